@@ -1,0 +1,167 @@
+//! What the audit log tells.
+
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::{
+    actor::Actor,
+    id::{TokenId, UserId},
+    time::UnixMillis,
+};
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// What happened.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum EventKind { $($(#[$doc])* $name,)* }
+
+        impl EventKind {
+            /// Every kind.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The kind's name in the log and the API.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The first token of a new instance was made.
+    TokenSeeded = "auth.token.seeded",
+    /// A token was made.
+    TokenCreated = "auth.token.created",
+    /// A token's attributes changed.
+    TokenUpdated = "auth.token.updated",
+    /// A token's secret was replaced.
+    TokenRotated = "auth.token.rotated",
+    /// A token was ended.
+    TokenRevoked = "auth.token.revoked",
+    /// A token's time ran out.
+    TokenExpired = "auth.token.expired",
+    /// A user was seen for the first time.
+    UserCreated = "auth.user.created",
+    /// A user's name or role changed.
+    UserUpdated = "auth.user.updated",
+    /// A user's tokens stopped working.
+    UserDisabled = "auth.user.disabled",
+    /// A user's tokens work again.
+    UserEnabled = "auth.user.enabled",
+    /// A user and their tokens were removed.
+    UserDeleted = "auth.user.deleted",
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no kind of event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be the kind of an audit event")]
+pub struct ParseEventKindError;
+
+impl FromStr for EventKind {
+    type Err = ParseEventKindError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == text).ok_or(ParseEventKindError)
+    }
+}
+
+/// Where a request came from, as far as it is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The source address.
+    pub ip: Option<IpAddr>,
+    /// What the client calls itself; made safe by [`Origin::user_agent`].
+    user_agent: Option<String>,
+    /// The id that ties log lines, answers and events together.
+    pub request_id: Option<String>,
+}
+
+impl Origin {
+    /// The most characters kept of a user agent.
+    pub const MAX_USER_AGENT: usize = 256;
+
+    /// An origin; of the user agent only the first characters that cannot forge a line are kept.
+    #[must_use]
+    pub fn new(ip: Option<IpAddr>, user_agent: Option<&str>, request_id: Option<String>) -> Self {
+        let plain =
+            |text: &str| text.chars().filter(|c| !c.is_control()).take(Self::MAX_USER_AGENT).collect();
+        Self { ip, user_agent: user_agent.map(plain), request_id }
+    }
+
+    /// What the client calls itself.
+    #[must_use]
+    pub fn user_agent(&self) -> Option<&str> {
+        self.user_agent.as_deref()
+    }
+}
+
+/// One entry of the audit log before it gets its place in the chain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditEvent {
+    /// When.
+    pub at: UnixMillis,
+    /// What.
+    pub kind: EventKind,
+    /// By whom.
+    pub actor: Actor,
+    /// To whose account.
+    pub user_id: Option<UserId>,
+    /// To which token.
+    pub token_id: Option<TokenId>,
+    /// From where.
+    pub origin: Origin,
+    /// What exactly; never a secret or a hash.
+    pub detail: Map<String, Value>,
+}
+
+impl AuditEvent {
+    /// The bytes that the chain's digest covers: one JSON array of all fields in a fixed order.
+    #[must_use]
+    pub fn canonical(&self, seq: i64) -> Vec<u8> {
+        let text = |value: Option<String>| value.map_or(Value::Null, Value::String);
+        Value::Array(vec![
+            Value::from(seq),
+            Value::from(self.at.get()),
+            Value::from(self.kind.as_str()),
+            Value::from(self.actor.to_string()),
+            text(self.user_id.map(|id| id.to_string())),
+            text(self.token_id.map(|id| id.to_string())),
+            text(self.origin.ip.map(|ip| ip.to_string())),
+            text(self.origin.user_agent.clone()),
+            text(self.origin.request_id.clone()),
+            Value::Object(self.detail.clone()),
+        ])
+        .to_string()
+        .into_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_read_back() {
+        for kind in EventKind::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(*kind));
+        }
+        assert_eq!("auth.token".parse::<EventKind>(), Err(ParseEventKindError));
+    }
+
+    #[test]
+    fn a_user_agent_cannot_forge_a_line_or_fill_the_log() {
+        let origin = Origin::new(None, Some(&format!("curl\r\n\u{1b}[2J{}", "x".repeat(500))), None);
+        let agent = origin.user_agent().unwrap();
+        assert!(agent.starts_with("curl[2Jxx") && agent.chars().count() == 256);
+    }
+}

@@ -1,0 +1,38 @@
+//! Pure types and rules of personal access tokens.
+//!
+//! Everything here is a value or a decision about values: no I/O, no clock, no randomness. The instant and the
+//! random bytes that a rule needs are arguments.
+
+pub mod actor;
+pub mod catalog;
+pub mod event;
+pub mod hash;
+pub mod id;
+pub mod ip;
+pub mod metadata;
+pub mod policy;
+pub mod query;
+pub mod role;
+pub mod scope;
+pub mod text;
+pub mod time;
+pub mod token;
+pub mod user;
+
+pub use crate::{
+    actor::Actor,
+    catalog::{Catalog, Effective},
+    event::{AuditEvent, EventKind, Origin},
+    hash::{SecretCheck, SecretHash},
+    id::{TokenId, UserId},
+    ip::IpList,
+    metadata::Metadata,
+    policy::{Expiry, Limits, Policy},
+    query::{Page, PageSize, Sort, SortKey, TokenFilter},
+    role::Role,
+    scope::{Scope, ScopeSet},
+    text::{Description, Reason, Subject, TokenName, UserName},
+    time::{Lifetime, UnixMillis},
+    token::{Lookup, Revocation, Status, Token},
+    user::User,
+};

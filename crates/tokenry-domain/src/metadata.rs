@@ -1,0 +1,74 @@
+//! Free JSON that a client keeps beside a token.
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+/// The most bytes of metadata, written as compact JSON.
+pub const MAX_METADATA_BYTES: usize = 4096;
+
+/// A JSON object of at most [`MAX_METADATA_BYTES`]; `{}` when there is none.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Metadata(Map<String, Value>);
+
+/// Why metadata was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MetadataError {
+    /// More than [`MAX_METADATA_BYTES`].
+    #[error("must be at most {MAX_METADATA_BYTES} bytes of JSON")]
+    TooLarge,
+    /// A NUL character, which PostgreSQL's `jsonb` cannot hold.
+    #[error("must not contain the NUL character")]
+    Nul,
+}
+
+impl Metadata {
+    /// Accepts an object that is small enough and can be stored on every database.
+    ///
+    /// # Errors
+    /// [`MetadataError`] names the rule that was broken.
+    pub fn parse(object: Map<String, Value>) -> Result<Self, MetadataError> {
+        let metadata = Self(object);
+        if metadata.to_value().to_string().len() > MAX_METADATA_BYTES {
+            return Err(MetadataError::TooLarge);
+        }
+        if metadata.0.iter().any(|(key, value)| key.contains('\0') || has_nul(value)) {
+            return Err(MetadataError::Nul);
+        }
+        Ok(metadata)
+    }
+
+    /// The object as a JSON value.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        Value::Object(self.0.clone())
+    }
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(has_nul),
+        Value::Object(object) => object.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parse(value: Value) -> Result<Metadata, MetadataError> {
+        let Value::Object(object) = value else { panic!("an object") };
+        Metadata::parse(object)
+    }
+
+    #[test]
+    fn metadata_is_bounded_and_storable() {
+        assert!(parse(json!({"team": "core", "nested": {"n": [1, 2.5, null]}})).is_ok());
+        assert_eq!(parse(json!({"a": "x".repeat(4096)})), Err(MetadataError::TooLarge));
+        assert_eq!(parse(json!({"a": {"b\0": 1}})), Err(MetadataError::Nul));
+        assert_eq!(parse(json!({"a": ["\0"]})), Err(MetadataError::Nul));
+    }
+}

@@ -1,0 +1,191 @@
+//! What a token may do: `resource:level`, `introspect` and `*`.
+
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+use thiserror::Error;
+
+/// The most scopes one token may hold.
+pub const MAX_SCOPES: usize = 32;
+/// The most characters of one scope.
+pub const MAX_SCOPE_LENGTH: usize = 64;
+
+/// One right, in a form that compares equal only when it means the same.
+///
+/// The text alone says nothing about what the right includes: levels are ordered by the [`crate::Catalog`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// `*` (also read from `full_access`): everything the owner may do, whatever that is at the moment of use.
+    All,
+    /// `introspect`: ask whether other people's tokens are valid.
+    Introspect,
+    /// `resource:level`, such as `projects:read`.
+    Access {
+        /// What is accessed.
+        resource: String,
+        /// How far the access goes.
+        level: String,
+    },
+}
+
+/// The text is not a scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be `resource:level`, `introspect` or `*`, at most {MAX_SCOPE_LENGTH} characters")]
+pub struct ParseScopeError;
+
+impl FromStr for Scope {
+    type Err = ParseScopeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "*" | "full_access" => return Ok(Self::All),
+            "introspect" => return Ok(Self::Introspect),
+            _ if text.len() > MAX_SCOPE_LENGTH => return Err(ParseScopeError),
+            _ => {}
+        }
+        let (resource, level) = text.split_once(':').ok_or(ParseScopeError)?;
+        if is_word(resource) && is_word(level) {
+            Ok(Self::Access { resource: resource.to_owned(), level: level.to_owned() })
+        } else {
+            Err(ParseScopeError)
+        }
+    }
+}
+
+/// A lower-case ASCII letter, then letters, digits, `_`, `-`, `.`.
+fn is_word(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.next().is_some_and(|b| b.is_ascii_lowercase())
+        && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-' | b'.'))
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("*"),
+            Self::Introspect => f.write_str("introspect"),
+            Self::Access { resource, level } => write!(f, "{resource}:{level}"),
+        }
+    }
+}
+
+/// The scopes of a token, without doubles, in a fixed order. The empty set grants nothing (CVE-2026-72826 is what
+/// happens otherwise).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScopeSet(BTreeSet<Scope>);
+
+/// Why a list of scopes was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ScopeSetError {
+    /// More than [`MAX_SCOPES`].
+    #[error("must have at most {MAX_SCOPES} entries")]
+    TooMany,
+    /// The entry at `index` is not a scope.
+    #[error("{ParseScopeError}")]
+    Entry {
+        /// Position in the list, from 0.
+        index: usize,
+    },
+}
+
+impl ScopeSet {
+    /// Parses a list of scopes; doubles are merged.
+    ///
+    /// # Errors
+    /// [`ScopeSetError`] names the first entry that is wrong.
+    pub fn parse<T: AsRef<str>>(entries: &[T]) -> Result<Self, ScopeSetError> {
+        if entries.len() > MAX_SCOPES {
+            return Err(ScopeSetError::TooMany);
+        }
+        let scope = |(index, entry): (usize, &T)| {
+            entry.as_ref().parse().map_err(|ParseScopeError| ScopeSetError::Entry { index })
+        };
+        entries.iter().enumerate().map(scope).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The scopes in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Scope> {
+        self.0.iter()
+    }
+
+    /// Whether exactly this scope is in the set; what it includes is for the catalog to say.
+    #[must_use]
+    pub fn contains(&self, scope: &Scope) -> bool {
+        self.0.contains(scope)
+    }
+
+    /// Whether the set grants nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The texts of the scopes in order.
+    #[must_use]
+    pub fn to_texts(&self) -> Vec<String> {
+        self.0.iter().map(Scope::to_string).collect()
+    }
+}
+
+impl FromIterator<Scope> for ScopeSet {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        Self(scopes.into_iter().collect())
+    }
+}
+
+impl fmt::Display for ScopeSet {
+    /// The scopes separated by spaces, as RFC 6749 section 3.3 writes them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_texts().join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn only_the_written_forms_are_scopes() {
+        for text in [
+            "",
+            ":",
+            "a:",
+            ":read",
+            "A:read",
+            "a:READ",
+            "a b:read",
+            "a:read:x",
+            "*:read",
+            "a:*",
+            "**",
+            "full-access",
+            "9a:read",
+            "a",
+            "a:read ",
+            "ä:read",
+            "a:re\nad",
+        ] {
+            assert_eq!(text.parse::<Scope>(), Err(ParseScopeError), "{text:?}");
+        }
+        assert_eq!("full_access".parse(), Ok(Scope::All));
+        assert!(format!("{}:read", "a".repeat(59)).parse::<Scope>().is_ok());
+        assert!(format!("{}:read", "a".repeat(60)).parse::<Scope>().is_err());
+    }
+
+    #[test]
+    fn doubles_are_merged_and_the_alias_is_one_of_them() {
+        let set = ScopeSet::parse(&["b:read", "full_access", "*", "a:write", "b:read"]).unwrap();
+        assert_eq!(set.to_texts(), ["*", "a:write", "b:read"]);
+        assert_eq!(ScopeSet::parse(&["a:read"; 33]), Err(ScopeSetError::TooMany));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_parses_to_a_scope_that_writes_back_or_is_refused(text in "\\PC{0,80}") {
+            if let Ok(scope) = text.parse::<Scope>() {
+                prop_assert!(scope.to_string() == text || text == "full_access");
+            }
+        }
+    }
+}

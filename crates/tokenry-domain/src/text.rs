@@ -1,0 +1,137 @@
+//! Texts that people write: parsed once, bounded, free of control characters.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// Why a text was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TextError {
+    /// Nothing but white space.
+    #[error("must not be empty")]
+    Empty,
+    /// More characters (Unicode scalar values) than allowed.
+    #[error("must be at most {max} characters")]
+    TooLong {
+        /// The most characters allowed.
+        max: usize,
+    },
+    /// A control, line-separator or bidirectional-override character, which could forge a log line or a screen.
+    #[error("must not contain control characters")]
+    Control,
+}
+
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident, $min:expr, $max:expr, $lines:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The most characters (Unicode scalar values) it may have.
+            pub const MAX: usize = $max;
+
+            /// Parses the text; it is kept as written, white space included.
+            ///
+            /// # Errors
+            /// [`TextError`] names the rule that was broken.
+            pub fn parse(text: impl Into<String>) -> Result<Self, TextError> {
+                let text = text.into();
+                check(&text, $min, $max, $lines)?;
+                Ok(Self(text))
+            }
+
+            /// The text as it was written.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text! {
+    /// The display name of a token: 1 to 100 characters on one line.
+    TokenName, Minimum::Visible, 100, Lines::One
+}
+text! {
+    /// A note about a token: at most 500 characters, line breaks allowed.
+    Description, Minimum::None, 500, Lines::Many
+}
+text! {
+    /// Why a token was revoked: at most 200 characters on one line.
+    Reason, Minimum::Visible, 200, Lines::One
+}
+text! {
+    /// The host system's own id of a user, such as a JWT's `sub`: 1 to 255 characters on one line.
+    Subject, Minimum::Visible, 255, Lines::One
+}
+text! {
+    /// The display name of a user: 1 to 100 characters on one line.
+    UserName, Minimum::Visible, 100, Lines::One
+}
+
+enum Minimum {
+    None,
+    Visible,
+}
+
+#[derive(PartialEq)]
+enum Lines {
+    One,
+    Many,
+}
+
+fn check(text: &str, minimum: Minimum, max: usize, lines: Lines) -> Result<(), TextError> {
+    if text.chars().nth(max).is_some() {
+        return Err(TextError::TooLong { max });
+    }
+    if text.chars().any(|c| forges(c) && !(lines == Lines::Many && matches!(c, '\n' | '\r' | '\t'))) {
+        return Err(TextError::Control);
+    }
+    if matches!(minimum, Minimum::Visible) && text.trim().is_empty() {
+        return Err(TextError::Empty);
+    }
+    Ok(())
+}
+
+/// Characters that change how the text around them is shown: controls, line separators, bidirectional overrides.
+fn forges(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_one_visible_line() {
+        assert!(TokenName::parse("ci — 部署 <b>").is_ok());
+        assert_eq!(TokenName::parse(""), Err(TextError::Empty));
+        assert_eq!(TokenName::parse(" \u{3000}"), Err(TextError::Empty));
+        for text in ["a\nb", "a\0", "\u{1b}[31m", "a\u{202e}b", "a\u{2028}b", "a\u{85}"] {
+            assert_eq!(TokenName::parse(text), Err(TextError::Control), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn length_is_counted_in_characters() {
+        assert!(TokenName::parse("é".repeat(100)).is_ok());
+        assert_eq!(TokenName::parse("é".repeat(101)), Err(TextError::TooLong { max: 100 }));
+    }
+
+    #[test]
+    fn descriptions_may_have_lines_but_no_escapes() {
+        assert!(Description::parse("first\nsecond\tcolumn").is_ok());
+        assert!(Description::parse("").is_ok());
+        assert_eq!(Description::parse("\u{1b}]0;title"), Err(TextError::Control));
+    }
+}

@@ -1,0 +1,138 @@
+//! Instants and spans in milliseconds: the only time types below the adapter.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use thiserror::Error;
+
+/// Milliseconds since 1970-01-01T00:00:00Z, from 0 to the end of the year 9999.
+///
+/// The range is what RFC 3339 can write with a four-digit year and what both databases can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixMillis(i64);
+
+impl UnixMillis {
+    /// 1970-01-01T00:00:00.000Z.
+    pub const MIN: Self = Self(0);
+    /// 9999-12-31T23:59:59.999Z.
+    pub const MAX: Self = Self(253_402_300_799_999);
+
+    /// The instant, or `None` outside [`MIN`](Self::MIN)`..=`[`MAX`](Self::MAX).
+    #[must_use]
+    pub fn new(millis: i64) -> Option<Self> {
+        (Self::MIN.0..=Self::MAX.0).contains(&millis).then_some(Self(millis))
+    }
+
+    /// Milliseconds since the epoch.
+    #[must_use]
+    pub fn get(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down, as RFC 7662 and RFC 7519 count.
+    #[must_use]
+    pub fn seconds(self) -> i64 {
+        self.0 / 1000
+    }
+
+    /// This instant moved forward; `None` beyond [`MAX`](Self::MAX).
+    #[must_use]
+    pub fn checked_add(self, span: Lifetime) -> Option<Self> {
+        self.0.checked_add(span.0).and_then(Self::new)
+    }
+
+    /// This instant moved back, stopping at [`MIN`](Self::MIN).
+    #[must_use]
+    pub fn saturating_sub(self, span: Lifetime) -> Self {
+        Self(self.0.saturating_sub(span.0).max(0))
+    }
+
+    /// How long ago `earlier` was; zero when it lies ahead.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+impl fmt::Display for UnixMillis {
+    /// RFC 3339 in UTC with milliseconds: `2026-01-31T08:00:00.000Z`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match DateTime::<Utc>::from_timestamp_millis(self.0) {
+            Some(at) => f.write_str(&at.to_rfc3339_opts(SecondsFormat::Millis, true)),
+            None => Err(fmt::Error),
+        }
+    }
+}
+
+/// The text is not an RFC 3339 date-time between the years 1970 and 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be an RFC 3339 date-time such as 2026-01-31T08:00:00Z")]
+pub struct ParseInstantError;
+
+impl FromStr for UnixMillis {
+    type Err = ParseInstantError;
+
+    /// Reads RFC 3339 with any offset; parts of a millisecond are cut off, never rounded up.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let at = DateTime::parse_from_rfc3339(text).map_err(|_| ParseInstantError)?;
+        Self::new(at.timestamp_millis()).ok_or(ParseInstantError)
+    }
+}
+
+/// A span of time in milliseconds, never negative, at most about 8,000 years.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lifetime(i64);
+
+impl Lifetime {
+    /// `days` times 24 hours.
+    #[must_use]
+    pub const fn days(days: u32) -> Self {
+        Self(days as i64 * 86_400_000)
+    }
+
+    /// `seconds` seconds.
+    #[must_use]
+    pub const fn seconds(seconds: u32) -> Self {
+        Self(seconds as i64 * 1000)
+    }
+
+    /// The span in milliseconds.
+    #[must_use]
+    pub fn millis(self) -> i64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_written_in_utc_with_milliseconds() {
+        let at: UnixMillis = "2026-01-31T10:00:00+02:00".parse().unwrap();
+        assert_eq!(at.to_string(), "2026-01-31T08:00:00.000Z");
+    }
+
+    #[test]
+    fn parts_of_a_millisecond_are_cut_off() {
+        let at: UnixMillis = "2026-01-31T08:00:00.0009999Z".parse().unwrap();
+        assert_eq!(at.to_string(), "2026-01-31T08:00:00.000Z");
+    }
+
+    #[test]
+    fn absurd_instants_are_refused_and_never_panic() {
+        for text in [
+            "",
+            "tomorrow",
+            "2026-01-31",
+            "1969-12-31T23:59:59Z",
+            "+12000-01-01T00:00:00Z",
+            "9999-12-31T23:59:59-23:00",
+        ] {
+            assert_eq!(text.parse::<UnixMillis>(), Err(ParseInstantError), "{text}");
+        }
+        assert_eq!(UnixMillis::MAX.checked_add(Lifetime::seconds(1)), None);
+        assert!(UnixMillis::MAX.checked_add(Lifetime::days(u32::MAX)).is_none());
+        assert_eq!(UnixMillis::MIN.saturating_sub(Lifetime::days(1)), UnixMillis::MIN);
+    }
+}
