@@ -1,0 +1,195 @@
+//! The form of a token: prefix, public id, secret, checksum; one table of lengths, no regular expressions.
+//!
+//! ```text
+//! mcp_pat_  Q7mZ0aKd93Xb  <43 characters>  <6 characters>
+//! prefix    public id     secret           checksum
+//! ```
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// Characters of the public id: 9 bytes in base64url.
+pub const PUBLIC_ID_LEN: usize = 12;
+/// Characters of the secret: 32 bytes in base64url without padding.
+pub const SECRET_LEN: usize = 43;
+/// Characters of the checksum: 32 bits in base62.
+pub const CHECKSUM_LEN: usize = 6;
+/// Nothing longer is looked at.
+pub const MAX_LEN: usize = 128;
+
+/// Characters behind the prefix.
+pub(crate) const BODY_LEN: usize = PUBLIC_ID_LEN + SECRET_LEN + CHECKSUM_LEN;
+const MAX_PREFIX: usize = 20;
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// What every token of an installation begins with: words of lower-case letters and digits, each followed by `_`, at
+/// most 20 characters. Default `pat_`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prefix(String);
+
+/// The text is not a prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "must be words of lower-case letters and digits that begin with a letter, each followed by `_`, such as \
+     `mcp_pat_`, at most {MAX_PREFIX} characters"
+)]
+pub struct PrefixError;
+
+impl Prefix {
+    /// Parses `^[a-z][a-z0-9]*(_[a-z0-9]+)*_$`.
+    ///
+    /// # Errors
+    /// [`PrefixError`] says what a prefix looks like.
+    pub fn parse(text: &str) -> Result<Self, PrefixError> {
+        let words = text.strip_suffix('_').ok_or(PrefixError)?;
+        let is_word = |word: &str| {
+            !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        };
+        let begins = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+        if begins && text.len() <= MAX_PREFIX && words.split('_').all(is_word) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(PrefixError)
+        }
+    }
+
+    /// The prefix with its final `_`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Prefix {
+    fn default() -> Self {
+        Self("pat_".to_owned())
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a text is not a token of this installation. For logs: callers hear one answer for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ParseError {
+    /// Longer or shorter than every token (CVE-2026-27840: a cut token was accepted elsewhere).
+    #[error("wrong length")]
+    Length,
+    /// Another prefix.
+    #[error("wrong prefix")]
+    Prefix,
+    /// A character that no token has there.
+    #[error("wrong character")]
+    Alphabet,
+    /// A typing error.
+    #[error("wrong checksum")]
+    Checksum,
+}
+
+/// The regular expression that finds tokens with this prefix, for leak scanners. A match that fails
+/// [`check_format`] is not a token.
+#[must_use]
+pub fn pattern(prefix: &Prefix) -> String {
+    format!("{prefix}[A-Za-z0-9]{{{BODY_LEN}}}")
+}
+
+/// Whether a text has the form and the checksum of a token. It says nothing about whether the token exists.
+///
+/// # Errors
+/// [`ParseError`].
+pub fn check_format(prefix: &Prefix, text: &str) -> Result<(), ParseError> {
+    check(prefix, text.as_bytes()).map(|_| ())
+}
+
+/// The text, if it has the form and the checksum of a token.
+pub(crate) fn check<'t>(prefix: &Prefix, text: &'t [u8]) -> Result<&'t str, ParseError> {
+    if text.len() > MAX_LEN || text.len() != prefix.0.len() + BODY_LEN {
+        return Err(ParseError::Length);
+    }
+    let body = text.strip_prefix(prefix.0.as_bytes()).ok_or(ParseError::Prefix)?;
+    let text = std::str::from_utf8(text).map_err(|_| ParseError::Alphabet)?;
+    if !body.iter().all(u8::is_ascii_alphanumeric) {
+        return Err(ParseError::Alphabet);
+    }
+    let (front, sum) = text.split_at_checked(text.len() - CHECKSUM_LEN).ok_or(ParseError::Length)?;
+    // 43 characters hold 258 bits, of which 32 bytes use 256: the last character has but one spelling.
+    let last = front.as_bytes().last().copied().unwrap_or_default();
+    if sextet(last) & 0b11 != 0 {
+        return Err(ParseError::Alphabet);
+    }
+    if checksum(front) == sum { Ok(text) } else { Err(ParseError::Checksum) }
+}
+
+/// CRC-32 (ISO 3309) of what stands before it, as six base62 digits, highest first.
+pub(crate) fn checksum(front: &str) -> String {
+    let mut rest = crc32fast::hash(front.as_bytes());
+    let mut digits = [b'0'; CHECKSUM_LEN];
+    for digit in digits.iter_mut().rev() {
+        let value = usize::try_from(rest % 62).unwrap_or_default();
+        *digit = BASE62.get(value).copied().unwrap_or_default();
+        rest /= 62;
+    }
+    digits.iter().map(|digit| char::from(*digit)).collect()
+}
+
+/// The six bits behind a base64 letter or digit.
+fn sextet(character: u8) -> u8 {
+    match character {
+        b'A'..=b'Z' => character - b'A',
+        b'a'..=b'z' => character - b'a' + 26,
+        b'0'..=b'9' => character - b'0' + 52,
+        _ => 0xff,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn checksums_are_those_of_the_published_algorithm() {
+        // CRC-32 of "123456789" is 0xcbf43926.
+        let value = checksum("123456789")
+            .bytes()
+            .fold(0_u64, |sum, digit| sum * 62 + BASE62.iter().position(|b| *b == digit).unwrap() as u64);
+        assert_eq!(value, 0xcbf4_3926);
+        assert_eq!(checksum(""), "000000");
+    }
+
+    #[test]
+    fn only_words_and_underscores_are_prefixes() {
+        for text in ["pat_", "mcp_pat_", "a_", "a1_2b_", "abcdefghijklmnopqrs_"] {
+            assert_eq!(Prefix::parse(text).map(|prefix| prefix.0).as_deref(), Ok(text));
+        }
+        for text in [
+            "",
+            "_",
+            "pat",
+            "Pat_",
+            "1pat_",
+            "pat__",
+            "_pat_",
+            "pa-t_",
+            "pat_ ",
+            "päт_",
+            "abcdefghijklmnopqrst_",
+        ] {
+            assert_eq!(Prefix::parse(text), Err(PrefixError), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_prefix_that_writes_back_or_is_refused(text in "[a-z0-9_A-]{0,24}|\\PC{0,10}") {
+            if let Ok(prefix) = Prefix::parse(&text) {
+                prop_assert!(prefix.to_string() == text && text.ends_with('_') && text.len() <= 20);
+            }
+        }
+    }
+}

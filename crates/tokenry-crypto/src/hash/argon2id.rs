@@ -1,0 +1,64 @@
+//! Argon2id (RFC 9106) as PHC strings, also those that were made elsewhere.
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use crate::{hash::UnreadableHash, plain::PlainToken};
+
+/// Memory in KiB, passes and lanes of new hashes: OWASP's second choice, about 15 ms.
+const OURS: (u32, u32, u32) = (19_456, 2, 1);
+/// What is read at most: 256 MiB, 10 passes, 4 lanes.
+const MOST: (u32, u32, u32) = (262_144, 10, 4);
+
+pub(super) fn hash(token: &PlainToken, salt: [u8; 16]) -> Option<String> {
+    let (memory, passes, lanes) = OURS;
+    let mut tag = Zeroizing::new([0; 32]);
+    argon2(OURS, 32)?.hash_password_into(token.as_bytes(), &salt, &mut *tag).ok()?;
+    let (salt, tag) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(*tag));
+    Some(format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${tag}"))
+}
+
+pub(super) fn matches(token: &PlainToken, text: &str) -> Result<bool, UnreadableHash> {
+    let Stored { costs, salt, tag } = Stored::read(text).ok_or(UnreadableHash::Form)?;
+    // SECURITY: the bounds are checked before any memory is taken or work is done by them.
+    if costs.0 > MOST.0 || costs.1 > MOST.1 || costs.2 > MOST.2 {
+        return Err(UnreadableHash::Cost);
+    }
+    let argon2 = argon2(costs, tag.len()).ok_or(UnreadableHash::Cost)?;
+    let mut made = Zeroizing::new(vec![0; tag.len()]);
+    argon2.hash_password_into(token.as_bytes(), &salt, &mut made).map_err(|_| UnreadableHash::Form)?;
+    Ok(made.ct_eq(&tag).into())
+}
+
+pub(super) fn is_current(text: &str) -> bool {
+    Stored::read(text).is_some_and(|stored| stored.costs == OURS)
+}
+
+fn argon2((memory, passes, lanes): (u32, u32, u32), length: usize) -> Option<Argon2<'static>> {
+    Params::new(memory, passes, lanes, Some(length))
+        .ok()
+        .map(|p| Argon2::new(Algorithm::Argon2id, Version::V0x13, p))
+}
+
+/// The parts of a PHC string.
+struct Stored {
+    costs: (u32, u32, u32),
+    salt: Vec<u8>,
+    tag: Vec<u8>,
+}
+
+impl Stored {
+    fn read(text: &str) -> Option<Self> {
+        let parts: Vec<&str> = text.split('$').collect();
+        let ["", "argon2id", "v=19", costs, salt, tag] = parts.as_slice() else { return None };
+        let costs: Vec<&str> = costs.split(',').collect();
+        let [memory, passes, lanes] = costs.as_slice() else { return None };
+        let number = |part: &str, name: &str| part.strip_prefix(name)?.strip_prefix('=')?.parse::<u32>().ok();
+        let (salt, tag) = (STANDARD_NO_PAD.decode(salt).ok()?, STANDARD_NO_PAD.decode(tag).ok()?);
+        let fits = (8..=64).contains(&salt.len()) && (16..=64).contains(&tag.len());
+        let costs = (number(memory, "m")?, number(passes, "t")?, number(lanes, "p")?);
+        fits.then_some(Self { costs, salt, tag })
+    }
+}

@@ -1,0 +1,41 @@
+//! bcrypt over a digest: 43 characters, so that its cut at 72 bytes and at NUL can never matter.
+
+use std::ops::RangeInclusive;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
+
+use crate::{hash::UnreadableHash, plain::PlainToken};
+
+/// The costs that are written and read: 15 would take half a second of a core for each guess.
+pub(super) const COSTS: RangeInclusive<u32> = 4..=14;
+
+/// The length of every bcrypt text.
+const LEN: usize = 60;
+
+pub(super) fn hash(token: &PlainToken, cost: u32, salt: [u8; 16]) -> Option<String> {
+    let parts = bcrypt::non_truncating_hash_with_salt(&*input(token), cost, salt).ok()?;
+    Some(parts.format_for_version(bcrypt::Version::TwoB))
+}
+
+pub(super) fn matches(token: &PlainToken, text: &str) -> Result<bool, UnreadableHash> {
+    if text.len() != LEN {
+        return Err(UnreadableHash::Form);
+    }
+    // SECURITY: the cost is checked before any work is done by it.
+    if !COSTS.contains(&cost(text).ok_or(UnreadableHash::Form)?) {
+        return Err(UnreadableHash::Cost);
+    }
+    bcrypt::non_truncating_verify(&*input(token), text).map_err(|_| UnreadableHash::Form)
+}
+
+/// The two digits behind the version.
+pub(super) fn cost(text: &str) -> Option<u32> {
+    let digits = text.get(4..6).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
+    text.get(6..7).filter(|dollar| *dollar == "$")?;
+    digits.parse().ok()
+}
+
+fn input(token: &PlainToken) -> Zeroizing<String> {
+    Zeroizing::new(URL_SAFE_NO_PAD.encode(*token.digest(b"tokenry bcrypt v1")))
+}

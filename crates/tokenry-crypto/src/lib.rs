@@ -1,0 +1,42 @@
+//! The only crate that sees secret bytes: it generates, parses, hashes and compares tokens.
+//!
+//! ```
+//! use tokenry_crypto::{HashSettings, Hasher, Match, PlainToken, Prefix, Scheme, SecretRng};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut rng = SecretRng::os();
+//! let prefix = Prefix::parse("mcp_pat_")?;
+//! let hasher = Hasher::new(HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 6, peppers: Vec::new() })?;
+//!
+//! let token = PlainToken::generate(&prefix, &mut rng)?;
+//! let stored = hasher.hash(&token, &mut rng)?;
+//! let text = token.reveal_once();
+//!
+//! let presented = PlainToken::parse(&prefix, text.as_bytes())?;
+//! assert!(matches!(hasher.matches(&presented, &stored), Match::Yes));
+//! # Ok(())
+//! # }
+//! ```
+
+mod chain;
+mod format;
+mod hash;
+mod pepper;
+mod plain;
+mod proof;
+mod rng;
+mod seal;
+
+pub use crate::{
+    chain::{GENESIS, link},
+    format::{
+        CHECKSUM_LEN, MAX_LEN, PUBLIC_ID_LEN, ParseError, Prefix, PrefixError, SECRET_LEN, check_format,
+        pattern,
+    },
+    hash::{HashSettings, Hasher, HasherError, Match, Scheme, UnknownScheme, UnreadableHash},
+    pepper::{Pepper, PepperError},
+    plain::PlainToken,
+    proof::Proof,
+    rng::{RngError, SecretRng},
+    seal::SealKey,
+};

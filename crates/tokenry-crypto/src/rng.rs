@@ -1,0 +1,64 @@
+//! The one door to randomness.
+
+use thiserror::Error;
+
+/// Where random bytes come from: the operating system, except in tests.
+pub struct SecretRng(Source);
+
+enum Source {
+    OperatingSystem,
+    #[cfg(test)]
+    Seeded {
+        seed: u64,
+        count: u64,
+    },
+}
+
+/// The operating system gave no random bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("operating system randomness unavailable")]
+pub struct RngError;
+
+impl SecretRng {
+    /// The operating system's generator.
+    #[must_use]
+    pub fn os() -> Self {
+        Self(Source::OperatingSystem)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self(Source::Seeded { seed, count: 0 })
+    }
+
+    /// Fills `bytes` with random ones.
+    ///
+    /// # Errors
+    /// [`RngError`]; `bytes` must not be used then.
+    #[allow(clippy::disallowed_methods, reason = "this is the one place that asks the operating system")]
+    pub fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RngError> {
+        match &mut self.0 {
+            Source::OperatingSystem => getrandom::fill(bytes).map_err(|_| RngError),
+            #[cfg(test)]
+            Source::Seeded { seed, count } => {
+                use sha2::{Digest as _, Sha256};
+                for chunk in bytes.chunks_mut(32) {
+                    let block = Sha256::digest([seed.to_be_bytes(), count.to_be_bytes()].concat());
+                    *count += 1;
+                    chunk.copy_from_slice(&block[..chunk.len()]);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// An array of random bytes.
+    ///
+    /// # Errors
+    /// [`RngError`].
+    pub fn bytes<const N: usize>(&mut self) -> Result<[u8; N], RngError> {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+}
