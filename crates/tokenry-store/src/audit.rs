@@ -1,0 +1,119 @@
+//! The audit log: an append-only chain in which every entry's digest covers the one before it.
+
+use diesel::prelude::*;
+use serde_json::Value;
+use tokenry_domain::{AuditEvent, Origin, TokenId, UserId};
+
+use crate::{
+    backend::Tx,
+    convert::{address, corrupt, parsed},
+    error::StoreError,
+    instance,
+    macros::on,
+    schema::audit_events,
+    sql_types::{DocumentValue, IdValue, InstantValue},
+};
+
+/// An event in its place in the chain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Link {
+    /// Its place, from 1, without gaps.
+    pub seq: i64,
+    /// The event.
+    pub event: AuditEvent,
+    /// The digest of the entry before it.
+    pub prev_hash: [u8; 32],
+    /// Its own digest.
+    pub hash: [u8; 32],
+}
+
+/// How an entry's digest is made of the one before it and the entry's canonical bytes.
+pub type Linker = fn(&[u8; 32], &[u8]) -> [u8; 32];
+
+/// Appends an event in the unit of work of the change it tells of. The head of the chain is locked until then, so
+/// the numbers have no gaps and their order is the order of the commits.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn append(tx: &mut Tx<'_>, event: &AuditEvent, link: Linker) -> Result<(), StoreError> {
+    let head = instance::lock_chain(tx)?;
+    let seq = head.seq + 1;
+    let hash = link(&head.hash, &event.canonical(seq));
+    let row = AuditRow {
+        seq,
+        at: InstantValue(event.at),
+        kind: event.kind.as_str().to_owned(),
+        actor: event.actor.to_string(),
+        user_id: event.user_id.map(|id| IdValue(id.uuid())),
+        token_id: event.token_id.map(|id| IdValue(id.uuid())),
+        ip: event.origin.ip.map(|ip| ip.to_string()),
+        user_agent: event.origin.user_agent().map(str::to_owned),
+        request_id: event.origin.request_id.clone(),
+        detail: DocumentValue(Value::Object(event.detail.clone())),
+        prev_hash: head.hash.to_vec(),
+        hash: hash.to_vec(),
+    };
+    on!(tx, |c| diesel::insert_into(audit_events::table).values(&row).execute(c))?;
+    instance::move_chain(tx, instance::ChainHead { seq, hash })
+}
+
+/// Entries in the order of the chain, beginning after the place `after`, at most `limit`.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn list(tx: &mut Tx<'_>, after: i64, limit: u16) -> Result<Vec<Link>, StoreError> {
+    let query =
+        audit_events::table.filter(audit_events::seq.gt(after)).order(audit_events::seq).limit(limit.into());
+    let rows: Vec<AuditRow> = on!(tx, |c| query.select(AuditRow::as_select()).load(c))?;
+    rows.into_iter().map(Link::try_from).collect()
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = audit_events, treat_none_as_default_value = false)]
+struct AuditRow {
+    seq: i64,
+    at: InstantValue,
+    kind: String,
+    actor: String,
+    user_id: Option<IdValue>,
+    token_id: Option<IdValue>,
+    ip: Option<String>,
+    user_agent: Option<String>,
+    request_id: Option<String>,
+    detail: DocumentValue,
+    prev_hash: Vec<u8>,
+    hash: Vec<u8>,
+}
+
+impl TryFrom<AuditRow> for Link {
+    type Error = StoreError;
+
+    fn try_from(row: AuditRow) -> Result<Self, StoreError> {
+        let Value::Object(detail) = row.detail.0 else {
+            return Err(corrupt("audit_events.detail", "not an object"));
+        };
+        let event = AuditEvent {
+            at: row.at.0,
+            kind: parsed("audit_events.kind", &row.kind)?,
+            actor: parsed("audit_events.actor", &row.actor)?,
+            user_id: row.user_id.map(|id| UserId::from_uuid(id.0)),
+            token_id: row.token_id.map(|id| TokenId::from_uuid(id.0)),
+            origin: Origin::new(
+                address("audit_events.ip", row.ip.as_deref())?,
+                row.user_agent.as_deref(),
+                row.request_id,
+            ),
+            detail,
+        };
+        Ok(Self {
+            seq: row.seq,
+            event,
+            prev_hash: digest("audit_events.prev_hash", row.prev_hash)?,
+            hash: digest("audit_events.hash", row.hash)?,
+        })
+    }
+}
+
+pub(crate) fn digest(column: &str, bytes: Vec<u8>) -> Result<[u8; 32], StoreError> {
+    bytes.try_into().map_err(|_| corrupt(column, "not 32 bytes"))
+}

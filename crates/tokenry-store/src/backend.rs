@@ -1,0 +1,180 @@
+//! A store: two databases behind one type, and the units of work that run on it.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+#[cfg(feature = "postgres")]
+use diesel::PgConnection;
+#[cfg(feature = "sqlite")]
+use diesel::SqliteConnection;
+use diesel::{connection::SimpleConnection, r2d2::Pool};
+
+#[cfg(feature = "postgres")]
+use crate::batch::BatchReader;
+#[cfg(feature = "sqlite")]
+use crate::writer::Writer;
+use crate::{
+    error::StoreError,
+    pool::{self, Manager},
+    url::{DatabaseUrl, Location},
+};
+
+/// The transaction that a unit of work runs in; queries take it as their first argument.
+pub enum Tx<'c> {
+    /// On SQLite.
+    #[cfg(feature = "sqlite")]
+    Sqlite(&'c mut SqliteConnection),
+    /// On PostgreSQL.
+    #[cfg(feature = "postgres")]
+    Postgres(&'c mut PgConnection),
+}
+
+/// How a store uses its database.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreSettings {
+    /// The most connections for units of work. Default 8.
+    pub pool_size: u32,
+    /// How long a unit waits for a connection before it is refused as unavailable. Default 2 s.
+    pub pool_wait: Duration,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self { pool_size: 8, pool_wait: Duration::from_secs(2) }
+    }
+}
+
+/// A database of tokens. Cheap to clone; all clones share connections.
+#[derive(Clone)]
+pub struct Store(pub(crate) Arc<Backend>);
+
+pub(crate) enum Backend {
+    #[cfg(feature = "sqlite")]
+    Sqlite { readers: Pool<Manager<SqliteConnection>>, writer: Writer },
+    #[cfg(feature = "postgres")]
+    Postgres { pool: Pool<Manager<PgConnection>>, live: BatchReader },
+}
+
+impl Store {
+    /// Opens the database and proves that it answers; a missing SQLite file is created, readable by its owner alone.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if there is no database at `url`.
+    pub fn open(url: &DatabaseUrl, settings: StoreSettings) -> Result<Self, StoreError> {
+        let backend = match &url.0 {
+            #[cfg(feature = "sqlite")]
+            Location::Sqlite(path) => {
+                let path = sqlite_file(path)?;
+                let writer = Writer::start(&Manager::new(path.clone(), prepare_sqlite_writer))?;
+                let readers = Manager::new(path, prepare_sqlite_reader);
+                Backend::Sqlite {
+                    readers: pool::pool(readers, settings.pool_size, settings.pool_wait),
+                    writer,
+                }
+            }
+            #[cfg(feature = "postgres")]
+            Location::Postgres(url) => {
+                let manager = || Manager::new(url.clone(), prepare_postgres);
+                let live = BatchReader::start(manager())?;
+                Backend::Postgres {
+                    pool: pool::pool(manager(), settings.pool_size, settings.pool_wait),
+                    live,
+                }
+            }
+            #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
+            _ => return Err(StoreError::Bug("a backend that this build leaves out".to_owned())),
+        };
+        Ok(Self(Arc::new(backend)))
+    }
+
+    /// Runs `work` on a consistent snapshot. It blocks the thread and may run twice after a lost connection.
+    ///
+    /// # Errors
+    /// Whatever `work` returns, or [`StoreError::Unavailable`].
+    pub fn read<T, E: From<StoreError>>(
+        &self,
+        mut work: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match &*self.0 {
+            #[cfg(feature = "sqlite")]
+            Backend::Sqlite { readers, .. } => {
+                pool::transaction(readers, |c| caught(|| work(&mut Tx::Sqlite(c))))
+            }
+            #[cfg(feature = "postgres")]
+            Backend::Postgres { pool, .. } => {
+                pool::transaction(pool, |c| caught(|| work(&mut Tx::Postgres(c))))
+            }
+        }
+    }
+
+    /// Runs `work` in a transaction and returns after it is durable; an error of `work` rolls all of it back.
+    ///
+    /// On SQLite all units run one after another on one thread, several to a commit; on PostgreSQL they run side by
+    /// side, and a unit that checks before it acts must lock the row it checks ([`crate::user::lock`]). It blocks the
+    /// thread.
+    ///
+    /// # Errors
+    /// Whatever `work` returns, or [`StoreError::Unavailable`] when it is not known to be durable.
+    pub fn write<T, E>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &*self.0 {
+            #[cfg(feature = "sqlite")]
+            Backend::Sqlite { writer, .. } => writer.run(work),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres { pool, .. } => {
+                let mut work = Some(work);
+                pool::transaction(pool, |c| match work.take() {
+                    Some(work) => caught(|| work(&mut Tx::Postgres(c))),
+                    None => Err(E::from(StoreError::Bug("a unit of work ran twice".to_owned()))),
+                })
+            }
+        }
+    }
+}
+
+/// Turns a panic into an error *inside* the transaction, which is then rolled back: caught outside, it would leave
+/// Diesel's transaction depth wrong and fail every later unit on this connection.
+pub(crate) fn caught<T, E: From<StoreError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    std::panic::catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(E::from(StoreError::Bug("a unit of work panicked".to_owned()))))
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite_file(path: &std::path::Path) -> Result<String, StoreError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
+    // An absolute path cannot be taken for one of SQLite's URIs.
+    let path = path
+        .canonicalize()
+        .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
+    path.into_os_string()
+        .into_string()
+        .map_err(|_| StoreError::Unavailable("a path that is not UTF-8".to_owned()))
+}
+
+#[cfg(feature = "sqlite")]
+fn prepare_sqlite_writer(connection: &mut SqliteConnection) -> diesel::QueryResult<()> {
+    connection.batch_execute(
+        "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+         PRAGMA trusted_schema = OFF;",
+    )
+}
+
+#[cfg(feature = "sqlite")]
+fn prepare_sqlite_reader(connection: &mut SqliteConnection) -> diesel::QueryResult<()> {
+    connection
+        .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")
+}
+
+#[cfg(feature = "postgres")]
+fn prepare_postgres(connection: &mut PgConnection) -> diesel::QueryResult<()> {
+    connection.batch_execute(
+        "SET lock_timeout = '5s'; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'; \
+         SET client_min_messages = warning;",
+    )
+}

@@ -1,0 +1,102 @@
+//! The one row that describes the whole installation.
+
+use diesel::prelude::*;
+use tokenry_domain::UnixMillis;
+
+use crate::{
+    audit::digest, backend::Tx, convert::instant, error::StoreError, macros::on, schema::instance,
+    sql_types::InstantValue,
+};
+
+/// What an installation knows about itself.
+#[derive(Clone)]
+pub struct Instance {
+    /// When the first token was seeded.
+    pub bootstrapped_at: Option<UnixMillis>,
+    /// Proves that the configured pepper is the one that was used so far.
+    pub hash_key_check: Option<String>,
+    /// Seals list cursors; every node shares it.
+    pub cursor_key: Option<[u8; 32]>,
+}
+
+/// The newest entry of the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChainHead {
+    /// Its place; 0 before the first.
+    pub seq: i64,
+    /// Its digest; zeros before the first.
+    pub hash: [u8; 32],
+}
+
+/// Reads the row, and keeps it unchanged by everybody else until a writing unit of work ends.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn lock(tx: &mut Tx<'_>) -> Result<Instance, StoreError> {
+    let row = locked(tx)?;
+    Ok(Instance {
+        bootstrapped_at: instant(row.bootstrapped_at),
+        hash_key_check: row.hash_key_check,
+        cursor_key: row.cursor_key.map(|key| digest("instance.cursor_key", key)).transpose()?,
+    })
+}
+
+/// Writes what an installation knows about itself.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn update(tx: &mut Tx<'_>, changed: &Instance) -> Result<(), StoreError> {
+    let changes = (
+        instance::bootstrapped_at.eq(changed.bootstrapped_at.map(InstantValue)),
+        instance::hash_key_check.eq(changed.hash_key_check.clone()),
+        instance::cursor_key.eq(changed.cursor_key.map(|key| key.to_vec())),
+    );
+    on!(tx, |c| diesel::update(instance::table.find(1)).set(changes).execute(c))?;
+    Ok(())
+}
+
+/// The newest entry of the audit log.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn chain_head(tx: &mut Tx<'_>) -> Result<ChainHead, StoreError> {
+    head(read(tx)?)
+}
+
+pub(crate) fn lock_chain(tx: &mut Tx<'_>) -> Result<ChainHead, StoreError> {
+    head(locked(tx)?)
+}
+
+pub(crate) fn move_chain(tx: &mut Tx<'_>, to: ChainHead) -> Result<(), StoreError> {
+    let changes = (instance::chain_seq.eq(to.seq), instance::chain_head.eq(to.hash.to_vec()));
+    on!(tx, |c| diesel::update(instance::table.find(1)).set(changes).execute(c))?;
+    Ok(())
+}
+
+fn head(row: InstanceRow) -> Result<ChainHead, StoreError> {
+    Ok(ChainHead { seq: row.chain_seq, hash: digest("instance.chain_head", row.chain_head)? })
+}
+
+fn locked(tx: &mut Tx<'_>) -> Result<InstanceRow, StoreError> {
+    #[cfg(feature = "postgres")]
+    if let Tx::Postgres(c) = tx {
+        let query = instance::table.find(1).select(InstanceRow::as_select()).for_update();
+        return Ok(query.get_result(&mut **c)?);
+    }
+    // On SQLite the unit is the only writer already.
+    read(tx)
+}
+
+fn read(tx: &mut Tx<'_>) -> Result<InstanceRow, StoreError> {
+    Ok(on!(tx, |c| instance::table.find(1).select(InstanceRow::as_select()).get_result(c))?)
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = instance)]
+struct InstanceRow {
+    bootstrapped_at: Option<InstantValue>,
+    hash_key_check: Option<String>,
+    cursor_key: Option<Vec<u8>>,
+    chain_seq: i64,
+    chain_head: Vec<u8>,
+}

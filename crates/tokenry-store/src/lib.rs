@@ -1,0 +1,40 @@
+//! Persistence of personal access tokens on SQLite and PostgreSQL.
+//!
+//! This is the only crate that names Diesel. A [`Store`] runs units of work: [`Store::read`] on a consistent snapshot,
+//! [`Store::write`] in one transaction that is answered after it is durable. The modules named after a noun hold the
+//! queries on it; each takes the [`Tx`] of the unit it belongs to.
+//!
+//! Plaintext secrets cannot be named here: the crate does not depend on the one that has them.
+
+#[cfg(feature = "postgres")]
+mod batch;
+mod convert;
+mod macros;
+mod page;
+mod pool;
+#[allow(unreachable_pub, reason = "`table!` makes public modules")]
+mod schema;
+#[allow(unreachable_pub, reason = "`table!` makes public modules, which may not name narrower types")]
+mod sql_types;
+#[cfg(feature = "sqlite")]
+mod writer;
+
+pub mod audit;
+pub mod backend;
+pub mod error;
+pub mod instance;
+pub mod live;
+pub mod migrate;
+pub mod token;
+pub mod url;
+pub mod user;
+
+pub use crate::{
+    backend::{Store, StoreSettings, Tx},
+    error::StoreError,
+    live::Credential,
+    url::DatabaseUrl,
+};
+
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+compile_error!("tokenry-store needs the feature `sqlite`, `postgres` or both");

@@ -1,0 +1,29 @@
+//! One query text for both databases.
+
+/// Runs the same Diesel text on whichever database the unit of work is on; it is compiled once for each.
+///
+/// Inside, `Db` names the backend, for `into_boxed::<Db>()`.
+macro_rules! on {
+    ($tx:expr, |$c:ident| $query:expr) => {
+        match $tx {
+            #[cfg(feature = "sqlite")]
+            $crate::backend::Tx::Sqlite($c) => {
+                #[allow(dead_code, reason = "only boxed queries name their backend")]
+                type Db = diesel::sqlite::Sqlite;
+                #[allow(unused_variables, reason = "a block may only need the backend's type")]
+                let $c = &mut **$c;
+                $query
+            }
+            #[cfg(feature = "postgres")]
+            $crate::backend::Tx::Postgres($c) => {
+                #[allow(dead_code, reason = "only boxed queries name their backend")]
+                type Db = diesel::pg::Pg;
+                #[allow(unused_variables, reason = "a block may only need the backend's type")]
+                let $c = &mut **$c;
+                $query
+            }
+        }
+    };
+}
+
+pub(crate) use on;

@@ -1,0 +1,185 @@
+//! Schema migrations, embedded in the program.
+
+use diesel::{
+    QueryableByName, RunQueryDsl,
+    migration::{Migration, MigrationSource},
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::{
+    backend::{Store, Tx},
+    error::StoreError,
+    macros::on,
+};
+
+#[cfg(feature = "sqlite")]
+const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+#[cfg(feature = "postgres")]
+const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
+
+/// One migration and whether the database has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The name of its directory, or its bare version if this program does not know it.
+    pub name: String,
+    /// Whether the database has it.
+    pub is_applied: bool,
+    /// Whether this program has it.
+    pub is_known: bool,
+}
+
+impl Store {
+    /// Brings the schema up to date in one transaction and returns the names of what was done. Nodes that start
+    /// together wait for each other.
+    ///
+    /// # Errors
+    /// [`StoreError::Bug`] when a migration fails or the database is newer than this program; nothing is changed.
+    pub fn migrate(&self) -> Result<Vec<String>, StoreError> {
+        self.write(|tx| {
+            lock(tx)?;
+            refuse_newer(&steps(tx)?)?;
+            on!(tx, |c| {
+                let done = c.run_pending_migrations(Db::migrations()).map_err(failed)?;
+                Ok(done.iter().map(ToString::to_string).collect())
+            })
+        })
+    }
+
+    /// Takes the newest migration back and returns its name; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Bug`] when it fails or this program does not know it; nothing is changed.
+    pub fn revert_migration(&self) -> Result<Option<String>, StoreError> {
+        self.write(|tx| {
+            lock(tx)?;
+            let steps = steps(tx)?;
+            refuse_newer(&steps)?;
+            if !steps.iter().any(|step| step.is_applied) {
+                return Ok(None);
+            }
+            on!(tx, |c| {
+                let version = c.revert_last_migration(Db::migrations()).map_err(failed)?.to_string();
+                let name = steps.iter().map(|step| &step.name).find(|name| version_of(name) == version);
+                Ok(Some(name.cloned().unwrap_or(version)))
+            })
+        })
+    }
+
+    /// All migrations, oldest first, and whether the database has them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn migrations(&self) -> Result<Vec<Step>, StoreError> {
+        self.read(steps)
+    }
+
+    /// Whether the database answers and has exactly the schema of this program.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_ready(&self) -> Result<bool, StoreError> {
+        Ok(self.migrations()?.iter().all(|step| step.is_applied && step.is_known))
+    }
+}
+
+/// The migrations of one backend, so that `on!` can name them for the backend it runs on.
+trait Migrations: diesel::backend::Backend {
+    fn migrations() -> EmbeddedMigrations;
+}
+
+#[cfg(feature = "sqlite")]
+impl Migrations for diesel::sqlite::Sqlite {
+    fn migrations() -> EmbeddedMigrations {
+        SQLITE
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl Migrations for diesel::pg::Pg {
+    fn migrations() -> EmbeddedMigrations {
+        POSTGRES
+    }
+}
+
+/// Keeps other nodes from migrating at the same time.
+fn lock(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    match tx {
+        // The unit is the only writer already, of this process and of any other.
+        #[cfg(feature = "sqlite")]
+        Tx::Sqlite(_) => {}
+        #[cfg(feature = "postgres")]
+        Tx::Postgres(c) => {
+            // Another node may take minutes.
+            diesel::sql_query("SET LOCAL lock_timeout = 0").execute(&mut **c)?;
+            diesel::sql_query("SET LOCAL statement_timeout = 0").execute(&mut **c)?;
+            diesel::sql_query("SELECT pg_advisory_xact_lock(7165023184110537)").execute(&mut **c)?;
+        }
+    }
+    Ok(())
+}
+
+fn steps(tx: &mut Tx<'_>) -> Result<Vec<Step>, StoreError> {
+    let mut names: Vec<String> = on!(tx, |_c| names::<Db>(&Db::migrations()))?;
+    names.sort();
+    let applied = applied(tx)?;
+    let mut steps: Vec<Step> = names
+        .into_iter()
+        .map(|name| Step { is_applied: applied.contains(&version_of(&name)), name, is_known: true })
+        .collect();
+    for version in applied {
+        if !steps.iter().any(|step| version_of(&step.name) == version) {
+            steps.push(Step { name: version, is_applied: true, is_known: false });
+        }
+    }
+    Ok(steps)
+}
+
+fn names<Db: diesel::backend::Backend>(source: &impl MigrationSource<Db>) -> Result<Vec<String>, StoreError> {
+    Ok(source.migrations().map_err(failed)?.iter().map(|migration| migration.name().to_string()).collect())
+}
+
+/// The versions that the database has, oldest first; none when it is empty. Asking creates nothing.
+fn applied(tx: &mut Tx<'_>) -> Result<Vec<String>, StoreError> {
+    let exists = match tx {
+        #[cfg(feature = "sqlite")]
+        Tx::Sqlite(_) => {
+            "SELECT name AS version FROM sqlite_master WHERE name = '__diesel_schema_migrations'"
+        }
+        #[cfg(feature = "postgres")]
+        Tx::Postgres(_) => {
+            "SELECT relname::text AS version FROM pg_class WHERE oid = to_regclass('__diesel_schema_migrations')"
+        }
+    };
+    let tables: Vec<Version> = on!(tx, |c| diesel::sql_query(exists).load(c))?;
+    if tables.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = "SELECT version FROM __diesel_schema_migrations ORDER BY version";
+    let versions: Vec<Version> = on!(tx, |c| diesel::sql_query(query).load(c))?;
+    Ok(versions.into_iter().map(|row| row.version).collect())
+}
+
+#[derive(QueryableByName)]
+struct Version {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    version: String,
+}
+
+fn refuse_newer(steps: &[Step]) -> Result<(), StoreError> {
+    match steps.iter().find(|step| !step.is_known) {
+        Some(step) => Err(StoreError::Bug(format!(
+            "the database has the migration {}, which this version of the program does not know: run a newer version",
+            step.name
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Diesel's version of a migration: the digits before the first underscore of its directory's name.
+fn version_of(name: &str) -> String {
+    name.split('_').next().unwrap_or_default().replace('-', "")
+}
+
+fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
+    StoreError::Bug(format!("migration: {error}"))
+}

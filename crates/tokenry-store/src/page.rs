@@ -1,0 +1,56 @@
+//! Keyset pages: the conditions and orders that let a list go on where it stopped, ties decided by id.
+
+/// Rows behind a position in a column that is never NULL.
+macro_rules! after {
+    ($query:expr, $column:expr, $value:expr, $id_column:expr, $id:expr, $descending:expr) => {{
+        let value = $value;
+        if $descending {
+            $query.filter($column.lt(value.clone()).or($column.eq(value).and($id_column.lt($id))))
+        } else {
+            $query.filter($column.gt(value.clone()).or($column.eq(value).and($id_column.gt($id))))
+        }
+    }};
+}
+
+/// Rows behind a position in a column in which NULL stands above (`$nulls_high`) or below every value.
+macro_rules! after_nullable {
+    ($query:expr, $column:expr, $value:expr, $id_column:expr, $id:expr, $descending:expr, $nulls_high:expr) => {{
+        let nulls_first = $nulls_high == $descending;
+        match ($value, $descending) {
+            (Some(value), true) if nulls_first => {
+                $query.filter($column.lt(value).or($column.eq(value).and($id_column.lt($id))))
+            }
+            (Some(value), true) => $query.filter(
+                $column.lt(value).or($column.eq(value).and($id_column.lt($id))).or($column.is_null()),
+            ),
+            (Some(value), false) if nulls_first => {
+                $query.filter($column.gt(value).or($column.eq(value).and($id_column.gt($id))))
+            }
+            (Some(value), false) => $query.filter(
+                $column.gt(value).or($column.eq(value).and($id_column.gt($id))).or($column.is_null()),
+            ),
+            (None, true) if nulls_first => {
+                $query.filter($column.is_not_null().or($column.is_null().and($id_column.lt($id))))
+            }
+            (None, true) => $query.filter($column.is_null().and($id_column.lt($id))),
+            (None, false) if nulls_first => {
+                $query.filter($column.is_not_null().or($column.is_null().and($id_column.gt($id))))
+            }
+            (None, false) => $query.filter($column.is_null().and($id_column.gt($id))),
+        }
+    }};
+}
+
+/// The order that belongs to [`after_nullable`].
+macro_rules! ordered_nullable {
+    ($query:expr, $column:expr, $id_column:expr, $descending:expr, $nulls_high:expr) => {
+        match ($descending, $nulls_high == $descending) {
+            (true, true) => $query.order(($column.is_null().desc(), $column.desc(), $id_column.desc())),
+            (true, false) => $query.order(($column.is_null().asc(), $column.desc(), $id_column.desc())),
+            (false, true) => $query.order(($column.is_null().desc(), $column.asc(), $id_column.asc())),
+            (false, false) => $query.order(($column.is_null().asc(), $column.asc(), $id_column.asc())),
+        }
+    };
+}
+
+pub(crate) use {after, after_nullable, ordered_nullable};

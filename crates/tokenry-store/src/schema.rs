@@ -1,0 +1,84 @@
+//! The tables as Diesel sees them; a test compares this with both migrated databases.
+
+diesel::table! {
+    use crate::sql_types::{Id, Instant};
+    use diesel::sql_types::{Nullable, Text};
+
+    users (id) {
+        id -> Id,
+        subject -> Text,
+        name -> Text,
+        role -> Text,
+        disabled_at -> Nullable<Instant>,
+        created_at -> Instant,
+        updated_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::{Document, Id, Instant};
+    use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+
+    personal_access_tokens (id) {
+        id -> Id,
+        user_id -> Id,
+        lookup -> Text,
+        suffix -> Text,
+        secret_hash -> Text,
+        secret_check -> Nullable<Binary>,
+        name -> Text,
+        description -> Nullable<Text>,
+        scopes -> Document,
+        inactive_at -> Nullable<Instant>,
+        not_before -> Nullable<Instant>,
+        expires_at -> Nullable<Instant>,
+        last_used_at -> Nullable<Instant>,
+        last_used_ip -> Nullable<Text>,
+        allowed_ips -> Document,
+        metadata -> Document,
+        version -> BigInt,
+        created_at -> Instant,
+        created_by -> Text,
+        updated_at -> Instant,
+        revoked_at -> Nullable<Instant>,
+        revoked_by -> Nullable<Text>,
+        revoked_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::{Document, Id, Instant};
+    use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+
+    audit_events (seq) {
+        seq -> BigInt,
+        at -> Instant,
+        kind -> Text,
+        actor -> Text,
+        user_id -> Nullable<Id>,
+        token_id -> Nullable<Id>,
+        ip -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+        detail -> Document,
+        prev_hash -> Binary,
+        hash -> Binary,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::Instant;
+    use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
+
+    instance (id) {
+        id -> Integer,
+        bootstrapped_at -> Nullable<Instant>,
+        hash_key_check -> Nullable<Text>,
+        cursor_key -> Nullable<Binary>,
+        chain_seq -> BigInt,
+        chain_head -> Binary,
+    }
+}
+
+diesel::joinable!(personal_access_tokens -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(users, personal_access_tokens);

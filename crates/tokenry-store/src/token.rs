@@ -1,0 +1,190 @@
+//! Tokens: queries. Rows are in [`row`], lists in [`list`].
+
+mod filter;
+mod list;
+pub(crate) mod row;
+
+use diesel::{dsl::count_star, prelude::*};
+use tokenry_domain::{Lookup, Revocation, SecretCheck, SecretHash, Token, TokenId, UnixMillis, UserId};
+
+pub use self::list::list;
+use self::row::{CredentialRow, SecretRow, TokenRow};
+use crate::{
+    backend::Tx,
+    convert::instant_value,
+    error::StoreError,
+    live::Credential,
+    macros::on,
+    schema::{personal_access_tokens as tokens, users},
+    sql_types::{IdValue, InstantValue},
+    user::UserRow,
+};
+
+/// Adds a token; [`StoreError::Conflict`] when its public id is taken or its owner gone.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn insert(
+    tx: &mut Tx<'_>,
+    token: &Token,
+    hash: &SecretHash,
+    check: &SecretCheck,
+) -> Result<(), StoreError> {
+    let row = (TokenRow::from(token), SecretRow::new(hash, Some(check)));
+    on!(tx, |c| diesel::insert_into(tokens::table).values(&row).execute(c))?;
+    Ok(())
+}
+
+/// The token with this id, whoever owns it.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn find(tx: &mut Tx<'_>, id: TokenId) -> Result<Option<Token>, StoreError> {
+    let query = tokens::table.find(IdValue(id.uuid()));
+    on!(tx, |c| query.select(TokenRow::as_select()).get_result(c).optional())?
+        .map(Token::try_from)
+        .transpose()
+}
+
+/// The token with this id, kept unchanged by everybody else until the unit of work ends.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn lock(tx: &mut Tx<'_>, id: TokenId) -> Result<Option<Token>, StoreError> {
+    #[cfg(feature = "postgres")]
+    if let Tx::Postgres(c) = tx {
+        let query = tokens::table.find(IdValue(id.uuid())).select(TokenRow::as_select()).for_update();
+        return query.get_result(&mut **c).optional()?.map(Token::try_from).transpose();
+    }
+    // On SQLite the unit is the only writer already.
+    find(tx, id)
+}
+
+/// The token with this public id, its stored secret and its owner.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn find_credential(tx: &mut Tx<'_>, lookup: &Lookup) -> Result<Option<Credential>, StoreError> {
+    let query = tokens::table.inner_join(users::table).filter(tokens::lookup.eq(lookup.as_str()));
+    let row: Option<CredentialRow> = on!(tx, |c| query
+        .select((TokenRow::as_select(), SecretRow::as_select(), UserRow::as_select()))
+        .get_result(c)
+        .optional())?;
+    row.map(row::credential).transpose()
+}
+
+/// How many tokens of this user are neither revoked nor expired.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn count_live(tx: &mut Tx<'_>, user_id: UserId, now: UnixMillis) -> Result<u64, StoreError> {
+    let live = tokens::table
+        .filter(tokens::user_id.eq(IdValue(user_id.uuid())))
+        .filter(tokens::revoked_at.is_null())
+        .filter(tokens::expires_at.is_null().or(tokens::expires_at.gt(InstantValue(now))));
+    let count: i64 = on!(tx, |c| live.select(count_star()).get_result(c))?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// When this user's tokens made after `since` were made, oldest first, at most `limit`.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn creations_since(
+    tx: &mut Tx<'_>,
+    user_id: UserId,
+    since: UnixMillis,
+    limit: u32,
+) -> Result<Vec<UnixMillis>, StoreError> {
+    let newest = tokens::table
+        .filter(tokens::user_id.eq(IdValue(user_id.uuid())))
+        .filter(tokens::created_at.gt(InstantValue(since)))
+        .order(tokens::created_at.desc())
+        .limit(limit.into())
+        .select(tokens::created_at);
+    let mut made: Vec<InstantValue> = on!(tx, |c| newest.load(c))?;
+    made.reverse();
+    Ok(made.into_iter().map(|InstantValue(at)| at).collect())
+}
+
+/// Writes the attributes of a token that is still what it was when `token` was read (one version less) and is not
+/// revoked; `false` when somebody was faster.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn update(tx: &mut Tx<'_>, token: &Token) -> Result<bool, StoreError> {
+    let row = TokenRow::from(token);
+    let before = tokens::table
+        .filter(tokens::id.eq(row.id))
+        .filter(tokens::version.eq(row.version - 1))
+        .filter(tokens::revoked_at.is_null());
+    let changes = (
+        tokens::name.eq(&row.name),
+        tokens::description.eq(&row.description),
+        tokens::scopes.eq(&row.scopes),
+        tokens::inactive_at.eq(row.inactive_at),
+        tokens::expires_at.eq(row.expires_at),
+        tokens::allowed_ips.eq(&row.allowed_ips),
+        tokens::metadata.eq(&row.metadata),
+        tokens::version.eq(row.version),
+        tokens::updated_at.eq(row.updated_at),
+    );
+    Ok(on!(tx, |c| diesel::update(before).set(changes).execute(c))? == 1)
+}
+
+/// Ends a token for good if nobody did before; `false` means it was revoked already or is unknown.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn mark_revoked(tx: &mut Tx<'_>, id: TokenId, revocation: &Revocation) -> Result<bool, StoreError> {
+    let live = tokens::table.filter(tokens::id.eq(IdValue(id.uuid()))).filter(tokens::revoked_at.is_null());
+    let changes = (
+        tokens::revoked_at.eq(Some(InstantValue(revocation.at))),
+        tokens::revoked_by.eq(Some(revocation.by.to_string())),
+        tokens::revoked_reason.eq(revocation.reason.as_ref().map(|reason| reason.as_str().to_owned())),
+        tokens::updated_at.eq(InstantValue(revocation.at)),
+        tokens::version.eq(tokens::version + 1),
+    );
+    Ok(on!(tx, |c| diesel::update(live).set(changes).execute(c))? == 1)
+}
+
+/// Replaces the stored hash of a live token by another hash of the same secret; `false` when the hash is no longer
+/// `old` or the token was revoked meanwhile.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn replace_hash(
+    tx: &mut Tx<'_>,
+    id: TokenId,
+    old: &SecretHash,
+    new: &SecretHash,
+    check: &SecretCheck,
+) -> Result<bool, StoreError> {
+    let same = tokens::table
+        .filter(tokens::id.eq(IdValue(id.uuid())))
+        .filter(tokens::secret_hash.eq(old.as_str()))
+        .filter(tokens::revoked_at.is_null());
+    let changes =
+        (tokens::secret_hash.eq(new.as_str()), tokens::secret_check.eq(Some(check.as_bytes().to_vec())));
+    Ok(on!(tx, |c| diesel::update(same).set(changes).execute(c))? == 1)
+}
+
+/// Notes that a token was used; an older use never overwrites a newer one.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn mark_used(
+    tx: &mut Tx<'_>,
+    id: TokenId,
+    at: UnixMillis,
+    ip: Option<std::net::IpAddr>,
+) -> Result<bool, StoreError> {
+    let older = tokens::table
+        .filter(tokens::id.eq(IdValue(id.uuid())))
+        .filter(tokens::last_used_at.is_null().or(tokens::last_used_at.lt(InstantValue(at))));
+    let changes = (
+        tokens::last_used_at.eq(instant_value(Some(at))),
+        tokens::last_used_ip.eq(ip.map(|ip| ip.to_string())),
+    );
+    Ok(on!(tx, |c| diesel::update(older).set(changes).execute(c))? == 1)
+}

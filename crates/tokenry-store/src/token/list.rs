@@ -1,0 +1,95 @@
+//! Pages of tokens: filters, orders and keyset positions.
+
+use diesel::{dsl::count_star, prelude::*};
+use tokenry_domain::{
+    Page, PageSize, Sort, SortKey, Token, TokenFilter, UnixMillis,
+    query::{Position, PositionKey},
+};
+
+use super::{
+    filter::{Dialect, filtered},
+    row::TokenRow,
+};
+use crate::{
+    backend::Tx,
+    error::StoreError,
+    macros::on,
+    page::{after, after_nullable, ordered_nullable},
+    schema::personal_access_tokens as tokens,
+    sql_types::{IdValue, InstantValue},
+};
+
+/// One page of the tokens that `filter` lets through at `now`, from the row after `position` on.
+///
+/// A position that was made under another order is a [`StoreError::Bug`]: the service binds them together.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn list(
+    tx: &mut Tx<'_>,
+    filter: &TokenFilter,
+    sort: Sort,
+    size: PageSize,
+    position: Option<&Position>,
+    now: UnixMillis,
+) -> Result<Page<Token>, StoreError> {
+    let dialect = Dialect::of(tx);
+    let mut rows: Vec<TokenRow> = on!(tx, |c| {
+        let mut query = filtered!(Db, filter, dialect, now).select(TokenRow::as_select());
+        query = match (sort.key, position.map(|p| (&p.key, IdValue(p.id.uuid())))) {
+            (SortKey::CreatedAt, None) => query,
+            (SortKey::CreatedAt, Some((PositionKey::Instant(Some(at)), id))) => {
+                after!(query, tokens::created_at, InstantValue(*at), tokens::id, id, sort.descending)
+            }
+            (SortKey::Name, None) => query,
+            (SortKey::Name, Some((PositionKey::Text(name), id))) => {
+                after!(query, tokens::name, name.clone(), tokens::id, id, sort.descending)
+            }
+            (SortKey::ExpiresAt, None) => query,
+            (SortKey::ExpiresAt, Some((PositionKey::Instant(at), id))) => {
+                after_nullable!(
+                    query,
+                    tokens::expires_at,
+                    at.map(InstantValue),
+                    tokens::id,
+                    id,
+                    sort.descending,
+                    true
+                )
+            }
+            (SortKey::LastUsedAt, None) => query,
+            (SortKey::LastUsedAt, Some((PositionKey::Instant(at), id))) => {
+                after_nullable!(
+                    query,
+                    tokens::last_used_at,
+                    at.map(InstantValue),
+                    tokens::id,
+                    id,
+                    sort.descending,
+                    false
+                )
+            }
+            _ => return Err(StoreError::Bug("a position of another order".to_owned())),
+        };
+        query = match (sort.key, sort.descending) {
+            (SortKey::CreatedAt, true) => query.order((tokens::created_at.desc(), tokens::id.desc())),
+            (SortKey::CreatedAt, false) => query.order((tokens::created_at.asc(), tokens::id.asc())),
+            (SortKey::Name, true) => query.order((tokens::name.desc(), tokens::id.desc())),
+            (SortKey::Name, false) => query.order((tokens::name.asc(), tokens::id.asc())),
+            (SortKey::ExpiresAt, down) => {
+                ordered_nullable!(query, tokens::expires_at, tokens::id, down, true)
+            }
+            (SortKey::LastUsedAt, down) => {
+                ordered_nullable!(query, tokens::last_used_at, tokens::id, down, false)
+            }
+        };
+        query.limit(i64::from(size.get()) + 1).load(c)
+    })?;
+    let total: i64 = on!(tx, |c| filtered!(Db, filter, dialect, now).select(count_star()).get_result(c))?;
+
+    let more = rows.len() > usize::from(size.get());
+    rows.truncate(size.get().into());
+    let items = rows.into_iter().map(Token::try_from).collect::<Result<Vec<_>, _>>()?;
+    let next = items.last().filter(|_| more).map(|token| Position::of(token, sort));
+    Ok(Page { items, next, total: u64::try_from(total).unwrap_or(0) })
+}

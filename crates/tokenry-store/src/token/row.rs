@@ -1,0 +1,152 @@
+//! The row of a token, and what becomes of it.
+
+use diesel::prelude::*;
+use tokenry_domain::{
+    Description, Lookup, Reason, Revocation, SecretCheck, SecretHash, Token, TokenId, TokenName, User, UserId,
+};
+
+use crate::{
+    convert::{self, address, corrupt, instant, instant_value, parsed},
+    error::StoreError,
+    live::Credential,
+    schema::personal_access_tokens,
+    sql_types::{DocumentValue, IdValue, InstantValue},
+    user::UserRow,
+};
+
+/// Everything but the secret's hash.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = personal_access_tokens, treat_none_as_default_value = false)]
+pub(crate) struct TokenRow {
+    pub(crate) id: IdValue,
+    user_id: IdValue,
+    lookup: String,
+    suffix: String,
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) scopes: DocumentValue,
+    pub(crate) inactive_at: Option<InstantValue>,
+    not_before: Option<InstantValue>,
+    pub(crate) expires_at: Option<InstantValue>,
+    last_used_at: Option<InstantValue>,
+    last_used_ip: Option<String>,
+    pub(crate) allowed_ips: DocumentValue,
+    pub(crate) metadata: DocumentValue,
+    pub(crate) version: i64,
+    created_at: InstantValue,
+    created_by: String,
+    pub(crate) updated_at: InstantValue,
+    revoked_at: Option<InstantValue>,
+    revoked_by: Option<String>,
+    revoked_reason: Option<String>,
+}
+
+/// The secret's hash, read for verification alone.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = personal_access_tokens, treat_none_as_default_value = false)]
+pub(crate) struct SecretRow {
+    secret_hash: String,
+    secret_check: Option<Vec<u8>>,
+}
+
+pub(crate) type CredentialRow = (TokenRow, SecretRow, UserRow);
+
+impl SecretRow {
+    pub(crate) fn new(hash: &SecretHash, check: Option<&SecretCheck>) -> Self {
+        Self {
+            secret_hash: hash.as_str().to_owned(),
+            secret_check: check.map(|check| check.as_bytes().to_vec()),
+        }
+    }
+}
+
+pub(crate) fn credential((token, secret, user): CredentialRow) -> Result<Credential, StoreError> {
+    let check = match secret.secret_check {
+        None => None,
+        Some(bytes) => {
+            let bytes = <[u8; 8]>::try_from(bytes).map_err(|_| corrupt("secret_check", "not 8 bytes"))?;
+            Some(SecretCheck::from_stored(bytes))
+        }
+    };
+    Ok(Credential {
+        token: Token::try_from(token)?,
+        hash: SecretHash::from_stored(secret.secret_hash),
+        check,
+        owner: User::try_from(user)?,
+    })
+}
+
+impl From<&Token> for TokenRow {
+    fn from(token: &Token) -> Self {
+        let revoked = token.revoked.as_ref();
+        Self {
+            id: IdValue(token.id.uuid()),
+            user_id: IdValue(token.user_id.uuid()),
+            lookup: token.lookup.as_str().to_owned(),
+            suffix: token.suffix.clone(),
+            name: token.name.as_str().to_owned(),
+            description: token.description.as_ref().map(|text| text.as_str().to_owned()),
+            scopes: convert::list(token.scopes.to_texts()),
+            inactive_at: instant_value(token.inactive_at),
+            not_before: instant_value(token.not_before),
+            expires_at: instant_value(token.expires_at),
+            last_used_at: instant_value(token.last_used_at),
+            last_used_ip: token.last_used_ip.map(|ip| ip.to_string()),
+            allowed_ips: convert::list(token.allowed_ips.to_texts()),
+            metadata: DocumentValue(token.metadata.to_value()),
+            version: token.version,
+            created_at: InstantValue(token.created_at),
+            created_by: token.created_by.to_string(),
+            updated_at: InstantValue(token.updated_at),
+            revoked_at: revoked.map(|revoked| InstantValue(revoked.at)),
+            revoked_by: revoked.map(|revoked| revoked.by.to_string()),
+            revoked_reason: revoked
+                .and_then(|revoked| revoked.reason.as_ref())
+                .map(|text| text.as_str().to_owned()),
+        }
+    }
+}
+
+impl TryFrom<TokenRow> for Token {
+    type Error = StoreError;
+
+    fn try_from(row: TokenRow) -> Result<Self, StoreError> {
+        let revoked = match row.revoked_at {
+            None => None,
+            Some(InstantValue(at)) => Some(Revocation {
+                at,
+                by: parsed("revoked_by", row.revoked_by.as_deref().unwrap_or_default())?,
+                reason: row
+                    .revoked_reason
+                    .map(Reason::parse)
+                    .transpose()
+                    .map_err(|error| corrupt("revoked_reason", error))?,
+            }),
+        };
+        Ok(Self {
+            id: TokenId::from_uuid(row.id.0),
+            user_id: UserId::from_uuid(row.user_id.0),
+            lookup: Lookup::from_stored(row.lookup),
+            suffix: row.suffix,
+            name: TokenName::parse(row.name).map_err(|error| corrupt("name", error))?,
+            description: row
+                .description
+                .map(Description::parse)
+                .transpose()
+                .map_err(|error| corrupt("description", error))?,
+            scopes: convert::scopes(&row.scopes.0)?,
+            inactive_at: instant(row.inactive_at),
+            not_before: instant(row.not_before),
+            expires_at: instant(row.expires_at),
+            last_used_at: instant(row.last_used_at),
+            last_used_ip: address("last_used_ip", row.last_used_ip.as_deref())?,
+            allowed_ips: convert::allowed_ips(&row.allowed_ips.0)?,
+            metadata: convert::metadata(row.metadata.0)?,
+            version: row.version,
+            created_at: row.created_at.0,
+            created_by: parsed("created_by", &row.created_by)?,
+            updated_at: row.updated_at.0,
+            revoked,
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! Users: rows and queries.
+
+use diesel::prelude::*;
+use tokenry_domain::{Subject, User, UserId, UserName};
+
+use crate::{
+    backend::Tx,
+    convert::{corrupt, instant, instant_value, parsed},
+    error::StoreError,
+    macros::on,
+    schema::users,
+    sql_types::{IdValue, InstantValue},
+};
+
+/// Adds a user; [`StoreError::Conflict`] when the subject is taken.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn insert(tx: &mut Tx<'_>, user: &User) -> Result<(), StoreError> {
+    let row = UserRow::from(user);
+    on!(tx, |c| diesel::insert_into(users::table).values(&row).execute(c))?;
+    Ok(())
+}
+
+/// The user with this id.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn find(tx: &mut Tx<'_>, id: UserId) -> Result<Option<User>, StoreError> {
+    let query = users::table.find(IdValue(id.uuid()));
+    on!(tx, |c| query.select(UserRow::as_select()).get_result(c).optional())?.map(User::try_from).transpose()
+}
+
+/// The user with this subject.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn find_by_subject(tx: &mut Tx<'_>, subject: &Subject) -> Result<Option<User>, StoreError> {
+    let query = users::table.filter(users::subject.eq(subject.as_str()));
+    on!(tx, |c| query.select(UserRow::as_select()).get_result(c).optional())?.map(User::try_from).transpose()
+}
+
+/// The user with this id, kept unchanged by everybody else until the unit of work ends: what check-then-act on a
+/// user or their tokens begins with.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn lock(tx: &mut Tx<'_>, id: UserId) -> Result<Option<User>, StoreError> {
+    #[cfg(feature = "postgres")]
+    if let Tx::Postgres(c) = tx {
+        let query = users::table.find(IdValue(id.uuid())).select(UserRow::as_select()).for_update();
+        return query.get_result(&mut **c).optional()?.map(User::try_from).transpose();
+    }
+    // On SQLite the unit is the only writer already.
+    find(tx, id)
+}
+
+/// All users in the order in which they were first seen, at most `limit`, beginning after `after`.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn list(tx: &mut Tx<'_>, after: Option<UserId>, limit: u16) -> Result<Vec<User>, StoreError> {
+    let rows: Vec<UserRow> = on!(tx, |c| {
+        let mut query =
+            users::table.order(users::id).limit(limit.into()).select(UserRow::as_select()).into_boxed::<Db>();
+        if let Some(after) = after {
+            query = query.filter(users::id.gt(IdValue(after.uuid())));
+        }
+        query.load(c)
+    })?;
+    rows.into_iter().map(User::try_from).collect()
+}
+
+/// Writes name, role and state of a user; `false` when there is no such user.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn update(tx: &mut Tx<'_>, user: &User) -> Result<bool, StoreError> {
+    let row = UserRow::from(user);
+    let changes = (
+        users::name.eq(row.name),
+        users::role.eq(row.role),
+        users::disabled_at.eq(row.disabled_at),
+        users::updated_at.eq(row.updated_at),
+    );
+    Ok(on!(tx, |c| diesel::update(users::table.find(row.id)).set(changes).execute(c))? == 1)
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = users, treat_none_as_default_value = false)]
+pub(crate) struct UserRow {
+    id: IdValue,
+    subject: String,
+    name: String,
+    role: String,
+    disabled_at: Option<InstantValue>,
+    created_at: InstantValue,
+    updated_at: InstantValue,
+}
+
+impl From<&User> for UserRow {
+    fn from(user: &User) -> Self {
+        Self {
+            id: IdValue(user.id.uuid()),
+            subject: user.subject.as_str().to_owned(),
+            name: user.name.as_str().to_owned(),
+            role: user.role.as_str().to_owned(),
+            disabled_at: instant_value(user.disabled_at),
+            created_at: InstantValue(user.created_at),
+            updated_at: InstantValue(user.updated_at),
+        }
+    }
+}
+
+impl TryFrom<UserRow> for User {
+    type Error = StoreError;
+
+    fn try_from(row: UserRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: UserId::from_uuid(row.id.0),
+            subject: Subject::parse(row.subject).map_err(|error| corrupt("users.subject", error))?,
+            name: UserName::parse(row.name).map_err(|error| corrupt("users.name", error))?,
+            role: parsed("users.role", &row.role)?,
+            disabled_at: instant(row.disabled_at),
+            created_at: row.created_at.0,
+            updated_at: row.updated_at.0,
+        })
+    }
+}

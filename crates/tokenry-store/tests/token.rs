@@ -1,0 +1,266 @@
+//! Queries on tokens, the same on both databases.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::collections::BTreeSet;
+
+use tokenry_domain::{
+    Actor, Description, Metadata, PageSize, Reason, Revocation, ScopeSet, SecretCheck, SecretHash, Sort,
+    Status, Token, TokenFilter, TokenName, UnixMillis, query::Position,
+};
+use tokenry_store::{StoreError, token};
+use tokenry_testkit::{TestDatabase, at, each_backend};
+
+fn find(db: &TestDatabase, token: &Token) -> Token {
+    let id = token.id;
+    db.store().read(|tx| token::find(tx, id)).unwrap().unwrap()
+}
+
+fn page(
+    db: &TestDatabase,
+    filter: &TokenFilter,
+    sort: &str,
+    size: u16,
+    after: Option<&Position>,
+) -> tokenry_domain::Page<Token> {
+    let sort: Sort = sort.parse().unwrap();
+    db.store()
+        .read(|tx| token::list(tx, filter, sort, PageSize::new(size).unwrap(), after, at(1000)))
+        .unwrap()
+}
+
+fn names(db: &TestDatabase, filter: &TokenFilter) -> BTreeSet<String> {
+    page(db, filter, "name", 200, None).items.iter().map(|token| token.name.to_string()).collect()
+}
+
+each_backend!(every_attribute_reads_back, |db| {
+    let owner = db.user("alice");
+    let token = db
+        .token(&owner)
+        .with(|token| {
+            token.description = Some(Description::parse("two\nlines — ünïcode").unwrap());
+            token.scopes = ScopeSet::parse(&["*", "a:read"]).unwrap();
+            token.inactive_at = Some(at(1));
+            token.not_before = Some(at(-5));
+            token.expires_at = Some(UnixMillis::MAX);
+            token.last_used_at = Some(UnixMillis::MIN);
+            token.last_used_ip = Some("2001:db8::1".parse().unwrap());
+            token.allowed_ips = tokenry_domain::IpList::parse(&["10.0.0.0/8", "::1"]).unwrap();
+            let metadata = r#"{"z":[1,2.5,null],"a":{"b":"\u00e9"}}"#;
+            let serde_json::Value::Object(metadata) = serde_json::from_str(metadata).unwrap() else {
+                panic!()
+            };
+            token.metadata = Metadata::parse(metadata).unwrap();
+            token.revoked = Some(Revocation {
+                at: at(9),
+                by: Actor::Operator,
+                reason: Some(Reason::parse("lost").unwrap()),
+            });
+        })
+        .insert();
+    assert_eq!(find(db, &token), token);
+    let lookup = token.lookup.clone();
+    let credential = db.store().read(|tx| token::find_credential(tx, &lookup)).unwrap().unwrap();
+    assert_eq!(credential.token, token);
+    assert_eq!(credential.owner, owner);
+    assert_eq!(credential.hash.as_str(), "$none$");
+    assert_eq!(credential.check.unwrap().as_bytes(), &[0; 8]);
+});
+
+each_backend!(a_public_id_is_unique, |db| {
+    let owner = db.user("alice");
+    let token = db.token(&owner).insert();
+    let mut double = db.token(&owner).insert();
+    double.id = tokenry_domain::TokenId::new(at(5), [9; 10]);
+    double.lookup = token.lookup;
+    let result = db.store().write(move |tx| {
+        token::insert(tx, &double, &SecretHash::from_stored(String::new()), &SecretCheck::from_stored([0; 8]))
+    });
+    assert!(matches!(result, Err(StoreError::Conflict(_))));
+});
+
+each_backend!(revoked_token_stays_revoked, |db| {
+    let token = db.token(&db.user("alice")).insert();
+    let revoke = |at, by| {
+        db.store().write(move |tx| token::mark_revoked(tx, token.id, &Revocation { at, by, reason: None }))
+    };
+    assert!(revoke(at(10), Actor::Operator).unwrap());
+    assert!(!revoke(at(20), Actor::System).unwrap());
+    let mut stored = find(db, &token);
+    assert_eq!(stored.revoked, Some(Revocation { at: at(10), by: Actor::Operator, reason: None }));
+    assert_eq!(stored.version, 2);
+    stored.version += 1;
+    stored.name = TokenName::parse("renamed").unwrap();
+    assert!(!db.store().write(move |tx| token::update(tx, &stored)).unwrap());
+    assert!(
+        !db.store()
+            .write(move |tx| {
+                let old = SecretHash::from_stored("$none$".to_owned());
+                token::replace_hash(tx, token.id, &old, &old, &SecretCheck::from_stored([0; 8]))
+            })
+            .unwrap()
+    );
+});
+
+each_backend!(an_update_of_an_old_version_changes_nothing, |db| {
+    let token = db.token(&db.user("alice")).insert();
+    let rename = |name: &str, version| {
+        let mut changed = find(db, &token);
+        changed.name = TokenName::parse(name).unwrap();
+        changed.version = version;
+        db.store().write(move |tx| token::update(tx, &changed)).unwrap()
+    };
+    assert!(rename("first", 2));
+    assert!(!rename("late", 2));
+    assert_eq!(find(db, &token).name.as_str(), "first");
+});
+
+each_backend!(last_use_moves_only_forward, |db| {
+    let token = db.token(&db.user("alice")).insert();
+    for (when, ip) in [(at(50), "10.0.0.1"), (at(20), "10.0.0.2")] {
+        let ip = Some(ip.parse().unwrap());
+        db.store().write(move |tx| token::mark_used(tx, token.id, when, ip)).unwrap();
+    }
+    let stored = find(db, &token);
+    assert_eq!(stored.last_used_at, Some(at(50)));
+    assert_eq!(stored.last_used_ip, Some("10.0.0.1".parse().unwrap()));
+    assert_eq!(stored.version, 1);
+});
+
+each_backend!(live_tokens_are_those_neither_revoked_nor_expired, |db| {
+    let owner = db.user("alice");
+    db.token(&owner).insert();
+    db.token(&owner).with(|token| token.inactive_at = Some(at(0))).insert();
+    db.token(&owner).with(|token| token.expires_at = Some(at(1001))).insert();
+    db.token(&owner).with(|token| token.expires_at = Some(at(1000))).insert();
+    db.token(&owner)
+        .with(|token| token.revoked = Some(Revocation { at: at(0), by: Actor::System, reason: None }))
+        .insert();
+    db.token(&db.user("bob")).insert();
+    assert_eq!(db.store().read(|tx| token::count_live(tx, owner.id, at(1000))).unwrap(), 3);
+});
+
+each_backend!(creations_are_counted_in_a_sliding_window, |db| {
+    let owner = db.user("alice");
+    for made in [100, 200, 300, 400] {
+        db.token(&owner).with(|token| token.created_at = at(made)).insert();
+    }
+    let since =
+        |since, limit| db.store().read(|tx| token::creations_since(tx, owner.id, at(since), limit)).unwrap();
+    assert_eq!(since(100, 10), [at(200), at(300), at(400)]);
+    assert_eq!(since(0, 2), [at(300), at(400)]);
+});
+
+each_backend!(a_status_filter_agrees_with_the_status_of_each_row, |db| {
+    let owner = db.user("alice");
+    let revocation = Revocation { at: at(0), by: Actor::System, reason: None };
+    for revoked in [None, Some(revocation)] {
+        for inactive_at in [None, Some(at(0))] {
+            for not_before in [None, Some(at(999)), Some(at(1000)), Some(at(1001))] {
+                for expires_at in [None, Some(at(999)), Some(at(1000)), Some(at(1001))] {
+                    let revoked = revoked.clone();
+                    db.token(&owner)
+                        .with(|token| {
+                            (token.revoked, token.inactive_at) = (revoked, inactive_at);
+                            (token.not_before, token.expires_at) = (not_before, expires_at);
+                        })
+                        .insert();
+                }
+            }
+        }
+    }
+    let mut total = 0;
+    for status in Status::ALL {
+        let listed =
+            page(db, &TokenFilter { status: Some(status), ..TokenFilter::default() }, "name", 200, None);
+        assert!(listed.items.iter().all(|token| token.status(at(1000)) == status), "{status}");
+        total += listed.items.len();
+    }
+    assert_eq!(total, 64);
+});
+
+each_backend!(a_search_takes_wildcards_literally_and_ignores_the_case_of_ascii_only, |db| {
+    let owner = db.user("alice");
+    for name in ["100% sure", "100 sure", "snake_case", "snakeXcase", r"back\slash", "ÄRGER", "Deploy"] {
+        db.token(&owner).with(|token| token.name = TokenName::parse(name).unwrap()).insert();
+    }
+    let odd = db.token(&owner).with(|token| token.suffix = "Zq9w".to_owned()).insert();
+    let found =
+        |text: &str| names(db, &TokenFilter { search: Some(text.to_owned()), ..TokenFilter::default() });
+    let set = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+    assert_eq!(found("0%"), set(&["100% sure"]));
+    assert_eq!(found("snake_"), set(&["snake_case"]));
+    assert_eq!(found(r"k\s"), set(&[r"back\slash"]));
+    assert_eq!(found("ärger"), set(&[]));
+    assert_eq!(found("ÄrGER"), set(&["ÄRGER"]));
+    assert_eq!(found("DEPLOY"), set(&["Deploy"]));
+    assert_eq!(found(odd.lookup.as_str()), set(&[odd.name.as_str()]));
+    assert_eq!(found("q9w"), set(&[odd.name.as_str()]));
+    assert_eq!(found("' OR 1=1 --"), set(&[]));
+});
+
+each_backend!(filters_combine, |db| {
+    let (alice, bob) = (db.user("alice"), db.user("bob"));
+    let scopes = |texts: &[&str]| ScopeSet::parse(texts).unwrap();
+    let name = |text: &str| TokenName::parse(text).unwrap();
+    db.token(&alice).with(|t| (t.name, t.scopes) = (name("reader"), scopes(&["a:read"]))).insert();
+    db.token(&alice)
+        .with(|t| {
+            (t.name, t.scopes, t.last_used_at) =
+                (name("writer"), scopes(&["a:write", "b:read"]), Some(at(500)))
+        })
+        .insert();
+    db.token(&bob).with(|t| (t.name, t.expires_at) = (name("ends"), Some(at(2000)))).insert();
+    let filter = TokenFilter::default;
+    assert_eq!(names(db, &filter()).len(), 3);
+    assert_eq!(
+        names(db, &TokenFilter { user_id: Some(bob.id), ..filter() }),
+        BTreeSet::from(["ends".to_owned()])
+    );
+    let reads = TokenFilter { scope: Some("a:read".parse().unwrap()), ..filter() };
+    assert_eq!(names(db, &reads), BTreeSet::from(["reader".to_owned()]));
+    let unused = TokenFilter { unused_since: Some(at(500)), user_id: Some(alice.id), ..filter() };
+    assert_eq!(names(db, &unused), BTreeSet::from(["reader".to_owned()]));
+    let ending = TokenFilter { expires_before: Some(at(2001)), ..filter() };
+    assert_eq!(names(db, &ending), BTreeSet::from(["ends".to_owned()]));
+    assert!(names(db, &TokenFilter { expires_before: Some(at(2000)), ..filter() }).is_empty());
+});
+
+each_backend!(pages_in_every_order_show_every_row_once, |db| {
+    let owner = db.user("alice");
+    for n in 0..23_i64 {
+        db.token(&owner)
+            .with(|token| {
+                token.created_at = at(n / 4);
+                token.name = TokenName::parse(format!("name {}", n % 5)).unwrap();
+                token.expires_at = (n % 3 != 0).then(|| at(5000 + n % 4));
+                token.last_used_at = (n % 2 != 0).then(|| at(n % 7));
+            })
+            .insert();
+    }
+    for key in ["created_at", "name", "expires_at", "last_used_at"] {
+        let ascending = walk(db, key);
+        let mut descending = walk(db, &format!("-{key}"));
+        assert_eq!(ascending.iter().collect::<BTreeSet<_>>().len(), 23, "{key}");
+        descending.reverse();
+        assert_eq!(ascending, descending, "{key}");
+    }
+    let ends = page(db, &TokenFilter::default(), "expires_at", 200, None).items;
+    assert!(ends.last().unwrap().expires_at.is_none() && ends[0].expires_at.is_some());
+    let used = page(db, &TokenFilter::default(), "last_used_at", 200, None).items;
+    assert!(used[0].last_used_at.is_none() && used.last().unwrap().last_used_at.is_some());
+});
+
+fn walk(db: &TestDatabase, sort: &str) -> Vec<tokenry_domain::TokenId> {
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let page = page(db, &TokenFilter::default(), sort, 4, after.as_ref());
+        assert_eq!(page.total, 23);
+        assert!(!page.items.is_empty() && page.items.len() <= 4);
+        seen.extend(page.items.iter().map(|token| token.id));
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return seen,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! A database of its own for one test.
+
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+use tokenry_store::{DatabaseUrl, Store, StoreSettings};
+
+use crate::postgres::Scratch;
+
+/// A fresh, migrated database that is gone after the test.
+pub struct TestDatabase {
+    store: Option<Store>,
+    url: String,
+    // Dropped after the store, whose connections they would otherwise cut.
+    folder: Option<TempDir>,
+    _scratch: Option<Scratch>,
+}
+
+impl TestDatabase {
+    /// A SQLite file in a temporary folder.
+    #[must_use]
+    pub fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("tokenry.db").display());
+        Self::open(url, Some(folder), None)
+    }
+
+    /// A database on the test server, copied from a migrated template; `None` without a server.
+    ///
+    /// # Panics
+    /// Without a server under `CI`.
+    #[must_use]
+    pub fn postgres() -> Option<Self> {
+        let scratch = Scratch::create()?;
+        Some(Self::open(scratch.url(), None, Some(scratch)))
+    }
+
+    fn open(url: String, folder: Option<TempDir>, scratch: Option<Scratch>) -> Self {
+        let store = open(&url);
+        store.migrate().unwrap();
+        Self { store: Some(store), url, folder, _scratch: scratch }
+    }
+
+    /// The store of this database.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        self.store.as_ref().unwrap()
+    }
+
+    /// Another store on the same database, as a second process would have.
+    #[must_use]
+    pub fn second_store(&self) -> Store {
+        open(&self.url)
+    }
+
+    /// The address of this database.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The folder of the SQLite file; `None` on PostgreSQL.
+    #[must_use]
+    pub fn folder(&self) -> Option<PathBuf> {
+        self.folder.as_ref().map(|folder| folder.path().to_owned())
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        drop(self.store.take());
+    }
+}
+
+pub(crate) fn open(url: &str) -> Store {
+    let url: DatabaseUrl = url.parse().unwrap();
+    Store::open(&url, StoreSettings::default()).unwrap()
+}

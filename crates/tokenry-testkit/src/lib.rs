@@ -1,0 +1,42 @@
+//! For tests only: a fresh migrated database per test on every backend, and builders for its rows.
+#![allow(clippy::disallowed_methods, reason = "tests read the environment for the server they run against")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot be set up fails or says so")]
+
+mod builder;
+mod database;
+mod postgres;
+
+pub use crate::{
+    builder::{TokenBuilder, at, user},
+    database::TestDatabase,
+};
+
+/// One test text, run on a fresh database of each backend: `each_backend!(claim, |db| { … })` makes the tests
+/// `claim::sqlite` and `claim::postgres`, where `db` is a [`TestDatabase`].
+///
+/// Without a PostgreSQL server (`TOKENRY_TEST_POSTGRES_URL`) the second says so and does nothing, except under `CI`,
+/// where it fails.
+#[macro_export]
+macro_rules! each_backend {
+    ($(#[$meta:meta])* $name:ident, |$db:ident| $body:block) => {
+        $(#[$meta])*
+        mod $name {
+            #[allow(unused_imports, reason = "not every test needs its module's names")]
+            use super::*;
+
+            fn text($db: &$crate::TestDatabase) $body
+
+            #[test]
+            fn sqlite() {
+                text(&$crate::TestDatabase::sqlite());
+            }
+
+            #[test]
+            fn postgres() {
+                if let Some(db) = $crate::TestDatabase::postgres() {
+                    text(&db);
+                }
+            }
+        }
+    };
+}
