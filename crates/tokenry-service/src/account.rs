@@ -1,0 +1,41 @@
+//! What a user has left of their limits.
+
+use tokenry_domain::{UnixMillis, User};
+use tokenry_store::{StoreError, token};
+
+use crate::{caller::Call, issue::HOUR, tokenry::Tokenry};
+
+/// How many tokens a user has and may still make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// The most live tokens; `None` is no limit.
+    pub max_tokens: Option<u32>,
+    /// Tokens that are neither revoked nor expired.
+    pub live_tokens: u64,
+    /// How many more may be made now; `None` is no limit on the rate.
+    pub creations_left: Option<u32>,
+    /// When one more may be made than now; `None` if nothing was made within the last hour, or without a limit.
+    pub resets_at: Option<UnixMillis>,
+}
+
+impl Tokenry {
+    /// What `user` has left of their limits at the call's instant.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn allowance(&self, call: &Call, user: &User) -> Result<Allowance, StoreError> {
+        let limits = self.0.policy.limits;
+        self.0.store.read(|tx| {
+            let live_tokens = token::count_live(tx, user.id, call.now)?;
+            let (creations_left, resets_at) = match limits.creations_per_hour {
+                None => (None, None),
+                Some(limit) => {
+                    let made = token::creations_since(tx, user.id, call.now.saturating_sub(HOUR), limit)?;
+                    let left = limit.saturating_sub(u32::try_from(made.len()).unwrap_or(u32::MAX));
+                    (Some(left), made.first().and_then(|oldest| oldest.checked_add(HOUR)))
+                }
+            };
+            Ok(Allowance { max_tokens: limits.max_live_tokens, live_tokens, creations_left, resets_at })
+        })
+    }
+}

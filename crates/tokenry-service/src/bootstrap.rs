@@ -1,0 +1,83 @@
+//! The first token of an installation.
+
+use tokenry_crypto::SecretRng;
+use tokenry_domain::{
+    Actor, EventKind, IpList, Lifetime, Metadata, Origin, Role, Scope, ScopeSet, Subject, Token, TokenId,
+    TokenName, UnixMillis, User, UserId, UserName, text::TextError,
+};
+use tokenry_store::{StoreError, Tx, instance, token, user};
+
+use crate::{
+    audit::Signature,
+    issue::{Fresh, IssueError, Issued, made},
+    tokenry::Tokenry,
+    user::{create, new_user},
+};
+
+/// How long the first token lives.
+const LIFETIME: Lifetime = Lifetime::days(1);
+
+impl Tokenry {
+    /// Makes the user `admin` and the first token, for 24 hours and with all scopes, if this installation never did
+    /// so before; `None` if it did. Nodes that start together make one.
+    ///
+    /// # Errors
+    /// [`IssueError`]; nothing was made.
+    pub fn bootstrap(&self, now: UnixMillis) -> Result<Option<Issued>, IssueError> {
+        let mut rng = SecretRng::os();
+        let user_id = UserId::new(now, rng.bytes()?);
+        let Fresh { secret, hash, check, id_bytes } = Fresh::generate(self)?;
+        let (lookup, suffix) = (secret.lookup(), secret.suffix());
+        let seeded = self.0.store.write(move |tx| {
+            let mut row = instance::lock(tx)?;
+            if row.bootstrapped_at.is_some() {
+                return Ok(None);
+            }
+            let signature = Signature { actor: Actor::System, at: now, origin: Origin::default() };
+            let owner = admin(tx, user_id, &signature)?;
+            let token = Token {
+                id: TokenId::new(now, id_bytes),
+                user_id: owner.id,
+                lookup,
+                suffix,
+                name: TokenName::parse("bootstrap").map_err(defect)?,
+                description: None,
+                scopes: ScopeSet::from_iter([Scope::All]),
+                inactive_at: None,
+                not_before: None,
+                expires_at: now.checked_add(LIFETIME),
+                last_used_at: None,
+                last_used_ip: None,
+                allowed_ips: IpList::default(),
+                metadata: Metadata::default(),
+                version: 1,
+                created_at: now,
+                created_by: Actor::System,
+                updated_at: now,
+                revoked: None,
+            };
+            token::insert(tx, &token, &hash, &check)?;
+            signature.record(tx, EventKind::TokenSeeded, owner.id, Some(token.id), made(&token))?;
+            row.bootstrapped_at = Some(now);
+            instance::update(tx, &row)?;
+            Ok::<_, StoreError>(Some((token, owner)))
+        })?;
+        Ok(seeded.map(|(token, owner)| Issued { token, owner, secret }))
+    }
+}
+
+fn admin(tx: &mut Tx<'_>, id: UserId, signature: &Signature) -> Result<User, StoreError> {
+    let subject = Subject::parse("admin").map_err(defect)?;
+    if let Some(user) = user::find_by_subject(tx, &subject)? {
+        return Ok(user);
+    }
+    let name = UserName::parse("admin").map_err(defect)?;
+    let user = new_user(id, subject, name, Role::admin(), signature.at);
+    create(tx, &user, signature)?;
+    Ok(user)
+}
+
+/// The fixed texts above are valid by the rules of their types.
+fn defect(error: TextError) -> StoreError {
+    StoreError::Bug(error.to_string())
+}

@@ -1,0 +1,161 @@
+//! Who asks for something, proven before a use case is reached.
+
+use tokenry_domain::{Actor, Catalog, Effective, Origin, Scope, Token, UnixMillis, User, UserId};
+use tokenry_store::{StoreError, Tx};
+
+use crate::{denial::Denial, tokenry::Tokenry, verify::VerifiedToken};
+
+/// One request: who asks, when, and from where.
+#[derive(Clone)]
+pub struct Call {
+    /// Who asks.
+    pub caller: Caller,
+    /// The instant that every rule of this request is decided at.
+    pub now: UnixMillis,
+    /// From where, for the audit log.
+    pub origin: Origin,
+}
+
+impl Call {
+    /// A call whose origin is not known.
+    #[must_use]
+    pub fn new(caller: Caller, now: UnixMillis) -> Self {
+        Self { caller, now, origin: Origin::default() }
+    }
+}
+
+/// Someone who may ask. Only [`Tokenry::verify`] makes one of a token; an embedding program makes one of a user it
+/// has authenticated itself ([`Tokenry::vouch`]); an operator is someone at the database's own command line.
+#[derive(Clone)]
+pub struct Caller(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Operator,
+    User { user: User, effective: Effective },
+    Token(Box<VerifiedToken>),
+}
+
+/// The kind of proof a caller came with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    /// Access to the database's own machine.
+    Operator,
+    /// A sign-in that the embedding program vouches for.
+    User,
+    /// A personal access token.
+    Token,
+}
+
+impl Caller {
+    /// Someone with access to the database itself: bound by policy and roles, by no scope.
+    #[must_use]
+    pub fn operator() -> Self {
+        Self(Kind::Operator)
+    }
+
+    /// The kind of proof.
+    #[must_use]
+    pub fn credential(&self) -> Credential {
+        match &self.0 {
+            Kind::Operator => Credential::Operator,
+            Kind::User { .. } => Credential::User,
+            Kind::Token(_) => Credential::Token,
+        }
+    }
+
+    /// The user on whose behalf the call is made; none for an operator.
+    #[must_use]
+    pub fn user(&self) -> Option<&User> {
+        match &self.0 {
+            Kind::Operator => None,
+            Kind::User { user, .. } => Some(user),
+            Kind::Token(verified) => Some(verified.owner()),
+        }
+    }
+
+    /// The token that was presented, if it was one.
+    #[must_use]
+    pub fn token(&self) -> Option<&Token> {
+        match &self.0 {
+            Kind::Token(verified) => Some(verified.token()),
+            Kind::Operator | Kind::User { .. } => None,
+        }
+    }
+
+    /// How changes made by this caller are signed.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match &self.0 {
+            Kind::Operator => Actor::Operator,
+            Kind::User { user, .. } => Actor::User(user.id),
+            Kind::Token(verified) => Actor::Token(verified.token().id),
+        }
+    }
+
+    /// The rights of this caller now; none are listed for an operator, who needs none.
+    #[must_use]
+    pub fn effective(&self) -> Option<&Effective> {
+        match &self.0 {
+            Kind::Operator => None,
+            Kind::User { effective, .. } => Some(effective),
+            Kind::Token(verified) => Some(verified.effective()),
+        }
+    }
+
+    /// Refuses a caller without this right.
+    ///
+    /// # Errors
+    /// [`Denial::MissingScopes`].
+    pub fn require(&self, scope: &Scope) -> Result<(), Denial> {
+        match self.effective() {
+            None => Ok(()),
+            Some(effective) if effective.grants(scope) => Ok(()),
+            Some(_) => Err(Denial::missing(scope)),
+        }
+    }
+
+    /// Whether the tokens of this user are the caller's own business.
+    pub(crate) fn may_manage(&self, owner: UserId) -> bool {
+        self.user().is_none_or(|user| user.id == owner)
+    }
+
+    /// The rights this caller can pass on to a token of `owner`, as the owner's role is now.
+    pub(crate) fn can_pass_on(&self, catalog: &Catalog, owner: &User, scope: &Scope) -> Result<(), Denial> {
+        if !catalog.of_role(&owner.role).can_pass_on(scope) {
+            return Err(Denial::beyond_role(scope, &owner.role));
+        }
+        match &self.0 {
+            Kind::Token(verified) if !verified.effective().can_pass_on(scope) => Err(Denial::missing(scope)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Looks again, inside the unit of work, whether a caller who was let in is still entitled: their account may
+    /// have been disabled or their token ended since.
+    pub(crate) fn still_entitled(&self, tx: &mut Tx<'_>, now: UnixMillis) -> Result<bool, StoreError> {
+        let Some(user) = self.user() else { return Ok(true) };
+        if tokenry_store::user::find(tx, user.id)?.is_none_or(|user| user.is_disabled()) {
+            return Ok(false);
+        }
+        let Some(token) = self.token() else { return Ok(true) };
+        let status = tokenry_store::token::find(tx, token.id)?.map(|token| token.status(now));
+        Ok(status == Some(tokenry_domain::Status::Active))
+    }
+}
+
+impl From<VerifiedToken> for Caller {
+    fn from(verified: VerifiedToken) -> Self {
+        Self(Kind::Token(Box::new(verified)))
+    }
+}
+
+impl Tokenry {
+    /// A caller for a user whom the embedding program has authenticated itself, for example by its own session.
+    /// Their rights are those of their role. A disabled user cannot be vouched for.
+    #[must_use]
+    pub fn vouch(&self, user: User) -> Option<Caller> {
+        let effective = self.0.catalog.of_role(&user.role);
+        (!user.is_disabled()).then_some(Caller(Kind::User { user, effective }))
+    }
+}

@@ -1,0 +1,105 @@
+//! Cursors of lists: a position, sealed for one caller and one query.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use tokenry_crypto::SealKey;
+use tokenry_domain::{
+    TokenId, UnixMillis,
+    query::{Position, PositionKey},
+};
+
+/// The bytes of a seal.
+const SEAL: usize = 16;
+/// No cursor is longer than this: an id, a name of 100 characters of four bytes, a seal, in base64.
+const MAX: usize = 1024;
+
+/// Makes and opens the cursors of one list.
+pub(crate) struct Cursors<'k> {
+    pub(crate) key: &'k SealKey,
+    /// What the cursor is good for.
+    pub(crate) binding: String,
+}
+
+/// The text is no cursor of this list.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Forged;
+
+impl Cursors<'_> {
+    pub(crate) fn seal(&self, position: &Position) -> String {
+        let text = written(position);
+        let mut bytes = self.key.tag(&[self.binding.as_bytes(), text.as_bytes()]).to_vec();
+        bytes.extend_from_slice(text.as_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    pub(crate) fn open(&self, cursor: &str) -> Result<Position, Forged> {
+        if cursor.len() > MAX {
+            return Err(Forged);
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| Forged)?;
+        let (seal, text) = bytes.split_at_checked(SEAL).ok_or(Forged)?;
+        if !self.key.verify(&[self.binding.as_bytes(), text], seal) {
+            return Err(Forged);
+        }
+        std::str::from_utf8(text).ok().and_then(read).ok_or(Forged)
+    }
+}
+
+/// The id, the kind of key, and the key: `<id>t<text>`, `<id>i<millis>` or `<id>n`.
+fn written(Position { key, id }: &Position) -> String {
+    match key {
+        PositionKey::Text(text) => format!("{id}t{text}"),
+        PositionKey::Instant(Some(at)) => format!("{id}i{}", at.get()),
+        PositionKey::Instant(None) => format!("{id}n"),
+    }
+}
+
+fn read(text: &str) -> Option<Position> {
+    let (id, rest) = text.split_at_checked(36)?;
+    let id: TokenId = id.parse().ok()?;
+    let key = match rest.split_at_checked(1)? {
+        ("t", text) => PositionKey::Text(text.to_owned()),
+        ("i", millis) => PositionKey::Instant(Some(UnixMillis::new(millis.parse().ok()?)?)),
+        ("n", "") => PositionKey::Instant(None),
+        _ => return None,
+    };
+    Some(Position { key, id })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn position(key: PositionKey) -> Position {
+        Position { key, id: TokenId::new(UnixMillis::new(1_000).unwrap(), [7; 10]) }
+    }
+
+    #[test]
+    fn a_cursor_opens_only_where_it_was_sealed() {
+        let (key, other_key) = (SealKey::from_bytes([1; 32]), SealKey::from_bytes([2; 32]));
+        let cursors = |key, binding: &str| Cursors { key, binding: binding.to_owned() };
+        for key_part in [
+            PositionKey::Text("näme \u{1f511}".to_owned()),
+            PositionKey::Instant(None),
+            PositionKey::Instant(UnixMillis::new(5)),
+        ] {
+            let position = position(key_part);
+            let cursor = cursors(&key, "alice").seal(&position);
+            assert_eq!(cursors(&key, "alice").open(&cursor), Ok(position));
+            assert_eq!(cursors(&key, "bob").open(&cursor), Err(Forged));
+            assert_eq!(cursors(&other_key, "alice").open(&cursor), Err(Forged));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_other_text_opens(text in "[A-Za-z0-9_=-]{0,80}", index in 0..40_usize, flip in 1..64_u8) {
+            let key = SealKey::from_bytes([1; 32]);
+            let cursors = Cursors { key: &key, binding: "alice".to_owned() };
+            prop_assert_eq!(cursors.open(&text), Err(Forged));
+            let mut bytes = URL_SAFE_NO_PAD.decode(cursors.seal(&position(PositionKey::Instant(None)))).unwrap();
+            bytes[index] ^= flip;
+            prop_assert_eq!(cursors.open(&URL_SAFE_NO_PAD.encode(bytes)), Err(Forged));
+        }
+    }
+}

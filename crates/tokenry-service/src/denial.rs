@@ -1,0 +1,39 @@
+//! Why someone who is known may not do something.
+
+use thiserror::Error;
+use tokenry_domain::{Role, Scope, ScopeSet};
+
+use crate::field::FieldError;
+
+/// A caller who is known, and not entitled.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Denial {
+    /// The caller's token lacks these scopes.
+    #[error("missing scope: {0}")]
+    MissingScopes(ScopeSet),
+    /// What was asked for goes beyond what the caller or the owner may have.
+    #[error("{}", .0.detail)]
+    Beyond(FieldError),
+    /// The caller was let in and has lost the right since.
+    #[error("no longer entitled")]
+    NoLongerEntitled,
+}
+
+impl Denial {
+    pub(crate) fn missing(scope: &Scope) -> Self {
+        Self::MissingScopes(ScopeSet::from_iter([scope.clone()]))
+    }
+
+    pub(crate) fn beyond_role(scope: &Scope, role: &Role) -> Self {
+        Self::Beyond(FieldError::new(
+            "/scopes",
+            "beyond_role",
+            format!("the role {role} may not hold {scope}"),
+        ))
+    }
+
+    pub(crate) fn beyond_caller(pointer: &str, detail: impl Into<String>) -> Self {
+        Self::Beyond(FieldError::new(pointer, "beyond_caller", detail))
+    }
+}

@@ -1,0 +1,165 @@
+//! The fields of a token that is to be made, and the rules for them that need no database.
+
+use tokenry_domain::{
+    Catalog, Description, Expiry, IpList, Lookup, Metadata, Policy, ScopeSet, Token, TokenId, TokenName,
+    UnixMillis, User, ip::IpListError, policy::ExpiryError, scope::ScopeSetError,
+};
+
+use crate::{
+    audit::Signature,
+    caller::{Call, Caller},
+    denial::Denial,
+    field::{FieldError, FieldErrors},
+    issue::{IssueError, NewToken},
+};
+
+/// A request whose fields keep every rule that needs no database.
+#[derive(Clone)]
+pub(crate) struct Draft {
+    name: TokenName,
+    description: Option<Description>,
+    pub(crate) scopes: ScopeSet,
+    not_before: Option<UnixMillis>,
+    expires_at: Option<UnixMillis>,
+    allowed_ips: IpList,
+    metadata: Metadata,
+}
+
+impl Draft {
+    pub(crate) fn check(
+        policy: &Policy,
+        catalog: &Catalog,
+        call: &Call,
+        new: NewToken,
+    ) -> Result<Self, IssueError> {
+        let mut errors = FieldErrors::default();
+        let name = errors.check("/name", "invalid_name", TokenName::parse(new.name));
+        let description = new
+            .description
+            .map(|text| errors.check("/description", "invalid_description", Description::parse(text)))
+            .map_or(Some(None), |parsed| parsed.map(Some));
+        let scopes = checked_scopes(&mut errors, catalog, &new.scopes);
+        let asked = new.expiry.unwrap_or(Expiry::Default);
+        let expires_at = checked_expiry(&mut errors, policy.expires_at(asked, call.now, call.now));
+        if let (Some(from), Some(Some(end))) = (new.not_before, expires_at)
+            && from >= end
+        {
+            errors.push(FieldError::new("/not_before", "after_expiry", "must be before the expiry"));
+        }
+        let allowed_ips = new.allowed_ips.as_ref().map(|entries| checked_ips(&mut errors, entries));
+        let metadata = errors.check("/metadata", "invalid_metadata", Metadata::parse(new.metadata));
+        errors.finish().map_err(IssueError::Invalid)?;
+        // Nothing was collected, so every part is there; `else` cannot happen and would refuse.
+        let (Some(name), Some(description), Some(scopes), Some(expires_at), Some(metadata)) =
+            (name, description, scopes, expires_at, metadata)
+        else {
+            return Err(IssueError::Invalid(Vec::new()));
+        };
+        let asked_ips = allowed_ips.flatten();
+        let (expires_at, allowed_ips) = within_caller(&call.caller, asked, expires_at, asked_ips)?;
+        Ok(Self { name, description, scopes, not_before: new.not_before, expires_at, allowed_ips, metadata })
+    }
+
+    pub(crate) fn token(
+        self,
+        id: TokenId,
+        owner: &User,
+        lookup: Lookup,
+        suffix: String,
+        signature: &Signature,
+    ) -> Token {
+        Token {
+            id,
+            user_id: owner.id,
+            lookup,
+            suffix,
+            name: self.name,
+            description: self.description,
+            scopes: self.scopes,
+            inactive_at: None,
+            not_before: self.not_before,
+            expires_at: self.expires_at,
+            last_used_at: None,
+            last_used_ip: None,
+            allowed_ips: self.allowed_ips,
+            metadata: self.metadata,
+            version: 1,
+            created_at: signature.at,
+            created_by: signature.actor,
+            updated_at: signature.at,
+            revoked: None,
+        }
+    }
+}
+
+/// Lifetime and addresses of a token made with a token: by default the caller's own bounds, never more.
+fn within_caller(
+    caller: &Caller,
+    asked: Expiry,
+    expires_at: Option<UnixMillis>,
+    allowed_ips: Option<IpList>,
+) -> Result<(Option<UnixMillis>, IpList), Denial> {
+    let Some(token) = caller.token() else { return Ok((expires_at, allowed_ips.unwrap_or_default())) };
+    let expires_at = match (expires_at, token.expires_at) {
+        (Some(end), Some(bound)) if end <= bound => Some(end),
+        (end, None) => end,
+        (_, Some(bound)) if asked == Expiry::Default => Some(bound),
+        (_, Some(bound)) => {
+            let detail = format!("a token can only make tokens that end with it, at {bound}, or before");
+            return Err(Denial::beyond_caller("/expires_at", detail));
+        }
+    };
+    let allowed_ips = allowed_ips.unwrap_or_else(|| token.allowed_ips.clone());
+    if !allowed_ips.is_subset_of(&token.allowed_ips) {
+        let detail = "a token can only make tokens that are used from its own addresses";
+        return Err(Denial::beyond_caller("/allowed_ips", detail));
+    }
+    Ok((expires_at, allowed_ips))
+}
+
+pub(crate) fn checked_scopes(
+    errors: &mut FieldErrors,
+    catalog: &Catalog,
+    entries: &[String],
+) -> Option<ScopeSet> {
+    let set = match ScopeSet::parse(entries) {
+        Ok(set) => set,
+        Err(error) => {
+            let pointer = match error {
+                ScopeSetError::Entry { index } => format!("/scopes/{index}"),
+                _ => "/scopes".to_owned(),
+            };
+            errors.push(FieldError::new(pointer, "invalid_scope", error.to_string()));
+            return None;
+        }
+    };
+    let unknown = entries.iter().position(|entry| entry.parse().is_ok_and(|scope| !catalog.knows(&scope)));
+    if let Some(index) = unknown {
+        errors.push(FieldError::new(
+            format!("/scopes/{index}"),
+            "unknown_scope",
+            "is not in the catalog of scopes",
+        ));
+        return None;
+    }
+    Some(set)
+}
+
+pub(crate) fn checked_ips(errors: &mut FieldErrors, entries: &[String]) -> Option<IpList> {
+    IpList::parse(entries)
+        .map_err(|error| {
+            let pointer = match error {
+                IpListError::Entry { index } => format!("/allowed_ips/{index}"),
+                _ => "/allowed_ips".to_owned(),
+            };
+            errors.push(FieldError::new(pointer, "invalid_address", error.to_string()));
+        })
+        .ok()
+}
+
+pub(crate) fn checked_expiry(
+    errors: &mut FieldErrors,
+    decided: Result<Option<UnixMillis>, ExpiryError>,
+) -> Option<Option<UnixMillis>> {
+    errors.check("/expires_at", "invalid_expiry", decided)
+}

@@ -1,0 +1,68 @@
+//! Threads for slow hashes: as many as there are cores but one, behind a short queue.
+
+use std::{
+    num::NonZero,
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+};
+
+use futures_channel::oneshot;
+use tokenry_store::StoreError;
+
+/// How many hashes may wait for a thread; more are refused.
+const QUEUE: usize = 64;
+
+/// Dropping it ends its threads after the work that waits.
+pub(crate) struct HashPool {
+    queue: SyncSender<Job>,
+}
+
+/// Too many hashes wait.
+#[derive(Debug)]
+pub(crate) struct Busy;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+impl HashPool {
+    pub(crate) fn start() -> Result<Self, StoreError> {
+        let (queue, jobs) = sync_channel::<Job>(QUEUE);
+        let jobs = Arc::new(Mutex::new(jobs));
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        for _ in 0..cores.saturating_sub(1).max(1) {
+            let jobs = jobs.clone();
+            std::thread::Builder::new()
+                .name("tokenry-hash".to_owned())
+                .spawn(move || serve(&jobs))
+                .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        }
+        Ok(Self { queue })
+    }
+
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Busy> {
+        let (answer, answered) = oneshot::channel();
+        let job = Box::new(move || {
+            // Whoever asked may have gone away.
+            let _ = answer.send(work());
+        });
+        self.queue.try_send(job).map_err(|_| Busy)?;
+        answered.await.map_err(|_| Busy)
+    }
+}
+
+fn serve(jobs: &Mutex<Receiver<Job>>) {
+    loop {
+        let job = match jobs.lock() {
+            Ok(jobs) => jobs.recv(),
+            Err(_) => return,
+        };
+        let Ok(job) = job else { return };
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
+            tracing::error!("a hash panicked");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Make a token within policy. With the seeded one, the only result that carries a secret.
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+use tokenry_crypto::{PlainToken, RngError, SecretRng};
+use tokenry_domain::{
+    Catalog, EventKind, Expiry, Lifetime, Policy, Scope, SecretCheck, SecretHash, Token, TokenId, UnixMillis,
+    User, UserId,
+};
+use tokenry_store::{StoreError, Tx, token, user};
+
+use crate::{
+    audit::{Signature, detail},
+    caller::{Call, Caller},
+    denial::Denial,
+    draft::Draft,
+    field::FieldError,
+    tokenry::Tokenry,
+};
+
+/// What a client asks for; whatever is left out gets the policy's default, and scopes that are left out are none.
+#[derive(Debug, Clone, Default)]
+pub struct NewToken {
+    /// What its owner calls it.
+    pub name: String,
+    /// A note.
+    pub description: Option<String>,
+    /// What it shall be able to do.
+    pub scopes: Vec<String>,
+    /// When it shall end; `None` is the policy's default.
+    pub expiry: Option<Expiry>,
+    /// Before this instant it is refused.
+    pub not_before: Option<UnixMillis>,
+    /// From where it may be used; `None` is wherever the caller's own token may be.
+    pub allowed_ips: Option<Vec<String>>,
+    /// What clients keep beside it.
+    pub metadata: Map<String, Value>,
+}
+
+/// A new token and its secret, which is nowhere else.
+pub struct Issued {
+    /// The token.
+    pub token: Token,
+    /// Its owner.
+    pub owner: User,
+    /// Its text, to be shown once.
+    pub secret: PlainToken,
+}
+
+/// Why a token was not made.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum IssueError {
+    /// The caller may not.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// Fields break rules.
+    #[error("invalid fields")]
+    Invalid(Vec<FieldError>),
+    /// There is no such owner.
+    #[error("no such user")]
+    NoSuchUser,
+    /// The owner is disabled.
+    #[error("the user is disabled")]
+    OwnerDisabled,
+    /// The owner has as many live tokens as the policy allows.
+    #[error("the limit of {limit} live tokens is reached")]
+    TokenLimitReached {
+        /// The limit.
+        limit: u32,
+    },
+    /// The owner made as many tokens within the last hour as the policy allows.
+    #[error("the limit of {limit} new tokens an hour is reached")]
+    CreationRateReached {
+        /// The limit.
+        limit: u32,
+        /// When the next one is allowed.
+        resets_at: UnixMillis,
+    },
+    /// The operating system gave no randomness.
+    #[error(transparent)]
+    Randomness(#[from] RngError),
+    /// The database did not answer; nothing was made.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Tokenry {
+    /// Makes a token for `owner`. A caller who came with a token can make only a part of it: no scope, no day and no
+    /// address more. The limits are exact, however many calls run at once and on however many nodes.
+    ///
+    /// # Errors
+    /// [`IssueError`].
+    pub fn issue(&self, call: &Call, owner: UserId, new: NewToken) -> Result<Issued, IssueError> {
+        call.caller.require(&tokens_write())?;
+        if !call.caller.may_manage(owner) {
+            return Err(IssueError::NoSuchUser);
+        }
+        let draft = Draft::check(&self.0.policy, &self.0.catalog, call, new)?;
+        // A taken public id is drawn again; twice in a row would be a broken random generator.
+        for _ in 0..3 {
+            match self.issue_once(call, owner, &draft) {
+                Err(IssueError::Store(StoreError::Conflict(_))) => {}
+                outcome => return outcome,
+            }
+        }
+        Err(IssueError::Store(StoreError::Bug("public ids collide".to_owned())))
+    }
+
+    fn issue_once(&self, call: &Call, owner: UserId, draft: &Draft) -> Result<Issued, IssueError> {
+        let fresh = Fresh::generate(self)?;
+        let Fresh { secret, hash, check, id_bytes } = fresh;
+        let (lookup, suffix) = (secret.lookup(), secret.suffix());
+        let draft = draft.clone();
+        let unit = Unit {
+            caller: call.caller.clone(),
+            signature: Signature::of(call),
+            policy: self.0.policy.clone(),
+            catalog: self.0.catalog.clone(),
+        };
+        let now = call.now;
+        let (token, owner) = self.0.store.write(move |tx| {
+            let owner = unit.admit(tx, owner, &draft)?;
+            let token = draft.token(TokenId::new(now, id_bytes), &owner, lookup, suffix, &unit.signature);
+            token::insert(tx, &token, &hash, &check)?;
+            unit.signature.record(tx, EventKind::TokenCreated, owner.id, Some(token.id), made(&token))?;
+            Ok::<_, IssueError>((token, owner))
+        })?;
+        Ok(Issued { token, owner, secret })
+    }
+}
+
+/// The scope that making and changing tokens needs.
+pub(crate) fn tokens_write() -> Scope {
+    Scope::Access { resource: "tokens".to_owned(), level: "write".to_owned() }
+}
+
+/// What the audit log tells of a new token.
+pub(crate) fn made(token: &Token) -> Map<String, Value> {
+    detail([
+        ("name", Value::from(token.name.as_str())),
+        ("scopes", Value::from(token.scopes.to_texts())),
+        ("expires_at", token.expires_at.map_or(Value::Null, |end| Value::from(end.to_string()))),
+    ])
+}
+
+/// A secret and all that is made of it before the unit of work begins.
+pub(crate) struct Fresh {
+    pub(crate) secret: PlainToken,
+    pub(crate) hash: SecretHash,
+    pub(crate) check: SecretCheck,
+    pub(crate) id_bytes: [u8; 10],
+}
+
+impl Fresh {
+    pub(crate) fn generate(tokenry: &Tokenry) -> Result<Self, RngError> {
+        let mut rng = SecretRng::os();
+        let secret = PlainToken::generate(&tokenry.0.prefix, &mut rng)?;
+        let hash = tokenry.0.hasher.hash(&secret, &mut rng)?;
+        Ok(Self { check: secret.check(), hash, secret, id_bytes: rng.bytes()? })
+    }
+}
+
+/// What the unit of work of a creation decides by.
+struct Unit {
+    caller: Caller,
+    signature: Signature,
+    policy: Policy,
+    catalog: Catalog,
+}
+
+impl Unit {
+    /// Locks the owner and decides everything that depends on the state of the database.
+    fn admit(&self, tx: &mut Tx<'_>, owner: UserId, draft: &Draft) -> Result<User, IssueError> {
+        let now = self.signature.at;
+        let owner = user::lock(tx, owner)?.ok_or(IssueError::NoSuchUser)?;
+        if owner.is_disabled() {
+            return Err(IssueError::OwnerDisabled);
+        }
+        if !self.caller.still_entitled(tx, now)? {
+            return Err(Denial::NoLongerEntitled.into());
+        }
+        for scope in draft.scopes.iter() {
+            self.caller.can_pass_on(&self.catalog, &owner, scope)?;
+        }
+        if let Some(limit) = self.policy.limits.max_live_tokens
+            && token::count_live(tx, owner.id, now)? >= u64::from(limit)
+        {
+            return Err(IssueError::TokenLimitReached { limit });
+        }
+        if let Some(limit) = self.policy.limits.creations_per_hour {
+            let made = token::creations_since(tx, owner.id, now.saturating_sub(HOUR), limit)?;
+            if made.len() >= limit as usize {
+                let resets_at = made.first().and_then(|oldest| oldest.checked_add(HOUR)).unwrap_or(now);
+                return Err(IssueError::CreationRateReached { limit, resets_at });
+            }
+        }
+        Ok(owner)
+    }
+}
+
+/// The window of the creation limit.
+pub(crate) const HOUR: Lifetime = Lifetime::seconds(3600);

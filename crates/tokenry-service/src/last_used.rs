@@ -1,0 +1,113 @@
+//! When and from where each token was last used, written behind the answers.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use tokenry_domain::{TokenId, UnixMillis};
+use tokenry_store::{Store, StoreError, token};
+
+use crate::{tokenry::Tokenry, verify::VerifiedToken};
+
+/// How often the uses are written. After `kill -9` at most the last interval is lost.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How many tokens' uses may wait; further tokens are left out until the next write.
+const WAITING: usize = 100_000;
+/// A use this soon after the one that is stored, from the same address, is not worth a write.
+const COALESCED: Duration = Duration::from_secs(60);
+
+pub(crate) struct LastUsed {
+    waiting: Waiting,
+    stop: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+type Waiting = Arc<Mutex<HashMap<TokenId, (UnixMillis, Option<IpAddr>)>>>;
+
+impl LastUsed {
+    pub(crate) fn start(store: Store) -> Result<Self, StoreError> {
+        let waiting = Waiting::default();
+        let (stop, stopped) = sync_channel(0);
+        let uses = waiting.clone();
+        let thread = std::thread::Builder::new()
+            .name("tokenry-last-used".to_owned())
+            .spawn(move || {
+                while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                    write(&store, &uses);
+                }
+                write(&store, &uses);
+            })
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Self { waiting, stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for LastUsed {
+    /// Writes what waits before the process ends.
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Tokenry {
+    /// Notes that a token was used at `now` from `source`. It returns at once; the note is written within a second,
+    /// and before the last clone of this service is dropped.
+    pub fn record_use(&self, verified: &VerifiedToken, now: UnixMillis, source: Option<IpAddr>) {
+        let token = verified.token();
+        let is_recent = token.last_used_at.is_some_and(|last| now.since(last) < COALESCED);
+        if is_recent && token.last_used_ip == source {
+            return;
+        }
+        let mut waiting = locked(&self.0.last_used.waiting);
+        if waiting.len() < WAITING || waiting.contains_key(&token.id) {
+            newest(&mut waiting, token.id, (now, source));
+        }
+    }
+}
+
+fn write(store: &Store, waiting: &Waiting) {
+    let uses: Vec<_> = std::mem::take(&mut *locked(waiting)).into_iter().collect();
+    if uses.is_empty() {
+        return;
+    }
+    let batch = uses.clone();
+    let written = store.write(move |tx| {
+        for (id, (at, ip)) in batch {
+            token::mark_used(tx, id, at, ip)?;
+        }
+        Ok::<(), StoreError>(())
+    });
+    if let Err(error) = written {
+        tracing::warn!(%error, tokens = uses.len(), "last uses were not written and wait");
+        let mut waiting = locked(waiting);
+        for (id, used) in uses {
+            newest(&mut waiting, id, used);
+        }
+    }
+}
+
+fn newest(
+    waiting: &mut HashMap<TokenId, (UnixMillis, Option<IpAddr>)>,
+    id: TokenId,
+    used: (UnixMillis, Option<IpAddr>),
+) {
+    let known = waiting.entry(id).or_insert(used);
+    if known.0 < used.0 {
+        *known = used;
+    }
+}
+
+fn locked(waiting: &Waiting) -> MutexGuard<'_, HashMap<TokenId, (UnixMillis, Option<IpAddr>)>> {
+    // A panic cannot leave the map half changed.
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,62 @@
+//! End a token for good.
+
+use serde_json::Value;
+use thiserror::Error;
+use tokenry_domain::{EventKind, Reason, Revocation, TokenId};
+use tokenry_store::{StoreError, token};
+
+use crate::{
+    audit::{Signature, detail},
+    caller::Call,
+    denial::Denial,
+    issue::tokens_write,
+    tokenry::Tokenry,
+};
+
+/// Why a token was not revoked.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RevokeError {
+    /// The caller may not.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// There is no such token, or it is somebody else's: callers cannot tell which.
+    #[error("no such token")]
+    NotFound,
+    /// The database did not answer: the token may still work. Try again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Tokenry {
+    /// Ends a token. When this returns, every verification that begins afterwards refuses it, on every node. `false`
+    /// means that it was revoked before; who did so then and why stays as it was.
+    ///
+    /// # Errors
+    /// [`RevokeError`].
+    pub fn revoke(&self, call: &Call, id: TokenId, reason: Option<Reason>) -> Result<bool, RevokeError> {
+        // A token may always end itself: whoever holds a leaked one can take it out of use.
+        if call.caller.token().is_none_or(|own| own.id != id) {
+            call.caller.require(&tokens_write())?;
+        }
+        let signature = Signature::of(call);
+        let caller = call.caller.clone();
+        self.0.store.write(move |tx| {
+            let found = token::find(tx, id)?.filter(|token| caller.may_manage(token.user_id));
+            let token = found.ok_or(RevokeError::NotFound)?;
+            let why = reason.as_ref().map_or(Value::Null, |reason| Value::from(reason.as_str()));
+            let revocation = Revocation { at: signature.at, by: signature.actor, reason };
+            let is_first = token::mark_revoked(tx, id, &revocation)?;
+            if is_first {
+                signature.record(
+                    tx,
+                    EventKind::TokenRevoked,
+                    token.user_id,
+                    Some(id),
+                    detail([("reason", why)]),
+                )?;
+            }
+            Ok(is_first)
+        })
+    }
+}

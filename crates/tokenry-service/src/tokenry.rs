@@ -1,0 +1,114 @@
+//! The service: a store and what an installation decided.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokenry_crypto::{Hasher, HasherError, Prefix, RngError, SealKey, SecretRng};
+use tokenry_domain::{Catalog, Policy};
+use tokenry_store::{Store, StoreError, instance};
+
+use crate::{hash_pool::HashPool, last_used::LastUsed, settings::Settings, verify::Proofs};
+
+/// Personal access tokens of one installation. Cheap to clone; all clones share connections and caches.
+#[derive(Clone)]
+pub struct Tokenry(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) prefix: Prefix,
+    pub(crate) hasher: Arc<Hasher>,
+    pub(crate) policy: Policy,
+    pub(crate) catalog: Catalog,
+    pub(crate) cursor_key: SealKey,
+    pub(crate) proofs: Proofs,
+    pub(crate) hash_pool: HashPool,
+    pub(crate) last_used: LastUsed,
+}
+
+/// Why an installation cannot start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The hash settings contradict themselves.
+    #[error(transparent)]
+    Hash(#[from] HasherError),
+    /// The configured pepper is not the one that this database's tokens were hashed with.
+    #[error(
+        "the pepper is not the one this database was begun with: no token would match; restore the old key"
+    )]
+    WrongPepper,
+    /// The operating system gave no randomness.
+    #[error(transparent)]
+    Randomness(#[from] RngError),
+    /// The database did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Tokenry {
+    /// Opens an installation on a migrated store.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what to change.
+    pub fn new(store: Store, settings: Settings) -> Result<Self, OpenError> {
+        let mut rng = SecretRng::os();
+        let fresh_key: [u8; 32] = rng.bytes()?;
+        let key_checks: Vec<_> = settings.hash.peppers.iter().map(|pepper| pepper.key_check()).collect();
+        let cursor_key = store.write(move |tx| remembered(tx, fresh_key, &key_checks))?;
+        let hasher = Arc::new(Hasher::new(settings.hash)?);
+        Ok(Self(Arc::new(Inner {
+            proofs: Proofs::new(),
+            hash_pool: HashPool::start()?,
+            last_used: LastUsed::start(store.clone())?,
+            store,
+            prefix: settings.prefix,
+            hasher,
+            policy: settings.policy,
+            catalog: settings.catalog,
+            cursor_key: SealKey::from_bytes(cursor_key),
+        })))
+    }
+
+    /// The database of this installation.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// What every token of this installation begins with.
+    #[must_use]
+    pub fn prefix(&self) -> &Prefix {
+        &self.0.prefix
+    }
+
+    /// What tokens may be made.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
+    /// What the scopes and roles mean.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.0.catalog
+    }
+}
+
+/// The key that seals cursors, made by the first node; and the proof that the pepper is the right one.
+fn remembered(
+    tx: &mut tokenry_store::Tx<'_>,
+    fresh_key: [u8; 32],
+    key_checks: &[String],
+) -> Result<[u8; 32], OpenError> {
+    let mut row = instance::lock(tx)?;
+    if let (Some(known), Some(_)) = (&row.hash_key_check, key_checks.first())
+        && !key_checks.contains(known)
+    {
+        return Err(OpenError::WrongPepper);
+    }
+    let key = *row.cursor_key.get_or_insert(fresh_key);
+    // The newest pepper is remembered, so that the old one can be left out after a change of keys.
+    row.hash_key_check = key_checks.first().cloned().or(row.hash_key_check);
+    instance::update(tx, &row)?;
+    Ok(key)
+}

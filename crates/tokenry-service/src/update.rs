@@ -1,0 +1,277 @@
+//! Change a token's attributes, under the same policy as making one.
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+use tokenry_domain::{
+    Catalog, Description, EventKind, Expiry, IpList, Metadata, Policy, Status, Token, TokenId, TokenName,
+    User,
+};
+use tokenry_store::{StoreError, Tx, token, user};
+
+use crate::{
+    audit::{Signature, detail},
+    caller::{Call, Caller},
+    denial::Denial,
+    draft::{checked_expiry, checked_ips, checked_scopes},
+    field::{FieldError, FieldErrors},
+    issue::tokens_write,
+    tokenry::Tokenry,
+};
+
+/// What shall change; `None` stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct TokenChanges {
+    /// A new name.
+    pub name: Option<String>,
+    /// A new note, or none.
+    pub description: Option<Option<String>>,
+    /// Other scopes.
+    pub scopes: Option<Vec<String>>,
+    /// Another expiry.
+    pub expiry: Option<Expiry>,
+    /// Other addresses; the empty list is anywhere.
+    pub allowed_ips: Option<Vec<String>>,
+    /// Other metadata.
+    pub metadata: Option<Map<String, Value>>,
+    /// Pause or resume.
+    pub switch: Option<Switch>,
+    /// Change only this version of the token.
+    pub if_version: Option<i64>,
+}
+
+/// Pause or resume a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// It shall work.
+    Active,
+    /// It shall be refused until it is resumed.
+    Inactive,
+}
+
+/// Why a token was not changed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum UpdateError {
+    /// The caller may not.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// Fields break rules.
+    #[error("invalid fields")]
+    Invalid(Vec<FieldError>),
+    /// There is no such token, or it is somebody else's: callers cannot tell which.
+    #[error("no such token")]
+    NotFound,
+    /// A revoked token stays as it is.
+    #[error("the token is revoked")]
+    Revoked,
+    /// An expired token cannot be given more time.
+    #[error("the token has expired")]
+    Expired,
+    /// The token is no longer the version that the change was meant for.
+    #[error("the token was changed meanwhile; its version is {version}")]
+    VersionMismatch {
+        /// The version now.
+        version: i64,
+    },
+    /// The database did not answer; nothing was changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Tokenry {
+    /// Changes attributes of a token, all or none.
+    ///
+    /// A caller who came with a token can take away, and cannot widen anything: no scope, no day, no address more
+    /// than the token has now. Others can widen it as far as the policy and the owner's role go.
+    ///
+    /// # Errors
+    /// [`UpdateError`].
+    pub fn update(
+        &self,
+        call: &Call,
+        id: TokenId,
+        changes: TokenChanges,
+    ) -> Result<(Token, User), UpdateError> {
+        call.caller.require(&tokens_write())?;
+        let unit = Unit {
+            caller: call.caller.clone(),
+            signature: Signature::of(call),
+            policy: self.0.policy.clone(),
+            catalog: self.0.catalog.clone(),
+        };
+        self.0.store.write(move |tx| unit.run(tx, id, changes))
+    }
+}
+
+/// What the unit of work of an update decides by.
+struct Unit {
+    caller: Caller,
+    signature: Signature,
+    policy: Policy,
+    catalog: Catalog,
+}
+
+impl Unit {
+    fn run(&self, tx: &mut Tx<'_>, id: TokenId, changes: TokenChanges) -> Result<(Token, User), UpdateError> {
+        let found = token::find(tx, id)?.filter(|token| self.caller.may_manage(token.user_id));
+        let owner_id = found.ok_or(UpdateError::NotFound)?.user_id;
+        let owner = user::lock(tx, owner_id)?.ok_or(UpdateError::NotFound)?;
+        if !self.caller.still_entitled(tx, self.signature.at)? {
+            return Err(Denial::NoLongerEntitled.into());
+        }
+        let before = token::lock(tx, id)?.ok_or(UpdateError::NotFound)?;
+        if changes.if_version.is_some_and(|version| version != before.version) {
+            return Err(UpdateError::VersionMismatch { version: before.version });
+        }
+        if before.revoked.is_some() {
+            return Err(UpdateError::Revoked);
+        }
+        let mut after = self.changed(&before, changes)?;
+        self.refuse_widening(&before, &after, &owner)?;
+        if after == before {
+            return Ok((before, owner));
+        }
+        after.version = before.version + 1;
+        after.updated_at = self.signature.at;
+        if !token::update(tx, &after)? {
+            return Err(UpdateError::VersionMismatch { version: before.version });
+        }
+        self.signature.record(
+            tx,
+            EventKind::TokenUpdated,
+            owner.id,
+            Some(id),
+            difference(&before, &after),
+        )?;
+        Ok((after, owner))
+    }
+
+    /// The token with its changes, each of which keeps its own rules.
+    fn changed(&self, before: &Token, changes: TokenChanges) -> Result<Token, UpdateError> {
+        let now = self.signature.at;
+        let is_over = before.expires_at.is_some_and(|end| now >= end);
+        if is_over && changes.expiry.is_some() {
+            return Err(UpdateError::Expired);
+        }
+        let mut errors = FieldErrors::default();
+        let mut after = before.clone();
+        if let Some(name) =
+            changes.name.and_then(|n| errors.check("/name", "invalid_name", TokenName::parse(n)))
+        {
+            after.name = name;
+        }
+        match changes.description {
+            None => {}
+            Some(None) => after.description = None,
+            Some(Some(text)) => {
+                after.description =
+                    errors.check("/description", "invalid_description", Description::parse(text));
+            }
+        }
+        if let Some(scopes) = changes.scopes.and_then(|s| checked_scopes(&mut errors, &self.catalog, &s)) {
+            after.scopes = scopes;
+        }
+        if let Some(asked) = changes.expiry {
+            let decided = self.policy.expires_at(asked, before.created_at, now);
+            if let Some(end) = checked_expiry(&mut errors, decided) {
+                after.expires_at = end;
+            }
+            if let (Some(from), Some(end)) = (after.not_before, after.expires_at)
+                && from >= end
+            {
+                errors.push(FieldError::new(
+                    "/expires_at",
+                    "before_start",
+                    "must be after the start of validity",
+                ));
+            }
+        }
+        if let Some(ips) = changes.allowed_ips.and_then(|ips| checked_ips(&mut errors, &ips)) {
+            after.allowed_ips = ips;
+        }
+        let metadata = changes.metadata.map(Metadata::parse);
+        if let Some(metadata) = metadata.and_then(|m| errors.check("/metadata", "invalid_metadata", m)) {
+            after.metadata = metadata;
+        }
+        after.inactive_at = match changes.switch {
+            None => before.inactive_at,
+            Some(Switch::Active) => None,
+            Some(Switch::Inactive) => before.inactive_at.or(Some(now)),
+        };
+        errors.finish().map_err(UpdateError::Invalid)?;
+        Ok(after)
+    }
+
+    /// SECURITY: the one place that decides whether an update gives a token more than it had, and to whom that is
+    /// allowed. Every attribute that grants something is compared here.
+    fn refuse_widening(&self, before: &Token, after: &Token, owner: &User) -> Result<(), Denial> {
+        let added = || after.scopes.iter().filter(|scope| !self.catalog.includes(&before.scopes, scope));
+        for scope in added() {
+            self.caller.can_pass_on(&self.catalog, owner, scope)?;
+        }
+        let resumes = before.inactive_at.is_some() && after.inactive_at.is_none();
+        if resumes {
+            for scope in after.scopes.iter() {
+                self.caller.can_pass_on(&self.catalog, owner, scope)?;
+            }
+        }
+        if self.caller.token().is_none() {
+            return Ok(());
+        }
+        let needs_person = |pointer, what: &str| {
+            Err(Denial::beyond_caller(pointer, format!("a token cannot {what}; sign in to do that")))
+        };
+        if added().next().is_some() {
+            return needs_person("/scopes", "add scopes to a token");
+        }
+        if lasts_longer(before, after) {
+            return needs_person("/expires_at", "make a token last longer");
+        }
+        if !within(&after.allowed_ips, &before.allowed_ips) {
+            return needs_person("/allowed_ips", "let a token be used from more addresses");
+        }
+        Ok(())
+    }
+}
+
+fn lasts_longer(before: &Token, after: &Token) -> bool {
+    match (before.expires_at, after.expires_at) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(before), Some(after)) => after > before,
+    }
+}
+
+fn within(after: &IpList, before: &IpList) -> bool {
+    after.is_subset_of(before)
+}
+
+/// What the audit log tells of a change: the old and new value of what grants something, the names of the rest.
+fn difference(before: &Token, after: &Token) -> Map<String, Value> {
+    let mut changed = Vec::new();
+    let mut fields = Map::new();
+    let mut note = |name: &str, is_changed: bool, values: Option<[Value; 2]>| {
+        if !is_changed {
+            return;
+        }
+        changed.push(Value::from(name));
+        if let Some([from, to]) = values {
+            fields.insert(name.to_owned(), Value::Object(detail([("from", from), ("to", to)])));
+        }
+    };
+    let end = |token: &Token| token.expires_at.map_or(Value::Null, |at| Value::from(at.to_string()));
+    let scopes = |token: &Token| Value::from(token.scopes.to_texts());
+    let ips = |token: &Token| Value::from(token.allowed_ips.to_texts());
+    let state = |token: &Token| {
+        Value::from(if token.inactive_at.is_some() { Status::Inactive } else { Status::Active }.as_str())
+    };
+    note("name", before.name != after.name, None);
+    note("description", before.description != after.description, None);
+    note("scopes", before.scopes != after.scopes, Some([scopes(before), scopes(after)]));
+    note("expires_at", before.expires_at != after.expires_at, Some([end(before), end(after)]));
+    note("allowed_ips", before.allowed_ips != after.allowed_ips, Some([ips(before), ips(after)]));
+    note("metadata", before.metadata != after.metadata, None);
+    note("status", before.inactive_at != after.inactive_at, Some([state(before), state(after)]));
+    fields.insert("changed".to_owned(), Value::Array(changed));
+    fields
+}

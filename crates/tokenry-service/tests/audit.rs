@@ -1,0 +1,107 @@
+//! Every change leaves its entry, in one unbroken chain.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod common;
+
+use common::{issue, operator, service, user, with_token};
+use tokenry_service::{Origin, Reason, Switch, TokenChanges};
+use tokenry_store::audit;
+use tokenry_testkit::{TestDatabase, each_backend};
+
+fn chain(db: &TestDatabase) -> Vec<audit::Link> {
+    db.store().read(|tx| audit::list(tx, 0, 1000)).unwrap()
+}
+
+fn assert_whole(links: &[audit::Link]) {
+    let mut before = tokenry_crypto::GENESIS;
+    for (place, link) in (1..).zip(links) {
+        assert_eq!((link.seq, link.prev_hash), (place, before));
+        assert_eq!(link.hash, tokenry_crypto::link(&before, &link.event.canonical(place)));
+        before = link.hash;
+    }
+}
+
+each_backend!(every_change_is_told_with_who_whom_and_what, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let (own, text) = issue(&tokenry, &alice, &["tokens:write"]);
+    let mut call = with_token(&tokenry, &text, 1);
+    call.origin = Origin::new(Some("192.0.2.1".parse().unwrap()), Some("curl/8"), Some("req-1".to_owned()));
+    let (other, _) = issue(&tokenry, &alice, &["a:read"]);
+    let pause = TokenChanges { switch: Some(Switch::Inactive), ..TokenChanges::default() };
+    tokenry.update(&call, other.id, pause.clone()).unwrap();
+    tokenry.update(&call, other.id, pause).unwrap();
+    tokenry.revoke(&call, other.id, Some(Reason::parse("lost").unwrap())).unwrap();
+    tokenry.revoke(&call, other.id, None).unwrap();
+    tokenry.disable_user(&operator(2), alice.id).unwrap();
+    tokenry.disable_user(&operator(2), alice.id).unwrap();
+    tokenry.enable_user(&operator(2), alice.id).unwrap();
+
+    let links = chain(db);
+    assert_whole(&links);
+    let kinds: Vec<_> = links.iter().map(|link| link.event.kind.as_str()).collect();
+    assert_eq!(
+        kinds,
+        [
+            "auth.user.created",
+            "auth.token.created",
+            "auth.token.created",
+            "auth.token.updated",
+            "auth.token.revoked",
+            "auth.user.disabled",
+            "auth.user.enabled",
+        ]
+    );
+    let revoked = &links[4].event;
+    assert_eq!(revoked.actor.to_string(), format!("token:{}", own.id));
+    assert_eq!((revoked.user_id, revoked.token_id), (Some(alice.id), Some(other.id)));
+    assert_eq!(revoked.origin, call.origin);
+    assert_eq!(revoked.detail.get("reason").and_then(|reason| reason.as_str()), Some("lost"));
+    assert_eq!(links[5].event.actor.to_string(), "operator");
+});
+
+each_backend!(parallel_changes_from_two_nodes_make_one_chain_without_gaps, |db| {
+    let nodes = [service(db), service(db)];
+    let users: Vec<_> = (0..4).map(|n| user(&nodes[0], &format!("user {n}"), "user")).collect();
+    std::thread::scope(|scope| {
+        for (n, owner) in users.iter().enumerate() {
+            let node = &nodes[n % 2];
+            scope.spawn(move || {
+                for _ in 0..10 {
+                    let (token, _) = issue(node, owner, &[]);
+                    node.revoke(&operator(1), token.id, None).unwrap();
+                }
+            });
+        }
+    });
+    let links = chain(db);
+    assert_eq!(links.len(), 4 + 80);
+    assert_whole(&links);
+});
+
+each_backend!(a_refused_change_leaves_no_entry, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let before = chain(db).len();
+    assert!(tokenry.issue(&operator(0), alice.id, common::new("", &[])).is_err());
+    assert!(tokenry.issue(&operator(0), alice.id, common::new("x", &["admin:read"])).is_err());
+    assert_eq!(chain(db).len(), before);
+});
+
+each_backend!(nodes_that_start_together_seed_one_token, |db| {
+    let nodes: Vec<_> = (0..4).map(|_| service(db)).collect();
+    let seeded: Vec<_> = std::thread::scope(|scope| {
+        let starts: Vec<_> =
+            nodes.iter().map(|node| scope.spawn(|| node.bootstrap(common::at(0)).unwrap())).collect();
+        starts.into_iter().filter_map(|start| start.join().unwrap()).collect()
+    });
+    assert_eq!(seeded.len(), 1);
+    assert!(service(db).bootstrap(common::at(9)).unwrap().is_none());
+    let issued = seeded.into_iter().next().unwrap();
+    assert_eq!(issued.owner.subject.as_str(), "admin");
+    assert_eq!(issued.token.expires_at, Some(common::at(86_400)));
+    let kinds: Vec<_> = chain(db).iter().map(|link| link.event.kind.as_str()).collect();
+    assert_eq!(kinds, ["auth.user.created", "auth.token.seeded"]);
+    let verified = common::verify(&nodes[0], &issued.secret.reveal_once(), 1).unwrap();
+    assert!(verified.grants(&"admin:write".parse().unwrap()));
+});

@@ -1,0 +1,70 @@
+//! What the tests of the use cases share.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(dead_code, reason = "no test file uses all of it")]
+
+use tokenry_service::{
+    Call, Caller, Catalog, HashSettings, Issued, Limits, NewToken, Policy, Prefix, Role, Scheme, Settings,
+    Tokenry, UnixMillis, User, VerifiedToken, VerifyError,
+};
+use tokenry_testkit::TestDatabase;
+
+/// 2026-01-01 plus `seconds`.
+pub(crate) fn at(seconds: i64) -> UnixMillis {
+    tokenry_testkit::at(seconds * 1000)
+}
+
+pub(crate) fn settings(policy: Policy) -> Settings {
+    Settings {
+        prefix: Prefix::parse("test_pat_").unwrap(),
+        hash: HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 4, peppers: Vec::new() },
+        policy,
+        catalog: Catalog::open(),
+    }
+}
+
+/// A service without limits, but with the default lifetimes.
+pub(crate) fn service(db: &TestDatabase) -> Tokenry {
+    limited(db, None, None)
+}
+
+pub(crate) fn limited(
+    db: &TestDatabase,
+    max_live_tokens: Option<u32>,
+    creations_per_hour: Option<u32>,
+) -> Tokenry {
+    let limits = Limits { max_live_tokens, creations_per_hour };
+    Tokenry::new(db.store().clone(), settings(Policy { limits, ..Policy::default() })).unwrap()
+}
+
+pub(crate) fn operator(seconds: i64) -> Call {
+    Call::new(Caller::operator(), at(seconds))
+}
+
+pub(crate) fn user(tokenry: &Tokenry, subject: &str, role: &str) -> User {
+    let role: Role = role.parse().unwrap();
+    let new = tokenry_service::NewUser { name: None, role: Some(role) };
+    tokenry.find_or_create_user(&operator(0), subject, Some(new)).unwrap()
+}
+
+pub(crate) fn new(name: &str, scopes: &[&str]) -> NewToken {
+    NewToken {
+        name: name.to_owned(),
+        scopes: scopes.iter().map(ToString::to_string).collect(),
+        ..NewToken::default()
+    }
+}
+
+/// A token made by the operator, and its text.
+pub(crate) fn issue(tokenry: &Tokenry, owner: &User, scopes: &[&str]) -> (tokenry_service::Token, String) {
+    let Issued { token, secret, .. } = tokenry.issue(&operator(0), owner.id, new("token", scopes)).unwrap();
+    (token, secret.reveal_once().to_string())
+}
+
+pub(crate) fn verify(tokenry: &Tokenry, text: &str, seconds: i64) -> Result<VerifiedToken, VerifyError> {
+    tokenry.verify_blocking(text.as_bytes(), at(seconds), None)
+}
+
+/// A call made with a token.
+pub(crate) fn with_token(tokenry: &Tokenry, text: &str, seconds: i64) -> Call {
+    Call::new(verify(tokenry, text, seconds).unwrap().into(), at(seconds))
+}

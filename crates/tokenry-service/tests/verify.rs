@@ -1,0 +1,188 @@
+//! Who is let in, on the live row.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod common;
+
+use common::{at, issue, operator, service, user, verify};
+use tokenry_service::{
+    HashSettings, Pepper, Policy, Rejection, Scheme, Settings, Switch, TokenChanges, Tokenry, VerifyError,
+};
+use tokenry_testkit::each_backend;
+
+fn rejection(outcome: Result<tokenry_service::VerifiedToken, VerifyError>) -> Rejection {
+    match outcome {
+        Err(VerifyError::Rejected(rejection)) => rejection,
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("let in"),
+    }
+}
+
+each_backend!(a_token_proves_its_owner_and_itself, |db| {
+    let tokenry = service(db);
+    let (alice, bob) = (user(&tokenry, "alice", "user"), user(&tokenry, "bob", "user"));
+    let tokens: Vec<_> =
+        [&alice, &bob, &alice].map(|owner| (owner, issue(&tokenry, owner, &["a:read"]))).into();
+    for (owner, (token, text)) in &tokens {
+        for _ in 0..2 {
+            let verified = verify(&tokenry, text, 1).unwrap();
+            assert_eq!(verified.token(), token);
+            assert_eq!(verified.owner(), *owner);
+        }
+    }
+});
+
+each_backend!(a_revoked_token_never_verifies_again_on_any_node, |db| {
+    let tokenry = service(db);
+    let other_node = Tokenry::new(db.second_store(), common::settings(Policy::default())).unwrap();
+    let alice = user(&tokenry, "alice", "user");
+    let (token, text) = issue(&tokenry, &alice, &[]);
+    let (_, neighbour) = issue(&tokenry, &alice, &[]);
+    assert!(verify(&tokenry, &text, 1).is_ok() && verify(&other_node, &text, 1).is_ok());
+    assert!(tokenry.revoke(&operator(2), token.id, None).unwrap());
+    assert!(!tokenry.revoke(&operator(3), token.id, None).unwrap());
+    for node in [&tokenry, &other_node, &service(db)] {
+        assert_eq!(rejection(verify(node, &text, 2)), Rejection::Revoked);
+        assert!(verify(node, &neighbour, 2).is_ok());
+    }
+});
+
+each_backend!(pause_expiry_start_and_a_disabled_owner_each_refuse_the_very_next_request, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let (token, text) = issue(&tokenry, &alice, &[]);
+    let switch = |switch| {
+        let changes = TokenChanges { switch: Some(switch), ..TokenChanges::default() };
+        tokenry.update(&operator(1), token.id, changes).unwrap();
+    };
+    switch(Switch::Inactive);
+    assert_eq!(rejection(verify(&tokenry, &text, 1)), Rejection::Inactive);
+    switch(Switch::Active);
+    assert!(verify(&tokenry, &text, 1).is_ok());
+
+    let end = 90 * 86_400;
+    assert!(tokenry.verify_blocking(text.as_bytes(), tokenry_testkit::at(end * 1000 - 1), None).is_ok());
+    assert_eq!(rejection(verify(&tokenry, &text, end)), Rejection::Expired);
+    assert_eq!(rejection(verify(&tokenry, &text, end + 1)), Rejection::Expired);
+
+    tokenry.disable_user(&operator(1), alice.id).unwrap();
+    assert_eq!(rejection(verify(&tokenry, &text, 1)), Rejection::OwnerDisabled);
+    tokenry.enable_user(&operator(1), alice.id).unwrap();
+    assert!(verify(&tokenry, &text, 1).is_ok());
+
+    let new = tokenry_service::NewToken { not_before: Some(at(100)), ..common::new("later", &[]) };
+    let later = tokenry.issue(&operator(0), alice.id, new).unwrap().secret.reveal_once();
+    assert_eq!(rejection(verify(&tokenry, &later, 99)), Rejection::Pending);
+    assert!(verify(&tokenry, &later, 100).is_ok());
+});
+
+each_backend!(whoever_lacks_the_secret_learns_nothing_about_its_state, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let texts: Vec<String> = (0..4).map(|_| issue(&tokenry, &alice, &[]).1).collect();
+    let ids: Vec<_> = texts.iter().map(|text| verify(&tokenry, text, 1).unwrap().token().id).collect();
+    tokenry.revoke(&operator(1), ids[1], None).unwrap();
+    let pause = TokenChanges { switch: Some(Switch::Inactive), ..TokenChanges::default() };
+    tokenry.update(&operator(1), ids[2], pause).unwrap();
+    for (text, donor) in texts.iter().zip(texts.iter().cycle().skip(1)) {
+        let wrong = with_secret_of(text, donor);
+        for when in [1, 91 * 86_400] {
+            assert_eq!(rejection(verify(&tokenry, &wrong, when)), Rejection::Unknown);
+        }
+    }
+    let unknown =
+        tokenry_service::PlainToken::generate(tokenry.prefix(), &mut tokenry_service::SecretRng::os())
+            .unwrap();
+    assert_eq!(rejection(verify(&tokenry, &unknown.reveal_once(), 1)), Rejection::Unknown);
+    assert!(matches!(rejection(verify(&tokenry, "test_pat_short", 1)), Rejection::Malformed(_)));
+});
+
+/// The public id of one token with the secret of another, under a right checksum.
+fn with_secret_of(text: &str, donor: &str) -> String {
+    let front = format!("{}{}", &text[..21], &donor[21..64]);
+    let alphabet = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut sum = crc32fast::hash(front.as_bytes()) as usize;
+    let mut digits = Vec::new();
+    for _ in 0..6 {
+        digits.insert(0, char::from(alphabet[sum % 62]));
+        sum /= 62;
+    }
+    format!("{front}{}", digits.into_iter().collect::<String>())
+}
+
+each_backend!(an_address_list_is_kept, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let new = tokenry_service::NewToken {
+        allowed_ips: Some(vec!["10.0.0.0/8".to_owned()]),
+        ..common::new("inside", &[])
+    };
+    let text = tokenry.issue(&operator(0), alice.id, new).unwrap().secret.reveal_once();
+    let from =
+        |ip: Option<&str>| tokenry.verify_blocking(text.as_bytes(), at(1), ip.map(|ip| ip.parse().unwrap()));
+    assert!(from(Some("10.1.2.3")).is_ok() && from(Some("::ffff:10.1.2.3")).is_ok());
+    assert_eq!(rejection(from(Some("11.1.2.3"))), Rejection::AddressNotAllowed);
+    assert_eq!(rejection(from(None)), Rejection::AddressNotAllowed);
+});
+
+each_backend!(a_changed_scheme_upgrades_a_hash_at_its_next_use_and_both_keep_working, |db| {
+    let alice = user(&service(db), "alice", "user");
+    let (token, text) = issue(&service(db), &alice, &[]);
+    let stored = |lookup: &str| {
+        let lookup = tokenry_service::Lookup::from_stored(lookup.to_owned());
+        let row = db.store().read(|tx| tokenry_store::token::find_credential(tx, &lookup)).unwrap().unwrap();
+        row.hash.as_str().to_owned()
+    };
+    assert!(stored(token.lookup.as_str()).starts_with("$2b$04$"));
+    let pepper = Pepper::new("k1", vec![7; 32]).unwrap();
+    for (scheme, begins) in [
+        (Scheme::Sha256, "$sha256$"),
+        (Scheme::HmacSha256, "$hmac-sha256$k1$"),
+        (Scheme::Argon2id, "$argon2id$"),
+    ] {
+        let hash = HashSettings { scheme, bcrypt_cost: 4, peppers: vec![pepper.clone()] };
+        let changed = Settings { hash, ..common::settings(Policy::default()) };
+        let tokenry = Tokenry::new(db.store().clone(), changed).unwrap();
+        assert!(verify(&tokenry, &text, 1).is_ok());
+        assert!(stored(token.lookup.as_str()).starts_with(begins));
+        assert!(verify(&tokenry, &text, 1).is_ok());
+    }
+});
+
+each_backend!(a_wrong_pepper_refuses_to_start, |db| {
+    let open = |byte| {
+        let hash = HashSettings {
+            scheme: Scheme::HmacSha256,
+            bcrypt_cost: 4,
+            peppers: vec![Pepper::new("k1", vec![byte; 32]).unwrap()],
+        };
+        Tokenry::new(db.store().clone(), Settings { hash, ..Settings::default() })
+    };
+    assert!(open(1).is_ok() && open(1).is_ok());
+    assert!(matches!(open(2), Err(tokenry_service::OpenError::WrongPepper)));
+});
+
+each_backend!(a_use_is_noted_with_its_time_and_address_and_survives_a_clean_stop, |db| {
+    let alice = user(&service(db), "alice", "user");
+    let tokenry = service(db);
+    let (token, text) = issue(&tokenry, &alice, &[]);
+    let ip = Some("192.0.2.7".parse().unwrap());
+    let verified = tokenry.verify_blocking(text.as_bytes(), at(5), ip).unwrap();
+    tokenry.record_use(&verified, at(5), ip);
+    drop(tokenry);
+    let (stored, _) = service(db).find(&operator(6), token.id).unwrap();
+    assert_eq!((stored.last_used_at, stored.last_used_ip), (Some(at(5)), ip));
+});
+
+#[test]
+fn a_database_that_is_gone_is_unavailable_and_never_a_wrong_token() {
+    let Some(db) = tokenry_testkit::TestDatabase::postgres() else { return };
+    let tokenry = service(&db);
+    let alice = user(&tokenry, "alice", "user");
+    let (_, text) = issue(&tokenry, &alice, &[]);
+    let unknown = issue(&tokenry, &alice, &[]).1;
+    drop(db);
+    for text in [&text, &unknown] {
+        let outcome = verify(&tokenry, text, 1);
+        assert!(matches!(outcome, Err(VerifyError::Store(tokenry_service::StoreError::Unavailable(_)))));
+    }
+}
