@@ -1,0 +1,109 @@
+//! Every command and option, in one place.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Develops, checks and migrates Tokenry.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub(crate) struct Flags {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run every test, on SQLite and on a private PostgreSQL
+    ///
+    /// Starts a throw-away PostgreSQL in a temporary folder, runs all tests and doctests against it and against
+    /// SQLite, and removes it again. Set TOKENRY_TEST_POSTGRES_URL to use a server of your own instead; each test
+    /// makes its own database there.
+    ///
+    /// If PostgreSQL is missing it is installed when that needs no question (root on Debian or Fedora); otherwise
+    /// the command to install it is shown and the tests run on SQLite only. When CI is set, that is a failure.
+    Test(TestFlags),
+
+    /// Run what must pass before a change is merged
+    ///
+    /// Formatting, clippy, tidy, the OpenAPI file, all tests, documentation, and `cargo deny` when it is installed.
+    /// Stops at the first step that fails.
+    Ci,
+
+    /// Check the rules of this repository that no compiler checks
+    ///
+    /// Layers between crates, licences, unused dependencies, file sizes, migrations, and that the documents name
+    /// only what exists. The same rules are tests of this package, so `cargo test` checks them too.
+    Tidy,
+
+    /// Create, run, revert or list database migrations
+    Migrate {
+        #[command(subcommand)]
+        action: MigrateAction,
+    },
+
+    /// Write docs/openapi.json from the code
+    Openapi {
+        /// Write nothing; fail if the file differs from the code
+        #[arg(long)]
+        check: bool,
+    },
+
+    /// Start the private PostgreSQL of `test` and keep it until Ctrl-C or the end of a command
+    ///
+    /// Prints TOKENRY_TEST_POSTGRES_URL=... on stdout. Given a command after `--`, sets this variable, runs the
+    /// command, and stops: `cargo xtask postgres -- cargo test -p tokenry-store`.
+    Postgres(PostgresFlags),
+
+    /// Own a PostgreSQL until stdin ends (started by `test` and `postgres`, not by people)
+    #[command(hide = true)]
+    PostgresGuard {
+        /// The folder that holds `initdb` and `pg_ctl`
+        bin_dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestFlags {
+    /// Never install PostgreSQL, only use what is there
+    #[arg(long)]
+    pub(crate) no_install: bool,
+
+    /// Passed to `cargo nextest run` (or `cargo test`): filters, `-p CRATE`, ...; doctests are then left out
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) runner_args: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PostgresFlags {
+    /// Never install PostgreSQL, only use what is there
+    #[arg(long)]
+    pub(crate) no_install: bool,
+
+    /// The command to run while the server is up
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MigrateAction {
+    /// Apply every pending migration
+    Run(DatabaseFlags),
+    /// Undo the newest applied migration
+    Revert(DatabaseFlags),
+    /// List the migrations and whether each is applied
+    Status(DatabaseFlags),
+    /// Write empty up.sql and down.sql under migrations/sqlite and migrations/postgres
+    New {
+        /// What the migration does, in snake_case: add_token_note
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DatabaseFlags {
+    /// sqlite://FILE or postgres://...; else TOKENRY_DATABASE_URL, else DATABASE_URL, else sqlite://tokenry.db
+    #[arg(long, value_name = "URL")]
+    pub(crate) database_url: Option<String>,
+}

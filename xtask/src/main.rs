@@ -1,0 +1,45 @@
+//! Tokenry's own tool: `cargo xtask test`, `ci`, `tidy`, `migrate`, `openapi`, `postgres`.
+//!
+//! Plain Rust and `cargo metadata`, no shell scripts: what works here works on every machine that has Rust.
+//! It depends on no crate of Tokenry, so it still runs while one of them does not compile.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its terminal")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a tool at the edge reads the clock and the environment itself"
+)]
+
+mod flags;
+
+mod ci;
+mod migrate;
+mod openapi;
+mod postgres;
+mod testing;
+mod tidy;
+
+mod metadata;
+mod stamp;
+mod step;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use flags::{Command, Flags};
+
+fn main() -> ExitCode {
+    let result = match Flags::parse().command {
+        Command::Test(flags) => testing::run(&flags),
+        Command::Ci => ci::run(),
+        Command::Tidy => tidy::run(),
+        Command::Migrate { action } => migrate::run(&action),
+        Command::Openapi { check } => openapi::run(check),
+        Command::Postgres(flags) => postgres::run(&flags),
+        Command::PostgresGuard { bin_dir } => postgres::guard(&bin_dir),
+    };
+    result.unwrap_or_else(|err| {
+        eprintln!("xtask: {err:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,91 @@
+//! What `cargo metadata` says about our crates and their dependencies.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::workspace;
+
+/// One package, ours or a dependency.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) license: Option<String>,
+    pub(crate) manifest_path: PathBuf,
+    pub(crate) dependencies: Vec<Dependency>,
+    pub(crate) features: BTreeMap<String, Vec<String>>,
+}
+
+/// A dependency as its package declares it, used or not.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Dependency {
+    pub(crate) name: String,
+    pub(crate) rename: Option<String>,
+    pub(crate) kind: Option<Kind>,
+    pub(crate) optional: bool,
+    pub(crate) features: Vec<String>,
+}
+
+/// The two kinds cargo marks; `None` is a normal dependency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    Dev,
+    Build,
+}
+
+impl Dependency {
+    /// `true` if it becomes part of what users build, not only of our tests.
+    pub(crate) fn is_shipped(&self) -> bool {
+        self.kind != Some(Kind::Dev)
+    }
+}
+
+/// The packages of this workspace, from their manifests alone.
+pub(crate) fn own_packages() -> Result<Vec<Package>> {
+    packages(workspace::cargo().args(["metadata", "--format-version=1", "--no-deps", "--offline"]))
+}
+
+/// Every package that a default build or test of this workspace uses on this machine.
+///
+/// Tests run after a build, so everything is on disk already: the network is asked only if that fails.
+/// Other platforms and optional features are left to `cargo deny`, because listing them would download them.
+pub(crate) fn all_packages() -> Result<Vec<Package>> {
+    let host = host()?;
+    let metadata = |offline: bool| {
+        let mut command = workspace::cargo();
+        command.args(["metadata", "--format-version=1", "--locked", "--filter-platform", &host]);
+        if offline {
+            command.arg("--offline");
+        }
+        packages(&mut command)
+    };
+    metadata(true).or_else(|_| metadata(false))
+}
+
+fn packages(command: &mut Command) -> Result<Vec<Package>> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        packages: Vec<Package>,
+    }
+    let output = command.output().context("cannot run cargo metadata")?;
+    if !output.status.success() {
+        bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let metadata: Metadata =
+        serde_json::from_slice(&output.stdout).context("cargo metadata: unknown form")?;
+    Ok(metadata.packages)
+}
+
+/// The triple of this machine, as rustc names it.
+fn host() -> Result<String> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).arg("-vV").output().context("cannot run rustc -vV")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc -vV names no host")?.to_owned())
+}

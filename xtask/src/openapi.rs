@@ -1,0 +1,59 @@
+//! `cargo xtask openapi`: the committed API description is what the code says.
+
+use std::fs;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+use crate::workspace;
+
+const FILE: &str = "docs/openapi.json";
+
+/// Writes the description, or with `check` only compares it.
+pub(crate) fn run(check: bool) -> Result<ExitCode> {
+    let generated = generate()?;
+    let path = workspace::root().join(FILE);
+    if !check {
+        fs::write(&path, generated).with_context(|| format!("cannot write {FILE}"))?;
+        println!("{FILE}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    if committed == generated {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let line = first_difference(&committed, &generated);
+    bail!(
+        "{FILE} differs from the code from line {line} on\n    fix: run `cargo xtask openapi` and commit the file"
+    )
+}
+
+fn generate() -> Result<String> {
+    let mut command = workspace::cargo();
+    command.args(["run", "--quiet", "-p", "tokenry", "--", "openapi"]);
+    let output = command.stderr(std::process::Stdio::inherit()).output().context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!("`tokenry openapi` failed");
+    }
+    let text = String::from_utf8(output.stdout).context("`tokenry openapi` printed no UTF-8")?;
+    // One line end at the end of the file, whatever the binary prints.
+    Ok(format!("{}\n", text.trim_end()))
+}
+
+/// The number of the first line that is not the same in both texts.
+fn first_difference(left: &str, right: &str) -> usize {
+    let same = left.lines().zip(right.lines()).take_while(|(left, right)| left == right);
+    same.count() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_difference;
+
+    #[test]
+    fn the_first_differing_line_is_named() {
+        assert_eq!(first_difference("a\nb\n", "a\nc\n"), 2);
+        assert_eq!(first_difference("", "a\n"), 1);
+        assert_eq!(first_difference("a\n", "a\nb\n"), 2);
+    }
+}

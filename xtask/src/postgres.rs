@@ -1,0 +1,139 @@
+//! A private PostgreSQL that lives exactly as long as the command that needs it.
+//!
+//! std cannot catch a signal, so cleaning up is the work of a second process, the guard: this same program, in a
+//! process group of its own, reading a pipe that only we hold open. However we end, by return, Ctrl-C or `kill -9`,
+//! the pipe closes, and the guard stops the server and removes its folder.
+
+mod cluster;
+mod find;
+mod install;
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::flags::PostgresFlags;
+use crate::step;
+use cluster::Cluster;
+
+/// The variable through which the tests learn of a PostgreSQL server where they may create databases.
+const URL_VARIABLE: &str = "TOKENRY_TEST_POSTGRES_URL";
+
+/// What a test run has for a PostgreSQL.
+pub(crate) enum Postgres {
+    /// The developer's own server, from the environment.
+    Given,
+    /// A server of ours, stopped when this value is dropped.
+    Private(Server),
+    /// None; `why` also says how to get one.
+    Missing { why: String },
+}
+
+/// Finds or starts a PostgreSQL; may install one first if `may_install`.
+pub(crate) fn obtain(may_install: bool) -> Result<Postgres> {
+    if std::env::var_os(URL_VARIABLE).is_some_and(|url| !url.is_empty()) {
+        eprintln!("{URL_VARIABLE} is set and used as it is");
+        return Ok(Postgres::Given);
+    }
+    let Some(bin_dir) = find_or_install(may_install)? else {
+        return Ok(Postgres::Missing { why: install::advice() });
+    };
+    match Server::start(&bin_dir) {
+        Ok(server) => {
+            eprintln!("started {} from {}, in {}", server.version, bin_dir.display(), server.folder);
+            Ok(Postgres::Private(server))
+        }
+        Err(err) => Ok(Postgres::Missing { why: format!("{err:#}; the reason is above") }),
+    }
+}
+
+fn find_or_install(may_install: bool) -> Result<Option<PathBuf>> {
+    let found = find::bin_dir();
+    if found.is_none() && may_install && install::run()? {
+        return Ok(find::bin_dir());
+    }
+    Ok(found)
+}
+
+impl Postgres {
+    /// What the tests must find in their environment.
+    pub(crate) fn env(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::Private(server) => Some((URL_VARIABLE, &server.url)),
+            Self::Given | Self::Missing { .. } => None,
+        }
+    }
+
+    /// The databases that tests run on, for people.
+    pub(crate) fn databases(&self) -> String {
+        match self {
+            Self::Given => format!("SQLite and the PostgreSQL of {URL_VARIABLE}"),
+            Self::Private(server) => format!("SQLite and {}", server.version),
+            Self::Missing { .. } => "SQLite ONLY".to_owned(),
+        }
+    }
+}
+
+/// A running server and the guard that owns it.
+pub(crate) struct Server {
+    guard: Child,
+    url: String,
+    version: String,
+    folder: String,
+}
+
+impl Server {
+    fn start(bin_dir: &Path) -> Result<Self> {
+        let program = std::env::current_exe().context("cannot find this program")?;
+        let mut command = Command::new(program);
+        command.arg("postgres-guard").arg(bin_dir).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // Its own group: Ctrl-C ends us at once, but must leave the guard alive to clean up.
+        command.process_group(0);
+        let mut guard = command.spawn().context("cannot start the guard of PostgreSQL")?;
+        let stdout = guard.stdout.take().context("the guard has no stdout")?;
+        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        let (Some(url), Some(version), Some(folder)) = (lines.next(), lines.next(), lines.next()) else {
+            let _ = guard.wait();
+            bail!("PostgreSQL did not start");
+        };
+        Ok(Self { guard, url, version, folder })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.guard.stdin.take()); // the guard's signal to end
+        let _ = self.guard.wait();
+    }
+}
+
+/// The guard itself: starts a server, tells three lines about it, and keeps it until stdin ends.
+pub(crate) fn guard(bin_dir: &Path) -> Result<ExitCode> {
+    let cluster = Cluster::start(bin_dir)?;
+    let mut stdout = io::stdout();
+    writeln!(stdout, "{}\n{}\n{}", cluster.url(), cluster.version(), cluster.folder().display())?;
+    stdout.flush()?;
+    io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `cargo xtask postgres`: the server for a command of the developer, or until Ctrl-C.
+pub(crate) fn run(flags: &PostgresFlags) -> Result<ExitCode> {
+    let Some(bin_dir) = find_or_install(!flags.no_install)? else {
+        bail!("PostgreSQL is missing: {}", install::advice());
+    };
+    let server = Server::start(&bin_dir)?;
+    eprintln!("started {} in {}", server.version, server.folder);
+    if let Some((program, args)) = flags.command.split_first() {
+        let status = step::run(Command::new(program).args(args).env(URL_VARIABLE, &server.url))?;
+        return Ok(step::exit_code(status));
+    }
+    eprintln!("Ctrl-C stops it.");
+    println!("{URL_VARIABLE}={}", server.url);
+    loop {
+        std::thread::park();
+    }
+}

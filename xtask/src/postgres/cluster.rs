@@ -1,0 +1,188 @@
+//! One throw-away PostgreSQL cluster: made, started, stopped and removed.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+
+/// A running cluster. Dropping it stops the server, then removes the folder.
+pub(crate) struct Cluster {
+    bin_dir: PathBuf,
+    folder: TempDir,
+    account: Option<Account>,
+    port: u16,
+    version: String,
+}
+
+/// An unprivileged account: PostgreSQL refuses to run as root.
+#[derive(Debug, PartialEq, Eq)]
+struct Account {
+    uid: u32,
+    gid: u32,
+}
+
+/// Settings for a server whose data nobody will miss. Durability is off: it costs most of the time of a test run.
+const SETTINGS: &str = "
+listen_addresses = '127.0.0.1'
+max_connections = 300
+shared_buffers = 64MB
+fsync = off
+full_page_writes = off
+synchronous_commit = off
+";
+
+impl Cluster {
+    /// Makes and starts a cluster on a free port of 127.0.0.1, with the superuser `tokenry` and no password.
+    pub(crate) fn start(bin_dir: &Path) -> Result<Self> {
+        // `/tmp` and not TMPDIR: a socket's path may have 107 bytes (103 on macOS), and root's TMPDIR may be closed
+        // to the account that must enter it.
+        let parent =
+            Some(PathBuf::from("/tmp")).filter(|tmp| tmp.is_dir()).unwrap_or_else(std::env::temp_dir);
+        let folder = tempfile::Builder::new().prefix("tokenry-pg-").tempdir_in(parent)?;
+        let is_root = fs::metadata(folder.path())?.uid() == 0;
+        let account = if is_root { Some(unprivileged()?) } else { None };
+        if let Some(Account { uid, gid }) = account {
+            chown(folder.path(), Some(uid), Some(gid)).context("cannot give the folder away")?;
+        }
+        let mut cluster =
+            Self { bin_dir: bin_dir.to_owned(), folder, account, port: 0, version: String::new() };
+        cluster.version = cluster.ask_version()?;
+        cluster.init()?;
+        cluster.launch()?;
+        Ok(cluster)
+    }
+
+    /// Where tests connect.
+    pub(crate) fn url(&self) -> String {
+        format!("postgres://tokenry@127.0.0.1:{}/postgres?sslmode=disable", self.port)
+    }
+
+    /// The server's name and version: `PostgreSQL 15.14`.
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Everything the cluster writes is in here.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder().join("data")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder().join("log")
+    }
+
+    fn ask_version(&self) -> Result<String> {
+        let text = self.run(self.program("postgres").arg("--version"))?;
+        // `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`
+        let version = text.split_whitespace().nth(2).context("postgres --version tells no version")?;
+        Ok(format!("PostgreSQL {version}"))
+    }
+
+    fn init(&self) -> Result<()> {
+        let mut command = self.program("initdb");
+        command.arg("-D").arg(self.data());
+        command.args(["--username=tokenry", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]);
+        self.run(&mut command).map(drop)
+    }
+
+    /// Starts the server, with another port if someone took the free one in between.
+    fn launch(&mut self) -> Result<()> {
+        let file = self.data().join("postgresql.conf");
+        let initial = fs::read_to_string(&file).context("initdb wrote no postgresql.conf")?;
+        let mut result = Ok(());
+        for _attempt in 0..3 {
+            self.port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+            let socket =
+                format!("port = {}\nunix_socket_directories = '{}'\n", self.port, self.folder().display());
+            fs::write(&file, format!("{initial}{SETTINGS}{socket}"))?;
+            let mut command = self.program("pg_ctl");
+            command.arg("-D").arg(self.data()).arg("-l").arg(self.log()).args(["-w", "-t", "60", "start"]);
+            result = self.run(&mut command).map(drop);
+            if result.is_ok() {
+                return result;
+            }
+        }
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        result.with_context(|| format!("PostgreSQL does not start; its log:\n{}", log.trim_end()))
+    }
+
+    /// One of PostgreSQL's programs, as the right user and free of the developer's own PostgreSQL settings.
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(self.bin_dir.join(name));
+        command.current_dir(self.folder()).env("LC_ALL", "C");
+        for variable in ["PGDATA", "PGPORT", "PGHOST", "PGUSER", "PGDATABASE", "PGOPTIONS", "PGPASSFILE"] {
+            command.env_remove(variable);
+        }
+        if let Some(Account { uid, gid }) = self.account {
+            command.uid(uid).gid(gid); // std drops the supplementary groups with them
+        }
+        command
+    }
+
+    /// Runs `command` and returns what it printed.
+    fn run(&self, command: &mut Command) -> Result<String> {
+        let name = command.get_program().display().to_string();
+        let output = command.output().with_context(|| format!("cannot run {name}"))?;
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        ensure!(
+            output.status.success(),
+            "{name} failed: {}\n{}",
+            stdout.trim(),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        Ok(stdout.into_owned())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // `immediate` drops every connection at once. A failure needs no answer: the server also ends by itself,
+        // within a minute, when the folder that is removed next is gone.
+        let mut command = self.program("pg_ctl");
+        command.arg("-D").arg(self.data()).args(["-m", "immediate", "-w", "-t", "20", "stop"]);
+        let _ = self.run(&mut command);
+    }
+}
+
+/// `postgres` if that account exists, else `nobody`.
+fn unprivileged() -> Result<Account> {
+    let accounts = fs::read_to_string("/etc/passwd").context("cannot read /etc/passwd")?;
+    match ["postgres", "nobody"].iter().find_map(|name| account(&accounts, name)) {
+        Some(account) => Ok(account),
+        None => bail!("PostgreSQL refuses to run as root, and there is no account `postgres` or `nobody`"),
+    }
+}
+
+/// Finds `name` in the text of `/etc/passwd`; an account with root's number is none.
+fn account(passwd: &str, name: &str) -> Option<Account> {
+    let mut fields = passwd.lines().map(|line| line.split(':')).find_map(|mut fields| {
+        let found = fields.next() == Some(name);
+        found.then_some(fields)
+    })?;
+    let uid = fields.nth(1)?.parse().ok()?;
+    let gid = fields.next()?.parse().ok()?;
+    (uid != 0).then_some(Account { uid, gid })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_come_from_passwd() {
+        let passwd = "root:x:0:0::/root:/bin/sh\npostgresql:x:9:9::/:\npostgres:x:101:104:,,,:/var:/bin/sh\n";
+        assert_eq!(account(passwd, "postgres"), Some(Account { uid: 101, gid: 104 }));
+        assert_eq!(account(passwd, "nobody"), None);
+        assert_eq!(account(passwd, "root"), None);
+        assert_eq!(account("postgres:x:?\n", "postgres"), None);
+    }
+}

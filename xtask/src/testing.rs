@@ -1,0 +1,65 @@
+//! `cargo xtask test`: every test on every database, on a machine that may have nothing but Rust.
+
+use std::process::{Command, ExitCode, ExitStatus};
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::flags::TestFlags;
+use crate::postgres::{self, Postgres};
+use crate::{step, workspace};
+
+pub(crate) fn run(flags: &TestFlags) -> Result<ExitCode> {
+    let started = Instant::now();
+    // Held to the end of this function: dropping it stops the server.
+    let postgres = postgres::obtain(!flags.no_install)?;
+    if let Postgres::Missing { why } = &postgres {
+        if workspace::is_ci() {
+            bail!("no PostgreSQL, and on a build server that is a failure: {why}");
+        }
+        eprintln!("!!! NO POSTGRESQL: THE TESTS RUN ON SQLITE ONLY: {why}");
+    }
+
+    let mut results = vec![("tests", step::run(tests(flags).envs(postgres.env()))?)];
+    if flags.runner_args.is_empty() {
+        let mut doctests = workspace::cargo();
+        doctests.args(["test", "--workspace", "--doc", "--no-fail-fast"]);
+        results.push(("doctests", step::run(doctests.envs(postgres.env()))?));
+    }
+    // Stopped before the last line, so that the last line is the last.
+    let databases = postgres.databases();
+    drop(postgres);
+    eprintln!("xtask test: {} on {databases} in {}", outcome(&results), step::seconds(started.elapsed()));
+    let failed = results.iter().map(|(_, status)| *status).find(|status| !status.success());
+    Ok(failed.map_or(ExitCode::SUCCESS, step::exit_code))
+}
+
+/// The command that runs all tests but doctests.
+fn tests(flags: &TestFlags) -> Command {
+    let mut command = workspace::cargo();
+    let nextest = workspace::has_cargo_command("nextest");
+    command.args(if nextest { &["nextest", "run"] as &[_] } else { &["test"] });
+    // `--workspace` would overrule a choice of packages.
+    let chosen = |arg: &std::ffi::OsString| {
+        arg.to_str().is_some_and(|arg| arg.starts_with("-p") || arg.starts_with("--package"))
+    };
+    let all = !flags.runner_args.iter().any(chosen);
+    if all {
+        command.arg("--workspace");
+    }
+    command.arg("--no-fail-fast");
+    if all && !nextest {
+        // Named one by one, since naming any kind leaves out doctests, which run on their own afterwards.
+        command.args(["--lib", "--bins", "--tests", "--examples"]);
+    }
+    command.args(&flags.runner_args);
+    command
+}
+
+fn outcome(results: &[(&str, ExitStatus)]) -> String {
+    let each = results.iter().map(|(name, status)| {
+        let verdict = if status.success() { "passed" } else { "FAILED" };
+        format!("{name} {verdict}")
+    });
+    each.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,84 @@
+//! `cargo xtask tidy`: the rules of this repository that no compiler checks.
+//!
+//! Each rule is a function from the tree to its failures, and a test over the real tree in the rule's own file.
+
+mod clock;
+mod crates;
+mod docs;
+mod guards;
+mod layers;
+mod licences;
+mod migrations;
+mod size;
+mod unused;
+mod words;
+
+mod markdown;
+mod spdx;
+mod tree;
+
+use std::fmt;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use tree::Tree;
+
+/// One thing that is wrong, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Failure {
+    /// The file or folder, relative to the root.
+    place: String,
+    problem: String,
+    fix: String,
+}
+
+type Rule = fn(&Tree) -> Result<Vec<Failure>>;
+
+const RULES: &[(&str, Rule)] = &[
+    ("layers", layers::check),
+    ("crates", crates::check),
+    ("clock", clock::check),
+    ("migrations", migrations::check),
+    ("size", size::check),
+    ("words", words::check),
+    ("docs", docs::check),
+    ("guards", guards::check),
+    ("licences", licences::check),
+    ("unused", unused::check),
+];
+
+/// Checks every rule and lists every failure.
+pub(crate) fn run() -> Result<ExitCode> {
+    let tree = Tree::load()?;
+    let mut count = 0;
+    for (name, check) in RULES {
+        for failure in check(&tree).with_context(|| format!("rule {name}"))? {
+            println!("{name}: {failure}");
+            count += 1;
+        }
+    }
+    println!("{}", size::report(&tree));
+    println!("tidy: {} rules, {count} failures", RULES.len());
+    Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Failure {
+    fn new(place: impl Into<String>, problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { place: place.into(), problem: problem.into(), fix: fix.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}\n    fix: {}", self.place, self.problem, self.fix)
+    }
+}
+
+/// Fails the running test with every failure of `check` over the real tree.
+#[cfg(test)]
+fn assert_holds(check: Rule) {
+    let failures = check(&Tree::load().unwrap()).unwrap();
+    let list = failures.iter().map(Failure::to_string).collect::<Vec<_>>().join("\n");
+    assert!(failures.is_empty(), "{} failures\n{list}", failures.len());
+}
