@@ -15,6 +15,9 @@ use crate::{
     rng::{RngError, SecretRng},
 };
 
+/// No scheme writes more characters; a longer text is not read at all.
+const MAX_STORED_LEN: usize = 256;
+
 /// How secrets are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
@@ -112,6 +115,9 @@ pub enum UnreadableHash {
     /// Made with a pepper that is not configured.
     #[error("unknown pepper")]
     Pepper,
+    /// The memory that it asks for, within bounds, was not to be had. The only one of these that may pass by itself.
+    #[error("not enough memory")]
+    Memory,
 }
 
 /// Makes and compares stored hashes. Shared by all threads.
@@ -130,15 +136,19 @@ impl Hasher {
         if !bcrypt::COSTS.contains(bcrypt_cost) {
             return Err(HasherError::Cost);
         }
-        if *scheme == Scheme::HmacSha256 && peppers.is_empty() {
-            return Err(HasherError::NoPepper);
-        }
         let is_doubled = |pair: &[Pepper]| matches!(pair, [a, b] if a.id() == b.id());
         if peppers.len() > 2 || is_doubled(peppers) {
             return Err(HasherError::Peppers);
         }
-        // No digest of a token is all zeros, except with a chance of one in 2^256.
-        let dummy = (SecretHash::from_stored(digest::dummy()), SecretCheck::from_stored([0; 8]));
+        // No digest of a token is all zeros, except with a chance of one in 2^184 (bcrypt's 23 bytes) or less.
+        let hash = match (scheme, peppers.as_slice()) {
+            (Scheme::Bcrypt, _) => bcrypt::dummy(*bcrypt_cost),
+            (Scheme::Sha256, _) => digest::dummy_sha256(),
+            (Scheme::HmacSha256, [pepper, ..]) => digest::dummy_hmac(pepper),
+            (Scheme::HmacSha256, []) => return Err(HasherError::NoPepper),
+            (Scheme::Argon2id, _) => argon2id::dummy(),
+        };
+        let dummy = (SecretHash::from_stored(hash), SecretCheck::from_stored([0; 8]));
         Ok(Self { settings, dummy })
     }
 
@@ -162,7 +172,7 @@ impl Hasher {
     #[must_use]
     pub fn matches(&self, token: &PlainToken, stored: &SecretHash) -> Match {
         let text = stored.as_str();
-        if !text.is_ascii() {
+        if text.len() > MAX_STORED_LEN || !text.is_ascii() {
             return Match::Unreadable(UnreadableHash::Form);
         }
         let outcome = match Self::scheme_of(text) {
@@ -202,7 +212,8 @@ impl Hasher {
             }
     }
 
-    /// A hash and a check that match no token, for equal work on public ids that do not exist.
+    /// A hash and a check that match no token, for equal work on public ids that do not exist: of the configured scheme
+    /// and cost.
     #[must_use]
     pub fn dummy(&self) -> (&SecretHash, &SecretCheck) {
         (&self.dummy.0, &self.dummy.1)

@@ -63,9 +63,8 @@ impl Pepper {
     }
 
     pub(crate) fn mac(&self, message: &[u8]) -> Zeroizing<[u8; 32]> {
-        // HMAC takes keys of any length; the fallback is never reached.
-        let mac = Hmac::<Sha256>::new_from_slice(&self.key).map(|mac| mac.chain_update(message).finalize());
-        Zeroizing::new(mac.map(|tag| tag.into_bytes().into()).unwrap_or_default())
+        let mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of any length");
+        Zeroizing::new(mac.chain_update(message).finalize().into_bytes().into())
     }
 }
 

@@ -98,17 +98,23 @@ impl PlainToken {
     }
 }
 
+/// How often a part is drawn before the generator counts as broken: a good one fails so often with a chance below
+/// 2^-200 (0.74^512), a stuck one would hold the thread for ever.
+const MAX_DRAWS: usize = 512;
+
 /// Appends the base64url text of N random bytes, drawn again until it has only letters and digits: every text that
 /// can be accepted is equally likely, and a double click selects it whole.
 fn push_alphanumeric<const N: usize>(text: &mut String, rng: &mut SecretRng) -> Result<(), RngError> {
-    loop {
-        let bytes = Zeroizing::new(rng.bytes::<N>()?);
-        let drawn = Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes));
+    let mut bytes = Zeroizing::new([0; N]);
+    for _ in 0..MAX_DRAWS {
+        rng.fill(bytes.as_mut_slice())?;
+        let drawn = Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()));
         if drawn.bytes().all(|b| b.is_ascii_alphanumeric()) {
             text.push_str(&drawn);
             return Ok(());
         }
     }
+    Err(RngError)
 }
 
 #[cfg(test)]
@@ -154,6 +160,14 @@ mod tests {
     }
 
     #[test]
+    fn a_stuck_generator_is_an_error_and_not_a_hang() {
+        for byte in [0xff, 0xfb] {
+            let result = PlainToken::generate(&prefix(), &mut SecretRng::stuck(byte));
+            assert_eq!(result.err(), Some(RngError));
+        }
+    }
+
+    #[test]
     fn every_shortened_token_is_refused() {
         let text = generated(2);
         for end in 0..text.len() {
@@ -186,6 +200,23 @@ mod tests {
             let mut bytes = text.clone().into_bytes();
             bytes[index] = with;
             prop_assert_eq!(PlainToken::parse(&prefix(), &bytes).is_ok(), bytes == text.as_bytes());
+        }
+
+        #[test]
+        fn an_inserted_missing_or_swapped_character_is_noticed(
+            seed in 0..1000_u64, index in 0..68_usize, with: u8, tail in "[A-Za-z0-9]{1,8}",
+        ) {
+            let text = generated(seed);
+            let bytes = text.as_bytes();
+            let (mut inserted, mut missing, mut swapped, mut case) =
+                (bytes.to_vec(), bytes.to_vec(), bytes.to_vec(), bytes.to_vec());
+            inserted.insert(index, with);
+            missing.remove(index);
+            swapped.swap(index, index + 1);
+            case[index] ^= 0x20;
+            for other in [inserted, missing, swapped, case, [bytes, tail.as_bytes()].concat()] {
+                prop_assert!(other == bytes || PlainToken::parse(&prefix(), &other).is_err());
+            }
         }
 
         #[test]

@@ -12,6 +12,8 @@ enum Source {
         seed: u64,
         count: u64,
     },
+    #[cfg(test)]
+    Stuck(u8),
 }
 
 /// The operating system gave no random bytes.
@@ -31,6 +33,12 @@ impl SecretRng {
         Self(Source::Seeded { seed, count: 0 })
     }
 
+    /// A broken generator: always the same byte.
+    #[cfg(test)]
+    pub(crate) fn stuck(byte: u8) -> Self {
+        Self(Source::Stuck(byte))
+    }
+
     /// Fills `bytes` with random ones.
     ///
     /// # Errors
@@ -47,6 +55,11 @@ impl SecretRng {
                     *count += 1;
                     chunk.copy_from_slice(&block[..chunk.len()]);
                 }
+                Ok(())
+            }
+            #[cfg(test)]
+            Source::Stuck(byte) => {
+                bytes.fill(*byte);
                 Ok(())
             }
         }

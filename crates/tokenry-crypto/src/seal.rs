@@ -5,6 +5,8 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
+use crate::rng::{RngError, SecretRng};
+
 /// The key of the seals of one installation. Not `Debug`.
 pub struct SealKey(Zeroizing<[u8; 32]>);
 
@@ -15,19 +17,28 @@ impl SealKey {
         Self(Zeroizing::new(bytes))
     }
 
+    /// Draws a new key.
+    ///
+    /// # Errors
+    /// [`RngError`].
+    pub fn generate(rng: &mut SecretRng) -> Result<Self, RngError> {
+        let mut key = Self::from_bytes([0; 32]);
+        rng.fill(key.0.as_mut_slice())?;
+        Ok(key)
+    }
+
     /// The seal of some parts: the first half of an HMAC-SHA-256, with each part's length before it, so that no two
     /// lists of parts look alike.
     #[must_use]
     pub fn tag(&self, parts: &[&[u8]]) -> [u8; 16] {
-        let mut tag = [0; 16];
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&*self.0) else { return tag };
+        let mut mac = Hmac::<Sha256>::new_from_slice(&*self.0).expect("HMAC takes keys of any length");
         mac.update(b"tokenry seal v1");
         for part in parts {
             mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             mac.update(part);
         }
-        let full: [u8; 32] = mac.finalize().into_bytes().into();
-        tag.copy_from_slice(full.first_chunk::<16>().unwrap_or(&[0; 16]));
+        let mut tag = [0; 16];
+        tag.iter_mut().zip(mac.finalize().into_bytes()).for_each(|(to, from)| *to = from);
         tag
     }
 
@@ -47,6 +58,8 @@ mod tests {
     #[test]
     fn a_seal_is_of_one_key_and_one_list_of_parts() {
         let (key, other) = (SealKey::from_bytes([1; 32]), SealKey::from_bytes([2; 32]));
+        let drawn = [(); 2].map(|()| SealKey::generate(&mut SecretRng::os()).unwrap().tag(&[]));
+        assert_ne!(drawn[0], drawn[1]);
         let tag = key.tag(&[b"ab", b"c"]);
         assert!(key.verify(&[b"ab", b"c"], &tag));
         assert!(!key.verify(&[b"a", b"bc"], &tag));

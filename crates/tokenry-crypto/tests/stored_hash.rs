@@ -133,6 +133,10 @@ fn broken_and_dear_hashes_match_nothing_and_are_reported() {
         (argon2.replace("p=1", "p=255"), Cost),
         (argon2.replace("m=19456", "m=99999999999"), Form),
         (argon2.replace("v=19", "v=16"), Form),
+        (argon2.replace("t=2", "t=+2"), Form),
+        (argon2.replace("t=2", "t=02"), Form),
+        (format!("$sha256${}", "A".repeat(100_000)), Form),
+        (format!("$argon2id{}", "$".repeat(100_000)), Form),
     ] {
         for scheme in SCHEMES {
             assert_eq!(
@@ -151,6 +155,7 @@ fn the_dummy_matches_no_token() {
         let (hash, check) = hasher.dummy();
         let mine = token();
         assert_eq!(hasher.matches(&mine, hash), Match::No);
+        assert!(hasher.is_current(hash), "the dummy costs what a {scheme} hash costs");
         assert!(!mine.check_matches(check));
     }
 }

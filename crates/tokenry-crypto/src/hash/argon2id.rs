@@ -1,6 +1,6 @@
 //! Argon2id (RFC 9106) as PHC strings, also those that were made elsewhere.
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Error, Params, Version};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
@@ -13,11 +13,20 @@ const OURS: (u32, u32, u32) = (19_456, 2, 1);
 const MOST: (u32, u32, u32) = (262_144, 10, 4);
 
 pub(super) fn hash(token: &PlainToken, salt: [u8; 16]) -> Option<String> {
-    let (memory, passes, lanes) = OURS;
     let mut tag = Zeroizing::new([0; 32]);
     argon2(OURS, 32)?.hash_password_into(token.as_bytes(), &salt, &mut *tag).ok()?;
-    let (salt, tag) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(*tag));
-    Some(format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${tag}"))
+    Some(text(&salt, &tag))
+}
+
+/// The text of an all-zero salt and digest.
+pub(super) fn dummy() -> String {
+    text(&[0; 16], &[0; 32])
+}
+
+fn text(salt: &[u8; 16], tag: &[u8; 32]) -> String {
+    let (memory, passes, lanes) = OURS;
+    let (salt, tag) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(tag));
+    format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${tag}")
 }
 
 pub(super) fn matches(token: &PlainToken, text: &str) -> Result<bool, UnreadableHash> {
@@ -28,7 +37,10 @@ pub(super) fn matches(token: &PlainToken, text: &str) -> Result<bool, Unreadable
     }
     let argon2 = argon2(costs, tag.len()).ok_or(UnreadableHash::Cost)?;
     let mut made = Zeroizing::new(vec![0; tag.len()]);
-    argon2.hash_password_into(token.as_bytes(), &salt, &mut made).map_err(|_| UnreadableHash::Form)?;
+    argon2.hash_password_into(token.as_bytes(), &salt, &mut made).map_err(|error| match error {
+        Error::OutOfMemory => UnreadableHash::Memory,
+        _ => UnreadableHash::Form,
+    })?;
     Ok(made.ct_eq(&tag).into())
 }
 
@@ -55,7 +67,11 @@ impl Stored {
         let ["", "argon2id", "v=19", costs, salt, tag] = parts.as_slice() else { return None };
         let costs: Vec<&str> = costs.split(',').collect();
         let [memory, passes, lanes] = costs.as_slice() else { return None };
-        let number = |part: &str, name: &str| part.strip_prefix(name)?.strip_prefix('=')?.parse::<u32>().ok();
+        // One spelling: `parse` alone would also take `+2` and `02`.
+        let number = |part: &str, name: &str| {
+            let digits = part.strip_prefix(name)?.strip_prefix('=')?;
+            digits.parse::<u32>().ok().filter(|number| number.to_string() == digits)
+        };
         let (salt, tag) = (STANDARD_NO_PAD.decode(salt).ok()?, STANDARD_NO_PAD.decode(tag).ok()?);
         let fits = (8..=64).contains(&salt.len()) && (16..=64).contains(&tag.len());
         let costs = (number(memory, "m")?, number(passes, "t")?, number(lanes, "p")?);

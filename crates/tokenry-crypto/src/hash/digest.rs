@@ -41,8 +41,13 @@ pub(super) fn pepper_id(text: &str) -> Option<&str> {
 }
 
 /// The text of an all-zero digest.
-pub(super) fn dummy() -> String {
+pub(super) fn dummy_sha256() -> String {
     format!("$sha256${}", URL_SAFE_NO_PAD.encode([0; 32]))
+}
+
+/// The text of an all-zero digest under this pepper.
+pub(super) fn dummy_hmac(pepper: &Pepper) -> String {
+    format!("$hmac-sha256${}${}", pepper.id(), URL_SAFE_NO_PAD.encode([0; 32]))
 }
 
 fn digest(text: Option<&str>) -> Result<[u8; 32], UnreadableHash> {

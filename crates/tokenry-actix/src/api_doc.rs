@@ -1,0 +1,66 @@
+//! The API's description in OpenAPI, made of the handlers and their types.
+
+use std::sync::LazyLock;
+
+use actix_web::HttpResponse;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+};
+
+use crate::{problem, routes, wire};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Tokenry", description = "Personal access tokens for any service.", license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
+    paths(
+        routes::health::show_health,
+        routes::health::show_readiness,
+        show_openapi,
+        routes::own::show_me,
+        routes::own::show_own_token,
+        routes::own::revoke_own_token,
+        routes::token_list::list_tokens,
+        routes::tokens::create_token,
+        routes::tokens::show_token,
+        routes::tokens::update_token,
+        routes::tokens::revoke_token,
+    ),
+    components(schemas(
+        wire::Token, wire::CreatedToken, wire::CreateToken, wire::UpdateToken, wire::TokenPage, wire::Me, wire::Limits,
+        wire::Health, problem::Problem, problem::FieldError
+    )),
+    modifiers(&Bearer)
+)]
+struct ApiDoc;
+
+/// Every guarded route takes a token as a bearer credential.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        api.components.get_or_insert_with(Default::default).add_security_scheme("token", scheme);
+    }
+}
+
+/// The OpenAPI document of this version, as pretty-printed JSON with a line feed at its end.
+///
+/// # Panics
+/// Never: the document is made of constants, and a test makes it.
+#[must_use]
+pub fn openapi() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let text = ApiDoc::openapi().to_pretty_json().unwrap_or_default();
+        format!("{text}\n")
+    });
+    &TEXT
+}
+
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", tag = "operations", responses(
+    (status = 200, description = "The OpenAPI document.", content_type = "application/json"),
+))]
+pub(crate) async fn show_openapi() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(openapi())
+}

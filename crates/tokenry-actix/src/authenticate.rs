@@ -1,0 +1,157 @@
+//! The one way in: the `Authorization` header becomes a [`VerifiedToken`], once per request.
+
+use actix_web::{
+    HttpMessage, HttpRequest,
+    body::{BoxBody, EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{StatusCode, header::AUTHORIZATION},
+    middleware::Next,
+    web::Data,
+};
+use tokenry_service::{Tokenry, UnixMillis, VerifiedToken};
+
+use crate::{clock, error::ApiError, log::LogFields, source};
+
+/// Longest `Authorization` header, in bytes; nothing that could be a token is longer.
+pub const MAX_CREDENTIAL: usize = 512;
+
+/// A verified token and the instant and address it was verified with.
+#[derive(Clone)]
+pub(crate) struct Authentication {
+    pub(crate) verified: VerifiedToken,
+    pub(crate) now: UnixMillis,
+    /// Whether the middleware counts this request as a use of the token.
+    is_counted: bool,
+}
+
+impl Authentication {
+    /// Counts the request as a use of the token, unless the middleware will.
+    pub(crate) fn count_use(&self, req: &HttpRequest) {
+        if !self.is_counted
+            && let Some(tokenry) = req.app_data::<Data<Tokenry>>()
+        {
+            tokenry.record_use(&self.verified, self.now, source::of(req));
+        }
+    }
+}
+
+/// Middleware that lets in nothing but live tokens: whatever route it wraps needs one, whether or not its handler
+/// asks for a scope with [`Authorized`](crate::Authorized). It needs `Data<Tokenry>` in the app.
+///
+/// A refusal is a response, so that middleware outside of it still runs.
+///
+/// # Errors
+/// Only those of the wrapped service.
+pub async fn authenticate<B: MessageBody + 'static>(
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
+    let authenticated = authentication(req.request(), true).await;
+    let Authentication { verified, now, .. } = match authenticated {
+        Ok(authentication) => authentication,
+        Err(error) => {
+            let refused = req.error_response(error);
+            return Ok(refused.map_body(|_, body| EitherBody::right(BoxBody::new(body))));
+        }
+    };
+    let tokenry = req.app_data::<Data<Tokenry>>().cloned();
+    let source = source::of(req.request());
+    let response = next.call(req).await?;
+    let is_refused = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    if let (false, Some(tokenry)) = (is_refused, tokenry) {
+        tokenry.record_use(&verified, now, source);
+    }
+    Ok(response.map_into_left_body())
+}
+
+/// The token of this request; verified at the first call, remembered for the others.
+pub(crate) async fn authentication(req: &HttpRequest, is_counted: bool) -> Result<Authentication, ApiError> {
+    if let Some(known) = req.extensions().get::<Authentication>() {
+        return Ok(known.clone());
+    }
+    let Some(tokenry) = req.app_data::<Data<Tokenry>>() else {
+        return Err(ApiError::internal("the app has no Data<Tokenry>"));
+    };
+    let presented = credential(req)?;
+    let now = clock::now();
+    let verified = tokenry.verify(presented, now, source::of(req)).await?;
+    LogFields::set(req, verified.owner().id, Some(verified.token().id));
+    let authentication = Authentication { verified, now, is_counted };
+    req.extensions_mut().insert(authentication.clone());
+    Ok(authentication)
+}
+
+/// The bearer credential of a request, as it was sent.
+fn credential(req: &HttpRequest) -> Result<&[u8], ApiError> {
+    let mut headers = req.headers().get_all(AUTHORIZATION);
+    let Some(header) = headers.next() else { return Err(ApiError::AuthenticationRequired) };
+    if headers.next().is_some() {
+        return Err(ApiError::MalformedCredential);
+    }
+    let header = header.as_bytes();
+    if header.len() > MAX_CREDENTIAL {
+        return Err(ApiError::InvalidToken);
+    }
+    let (scheme, rest) = match header.iter().position(|b| *b == b' ') {
+        Some(space) => header.split_at(space),
+        None => (header, &[][..]),
+    };
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        // Another scheme is no credential of ours (RFC 6750, section 3.1: no error code).
+        return Err(ApiError::AuthenticationRequired);
+    }
+    let credential = rest.trim_ascii();
+    // One credential is one word; a second one beside it must not be silently dropped.
+    let is_one = !credential.is_empty() && !credential.iter().any(|b| matches!(b, b' ' | b'\t' | b','));
+    if is_one { Ok(credential) } else { Err(ApiError::MalformedCredential) }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{http::header::HeaderValue, test::TestRequest};
+
+    use super::*;
+
+    fn read(headers: &[&[u8]]) -> Result<Vec<u8>, ApiError> {
+        let mut req = TestRequest::default();
+        for value in headers {
+            req = req.append_header((AUTHORIZATION, HeaderValue::from_bytes(value).unwrap()));
+        }
+        credential(&req.to_http_request()).map(<[u8]>::to_vec)
+    }
+
+    #[test]
+    fn one_bearer_credential_is_read_whatever_the_case_of_its_scheme() {
+        for header in ["Bearer pat_x", "bearer pat_x", "BEARER   pat_x", "Bearer pat_x "] {
+            assert_eq!(read(&[header.as_bytes()]), Ok(b"pat_x".to_vec()), "{header}");
+        }
+    }
+
+    #[test]
+    fn nothing_and_other_schemes_are_no_credential() {
+        assert_eq!(read(&[]), Err(ApiError::AuthenticationRequired));
+        for header in ["Basic cGF0", "Token pat_x", "pat_x", "Bearerpat_x", ""] {
+            assert_eq!(read(&[header.as_bytes()]), Err(ApiError::AuthenticationRequired), "{header}");
+        }
+    }
+
+    #[test]
+    fn doubled_and_broken_credentials_are_refused() {
+        for headers in [
+            &[&b"Bearer pat_x"[..], b"Bearer pat_x"][..],
+            &[b"Bearer pat_x", b"Basic cGF0"],
+            &[b"Bearer"],
+            &[b"Bearer "],
+            &[b"Bearer pat_x pat_y"],
+            &[b"Bearer pat_x, Bearer pat_y"],
+            &[b"Bearer pat_x,pat_y"],
+        ] {
+            assert_eq!(read(headers), Err(ApiError::MalformedCredential), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn an_oversized_credential_is_an_invalid_token() {
+        assert_eq!(read(&[format!("Bearer {}", "x".repeat(506)).as_bytes()]), Err(ApiError::InvalidToken));
+    }
+}

@@ -1,0 +1,124 @@
+//! [`Authorized`]: the argument that a handler cannot have without the scope it names.
+
+use std::{marker::PhantomData, pin::Pin};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::USER_AGENT};
+use tokenry_service::{Call, Caller, Origin, Scope, ScopeSet, Token, User, VerifiedToken};
+
+use crate::{
+    authenticate::{Authentication, authentication},
+    error::ApiError,
+    request_id::RequestId,
+    source,
+};
+
+/// The scope that a route needs, as a type. Made by [`scope!`](crate::scope).
+pub trait RequiredScope: 'static {
+    /// The scope; `None` means any live token will do.
+    fn scope() -> Option<&'static Scope>;
+
+    /// Whether the route is a use of the token. Managing tokens is not.
+    const COUNTS_AS_USE: bool = true;
+}
+
+/// Makes a type that names a scope, for [`Authorized`](crate::Authorized).
+///
+/// ```
+/// tokenry_actix::scope! {
+///     /// Reading projects.
+///     pub ProjectsRead = "projects:read";
+/// }
+/// # use tokenry_actix::RequiredScope;
+/// assert_eq!(ProjectsRead::scope().unwrap().to_string(), "projects:read");
+/// ```
+#[macro_export]
+macro_rules! scope {
+    ($(#[$doc:meta])* $visibility:vis $name:ident = $text:literal;) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        $visibility struct $name;
+
+        impl $crate::RequiredScope for $name {
+            fn scope() -> Option<&'static $crate::Scope> {
+                static SCOPE: ::std::sync::LazyLock<$crate::Scope> =
+                    ::std::sync::LazyLock::new(|| match $text.parse() {
+                        Ok(scope) => scope,
+                        Err(_) => panic!(concat!("not a scope: ", $text)),
+                    });
+                Some(&SCOPE)
+            }
+        }
+    };
+}
+
+/// Any live token, whatever its scopes.
+#[derive(Debug, Clone, Copy)]
+pub struct AnyToken;
+
+impl RequiredScope for AnyToken {
+    fn scope() -> Option<&'static Scope> {
+        None
+    }
+}
+
+/// A caller who presented a live token that grants `S`. Without one the handler does not run: 401 or 403 is the
+/// answer. It works behind [`authenticate`](crate::authenticate()) and without it.
+pub struct Authorized<S> {
+    verified: VerifiedToken,
+    call: Call,
+    scope: PhantomData<S>,
+}
+
+impl<S> Authorized<S> {
+    /// The token that was presented.
+    #[must_use]
+    pub fn token(&self) -> &Token {
+        self.verified.token()
+    }
+
+    /// Its owner.
+    #[must_use]
+    pub fn owner(&self) -> &User {
+        self.verified.owner()
+    }
+
+    /// What it may do.
+    #[must_use]
+    pub fn verified(&self) -> &VerifiedToken {
+        &self.verified
+    }
+
+    /// The call to make use cases with.
+    #[must_use]
+    pub fn call(&self) -> &Call {
+        &self.call
+    }
+}
+
+impl<S: RequiredScope> FromRequest for Authorized<S> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            let authentication = authentication(&req, false).await?;
+            if let Some(scope) = S::scope() {
+                authentication.verified.require(&ScopeSet::from_iter([scope.clone()]))?;
+            }
+            if S::COUNTS_AS_USE {
+                authentication.count_use(&req);
+            }
+            let Authentication { verified, now, .. } = authentication;
+            let origin = origin(&req);
+            let call = Call { caller: Caller::from(verified.clone()), now, origin };
+            Ok(Self { verified, call, scope: PhantomData })
+        })
+    }
+}
+
+/// What the audit log may know of a request.
+fn origin(req: &HttpRequest) -> Origin {
+    let agent = req.headers().get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    Origin::new(source::of(req), agent.as_deref(), Some(RequestId::of(req).to_string()))
+}

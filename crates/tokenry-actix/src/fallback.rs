@@ -1,0 +1,83 @@
+//! What answers where no handler does: 404 on an unknown path, 405 with `Allow` on a known one.
+
+use actix_web::{
+    FromRequest, Handler, HttpRequest, Resource, Responder, Route,
+    dev::{AppService, HttpServiceFactory},
+    guard, web,
+};
+
+use crate::error::ApiError;
+
+/// The default service of an app or scope: 404 with a problem body.
+#[must_use]
+pub fn not_found() -> Route {
+    web::to(async || Err::<&str, _>(ApiError::NotFound))
+}
+
+/// One path with its methods. GET brings HEAD along; every other method is answered with 405 and `Allow`.
+///
+/// Unlike the route macros and `App::route`, which answer 404 to a wrong method on a known path.
+///
+/// ```
+/// use actix_web::{App, web};
+/// use tokenry_actix::fallback::Endpoint;
+/// async fn list() -> &'static str { "all" }
+/// async fn create() -> &'static str { "one more" }
+/// let app = App::new().service(Endpoint::new("/tokens").get(list).post(create));
+/// ```
+#[must_use = "does nothing until it is registered as a service"]
+pub struct Endpoint {
+    resource: Resource,
+    allow: Vec<&'static str>,
+}
+
+macro_rules! methods {
+    ($($(#[$doc:meta])* $method:ident $names:expr, $guard:expr;)*) => {$(
+        $(#[$doc])*
+        pub fn $method<F, Args>(self, handler: F) -> Self
+        where
+            F: Handler<Args>,
+            Args: FromRequest + 'static,
+            F::Output: Responder + 'static,
+        {
+            self.add(&$names, web::route().guard($guard).to(handler))
+        }
+    )*};
+}
+
+impl Endpoint {
+    /// The path, as [`web::resource`] takes it.
+    pub fn new(path: &str) -> Self {
+        Self { resource: web::resource(path), allow: Vec::new() }
+    }
+
+    methods! {
+        /// Answers GET and HEAD. actix-web leaves the body of an answer to HEAD away.
+        get ["GET", "HEAD"], guard::Any(guard::Get()).or(guard::Head());
+        /// Answers POST.
+        post ["POST"], guard::Post();
+        /// Answers PUT.
+        put ["PUT"], guard::Put();
+        /// Answers PATCH.
+        patch ["PATCH"], guard::Patch();
+        /// Answers DELETE.
+        delete ["DELETE"], guard::Delete();
+    }
+
+    fn add(mut self, names: &[&'static str], route: Route) -> Self {
+        self.allow.extend(names);
+        self.resource = self.resource.route(route);
+        self
+    }
+}
+
+impl HttpServiceFactory for Endpoint {
+    fn register(self, config: &mut AppService) {
+        let allow = self.allow.join(", ");
+        let refuse = web::to(move |_: HttpRequest| {
+            let allow = allow.clone();
+            async { Err::<&str, _>(ApiError::MethodNotAllowed { allow }) }
+        });
+        self.resource.default_service(refuse).register(config);
+    }
+}

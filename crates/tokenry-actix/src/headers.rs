@@ -1,0 +1,97 @@
+//! Limits on a request's head, and the headers every answer has.
+
+use actix_web::{
+    dev::RequestHead,
+    http::header::{
+        AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue,
+        REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    },
+};
+
+use crate::error::ApiError;
+
+/// Largest value of one header, in bytes; `Authorization` has a smaller limit of its own.
+pub const MAX_HEADER: usize = 8 * 1024;
+
+/// Largest sum of all header names and values, in bytes, with the four bytes between and after them.
+pub const MAX_HEADERS: usize = 16 * 1024;
+
+/// Longest path and query together, in bytes.
+pub const MAX_TARGET: usize = 8 * 1024;
+
+/// Refuses a head that is larger than any honest one. (actix-http itself reads heads of up to 128 KiB.)
+pub(crate) fn check(head: &RequestHead) -> Result<(), ApiError> {
+    if head.uri.path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET) {
+        return Err(ApiError::InvalidRequest { detail: "The path and query are too long.".into() });
+    }
+    let mut sum = 0;
+    for (name, value) in head.headers() {
+        if value.len() > MAX_HEADER && name != AUTHORIZATION {
+            return Err(ApiError::HeadersTooLarge);
+        }
+        sum += name.as_str().len() + value.len() + ": \r\n".len();
+    }
+    if sum > MAX_HEADERS { Err(ApiError::HeadersTooLarge) } else { Ok(()) }
+}
+
+/// Sets the headers of every answer; the last two only where the answer has none of its own.
+pub(crate) fn secure(headers: &mut HeaderMap) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    );
+    for (name, value) in
+        [(CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"), (CACHE_CONTROL, "no-store")]
+    {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn checked(name: &'static str, length: usize) -> Result<(), ApiError> {
+        let req = TestRequest::get().insert_header((name, "x".repeat(length))).to_request();
+        check(req.head())
+    }
+
+    #[test]
+    fn one_header_may_have_8_kib() {
+        assert_eq!(checked("cookie", MAX_HEADER), Ok(()));
+        assert_eq!(checked("cookie", MAX_HEADER + 1), Err(ApiError::HeadersTooLarge));
+    }
+
+    #[test]
+    fn a_long_credential_is_left_to_authentication() {
+        assert_eq!(checked("authorization", MAX_HEADER + 1), Ok(()));
+    }
+
+    #[test]
+    fn all_headers_together_may_have_16_kib() {
+        let req = |last: usize| {
+            let mut req = TestRequest::get();
+            for length in [8 * 1024 - 5, 8 * 1024 - 5 - last] {
+                req = req.append_header(("a", "x".repeat(length)));
+            }
+            req.to_request()
+        };
+        assert_eq!(check(req(0).head()), Ok(()));
+        let mut over = req(0);
+        over.headers_mut().append(HeaderName::from_static("b"), HeaderValue::from_static(""));
+        assert_eq!(check(over.head()), Err(ApiError::HeadersTooLarge));
+    }
+
+    #[test]
+    fn path_and_query_may_have_8_kib() {
+        let req = |length: usize| TestRequest::with_uri(&format!("/{}", "x".repeat(length - 1))).to_request();
+        assert_eq!(check(req(MAX_TARGET).head()), Ok(()));
+        assert!(check(req(MAX_TARGET + 1).head()).is_err());
+    }
+}

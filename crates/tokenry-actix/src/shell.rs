@@ -1,0 +1,98 @@
+//! [`shell`]: the middleware around the whole app.
+
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+};
+
+use actix_web::{
+    Error, HttpResponse,
+    body::{BoxBody, EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::HeaderName,
+    middleware::Next,
+};
+use tracing::Instrument as _;
+
+use crate::{
+    error::ApiError,
+    headers,
+    log::Line,
+    problem,
+    request_id::{RequestId, X_REQUEST_ID},
+};
+
+/// Request id, request log, head limits, panic guard, problem bodies and response headers, in one middleware.
+///
+/// Wrap it last, so that it is outermost and sees every answer. An app that embeds Tokenry's routes need not
+/// have it: the routes' refusals are complete without it, only nameless (`request_id`).
+///
+/// ```
+/// use actix_web::{App, middleware::from_fn};
+/// let app = App::new().wrap(from_fn(tokenry_actix::shell::shell));
+/// ```
+///
+/// # Errors
+/// An inner middleware's error stays an error; the answer it turns into is completed all the same. A panic
+/// becomes [`ApiError::Internal`].
+// The order is: name the request, start its line, run it, complete the answer, write the line. The line is
+// last so that it tells the status the client sees, and the name first so that everything else has it.
+pub async fn shell<B: MessageBody + 'static>(
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let id = RequestId::assign(req.headers(), &req);
+    let line = Line::start(&req, req.method(), id.clone());
+    let response = match headers::check(req.head()) {
+        Ok(()) => {
+            let handled = guard(async move { next.call(req).await }).instrument(line.span()).await;
+            handled.map(|response| dress_response(response, &id))
+        }
+        Err(refusal) => {
+            let refused = dress_response(req.error_response(refusal), &id);
+            Ok(refused.map_body(|_, body| EitherBody::right(BoxBody::new(body))))
+        }
+    };
+    match response {
+        Ok(response) => {
+            line.finish(response.status(), || response.request().match_pattern());
+            Ok(response)
+        }
+        Err(mut error) => {
+            line.finish(error.as_response_error().status_code(), || None);
+            error.add_response_mapper(move |response| dress(response, &id).map_into_boxed_body());
+            Err(error)
+        }
+    }
+}
+
+/// Gives an answer its problem body, if it is a refusal, and the headers every answer has.
+fn dress<B: MessageBody>(response: HttpResponse<B>, id: &RequestId) -> HttpResponse<EitherBody<B>> {
+    let mut response = problem::complete(response, id);
+    headers::secure(response.headers_mut());
+    response.headers_mut().insert(HeaderName::from_static(X_REQUEST_ID), id.header());
+    response
+}
+
+fn dress_response<B: MessageBody>(
+    response: ServiceResponse<B>,
+    id: &RequestId,
+) -> ServiceResponse<EitherBody<B>> {
+    let (req, response) = response.into_parts();
+    ServiceResponse::new(req, dress(response, id))
+}
+
+/// Turns a panic of `handled` into an error, so that the client gets an answer and the connection lives on.
+///
+/// The panic's message is not logged here: the process's panic hook has it, and it may quote anything.
+async fn guard<T>(handled: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let mut handled = pin!(handled);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| handled.as_mut().poll(cx))) {
+        Ok(polled) => polled,
+        // The future is not polled again: `poll_fn` is done.
+        Err(_) => Poll::Ready(Err(ApiError::internal("a handler panicked").into())),
+    })
+    .await
+}

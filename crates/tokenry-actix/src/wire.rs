@@ -1,0 +1,279 @@
+//! Requests and responses as JSON: all of the API's serde is here.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokenry_service::{Catalog, Expiry, Lifetime, NewToken, Status, Switch, TokenChanges, UnixMillis, User};
+use utoipa::ToSchema;
+
+use crate::{body::double_option, error::ApiError};
+
+/// A token without its secret.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Token {
+    /// UUIDv7.
+    id: String,
+    name: String,
+    description: Option<String>,
+    /// The public beginning of its text.
+    token_prefix: String,
+    /// The last four characters of its text.
+    token_suffix: String,
+    /// What it was given.
+    scopes: Vec<String>,
+    /// What it may do now: its scopes under its owner's role.
+    effective_scopes: Vec<String>,
+    #[schema(value_type = String, example = "active")]
+    status: &'static str,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+    /// From this instant on it is refused; `null` is never.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+    /// Before this instant it is refused.
+    #[schema(format = DateTime)]
+    not_before: Option<String>,
+    #[schema(format = DateTime)]
+    last_used_at: Option<String>,
+    last_used_ip: Option<String>,
+    #[schema(format = DateTime)]
+    revoked_at: Option<String>,
+    revoked_by: Option<String>,
+    revoked_reason: Option<String>,
+    /// From where it may be used; empty is anywhere.
+    allowed_ips: Vec<String>,
+    metadata: Value,
+    user_id: String,
+    /// Counts changes; the value for `If-Match`, in quotes.
+    version: i64,
+}
+
+impl Token {
+    /// The token as it stands at `now`.
+    #[must_use]
+    pub fn new(token: &tokenry_service::Token, owner: &User, catalog: &Catalog, now: UnixMillis) -> Self {
+        let text = |at: Option<UnixMillis>| at.map(|at| at.to_string());
+        let revoked = token.revoked.as_ref();
+        let effective = if owner.is_disabled() {
+            Vec::new()
+        } else {
+            catalog.effective(&token.scopes, &owner.role).to_set().to_texts()
+        };
+        Self {
+            id: token.id.to_string(),
+            name: token.name.to_string(),
+            description: token.description.as_ref().map(ToString::to_string),
+            token_prefix: token.lookup.to_string(),
+            token_suffix: token.suffix.clone(),
+            scopes: token.scopes.to_texts(),
+            effective_scopes: effective,
+            status: token.status(now).as_str(),
+            created_at: token.created_at.to_string(),
+            updated_at: token.updated_at.to_string(),
+            expires_at: text(token.expires_at),
+            not_before: text(token.not_before),
+            last_used_at: text(token.last_used_at),
+            last_used_ip: token.last_used_ip.map(|ip| ip.to_string()),
+            revoked_at: revoked.map(|revoked| revoked.at.to_string()),
+            revoked_by: revoked.map(|revoked| revoked.by.to_string()),
+            revoked_reason: revoked.and_then(|revoked| revoked.reason.as_ref()).map(ToString::to_string),
+            allowed_ips: token.allowed_ips.to_texts(),
+            metadata: token.metadata.to_value(),
+            user_id: token.user_id.to_string(),
+            version: token.version,
+        }
+    }
+}
+
+/// A new token: the only answer that holds a secret.
+#[derive(Serialize, ToSchema)]
+pub struct CreatedToken {
+    #[serde(flatten)]
+    pub(crate) attributes: Token,
+    /// The token's text. It is shown here and never again.
+    pub(crate) token: String,
+}
+
+/// Some tokens of a longer list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TokenPage {
+    pub(crate) data: Vec<Token>,
+    /// The `cursor` of the next page; `null` on the last one.
+    pub(crate) next_cursor: Option<String>,
+    /// How many tokens the whole list has.
+    pub(crate) total: u64,
+}
+
+/// Asks for a new token. Scopes that are left out are none.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateToken {
+    name: String,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default)]
+    scopes: Option<Vec<String>>,
+    /// `null` is never; left out is the default.
+    #[serde(default, deserialize_with = "double_option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Option<String>>,
+    /// Instead of `expires_at`.
+    #[serde(default)]
+    expires_in_days: Option<u32>,
+    #[serde(default)]
+    #[schema(format = DateTime)]
+    not_before: Option<String>,
+    #[serde(default)]
+    allowed_ips: Option<Vec<String>>,
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Map<String, Value>>,
+}
+
+impl TryFrom<CreateToken> for NewToken {
+    type Error = ApiError;
+
+    fn try_from(body: CreateToken) -> Result<Self, ApiError> {
+        let expiry = match (body.expires_at, body.expires_in_days) {
+            (Some(_), Some(_)) => {
+                let detail = "Send either expires_at or expires_in_days.";
+                return Err(ApiError::field("/expires_in_days", "exclusive", detail));
+            }
+            (Some(at), None) => Some(expiry(at)?),
+            (None, Some(days)) => Some(Expiry::In(Lifetime::days(days))),
+            (None, None) => None,
+        };
+        Ok(Self {
+            name: body.name,
+            description: body.description,
+            scopes: body.scopes.unwrap_or_default(),
+            expiry,
+            not_before: body.not_before.map(|at| instant("/not_before", &at)).transpose()?,
+            allowed_ips: body.allowed_ips,
+            metadata: body.metadata.unwrap_or_default(),
+        })
+    }
+}
+
+/// Asks for changes; what is left out stays.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpdateToken {
+    #[serde(deserialize_with = "double_option")]
+    #[schema(value_type = String, required = false)]
+    name: Option<Option<String>>,
+    /// `null` removes it.
+    #[serde(deserialize_with = "double_option")]
+    #[schema(value_type = Option<String>)]
+    description: Option<Option<String>>,
+    #[serde(deserialize_with = "double_option")]
+    #[schema(value_type = Vec<String>, required = false)]
+    scopes: Option<Option<Vec<String>>>,
+    /// `null` is never.
+    #[serde(deserialize_with = "double_option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Option<String>>,
+    /// Empty is anywhere.
+    #[serde(deserialize_with = "double_option")]
+    #[schema(value_type = Vec<String>, required = false)]
+    allowed_ips: Option<Option<Vec<String>>>,
+    #[serde(deserialize_with = "double_option")]
+    #[schema(value_type = Object, required = false)]
+    metadata: Option<Option<Map<String, Value>>>,
+    /// `active` or `inactive`.
+    #[serde(deserialize_with = "double_option")]
+    #[schema(value_type = String, required = false)]
+    status: Option<Option<String>>,
+}
+
+impl TryFrom<UpdateToken> for TokenChanges {
+    type Error = ApiError;
+
+    fn try_from(body: UpdateToken) -> Result<Self, ApiError> {
+        Ok(Self {
+            name: not_null("/name", body.name)?,
+            description: body.description,
+            scopes: not_null("/scopes", body.scopes)?,
+            expiry: body.expires_at.map(expiry).transpose()?,
+            allowed_ips: not_null("/allowed_ips", body.allowed_ips)?,
+            metadata: not_null("/metadata", body.metadata)?,
+            switch: not_null("/status", body.status)?.map(|status| switch(&status)).transpose()?,
+            if_version: None,
+        })
+    }
+}
+
+/// Who is calling, and what they have left.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Me {
+    pub(crate) user_id: String,
+    pub(crate) subject: String,
+    pub(crate) name: String,
+    pub(crate) role: String,
+    /// What the caller may do now.
+    pub(crate) scopes: Vec<String>,
+    #[schema(value_type = String, example = "pat")]
+    pub(crate) credential: &'static str,
+    pub(crate) limits: Limits,
+}
+
+/// What a user has left of their limits; `null` is no limit.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Limits {
+    max_tokens: Option<u32>,
+    live_tokens: u64,
+    creations_left: Option<u32>,
+    /// When one more may be created than now.
+    #[schema(format = DateTime)]
+    resets_at: Option<String>,
+}
+
+impl From<tokenry_service::Allowance> for Limits {
+    fn from(allowance: tokenry_service::Allowance) -> Self {
+        Self {
+            max_tokens: allowance.max_tokens,
+            live_tokens: allowance.live_tokens,
+            creations_left: allowance.creations_left,
+            resets_at: allowance.resets_at.map(|at| at.to_string()),
+        }
+    }
+}
+
+/// Whether the process or what it needs is well.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    #[schema(value_type = String, example = "ok")]
+    pub(crate) status: &'static str,
+}
+
+/// An instant, or `null` for never.
+fn expiry(at: Option<String>) -> Result<Expiry, ApiError> {
+    match at {
+        None => Ok(Expiry::Never),
+        Some(at) => instant("/expires_at", &at).map(Expiry::At),
+    }
+}
+
+fn instant(pointer: &str, text: &str) -> Result<UnixMillis, ApiError> {
+    text.parse().map_err(|error| {
+        let error: tokenry_service::ParseInstantError = error;
+        ApiError::field(pointer, "invalid_instant", error.to_string())
+    })
+}
+
+fn switch(status: &str) -> Result<Switch, ApiError> {
+    match status.parse() {
+        Ok(Status::Active) => Ok(Switch::Active),
+        Ok(Status::Inactive) => Ok(Switch::Inactive),
+        _ => Err(ApiError::field("/status", "invalid_status", "must be active or inactive")),
+    }
+}
+
+fn not_null<T>(pointer: &str, value: Option<Option<T>>) -> Result<Option<T>, ApiError> {
+    match value {
+        None => Ok(None),
+        Some(Some(value)) => Ok(Some(value)),
+        Some(None) => Err(ApiError::field(pointer, "invalid_type", "must not be null")),
+    }
+}

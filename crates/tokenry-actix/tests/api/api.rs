@@ -1,0 +1,155 @@
+//! A whole app on one test database, asked without a socket.
+
+use std::{future::Future, net::SocketAddr, pin::Pin, rc::Rc};
+
+use actix_http::Request;
+use actix_web::{
+    App,
+    dev::Service,
+    http::{Method, header::HeaderMap},
+    middleware::from_fn,
+    rt::{System, SystemRunner},
+    test::{TestRequest, init_service},
+};
+use serde_json::Value;
+use tokenry_actix::{
+    HttpSettings, configure, shell,
+    tokenry::{
+        Call, Caller, HashSettings, Limits, NewToken, NewUser, Policy, Role, Scheme, Settings, Tokenry, User,
+    },
+};
+use tokenry_testkit::TestDatabase;
+
+type Answering = Pin<Box<dyn Future<Output = Answer>>>;
+
+/// The app and what a test needs beside it.
+pub(crate) struct Api {
+    system: SystemRunner,
+    app: Box<dyn Fn(Request) -> Answering>,
+    pub(crate) tokenry: Tokenry,
+    /// The text of the seeded token: all scopes, of the user `admin`.
+    pub(crate) root: String,
+}
+
+/// An answer, read whole.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Asserts a problem of this status and code, in the form of the contract.
+    #[track_caller]
+    pub(crate) fn is_problem(&self, status: u16, code: &str) -> Value {
+        let problem = self.json();
+        assert_eq!((self.status, problem["code"].as_str()), (status, Some(code)), "{}", self.body);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(problem["status"], status);
+        assert_eq!(problem["request_id"], self.header("x-request-id"));
+        for member in ["type", "title", "detail"] {
+            assert!(problem[member].is_string(), "{member}");
+        }
+        problem
+    }
+}
+
+impl Api {
+    pub(crate) fn new(db: &TestDatabase) -> Self {
+        Self::with_limits(db, Limits { max_live_tokens: None, creations_per_hour: None })
+    }
+
+    pub(crate) fn with_limits(db: &TestDatabase, limits: Limits) -> Self {
+        let settings = Settings {
+            hash: HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 4, peppers: Vec::new() },
+            policy: Policy { limits, ..Policy::default() },
+            ..Settings::default()
+        };
+        let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
+        let root =
+            tokenry.bootstrap(tokenry_actix::clock::now()).unwrap().unwrap().secret.reveal_once().to_string();
+        let system = System::new();
+        let app = App::new()
+            .configure(configure(tokenry.clone(), HttpSettings::default()))
+            .default_service(tokenry_actix::fallback::not_found())
+            .wrap(from_fn(shell::shell));
+        let service = Rc::new(system.block_on(init_service(app)));
+        let call = move |request: Request| -> Answering {
+            let service = service.clone();
+            Box::pin(async move {
+                let response = match service.call(request).await {
+                    Ok(response) => response.into_parts().1.map_into_boxed_body(),
+                    Err(error) => error.error_response(),
+                };
+                let (status, headers) = (response.status().as_u16(), response.headers().clone());
+                let body = actix_web::body::to_bytes(response.into_body()).await.unwrap();
+                Answer { status, headers, body: String::from_utf8(body.to_vec()).unwrap() }
+            })
+        };
+        Self { system, app: Box::new(call), tokenry, root }
+    }
+
+    /// Sends a request that is as the test made it.
+    pub(crate) fn send(&self, request: TestRequest) -> Answer {
+        let peer: SocketAddr = "192.0.2.1:5000".parse().unwrap();
+        self.system.block_on((self.app)(request.peer_addr(peer).to_request()))
+    }
+
+    pub(crate) fn call(&self, method: &str, path: &str, token: &str) -> Answer {
+        self.send(request(method, path, token))
+    }
+
+    pub(crate) fn json(&self, method: &str, path: &str, token: &str, body: &Value) -> Answer {
+        self.raw(method, path, token, body.to_string())
+    }
+
+    pub(crate) fn raw(&self, method: &str, path: &str, token: &str, body: impl Into<Vec<u8>>) -> Answer {
+        let body: Vec<u8> = body.into();
+        let request = request(method, path, token).insert_header(("content-type", "application/json"));
+        self.send(request.set_payload(body))
+    }
+
+    /// Creates a token over HTTP and returns it with its text.
+    #[track_caller]
+    pub(crate) fn create(&self, token: &str, body: &Value) -> (Value, String) {
+        let answer = self.json("POST", "/api/v1/tokens", token, body);
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        let created = answer.json();
+        let text = created["token"].as_str().unwrap().to_owned();
+        (created, text)
+    }
+
+    pub(crate) fn operator(&self) -> Call {
+        Call::new(Caller::operator(), tokenry_actix::clock::now())
+    }
+
+    pub(crate) fn user(&self, subject: &str) -> User {
+        let new = NewUser { name: None, role: Some(Role::user()) };
+        self.tokenry.find_or_create_user(&self.operator(), subject, Some(new)).unwrap()
+    }
+
+    /// A token of somebody, made by the operator.
+    pub(crate) fn token_of(&self, owner: &User, scopes: &[&str]) -> (String, String) {
+        let scopes = scopes.iter().map(ToString::to_string).collect();
+        let new = NewToken { name: "t".to_owned(), scopes, ..NewToken::default() };
+        let issued = self.tokenry.issue(&self.operator(), owner.id, new).unwrap();
+        (issued.token.id.to_string(), issued.secret.reveal_once().to_string())
+    }
+}
+
+pub(crate) fn request(method: &str, path: &str, token: &str) -> TestRequest {
+    let request = TestRequest::with_uri(path).method(Method::from_bytes(method.as_bytes()).unwrap());
+    if token.is_empty() {
+        request
+    } else {
+        request.insert_header(("authorization", format!("Bearer {token}")))
+    }
+}

@@ -1,0 +1,151 @@
+//! Who is let in, and what the others hear.
+
+use serde_json::json;
+use tokenry_actix::routes::{Access, ROUTES};
+use tokenry_testkit::each_backend;
+
+use crate::api::{Api, request};
+
+const ID: &str = "01900000-0000-7000-8000-000000000000";
+
+each_backend!(every_route_but_the_public_ones_demands_its_scope, |db| {
+    let api = Api::new(db);
+    let owner = api.user("alice");
+    let (_, none) = api.token_of(&owner, &[]);
+    let (_, read) = api.token_of(&owner, &["tokens:read"]);
+    let (_, write) = api.token_of(&owner, &["tokens:write"]);
+    for route in ROUTES {
+        let path = route.path.replace("{id}", ID);
+        let ask = |token: &str| api.json(route.method, &path, token, &json!({"name": "x"}));
+        if route.access == Access::Public {
+            assert_eq!(ask("").status, 200, "{path}");
+            continue;
+        }
+        let refused = ask("");
+        refused.is_problem(401, "authentication_required");
+        assert_eq!(refused.header("www-authenticate"), "Bearer realm=\"tokenry\"");
+        ask("pat_nonsense").is_problem(401, "invalid_token");
+        if let Access::Scope(scope) = route.access {
+            let refused = ask(&none);
+            refused.is_problem(403, "insufficient_scope");
+            let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+            assert_eq!(refused.header("www-authenticate"), challenge, "{path}");
+            assert_eq!(ask(&read).status == 403, scope == "tokens:write", "{} {path}", route.method);
+            assert_ne!(ask(&write).status, 403, "{} {path}", route.method);
+        }
+    }
+});
+
+each_backend!(a_caller_without_the_right_learns_nothing_of_paths_and_bodies, |db| {
+    let api = Api::new(db);
+    let (_, none) = api.token_of(&api.user("alice"), &[]);
+    for (token, status) in [("", 401), ("pat_x", 401), (none.as_str(), 403)] {
+        assert_eq!(api.raw("POST", "/api/v1/tokens", token, "{").status, status);
+        assert_eq!(api.raw("POST", "/api/v1/tokens?x=1", token, " ".repeat(20_000)).status, status);
+        assert_eq!(api.raw("PATCH", "/api/v1/tokens/nonsense", token, "{").status, status);
+        assert_eq!(api.call("GET", "/api/v1/tokens/nonsense", token).status, status);
+        assert_eq!(api.call("GET", "/api/v1/tokens?limit=0", token).status, status);
+    }
+});
+
+each_backend!(every_invalid_token_hears_the_same_bytes, |db| {
+    let api = Api::new(db);
+    let (_, text) = api.token_of(&api.user("alice"), &[]);
+    let mut wrong_checksum = text.clone();
+    wrong_checksum.replace_range(text.len() - 1.., if text.ends_with('a') { "b" } else { "a" });
+    let ask = |credential: &[u8]| {
+        let mut header = b"Bearer ".to_vec();
+        header.extend_from_slice(credential);
+        let value = actix_web::http::header::HeaderValue::from_bytes(&header).unwrap();
+        let answer = api.send(
+            request("GET", "/api/v1/me", "")
+                .insert_header(("authorization", value))
+                .insert_header(("x-request-id", "same")),
+        );
+        answer.is_problem(401, "invalid_token");
+        assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"tokenry\", error=\"invalid_token\"");
+        answer.body
+    };
+    let expected = ask(b"x");
+    for credential in [
+        wrong_checksum.as_bytes(),
+        &text.as_bytes()[..text.len() - 1],
+        text.to_uppercase().as_bytes(),
+        format!("{text}{text}").as_bytes(),
+        &[0xff; 65],
+        "é".as_bytes(),
+        "x".repeat(506).as_bytes(),
+    ] {
+        assert_eq!(ask(credential), expected);
+    }
+});
+
+each_backend!(a_doubled_or_broken_credential_is_a_bad_request, |db| {
+    let api = Api::new(db);
+    let root = format!("Bearer {}", api.root);
+    for headers in
+        [&[root.as_str(), root.as_str()][..], &[&root, "Basic x"], &["Bearer"], &[&format!("{root} {root}")]]
+    {
+        let mut ask = request("GET", "/api/v1/me", "");
+        for value in headers {
+            ask = ask.append_header(("authorization", *value));
+        }
+        let refused = api.send(ask);
+        refused.is_problem(400, "invalid_request");
+        assert_eq!(refused.header("www-authenticate"), "Bearer error=\"invalid_request\"");
+    }
+    let basic = request("GET", "/api/v1/me", "").insert_header(("authorization", "Basic cm9vdA=="));
+    api.send(basic).is_problem(401, "authentication_required");
+});
+
+each_backend!(a_disabled_owner_and_an_unlisted_address_are_refused_at_once, |db| {
+    let api = Api::new(db);
+    let alice = api.user("alice");
+    let (_, text) = api.token_of(&alice, &["*"]);
+    assert_eq!(api.call("GET", "/api/v1/me", &text).status, 200);
+    api.tokenry.disable_user(&api.operator(), alice.id).unwrap();
+    api.call("GET", "/api/v1/me", &text).is_problem(401, "user_disabled");
+    api.tokenry.enable_user(&api.operator(), alice.id).unwrap();
+    let (_, elsewhere) = api.create(&text, &json!({"name": "x", "allowed_ips": ["203.0.113.0/24"]}));
+    let forged = request("GET", "/api/v1/me", &elsewhere).insert_header(("x-forwarded-for", "203.0.113.9"));
+    api.send(forged).is_problem(403, "ip_not_allowed");
+});
+
+each_backend!(whoever_holds_a_token_can_end_it, |db| {
+    let api = Api::new(db);
+    let (_, text) = api.token_of(&api.user("alice"), &[]);
+    assert_eq!(api.call("DELETE", "/api/v1/token", &text).status, 204);
+    api.call("DELETE", "/api/v1/token", &text).is_problem(401, "revoked_token");
+});
+
+each_backend!(me_tells_who_is_calling, |db| {
+    let api = Api::new(db);
+    let alice = api.user("alice");
+    let (_, text) = api.token_of(&alice, &["x:read", "tokens:write"]);
+    let me = api.call("GET", "/api/v1/me", &text).json();
+    assert_eq!(me["user_id"], alice.id.to_string());
+    assert_eq!(
+        (&me["subject"], &me["role"], &me["credential"]),
+        (&json!("alice"), &json!("user"), &json!("pat"))
+    );
+    assert_eq!(me["scopes"], json!(["tokens:write", "x:read"]));
+    assert_eq!(me["limits"]["live_tokens"], 1);
+});
+
+#[test]
+fn a_stopped_database_is_503_for_good_and_bad_tokens_alike() {
+    let Some(db) = tokenry_testkit::TestDatabase::postgres() else { return };
+    let api = Api::new(&db);
+    let (_, unknown) = api.token_of(&api.user("alice"), &[]);
+    assert_eq!(api.call("GET", "/readyz", "").status, 200);
+    drop(db);
+    for path in ["/api/v1/me", "/api/v1/tokens", "/api/v1/token"] {
+        for token in [&api.root, &unknown] {
+            let refused = api.call("GET", path, token);
+            refused.is_problem(503, "service_unavailable");
+            assert!(refused.header("retry-after").parse::<u64>().unwrap() > 0);
+        }
+    }
+    api.call("GET", "/readyz", "").is_problem(503, "service_unavailable");
+    assert_eq!(api.call("GET", "/healthz", "").status, 200);
+}

@@ -1,0 +1,101 @@
+//! The table of routes, the app and the OpenAPI document tell the same.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use tokenry_actix::{api_doc::openapi, routes::ROUTES};
+use tokenry_testkit::each_backend;
+
+use crate::api::Api;
+
+const ID: &str = "01900000-0000-7000-8000-000000000000";
+
+each_backend!(each_path_answers_its_methods_and_405_to_all_others, |db| {
+    let api = Api::new(db);
+    let paths: BTreeSet<_> = ROUTES.iter().map(|route| route.path).collect();
+    for path in paths {
+        let mut allowed: BTreeSet<_> = ROUTES.iter().filter(|r| r.path == path).map(|r| r.method).collect();
+        if allowed.contains("GET") {
+            allowed.insert("HEAD");
+        }
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "INVENTED"] {
+            let answer = api.call(method, &path.replace("{id}", ID), "");
+            if allowed.contains(method) {
+                assert!(matches!(answer.status, 200 | 401), "{method} {path}: {}", answer.status);
+            } else {
+                answer.is_problem(405, "method_not_allowed");
+                let listed: BTreeSet<_> = answer.header("allow").split(", ").collect();
+                assert_eq!(listed, allowed, "{path}");
+            }
+        }
+    }
+});
+
+each_backend!(what_is_no_route_is_404, |db| {
+    let api = Api::new(db);
+    for path in [
+        "/",
+        "/api",
+        "/api/v1",
+        "/api/v1/tokens/",
+        "//api/v1/tokens",
+        "/API/V1/tokens",
+        "/api/v1/tokens/a/b",
+        "/api/v1/../v1/tokens",
+        "/api/v1/tokens%2f",
+        "/healthz/",
+    ] {
+        api.call("GET", path, &api.root).is_problem(404, "not_found");
+    }
+});
+
+each_backend!(every_answer_has_the_headers_of_the_contract, |db| {
+    let api = Api::new(db);
+    for (path, token) in [("/healthz", ""), ("/api/v1/me", ""), ("/api/v1/me", &api.root), ("/nowhere", "")] {
+        let answer = api.call("GET", path, token);
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer");
+        assert!(answer.header("content-security-policy").contains("frame-ancestors 'none'"));
+        assert_eq!(answer.header("cache-control"), "no-store");
+        assert_eq!(answer.header("x-request-id").len(), 32);
+    }
+});
+
+#[test]
+fn the_openapi_document_has_exactly_the_routes() {
+    let document: Value = serde_json::from_str(openapi()).unwrap();
+    let described: BTreeSet<(String, String)> = document["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, item)| {
+            item.as_object().unwrap().keys().map(move |method| (method.to_uppercase(), path.clone()))
+        })
+        .collect();
+    let routes: BTreeSet<_> =
+        ROUTES.iter().map(|route| (route.method.to_owned(), route.path.to_owned())).collect();
+    assert_eq!(described, routes);
+}
+
+#[test]
+fn the_committed_openapi_document_is_current() {
+    let committed = include_str!("../../../../docs/openapi.json");
+    assert!(committed == openapi(), "docs/openapi.json is stale: run `cargo xtask openapi`");
+}
+
+#[test]
+fn no_schema_but_one_has_the_secret() {
+    let document: Value = serde_json::from_str(openapi()).unwrap();
+    let with_secret: Vec<_> = document["components"]["schemas"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(_, schema)| schema.to_string().contains("\"token\":"))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(with_secret, ["CreatedToken"]);
+    assert_eq!(
+        document["components"]["securitySchemes"]["token"],
+        json!({"type": "http", "scheme": "bearer"})
+    );
+}

@@ -1,0 +1,10 @@
+//! The HTTP API as a client sees it, on both databases.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod api;
+mod credentials;
+mod documents;
+mod guard;
+mod leaks;
+mod lists;
+mod tokens;

@@ -1,0 +1,131 @@
+//! What a JSON body may be, and when it is read at all.
+
+use std::pin::Pin;
+
+use actix_web::{
+    App, FromRequest, HttpRequest,
+    dev::{Payload, Service},
+    http::StatusCode,
+    rt::task::yield_now,
+    test::{TestRequest, init_service},
+    web::Bytes,
+};
+use serde_json::Value;
+use tokenry_actix::{
+    body::{MAX_BODY, OptionalJson, StrictJson, Then},
+    error::ApiError,
+    fallback::Endpoint,
+    query::StrictForm,
+};
+
+async fn sent(req: TestRequest) -> StatusCode {
+    let app = init_service(
+        App::new()
+            .service(Endpoint::new("/").post(async |StrictJson(it): StrictJson<Value>| it.to_string()))
+            .service(
+                Endpoint::new("/optional").post(async |OptionalJson(it): OptionalJson<Value>| it.to_string()),
+            )
+            .service(Endpoint::new("/form").post(async |StrictForm(()): StrictForm<()>| "read"))
+            .service(
+                Endpoint::new("/locked").post(
+                    async |Then(Locked, StrictJson(it)): Then<Locked, StrictJson<Value>>| it.to_string(),
+                ),
+            )
+            .service(
+                Endpoint::new("/beside")
+                    .post(async |_: Locked, StrictJson(it): StrictJson<Value>| it.to_string()),
+            ),
+    )
+    .await;
+    app.call(req.to_request()).await.unwrap().status()
+}
+
+/// A caller who is refused, but only after a while.
+struct Locked;
+
+impl FromRequest for Locked {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(_: &HttpRequest, _: &mut Payload) -> Self::Future {
+        Box::pin(async {
+            yield_now().await;
+            Err(ApiError::AuthenticationRequired)
+        })
+    }
+}
+
+fn json(body: impl Into<Bytes>) -> TestRequest {
+    TestRequest::post().insert_header(("content-type", "application/json")).set_payload(body.into())
+}
+
+#[actix_web::test]
+async fn only_plain_json_in_utf_8_is_read() {
+    for (content_type, status) in [
+        ("application/json", 200),
+        ("Application/JSON; Charset=UTF-8", 200),
+        ("application/json;charset=\"utf-8\"", 200),
+        ("application/json; charset=latin1", 415),
+        ("application/json; charset=utf-8; boundary=x", 415),
+        ("application/jsonx", 415),
+        ("application/problem+json", 415),
+        ("text/json", 415),
+        ("text/plain", 415),
+        ("", 415),
+    ] {
+        let req = TestRequest::post().insert_header(("content-type", content_type)).set_payload("{}");
+        assert_eq!(sent(req).await, status, "{content_type}");
+    }
+    assert_eq!(sent(TestRequest::post().set_payload("{}")).await, 415, "no content type");
+    let twice = json("{}").append_header(("content-type", "application/json"));
+    assert_eq!(sent(twice).await, 415, "two content types");
+    for (encoding, status) in [("identity", 200), ("gzip", 415), ("identity, gzip", 415)] {
+        assert_eq!(
+            sent(json("{}").insert_header(("content-encoding", encoding))).await,
+            status,
+            "{encoding}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn a_body_may_have_16_kib_whatever_its_head_says() {
+    let body = |length: usize| format!("\"{}\"", "x".repeat(length - 2));
+    assert_eq!(sent(json(body(MAX_BODY))).await, 200);
+    assert_eq!(sent(json(body(MAX_BODY + 1))).await, 413);
+    assert_eq!(sent(json("{}").insert_header(("content-length", MAX_BODY + 1))).await, 413);
+    assert_eq!(sent(json(body(MAX_BODY + 1)).insert_header(("content-length", 2))).await, 413);
+}
+
+#[actix_web::test]
+async fn a_body_may_be_left_out_only_where_it_is_optional() {
+    assert_eq!(sent(json("")).await, 400);
+    for (req, status) in [
+        (TestRequest::post(), 200),
+        (json(""), 200),
+        (json("{}"), 200),
+        (json("{"), 400),
+        (TestRequest::post().set_payload("{}"), 415),
+    ] {
+        assert_eq!(sent(req.uri("/optional")).await, status);
+    }
+}
+
+#[actix_web::test]
+async fn a_form_is_read_as_strictly_as_a_query() {
+    let form = |body: &'static str| {
+        let form = TestRequest::post().insert_header(("content-type", "application/x-www-form-urlencoded"));
+        form.uri("/form").set_payload(body)
+    };
+    assert_eq!(sent(form("")).await, 200);
+    assert_eq!(sent(form("a=1")).await, 422);
+    assert_eq!(sent(form("a=%")).await, 400);
+    assert_eq!(sent(json("{}").uri("/form")).await, 415);
+}
+
+#[actix_web::test]
+async fn a_body_behind_then_is_not_looked_at_before_the_caller_is_known() {
+    assert_eq!(sent(json("{").uri("/locked")).await, 401);
+    // Why `Then` exists: beside each other, the broken body wins.
+    assert_eq!(sent(json("{").uri("/beside")).await, 400);
+}

@@ -1,0 +1,181 @@
+//! Bytes over a real socket: what the in-process tests cannot see.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{SocketAddr, TcpStream},
+    sync::{LazyLock, mpsc},
+    thread,
+    time::Duration,
+};
+
+use actix_web::{App, HttpServer, middleware::from_fn, rt::System};
+use serde_json::Value;
+use tokenry_actix::{
+    body::{BodyTimeout, StrictJson},
+    fallback::{Endpoint, not_found},
+    server,
+    shell::shell,
+};
+
+/// One server for all tests of this file; it keeps nothing between requests.
+static SERVER: LazyLock<SocketAddr> = LazyLock::new(|| {
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || {
+        System::new().block_on(async {
+            let server = HttpServer::new(|| {
+                App::new()
+                    .app_data(BodyTimeout(Duration::from_millis(100)))
+                    .service(Endpoint::new("/hello").get(async || "hello"))
+                    .service(Endpoint::new("/panic").get(async || -> &'static str { panic!("on purpose") }))
+                    .service(
+                        Endpoint::new("/json").post(async |StrictJson(it): StrictJson<Value>| it.to_string()),
+                    )
+                    .default_service(not_found())
+                    .wrap(from_fn(shell))
+            })
+            .client_request_timeout(server::HEAD_TIMEOUT)
+            .keep_alive(server::KEEP_ALIVE)
+            .client_disconnect_timeout(server::DISCONNECT_TIMEOUT)
+            .shutdown_timeout(server::SHUTDOWN_SECONDS)
+            .workers(1)
+            .disable_signals()
+            .bind("127.0.0.1:0")
+            .unwrap();
+            send.send(server.addrs()[0]).unwrap();
+            server.run().await.unwrap();
+        });
+    });
+    receive.recv().unwrap()
+});
+
+/// What comes back for `bytes`, until the server closes or is silent for a while.
+fn exchange(bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(*SERVER).unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(250))).unwrap();
+    // A server that refuses early may have closed before everything was written.
+    let _ = stream.write_all(bytes);
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(length) => answer.extend_from_slice(&buffer[..length]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionReset) => break,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+fn status(answer: &str) -> &str {
+    answer.get("HTTP/1.1 ".len()..).and_then(|rest| rest.get(..3)).unwrap_or("no answer")
+}
+
+/// Ends the connection after the answer, so that a test need not wait for silence.
+const CLOSE: &str = "Connection: close\r\n";
+
+fn get(extra: &str) -> String {
+    format!("GET /hello HTTP/1.1\r\nHost: x\r\n{extra}\r\n")
+}
+
+fn post(extra: &str, body: &str) -> String {
+    format!("POST /json HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{extra}\r\n{body}")
+}
+
+#[test]
+fn a_large_head_is_refused_with_431() {
+    let large =
+        |length: usize| exchange(get(&format!("{CLOSE}Cookie: {}\r\n", "x".repeat(length))).as_bytes());
+    assert_eq!(status(&large(8 * 1024)), "200");
+    for length in [8 * 1024 + 1, 16 * 1024, 100 * 1024] {
+        let answer = large(length);
+        assert_eq!(status(&answer), "431");
+        assert!(answer.contains(r#""code":"headers_too_large""#), "{answer}");
+    }
+    // Beyond 128 KiB or 96 headers actix-http answers before there is a request, without a body.
+    let many = exchange(get(&"a: b\r\n".repeat(96)).as_bytes());
+    assert_eq!(status(&many), "431");
+    assert!(many.contains("content-length: 0"), "{many}");
+}
+
+#[test]
+fn what_is_not_http_is_refused_by_actix_with_an_empty_400() {
+    for bytes in [
+        "nonsense\r\n\r\n",
+        "GET /hello HTTP/1.1\r\n\r\n",
+        "GET /hello HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        &get("A: b\0c\r\n"),
+        &get("A: b\r\n c\r\n"),
+        &get("A : b\r\n"),
+        &get("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"),
+        &post("Content-Length: 2\r\nContent-Length: 2\r\n", "{}"),
+        &post("Content-Length: +2\r\n", "{}"),
+        &post("Transfer-Encoding: gzip, chunked\r\n", "2\r\n{}\r\n0\r\n\r\n"),
+        &format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(70_000)),
+    ] {
+        let answer = exchange(bytes.as_bytes());
+        assert_eq!(status(&answer), "400", "{bytes}");
+        assert!(
+            answer.contains("connection: close") && answer.ends_with("\r\n\r\n"),
+            "{bytes} gave {answer}"
+        );
+    }
+}
+
+#[test]
+fn a_long_path_is_a_problem() {
+    let answer = exchange(format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(9_000)).as_bytes());
+    assert_eq!(status(&answer), "400");
+    assert!(answer.contains(r#""code":"invalid_request""#), "{answer}");
+}
+
+#[test]
+fn head_is_answered_like_get_without_the_body() {
+    let head = exchange(get(CLOSE).replace("GET", "HEAD").as_bytes());
+    assert!(head.contains("content-length: 5") && head.ends_with("\r\n\r\n"), "{head}");
+    let refused = exchange(get(CLOSE).replace("GET /hello", "HEAD /nothing").as_bytes());
+    assert!(status(&refused) == "404" && refused.ends_with("\r\n\r\n"), "{refused}");
+}
+
+#[test]
+fn a_panic_is_answered_and_the_connection_lives_on() {
+    let answers = exchange(format!("GET /panic HTTP/1.1\r\nHost: x\r\n\r\n{}", get(CLOSE)).as_bytes());
+    assert!(answers.starts_with("HTTP/1.1 500") && answers.contains("internal_error"), "{answers}");
+    assert!(answers.ends_with("\r\n\r\nhello"), "{answers}");
+}
+
+#[test]
+fn pipelined_requests_are_answered_each_with_its_own_id() {
+    let answers =
+        exchange((get("X-Request-Id: one\r\n") + &get(&format!("{CLOSE}X-Request-Id: two\r\n"))).as_bytes());
+    let at = |id: &str| answers.find(&format!("x-request-id: {id}\r\n")).unwrap();
+    assert!(at("one") < at("two"), "{answers}");
+}
+
+#[test]
+fn bodies_arrive_whole_or_in_chunks() {
+    assert!(
+        exchange(post(&format!("{CLOSE}Content-Length: 2\r\n"), "{}").as_bytes()).ends_with("\r\n\r\n{}")
+    );
+    let chunked = post(&format!("{CLOSE}Transfer-Encoding: chunked\r\n"), "1\r\n{\r\n1\r\n}\r\n0\r\n\r\n");
+    assert!(exchange(chunked.as_bytes()).ends_with("\r\n\r\n{}"));
+    let broken = exchange(post("Transfer-Encoding: chunked\r\n", "zz\r\n").as_bytes());
+    assert!(status(&broken) == "400" && broken.contains(r#""code":"invalid_request""#), "{broken}");
+}
+
+#[test]
+fn a_large_body_is_refused_before_it_is_sent() {
+    let answer = exchange(post("Content-Length: 16385\r\n", "").as_bytes());
+    assert!(status(&answer) == "413" && answer.contains("connection: close"), "{answer}");
+    let chunks = format!("1000\r\n{}\r\n", " ".repeat(0x1000)).repeat(5);
+    let answer = exchange(post("Transfer-Encoding: chunked\r\n", &chunks).as_bytes());
+    assert!(status(&answer) == "413" && answer.contains("payload_too_large"), "{answer}");
+}
+
+#[test]
+fn a_body_that_does_not_arrive_times_out() {
+    let answer = exchange(post("Content-Length: 10\r\n", "{").as_bytes());
+    assert!(status(&answer) == "408" && answer.contains("request_timeout"), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
+}

@@ -1,0 +1,61 @@
+//! Stored and shown texts, computed by other programs (Python's hashlib, hmac and zlib; libxcrypt; the reference
+//! Argon2), so that what is in people's hands and databases can never drift.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use tokenry_crypto::{
+    GENESIS, HashSettings, Hasher, Match, ParseError, PlainToken, Prefix, Scheme, SealKey, check_format, link,
+};
+use tokenry_domain::SecretHash;
+
+const FIXED: &str = "mcp_pat_Q7mZ0aKd93Xb4fTq8LmZx2VbN7cRkYw1HsJd9GuPa6Ee3XoQiBtCvWA1xkZwj";
+
+fn prefix() -> Prefix {
+    Prefix::parse("mcp_pat_").unwrap()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn a_token_is_read_as_it_was_shown() {
+    let token = PlainToken::parse(&prefix(), FIXED.as_bytes()).unwrap();
+    assert_eq!(token.lookup().as_str(), "mcp_pat_Q7mZ0aKd93Xb");
+    assert_eq!(token.suffix(), "kZwj");
+    assert_eq!(hex(token.check().as_bytes()), "a5d62ab568a9f0bb");
+    assert_eq!(token.reveal_once().as_str(), FIXED);
+}
+
+#[test]
+fn unkeyed_hashes_made_elsewhere_match_their_token_alone() {
+    let hasher =
+        Hasher::new(HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 4, peppers: vec![] }).unwrap();
+    let token = PlainToken::parse(&prefix(), FIXED.as_bytes()).unwrap();
+    for text in [
+        "$2b$06$abcdefghijklmnopqrstuuStVWD2bbg3tN2gkz6ORlYT3DSZ/Ndgq",
+        "$sha256$3PbJxDsOaNi4d6JLLhUYlElq-qKDzeHcHoCY7hQhJm8",
+    ] {
+        assert_eq!(hasher.matches(&token, &SecretHash::from_stored(text.to_owned())), Match::Yes, "{text}");
+    }
+    let password = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+    assert_eq!(hasher.matches(&token, &SecretHash::from_stored(password.to_owned())), Match::No);
+}
+
+#[test]
+fn the_second_spelling_of_a_secret_is_refused_under_a_right_checksum() {
+    // The last of the 43 characters is B instead of A: the same 32 bytes.
+    let text = "mcp_pat_Q7mZ0aKd93Xb4fTq8LmZx2VbN7cRkYw1HsJd9GuPa6Ee3XoQiBtCvWB4QzZyJ";
+    assert_eq!(check_format(&prefix(), text), Err(ParseError::Alphabet));
+}
+
+#[test]
+fn the_audit_chain_and_seals_are_those_of_old() {
+    let first = link(&GENESIS, b"created");
+    assert_eq!(hex(&first), "c47b60e1e00d2da5894270db41c621e917932aa46408b73c564f9b8ac1f1c781");
+    assert_eq!(
+        hex(&link(&first, b"revoked")),
+        "bcd15205a08e16631caedc6d39155ae1dc9cae305def0c88bd07e303d9ec4340"
+    );
+    let tag = SealKey::from_bytes([7; 32]).tag(&[b"alice", b"", b"sort=name"]);
+    assert_eq!(hex(&tag), "9d72e6758fee9c2fe7623a9db5629c0f");
+}

@@ -1,0 +1,170 @@
+//! The grammar as a whole.
+
+use clap::{CommandFactory, error::ErrorKind};
+
+use super::*;
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(line.split_whitespace())
+}
+
+fn refused(line: &str) -> clap::Error {
+    parse(line).err().unwrap_or_else(|| panic!("`{line}` was accepted"))
+}
+
+const ID: &str = "0190c5f0-7b3e-7c1a-9d2e-5f6a7b8c9d0e";
+
+#[test]
+fn the_grammar_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn global_options_stand_before_or_after_the_command() {
+    for line in [
+        "tokenry serve --listen 127.0.0.1:0 --database-url sqlite://x.db --config x.toml",
+        "tokenry --config x.toml --database-url sqlite://x.db serve --listen 127.0.0.1:0",
+    ] {
+        let flags = parse(line).unwrap().flags();
+        assert_eq!(flags.listen.as_deref(), Some("127.0.0.1:0"));
+        assert_eq!(flags.database_url.as_deref(), Some("sqlite://x.db"));
+        assert_eq!(flags.config, Some(PathBuf::from("x.toml")));
+    }
+}
+
+#[test]
+fn every_command_is_understood() {
+    for line in [
+        "tokenry token create --user alice --name ci",
+        "tokenry token create --user alice --name ci --description d --scope a:read --scope b:write --expires 30d \
+         --not-before 2026-01-01 --allow-ip 10.0.0.0/8 --allow-ip ::1 --metadata {\"a\":1} --quiet --output json",
+        "tokenry token create --user alice --name ci --metadata -",
+        "tokenry token list",
+        "tokenry token list --user alice --status revoked --search ci --scope a:read --sort -expires_at --limit 200",
+        "tokenry token list --sort name --all",
+        &format!("tokenry token show {ID}"),
+        &format!(
+            "tokenry token update {ID} --name n --description d --no-scopes --expires never --any-ip --inactive"
+        ),
+        &format!("tokenry token update {ID} --scope a:read --allow-ip ::1 --metadata - --active"),
+        &format!("tokenry token revoke {ID} {ID} --reason lost --yes"),
+        "tokenry user add alice --name Alice --role admin",
+        "tokenry user list --output name",
+        "tokenry user disable alice",
+        "tokenry user enable alice",
+        "tokenry check",
+        "tokenry check -",
+        "tokenry migrate run",
+        "tokenry migrate revert --yes",
+        "tokenry migrate status",
+        "tokenry openapi",
+        "tokenry completions zsh",
+    ] {
+        assert!(parse(line).is_ok(), "{line}: {}", parse(line).err().unwrap());
+    }
+}
+
+#[test]
+fn wrong_lines_are_usage_errors() {
+    for (line, kind) in [
+        ("tokenry serv", ErrorKind::InvalidSubcommand),
+        ("tokenry token list --listen x", ErrorKind::UnknownArgument),
+        ("tokenry token create --name ci", ErrorKind::MissingRequiredArgument),
+        ("tokenry token create --user alice", ErrorKind::MissingRequiredArgument),
+        ("tokenry token create --user alice --name ci --scope read", ErrorKind::ValueValidation),
+        ("tokenry token create --user alice --name ci --expires tomorrow", ErrorKind::ValueValidation),
+        ("tokenry token create --user alice --name ci --allow-ip localhost", ErrorKind::ValueValidation),
+        ("tokenry token create --user alice --name ci --metadata []", ErrorKind::ValueValidation),
+        ("tokenry token list --status dead", ErrorKind::InvalidValue),
+        ("tokenry token list --sort secret_hash", ErrorKind::ValueValidation),
+        ("tokenry token list --limit 0", ErrorKind::ValueValidation),
+        ("tokenry token list --limit 201", ErrorKind::ValueValidation),
+        ("tokenry token list --limit 5 --all", ErrorKind::ArgumentConflict),
+        (&format!("tokenry token update {ID}"), ErrorKind::MissingRequiredArgument),
+        (&format!("tokenry token update {ID} --scope a:read --no-scopes"), ErrorKind::ArgumentConflict),
+        (&format!("tokenry token update {ID} --allow-ip ::1 --any-ip"), ErrorKind::ArgumentConflict),
+        (&format!("tokenry token update {ID} --active --inactive"), ErrorKind::ArgumentConflict),
+        ("tokenry token revoke", ErrorKind::MissingRequiredArgument),
+        ("tokenry user add alice --role Admin", ErrorKind::ValueValidation),
+        ("tokenry token list --output xml", ErrorKind::InvalidValue),
+    ] {
+        let error = refused(line);
+        assert_eq!((error.kind(), error.exit_code()), (kind, 2), "{line}");
+    }
+}
+
+#[test]
+fn a_token_given_for_an_id_is_not_repeated() {
+    for line in [
+        "tokenry token show pat_hunter2",
+        "tokenry token revoke pat_hunter2",
+        "tokenry token update pat_hunter2",
+    ] {
+        let text = refused(line).to_string();
+        assert!(text.contains("must be a UUID") && !text.contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
+fn every_command_has_one_sentence_of_help() {
+    fn visit(command: &clap::Command) {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        assert!(!about.is_empty() && !about.contains('\n'), "{}: {about}", command.get_name());
+        for argument in command
+            .get_arguments()
+            .filter(|argument| !["help", "version"].contains(&argument.get_id().as_str()))
+        {
+            assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+        }
+        command.get_subcommands().for_each(visit);
+    }
+    visit(&Cli::command());
+}
+
+#[test]
+fn help_says_how_to_begin() {
+    insta::assert_snapshot!(Cli::command().term_width(100).render_help(), @r"
+    Issues, manages and verifies personal access tokens
+
+    Usage: tokenry [OPTIONS] <COMMAND>
+
+    Commands:
+      serve        Answer HTTP requests until told to stop
+      token        Create, show, change and revoke tokens
+      user         Add, list, disable and enable the owners of tokens
+      check        Check the form and the checksum of a token, without a database
+      migrate      Bring the tables of the database up to date
+      openapi      Print the OpenAPI description of the HTTP API
+      completions  Print a completion script for a shell
+      help         Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help     Print help (see more with '--help')
+      -V, --version  Print version
+
+    Global options:
+          --config <FILE>       Read settings from this file instead of ./tokenry.toml [env:
+                                TOKENRY_CONFIG]
+          --database-url <URL>  Where tokens are kept [env: TOKENRY_DATABASE_URL, else DATABASE_URL]
+                                [default: sqlite://tokenry.db]
+          --output <FORMAT>     How the answer is written; names are what other commands take as
+                                arguments [default: table] [possible values: table, json, name]
+      -q, --quiet               Print nothing but what was asked for
+
+    Examples:
+      tokenry serve
+      tokenry user add alice
+      tokenry token create --user alice --name ci --scope projects:read --expires 30d
+      tokenry token list --user alice --status active
+    ");
+}
+
+#[test]
+fn long_help_explains_settings_and_exit_statuses() {
+    let help = Cli::command().render_long_help().to_string();
+    for text in
+        ["TOKENRY_LIMITS__MAX_LIVE_TOKENS", "TOKENRY_LOG", "5 a check said no", "xargs tokenry token revoke"]
+    {
+        assert!(help.contains(text), "{text}");
+    }
+}

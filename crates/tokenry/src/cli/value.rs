@@ -1,0 +1,201 @@
+//! What the texts of arguments mean.
+
+use std::ffi::OsStr;
+
+use chrono::NaiveDate;
+use clap::{
+    Arg, Command, Error,
+    builder::{PossibleValuesParser, TypedValueParser},
+    error::ErrorKind,
+};
+use serde_json::{Map, Value};
+use tokenry_service::{
+    Description, Expiry, IpList, Lifetime, PageSize, Reason, Status, Subject, TokenId, TokenName, UnixMillis,
+    UserName,
+};
+
+use super::token::MetadataArg;
+
+pub(super) fn subject(text: &str) -> Result<Subject, String> {
+    Subject::parse(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn user_name(text: &str) -> Result<UserName, String> {
+    UserName::parse(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn token_name(text: &str) -> Result<TokenName, String> {
+    TokenName::parse(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn description(text: &str) -> Result<Description, String> {
+    Description::parse(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn reason(text: &str) -> Result<Reason, String> {
+    Reason::parse(text).map_err(|error| error.to_string())
+}
+
+/// One address or network, kept as text until the whole list is known.
+pub(super) fn network(text: &str) -> Result<String, String> {
+    IpList::parse(&[text]).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// A JSON object, or `-` for standard input.
+pub(super) fn metadata(text: &str) -> Result<MetadataArg, String> {
+    if text == "-" { Ok(MetadataArg::StandardInput) } else { json_object(text).map(MetadataArg::Given) }
+}
+
+/// A JSON object; how large it may be is for the service to say.
+pub(crate) fn json_object(text: &str) -> Result<Map<String, Value>, String> {
+    serde_json::from_str(text).map_err(|_| "must be a JSON object such as {\"team\": \"core\"}".to_owned())
+}
+
+/// `30d`, `12h`, `2026-12-31` (to the end of that day in UTC), an RFC 3339 time, or `never`.
+pub(super) fn expiry(text: &str) -> Result<Expiry, String> {
+    if text == "never" {
+        return Ok(Expiry::Never);
+    }
+    let end = || last_moment(text).or_else(|| text.parse().ok()).map(Expiry::At);
+    span(text).map(Expiry::In).or_else(end).ok_or_else(|| {
+        "must be a span such as 30d or 12h, a date such as 2026-12-31, an RFC 3339 time, or never".to_owned()
+    })
+}
+
+/// `2026-12-31` (from the beginning of that day in UTC) or an RFC 3339 time.
+pub(super) fn instant(text: &str) -> Result<UnixMillis, String> {
+    let wrong = || "must be a date such as 2026-12-31 or an RFC 3339 time".to_owned();
+    day(text).or_else(|| text.parse().ok()).ok_or_else(wrong)
+}
+
+/// Midnight UTC at the beginning of a date.
+fn day(text: &str) -> Option<UnixMillis> {
+    // Exactly this shape: chrono alone would take a sign, spaces and short fields.
+    let shape = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| shape)?;
+    UnixMillis::new(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis())
+}
+
+/// The last millisecond of a date, so that the date that is shown is the date that was asked for.
+fn last_moment(text: &str) -> Option<UnixMillis> {
+    UnixMillis::new(day(text)?.get() + Lifetime::days(1).millis() - 1)
+}
+
+/// A span of whole seconds in units up to weeks. Months are not spans: they differ, and `1M` is easily `1m` mistyped.
+fn span(text: &str) -> Option<Lifetime> {
+    let plain = |byte: u8| byte.is_ascii_digit() || b"wdhms ".contains(&byte);
+    let span = humantime::parse_duration(text).ok().filter(|_| text.bytes().all(plain))?;
+    if span.subsec_nanos() > 0 {
+        return None;
+    }
+    u32::try_from(span.as_secs()).ok().map(Lifetime::seconds)
+}
+
+/// How many rows a list has.
+pub(super) fn page_size(text: &str) -> Result<PageSize, String> {
+    text.parse().ok().and_then(PageSize::new).ok_or_else(|| format!("must be from 1 to {}", PageSize::MAX))
+}
+
+/// The names of the states of a token.
+pub(super) fn status() -> impl TypedValueParser<Value = Status> {
+    PossibleValuesParser::new(Status::ALL.map(Status::as_str)).try_map(|text| text.parse::<Status>())
+}
+
+/// Reads the id of a token. What is not one is not repeated: it may be a token's secret text.
+#[derive(Clone, Copy)]
+pub(super) struct Id;
+
+impl TypedValueParser for Id {
+    type Value = TokenId;
+
+    fn parse_ref(&self, command: &Command, _: Option<&Arg>, value: &OsStr) -> Result<TokenId, Error> {
+        let id = value.to_str().and_then(|text| text.parse().ok());
+        id.ok_or_else(|| {
+            let text = "the id of a token must be a UUID, as `tokenry token list` shows it\n";
+            Error::raw(ErrorKind::ValueValidation, text).with_cmd(command)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(text: &str) -> Expiry {
+        Expiry::At(text.parse().unwrap())
+    }
+
+    #[test]
+    fn an_expiry_has_four_forms() {
+        for (text, expected) in [
+            ("never", Expiry::Never),
+            ("30d", Expiry::In(Lifetime::days(30))),
+            ("12h", Expiry::In(Lifetime::seconds(43_200))),
+            ("45m", Expiry::In(Lifetime::seconds(2_700))),
+            ("2w", Expiry::In(Lifetime::days(14))),
+            ("1d 12h", Expiry::In(Lifetime::seconds(129_600))),
+            ("2026-12-31", at("2026-12-31T23:59:59.999Z")),
+            ("2028-02-29", at("2028-02-29T23:59:59.999Z")),
+            ("9999-12-31", at("9999-12-31T23:59:59.999Z")),
+            ("2026-12-31T10:00:00+02:00", at("2026-12-31T08:00:00Z")),
+        ] {
+            assert_eq!(expiry(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_expiries_are_refused() {
+        for text in [
+            "",
+            "30",
+            "-30d",
+            "d",
+            "1M",
+            "1month",
+            "1y",
+            "500ms",
+            "1us",
+            "NEVER",
+            "2026-13-01",
+            "2026-02-29",
+            "2026-1-1",
+            "+2026-01-01",
+            "20260101",
+            "2026-12-31T10:00:00",
+            "1969-12-31",
+            "99999999999d",
+            "200000000w",
+            "٣d",
+        ] {
+            let message = expiry(text).unwrap_err();
+            let told =
+                "must be a span such as 30d or 12h, a date such as 2026-12-31, an RFC 3339 time, or never";
+            assert_eq!(message, told, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_start_is_the_beginning_of_its_day() {
+        assert_eq!(instant("2026-12-31").unwrap().to_string(), "2026-12-31T00:00:00.000Z");
+        assert!(instant("30d").is_err() && instant("never").is_err());
+    }
+
+    #[test]
+    fn metadata_is_an_object_or_standard_input() {
+        assert!(matches!(metadata("-"), Ok(MetadataArg::StandardInput)));
+        assert!(matches!(metadata("{\"a\": 1}"), Ok(MetadataArg::Given(_))));
+        for text in ["", "[]", "1", "null", "{", "{} {}"] {
+            assert!(metadata(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "\\PC{0,40}", digits in "[0-9wdhms:TZ+. -]{0,30}") {
+            for text in [text, digits] {
+                let _ = (expiry(&text), instant(&text), metadata(&text), network(&text), page_size(&text));
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What the refusals of the service mean for a command: the codes are those of the HTTP API.
+
+use tokenry_service::{
+    Denial, FieldError, FindError, IssueError, ListError, OpenError, RevokeError, StoreError, UpdateError,
+    UserError,
+};
+
+use crate::output::Failure;
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let text = error.to_string();
+        match error {
+            StoreError::Unavailable(_) => {
+                Self::failed("service_unavailable", text).status(503).next("check database_url and try again")
+            }
+            _ => internal(text),
+        }
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Store(error) => error.into(),
+            OpenError::Hash(error) => Self::usage(format!("configuration: [token]: {error}")),
+            OpenError::WrongPepper => Self::usage(format!("configuration: [token] pepper_files: {error}")),
+            error => internal(error.to_string()),
+        }
+    }
+}
+
+impl From<Denial> for Failure {
+    fn from(denial: Denial) -> Self {
+        Self::forbidden(denial.to_string())
+    }
+}
+
+impl From<IssueError> for Failure {
+    fn from(error: IssueError) -> Self {
+        let text = error.to_string();
+        match error {
+            IssueError::Denied(denial) => denial.into(),
+            IssueError::Invalid(fields) => invalid(&fields),
+            IssueError::NoSuchUser => Self::not_found(text).next("add the user with `tokenry user add`"),
+            IssueError::OwnerDisabled => {
+                Self::failed("conflict", text).status(409).next("see `tokenry user enable`")
+            }
+            IssueError::TokenLimitReached { .. } => {
+                Self::failed("token_limit_reached", text).status(409).next("revoke one first")
+            }
+            IssueError::CreationRateReached { resets_at, .. } => {
+                Self::failed("rate_limited", text).status(429).next(format!("try again at {resets_at}"))
+            }
+            IssueError::Store(error) => error.into(),
+            _ => internal(text),
+        }
+    }
+}
+
+impl From<UpdateError> for Failure {
+    fn from(error: UpdateError) -> Self {
+        let text = error.to_string();
+        match error {
+            UpdateError::Denied(denial) => denial.into(),
+            UpdateError::Invalid(fields) => invalid(&fields),
+            UpdateError::NotFound => no_token(text),
+            UpdateError::Revoked | UpdateError::Expired => {
+                Self::failed("conflict", text).status(409).next("create another")
+            }
+            UpdateError::VersionMismatch { .. } => Self::failed("conflict", text).status(409),
+            UpdateError::Store(error) => error.into(),
+            _ => internal(text),
+        }
+    }
+}
+
+impl From<FindError> for Failure {
+    fn from(error: FindError) -> Self {
+        match error {
+            FindError::Denied(denial) => denial.into(),
+            FindError::NotFound => no_token(error.to_string()),
+            FindError::Store(error) => error.into(),
+            error => internal(error.to_string()),
+        }
+    }
+}
+
+impl From<ListError> for Failure {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::Denied(denial) => denial.into(),
+            ListError::Store(error) => error.into(),
+            error => internal(error.to_string()),
+        }
+    }
+}
+
+impl From<RevokeError> for Failure {
+    fn from(error: RevokeError) -> Self {
+        match error {
+            RevokeError::Denied(denial) => denial.into(),
+            RevokeError::NotFound => no_token(error.to_string()),
+            RevokeError::Store(error) => error.into(),
+            error => internal(error.to_string()),
+        }
+    }
+}
+
+impl From<UserError> for Failure {
+    fn from(error: UserError) -> Self {
+        let text = error.to_string();
+        match error {
+            UserError::Denied(denial) => denial.into(),
+            UserError::NotFound => Self::not_found(text).next("`tokenry user list` shows who there is"),
+            UserError::Subject(_) | UserError::Name(_) | UserError::NoSuchRole { .. } => Self::usage(text),
+            UserError::Store(error) => error.into(),
+            _ => internal(text),
+        }
+    }
+}
+
+/// The fields of the service carry the names of the options.
+fn invalid(fields: &[FieldError]) -> Failure {
+    let line = |field: &FieldError| {
+        let name = field.pointer.split('/').nth(1).unwrap_or_default();
+        let option = match name {
+            "scopes" => "scope".to_owned(),
+            "allowed_ips" => "allow-ip".to_owned(),
+            "expires_at" => "expires".to_owned(),
+            name => name.replace('_', "-"),
+        };
+        format!("--{option}: {}", field.detail)
+    };
+    Failure::invalid(fields.iter().map(line).collect())
+}
+
+fn no_token(text: String) -> Failure {
+    Failure::not_found(text).next("`tokenry token list` shows which there are")
+}
+
+fn internal(text: String) -> Failure {
+    Failure::failed("internal_error", text).status(500)
+}

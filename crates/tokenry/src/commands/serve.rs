@@ -1,0 +1,130 @@
+//! `tokenry serve`
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use actix_web::{App, HttpServer, dev, middleware::from_fn, rt::System};
+use tokenry_actix::{HttpSettings, TrustedProxies, clock, configure, fallback, server, shell::shell};
+use tokenry_service::{DatabaseUrl, Tokenry};
+
+use super::{start, token::view};
+use crate::{
+    output::{Console, Failure},
+    settings::{Server, Settings},
+};
+
+/// The name of the file that holds the first token.
+const BOOTSTRAP_FILE: &str = "tokenry-bootstrap-token";
+
+/// Answers requests until the process is told to stop.
+pub(crate) fn run(settings: Settings, console: &mut Console) -> Result<(), Failure> {
+    let (url, listen, http) = (settings.database_url.clone(), settings.listen, settings.server.clone());
+    let tokenry = start(settings)?;
+    bootstrap(&tokenry, &url, console)?;
+    let failed = |error: io::Error| {
+        Failure::failed("internal_error", format!("cannot listen on {listen}: {error}"))
+            .next("choose another with --listen")
+    };
+    System::new().block_on(async { bind(tokenry, listen, http)?.await }).map_err(failed)
+}
+
+/// A server that listens already, and answers once it is awaited.
+fn bind(tokenry: Tokenry, listen: SocketAddr, settings: Server) -> io::Result<dev::Server> {
+    let proxies = TrustedProxies::new(settings.trusted_proxies);
+    let mut http = HttpServer::new(move || {
+        let api = HttpSettings { trusted_proxies: proxies.clone() };
+        App::new()
+            .configure(configure(tokenry.clone(), api))
+            .default_service(fallback::not_found())
+            .wrap(from_fn(shell))
+    })
+    .client_request_timeout(server::HEAD_TIMEOUT)
+    .keep_alive(server::KEEP_ALIVE)
+    .client_disconnect_timeout(server::DISCONNECT_TIMEOUT)
+    .shutdown_timeout(server::SHUTDOWN_SECONDS)
+    .tcp_nodelay(true);
+    if let Some(workers) = settings.workers {
+        http = http.workers(workers.get());
+    }
+    let http = http.bind(listen)?;
+    for address in http.addrs() {
+        tracing::info!(%address, "listening");
+    }
+    Ok(http.run())
+}
+
+/// On the first start: makes the first token, keeps it in a file that only its owner can read, and prints it once.
+fn bootstrap(tokenry: &Tokenry, url: &DatabaseUrl, console: &mut Console) -> Result<(), Failure> {
+    let now = clock::now();
+    let Some(issued) = tokenry.bootstrap(now)? else { return Ok(()) };
+    let secret = issued.secret.reveal_once();
+    let view = view::one(&(issued.token, issued.owner), tokenry.catalog(), now);
+    let path = bootstrap_file(url);
+    let kept = keep(&path, &secret);
+    // One of the two is enough; with neither, nobody would ever know the token.
+    match (console.secret(&secret, view), kept) {
+        (_, Ok(())) => console.note(&format!("this token is also in {}, for 24 hours", path.display())),
+        (Ok(()), Err(error)) => {
+            tracing::warn!(path = %path.display(), %error, "the first token could not be kept")
+        }
+        (Err(failure), Err(_)) => return Err(failure),
+    }
+    Ok(())
+}
+
+/// Beside the SQLite file; for PostgreSQL in the working directory.
+fn bootstrap_file(url: &DatabaseUrl) -> PathBuf {
+    url.sqlite_path().map_or(PathBuf::from(BOOTSTRAP_FILE), |path| path.with_file_name(BOOTSTRAP_FILE))
+}
+
+/// SECURITY: made anew, readable by its owner alone from the first moment; neither an older file's mode nor a link that
+/// someone put there is used.
+fn keep(path: &Path, secret: &str) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    writeln!(file, "{secret}")?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_token_is_kept_beside_the_database() {
+        for (url, path) in [
+            ("sqlite://tokenry.db", "tokenry-bootstrap-token"),
+            ("sqlite:///var/lib/t.db", "/var/lib/tokenry-bootstrap-token"),
+            ("postgres://localhost/t", "tokenry-bootstrap-token"),
+        ] {
+            assert_eq!(bootstrap_file(&url.parse().unwrap()), PathBuf::from(path));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_or_link_that_was_there_before_is_replaced() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (path, elsewhere) = (folder.path().join("token"), folder.path().join("elsewhere"));
+        symlink(&elsewhere, &path).unwrap();
+        for _ in 0..2 {
+            keep(&path, "pat_x").unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), "pat_x\n");
+            assert_eq!(fs::symlink_metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        }
+        assert!(!elsewhere.exists());
+    }
+}

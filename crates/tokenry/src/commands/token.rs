@@ -1,0 +1,136 @@
+//! `tokenry token …`
+
+pub(crate) mod view;
+
+use serde_json::{Map, Value, json};
+use tokenry_service::{
+    Description, ListError, NewToken, PageSize, Scope, Switch, Token, TokenChanges, TokenFilter, TokenId,
+    TokenPage, User,
+};
+
+use super::Session;
+use crate::{
+    cli::{CreateArgs, ListArgs, MetadataArg, RevokeArgs, TokenCommand, UpdateArgs, json_object},
+    output::{Console, Failure, View},
+};
+
+/// More than metadata may have, so that the message about it is the right one.
+const MOST_BYTES: u64 = 64 * 1024;
+
+/// Does what was asked for with tokens.
+pub(crate) fn run(command: TokenCommand, session: &Session, console: &mut Console) -> Result<(), Failure> {
+    match command {
+        TokenCommand::Create(args) => create(&args, session, console),
+        TokenCommand::List(args) => list(args, session, console),
+        TokenCommand::Show { id } => console.answer(&session.view(&find(id, session)?)),
+        TokenCommand::Update(args) => update(&args, session, console),
+        TokenCommand::Revoke(args) => revoke(args, session, console),
+    }
+}
+
+fn create(args: &CreateArgs, session: &Session, console: &mut Console) -> Result<(), Failure> {
+    let owner = session.user(args.user.as_str())?;
+    let new = NewToken {
+        name: args.name.to_string(),
+        description: args.description.as_ref().map(Description::to_string),
+        scopes: args.scopes.iter().map(Scope::to_string).collect(),
+        expiry: args.expires,
+        not_before: args.not_before,
+        allowed_ips: Some(args.allowed_ips.clone()).filter(|entries| !entries.is_empty()),
+        metadata: metadata(args.metadata.as_ref(), console)?.unwrap_or_default(),
+    };
+    let issued = session.tokenry.issue(&session.call, owner.id, new)?;
+    let view = session.view(&(issued.token, issued.owner));
+    console.secret(&issued.secret.reveal_once(), view)
+}
+
+fn list(args: ListArgs, session: &Session, console: &mut Console) -> Result<(), Failure> {
+    let user_id = args.user.map(|subject| session.user(subject.as_str())).transpose()?.map(|user| user.id);
+    let filter = TokenFilter {
+        user_id,
+        status: args.status,
+        search: args.search,
+        scope: args.scope,
+        ..TokenFilter::default()
+    };
+    let size = if args.all { PageSize::new(PageSize::MAX).unwrap_or_default() } else { args.limit };
+    let page = |cursor: Option<&str>| -> Result<TokenPage, ListError> {
+        session.tokenry.list(&session.call, filter.clone(), args.sort, size, cursor)
+    };
+    let mut listed = page(None)?;
+    while args.all
+        && let Some(cursor) = &listed.next_cursor
+    {
+        let next = page(Some(cursor))?;
+        listed.tokens.extend(next.tokens);
+        listed.next_cursor = next.next_cursor;
+    }
+    console.answer(&view::page(&listed, session.tokenry.catalog(), session.call.now))?;
+    if listed.next_cursor.is_some() {
+        console.note(&format!("{} of {}; --all lists the rest", listed.tokens.len(), listed.total));
+    }
+    Ok(())
+}
+
+fn update(args: &UpdateArgs, session: &Session, console: &mut Console) -> Result<(), Failure> {
+    let changes = TokenChanges {
+        name: args.name.as_ref().map(ToString::to_string),
+        description: args
+            .description
+            .as_ref()
+            .map(|text| Some(text.to_string()).filter(|text| !text.is_empty())),
+        scopes: replaced(args.scopes.iter().map(Scope::to_string).collect(), args.no_scopes),
+        expiry: args.expires,
+        allowed_ips: replaced(args.allowed_ips.clone(), args.any_ip),
+        metadata: metadata(args.metadata.as_ref(), console)?,
+        switch: match (args.active, args.inactive) {
+            (true, _) => Some(Switch::Active),
+            (_, true) => Some(Switch::Inactive),
+            _ => None,
+        },
+        if_version: None,
+    };
+    let changed = session.tokenry.update(&session.call, args.id, changes)?;
+    console.answer(&session.view(&changed))
+}
+
+/// All tokens are looked up before one is revoked, so that a wrong id revokes nothing.
+fn revoke(args: RevokeArgs, session: &Session, console: &mut Console) -> Result<(), Failure> {
+    let tokens = args.ids.iter().map(|id| find(*id, session)).collect::<Result<Vec<_>, _>>()?;
+    console.confirm(&view::revoke_question(&tokens, session.call.now), args.yes)?;
+    let mut revoked = Vec::new();
+    for id in &args.ids {
+        if session.tokenry.revoke(&session.call, *id, args.reason.clone())? {
+            revoked.push(id.to_string());
+        }
+    }
+    let (now, before) = (revoked.len(), args.ids.len() - revoked.len());
+    console.answer(&View::list(&[], Vec::new(), revoked, json!({"revoked": now})))?;
+    let earlier = if before == 0 { String::new() } else { format!(", {before} had been revoked before") };
+    console.note(&format!("revoked {now} token{}{earlier}", if now == 1 { "" } else { "s" }));
+    Ok(())
+}
+
+fn find(id: TokenId, session: &Session) -> Result<(Token, User), Failure> {
+    session.tokenry.find(&session.call, id).map_err(|error| Failure::from(error).about(&id.to_string()))
+}
+
+/// What a list becomes: the entries given, nothing if that was asked for, or what it was.
+fn replaced(entries: Vec<String>, nothing: bool) -> Option<Vec<String>> {
+    Some(entries).filter(|entries| nothing || !entries.is_empty())
+}
+
+/// The object of `--metadata`, read from standard input if that was asked for.
+fn metadata(
+    given: Option<&MetadataArg>,
+    console: &mut Console,
+) -> Result<Option<Map<String, Value>>, Failure> {
+    match given {
+        None => Ok(None),
+        Some(MetadataArg::Given(object)) => Ok(Some(object.clone())),
+        Some(MetadataArg::StandardInput) => {
+            let object = json_object(&console.read(MOST_BYTES)?);
+            object.map(Some).map_err(|what| Failure::usage(format!("--metadata: {what}")))
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Tokens as people and scripts read them.
+
+use serde_json::{Value, json};
+use tokenry_actix::wire;
+use tokenry_service::{Catalog, Token, TokenPage, UnixMillis, User};
+
+use crate::output::View;
+
+/// What is asked on a terminal before these tokens are revoked.
+pub(super) fn revoke_question(tokens: &[(Token, User)], now: UnixMillis) -> String {
+    match tokens {
+        [(token, _)] => {
+            let used = match token.last_used_at {
+                Some(at) => format!("last used {} ago{}", ago(at, now), from(token)),
+                None => "never used".to_owned(),
+            };
+            format!("Revoke \"{}\" ({}, {used})?", token.name, shown(token))
+        }
+        _ => format!("Revoke {} tokens?", tokens.len()),
+    }
+}
+
+/// How the HTTP API writes a token.
+fn json((token, owner): &(Token, User), catalog: &Catalog, now: UnixMillis) -> Value {
+    // Strings, numbers, lists and objects: nothing that JSON could not hold.
+    serde_json::to_value(wire::Token::new(token, owner, catalog, now)).unwrap_or_default()
+}
+
+/// A page of tokens as rows.
+pub(super) fn page(page: &TokenPage, catalog: &Catalog, now: UnixMillis) -> View {
+    let row = |(token, owner): &(Token, User)| {
+        vec![
+            token.id.to_string(),
+            owner.subject.to_string(),
+            token.name.to_string(),
+            shown(token),
+            token.status(now).to_string(),
+            token.scopes.to_string(),
+            token.expires_at.map_or("never".to_owned(), |at| at.to_string()),
+            token.last_used_at.map_or("never".to_owned(), |at| at.to_string()),
+        ]
+    };
+    let data: Vec<_> = page.tokens.iter().map(|pair| json(pair, catalog, now)).collect();
+    View::list(
+        &["ID", "OWNER", "NAME", "TOKEN", "STATUS", "SCOPES", "EXPIRES", "LAST USED"],
+        page.tokens.iter().map(row).collect(),
+        page.tokens.iter().map(|(token, _)| token.id.to_string()).collect(),
+        json!({"data": data, "next_cursor": page.next_cursor, "total": page.total}),
+    )
+}
+
+/// Everything about one token but its secret.
+pub(crate) fn one(pair: &(Token, User), catalog: &Catalog, now: UnixMillis) -> View {
+    let (token, owner) = pair;
+    let time = |at: Option<UnixMillis>| at.map(|at| at.to_string());
+    let used = token.last_used_at.map_or("never".to_owned(), |at| format!("{at}{}", from(token)));
+    let ips = if token.allowed_ips.is_empty() {
+        "anywhere".to_owned()
+    } else {
+        token.allowed_ips.to_texts().join(" ")
+    };
+    let scopes = if token.scopes.is_empty() { "none".to_owned() } else { token.scopes.to_string() };
+    let revoked = token.revoked.as_ref().map(|revoked| {
+        let reason = revoked.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+        format!("{} by {}{reason}", revoked.at, revoked.by)
+    });
+    let attributes = [
+        ("ID", Some(token.id.to_string())),
+        ("Name", Some(token.name.to_string())),
+        ("Description", token.description.as_ref().map(ToString::to_string)),
+        ("Token", Some(shown(token))),
+        ("Owner", Some(owner.subject.to_string())),
+        ("Status", Some(token.status(now).to_string())),
+        ("Scopes", Some(scopes)),
+        ("Allowed from", Some(ips)),
+        ("Created", Some(format!("{} by {}", token.created_at, token.created_by))),
+        ("Not before", time(token.not_before)),
+        ("Expires", Some(time(token.expires_at).unwrap_or("never".to_owned()))),
+        ("Last used", Some(used)),
+        ("Revoked", revoked),
+        ("Metadata", Some(token.metadata.to_value().to_string()).filter(|text| text != "{}")),
+    ];
+    let known = attributes.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    View::one(known, token.id.to_string(), json(pair, catalog, now))
+}
+
+/// The part of a token's text that anyone may see.
+fn shown(token: &Token) -> String {
+    format!("{}…{}", token.lookup, token.suffix)
+}
+
+fn from(token: &Token) -> String {
+    token.last_used_ip.map_or(String::new(), |ip| format!(" from {ip}"))
+}
+
+/// How long ago, to the largest unit.
+fn ago(at: UnixMillis, now: UnixMillis) -> String {
+    let seconds = now.since(at).as_secs();
+    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    let (size, unit) = units.into_iter().find(|(size, _)| seconds >= *size).unwrap_or((1, "second"));
+    let count = seconds / size;
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,90 @@
+//! Personal access tokens for any service: the binary that serves and administers them.
+
+mod cli;
+mod commands;
+mod output;
+mod settings;
+
+use std::{
+    io::{self, IsTerminal},
+    path::Path,
+    process::ExitCode,
+};
+
+use clap::{Parser, error::ErrorKind};
+use tracing_subscriber::{EnvFilter, util::SubscriberInitExt};
+
+use crate::{
+    cli::{Cli, Command},
+    commands::Session,
+    output::{Console, Failure},
+    settings::{Environment, Log, LogFormat, Settings},
+};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    let mut console = Console::of_process(&cli.global);
+    match run(cli, &mut console) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => console.fail(&failure),
+    }
+}
+
+fn run(cli: Cli, console: &mut Console) -> Result<(), Failure> {
+    // What needs no settings works with wrong ones.
+    match cli.command {
+        Command::Completions { shell } => return commands::completions::run(shell, console),
+        Command::Openapi => return console.text(tokenry_actix::api_doc::openapi()),
+        _ => {}
+    }
+    let environment = Environment::of_process();
+    let settings = Settings::load(cli.flags(), &environment, Path::new(""))
+        .map_err(|problems| Failure::configuration(&problems))?;
+    start_log(&settings.log, &cli, !environment.forbids_color());
+    match cli.command {
+        Command::Serve(_) => commands::serve::run(settings, console),
+        Command::Token(command) => commands::token::run(command, &Session::open(settings)?, console),
+        Command::User(command) => commands::user::run(command, &Session::open(settings)?, console),
+        Command::Check(args) => commands::check::run(&args, &settings.service.prefix, console),
+        Command::Migrate(command) => {
+            let store = commands::open(&settings.database_url, settings.store)?;
+            commands::migrate::run(command, &store, console)
+        }
+        Command::Completions { .. } | Command::Openapi => Ok(()),
+    }
+}
+
+/// Logs go to standard error. Commands other than `serve` log only what is wrong unless `TOKENRY_LOG` asks for more.
+fn start_log(log: &Log, cli: &Cli, colors: bool) {
+    let serves = matches!(cli.command, Command::Serve(_));
+    let filter = match log.filter.as_str() {
+        filter if serves || log.requested => filter,
+        _ if cli.global.quiet => "error",
+        _ => "warn",
+    };
+    let colors = colors && io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(io::stderr);
+    match log.format {
+        LogFormat::Text => builder.with_ansi(colors).finish().init(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().init(),
+    }
+}
+
+/// Prints help, the version, or what is wrong with the command line.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let arguments: Vec<_> = std::env::args().collect();
+    let json = arguments.iter().any(|argument| argument == "--output=json")
+        || arguments.windows(2).any(|pair| pair == ["--output", "json"]);
+    if json && !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        let failure = Failure::usage(first.strip_prefix("error: ").unwrap_or(first));
+        return Console::for_usage().fail(&failure);
+    }
+    // A closed stream leaves nobody to tell.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}

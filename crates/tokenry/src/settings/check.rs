@@ -1,0 +1,72 @@
+//! From what the sources say to settings, and the rules between keys.
+
+use std::{num::NonZero, ops::RangeInclusive, path::Path, time::Duration};
+
+use tokenry_service::{Catalog, HashSettings, Limits, Policy, StoreSettings};
+
+use super::{
+    Log, Rates, Server, Settings, convert, environment, key, pepper, problem::Origin, source::Sources, value,
+};
+
+const POOL_WAIT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(60);
+const MAX_STALENESS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
+
+/// Makes settings of what the sources say. Every part is read before any is missed, so that all faults are found.
+pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings> {
+    let listen = from.text(&key::LISTEN, value::listen);
+    let url = from.text(&key::DATABASE_URL, convert::database_url);
+    let pool_wait = from.text(&key::POOL_WAIT, |text| value::span(text, POOL_WAIT));
+    let prefix = from.text(&key::PREFIX, convert::prefix);
+    let hash = hash(from, directory);
+    let policy = policy(from);
+    let trusted_proxies = from.list(&key::TRUSTED_PROXIES, value::networks);
+    let max_staleness = from.text(&key::MAX_STALENESS, |text| value::span(text, MAX_STALENESS));
+    let requested = from.find(&key::LOG_FILTER).1 == Origin::Variable(environment::LOG.to_owned());
+    let filter = from.text(&key::LOG_FILTER, value::log_filter);
+    let format = from.text(&key::LOG_FORMAT, value::log_format);
+    let workers = from.integer(&key::WORKERS)?;
+    Some(Settings {
+        listen: listen?,
+        database_url: url?,
+        store: StoreSettings { pool_size: from.integer(&key::POOL_SIZE)?, pool_wait: pool_wait? },
+        service: tokenry_service::Settings {
+            prefix: prefix?,
+            hash: hash?,
+            policy: policy?,
+            catalog: Catalog::open(),
+        },
+        rates: Rates {
+            failures_per_minute: NonZero::new(from.integer(&key::FAILURES_PER_MINUTE)?),
+            management_per_minute: NonZero::new(from.integer(&key::MANAGEMENT_PER_MINUTE)?),
+        },
+        server: Server {
+            trusted_proxies: trusted_proxies?,
+            max_staleness: max_staleness?,
+            workers: NonZero::new(usize::try_from(workers).ok()?),
+        },
+        log: Log { filter: filter?, requested, format: format? },
+    })
+}
+
+fn hash(from: &mut Sources, directory: &Path) -> Option<HashSettings> {
+    let given = from.text(&key::PEPPER, pepper::parse);
+    let listed = from.list(&key::PEPPER_FILES, |files| pepper::read(files, directory));
+    let scheme = from.text(&key::HASH, convert::scheme);
+    let (cost, (given, listed)) = (from.integer(&key::BCRYPT_COST)?, (given?, listed?));
+    if !given.is_empty() && !listed.is_empty() {
+        from.refuse_value(&key::PEPPER, "is set beside pepper_files; keep one of them");
+        return None;
+    }
+    let peppers = if given.is_empty() { listed } else { given };
+    convert::hash(scheme?, cost, peppers).map_err(|what| from.refuse_value(&key::HASH, &what)).ok()
+}
+
+fn policy(from: &mut Sources) -> Option<Policy> {
+    let limits = Limits {
+        max_live_tokens: convert::limit(from.integer(&key::MAX_LIVE_TOKENS)?),
+        creations_per_hour: convert::limit(from.integer(&key::CREATIONS_PER_HOUR)?),
+    };
+    let days = (from.integer(&key::DEFAULT_DAYS)?, from.integer(&key::MAX_DAYS)?);
+    let policy = convert::policy(limits, days.0, days.1, from.switch(&key::ALLOW_NEVER)?);
+    policy.map_err(|what| from.refuse_value(&key::DEFAULT_DAYS, &what)).ok()
+}

@@ -1,0 +1,47 @@
+//! From the values of keys to the types of the service.
+
+use tokenry_service::{DatabaseUrl, HashSettings, Lifetime, Limits, Pepper, Policy, Prefix, Scheme};
+
+/// `sqlite://path` or `postgres://…`.
+pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, String> {
+    text.parse::<DatabaseUrl>().map_err(|error| error.to_string())
+}
+
+/// What every token begins with.
+pub(super) fn prefix(text: &str) -> Result<Prefix, String> {
+    let rule = "must be words of lower-case letters and digits, each followed by `_`, at most 20 characters, \
+                such as pat_ or mcp_pat_";
+    Prefix::parse(text).map_err(|_| rule.to_owned())
+}
+
+/// How secrets are stored.
+pub(super) fn scheme(text: &str) -> Result<Scheme, String> {
+    text.parse().map_err(|_| "must be bcrypt, sha256, hmac-sha256 or argon2id".to_owned())
+}
+
+/// Everything that decides how a secret is stored and compared.
+pub(super) fn hash(scheme: Scheme, bcrypt_cost: u32, peppers: Vec<Pepper>) -> Result<HashSettings, String> {
+    if matches!(scheme, Scheme::HmacSha256) && peppers.is_empty() {
+        return Err("hmac-sha256 needs a pepper: name its file in pepper_files".to_owned());
+    }
+    Ok(HashSettings { scheme, bcrypt_cost, peppers })
+}
+
+/// A limit, of which 0 means none.
+pub(super) fn limit(number: u32) -> Option<u32> {
+    (number > 0).then_some(number)
+}
+
+/// The rules for making tokens.
+pub(super) fn policy(
+    limits: Limits,
+    default_days: u32,
+    max_days: u32,
+    allow_never: bool,
+) -> Result<Policy, String> {
+    let days = |days: u32| (days > 0).then(|| Lifetime::days(days));
+    if default_days == 0 && !allow_never {
+        return Err("must be at least 1, or set allow_never = true for tokens that never end".to_owned());
+    }
+    Ok(Policy { limits, default_lifetime: days(default_days), max_lifetime: days(max_days), allow_never })
+}

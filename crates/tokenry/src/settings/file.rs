@@ -1,0 +1,101 @@
+//! The configuration file: TOML in which every key must be known.
+
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    key::{Key, Preset},
+    problem::Origin,
+    source::{Raw, Sources},
+};
+
+/// The file that is read when none is named.
+const USUAL: &str = "tokenry.toml";
+
+/// Adds what the file says: `named`, which must exist, else `tokenry.toml` in `directory` if it is there.
+pub(super) fn read(named: Option<PathBuf>, directory: &Path, sources: &mut Sources) {
+    let must_exist = named.is_some();
+    let path = named.unwrap_or_else(|| PathBuf::from(USUAL));
+    match std::fs::read_to_string(directory.join(&path)) {
+        Ok(text) => add(&text, &path.display().to_string(), sources),
+        Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            sources.refuse(format!("{}: does not exist; name another file with --config", path.display()));
+        }
+        Err(error) if error.kind() == ErrorKind::InvalidData => {
+            sources.refuse(format!("{}: must be UTF-8 text", path.display()));
+        }
+        Err(error) => sources.refuse(format!("{}: cannot be read: {error}", path.display())),
+    }
+}
+
+/// Adds what `text` says, which was read from the file called `name`.
+fn add(text: &str, name: &str, sources: &mut Sources) {
+    let table = match DeTable::parse(text) {
+        Ok(table) => table,
+        Err(error) => {
+            let line = error.span().map_or(1, |span| line_of(text, span.start));
+            let what = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+            return sources.refuse(format!("{name}:{line}: {what}"));
+        }
+    };
+    for (key, value) in table.get_ref() {
+        let line = line_of(text, key.span().start);
+        match (Key::is_section(key.get_ref()), value.get_ref()) {
+            (true, DeValue::Table(table)) => {
+                for (entry, value) in table {
+                    let line = line_of(text, entry.span().start);
+                    set(
+                        key.get_ref(),
+                        entry.get_ref(),
+                        value,
+                        Origin::File { name: name.to_owned(), line },
+                        sources,
+                    );
+                }
+            }
+            (true, _) => sources.refuse(format!("[{}]: must be a table ({name}:{line})", key.get_ref())),
+            (false, DeValue::Table(_)) if Key::find("", key.get_ref()).is_none() => {
+                let nearest = Key::nearest_section(key.get_ref()).unwrap_or_default();
+                let what = format!("is not a table of settings; the nearest is [{nearest}]");
+                sources.refuse(format!("[{}]: {what} ({name}:{line})", key.get_ref()));
+            }
+            (false, _) => {
+                set("", key.get_ref(), value, Origin::File { name: name.to_owned(), line }, sources)
+            }
+        }
+    }
+}
+
+fn set(section: &str, name: &str, value: &Spanned<DeValue<'_>>, origin: Origin, sources: &mut Sources) {
+    let Some(key) = Key::find(section, name) else {
+        let place = if section.is_empty() { name.to_owned() } else { format!("[{section}] {name}") };
+        let nearest = Key::nearest(section, name).map(Key::to_string).unwrap_or_default();
+        return sources.refuse(format!("{place}: is not a setting; the nearest is {nearest}{origin}"));
+    };
+    let raw = match (&key.preset, value.get_ref()) {
+        (Preset::Text(_), DeValue::String(text)) => Some(Raw::Text(text.to_string())),
+        (Preset::Integer(..), DeValue::Integer(number)) => {
+            i64::from_str_radix(number.as_str(), number.radix()).ok().and_then(|number| key.integer(number))
+        }
+        (Preset::Switch(_), DeValue::Boolean(on)) => Some(Raw::Switch(*on)),
+        (Preset::List, DeValue::Array(items)) => {
+            let texts = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
+            texts.collect::<Option<_>>().map(Raw::List)
+        }
+        _ => None,
+    };
+    sources.add(key, origin, raw);
+}
+
+/// The line, from 1, in which the byte at `offset` stands.
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}

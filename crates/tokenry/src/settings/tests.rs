@@ -1,0 +1,163 @@
+//! Precedence and defaults; [`wrong`] has every way in which settings are refused.
+
+mod pepper;
+mod wrong;
+
+use std::{fs, time::Duration};
+
+use tempfile::TempDir;
+use tokenry_service::{Lifetime, Policy, Scheme};
+
+use super::*;
+
+/// A pepper of 32 bytes.
+const PEPPER: &str = "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+/// Settings from a `tokenry.toml` of this text, unless it is empty, and these variables.
+fn load(file: &str, variables: &[(&str, &str)], flags: Flags) -> Result<Settings, Vec<String>> {
+    let directory = TempDir::new().unwrap();
+    if !file.is_empty() {
+        fs::write(directory.path().join("tokenry.toml"), file).unwrap();
+    }
+    fs::write(directory.path().join("pepper"), format!("{PEPPER}\n")).unwrap();
+    fs::write(directory.path().join("old-pepper"), PEPPER.replace("k1", "k0")).unwrap();
+    fs::write(directory.path().join("short-pepper"), "k1:c2hvcnQ").unwrap();
+    fs::write(directory.path().join("long-pepper"), format!("k1:{}", "A".repeat(2000))).unwrap();
+    Settings::load(flags, &Environment::of(variables), directory.path())
+        .map_err(|problems| problems.iter().map(Problem::to_string).collect())
+}
+
+fn good(file: &str, variables: &[(&str, &str)]) -> Settings {
+    load(file, variables, Flags::default()).unwrap_or_else(|lines| panic!("{lines:?}"))
+}
+
+/// The lines that refuse it.
+fn refused(file: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    load(file, variables, Flags::default())
+        .err()
+        .unwrap_or_else(|| panic!("{file} {variables:?} was accepted"))
+}
+
+#[test]
+fn the_defaults_are_the_documented_ones() {
+    let settings = good("", &[]);
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.database_url.to_string(), "sqlite://tokenry.db");
+    assert_eq!((settings.store.pool_size, settings.store.pool_wait), (8, Duration::from_secs(2)));
+    assert_eq!(settings.service.prefix.as_str(), "pat_");
+    assert!(matches!(settings.service.hash.scheme, Scheme::Bcrypt));
+    assert_eq!(settings.service.hash.bcrypt_cost, 6);
+    assert_eq!(settings.service.policy, Policy::default());
+    let rates = Rates { failures_per_minute: NonZero::new(30), management_per_minute: NonZero::new(60) };
+    assert_eq!(settings.rates, rates);
+    assert_eq!(
+        settings.server,
+        Server { trusted_proxies: IpList::default(), max_staleness: Duration::ZERO, workers: None }
+    );
+    assert_eq!(settings.log, Log { filter: "info".to_owned(), requested: false, format: LogFormat::Text });
+}
+
+#[test]
+fn a_flag_is_over_the_environment_over_the_file_over_the_default() {
+    let file = "listen = \"127.0.0.3:3\"\ndatabase_url = \"sqlite://file.db\"";
+    let weak = ("DATABASE_URL", "sqlite://weak.db");
+    let strong = [("TOKENRY_LISTEN", "127.0.0.2:2"), ("TOKENRY_DATABASE_URL", "sqlite://strong.db"), weak];
+    let flags = || Flags {
+        config: None,
+        listen: Some("127.0.0.1:1".to_owned()),
+        database_url: Some("sqlite://flag.db".to_owned()),
+    };
+    for (file, variables, flags, listen, url) in [
+        (file, &strong[..], flags(), "127.0.0.1:1", "sqlite://flag.db"),
+        (file, &strong[..], Flags::default(), "127.0.0.2:2", "sqlite://strong.db"),
+        (file, &[weak][..], Flags::default(), "127.0.0.3:3", "sqlite://weak.db"),
+        (file, &[][..], Flags::default(), "127.0.0.3:3", "sqlite://file.db"),
+        ("", &[][..], Flags::default(), "127.0.0.1:8080", "sqlite://tokenry.db"),
+    ] {
+        let settings = load(file, variables, flags).unwrap_or_else(|lines| panic!("{lines:?}"));
+        assert_eq!(
+            (settings.listen.to_string(), settings.database_url.to_string()),
+            (listen.to_owned(), url.to_owned())
+        );
+    }
+}
+
+#[test]
+fn a_named_file_is_read_instead_of_the_usual_one() {
+    let directory = TempDir::new().unwrap();
+    let write = |name: &str, port: u16| {
+        fs::write(directory.path().join(name), format!("listen = \"127.0.0.1:{port}\"")).unwrap();
+    };
+    write("tokenry.toml", 1);
+    write("variable.toml", 2);
+    write("flag.toml", 3);
+    let port = |flag: Option<&str>, variables: &[(&str, &str)]| {
+        let flags = Flags { config: flag.map(PathBuf::from), ..Flags::default() };
+        Settings::load(flags, &Environment::of(variables), directory.path()).ok().unwrap().listen.port()
+    };
+    assert_eq!(port(None, &[]), 1);
+    assert_eq!(port(None, &[("TOKENRY_CONFIG", "variable.toml")]), 2);
+    assert_eq!(port(Some("flag.toml"), &[("TOKENRY_CONFIG", "variable.toml")]), 3);
+    let lines = refused("", &[("TOKENRY_CONFIG", "missing.toml")]);
+    assert_eq!(lines, ["missing.toml: does not exist; name another file with --config"]);
+}
+
+#[test]
+fn the_environment_reaches_every_key() {
+    for key in key::ALL {
+        let value = match &key.preset {
+            key::Preset::Text("") => PEPPER.to_owned(),
+            key::Preset::Text(text) => (*text).to_owned(),
+            key::Preset::Integer(number, _) => number.to_string(),
+            key::Preset::Switch(on) => on.to_string(),
+            key::Preset::List => "[]".to_owned(),
+        };
+        good("", &[(&key.variable(), &value)]);
+    }
+    let settings = good(
+        "[limits]\nmax_live_tokens = 7",
+        &[
+            ("TOKENRY_LIMITS__MAX_LIVE_TOKENS", "100"),
+            ("TOKENRY_LIMITS__CREATIONS_PER_HOUR", "0"),
+            ("TOKENRY_SERVER__TRUSTED_PROXIES", "10.0.0.1/8, ::ffff:192.0.2.1"),
+            ("TOKENRY_SERVER__WORKERS", "3"),
+            ("TOKENRY_TEST_POSTGRES", "anything"),
+            ("TOKENRY_LOG__FILTER", "warn"),
+            ("TOKENRY_LOG", "info,tokenry=trace"),
+        ],
+    );
+    assert_eq!(
+        (settings.service.policy.limits.max_live_tokens, settings.service.policy.limits.creations_per_hour),
+        (Some(100), None)
+    );
+    assert_eq!(settings.server.trusted_proxies, IpList::parse(&["10.0.0.0/8", "192.0.2.1"]).unwrap());
+    assert_eq!(settings.server.workers, NonZero::new(3));
+    assert_eq!((settings.log.filter.as_str(), settings.log.requested), ("info,tokenry=trace", true));
+    let listed = good("", &[("TOKENRY_SERVER__TRUSTED_PROXIES", "[\"10.0.0.1\", \"::1\"]")]);
+    assert_eq!(listed.server.trusted_proxies.to_texts(), ["10.0.0.1", "::1"]);
+}
+
+#[test]
+fn zero_switches_a_limit_off() {
+    let file = "[limits]\nmax_live_tokens = 0\ncreations_per_hour = 0\nfailures_per_minute = 0\n\
+                management_per_minute = 0\n[lifetime]\nmax_days = 0\nallow_never = true\ndefault_days = 0";
+    let settings = good(file, &[]);
+    let limits = tokenry_service::Limits { max_live_tokens: None, creations_per_hour: None };
+    let free = Policy { limits, default_lifetime: None, max_lifetime: None, allow_never: true };
+    assert_eq!(settings.service.policy, free);
+    assert_eq!(settings.rates, Rates { failures_per_minute: None, management_per_minute: None });
+    let month = good("[lifetime]\nmax_days = 30", &[]);
+    assert_eq!(month.service.policy.max_lifetime, Some(Lifetime::days(30)));
+}
+
+#[test]
+fn the_database_url_shows_itself_without_its_password() {
+    for (url, shown) in [
+        ("sqlite:///var/lib/tokenry.db", "sqlite:///var/lib/tokenry.db"),
+        ("postgres://me:hunter2@localhost:5433/tokens", "postgres://me@localhost:5433/tokens"),
+        ("postgres://localhost/tokens?password=hunter2", "postgres://localhost/tokens"),
+        ("postgres://me:hunt@er2@localhost/tokens", "postgres://me@localhost/tokens"),
+    ] {
+        assert_eq!(good("", &[("DATABASE_URL", url)]).database_url.to_string(), shown);
+    }
+}

@@ -1,0 +1,190 @@
+//! One line for each fault, which names the key, the place and what to change.
+
+use super::*;
+
+#[test]
+fn every_wrong_line_of_a_file_is_told_with_its_number() {
+    for (file, line) in [
+        ("listen = 8080", "listen: must be a text in quotes (tokenry.toml:1)"),
+        (
+            "\nlisten = \"8080\"",
+            "listen: must be an address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080 (tokenry.toml:2)",
+        ),
+        (
+            "databse_url = \"x\"",
+            "databse_url: is not a setting; the nearest is database_url (tokenry.toml:1)",
+        ),
+        (
+            "database_url = \"mysql://x\"",
+            "database_url: must begin with sqlite:// or postgres:// (tokenry.toml:1)",
+        ),
+        (
+            "database_url = \"sqlite://\"",
+            "database_url: must name a file, such as sqlite://tokenry.db, without parameters (tokenry.toml:1)",
+        ),
+        (
+            "[token]\nprefix = \"Pat\"",
+            "[token] prefix: must be words of lower-case letters and digits, each followed by `_`, at most 20 \
+             characters, such as pat_ or mcp_pat_ (tokenry.toml:2)",
+        ),
+        (
+            "[token]\nhash = \"md5\"",
+            "[token] hash: must be bcrypt, sha256, hmac-sha256 or argon2id (tokenry.toml:2)",
+        ),
+        (
+            "[token]\nhash = \"hmac-sha256\"",
+            "[token] hash: hmac-sha256 needs a pepper: name its file in pepper_files (tokenry.toml:2)",
+        ),
+        (
+            "[token]\nbcrypt_cost = 3",
+            "[token] bcrypt_cost: must be a whole number from 4 to 14 (tokenry.toml:2)",
+        ),
+        (
+            "[token]\nbcrypt_cost = 15",
+            "[token] bcrypt_cost: must be a whole number from 4 to 14 (tokenry.toml:2)",
+        ),
+        (
+            "[token]\nbcrypt_cost = 6.0",
+            "[token] bcrypt_cost: must be a whole number from 4 to 14 (tokenry.toml:2)",
+        ),
+        (
+            "[limits]\nmax_live_tokens = -1",
+            "[limits] max_live_tokens: must be a whole number from 0 to 1000000 (tokenry.toml:2)",
+        ),
+        (
+            "[limits]\n\nmax_tokens = 1",
+            "[limits] max_tokens: is not a setting; the nearest is [limits] max_live_tokens (tokenry.toml:3)",
+        ),
+        (
+            "[limit]\nmax_live_tokens = 1",
+            "[limit]: is not a table of settings; the nearest is [limits] (tokenry.toml:1)",
+        ),
+        ("max_days = 1", "max_days: is not a setting; the nearest is [lifetime] max_days (tokenry.toml:1)"),
+        ("limits = 1", "[limits]: must be a table (tokenry.toml:1)"),
+        (
+            "[limits.max_live_tokens]",
+            "[limits] max_live_tokens: must be a whole number from 0 to 1000000 (tokenry.toml:1)",
+        ),
+        (
+            "[lifetime]\ndefault_days = 0",
+            "[lifetime] default_days: must be at least 1, or set allow_never = true for tokens that never end \
+             (tokenry.toml:2)",
+        ),
+        ("[lifetime]\nallow_never = 1", "[lifetime] allow_never: must be true or false (tokenry.toml:2)"),
+        (
+            "[server]\ntrusted_proxies = \"10.0.0.1\"",
+            "[server] trusted_proxies: must be a list of texts, such as [\"a\", \"b\"] (tokenry.toml:2)",
+        ),
+        (
+            "[server]\ntrusted_proxies = [\"proxy\"]",
+            "[server] trusted_proxies: must be an IP address or a network such as 10.0.0.0/8 (tokenry.toml:2)",
+        ),
+        (
+            "[server]\nmax_staleness = \"1\"",
+            "[server] max_staleness: must be a span of time from 0s to 1h, such as 500ms or 2s (tokenry.toml:2)",
+        ),
+        (
+            "[database]\npool_wait = \"0s\"",
+            "[database] pool_wait: must be a span of time from 10ms to 1m, such as 500ms or 2s (tokenry.toml:2)",
+        ),
+        (
+            "[database]\npool_size = 0",
+            "[database] pool_size: must be a whole number from 1 to 1000 (tokenry.toml:2)",
+        ),
+        (
+            "[log]\nfilter = \"tokenry=loud\"",
+            "[log] filter: must be a level (error, warn, info, debug, trace) or directives such as info,tokenry=debug \
+             (tokenry.toml:2)",
+        ),
+        ("[log]\nformat = \"xml\"", "[log] format: must be text or json (tokenry.toml:2)"),
+        ("[token]\nprefix = 'a_'\nprefix = 'b_'", "tokenry.toml:3: duplicate key"),
+        ("listen = ", "tokenry.toml:1: string values must be quoted, expected literal string"),
+    ] {
+        assert_eq!(refused(file, &[]), [line], "{file}");
+    }
+}
+
+#[test]
+fn every_wrong_variable_is_told_by_its_name() {
+    for (name, value, line) in [
+        (
+            "TOKENRY_LIMITS__MAX_TOKENS",
+            "1",
+            "TOKENRY_LIMITS__MAX_TOKENS: is not a setting; the nearest is TOKENRY_LIMITS__MAX_LIVE_TOKENS",
+        ),
+        (
+            "TOKENRY_LIMITS_MAX_LIVE_TOKENS",
+            "1",
+            "TOKENRY_LIMITS_MAX_LIVE_TOKENS: is not a setting; the nearest is TOKENRY_LIMITS__MAX_LIVE_TOKENS",
+        ),
+        ("TOKENRY_LISTENS", "x", "TOKENRY_LISTENS: is not a setting; the nearest is TOKENRY_LISTEN"),
+        ("TOKENRY_CONFG", "x", "TOKENRY_CONFG: is not a setting; the nearest is TOKENRY_CONFIG"),
+        ("TOKENRY_LISTEN", "", "TOKENRY_LISTEN: is empty; give it a value or unset it"),
+        ("DATABASE_URL", "", "DATABASE_URL: is empty; give it a value or unset it"),
+        ("TOKENRY_CONFIG", "", "TOKENRY_CONFIG: is empty; give it a value or unset it"),
+        ("DATABASE_URL", "x", "database_url: must begin with sqlite:// or postgres:// (DATABASE_URL)"),
+        (
+            "TOKENRY_LIMITS__CREATIONS_PER_HOUR",
+            "five",
+            "[limits] creations_per_hour: must be a whole number from 0 to 1000000 (TOKENRY_LIMITS__CREATIONS_PER_HOUR)",
+        ),
+        (
+            "TOKENRY_LIFETIME__ALLOW_NEVER",
+            "yes",
+            "[lifetime] allow_never: must be true or false (TOKENRY_LIFETIME__ALLOW_NEVER)",
+        ),
+        (
+            "TOKENRY_SERVER__TRUSTED_PROXIES",
+            "10.0.0.1,,",
+            "[server] trusted_proxies: must be a list of texts, such as [\"a\", \"b\"] \
+             (TOKENRY_SERVER__TRUSTED_PROXIES)",
+        ),
+        (
+            "TOKENRY_SERVER__TRUSTED_PROXIES",
+            "[]\nother = []",
+            "[server] trusted_proxies: must be a list of texts, such as [\"a\", \"b\"] \
+             (TOKENRY_SERVER__TRUSTED_PROXIES)",
+        ),
+        (
+            "TOKENRY_LOG",
+            "tokenry=loud",
+            "[log] filter: must be a level (error, warn, info, debug, trace) or directives such as info,tokenry=debug \
+             (TOKENRY_LOG)",
+        ),
+    ] {
+        assert_eq!(refused("", &[(name, value)]), [line], "{name}={value}");
+    }
+}
+
+#[test]
+fn a_wrong_flag_is_told_by_its_name() {
+    let flags = Flags { listen: Some(":8080".to_owned()), ..Flags::default() };
+    let line = "listen: must be an address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080 (--listen)";
+    assert_eq!(load("", &[], flags).err().unwrap(), [line]);
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let lines = refused(
+        "listen = 1\nx = 2\n[token]\nhash = \"md5\"\npepper = \"k1\"\n[log]\nformat = \"xml\"",
+        &[("TOKENRY_X", "1"), ("TOKENRY_LIFETIME__DEFAULT_DAYS", "0")],
+    );
+    assert_eq!(lines.len(), 7, "{lines:#?}");
+}
+
+#[test]
+fn no_message_repeats_a_value() {
+    let file = "listen = \"hunter2\"\ndatabase_url = \"mysql://me:hunter2@db/x\"\n[token]\npepper = \"k:hunter2\"\n\
+                prefix = \"hunter2\"\nhash = \"hunter2\"\n[log]\nfilter = \"a=hunter2\"\n[server]\nmax_staleness = \"hunter2\"";
+    let lines = refused(
+        file,
+        &[("TOKENRY_TOKEN__BCRYPT_COST", "hunter2"), ("DATABASE_URL", "postgres://u:hunter2@x y/")],
+    );
+    assert!(lines.len() >= 8 && !lines.concat().contains("hunter2"), "{lines:#?}");
+    for broken in
+        ["database_url = \"postgres://me:hunter2@db/x", "database_url = hunter2", "pepper = k1:hunter2"]
+    {
+        let lines = refused(broken, &[]);
+        assert!(!lines.concat().contains("hunter2"), "{lines:?}");
+    }
+}

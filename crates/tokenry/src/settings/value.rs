@@ -1,0 +1,57 @@
+//! What the texts of settings mean. Messages say what to write instead and never repeat what was written.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
+    time::Duration,
+};
+
+use tokenry_service::IpList;
+use tracing_subscriber::EnvFilter;
+
+/// The form of the log on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// One line for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// An address and port; `localhost` is 127.0.0.1.
+pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
+    let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+    let local = local.map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    local
+        .or_else(|| text.parse().ok())
+        .ok_or_else(|| "must be an address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080".to_owned())
+}
+
+/// A span such as `500ms`, `2s` or `1m 30s`, within `range`.
+pub(super) fn span(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, String> {
+    let [least, most] = [range.start(), range.end()].map(|bound| humantime::format_duration(*bound));
+    let wrong = || format!("must be a span of time from {least} to {most}, such as 500ms or 2s");
+    humantime::parse_duration(text).ok().filter(|span| range.contains(span)).ok_or_else(wrong)
+}
+
+/// Addresses and networks.
+pub(super) fn networks(entries: &[String]) -> Result<IpList, String> {
+    IpList::parse(entries).map_err(|error| error.to_string())
+}
+
+/// A level or directives, as `EnvFilter` reads them.
+pub(super) fn log_filter(text: &str) -> Result<String, String> {
+    let filter = EnvFilter::builder().parse(text);
+    let wrong =
+        |_| "must be a level (error, warn, info, debug, trace) or directives such as info,tokenry=debug";
+    filter.map(|_| text.to_owned()).map_err(wrong).map_err(str::to_owned)
+}
+
+/// `text` or `json`.
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("must be text or json".to_owned()),
+    }
+}
