@@ -68,3 +68,8 @@ pub use crate::{
     routes::{HttpSettings, configure},
     source::TrustedProxies,
 };
+
+/// Compiles what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

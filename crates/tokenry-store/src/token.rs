@@ -5,7 +5,9 @@ mod list;
 pub(crate) mod row;
 
 use diesel::{dsl::count_star, prelude::*};
-use tokenry_domain::{Lookup, Revocation, SecretCheck, SecretHash, Token, TokenId, UnixMillis, UserId};
+use tokenry_domain::{
+    Actor, Lookup, Revocation, SecretCheck, SecretHash, Token, TokenId, UnixMillis, UserId,
+};
 
 pub use self::list::list;
 use self::row::{CredentialRow, SecretRow, TokenRow};
@@ -86,7 +88,8 @@ pub fn count_live(tx: &mut Tx<'_>, user_id: UserId, now: UnixMillis) -> Result<u
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// When this user's tokens made after `since` were made, oldest first, at most `limit`.
+/// When this user's newest tokens made after `since` were made, oldest first, at most `limit`. The seeded token, which
+/// nobody asked for, is left out.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -99,6 +102,7 @@ pub fn creations_since(
     let newest = tokens::table
         .filter(tokens::user_id.eq(IdValue(user_id.uuid())))
         .filter(tokens::created_at.gt(InstantValue(since)))
+        .filter(tokens::created_by.ne(Actor::System.to_string()))
         .order(tokens::created_at.desc())
         .limit(limit.into())
         .select(tokens::created_at);

@@ -29,7 +29,9 @@ pub enum UrlError {
     #[error("must name a file, such as sqlite://tokenry.db, without parameters")]
     File,
     /// `postgres://` without a host or database that can be read.
-    #[error("must look like postgres://user:password@host:5432/database")]
+    #[error(
+        "must look like postgres://user:password@host:5432/database, with / ? # @ in the password written as %2F %3F %23 %40"
+    )]
     Host,
     /// A remote PostgreSQL over a connection that this build cannot encrypt.
     #[error(
@@ -121,6 +123,10 @@ impl<'a> Parts<'a> {
         }
         let (rest, parameters) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+        // SECURITY: a raw `/` or `?` in a password would end the authority early and show half of it as the host.
+        if database.contains('@') || parameters.contains('@') {
+            return None;
+        }
         let (user, host) = match authority.rsplit_once('@') {
             Some((login, host)) => (Some(login.split_once(':').map_or(login, |(user, _)| user)), host),
             None => (None, authority),
@@ -189,7 +195,14 @@ mod tests {
         for text in ["sqlite://", "sqlite://:memory:", "sqlite://x.db?mode=ro", "sqlite://folder/"] {
             assert_eq!(refused(text), UrlError::File, "{text}");
         }
-        assert_eq!(refused("postgres://a b/c"), UrlError::Host);
+        for text in [
+            "postgres://a b/c",
+            "postgres://me:hun/ter2@db/x",
+            "postgres://me:hun?ter2@db/x",
+            "postgres://me:x#y@db/t",
+        ] {
+            assert_eq!(refused(text), UrlError::Host, "{text}");
+        }
     }
 
     #[test]

@@ -142,8 +142,11 @@ each_backend!(live_tokens_are_those_neither_revoked_nor_expired, |db| {
 each_backend!(creations_are_counted_in_a_sliding_window, |db| {
     let owner = db.user("alice");
     for made in [100, 200, 300, 400] {
-        db.token(&owner).with(|token| token.created_at = at(made)).insert();
+        db.token(&owner)
+            .with(|token| (token.created_at, token.created_by) = (at(made), Actor::Operator))
+            .insert();
     }
+    db.token(&owner).with(|token| token.created_at = at(350)).insert();
     let since =
         |since, limit| db.store().read(|tx| token::creations_since(tx, owner.id, at(since), limit)).unwrap();
     assert_eq!(since(100, 10), [at(200), at(300), at(400)]);

@@ -58,6 +58,11 @@ impl Console {
         self.write(&text)
     }
 
+    /// Writes what a change led to. Whoever wants it quiet asks for it by `--output json` or `name`, or not at all.
+    pub(crate) fn outcome(&mut self, view: &View) -> Result<(), Failure> {
+        if self.quiet && self.format == Format::Table { Ok(()) } else { self.answer(view) }
+    }
+
     /// Writes a secret to standard output, alone or as the member `token` of the JSON object; what else is known of it
     /// goes to standard error, unless that is to be quiet.
     ///

@@ -37,7 +37,6 @@ pub(crate) struct Settings {
     pub(crate) store: StoreSettings,
     /// What tokens look like, what may be made, how they are kept.
     pub(crate) service: tokenry_service::Settings,
-    #[allow(dead_code, reason = "for the rate limits of the HTTP shell")]
     pub(crate) rates: Rates,
     pub(crate) server: Server,
     pub(crate) log: Log,

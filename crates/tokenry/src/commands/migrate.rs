@@ -13,7 +13,7 @@ pub(crate) fn run(command: MigrateCommand, store: &Store, console: &mut Console)
     match command {
         MigrateCommand::Run => {
             let done = store.migrate()?;
-            console.answer(&names(&done))?;
+            console.outcome(&names(&done))?;
             console.note(&match done.len() {
                 0 => "the tables are up to date".to_owned(),
                 1 => "applied 1 migration".to_owned(),
@@ -23,7 +23,7 @@ pub(crate) fn run(command: MigrateCommand, store: &Store, console: &mut Console)
         MigrateCommand::Revert { yes } => {
             console.confirm("Undo the latest migration? What only it can hold is deleted.", yes)?;
             let undone: Vec<_> = store.revert_migration()?.into_iter().collect();
-            console.answer(&names(&undone))?;
+            console.outcome(&names(&undone))?;
             console.note(if undone.is_empty() {
                 "there is no migration to undo"
             } else {

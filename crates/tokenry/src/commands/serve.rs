@@ -14,7 +14,7 @@ use tokenry_service::{DatabaseUrl, Tokenry};
 use super::{start, token::view};
 use crate::{
     output::{Console, Failure},
-    settings::{Server, Settings},
+    settings::{Rates, Server, Settings},
 };
 
 /// The name of the file that holds the first token.
@@ -23,6 +23,7 @@ const BOOTSTRAP_FILE: &str = "tokenry-bootstrap-token";
 /// Answers requests until the process is told to stop.
 pub(crate) fn run(settings: Settings, console: &mut Console) -> Result<(), Failure> {
     let (url, listen, http) = (settings.database_url.clone(), settings.listen, settings.server.clone());
+    tell_what_is_not_enforced(&settings);
     let tokenry = start(settings)?;
     bootstrap(&tokenry, &url, console)?;
     let failed = |error: io::Error| {
@@ -30,6 +31,21 @@ pub(crate) fn run(settings: Settings, console: &mut Console) -> Result<(), Failu
             .next("choose another with --listen")
     };
     System::new().block_on(async { bind(tokenry, listen, http)?.await }).map_err(failed)
+}
+
+/// A limit that somebody relies on must not be silently missing.
+fn tell_what_is_not_enforced(settings: &Settings) {
+    let Rates { failures_per_minute, management_per_minute } = settings.rates;
+    if failures_per_minute.is_some() || management_per_minute.is_some() {
+        tracing::warn!(
+            "limits.failures_per_minute and management_per_minute are not enforced by this version"
+        );
+    }
+    if !settings.server.max_staleness.is_zero() {
+        tracing::warn!(
+            "server.max_staleness has no effect: this version reads the database for every verification"
+        );
+    }
 }
 
 /// A server that listens already, and answers once it is awaited.

@@ -91,7 +91,7 @@ fn update(args: &UpdateArgs, session: &Session, console: &mut Console) -> Result
         if_version: None,
     };
     let changed = session.tokenry.update(&session.call, args.id, changes)?;
-    console.answer(&session.view(&changed))
+    console.outcome(&session.view(&changed))
 }
 
 /// All tokens are looked up before one is revoked, so that a wrong id revokes nothing.
@@ -105,7 +105,7 @@ fn revoke(args: RevokeArgs, session: &Session, console: &mut Console) -> Result<
         }
     }
     let (now, before) = (revoked.len(), args.ids.len() - revoked.len());
-    console.answer(&View::list(&[], Vec::new(), revoked, json!({"revoked": now})))?;
+    console.outcome(&View::list(&[], Vec::new(), revoked, json!({"revoked": now})))?;
     let earlier = if before == 0 { String::new() } else { format!(", {before} had been revoked before") };
     console.note(&format!("revoked {now} token{}{earlier}", if now == 1 { "" } else { "s" }));
     Ok(())

@@ -56,7 +56,7 @@ fn add(args: AddArgs, Session { tokenry, call }: &Session, console: &mut Console
 }
 
 fn show(user: &User, console: &mut Console) -> Result<(), Failure> {
-    console.answer(&rows(std::slice::from_ref(user), to_json(user)))
+    console.outcome(&rows(std::slice::from_ref(user), to_json(user)))
 }
 
 fn rows(users: &[User], json: Value) -> View {

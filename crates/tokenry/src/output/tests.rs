@@ -99,6 +99,19 @@ fn an_answer_is_on_standard_output_even_when_quiet() {
 }
 
 #[test]
+fn the_outcome_of_a_change_is_left_out_when_quiet_unless_its_form_was_chosen() {
+    for (format, quiet, is_written) in [
+        (Format::Table, false, true),
+        (Format::Table, true, false),
+        (Format::Json, true, true),
+        (Format::Name, true, true),
+    ] {
+        let (out, _) = written(format, quiet, "", |console| console.outcome(&view()).unwrap());
+        assert_eq!(!out.is_empty(), is_written, "{format:?} {quiet}");
+    }
+}
+
+#[test]
 fn a_failure_is_one_line_or_a_problem_document() {
     let failure = Failure::not_found("no token 7\u{1b}").next("list them with `tokenry token list`");
     let fail = |console: &mut Console| assert_eq!(console.fail(&failure), ExitCode::from(5));

@@ -1,0 +1,55 @@
+//! A working directory of its own for one test.
+
+use std::path::PathBuf;
+
+use assert_cmd::Command;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder in which the binary runs, with a database of its own.
+pub(crate) struct Folder(TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self(TempDir::new().expect("a temporary folder"))
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The binary, without the variables of whoever runs the test.
+    pub(crate) fn tokenry(&self) -> Command {
+        Command::from_std(self.process())
+    }
+
+    /// The same, to be started and left running.
+    pub(crate) fn process(&self) -> std::process::Command {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tokenry"));
+        let inherited =
+            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TOKENRY_"));
+        for (name, _) in inherited {
+            command.env_remove(name);
+        }
+        command.env_remove("DATABASE_URL").current_dir(self.0.path());
+        command
+    }
+
+    /// What this command line prints, which has to succeed.
+    pub(crate) fn output(&self, line: &str) -> String {
+        let assert = self.tokenry().args(line.split_whitespace()).assert().success();
+        String::from_utf8(assert.get_output().stdout.clone()).expect("UTF-8")
+    }
+
+    /// The same as JSON.
+    pub(crate) fn json(&self, line: &str) -> Value {
+        serde_json::from_str(&self.output(&format!("{line} --output json"))).expect("JSON")
+    }
+
+    /// The status and the standard error of this command line, which prints nothing on standard output.
+    pub(crate) fn failure(&self, line: &str) -> (i32, String) {
+        let assert = self.tokenry().args(line.split_whitespace()).assert().failure().stdout("");
+        let output = assert.get_output();
+        (output.status.code().expect("an exit status"), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}

@@ -1,0 +1,6 @@
+//! The binary as people and scripts see it.
+
+mod folder;
+mod grammar;
+mod serve;
+mod tokens;
