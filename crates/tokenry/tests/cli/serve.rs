@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     process::{Child, Stdio},
+    sync::{Arc, Mutex},
 };
 
 use crate::folder::Folder;
@@ -12,24 +13,38 @@ use crate::folder::Folder;
 struct Server {
     process: Child,
     address: String,
+    log: Arc<Mutex<String>>,
 }
 
 impl Server {
     fn start(folder: &Folder) -> Self {
+        Self::logging(folder, "info")
+    }
+
+    fn logging(folder: &Folder, filter: &str) -> Self {
         let mut command = folder.process();
-        command.args(["serve", "--listen", "127.0.0.1:0"]).env("TOKENRY_LOG__FORMAT", "json");
+        command
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("TOKENRY_LOG__FORMAT", "json")
+            .env("TOKENRY_LOG", filter);
         let mut process =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
-        let log = BufReader::new(process.stderr.take().expect("a pipe"));
+        let pipe = BufReader::new(process.stderr.take().expect("a pipe"));
+        let log = Arc::new(Mutex::new(String::new()));
         let told = |line: String| {
             let event: serde_json::Value = serde_json::from_str(&line).ok()?;
             Some(event.get("address")?.as_str()?.to_owned())
         };
-        let mut lines = log.lines().map_while(Result::ok);
+        let copy = log.clone();
+        let mut lines = pipe.lines().map_while(Result::ok).inspect(move |line| {
+            let mut log = copy.lock().expect("a whole log");
+            log.push_str(line);
+            log.push('\n');
+        });
         let address = lines.find_map(told).expect("the address it listens on");
         // Read on, so that the server never waits for its log.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { process, address }
+        Self { process, address, log }
     }
 
     fn get(&self, path: &str, token: &str) -> String {
@@ -92,4 +107,39 @@ fn an_address_in_use_is_told() {
     let assert = other.tokenry().args(["serve", "--quiet", "--listen", &server.address]).assert().code(1);
     let text = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
     assert!(text.contains(&format!("cannot listen on {}", server.address)), "{text}");
+}
+
+#[test]
+fn the_trace_log_and_the_database_of_a_real_server_hold_no_plaintext() {
+    let folder = Folder::new();
+    let server = Server::logging(&folder, "trace");
+    let first = std::fs::read_to_string(folder.path("tokenry-bootstrap-token")).expect("the kept token");
+    let second = folder.output("token create --user admin --name ci --scope * --quiet");
+    let (first, second) = (first.trim(), second.trim());
+    let wrong = format!("{}x", &second[..second.len() - 1]);
+    for (path, token) in [
+        ("/api/v1/me", first),
+        ("/api/v1/tokens", second),
+        (&format!("/api/v1/tokens?search={second}"), second),
+        (&format!("/{second}"), second),
+        ("/api/v1/me", &wrong),
+        ("/api/v1/me", &format!("{second}, Bearer {first}")),
+    ] {
+        assert!(server.get(path, token).starts_with("HTTP/1.1 "));
+    }
+    let database: Vec<u8> = ["tokenry.db", "tokenry.db-wal"]
+        .iter()
+        .filter_map(|name| std::fs::read(folder.path(name)).ok())
+        .flatten()
+        .collect();
+    let database = String::from_utf8_lossy(&database).into_owned();
+    let log = server.log.lock().expect("a whole log").clone();
+    assert!(log.contains("TRACE") && log.contains("/api/v1/tokens") && database.contains(&second[..16]));
+    for secret in [first, second] {
+        for part in secret.as_bytes()[16..59].windows(8).map(|part| std::str::from_utf8(part).expect("ASCII"))
+        {
+            assert!(!log.contains(part), "a part of a secret is in the log");
+            assert!(!database.contains(part), "a part of a secret is in the database");
+        }
+    }
 }
