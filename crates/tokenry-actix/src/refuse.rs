@@ -85,6 +85,7 @@ impl From<IssueError> for ApiError {
                 detail: format!("At most {limit} tokens can be created within an hour.").into(),
             },
             IssueError::Store(error) => error.into(),
+            IssueError::Busy => Self::unavailable(IssueError::Busy, 1),
             error => Self::internal(error),
         }
     }

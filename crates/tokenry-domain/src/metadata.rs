@@ -38,6 +38,13 @@ impl Metadata {
         Ok(metadata)
     }
 
+    /// Wraps an object that was accepted before and read back. Its text may have grown meanwhile: `jsonb` writes `1e16`
+    /// as seventeen digits.
+    #[must_use]
+    pub fn from_stored(object: Map<String, Value>) -> Self {
+        Self(object)
+    }
+
     /// The object as a JSON value.
     #[must_use]
     pub fn to_value(&self) -> Value {

@@ -28,7 +28,10 @@ impl Tokenry {
         let user_id = UserId::new(now, rng.bytes()?);
         let Fresh { secret, hash, check, id_bytes } = Fresh::generate(self)?;
         let (lookup, suffix) = (secret.lookup(), secret.suffix());
+        let beyond = || StoreError::Bug("the clock stands at the end of time".to_owned());
+        let ends = now.checked_add(LIFETIME).ok_or_else(beyond)?;
         let seeded = self.0.store.write(move |tx| {
+            lock_admin(tx)?;
             let mut row = instance::lock(tx)?;
             if row.bootstrapped_at.is_some() {
                 return Ok(None);
@@ -45,7 +48,7 @@ impl Tokenry {
                 scopes: ScopeSet::from_iter([Scope::All]),
                 inactive_at: None,
                 not_before: None,
-                expires_at: now.checked_add(LIFETIME),
+                expires_at: Some(ends),
                 last_used_at: None,
                 last_used_ip: None,
                 allowed_ips: IpList::default(),
@@ -64,6 +67,15 @@ impl Tokenry {
         })?;
         Ok(seeded.map(|(token, owner)| Issued { token, owner, secret }))
     }
+}
+
+/// Users are locked before the instance, as everywhere.
+fn lock_admin(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let subject = Subject::parse("admin").map_err(defect)?;
+    if let Some(user) = user::find_by_subject(tx, &subject)? {
+        user::lock(tx, user.id)?;
+    }
+    Ok(())
 }
 
 fn admin(tx: &mut Tx<'_>, id: UserId, signature: &Signature) -> Result<User, StoreError> {

@@ -132,15 +132,19 @@ impl Caller {
     }
 
     /// Looks again, inside the unit of work, whether a caller who was let in is still entitled: their account may
-    /// have been disabled or their token ended since.
+    /// have been disabled, or their token ended or narrowed since. The token's row is locked, so that neither can
+    /// happen before the unit ends.
     pub(crate) fn still_entitled(&self, tx: &mut Tx<'_>, now: UnixMillis) -> Result<bool, StoreError> {
         let Some(user) = self.user() else { return Ok(true) };
         if tokenry_store::user::find(tx, user.id)?.is_none_or(|user| user.is_disabled()) {
             return Ok(false);
         }
         let Some(token) = self.token() else { return Ok(true) };
-        let status = tokenry_store::token::find(tx, token.id)?.map(|token| token.status(now));
-        Ok(status == Some(tokenry_domain::Status::Active))
+        let Some(current) = tokenry_store::token::lock(tx, token.id)? else { return Ok(false) };
+        let is_as_verified = current.scopes == token.scopes
+            && current.expires_at == token.expires_at
+            && current.allowed_ips == token.allowed_ips;
+        Ok(is_as_verified && current.status(now) == tokenry_domain::Status::Active)
     }
 }
 

@@ -26,11 +26,16 @@ pub(crate) struct Busy;
 type Job = Box<dyn FnOnce() + Send>;
 
 impl HashPool {
+    /// As many threads as there are cores but one, so that slow hashes leave a core to everything else.
     pub(crate) fn start() -> Result<Self, StoreError> {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self::with_threads(cores.saturating_sub(1).max(1))
+    }
+
+    pub(crate) fn with_threads(threads: usize) -> Result<Self, StoreError> {
         let (queue, jobs) = sync_channel::<Job>(QUEUE);
         let jobs = Arc::new(Mutex::new(jobs));
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        for _ in 0..cores.saturating_sub(1).max(1) {
+        for _ in 0..threads {
             let jobs = jobs.clone();
             std::thread::Builder::new()
                 .name("tokenry-hash".to_owned())
@@ -38,6 +43,11 @@ impl HashPool {
                 .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         }
         Ok(Self { queue })
+    }
+
+    /// Does the work some time, unless too much waits.
+    pub(crate) fn submit(&self, work: impl FnOnce() + Send + 'static) {
+        let _ = self.queue.try_send(Box::new(work));
     }
 
     pub(crate) async fn run<T: Send + 'static>(

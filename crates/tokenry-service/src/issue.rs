@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use tokenry_crypto::{PlainToken, RngError, SecretRng};
 use tokenry_domain::{
-    Catalog, EventKind, Expiry, Lifetime, Policy, Scope, SecretCheck, SecretHash, Token, TokenId, UnixMillis,
-    User, UserId,
+    Catalog, EventKind, Expiry, Lifetime, Limits, Policy, Scope, SecretCheck, SecretHash, Token, TokenId,
+    UnixMillis, User, UserId,
 };
 use tokenry_store::{StoreError, Tx, token, user};
 
@@ -15,6 +15,7 @@ use crate::{
     denial::Denial,
     draft::Draft,
     field::FieldError,
+    hash_pool::Busy,
     tokenry::Tokenry,
 };
 
@@ -77,6 +78,9 @@ pub enum IssueError {
         /// When the next one is allowed.
         resets_at: UnixMillis,
     },
+    /// Too many secrets wait to be hashed; nothing was made.
+    #[error("too many creations are waiting")]
+    Busy,
     /// The operating system gave no randomness.
     #[error(transparent)]
     Randomness(#[from] RngError),
@@ -97,6 +101,8 @@ impl Tokenry {
             return Err(IssueError::NoSuchUser);
         }
         let draft = Draft::check(&self.0.policy, &self.0.catalog, call, new)?;
+        // What the unit of work decides exactly is asked before the work of a hash is done for nothing.
+        self.0.store.read(|tx| within_limits(tx, self.0.policy.limits, owner, call.now))?;
         // A taken public id is drawn again; twice in a row would be a broken random generator.
         for _ in 0..3 {
             match self.issue_once(call, owner, &draft) {
@@ -153,11 +159,15 @@ pub(crate) struct Fresh {
 }
 
 impl Fresh {
-    pub(crate) fn generate(tokenry: &Tokenry) -> Result<Self, RngError> {
+    pub(crate) fn generate(tokenry: &Tokenry) -> Result<Self, IssueError> {
         let mut rng = SecretRng::os();
         let secret = PlainToken::generate(&tokenry.0.prefix, &mut rng)?;
-        let hash = tokenry.0.hasher.hash(&secret, &mut rng)?;
-        Ok(Self { check: secret.check(), hash, secret, id_bytes: rng.bytes()? })
+        let id_bytes = rng.bytes()?;
+        let hasher = tokenry.0.hasher.clone();
+        let hashed =
+            tokenry.0.hash_pool.run(move || hasher.hash(&secret, &mut rng).map(|hash| (secret, hash)));
+        let (secret, hash) = futures_executor::block_on(hashed).map_err(|Busy| IssueError::Busy)??;
+        Ok(Self { check: secret.check(), hash, secret, id_bytes })
     }
 }
 
@@ -183,20 +193,26 @@ impl Unit {
         for scope in draft.scopes.iter() {
             self.caller.can_pass_on(&self.catalog, &owner, scope)?;
         }
-        if let Some(limit) = self.policy.limits.max_live_tokens
-            && token::count_live(tx, owner.id, now)? >= u64::from(limit)
-        {
-            return Err(IssueError::TokenLimitReached { limit });
-        }
-        if let Some(limit) = self.policy.limits.creations_per_hour {
-            let made = token::creations_since(tx, owner.id, now.saturating_sub(HOUR), limit)?;
-            if made.len() >= limit as usize {
-                let resets_at = made.first().and_then(|oldest| oldest.checked_add(HOUR)).unwrap_or(now);
-                return Err(IssueError::CreationRateReached { limit, resets_at });
-            }
-        }
+        within_limits(tx, self.policy.limits, owner.id, now)?;
         Ok(owner)
     }
+}
+
+/// Refuses one more token than the limits allow.
+fn within_limits(tx: &mut Tx<'_>, limits: Limits, owner: UserId, now: UnixMillis) -> Result<(), IssueError> {
+    if let Some(limit) = limits.max_live_tokens
+        && token::count_live(tx, owner, now)? >= u64::from(limit)
+    {
+        return Err(IssueError::TokenLimitReached { limit });
+    }
+    if let Some(limit) = limits.creations_per_hour {
+        let made = token::creations_since(tx, owner, now.saturating_sub(HOUR), limit)?;
+        if made.len() >= limit as usize {
+            let resets_at = made.first().and_then(|oldest| oldest.checked_add(HOUR)).unwrap_or(now);
+            return Err(IssueError::CreationRateReached { limit, resets_at });
+        }
+    }
+    Ok(())
 }
 
 /// The window of the creation limit.

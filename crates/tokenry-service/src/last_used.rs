@@ -20,6 +20,8 @@ use crate::{tokenry::Tokenry, verify::VerifiedToken};
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How many tokens' uses may wait; further tokens are left out until the next write.
 const WAITING: usize = 100_000;
+/// How many tokens share one transaction.
+const BATCH: usize = 200;
 /// A use this soon after the one that is stored, from the same address, is not worth a write.
 const COALESCED: Duration = Duration::from_secs(60);
 
@@ -68,39 +70,41 @@ impl Tokenry {
         if is_recent && token.last_used_ip == source {
             return;
         }
-        let mut waiting = locked(&self.0.last_used.waiting);
-        if waiting.len() < WAITING || waiting.contains_key(&token.id) {
-            newest(&mut waiting, token.id, (now, source));
-        }
+        wait(&mut locked(&self.0.last_used.waiting), token.id, (now, source));
     }
 }
 
 fn write(store: &Store, waiting: &Waiting) {
-    let uses: Vec<_> = std::mem::take(&mut *locked(waiting)).into_iter().collect();
-    if uses.is_empty() {
-        return;
-    }
-    let batch = uses.clone();
-    let written = store.write(move |tx| {
-        for (id, (at, ip)) in batch {
-            token::mark_used(tx, id, at, ip)?;
-        }
-        Ok::<(), StoreError>(())
-    });
-    if let Err(error) = written {
-        tracing::warn!(%error, tokens = uses.len(), "last uses were not written and wait");
-        let mut waiting = locked(waiting);
-        for (id, used) in uses {
-            newest(&mut waiting, id, used);
+    let mut uses: Vec<_> = std::mem::take(&mut *locked(waiting)).into_iter().collect();
+    // Nodes that write the same tokens lock them in one order, and each only for a moment.
+    uses.sort_unstable_by_key(|(id, _)| *id);
+    for batch in uses.chunks(BATCH) {
+        let rows = batch.to_vec();
+        let written = store.write(move |tx| {
+            for (id, (at, ip)) in rows {
+                token::mark_used(tx, id, at, ip)?;
+            }
+            Ok::<(), StoreError>(())
+        });
+        if let Err(error) = written {
+            tracing::warn!(%error, tokens = batch.len(), "last uses were not written and wait");
+            let mut waiting = locked(waiting);
+            for (id, used) in batch {
+                wait(&mut waiting, *id, *used);
+            }
         }
     }
 }
 
-fn newest(
+/// Keeps the newest use of each token, of as many as may wait.
+fn wait(
     waiting: &mut HashMap<TokenId, (UnixMillis, Option<IpAddr>)>,
     id: TokenId,
     used: (UnixMillis, Option<IpAddr>),
 ) {
+    if waiting.len() >= WAITING && !waiting.contains_key(&id) {
+        return;
+    }
     let known = waiting.entry(id).or_insert(used);
     if known.0 < used.0 {
         *known = used;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use thiserror::Error;
 use tokenry_domain::{EventKind, Reason, Revocation, TokenId};
-use tokenry_store::{StoreError, token};
+use tokenry_store::{StoreError, token, user};
 
 use crate::{
     audit::{Signature, detail},
@@ -44,6 +44,8 @@ impl Tokenry {
         self.0.store.write(move |tx| {
             let found = token::find(tx, id)?.filter(|token| caller.may_manage(token.user_id));
             let token = found.ok_or(RevokeError::NotFound)?;
+            // Waits for a creation with this very token that is about to commit, so that it is seen afterwards.
+            user::lock(tx, token.user_id)?;
             let why = reason.as_ref().map_or(Value::Null, |reason| Value::from(reason.as_str()));
             let revocation = Revocation { at: signature.at, by: signature.actor, reason };
             let is_first = token::mark_revoked(tx, id, &revocation)?;

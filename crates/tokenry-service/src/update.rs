@@ -209,6 +209,12 @@ impl Unit {
         for scope in added() {
             self.caller.can_pass_on(&self.catalog, owner, scope)?;
         }
+        let ceiling = self.catalog.of_role(&owner.role);
+        let beyond =
+            after.scopes.iter().find(|scope| !before.scopes.contains(scope) && !ceiling.can_pass_on(scope));
+        if let Some(scope) = beyond {
+            return Err(Denial::beyond_role(scope, &owner.role));
+        }
         let resumes = before.inactive_at.is_some() && after.inactive_at.is_none();
         if resumes {
             for scope in after.scopes.iter() {

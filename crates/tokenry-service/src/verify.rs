@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use quick_cache::sync::Cache;
 use thiserror::Error;
-use tokenry_crypto::{Hasher, Match, ParseError, PlainToken, Proof, SecretRng};
+use tokenry_crypto::{Hasher, Match, ParseError, PlainToken, Proof, SecretRng, UnreadableHash};
 use tokenry_domain::{Effective, Scope, ScopeSet, SecretHash, Status, Token, TokenId, UnixMillis, User};
 use tokenry_store::{Credential, Store, StoreError, token};
 
@@ -67,6 +67,10 @@ pub enum VerifyError {
     /// The database could not answer. It never means "no such token".
     #[error("token store unavailable")]
     Store(#[from] StoreError),
+    /// The stored hash cannot be compared here and now: its pepper is not configured, or there is no memory for it.
+    /// It never means that the token is wrong.
+    #[error("stored hash unreadable")]
+    Unreadable(#[source] UnreadableHash),
     /// Too many secrets wait to be hashed.
     #[error("too many verifications are waiting")]
     Busy,
@@ -179,16 +183,24 @@ impl Tokenry {
             token_id: credential.token.id,
             hash: credential.hash.clone(),
         };
-        let matches =
-            if self.0.hasher.is_slow(&credential.hash) || !self.0.hasher.is_current(&credential.hash) {
-                self.0.hash_pool.run(move || work.matches(&plain)).await.map_err(|Busy| VerifyError::Busy)?
-            } else {
-                work.matches(&plain)
-            };
-        if !matches {
+        let (plain, work, outcome) = if self.0.hasher.is_slow(&credential.hash) {
+            let compared = self.0.hash_pool.run(move || {
+                let outcome = work.matches(&plain);
+                (plain, work, outcome)
+            });
+            compared.await.map_err(|Busy| VerifyError::Busy)?
+        } else {
+            let outcome = work.matches(&plain);
+            (plain, work, outcome)
+        };
+        if !outcome.map_err(VerifyError::Unreadable)? {
             return Ok(None);
         }
         self.0.proofs.0.insert(proof, ());
+        if !self.0.hasher.is_current(&credential.hash) {
+            // Behind the answer, on a thread of its own: a database that cannot be written refuses nobody.
+            self.0.upgrades.submit(move || work.upgrade(&plain));
+        }
         Ok(Some(credential))
     }
 }
@@ -215,18 +227,17 @@ struct HashWork {
 }
 
 impl HashWork {
-    fn matches(self, plain: &PlainToken) -> bool {
+    /// A hash that nobody can read matches no token. One that only this process cannot read, now, is no verdict.
+    fn matches(&self, plain: &PlainToken) -> Result<bool, UnreadableHash> {
         match self.hasher.matches(plain, &self.hash) {
-            Match::Yes => {
-                if !self.hasher.is_current(&self.hash) {
-                    self.upgrade(plain);
-                }
-                true
-            }
-            Match::No => false,
+            Match::Yes => Ok(true),
+            Match::No => Ok(false),
             Match::Unreadable(why) => {
-                tracing::error!(token_id = %self.token_id, %why, "a stored hash cannot be read and matches no token");
-                false
+                tracing::error!(token_id = %self.token_id, %why, "a stored hash cannot be read");
+                match why {
+                    UnreadableHash::Pepper | UnreadableHash::Memory => Err(why),
+                    _ => Ok(false),
+                }
             }
         }
     }

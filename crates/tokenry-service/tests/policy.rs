@@ -243,6 +243,32 @@ each_backend!(a_caller_who_lost_the_right_meanwhile_is_refused, |db| {
     assert!(matches!(outcome, Err(IssueError::OwnerDisabled)));
 });
 
+each_backend!(a_caller_narrowed_meanwhile_passes_on_nothing_of_what_it_had, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let no = TokenChanges::default;
+    for narrowing in [
+        scopes(&["tokens:write"]),
+        TokenChanges { expiry: Some(Expiry::In(Lifetime::days(1))), ..no() },
+        TokenChanges { allowed_ips: Some(vec!["10.0.0.1".to_owned()]), ..no() },
+    ] {
+        let (own, text) = issue(&tokenry, &alice, &["*"]);
+        let call = with_token(&tokenry, &text, 1);
+        tokenry.update(&operator(1), own.id, narrowing).unwrap();
+        let outcome = tokenry.issue(&call, alice.id, new("heir", &["a:read"]));
+        assert!(matches!(outcome, Err(IssueError::Denied(Denial::NoLongerEntitled))));
+    }
+});
+
+each_backend!(an_update_stores_no_scope_that_a_creation_would_refuse, |db| {
+    let tokenry = service(db);
+    let (token, _) = issue(&tokenry, &user(&tokenry, "alice", "user"), &["*"]);
+    for beyond in ["admin:write", "introspect"] {
+        let outcome = tokenry.update(&operator(1), token.id, scopes(&[beyond]));
+        assert!(matches!(outcome, Err(UpdateError::Denied(Denial::Beyond(_)))), "{beyond}");
+    }
+});
+
 each_backend!(a_revoked_or_expired_token_stays_so, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");

@@ -49,7 +49,7 @@ pub struct Store(pub(crate) Arc<Backend>);
 
 pub(crate) enum Backend {
     #[cfg(feature = "sqlite")]
-    Sqlite { readers: Pool<Manager<SqliteConnection>>, writer: Writer },
+    Sqlite { readers: Pool<Manager<SqliteConnection>>, live: Pool<Manager<SqliteConnection>>, writer: Writer },
     #[cfg(feature = "postgres")]
     Postgres { pool: Pool<Manager<PgConnection>>, live: BatchReader },
 }
@@ -65,11 +65,12 @@ impl Store {
             Location::Sqlite(path) => {
                 let path = sqlite_file(path)?;
                 let writer = Writer::start(&Manager::new(path.clone(), prepare_sqlite_writer))?;
-                let readers = Manager::new(path, prepare_sqlite_reader);
-                Backend::Sqlite {
-                    readers: pool::pool(readers, settings.pool_size, settings.pool_wait),
-                    writer,
-                }
+                let readers = || {
+                    let manager = Manager::new(path.clone(), prepare_sqlite_reader);
+                    pool::pool(manager, settings.pool_size, settings.pool_wait)
+                };
+                // Verification has connections of its own, so that long lists cannot keep it waiting.
+                Backend::Sqlite { readers: readers(), live: readers(), writer }
             }
             #[cfg(feature = "postgres")]
             Location::Postgres(url) => {
@@ -100,9 +101,11 @@ impl Store {
                 pool::transaction(readers, |c| caught(|| work(&mut Tx::Sqlite(c))))
             }
             #[cfg(feature = "postgres")]
-            Backend::Postgres { pool, .. } => {
-                pool::transaction(pool, |c| caught(|| work(&mut Tx::Postgres(c))))
-            }
+            Backend::Postgres { pool, .. } => pool::transaction(pool, |c| {
+                c.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    .map_err(StoreError::from)?;
+                caught(|| work(&mut Tx::Postgres(c)))
+            }),
         }
     }
 

@@ -87,14 +87,20 @@ impl Reader {
             let batch: Vec<Waiting> =
                 std::iter::once(first).chain(waiting.try_iter().take(BATCH - 1)).collect();
             match self.read(&batch) {
-                Ok(mut found) => {
+                Ok(found) => {
                     for Waiting { lookup, answer } in batch {
-                        let row = found.remove(lookup.as_str()).transpose();
-                        if let Ok(Some(credential)) = &row {
-                            // Several requests with one token may share a batch.
-                            found.insert(lookup.as_str().to_owned(), Ok(credential.clone()));
-                        }
-                        let _ = answer.send(row);
+                        // Several requests with one token may share a batch.
+                        let _ = answer.send(found.get(lookup.as_str()).cloned().transpose());
+                    }
+                }
+                // One row that cannot be read must not refuse the others.
+                Err(StoreError::Corrupt(_)) if batch.len() > 1 => {
+                    for Waiting { lookup, answer } in batch {
+                        let one = [Waiting { lookup, answer: oneshot::channel().0 }];
+                        let found = self.read(&one);
+                        let [Waiting { lookup, .. }] = one;
+                        let _ = answer
+                            .send(found.and_then(|found| found.get(lookup.as_str()).cloned().transpose()));
                     }
                 }
                 Err(error) => {
@@ -116,6 +122,7 @@ impl Reader {
         if let Some(connection) = &mut self.connection {
             match select(connection, batch) {
                 Ok(found) => return Ok(found),
+                Err(error @ StoreError::Corrupt(_)) => return Err(error),
                 Err(error) => {
                     tracing::warn!(%error, "the reader's connection failed and is replaced");
                     self.connection = None;
@@ -123,9 +130,11 @@ impl Reader {
             }
         }
         let mut connection = self.manager.open()?;
-        let found = select(&mut connection, batch)?;
-        self.connection = Some(connection);
-        Ok(found)
+        let found = select(&mut connection, batch);
+        if !matches!(found, Err(StoreError::Unavailable(_))) {
+            self.connection = Some(connection);
+        }
+        found
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn allowed_ips(value: &Value) -> Result<IpList, StoreError> {
 
 pub(crate) fn metadata(value: Value) -> Result<Metadata, StoreError> {
     match value {
-        Value::Object(object) => Metadata::parse(object).map_err(|error| corrupt("metadata", error)),
+        Value::Object(object) => Ok(Metadata::from_stored(object)),
         _ => Err(corrupt("metadata", "not an object")),
     }
 }

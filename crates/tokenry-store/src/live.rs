@@ -31,7 +31,7 @@ impl Store {
     pub async fn credential(&self, lookup: &Lookup) -> Result<Option<Credential>, StoreError> {
         match &*self.0 {
             #[cfg(feature = "sqlite")]
-            Backend::Sqlite { readers, .. } => crate::pool::single_read(readers, |c| {
+            Backend::Sqlite { live, .. } => crate::pool::single_read(live, |c| {
                 crate::token::find_credential(&mut crate::backend::Tx::Sqlite(c), lookup)
             }),
             #[cfg(feature = "postgres")]

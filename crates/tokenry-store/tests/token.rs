@@ -267,3 +267,14 @@ fn walk(db: &TestDatabase, sort: &str) -> Vec<tokenry_domain::TokenId> {
         }
     }
 }
+
+each_backend!(metadata_at_its_limit_reads_back_however_the_database_writes_numbers, |db| {
+    let owner = db.user("alice");
+    let numbers = vec![serde_json::json!(1e16); 500];
+    let object = serde_json::json!({ "a": numbers });
+    let serde_json::Value::Object(object) = object else { panic!("an object") };
+    let token = db.token(&owner).with(|token| token.metadata = Metadata::parse(object).unwrap()).insert();
+    let stored = find(db, &token).metadata.to_value();
+    assert_eq!(stored["a"][499].as_f64(), Some(1e16));
+    assert_eq!(page(db, &TokenFilter::default(), "name", 10, None).total, 1);
+});
