@@ -50,6 +50,19 @@ impl HashPool {
         let _ = self.queue.try_send(Box::new(work));
     }
 
+    /// Does the work and waits for it, also for a place in the queue: for callers whose thread may be blocked.
+    pub(crate) fn wait<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Busy> {
+        let (answer, answered) = sync_channel(1);
+        let job = Box::new(move || {
+            let _ = answer.send(work());
+        });
+        self.queue.send(job).map_err(|_| Busy)?;
+        answered.recv().map_err(|_| Busy)
+    }
+
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

@@ -164,9 +164,10 @@ impl Fresh {
         let secret = PlainToken::generate(&tokenry.0.prefix, &mut rng)?;
         let id_bytes = rng.bytes()?;
         let hasher = tokenry.0.hasher.clone();
+        // Creations wait for each other, and never for a place that a verification could need.
         let hashed =
-            tokenry.0.hash_pool.run(move || hasher.hash(&secret, &mut rng).map(|hash| (secret, hash)));
-        let (secret, hash) = futures_executor::block_on(hashed).map_err(|Busy| IssueError::Busy)??;
+            tokenry.0.rewrites.wait(move || hasher.hash(&secret, &mut rng).map(|hash| (secret, hash)));
+        let (secret, hash) = hashed.map_err(|Busy| IssueError::Busy)??;
         Ok(Self { check: secret.check(), hash, secret, id_bytes })
     }
 }

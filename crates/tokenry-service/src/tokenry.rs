@@ -22,8 +22,8 @@ pub(crate) struct Inner {
     pub(crate) cursor_key: SealKey,
     pub(crate) proofs: Proofs,
     pub(crate) hash_pool: HashPool,
-    /// Rewrites stored hashes after the settings changed, one after another.
-    pub(crate) upgrades: HashPool,
+    /// Makes stored hashes, of new tokens and after the settings changed, one after another.
+    pub(crate) rewrites: HashPool,
     pub(crate) last_used: LastUsed,
 }
 
@@ -61,7 +61,7 @@ impl Tokenry {
         Ok(Self(Arc::new(Inner {
             proofs: Proofs::new(),
             hash_pool: HashPool::start()?,
-            upgrades: HashPool::with_threads(1)?,
+            rewrites: HashPool::with_threads(1)?,
             last_used: LastUsed::start(store.clone())?,
             store,
             prefix: settings.prefix,

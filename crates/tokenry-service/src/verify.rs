@@ -199,7 +199,7 @@ impl Tokenry {
         self.0.proofs.0.insert(proof, ());
         if !self.0.hasher.is_current(&credential.hash) {
             // Behind the answer, on a thread of its own: a database that cannot be written refuses nobody.
-            self.0.upgrades.submit(move || work.upgrade(&plain));
+            self.0.rewrites.submit(move || work.upgrade(&plain));
         }
         Ok(Some(credential))
     }
