@@ -1,4 +1,5 @@
-//! The only crate that sees secret bytes: it generates, parses, hashes and compares tokens.
+//! The only crate that sees secret bytes: it generates, parses, hashes and compares tokens. With the
+//! feature `jwt` it also verifies the JWTs of configured issuers.
 //!
 //! ```
 //! use tokenry_crypto::{HashSettings, Hasher, Match, PlainToken, Prefix, Scheme, SecretRng};
@@ -21,12 +22,19 @@
 mod chain;
 mod format;
 mod hash;
+#[cfg(feature = "jwt")]
+mod jwt;
 mod pepper;
 mod plain;
 mod proof;
 mod rng;
 mod seal;
 
+#[cfg(feature = "jwt")]
+pub use crate::jwt::{
+    JwtAlgorithm, JwtClaims, JwtError, JwtIssuer, JwtKeys, JwtKeysError, JwtSettingsError, JwtVerifier,
+    UnknownJwtAlgorithm,
+};
 pub use crate::{
     chain::{GENESIS, link},
     format::{

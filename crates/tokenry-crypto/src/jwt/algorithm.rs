@@ -1,0 +1,123 @@
+//! The signature algorithms.
+
+use std::{fmt, str::FromStr};
+
+use jsonwebtoken::Algorithm;
+use thiserror::Error;
+
+/// How an issuer signs: one algorithm, fixed by configuration and never chosen by a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of RFC 7518 and RFC 8037")]
+pub enum JwtAlgorithm {
+    Hs256,
+    Hs384,
+    Hs512,
+    Rs256,
+    Rs384,
+    Rs512,
+    Ps256,
+    Ps384,
+    Ps512,
+    Es256,
+    Es384,
+    EdDsa,
+}
+
+/// The text names no algorithm; `none` is not one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA")]
+pub struct UnknownJwtAlgorithm;
+
+/// Which kind of key an algorithm needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyKind {
+    /// A shared secret.
+    Secret,
+    Rsa,
+    /// A point on this curve, of coordinates of so many bytes.
+    Curve(&'static str, usize),
+    Ed25519,
+}
+
+impl JwtAlgorithm {
+    const ALL: [Self; 12] = [
+        Self::Hs256,
+        Self::Hs384,
+        Self::Hs512,
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::EdDsa,
+    ];
+
+    /// Whether who verifies can also sign: the key is a shared secret.
+    #[must_use]
+    pub fn is_symmetric(self) -> bool {
+        self.key_kind() == KeyKind::Secret
+    }
+
+    /// The name as a token's header and a key write it.
+    pub(super) fn name(self) -> &'static str {
+        self.row().0
+    }
+
+    pub(super) fn key_kind(self) -> KeyKind {
+        self.row().1
+    }
+
+    pub(super) fn of_library(self) -> Algorithm {
+        self.row().2
+    }
+
+    fn row(self) -> (&'static str, KeyKind, Algorithm) {
+        match self {
+            Self::Hs256 => ("HS256", KeyKind::Secret, Algorithm::HS256),
+            Self::Hs384 => ("HS384", KeyKind::Secret, Algorithm::HS384),
+            Self::Hs512 => ("HS512", KeyKind::Secret, Algorithm::HS512),
+            Self::Rs256 => ("RS256", KeyKind::Rsa, Algorithm::RS256),
+            Self::Rs384 => ("RS384", KeyKind::Rsa, Algorithm::RS384),
+            Self::Rs512 => ("RS512", KeyKind::Rsa, Algorithm::RS512),
+            Self::Ps256 => ("PS256", KeyKind::Rsa, Algorithm::PS256),
+            Self::Ps384 => ("PS384", KeyKind::Rsa, Algorithm::PS384),
+            Self::Ps512 => ("PS512", KeyKind::Rsa, Algorithm::PS512),
+            Self::Es256 => ("ES256", KeyKind::Curve("P-256", 32), Algorithm::ES256),
+            Self::Es384 => ("ES384", KeyKind::Curve("P-384", 48), Algorithm::ES384),
+            Self::EdDsa => ("EdDSA", KeyKind::Ed25519, Algorithm::EdDSA),
+        }
+    }
+}
+
+impl FromStr for JwtAlgorithm {
+    type Err = UnknownJwtAlgorithm;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == text).ok_or(UnknownJwtAlgorithm)
+    }
+}
+
+impl fmt::Display for JwtAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written_and_none_is_no_algorithm() {
+        for algorithm in JwtAlgorithm::ALL {
+            assert_eq!(algorithm.to_string().parse(), Ok(algorithm));
+            assert_eq!(algorithm.is_symmetric(), algorithm.name().starts_with("HS"));
+        }
+        for text in ["", "none", "None", "hs256", "HS256 ", "ES512"] {
+            assert_eq!(text.parse::<JwtAlgorithm>(), Err(UnknownJwtAlgorithm), "{text}");
+        }
+    }
+}

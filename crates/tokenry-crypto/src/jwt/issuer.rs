@@ -1,0 +1,129 @@
+//! Whose tokens are accepted, and under which rules.
+
+use std::time::Duration;
+
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::{
+    algorithm::JwtAlgorithm,
+    keys::{JwtKeysError, Keys, MIN_SECRET_LEN},
+};
+
+/// The longest leeway: beyond it clocks are not inexact, but wrong.
+const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
+
+/// An issuer and the rules for its tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JwtIssuer {
+    /// What `iss` must be, to the letter.
+    pub issuer: String,
+    /// Of these, `aud` must hold one. At least one is needed: a token for another service is not for this one.
+    pub audiences: Vec<String>,
+    /// How the issuer signs.
+    pub algorithm: JwtAlgorithm,
+    /// Which `typ` is accepted, whatever the case and with or without `application/`. The empty text accepts tokens
+    /// without a `typ`.
+    pub types: Vec<String>,
+    /// How far the issuer's clock may differ, at most 5 minutes. A longer one keeps expired tokens alive.
+    pub leeway: Duration,
+    /// How old a token may become after its `iat`, whatever its `exp` says; `iat` is then required.
+    pub max_age: Option<Duration>,
+}
+
+impl JwtIssuer {
+    /// An issuer with the default rules: types `JWT` and `at+jwt`, a leeway of 30 seconds, no greatest age.
+    #[must_use]
+    pub fn new(issuer: String, audiences: Vec<String>, algorithm: JwtAlgorithm) -> Self {
+        let types = vec!["JWT".to_owned(), "at+jwt".to_owned()];
+        Self { issuer, audiences, algorithm, types, leeway: Duration::from_secs(30), max_age: None }
+    }
+
+    pub(super) fn check(&self) -> Result<(), JwtSettingsError> {
+        let issuer = || self.issuer.clone();
+        if self.issuer.is_empty() {
+            return Err(JwtSettingsError::NoIssuer);
+        }
+        if self.audiences.is_empty() || self.audiences.iter().any(String::is_empty) {
+            return Err(JwtSettingsError::Audience(issuer()));
+        }
+        if self.types.is_empty() {
+            return Err(JwtSettingsError::NoType(issuer()));
+        }
+        if self.leeway > MAX_LEEWAY {
+            return Err(JwtSettingsError::Leeway(issuer()));
+        }
+        Ok(())
+    }
+
+    pub(super) fn accepts_type(&self, kind: &str) -> bool {
+        self.types.iter().any(|accepted| bare(accepted).eq_ignore_ascii_case(bare(kind)))
+    }
+}
+
+/// A media type without `application/`, which RFC 7515 allows to leave out.
+fn bare(kind: &str) -> &str {
+    const PREFIX: &str = "application/";
+    match kind.split_at_checked(PREFIX.len()) {
+        Some((start, rest)) if start.eq_ignore_ascii_case(PREFIX) && !rest.is_empty() => rest,
+        _ => kind,
+    }
+}
+
+/// What an issuer's signatures are verified with. Not `Debug`.
+pub enum JwtKeys {
+    /// The shared secret of a symmetric algorithm, at least 32 bytes. It has no id: a token's `kid` is ignored.
+    Secret(Zeroizing<Vec<u8>>),
+    /// A JWK Set (RFC 7517) as JSON.
+    Set(String),
+    /// To be given by [`replace_keys`](super::JwtVerifier::replace_keys) later; until then nothing is verified.
+    Pending,
+}
+
+impl JwtKeys {
+    pub(super) fn read(self, rules: &JwtIssuer) -> Result<Option<Keys>, JwtSettingsError> {
+        let issuer = || rules.issuer.clone();
+        match self {
+            Self::Secret(_) if !rules.algorithm.is_symmetric() => Err(JwtSettingsError::Secret(issuer())),
+            Self::Secret(secret) if secret.len() < MIN_SECRET_LEN => {
+                Err(JwtSettingsError::ShortSecret(issuer()))
+            }
+            Self::Secret(secret) => Ok(Some(Keys::secret(&secret))),
+            Self::Set(jwks) => match Keys::parse(&jwks, rules.algorithm) {
+                Ok(keys) => Ok(Some(keys)),
+                Err(why) => Err(JwtSettingsError::Keys(issuer(), why)),
+            },
+            Self::Pending => Ok(None),
+        }
+    }
+}
+
+/// Why an issuer's settings were refused. Each names the issuer.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum JwtSettingsError {
+    /// An issuer's name is empty.
+    #[error("an issuer must have a name")]
+    NoIssuer,
+    /// Two have one name.
+    #[error("the issuer `{0}` is configured twice")]
+    Doubled(String),
+    /// No audience, or an empty one.
+    #[error("the issuer `{0}` needs an audience, and none may be empty")]
+    Audience(String),
+    /// No token could have an accepted type.
+    #[error("the issuer `{0}` needs a type of token to accept")]
+    NoType(String),
+    /// More than 5 minutes.
+    #[error("the leeway of the issuer `{0}` must be at most 5 minutes")]
+    Leeway(String),
+    /// The algorithm verifies with public keys.
+    #[error("the issuer `{0}` has an algorithm that takes public keys, not a secret")]
+    Secret(String),
+    /// Fewer than 32 bytes.
+    #[error("the secret of the issuer `{0}` must have at least 32 bytes")]
+    ShortSecret(String),
+    /// The set of keys cannot be used.
+    #[error("the keys of the issuer `{0}` cannot be used")]
+    Keys(String, #[source] JwtKeysError),
+}

@@ -1,0 +1,152 @@
+//! The keys of an issuer.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{DecodingKey, crypto::aws_lc};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::{
+    algorithm::{JwtAlgorithm, KeyKind},
+    json,
+};
+
+/// The shortest shared secret, in bytes: what HS256 can use of it.
+pub(super) const MIN_SECRET_LEN: usize = 32;
+
+/// The longest set, in bytes, and how many keys it may have: what no issuer needs would only cost time and memory.
+const MAX_SET_LEN: usize = 256 * 1024;
+const MAX_KEYS: usize = 100;
+
+/// The shortest RSA modulus, in bits.
+const MIN_RSA_BITS: usize = 2048;
+
+/// Why a set of keys was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum JwtKeysError {
+    /// No issuer of that name is configured.
+    #[error("unknown issuer")]
+    UnknownIssuer,
+    /// More than 256 KiB.
+    #[error("the key set is larger than 256 KiB")]
+    TooLarge,
+    /// No JSON object with an array of objects called `keys`, or a name that stands twice.
+    #[error("the key set is not a JWK Set")]
+    Malformed,
+    /// More than 100 keys.
+    #[error("the key set has more than 100 keys")]
+    TooMany,
+    /// Two usable keys have one `kid`.
+    #[error("the key set has two keys with one id")]
+    Doubled,
+    /// None fits the issuer's algorithm and is strong enough.
+    #[error("the key set has no key that fits the algorithm")]
+    NoUsableKey,
+}
+
+/// The usable keys of an issuer. At least one.
+pub(super) enum Keys {
+    Secret(DecodingKey),
+    Set(Vec<(Option<String>, DecodingKey)>),
+}
+
+impl Keys {
+    pub(super) fn secret(secret: &[u8]) -> Self {
+        Self::Secret(DecodingKey::from_secret(secret))
+    }
+
+    /// The keys of a JWK Set that fit the algorithm. Others are passed over, as RFC 7517 asks.
+    pub(super) fn parse(jwks: &str, algorithm: JwtAlgorithm) -> Result<Self, JwtKeysError> {
+        if jwks.len() > MAX_SET_LEN {
+            return Err(JwtKeysError::TooLarge);
+        }
+        let set = json::object(jwks.as_bytes()).ok_or(JwtKeysError::Malformed)?;
+        let listed = set.get("keys").and_then(Value::as_array).ok_or(JwtKeysError::Malformed)?;
+        if listed.len() > MAX_KEYS {
+            return Err(JwtKeysError::TooMany);
+        }
+        let mut usable: Vec<(Option<String>, _)> = Vec::new();
+        for jwk in listed {
+            let jwk = jwk.as_object().ok_or(JwtKeysError::Malformed)?;
+            let Some(key) = is_meant_for(jwk, algorithm).then(|| key(jwk, algorithm)).flatten() else {
+                continue;
+            };
+            let id = jwk.get("kid").and_then(Value::as_str).map(str::to_owned);
+            if id.is_some() && usable.iter().any(|(other, _)| *other == id) {
+                return Err(JwtKeysError::Doubled);
+            }
+            usable.push((id, key));
+        }
+        if usable.is_empty() { Err(JwtKeysError::NoUsableKey) } else { Ok(Self::Set(usable)) }
+    }
+
+    /// The key that a token names; the only one there is for a token that names none.
+    pub(super) fn find(&self, id: Option<&str>) -> Option<&DecodingKey> {
+        match (self, id) {
+            (Self::Secret(key), _) => Some(key),
+            (Self::Set(keys), Some(_)) => {
+                keys.iter().find(|(own, _)| own.as_deref() == id).map(|(_, key)| key)
+            }
+            (Self::Set(keys), None) => match keys.as_slice() {
+                [(_, key)] => Some(key),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// Whether the signature is of this key over this message. Secrets are compared in constant time.
+pub(super) fn is_signed(
+    key: &DecodingKey,
+    algorithm: JwtAlgorithm,
+    message: &[u8],
+    signature: &[u8],
+) -> bool {
+    // The library's default provider panics when another crate of the same binary enables a second one.
+    let verifier = (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&algorithm.of_library(), key);
+    verifier.is_ok_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok())
+}
+
+/// Whether the key says nothing against verifying signatures of the algorithm. What cannot be read says no.
+fn is_meant_for(jwk: &Map<String, Value>, algorithm: JwtAlgorithm) -> bool {
+    let is_or_missing = |name, text| jwk.get(name).is_none_or(|value| value.as_str() == Some(text));
+    let verifies = |operations: &Value| {
+        operations.as_array().is_some_and(|all| all.iter().any(|one| one.as_str() == Some("verify")))
+    };
+    is_or_missing("alg", algorithm.name())
+        && is_or_missing("use", "sig")
+        && jwk.get("key_ops").is_none_or(verifies)
+        && jwk.get("kid").is_none_or(Value::is_string)
+}
+
+/// The key, if it is of the kind that the algorithm needs and strong enough.
+fn key(jwk: &Map<String, Value>, algorithm: JwtAlgorithm) -> Option<DecodingKey> {
+    let text = |name| jwk.get(name).and_then(Value::as_str);
+    let bytes = |name| URL_SAFE_NO_PAD.decode(text(name)?).ok();
+    let coordinate = |name, len| bytes(name).filter(|bytes| bytes.len() == len).and(text(name));
+    match (algorithm.key_kind(), text("kty")?) {
+        (KeyKind::Secret, "oct") => {
+            let secret = zeroize::Zeroizing::new(bytes("k")?);
+            (secret.len() >= MIN_SECRET_LEN).then(|| DecodingKey::from_secret(&secret))
+        }
+        (KeyKind::Rsa, "RSA") => {
+            let (modulus, exponent) = (bytes("n")?, bytes("e")?);
+            (bits(&modulus) >= MIN_RSA_BITS)
+                .then(|| DecodingKey::from_rsa_raw_components(&modulus, &exponent))
+        }
+        (KeyKind::Curve(curve, len), "EC") if text("crv") == Some(curve) => {
+            DecodingKey::from_ec_components(coordinate("x", len)?, coordinate("y", len)?).ok()
+        }
+        (KeyKind::Ed25519, "OKP") if text("crv") == Some("Ed25519") => {
+            DecodingKey::from_ed_components(coordinate("x", 32)?).ok()
+        }
+        _ => None,
+    }
+}
+
+/// How many bits a big-endian number has without leading zeros.
+fn bits(number: &[u8]) -> usize {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    let first = number.get(zeros).map_or(0, |byte| byte.leading_zeros() as usize);
+    (number.len() - zeros) * 8 - first
+}

@@ -1,0 +1,65 @@
+//! Which settings are refused.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokenry_crypto::{JwtAlgorithm, JwtIssuer, JwtKeys, JwtKeysError, JwtSettingsError, JwtVerifier};
+use zeroize::Zeroizing;
+
+use crate::{AUDIENCE, ISSUER, hmac, rsa, rules};
+
+fn secret(len: usize) -> JwtKeys {
+    JwtKeys::Secret(Zeroizing::new(vec![1; len]))
+}
+
+#[test]
+fn settings_that_would_accept_too_much_or_nothing_are_refused() {
+    let issuer = || ISSUER.to_owned();
+    let good = || rules(JwtAlgorithm::Hs256);
+    for (rules, refusal) in [
+        (good(), None),
+        (JwtIssuer { issuer: String::new(), ..good() }, Some(JwtSettingsError::NoIssuer)),
+        (JwtIssuer { audiences: vec![], ..good() }, Some(JwtSettingsError::Audience(issuer()))),
+        (
+            JwtIssuer { audiences: vec![AUDIENCE.to_owned(), String::new()], ..good() },
+            Some(JwtSettingsError::Audience(issuer())),
+        ),
+        (JwtIssuer { types: vec![], ..good() }, Some(JwtSettingsError::NoType(issuer()))),
+        (JwtIssuer { leeway: Duration::from_secs(300), ..good() }, None),
+        (
+            JwtIssuer { leeway: Duration::from_millis(300_001), ..good() },
+            Some(JwtSettingsError::Leeway(issuer())),
+        ),
+        (JwtIssuer { leeway: Duration::MAX, ..good() }, Some(JwtSettingsError::Leeway(issuer()))),
+    ] {
+        assert_eq!(JwtVerifier::new(vec![(rules, secret(32))]).err(), refusal);
+    }
+}
+
+#[test]
+fn keys_must_fit_the_algorithm() {
+    let issuer = || ISSUER.to_owned();
+    let set = |jwk: &serde_json::Value| JwtKeys::Set(json!({ "keys": [jwk] }).to_string());
+    let unusable = || JwtSettingsError::Keys(issuer(), JwtKeysError::NoUsableKey);
+    for (algorithm, keys, refusal) in [
+        (JwtAlgorithm::Hs256, secret(31), Some(JwtSettingsError::ShortSecret(issuer()))),
+        (JwtAlgorithm::Hs256, secret(0), Some(JwtSettingsError::ShortSecret(issuer()))),
+        (JwtAlgorithm::Rs256, secret(64), Some(JwtSettingsError::Secret(issuer()))),
+        (JwtAlgorithm::EdDsa, secret(32), Some(JwtSettingsError::Secret(issuer()))),
+        (JwtAlgorithm::Hs256, set(&hmac(1).jwk), None),
+        (JwtAlgorithm::Hs256, set(&rsa().jwk), Some(unusable())),
+        (JwtAlgorithm::Rs256, set(&hmac(1).jwk), Some(unusable())),
+        (JwtAlgorithm::Rs256, set(&rsa().jwk), None),
+        (JwtAlgorithm::Rs256, JwtKeys::Pending, None),
+    ] {
+        assert_eq!(JwtVerifier::new(vec![(rules(algorithm), keys)]).err(), refusal, "{algorithm}");
+    }
+}
+
+#[test]
+fn an_issuer_is_configured_once() {
+    let both = vec![(rules(JwtAlgorithm::Hs256), secret(32)), (rules(JwtAlgorithm::Rs256), JwtKeys::Pending)];
+    assert_eq!(JwtVerifier::new(both).err(), Some(JwtSettingsError::Doubled(ISSUER.to_owned())));
+    assert!(JwtVerifier::new(Vec::new()).unwrap().is_empty());
+    assert!(!JwtVerifier::new(vec![(rules(JwtAlgorithm::Hs256), secret(32))]).unwrap().is_empty());
+}
