@@ -25,10 +25,24 @@ use crate::{problem, routes, wire};
         routes::tokens::show_token,
         routes::tokens::update_token,
         routes::tokens::revoke_token,
+        routes::rotate::rotate_token,
+        routes::catalog::show_scopes,
+        routes::users::list_users,
+        routes::users::create_user,
+        routes::users::show_user,
+        routes::users::update_user,
+        routes::users::delete_user,
+        routes::users::revoke_user_tokens,
+        routes::inventory::list_user_tokens,
+        routes::inventory::list_all_tokens,
+        routes::inventory::clean_up,
+        routes::audit::list_events,
     ),
     components(schemas(
-        wire::Token, wire::CreatedToken, wire::CreateToken, wire::UpdateToken, wire::TokenPage, wire::Me, wire::Limits,
-        wire::Health, problem::Problem, problem::FieldError
+        wire::Token, wire::CreatedToken, wire::CreateToken, wire::UpdateToken, wire::RotateToken, wire::TokenPage,
+        wire::Me, wire::Limits, wire::Scopes, wire::ScopeGroup, wire::ScopeResource, wire::ScopeInfo, wire::User, wire::UserPage, wire::CreateUser,
+        wire::UpdateUser, wire::RevokeTokens, wire::Revoked, wire::InventoryToken, wire::InventoryPage, wire::Cleaned,
+        wire::AuditEvent, wire::AuditPage, wire::Health, problem::Problem, problem::FieldError
     )),
     modifiers(&Bearer)
 )]

@@ -3,10 +3,10 @@
 use std::{marker::PhantomData, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::USER_AGENT};
-use tokenry_service::{Call, Caller, Origin, Scope, ScopeSet, Token, User, VerifiedToken};
+use tokenry_service::{Call, Origin, Scope, ScopeSet, Token, User, VerifiedToken};
 
 use crate::{
-    authenticate::{Authentication, authentication},
+    authenticate::{Accepts, Authentication, authentication},
     error::ApiError,
     request_id::RequestId,
     source,
@@ -16,9 +16,6 @@ use crate::{
 pub trait RequiredScope: 'static {
     /// The scope; `None` means any live token will do.
     fn scope() -> Option<&'static Scope>;
-
-    /// Whether the route is a use of the token. Managing tokens is not.
-    const COUNTS_AS_USE: bool = true;
 }
 
 /// Makes a type that names a scope, for [`Authorized`](crate::Authorized).
@@ -102,23 +99,22 @@ impl<S: RequiredScope> FromRequest for Authorized<S> {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();
         Box::pin(async move {
-            let authentication = authentication(&req, false).await?;
+            let authentication = authentication(&req, Accepts::Tokens, false).await?;
+            // A caller who came with something else has no token to use.
+            let verified = authentication.caller.verified().cloned().ok_or(ApiError::InvalidToken)?;
             if let Some(scope) = S::scope() {
-                authentication.verified.require(&ScopeSet::from_iter([scope.clone()]))?;
+                verified.require(&ScopeSet::from_iter([scope.clone()]))?;
             }
-            if S::COUNTS_AS_USE {
-                authentication.count_use(&req);
-            }
-            let Authentication { verified, now, .. } = authentication;
-            let origin = origin(&req);
-            let call = Call { caller: Caller::from(verified.clone()), now, origin };
+            authentication.count_use(&req);
+            let Authentication { caller, now, .. } = authentication;
+            let call = Call { caller, now, origin: origin(&req) };
             Ok(Self { verified, call, scope: PhantomData })
         })
     }
 }
 
 /// What the audit log may know of a request.
-fn origin(req: &HttpRequest) -> Origin {
+pub(crate) fn origin(req: &HttpRequest) -> Origin {
     let agent = req.headers().get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
     Origin::new(source::of(req), agent.as_deref(), Some(RequestId::of(req).to_string()))
 }

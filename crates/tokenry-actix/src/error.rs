@@ -159,6 +159,19 @@ impl ApiError {
         self.row().1
     }
 
+    /// Whether a credential that came was refused, for whatever it is or may not be used from.
+    pub(crate) fn is_about_credential(&self) -> bool {
+        matches!(
+            self,
+            Self::InvalidToken
+                | Self::ExpiredToken
+                | Self::RevokedToken
+                | Self::InactiveToken
+                | Self::UserDisabled
+                | Self::IpNotAllowed
+        )
+    }
+
     /// Status, code and title: the only such table.
     pub(crate) fn row(&self) -> (StatusCode, &'static str, &'static str) {
         match self {

@@ -29,6 +29,7 @@ pub fn not_found() -> Route {
 pub struct Endpoint {
     resource: Resource,
     allow: Vec<&'static str>,
+    wrap: Box<dyn Fn(Route) -> Route>,
 }
 
 macro_rules! methods {
@@ -48,7 +49,12 @@ macro_rules! methods {
 impl Endpoint {
     /// The path, as [`web::resource`] takes it.
     pub fn new(path: &str) -> Self {
-        Self { resource: web::resource(path), allow: Vec::new() }
+        Self { resource: web::resource(path), allow: Vec::new(), wrap: Box::new(|route| route) }
+    }
+
+    /// Puts middleware around every method that is added from now on; 405 is answered without it.
+    pub(crate) fn wrapped(self, wrap: impl Fn(Route) -> Route + 'static) -> Self {
+        Self { wrap: Box::new(wrap), ..self }
     }
 
     methods! {
@@ -66,7 +72,7 @@ impl Endpoint {
 
     fn add(mut self, names: &[&'static str], route: Route) -> Self {
         self.allow.extend(names);
-        self.resource = self.resource.route(route);
+        self.resource = self.resource.route((self.wrap)(route));
         self
     }
 }

@@ -36,6 +36,10 @@
 pub mod api_doc;
 pub mod authenticate;
 pub mod authorized;
+pub mod failures;
+mod managing;
+#[cfg(feature = "route-quotas")]
+pub mod quota;
 pub mod routes;
 pub mod wire;
 
@@ -61,10 +65,13 @@ pub mod source;
 pub use tokenry_service as tokenry;
 pub use tokenry_service::Scope;
 
+#[cfg(feature = "route-quotas")]
+pub use crate::quota::ManagementQuota;
 pub use crate::{
     authenticate::authenticate,
     authorized::{AnyToken, Authorized, RequiredScope},
     error::ApiError,
+    failures::FailureLimit,
     routes::{HttpSettings, configure},
     source::TrustedProxies,
 };

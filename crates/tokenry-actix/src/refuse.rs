@@ -1,8 +1,8 @@
 //! What each refusal of the service is called in HTTP.
 
 use tokenry_service::{
-    Denial, FieldError as ServiceFieldError, FindError, IssueError, ListError, Rejection, RevokeError,
-    StoreError, UpdateError, UserError, VerifyError,
+    AuditError, CleanupError, Denial, FieldError as ServiceFieldError, FindError, IssueError, ListError,
+    Rejection, RevokeError, RotateError, StoreError, UpdateError, UserError, VerifyError,
 };
 
 use crate::{clock, error::ApiError, problem::FieldError};
@@ -51,6 +51,12 @@ impl From<Denial> for ApiError {
                 detail: "The request goes beyond what this credential may do; see errors.".into(),
                 errors: vec![field.into()],
             },
+            Denial::Retired => Self::Forbidden {
+                detail:
+                    "The secret was rotated and works for use only until its grace ends; take the new one."
+                        .into(),
+                errors: Vec::new(),
+            },
             _ => Self::InvalidToken,
         }
     }
@@ -73,6 +79,10 @@ impl From<IssueError> for ApiError {
             IssueError::Invalid(errors) => invalid(errors),
             IssueError::NoSuchUser => Self::NotFound,
             IssueError::OwnerDisabled => Self::UserDisabled,
+            IssueError::RevokedMeanwhile => Self::Conflict {
+                detail: "All tokens of this user were revoked while this one was being made; ask again."
+                    .into(),
+            },
             IssueError::TokenLimitReached { limit } => Self::TokenLimitReached {
                 detail: format!("There are {limit} live tokens already, the most allowed; revoke one first.")
                     .into(),
@@ -106,11 +116,8 @@ impl From<ListError> for ApiError {
     fn from(error: ListError) -> Self {
         match error {
             ListError::Denied(denial) => denial.into(),
-            ListError::BadCursor => Self::field(
-                "/cursor",
-                "invalid_cursor",
-                "Must be the next_cursor of a page of this very list.",
-            ),
+            ListError::BadCursor => bad_cursor(),
+            ListError::NoSuchUser => Self::field("/user_id", "unknown_user", "There is no such user."),
             ListError::Store(error) => error.into(),
             error => Self::internal(error),
         }
@@ -154,8 +161,68 @@ impl From<UserError> for ApiError {
         match error {
             UserError::Denied(denial) => denial.into(),
             UserError::NotFound => Self::NotFound,
+            UserError::Subject(error) => Self::field("/subject", "invalid_subject", error.to_string()),
+            UserError::Name(error) => Self::field("/name", "invalid_name", error.to_string()),
+            UserError::NoSuchRole { known, .. } => {
+                Self::field("/role", "unknown_role", format!("Must be one of: {known}."))
+            }
+            UserError::SubjectTaken => {
+                Self::Conflict { detail: "There is a user with this subject already.".into() }
+            }
+            UserError::BadCursor => bad_cursor(),
             UserError::Store(error) => error.into(),
             error => Self::internal(error),
         }
     }
+}
+
+impl From<RotateError> for ApiError {
+    fn from(error: RotateError) -> Self {
+        let conflict = |detail: &'static str| Self::Conflict { detail: detail.into() };
+        match error {
+            RotateError::Denied(denial) => denial.into(),
+            RotateError::Invalid(errors) => invalid(errors),
+            RotateError::NotFound => Self::NotFound,
+            RotateError::OwnerDisabled => Self::UserDisabled,
+            RotateError::Revoked => conflict("The token is revoked and stays as it is."),
+            RotateError::Expired => conflict("The token has expired and cannot be rotated."),
+            RotateError::VersionMismatch { version } => Self::Conflict {
+                detail: format!("The token was changed meanwhile; its version is {version}.").into(),
+            },
+            RotateError::Rotated => conflict(
+                "The token was rotated at the same moment; the secret of that rotation is the one that works.",
+            ),
+            RotateError::Delivered => {
+                conflict("This rotation was done already and its secret delivered; it cannot be shown again.")
+            }
+            RotateError::Store(error) => error.into(),
+            RotateError::Busy => Self::unavailable(RotateError::Busy, 1),
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl From<AuditError> for ApiError {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Denied(denial) => denial.into(),
+            AuditError::BadCursor => bad_cursor(),
+            AuditError::Store(error) => error.into(),
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl From<CleanupError> for ApiError {
+    fn from(error: CleanupError) -> Self {
+        match error {
+            CleanupError::Denied(denial) => denial.into(),
+            CleanupError::Store(error) => error.into(),
+            error => Self::internal(error),
+        }
+    }
+}
+
+fn bad_cursor() -> ApiError {
+    ApiError::field("/cursor", "invalid_cursor", "Must be the next_cursor of a page of this very list.")
 }

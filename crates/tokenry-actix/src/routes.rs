@@ -1,14 +1,22 @@
 //! The HTTP API: the table of its routes, and how they are put into an app.
 
+pub(crate) mod audit;
+pub(crate) mod catalog;
 pub(crate) mod health;
+pub(crate) mod inventory;
 pub(crate) mod own;
+mod path;
+pub(crate) mod rotate;
 pub(crate) mod token_list;
 pub(crate) mod tokens;
+pub(crate) mod users;
 
 use actix_web::web::{Data, ServiceConfig};
 use tokenry_service::Tokenry;
 
-use crate::{api_doc, error::ApiError, fallback::Endpoint, source::TrustedProxies};
+#[cfg(feature = "route-quotas")]
+use crate::quota::ManagementQuota;
+use crate::{api_doc, error::ApiError, failures::FailureLimit, fallback::Endpoint, source::TrustedProxies};
 
 /// One route of the API and who may call it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +34,11 @@ pub struct RouteInfo {
 pub enum Access {
     /// Anybody: it tells nothing about tokens or users.
     Public,
-    /// Any live token.
+    /// Any live token, and nobody without one.
     AnyToken,
-    /// A live token that grants this scope.
+    /// Any live token, and anybody who signed in otherwise.
+    AnyCaller,
+    /// A live token that grants this scope, or somebody who signed in otherwise and whose role has it.
     Scope(&'static str),
 }
 
@@ -37,7 +47,8 @@ pub const ROUTES: &[RouteInfo] = &[
     route("GET", "/healthz", Access::Public),
     route("GET", "/readyz", Access::Public),
     route("GET", "/openapi.json", Access::Public),
-    route("GET", "/api/v1/me", Access::AnyToken),
+    route("GET", "/api/v1/me", Access::AnyCaller),
+    route("GET", "/api/v1/scopes", Access::AnyCaller),
     route("GET", "/api/v1/token", Access::AnyToken),
     route("DELETE", "/api/v1/token", Access::AnyToken),
     route("GET", "/api/v1/tokens", Access::Scope("tokens:read")),
@@ -45,17 +56,34 @@ pub const ROUTES: &[RouteInfo] = &[
     route("GET", "/api/v1/tokens/{id}", Access::Scope("tokens:read")),
     route("PATCH", "/api/v1/tokens/{id}", Access::Scope("tokens:write")),
     route("DELETE", "/api/v1/tokens/{id}", Access::Scope("tokens:write")),
+    route("POST", "/api/v1/tokens/{id}/rotate", Access::Scope("tokens:write")),
+    route("GET", "/api/v1/users", Access::Scope("admin:read")),
+    route("POST", "/api/v1/users", Access::Scope("admin:write")),
+    route("GET", "/api/v1/users/{id}", Access::Scope("admin:read")),
+    route("PATCH", "/api/v1/users/{id}", Access::Scope("admin:write")),
+    route("DELETE", "/api/v1/users/{id}", Access::Scope("admin:write")),
+    route("GET", "/api/v1/users/{id}/tokens", Access::Scope("admin:read")),
+    route("POST", "/api/v1/users/{id}/revoke-tokens", Access::Scope("admin:write")),
+    route("GET", "/api/v1/admin/tokens", Access::Scope("admin:read")),
+    route("POST", "/api/v1/admin/cleanup", Access::Scope("admin:write")),
+    route("GET", "/api/v1/audit", Access::Scope("admin:read")),
 ];
 
 const fn route(method: &'static str, path: &'static str, access: Access) -> RouteInfo {
     RouteInfo { method, path, access }
 }
 
-/// What an app decides about the API.
-#[derive(Debug, Clone, Default)]
+/// What an app decides about the API. The limits count together in all clones, so they are made once, outside of the
+/// factory of `HttpServer`.
+#[derive(Clone, Default)]
 pub struct HttpSettings {
     /// Whose `X-Forwarded-For` is believed. Default: nobody's.
     pub trusted_proxies: TrustedProxies,
+    /// How many refused credentials a source may present. Default: any number.
+    pub failures: Option<FailureLimit>,
+    /// How many management requests a user may make. Default: any number.
+    #[cfg(feature = "route-quotas")]
+    pub management: Option<ManagementQuota>,
 }
 
 /// Puts the API into an app: `App::new().configure(configure(tokenry, HttpSettings::default()))`.
@@ -64,21 +92,49 @@ pub struct HttpSettings {
 /// request log and security headers on every answer.
 pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
-        app.app_data(Data::new(tokenry))
-            .app_data(Data::new(settings.trusted_proxies))
-            .service(Endpoint::new("/healthz").get(health::show_health))
+        app.app_data(Data::new(tokenry)).app_data(Data::new(settings.trusted_proxies.clone()));
+        if let Some(failures) = &settings.failures {
+            app.app_data(Data::new(failures.clone()));
+        }
+        let managed = |path| managed(path, &settings);
+        app.service(Endpoint::new("/healthz").get(health::show_health))
             .service(Endpoint::new("/readyz").get(health::show_readiness))
             .service(Endpoint::new("/openapi.json").get(api_doc::show_openapi))
-            .service(Endpoint::new("/api/v1/me").get(own::show_me))
-            .service(Endpoint::new("/api/v1/token").get(own::show_own_token).delete(own::revoke_own_token))
-            .service(Endpoint::new("/api/v1/tokens").get(token_list::list_tokens).post(tokens::create_token))
+            .service(managed("/api/v1/me").get(own::show_me))
+            .service(managed("/api/v1/scopes").get(catalog::show_scopes))
+            .service(managed("/api/v1/token").get(own::show_own_token).delete(own::revoke_own_token))
+            .service(managed("/api/v1/tokens").get(token_list::list_tokens).post(tokens::create_token))
             .service(
-                Endpoint::new("/api/v1/tokens/{id}")
+                managed("/api/v1/tokens/{id}")
                     .get(tokens::show_token)
                     .patch(tokens::update_token)
                     .delete(tokens::revoke_token),
-            );
+            )
+            .service(managed("/api/v1/tokens/{id}/rotate").post(rotate::rotate_token))
+            .service(managed("/api/v1/users").get(users::list_users).post(users::create_user))
+            .service(
+                managed("/api/v1/users/{id}")
+                    .get(users::show_user)
+                    .patch(users::update_user)
+                    .delete(users::delete_user),
+            )
+            .service(managed("/api/v1/users/{id}/tokens").get(inventory::list_user_tokens))
+            .service(managed("/api/v1/users/{id}/revoke-tokens").post(users::revoke_user_tokens))
+            .service(managed("/api/v1/admin/tokens").get(inventory::list_all_tokens))
+            .service(managed("/api/v1/admin/cleanup").post(inventory::clean_up))
+            .service(managed("/api/v1/audit").get(audit::list_events));
     }
+}
+
+/// A path whose requests count against the quota of management requests.
+fn managed(path: &str, settings: &HttpSettings) -> Endpoint {
+    let endpoint = Endpoint::new(path);
+    #[cfg(feature = "route-quotas")]
+    if let Some(quota) = settings.management.clone() {
+        return endpoint.wrapped(move |route| quota.wrap(route));
+    }
+    let _ = settings;
+    endpoint
 }
 
 /// Runs a use case on a thread where it may wait for the database.
@@ -93,35 +149,22 @@ where
     Ok(done.map_err(ApiError::internal)??)
 }
 
-/// The scopes of the API's own routes. Managing tokens is no use of the token it is done with.
+/// The scopes of the API's own routes.
 mod scopes {
-    use crate::authorized::RequiredScope;
-    use tokenry_service::Scope;
-
-    macro_rules! managing {
-        ($($(#[$doc:meta])* $name:ident = $base:ty;)*) => {$(
-            $(#[$doc])*
-            pub(crate) struct $name;
-
-            impl RequiredScope for $name {
-                fn scope() -> Option<&'static Scope> {
-                    <$base as RequiredScope>::scope()
-                }
-
-                const COUNTS_AS_USE: bool = false;
-            }
-        )*};
+    crate::scope! {
+        /// Looking at one's tokens.
+        pub(crate) TokensRead = "tokens:read";
     }
-
-    crate::scope! { pub(crate) Read = "tokens:read"; }
-    crate::scope! { pub(crate) Write = "tokens:write"; }
-
-    managing! {
-        /// Looking at tokens.
-        TokensRead = Read;
-        /// Making and changing tokens.
-        TokensWrite = Write;
-        /// Asking about oneself.
-        Own = crate::authorized::AnyToken;
+    crate::scope! {
+        /// Making and changing one's tokens.
+        pub(crate) TokensWrite = "tokens:write";
+    }
+    crate::scope! {
+        /// Looking at users, all tokens and the audit log.
+        pub(crate) AdminRead = "admin:read";
+    }
+    crate::scope! {
+        /// Changing users.
+        pub(crate) AdminWrite = "admin:write";
     }
 }

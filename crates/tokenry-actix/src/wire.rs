@@ -1,10 +1,22 @@
 //! Requests and responses as JSON: all of the API's serde is here.
 
+mod admin;
+mod catalog;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokenry_service::{Catalog, Expiry, Lifetime, NewToken, Status, Switch, TokenChanges, UnixMillis, User};
+use tokenry_service::{
+    Expiry, Lifetime, NewToken, Rotation, Status, Switch, TokenChanges, Tokenry, UnixMillis,
+};
 use utoipa::ToSchema;
 
+pub use self::{
+    admin::{
+        AuditEvent, AuditPage, Cleaned, CreateUser, InventoryPage, InventoryToken, RevokeTokens, Revoked,
+        UpdateUser, User, UserPage,
+    },
+    catalog::{ScopeGroup, ScopeInfo, ScopeResource, Scopes},
+};
 use crate::{body::double_option, error::ApiError};
 
 /// A token without its secret.
@@ -50,15 +62,20 @@ pub struct Token {
 }
 
 impl Token {
-    /// The token as it stands at `now`.
+    /// The token as it stands at `now`, under the policy of now.
     #[must_use]
-    pub fn new(token: &tokenry_service::Token, owner: &User, catalog: &Catalog, now: UnixMillis) -> Self {
+    pub fn new(
+        token: &tokenry_service::Token,
+        owner: &tokenry_service::User,
+        tokenry: &Tokenry,
+        now: UnixMillis,
+    ) -> Self {
         let text = |at: Option<UnixMillis>| at.map(|at| at.to_string());
         let revoked = token.revoked.as_ref();
         let effective = if owner.is_disabled() {
             Vec::new()
         } else {
-            catalog.effective(&token.scopes, &owner.role).to_set().to_texts()
+            tokenry.catalog().effective(&token.scopes, &owner.role).to_set().to_texts()
         };
         Self {
             id: token.id.to_string(),
@@ -68,10 +85,10 @@ impl Token {
             token_suffix: token.suffix.clone(),
             scopes: token.scopes.to_texts(),
             effective_scopes: effective,
-            status: token.status(now).as_str(),
+            status: token.status(&tokenry.policy().horizon(now)).as_str(),
             created_at: token.created_at.to_string(),
             updated_at: token.updated_at.to_string(),
-            expires_at: text(token.expires_at),
+            expires_at: text(tokenry.policy().end_of(token)),
             not_before: text(token.not_before),
             last_used_at: text(token.last_used_at),
             last_used_ip: token.last_used_ip.map(|ip| ip.to_string()),
@@ -105,7 +122,18 @@ pub struct TokenPage {
     pub(crate) total: u64,
 }
 
-/// Asks for a new token. Scopes that are left out are none.
+impl TokenPage {
+    pub(crate) fn new(page: &tokenry_service::TokenPage, tokenry: &Tokenry, now: UnixMillis) -> Self {
+        let shown = |(token, owner): &(_, _)| Token::new(token, owner, tokenry, now);
+        Self {
+            data: page.tokens.iter().map(shown).collect(),
+            next_cursor: page.next_cursor.clone(),
+            total: page.total,
+        }
+    }
+}
+
+/// Asks for a new token. Scopes that are left out are the catalog's default: none, unless configured.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateToken {
@@ -147,7 +175,7 @@ impl TryFrom<CreateToken> for NewToken {
         Ok(Self {
             name: body.name,
             description: body.description,
-            scopes: body.scopes.unwrap_or_default(),
+            scopes: body.scopes,
             expiry,
             not_before: body.not_before.map(|at| instant("/not_before", &at)).transpose()?,
             allowed_ips: body.allowed_ips,
@@ -204,6 +232,33 @@ impl TryFrom<UpdateToken> for TokenChanges {
     }
 }
 
+/// Asks for a new secret.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RotateToken {
+    /// For how many seconds the old secret works beside the new one, at most; the policy and the old expiry may end it
+    /// sooner. Default: 0.
+    grace_seconds: Option<u64>,
+    /// Another expiry; `null` is never, left out keeps it.
+    #[serde(deserialize_with = "double_option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Option<String>>,
+}
+
+impl TryFrom<RotateToken> for Rotation {
+    type Error = ApiError;
+
+    fn try_from(body: RotateToken) -> Result<Self, ApiError> {
+        // What is longer than the longest span is cut by the policy anyway.
+        let seconds = |seconds: u64| Lifetime::seconds(u32::try_from(seconds).unwrap_or(u32::MAX));
+        Ok(Self {
+            grace: body.grace_seconds.map(seconds),
+            expiry: body.expires_at.map(expiry).transpose()?,
+            ..Self::default()
+        })
+    }
+}
+
 /// Who is calling, and what they have left.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Me {
@@ -213,6 +268,7 @@ pub struct Me {
     pub(crate) role: String,
     /// What the caller may do now.
     pub(crate) scopes: Vec<String>,
+    /// `pat`, `jwt` or `session`.
     #[schema(value_type = String, example = "pat")]
     pub(crate) credential: &'static str,
     pub(crate) limits: Limits,

@@ -54,6 +54,10 @@ kinds! {
     UserEnabled = "auth.user.enabled",
     /// A user and their tokens were removed.
     UserDeleted = "auth.user.deleted",
+    /// Credentials were refused.
+    RequestFailed = "auth.request.failed",
+    /// Someone known asked for what they may not.
+    RequestForbidden = "auth.request.forbidden",
 }
 
 impl fmt::Display for EventKind {

@@ -12,6 +12,7 @@ pub mod ip;
 pub mod metadata;
 pub mod policy;
 pub mod query;
+pub mod risk;
 pub mod role;
 pub mod scope;
 pub mod text;
@@ -21,14 +22,15 @@ pub mod user;
 
 pub use crate::{
     actor::Actor,
-    catalog::{Catalog, Effective},
+    catalog::{Catalog, Effective, RouteDecision},
     event::{AuditEvent, EventKind, Origin},
     hash::{SecretCheck, SecretHash},
     id::{TokenId, UserId},
     ip::IpList,
     metadata::Metadata,
-    policy::{Expiry, Limits, Policy},
+    policy::{Expiry, Horizon, Limits, Policy, Reuse},
     query::{Page, PageSize, Sort, SortKey, TokenFilter},
+    risk::Risk,
     role::Role,
     scope::{Scope, ScopeSet},
     text::{Description, Reason, Subject, TokenName, UserName},

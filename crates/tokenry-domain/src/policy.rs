@@ -1,8 +1,13 @@
-//! What tokens may be made: limits and lifetimes, checked the same way at create and update.
+//! What tokens may be made and how long they last: the same rules at create, update, rotate and every verification.
+
+use std::{fmt, str::FromStr};
 
 use thiserror::Error;
 
-use crate::time::{Lifetime, UnixMillis};
+use crate::{
+    time::{Lifetime, UnixMillis},
+    token::Token,
+};
 
 /// The rules for making tokens. Every field must be chosen; [`Policy::default`] is the documented default.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,10 +16,55 @@ pub struct Policy {
     pub limits: Limits,
     /// The lifetime of a token that asks for none; `None` is never. Default 90 days.
     pub default_lifetime: Option<Lifetime>,
-    /// The longest lifetime, counted from the creation; `None` is no bound. Default 365 days.
+    /// The longest lifetime of a secret, counted from when it was made; `None` is no bound. Default 365 days.
     pub max_lifetime: Option<Lifetime>,
     /// Whether a token may live for ever. Default `false`.
     pub allow_never: bool,
+    /// After how long without a use a token is over; `None` is never. Default none.
+    pub idle_lifetime: Option<Lifetime>,
+    /// The longest that the old secret works beside the new one after a rotation. Default 24 hours.
+    pub max_grace: Lifetime,
+    /// What happens when a secret is used that a rotation took out of use. Default [`Reuse::Alert`].
+    pub on_reuse: Reuse,
+}
+
+/// What happens when a retired secret is used after its grace: someone has not got the new one, or has stolen the old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reuse {
+    /// It is written into the audit log.
+    Record,
+    /// It is written into the audit log, and a warning into the log of the process.
+    Alert,
+    /// It is written into both, and the token is revoked.
+    Revoke,
+}
+
+/// The text names no answer to the use of a retired secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be record, alert or revoke")]
+pub struct ParseReuseError;
+
+impl FromStr for Reuse {
+    type Err = ParseReuseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "record" => Ok(Self::Record),
+            "alert" => Ok(Self::Alert),
+            "revoke" => Ok(Self::Revoke),
+            _ => Err(ParseReuseError),
+        }
+    }
+}
+
+impl fmt::Display for Reuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Record => "record",
+            Self::Alert => "alert",
+            Self::Revoke => "revoke",
+        })
+    }
 }
 
 /// Limits per user that the store keeps exactly, in the transaction that creates a token.
@@ -33,6 +83,9 @@ impl Default for Policy {
             default_lifetime: Some(Lifetime::days(90)),
             max_lifetime: Some(Lifetime::days(365)),
             allow_never: false,
+            idle_lifetime: None,
+            max_grace: Lifetime::days(1),
+            on_reuse: Reuse::Alert,
         }
     }
 }
@@ -72,7 +125,7 @@ impl Policy {
     /// A token cannot be made to live shorter than this.
     pub const MIN_LIFETIME: Lifetime = Lifetime::seconds(60);
 
-    /// Decides when a token created at `created` ends, asked at `now`.
+    /// Decides when a token whose secret was made at `created` ends, asked at `now`.
     ///
     /// A default that is longer than the maximum is cut to it.
     ///
@@ -105,6 +158,67 @@ impl Policy {
             Some(end) if end > latest => Err(ExpiryError::TooLate { latest }),
             Some(end) => Ok(Some(end)),
         }
+    }
+
+    /// When `token` ends, by its own expiry or by this policy, whichever is sooner, and used or not; `None` is never.
+    #[must_use]
+    pub fn end_of(&self, token: &Token) -> Option<UnixMillis> {
+        let longest = match token.expires_at {
+            Some(_) => self.max_lifetime,
+            None => self.longest_without_expiry(),
+        };
+        let bound = longest.map(|span| token.secret_at.checked_add(span).unwrap_or(UnixMillis::MAX));
+        match (token.expires_at, bound) {
+            (Some(end), Some(bound)) => Some(end.min(bound)),
+            (end, bound) => end.or(bound),
+        }
+    }
+
+    /// Which tokens are over at `now`.
+    #[must_use]
+    pub fn horizon(&self, now: UnixMillis) -> Horizon {
+        let before = |span: Option<Lifetime>| span.and_then(|span| now.checked_sub(span));
+        Horizon {
+            now,
+            made_by: before(self.max_lifetime),
+            endless_made_by: before(self.longest_without_expiry()),
+            used_by: before(self.idle_lifetime),
+        }
+    }
+
+    /// How long a token lasts that has no expiry of its own, for example because it was made under another policy.
+    fn longest_without_expiry(&self) -> Option<Lifetime> {
+        match self.max_lifetime {
+            None if self.allow_never => None,
+            None => Some(self.default_lifetime.unwrap_or(Lifetime::seconds(0))),
+            longest => longest,
+        }
+    }
+}
+
+/// What a policy means at one instant: which tokens are over then. The database decides by the same four instants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Horizon {
+    /// The instant; a token that expires now or before is over.
+    pub now: UnixMillis,
+    /// A token whose secret was made at this instant or before is over.
+    pub made_by: Option<UnixMillis>,
+    /// The same, for tokens without an expiry.
+    pub endless_made_by: Option<UnixMillis>,
+    /// A token that was made, began and was last used at this instant or before is over.
+    pub used_by: Option<UnixMillis>,
+}
+
+impl Horizon {
+    /// Whether the token's time is over. Equality counts.
+    #[must_use]
+    pub fn is_over(&self, token: &Token) -> bool {
+        let is_by = |at: UnixMillis, bound: Option<UnixMillis>| bound.is_some_and(|bound| at <= bound);
+        let touched = [Some(token.secret_at), token.not_before, token.last_used_at];
+        token.expires_at.is_some_and(|end| self.now >= end)
+            || is_by(token.secret_at, self.made_by)
+            || (token.expires_at.is_none() && is_by(token.secret_at, self.endless_made_by))
+            || touched.into_iter().flatten().max().is_some_and(|last| is_by(last, self.used_by))
     }
 }
 

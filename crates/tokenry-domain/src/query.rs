@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::{
     id::{TokenId, UserId},
+    risk::Risk,
     scope::Scope,
     time::UnixMillis,
     token::{Status, Token},
@@ -26,6 +27,8 @@ pub struct TokenFilter {
     pub unused_since: Option<UnixMillis>,
     /// Only those that end before this instant.
     pub expires_before: Option<UnixMillis>,
+    /// Only live ones with this risk.
+    pub risk: Option<Risk>,
 }
 
 /// By what a list is ordered.

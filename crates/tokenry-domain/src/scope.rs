@@ -52,7 +52,7 @@ impl FromStr for Scope {
 }
 
 /// A lower-case ASCII letter, then letters, digits, `_`, `-`, `.`.
-fn is_word(text: &str) -> bool {
+pub(crate) fn is_word(text: &str) -> bool {
     let mut bytes = text.bytes();
     bytes.next().is_some_and(|b| b.is_ascii_lowercase())
         && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-' | b'.'))

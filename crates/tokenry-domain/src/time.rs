@@ -41,6 +41,12 @@ impl UnixMillis {
         self.0.checked_add(span.0).and_then(Self::new)
     }
 
+    /// This instant moved back; `None` before [`MIN`](Self::MIN).
+    #[must_use]
+    pub fn checked_sub(self, span: Lifetime) -> Option<Self> {
+        self.0.checked_sub(span.0).and_then(Self::new)
+    }
+
     /// This instant moved back, stopping at [`MIN`](Self::MIN).
     #[must_use]
     pub fn saturating_sub(self, span: Lifetime) -> Self {
@@ -94,6 +100,12 @@ impl Lifetime {
     #[must_use]
     pub const fn seconds(seconds: u32) -> Self {
         Self(seconds as i64 * 1000)
+    }
+
+    /// `millis` milliseconds.
+    #[must_use]
+    pub const fn millis_of(millis: u32) -> Self {
+        Self(millis as i64)
     }
 
     /// The span in milliseconds.

@@ -9,6 +9,7 @@ use crate::{
     id::{TokenId, UserId},
     ip::IpList,
     metadata::Metadata,
+    policy::Horizon,
     scope::ScopeSet,
     text::{Description, Reason, TokenName},
     time::UnixMillis,
@@ -76,6 +77,8 @@ pub struct Token {
     pub version: i64,
     /// When it was created.
     pub created_at: UnixMillis,
+    /// When its present secret was made: at its creation or its last rotation.
+    pub secret_at: UnixMillis,
     /// Who created it.
     pub created_by: Actor,
     /// When it was last changed.
@@ -96,16 +99,16 @@ pub struct Revocation {
 }
 
 impl Token {
-    /// The state at `now`, decided in the order in which verification refuses. Equality counts as expired.
+    /// The state at an instant under a policy, decided in the order in which verification refuses.
     #[must_use]
-    pub fn status(&self, now: UnixMillis) -> Status {
+    pub fn status(&self, horizon: &Horizon) -> Status {
         if self.revoked.is_some() {
             Status::Revoked
         } else if self.inactive_at.is_some() {
             Status::Inactive
-        } else if self.not_before.is_some_and(|from| now < from) {
+        } else if self.not_before.is_some_and(|from| horizon.now < from) {
             Status::Pending
-        } else if self.expires_at.is_some_and(|end| now >= end) {
+        } else if horizon.is_over(self) {
             Status::Expired
         } else {
             Status::Active
@@ -114,8 +117,8 @@ impl Token {
 
     /// Whether it counts against the limit of live tokens: neither revoked nor expired.
     #[must_use]
-    pub fn is_live(&self, now: UnixMillis) -> bool {
-        self.revoked.is_none() && self.expires_at.is_none_or(|end| now < end)
+    pub fn is_live(&self, horizon: &Horizon) -> bool {
+        self.revoked.is_none() && !horizon.is_over(self)
     }
 }
 

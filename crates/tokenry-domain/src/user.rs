@@ -20,6 +20,8 @@ pub struct User {
     pub role: Role,
     /// Since when none of their tokens works.
     pub disabled_at: Option<UnixMillis>,
+    /// When all their tokens were last revoked at once: a creation that was under way then is refused.
+    pub tokens_revoked_at: Option<UnixMillis>,
     /// When they were first seen.
     pub created_at: UnixMillis,
     /// When name, role or state last changed.

@@ -26,7 +26,7 @@ impl Tokenry {
     pub fn allowance(&self, call: &Call, user: &User) -> Result<Allowance, StoreError> {
         let limits = self.0.policy.limits;
         self.0.store.read(|tx| {
-            let live_tokens = token::count_live(tx, user.id, call.now)?;
+            let live_tokens = token::count_live(tx, user.id, &self.0.policy.horizon(call.now))?;
             let (creations_left, resets_at) = match limits.creations_per_hour {
                 None => (None, None),
                 Some(limit) => {

@@ -55,6 +55,7 @@ impl Tokenry {
                 metadata: Metadata::default(),
                 version: 1,
                 created_at: now,
+                secret_at: now,
                 created_by: Actor::System,
                 updated_at: now,
                 revoked: None,

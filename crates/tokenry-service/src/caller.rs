@@ -1,9 +1,9 @@
 //! Who asks for something, proven before a use case is reached.
 
-use tokenry_domain::{Actor, Catalog, Effective, Origin, Scope, Token, UnixMillis, User, UserId};
+use tokenry_domain::{Actor, Effective, Horizon, Origin, Scope, Status, Token, UnixMillis, User, UserId};
 use tokenry_store::{StoreError, Tx};
 
-use crate::{denial::Denial, tokenry::Tokenry, verify::VerifiedToken};
+use crate::{denial::Denial, issue::tokens_write, tokenry::Tokenry, verify::VerifiedToken};
 
 /// One request: who asks, when, and from where.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ pub struct Caller(Kind);
 #[derive(Clone)]
 enum Kind {
     Operator,
-    User { user: User, effective: Effective },
+    User { user: User, effective: Effective, credential: Credential },
     Token(Box<VerifiedToken>),
 }
 
@@ -43,6 +43,8 @@ pub enum Credential {
     Operator,
     /// A sign-in that the embedding program vouches for.
     User,
+    /// A JWT of a configured issuer.
+    Jwt,
     /// A personal access token.
     Token,
 }
@@ -54,12 +56,16 @@ impl Caller {
         Self(Kind::Operator)
     }
 
+    pub(crate) fn person(user: User, effective: Effective, credential: Credential) -> Self {
+        Self(Kind::User { user, effective, credential })
+    }
+
     /// The kind of proof.
     #[must_use]
     pub fn credential(&self) -> Credential {
         match &self.0 {
             Kind::Operator => Credential::Operator,
-            Kind::User { .. } => Credential::User,
+            Kind::User { credential, .. } => *credential,
             Kind::Token(_) => Credential::Token,
         }
     }
@@ -79,6 +85,15 @@ impl Caller {
     pub fn token(&self) -> Option<&Token> {
         match &self.0 {
             Kind::Token(verified) => Some(verified.token()),
+            Kind::Operator | Kind::User { .. } => None,
+        }
+    }
+
+    /// The verified token, if it was one.
+    #[must_use]
+    pub fn verified(&self) -> Option<&VerifiedToken> {
+        match &self.0 {
+            Kind::Token(verified) => Some(verified),
             Kind::Operator | Kind::User { .. } => None,
         }
     }
@@ -120,31 +135,32 @@ impl Caller {
         self.user().is_none_or(|user| user.id == owner)
     }
 
-    /// The rights this caller can pass on to a token of `owner`, as the owner's role is now.
-    pub(crate) fn can_pass_on(&self, catalog: &Catalog, owner: &User, scope: &Scope) -> Result<(), Denial> {
-        if !catalog.of_role(&owner.role).can_pass_on(scope) {
-            return Err(Denial::beyond_role(scope, &owner.role));
-        }
+    /// Refuses a caller who may not make or change tokens at all.
+    pub(crate) fn require_writing(&self) -> Result<(), Denial> {
+        self.require(&tokens_write())?;
         match &self.0 {
-            Kind::Token(verified) if !verified.effective().can_pass_on(scope) => Err(Denial::missing(scope)),
+            // Whoever has only the old secret shall not get around its end.
+            Kind::Token(verified) if verified.is_retired() => Err(Denial::Retired),
             _ => Ok(()),
         }
     }
 
     /// Looks again, inside the unit of work, whether a caller who was let in is still entitled: their account may
-    /// have been disabled, or their token ended or narrowed since. The token's row is locked, so that neither can
-    /// happen before the unit ends.
-    pub(crate) fn still_entitled(&self, tx: &mut Tx<'_>, now: UnixMillis) -> Result<bool, StoreError> {
+    /// have been disabled or given another role, or their token ended, rotated or narrowed since. The token's row is
+    /// locked, so that none of it can happen to it before the unit ends.
+    pub(crate) fn still_entitled(&self, tx: &mut Tx<'_>, horizon: &Horizon) -> Result<bool, StoreError> {
         let Some(user) = self.user() else { return Ok(true) };
-        if tokenry_store::user::find(tx, user.id)?.is_none_or(|user| user.is_disabled()) {
+        let is_as_admitted = |now: User| !now.is_disabled() && now.role == user.role;
+        if !tokenry_store::user::find(tx, user.id)?.is_some_and(is_as_admitted) {
             return Ok(false);
         }
         let Some(token) = self.token() else { return Ok(true) };
         let Some(current) = tokenry_store::token::lock(tx, token.id)? else { return Ok(false) };
-        let is_as_verified = current.scopes == token.scopes
+        let is_as_verified = current.lookup == token.lookup
+            && current.scopes == token.scopes
             && current.expires_at == token.expires_at
             && current.allowed_ips == token.allowed_ips;
-        Ok(is_as_verified && current.status(now) == tokenry_domain::Status::Active)
+        Ok(is_as_verified && current.status(horizon) == Status::Active)
     }
 }
 
@@ -160,6 +176,6 @@ impl Tokenry {
     #[must_use]
     pub fn vouch(&self, user: User) -> Option<Caller> {
         let effective = self.0.catalog.of_role(&user.role);
-        (!user.is_disabled()).then_some(Caller(Kind::User { user, effective }))
+        (!user.is_disabled()).then(|| Caller::person(user, effective, Credential::User))
     }
 }

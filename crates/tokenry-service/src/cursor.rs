@@ -24,14 +24,15 @@ pub(crate) struct Cursors<'k> {
 pub(crate) struct Forged;
 
 impl Cursors<'_> {
-    pub(crate) fn seal(&self, position: &Position) -> String {
-        let text = written(position);
+    /// A cursor that holds this text.
+    pub(crate) fn seal(&self, text: &str) -> String {
         let mut bytes = self.key.tag(&[self.binding.as_bytes(), text.as_bytes()]).to_vec();
         bytes.extend_from_slice(text.as_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    pub(crate) fn open(&self, cursor: &str) -> Result<Position, Forged> {
+    /// The text of a cursor of this list.
+    pub(crate) fn open(&self, cursor: &str) -> Result<String, Forged> {
         if cursor.len() > MAX {
             return Err(Forged);
         }
@@ -40,12 +41,12 @@ impl Cursors<'_> {
         if !self.key.verify(&[self.binding.as_bytes(), text], seal) {
             return Err(Forged);
         }
-        std::str::from_utf8(text).ok().and_then(read).ok_or(Forged)
+        String::from_utf8(text.to_vec()).map_err(|_| Forged)
     }
 }
 
-/// The id, the kind of key, and the key: `<id>t<text>`, `<id>i<millis>` or `<id>n`.
-fn written(Position { key, id }: &Position) -> String {
+/// A position in a list of tokens: the id, the kind of key, and the key: `<id>t<text>`, `<id>i<millis>` or `<id>n`.
+pub(crate) fn written(Position { key, id }: &Position) -> String {
     match key {
         PositionKey::Text(text) => format!("{id}t{text}"),
         PositionKey::Instant(Some(at)) => format!("{id}i{}", at.get()),
@@ -53,7 +54,8 @@ fn written(Position { key, id }: &Position) -> String {
     }
 }
 
-fn read(text: &str) -> Option<Position> {
+/// The position that [`written`] wrote.
+pub(crate) fn read(text: &str) -> Option<Position> {
     let (id, rest) = text.split_at_checked(36)?;
     let id: TokenId = id.parse().ok()?;
     let key = match rest.split_at_checked(1)? {
@@ -84,8 +86,8 @@ mod tests {
             PositionKey::Instant(UnixMillis::new(5)),
         ] {
             let position = position(key_part);
-            let cursor = cursors(&key, "alice").seal(&position);
-            assert_eq!(cursors(&key, "alice").open(&cursor), Ok(position));
+            let cursor = cursors(&key, "alice").seal(&written(&position));
+            assert_eq!(cursors(&key, "alice").open(&cursor).map(|text| read(&text)), Ok(Some(position)));
             assert_eq!(cursors(&key, "bob").open(&cursor), Err(Forged));
             assert_eq!(cursors(&other_key, "alice").open(&cursor), Err(Forged));
         }
@@ -97,7 +99,7 @@ mod tests {
             let key = SealKey::from_bytes([1; 32]);
             let cursors = Cursors { key: &key, binding: "alice".to_owned() };
             prop_assert_eq!(cursors.open(&text), Err(Forged));
-            let mut bytes = URL_SAFE_NO_PAD.decode(cursors.seal(&position(PositionKey::Instant(None)))).unwrap();
+            let mut bytes = URL_SAFE_NO_PAD.decode(cursors.seal(&written(&position(PositionKey::Instant(None))))).unwrap();
             bytes[index] ^= flip;
             prop_assert_eq!(cursors.open(&URL_SAFE_NO_PAD.encode(bytes)), Err(Forged));
         }

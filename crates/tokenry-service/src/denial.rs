@@ -15,6 +15,9 @@ pub enum Denial {
     /// What was asked for goes beyond what the caller or the owner may have.
     #[error("{}", .0.detail)]
     Beyond(FieldError),
+    /// The caller's secret was replaced by a rotation and works only for use, not for management.
+    #[error("the secret was rotated; use the new one")]
+    Retired,
     /// The caller was let in and has lost the right since.
     #[error("no longer entitled")]
     NoLongerEntitled,
@@ -30,6 +33,14 @@ impl Denial {
             "/scopes",
             "beyond_role",
             format!("the role {role} may not hold {scope}"),
+        ))
+    }
+
+    pub(crate) fn beyond_own_role(role: &Role) -> Self {
+        Self::Beyond(FieldError::new(
+            "/role",
+            "beyond_role",
+            format!("the role {role} holds more than your own"),
         ))
     }
 

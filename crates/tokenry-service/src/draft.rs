@@ -7,9 +7,9 @@ use tokenry_domain::{
 
 use crate::{
     audit::Signature,
-    caller::{Call, Caller},
-    denial::Denial,
+    caller::Call,
     field::{FieldError, FieldErrors},
+    grant::default_bounds,
     issue::{IssueError, NewToken},
 };
 
@@ -38,7 +38,10 @@ impl Draft {
             .description
             .map(|text| errors.check("/description", "invalid_description", Description::parse(text)))
             .map_or(Some(None), |parsed| parsed.map(Some));
-        let scopes = checked_scopes(&mut errors, catalog, &new.scopes);
+        let scopes = match &new.scopes {
+            Some(scopes) => checked_scopes(&mut errors, catalog, scopes),
+            None => Some(catalog.default_scopes().clone()),
+        };
         let asked = new.expiry.unwrap_or(Expiry::Default);
         let expires_at = checked_expiry(&mut errors, policy.expires_at(asked, call.now, call.now));
         if let (Some(from), Some(Some(end))) = (new.not_before, expires_at)
@@ -55,8 +58,8 @@ impl Draft {
         else {
             return Err(IssueError::Invalid(Vec::new()));
         };
-        let asked_ips = allowed_ips.flatten();
-        let (expires_at, allowed_ips) = within_caller(&call.caller, asked, expires_at, asked_ips)?;
+        let (expires_at, allowed_ips) =
+            default_bounds(policy, &call.caller, expires_at, allowed_ips.flatten(), asked == Expiry::Default);
         Ok(Self { name, description, scopes, not_before: new.not_before, expires_at, allowed_ips, metadata })
     }
 
@@ -85,36 +88,12 @@ impl Draft {
             metadata: self.metadata,
             version: 1,
             created_at: signature.at,
+            secret_at: signature.at,
             created_by: signature.actor,
             updated_at: signature.at,
             revoked: None,
         }
     }
-}
-
-/// Lifetime and addresses of a token made with a token: by default the caller's own bounds, never more.
-fn within_caller(
-    caller: &Caller,
-    asked: Expiry,
-    expires_at: Option<UnixMillis>,
-    allowed_ips: Option<IpList>,
-) -> Result<(Option<UnixMillis>, IpList), Denial> {
-    let Some(token) = caller.token() else { return Ok((expires_at, allowed_ips.unwrap_or_default())) };
-    let expires_at = match (expires_at, token.expires_at) {
-        (Some(end), Some(bound)) if end <= bound => Some(end),
-        (end, None) => end,
-        (_, Some(bound)) if asked == Expiry::Default => Some(bound),
-        (_, Some(bound)) => {
-            let detail = format!("a token can only make tokens that end with it, at {bound}, or before");
-            return Err(Denial::beyond_caller("/expires_at", detail));
-        }
-    };
-    let allowed_ips = allowed_ips.unwrap_or_else(|| token.allowed_ips.clone());
-    if !allowed_ips.is_subset_of(&token.allowed_ips) {
-        let detail = "a token can only make tokens that are used from its own addresses";
-        return Err(Denial::beyond_caller("/allowed_ips", detail));
-    }
-    Ok((expires_at, allowed_ips))
 }
 
 pub(crate) fn checked_scopes(

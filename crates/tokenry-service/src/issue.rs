@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use tokenry_crypto::{PlainToken, RngError, SecretRng};
 use tokenry_domain::{
-    Catalog, EventKind, Expiry, Lifetime, Limits, Policy, Scope, SecretCheck, SecretHash, Token, TokenId,
-    UnixMillis, User, UserId,
+    Catalog, EventKind, Expiry, Lifetime, Policy, Scope, SecretCheck, SecretHash, Token, TokenId, UnixMillis,
+    User, UserId,
 };
 use tokenry_store::{StoreError, Tx, token, user};
 
@@ -15,19 +15,20 @@ use crate::{
     denial::Denial,
     draft::Draft,
     field::FieldError,
+    grant::Grant,
     hash_pool::Busy,
     tokenry::Tokenry,
 };
 
-/// What a client asks for; whatever is left out gets the policy's default, and scopes that are left out are none.
+/// What a client asks for; whatever is left out gets the default of policy and catalog.
 #[derive(Debug, Clone, Default)]
 pub struct NewToken {
     /// What its owner calls it.
     pub name: String,
     /// A note.
     pub description: Option<String>,
-    /// What it shall be able to do.
-    pub scopes: Vec<String>,
+    /// What it shall be able to do; `None` is the catalog's default, which is nothing unless configured.
+    pub scopes: Option<Vec<String>>,
     /// When it shall end; `None` is the policy's default.
     pub expiry: Option<Expiry>,
     /// Before this instant it is refused.
@@ -64,6 +65,9 @@ pub enum IssueError {
     /// The owner is disabled.
     #[error("the user is disabled")]
     OwnerDisabled,
+    /// All tokens of the owner were revoked while this creation was under way.
+    #[error("all tokens of the user were revoked meanwhile")]
+    RevokedMeanwhile,
     /// The owner has as many live tokens as the policy allows.
     #[error("the limit of {limit} live tokens is reached")]
     TokenLimitReached {
@@ -96,13 +100,13 @@ impl Tokenry {
     /// # Errors
     /// [`IssueError`].
     pub fn issue(&self, call: &Call, owner: UserId, new: NewToken) -> Result<Issued, IssueError> {
-        call.caller.require(&tokens_write())?;
+        call.caller.require_writing()?;
         if !call.caller.may_manage(owner) {
             return Err(IssueError::NoSuchUser);
         }
         let draft = Draft::check(&self.0.policy, &self.0.catalog, call, new)?;
         // What the unit of work decides exactly is asked before the work of a hash is done for nothing.
-        self.0.store.read(|tx| within_limits(tx, self.0.policy.limits, owner, call.now))?;
+        self.0.store.read(|tx| within_limits(tx, &self.0.policy, owner, call.now))?;
         // A taken public id is drawn again; twice in a row would be a broken random generator.
         for _ in 0..3 {
             match self.issue_once(call, owner, &draft) {
@@ -126,8 +130,17 @@ impl Tokenry {
         };
         let now = call.now;
         let (token, owner) = self.0.store.write(move |tx| {
-            let owner = unit.admit(tx, owner, &draft)?;
+            let owner = unit.admit(tx, owner)?;
             let token = draft.token(TokenId::new(now, id_bytes), &owner, lookup, suffix, &unit.signature);
+            let grant = Grant {
+                policy: &unit.policy,
+                catalog: &unit.catalog,
+                caller: &unit.caller,
+                owner: &owner,
+                reveals: true,
+            };
+            grant.check(None, &token)?;
+            within_limits(tx, &unit.policy, owner.id, now)?;
             token::insert(tx, &token, &hash, &check)?;
             unit.signature.record(tx, EventKind::TokenCreated, owner.id, Some(token.id), made(&token))?;
             Ok::<_, IssueError>((token, owner))
@@ -181,28 +194,28 @@ struct Unit {
 }
 
 impl Unit {
-    /// Locks the owner and decides everything that depends on the state of the database.
-    fn admit(&self, tx: &mut Tx<'_>, owner: UserId, draft: &Draft) -> Result<User, IssueError> {
+    /// Locks the owner, and decides whether they and the caller may still have tokens made.
+    fn admit(&self, tx: &mut Tx<'_>, owner: UserId) -> Result<User, IssueError> {
         let now = self.signature.at;
         let owner = user::lock(tx, owner)?.ok_or(IssueError::NoSuchUser)?;
         if owner.is_disabled() {
             return Err(IssueError::OwnerDisabled);
         }
-        if !self.caller.still_entitled(tx, now)? {
+        if !self.caller.still_entitled(tx, &self.policy.horizon(now))? {
             return Err(Denial::NoLongerEntitled.into());
         }
-        for scope in draft.scopes.iter() {
-            self.caller.can_pass_on(&self.catalog, &owner, scope)?;
+        if owner.tokens_revoked_at.is_some_and(|at| now <= at) {
+            return Err(IssueError::RevokedMeanwhile);
         }
-        within_limits(tx, self.policy.limits, owner.id, now)?;
         Ok(owner)
     }
 }
 
 /// Refuses one more token than the limits allow.
-fn within_limits(tx: &mut Tx<'_>, limits: Limits, owner: UserId, now: UnixMillis) -> Result<(), IssueError> {
+fn within_limits(tx: &mut Tx<'_>, policy: &Policy, owner: UserId, now: UnixMillis) -> Result<(), IssueError> {
+    let limits = policy.limits;
     if let Some(limit) = limits.max_live_tokens
-        && token::count_live(tx, owner, now)? >= u64::from(limit)
+        && token::count_live(tx, owner, &policy.horizon(now))? >= u64::from(limit)
     {
         return Err(IssueError::TokenLimitReached { limit });
     }

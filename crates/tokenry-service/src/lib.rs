@@ -17,7 +17,7 @@
 //! let now = UnixMillis::new(1_800_000_000_000).ok_or("a wrong clock")?;
 //! let call = Call::new(Caller::operator(), now);
 //! let owner = tokenry.find_or_create_user(&call, "alice", None)?;
-//! let new = NewToken { name: "ci".into(), scopes: vec!["projects:read".into()], ..NewToken::default() };
+//! let new = NewToken { name: "ci".into(), scopes: Some(vec!["projects:read".into()]), ..NewToken::default() };
 //! let issued = tokenry.issue(&call, owner.id, new)?;
 //!
 //! let secret = issued.secret.reveal_once();
@@ -33,19 +33,26 @@
 
 pub mod account;
 mod audit;
+pub mod audit_log;
 pub mod bootstrap;
 pub mod caller;
+pub mod cleanup;
 mod cursor;
 pub mod denial;
 mod draft;
 pub mod field;
 pub mod find;
+mod grant;
 mod hash_pool;
 pub mod issue;
 mod last_used;
 pub mod list;
+pub mod policy_check;
 pub mod revoke;
+pub mod rotate;
 pub mod settings;
+#[cfg(feature = "jwt")]
+pub mod sign_in;
 pub mod tokenry;
 pub mod update;
 pub mod user;
@@ -54,25 +61,40 @@ pub mod verify;
 pub use tokenry_crypto::{
     HashSettings, Pepper, PlainToken, Prefix, Scheme, SecretRng, check_format, pattern,
 };
-pub use tokenry_domain::{
-    Actor, Catalog, Description, Effective, Expiry, IpList, Lifetime, Limits, Lookup, Metadata, Origin,
-    PageSize, Policy, Reason, Role, Scope, ScopeSet, Sort, Status, Subject, Token, TokenFilter, TokenId,
-    TokenName, UnixMillis, User, UserId, UserName, time::ParseInstantError,
+#[cfg(feature = "jwt")]
+pub use tokenry_crypto::{
+    JwtAlgorithm, JwtError, JwtIssuer, JwtKeys, JwtKeysError, JwtSettingsError, JwtVerifier,
+    UnknownJwtAlgorithm,
 };
-pub use tokenry_store::{DatabaseUrl, Store, StoreError, StoreSettings};
+pub use tokenry_domain::{
+    Actor, AuditEvent, Catalog, Description, Effective, EventKind, Expiry, Horizon, IpList, Lifetime, Limits,
+    Lookup, Metadata, Origin, PageSize, Policy, Reason, Reuse, Risk, Role, RouteDecision, Scope, ScopeSet,
+    Sort, Status, Subject, Token, TokenFilter, TokenId, TokenName, UnixMillis, User, UserId, UserName,
+    catalog, text::TextError, time::ParseInstantError,
+};
+pub use tokenry_store::{
+    DatabaseUrl, Store, StoreError, StoreSettings,
+    audit::{AuditFilter, Link},
+};
 
+#[cfg(feature = "jwt")]
+pub use crate::sign_in::{IssuerMapping, SignIn};
 pub use crate::{
     account::Allowance,
+    audit_log::{AuditCheck, AuditError, AuditPage},
     caller::{Call, Caller, Credential},
+    cleanup::{Cleaned, CleanupError},
     denial::Denial,
     field::FieldError,
     find::FindError,
     issue::{IssueError, Issued, NewToken},
-    list::{ListError, TokenPage},
+    list::{ListError, PageQuery, TokenPage},
+    policy_check::{PolicyCheckError, PolicyImpact},
     revoke::RevokeError,
+    rotate::{RotateError, Rotation},
     settings::Settings,
     tokenry::{OpenError, Tokenry},
     update::{Switch, TokenChanges, UpdateError},
-    user::{NewUser, UserError},
+    user::{NewUser, UserError, UserPage, change::UserChanges},
     verify::{Rejection, VerifiedToken, VerifyError},
 };

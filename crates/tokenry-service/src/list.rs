@@ -12,7 +12,19 @@ use crate::{
     denial::Denial,
     find::tokens_read,
     tokenry::Tokenry,
+    user::admin_scope,
 };
+
+/// Which page of a list, in which order.
+#[derive(Debug, Clone, Default)]
+pub struct PageQuery {
+    /// The order.
+    pub sort: Sort,
+    /// How many rows.
+    pub size: PageSize,
+    /// What the page before named as the next.
+    pub cursor: Option<String>,
+}
 
 /// Some tokens of a longer list.
 pub struct TokenPage {
@@ -31,6 +43,9 @@ pub enum ListError {
     /// The caller may not look at tokens.
     #[error(transparent)]
     Denied(#[from] Denial),
+    /// The list is of a user who is not there.
+    #[error("no such user")]
+    NoSuchUser,
     /// The cursor was not made by this installation for this caller and this query.
     #[error("the cursor does not belong to this list")]
     BadCursor,
@@ -48,23 +63,50 @@ impl Tokenry {
         &self,
         call: &Call,
         mut filter: TokenFilter,
-        sort: Sort,
-        size: PageSize,
-        cursor: Option<&str>,
+        page: PageQuery,
     ) -> Result<TokenPage, ListError> {
         call.caller.require(&tokens_read())?;
         if let Some(user) = call.caller.user() {
             filter.user_id = Some(user.id);
         }
-        let cursors = Cursors { key: &self.0.cursor_key, binding: binding(&call.caller, &filter, sort) };
-        let position = cursor
-            .map(|text| cursors.open(text))
-            .transpose()
-            .map_err(|cursor::Forged| ListError::BadCursor)?;
+        self.token_page(call, "own", &filter, &page)
+    }
+
+    /// One page of the tokens of all users, for administrators.
+    ///
+    /// # Errors
+    /// [`ListError`]; [`ListError::NoSuchUser`] if the filter names a user who is not there.
+    pub fn inventory(
+        &self,
+        call: &Call,
+        filter: &TokenFilter,
+        page: &PageQuery,
+    ) -> Result<TokenPage, ListError> {
+        call.caller.require(&admin_scope("read"))?;
+        if let Some(id) = filter.user_id {
+            self.0.store.read(|tx| user::find(tx, id)?.ok_or(ListError::NoSuchUser))?;
+        }
+        self.token_page(call, "inventory", filter, page)
+    }
+
+    fn token_page(
+        &self,
+        call: &Call,
+        list: &str,
+        filter: &TokenFilter,
+        page: &PageQuery,
+    ) -> Result<TokenPage, ListError> {
+        let PageQuery { sort, size, cursor } = page;
+        let binding = format!("{list} {} {filter:?} {sort}", holder(&call.caller));
+        let cursors = Cursors { key: &self.0.cursor_key, binding };
+        let position = |text: &str| cursor::read(&cursors.open(text)?).ok_or(cursor::Forged);
+        let position =
+            cursor.as_deref().map(position).transpose().map_err(|cursor::Forged| ListError::BadCursor)?;
+        let horizon = self.0.policy.horizon(call.now);
         self.0.store.read(|tx| {
-            let page = token::list(tx, &filter, sort, size, position.as_ref(), call.now)?;
+            let page = token::list(tx, filter, *sort, *size, position.as_ref(), &horizon)?;
             Ok(TokenPage {
-                next_cursor: page.next.as_ref().map(|next| cursors.seal(next)),
+                next_cursor: page.next.as_ref().map(|next| cursors.seal(&cursor::written(next))),
                 tokens: with_owners(tx, page.items)?,
                 total: page.total,
             })
@@ -72,13 +114,12 @@ impl Tokenry {
     }
 }
 
-/// What a cursor is good for: this caller and this query.
-fn binding(caller: &Caller, filter: &TokenFilter, sort: Sort) -> String {
-    let caller = caller.user().map(|user| user.id);
-    format!("{caller:?} {filter:?} {sort}")
+/// Who a cursor is good for.
+pub(crate) fn holder(caller: &Caller) -> String {
+    caller.user().map_or_else(|| "operator".to_owned(), |user| user.id.to_string())
 }
 
-fn with_owners(tx: &mut Tx<'_>, tokens: Vec<Token>) -> Result<Vec<(Token, User)>, StoreError> {
+pub(crate) fn with_owners(tx: &mut Tx<'_>, tokens: Vec<Token>) -> Result<Vec<(Token, User)>, StoreError> {
     let mut owners: HashMap<UserId, User> = HashMap::new();
     let mut pairs = Vec::with_capacity(tokens.len());
     for token in tokens {

@@ -1,10 +1,10 @@
 //! What an installation decides for all its tokens.
 
 use tokenry_crypto::{HashSettings, Prefix, Scheme};
-use tokenry_domain::{Catalog, Policy};
+use tokenry_domain::{Catalog, Lifetime, Policy};
 
 /// The settings of a [`crate::Tokenry`]. The default is that of the binary: prefix `pat_`, bcrypt at cost 6, at most
-/// 10 live tokens and 5 creations an hour for each user, 90 days of life, an open vocabulary of scopes.
+/// 10 live tokens and 5 creations an hour for each user, 90 days of life, an open vocabulary of scopes; dead tokens are kept for 90 days.
 pub struct Settings {
     /// What every token begins with.
     pub prefix: Prefix,
@@ -14,6 +14,11 @@ pub struct Settings {
     pub policy: Policy,
     /// What the scopes and roles mean.
     pub catalog: Catalog,
+    /// How long dead tokens stay listed before a cleanup removes them; `None` is for ever.
+    pub retention: Option<Lifetime>,
+    /// Whose JWTs are accepted beside tokens; `None` is nobody's.
+    #[cfg(feature = "jwt")]
+    pub sign_in: Option<crate::sign_in::SignIn>,
 }
 
 impl Default for Settings {
@@ -23,6 +28,9 @@ impl Default for Settings {
             hash: HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 6, peppers: Vec::new() },
             policy: Policy::default(),
             catalog: Catalog::open(),
+            retention: Some(Lifetime::days(90)),
+            #[cfg(feature = "jwt")]
+            sign_in: None,
         }
     }
 }

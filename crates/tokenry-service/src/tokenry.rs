@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use thiserror::Error;
 use tokenry_crypto::{Hasher, HasherError, Prefix, RngError, SealKey, SecretRng};
-use tokenry_domain::{Catalog, Policy};
+use tokenry_domain::{Catalog, Lifetime, Policy, Scope};
 use tokenry_store::{Store, StoreError, instance};
 
-use crate::{hash_pool::HashPool, last_used::LastUsed, settings::Settings, verify::Proofs};
+use crate::{
+    caller::Caller, hash_pool::HashPool, last_used::LastUsed, settings::Settings, verify::proof::Proofs,
+};
 
 /// Personal access tokens of one installation. Cheap to clone; all clones share connections and caches.
 #[derive(Clone)]
@@ -19,6 +21,9 @@ pub(crate) struct Inner {
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) policy: Policy,
     pub(crate) catalog: Catalog,
+    pub(crate) retention: Option<Lifetime>,
+    #[cfg(feature = "jwt")]
+    pub(crate) sign_in: Option<crate::sign_in::SignIn>,
     pub(crate) cursor_key: SealKey,
     pub(crate) proofs: Proofs,
     pub(crate) hash_pool: HashPool,
@@ -68,6 +73,9 @@ impl Tokenry {
             hasher,
             policy: settings.policy,
             catalog: settings.catalog,
+            retention: settings.retention,
+            #[cfg(feature = "jwt")]
+            sign_in: settings.sign_in,
             cursor_key: SealKey::from_bytes(cursor_key),
         })))
     }
@@ -94,6 +102,15 @@ impl Tokenry {
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
         &self.0.catalog
+    }
+
+    /// Whether `caller` could make a token of their own with this scope; an operator could for somebody.
+    #[must_use]
+    pub fn can_grant(&self, caller: &Caller, scope: &Scope) -> bool {
+        let Some(user) = caller.user() else { return self.0.catalog.knows(scope) };
+        let own = caller.token().and_then(|_| caller.effective());
+        self.0.catalog.of_tokens(&user.role).can_pass_on(scope)
+            && own.is_none_or(|effective| effective.can_pass_on(scope))
     }
 }
 

@@ -3,8 +3,7 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 use tokenry_domain::{
-    Catalog, Description, EventKind, Expiry, IpList, Metadata, Policy, Status, Token, TokenId, TokenName,
-    User,
+    Catalog, Description, EventKind, Expiry, Metadata, Policy, Status, Token, TokenId, TokenName, User,
 };
 use tokenry_store::{StoreError, Tx, token, user};
 
@@ -14,7 +13,7 @@ use crate::{
     denial::Denial,
     draft::{checked_expiry, checked_ips, checked_scopes},
     field::{FieldError, FieldErrors},
-    issue::tokens_write,
+    grant::Grant,
     tokenry::Tokenry,
 };
 
@@ -92,7 +91,7 @@ impl Tokenry {
         id: TokenId,
         changes: TokenChanges,
     ) -> Result<(Token, User), UpdateError> {
-        call.caller.require(&tokens_write())?;
+        call.caller.require_writing()?;
         let unit = Unit {
             caller: call.caller.clone(),
             signature: Signature::of(call),
@@ -113,10 +112,11 @@ struct Unit {
 
 impl Unit {
     fn run(&self, tx: &mut Tx<'_>, id: TokenId, changes: TokenChanges) -> Result<(Token, User), UpdateError> {
+        let horizon = self.policy.horizon(self.signature.at);
         let found = token::find(tx, id)?.filter(|token| self.caller.may_manage(token.user_id));
         let owner_id = found.ok_or(UpdateError::NotFound)?.user_id;
         let owner = user::lock(tx, owner_id)?.ok_or(UpdateError::NotFound)?;
-        if !self.caller.still_entitled(tx, self.signature.at)? {
+        if !self.caller.still_entitled(tx, &horizon)? {
             return Err(Denial::NoLongerEntitled.into());
         }
         let before = token::lock(tx, id)?.ok_or(UpdateError::NotFound)?;
@@ -127,7 +127,14 @@ impl Unit {
             return Err(UpdateError::Revoked);
         }
         let mut after = self.changed(&before, changes)?;
-        self.refuse_widening(&before, &after, &owner)?;
+        let grant = Grant {
+            policy: &self.policy,
+            catalog: &self.catalog,
+            caller: &self.caller,
+            owner: &owner,
+            reveals: false,
+        };
+        grant.check(Some(&before), &after)?;
         if after == before {
             return Ok((before, owner));
         }
@@ -149,8 +156,8 @@ impl Unit {
     /// The token with its changes, each of which keeps its own rules.
     fn changed(&self, before: &Token, changes: TokenChanges) -> Result<Token, UpdateError> {
         let now = self.signature.at;
-        let is_over = before.expires_at.is_some_and(|end| now >= end);
-        if is_over && changes.expiry.is_some() {
+        // Not even a token that is idle too long is brought back by more time.
+        if changes.expiry.is_some() && self.policy.horizon(now).is_over(before) {
             return Err(UpdateError::Expired);
         }
         let mut errors = FieldErrors::default();
@@ -172,7 +179,7 @@ impl Unit {
             after.scopes = scopes;
         }
         if let Some(asked) = changes.expiry {
-            let decided = self.policy.expires_at(asked, before.created_at, now);
+            let decided = self.policy.expires_at(asked, before.secret_at, now);
             if let Some(end) = checked_expiry(&mut errors, decided) {
                 after.expires_at = end;
             }
@@ -201,55 +208,6 @@ impl Unit {
         errors.finish().map_err(UpdateError::Invalid)?;
         Ok(after)
     }
-
-    /// SECURITY: the one place that decides whether an update gives a token more than it had, and to whom that is
-    /// allowed. Every attribute that grants something is compared here.
-    fn refuse_widening(&self, before: &Token, after: &Token, owner: &User) -> Result<(), Denial> {
-        let added = || after.scopes.iter().filter(|scope| !self.catalog.includes(&before.scopes, scope));
-        for scope in added() {
-            self.caller.can_pass_on(&self.catalog, owner, scope)?;
-        }
-        let ceiling = self.catalog.of_role(&owner.role);
-        let beyond =
-            after.scopes.iter().find(|scope| !before.scopes.contains(scope) && !ceiling.can_pass_on(scope));
-        if let Some(scope) = beyond {
-            return Err(Denial::beyond_role(scope, &owner.role));
-        }
-        let resumes = before.inactive_at.is_some() && after.inactive_at.is_none();
-        if resumes {
-            for scope in after.scopes.iter() {
-                self.caller.can_pass_on(&self.catalog, owner, scope)?;
-            }
-        }
-        if self.caller.token().is_none() {
-            return Ok(());
-        }
-        let needs_person = |pointer, what: &str| {
-            Err(Denial::beyond_caller(pointer, format!("a token cannot {what}; sign in to do that")))
-        };
-        if added().next().is_some() {
-            return needs_person("/scopes", "add scopes to a token");
-        }
-        if lasts_longer(before, after) {
-            return needs_person("/expires_at", "make a token last longer");
-        }
-        if !within(&after.allowed_ips, &before.allowed_ips) {
-            return needs_person("/allowed_ips", "let a token be used from more addresses");
-        }
-        Ok(())
-    }
-}
-
-fn lasts_longer(before: &Token, after: &Token) -> bool {
-    match (before.expires_at, after.expires_at) {
-        (None, _) => false,
-        (Some(_), None) => true,
-        (Some(before), Some(after)) => after > before,
-    }
-}
-
-fn within(after: &IpList, before: &IpList) -> bool {
-    after.is_subset_of(before)
 }
 
 /// What the audit log tells of a change: the old and new value of what grants something, the names of the rest.

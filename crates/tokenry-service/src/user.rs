@@ -1,15 +1,20 @@
-//! Users: find or create, list, disable, enable.
+//! Users: find, make, list. What changes them is in [`change`].
 
-use serde_json::Value;
+pub(crate) mod change;
+
 use thiserror::Error;
 use tokenry_crypto::{RngError, SecretRng};
-use tokenry_domain::{EventKind, Role, Scope, Subject, UnixMillis, User, UserId, UserName, text::TextError};
+use tokenry_domain::{
+    EventKind, PageSize, Role, Scope, Subject, UnixMillis, User, UserId, UserName, text::TextError,
+};
 use tokenry_store::{StoreError, Tx, user};
 
 use crate::{
     audit::{Signature, detail},
     caller::Call,
+    cursor::{self, Cursors},
     denial::Denial,
+    list::holder,
     tokenry::Tokenry,
 };
 
@@ -37,6 +42,12 @@ pub enum UserError {
     /// There is no such user.
     #[error("no such user")]
     NotFound,
+    /// Another user has this subject.
+    #[error("there is a user with this subject already")]
+    SubjectTaken,
+    /// The cursor was not made by this installation for this caller and this query.
+    #[error("the cursor does not belong to this list")]
+    BadCursor,
     /// The operating system gave no randomness.
     #[error(transparent)]
     Randomness(#[from] RngError),
@@ -50,8 +61,20 @@ pub enum UserError {
 pub struct NewUser {
     /// What people call them; the subject if left out.
     pub name: Option<String>,
-    /// Their role; `user` if left out.
+    /// Their role; the least of the catalog if left out.
     pub role: Option<Role>,
+    /// Whether all their tokens shall be refused until they are enabled.
+    pub disabled: bool,
+}
+
+/// Some users of a longer list.
+pub struct UserPage {
+    /// The users.
+    pub users: Vec<User>,
+    /// What to ask the next page with, if there is one.
+    pub next_cursor: Option<String>,
+    /// How many users the whole list has.
+    pub total: u64,
 }
 
 impl Tokenry {
@@ -65,30 +88,47 @@ impl Tokenry {
         subject: &str,
         new: Option<NewUser>,
     ) -> Result<User, UserError> {
-        call.caller.require(&admin("write"))?;
+        match self.create_user(call, subject, new.unwrap_or_default()) {
+            Err(UserError::SubjectTaken) => self.find_user_by_subject(call, subject),
+            made => made,
+        }
+    }
+
+    /// Makes a user. Whoever is no operator can only give a role that holds nothing more than their own.
+    ///
+    /// # Errors
+    /// [`UserError::SubjectTaken`] when there is one with this subject.
+    pub fn create_user(&self, call: &Call, subject: &str, new: NewUser) -> Result<User, UserError> {
+        call.caller.require(&admin_scope("write"))?;
         let subject = Subject::parse(subject).map_err(UserError::Subject)?;
-        let NewUser { name, role } = new.unwrap_or_default();
+        let NewUser { name, role, disabled } = new;
         let name = name.unwrap_or_else(|| subject.as_str().chars().take(UserName::MAX).collect());
         let name = UserName::parse(name).map_err(UserError::Name)?;
-        let role = role.unwrap_or_else(Role::user);
+        let role = role.unwrap_or_else(|| self.0.catalog.default_role());
         self.known_role(&role)?;
+        self.may_give(call, &role)?;
         let id = UserId::new(call.now, SecretRng::os().bytes()?);
-        let signature = Signature::of(call);
-        let made = {
-            let (signature, subject) = (signature, subject.clone());
-            self.0.store.write(move |tx| {
-                if let Some(user) = user::find_by_subject(tx, &subject)? {
-                    return Ok(user);
-                }
-                let user = new_user(id, subject, name, role, signature.at);
-                create(tx, &user, &signature)?;
-                Ok::<_, StoreError>(user)
-            })
-        };
+        let (signature, caller) = (Signature::of(call), call.caller.clone());
+        let horizon = self.0.policy.horizon(call.now);
+        let made = self.0.store.write(move |tx| {
+            if let Some(own) = caller.user() {
+                user::lock(tx, own.id)?;
+            }
+            if !caller.still_entitled(tx, &horizon)? {
+                return Err(Denial::NoLongerEntitled.into());
+            }
+            if user::find_by_subject(tx, &subject)?.is_some() {
+                return Err(UserError::SubjectTaken);
+            }
+            let mut user = new_user(id, subject, name, role, signature.at);
+            user.disabled_at = disabled.then_some(signature.at);
+            create(tx, &user, &signature)?;
+            Ok(user)
+        });
         match made {
             // Another node was faster.
-            Err(StoreError::Conflict(_)) => self.find_user(call, subject.as_str()),
-            made => Ok(made?),
+            Err(UserError::Store(StoreError::Conflict(_))) => Err(UserError::SubjectTaken),
+            made => made,
         }
     }
 
@@ -96,99 +136,86 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`UserError`].
-    pub fn find_user(&self, call: &Call, subject: &str) -> Result<User, UserError> {
-        call.caller.require(&admin("read"))?;
+    pub fn find_user_by_subject(&self, call: &Call, subject: &str) -> Result<User, UserError> {
+        call.caller.require(&admin_scope("read"))?;
         let subject = Subject::parse(subject).map_err(UserError::Subject)?;
         self.0.store.read(|tx| user::find_by_subject(tx, &subject)?.ok_or(UserError::NotFound))
     }
 
-    /// Users in the order in which they were first seen, at most `limit`, beginning after `after`.
+    /// The user with this id.
     ///
     /// # Errors
     /// [`UserError`].
-    pub fn list_users(&self, call: &Call, after: Option<UserId>, limit: u16) -> Result<Vec<User>, UserError> {
-        call.caller.require(&admin("read"))?;
-        Ok(self.0.store.read(|tx| user::list(tx, after, limit))?)
+    pub fn find_user(&self, call: &Call, id: UserId) -> Result<User, UserError> {
+        call.caller.require(&admin_scope("read"))?;
+        self.0.store.read(|tx| user::find(tx, id)?.ok_or(UserError::NotFound))
     }
 
-    /// Makes every token of a user refuse, from the next verification on, until they are enabled again.
+    /// One page of the users in the order in which they were first seen; `search` is a part of subject or name.
     ///
     /// # Errors
     /// [`UserError`].
-    pub fn disable_user(&self, call: &Call, id: UserId) -> Result<User, UserError> {
-        let now = call.now;
-        self.change_user(call, id, EventKind::UserDisabled, move |user| {
-            user.disabled_at = user.disabled_at.or(Some(now));
-        })
-    }
-
-    /// Lets a user's tokens work again; those that were revoked or expired meanwhile stay so.
-    ///
-    /// # Errors
-    /// [`UserError`].
-    pub fn enable_user(&self, call: &Call, id: UserId) -> Result<User, UserError> {
-        self.change_user(call, id, EventKind::UserEnabled, |user| user.disabled_at = None)
-    }
-
-    /// Gives a user another role, which is the ceiling of all their tokens from the next verification on.
-    ///
-    /// # Errors
-    /// [`UserError`].
-    pub fn set_user_role(&self, call: &Call, id: UserId, role: Role) -> Result<User, UserError> {
-        self.known_role(&role)?;
-        self.change_user(call, id, EventKind::UserUpdated, move |user| user.role = role)
-    }
-
-    fn change_user(
+    pub fn list_users(
         &self,
         call: &Call,
-        id: UserId,
-        kind: EventKind,
-        change: impl FnOnce(&mut User) + Send + 'static,
-    ) -> Result<User, UserError> {
-        call.caller.require(&admin("write"))?;
-        let signature = Signature::of(call);
-        self.0.store.write(move |tx| {
-            let before = user::lock(tx, id)?.ok_or(UserError::NotFound)?;
-            let mut after = before.clone();
-            change(&mut after);
-            if after == before {
-                return Ok(after);
-            }
-            after.updated_at = signature.at;
-            if !user::update(tx, &after)? {
-                return Err(UserError::NotFound);
-            }
-            let mut fields = serde_json::Map::new();
-            if before.role != after.role {
-                let roles = [("from", before.role.as_str().into()), ("to", after.role.as_str().into())];
-                fields.insert("role".to_owned(), Value::Object(detail(roles)));
-            }
-            signature.record(tx, kind, id, None, fields)?;
-            Ok(after)
-        })
+        search: Option<&str>,
+        size: PageSize,
+        cursor: Option<&str>,
+    ) -> Result<UserPage, UserError> {
+        call.caller.require(&admin_scope("read"))?;
+        let binding = format!("users {} {search:?}", holder(&call.caller));
+        let cursors = Cursors { key: &self.0.cursor_key, binding };
+        let last = |text: &str| cursors.open(text)?.parse::<UserId>().map_err(|_| cursor::Forged);
+        let after = cursor.map(last).transpose().map_err(|cursor::Forged| UserError::BadCursor)?;
+        let limit = size.get();
+        let (mut users, total) = self.0.store.read(|tx| user::list(tx, search, after, limit + 1))?;
+        let more = users.len() > usize::from(limit);
+        users.truncate(limit.into());
+        let next_cursor = users.last().filter(|_| more).map(|user| cursors.seal(&user.id.to_string()));
+        Ok(UserPage { users, next_cursor, total })
     }
 
-    fn known_role(&self, role: &Role) -> Result<(), UserError> {
+    pub(crate) fn known_role(&self, role: &Role) -> Result<(), UserError> {
         if self.0.catalog.has_role(role) {
             return Ok(());
         }
         let known = self.0.catalog.roles().map(Role::as_str).collect::<Vec<_>>().join(", ");
         Err(UserError::NoSuchRole { role: role.clone(), known })
     }
+
+    /// Nobody but an operator gives a role, or changes someone with a role, that holds more than their own.
+    pub(crate) fn may_give(&self, call: &Call, role: &Role) -> Result<(), Denial> {
+        match call.caller.user() {
+            Some(user) if !self.0.catalog.can_give(&user.role, role) => Err(Denial::beyond_own_role(role)),
+            _ => Ok(()),
+        }
+    }
 }
 
-/// The scope that administering users needs.
-fn admin(level: &str) -> Scope {
+/// The scope that administration needs.
+pub(crate) fn admin_scope(level: &str) -> Scope {
     Scope::Access { resource: "admin".to_owned(), level: level.to_owned() }
 }
 
 pub(crate) fn new_user(id: UserId, subject: Subject, name: UserName, role: Role, now: UnixMillis) -> User {
-    User { id, subject, name, role, disabled_at: None, created_at: now, updated_at: now }
+    User {
+        id,
+        subject,
+        name,
+        role,
+        disabled_at: None,
+        tokens_revoked_at: None,
+        created_at: now,
+        updated_at: now,
+    }
 }
 
 pub(crate) fn create(tx: &mut Tx<'_>, user: &User, signature: &Signature) -> Result<(), StoreError> {
     user::insert(tx, user)?;
-    let fields = [("subject", user.subject.as_str().into()), ("role", user.role.as_str().into())];
+    let fields = [
+        ("subject", user.subject.as_str().into()),
+        ("role", user.role.as_str().into()),
+        ("disabled", user.is_disabled().into()),
+    ];
     signature.record(tx, EventKind::UserCreated, user.id, None, detail(fields))
 }

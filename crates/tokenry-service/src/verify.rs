@@ -1,17 +1,17 @@
 //! The decision function: a presented text becomes a [`VerifiedToken`] or one rejection.
 
-use std::{net::IpAddr, sync::Arc};
+pub(crate) mod proof;
+mod retired;
 
-use quick_cache::sync::Cache;
+use std::net::IpAddr;
+
 use thiserror::Error;
-use tokenry_crypto::{Hasher, Match, ParseError, PlainToken, Proof, SecretRng, UnreadableHash};
-use tokenry_domain::{Effective, Scope, ScopeSet, SecretHash, Status, Token, TokenId, UnixMillis, User};
-use tokenry_store::{Credential, Store, StoreError, token};
+use tokenry_crypto::{ParseError, PlainToken, UnreadableHash};
+use tokenry_domain::{Effective, Horizon, Scope, ScopeSet, Status, Token, UnixMillis, User};
+use tokenry_store::{Credential, StoreError};
 
-use crate::{denial::Denial, hash_pool::Busy, tokenry::Tokenry};
-
-/// How many proven pairs of token and stored hash one process remembers.
-const PROOFS: usize = 100_000;
+use self::proof::Proven;
+use crate::{denial::Denial, tokenry::Tokenry};
 
 /// A token that was presented with its right secret, was live at that moment, and whose owner was enabled. Only
 /// [`Tokenry::verify`] makes one.
@@ -20,6 +20,8 @@ pub struct VerifiedToken {
     token: Token,
     owner: User,
     effective: Effective,
+    /// Whether the presented secret is one that a rotation replaced, still within its grace.
+    is_retired: bool,
 }
 
 impl VerifiedToken {
@@ -39,6 +41,13 @@ impl VerifiedToken {
     #[must_use]
     pub fn effective(&self) -> &Effective {
         &self.effective
+    }
+
+    /// Whether the presented secret is one that a rotation replaced, still within its grace: good for use, not for
+    /// management.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.is_retired
     }
 
     /// Whether it may do this.
@@ -71,6 +80,9 @@ pub enum VerifyError {
     /// It never means that the token is wrong.
     #[error("stored hash unreadable")]
     Unreadable(#[source] UnreadableHash),
+    /// The keys of the JWT's issuer have not arrived yet. It never means that the JWT is wrong.
+    #[error("the issuer's keys are not available")]
+    KeysUnavailable,
     /// Too many secrets wait to be hashed.
     #[error("too many verifications are waiting")]
     Busy,
@@ -106,16 +118,6 @@ pub enum Rejection {
     AddressNotAllowed,
 }
 
-/// Which tokens were proven to match which stored hash: an immutable fact, never a verdict. Bounded; about 100 bytes
-/// each.
-pub(crate) struct Proofs(Cache<Proof, ()>);
-
-impl Proofs {
-    pub(crate) fn new() -> Self {
-        Self(Cache::new(PROOFS))
-    }
-}
-
 impl Tokenry {
     /// Decides what the presented text may do at `now`, coming from `source`.
     ///
@@ -135,14 +137,23 @@ impl Tokenry {
     ) -> Result<VerifiedToken, VerifyError> {
         let plain = PlainToken::parse(&self.0.prefix, presented)
             .map_err(|error| VerifyError::Rejected(Rejection::Malformed(error)))?;
-        let found = self.0.store.credential(&plain.lookup()).await?;
-        let Some(Credential { token, hash, owner, .. }) = self.proven(plain, found).await? else {
-            return Err(VerifyError::Rejected(Rejection::Unknown));
+        let lookup = plain.lookup();
+        let found = self.0.store.credential(&lookup).await?;
+        let (plain, proven) = self.proven(plain, found.as_ref()).await?;
+        let (Credential { token, owner, .. }, is_retired) = match found.filter(|_| proven != Proven::No) {
+            Some(found) => {
+                if proven == Proven::Now {
+                    self.upgrade_hash(plain, &found);
+                }
+                (found, false)
+            }
+            // Asked for a wrong secret as well, so that a known public id costs what an unknown one does.
+            None => (self.retired(plain, &lookup, now, source).await?, true),
         };
-        judge(&token, &owner, now, source).map_err(VerifyError::Rejected)?;
-        drop(hash);
+        let horizon = self.0.policy.horizon(now);
+        judge(&token, &owner, &horizon, source).map_err(VerifyError::Rejected)?;
         let effective = self.0.catalog.effective(&token.scopes, &owner.role);
-        Ok(VerifiedToken { token, owner, effective })
+        Ok(VerifiedToken { token, owner, effective, is_retired })
     }
 
     /// [`verify`](Self::verify) for callers without an executor; it blocks the thread.
@@ -157,57 +168,11 @@ impl Tokenry {
     ) -> Result<VerifiedToken, VerifyError> {
         futures_executor::block_on(self.verify(presented, now, source))
     }
-
-    /// The credential, if the presented secret is its own. An unknown public id costs the same work against a dummy.
-    async fn proven(
-        &self,
-        plain: PlainToken,
-        found: Option<Credential>,
-    ) -> Result<Option<Credential>, VerifyError> {
-        let Some(credential) = found else {
-            let (_, check) = self.0.hasher.dummy();
-            let _ = plain.check_matches(check);
-            return Ok(None);
-        };
-        // SECURITY: a wrong secret stops here, before any slow hash, so that a flood of them costs microseconds.
-        if credential.check.as_ref().is_some_and(|check| !plain.check_matches(check)) {
-            return Ok(None);
-        }
-        let proof = plain.proof(&credential.hash);
-        if self.0.proofs.0.get(&proof).is_some() {
-            return Ok(Some(credential));
-        }
-        let work = HashWork {
-            hasher: self.0.hasher.clone(),
-            store: self.0.store.clone(),
-            token_id: credential.token.id,
-            hash: credential.hash.clone(),
-        };
-        let (plain, work, outcome) = if self.0.hasher.is_slow(&credential.hash) {
-            let compared = self.0.hash_pool.run(move || {
-                let outcome = work.matches(&plain);
-                (plain, work, outcome)
-            });
-            compared.await.map_err(|Busy| VerifyError::Busy)?
-        } else {
-            let outcome = work.matches(&plain);
-            (plain, work, outcome)
-        };
-        if !outcome.map_err(VerifyError::Unreadable)? {
-            return Ok(None);
-        }
-        self.0.proofs.0.insert(proof, ());
-        if !self.0.hasher.is_current(&credential.hash) {
-            // Behind the answer, on a thread of its own: a database that cannot be written refuses nobody.
-            self.0.rewrites.submit(move || work.upgrade(&plain));
-        }
-        Ok(Some(credential))
-    }
 }
 
 /// The state of a token whose secret was right, in the order in which it is told.
-fn judge(token: &Token, owner: &User, now: UnixMillis, source: Option<IpAddr>) -> Result<(), Rejection> {
-    match token.status(now) {
+fn judge(token: &Token, owner: &User, horizon: &Horizon, source: Option<IpAddr>) -> Result<(), Rejection> {
+    match token.status(horizon) {
         Status::Revoked => Err(Rejection::Revoked),
         Status::Inactive => Err(Rejection::Inactive),
         Status::Pending => Err(Rejection::Pending),
@@ -215,43 +180,5 @@ fn judge(token: &Token, owner: &User, now: UnixMillis, source: Option<IpAddr>) -
         Status::Active if owner.is_disabled() => Err(Rejection::OwnerDisabled),
         Status::Active if !token.allowed_ips.allows(source) => Err(Rejection::AddressNotAllowed),
         Status::Active => Ok(()),
-    }
-}
-
-/// One comparison with a stored hash, perhaps on another thread.
-struct HashWork {
-    hasher: Arc<Hasher>,
-    store: Store,
-    token_id: TokenId,
-    hash: SecretHash,
-}
-
-impl HashWork {
-    /// A hash that nobody can read matches no token. One that only this process cannot read, now, is no verdict.
-    fn matches(&self, plain: &PlainToken) -> Result<bool, UnreadableHash> {
-        match self.hasher.matches(plain, &self.hash) {
-            Match::Yes => Ok(true),
-            Match::No => Ok(false),
-            Match::Unreadable(why) => {
-                tracing::error!(token_id = %self.token_id, %why, "a stored hash cannot be read");
-                match why {
-                    UnreadableHash::Pepper | UnreadableHash::Memory => Err(why),
-                    _ => Ok(false),
-                }
-            }
-        }
-    }
-
-    /// Stores the hash that the settings ask for now, unless the token was ended or changed meanwhile.
-    fn upgrade(self, plain: &PlainToken) {
-        let Self { hasher, store, token_id, hash } = self;
-        let new = match hasher.hash(plain, &mut SecretRng::os()) {
-            Ok(new) => new,
-            Err(error) => return tracing::warn!(%token_id, %error, "a stored hash was not upgraded"),
-        };
-        let check = plain.check();
-        if let Err(error) = store.write(move |tx| token::replace_hash(tx, token_id, &hash, &new, &check)) {
-            tracing::warn!(%token_id, %error, "a stored hash was not upgraded");
-        }
     }
 }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{issue, operator, service, user, with_token};
-use tokenry_service::{Origin, Reason, Switch, TokenChanges};
+use tokenry_service::{Origin, Reason, Switch, TokenChanges, UserChanges};
 use tokenry_store::audit;
 use tokenry_testkit::{TestDatabase, each_backend};
 
@@ -33,9 +33,9 @@ each_backend!(every_change_is_told_with_who_whom_and_what, |db| {
     tokenry.update(&call, other.id, pause).unwrap();
     tokenry.revoke(&call, other.id, Some(Reason::parse("lost").unwrap())).unwrap();
     tokenry.revoke(&call, other.id, None).unwrap();
-    tokenry.disable_user(&operator(2), alice.id).unwrap();
-    tokenry.disable_user(&operator(2), alice.id).unwrap();
-    tokenry.enable_user(&operator(2), alice.id).unwrap();
+    tokenry.update_user(&operator(2), alice.id, UserChanges::disabled(true)).unwrap();
+    tokenry.update_user(&operator(2), alice.id, UserChanges::disabled(true)).unwrap();
+    tokenry.update_user(&operator(2), alice.id, UserChanges::disabled(false)).unwrap();
 
     let links = chain(db);
     assert_whole(&links);

@@ -6,7 +6,7 @@ mod common;
 use common::{at, issue, limited, new, operator, service, user, verify, with_token};
 use tokenry_service::{
     Call, Denial, Expiry, IssueError, Lifetime, NewToken, Rejection, Switch, TokenChanges, UpdateError,
-    VerifyError,
+    UserChanges, VerifyError,
 };
 use tokenry_testkit::each_backend;
 
@@ -121,7 +121,7 @@ each_backend!(a_demoted_owner_takes_the_rights_of_every_token_along, |db| {
     let root = user(&tokenry, "root", "admin");
     let (_, text) = issue(&tokenry, &root, &["admin:write", "a:read"]);
     assert!(verify(&tokenry, &text, 1).unwrap().grants(&"admin:read".parse().unwrap()));
-    tokenry.set_user_role(&operator(1), root.id, "user".parse().unwrap()).unwrap();
+    tokenry.update_user(&operator(1), root.id, UserChanges::role("user".parse().unwrap())).unwrap();
     let verified = verify(&tokenry, &text, 1).unwrap();
     assert!(!verified.grants(&"admin:read".parse().unwrap()));
     assert!(verified.grants(&"a:read".parse().unwrap()));
@@ -238,7 +238,7 @@ each_backend!(a_caller_who_lost_the_right_meanwhile_is_refused, |db| {
     tokenry.revoke(&operator(1), own.id, None).unwrap();
     let outcome = tokenry.issue(&call, alice.id, new("heir", &[]));
     assert!(matches!(outcome, Err(IssueError::Denied(Denial::NoLongerEntitled))));
-    tokenry.disable_user(&operator(2), alice.id).unwrap();
+    tokenry.update_user(&operator(2), alice.id, UserChanges::disabled(true)).unwrap();
     let outcome = tokenry.issue(&operator(2), alice.id, new("heir", &[]));
     assert!(matches!(outcome, Err(IssueError::OwnerDisabled)));
 });

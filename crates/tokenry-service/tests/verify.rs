@@ -5,7 +5,8 @@ mod common;
 
 use common::{at, issue, operator, service, user, verify};
 use tokenry_service::{
-    HashSettings, Pepper, Policy, Rejection, Scheme, Settings, Switch, TokenChanges, Tokenry, VerifyError,
+    HashSettings, Pepper, Policy, Rejection, Scheme, Settings, Switch, TokenChanges, Tokenry, UserChanges,
+    VerifyError,
 };
 use tokenry_testkit::each_backend;
 
@@ -64,9 +65,9 @@ each_backend!(pause_expiry_start_and_a_disabled_owner_each_refuse_the_very_next_
     assert_eq!(rejection(verify(&tokenry, &text, end)), Rejection::Expired);
     assert_eq!(rejection(verify(&tokenry, &text, end + 1)), Rejection::Expired);
 
-    tokenry.disable_user(&operator(1), alice.id).unwrap();
+    tokenry.update_user(&operator(1), alice.id, UserChanges::disabled(true)).unwrap();
     assert_eq!(rejection(verify(&tokenry, &text, 1)), Rejection::OwnerDisabled);
-    tokenry.enable_user(&operator(1), alice.id).unwrap();
+    tokenry.update_user(&operator(1), alice.id, UserChanges::disabled(false)).unwrap();
     assert!(verify(&tokenry, &text, 1).is_ok());
 
     let new = tokenry_service::NewToken { not_before: Some(at(100)), ..common::new("later", &[]) };
@@ -130,7 +131,7 @@ each_backend!(a_changed_scheme_upgrades_a_hash_at_its_next_use_and_both_keep_wor
     let stored = |lookup: &str| {
         let lookup = tokenry_service::Lookup::from_stored(lookup.to_owned());
         let row = db.store().read(|tx| tokenry_store::token::find_credential(tx, &lookup)).unwrap().unwrap();
-        row.hash.as_str().to_owned()
+        row.secret.hash.as_str().to_owned()
     };
     assert!(stored(token.lookup.as_str()).starts_with("$2b$04$"));
     let pepper = Pepper::new("k1", vec![7; 32]).unwrap();

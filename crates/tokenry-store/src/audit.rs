@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use serde_json::Value;
-use tokenry_domain::{AuditEvent, Origin, TokenId, UserId};
+use tokenry_domain::{AuditEvent, EventKind, Origin, TokenId, UnixMillis, UserId};
 
 use crate::{
     backend::Tx,
@@ -25,6 +25,21 @@ pub struct Link {
     pub prev_hash: [u8; 32],
     /// Its own digest.
     pub hash: [u8; 32],
+}
+
+/// Which entries a list shows; every condition that is set must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Only this kind.
+    pub kind: Option<EventKind>,
+    /// Only about this user.
+    pub user_id: Option<UserId>,
+    /// Only about this token.
+    pub token_id: Option<TokenId>,
+    /// Only at this instant or later.
+    pub from: Option<UnixMillis>,
+    /// Only before this instant.
+    pub to: Option<UnixMillis>,
 }
 
 /// How an entry's digest is made of the one before it and the entry's canonical bytes.
@@ -65,6 +80,41 @@ pub fn list(tx: &mut Tx<'_>, after: i64, limit: u16) -> Result<Vec<Link>, StoreE
     let query =
         audit_events::table.filter(audit_events::seq.gt(after)).order(audit_events::seq).limit(limit.into());
     let rows: Vec<AuditRow> = on!(tx, |c| query.select(AuditRow::as_select()).load(c))?;
+    rows.into_iter().map(Link::try_from).collect()
+}
+
+/// The newest entries that `filter` lets through, newest first, at most `limit`, all before the place `before`.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn search(
+    tx: &mut Tx<'_>,
+    filter: &AuditFilter,
+    before: Option<i64>,
+    limit: u16,
+) -> Result<Vec<Link>, StoreError> {
+    let rows: Vec<AuditRow> = on!(tx, |c| {
+        let mut query = audit_events::table.into_boxed::<Db>();
+        if let Some(before) = before {
+            query = query.filter(audit_events::seq.lt(before));
+        }
+        if let Some(kind) = filter.kind {
+            query = query.filter(audit_events::kind.eq(kind.as_str()));
+        }
+        if let Some(id) = filter.user_id {
+            query = query.filter(audit_events::user_id.eq(IdValue(id.uuid())));
+        }
+        if let Some(id) = filter.token_id {
+            query = query.filter(audit_events::token_id.eq(IdValue(id.uuid())));
+        }
+        if let Some(from) = filter.from {
+            query = query.filter(audit_events::at.ge(InstantValue(from)));
+        }
+        if let Some(to) = filter.to {
+            query = query.filter(audit_events::at.lt(InstantValue(to)));
+        }
+        query.order(audit_events::seq.desc()).limit(limit.into()).select(AuditRow::as_select()).load(c)
+    })?;
     rows.into_iter().map(Link::try_from).collect()
 }
 

@@ -1,4 +1,4 @@
-//! The batched reader of PostgreSQL: one thread and connection that reads whatever waits in one statement.
+//! The batched reader of PostgreSQL: one thread and connection that reads whatever waits in few statements.
 
 use std::{
     collections::HashMap,
@@ -15,9 +15,10 @@ use tokenry_domain::Lookup;
 
 use crate::{
     error::StoreError,
-    live::Credential,
+    live::{Credential, RetiredCredential},
     pool::Manager,
-    schema::{personal_access_tokens as tokens, users},
+    retired::{self, RetiredCredentialRow, RetiredRow},
+    schema::{personal_access_tokens as tokens, retired_secrets, users},
     token::row::{CredentialRow, SecretRow, TokenRow, credential},
     user::UserRow,
 };
@@ -33,12 +34,18 @@ pub(crate) struct BatchReader {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-struct Waiting {
-    lookup: Lookup,
-    answer: oneshot::Sender<Answer>,
+/// A read that waits, and where its answer goes.
+enum Waiting {
+    Current(Read<Credential>),
+    Retired(Read<RetiredCredential>),
 }
 
-type Answer = Result<Option<Credential>, StoreError>;
+struct Read<T> {
+    lookup: Lookup,
+    answer: oneshot::Sender<Answer<T>>,
+}
+
+type Answer<T> = Result<Option<T>, StoreError>;
 
 impl BatchReader {
     pub(crate) fn start(manager: Manager<PgConnection>) -> Result<Self, StoreError> {
@@ -52,10 +59,19 @@ impl BatchReader {
         Ok(Self { queue: Some(queue), thread: Mutex::new(Some(thread)) })
     }
 
-    pub(crate) async fn read(&self, lookup: &Lookup) -> Answer {
+    pub(crate) async fn current(&self, lookup: &Lookup) -> Answer<Credential> {
+        self.read(lookup, Waiting::Current).await
+    }
+
+    pub(crate) async fn retired(&self, lookup: &Lookup) -> Answer<RetiredCredential> {
+        self.read(lookup, Waiting::Retired).await
+    }
+
+    async fn read<T>(&self, lookup: &Lookup, kind: fn(Read<T>) -> Waiting) -> Answer<T> {
         let (answer, answered) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
-        queue.try_send(Waiting { lookup: lookup.clone(), answer }).map_err(|error| match error {
+        let read = kind(Read { lookup: lookup.clone(), answer });
+        queue.try_send(read).map_err(|error| match error {
             TrySendError::Full(_) => StoreError::Unavailable("too many reads are waiting".to_owned()),
             TrySendError::Disconnected(_) => stopped(),
         })?;
@@ -81,33 +97,48 @@ struct Reader {
     connection: Option<PgConnection>,
 }
 
+type Found<T> = HashMap<String, Result<T, StoreError>>;
+type Select<T> = fn(&mut PgConnection, &[&str]) -> Result<Found<T>, StoreError>;
+
 impl Reader {
     fn serve(&mut self, waiting: &Receiver<Waiting>) {
         while let Ok(first) = waiting.recv() {
-            let batch: Vec<Waiting> =
-                std::iter::once(first).chain(waiting.try_iter().take(BATCH - 1)).collect();
-            match self.read(&batch) {
-                Ok(found) => {
-                    for Waiting { lookup, answer } in batch {
-                        // Several requests with one token may share a batch.
-                        let _ = answer.send(found.get(lookup.as_str()).cloned().transpose());
-                    }
+            let (mut current, mut retired) = (Vec::new(), Vec::new());
+            for read in std::iter::once(first).chain(waiting.try_iter().take(BATCH - 1)) {
+                match read {
+                    Waiting::Current(read) => current.push(read),
+                    Waiting::Retired(read) => retired.push(read),
                 }
-                // One row that cannot be read must not refuse the others.
-                Err(StoreError::Corrupt(_)) if batch.len() > 1 => {
-                    for Waiting { lookup, answer } in batch {
-                        let one = [Waiting { lookup, answer: oneshot::channel().0 }];
-                        let found = self.read(&one);
-                        let [Waiting { lookup, .. }] = one;
-                        let _ = answer
-                            .send(found.and_then(|found| found.get(lookup.as_str()).cloned().transpose()));
-                    }
+            }
+            self.answer(current, select_current);
+            self.answer(retired, select_retired);
+        }
+    }
+
+    fn answer<T: Clone>(&mut self, batch: Vec<Read<T>>, select: Select<T>) {
+        if batch.is_empty() {
+            return;
+        }
+        let lookups: Vec<&str> = batch.iter().map(|read| read.lookup.as_str()).collect();
+        match self.read(&lookups, select) {
+            Ok(found) => {
+                for Read { lookup, answer } in batch {
+                    // Several requests with one token may share a batch.
+                    let _ = answer.send(found.get(lookup.as_str()).cloned().transpose());
                 }
-                Err(error) => {
-                    tracing::error!(%error, reads = batch.len(), "a batch of reads failed");
-                    for Waiting { answer, .. } in batch {
-                        let _ = answer.send(Err(error.clone()));
-                    }
+            }
+            // One row that cannot be read must not refuse the others.
+            Err(StoreError::Corrupt(_)) if batch.len() > 1 => {
+                for Read { lookup, answer } in batch {
+                    let found = self.read(&[lookup.as_str()], select);
+                    let one = found.and_then(|found| found.get(lookup.as_str()).cloned().transpose());
+                    let _ = answer.send(one);
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, reads = batch.len(), "a batch of reads failed");
+                for Read { answer, .. } in batch {
+                    let _ = answer.send(Err(error.clone()));
                 }
             }
         }
@@ -115,12 +146,9 @@ impl Reader {
 
     /// Reads a batch. A connection that died while it was idle is replaced once, and only a failure on a fresh one
     /// is an answer; reading twice does no harm.
-    fn read(
-        &mut self,
-        batch: &[Waiting],
-    ) -> Result<HashMap<String, Result<Credential, StoreError>>, StoreError> {
+    fn read<T>(&mut self, lookups: &[&str], select: Select<T>) -> Result<Found<T>, StoreError> {
         if let Some(connection) = &mut self.connection {
-            match select(connection, batch) {
+            match select(connection, lookups) {
                 Ok(found) => return Ok(found),
                 Err(error @ StoreError::Corrupt(_)) => return Err(error),
                 Err(error) => {
@@ -130,7 +158,7 @@ impl Reader {
             }
         }
         let mut connection = self.manager.open()?;
-        let found = select(&mut connection, batch);
+        let found = select(&mut connection, lookups);
         if !matches!(found, Err(StoreError::Unavailable(_))) {
             self.connection = Some(connection);
         }
@@ -138,15 +166,26 @@ impl Reader {
     }
 }
 
-fn select(
-    connection: &mut PgConnection,
-    batch: &[Waiting],
-) -> Result<HashMap<String, Result<Credential, StoreError>>, StoreError> {
-    let lookups: Vec<&str> = batch.iter().map(|waiting| waiting.lookup.as_str()).collect();
+fn select_current(connection: &mut PgConnection, lookups: &[&str]) -> Result<Found<Credential>, StoreError> {
     let rows = tokens::table
         .inner_join(users::table)
         .filter(tokens::lookup.eq_any(lookups))
         .select((tokens::lookup, (TokenRow::as_select(), SecretRow::as_select(), UserRow::as_select())))
         .load::<(String, CredentialRow)>(connection)?;
     Ok(rows.into_iter().map(|(lookup, row)| (lookup, credential(row))).collect())
+}
+
+fn select_retired(
+    connection: &mut PgConnection,
+    lookups: &[&str],
+) -> Result<Found<RetiredCredential>, StoreError> {
+    let rows = retired_secrets::table
+        .inner_join(tokens::table.inner_join(users::table))
+        .filter(retired_secrets::lookup.eq_any(lookups))
+        .select((
+            retired_secrets::lookup,
+            (RetiredRow::as_select(), TokenRow::as_select(), UserRow::as_select()),
+        ))
+        .load::<(String, RetiredCredentialRow)>(connection)?;
+    Ok(rows.into_iter().map(|(lookup, row)| (lookup, retired::credential(row))).collect())
 }

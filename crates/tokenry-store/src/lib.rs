@@ -9,6 +9,7 @@
 #[cfg(feature = "postgres")]
 mod batch;
 mod convert;
+mod filter;
 mod macros;
 mod page;
 mod pool;
@@ -21,10 +22,12 @@ mod writer;
 
 pub mod audit;
 pub mod backend;
+pub mod cleanup;
 pub mod error;
 pub mod instance;
 pub mod live;
 pub mod migrate;
+pub mod retired;
 pub mod token;
 pub mod url;
 pub mod user;
@@ -32,7 +35,7 @@ pub mod user;
 pub use crate::{
     backend::{Store, StoreSettings, Tx},
     error::StoreError,
-    live::Credential,
+    live::{Credential, RetiredCredential, StoredSecret},
     url::DatabaseUrl,
 };
 

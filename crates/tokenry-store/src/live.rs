@@ -1,6 +1,6 @@
 //! The read behind every verification: one row by its unique key, without a runtime.
 
-use tokenry_domain::{Lookup, SecretCheck, SecretHash, Token, User};
+use tokenry_domain::{Lookup, SecretCheck, SecretHash, Token, UnixMillis, User};
 
 use crate::{
     backend::{Backend, Store},
@@ -12,12 +12,32 @@ use crate::{
 pub struct Credential {
     /// The token.
     pub token: Token,
-    /// What its secret must match.
+    /// What a presented secret is compared with.
+    pub secret: StoredSecret,
+    /// Who owns it, as they are now.
+    pub owner: User,
+}
+
+/// What is kept of a secret.
+#[derive(Clone)]
+pub struct StoredSecret {
+    /// What the secret must match.
     pub hash: SecretHash,
     /// What refuses a wrong secret first; absent for tokens made elsewhere.
     pub check: Option<SecretCheck>,
-    /// Who owns it, as they are now.
-    pub owner: User,
+}
+
+/// A credential whose secret a rotation took out of use: the secret is the old one, the token is as it is now.
+#[derive(Clone)]
+pub struct RetiredCredential {
+    /// The token, with the old secret.
+    pub credential: Credential,
+    /// The old public id.
+    pub lookup: Lookup,
+    /// From this instant on the old secret is refused.
+    pub valid_until: UnixMillis,
+    /// When a use after that was last told.
+    pub reused_at: Option<UnixMillis>,
 }
 
 impl Store {
@@ -35,7 +55,22 @@ impl Store {
                 crate::token::find_credential(&mut crate::backend::Tx::Sqlite(c), lookup)
             }),
             #[cfg(feature = "postgres")]
-            Backend::Postgres { live, .. } => live.read(lookup).await,
+            Backend::Postgres { live, .. } => live.current(lookup).await,
+        }
+    }
+
+    /// Reads the retired secret with this public id; asked only when [`credential`](Self::credential) has no match.
+    ///
+    /// # Errors
+    /// [`StoreError`]; an unknown public id is `None`.
+    pub async fn retired_credential(&self, lookup: &Lookup) -> Result<Option<RetiredCredential>, StoreError> {
+        match &*self.0 {
+            #[cfg(feature = "sqlite")]
+            Backend::Sqlite { live, .. } => crate::pool::single_read(live, |c| {
+                crate::retired::find_credential(&mut crate::backend::Tx::Sqlite(c), lookup)
+            }),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres { live, .. } => live.retired(lookup).await,
         }
     }
 }

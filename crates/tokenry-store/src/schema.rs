@@ -12,6 +12,7 @@ diesel::table! {
         disabled_at -> Nullable<Instant>,
         created_at -> Instant,
         updated_at -> Instant,
+        tokens_revoked_at -> Nullable<Instant>,
     }
 }
 
@@ -43,6 +44,24 @@ diesel::table! {
         revoked_at -> Nullable<Instant>,
         revoked_by -> Nullable<Text>,
         revoked_reason -> Nullable<Text>,
+        secret_at -> Instant,
+        expiry_noted_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::{Id, Instant};
+    use diesel::sql_types::{Binary, Nullable, Text};
+
+    retired_secrets (lookup) {
+        lookup -> Text,
+        token_id -> Id,
+        secret_hash -> Text,
+        secret_check -> Nullable<Binary>,
+        retired_at -> Instant,
+        valid_until -> Instant,
+        idempotency_key -> Nullable<Text>,
+        reused_at -> Nullable<Instant>,
     }
 }
 
@@ -81,4 +100,5 @@ diesel::table! {
 }
 
 diesel::joinable!(personal_access_tokens -> users (user_id));
-diesel::allow_tables_to_appear_in_same_query!(users, personal_access_tokens);
+diesel::joinable!(retired_secrets -> personal_access_tokens (token_id));
+diesel::allow_tables_to_appear_in_same_query!(users, personal_access_tokens, retired_secrets);

@@ -4,18 +4,22 @@ mod filter;
 mod list;
 pub(crate) mod row;
 
-use diesel::{dsl::count_star, prelude::*};
+use diesel::{
+    dsl::{count_star, not},
+    prelude::*,
+};
 use tokenry_domain::{
-    Actor, Lookup, Revocation, SecretCheck, SecretHash, Token, TokenId, UnixMillis, UserId,
+    Actor, Horizon, Lookup, Revocation, SecretCheck, SecretHash, Token, TokenId, UnixMillis, UserId,
 };
 
+pub(crate) use self::filter::is_over;
 pub use self::list::list;
 use self::row::{CredentialRow, SecretRow, TokenRow};
 use crate::{
     backend::Tx,
     convert::instant_value,
     error::StoreError,
-    live::Credential,
+    live::{Credential, StoredSecret},
     macros::on,
     schema::{personal_access_tokens as tokens, users},
     sql_types::{IdValue, InstantValue},
@@ -75,15 +79,25 @@ pub fn find_credential(tx: &mut Tx<'_>, lookup: &Lookup) -> Result<Option<Creden
     row.map(row::credential).transpose()
 }
 
-/// How many tokens of this user are neither revoked nor expired.
+/// The stored secret of a token.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn count_live(tx: &mut Tx<'_>, user_id: UserId, now: UnixMillis) -> Result<u64, StoreError> {
+pub fn find_secret(tx: &mut Tx<'_>, id: TokenId) -> Result<Option<StoredSecret>, StoreError> {
+    let query = tokens::table.find(IdValue(id.uuid()));
+    let row = on!(tx, |c| query.select(SecretRow::as_select()).get_result(c).optional())?;
+    row.map(StoredSecret::try_from).transpose()
+}
+
+/// How many tokens of this user are neither revoked nor over.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn count_live(tx: &mut Tx<'_>, user_id: UserId, horizon: &Horizon) -> Result<u64, StoreError> {
     let live = tokens::table
         .filter(tokens::user_id.eq(IdValue(user_id.uuid())))
         .filter(tokens::revoked_at.is_null())
-        .filter(tokens::expires_at.is_null().or(tokens::expires_at.gt(InstantValue(now))));
+        .filter(not(is_over!(horizon)));
     let count: i64 = on!(tx, |c| live.select(count_star()).get_result(c))?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
@@ -134,6 +148,53 @@ pub fn update(tx: &mut Tx<'_>, token: &Token) -> Result<bool, StoreError> {
         tokens::updated_at.eq(row.updated_at),
     );
     Ok(on!(tx, |c| diesel::update(before).set(changes).execute(c))? == 1)
+}
+
+/// Gives a token the public id, suffix and secret, and the expiry, of `token`, under the same conditions as
+/// [`update`]. Every other attribute stays in its row untouched.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when the public id is taken.
+pub fn replace_secret(
+    tx: &mut Tx<'_>,
+    token: &Token,
+    hash: &SecretHash,
+    check: &SecretCheck,
+) -> Result<bool, StoreError> {
+    let before = tokens::table
+        .filter(tokens::id.eq(IdValue(token.id.uuid())))
+        .filter(tokens::version.eq(token.version - 1))
+        .filter(tokens::revoked_at.is_null());
+    let changes = (
+        tokens::lookup.eq(token.lookup.as_str()),
+        tokens::suffix.eq(&token.suffix),
+        tokens::secret_hash.eq(hash.as_str()),
+        tokens::secret_check.eq(Some(check.as_bytes().to_vec())),
+        tokens::secret_at.eq(InstantValue(token.secret_at)),
+        tokens::expires_at.eq(instant_value(token.expires_at)),
+        tokens::version.eq(token.version),
+        tokens::updated_at.eq(InstantValue(token.updated_at)),
+    );
+    Ok(on!(tx, |c| diesel::update(before).set(changes).execute(c))? == 1)
+}
+
+/// The ids of a user's tokens that are not revoked, each kept unchanged by everybody else until the unit ends.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn lock_unrevoked(tx: &mut Tx<'_>, user_id: UserId) -> Result<Vec<TokenId>, StoreError> {
+    let unrevoked = tokens::table
+        .filter(tokens::user_id.eq(IdValue(user_id.uuid())))
+        .filter(tokens::revoked_at.is_null())
+        .order(tokens::id)
+        .select(tokens::id);
+    let ids: Vec<IdValue> = match tx {
+        #[cfg(feature = "sqlite")]
+        Tx::Sqlite(c) => unrevoked.load(&mut **c),
+        #[cfg(feature = "postgres")]
+        Tx::Postgres(c) => unrevoked.for_update().load(&mut **c),
+    }?;
+    Ok(ids.into_iter().map(|IdValue(id)| TokenId::from_uuid(id)).collect())
 }
 
 /// Ends a token for good if nobody did before; `false` means it was revoked already or is unknown.

@@ -1,12 +1,13 @@
 //! Users: rows and queries.
 
-use diesel::prelude::*;
+use diesel::{dsl::count_star, prelude::*};
 use tokenry_domain::{Subject, User, UserId, UserName};
 
 use crate::{
     backend::Tx,
     convert::{corrupt, instant, instant_value, parsed},
     error::StoreError,
+    filter::{Dialect, like},
     macros::on,
     schema::users,
     sql_types::{IdValue, InstantValue},
@@ -55,35 +56,64 @@ pub fn lock(tx: &mut Tx<'_>, id: UserId) -> Result<Option<User>, StoreError> {
     find(tx, id)
 }
 
-/// All users in the order in which they were first seen, at most `limit`, beginning after `after`.
+/// One page of the users in the order in which they were first seen, from the one after `after` on, and how many there
+/// are in all. `search` is a part of the subject or the name, ignoring ASCII case.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn list(tx: &mut Tx<'_>, after: Option<UserId>, limit: u16) -> Result<Vec<User>, StoreError> {
+pub fn list(
+    tx: &mut Tx<'_>,
+    search: Option<&str>,
+    after: Option<UserId>,
+    limit: u16,
+) -> Result<(Vec<User>, u64), StoreError> {
+    let dialect = Dialect::of(tx);
+    macro_rules! found {
+        ($Db:ty) => {{
+            let mut query = users::table.into_boxed::<$Db>();
+            if let Some(text) = search {
+                query = query.filter(like!(dialect, "subject", text).or(like!(dialect, "name", text)));
+            }
+            query
+        }};
+    }
     let rows: Vec<UserRow> = on!(tx, |c| {
-        let mut query =
-            users::table.order(users::id).limit(limit.into()).select(UserRow::as_select()).into_boxed::<Db>();
+        let mut query = found!(Db).order(users::id).limit(limit.into()).select(UserRow::as_select());
         if let Some(after) = after {
             query = query.filter(users::id.gt(IdValue(after.uuid())));
         }
         query.load(c)
     })?;
-    rows.into_iter().map(User::try_from).collect()
+    let total: i64 = on!(tx, |c| found!(Db).select(count_star()).get_result(c))?;
+    let users = rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?;
+    Ok((users, u64::try_from(total).unwrap_or(0)))
 }
 
-/// Writes name, role and state of a user; `false` when there is no such user.
+/// Writes what can change of a user; `false` when there is no such user, [`StoreError::Conflict`] when the subject is
+/// taken.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn update(tx: &mut Tx<'_>, user: &User) -> Result<bool, StoreError> {
     let row = UserRow::from(user);
     let changes = (
+        users::subject.eq(row.subject),
         users::name.eq(row.name),
         users::role.eq(row.role),
         users::disabled_at.eq(row.disabled_at),
         users::updated_at.eq(row.updated_at),
+        users::tokens_revoked_at.eq(row.tokens_revoked_at),
     );
     Ok(on!(tx, |c| diesel::update(users::table.find(row.id)).set(changes).execute(c))? == 1)
+}
+
+/// Removes a user and, by the foreign key, all their tokens; `false` when there is no such user.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn delete(tx: &mut Tx<'_>, id: UserId) -> Result<bool, StoreError> {
+    let user = users::table.find(IdValue(id.uuid()));
+    Ok(on!(tx, |c| diesel::delete(user).execute(c))? == 1)
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -96,6 +126,7 @@ pub(crate) struct UserRow {
     disabled_at: Option<InstantValue>,
     created_at: InstantValue,
     updated_at: InstantValue,
+    tokens_revoked_at: Option<InstantValue>,
 }
 
 impl From<&User> for UserRow {
@@ -108,6 +139,7 @@ impl From<&User> for UserRow {
             disabled_at: instant_value(user.disabled_at),
             created_at: InstantValue(user.created_at),
             updated_at: InstantValue(user.updated_at),
+            tokens_revoked_at: instant_value(user.tokens_revoked_at),
         }
     }
 }
@@ -124,6 +156,7 @@ impl TryFrom<UserRow> for User {
             disabled_at: instant(row.disabled_at),
             created_at: row.created_at.0,
             updated_at: row.updated_at.0,
+            tokens_revoked_at: instant(row.tokens_revoked_at),
         })
     }
 }

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use tokenry_domain::{
-    Actor, Description, Metadata, PageSize, Reason, Revocation, ScopeSet, SecretCheck, SecretHash, Sort,
-    Status, Token, TokenFilter, TokenName, UnixMillis, query::Position,
+    Actor, Description, Lifetime, Metadata, PageSize, Policy, Reason, Revocation, Risk, ScopeSet,
+    SecretCheck, SecretHash, Sort, Status, Token, TokenFilter, TokenId, TokenName, UnixMillis,
+    query::Position,
 };
 use tokenry_store::{StoreError, token};
 use tokenry_testkit::{TestDatabase, at, each_backend};
@@ -23,8 +24,9 @@ fn page(
     after: Option<&Position>,
 ) -> tokenry_domain::Page<Token> {
     let sort: Sort = sort.parse().unwrap();
+    let horizon = Policy::default().horizon(at(1000));
     db.store()
-        .read(|tx| token::list(tx, filter, sort, PageSize::new(size).unwrap(), after, at(1000)))
+        .read(|tx| token::list(tx, filter, sort, PageSize::new(size).unwrap(), after, &horizon))
         .unwrap()
 }
 
@@ -62,8 +64,8 @@ each_backend!(every_attribute_reads_back, |db| {
     let credential = db.store().read(|tx| token::find_credential(tx, &lookup)).unwrap().unwrap();
     assert_eq!(credential.token, token);
     assert_eq!(credential.owner, owner);
-    assert_eq!(credential.hash.as_str(), "$none$");
-    assert_eq!(credential.check.unwrap().as_bytes(), &[0; 8]);
+    assert_eq!(credential.secret.hash.as_str(), "$none$");
+    assert_eq!(credential.secret.check.unwrap().as_bytes(), &[0; 8]);
 });
 
 each_backend!(a_public_id_is_unique, |db| {
@@ -136,7 +138,8 @@ each_backend!(live_tokens_are_those_neither_revoked_nor_expired, |db| {
         .with(|token| token.revoked = Some(Revocation { at: at(0), by: Actor::System, reason: None }))
         .insert();
     db.token(&db.user("bob")).insert();
-    assert_eq!(db.store().read(|tx| token::count_live(tx, owner.id, at(1000))).unwrap(), 3);
+    let horizon = Policy::default().horizon(at(1000));
+    assert_eq!(db.store().read(|tx| token::count_live(tx, owner.id, &horizon)).unwrap(), 3);
 });
 
 each_backend!(creations_are_counted_in_a_sliding_window, |db| {
@@ -153,32 +156,88 @@ each_backend!(creations_are_counted_in_a_sliding_window, |db| {
     assert_eq!(since(0, 2), [at(300), at(400)]);
 });
 
-each_backend!(a_status_filter_agrees_with_the_status_of_each_row, |db| {
-    let owner = db.user("alice");
+/// Policies under which tokens are over for every reason there is.
+fn policies() -> Vec<Policy> {
+    let seconds = |seconds| Some(Lifetime::seconds(seconds));
+    let endless = Policy { allow_never: true, max_lifetime: None, ..Policy::default() };
+    vec![
+        Policy::default(),
+        endless.clone(),
+        Policy { allow_never: false, default_lifetime: seconds(1), ..endless.clone() },
+        Policy { allow_never: false, default_lifetime: None, ..endless.clone() },
+        Policy { max_lifetime: seconds(1), ..endless.clone() },
+        Policy { idle_lifetime: seconds(1), ..endless },
+    ]
+}
+
+each_backend!(filters_by_status_and_risk_agree_with_each_row_under_every_policy, |db| {
+    let enabled = db.user("alice");
+    let disabled = db.user("bob");
+    let mut changed = disabled.clone();
+    changed.disabled_at = Some(at(0));
+    db.store()
+        .write({
+            let changed = changed.clone();
+            move |tx| tokenry_store::user::update(tx, &changed)
+        })
+        .unwrap();
     let revocation = Revocation { at: at(0), by: Actor::System, reason: None };
+    let mut number = 0;
     for revoked in [None, Some(revocation)] {
-        for inactive_at in [None, Some(at(0))] {
-            for not_before in [None, Some(at(999)), Some(at(1000)), Some(at(1001))] {
-                for expires_at in [None, Some(at(999)), Some(at(1000)), Some(at(1001))] {
-                    let revoked = revoked.clone();
-                    db.token(&owner)
-                        .with(|token| {
-                            (token.revoked, token.inactive_at) = (revoked, inactive_at);
-                            (token.not_before, token.expires_at) = (not_before, expires_at);
-                        })
-                        .insert();
+        for not_before in [None, Some(at(0)), Some(at(1000)), Some(at(1001))] {
+            for expires_at in [None, Some(at(1000)), Some(at(1001))] {
+                for last_used_at in [None, Some(at(0)), Some(at(1))] {
+                    for secret_at in [at(0), at(1)] {
+                        number += 1;
+                        let owner = if number % 3 == 0 { &changed } else { &enabled };
+                        let revoked = revoked.clone();
+                        db.token(owner)
+                            .with(|token| {
+                                (token.revoked, token.not_before) = (revoked, not_before);
+                                (token.expires_at, token.last_used_at) = (expires_at, last_used_at);
+                                token.secret_at = secret_at;
+                                token.inactive_at = (number % 7 == 0).then_some(at(0));
+                                token.scopes = ScopeSet::parse(&[["*", "a:read"][number % 2]]).unwrap();
+                            })
+                            .insert();
+                    }
                 }
             }
         }
     }
-    let mut total = 0;
-    for status in Status::ALL {
-        let listed =
-            page(db, &TokenFilter { status: Some(status), ..TokenFilter::default() }, "name", 200, None);
-        assert!(listed.items.iter().all(|token| token.status(at(1000)) == status), "{status}");
-        total += listed.items.len();
+    let all = page(db, &TokenFilter::default(), "name", 200, None).items;
+    assert_eq!(all.len(), number);
+    // Far enough for tokens to be idle that a policy does not end.
+    for now in [at(1000), at(90 * 86_400_000)] {
+        for policy in policies() {
+            let horizon = policy.horizon(now);
+            let listed = |filter: TokenFilter| -> BTreeSet<TokenId> {
+                let size = PageSize::new(200).unwrap();
+                let page =
+                    db.store().read(|tx| token::list(tx, &filter, Sort::default(), size, None, &horizon));
+                page.unwrap().items.into_iter().map(|token| token.id).collect()
+            };
+            for status in Status::ALL {
+                let expected =
+                    all.iter().filter(|token| token.status(&horizon) == status).map(|token| token.id);
+                let filter = TokenFilter { status: Some(status), ..TokenFilter::default() };
+                assert_eq!(listed(filter), expected.collect(), "{status} {policy:?}");
+            }
+            for risk in Risk::ALL {
+                let owner = |token: &Token| if token.user_id == changed.id { &changed } else { &enabled };
+                let has = |token: &&Token| Risk::of(token, owner(token), &horizon).contains(&risk);
+                let expected = all.iter().filter(has).map(|token| token.id).collect();
+                let filter = TokenFilter { risk: Some(risk), ..TokenFilter::default() };
+                assert_eq!(listed(filter), expected, "{risk} {policy:?}");
+            }
+            for user in [&enabled, &changed] {
+                let live =
+                    all.iter().filter(|token| token.user_id == user.id && token.is_live(&horizon)).count();
+                let counted = db.store().read(|tx| token::count_live(tx, user.id, &horizon)).unwrap();
+                assert_eq!(counted, live as u64, "{policy:?}");
+            }
+        }
     }
-    assert_eq!(total, 64);
 });
 
 each_backend!(a_search_takes_wildcards_literally_and_ignores_the_case_of_ascii_only, |db| {

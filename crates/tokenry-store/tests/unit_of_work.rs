@@ -9,7 +9,7 @@ fn insert(tx: &mut Tx<'_>, subject: &str) -> Result<(), StoreError> {
 }
 
 fn subjects(db: &tokenry_testkit::TestDatabase) -> Vec<String> {
-    let mut users = db.store().read(|tx| user::list(tx, None, 200)).unwrap();
+    let (mut users, _) = db.store().read(|tx| user::list(tx, None, None, 200)).unwrap();
     users.sort_by(|a, b| a.subject.cmp(&b.subject));
     users.iter().map(|user| user.subject.to_string()).collect()
 }
@@ -61,7 +61,7 @@ each_backend!(check_then_act_under_the_owners_lock_is_exact, |db| {
                 scope.spawn(move || {
                     db.store().write(move |tx| {
                         user::lock(tx, owner)?;
-                        if user::list(tx, None, 200)?.len() > 10 {
+                        if user::list(tx, None, None, 200)?.0.len() > 10 {
                             return Err(StoreError::Conflict("limit".to_owned()));
                         }
                         insert(tx, &format!("user {n}"))
@@ -77,7 +77,7 @@ each_backend!(check_then_act_under_the_owners_lock_is_exact, |db| {
 each_backend!(an_acknowledged_change_is_seen_by_another_process, |db| {
     let second = db.second_store();
     db.store().write(|tx| insert(tx, "alice")).unwrap();
-    assert_eq!(second.read(|tx| user::list(tx, None, 10)).unwrap().len(), 1);
+    assert_eq!(second.read(|tx| user::list(tx, None, None, 10)).unwrap().0.len(), 1);
     second.write(|tx| insert(tx, "bob")).unwrap();
     assert_eq!(subjects(db), ["alice", "bob"]);
 });

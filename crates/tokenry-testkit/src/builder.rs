@@ -33,6 +33,7 @@ pub fn user(subject: &str) -> User {
         name: UserName::parse(subject).unwrap(),
         role: Role::user(),
         disabled_at: None,
+        tokens_revoked_at: None,
         created_at: at(0),
         updated_at: at(0),
     }
@@ -74,6 +75,7 @@ impl TestDatabase {
                 metadata: Metadata::default(),
                 version: 1,
                 created_at: at(0),
+                secret_at: at(0),
                 created_by: Actor::System,
                 updated_at: at(0),
                 revoked: None,

@@ -31,11 +31,13 @@ impl Session {
 
     /// The user with this subject.
     fn user(&self, subject: &str) -> Result<User, Failure> {
-        self.tokenry.find_user(&self.call, subject).map_err(|error| Failure::from(error).about(subject))
+        self.tokenry
+            .find_user_by_subject(&self.call, subject)
+            .map_err(|error| Failure::from(error).about(subject))
     }
 
     fn view(&self, pair: &(Token, User)) -> View {
-        token::view::one(pair, self.tokenry.catalog(), self.call.now)
+        token::view::one(pair, &self.tokenry, self.call.now)
     }
 }
 

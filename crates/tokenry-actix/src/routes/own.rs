@@ -1,14 +1,15 @@
-//! What any live token may ask about itself and its owner.
+//! What every caller may ask about themselves, and every live token about itself.
 
 use actix_web::{
     HttpResponse,
     web::{Data, Json},
 };
-use tokenry_service::Tokenry;
+use tokenry_service::{Credential, Token, Tokenry};
 
-use super::{blocking, scopes::Own};
+use super::blocking;
 use crate::{
-    authorized::Authorized, body::Then, error::ApiError, problem::Problem, query::StrictQuery, wire,
+    authorized::AnyToken, body::Then, error::ApiError, managing::Managing, problem::Problem,
+    query::StrictQuery, wire,
 };
 
 /// Who is calling, what they may do and what they have left of their limits.
@@ -17,19 +18,19 @@ use crate::{
     (status = 401, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_me(
-    Then(caller, _): Then<Authorized<Own>, StrictQuery<()>>,
+    Then(caller, _): Then<Managing<AnyToken>, StrictQuery<()>>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::Me>, ApiError> {
-    let (call, owner) = (caller.call().clone(), caller.owner().clone());
+    let (call, owner) = (caller.call().clone(), caller.user().clone());
     let allowance = blocking(move || tokenry.allowance(&call, &owner)).await?;
-    let owner = caller.owner();
+    let owner = caller.user();
     Ok(Json(wire::Me {
         user_id: owner.id.to_string(),
         subject: owner.subject.to_string(),
         name: owner.name.to_string(),
         role: owner.role.to_string(),
-        scopes: caller.verified().effective().to_set().to_texts(),
-        credential: "pat",
+        scopes: caller.caller().effective().map(|rights| rights.to_set().to_texts()).unwrap_or_default(),
+        credential: credential(caller.caller().credential()),
         limits: allowance.into(),
     }))
 }
@@ -40,10 +41,11 @@ pub(crate) async fn show_me(
     (status = 401, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_own_token(
-    Then(caller, _): Then<Authorized<Own>, StrictQuery<()>>,
+    Then(caller, _): Then<Managing<AnyToken>, StrictQuery<()>>,
     tokenry: Data<Tokenry>,
-) -> Json<wire::Token> {
-    Json(wire::Token::new(caller.token(), caller.owner(), tokenry.catalog(), caller.call().now))
+) -> Result<Json<wire::Token>, ApiError> {
+    let token = presented(&caller)?;
+    Ok(Json(wire::Token::new(token, caller.user(), &tokenry, caller.call().now)))
 }
 
 /// Ends the token that this request was made with, whatever its scopes.
@@ -52,10 +54,26 @@ pub(crate) async fn show_own_token(
     (status = 401, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn revoke_own_token(
-    Then(caller, _): Then<Authorized<Own>, StrictQuery<()>>,
+    Then(caller, _): Then<Managing<AnyToken>, StrictQuery<()>>,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
-    let (call, id) = (caller.call().clone(), caller.token().id);
+    let (call, id) = (caller.call().clone(), presented(&caller)?.id);
     blocking(move || tokenry.revoke(&call, id, None)).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// The token that the request was made with.
+fn presented(caller: &Managing<AnyToken>) -> Result<&Token, ApiError> {
+    caller.caller().token().ok_or_else(|| ApiError::Forbidden {
+        detail: "This is about the token that a request is made with; this one was made without.".into(),
+        errors: Vec::new(),
+    })
+}
+
+fn credential(kind: Credential) -> &'static str {
+    match kind {
+        Credential::Token => "pat",
+        Credential::Jwt => "jwt",
+        Credential::User | Credential::Operator => "session",
+    }
 }

@@ -1,13 +1,13 @@
 //! Page through the caller's tokens.
 
 use actix_web::web::{Data, Json};
-use tokenry_service::{PageSize, Scope, Sort, Status, TokenFilter, Tokenry, UnixMillis};
+use tokenry_service::{PageQuery, PageSize, Scope, Status, TokenFilter, Tokenry, UnixMillis};
 
 use super::{blocking, scopes::TokensRead};
 use crate::{
-    authorized::Authorized,
     body::Then,
     error::ApiError,
+    managing::Managing,
     problem::Problem,
     query::{FromQuery, Query, StrictQuery},
     wire,
@@ -30,27 +30,18 @@ use crate::{
     (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list_tokens(
-    Then(caller, StrictQuery(query)): Then<Authorized<TokensRead>, StrictQuery<ListQuery>>,
+    Then(caller, StrictQuery(query)): Then<Managing<TokensRead>, StrictQuery<ListQuery>>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::TokenPage>, ApiError> {
     let (call, service) = (caller.call().clone(), tokenry.clone());
-    let ListQuery { filter, sort, size, cursor } = query;
-    let page = blocking(move || service.list(&call, filter, sort, size, cursor.as_deref())).await?;
-    let shown =
-        |(token, owner): &(_, _)| wire::Token::new(token, owner, tokenry.catalog(), caller.call().now);
-    Ok(Json(wire::TokenPage {
-        data: page.tokens.iter().map(shown).collect(),
-        next_cursor: page.next_cursor,
-        total: page.total,
-    }))
+    let page = blocking(move || service.list(&call, query.filter, query.page)).await?;
+    Ok(Json(wire::TokenPage::new(&page, &tokenry, caller.call().now)))
 }
 
 /// Filters, order and page of a list.
 pub(crate) struct ListQuery {
-    filter: TokenFilter,
-    sort: Sort,
-    size: PageSize,
-    cursor: Option<String>,
+    pub(super) filter: TokenFilter,
+    pub(super) page: PageQuery,
 }
 
 impl FromQuery for ListQuery {
@@ -58,28 +49,39 @@ impl FromQuery for ListQuery {
         &["status", "search", "scope", "unused_since", "expires_before", "sort", "limit", "cursor"];
 
     fn from_query(query: &mut Query) -> Self {
-        let instant = "an RFC 3339 date-time such as 2026-01-31T08:00:00Z";
-        let filter = TokenFilter {
-            user_id: None,
-            status: query.parse::<Status>("status", "active, inactive, pending, expired or revoked"),
-            search: query.text("search", 100),
-            scope: query.parse::<Scope>("scope", "resource:level, introspect or *"),
-            unused_since: query.parse::<UnixMillis>("unused_since", instant),
-            expires_before: query.parse::<UnixMillis>("expires_before", instant),
-        };
-        let sort = query.parse("sort", "created_at, name, expires_at or last_used_at, with - for descending");
-        let size = query.parse::<u16>("limit", "a whole number from 1 to 200").and_then(|rows| {
-            let size = PageSize::new(rows);
-            if size.is_none() {
-                query.refuse("limit", "invalid_value", "Must be a whole number from 1 to 200.");
-            }
-            size
-        });
-        Self {
-            filter,
-            sort: sort.unwrap_or_default(),
-            size: size.unwrap_or_default(),
-            cursor: query.text("cursor", 1024),
-        }
+        Self { filter: filter(query), page: page(query) }
     }
+}
+
+/// The conditions that every list of tokens knows.
+pub(super) fn filter(query: &mut Query) -> TokenFilter {
+    TokenFilter {
+        user_id: None,
+        status: query.parse::<Status>("status", "active, inactive, pending, expired or revoked"),
+        search: query.text("search", 100),
+        scope: query.parse::<Scope>("scope", "resource:level, introspect or *"),
+        unused_since: query.parse::<UnixMillis>("unused_since", INSTANT),
+        expires_before: query.parse::<UnixMillis>("expires_before", INSTANT),
+        risk: None,
+    }
+}
+
+pub(super) const INSTANT: &str = "an RFC 3339 date-time such as 2026-01-31T08:00:00Z";
+
+/// Order and page of a list of tokens.
+pub(super) fn page(query: &mut Query) -> PageQuery {
+    let sort = query.parse("sort", "created_at, name, expires_at or last_used_at, with - for descending");
+    PageQuery { sort: sort.unwrap_or_default(), size: size(query), cursor: query.text("cursor", 1024) }
+}
+
+/// How many rows a page has.
+pub(super) fn size(query: &mut Query) -> PageSize {
+    let size = query.parse::<u16>("limit", "a whole number from 1 to 200").and_then(|rows| {
+        let size = PageSize::new(rows);
+        if size.is_none() {
+            query.refuse("limit", "invalid_value", "Must be a whole number from 1 to 200.");
+        }
+        size
+    });
+    size.unwrap_or_default()
 }

@@ -1,21 +1,21 @@
 //! Create, show, change and revoke one token.
 
 use actix_web::{
-    FromRequest, HttpRequest, HttpResponse,
-    dev::Payload,
-    http::header::{ETAG, HeaderValue, IF_MATCH, LOCATION},
+    HttpResponse,
+    http::header::{ETAG, LOCATION},
     web::Data,
 };
 use tokenry_service::{Issued, NewToken, Reason, TokenChanges, TokenId, Tokenry};
 
 use super::{
     blocking,
+    path::{IdPath, IfMatch},
     scopes::{TokensRead, TokensWrite},
 };
 use crate::{
-    authorized::Authorized,
     body::{StrictJson, Then},
     error::ApiError,
+    managing::Managing,
     problem::Problem,
     query::{FromQuery, Query, StrictQuery},
     wire,
@@ -34,17 +34,17 @@ use crate::{
 ))]
 pub(crate) async fn create_token(
     Then(caller, Then(_, StrictJson(body))): Then<
-        Authorized<TokensWrite>,
+        Managing<TokensWrite>,
         Then<StrictQuery<()>, StrictJson<wire::CreateToken>>,
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
     let new = NewToken::try_from(body)?;
-    let (call, owner) = (caller.call().clone(), caller.owner().id);
+    let (call, owner) = (caller.call().clone(), caller.user().id);
     let service = tokenry.clone();
     let Issued { token, owner, secret } = blocking(move || service.issue(&call, owner, new)).await?;
     let created = wire::CreatedToken {
-        attributes: wire::Token::new(&token, &owner, tokenry.catalog(), caller.call().now),
+        attributes: wire::Token::new(&token, &owner, &tokenry, caller.call().now),
         token: secret.reveal_once().to_string(),
     };
     Ok(HttpResponse::Created()
@@ -62,12 +62,12 @@ pub(crate) async fn create_token(
     (status = 404, description = "Unknown, or somebody else's.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_token(
-    Then(caller, (TokenIdPath(id), _)): Then<Authorized<TokensRead>, (TokenIdPath, StrictQuery<()>)>,
+    Then(caller, (IdPath(id), _)): Then<Managing<TokensRead>, (IdPath<TokenId>, StrictQuery<()>)>,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
     let (call, service) = (caller.call().clone(), tokenry.clone());
     let (token, owner) = blocking(move || service.find(&call, id)).await?;
-    let shown = wire::Token::new(&token, &owner, tokenry.catalog(), caller.call().now);
+    let shown = wire::Token::new(&token, &owner, &tokenry, caller.call().now);
     Ok(HttpResponse::Ok().insert_header((ETAG, format!("\"{}\"", token.version))).json(shown))
 }
 
@@ -84,8 +84,8 @@ pub(crate) async fn show_token(
     (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn update_token(
-    Then(caller, Then((TokenIdPath(id), IfMatch(if_version), _), StrictJson(body))): Then<
-        Authorized<TokensWrite>,
+    Then(caller, Then((IdPath(id), IfMatch(if_version), _), StrictJson(body))): Then<
+        Managing<TokensWrite>,
         Update,
     >,
     tokenry: Data<Tokenry>,
@@ -93,7 +93,7 @@ pub(crate) async fn update_token(
     let changes = TokenChanges { if_version, ..TokenChanges::try_from(body)? };
     let (call, service) = (caller.call().clone(), tokenry.clone());
     let (token, owner) = blocking(move || service.update(&call, id, changes)).await?;
-    let shown = wire::Token::new(&token, &owner, tokenry.catalog(), caller.call().now);
+    let shown = wire::Token::new(&token, &owner, &tokenry, caller.call().now);
     Ok(HttpResponse::Ok().insert_header((ETAG, format!("\"{}\"", token.version))).json(shown))
 }
 
@@ -106,9 +106,9 @@ pub(crate) async fn update_token(
     (status = 404, description = "Unknown, or somebody else's.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn revoke_token(
-    Then(caller, (TokenIdPath(id), StrictQuery(query))): Then<
-        Authorized<TokensWrite>,
-        (TokenIdPath, StrictQuery<RevokeQuery>),
+    Then(caller, (IdPath(id), StrictQuery(query))): Then<
+        Managing<TokensWrite>,
+        (IdPath<TokenId>, StrictQuery<RevokeQuery>),
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
@@ -118,52 +118,7 @@ pub(crate) async fn revoke_token(
 }
 
 /// All that an update brings along; its body is read last.
-type Update = Then<(TokenIdPath, IfMatch, StrictQuery<()>), StrictJson<wire::UpdateToken>>;
-
-/// The id in the path. What is no id belongs to no token.
-pub(crate) struct TokenIdPath(TokenId);
-
-impl FromRequest for TokenIdPath {
-    type Error = ApiError;
-    type Future = std::future::Ready<Result<Self, ApiError>>;
-
-    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let id = req.match_info().get("id").and_then(|text| text.parse().ok());
-        std::future::ready(id.map(Self).ok_or(ApiError::NotFound))
-    }
-}
-
-/// The version that a change is meant for (RFC 9110, section 13.1.1); `*` is any.
-pub(crate) struct IfMatch(Option<i64>);
-
-impl FromRequest for IfMatch {
-    type Error = ApiError;
-    type Future = std::future::Ready<Result<Self, ApiError>>;
-
-    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let mut values = req.headers().get_all(IF_MATCH);
-        let version = match (values.next(), values.next()) {
-            (None, _) => Ok(Self(None)),
-            (Some(value), None) => version(value).map(Self),
-            (Some(_), Some(_)) => Err(one_version()),
-        };
-        std::future::ready(version)
-    }
-}
-
-fn version(value: &HeaderValue) -> Result<Option<i64>, ApiError> {
-    let text = value.to_str().map_err(|_| one_version())?.trim();
-    if text == "*" {
-        return Ok(None);
-    }
-    let digits = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or_else(one_version)?;
-    // A tag that is no version of ours matches no version.
-    Ok(Some(digits.parse().unwrap_or(-1)))
-}
-
-fn one_version() -> ApiError {
-    ApiError::InvalidRequest { detail: "If-Match must be one version in quotes, such as \"3\", or *.".into() }
-}
+type Update = Then<(IdPath<TokenId>, IfMatch, StrictQuery<()>), StrictJson<wire::UpdateToken>>;
 
 /// Why a token is revoked.
 pub(crate) struct RevokeQuery {

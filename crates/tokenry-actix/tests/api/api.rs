@@ -132,14 +132,14 @@ impl Api {
     }
 
     pub(crate) fn user(&self, subject: &str) -> User {
-        let new = NewUser { name: None, role: Some(Role::user()) };
+        let new = NewUser { role: Some(Role::user()), ..NewUser::default() };
         self.tokenry.find_or_create_user(&self.operator(), subject, Some(new)).unwrap()
     }
 
     /// A token of somebody, made by the operator.
     pub(crate) fn token_of(&self, owner: &User, scopes: &[&str]) -> (String, String) {
         let scopes = scopes.iter().map(ToString::to_string).collect();
-        let new = NewToken { name: "t".to_owned(), scopes, ..NewToken::default() };
+        let new = NewToken { name: "t".to_owned(), scopes: Some(scopes), ..NewToken::default() };
         let issued = self.tokenry.issue(&self.operator(), owner.id, new).unwrap();
         (issued.token.id.to_string(), issued.secret.reveal_once().to_string())
     }

@@ -61,7 +61,11 @@ each_backend!(an_embedded_guard_lets_in_only_live_tokens_with_the_scope, |db| {
     api.tokenry.revoke(&api.operator(), id, None).unwrap();
     assert_eq!(ask("/bare", &good), StatusCode::UNAUTHORIZED);
     assert_eq!(
-        api.tokenry.find(&api.operator(), id).unwrap().0.status(tokenry_actix::clock::now()),
+        api.tokenry
+            .find(&api.operator(), id)
+            .unwrap()
+            .0
+            .status(&api.tokenry.policy().horizon(tokenry_actix::clock::now())),
         Status::Revoked
     );
 });

@@ -19,6 +19,8 @@ pub(crate) fn settings(policy: Policy) -> Settings {
         hash: HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 4, peppers: Vec::new() },
         policy,
         catalog: Catalog::open(),
+        retention: None,
+        ..Settings::default()
     }
 }
 
@@ -42,14 +44,14 @@ pub(crate) fn operator(seconds: i64) -> Call {
 
 pub(crate) fn user(tokenry: &Tokenry, subject: &str, role: &str) -> User {
     let role: Role = role.parse().unwrap();
-    let new = tokenry_service::NewUser { name: None, role: Some(role) };
+    let new = tokenry_service::NewUser { role: Some(role), ..tokenry_service::NewUser::default() };
     tokenry.find_or_create_user(&operator(0), subject, Some(new)).unwrap()
 }
 
 pub(crate) fn new(name: &str, scopes: &[&str]) -> NewToken {
     NewToken {
         name: name.to_owned(),
-        scopes: scopes.iter().map(ToString::to_string).collect(),
+        scopes: Some(scopes.iter().map(ToString::to_string).collect()),
         ..NewToken::default()
     }
 }

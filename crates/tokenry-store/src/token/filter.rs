@@ -1,66 +1,39 @@
 //! The conditions of a list of tokens.
 
-use crate::backend::Tx;
-
-/// Where the SQL of the two databases really differs.
-#[derive(Clone, Copy)]
-pub(super) struct Dialect {
-    /// Compares without regard to the case of ASCII letters; the columns' collation keeps it to those.
-    pub(super) like: &'static str,
-    /// Around a scope: whether the list of scopes has it.
-    pub(super) has_scope: (&'static str, &'static str),
+/// Whether a token's time is over, as [`Horizon::is_over`](tokenry_domain::Horizon::is_over) decides: never NULL.
+macro_rules! is_over {
+    ($horizon:expr) => {{
+        // No token is older than the calendar: a bound that is not there is passed by nobody.
+        let by = |bound: Option<tokenry_domain::UnixMillis>| {
+            InstantValue(bound.unwrap_or(tokenry_domain::UnixMillis::MIN))
+        };
+        let now = InstantValue($horizon.now);
+        let (made_by, endless_by) = (by($horizon.made_by), by($horizon.endless_made_by));
+        let used_by = by($horizon.used_by);
+        (tokens::expires_at.is_not_null().and(tokens::expires_at.le(now)))
+            .or(tokens::secret_at.le(made_by))
+            .or(tokens::expires_at.is_null().and(tokens::secret_at.le(endless_by)))
+            .or(tokens::secret_at
+                .le(used_by)
+                .and(tokens::not_before.is_null().or(tokens::not_before.le(used_by)))
+                .and(tokens::last_used_at.is_null().or(tokens::last_used_at.le(used_by))))
+    }};
 }
-
-impl Dialect {
-    pub(super) fn of(tx: &Tx<'_>) -> Self {
-        match tx {
-            #[cfg(feature = "sqlite")]
-            Tx::Sqlite(_) => Self {
-                like: " LIKE ",
-                has_scope: ("EXISTS (SELECT 1 FROM json_each(scopes) WHERE value = ", ")"),
-            },
-            #[cfg(feature = "postgres")]
-            Tx::Postgres(_) => Self { like: " ILIKE ", has_scope: ("scopes @> to_jsonb(", "::text)") },
-        }
-    }
-}
-
-/// A text as a `LIKE` pattern in which its own `%`, `_` and `\` mean themselves.
-pub(super) fn containing(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len() + 2);
-    pattern.push('%');
-    for c in text.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
-}
-
-/// `column LIKE '%text%'` on either database.
-macro_rules! like {
-    ($dialect:expr, $column:literal, $text:expr) => {
-        diesel::dsl::sql::<diesel::sql_types::Bool>(concat!($column))
-            .sql($dialect.like)
-            .bind::<diesel::sql_types::Text, _>($crate::token::filter::containing($text))
-            .sql(" ESCAPE '\\'")
-    };
-}
-pub(super) use like;
+pub(crate) use is_over;
 
 /// The tokens that a filter lets through at an instant, as a boxed query of one backend.
 macro_rules! filtered {
-    ($Db:ty, $filter:expr, $dialect:expr, $now:expr) => {{
+    ($Db:ty, $filter:expr, $dialect:expr, $horizon:expr) => {{
         use diesel::{
-            dsl::sql,
+            dsl::{not, sql},
             sql_types::{Bool, Text},
         };
-        use tokenry_domain::Status;
-        use $crate::token::filter::like;
+        use tokenry_domain::{Risk, Scope, Status};
+        use $crate::{filter::like, token::filter::is_over};
 
-        let now = InstantValue($now);
+        let now = InstantValue($horizon.now);
+        let (before, behind) = $dialect.has_scope;
+        let has_scope = |scope: &Scope| sql::<Bool>(before).bind::<Text, _>(scope.to_string()).sql(behind);
         let mut query = tokens::table.into_boxed::<$Db>();
         if let Some(id) = $filter.user_id {
             query = query.filter(tokens::user_id.eq(IdValue(id.uuid())));
@@ -82,8 +55,8 @@ macro_rules! filtered {
             };
             query = match status {
                 Status::Revoked | Status::Inactive | Status::Pending => query,
-                Status::Expired => query.filter(tokens::expires_at.le(now)),
-                Status::Active => query.filter(tokens::expires_at.is_null().or(tokens::expires_at.gt(now))),
+                Status::Expired => query.filter(is_over!($horizon)),
+                Status::Active => query.filter(not(is_over!($horizon))),
             };
         }
         if let Some(text) = &$filter.search {
@@ -93,8 +66,7 @@ macro_rules! filtered {
             query = query.filter(in_name.or(in_lookup).or(in_suffix));
         }
         if let Some(scope) = &$filter.scope {
-            let (before, behind) = $dialect.has_scope;
-            query = query.filter(sql::<Bool>(before).bind::<Text, _>(scope.to_string()).sql(behind));
+            query = query.filter(has_scope(scope));
         }
         if let Some(since) = $filter.unused_since {
             let unused = tokens::last_used_at.is_null().or(tokens::last_used_at.lt(InstantValue(since)));
@@ -103,17 +75,24 @@ macro_rules! filtered {
         if let Some(before) = $filter.expires_before {
             query = query.filter(tokens::expires_at.lt(InstantValue(before)));
         }
+        if let Some(risk) = $filter.risk {
+            query = query.filter(tokens::revoked_at.is_null()).filter(not(is_over!($horizon)));
+            query = match risk {
+                Risk::NeverUsed => query.filter(tokens::last_used_at.is_null()),
+                Risk::NoExpiry => query.filter(tokens::expires_at.is_null()),
+                Risk::FullAccess => query.filter(has_scope(&Scope::All)),
+                Risk::Idle => {
+                    let by = InstantValue(Risk::idle_by($horizon.now));
+                    let unused = tokens::last_used_at.is_null().and(tokens::secret_at.le(by));
+                    query.filter(unused.or(tokens::last_used_at.le(by)))
+                }
+                Risk::OwnerDisabled => {
+                    let disabled = users::table.filter(users::disabled_at.is_not_null()).select(users::id);
+                    query.filter(tokens::user_id.eq_any(disabled))
+                }
+            };
+        }
         query
     }};
 }
 pub(super) use filtered;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wildcards_in_a_search_mean_themselves() {
-        assert_eq!(containing(r"50%_\x"), r"%50\%\_\\x%");
-    }
-}

@@ -2,24 +2,22 @@
 
 use diesel::{dsl::count_star, prelude::*};
 use tokenry_domain::{
-    Page, PageSize, Sort, SortKey, Token, TokenFilter, UnixMillis,
+    Horizon, Page, PageSize, Sort, SortKey, Token, TokenFilter,
     query::{Position, PositionKey},
 };
 
-use super::{
-    filter::{Dialect, filtered},
-    row::TokenRow,
-};
+use super::{filter::filtered, row::TokenRow};
 use crate::{
     backend::Tx,
     error::StoreError,
+    filter::Dialect,
     macros::on,
     page::{after, after_nullable, ordered_nullable},
-    schema::personal_access_tokens as tokens,
+    schema::{personal_access_tokens as tokens, users},
     sql_types::{IdValue, InstantValue},
 };
 
-/// One page of the tokens that `filter` lets through at `now`, from the row after `position` on.
+/// One page of the tokens that `filter` lets through under `horizon`, from the row after `position` on.
 ///
 /// A position that was made under another order is a [`StoreError::Bug`]: the service binds them together.
 ///
@@ -31,11 +29,11 @@ pub fn list(
     sort: Sort,
     size: PageSize,
     position: Option<&Position>,
-    now: UnixMillis,
+    horizon: &Horizon,
 ) -> Result<Page<Token>, StoreError> {
     let dialect = Dialect::of(tx);
     let mut rows: Vec<TokenRow> = on!(tx, |c| {
-        let mut query = filtered!(Db, filter, dialect, now).select(TokenRow::as_select());
+        let mut query = filtered!(Db, filter, dialect, horizon).select(TokenRow::as_select());
         query = match (sort.key, position.map(|p| (&p.key, IdValue(p.id.uuid())))) {
             (SortKey::CreatedAt, None) => query,
             (SortKey::CreatedAt, Some((PositionKey::Instant(Some(at)), id))) => {
@@ -85,7 +83,7 @@ pub fn list(
         };
         query.limit(i64::from(size.get()) + 1).load(c)
     })?;
-    let total: i64 = on!(tx, |c| filtered!(Db, filter, dialect, now).select(count_star()).get_result(c))?;
+    let total: i64 = on!(tx, |c| filtered!(Db, filter, dialect, horizon).select(count_star()).get_result(c))?;
 
     let more = rows.len() > usize::from(size.get());
     rows.truncate(size.get().into());

@@ -8,7 +8,7 @@ use tokenry_domain::{
 use crate::{
     convert::{self, address, corrupt, instant, instant_value, parsed},
     error::StoreError,
-    live::Credential,
+    live::{Credential, StoredSecret},
     schema::personal_access_tokens,
     sql_types::{DocumentValue, IdValue, InstantValue},
     user::UserRow,
@@ -39,6 +39,7 @@ pub(crate) struct TokenRow {
     revoked_at: Option<InstantValue>,
     revoked_by: Option<String>,
     revoked_reason: Option<String>,
+    secret_at: InstantValue,
 }
 
 /// The secret's hash, read for verification alone.
@@ -61,19 +62,27 @@ impl SecretRow {
 }
 
 pub(crate) fn credential((token, secret, user): CredentialRow) -> Result<Credential, StoreError> {
-    let check = match secret.secret_check {
-        None => None,
-        Some(bytes) => {
-            let bytes = <[u8; 8]>::try_from(bytes).map_err(|_| corrupt("secret_check", "not 8 bytes"))?;
-            Some(SecretCheck::from_stored(bytes))
-        }
-    };
     Ok(Credential {
         token: Token::try_from(token)?,
-        hash: SecretHash::from_stored(secret.secret_hash),
-        check,
+        secret: StoredSecret::try_from(secret)?,
         owner: User::try_from(user)?,
     })
+}
+
+impl TryFrom<SecretRow> for StoredSecret {
+    type Error = StoreError;
+
+    fn try_from(row: SecretRow) -> Result<Self, StoreError> {
+        stored_secret(row.secret_hash, row.secret_check)
+    }
+}
+
+pub(crate) fn stored_secret(hash: String, check: Option<Vec<u8>>) -> Result<StoredSecret, StoreError> {
+    let read = |bytes: Vec<u8>| {
+        let bytes = <[u8; 8]>::try_from(bytes).map_err(|_| corrupt("secret_check", "not 8 bytes"))?;
+        Ok::<_, StoreError>(SecretCheck::from_stored(bytes))
+    };
+    Ok(StoredSecret { hash: SecretHash::from_stored(hash), check: check.map(read).transpose()? })
 }
 
 impl From<&Token> for TokenRow {
@@ -103,6 +112,7 @@ impl From<&Token> for TokenRow {
             revoked_reason: revoked
                 .and_then(|revoked| revoked.reason.as_ref())
                 .map(|text| text.as_str().to_owned()),
+            secret_at: InstantValue(token.secret_at),
         }
     }
 }
@@ -144,6 +154,7 @@ impl TryFrom<TokenRow> for Token {
             metadata: convert::metadata(row.metadata.0)?,
             version: row.version,
             created_at: row.created_at.0,
+            secret_at: row.secret_at.0,
             created_by: parsed("created_by", &row.created_by)?,
             updated_at: row.updated_at.0,
             revoked,

@@ -4,11 +4,15 @@ use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
     net::SocketAddr,
+    num::NonZero,
     path::{Path, PathBuf},
 };
 
 use actix_web::{App, HttpServer, dev, middleware::from_fn, rt::System};
-use tokenry_actix::{HttpSettings, TrustedProxies, clock, configure, fallback, server, shell::shell};
+use tokenry_actix::{
+    FailureLimit, HttpSettings, ManagementQuota, TrustedProxies, clock, configure, fallback, server,
+    shell::shell,
+};
 use tokenry_service::{DatabaseUrl, Tokenry};
 
 use super::{start, token::view};
@@ -22,25 +26,20 @@ const BOOTSTRAP_FILE: &str = "tokenry-bootstrap-token";
 
 /// Answers requests until the process is told to stop.
 pub(crate) fn run(settings: Settings, console: &mut Console) -> Result<(), Failure> {
-    let (url, listen, http) = (settings.database_url.clone(), settings.listen, settings.server.clone());
-    tell_what_is_not_enforced(&settings);
+    let (url, listen, workers) = (settings.database_url.clone(), settings.listen, settings.server.workers);
+    let http = http_settings(settings.rates, &settings.server);
+    tell_what_has_no_effect(&settings);
     let tokenry = start(settings)?;
     bootstrap(&tokenry, &url, console)?;
     let failed = |error: io::Error| {
         Failure::failed("internal_error", format!("cannot listen on {listen}: {error}"))
             .next("choose another with --listen")
     };
-    System::new().block_on(async { bind(tokenry, listen, http)?.await }).map_err(failed)
+    System::new().block_on(async { bind(tokenry, listen, http, workers)?.await }).map_err(failed)
 }
 
-/// A limit that somebody relies on must not be silently missing.
-fn tell_what_is_not_enforced(settings: &Settings) {
-    let Rates { failures_per_minute, management_per_minute } = settings.rates;
-    if failures_per_minute.is_some() || management_per_minute.is_some() {
-        tracing::warn!(
-            "limits.failures_per_minute and management_per_minute are not enforced by this version"
-        );
-    }
+/// A setting that somebody relies on must not be silently missing.
+fn tell_what_has_no_effect(settings: &Settings) {
     if !settings.server.max_staleness.is_zero() {
         tracing::warn!(
             "server.max_staleness has no effect: this version reads the database for every verification"
@@ -48,13 +47,25 @@ fn tell_what_is_not_enforced(settings: &Settings) {
     }
 }
 
+/// What every worker decides alike; the limits count together.
+fn http_settings(rates: Rates, server: &Server) -> HttpSettings {
+    HttpSettings {
+        trusted_proxies: TrustedProxies::new(server.trusted_proxies.clone()),
+        failures: rates.failures_per_minute.map(FailureLimit::new),
+        management: rates.management_per_minute.map(ManagementQuota::new),
+    }
+}
+
 /// A server that listens already, and answers once it is awaited.
-fn bind(tokenry: Tokenry, listen: SocketAddr, settings: Server) -> io::Result<dev::Server> {
-    let proxies = TrustedProxies::new(settings.trusted_proxies);
+fn bind(
+    tokenry: Tokenry,
+    listen: SocketAddr,
+    api: HttpSettings,
+    workers: Option<NonZero<usize>>,
+) -> io::Result<dev::Server> {
     let mut http = HttpServer::new(move || {
-        let api = HttpSettings { trusted_proxies: proxies.clone() };
         App::new()
-            .configure(configure(tokenry.clone(), api))
+            .configure(configure(tokenry.clone(), api.clone()))
             .default_service(fallback::not_found())
             .wrap(from_fn(shell))
     })
@@ -63,7 +74,7 @@ fn bind(tokenry: Tokenry, listen: SocketAddr, settings: Server) -> io::Result<de
     .client_disconnect_timeout(server::DISCONNECT_TIMEOUT)
     .shutdown_timeout(server::SHUTDOWN_SECONDS)
     .tcp_nodelay(true);
-    if let Some(workers) = settings.workers {
+    if let Some(workers) = workers {
         http = http.workers(workers.get());
     }
     let http = http.bind(listen)?;
@@ -78,7 +89,7 @@ fn bootstrap(tokenry: &Tokenry, url: &DatabaseUrl, console: &mut Console) -> Res
     let now = clock::now();
     let Some(issued) = tokenry.bootstrap(now)? else { return Ok(()) };
     let secret = issued.secret.reveal_once();
-    let view = view::one(&(issued.token, issued.owner), tokenry.catalog(), now);
+    let view = view::one(&(issued.token, issued.owner), tokenry, now);
     let path = bootstrap_file(url);
     let kept = keep(&path, &secret);
     // One of the two is enough; with neither, nobody would ever know the token.

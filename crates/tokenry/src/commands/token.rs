@@ -4,8 +4,8 @@ pub(crate) mod view;
 
 use serde_json::{Map, Value, json};
 use tokenry_service::{
-    Description, ListError, NewToken, PageSize, Scope, Switch, Token, TokenChanges, TokenFilter, TokenId,
-    TokenPage, User,
+    Description, ListError, NewToken, PageQuery, PageSize, Scope, Switch, Token, TokenChanges, TokenFilter,
+    TokenId, TokenPage, User,
 };
 
 use super::Session;
@@ -33,7 +33,8 @@ fn create(args: &CreateArgs, session: &Session, console: &mut Console) -> Result
     let new = NewToken {
         name: args.name.to_string(),
         description: args.description.as_ref().map(Description::to_string),
-        scopes: args.scopes.iter().map(Scope::to_string).collect(),
+        scopes: Some(args.scopes.iter().map(Scope::to_string).collect())
+            .filter(|scopes: &Vec<_>| !scopes.is_empty()),
         expiry: args.expires,
         not_before: args.not_before,
         allowed_ips: Some(args.allowed_ips.clone()).filter(|entries| !entries.is_empty()),
@@ -55,7 +56,8 @@ fn list(args: ListArgs, session: &Session, console: &mut Console) -> Result<(), 
     };
     let size = if args.all { PageSize::new(PageSize::MAX).unwrap_or_default() } else { args.limit };
     let page = |cursor: Option<&str>| -> Result<TokenPage, ListError> {
-        session.tokenry.list(&session.call, filter.clone(), args.sort, size, cursor)
+        let query = PageQuery { sort: args.sort, size, cursor: cursor.map(str::to_owned) };
+        session.tokenry.list(&session.call, filter.clone(), query)
     };
     let mut listed = page(None)?;
     while args.all
@@ -65,7 +67,7 @@ fn list(args: ListArgs, session: &Session, console: &mut Console) -> Result<(), 
         listed.tokens.extend(next.tokens);
         listed.next_cursor = next.next_cursor;
     }
-    console.answer(&view::page(&listed, session.tokenry.catalog(), session.call.now))?;
+    console.answer(&view::page(&listed, &session.tokenry, session.call.now))?;
     if listed.next_cursor.is_some() {
         console.note(&format!("{} of {}; --all lists the rest", listed.tokens.len(), listed.total));
     }

@@ -1,16 +1,13 @@
 //! `tokenry user …`
 
 use serde_json::{Value, json};
-use tokenry_service::{NewUser, User, UserError};
+use tokenry_service::{NewUser, PageSize, User, UserChanges, UserError};
 
 use super::Session;
 use crate::{
     cli::{AddArgs, UserCommand},
     output::{Console, Failure, View},
 };
-
-/// How many users are read at once.
-const PAGE: u16 = 200;
 
 /// Does what was asked for with users.
 pub(crate) fn run(command: UserCommand, session: &Session, console: &mut Console) -> Result<(), Failure> {
@@ -19,11 +16,12 @@ pub(crate) fn run(command: UserCommand, session: &Session, console: &mut Console
         UserCommand::Add(args) => add(args, session, console),
         UserCommand::List => {
             let mut users: Vec<User> = Vec::new();
+            let mut cursor = None;
             loop {
-                let page = tokenry.list_users(call, users.last().map(|user| user.id), PAGE)?;
-                let is_last = page.len() < usize::from(PAGE);
-                users.extend(page);
-                if is_last {
+                let page = tokenry.list_users(call, None, PageSize::default(), cursor.as_deref())?;
+                users.extend(page.users);
+                cursor = page.next_cursor;
+                if cursor.is_none() {
                     break;
                 }
             }
@@ -31,28 +29,27 @@ pub(crate) fn run(command: UserCommand, session: &Session, console: &mut Console
         }
         UserCommand::Disable { subject } => {
             let user = session.user(subject.as_str())?;
-            show(&tokenry.disable_user(call, user.id)?, console)?;
+            show(&tokenry.update_user(call, user.id, UserChanges::disabled(true))?, console)?;
             console.note("every token of this user is refused from now on");
             Ok(())
         }
         UserCommand::Enable { subject } => {
             let user = session.user(subject.as_str())?;
-            show(&tokenry.enable_user(call, user.id)?, console)
+            show(&tokenry.update_user(call, user.id, UserChanges::disabled(false))?, console)
         }
     }
 }
 
 fn add(args: AddArgs, Session { tokenry, call }: &Session, console: &mut Console) -> Result<(), Failure> {
     let subject = args.subject.as_str();
-    match tokenry.find_user(call, subject) {
-        Err(UserError::NotFound) => {}
-        Err(error) => return Err(error.into()),
-        Ok(_) => {
-            return Err(Failure::failed("conflict", format!("there is a user {subject} already")).status(409));
+    let new =
+        NewUser { name: args.name.map(|name| name.to_string()), role: Some(args.role), disabled: false };
+    match tokenry.create_user(call, subject, new) {
+        Err(UserError::SubjectTaken) => {
+            Err(Failure::failed("conflict", format!("there is a user {subject} already")).status(409))
         }
+        made => show(&made?, console),
     }
-    let new = NewUser { name: args.name.map(|name| name.to_string()), role: Some(args.role) };
-    show(&tokenry.find_or_create_user(call, subject, Some(new))?, console)
 }
 
 fn show(user: &User, console: &mut Console) -> Result<(), Failure> {

@@ -34,6 +34,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
             hash: hash?,
             policy: policy?,
             catalog: Catalog::open(),
+            ..tokenry_service::Settings::default()
         },
         rates: Rates {
             failures_per_minute: NonZero::new(from.integer(&key::FAILURES_PER_MINUTE)?),

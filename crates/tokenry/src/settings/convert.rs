@@ -43,5 +43,11 @@ pub(super) fn policy(
     if default_days == 0 && !allow_never {
         return Err("must be at least 1, or set allow_never = true for tokens that never end".to_owned());
     }
-    Ok(Policy { limits, default_lifetime: days(default_days), max_lifetime: days(max_days), allow_never })
+    Ok(Policy {
+        limits,
+        default_lifetime: days(default_days),
+        max_lifetime: days(max_days),
+        allow_never,
+        ..Policy::default()
+    })
 }

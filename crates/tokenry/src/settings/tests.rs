@@ -143,7 +143,8 @@ fn zero_switches_a_limit_off() {
                 management_per_minute = 0\n[lifetime]\nmax_days = 0\nallow_never = true\ndefault_days = 0";
     let settings = good(file, &[]);
     let limits = tokenry_service::Limits { max_live_tokens: None, creations_per_hour: None };
-    let free = Policy { limits, default_lifetime: None, max_lifetime: None, allow_never: true };
+    let free =
+        Policy { limits, default_lifetime: None, max_lifetime: None, allow_never: true, ..Policy::default() };
     assert_eq!(settings.service.policy, free);
     assert_eq!(settings.rates, Rates { failures_per_minute: None, management_per_minute: None });
     let month = good("[lifetime]\nmax_days = 30", &[]);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tokenry_actix::wire;
-use tokenry_service::{Catalog, Token, TokenPage, UnixMillis, User};
+use tokenry_service::{Token, TokenPage, Tokenry, UnixMillis, User};
 
 use crate::output::View;
 
@@ -21,26 +21,26 @@ pub(super) fn revoke_question(tokens: &[(Token, User)], now: UnixMillis) -> Stri
 }
 
 /// How the HTTP API writes a token.
-fn json((token, owner): &(Token, User), catalog: &Catalog, now: UnixMillis) -> Value {
+fn json((token, owner): &(Token, User), tokenry: &Tokenry, now: UnixMillis) -> Value {
     // Strings, numbers, lists and objects: nothing that JSON could not hold.
-    serde_json::to_value(wire::Token::new(token, owner, catalog, now)).unwrap_or_default()
+    serde_json::to_value(wire::Token::new(token, owner, tokenry, now)).unwrap_or_default()
 }
 
 /// A page of tokens as rows.
-pub(super) fn page(page: &TokenPage, catalog: &Catalog, now: UnixMillis) -> View {
+pub(super) fn page(page: &TokenPage, tokenry: &Tokenry, now: UnixMillis) -> View {
     let row = |(token, owner): &(Token, User)| {
         vec![
             token.id.to_string(),
             owner.subject.to_string(),
             token.name.to_string(),
             shown(token),
-            token.status(now).to_string(),
+            token.status(&tokenry.policy().horizon(now)).to_string(),
             token.scopes.to_string(),
-            token.expires_at.map_or("never".to_owned(), |at| at.to_string()),
+            tokenry.policy().end_of(token).map_or("never".to_owned(), |at| at.to_string()),
             token.last_used_at.map_or("never".to_owned(), |at| at.to_string()),
         ]
     };
-    let data: Vec<_> = page.tokens.iter().map(|pair| json(pair, catalog, now)).collect();
+    let data: Vec<_> = page.tokens.iter().map(|pair| json(pair, tokenry, now)).collect();
     View::list(
         &["ID", "OWNER", "NAME", "TOKEN", "STATUS", "SCOPES", "EXPIRES", "LAST USED"],
         page.tokens.iter().map(row).collect(),
@@ -50,7 +50,7 @@ pub(super) fn page(page: &TokenPage, catalog: &Catalog, now: UnixMillis) -> View
 }
 
 /// Everything about one token but its secret.
-pub(crate) fn one(pair: &(Token, User), catalog: &Catalog, now: UnixMillis) -> View {
+pub(crate) fn one(pair: &(Token, User), tokenry: &Tokenry, now: UnixMillis) -> View {
     let (token, owner) = pair;
     let time = |at: Option<UnixMillis>| at.map(|at| at.to_string());
     let used = token.last_used_at.map_or("never".to_owned(), |at| format!("{at}{}", from(token)));
@@ -70,18 +70,18 @@ pub(crate) fn one(pair: &(Token, User), catalog: &Catalog, now: UnixMillis) -> V
         ("Description", token.description.as_ref().map(ToString::to_string)),
         ("Token", Some(shown(token))),
         ("Owner", Some(owner.subject.to_string())),
-        ("Status", Some(token.status(now).to_string())),
+        ("Status", Some(token.status(&tokenry.policy().horizon(now)).to_string())),
         ("Scopes", Some(scopes)),
         ("Allowed from", Some(ips)),
         ("Created", Some(format!("{} by {}", token.created_at, token.created_by))),
         ("Not before", time(token.not_before)),
-        ("Expires", Some(time(token.expires_at).unwrap_or("never".to_owned()))),
+        ("Expires", Some(time(tokenry.policy().end_of(token)).unwrap_or("never".to_owned()))),
         ("Last used", Some(used)),
         ("Revoked", revoked),
         ("Metadata", Some(token.metadata.to_value().to_string()).filter(|text| text != "{}")),
     ];
     let known = attributes.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-    View::one(known, token.id.to_string(), json(pair, catalog, now))
+    View::one(known, token.id.to_string(), json(pair, tokenry, now))
 }
 
 /// The part of a token's text that anyone may see.

@@ -1,0 +1,56 @@
+//! [`Managing`]: the argument that a handler of the API's own routes cannot have without the right it names.
+
+use std::{marker::PhantomData, pin::Pin};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use tokenry_service::{Call, Caller, User};
+
+use crate::{
+    authenticate::{Accepts, Authentication, authentication},
+    authorized::{RequiredScope, origin},
+    error::ApiError,
+};
+
+/// A caller of the management API, with whatever credential, who has the right `S`. Managing tokens is no use of the
+/// token it is done with.
+pub(crate) struct Managing<S> {
+    call: Call,
+    user: User,
+    scope: PhantomData<S>,
+}
+
+impl<S> Managing<S> {
+    /// The call to make use cases with.
+    pub(crate) fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// Who asks.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.call.caller
+    }
+
+    /// On whose behalf.
+    pub(crate) fn user(&self) -> &User {
+        &self.user
+    }
+}
+
+impl<S: RequiredScope> FromRequest for Managing<S> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            let Authentication { caller, now, .. } = authentication(&req, Accepts::Everyone, false).await?;
+            if let Some(scope) = S::scope() {
+                caller.require(scope)?;
+            }
+            // SECURITY: an operator is whoever has the machine, and never comes by HTTP.
+            let user = caller.user().cloned().ok_or(ApiError::InvalidToken)?;
+            let call = Call { caller, now, origin: origin(&req) };
+            Ok(Self { call, user, scope: PhantomData })
+        })
+    }
+}

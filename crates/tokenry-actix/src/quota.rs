@@ -1,0 +1,138 @@
+//! A quota of management requests per user.
+
+use std::{
+    num::NonZero,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use actix_governor::{
+    Governor, GovernorConfig, GovernorConfigBuilder, KeyExtractor,
+    governor::{
+        NotUntil,
+        clock::{Clock as _, DefaultClock, QuantaInstant},
+        middleware::StateInformationMiddleware,
+    },
+};
+use actix_web::{
+    HttpMessage as _, HttpResponse, HttpResponseBuilder, ResponseError as _, Route,
+    body::{EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::{HeaderMap, HeaderName, HeaderValue},
+    middleware::{Next, from_fn},
+};
+use tokenry_service::UserId;
+
+use crate::{
+    authenticate::{Accepts, Authentication, authentication, refused},
+    error::ApiError,
+};
+
+/// The length of the window, in seconds.
+const WINDOW: u64 = 60;
+/// After so many requests the users who were quiet since are forgotten.
+const SWEEP: usize = 10_000;
+
+/// How many management requests each user may make a minute, whatever credential they come with. Cheap to clone; all
+/// clones count together.
+#[derive(Clone)]
+pub struct ManagementQuota {
+    config: GovernorConfig<ByUser, StateInformationMiddleware>,
+    per_minute: NonZero<u32>,
+    counted: Arc<AtomicUsize>,
+}
+
+impl ManagementQuota {
+    /// So many a minute, all of them in one burst if they like.
+    #[must_use]
+    pub fn new(per_minute: NonZero<u32>) -> Self {
+        let mut builder = GovernorConfigBuilder::default().key_extractor(ByUser { per_minute });
+        let period = Duration::from_secs(WINDOW) / per_minute.get();
+        let mut builder =
+            builder.period(period.max(Duration::from_nanos(1))).burst_size(per_minute.get()).use_headers();
+        let config =
+            builder.finish().unwrap_or_else(|| unreachable!("neither the period nor the burst is zero"));
+        Self { config, per_minute, counted: Arc::default() }
+    }
+
+    /// The route behind this quota. Callers are known before they are counted, and counted before a body is read.
+    pub(crate) fn wrap(&self, route: Route) -> Route {
+        let quota = self.clone();
+        route
+            .wrap(Governor::new(&self.config))
+            .wrap(from_fn(move |req, next| admit(quota.clone(), req, next)))
+    }
+
+    /// Puts the standard names of the draft in the place of those that the middleware writes.
+    fn rename(&self, headers: &mut HeaderMap) {
+        let remaining =
+            headers.get("x-ratelimit-remaining").and_then(|value| value.to_str().ok()?.parse().ok());
+        for name in ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-after"] {
+            headers.remove(name);
+        }
+        let limit = u64::from(self.per_minute.get());
+        let Some(remaining) = remaining.filter(|_| !headers.contains_key("ratelimit")) else { return };
+        let remaining: u64 = remaining;
+        let full_in = (limit.saturating_sub(remaining) * WINDOW).div_ceil(limit);
+        for (name, value) in [
+            ("ratelimit-policy", format!("\"management\";q={limit};w={WINDOW}")),
+            ("ratelimit", format!("\"management\";r={remaining};t={full_in}")),
+        ] {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+    }
+}
+
+async fn admit<B: MessageBody + 'static>(
+    quota: ManagementQuota,
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
+    if let Err(error) = authentication(req.request(), Accepts::Everyone, false).await {
+        return Ok(refused(req, error));
+    }
+    if quota.counted.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
+        quota.config.limiter().retain_recent();
+    }
+    let mut response = next.call(req).await?;
+    quota.rename(response.headers_mut());
+    Ok(response.map_into_left_body())
+}
+
+/// Counts by the user on whose behalf a request is made.
+#[derive(Clone)]
+struct ByUser {
+    per_minute: NonZero<u32>,
+}
+
+impl KeyExtractor for ByUser {
+    type Key = UserId;
+    type KeyExtractionError = ApiError;
+
+    fn extract(&self, req: &ServiceRequest) -> Result<UserId, ApiError> {
+        let extensions = req.extensions();
+        let user = extensions.get::<Authentication>().and_then(|known| known.caller.user());
+        user.map(|user| user.id).ok_or(ApiError::AuthenticationRequired)
+    }
+
+    fn exceed_rate_limit_response(
+        &self,
+        until: &NotUntil<QuantaInstant>,
+        _: HttpResponseBuilder,
+    ) -> HttpResponse {
+        let wait = until.wait_time_from(DefaultClock::default().now());
+        ApiError::RateLimited {
+            policy: "management",
+            quota: self.per_minute.get().into(),
+            window_seconds: WINDOW,
+            retry_after_seconds: wait.as_secs() + 1,
+            detail: "Too many management requests on behalf of this user.".into(),
+        }
+        .error_response()
+    }
+}

@@ -1,0 +1,68 @@
+//! The audit log.
+
+use actix_web::web::{Data, Json};
+use tokenry_service::{AuditFilter, EventKind, PageSize, TokenId, Tokenry, UnixMillis, UserId};
+
+use super::{
+    blocking,
+    scopes::AdminRead,
+    token_list::{INSTANT, size},
+};
+use crate::{
+    body::Then,
+    error::ApiError,
+    managing::Managing,
+    problem::Problem,
+    query::{FromQuery, Query, StrictQuery},
+    wire,
+};
+
+/// What happened, newest first.
+#[utoipa::path(get, path = "/api/v1/audit", tag = "admin", security(("token" = [])), params(
+    ("kind" = Option<String>, Query, description = "Only this kind, such as auth.token.created."),
+    ("user_id" = Option<String>, Query, description = "Only about this user."),
+    ("token_id" = Option<String>, Query, description = "Only about this token."),
+    ("from" = Option<String>, Query, format = DateTime, description = "Only then or later."),
+    ("to" = Option<String>, Query, format = DateTime, description = "Only before then."),
+    ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Default: 50"),
+    ("cursor" = Option<String>, Query, description = "The next_cursor of the page before."),
+), responses(
+    (status = 200, body = wire::AuditPage),
+    (status = 401, body = Problem, content_type = "application/problem+json"),
+    (status = 403, body = Problem, content_type = "application/problem+json"),
+    (status = 422, body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn list_events(
+    Then(caller, StrictQuery(query)): Then<Managing<AdminRead>, StrictQuery<AuditQuery>>,
+    tokenry: Data<Tokenry>,
+) -> Result<Json<wire::AuditPage>, ApiError> {
+    let call = caller.call().clone();
+    let AuditQuery { filter, size, cursor } = query;
+    let page = blocking(move || tokenry.audit_log(&call, &filter, size, cursor.as_deref())).await?;
+    Ok(Json(wire::AuditPage {
+        data: page.entries.iter().map(wire::AuditEvent::from).collect(),
+        next_cursor: page.next_cursor,
+    }))
+}
+
+/// Which entries a page shows.
+pub(crate) struct AuditQuery {
+    filter: AuditFilter,
+    size: PageSize,
+    cursor: Option<String>,
+}
+
+impl FromQuery for AuditQuery {
+    const NAMES: &'static [&'static str] = &["kind", "user_id", "token_id", "from", "to", "limit", "cursor"];
+
+    fn from_query(query: &mut Query) -> Self {
+        let filter = AuditFilter {
+            kind: query.parse::<EventKind>("kind", "the kind of an event, such as auth.token.created"),
+            user_id: query.parse::<UserId>("user_id", "the id of a user"),
+            token_id: query.parse::<TokenId>("token_id", "the id of a token"),
+            from: query.parse::<UnixMillis>("from", INSTANT),
+            to: query.parse::<UnixMillis>("to", INSTANT),
+        };
+        Self { filter, size: size(query), cursor: query.text("cursor", 1024) }
+    }
+}

@@ -1,0 +1,125 @@
+//! The tokens of all users, for administrators.
+
+use actix_web::web::{Data, Json};
+use tokenry_service::{PageQuery, Risk, TokenFilter, Tokenry, UserId};
+
+use super::{
+    blocking,
+    path::IdPath,
+    scopes::{AdminRead, AdminWrite},
+    token_list::{ListQuery, filter, page},
+};
+use crate::{
+    body::Then,
+    error::ApiError,
+    managing::Managing,
+    problem::Problem,
+    query::{FromQuery, Query, StrictQuery},
+    wire,
+};
+
+/// The tokens of all users, alive and dead, each with what makes it worth a look.
+#[utoipa::path(get, path = "/api/v1/admin/tokens", tag = "admin", security(("token" = [])), params(
+    ("user_id" = Option<String>, Query, description = "Only this user's."),
+    ("risk" = Option<String>, Query, description = "Only live ones that are never_used, no_expiry, full_access, idle or owner_disabled."),
+    ("status" = Option<String>, Query, description = "active, inactive, pending, expired or revoked"),
+    ("search" = Option<String>, Query, description = "Part of the name, or of the shown beginning or end of the token."),
+    ("scope" = Option<String>, Query, description = "Tokens that were given exactly this scope."),
+    ("unused_since" = Option<String>, Query, format = DateTime, description = "Tokens not used since then."),
+    ("expires_before" = Option<String>, Query, format = DateTime, description = "Tokens that end before then."),
+    ("sort" = Option<String>, Query, description = "created_at, name, expires_at or last_used_at; `-` before it for descending. Default: -created_at"),
+    ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Default: 50"),
+    ("cursor" = Option<String>, Query, description = "The next_cursor of the page before."),
+), responses(
+    (status = 200, body = wire::InventoryPage),
+    (status = 401, body = Problem, content_type = "application/problem+json"),
+    (status = 403, body = Problem, content_type = "application/problem+json"),
+    (status = 422, body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn list_all_tokens(
+    Then(caller, StrictQuery(query)): Then<Managing<AdminRead>, StrictQuery<InventoryQuery>>,
+    tokenry: Data<Tokenry>,
+) -> Result<Json<wire::InventoryPage>, ApiError> {
+    let (call, service) = (caller.call().clone(), tokenry.clone());
+    let found = blocking(move || service.inventory(&call, &query.filter, &query.page)).await?;
+    Ok(Json(wire::InventoryPage::new(&found, &tokenry, caller.call().now)))
+}
+
+/// The tokens of one user.
+#[utoipa::path(get, path = "/api/v1/users/{id}/tokens", tag = "admin", security(("token" = [])), params(
+    ("id" = String, Path),
+    ("status" = Option<String>, Query, description = "active, inactive, pending, expired or revoked"),
+    ("search" = Option<String>, Query, description = "Part of the name, or of the shown beginning or end of the token."),
+    ("scope" = Option<String>, Query, description = "Tokens that were given exactly this scope."),
+    ("unused_since" = Option<String>, Query, format = DateTime, description = "Tokens not used since then."),
+    ("expires_before" = Option<String>, Query, format = DateTime, description = "Tokens that end before then."),
+    ("sort" = Option<String>, Query, description = "created_at, name, expires_at or last_used_at; `-` before it for descending. Default: -created_at"),
+    ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Default: 50"),
+    ("cursor" = Option<String>, Query, description = "The next_cursor of the page before."),
+), responses(
+    (status = 200, body = wire::TokenPage),
+    (status = 401, body = Problem, content_type = "application/problem+json"),
+    (status = 403, body = Problem, content_type = "application/problem+json"),
+    (status = 404, body = Problem, content_type = "application/problem+json"),
+    (status = 422, body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn list_user_tokens(
+    Then(caller, (IdPath(id), StrictQuery(query))): Then<
+        Managing<AdminRead>,
+        (IdPath<UserId>, StrictQuery<ListQuery>),
+    >,
+    tokenry: Data<Tokenry>,
+) -> Result<Json<wire::TokenPage>, ApiError> {
+    let (call, service) = (caller.call().clone(), tokenry.clone());
+    let filter = TokenFilter { user_id: Some(id), ..query.filter };
+    let found = blocking(move || match service.inventory(&call, &filter, &query.page) {
+        Err(tokenry_service::ListError::NoSuchUser) => Err(ApiError::NotFound),
+        found => found.map_err(ApiError::from),
+    });
+    Ok(Json(wire::TokenPage::new(&found.await?, &tokenry, caller.call().now)))
+}
+
+/// Tells the audit log of tokens whose time ran out, and removes what has been dead for longer than it is kept.
+#[utoipa::path(post, path = "/api/v1/admin/cleanup", tag = "admin", security(("token" = [])), responses(
+    (status = 200, body = wire::Cleaned),
+    (status = 401, body = Problem, content_type = "application/problem+json"),
+    (status = 403, body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn clean_up(
+    Then(caller, _): Then<Managing<AdminWrite>, StrictQuery<()>>,
+    tokenry: Data<Tokenry>,
+) -> Result<Json<wire::Cleaned>, ApiError> {
+    let call = caller.call().clone();
+    let cleaned = blocking(move || tokenry.cleanup(&call)).await?;
+    Ok(Json(cleaned.into()))
+}
+
+/// Which tokens an inventory shows.
+pub(crate) struct InventoryQuery {
+    filter: TokenFilter,
+    page: PageQuery,
+}
+
+impl FromQuery for InventoryQuery {
+    const NAMES: &'static [&'static str] = &[
+        "status",
+        "search",
+        "scope",
+        "unused_since",
+        "expires_before",
+        "sort",
+        "limit",
+        "cursor",
+        "user_id",
+        "risk",
+    ];
+
+    fn from_query(query: &mut Query) -> Self {
+        let filter = TokenFilter {
+            user_id: query.parse::<UserId>("user_id", "the id of a user"),
+            risk: query.parse::<Risk>("risk", "never_used, no_expiry, full_access, idle or owner_disabled"),
+            ..filter(query)
+        };
+        Self { filter, page: page(query) }
+    }
+}

@@ -1,0 +1,167 @@
+//! What a role may hold at most, and what is left of a token's scopes below it.
+
+use std::sync::Arc;
+
+use super::vocabulary::{ADMIN, Vocabulary};
+use crate::{
+    role::Role,
+    scope::{Scope, ScopeSet},
+};
+
+/// The most that one role may do.
+#[derive(Debug)]
+pub(super) struct Ceiling {
+    rule: Rule,
+    vocabulary: Arc<Vocabulary>,
+}
+
+#[derive(Debug)]
+enum Rule {
+    Everything,
+    /// All but the resource `admin` and `introspect`.
+    AllButAdministration,
+    Listed(ScopeSet),
+}
+
+impl Ceiling {
+    /// The two roles where none is configured.
+    pub(super) fn usual(vocabulary: &Arc<Vocabulary>) -> Vec<(Role, Arc<Self>)> {
+        let ceiling = |rule| Arc::new(Self { rule, vocabulary: vocabulary.clone() });
+        vec![(Role::user(), ceiling(Rule::AllButAdministration)), (Role::admin(), ceiling(Rule::Everything))]
+    }
+
+    pub(super) fn nothing(vocabulary: &Arc<Vocabulary>) -> Arc<Self> {
+        Self::listed(ScopeSet::default(), vocabulary)
+    }
+
+    pub(super) fn listed(scopes: ScopeSet, vocabulary: &Arc<Vocabulary>) -> Arc<Self> {
+        let rule = if scopes.contains(&Scope::All) { Rule::Everything } else { Rule::Listed(scopes) };
+        Arc::new(Self { rule, vocabulary: vocabulary.clone() })
+    }
+
+    fn permits(&self, scope: &Scope) -> bool {
+        match &self.rule {
+            Rule::Everything => true,
+            Rule::AllButAdministration => match scope {
+                Scope::All | Scope::Introspect => false,
+                Scope::Access { resource, .. } => resource != ADMIN,
+            },
+            Rule::Listed(scopes) => self.vocabulary.includes(scopes, scope),
+        }
+    }
+
+    /// Whether everything below `other` is below this as well.
+    pub(super) fn includes(&self, other: &Self) -> bool {
+        match (&self.rule, &other.rule) {
+            (Rule::Everything, _) | (Rule::AllButAdministration, Rule::AllButAdministration) => true,
+            (_, Rule::Listed(scopes)) => scopes.iter().all(|scope| self.permits(scope)),
+            _ => false,
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        matches!(&self.rule, Rule::Listed(scopes) if scopes.is_empty())
+    }
+
+    /// What `*` stands for below this ceiling, as far as it can be named.
+    fn all(&self) -> Vec<Scope> {
+        if let Rule::Listed(scopes) = &self.rule {
+            return scopes.iter().cloned().collect();
+        }
+        let top = |resource: &super::Resource| {
+            let level = resource.levels.last()?.clone();
+            Some(Scope::Access { resource: resource.name.clone(), level })
+        };
+        let resources = self.vocabulary.resources().iter().filter_map(top);
+        resources.chain([Scope::Introspect]).collect()
+    }
+}
+
+/// The rights someone really has at this moment: the scopes of the token and, above them, the role of its owner and
+/// what the policy withholds.
+#[derive(Debug, Clone)]
+pub struct Effective {
+    held: ScopeSet,
+    ceiling: Arc<Ceiling>,
+    withheld: Arc<ScopeSet>,
+}
+
+impl Effective {
+    pub(super) fn new(held: ScopeSet, ceiling: Arc<Ceiling>, withheld: Arc<ScopeSet>) -> Self {
+        Self { held, ceiling, withheld }
+    }
+
+    /// Whether `wanted` is granted. `*` is granted only to someone who holds it under a role without a ceiling.
+    #[must_use]
+    pub fn grants(&self, wanted: &Scope) -> bool {
+        self.ceiling.vocabulary.knows(wanted)
+            && self.ceiling.vocabulary.includes(&self.held, wanted)
+            && self.permits(wanted)
+    }
+
+    /// Those of `wanted` that are not granted, in order.
+    #[must_use]
+    pub fn missing(&self, wanted: &ScopeSet) -> ScopeSet {
+        wanted.iter().filter(|scope| !self.grants(scope)).cloned().collect()
+    }
+
+    /// Whether a token with this scope may be given away: it is part of what is held, and the role may have it.
+    ///
+    /// `*` means "what its owner may", so a holder of `*` may pass it on under any ceiling but the empty one.
+    #[must_use]
+    pub fn can_pass_on(&self, scope: &Scope) -> bool {
+        self.grants(scope)
+            || (*scope == Scope::All
+                && self.held.contains(&Scope::All)
+                && !self.ceiling.is_nothing()
+                && !self.withheld.contains(&Scope::All))
+    }
+
+    /// What both grant.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        // Of two ceilings one usually includes the other; otherwise what can be named of the one is held below the other.
+        let (lower, upper) =
+            if self.ceiling.includes(&other.ceiling) { (other, self) } else { (self, other) };
+        if upper.held.contains(&Scope::All)
+            && upper.withheld.is_empty()
+            && upper.ceiling.includes(&lower.ceiling)
+        {
+            return lower.clone();
+        }
+        let held = lower.to_set().iter().filter(|scope| upper.grants(scope)).cloned().collect();
+        Self { held, ..lower.clone() }
+    }
+
+    /// The rights as scopes, to show. `*` is listed only where nothing is above it: under a lower role a reader could
+    /// take it for more than it grants, so what can be named of it is listed instead.
+    #[must_use]
+    pub fn to_set(&self) -> ScopeSet {
+        let all = || self.ceiling.all().into_iter();
+        let named = |scope: &Scope| match scope {
+            Scope::All if !self.permits(scope) => all().filter_map(|scope| self.cut(&scope)).collect(),
+            scope => self.cut(scope).into_iter().collect::<Vec<_>>(),
+        };
+        self.held.iter().flat_map(named).collect()
+    }
+
+    fn permits(&self, scope: &Scope) -> bool {
+        self.ceiling.permits(scope)
+            && !self.withheld.iter().any(|withheld| self.ceiling.vocabulary.covers(scope, withheld))
+    }
+
+    /// The part of `scope` that is permitted: itself, its highest permitted level, or nothing.
+    fn cut(&self, scope: &Scope) -> Option<Scope> {
+        let vocabulary = &self.ceiling.vocabulary;
+        if !vocabulary.knows(scope) {
+            return None;
+        }
+        let Scope::Access { resource, .. } = scope else {
+            return self.permits(scope).then(|| scope.clone());
+        };
+        let levels = vocabulary.levels_of(resource).iter().rev();
+        levels
+            .map(|level| Scope::Access { resource: resource.clone(), level: level.clone() })
+            .find(|part| vocabulary.covers(scope, part) && self.permits(part))
+    }
+}

@@ -1,0 +1,93 @@
+//! What makes a live token worth a look.
+
+use std::{fmt, str::FromStr};
+
+use thiserror::Error;
+
+use crate::{
+    policy::Horizon,
+    scope::Scope,
+    time::{Lifetime, UnixMillis},
+    token::Token,
+    user::User,
+};
+
+/// One reason to look at a live token. Dead tokens carry no risk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Risk {
+    /// It was never used.
+    NeverUsed,
+    /// It has no expiry of its own.
+    NoExpiry,
+    /// It may do whatever its owner may: scope `*`.
+    FullAccess,
+    /// It was not used for [`Risk::IDLE`].
+    Idle,
+    /// Its owner is disabled, and it would work again if they were enabled.
+    OwnerDisabled,
+}
+
+impl Risk {
+    /// All risks.
+    pub const ALL: [Self; 5] =
+        [Self::NeverUsed, Self::NoExpiry, Self::FullAccess, Self::Idle, Self::OwnerDisabled];
+
+    /// After this long without a use, counted from its secret's beginning, a token is idle.
+    pub const IDLE: Lifetime = Lifetime::days(90);
+
+    /// The risk's name in the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NeverUsed => "never_used",
+            Self::NoExpiry => "no_expiry",
+            Self::FullAccess => "full_access",
+            Self::Idle => "idle",
+            Self::OwnerDisabled => "owner_disabled",
+        }
+    }
+
+    /// The risks of a token at an instant; the database filters by the same rules.
+    #[must_use]
+    pub fn of(token: &Token, owner: &User, horizon: &Horizon) -> Vec<Self> {
+        if !token.is_live(horizon) {
+            return Vec::new();
+        }
+        let is_idle = token.last_used_at.unwrap_or(token.secret_at) <= Self::idle_by(horizon.now);
+        [
+            (Self::NeverUsed, token.last_used_at.is_none()),
+            (Self::NoExpiry, token.expires_at.is_none()),
+            (Self::FullAccess, token.scopes.contains(&Scope::All)),
+            (Self::Idle, is_idle),
+            (Self::OwnerDisabled, owner.is_disabled()),
+        ]
+        .into_iter()
+        .filter_map(|(risk, applies)| applies.then_some(risk))
+        .collect()
+    }
+
+    /// A token that was last touched at this instant or before is idle at `now`.
+    #[must_use]
+    pub fn idle_by(now: UnixMillis) -> UnixMillis {
+        now.saturating_sub(Self::IDLE)
+    }
+}
+
+impl fmt::Display for Risk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no risk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be never_used, no_expiry, full_access, idle or owner_disabled")]
+pub struct ParseRiskError;
+
+impl FromStr for Risk {
+    type Err = ParseRiskError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|risk| risk.as_str() == text).ok_or(ParseRiskError)
+    }
+}

@@ -1,0 +1,77 @@
+//! Tell of tokens whose time ran out, and remove those that nobody needs to see any more.
+
+use serde_json::Map;
+use tokenry_domain::{EventKind, Lifetime};
+use tokenry_store::{StoreError, cleanup};
+
+use crate::{audit::Signature, caller::Call, denial::Denial, tokenry::Tokenry, user::admin_scope};
+
+/// How many rows one unit of work touches, so that a long cleanup keeps nobody waiting.
+const BATCH: u16 = 200;
+
+/// What a cleanup did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cleaned {
+    /// Tokens whose time ran out and that the audit log was told of now.
+    pub expired: usize,
+    /// Dead tokens that were removed.
+    pub purged_tokens: usize,
+    /// Secrets replaced by rotations that were removed.
+    pub purged_secrets: usize,
+}
+
+/// Why nothing more was cleaned up; what was done before stays done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CleanupError {
+    /// The caller may not administer.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// The database did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Tokenry {
+    /// Tells the audit log of every token whose time ran out since the last time, and removes tokens that have been
+    /// dead, and replaced secrets that have been refused, for longer than the settings keep them. Safe to run on
+    /// several nodes at once.
+    ///
+    /// # Errors
+    /// [`CleanupError`].
+    pub fn cleanup(&self, call: &Call) -> Result<Cleaned, CleanupError> {
+        call.caller.require(&admin_scope("write"))?;
+        let mut cleaned = Cleaned { expired: self.tell_expired(call)?, ..Cleaned::default() };
+        let Some(cutoff) = self.0.retention.and_then(|kept: Lifetime| call.now.checked_sub(kept)) else {
+            return Ok(cleaned);
+        };
+        loop {
+            let purged = self.0.store.write(move |tx| cleanup::purge_tokens(tx, cutoff, BATCH))?;
+            cleaned.purged_tokens += purged;
+            if purged < usize::from(BATCH) {
+                break;
+            }
+        }
+        cleaned.purged_secrets = self.0.store.write(move |tx| cleanup::purge_retired(tx, cutoff))?;
+        Ok(cleaned)
+    }
+
+    fn tell_expired(&self, call: &Call) -> Result<usize, StoreError> {
+        let horizon = self.0.policy.horizon(call.now);
+        let mut told = 0;
+        loop {
+            let signature = Signature::of(call);
+            let batch = self.0.store.write(move |tx| {
+                let expired = cleanup::take_expired(tx, &horizon, BATCH)?;
+                for (token, owner) in &expired {
+                    signature.record(tx, EventKind::TokenExpired, *owner, Some(*token), Map::new())?;
+                }
+                Ok::<_, StoreError>(expired.len())
+            })?;
+            told += batch;
+            if batch < usize::from(BATCH) {
+                return Ok(told);
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What another policy or catalog would do to the tokens there are, before it is applied.
+
+use tokenry_domain::{Catalog, PageSize, Policy, Sort, SortKey, TokenFilter};
+use tokenry_store::{StoreError, token};
+
+use crate::{caller::Call, denial::Denial, list::with_owners, tokenry::Tokenry, user::admin_scope};
+
+/// How many live tokens a change would touch, in which way; one token may be counted in several.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PolicyImpact {
+    /// Live tokens now.
+    pub live: u64,
+    /// Those that would be touched at all.
+    pub touched: u64,
+    /// Those that would be over at once.
+    pub ending_now: u64,
+    /// Those that would end sooner than now.
+    pub ending_sooner: u64,
+    /// Those that could do less than now.
+    pub losing_scopes: u64,
+    /// Those that could do more than now.
+    pub gaining_scopes: u64,
+}
+
+/// Why the impact is not known.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyCheckError {
+    /// The caller may not administer.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// The database did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Tokenry {
+    /// Counts the live tokens that `policy` and `catalog` in place of the present ones would touch. Nothing is changed.
+    ///
+    /// # Errors
+    /// [`PolicyCheckError`].
+    pub fn check_policy(
+        &self,
+        call: &Call,
+        policy: &Policy,
+        catalog: &Catalog,
+    ) -> Result<PolicyImpact, PolicyCheckError> {
+        call.caller.require(&admin_scope("read"))?;
+        let (present, proposed) = (self.0.policy.horizon(call.now), policy.horizon(call.now));
+        let sort = Sort { key: SortKey::CreatedAt, descending: false };
+        let size = PageSize::new(PageSize::MAX).unwrap_or_default();
+        let mut impact = PolicyImpact::default();
+        let mut position = None;
+        loop {
+            let (pairs, next) = self.0.store.read(|tx| {
+                let page = token::list(tx, &TokenFilter::default(), sort, size, position.as_ref(), &present)?;
+                Ok::<_, StoreError>((with_owners(tx, page.items)?, page.next))
+            })?;
+            for (token, owner) in pairs.iter().filter(|(token, _)| token.is_live(&present)) {
+                let ends_now = proposed.is_over(token);
+                let end = |policy: &Policy| policy.end_of(token);
+                let ends_sooner =
+                    end(policy).is_some_and(|end_then| end(&self.0.policy).is_none_or(|now| end_then < now));
+                let now = self.0.catalog.effective(&token.scopes, &owner.role);
+                let then = catalog.effective(&token.scopes, &owner.role);
+                let (shown_now, shown_then) = (now.to_set(), then.to_set());
+                let loses = shown_now.iter().any(|scope| !then.grants(scope));
+                let gains = shown_then.iter().any(|scope| !now.grants(scope));
+                impact.live += 1;
+                impact.touched += u64::from(ends_now || ends_sooner || loses || gains);
+                impact.ending_now += u64::from(ends_now);
+                impact.ending_sooner += u64::from(ends_sooner && !ends_now);
+                impact.losing_scopes += u64::from(loses);
+                impact.gaining_scopes += u64::from(gains);
+            }
+            match next {
+                Some(next) => position = Some(next),
+                None => return Ok(impact),
+            }
+        }
+    }
+}

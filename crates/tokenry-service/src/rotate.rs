@@ -1,0 +1,258 @@
+//! Replace a token's secret; everything else stays as it is.
+
+use thiserror::Error;
+use tokenry_crypto::RngError;
+use tokenry_domain::{
+    Catalog, EventKind, Expiry, Horizon, Lifetime, Lookup, Policy, SecretCheck, SecretHash, Token, TokenId,
+    UnixMillis, User,
+};
+use tokenry_store::{
+    StoreError, Tx,
+    retired::{self, Retired},
+    token, user,
+};
+
+use crate::{
+    audit::{Signature, detail},
+    caller::{Call, Caller},
+    denial::Denial,
+    draft::checked_expiry,
+    field::{FieldError, FieldErrors},
+    grant::Grant,
+    issue::{Fresh, IssueError, Issued, tokens_write},
+    tokenry::Tokenry,
+};
+
+/// How a token shall be rotated.
+#[derive(Debug, Clone, Default)]
+pub struct Rotation {
+    /// How long the old secret works beside the new one, at most; the policy and the old expiry may end it sooner.
+    /// Default: not at all.
+    pub grace: Option<Lifetime>,
+    /// Another expiry; `None` keeps it.
+    pub expiry: Option<Expiry>,
+    /// Names this one request: repeated with the same name, it is refused with [`RotateError::Delivered`].
+    pub idempotency_key: Option<String>,
+    /// Rotate only this version of the token.
+    pub if_version: Option<i64>,
+}
+
+/// Why a token was not rotated.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RotateError {
+    /// The caller may not.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// Fields break rules.
+    #[error("invalid fields")]
+    Invalid(Vec<FieldError>),
+    /// There is no such token, or it is somebody else's: callers cannot tell which.
+    #[error("no such token")]
+    NotFound,
+    /// The owner is disabled.
+    #[error("the user is disabled")]
+    OwnerDisabled,
+    /// A revoked token stays as it is.
+    #[error("the token is revoked")]
+    Revoked,
+    /// A token whose time is over is not brought back.
+    #[error("the token has expired")]
+    Expired,
+    /// The token is no longer the version that the rotation was meant for.
+    #[error("the token was changed meanwhile; its version is {version}")]
+    VersionMismatch {
+        /// The version now.
+        version: i64,
+    },
+    /// Another rotation of this token was under way.
+    #[error("the token was rotated at the same moment")]
+    Rotated,
+    /// The request was made before and its secret delivered; it is not shown twice.
+    #[error("this rotation was done already and its secret delivered")]
+    Delivered,
+    /// Too many secrets wait to be hashed; nothing was changed.
+    #[error("too many creations are waiting")]
+    Busy,
+    /// The operating system gave no randomness.
+    #[error(transparent)]
+    Randomness(#[from] RngError),
+    /// The database did not answer; nothing was changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Tokenry {
+    /// A rotation within this span after another of the same token counts as parallel to it and is refused: both
+    /// callers would believe that theirs is the secret that works. An adapter holds its answer back as long, so that
+    /// whoever has it can rotate again at once.
+    pub const ROTATION_SETTLES: Lifetime = Lifetime::millis_of(500);
+
+    /// Gives a token a new secret. Every other attribute stays as it is, by construction: the row is not copied, only
+    /// its secret is replaced. The old secret works for the grace, and any older one no more.
+    ///
+    /// Of rotations that run side by side one succeeds. A token can rotate itself, and others that have no more rights,
+    /// time or addresses than itself: it gets to know their secret.
+    ///
+    /// # Errors
+    /// [`RotateError`].
+    pub fn rotate(&self, call: &Call, id: TokenId, rotation: Rotation) -> Result<Issued, RotateError> {
+        call.caller.require(&tokens_write())?;
+        let seen = self.0.store.read(|tx| {
+            let token = token::find(tx, id)?.filter(|token| call.caller.may_manage(token.user_id));
+            let token = token.ok_or(RotateError::NotFound)?;
+            // Before anything else, so that a repeated request hears what became of the first.
+            match &rotation.idempotency_key {
+                Some(key) if retired::has_key(tx, id, key)? => Err(RotateError::Delivered),
+                _ => Ok(token),
+            }
+        })?;
+        call.caller.require_writing()?;
+        let unit = Unit {
+            policy: self.0.policy.clone(),
+            catalog: self.0.catalog.clone(),
+            caller: call.caller.clone(),
+            signature: Signature::of(call),
+            seen,
+            rotation,
+        };
+        // What the unit of work decides exactly is asked before the work of a hash is done for nothing.
+        self.0.store.read(|tx| unit.admit(tx, &unit.seen))?;
+        let fresh = Fresh::generate(self)?;
+        let (secret, parts) = (fresh.secret, (fresh.hash, fresh.check));
+        let (lookup, suffix) = (secret.lookup(), secret.suffix());
+        let (token, owner) = self.0.store.write(move |tx| unit.run(tx, lookup, suffix, &parts))?;
+        Ok(Issued { token, owner, secret })
+    }
+}
+
+/// What the unit of work of a rotation decides by.
+struct Unit {
+    policy: Policy,
+    catalog: Catalog,
+    caller: Caller,
+    signature: Signature,
+    /// The token as it was when the request came.
+    seen: Token,
+    rotation: Rotation,
+}
+
+impl Unit {
+    fn run(
+        &self,
+        tx: &mut Tx<'_>,
+        lookup: Lookup,
+        suffix: String,
+        (hash, check): &(SecretHash, SecretCheck),
+    ) -> Result<(Token, User), RotateError> {
+        let id = self.seen.id;
+        let owner = user::lock(tx, self.seen.user_id)?.ok_or(RotateError::NotFound)?;
+        if owner.is_disabled() {
+            return Err(RotateError::OwnerDisabled);
+        }
+        if !self.caller.still_entitled(tx, &self.horizon())? {
+            return Err(Denial::NoLongerEntitled.into());
+        }
+        let before = token::lock(tx, id)?.ok_or(RotateError::NotFound)?;
+        self.admit(tx, &before)?;
+        // SECURITY: compare and set. Whoever saw another secret must not take this one out of use unseen.
+        if before.lookup != self.seen.lookup {
+            return Err(RotateError::Rotated);
+        }
+        let after = self.rotated(&before, lookup, suffix)?;
+        let grant = Grant {
+            policy: &self.policy,
+            catalog: &self.catalog,
+            caller: &self.caller,
+            owner: &owner,
+            reveals: true,
+        };
+        grant.check(Some(&before), &after)?;
+        let secret = token::find_secret(tx, id)?.ok_or(RotateError::NotFound)?;
+        let now = self.signature.at;
+        let valid_until = self.grace_ends(&before);
+        retired::end_grace(tx, id, now)?;
+        if !token::replace_secret(tx, &after, hash, check)? {
+            return Err(RotateError::VersionMismatch { version: before.version });
+        }
+        let idempotency_key = self.rotation.idempotency_key.clone();
+        let old =
+            Retired { lookup: before.lookup, token_id: id, secret, at: now, valid_until, idempotency_key };
+        retired::insert(tx, &old)?;
+        let fields = detail([
+            ("old_prefix", old.lookup.as_str().into()),
+            ("old_valid_until", valid_until.to_string().into()),
+            ("expires_at", after.expires_at.map(|end| end.to_string()).into()),
+        ]);
+        self.signature.record(tx, EventKind::TokenRotated, owner.id, Some(id), fields)?;
+        Ok((after, owner))
+    }
+
+    /// Refuses what no new secret may be made for.
+    fn admit(&self, tx: &mut Tx<'_>, before: &Token) -> Result<(), RotateError> {
+        if let Some(key) = &self.rotation.idempotency_key
+            && retired::has_key(tx, before.id, key)?
+        {
+            return Err(RotateError::Delivered);
+        }
+        if before.revoked.is_some() {
+            return Err(RotateError::Revoked);
+        }
+        let was_rotated = before.secret_at != before.created_at;
+        let settled = before.secret_at.checked_add(Tokenry::ROTATION_SETTLES);
+        if was_rotated && settled.is_some_and(|settled| self.signature.at < settled) {
+            return Err(RotateError::Rotated);
+        }
+        if self.rotation.if_version.is_some_and(|version| version != before.version) {
+            return Err(RotateError::VersionMismatch { version: before.version });
+        }
+        if self.horizon().is_over(before) {
+            return Err(RotateError::Expired);
+        }
+        Ok(())
+    }
+
+    fn rotated(&self, before: &Token, lookup: Lookup, suffix: String) -> Result<Token, RotateError> {
+        let now = self.signature.at;
+        let expires_at = match self.rotation.expiry {
+            None => before.expires_at,
+            Some(asked) => {
+                let mut errors = FieldErrors::default();
+                let end = checked_expiry(&mut errors, self.policy.expires_at(asked, now, now));
+                if let (Some(from), Some(Some(end))) = (before.not_before, end)
+                    && from >= end
+                {
+                    let detail = "must be after the start of validity";
+                    errors.push(FieldError::new("/expires_at", "before_start", detail));
+                }
+                errors.finish().map_err(RotateError::Invalid)?;
+                end.flatten()
+            }
+        };
+        let version = before.version + 1;
+        Ok(Token { lookup, suffix, secret_at: now, expires_at, version, updated_at: now, ..before.clone() })
+    }
+
+    /// When the old secret ends: after the grace, and never later than it would have without the rotation.
+    fn grace_ends(&self, before: &Token) -> UnixMillis {
+        let now = self.signature.at;
+        let grace = self.rotation.grace.unwrap_or(Lifetime::seconds(0)).min(self.policy.max_grace);
+        let end = now.checked_add(grace).unwrap_or(UnixMillis::MAX);
+        self.policy.end_of(before).map_or(end, |old| end.min(old))
+    }
+
+    fn horizon(&self) -> Horizon {
+        self.policy.horizon(self.signature.at)
+    }
+}
+
+impl From<IssueError> for RotateError {
+    /// What making a fresh secret can run into.
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::Randomness(error) => Self::Randomness(error),
+            IssueError::Store(error) => Self::Store(error),
+            _ => Self::Busy,
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Users who come with a JWT of a configured issuer.
+
+use std::sync::Arc;
+
+use tokenry_crypto::{JwtClaims, JwtError, JwtVerifier, SecretRng};
+use tokenry_domain::{Actor, Origin, Role, Subject, UnixMillis, User, UserId, UserName};
+use tokenry_store::{StoreError, user};
+
+use crate::{
+    audit::Signature,
+    caller::{Caller, Credential},
+    tokenry::Tokenry,
+    user::{UserError, change, create, new_user},
+    verify::{Rejection, VerifyError},
+};
+
+/// Whose JWTs are accepted, and which user each of them stands for.
+#[derive(Clone)]
+pub struct SignIn {
+    /// Verifies them.
+    pub verifier: Arc<JwtVerifier>,
+    /// One for each issuer of the verifier.
+    pub issuers: Vec<IssuerMapping>,
+    /// Called when a token names a key that is not known: the issuer may have new ones.
+    pub on_unknown_key: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+/// How the claims of one issuer become a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuerMapping {
+    /// The `iss` of its tokens.
+    pub issuer: String,
+    /// Put before `sub`, so that two issuers cannot speak of the same user unless that is meant.
+    pub subject_prefix: String,
+    /// The claim that holds the user's name; nested ones with dots between.
+    pub name_claim: Option<String>,
+    /// The claim that holds the user's role or roles. With it the issuer decides about roles, without it Tokenry.
+    pub role_claim: Option<String>,
+    /// What the values of the role claim are called here; without entries they are the names of roles.
+    pub roles: Vec<(String, Role)>,
+    /// The role of a new user, or of one whose claim names none; the least of the catalog if `None`.
+    pub default_role: Option<Role>,
+    /// Whether a user who was never seen is made; otherwise they are refused.
+    pub creates_users: bool,
+}
+
+impl Tokenry {
+    /// Whether a presented credential has the form of a JWT and there are issuers: decided by the exact prefix of
+    /// personal access tokens first, so that no credential is ever tried as both.
+    #[must_use]
+    pub fn is_jwt(&self, presented: &[u8]) -> bool {
+        self.0.sign_in.is_some()
+            && !presented.starts_with(self.0.prefix.as_str().as_bytes())
+            && JwtVerifier::looks_like_jwt(presented)
+    }
+
+    /// The user whom a JWT stands for, made or brought up to date if the issuer's mapping says so. It blocks the
+    /// thread.
+    ///
+    /// Their rights are those of their role; as long as the token names another role than is stored, those of both.
+    ///
+    /// # Errors
+    /// [`VerifyError`]; why a token is not good is told only if its issuer did sign it.
+    pub fn sign_in(&self, presented: &[u8], now: UnixMillis, origin: &Origin) -> Result<Caller, VerifyError> {
+        let unknown = || VerifyError::Rejected(Rejection::Unknown);
+        let sign_in = self.0.sign_in.as_ref().ok_or_else(unknown)?;
+        let claims = sign_in.verifier.verify(presented, now).map_err(|error| refusal(sign_in, error))?;
+        let mapping =
+            sign_in.issuers.iter().find(|known| known.issuer == claims.issuer()).ok_or_else(unknown)?;
+        let subject = format!("{}{}", mapping.subject_prefix, claims.subject().as_str());
+        let subject = Subject::parse(subject).map_err(|_| unknown())?;
+        let claimed =
+            Claimed { role: self.claimed_role(mapping, &claims), name: claimed_name(mapping, &claims) };
+        let found = self.0.store.read(|tx| user::find_by_subject(tx, &subject))?;
+        let user = match found {
+            Some(user) if user.is_disabled() => return Err(VerifyError::Rejected(Rejection::OwnerDisabled)),
+            Some(user) => self.brought_up_to_date(user, &claims, &claimed, now, origin)?,
+            None if mapping.creates_users => {
+                self.first_seen(mapping, subject, claimed.clone(), now, origin)?
+            }
+            None => return Err(unknown()),
+        };
+        if user.is_disabled() {
+            return Err(VerifyError::Rejected(Rejection::OwnerDisabled));
+        }
+        let stored = self.0.catalog.of_role(&user.role);
+        let effective = match &claimed.role {
+            Some(role) if *role != user.role => stored.intersection(&self.0.catalog.of_role(role)),
+            _ => stored,
+        };
+        Ok(Caller::person(user, effective, Credential::Jwt))
+    }
+
+    /// The highest role that the claims name; the default if they name none. `None` where the issuer has no say.
+    fn claimed_role(&self, mapping: &IssuerMapping, claims: &JwtClaims) -> Option<Role> {
+        let values = claims.texts(mapping.role_claim.as_ref()?);
+        let is_named = |role: &&Role| {
+            values.iter().any(|value| match mapping.roles.as_slice() {
+                [] => *value == role.as_str(),
+                roles => roles.iter().any(|(name, mapped)| name == value && mapped == *role),
+            })
+        };
+        let named = self.0.catalog.roles().filter(is_named).last().cloned();
+        Some(named.unwrap_or_else(|| self.default_role(mapping)))
+    }
+
+    fn default_role(&self, mapping: &IssuerMapping) -> Role {
+        mapping.default_role.clone().unwrap_or_else(|| self.0.catalog.default_role())
+    }
+
+    fn first_seen(
+        &self,
+        mapping: &IssuerMapping,
+        subject: Subject,
+        claimed: Claimed,
+        now: UnixMillis,
+        origin: &Origin,
+    ) -> Result<User, VerifyError> {
+        let id =
+            UserId::new(now, SecretRng::os().bytes().map_err(|error| StoreError::Bug(error.to_string()))?);
+        let role = claimed.role.unwrap_or_else(|| self.default_role(mapping));
+        let text: String = subject.as_str().chars().take(UserName::MAX).collect();
+        let name = match claimed.name {
+            Some(name) => name,
+            None => UserName::parse(text).map_err(|_| VerifyError::Rejected(Rejection::Unknown))?,
+        };
+        let signature = Signature { actor: Actor::User(id), at: now, origin: origin.clone() };
+        let wanted = subject.clone();
+        let made = self.0.store.write(move |tx| {
+            let user = new_user(id, wanted, name, role, now);
+            create(tx, &user, &signature)?;
+            Ok::<_, StoreError>(user)
+        });
+        match made {
+            // Another request of the same user was faster.
+            Err(StoreError::Conflict(_)) => {
+                let found = self.0.store.read(|tx| user::find_by_subject(tx, &subject))?;
+                found.ok_or(VerifyError::Rejected(Rejection::Unknown))
+            }
+            made => Ok(made?),
+        }
+    }
+
+    /// Takes over name and role from a token that was issued after the user was last changed: an older one must not
+    /// undo what was decided since.
+    fn brought_up_to_date(
+        &self,
+        user: User,
+        claims: &JwtClaims,
+        claimed: &Claimed,
+        now: UnixMillis,
+        origin: &Origin,
+    ) -> Result<User, VerifyError> {
+        let is_newer = claims.issued_at().is_some_and(|issued| issued > user.updated_at);
+        if !is_newer || claimed.is_of(&user) {
+            return Ok(user);
+        }
+        let signature = Signature { actor: Actor::User(user.id), at: now, origin: origin.clone() };
+        let claimed = claimed.clone();
+        let seen = user.clone();
+        let changed = self.0.store.write(move |tx| {
+            let before = user::lock(tx, seen.id)?.ok_or(UserError::NotFound)?;
+            // Changed meanwhile: that decision is the newer one.
+            if before != seen {
+                return Ok(before);
+            }
+            let mut after = before.clone();
+            after.role = claimed.role.unwrap_or(after.role);
+            after.name = claimed.name.unwrap_or(after.name);
+            after.updated_at = now;
+            change::store(tx, &before, &after, &signature)?;
+            Ok(after)
+        });
+        changed.map_err(|error| match error {
+            UserError::Store(error) => VerifyError::Store(error),
+            _ => VerifyError::Rejected(Rejection::Unknown),
+        })
+    }
+}
+
+/// What the claims say about the user.
+#[derive(Clone)]
+struct Claimed {
+    role: Option<Role>,
+    name: Option<UserName>,
+}
+
+impl Claimed {
+    fn is_of(&self, user: &User) -> bool {
+        self.role.as_ref().is_none_or(|role| *role == user.role)
+            && self.name.as_ref().is_none_or(|name| *name == user.name)
+    }
+}
+
+fn claimed_name(mapping: &IssuerMapping, claims: &JwtClaims) -> Option<UserName> {
+    UserName::parse(claims.text(mapping.name_claim.as_ref()?)?.to_owned()).ok()
+}
+
+/// SECURITY: whoever has no token of the issuer learns nothing: one answer for all of it.
+fn refusal(sign_in: &SignIn, error: JwtError) -> VerifyError {
+    tracing::debug!(%error, "a JWT was refused");
+    match error {
+        JwtError::Expired => VerifyError::Rejected(Rejection::Expired),
+        JwtError::KeysUnavailable => VerifyError::KeysUnavailable,
+        JwtError::UnknownKey => {
+            if let Some(refresh) = &sign_in.on_unknown_key {
+                refresh();
+            }
+            VerifyError::Rejected(Rejection::Unknown)
+        }
+        _ => VerifyError::Rejected(Rejection::Unknown),
+    }
+}

@@ -1,0 +1,197 @@
+//! Change, disable and remove users, and end all their tokens.
+
+use serde_json::{Map, Value};
+use tokenry_domain::{EventKind, Reason, Revocation, Role, Subject, User, UserId, UserName};
+use tokenry_store::{StoreError, Tx, token, user};
+
+use super::{UserError, admin_scope};
+use crate::{
+    audit::{Signature, detail},
+    caller::{Call, Caller, Credential},
+    denial::Denial,
+    tokenry::Tokenry,
+};
+
+/// What shall change about a user; `None` stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct UserChanges {
+    /// Another id of the host system.
+    pub subject: Option<String>,
+    /// Another name.
+    pub name: Option<String>,
+    /// Another role: the ceiling of all their tokens from the next verification on.
+    pub role: Option<Role>,
+    /// Whether all their tokens shall be refused, from the next verification on, until they are enabled again.
+    pub disabled: Option<bool>,
+}
+
+impl UserChanges {
+    /// Only disable or enable.
+    #[must_use]
+    pub fn disabled(disabled: bool) -> Self {
+        Self { disabled: Some(disabled), ..Self::default() }
+    }
+
+    /// Only another role.
+    #[must_use]
+    pub fn role(role: Role) -> Self {
+        Self { role: Some(role), ..Self::default() }
+    }
+}
+
+impl Tokenry {
+    /// Changes a user, all that is asked or nothing.
+    ///
+    /// Whoever is no operator changes only users, and gives only roles, that hold nothing more than their own role; a
+    /// token cannot change the role of its own owner.
+    ///
+    /// # Errors
+    /// [`UserError`].
+    pub fn update_user(&self, call: &Call, id: UserId, changes: UserChanges) -> Result<User, UserError> {
+        call.caller.require(&admin_scope("write"))?;
+        if let Some(role) = &changes.role {
+            self.known_role(role)?;
+            self.may_give(call, role)?;
+        }
+        let subject = changes.subject.map(Subject::parse).transpose().map_err(UserError::Subject)?;
+        let name = changes.name.map(UserName::parse).transpose().map_err(UserError::Name)?;
+        let (role, disabled) = (changes.role, changes.disabled);
+        let is_by_own_token = call.caller.credential() == Credential::Token
+            && call.caller.user().is_some_and(|user| user.id == id);
+        let (at, signature) = (call.now, Signature::of(call));
+        let changed = self.administer(call, id, move |tx, before| {
+            if is_by_own_token && role.as_ref().is_some_and(|role| *role != before.role) {
+                return Err(
+                    Denial::beyond_caller("/role", "a token cannot change the role of its owner").into()
+                );
+            }
+            let mut after = before.clone();
+            after.subject = subject.unwrap_or(after.subject);
+            after.name = name.unwrap_or(after.name);
+            after.role = role.unwrap_or(after.role);
+            after.disabled_at = match disabled {
+                None => before.disabled_at,
+                Some(true) => before.disabled_at.or(Some(at)),
+                Some(false) => None,
+            };
+            if after == before {
+                return Ok(after);
+            }
+            after.updated_at = at;
+            store(tx, &before, &after, &signature)?;
+            Ok(after)
+        });
+        match changed {
+            Err(UserError::Store(StoreError::Conflict(_))) => Err(UserError::SubjectTaken),
+            changed => changed,
+        }
+    }
+
+    /// Removes a user with all their tokens. The audit log keeps what it tells of them.
+    ///
+    /// # Errors
+    /// [`UserError`].
+    pub fn delete_user(&self, call: &Call, id: UserId) -> Result<(), UserError> {
+        let signature = Signature::of(call);
+        self.administer(call, id, move |tx, user| {
+            user::delete(tx, user.id)?;
+            let fields =
+                detail([("subject", user.subject.as_str().into()), ("role", user.role.as_str().into())]);
+            Ok(signature.record(tx, EventKind::UserDeleted, user.id, None, fields)?)
+        })
+    }
+
+    /// Ends every token of a user; how many there were. When this returns, none of them verifies again, and none that
+    /// was asked for before comes into being.
+    ///
+    /// # Errors
+    /// [`UserError`].
+    pub fn revoke_user_tokens(
+        &self,
+        call: &Call,
+        id: UserId,
+        reason: Option<Reason>,
+    ) -> Result<usize, UserError> {
+        let signature = Signature::of(call);
+        self.administer(call, id, move |tx, mut user| {
+            let tokens = token::lock_unrevoked(tx, user.id)?;
+            let why = reason.as_ref().map_or(Value::Null, |reason| Value::from(reason.as_str()));
+            for id in &tokens {
+                let by = signature.actor;
+                token::mark_revoked(tx, *id, &Revocation { at: signature.at, by, reason: reason.clone() })?;
+                let fields = detail([("reason", why.clone()), ("all", Value::Bool(true))]);
+                signature.record(tx, EventKind::TokenRevoked, user.id, Some(*id), fields)?;
+            }
+            user.tokens_revoked_at = user.tokens_revoked_at.max(Some(signature.at));
+            user::update(tx, &user)?;
+            Ok(tokens.len())
+        })
+    }
+
+    /// Runs `work` on a user who is locked and whom the caller may still change.
+    fn administer<T: Send + 'static>(
+        &self,
+        call: &Call,
+        id: UserId,
+        work: impl FnOnce(&mut Tx<'_>, User) -> Result<T, UserError> + Send + 'static,
+    ) -> Result<T, UserError> {
+        call.caller.require(&admin_scope("write"))?;
+        let (caller, catalog) = (call.caller.clone(), self.0.catalog.clone());
+        let horizon = self.0.policy.horizon(call.now);
+        self.0.store.write(move |tx| {
+            let user = lock_both(tx, id, &caller)?.ok_or(UserError::NotFound)?;
+            if !caller.still_entitled(tx, &horizon)? {
+                return Err(Denial::NoLongerEntitled.into());
+            }
+            if caller.user().is_some_and(|own| !catalog.can_give(&own.role, &user.role)) {
+                return Err(Denial::beyond_own_role(&user.role).into());
+            }
+            work(tx, user)
+        })
+    }
+}
+
+/// Locks the user and the caller's own user, always in the order of their ids: two administrators may change each
+/// other at the same moment.
+fn lock_both(tx: &mut Tx<'_>, id: UserId, caller: &Caller) -> Result<Option<User>, StoreError> {
+    let own = caller.user().map(|user| user.id).filter(|own| *own != id);
+    if let Some(own) = own.filter(|own| *own < id) {
+        user::lock(tx, own)?;
+    }
+    let user = user::lock(tx, id)?;
+    if let Some(own) = own.filter(|own| *own > id) {
+        user::lock(tx, own)?;
+    }
+    Ok(user)
+}
+
+/// Writes a changed user and tells of it.
+pub(crate) fn store(
+    tx: &mut Tx<'_>,
+    before: &User,
+    after: &User,
+    signature: &Signature,
+) -> Result<(), UserError> {
+    if !user::update(tx, after)? {
+        return Err(UserError::NotFound);
+    }
+    let mut fields = Map::new();
+    for (name, from, to) in [
+        ("subject", before.subject.as_str(), after.subject.as_str()),
+        ("name", before.name.as_str(), after.name.as_str()),
+        ("role", before.role.as_str(), after.role.as_str()),
+    ] {
+        if from != to {
+            fields.insert(name.to_owned(), Value::Object(detail([("from", from.into()), ("to", to.into())])));
+        }
+    }
+    if !fields.is_empty() {
+        signature.record(tx, EventKind::UserUpdated, after.id, None, fields)?;
+    }
+    match (before.is_disabled(), after.is_disabled()) {
+        (false, true) => signature.record(tx, EventKind::UserDisabled, after.id, None, Map::new())?,
+        (true, false) => signature.record(tx, EventKind::UserEnabled, after.id, None, Map::new())?,
+        _ => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! Secrets that a rotation replaced: good until their grace ends, and worth telling when they are used after it.
+
+use std::net::IpAddr;
+
+use serde_json::Value;
+use tokenry_crypto::PlainToken;
+use tokenry_domain::{Actor, EventKind, Lifetime, Lookup, Origin, Reason, Reuse, Revocation, UnixMillis};
+use tokenry_store::{Credential, RetiredCredential, StoreError, Tx, retired, token, user};
+
+use super::{Rejection, VerifyError, proof::Proven};
+use crate::{
+    audit::{Signature, detail},
+    tokenry::Tokenry,
+};
+
+/// How often the use of one retired secret is told at most.
+const TOLD: Lifetime = Lifetime::seconds(3600);
+
+impl Tokenry {
+    /// The credential of a retired secret within its grace.
+    pub(super) async fn retired(
+        &self,
+        plain: PlainToken,
+        lookup: &Lookup,
+        now: UnixMillis,
+        source: Option<IpAddr>,
+    ) -> Result<Credential, VerifyError> {
+        let unknown = Err(VerifyError::Rejected(Rejection::Unknown));
+        let Some(found) = self.0.store.retired_credential(lookup).await? else { return unknown };
+        if self.proven(plain, Some(&found.credential)).await?.1 == Proven::No {
+            return unknown;
+        }
+        if now < found.valid_until {
+            return Ok(found.credential);
+        }
+        self.tell_reuse(found, now, source);
+        Err(VerifyError::Rejected(Rejection::Revoked))
+    }
+
+    /// Tells of the use of a retired secret, and answers it as the policy says, behind the refusal.
+    fn tell_reuse(&self, found: RetiredCredential, now: UnixMillis, source: Option<IpAddr>) {
+        let reuse = self.0.policy.on_reuse;
+        let is_told = found.reused_at.is_some_and(|told| now.saturating_sub(TOLD) < told);
+        let shall_revoke = reuse == Reuse::Revoke && found.credential.token.revoked.is_none();
+        if is_told && !shall_revoke {
+            return;
+        }
+        let token_id = found.credential.token.id;
+        if reuse != Reuse::Record {
+            tracing::warn!(target: "tokenry::security", %token_id, "a retired secret was used after its grace");
+        }
+        let store = self.0.store.clone();
+        self.0.rewrites.submit(move || {
+            let signature =
+                Signature { actor: Actor::System, at: now, origin: Origin::new(source, None, None) };
+            let told = store.write(move |tx| record_reuse(tx, &found, &signature, reuse));
+            if let Err(error) = told {
+                tracing::error!(%token_id, %error, "the use of a retired secret was not recorded");
+            }
+        });
+    }
+}
+
+fn record_reuse(
+    tx: &mut Tx<'_>,
+    found: &RetiredCredential,
+    signature: &Signature,
+    reuse: Reuse,
+) -> Result<(), StoreError> {
+    let (token_id, owner) = (found.credential.token.id, found.credential.owner.id);
+    user::lock(tx, owner)?;
+    if retired::mark_reused(tx, &found.lookup, signature.at, signature.at.saturating_sub(TOLD))? {
+        let fields = detail([
+            ("reason", Value::from("retired_secret")),
+            ("token_prefix", Value::from(found.lookup.as_str())),
+        ]);
+        signature.record(tx, EventKind::RequestFailed, owner, Some(token_id), fields)?;
+    }
+    if reuse != Reuse::Revoke {
+        return Ok(());
+    }
+    let why = "a retired secret was used";
+    let reason = Reason::parse(why).ok();
+    let revocation = Revocation { at: signature.at, by: signature.actor, reason };
+    if token::mark_revoked(tx, token_id, &revocation)? {
+        let fields = detail([("reason", Value::from(why))]);
+        signature.record(tx, EventKind::TokenRevoked, owner, Some(token_id), fields)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! What conditions of lists need that the two databases write differently.
+
+use crate::backend::Tx;
+
+/// Where the SQL of the two databases really differs.
+#[derive(Clone, Copy)]
+pub(crate) struct Dialect {
+    /// Compares without regard to the case of ASCII letters; the columns' collation keeps it to those.
+    pub(crate) like: &'static str,
+    /// Around a scope: whether the list of scopes has it.
+    pub(crate) has_scope: (&'static str, &'static str),
+}
+
+impl Dialect {
+    pub(crate) fn of(tx: &Tx<'_>) -> Self {
+        match tx {
+            #[cfg(feature = "sqlite")]
+            Tx::Sqlite(_) => Self {
+                like: " LIKE ",
+                has_scope: ("EXISTS (SELECT 1 FROM json_each(scopes) WHERE value = ", ")"),
+            },
+            #[cfg(feature = "postgres")]
+            Tx::Postgres(_) => Self { like: " ILIKE ", has_scope: ("scopes @> to_jsonb(", "::text)") },
+        }
+    }
+}
+
+/// A text as a `LIKE` pattern in which its own `%`, `_` and `\` mean themselves.
+pub(crate) fn containing(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// `column LIKE '%text%'` on either database.
+macro_rules! like {
+    ($dialect:expr, $column:literal, $text:expr) => {
+        diesel::dsl::sql::<diesel::sql_types::Bool>(concat!($column))
+            .sql($dialect.like)
+            .bind::<diesel::sql_types::Text, _>($crate::filter::containing($text))
+            .sql(" ESCAPE '\\'")
+    };
+}
+pub(crate) use like;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_in_a_search_mean_themselves() {
+        assert_eq!(containing(r"50%_\x"), r"%50\%\_\\x%");
+    }
+}

@@ -1,0 +1,138 @@
+//! Secrets that a rotation took out of use: rows and queries.
+
+use diesel::prelude::*;
+use tokenry_domain::{Lookup, TokenId, UnixMillis};
+
+use crate::{
+    backend::Tx,
+    convert::{instant, instant_value},
+    error::StoreError,
+    live::{Credential, RetiredCredential, StoredSecret},
+    macros::on,
+    schema::{personal_access_tokens as tokens, retired_secrets, users},
+    sql_types::{IdValue, InstantValue},
+    token::row::{TokenRow, stored_secret},
+    user::UserRow,
+};
+
+/// A secret that a rotation takes out of use.
+pub struct Retired {
+    /// The public id it was found by.
+    pub lookup: Lookup,
+    /// Whose it was.
+    pub token_id: TokenId,
+    /// The secret.
+    pub secret: StoredSecret,
+    /// When it was replaced.
+    pub at: UnixMillis,
+    /// From this instant on it is refused.
+    pub valid_until: UnixMillis,
+    /// The digest of the key that the request for it bore.
+    pub idempotency_key: Option<String>,
+}
+
+/// Keeps a retired secret.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn insert(tx: &mut Tx<'_>, retired: &Retired) -> Result<(), StoreError> {
+    let row = RetiredRow {
+        lookup: retired.lookup.as_str().to_owned(),
+        token_id: IdValue(retired.token_id.uuid()),
+        secret_hash: retired.secret.hash.as_str().to_owned(),
+        secret_check: retired.secret.check.as_ref().map(|check| check.as_bytes().to_vec()),
+        retired_at: InstantValue(retired.at),
+        valid_until: InstantValue(retired.valid_until),
+        idempotency_key: retired.idempotency_key.clone(),
+        reused_at: None,
+    };
+    on!(tx, |c| diesel::insert_into(retired_secrets::table).values(&row).execute(c))?;
+    Ok(())
+}
+
+/// Whether a rotation of this token bore the key with this digest.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn has_key(tx: &mut Tx<'_>, token_id: TokenId, key: &str) -> Result<bool, StoreError> {
+    let query = retired_secrets::table
+        .filter(retired_secrets::token_id.eq(IdValue(token_id.uuid())))
+        .filter(retired_secrets::idempotency_key.eq(key))
+        .select(retired_secrets::lookup);
+    let found: Option<String> = on!(tx, |c| query.get_result(c).optional())?;
+    Ok(found.is_some())
+}
+
+/// Ends the grace of every retired secret of a token.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn end_grace(tx: &mut Tx<'_>, token_id: TokenId, now: UnixMillis) -> Result<usize, StoreError> {
+    let graced = retired_secrets::table
+        .filter(retired_secrets::token_id.eq(IdValue(token_id.uuid())))
+        .filter(retired_secrets::valid_until.gt(InstantValue(now)));
+    let ended = retired_secrets::valid_until.eq(InstantValue(now));
+    Ok(on!(tx, |c| diesel::update(graced).set(ended).execute(c))?)
+}
+
+/// Notes at `now` that a retired secret was used after its grace; `false` when that was noted after `since` already.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn mark_reused(
+    tx: &mut Tx<'_>,
+    lookup: &Lookup,
+    now: UnixMillis,
+    since: UnixMillis,
+) -> Result<bool, StoreError> {
+    let untold = retired_secrets::table
+        .filter(retired_secrets::lookup.eq(lookup.as_str()))
+        .filter(retired_secrets::reused_at.is_null().or(retired_secrets::reused_at.le(InstantValue(since))));
+    let noted = retired_secrets::reused_at.eq(instant_value(Some(now)));
+    Ok(on!(tx, |c| diesel::update(untold).set(noted).execute(c))? == 1)
+}
+
+/// The retired secret with this public id, its token and its owner.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn find_credential(tx: &mut Tx<'_>, lookup: &Lookup) -> Result<Option<RetiredCredential>, StoreError> {
+    let query = retired_secrets::table
+        .inner_join(tokens::table.inner_join(users::table))
+        .filter(retired_secrets::lookup.eq(lookup.as_str()));
+    let row: Option<RetiredCredentialRow> = on!(tx, |c| query
+        .select((RetiredRow::as_select(), TokenRow::as_select(), UserRow::as_select()))
+        .get_result(c)
+        .optional())?;
+    row.map(credential).transpose()
+}
+
+pub(crate) type RetiredCredentialRow = (RetiredRow, TokenRow, UserRow);
+
+pub(crate) fn credential(
+    (retired, token, user): RetiredCredentialRow,
+) -> Result<RetiredCredential, StoreError> {
+    Ok(RetiredCredential {
+        credential: Credential {
+            token: token.try_into()?,
+            secret: stored_secret(retired.secret_hash, retired.secret_check)?,
+            owner: user.try_into()?,
+        },
+        lookup: Lookup::from_stored(retired.lookup),
+        valid_until: retired.valid_until.0,
+        reused_at: instant(retired.reused_at),
+    })
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = retired_secrets, treat_none_as_default_value = false)]
+pub(crate) struct RetiredRow {
+    lookup: String,
+    token_id: IdValue,
+    secret_hash: String,
+    secret_check: Option<Vec<u8>>,
+    retired_at: InstantValue,
+    valid_until: InstantValue,
+    idempotency_key: Option<String>,
+    reused_at: Option<InstantValue>,
+}

@@ -1,0 +1,183 @@
+//! One fetch of a JWK Set.
+
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+
+use ureq::{
+    Agent,
+    http::{Uri, header::LOCATION, uri::Scheme},
+    tls::TlsConfig,
+};
+
+/// How long each request may take as a whole.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The largest body, in bytes.
+const MAX_LEN: u64 = 256 * 1024;
+
+/// How many redirects are followed.
+const MAX_REDIRECTS: usize = 2;
+
+pub(super) struct Client(Agent);
+
+enum Answer {
+    Body(String),
+    Moved(Uri),
+}
+
+impl Client {
+    pub(super) fn new() -> Self {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = Agent::config_builder()
+            .tls_config(TlsConfig::builder().unversioned_rustls_crypto_provider(provider).build())
+            .timeout_global(Some(TIMEOUT))
+            .http_status_as_error(false)
+            // Followed here, where each new URL is checked.
+            .max_redirects(0)
+            // Fetches are far apart: a kept connection would mostly be a dead one.
+            .max_idle_connections(0)
+            .user_agent("tokenry")
+            .accept("application/jwk-set+json, application/json");
+        Self(config.build().into())
+    }
+
+    /// The body that the URL leads to. The error never quotes it.
+    pub(super) fn fetch(&self, url: &str) -> Result<String, String> {
+        let mut url = parse(url)?;
+        for _ in 0..=MAX_REDIRECTS {
+            match self.get(&url)? {
+                Answer::Body(body) => return Ok(body),
+                Answer::Moved(next) => url = next,
+            }
+        }
+        Err(format!("more than {MAX_REDIRECTS} redirects"))
+    }
+
+    fn get(&self, url: &Uri) -> Result<Answer, String> {
+        let mut request = self.0.get(url);
+        if !is_https(url) {
+            // No proxy reaches this host's own loopback.
+            request = request.config().proxy(None).build();
+        }
+        let mut response = request.call().map_err(|error| error.to_string())?;
+        match response.status().as_u16() {
+            200 => {
+                // The reader fails when it reaches its limit, even at the end.
+                let body = response.body_mut().with_config().limit(MAX_LEN + 1).read_to_string();
+                body.map(Answer::Body).map_err(|error| error.to_string())
+            }
+            301 | 302 | 303 | 307 | 308 => {
+                let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+                moved(url, location.unwrap_or_default()).map(Answer::Moved)
+            }
+            status => Err(format!("status {status}")),
+        }
+    }
+}
+
+/// The URL, if keys may be fetched from it.
+pub(super) fn parse(url: &str) -> Result<Uri, String> {
+    let wrong = |why: &str| Err(why.to_owned());
+    let Ok(uri) = url.parse::<Uri>() else { return wrong("must be a URL") };
+    let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+        return wrong("must be a URL with a scheme and a host");
+    };
+    if authority.host().is_empty() || authority.as_str().contains('@') {
+        return wrong("must have a host, and no user name or password");
+    }
+    let is_private = *scheme == Scheme::HTTP && is_loopback(authority.host());
+    if is_https(&uri) || is_private { Ok(uri) } else { wrong("must be https, or http to a loopback address") }
+}
+
+/// Where a redirect leads.
+fn moved(from: &Uri, location: &str) -> Result<Uri, String> {
+    let next = match (from.scheme(), from.authority()) {
+        (Some(scheme), Some(authority)) if location.starts_with('/') && !location.starts_with("//") => {
+            parse(&format!("{scheme}://{authority}{location}"))
+        }
+        _ => parse(location),
+    };
+    let next = next.map_err(|why| format!("redirected to where keys are not fetched from: it {why}"))?;
+    if is_https(from) && !is_https(&next) {
+        return Err("redirected from https to http".to_owned());
+    }
+    Ok(next)
+}
+
+fn is_https(url: &Uri) -> bool {
+    url.scheme() == Some(&Scheme::HTTPS)
+}
+
+fn is_loopback(host: &str) -> bool {
+    let is_v4 = host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback());
+    is_v4 || host == "[::1]" || host.eq_ignore_ascii_case("localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_over_tls_or_from_this_host() {
+        for url in [
+            "https://issuer.test/keys",
+            "https://issuer.test",
+            "HTTPS://issuer.test:8443/keys?a=b",
+            "https://10.0.0.1/keys",
+            "http://localhost/keys",
+            "http://LOCALHOST:8080/keys",
+            "http://127.0.0.1:1/keys",
+            "http://127.9.9.9/",
+            "http://[::1]:8080/keys",
+        ] {
+            assert!(parse(url).is_ok(), "{url}");
+        }
+        for url in [
+            "",
+            "keys.json",
+            "/keys",
+            "//issuer.test/keys",
+            "issuer.test:443",
+            "https:///keys",
+            "https://",
+            "http://issuer.test/keys",
+            "http://10.0.0.1/keys",
+            "http://0.0.0.0/keys",
+            "http://[::]/keys",
+            "http://2130706433/keys",
+            "http://127.1/keys",
+            "http://localhost.issuer.test/keys",
+            "http://127.0.0.1.issuer.test/keys",
+            "http://localhost@issuer.test/keys",
+            "http://issuer.test@localhost/keys",
+            "https://user:password@issuer.test/keys",
+            "https://issuer.test/a b",
+            "https://issuer.test/\r\nhost: x",
+            "file:///etc/passwd",
+            "ftp://localhost/keys",
+            "unix://localhost/keys",
+        ] {
+            assert!(parse(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_never_leaves_tls_or_this_host_for_plain_http() {
+        let to =
+            |from: &str, location| moved(&from.parse().unwrap(), location).map(|url| url.to_string()).ok();
+        for (from, location, url) in [
+            ("https://a.test/x", "https://b.test/y", Some("https://b.test/y")),
+            ("https://a.test:8443/x", "/y?z", Some("https://a.test:8443/y?z")),
+            ("http://127.0.0.1/x", "http://127.0.0.1:8080/y", Some("http://127.0.0.1:8080/y")),
+            ("http://127.0.0.1/x", "https://b.test/y", Some("https://b.test/y")),
+            ("https://a.test/x", "http://a.test/x", None),
+            ("https://a.test/x", "http://127.0.0.1/x", None),
+            ("http://127.0.0.1/x", "http://a.test/x", None),
+            ("https://a.test/x", "//b.test/y", None),
+            ("https://a.test/x", "y", None),
+            ("https://a.test/x", "", None),
+            ("https://a.test/x", "file:///etc/passwd", None),
+        ] {
+            assert_eq!(to(from, location).as_deref(), url, "{from} {location}");
+        }
+    }
+}

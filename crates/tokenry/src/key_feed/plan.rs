@@ -1,0 +1,118 @@
+//! When the keys of one issuer are fetched next.
+
+use std::time::{Duration, Instant};
+
+use super::KeySource;
+
+/// The bounds of the time between two fetches: not a flood for the issuer, and within what clocks can add.
+const REFRESH: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30 * 24 * 60 * 60));
+
+/// The bounds of the pause after a failure; each failure in a row doubles it.
+const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// How long after a fetch out of turn none follows: anyone can present a token that names an unknown key.
+const CALM: Duration = Duration::from_secs(30);
+
+pub(super) struct Plan {
+    source: KeySource,
+    due: Instant,
+    pause: Duration,
+    /// When a fetch was last asked for out of turn.
+    hurried: Option<Instant>,
+}
+
+impl Plan {
+    /// The first fetch is due at once.
+    pub(super) fn new(source: KeySource, now: Instant) -> Self {
+        Self { source, due: now, pause: PAUSE.0, hurried: None }
+    }
+
+    pub(super) fn source(&self) -> &KeySource {
+        &self.source
+    }
+
+    pub(super) fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Plans the fetch after the one that has just ended.
+    pub(super) fn note(&mut self, is_fresh: bool, started: Instant, now: Instant) {
+        // What was asked for meanwhile may be newer than what was fetched.
+        let is_outdated = self.hurried.is_some_and(|at| at > started);
+        let pause = match is_fresh {
+            true if is_outdated => Duration::ZERO,
+            true => self.source.refresh.clamp(REFRESH.0, REFRESH.1),
+            false => self.pause,
+        };
+        self.due = now + pause;
+        self.pause = if is_fresh { PAUSE.0 } else { (self.pause * 2).min(PAUSE.1) };
+    }
+
+    /// Makes the fetch due now, if none was made out of turn lately. Says whether it did.
+    pub(super) fn hurry(&mut self, now: Instant) -> bool {
+        let may = self.hurried.is_none_or(|at| now >= at + CALM);
+        if may {
+            self.due = self.due.min(now);
+            self.hurried = Some(now);
+        }
+        may
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(refresh: Duration, now: Instant) -> Plan {
+        Plan::new(KeySource { issuer: "a".to_owned(), url: String::new(), refresh }, now)
+    }
+
+    #[test]
+    fn pauses_grow_with_failures_and_a_success_forgets_them() {
+        let start = super::super::now();
+        let mut plan = plan(Duration::from_secs(300), start);
+        let mut pause_after = |is_fresh| {
+            plan.note(is_fresh, start, start);
+            plan.due().duration_since(start).as_secs()
+        };
+        assert_eq!([false; 9].map(&mut pause_after), [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!([true, true, false, false].map(&mut pause_after), [300, 300, 1, 2]);
+    }
+
+    #[test]
+    fn absurd_refresh_times_are_bounded() {
+        let start = super::super::now();
+        for (refresh, seconds) in [(Duration::ZERO, 1), (Duration::MAX, 30 * 24 * 60 * 60)] {
+            let mut plan = plan(refresh, start);
+            plan.note(true, start, start);
+            assert_eq!(plan.due().duration_since(start).as_secs(), seconds);
+        }
+    }
+
+    #[test]
+    fn out_of_turn_comes_at_most_once_in_30_seconds() {
+        let start = super::super::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut plan = plan(Duration::from_secs(300), start);
+        plan.note(true, start, start);
+        for (seconds, may) in [(5, true), (5, false), (34, false), (35, true), (64, false), (65, true)] {
+            assert_eq!(plan.hurry(at(seconds)), may, "{seconds}");
+            if may {
+                assert_eq!(plan.due(), at(seconds));
+                plan.note(true, at(seconds), at(seconds));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_during_a_fetch_is_fetched_after_it() {
+        let start = super::super::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut plan = plan(Duration::from_secs(300), start);
+        assert!(plan.hurry(at(1)));
+        plan.note(true, start, at(2));
+        assert_eq!(plan.due(), at(2));
+        plan.note(true, at(2), at(3));
+        assert_eq!(plan.due(), at(303));
+    }
+}

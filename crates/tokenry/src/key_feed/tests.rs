@@ -1,0 +1,231 @@
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokenry_service::{JwtAlgorithm, JwtError, JwtIssuer, JwtKeys, JwtVerifier, UnixMillis};
+
+use super::{KeyFeed, KeySource, fetch::Client, now};
+
+/// Two Ed25519 keys whose private halves were thrown away, and a token of each that is good until 2100.
+const KEYS: [(&str, &str); 2] = [
+    ("one", "own07M5XkLSGnrNJIE185eROCzk6sU4fUnLOkE90iRg"),
+    ("two", "72XQlcDbacdWk83a4_W--erkx8axZGmyhPDKem703HU"),
+];
+const TOKENS: [&str; 2] = [
+    "eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCIsImtpZCI6Im9uZSJ9.eyJpc3MiOiJpc3N1ZXIiLCJhdWQiOiJ0b2tlbnJ5Iiwic3ViIjoidSIsImV4cCI6NDEwMjQ0NDgwMH0.ML4qthvOP0Kd3D_9eatWH4ix480yYaqy_K2RJ9OthSjh14F6XMULcNJqzMKwnSKzX4Zu07AoIAC1Z90M9DmeBg",
+    "eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCIsImtpZCI6InR3byJ9.eyJpc3MiOiJpc3N1ZXIiLCJhdWQiOiJ0b2tlbnJ5Iiwic3ViIjoidSIsImV4cCI6NDEwMjQ0NDgwMH0.bcRzrzMipAQUNTKrWObjbhWRzauwlvnRrir0UKeE5LyxBIu9fIcWUQRSRddtyzoCmaaLB5mUgVh9Sq2ydC9DCA",
+];
+
+const ISSUER: &str = "issuer";
+
+fn jwks((id, x): (&str, &str)) -> String {
+    format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"{id}","x":"{x}"}}]}}"#)
+}
+
+fn ok(body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+fn moved(to: &str) -> String {
+    format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n")
+}
+
+const BROKEN: &str = "HTTP/1.1 500 Oh\r\ncontent-length: 4\r\n\r\nbody";
+
+/// A server on this host that gives one answer to everything, until it is told another.
+struct Server {
+    url: String,
+    answer: Arc<Mutex<String>>,
+    requests: Arc<Mutex<usize>>,
+}
+
+impl Server {
+    fn start(answer: impl Into<String>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        let server = Self { url, answer: Arc::new(Mutex::new(answer.into())), requests: Arc::default() };
+        let (answer, requests) = (server.answer.clone(), server.requests.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 4096]);
+                *requests.lock().unwrap() += 1;
+                let _ = stream.write_all(answer.lock().unwrap().as_bytes());
+            }
+        });
+        server
+    }
+
+    fn answer(&self, answer: impl Into<String>) {
+        *self.answer.lock().unwrap() = answer.into();
+    }
+
+    fn requests(&self) -> usize {
+        *self.requests.lock().unwrap()
+    }
+}
+
+fn feed(url: &str) -> (Arc<JwtVerifier>, KeyFeed) {
+    let rules = JwtIssuer::new(ISSUER.to_owned(), vec!["tokenry".to_owned()], JwtAlgorithm::EdDsa);
+    let verifier = Arc::new(JwtVerifier::new(vec![(rules, JwtKeys::Pending)]).unwrap());
+    let refresh = Duration::from_secs(3600);
+    let source = KeySource { issuer: ISSUER.to_owned(), url: url.to_owned(), refresh };
+    let feed = KeyFeed::start(verifier.clone(), vec![source]).unwrap();
+    (verifier, feed)
+}
+
+fn refusal(verifier: &JwtVerifier, token: usize) -> Option<JwtError> {
+    verifier.verify(TOKENS[token].as_bytes(), UnixMillis::new(1_800_000_000_000).unwrap()).err()
+}
+
+#[track_caller]
+fn wait_until(is_true: impl Fn() -> bool) {
+    let start = now();
+    while !is_true() {
+        assert!(start.elapsed() < Duration::from_secs(10), "it did not happen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn keys_arrive_and_a_refresh_replaces_them() {
+    let server = Server::start(ok(&jwks(KEYS[0])));
+    let (verifier, feed) = feed(&server.url);
+    wait_until(|| refusal(&verifier, 0).is_none());
+    assert_eq!(refusal(&verifier, 1), Some(JwtError::UnknownKey));
+
+    server.answer(ok(&jwks(KEYS[1])));
+    feed.refresh_soon("another");
+    feed.refresh_soon(ISSUER);
+    wait_until(|| refusal(&verifier, 1).is_none());
+    assert_eq!(refusal(&verifier, 0), Some(JwtError::UnknownKey));
+}
+
+#[test]
+fn unknown_keys_cause_one_fetch_out_of_turn() {
+    let server = Server::start(ok(&jwks(KEYS[0])));
+    let (verifier, feed) = feed(&server.url);
+    wait_until(|| refusal(&verifier, 0).is_none());
+    for _ in 0..1000 {
+        feed.refresh_soon(ISSUER);
+    }
+    wait_until(|| server.requests() == 2);
+    feed.refresh_soon(ISSUER);
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(server.requests(), 2);
+}
+
+#[test]
+fn a_failing_server_keeps_the_old_keys_and_is_tried_again() {
+    let large = ok(&format!("{}{}", jwks(KEYS[1]), " ".repeat(256 * 1024)));
+    let failures = [BROKEN.to_owned(), ok("<html>"), ok(r#"{"keys":[]}"#), large, "junk".to_owned()];
+    std::thread::scope(|scope| {
+        for failure in failures {
+            scope.spawn(move || recovers_from(failure));
+        }
+    });
+}
+
+fn recovers_from(failure: String) {
+    let server = Server::start(ok(&jwks(KEYS[0])));
+    let (verifier, feed) = feed(&server.url);
+    wait_until(|| refusal(&verifier, 0).is_none());
+
+    server.answer(failure);
+    feed.refresh_soon(ISSUER);
+    wait_until(|| server.requests() >= 2);
+    std::thread::sleep(Duration::from_millis(20));
+    assert_eq!((refusal(&verifier, 0), refusal(&verifier, 1)), (None, Some(JwtError::UnknownKey)));
+
+    server.answer(ok(&jwks(KEYS[1])));
+    wait_until(|| refusal(&verifier, 1).is_none());
+}
+
+#[test]
+fn until_the_first_keys_arrive_nobody_can_tell() {
+    let server = Server::start(BROKEN);
+    let (verifier, _feed) = feed(&server.url);
+    wait_until(|| server.requests() >= 1);
+    assert_eq!(refusal(&verifier, 0), Some(JwtError::KeysUnavailable));
+    server.answer(ok(&jwks(KEYS[0])));
+    wait_until(|| refusal(&verifier, 0).is_none());
+}
+
+#[test]
+fn bodies_of_256_kib_are_read_and_larger_ones_are_not() {
+    let client = Client::new();
+    let chunked = |len: usize| {
+        let body = "x".repeat(len);
+        format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{len:x}\r\n{body}\r\n0\r\n\r\n")
+    };
+    let server = Server::start("");
+    for (len, is_read) in [(0, true), (256 * 1024, true), (256 * 1024 + 1, false), (10 * 1024 * 1024, false)]
+    {
+        server.answer(ok(&"x".repeat(len)));
+        assert_eq!(client.fetch(&server.url).is_ok(), is_read, "{len}");
+        server.answer(if len == 0 { ok("") } else { chunked(len) });
+        assert_eq!(client.fetch(&server.url).is_ok(), is_read, "{len}, chunked");
+    }
+}
+
+#[test]
+fn at_most_two_redirects_are_followed() {
+    let client = Client::new();
+    let target = Server::start(ok("keys"));
+    let second = Server::start(moved(&target.url));
+    let first = Server::start(moved(&second.url));
+    let too_far = Server::start(moved(&first.url));
+    assert_eq!(client.fetch(&first.url), Ok("keys".to_owned()));
+    assert_eq!(client.fetch(&too_far.url), Err("more than 2 redirects".to_owned()));
+    assert_eq!(target.requests(), 1);
+    for location in ["http://issuer.test/keys", "file:///etc/passwd", ""] {
+        let server = Server::start(moved(location));
+        assert!(client.fetch(&server.url).unwrap_err().starts_with("redirected"), "{location}");
+    }
+}
+
+#[test]
+fn nothing_is_fetched_from_where_keys_must_not_come_from() {
+    assert!(KeySource::check("https://issuer.test/keys").is_ok());
+    let why = "must be https, or http to a loopback address".to_owned();
+    assert_eq!(KeySource::check("http://issuer.test/keys"), Err(why.clone()));
+    assert_eq!(Client::new().fetch("http://issuer.test/keys"), Err(why));
+}
+
+#[test]
+fn an_error_never_quotes_the_body() {
+    let server = Server::start("");
+    for answer in [ok("CANARY").replace("200 OK", "404 CANARY"), "CANARY\r\n\r\n".to_owned()] {
+        server.answer(answer);
+        let error = Client::new().fetch(&server.url).unwrap_err();
+        assert!(!error.contains("CANARY"), "{error}");
+    }
+}
+
+#[test]
+fn a_server_without_tls_is_no_tls_server() {
+    let server = Server::start(ok(&jwks(KEYS[0])));
+    assert!(Client::new().fetch(&server.url.replace("http:", "https:")).is_err());
+}
+
+#[test]
+fn a_feed_stops_promptly_also_while_a_server_hangs() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let answering = Server::start(ok(&jwks(KEYS[0])));
+    for url in [format!("http://{}/keys", silent.local_addr().unwrap()), answering.url.clone()] {
+        let (_, feed) = feed(&url);
+        std::thread::sleep(Duration::from_millis(50));
+        let start = now();
+        drop(feed);
+        assert!(start.elapsed() < Duration::from_secs(2), "{url}");
+    }
+}
+
+#[test]
+fn a_feed_of_nothing_is_idle() {
+    let feed = KeyFeed::start(Arc::new(JwtVerifier::new(Vec::new()).unwrap()), Vec::new()).unwrap();
+    feed.refresh_soon(ISSUER);
+}
