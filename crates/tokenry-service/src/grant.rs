@@ -52,11 +52,15 @@ impl Grant<'_> {
         if let Some(before) = before {
             within(after, before, before.expires_at, &Bound::Stored)?;
         }
-        let hands_out_another = self.reveals && before.is_none_or(|before| before.id != own.id);
-        if !hands_out_another {
+        if !self.hands_out_another(before, own) {
             return Ok(());
         }
         within(after, own, self.policy.end_of(own), &Bound::Callers)
+    }
+
+    /// Whether the caller's token gets to know the secret of another.
+    fn hands_out_another(&self, before: Option<&Token>, own: &Token) -> bool {
+        self.reveals && before.is_none_or(|before| before.id != own.id)
     }
 
     fn check_scopes(&self, before: Option<&Token>, after: &Token) -> Result<(), Denial> {
@@ -71,7 +75,7 @@ impl Grant<'_> {
         let effective = self.caller.effective();
         let resumes =
             before.is_some_and(|before| before.inactive_at.is_some()) && after.inactive_at.is_none();
-        let hands_out_another = self.reveals && before.is_none_or(|before| before.id != own.id);
+        let hands_out_another = self.hands_out_another(before, own);
         let had = |scope| before.is_some_and(|before| self.catalog.includes(&before.scopes, scope));
         for scope in after.scopes.iter() {
             let passes_on = hands_out_another || resumes || !had(scope);

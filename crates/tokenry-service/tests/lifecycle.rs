@@ -1,0 +1,152 @@
+//! Lifetimes: by the policy of now, on tokens that were made under another.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod common;
+
+use common::{at, issue, new, operator, service, settings, user, verify};
+use tokenry_service::{
+    Catalog, Cleaned, Expiry, Lifetime, NewToken, PageQuery, Policy, PolicyImpact, Rejection, Rotation,
+    Settings, Status, Token, TokenChanges, TokenFilter, Tokenry, UpdateError, VerifyError,
+    catalog::{Definition, RoleDefinition},
+};
+use tokenry_testkit::{TestDatabase, each_backend};
+
+const DAY: i64 = 86_400;
+
+/// Another process on the same database, under another policy.
+fn under(db: &TestDatabase, policy: Policy) -> Tokenry {
+    Tokenry::new(db.second_store(), settings(policy)).unwrap()
+}
+
+fn is_expired(tokenry: &Tokenry, text: &str, seconds: i64) -> bool {
+    match verify(tokenry, text, seconds) {
+        Ok(_) => false,
+        Err(VerifyError::Rejected(Rejection::Expired)) => true,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn free() -> Policy {
+    Policy { allow_never: true, max_lifetime: None, default_lifetime: None, ..Policy::default() }
+}
+
+fn listed(tokenry: &Tokenry, status: Status, seconds: i64) -> Vec<Token> {
+    let filter = TokenFilter { status: Some(status), ..TokenFilter::default() };
+    let page = tokenry.list(&operator(seconds), filter, PageQuery::default()).unwrap();
+    page.tokens.into_iter().map(|(token, _)| token).collect()
+}
+
+each_backend!(a_tightened_policy_ends_tokens_that_were_made_before_it, |db| {
+    let generous = under(db, free());
+    let alice = user(&generous, "alice", "user");
+    let (endless, endless_text) = issue(&generous, &alice, &[]);
+    let year = NewToken { expiry: Some(Expiry::In(Lifetime::days(365))), ..new("year", &[]) };
+    let year = generous.issue(&operator(0), alice.id, year).unwrap();
+    let year_text = year.secret.reveal_once();
+    let tight = under(db, Policy { max_lifetime: Some(Lifetime::days(30)), ..Policy::default() });
+    for text in [endless_text.as_str(), &year_text] {
+        assert!(!is_expired(&generous, text, 30 * DAY) && !is_expired(&tight, text, 30 * DAY - 1));
+        assert!(is_expired(&tight, text, 30 * DAY));
+    }
+    assert_eq!(listed(&tight, Status::Expired, 30 * DAY).len(), 2);
+    assert_eq!(listed(&generous, Status::Active, 30 * DAY).len(), 2);
+    assert_eq!(tight.policy().end_of(&endless), Some(at(30 * DAY)));
+    let more = TokenChanges { expiry: Some(Expiry::In(Lifetime::days(5))), ..TokenChanges::default() };
+    assert!(matches!(tight.update(&operator(31 * DAY), endless.id, more), Err(UpdateError::Expired)));
+});
+
+each_backend!(never_ends_when_the_policy_no_longer_allows_it, |db| {
+    let generous = under(db, free());
+    let (_, text) = issue(&generous, &user(&generous, "alice", "user"), &[]);
+    let with_default = Policy { allow_never: false, default_lifetime: Some(Lifetime::days(7)), ..free() };
+    let tight = under(db, with_default);
+    assert!(!is_expired(&tight, &text, 7 * DAY - 1) && is_expired(&tight, &text, 7 * DAY));
+});
+
+each_backend!(a_token_that_nobody_uses_ends_if_the_policy_says_so, |db| {
+    let usual = service(db);
+    let alice = user(&usual, "alice", "user");
+    let (idle, idle_text) = issue(&usual, &alice, &[]);
+    let (_, used_text) = issue(&usual, &alice, &[]);
+    let later = NewToken { not_before: Some(at(10 * DAY)), ..new("later", &[]) };
+    let later_text = usual.issue(&operator(0), alice.id, later).unwrap().secret.reveal_once();
+    let tight = under(db, Policy { idle_lifetime: Some(Lifetime::days(7)), ..Policy::default() });
+    let used = verify(&tight, &used_text, 6 * DAY).unwrap();
+    tight.record_use(&used, at(6 * DAY), None);
+    drop(tight);
+    let tight = under(db, Policy { idle_lifetime: Some(Lifetime::days(7)), ..Policy::default() });
+    assert!(!is_expired(&tight, &idle_text, 7 * DAY - 1) && is_expired(&tight, &idle_text, 7 * DAY));
+    assert!(!is_expired(&tight, &used_text, 13 * DAY - 1) && is_expired(&tight, &used_text, 13 * DAY));
+    assert!(!is_expired(&tight, &later_text, 17 * DAY - 1) && is_expired(&tight, &later_text, 17 * DAY));
+    assert!(!is_expired(&usual, &idle_text, 30 * DAY), "off by default");
+    assert_eq!(tight.find(&operator(8 * DAY), idle.id).unwrap().0.expires_at, idle.expires_at);
+});
+
+each_backend!(a_rotation_begins_a_new_life, |db| {
+    let tokenry = service(db);
+    let (token, _) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
+    let longest = || Some(Expiry::In(Lifetime::days(365)));
+    let rotation = Rotation { expiry: longest(), ..Rotation::default() };
+    let rotated = tokenry.rotate(&operator(80 * DAY), token.id, rotation).unwrap().token;
+    assert_eq!(rotated.expires_at, Some(at((80 + 365) * DAY)));
+});
+
+each_backend!(a_policy_is_tried_on_the_tokens_there_are_before_it_is_applied, |db| {
+    let tokenry = service(db);
+    let (alice, root) = (user(&tokenry, "alice", "user"), user(&tokenry, "root", "admin"));
+    let short =
+        |name: &str| NewToken { expiry: Some(Expiry::In(Lifetime::days(5))), ..new(name, &["a:read"]) };
+    tokenry.issue(&operator(0), alice.id, short("short")).unwrap();
+    let (long, _) = issue(&tokenry, &alice, &["a:write"]);
+    issue(&tokenry, &root, &["admin:write"]);
+    let (dead, _) = issue(&tokenry, &root, &["*"]);
+    tokenry.revoke(&operator(1), dead.id, None).unwrap();
+    let call = operator(20);
+    let same = tokenry.check_policy(&call, tokenry.policy(), tokenry.catalog()).unwrap();
+    assert_eq!(same, PolicyImpact { live: 3, ..PolicyImpact::default() });
+    let short = Policy { max_lifetime: Some(Lifetime::days(30)), ..Policy::default() };
+    let impact = tokenry.check_policy(&call, &short, tokenry.catalog()).unwrap();
+    assert_eq!(impact, PolicyImpact { live: 3, touched: 2, ending_sooner: 2, ..PolicyImpact::default() });
+    let at_once = Policy { max_lifetime: Some(Lifetime::seconds(10)), ..Policy::default() };
+    let impact = tokenry.check_policy(&call, &at_once, tokenry.catalog()).unwrap();
+    assert_eq!((impact.touched, impact.ending_now), (3, 3));
+    let role = |name: &str, scopes: &[&str]| RoleDefinition {
+        name: name.to_owned(),
+        scopes: scopes.iter().map(ToString::to_string).collect(),
+    };
+    let definition =
+        Definition { roles: vec![role("user", &["a:read"]), role("admin", &["*"])], ..Definition::default() };
+    let catalog = Catalog::define(&definition).unwrap();
+    let impact = tokenry.check_policy(&call, tokenry.policy(), &catalog).unwrap();
+    assert_eq!((impact.touched, impact.losing_scopes, impact.gaining_scopes), (1, 1, 0));
+    assert!(tokenry.find(&call, long.id).unwrap().0 == long, "nothing was changed");
+});
+
+each_backend!(a_cleanup_tells_of_each_expiry_once_and_removes_what_is_long_dead, |db| {
+    let retention = Some(Lifetime::days(30));
+    let open =
+        || Tokenry::new(db.second_store(), Settings { retention, ..settings(Policy::default()) }).unwrap();
+    let (tokenry, other_node) = (open(), open());
+    let alice = user(&tokenry, "alice", "user");
+    let soon = NewToken { expiry: Some(Expiry::In(Lifetime::days(1))), ..new("soon", &[]) };
+    let soon = tokenry.issue(&operator(0), alice.id, soon).unwrap().token;
+    let (revoked, _) = issue(&tokenry, &alice, &[]);
+    tokenry.revoke(&operator(1), revoked.id, None).unwrap();
+    let (live, _) = issue(&tokenry, &alice, &[]);
+    tokenry.rotate(&operator(2), live.id, Rotation::default()).unwrap();
+    assert_eq!(tokenry.cleanup(&operator(10)).unwrap(), Cleaned::default());
+    let told: usize = std::thread::scope(|scope| {
+        let nodes =
+            [&tokenry, &other_node].map(|node| scope.spawn(|| node.cleanup(&operator(DAY)).unwrap().expired));
+        nodes.into_iter().map(|node| node.join().unwrap()).sum()
+    });
+    assert_eq!(told, 1);
+    assert_eq!(tokenry.cleanup(&operator(2 * DAY)).unwrap(), Cleaned::default());
+    assert!(tokenry.find(&operator(29 * DAY), soon.id).is_ok(), "dead tokens stay listed");
+    let cleaned = tokenry.cleanup(&operator(31 * DAY + 10)).unwrap();
+    assert_eq!(cleaned, Cleaned { expired: 0, purged_tokens: 2, purged_secrets: 1 });
+    assert!(
+        tokenry.find(&operator(31 * DAY), soon.id).is_err()
+            && tokenry.find(&operator(31 * DAY), live.id).is_ok()
+    );
+});

@@ -1,0 +1,224 @@
+//! Rotation: one new secret, everything else as it was.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod common;
+
+use common::{at, issue, new, operator, service, settings, user, verify, with_token};
+use tokenry_service::{
+    Call, Denial, Expiry, Issued, Lifetime, NewToken, Policy, Rejection, Reuse, RotateError, Rotation,
+    Switch, Token, TokenChanges, TokenId, Tokenry, VerifyError,
+};
+use tokenry_store::audit::{self, AuditFilter};
+use tokenry_testkit::{TestDatabase, each_backend};
+
+fn rotate(
+    tokenry: &Tokenry,
+    call: &Call,
+    id: TokenId,
+    rotation: Rotation,
+) -> Result<(Token, String), RotateError> {
+    let Issued { token, secret, .. } = tokenry.rotate(call, id, rotation)?;
+    Ok((token, secret.reveal_once().to_string()))
+}
+
+fn grace(seconds: u32) -> Rotation {
+    Rotation { grace: Some(Lifetime::seconds(seconds)), ..Rotation::default() }
+}
+
+fn key(key: &str) -> Rotation {
+    Rotation { idempotency_key: Some(key.to_owned()), ..Rotation::default() }
+}
+
+fn rejection(outcome: Result<tokenry_service::VerifiedToken, VerifyError>) -> Option<Rejection> {
+    match outcome {
+        Err(VerifyError::Rejected(rejection)) => Some(rejection),
+        _ => None,
+    }
+}
+
+each_backend!(a_rotated_token_keeps_everything_but_its_secret, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let full = NewToken {
+        description: Some("note".to_owned()),
+        not_before: Some(at(-10)),
+        allowed_ips: Some(vec!["10.0.0.0/8".to_owned()]),
+        metadata: serde_json::json!({"a": 1}).as_object().unwrap().clone(),
+        ..new("full", &["a:read", "b:write"])
+    };
+    let before = tokenry.issue(&operator(0), alice.id, full).unwrap();
+    let (after, text) = rotate(&tokenry, &operator(10), before.token.id, Rotation::default()).unwrap();
+    let unchanged = Token {
+        lookup: after.lookup.clone(),
+        suffix: after.suffix.clone(),
+        secret_at: at(10),
+        updated_at: at(10),
+        version: 2,
+        ..before.token.clone()
+    };
+    assert_eq!(after, unchanged);
+    assert_eq!(tokenry.find(&operator(10), after.id).unwrap().0, after);
+    let source = Some("10.1.1.1".parse().unwrap());
+    assert!(tokenry.verify_blocking(text.as_bytes(), at(11), source).is_ok());
+    let old = before.secret.reveal_once();
+    let refused = tokenry.verify_blocking(old.as_bytes(), at(11), source);
+    assert_eq!(rejection(refused), Some(Rejection::Revoked));
+});
+
+each_backend!(an_old_secret_works_for_its_grace_and_not_for_its_end, |db| {
+    let tokenry = service(db);
+    let (token, old) = issue(&tokenry, &user(&tokenry, "alice", "user"), &["a:read"]);
+    let (_, new) = rotate(&tokenry, &operator(10), token.id, grace(60)).unwrap();
+    assert!(verify(&tokenry, &old, 69).unwrap().is_retired());
+    assert!(!verify(&tokenry, &new, 69).unwrap().is_retired());
+    assert_eq!(rejection(verify(&tokenry, &old, 70)), Some(Rejection::Revoked));
+    assert!(verify(&tokenry, &new, 70).is_ok());
+});
+
+each_backend!(a_grace_ends_with_the_policy_and_with_the_old_expiry, |db| {
+    let policy = Policy { max_grace: Lifetime::seconds(100), ..Policy::default() };
+    let tokenry = Tokenry::new(db.store().clone(), settings(policy)).unwrap();
+    let alice = user(&tokenry, "alice", "user");
+    let (long, old) = issue(&tokenry, &alice, &[]);
+    rotate(&tokenry, &operator(10), long.id, grace(3600)).unwrap();
+    assert!(verify(&tokenry, &old, 109).is_ok() && verify(&tokenry, &old, 110).is_err());
+    let soon = NewToken { expiry: Some(Expiry::In(Lifetime::seconds(60))), ..new("soon", &[]) };
+    let soon = tokenry.issue(&operator(0), alice.id, soon).unwrap();
+    let longer = Rotation { expiry: Some(Expiry::In(Lifetime::days(1))), ..grace(90) };
+    let (token, new) = rotate(&tokenry, &operator(10), soon.token.id, longer).unwrap();
+    assert_eq!(token.expires_at, at(10).checked_add(Lifetime::days(1)));
+    let old = soon.secret.reveal_once();
+    assert!(verify(&tokenry, &old, 59).is_ok() && verify(&tokenry, &old, 60).is_err());
+    assert!(verify(&tokenry, &new, 60).is_ok());
+});
+
+each_backend!(a_second_rotation_ends_the_grace_of_the_first, |db| {
+    let tokenry = service(db);
+    let (token, first) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
+    let (_, second) = rotate(&tokenry, &operator(10), token.id, grace(3600)).unwrap();
+    let (_, third) = rotate(&tokenry, &operator(20), token.id, grace(3600)).unwrap();
+    assert!(verify(&tokenry, &first, 20).is_err());
+    assert!(verify(&tokenry, &second, 20).is_ok() && verify(&tokenry, &third, 20).is_ok());
+});
+
+each_backend!(what_ends_or_pauses_a_token_does_so_for_its_old_secret_too, |db| {
+    let tokenry = service(db);
+    let (token, old) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
+    rotate(&tokenry, &operator(10), token.id, grace(3600)).unwrap();
+    let pause = TokenChanges { switch: Some(Switch::Inactive), ..TokenChanges::default() };
+    tokenry.update(&operator(11), token.id, pause).unwrap();
+    assert_eq!(rejection(verify(&tokenry, &old, 12)), Some(Rejection::Inactive));
+    tokenry.revoke(&operator(12), token.id, None).unwrap();
+    assert_eq!(rejection(verify(&tokenry, &old, 13)), Some(Rejection::Revoked));
+    assert!(matches!(rotate(&tokenry, &operator(14), token.id, grace(1)), Err(RotateError::Revoked)));
+});
+
+each_backend!(of_fifty_parallel_rotations_one_succeeds_and_its_secret_works, |db| {
+    let tokenry = service(db);
+    let other_node = Tokenry::new(db.second_store(), settings(Policy::default())).unwrap();
+    let (token, old) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
+    let rotated: Vec<String> = std::thread::scope(|scope| {
+        let rotate_on = |node: &'_ Tokenry| rotate(node, &operator(10), token.id, grace(0));
+        let threads: Vec<_> = (0..50)
+            .map(|number| {
+                let node = if number % 2 == 0 { &tokenry } else { &other_node };
+                scope.spawn(move || rotate_on(node))
+            })
+            .collect();
+        let outcomes = threads.into_iter().map(|thread| thread.join().unwrap());
+        outcomes
+            .filter_map(|outcome| match outcome {
+                Ok((_, text)) => Some(text),
+                Err(RotateError::Rotated) => None,
+                Err(error) => panic!("{error}"),
+            })
+            .collect()
+    });
+    assert_eq!(rotated.len(), 1);
+    assert!(verify(&tokenry, &rotated[0], 11).is_ok() && verify(&tokenry, &old, 11).is_err());
+});
+
+each_backend!(a_rotation_right_after_another_counts_as_parallel_to_it, |db| {
+    let tokenry = service(db);
+    let (token, _) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
+    let call = |millis: i64| Call::new(tokenry_service::Caller::operator(), tokenry_testkit::at(millis));
+    rotate(&tokenry, &call(1000), token.id, grace(0)).unwrap();
+    let outcome = rotate(&tokenry, &call(1499), token.id, grace(0));
+    assert!(matches!(outcome, Err(RotateError::Rotated)));
+    rotate(&tokenry, &call(1500), token.id, grace(0)).unwrap();
+});
+
+each_backend!(a_repeated_request_is_told_that_its_secret_was_delivered, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let (token, _) = issue(&tokenry, &alice, &[]);
+    let (other, _) = issue(&tokenry, &alice, &[]);
+    let (_, text) = rotate(&tokenry, &operator(10), token.id, key("k1")).unwrap();
+    for seconds in [10, 11, 10_000] {
+        let again = rotate(&tokenry, &operator(seconds), token.id, key("k1"));
+        assert!(matches!(again, Err(RotateError::Delivered)), "{seconds}");
+    }
+    assert!(verify(&tokenry, &text, 10_000).is_ok());
+    rotate(&tokenry, &operator(20), other.id, key("k1")).unwrap();
+    rotate(&tokenry, &operator(20), token.id, key("k2")).unwrap();
+    let keyed: Vec<_> = std::thread::scope(|scope| {
+        let once = || matches!(rotate(&tokenry, &operator(30), token.id, key("k3")), Ok(_));
+        let threads: Vec<_> = (0..20).map(|_| scope.spawn(once)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(keyed.into_iter().filter(|done| *done).count(), 1);
+});
+
+each_backend!(a_token_rotates_itself_and_lesser_ones_but_none_with_more_than_itself, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "admin");
+    let (own, own_text) = issue(&tokenry, &alice, &["tokens:write", "a:read"]);
+    let (lesser, _) = issue(&tokenry, &alice, &["a:read"]);
+    let (greater, _) = issue(&tokenry, &alice, &["a:write"]);
+    let (all, _) = issue(&tokenry, &alice, &["*"]);
+    let call = with_token(&tokenry, &own_text, 10);
+    for id in [greater.id, all.id] {
+        let outcome = rotate(&tokenry, &call, id, grace(0));
+        assert!(matches!(outcome, Err(RotateError::Denied(Denial::MissingScopes(_)))));
+    }
+    rotate(&tokenry, &call, lesser.id, grace(0)).unwrap();
+    let (_, renewed) = rotate(&tokenry, &call, own.id, grace(60)).unwrap();
+    let longer = Rotation { expiry: Some(Expiry::In(Lifetime::days(364))), ..grace(0) };
+    let outcome = rotate(&tokenry, &with_token(&tokenry, &renewed, 20), own.id, longer);
+    assert!(matches!(outcome, Err(RotateError::Denied(Denial::Beyond(_)))));
+    let retired = with_token(&tokenry, &own_text, 20);
+    let outcome = rotate(&tokenry, &retired, own.id, grace(60));
+    assert!(matches!(outcome, Err(RotateError::Denied(Denial::Retired))));
+    assert!(tokenry.issue(&retired, alice.id, new("child", &[])).is_err());
+    assert!(tokenry.revoke(&retired, own.id, None).unwrap());
+});
+
+each_backend!(
+    what_a_stolen_old_secret_could_do_is_told_once_an_hour_and_revokes_if_the_policy_says_so,
+    |db| {
+        let events = |db: &TestDatabase| {
+            // Told behind the refusal, on a thread of its own.
+            for _ in 0..200 {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            let all = db.store().read(|tx| audit::search(tx, &AuditFilter::default(), None, 100)).unwrap();
+            let kinds = |kind: &str| all.iter().filter(|link| link.event.kind.as_str() == kind).count();
+            (kinds("auth.request.failed"), kinds("auth.token.revoked"))
+        };
+        let tokenry = service(db);
+        let (token, old) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
+        let (_, new) = rotate(&tokenry, &operator(10), token.id, grace(60)).unwrap();
+        verify(&tokenry, &old, 20).unwrap();
+        assert_eq!(events(db), (0, 0));
+        for seconds in [100, 101, 3000] {
+            assert_eq!(rejection(verify(&tokenry, &old, seconds)), Some(Rejection::Revoked));
+        }
+        assert_eq!(events(db), (1, 0));
+        let strict = Policy { on_reuse: Reuse::Revoke, ..Policy::default() };
+        let strict = Tokenry::new(db.second_store(), settings(strict)).unwrap();
+        assert!(verify(&strict, &new, 3600).is_ok());
+        assert!(verify(&strict, &old, 3600).is_err());
+        assert_eq!(events(db), (1, 1));
+        assert_eq!(rejection(verify(&tokenry, &new, 3700)), Some(Rejection::Revoked));
+    }
+);

@@ -1,0 +1,380 @@
+//! No sequence of create, update, rotate and role change gives a token more than its maker and its owner have.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod common;
+
+use std::sync::Arc;
+
+use common::at;
+use proptest::{
+    prelude::*,
+    test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner},
+};
+use tokenry_service::{
+    Call, Caller, Catalog, Expiry, HashSettings, Lifetime, Limits, NewToken, Policy, Reuse, Role, Rotation,
+    Scheme, Scope, Settings, Switch, Token, TokenChanges, TokenId, Tokenry, UnixMillis, User, UserChanges,
+    VerifiedToken,
+    catalog::{Definition, RoleDefinition},
+};
+use tokenry_testkit::{TestDatabase, each_backend};
+
+/// How many sequences are tried on each database, by so many threads.
+const SEQUENCES: u32 = 10_000;
+const THREADS: u32 = 4;
+
+/// What is probed after every step; every kind of scope, on both sides of every ceiling.
+const PROBES: [&str; 9] = [
+    "*",
+    "introspect",
+    "a:read",
+    "a:write",
+    "a:admin",
+    "b:write",
+    "admin:write",
+    "tokens:read",
+    "tokens:write",
+];
+const ROLES: [&str; 3] = ["guest", "member", "owner"];
+const ADDRESSES: [&[&str]; 3] = [&[], &["10.0.0.0/8"], &["10.1.0.0/16", "192.0.2.0/24"]];
+
+#[derive(Debug, Clone)]
+enum By {
+    Operator,
+    Person(usize),
+    /// One of the tokens made so far.
+    Token(prop::sample::Index),
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Create {
+        by: By,
+        owner: usize,
+        scopes: Vec<usize>,
+        days: Option<u32>,
+        ips: Option<usize>,
+    },
+    Update {
+        by: By,
+        token: prop::sample::Index,
+        scopes: Option<Vec<usize>>,
+        days: Option<u32>,
+        ips: Option<usize>,
+        switch: Option<bool>,
+    },
+    Rotate {
+        by: By,
+        token: prop::sample::Index,
+        grace: u32,
+        days: Option<u32>,
+    },
+    Role {
+        user: usize,
+        role: usize,
+    },
+    Disable {
+        user: usize,
+        disabled: bool,
+    },
+    Wait {
+        seconds: u32,
+    },
+}
+
+fn by() -> impl Strategy<Value = By> {
+    prop_oneof![1 => Just(By::Operator), 3 => (0..2_usize).prop_map(By::Person), 5 => any::<prop::sample::Index>().prop_map(By::Token)]
+}
+
+fn scopes() -> impl Strategy<Value = Vec<usize>> {
+    prop::collection::vec(0..PROBES.len(), 0..4)
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let days = || prop::option::of(1..300_u32);
+    let ips = || prop::option::of(0..ADDRESSES.len());
+    prop_oneof![
+        4 => (by(), 0..2_usize, scopes(), days(), ips())
+            .prop_map(|(by, owner, scopes, days, ips)| Step::Create { by, owner, scopes, days, ips }),
+        4 => (by(), any::<prop::sample::Index>(), prop::option::of(scopes()), days(), ips(), any::<Option<bool>>())
+            .prop_map(|(by, token, scopes, days, ips, switch)| Step::Update { by, token, scopes, days, ips, switch }),
+        3 => (by(), any::<prop::sample::Index>(), 0..7200_u32, days())
+            .prop_map(|(by, token, grace, days)| Step::Rotate { by, token, grace, days }),
+        1 => (0..2_usize, 0..ROLES.len()).prop_map(|(user, role)| Step::Role { user, role }),
+        1 => (0..2_usize, any::<bool>()).prop_map(|(user, disabled)| Step::Disable { user, disabled }),
+        1 => (1..100_000_u32).prop_map(|seconds| Step::Wait { seconds }),
+    ]
+}
+
+/// A token and the texts that were ever given out for it; the last is the present one.
+struct Known {
+    id: TokenId,
+    texts: Vec<String>,
+}
+
+struct World<'t> {
+    tokenry: &'t Tokenry,
+    users: Vec<User>,
+    tokens: Vec<Known>,
+    now: UnixMillis,
+}
+
+impl World<'_> {
+    fn call(&self, by: &By) -> Option<Call> {
+        let caller = match by {
+            By::Operator => Caller::operator(),
+            By::Person(user) => self.tokenry.vouch(self.user(*user))?,
+            By::Token(index) => self.verified(index.get(&self.tokens).texts.last()?)?.into(),
+        };
+        Some(Call::new(caller, self.now))
+    }
+
+    fn user(&self, index: usize) -> User {
+        let id = self.users[index].id;
+        self.tokenry.find_user(&Call::new(Caller::operator(), self.now), id).unwrap()
+    }
+
+    fn row(&self, id: TokenId) -> Token {
+        self.tokenry.find(&Call::new(Caller::operator(), self.now), id).unwrap().0
+    }
+
+    /// From an address that every list has.
+    fn verified(&self, text: &str) -> Option<VerifiedToken> {
+        let source = Some("10.1.2.3".parse().unwrap());
+        self.tokenry.verify_blocking(text.as_bytes(), self.now, source).ok()
+    }
+
+    fn take(&mut self, step: &Step) {
+        match step {
+            Step::Create { by, owner, scopes, days, ips } => self.create(by, *owner, scopes, *days, *ips),
+            Step::Update { by, token, scopes, days, ips, switch } => {
+                let changes = TokenChanges {
+                    scopes: scopes.as_ref().map(|scopes| texts(scopes)),
+                    expiry: days.map(|days| Expiry::In(Lifetime::days(days))),
+                    allowed_ips: ips.map(addresses),
+                    switch: switch.map(|on| if on { Switch::Active } else { Switch::Inactive }),
+                    ..TokenChanges::default()
+                };
+                self.update(by, token, changes);
+            }
+            Step::Rotate { by, token, grace, days } => self.rotate(by, token, *grace, *days),
+            Step::Role { user, role } => {
+                let role: Role = ROLES[*role].parse().unwrap();
+                self.change(*user, UserChanges::role(role));
+            }
+            Step::Disable { user, disabled } => self.change(*user, UserChanges::disabled(*disabled)),
+            Step::Wait { seconds } => self.now = self.now.checked_add(Lifetime::seconds(*seconds)).unwrap(),
+        }
+        self.now = self.now.checked_add(Lifetime::seconds(1)).unwrap();
+    }
+
+    fn change(&self, user: usize, changes: UserChanges) {
+        let call = Call::new(Caller::operator(), self.now);
+        self.tokenry.update_user(&call, self.users[user].id, changes).unwrap();
+    }
+
+    fn create(&mut self, by: &By, owner: usize, scopes: &[usize], days: Option<u32>, ips: Option<usize>) {
+        let Some(call) = self.call(by) else { return };
+        let new = NewToken {
+            name: "t".to_owned(),
+            scopes: Some(texts(scopes)),
+            expiry: days.map(|days| Expiry::In(Lifetime::days(days))),
+            allowed_ips: ips.map(addresses),
+            ..NewToken::default()
+        };
+        let Ok(issued) = self.tokenry.issue(&call, self.users[owner].id, new) else { return };
+        let text = issued.secret.reveal_once().to_string();
+        self.tokens.push(Known { id: issued.token.id, texts: vec![text.clone()] });
+        if let Some(maker) = call.caller.verified() {
+            self.is_within(&issued.token, &self.verified(&text).unwrap(), maker);
+        }
+    }
+
+    fn update(&self, by: &By, token: &prop::sample::Index, changes: TokenChanges) {
+        let (Some(call), false) = (self.call(by), self.tokens.is_empty()) else { return };
+        let id = token.get(&self.tokens).id;
+        let before = self.row(id);
+        match self.tokenry.update(&call, id, changes) {
+            Err(_) => assert_eq!(self.row(id), before, "a refused change changed something"),
+            Ok((after, _)) if call.caller.token().is_some() => self.is_not_wider(&after, &before),
+            Ok(_) => {}
+        }
+    }
+
+    fn rotate(&mut self, by: &By, token: &prop::sample::Index, grace: u32, days: Option<u32>) {
+        let (Some(call), false) = (self.call(by), self.tokens.is_empty()) else { return };
+        let index = token.index(self.tokens.len());
+        let id = self.tokens[index].id;
+        let before = self.row(id);
+        let rotation = Rotation {
+            grace: Some(Lifetime::seconds(grace)),
+            expiry: days.map(|days| Expiry::In(Lifetime::days(days))),
+            ..Rotation::default()
+        };
+        let Ok(issued) = self.tokenry.rotate(&call, id, rotation) else {
+            assert_eq!(self.row(id), before, "a refused rotation changed something");
+            return;
+        };
+        let text = issued.secret.reveal_once().to_string();
+        let expected = Token {
+            lookup: issued.token.lookup.clone(),
+            suffix: issued.token.suffix.clone(),
+            secret_at: self.now,
+            updated_at: self.now,
+            version: before.version + 1,
+            expires_at: issued.token.expires_at,
+            ..before.clone()
+        };
+        assert_eq!(self.row(id), expected, "a rotation changed more than the secret");
+        self.tokens[index].texts.push(text.clone());
+        if let Some(maker) = call.caller.verified() {
+            self.is_not_wider(&issued.token, &before);
+            if let (true, Some(verified)) = (maker.token().id != id, self.verified(&text)) {
+                self.is_within(&issued.token, &verified, maker);
+            }
+        }
+    }
+
+    /// A token whose secret another token was given.
+    fn is_within(&self, made: &Token, verified: &VerifiedToken, maker: &VerifiedToken) {
+        for probe in probes() {
+            assert!(!verified.grants(&probe) || maker.grants(&probe), "{probe} beyond {made:?}");
+        }
+        let policy = self.tokenry.policy();
+        let (end, bound) = (policy.end_of(made), policy.end_of(maker.token()));
+        assert!(bound.is_none_or(|bound| end.is_some_and(|end| end <= bound)), "outlives its maker");
+        assert!(made.allowed_ips.is_subset_of(&maker.token().allowed_ips), "from more addresses");
+    }
+
+    /// A token that a token changed.
+    fn is_not_wider(&self, after: &Token, before: &Token) {
+        let catalog = self.tokenry.catalog();
+        for probe in probes() {
+            let (then, now) =
+                (catalog.includes(&before.scopes, &probe), catalog.includes(&after.scopes, &probe));
+            assert!(!now || then, "{probe} was added");
+        }
+        assert!(before.expires_at.is_none_or(|bound| after.expires_at.is_some_and(|end| end <= bound)));
+        assert!(after.allowed_ips.is_subset_of(&before.allowed_ips));
+    }
+
+    /// What holds after every step, for every text that was ever given out.
+    fn check(&self) {
+        let users: Vec<User> = (0..self.users.len()).map(|index| self.user(index)).collect();
+        let catalog = self.tokenry.catalog();
+        for known in &self.tokens {
+            let mut live = 0;
+            for (age, text) in known.texts.iter().rev().enumerate() {
+                let Some(verified) = self.verified(text) else { continue };
+                live += 1;
+                assert!(age < 2, "a secret outlived two rotations");
+                let owner = users.iter().find(|user| user.id == verified.owner().id).unwrap();
+                assert!(!owner.is_disabled());
+                let ceiling = catalog.of_role(&owner.role);
+                for probe in probes() {
+                    let granted = verified.grants(&probe);
+                    let allowed =
+                        ceiling.grants(&probe) && catalog.includes(&verified.token().scopes, &probe);
+                    assert!(!granted || allowed, "{probe} beyond {}", owner.role);
+                }
+                assert!(!verified.grants(&"admin:write".parse().unwrap()), "withheld from every token");
+            }
+            assert!(live <= 2);
+        }
+    }
+}
+
+fn probes() -> impl Iterator<Item = Scope> {
+    PROBES.iter().map(|text| text.parse().unwrap())
+}
+
+fn texts(indexes: &[usize]) -> Vec<String> {
+    indexes.iter().map(|index| PROBES[*index].to_owned()).collect()
+}
+
+fn addresses(index: usize) -> Vec<String> {
+    ADDRESSES[index].iter().map(ToString::to_string).collect()
+}
+
+fn service(db: &TestDatabase) -> Tokenry {
+    let role = |name: &str, scopes: &[&str]| RoleDefinition {
+        name: name.to_owned(),
+        scopes: scopes.iter().map(ToString::to_string).collect(),
+    };
+    let definition = Definition {
+        roles: vec![
+            role("guest", &["a:read", "tokens:write"]),
+            role("member", &["a:write", "b:write", "tokens:write"]),
+            role("owner", &["*"]),
+        ],
+        withheld_scopes: vec!["admin:write".to_owned()],
+        ..Definition::default()
+    };
+    let settings = Settings {
+        hash: HashSettings { scheme: Scheme::Sha256, bcrypt_cost: 4, peppers: Vec::new() },
+        policy: Policy {
+            limits: Limits { max_live_tokens: None, creations_per_hour: None },
+            max_grace: Lifetime::seconds(3600),
+            on_reuse: Reuse::Record,
+            ..Policy::default()
+        },
+        catalog: Catalog::define(&definition).unwrap(),
+        ..Settings::default()
+    };
+    Tokenry::new(db.store().clone(), settings).unwrap()
+}
+
+/// One sequence, with users of its own.
+fn run(db: &TestDatabase, tokenry: &Tokenry, number: u64, steps: &[Step]) {
+    let users: Vec<User> = (0..2)
+        .map(|index| {
+            let mut user = tokenry_testkit::user(&format!("u{number}-{index}"));
+            user.role = ROLES[1 + index].parse().unwrap();
+            user
+        })
+        .collect();
+    let rows = users.clone();
+    db.store()
+        .write(move |tx| rows.iter().try_for_each(|user| tokenry_store::user::insert(tx, user)))
+        .unwrap();
+    let mut world = World { tokenry, users, tokens: Vec::new(), now: at(0) };
+    // Something to begin with, so that no sequence is empty.
+    world.create(&By::Person(1), 1, &[0], None, None);
+    world.create(&By::Person(0), 0, &[3, 8], Some(30), Some(1));
+    for step in steps {
+        world.take(step);
+        world.check();
+    }
+}
+
+each_backend!(no_sequence_of_changes_widens_a_token_beyond_its_maker_and_its_owner, |db| {
+    let tokenry = Arc::new(service(db));
+    let numbers = std::sync::atomic::AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (tokenry, numbers) = (tokenry.clone(), &numbers);
+            scope.spawn(move || {
+                let config = Config {
+                    cases: SEQUENCES / THREADS,
+                    failure_persistence: None,
+                    max_shrink_iters: 500,
+                    ..Config::default()
+                };
+                let seed = [u8::try_from(thread).unwrap(); 32];
+                let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+                let mut runner = TestRunner::new_with_rng(config, rng);
+                let steps = prop::collection::vec(step(), 1..8);
+                let outcome = runner.run(&steps, |steps| {
+                    let number = numbers.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    run(db, &tokenry, number, &steps);
+                    Ok(())
+                });
+                match outcome {
+                    Ok(()) => {}
+                    Err(TestError::Fail(why, steps)) => panic!("{why}: {steps:#?}"),
+                    Err(error) => panic!("{error}"),
+                }
+            });
+        }
+    });
+    assert!(numbers.into_inner() >= u64::from(SEQUENCES));
+});
