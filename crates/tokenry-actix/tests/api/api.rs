@@ -20,6 +20,8 @@ use tokenry_actix::{
 };
 use tokenry_testkit::TestDatabase;
 
+use crate::jwt;
+
 type Answering = Pin<Box<dyn Future<Output = Answer>>>;
 
 /// The app and what a test needs beside it.
@@ -68,17 +70,25 @@ impl Api {
     }
 
     pub(crate) fn with_limits(db: &TestDatabase, limits: Limits) -> Self {
-        let settings = Settings {
+        Self::with(db, |settings| settings.policy.limits = limits, HttpSettings::default())
+    }
+
+    /// An app that accepts JWTs of a test issuer, without limits unless `change` sets some.
+    pub(crate) fn with(db: &TestDatabase, change: impl FnOnce(&mut Settings), http: HttpSettings) -> Self {
+        let limits = Limits { max_live_tokens: None, creations_per_hour: None };
+        let mut settings = Settings {
             hash: HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 4, peppers: Vec::new() },
             policy: Policy { limits, ..Policy::default() },
+            sign_in: Some(jwt::sign_in()),
             ..Settings::default()
         };
+        change(&mut settings);
         let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
         let root =
             tokenry.bootstrap(tokenry_actix::clock::now()).unwrap().unwrap().secret.reveal_once().to_string();
         let system = System::new();
         let app = App::new()
-            .configure(configure(tokenry.clone(), HttpSettings::default()))
+            .configure(configure(tokenry.clone(), http))
             .default_service(tokenry_actix::fallback::not_found())
             .wrap(from_fn(shell::shell));
         let service = Rc::new(system.block_on(init_service(app)));

@@ -5,6 +5,8 @@ mod api;
 mod credentials;
 mod documents;
 mod guard;
+mod jwt;
 mod leaks;
 mod lists;
+mod matrix;
 mod tokens;

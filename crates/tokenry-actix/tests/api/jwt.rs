@@ -1,0 +1,44 @@
+//! JWTs of an issuer that the tests own.
+
+use std::sync::Arc;
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde_json::{Value, json};
+use tokenry_actix::tokenry::{IssuerMapping, JwtAlgorithm, JwtIssuer, JwtKeys, JwtVerifier, SignIn};
+
+pub(crate) const SECRET: &[u8] = b"a secret that only the tests know";
+const ISSUER: &str = "https://id.example.com";
+
+/// Accepts the tokens of [`signed`], whose claim `role` decides about roles.
+pub(crate) fn sign_in() -> SignIn {
+    let issuer = JwtIssuer::new(ISSUER.to_owned(), vec!["tokenry".to_owned()], JwtAlgorithm::Hs256);
+    let keys = JwtKeys::Secret(SECRET.to_vec().into());
+    SignIn {
+        verifier: Arc::new(JwtVerifier::new(vec![(issuer, keys)]).unwrap()),
+        issuers: vec![IssuerMapping {
+            issuer: ISSUER.to_owned(),
+            subject_prefix: String::new(),
+            name_claim: Some("name".to_owned()),
+            role_claim: Some("role".to_owned()),
+            roles: Vec::new(),
+            default_role: None,
+            creates_users: true,
+        }],
+        on_unknown_key: None,
+    }
+}
+
+/// The claims of a good token, issued now.
+pub(crate) fn claims(subject: &str, role: &str) -> Value {
+    let now = tokenry_actix::clock::now().seconds();
+    json!({"iss": ISSUER, "aud": "tokenry", "sub": subject, "role": role, "iat": now, "exp": now + 300})
+}
+
+pub(crate) fn signed(claims: &Value) -> String {
+    encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(SECRET)).unwrap()
+}
+
+/// A good token.
+pub(crate) fn of(subject: &str, role: &str) -> String {
+    signed(&claims(subject, role))
+}

@@ -1,0 +1,327 @@
+//! Every route × method × caller: what each of them hears, and that whoever is refused changes nothing.
+
+use tokenry_actix::{
+    routes::ROUTES,
+    tokenry::{NewToken, Rotation, Token, User, UserChanges, UserId},
+};
+use tokenry_testkit::{TestDatabase, each_backend};
+
+use crate::{
+    api::{Answer, Api, request},
+    jwt,
+};
+
+/// Who asks, in the order of the columns of [`ROWS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// Nobody: no credential at all.
+    None,
+    /// A token of alice that may only look at tokens.
+    ReadToken,
+    /// A token of alice that may change tokens.
+    WriteToken,
+    /// A token of alice that may do whatever alice may; her role is `user`.
+    FullToken,
+    /// The old secret of a full token of alice, within its grace after a rotation.
+    RetiredToken,
+    /// A token with every scope of an administrator who was made a user.
+    ExAdminToken,
+    /// A full token of an administrator.
+    AdminToken,
+    /// alice, by JWT.
+    UserJwt,
+    /// An administrator, by JWT.
+    AdminJwt,
+    /// A full token of somebody who is disabled.
+    DisabledToken,
+    /// Somebody who is disabled, by JWT.
+    DisabledJwt,
+    /// A full token of another user.
+    OtherToken,
+}
+
+const CALLERS: [By; 12] = [
+    By::None,
+    By::ReadToken,
+    By::WriteToken,
+    By::FullToken,
+    By::RetiredToken,
+    By::ExAdminToken,
+    By::AdminToken,
+    By::UserJwt,
+    By::AdminJwt,
+    By::DisabledToken,
+    By::DisabledJwt,
+    By::OtherToken,
+];
+
+/// What `{id}` stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Nothing,
+    /// A token of alice.
+    Token,
+    /// A user whom nobody else is.
+    User,
+}
+
+struct Row {
+    method: &'static str,
+    path: &'static str,
+    body: &'static str,
+    target: Target,
+    /// The status for each of [`CALLERS`].
+    statuses: [u16; 12],
+}
+
+const fn row(
+    method: &'static str,
+    path: &'static str,
+    body: &'static str,
+    target: Target,
+    statuses: [u16; 12],
+) -> Row {
+    Row { method, path, body, target, statuses }
+}
+
+use Target::{Nothing, Token as OwnToken, User as AUser};
+
+const PUBLIC: [u16; 12] = [200; 12];
+/// Only administrators, who answer with `$ok`.
+macro_rules! admin {
+    ($ok:literal) => {
+        //  none read write full retired ex  admin userJ adminJ disab disabJ other
+        [401, 403, 403, 403, 403, 403, $ok, 403, $ok, 401, 401, 403]
+    };
+}
+
+#[rustfmt::skip]
+const ROWS: &[Row] = &[
+    //                                                        none read write full retir ex  admin userJ admJ disab disJ other
+    row("GET", "/healthz", "", Nothing, PUBLIC),
+    row("GET", "/readyz", "", Nothing, PUBLIC),
+    row("GET", "/openapi.json", "", Nothing, PUBLIC),
+    row("GET", "/api/v1/me", "", Nothing,                     [401, 200, 200, 200, 200, 200, 200, 200, 200, 401, 401, 200]),
+    row("GET", "/api/v1/scopes", "", Nothing,                 [401, 200, 200, 200, 200, 200, 200, 200, 200, 401, 401, 200]),
+    row("GET", "/api/v1/token", "", Nothing,                  [401, 200, 200, 200, 200, 200, 200, 403, 403, 401, 401, 200]),
+    row("DELETE", "/api/v1/token", "", Nothing,               [401, 204, 204, 204, 204, 204, 204, 403, 403, 401, 401, 204]),
+    row("GET", "/api/v1/tokens", "", Nothing,                 [401, 200, 200, 200, 200, 200, 200, 200, 200, 401, 401, 200]),
+    row("POST", "/api/v1/tokens", r#"{"name":"new"}"#, Nothing,
+                                                              [401, 403, 201, 201, 403, 201, 201, 201, 201, 401, 401, 201]),
+    row("GET", "/api/v1/tokens/{id}", "", OwnToken,           [401, 200, 200, 200, 200, 404, 404, 200, 404, 401, 401, 404]),
+    row("PATCH", "/api/v1/tokens/{id}", r#"{"name":"new"}"#, OwnToken,
+                                                              [401, 403, 200, 200, 403, 404, 404, 200, 404, 401, 401, 404]),
+    row("DELETE", "/api/v1/tokens/{id}", "", OwnToken,        [401, 403, 204, 204, 204, 404, 404, 204, 404, 401, 401, 404]),
+    row("POST", "/api/v1/tokens/{id}/rotate", "", OwnToken,   [401, 403, 200, 200, 403, 404, 404, 200, 404, 401, 401, 404]),
+    row("GET", "/api/v1/users", "", Nothing, admin!(200)),
+    row("POST", "/api/v1/users", r#"{"subject":"new"}"#, Nothing, admin!(201)),
+    row("GET", "/api/v1/users/{id}", "", AUser, admin!(200)),
+    row("PATCH", "/api/v1/users/{id}", r#"{"name":"new"}"#, AUser, admin!(200)),
+    row("DELETE", "/api/v1/users/{id}", "", AUser, admin!(204)),
+    row("GET", "/api/v1/users/{id}/tokens", "", AUser, admin!(200)),
+    row("POST", "/api/v1/users/{id}/revoke-tokens", "", AUser, admin!(200)),
+    row("GET", "/api/v1/admin/tokens", "", Nothing, admin!(200)),
+    row("POST", "/api/v1/admin/cleanup", "", Nothing, admin!(200)),
+    row("GET", "/api/v1/audit", "", Nothing, admin!(200)),
+];
+
+/// A route without a row does not compile, nor does a row without a route.
+const _: () = {
+    let mut route = 0;
+    while route < ROUTES.len() {
+        let mut rows = 0;
+        let mut row = 0;
+        while row < ROWS.len() {
+            if same(ROUTES[route].method, ROWS[row].method) && same(ROUTES[route].path, ROWS[row].path) {
+                rows += 1;
+            }
+            row += 1;
+        }
+        assert!(rows == 1, "every route has one row in the matrix");
+        route += 1;
+    }
+    assert!(ROUTES.len() == ROWS.len(), "every row has a route");
+};
+
+const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut index = 0;
+    while index < a.len() {
+        if a[index] != b[index] {
+            return false;
+        }
+        index += 1;
+    }
+    true
+}
+
+/// One cell of the matrix, with users and tokens of its own.
+struct Cell<'a> {
+    api: &'a Api,
+    number: usize,
+    alice: User,
+    victim: User,
+}
+
+impl<'a> Cell<'a> {
+    fn new(api: &'a Api, number: usize) -> Self {
+        let (alice, victim) = (api.user(&format!("alice{number}")), api.user(&format!("victim{number}")));
+        let cell = Self { api, number, alice, victim };
+        cell.token(&cell.victim, &["a:read"]);
+        cell
+    }
+
+    fn subject(&self, name: &str) -> String {
+        format!("{name}{}", self.number)
+    }
+
+    fn with_role(&self, name: &str, role: &str) -> User {
+        let user = self.api.user(&self.subject(name));
+        self.api
+            .tokenry
+            .update_user(&self.api.operator(), user.id, UserChanges::role(role.parse().unwrap()))
+            .unwrap()
+    }
+
+    fn token(&self, owner: &User, scopes: &[&str]) -> (Token, String) {
+        let scopes = Some(scopes.iter().map(ToString::to_string).collect());
+        let new = NewToken { name: "t".to_owned(), scopes, ..NewToken::default() };
+        let issued = self.api.tokenry.issue(&self.api.operator(), owner.id, new).unwrap();
+        (issued.token, issued.secret.reveal_once().to_string())
+    }
+
+    /// A credential of the caller, made after everything else so that it is not shorter-lived than its targets.
+    fn credential(&self, by: By) -> String {
+        let (tokenry, operator) = (&self.api.tokenry, self.api.operator());
+        let change = |id: UserId, changes| tokenry.update_user(&operator, id, changes).unwrap();
+        match by {
+            By::None => String::new(),
+            By::ReadToken => self.token(&self.alice, &["tokens:read"]).1,
+            By::WriteToken => self.token(&self.alice, &["tokens:write"]).1,
+            By::FullToken => self.token(&self.alice, &["*"]).1,
+            By::RetiredToken => {
+                let (token, text) = self.token(&self.alice, &["*"]);
+                let grace = Some(tokenry_actix::tokenry::Lifetime::seconds(600));
+                tokenry.rotate(&operator, token.id, Rotation { grace, ..Rotation::default() }).unwrap();
+                text
+            }
+            By::ExAdminToken => {
+                let user = self.with_role("former", "admin");
+                let (_, text) = self.token(&user, &["*", "admin:admin", "tokens:admin", "introspect"]);
+                change(user.id, UserChanges::role("user".parse().unwrap()));
+                text
+            }
+            By::AdminToken => self.token(&self.with_role("root", "admin"), &["*"]).1,
+            By::UserJwt => jwt::of(self.alice.subject.as_str(), "user"),
+            By::AdminJwt => jwt::of(&self.subject("chief"), "admin"),
+            By::DisabledToken => {
+                let user = self.with_role("gone", "admin");
+                let (_, text) = self.token(&user, &["*"]);
+                change(user.id, UserChanges::disabled(true));
+                text
+            }
+            By::DisabledJwt => {
+                let user = self.with_role("away", "admin");
+                change(user.id, UserChanges::disabled(true));
+                jwt::of(user.subject.as_str(), "admin")
+            }
+            By::OtherToken => self.token(&self.api.user(&self.subject("bob")), &["*"]).1,
+        }
+    }
+
+    fn ask(&self, row: &Row, credential: &str, id: &str) -> Answer {
+        let body = row.body.replace("\"new\"}", &format!("\"new{}\"}}", self.number));
+        let path = row.path.replace("{id}", id);
+        let mut request = request(row.method, &path, credential).insert_header(("x-request-id", "same"));
+        if !body.is_empty() {
+            request = request.insert_header(("content-type", "application/json")).set_payload(body);
+        }
+        self.api.send(request)
+    }
+
+    fn run(&self, row: &Row, by: By, expected: u16) {
+        let (target, _) = self.token(&self.alice, &[]);
+        let credential = self.credential(by);
+        let random = "01900000-0000-7000-8000-0000deadbeef";
+        let id = match row.target {
+            Target::Nothing => String::new(),
+            Target::Token => target.id.to_string(),
+            Target::User => self.victim.id.to_string(),
+        };
+        let stranger = (row.target != Target::Nothing).then(|| self.ask(row, &credential, random));
+        let answer = self.ask(row, &credential, &id);
+        let cell = format!("{} {} by {by:?}", row.method, row.path);
+        assert_eq!(answer.status, expected, "{cell}: {}", answer.body);
+        let code = match (by, expected) {
+            (_, 200..=299) => "",
+            (By::None, 401) => "authentication_required",
+            (By::DisabledToken | By::DisabledJwt, 401) => "user_disabled",
+            (By::UserJwt | By::AdminJwt, 403) if row.path == "/api/v1/token" => "forbidden",
+            (By::RetiredToken, 403)
+                if row.path.contains("tokens")
+                    && !row.path.contains("users")
+                    && !row.path.contains("admin") =>
+            {
+                "forbidden"
+            }
+            (_, 403) => "insufficient_scope",
+            (_, 404) => "not_found",
+            _ => panic!("{cell}: no such status"),
+        };
+        if !code.is_empty() {
+            answer.is_problem(expected, code);
+            let (now, victim) = (self.api.operator(), self.victim.id);
+            assert_eq!(self.api.tokenry.find(&now, target.id).unwrap().0, target, "{cell} changed the token");
+            assert_eq!(
+                self.api.tokenry.find_user(&now, victim).unwrap(),
+                self.victim,
+                "{cell} changed the user"
+            );
+        }
+        // SECURITY: whoever gets no further than 404 cannot tell a token that is there from one that is not.
+        if let (404, Some(stranger)) = (expected, stranger) {
+            assert_eq!(everything(&answer), everything(&stranger), "{cell}");
+        }
+    }
+}
+
+/// Every byte of an answer.
+fn everything(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
+    let headers =
+        answer.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+    let mut headers: Vec<_> = headers.collect();
+    headers.sort();
+    (answer.status, headers, answer.body.clone())
+}
+
+fn column(db: &TestDatabase, by: By) {
+    let api = Api::new(db);
+    let index = CALLERS.iter().position(|caller| *caller == by).unwrap();
+    for (number, row) in ROWS.iter().enumerate() {
+        Cell::new(&api, number).run(row, by, row.statuses[index]);
+    }
+}
+
+macro_rules! columns {
+    ($($name:ident = $by:expr;)*) => {$(
+        each_backend!($name, |db| { column(db, $by); });
+    )*};
+}
+
+columns! {
+    every_route_answers_nobody_as_the_matrix_says = By::None;
+    every_route_answers_a_reading_token_as_the_matrix_says = By::ReadToken;
+    every_route_answers_a_writing_token_as_the_matrix_says = By::WriteToken;
+    every_route_answers_a_full_token_as_the_matrix_says = By::FullToken;
+    every_route_answers_a_retired_secret_as_the_matrix_says = By::RetiredToken;
+    every_route_answers_the_token_of_a_former_admin_as_the_matrix_says = By::ExAdminToken;
+    every_route_answers_the_token_of_an_admin_as_the_matrix_says = By::AdminToken;
+    every_route_answers_a_user_by_jwt_as_the_matrix_says = By::UserJwt;
+    every_route_answers_an_admin_by_jwt_as_the_matrix_says = By::AdminJwt;
+    every_route_answers_the_token_of_a_disabled_user_as_the_matrix_says = By::DisabledToken;
+    every_route_answers_a_disabled_user_by_jwt_as_the_matrix_says = By::DisabledJwt;
+    every_route_answers_another_users_token_as_the_matrix_says = By::OtherToken;
+}
