@@ -1,0 +1,246 @@
+//! JWTs of configured issuers: which user they stand for, and what they may do.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod common;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use common::{at, issue, operator, settings, user, verify};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde_json::{Value, json};
+use tokenry_service::{
+    Call, Caller, Credential, IssuerMapping, JwtAlgorithm, JwtIssuer, JwtKeys, JwtVerifier, Origin, Policy,
+    Rejection, Scope, Settings, SignIn, Tokenry, UserChanges, VerifyError,
+};
+use tokenry_testkit::{TestDatabase, each_backend};
+
+const SECRET: &[u8] = b"a secret that only the tests know";
+
+fn mapping() -> IssuerMapping {
+    IssuerMapping {
+        issuer: "https://id.example.com".to_owned(),
+        subject_prefix: "id|".to_owned(),
+        name_claim: Some("profile.name".to_owned()),
+        role_claim: Some("groups".to_owned()),
+        roles: vec![
+            ("Staff".to_owned(), "user".parse().unwrap()),
+            ("Root".to_owned(), "admin".parse().unwrap()),
+        ],
+        default_role: None,
+        creates_users: true,
+    }
+}
+
+fn service(db: &TestDatabase, mapping: IssuerMapping) -> Tokenry {
+    let issuer = JwtIssuer::new(mapping.issuer.clone(), vec!["tokenry".to_owned()], JwtAlgorithm::Hs256);
+    let verifier = JwtVerifier::new(vec![(issuer, JwtKeys::Secret(SECRET.to_vec().into()))]).unwrap();
+    let sign_in = SignIn { verifier: Arc::new(verifier), issuers: vec![mapping], on_unknown_key: None };
+    let settings = Settings { sign_in: Some(sign_in), ..settings(Policy::default()) };
+    Tokenry::new(db.store().clone(), settings).unwrap()
+}
+
+/// Issued at `seconds`, good for five minutes.
+fn claims(subject: &str, groups: &[&str], seconds: i64) -> Value {
+    let issued = at(seconds).seconds();
+    json!({
+        "iss": "https://id.example.com", "aud": "tokenry", "sub": subject, "groups": groups,
+        "profile": {"name": "Alice"}, "iat": issued, "exp": issued + 300,
+    })
+}
+
+fn signed(claims: &Value) -> String {
+    encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(SECRET)).unwrap()
+}
+
+fn sign_in(tokenry: &Tokenry, jwt: &str, seconds: i64) -> Result<Caller, VerifyError> {
+    assert!(tokenry.is_jwt(jwt.as_bytes()));
+    tokenry.sign_in(jwt.as_bytes(), at(seconds), &Origin::default())
+}
+
+fn come(tokenry: &Tokenry, groups: &[&str], issued: i64, seconds: i64) -> Caller {
+    sign_in(tokenry, &signed(&claims("alice", groups, issued)), seconds).unwrap()
+}
+
+fn role(caller: &Caller) -> &str {
+    caller.user().unwrap().role.as_str()
+}
+
+fn may(caller: &Caller, scope: &str) -> bool {
+    caller.require(&scope.parse::<Scope>().unwrap()).is_ok()
+}
+
+fn rejection(outcome: Result<Caller, VerifyError>) -> Rejection {
+    match outcome.map(|_| ()).unwrap_err() {
+        VerifyError::Rejected(rejection) => rejection,
+        error => panic!("{error}"),
+    }
+}
+
+each_backend!(a_user_is_made_at_first_sight_with_the_name_and_role_of_the_claims, |db| {
+    let tokenry = service(db, mapping());
+    let caller = come(&tokenry, &["Root", "Staff", "Other"], 10, 11);
+    assert_eq!(caller.credential(), Credential::Jwt);
+    let user = caller.user().unwrap();
+    assert_eq!((user.subject.as_str(), user.name.as_str(), role(&caller)), ("id|alice", "Alice", "admin"));
+    assert!(may(&caller, "admin:write"));
+    let again = come(&tokenry, &["Root"], 10, 12);
+    assert_eq!(again.user().unwrap(), user);
+    let nobody = sign_in(&tokenry, &signed(&claims("bob", &["Other"], 10)), 12).unwrap();
+    assert_eq!(role(&nobody), "user", "a claim that names no role gives the least");
+});
+
+each_backend!(parallel_first_requests_make_one_user, |db| {
+    let tokenry = service(db, mapping());
+    let ids: Vec<_> = std::thread::scope(|scope| {
+        let ask = || come(&tokenry, &["Staff"], 10, 11).user().unwrap().id;
+        let threads: Vec<_> = (0..20).map(|_| scope.spawn(ask)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(ids.windows(2).all(|pair| pair[0] == pair[1]));
+});
+
+each_backend!(a_user_who_was_never_seen_is_refused_unless_users_may_be_made, |db| {
+    let tokenry = service(db, IssuerMapping { creates_users: false, ..mapping() });
+    let jwt = signed(&claims("alice", &["Root"], 10));
+    assert_eq!(rejection(sign_in(&tokenry, &jwt, 11)), Rejection::Unknown);
+    user(&tokenry, "id|alice", "user");
+    assert!(sign_in(&tokenry, &jwt, 11).is_ok());
+});
+
+each_backend!(a_newer_token_brings_the_role_along_and_an_older_one_cannot_bring_it_back, |db| {
+    let tokenry = service(db, mapping());
+    let caller = come(&tokenry, &["Root"], 10, 11);
+    let id = caller.user().unwrap().id;
+    let (_, text) = issue(&tokenry, caller.user().unwrap(), &["*"]);
+    let admin: Scope = "admin:write".parse().unwrap();
+    assert!(verify(&tokenry, &text, 12).unwrap().grants(&admin));
+    // Demoted by the issuer: at once for every token of the user.
+    assert_eq!(role(&come(&tokenry, &["Staff"], 20, 21)), "user");
+    assert!(!verify(&tokenry, &text, 22).unwrap().grants(&admin));
+    let old = come(&tokenry, &["Root"], 15, 23);
+    assert!(role(&old) == "user" && !may(&old, "admin:read"), "issued before the demotion");
+    // Demoted here: tokens of before do not undo it.
+    assert_eq!(role(&come(&tokenry, &["Root"], 30, 31)), "admin");
+    tokenry.update_user(&operator(40), id, UserChanges::role("user".parse().unwrap())).unwrap();
+    let held = come(&tokenry, &["Root"], 35, 41);
+    assert!(role(&held) == "user" && !may(&held, "admin:read"));
+    let lower = come(&tokenry, &["Staff"], 32, 42);
+    assert!(!may(&lower, "admin:read"));
+});
+
+each_backend!(as_long_as_claim_and_database_differ_only_what_both_allow_is_allowed, |db| {
+    let tokenry = service(db, mapping());
+    let caller = come(&tokenry, &["Staff"], 10, 11);
+    let id = caller.user().unwrap().id;
+    tokenry.update_user(&operator(20), id, UserChanges::role("admin".parse().unwrap())).unwrap();
+    let staff = come(&tokenry, &["Staff"], 15, 21);
+    assert_eq!(role(&staff), "admin");
+    assert!(may(&staff, "a:write") && !may(&staff, "admin:read"));
+});
+
+each_backend!(without_a_role_claim_tokenry_alone_decides_about_roles, |db| {
+    let tokenry = service(db, IssuerMapping { role_claim: None, ..mapping() });
+    let caller = come(&tokenry, &["Root"], 10, 11);
+    assert_eq!(role(&caller), "user");
+    let id = caller.user().unwrap().id;
+    tokenry.update_user(&operator(20), id, UserChanges::role("admin".parse().unwrap())).unwrap();
+    assert!(may(&come(&tokenry, &[], 100, 101), "admin:write"));
+});
+
+each_backend!(a_disabled_user_is_refused_by_jwt_as_well, |db| {
+    let tokenry = service(db, mapping());
+    let id = come(&tokenry, &["Root"], 10, 11).user().unwrap().id;
+    tokenry.update_user(&operator(12), id, UserChanges::disabled(true)).unwrap();
+    let jwt = signed(&claims("alice", &["Root"], 100));
+    assert_eq!(rejection(sign_in(&tokenry, &jwt, 101)), Rejection::OwnerDisabled);
+});
+
+each_backend!(whatever_is_wrong_with_a_jwt_is_one_answer_and_makes_no_user, |db| {
+    let tokenry = service(db, mapping());
+    let changed = |name: &str, value: Value| {
+        let mut claims = claims("alice", &["Root"], 10);
+        claims[name] = value;
+        signed(&claims)
+    };
+    let good = signed(&claims("alice", &["Root"], 10));
+    let (head, signature) = good.rsplit_once('.').unwrap();
+    let other_key = EncodingKey::from_secret(b"another secret of thirty-two bytes");
+    for jwt in [
+        changed("aud", json!("other")),
+        changed("iss", json!("https://evil.example.com")),
+        changed("exp", json!("9999999999")),
+        changed("sub", json!("")),
+        changed("nbf", json!(at(1000).seconds())),
+        encode(&Header::new(Algorithm::HS256), &claims("alice", &["Root"], 10), &other_key).unwrap(),
+        encode(
+            &Header::new(Algorithm::HS384),
+            &claims("alice", &["Root"], 10),
+            &EncodingKey::from_secret(SECRET),
+        )
+        .unwrap(),
+        format!("{head}.{}", signature.chars().rev().collect::<String>()),
+    ] {
+        assert_eq!(rejection(sign_in(&tokenry, &jwt, 11)), Rejection::Unknown);
+    }
+    assert_eq!(rejection(sign_in(&tokenry, &good, 10_000)), Rejection::Expired);
+    assert!(tokenry.find_user_by_subject(&operator(11), "id|alice").is_err());
+});
+
+each_backend!(no_credential_is_ever_tried_as_both, |db| {
+    let tokenry = service(db, mapping());
+    let jwt = signed(&claims("alice", &["Root"], 10));
+    let dressed = format!("test_pat_{jwt}");
+    assert!(!tokenry.is_jwt(dressed.as_bytes()));
+    for text in [&jwt, &dressed] {
+        let outcome = verify(&tokenry, text, 11);
+        assert!(matches!(outcome, Err(VerifyError::Rejected(Rejection::Malformed(_)))));
+    }
+    let without = Tokenry::new(db.second_store(), settings(Policy::default())).unwrap();
+    assert!(!without.is_jwt(jwt.as_bytes()));
+});
+
+each_backend!(an_unknown_key_asks_for_new_ones_and_missing_keys_are_no_verdict, |db| {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let issuer = JwtIssuer::new(mapping().issuer, vec!["tokenry".to_owned()], JwtAlgorithm::Rs256);
+    let verifier = Arc::new(JwtVerifier::new(vec![(issuer, JwtKeys::Pending)]).unwrap());
+    let counter = asked.clone();
+    let accepted = SignIn {
+        verifier: verifier.clone(),
+        issuers: vec![mapping()],
+        on_unknown_key: Some(Arc::new(move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+        })),
+    };
+    let settings = Settings { sign_in: Some(accepted), ..settings(Policy::default()) };
+    let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
+    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let head = part(json!({"alg": "RS256", "typ": "JWT", "kid": "new"}));
+    let jwt = format!("{head}.{}.AAAA", part(claims("alice", &[], 10)));
+    assert!(matches!(sign_in(&tokenry, &jwt, 11), Err(VerifyError::KeysUnavailable)));
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    let modulus = URL_SAFE_NO_PAD.encode([0xc5; 256]);
+    let keys = json!({"keys": [{"kty": "RSA", "kid": "old", "n": modulus, "e": "AQAB"}]});
+    verifier.replace_keys(&mapping().issuer, &keys.to_string()).unwrap();
+    assert_eq!(rejection(sign_in(&tokenry, &jwt, 11)), Rejection::Unknown);
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+});
+
+each_backend!(a_person_by_jwt_may_widen_what_a_token_may_not, |db| {
+    let tokenry = service(db, mapping());
+    let caller = come(&tokenry, &["Staff"], 10, 11);
+    let (token, text) = issue(&tokenry, caller.user().unwrap(), &["tokens:write", "a:read"]);
+    let more = || tokenry_service::TokenChanges {
+        scopes: Some(vec!["tokens:write".to_owned(), "a:write".to_owned()]),
+        ..Default::default()
+    };
+    let by_token = Call::new(verify(&tokenry, &text, 12).unwrap().into(), at(12));
+    assert!(tokenry.update(&by_token, token.id, more()).is_err());
+    tokenry.update(&Call::new(caller.clone(), at(12)), token.id, more()).unwrap();
+    let beyond =
+        tokenry_service::TokenChanges { scopes: Some(vec!["admin:read".to_owned()]), ..Default::default() };
+    assert!(tokenry.update(&Call::new(caller, at(13)), token.id, beyond).is_err());
+});
