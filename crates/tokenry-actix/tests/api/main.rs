@@ -1,12 +1,15 @@
 //! The HTTP API as a client sees it, on both databases.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod admin;
 mod api;
 mod credentials;
 mod documents;
 mod guard;
 mod jwt;
 mod leaks;
+mod limits;
 mod lists;
 mod matrix;
+mod rotate;
 mod tokens;

@@ -1,0 +1,107 @@
+//! Limits that are counted in the process: refused credentials per source, management requests per user.
+
+use std::num::NonZero;
+
+use serde_json::json;
+use tokenry_actix::{FailureLimit, HttpSettings, TrustedProxies, tokenry::IpList};
+use tokenry_testkit::each_backend;
+
+use crate::{
+    api::{Answer, Api, request},
+    jwt,
+};
+
+fn number(number: u32) -> NonZero<u32> {
+    NonZero::new(number).unwrap()
+}
+
+/// Behind a proxy that the test is.
+fn behind_proxy(failures: u32) -> HttpSettings {
+    HttpSettings {
+        trusted_proxies: TrustedProxies::new(IpList::parse(&["192.0.2.1"]).unwrap()),
+        failures: Some(FailureLimit::new(number(failures))),
+        ..HttpSettings::default()
+    }
+}
+
+fn from(api: &Api, source: &str, credential: &str) -> Answer {
+    api.send(request("GET", "/api/v1/me", credential).insert_header(("x-forwarded-for", source)))
+}
+
+each_backend!(a_source_with_too_many_refused_credentials_hears_so_and_good_ones_are_let_in, |db| {
+    let api = Api::with(db, |_| {}, behind_proxy(3));
+    let good = api.root.clone();
+    for _ in 0..6 {
+        from(&api, "203.0.113.7", "pat_wrong").is_problem(401, "invalid_token");
+        assert_eq!(from(&api, "203.0.113.7", &good).status, 200, "a good token is not counted");
+        from(&api, "203.0.113.7", "").is_problem(401, "authentication_required");
+    }
+    for credential in ["pat_wrong", "eyJ.e30.AA", &format!("{}x", &good)] {
+        let answer = from(&api, "203.0.113.7", credential);
+        answer.is_problem(429, "rate_limited");
+        assert!(answer.header("retry-after").parse::<u32>().unwrap() >= 1);
+        assert_eq!(answer.header("ratelimit-policy"), "\"failures\";q=3;w=60");
+        assert!(answer.header("ratelimit").starts_with("\"failures\";r=0;t="));
+    }
+    assert_eq!(from(&api, "203.0.113.7", &good).status, 200, "never refused for another's failures");
+    from(&api, "203.0.113.8", "pat_wrong").is_problem(401, "invalid_token");
+});
+
+each_backend!(an_ipv6_network_is_one_source, |db| {
+    let api = Api::with(db, |_| {}, behind_proxy(2));
+    for host in 0..4 {
+        from(&api, &format!("2001:db8::{host}"), "pat_wrong").is_problem(401, "invalid_token");
+    }
+    from(&api, "2001:db8::ffff:1", "pat_wrong").is_problem(429, "rate_limited");
+    from(&api, "2001:db8:0:1::1", "pat_wrong").is_problem(401, "invalid_token");
+});
+
+each_backend!(a_forwarded_address_of_a_stranger_does_not_escape_the_limit, |db| {
+    let http = HttpSettings { failures: Some(FailureLimit::new(number(2))), ..HttpSettings::default() };
+    let api = Api::with(db, |_| {}, http);
+    for host in 0..4 {
+        from(&api, &format!("203.0.113.{host}"), "pat_wrong").is_problem(401, "invalid_token");
+    }
+    from(&api, "203.0.113.99", "pat_wrong").is_problem(429, "rate_limited");
+});
+
+each_backend!(credentials_that_are_right_but_dead_count_as_well, |db| {
+    let api = Api::with(db, |_| {}, behind_proxy(1));
+    let (id, text) = api.token_of(&api.user("alice"), &[]);
+    api.tokenry.revoke(&api.operator(), id.parse().unwrap(), None).unwrap();
+    for _ in 0..2 {
+        from(&api, "203.0.113.7", &text).is_problem(401, "revoked_token");
+    }
+    from(&api, "203.0.113.7", &text).is_problem(429, "rate_limited");
+});
+
+#[cfg(feature = "route-quotas")]
+each_backend!(a_user_has_one_quota_of_management_requests_whatever_they_come_with, |db| {
+    use tokenry_actix::ManagementQuota;
+    let http = HttpSettings { management: Some(ManagementQuota::new(number(6))), ..HttpSettings::default() };
+    let api = Api::with(db, |_| {}, http);
+    let alice = api.user("alice");
+    let (_, token) = api.token_of(&alice, &["tokens:write"]);
+    let by_jwt = jwt::of("alice", "user");
+    let answer = api.call("GET", "/api/v1/me", &token);
+    assert_eq!((answer.status, answer.header("ratelimit-policy")), (200, "\"management\";q=6;w=60"));
+    assert_eq!(answer.header("ratelimit"), "\"management\";r=5;t=10");
+    assert!(answer.headers.iter().all(|(name, _)| !name.as_str().starts_with("x-ratelimit")));
+    assert_eq!(api.call("GET", "/api/v1/me", &by_jwt).status, 200);
+    assert_eq!(api.call("GET", "/api/v1/tokens", &token).status, 200);
+    api.json("POST", "/api/v1/users", &token, &json!({})).is_problem(403, "insufficient_scope");
+    api.json("POST", "/api/v1/tokens", &token, &json!({})).is_problem(422, "validation_failed");
+    assert_eq!(api.call("PUT", "/api/v1/tokens", &token).status, 405, "no route, no count");
+    assert_eq!(api.call("GET", "/api/v1/scopes", &by_jwt).status, 200);
+    for credential in [&token, &by_jwt] {
+        let answer = api.raw("POST", "/api/v1/tokens", credential, "{");
+        answer.is_problem(429, "rate_limited");
+        assert_eq!(answer.header("ratelimit-policy"), "\"management\";q=6;w=60");
+        assert!(answer.header("retry-after").parse::<u32>().unwrap() >= 1);
+    }
+    for path in ["//api/v1/me", "/API/V1/me", "/api/v1/me/"] {
+        assert_eq!(api.call("GET", path, &token).status, 404, "{path}");
+    }
+    assert_eq!(api.call("GET", "/api/v1/me", &api.root).status, 200, "others have their own");
+    api.call("GET", "/api/v1/me", "pat_wrong").is_problem(401, "invalid_token");
+});

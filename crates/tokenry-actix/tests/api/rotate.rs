@@ -1,0 +1,88 @@
+//! Rotation over HTTP.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokenry_testkit::each_backend;
+
+use crate::api::{Api, request};
+
+fn works(api: &Api, text: &str) -> bool {
+    api.call("GET", "/api/v1/token", text).status == 200
+}
+
+each_backend!(a_rotation_answers_with_the_new_secret_and_ends_the_old_one, |db| {
+    let api = Api::new(db);
+    let (created, old) =
+        api.create(&api.root, &json!({"name": "ci", "scopes": ["a:read"], "metadata": {"k": 1}}));
+    let path = format!("/api/v1/tokens/{}/rotate", created["id"].as_str().unwrap());
+    let answer = api.call("POST", &path, &api.root);
+    assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
+    let rotated = answer.json();
+    let new = rotated["token"].as_str().unwrap();
+    assert!(works(&api, new) && !works(&api, &old));
+    api.call("GET", "/api/v1/token", &old).is_problem(401, "revoked_token");
+    assert_eq!(answer.header("etag"), "\"2\"");
+    for kept in ["id", "name", "scopes", "metadata", "created_at", "expires_at", "user_id"] {
+        assert_eq!(rotated[kept], created[kept], "{kept}");
+    }
+    assert_ne!(rotated["token_prefix"], created["token_prefix"]);
+});
+
+each_backend!(whoever_has_the_answer_can_rotate_again_at_once, |db| {
+    let api = Api::new(db);
+    let (created, _) = api.create(&api.root, &json!({"name": "ci"}));
+    let path = format!("/api/v1/tokens/{}/rotate", created["id"].as_str().unwrap());
+    let began = Instant::now();
+    for _ in 0..3 {
+        assert_eq!(api.call("POST", &path, &api.root).status, 200);
+    }
+    assert!(began.elapsed() >= Duration::from_millis(1500), "each answer waits until it is settled");
+});
+
+each_backend!(a_repeated_rotation_is_a_conflict_and_its_secret_stays_good, |db| {
+    let api = Api::new(db);
+    let (created, _) = api.create(&api.root, &json!({"name": "ci"}));
+    let path = format!("/api/v1/tokens/{}/rotate", created["id"].as_str().unwrap());
+    let ask = |key: &str| api.send(request("POST", &path, &api.root).insert_header(("idempotency-key", key)));
+    let first = ask("4f5c-1");
+    let text = first.json()["token"].as_str().unwrap().to_owned();
+    for key in ["4f5c-1", "\"4f5c-1\""] {
+        let problem = ask(key).is_problem(409, "conflict");
+        assert!(problem["detail"].as_str().unwrap().contains("delivered"));
+    }
+    assert!(works(&api, &text));
+    assert_eq!(ask("4f5c-2").status, 200);
+    ask("").is_problem(400, "invalid_request");
+    ask(&"x".repeat(256)).is_problem(400, "invalid_request");
+});
+
+each_backend!(grace_and_version_are_obeyed_and_nonsense_is_refused, |db| {
+    let api = Api::new(db);
+    let (created, old) = api.create(&api.root, &json!({"name": "ci"}));
+    let path = format!("/api/v1/tokens/{}/rotate", created["id"].as_str().unwrap());
+    for (body, status, code) in [
+        (json!({"grace_seconds": -1}), 422, "validation_failed"),
+        (json!({"grace_seconds": "1"}), 422, "validation_failed"),
+        (json!({"scopes": ["*"]}), 422, "validation_failed"),
+        (json!({"expires_at": "2020-01-01T00:00:00Z"}), 422, "validation_failed"),
+        (json!({"expires_at": null}), 422, "validation_failed"),
+    ] {
+        api.json("POST", &path, &api.root, &body).is_problem(status, code);
+    }
+    let wrong = request("POST", &path, &api.root).insert_header(("if-match", "\"7\""));
+    api.send(wrong).is_problem(409, "conflict");
+    assert!(works(&api, &old), "a refused rotation changes nothing");
+    let answer = api.json("POST", &path, &api.root, &json!({"grace_seconds": 18446744073709551615_u64}));
+    assert_eq!(answer.status, 200);
+    assert!(works(&api, &old), "within the grace");
+    api.json("POST", "/api/v1/tokens", &old, &json!({"name": "x"})).is_problem(403, "insufficient_scope");
+});
+
+each_backend!(dead_tokens_are_not_rotated, |db| {
+    let api = Api::new(db);
+    let (created, _) = api.create(&api.root, &json!({"name": "ci"}));
+    let id = created["id"].as_str().unwrap();
+    assert_eq!(api.call("DELETE", &format!("/api/v1/tokens/{id}"), &api.root).status, 204);
+    api.call("POST", &format!("/api/v1/tokens/{id}/rotate"), &api.root).is_problem(409, "conflict");
+});
