@@ -8,7 +8,7 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
-use tokenry_service::{Caller, Tokenry, UnixMillis, VerifyError};
+use tokenry_service::{Caller, Scope, Tokenry, UnixMillis, VerifyError};
 
 use crate::{clock, error::ApiError, failures::FailureLimit, log::LogFields, source};
 
@@ -34,6 +34,17 @@ pub(crate) struct Authentication {
 }
 
 impl Authentication {
+    /// What a caller without this right hears; the audit log is told.
+    pub(crate) fn require(&self, req: &HttpRequest, scope: &Scope) -> Result<(), ApiError> {
+        self.caller.require(scope).map_err(|denial| {
+            let error = ApiError::from(denial);
+            if let Some(tokenry) = req.app_data::<Data<Tokenry>>() {
+                tokenry.record_forbidden(&self.caller, error.code(), source::of(req), self.now);
+            }
+            error
+        })
+    }
+
     /// Counts the request as a use of the token, unless the middleware will.
     pub(crate) fn count_use(&self, req: &HttpRequest) {
         if !self.is_counted
@@ -132,6 +143,9 @@ async fn let_in(
 fn counted(req: &HttpRequest, error: ApiError) -> ApiError {
     if !error.is_about_credential() {
         return error;
+    }
+    if let Some(tokenry) = req.app_data::<Data<Tokenry>>() {
+        tokenry.record_failure(error.code(), source::of(req), clock::now());
     }
     match req.app_data::<Data<FailureLimit>>().map(|limit| limit.count(source::of(req))) {
         Some(Err(limited)) => limited,

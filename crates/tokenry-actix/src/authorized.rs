@@ -3,7 +3,7 @@
 use std::{marker::PhantomData, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::USER_AGENT};
-use tokenry_service::{Call, Origin, Scope, ScopeSet, Token, User, VerifiedToken};
+use tokenry_service::{Call, Origin, Scope, Token, User, VerifiedToken};
 
 use crate::{
     authenticate::{Accepts, Authentication, authentication},
@@ -103,7 +103,7 @@ impl<S: RequiredScope> FromRequest for Authorized<S> {
             // A caller who came with something else has no token to use.
             let verified = authentication.caller.verified().cloned().ok_or(ApiError::InvalidToken)?;
             if let Some(scope) = S::scope() {
-                verified.require(&ScopeSet::from_iter([scope.clone()]))?;
+                authentication.require(&req, scope)?;
             }
             authentication.count_use(&req);
             let Authentication { caller, now, .. } = authentication;

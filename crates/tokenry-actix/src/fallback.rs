@@ -53,6 +53,7 @@ impl Endpoint {
     }
 
     /// Puts middleware around every method that is added from now on; 405 is answered without it.
+    #[cfg(feature = "route-quotas")]
     pub(crate) fn wrapped(self, wrap: impl Fn(Route) -> Route + 'static) -> Self {
         Self { wrap: Box::new(wrap), ..self }
     }

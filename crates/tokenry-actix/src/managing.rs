@@ -43,10 +43,11 @@ impl<S: RequiredScope> FromRequest for Managing<S> {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();
         Box::pin(async move {
-            let Authentication { caller, now, .. } = authentication(&req, Accepts::Everyone, false).await?;
+            let authentication = authentication(&req, Accepts::Everyone, false).await?;
             if let Some(scope) = S::scope() {
-                caller.require(scope)?;
+                authentication.require(&req, scope)?;
             }
+            let Authentication { caller, now, .. } = authentication;
             // SECURITY: an operator is whoever has the machine, and never comes by HTTP.
             let user = caller.user().cloned().ok_or(ApiError::InvalidToken)?;
             let call = Call { caller, now, origin: origin(&req) };

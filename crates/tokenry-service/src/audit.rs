@@ -19,6 +19,20 @@ impl Signature {
         Self { actor: call.caller.actor(), at: call.now, origin: call.origin.clone() }
     }
 
+    /// Appends an entry about a user or one of their tokens, as far as they are known.
+    pub(crate) fn record_about(
+        &self,
+        tx: &mut Tx<'_>,
+        kind: EventKind,
+        user_id: Option<UserId>,
+        token_id: Option<TokenId>,
+        detail: Map<String, Value>,
+    ) -> Result<(), StoreError> {
+        let (at, actor, origin) = (self.at, self.actor, self.origin.clone());
+        let event = AuditEvent { at, kind, actor, user_id, token_id, origin, detail };
+        audit::append(tx, &event, tokenry_crypto::link)
+    }
+
     /// Appends an entry about a user or one of their tokens.
     pub(crate) fn record(
         &self,
@@ -28,16 +42,7 @@ impl Signature {
         token_id: Option<TokenId>,
         detail: Map<String, Value>,
     ) -> Result<(), StoreError> {
-        let event = AuditEvent {
-            at: self.at,
-            kind,
-            actor: self.actor,
-            user_id: Some(user_id),
-            token_id,
-            origin: self.origin.clone(),
-            detail,
-        };
-        audit::append(tx, &event, tokenry_crypto::link)
+        self.record_about(tx, kind, Some(user_id), token_id, detail)
     }
 }
 

@@ -3,18 +3,14 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        mpsc::{RecvTimeoutError, SyncSender, sync_channel},
-    },
-    thread::JoinHandle,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokenry_domain::{TokenId, UnixMillis};
 use tokenry_store::{Store, StoreError, token};
 
-use crate::{tokenry::Tokenry, verify::VerifiedToken};
+use crate::{periodic::Periodic, tokenry::Tokenry, verify::VerifiedToken};
 
 /// How often the uses are written. After `kill -9` at most the last interval is lost.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -27,8 +23,7 @@ const COALESCED: Duration = Duration::from_secs(60);
 
 pub(crate) struct LastUsed {
     waiting: Waiting,
-    stop: Option<SyncSender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _thread: Periodic,
 }
 
 type Waiting = Arc<Mutex<HashMap<TokenId, (UnixMillis, Option<IpAddr>)>>>;
@@ -36,28 +31,9 @@ type Waiting = Arc<Mutex<HashMap<TokenId, (UnixMillis, Option<IpAddr>)>>>;
 impl LastUsed {
     pub(crate) fn start(store: Store) -> Result<Self, StoreError> {
         let waiting = Waiting::default();
-        let (stop, stopped) = sync_channel(0);
         let uses = waiting.clone();
-        let thread = std::thread::Builder::new()
-            .name("tokenry-last-used".to_owned())
-            .spawn(move || {
-                while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                    write(&store, &uses);
-                }
-                write(&store, &uses);
-            })
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self { waiting, stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for LastUsed {
-    /// Writes what waits before the process ends.
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let thread = Periodic::start("tokenry-last-used", INTERVAL, move || write(&store, &uses))?;
+        Ok(Self { waiting, _thread: thread })
     }
 }
 

@@ -8,7 +8,8 @@ use tokenry_domain::{Catalog, Lifetime, Policy, Scope};
 use tokenry_store::{Store, StoreError, instance};
 
 use crate::{
-    caller::Caller, hash_pool::HashPool, last_used::LastUsed, settings::Settings, verify::proof::Proofs,
+    caller::Caller, hash_pool::HashPool, last_used::LastUsed, refusals::Refusals, settings::Settings,
+    verify::proof::Proofs,
 };
 
 /// Personal access tokens of one installation. Cheap to clone; all clones share connections and caches.
@@ -30,6 +31,7 @@ pub(crate) struct Inner {
     /// Makes stored hashes, of new tokens and after the settings changed, one after another.
     pub(crate) rewrites: HashPool,
     pub(crate) last_used: LastUsed,
+    pub(crate) refusals: Refusals,
 }
 
 /// Why an installation cannot start.
@@ -68,6 +70,7 @@ impl Tokenry {
             hash_pool: HashPool::start()?,
             rewrites: HashPool::with_threads(1)?,
             last_used: LastUsed::start(store.clone())?,
+            refusals: Refusals::start(store.clone())?,
             store,
             prefix: settings.prefix,
             hasher,

@@ -78,13 +78,14 @@ fn head(row: InstanceRow) -> Result<ChainHead, StoreError> {
 }
 
 fn locked(tx: &mut Tx<'_>) -> Result<InstanceRow, StoreError> {
-    #[cfg(feature = "postgres")]
-    if let Tx::Postgres(c) = tx {
-        let query = instance::table.find(1).select(InstanceRow::as_select()).for_update();
-        return Ok(query.get_result(&mut **c)?);
-    }
-    // On SQLite the unit is the only writer already.
-    read(tx)
+    let query = instance::table.find(1);
+    Ok(match tx {
+        // The unit is the only writer already.
+        #[cfg(feature = "sqlite")]
+        Tx::Sqlite(c) => query.select(InstanceRow::as_select()).get_result(&mut **c),
+        #[cfg(feature = "postgres")]
+        Tx::Postgres(c) => query.select(InstanceRow::as_select()).for_update().get_result(&mut **c),
+    }?)
 }
 
 fn read(tx: &mut Tx<'_>) -> Result<InstanceRow, StoreError> {

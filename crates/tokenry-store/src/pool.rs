@@ -123,6 +123,7 @@ impl<E> From<diesel::result::Error> for Failure<E> {
 }
 
 /// Runs one read outside of a transaction; a connection that fails is thrown away.
+#[cfg(feature = "sqlite")]
 pub(crate) fn single_read<C, T>(
     pool: &Pool<Manager<C>>,
     read: impl FnOnce(&mut C) -> Result<T, StoreError>,

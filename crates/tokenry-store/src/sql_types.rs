@@ -1,5 +1,6 @@
 //! Column types that are native on each database, and the values that go into them.
 
+#[cfg(feature = "postgres")]
 use std::io::Write as _;
 
 use diesel::{

@@ -57,13 +57,15 @@ pub fn find(tx: &mut Tx<'_>, id: TokenId) -> Result<Option<Token>, StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub fn lock(tx: &mut Tx<'_>, id: TokenId) -> Result<Option<Token>, StoreError> {
-    #[cfg(feature = "postgres")]
-    if let Tx::Postgres(c) = tx {
-        let query = tokens::table.find(IdValue(id.uuid())).select(TokenRow::as_select()).for_update();
-        return query.get_result(&mut **c).optional()?.map(Token::try_from).transpose();
-    }
-    // On SQLite the unit is the only writer already.
-    find(tx, id)
+    let query = tokens::table.find(IdValue(id.uuid()));
+    let row: Option<TokenRow> = match tx {
+        // The unit is the only writer already.
+        #[cfg(feature = "sqlite")]
+        Tx::Sqlite(c) => query.select(TokenRow::as_select()).get_result(&mut **c).optional(),
+        #[cfg(feature = "postgres")]
+        Tx::Postgres(c) => query.select(TokenRow::as_select()).for_update().get_result(&mut **c).optional(),
+    }?;
+    row.map(Token::try_from).transpose()
 }
 
 /// The token with this public id, its stored secret and its owner.

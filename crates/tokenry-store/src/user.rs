@@ -47,13 +47,15 @@ pub fn find_by_subject(tx: &mut Tx<'_>, subject: &Subject) -> Result<Option<User
 /// # Errors
 /// [`StoreError`].
 pub fn lock(tx: &mut Tx<'_>, id: UserId) -> Result<Option<User>, StoreError> {
-    #[cfg(feature = "postgres")]
-    if let Tx::Postgres(c) = tx {
-        let query = users::table.find(IdValue(id.uuid())).select(UserRow::as_select()).for_update();
-        return query.get_result(&mut **c).optional()?.map(User::try_from).transpose();
-    }
-    // On SQLite the unit is the only writer already.
-    find(tx, id)
+    let query = users::table.find(IdValue(id.uuid()));
+    let row: Option<UserRow> = match tx {
+        // The unit is the only writer already.
+        #[cfg(feature = "sqlite")]
+        Tx::Sqlite(c) => query.select(UserRow::as_select()).get_result(&mut **c).optional(),
+        #[cfg(feature = "postgres")]
+        Tx::Postgres(c) => query.select(UserRow::as_select()).for_update().get_result(&mut **c).optional(),
+    }?;
+    row.map(User::try_from).transpose()
 }
 
 /// One page of the users in the order in which they were first seen, from the one after `after` on, and how many there

@@ -2,26 +2,27 @@
 
 use std::num::NonZero;
 
-use serde_json::json;
 use tokenry_actix::{FailureLimit, HttpSettings, TrustedProxies, tokenry::IpList};
 use tokenry_testkit::each_backend;
 
-use crate::{
-    api::{Answer, Api, request},
-    jwt,
-};
+use crate::api::{Answer, Api, request};
 
 fn number(number: u32) -> NonZero<u32> {
     NonZero::new(number).unwrap()
 }
 
+fn limiting_failures(failures: u32, proxies: &[&str]) -> HttpSettings {
+    HttpSettings {
+        trusted_proxies: TrustedProxies::new(IpList::parse(proxies).unwrap()),
+        failures: Some(FailureLimit::new(number(failures))),
+        #[cfg(feature = "route-quotas")]
+        management: None,
+    }
+}
+
 /// Behind a proxy that the test is.
 fn behind_proxy(failures: u32) -> HttpSettings {
-    HttpSettings {
-        trusted_proxies: TrustedProxies::new(IpList::parse(&["192.0.2.1"]).unwrap()),
-        failures: Some(FailureLimit::new(number(failures))),
-        ..HttpSettings::default()
-    }
+    limiting_failures(failures, &["192.0.2.1"])
 }
 
 fn from(api: &Api, source: &str, credential: &str) -> Answer {
@@ -57,8 +58,7 @@ each_backend!(an_ipv6_network_is_one_source, |db| {
 });
 
 each_backend!(a_forwarded_address_of_a_stranger_does_not_escape_the_limit, |db| {
-    let http = HttpSettings { failures: Some(FailureLimit::new(number(2))), ..HttpSettings::default() };
-    let api = Api::with(db, |_| {}, http);
+    let api = Api::with(db, |_| {}, limiting_failures(2, &[]));
     for host in 0..4 {
         from(&api, &format!("203.0.113.{host}"), "pat_wrong").is_problem(401, "invalid_token");
     }
@@ -77,7 +77,11 @@ each_backend!(credentials_that_are_right_but_dead_count_as_well, |db| {
 
 #[cfg(feature = "route-quotas")]
 each_backend!(a_user_has_one_quota_of_management_requests_whatever_they_come_with, |db| {
+    use serde_json::json;
     use tokenry_actix::ManagementQuota;
+
+    use crate::jwt;
+
     let http = HttpSettings { management: Some(ManagementQuota::new(number(6))), ..HttpSettings::default() };
     let api = Api::with(db, |_| {}, http);
     let alice = api.user("alice");

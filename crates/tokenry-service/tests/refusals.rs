@@ -1,0 +1,49 @@
+//! Refused requests in the audit log.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod common;
+
+use common::{at, issue, service, user, with_token};
+use tokenry_store::audit::{self, AuditFilter, Link};
+use tokenry_testkit::{TestDatabase, each_backend};
+
+fn told(db: &TestDatabase, kind: &str) -> Vec<Link> {
+    let filter = AuditFilter { kind: Some(kind.parse().unwrap()), ..AuditFilter::default() };
+    db.store().read(|tx| audit::search(tx, &filter, None, 500)).unwrap()
+}
+
+each_backend!(refusals_are_counted_together_and_written_before_the_end, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let (token, text) = issue(&tokenry, &alice, &[]);
+    let caller = with_token(&tokenry, &text, 1).caller;
+    let source = |text: &str| Some(text.parse().unwrap());
+    for seconds in 1..=10 {
+        tokenry.record_failure("invalid_token", source("192.0.2.1"), at(seconds));
+        tokenry.record_forbidden(&caller, "insufficient_scope", source("192.0.2.2"), at(seconds));
+    }
+    tokenry.record_failure("expired_token", source("192.0.2.1"), at(1));
+    drop((tokenry, caller));
+    let failed = told(db, "auth.request.failed");
+    assert_eq!(failed.len(), 2);
+    let counts = failed.iter().map(|link| link.event.detail["count"].as_u64().unwrap());
+    assert_eq!(counts.sum::<u64>(), 11);
+    let forbidden = told(db, "auth.request.forbidden");
+    assert_eq!(forbidden.len(), 1);
+    let event = &forbidden[0].event;
+    assert_eq!((event.user_id, event.token_id), (Some(alice.id), Some(token.id)));
+    assert_eq!((event.at, event.detail["count"].as_u64()), (at(10), Some(10)));
+});
+
+each_backend!(a_flood_from_many_sources_becomes_few_entries, |db| {
+    let tokenry = service(db);
+    for number in 0..5000_u32 {
+        let source = std::net::Ipv4Addr::from(number).into();
+        tokenry.record_failure("invalid_token", Some(source), at(1));
+    }
+    drop(tokenry);
+    let failed = told(db, "auth.request.failed");
+    assert!(failed.len() <= 257, "{}", failed.len());
+    let counts = failed.iter().map(|link| link.event.detail["count"].as_u64().unwrap());
+    assert_eq!(counts.sum::<u64>(), 5000);
+});
