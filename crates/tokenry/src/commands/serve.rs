@@ -1,5 +1,7 @@
 //! `tokenry serve`
 
+mod cleaner;
+
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
@@ -16,6 +18,7 @@ use tokenry_actix::{
 };
 use tokenry_service::{DatabaseUrl, Tokenry};
 
+use self::cleaner::Cleaner;
 use super::{start, token::view};
 use crate::{
     key_feed::{KeyFeed, KeySource},
@@ -35,6 +38,7 @@ pub(crate) fn run(mut settings: Settings, console: &mut Console) -> Result<(), F
     let _feed = feed(&mut settings.service, sources).map_err(no_thread)?;
     let tokenry = start(settings)?;
     bootstrap(&tokenry, &url, console)?;
+    let _cleaner = Cleaner::start(tokenry.clone()).map_err(no_thread)?;
     let failed = |error: io::Error| {
         Failure::failed("internal_error", format!("cannot listen on {listen}: {error}"))
             .next("choose another with --listen")
