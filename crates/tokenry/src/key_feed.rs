@@ -48,7 +48,8 @@ impl KeySource {
 pub(crate) struct KeyFeed {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    ended: Receiver<()>,
+    /// In a mutex only so that threads can share the feed.
+    ended: Mutex<Receiver<()>>,
 }
 
 struct Shared {
@@ -75,7 +76,7 @@ impl KeyFeed {
             let shared = shared.clone();
             move || run(&shared, &verifier, alive)
         })?;
-        Ok(Self { shared, thread: Some(thread), ended })
+        Ok(Self { shared, thread: Some(thread), ended: Mutex::new(ended) })
     }
 
     /// Fetches the issuer's keys soon, because a token names a key that is not among them. It returns at once; what is
@@ -93,7 +94,8 @@ impl Drop for KeyFeed {
     fn drop(&mut self) {
         self.shared.lock().stopped = true;
         self.shared.changed.notify_one();
-        let is_over = self.ended.recv_timeout(LAST_WAIT) == Err(RecvTimeoutError::Disconnected);
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let is_over = ended.recv_timeout(LAST_WAIT) == Err(RecvTimeoutError::Disconnected);
         if let Some(thread) = self.thread.take().filter(|_| is_over) {
             let _ = thread.join();
         }

@@ -2,7 +2,6 @@
 
 mod cli;
 mod commands;
-#[cfg_attr(not(test), expect(dead_code, reason = "no setting names an issuer yet"))]
 mod key_feed;
 mod output;
 mod settings;

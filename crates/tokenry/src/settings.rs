@@ -1,15 +1,20 @@
 //! Settings: flags over the environment over the file over the defaults, all checked before anything starts.
 //!
 //! [`key`] is the table of keys. Each source is read into [`source::Sources`] with the place of every value, so that
-//! a fault is told in one line that names the key, the place and what to change.
+//! a fault is told in one line that names the key, the place and what to change. What is too rich for that table, the
+//! catalog and the issuers, is in the file alone and read as [`section::Section`]s.
 
+mod catalog;
 mod check;
 mod convert;
 mod environment;
 mod file;
+mod issuer_keys;
+mod issuers;
 mod key;
 mod pepper;
 mod problem;
+mod section;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -26,6 +31,7 @@ use tokenry_service::{DatabaseUrl, IpList, StoreSettings};
 
 use self::source::{Raw, Sources};
 pub(crate) use self::{environment::Environment, problem::Problem, value::LogFormat};
+use crate::key_feed::KeySource;
 
 /// Everything that can be set. It holds secrets, so it has no `Debug`.
 pub(crate) struct Settings {
@@ -37,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) store: StoreSettings,
     /// What tokens look like, what may be made, how they are kept.
     pub(crate) service: tokenry_service::Settings,
+    /// The issuers whose keys are fetched while the server runs.
+    pub(crate) key_sources: Vec<KeySource>,
     pub(crate) rates: Rates,
     pub(crate) server: Server,
     pub(crate) log: Log,

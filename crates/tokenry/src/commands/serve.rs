@@ -1,11 +1,14 @@
 //! `tokenry serve`
 
+mod cleaner;
+
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
     net::SocketAddr,
     num::NonZero,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use actix_web::{App, HttpServer, dev, middleware::from_fn, rt::System};
@@ -15,8 +18,10 @@ use tokenry_actix::{
 };
 use tokenry_service::{DatabaseUrl, Tokenry};
 
+use self::cleaner::Cleaner;
 use super::{start, token::view};
 use crate::{
+    key_feed::{KeyFeed, KeySource},
     output::{Console, Failure},
     settings::{Rates, Server, Settings},
 };
@@ -25,17 +30,41 @@ use crate::{
 const BOOTSTRAP_FILE: &str = "tokenry-bootstrap-token";
 
 /// Answers requests until the process is told to stop.
-pub(crate) fn run(settings: Settings, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(mut settings: Settings, console: &mut Console) -> Result<(), Failure> {
     let (url, listen, workers) = (settings.database_url.clone(), settings.listen, settings.server.workers);
     let http = http_settings(settings.rates, &settings.server);
     tell_what_has_no_effect(&settings);
+    let sources = std::mem::take(&mut settings.key_sources);
+    let _feed = feed(&mut settings.service, sources).map_err(no_thread)?;
     let tokenry = start(settings)?;
     bootstrap(&tokenry, &url, console)?;
+    let _cleaner = Cleaner::start(tokenry.clone()).map_err(no_thread)?;
     let failed = |error: io::Error| {
         Failure::failed("internal_error", format!("cannot listen on {listen}: {error}"))
             .next("choose another with --listen")
     };
     System::new().block_on(async { bind(tokenry, listen, http, workers)?.await }).map_err(failed)
+}
+
+fn no_thread(error: io::Error) -> Failure {
+    Failure::failed("internal_error", format!("the system gives no further thread: {error}"))
+}
+
+/// Keeps the keys of the issuers fresh for as long as the result lives, and tells it of tokens with unknown keys.
+fn feed(
+    service: &mut tokenry_service::Settings,
+    sources: Vec<KeySource>,
+) -> io::Result<Option<Arc<KeyFeed>>> {
+    let Some(sign_in) = service.sign_in.as_mut().filter(|_| !sources.is_empty()) else { return Ok(None) };
+    let issuers: Vec<_> = sources.iter().map(|source| source.issuer.clone()).collect();
+    let feed = Arc::new(KeyFeed::start(sign_in.verifier.clone(), sources)?);
+    // Weak, so that it ends with the server and not with whoever holds the service last.
+    let told = Arc::downgrade(&feed);
+    sign_in.on_unknown_key = Some(Arc::new(move || {
+        let Some(feed) = told.upgrade() else { return };
+        issuers.iter().for_each(|issuer| feed.refresh_soon(issuer));
+    }));
+    Ok(Some(feed))
 }
 
 /// A setting that somebody relies on must not be silently missing.

@@ -2,10 +2,16 @@
 
 use std::{num::NonZero, ops::RangeInclusive, path::Path, time::Duration};
 
-use tokenry_service::{Catalog, HashSettings, Limits, Policy, StoreSettings};
+use tokenry_service::{Catalog, HashSettings, Lifetime, Limits, Policy, StoreSettings};
 
 use super::{
-    Log, Rates, Server, Settings, convert, environment, key, pepper, problem::Origin, source::Sources, value,
+    Log, Rates, Server, Settings, catalog, convert, environment,
+    issuers::{self, Issuers},
+    key, pepper,
+    problem::Origin,
+    section::Section,
+    source::Sources,
+    value,
 };
 
 const POOL_WAIT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(60);
@@ -24,7 +30,9 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
     let requested = from.find(&key::LOG_FILTER).1 == Origin::Variable(environment::LOG.to_owned());
     let filter = from.text(&key::LOG_FILTER, value::log_filter);
     let format = from.text(&key::LOG_FORMAT, value::log_format);
+    let (catalog, issuers) = rich(from, directory);
     let workers = from.integer(&key::WORKERS)?;
+    let issuers = issuers?;
     Some(Settings {
         listen: listen?,
         database_url: url?,
@@ -33,9 +41,11 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
             prefix: prefix?,
             hash: hash?,
             policy: policy?,
-            catalog: Catalog::open(),
-            ..tokenry_service::Settings::default()
+            catalog: catalog?,
+            retention: convert::days(from.integer(&key::DEAD_TOKENS_DAYS)?),
+            sign_in: issuers.sign_in,
         },
+        key_sources: issuers.key_sources,
         rates: Rates {
             failures_per_minute: NonZero::new(from.integer(&key::FAILURES_PER_MINUTE)?),
             management_per_minute: NonZero::new(from.integer(&key::MANAGEMENT_PER_MINUTE)?),
@@ -47,6 +57,16 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
         },
         log: Log { filter: filter?, requested, format: format? },
     })
+}
+
+/// What is in the file alone. The catalog comes first, because issuers name its roles.
+fn rich(from: &mut Sources, directory: &Path) -> (Option<Catalog>, Option<Issuers>) {
+    let (file, entries) = std::mem::take(&mut from.rich);
+    let mut root = Section::root(&file, &entries);
+    let catalog = catalog::read(&mut root, &mut from.problems);
+    let issuers = issuers::read(&mut root, catalog.as_ref(), directory, &mut from.problems);
+    from.problems.extend(root.into_problems());
+    (catalog, issuers)
 }
 
 fn hash(from: &mut Sources, directory: &Path) -> Option<HashSettings> {
@@ -69,5 +89,12 @@ fn policy(from: &mut Sources) -> Option<Policy> {
     };
     let days = (from.integer(&key::DEFAULT_DAYS)?, from.integer(&key::MAX_DAYS)?);
     let policy = convert::policy(limits, days.0, days.1, from.switch(&key::ALLOW_NEVER)?);
-    policy.map_err(|what| from.refuse_value(&key::DEFAULT_DAYS, &what)).ok()
+    let policy = policy.map_err(|what| from.refuse_value(&key::DEFAULT_DAYS, &what)).ok();
+    let on_reuse = from.text(&key::ON_REUSE, convert::reuse);
+    Some(Policy {
+        idle_lifetime: convert::days(from.integer(&key::IDLE_DAYS)?),
+        max_grace: Lifetime::seconds(from.integer(&key::MAX_GRACE_SECONDS)?),
+        on_reuse: on_reuse?,
+        ..policy?
+    })
 }

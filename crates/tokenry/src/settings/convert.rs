@@ -1,6 +1,6 @@
 //! From the values of keys to the types of the service.
 
-use tokenry_service::{DatabaseUrl, HashSettings, Lifetime, Limits, Pepper, Policy, Prefix, Scheme};
+use tokenry_service::{DatabaseUrl, HashSettings, Lifetime, Limits, Pepper, Policy, Prefix, Reuse, Scheme};
 
 /// `sqlite://path` or `postgres://…`.
 pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, String> {
@@ -32,6 +32,16 @@ pub(super) fn limit(number: u32) -> Option<u32> {
     (number > 0).then_some(number)
 }
 
+/// What happens when a retired secret is used.
+pub(super) fn reuse(text: &str) -> Result<Reuse, String> {
+    text.parse::<Reuse>().map_err(|error| error.to_string())
+}
+
+/// A span of days, of which 0 means none.
+pub(super) fn days(days: u32) -> Option<Lifetime> {
+    (days > 0).then(|| Lifetime::days(days))
+}
+
 /// The rules for making tokens.
 pub(super) fn policy(
     limits: Limits,
@@ -39,7 +49,6 @@ pub(super) fn policy(
     max_days: u32,
     allow_never: bool,
 ) -> Result<Policy, String> {
-    let days = |days: u32| (days > 0).then(|| Lifetime::days(days));
     if default_days == 0 && !allow_never {
         return Err("must be at least 1, or set allow_never = true for tokens that never end".to_owned());
     }

@@ -67,7 +67,9 @@ impl Environment {
         let special =
             |name: &str| [CONFIG, LOG, DATABASE_URL, NO_COLOR].contains(&name) || name.starts_with(TESTS);
         for name in self.0.keys().filter(|name| !special(name)) {
-            if !key::ALL.iter().any(|key| key.variable() == *name) {
+            if let Some(written) = Key::rich_variable(name) {
+                sources.refuse(format!("{name}: is not a setting; write {written} in the file"));
+            } else if !key::ALL.iter().any(|key| key.variable() == *name) {
                 let nearest = Key::nearest_variable(name).unwrap_or_default();
                 sources.refuse(format!("{name}: is not a setting; the nearest is {nearest}"));
             }

@@ -13,6 +13,7 @@ use toml::{
 use super::{
     key::{Key, Preset},
     problem::Origin,
+    section::Node,
     source::{Raw, Sources},
 };
 
@@ -46,8 +47,14 @@ fn add(text: &str, name: &str, sources: &mut Sources) {
             return sources.refuse(format!("{name}:{line}: {what}"));
         }
     };
+    name.clone_into(&mut sources.rich.0);
     for (key, value) in table.get_ref() {
         let line = line_of(text, key.span().start);
+        if Key::is_rich(key.get_ref()) {
+            let node = Node::of(line, value.get_ref(), &|offset| line_of(text, offset));
+            sources.rich.1.insert(key.get_ref().to_string(), node);
+            continue;
+        }
         match (Key::is_section(key.get_ref()), value.get_ref()) {
             (true, DeValue::Table(table)) => {
                 for (entry, value) in table {
@@ -62,9 +69,9 @@ fn add(text: &str, name: &str, sources: &mut Sources) {
                 }
             }
             (true, _) => sources.refuse(format!("[{}]: must be a table ({name}:{line})", key.get_ref())),
-            (false, DeValue::Table(_)) if Key::find("", key.get_ref()).is_none() => {
+            (false, value) if holds_tables(value) && Key::find("", key.get_ref()).is_none() => {
                 let nearest = Key::nearest_section(key.get_ref()).unwrap_or_default();
-                let what = format!("is not a table of settings; the nearest is [{nearest}]");
+                let what = format!("is not a table of settings; the nearest is {nearest}");
                 sources.refuse(format!("[{}]: {what} ({name}:{line})", key.get_ref()));
             }
             (false, _) => {
@@ -72,6 +79,12 @@ fn add(text: &str, name: &str, sources: &mut Sources) {
             }
         }
     }
+}
+
+/// Whether someone wrote a table, or tables in a list.
+fn holds_tables(value: &DeValue<'_>) -> bool {
+    let is_table = |value: &DeValue<'_>| matches!(value, DeValue::Table(_));
+    is_table(value) || value.as_array().is_some_and(|items| items.iter().any(|item| is_table(item.get_ref())))
 }
 
 fn set(section: &str, name: &str, value: &Spanned<DeValue<'_>>, origin: Origin, sources: &mut Sources) {

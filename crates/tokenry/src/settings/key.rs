@@ -20,6 +20,14 @@ pub(super) enum Preset {
     List,
 }
 
+/// What values have to be, for the message that refuses another.
+pub(super) const EXPECTED_TEXT: &str = "must be a text in quotes";
+pub(super) const EXPECTED_SWITCH: &str = "must be true or false";
+pub(super) const EXPECTED_LIST: &str = "must be a list of texts, such as [\"a\", \"b\"]";
+
+/// What is too rich for a table of keys and for the environment: its name in the file, and how it is written there.
+static RICH: &[(&str, &str)] = &[("catalog", "[catalog]"), ("issuers", "[[issuers]]")];
+
 macro_rules! keys {
     ($($(#[doc = $doc:literal])+ $id:ident = $section:literal $name:literal $preset:expr;)*) => {
         $($(#[doc = $doc])+ pub(super) static $id: Key = Key { section: $section, name: $name, preset: $preset };)*
@@ -62,6 +70,14 @@ keys! {
     MAX_DAYS = "lifetime" "max_days" Integer(365, CENTURY);
     /// Whether a token may live for ever.
     ALLOW_NEVER = "lifetime" "allow_never" Switch(false);
+    /// Days without a use after which a token is over; 0 is never.
+    IDLE_DAYS = "lifetime" "idle_days" Integer(0, CENTURY);
+    /// The longest that the old secret works beside the new one after a rotation.
+    MAX_GRACE_SECONDS = "rotation" "max_grace_seconds" Integer(86_400, 0..=2_592_000);
+    /// What happens when a secret is used that a rotation took out of use: `record`, `alert` or `revoke`.
+    ON_REUSE = "rotation" "on_reuse" Text("alert");
+    /// Days for which dead tokens stay listed; 0 is for ever.
+    DEAD_TOKENS_DAYS = "retention" "dead_tokens_days" Integer(90, CENTURY);
     /// Proxies whose `X-Forwarded-*` headers count, as addresses or networks.
     TRUSTED_PROXIES = "server" "trusted_proxies" List;
     /// How old the state may be that decides about a token, such as `500ms`; `0s` reads the database each time.
@@ -89,6 +105,20 @@ impl Key {
         !name.is_empty() && ALL.iter().any(|key| key.section == name)
     }
 
+    /// Whether this is the name of what is too rich for this table.
+    pub(super) fn is_rich(name: &str) -> bool {
+        RICH.iter().any(|(rich, _)| *rich == name)
+    }
+
+    /// How that is written in the file for which someone took a variable of this name.
+    pub(super) fn rich_variable(variable: &str) -> Option<&'static str> {
+        let is_of = |rich: &str| {
+            let rest = variable.strip_prefix("TOKENRY_")?.strip_prefix(&rich.to_ascii_uppercase())?;
+            (rest.is_empty() || rest.starts_with('_')).then_some(())
+        };
+        RICH.iter().find(|(rich, _)| is_of(rich).is_some()).map(|(_, written)| *written)
+    }
+
     /// Its name in the environment.
     pub(super) fn variable(&self) -> String {
         let section = if self.section.is_empty() { String::new() } else { format!("{}__", self.section) };
@@ -102,10 +132,13 @@ impl Key {
         ALL.iter().min_by_key(distance).copied()
     }
 
-    /// The table of the file that someone probably meant.
-    pub(super) fn nearest_section(name: &str) -> Option<&'static str> {
+    /// The table of the file that someone probably meant, as it is written there.
+    pub(super) fn nearest_section(name: &str) -> Option<String> {
         let sections = ALL.iter().map(|key| key.section).filter(|section| !section.is_empty());
-        sections.min_by_key(|section| strsim::osa_distance(section, name))
+        let sections = sections.map(|section| (section, format!("[{section}]")));
+        let rich = RICH.iter().map(|(rich, written)| (*rich, (*written).to_owned()));
+        let nearest = sections.chain(rich).min_by_key(|(section, _)| strsim::osa_distance(section, name));
+        nearest.map(|(_, written)| written)
     }
 
     /// The variable that someone probably meant.
@@ -118,10 +151,10 @@ impl Key {
     /// What its value has to be, for the message that refuses another.
     pub(super) fn expected(&self) -> String {
         match &self.preset {
-            Text(_) => "must be a text in quotes".to_owned(),
+            Text(_) => EXPECTED_TEXT.to_owned(),
             Integer(_, range) => format!("must be a whole number from {} to {}", range.start(), range.end()),
-            Switch(_) => "must be true or false".to_owned(),
-            List => "must be a list of texts, such as [\"a\", \"b\"]".to_owned(),
+            Switch(_) => EXPECTED_SWITCH.to_owned(),
+            List => EXPECTED_LIST.to_owned(),
         }
     }
 }

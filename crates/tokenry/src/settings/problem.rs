@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::key::Key;
 
-/// One fault: where it is and what to change. Values are never quoted, because any of them may hold a secret.
+/// One fault: where it is and what to change. Values are never quoted, because any of them may hold a secret; only the
+/// words of a catalog and the names of files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem(String);
 
@@ -14,9 +15,14 @@ impl Problem {
         Self(line)
     }
 
+    /// A fault of what stands at `place`.
+    pub(super) fn in_file(place: &str, origin: &Origin, what: impl fmt::Display) -> Self {
+        Self(format!("{place}: {what}{origin}"))
+    }
+
     /// A fault of the value of `key` that came from `origin`.
     pub(super) fn at(key: &Key, origin: &Origin, what: impl fmt::Display) -> Self {
-        Self(format!("{key}: {what}{origin}"))
+        Self::in_file(&key.to_string(), origin, what)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     key::{Key, Preset},
     problem::{Origin, Problem},
+    section::Entries,
 };
 
 /// A value of the right type for its key, and nothing more is known about it.
@@ -25,6 +26,8 @@ pub(super) struct Entry {
 #[derive(Default)]
 pub(super) struct Sources {
     entries: Vec<Entry>,
+    /// What the file of this name says that is too rich for the table of keys.
+    pub(super) rich: (String, Entries),
     pub(super) problems: Vec<Problem>,
 }
 

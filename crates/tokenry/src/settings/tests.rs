@@ -1,17 +1,26 @@
 //! Precedence and defaults; [`wrong`] has every way in which settings are refused.
 
+mod catalog;
+mod example;
+mod issuers;
 mod pepper;
 mod wrong;
 
 use std::{fs, time::Duration};
 
 use tempfile::TempDir;
-use tokenry_service::{Lifetime, Policy, Scheme};
+use tokenry_service::{Lifetime, Policy, Reuse, Scheme};
 
 use super::*;
 
 /// A pepper of 32 bytes.
 const PEPPER: &str = "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+/// A shared secret of 32 bytes.
+const ISSUER_SECRET: &str = "0123456789abcdefghijklmnopqrstuv";
+
+/// A key set of one Ed25519 key.
+const ISSUER_KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","x":"own07M5XkLSGnrNJIE185eROCzk6sU4fUnLOkE90iRg"}]}"#;
 
 /// Settings from a `tokenry.toml` of this text, unless it is empty, and these variables.
 fn load(file: &str, variables: &[(&str, &str)], flags: Flags) -> Result<Settings, Vec<String>> {
@@ -22,6 +31,10 @@ fn load(file: &str, variables: &[(&str, &str)], flags: Flags) -> Result<Settings
     fs::write(directory.path().join("pepper"), format!("{PEPPER}\n")).unwrap();
     fs::write(directory.path().join("old-pepper"), PEPPER.replace("k1", "k0")).unwrap();
     fs::write(directory.path().join("short-pepper"), "k1:c2hvcnQ").unwrap();
+    fs::write(directory.path().join("issuer-secret"), format!("{ISSUER_SECRET}\n")).unwrap();
+    fs::write(directory.path().join("short-secret"), format!("{}\n", &ISSUER_SECRET[1..])).unwrap();
+    fs::write(directory.path().join("long-secret"), "s".repeat(5000)).unwrap();
+    fs::write(directory.path().join("issuer-keys"), ISSUER_KEYS).unwrap();
     fs::write(directory.path().join("long-pepper"), format!("k1:{}", "A".repeat(2000))).unwrap();
     Settings::load(flags, &Environment::of(variables), directory.path())
         .map_err(|problems| problems.iter().map(Problem::to_string).collect())
@@ -48,6 +61,9 @@ fn the_defaults_are_the_documented_ones() {
     assert!(matches!(settings.service.hash.scheme, Scheme::Bcrypt));
     assert_eq!(settings.service.hash.bcrypt_cost, 6);
     assert_eq!(settings.service.policy, Policy::default());
+    assert_eq!(settings.service.retention, Some(Lifetime::days(90)));
+    assert!(settings.service.catalog.vocabulary().is_open());
+    assert!(settings.service.sign_in.is_none() && settings.key_sources.is_empty());
     let rates = Rates { failures_per_minute: NonZero::new(30), management_per_minute: NonZero::new(60) };
     assert_eq!(settings.rates, rates);
     assert_eq!(
@@ -138,14 +154,40 @@ fn the_environment_reaches_every_key() {
 }
 
 #[test]
+fn lifecycle_and_rotation_are_set_by_the_environment_too() {
+    let settings = good(
+        "[rotation]\non_reuse = \"record\"",
+        &[
+            ("TOKENRY_LIFETIME__IDLE_DAYS", "45"),
+            ("TOKENRY_ROTATION__MAX_GRACE_SECONDS", "60"),
+            ("TOKENRY_ROTATION__ON_REUSE", "revoke"),
+            ("TOKENRY_RETENTION__DEAD_TOKENS_DAYS", "7"),
+        ],
+    );
+    let policy = settings.service.policy;
+    assert_eq!(policy.idle_lifetime, Some(Lifetime::days(45)));
+    assert_eq!((policy.max_grace, policy.on_reuse), (Lifetime::seconds(60), Reuse::Revoke));
+    assert_eq!(settings.service.retention, Some(Lifetime::days(7)));
+}
+
+#[test]
 fn zero_switches_a_limit_off() {
     let file = "[limits]\nmax_live_tokens = 0\ncreations_per_hour = 0\nfailures_per_minute = 0\n\
-                management_per_minute = 0\n[lifetime]\nmax_days = 0\nallow_never = true\ndefault_days = 0";
+                management_per_minute = 0\n[lifetime]\nmax_days = 0\nallow_never = true\ndefault_days = 0\nidle_days = 0\n\
+                [rotation]\nmax_grace_seconds = 0\n[retention]\ndead_tokens_days = 0";
     let settings = good(file, &[]);
     let limits = tokenry_service::Limits { max_live_tokens: None, creations_per_hour: None };
-    let free =
-        Policy { limits, default_lifetime: None, max_lifetime: None, allow_never: true, ..Policy::default() };
+    let free = Policy {
+        limits,
+        default_lifetime: None,
+        max_lifetime: None,
+        allow_never: true,
+        idle_lifetime: None,
+        max_grace: Lifetime::seconds(0),
+        on_reuse: Reuse::Alert,
+    };
     assert_eq!(settings.service.policy, free);
+    assert_eq!(settings.service.retention, None);
     assert_eq!(settings.rates, Rates { failures_per_minute: None, management_per_minute: None });
     let month = good("[lifetime]\nmax_days = 30", &[]);
     assert_eq!(month.service.policy.max_lifetime, Some(Lifetime::days(30)));

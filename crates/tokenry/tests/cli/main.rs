@@ -3,4 +3,5 @@
 mod folder;
 mod grammar;
 mod serve;
+mod sign_in;
 mod tokens;

@@ -10,14 +10,14 @@ use std::{
 use crate::folder::Folder;
 
 /// A running server, ended with this value.
-struct Server {
+pub(crate) struct Server {
     process: Child,
-    address: String,
+    pub(crate) address: String,
     log: Arc<Mutex<String>>,
 }
 
 impl Server {
-    fn start(folder: &Folder) -> Self {
+    pub(crate) fn start(folder: &Folder) -> Self {
         Self::logging(folder, "info")
     }
 

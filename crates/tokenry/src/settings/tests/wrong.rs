@@ -70,6 +70,28 @@ fn every_wrong_line_of_a_file_is_told_with_its_number() {
             "[lifetime] default_days: must be at least 1, or set allow_never = true for tokens that never end \
              (tokenry.toml:2)",
         ),
+        (
+            "[lifetime]\nidle_days = 36501",
+            "[lifetime] idle_days: must be a whole number from 0 to 36500 (tokenry.toml:2)",
+        ),
+        (
+            "[rotation]\nmax_grace_seconds = 2592001",
+            "[rotation] max_grace_seconds: must be a whole number from 0 to 2592000 (tokenry.toml:2)",
+        ),
+        (
+            "[rotation]\non_reuse = \"ignore\"",
+            "[rotation] on_reuse: must be record, alert or revoke (tokenry.toml:2)",
+        ),
+        (
+            "[retention]\ndead_token_days = 1",
+            "[retention] dead_token_days: is not a setting; the nearest is [retention] dead_tokens_days (tokenry.toml:2)",
+        ),
+        ("catalog = 1", "[catalog]: must be a table (tokenry.toml:1)"),
+        ("[[catalog]]", "[catalog]: must be a table (tokenry.toml:1)"),
+        ("[issuers]", "[[issuers]]: must be a list of tables (tokenry.toml:1)"),
+        ("issuers = [\n1]", "[[issuers]]: must be a table (tokenry.toml:2)"),
+        ("[catalogue]", "[catalogue]: is not a table of settings; the nearest is [catalog] (tokenry.toml:1)"),
+        ("\n[[issuer]]", "[issuer]: is not a table of settings; the nearest is [[issuers]] (tokenry.toml:2)"),
         ("[lifetime]\nallow_never = 1", "[lifetime] allow_never: must be true or false (tokenry.toml:2)"),
         (
             "[server]\ntrusted_proxies = \"10.0.0.1\"",
@@ -117,6 +139,12 @@ fn every_wrong_variable_is_told_by_its_name() {
             "1",
             "TOKENRY_LIMITS_MAX_LIVE_TOKENS: is not a setting; the nearest is TOKENRY_LIMITS__MAX_LIVE_TOKENS",
         ),
+        (
+            "TOKENRY_CATALOG__LEVELS",
+            "read",
+            "TOKENRY_CATALOG__LEVELS: is not a setting; write [catalog] in the file",
+        ),
+        ("TOKENRY_ISSUERS", "x", "TOKENRY_ISSUERS: is not a setting; write [[issuers]] in the file"),
         ("TOKENRY_LISTENS", "x", "TOKENRY_LISTENS: is not a setting; the nearest is TOKENRY_LISTEN"),
         ("TOKENRY_CONFG", "x", "TOKENRY_CONFG: is not a setting; the nearest is TOKENRY_CONFIG"),
         ("TOKENRY_LISTEN", "", "TOKENRY_LISTEN: is empty; give it a value or unset it"),

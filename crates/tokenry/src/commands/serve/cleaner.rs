@@ -1,0 +1,109 @@
+//! The cleanup that every server does by itself.
+
+use std::{
+    io,
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    thread::{Builder, JoinHandle},
+    time::Duration,
+};
+
+use tokenry_actix::clock;
+use tokenry_service::{Call, Caller, Cleaned, Tokenry};
+
+/// Often enough that the audit log tells of an expiry within the hour.
+const PAUSE: Duration = Duration::from_secs(3600);
+
+/// How long the end of the process waits for a cleanup that is under way. Cut off, it is done by the next one.
+const LAST_WAIT: Duration = Duration::from_secs(2);
+
+/// Cleans up in the background, at once and then again and again, from when it is started until it is dropped.
+pub(super) struct Cleaner {
+    stop: Option<Sender<()>>,
+    ended: Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Cleaner {
+    /// # Errors
+    /// When the system gives no further thread.
+    pub(super) fn start(tokenry: Tokenry) -> io::Result<Self> {
+        let (stop, stopped) = channel();
+        let (alive, ended) = channel();
+        let thread =
+            Builder::new().name("tokenry-cleanup".to_owned()).spawn(move || run(tokenry, &stopped, alive))?;
+        Ok(Self { stop: Some(stop), ended, thread: Some(thread) })
+    }
+}
+
+impl Drop for Cleaner {
+    fn drop(&mut self) {
+        self.stop = None;
+        let is_over = self.ended.recv_timeout(LAST_WAIT) == Err(RecvTimeoutError::Disconnected);
+        if let Some(thread) = self.thread.take().filter(|_| is_over) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The thread. `_alive` is dropped when it ends, whatever ends it.
+fn run(tokenry: Tokenry, stopped: &Receiver<()>, _alive: Sender<()>) {
+    loop {
+        clean(&tokenry);
+        if stopped.recv_timeout(PAUSE) != Err(RecvTimeoutError::Timeout) {
+            return;
+        }
+    }
+}
+
+fn clean(tokenry: &Tokenry) {
+    match tokenry.cleanup(&Call::new(Caller::operator(), clock::now())) {
+        Ok(cleaned) if cleaned == Cleaned::default() => tracing::debug!("there was nothing to clean up"),
+        Ok(Cleaned { expired, purged_tokens, purged_secrets }) => {
+            tracing::info!(expired, purged_tokens, purged_secrets, "cleaned up");
+        }
+        // Whatever it was may be gone in an hour; requests tell of it sooner.
+        Err(error) => tracing::warn!(%error, "the cleanup failed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use tokenry_service::{Expiry, Lifetime, NewToken, Settings, Status, Store, StoreSettings};
+
+    use super::*;
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "it is about how long something takes")]
+    fn what_is_long_over_is_removed_at_once_and_the_end_is_prompt() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("t.db").display());
+        let store = Store::open(&url.parse().unwrap(), StoreSettings::default()).unwrap();
+        store.migrate().unwrap();
+        let tokenry = Tokenry::new(store, Settings::default()).unwrap();
+        let now = clock::now();
+        let made = Call::new(Caller::operator(), now.checked_sub(Lifetime::days(200)).unwrap());
+        let owner = tokenry.find_or_create_user(&made, "alice", None).unwrap();
+        let issue = |name: &str, call: &Call, days| {
+            let expiry = Some(Expiry::In(Lifetime::days(days)));
+            let new = NewToken { name: name.to_owned(), expiry, ..NewToken::default() };
+            tokenry.issue(call, owner.id, new).unwrap().token.id
+        };
+        let (dead, live) = (issue("dead", &made, 1), issue("live", &made, 300));
+        let now = Call::new(Caller::operator(), now);
+        let start = Instant::now();
+        let cleaner = Cleaner::start(tokenry.clone()).unwrap();
+        while tokenry.find(&now, dead).is_ok() {
+            assert!(start.elapsed() < Duration::from_secs(10), "it was not removed");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let end = Instant::now();
+        drop(cleaner);
+        assert!(end.elapsed() < Duration::from_secs(1), "it did not stop");
+        assert_eq!(
+            tokenry.find(&now, live).unwrap().0.status(&tokenry.policy().horizon(now.now)),
+            Status::Active
+        );
+    }
+}

@@ -1,0 +1,254 @@
+//! Tables of the file that are too rich for the table of keys, read key by key, each thing with its line.
+
+use std::collections::BTreeMap;
+
+use toml::{
+    Spanned,
+    de::{DeString, DeTable, DeValue},
+};
+
+use super::{
+    key,
+    problem::{Origin, Problem},
+};
+
+/// The keys of a table.
+pub(super) type Entries = BTreeMap<String, Node>;
+
+/// A value and the line, from 1, that it is told with: that of its key, or of its own beginning in a list.
+pub(super) struct Node {
+    line: usize,
+    value: Value,
+}
+
+enum Value {
+    Text(String),
+    Switch(bool),
+    List(Vec<Node>),
+    Table(Entries),
+    /// What no rich key takes.
+    Other,
+}
+
+impl Node {
+    /// What the file says there; `line_of` is the line of a byte of it.
+    pub(super) fn of(line: usize, value: &DeValue<'_>, line_of: &impl Fn(usize) -> usize) -> Self {
+        let item =
+            |item: &Spanned<DeValue<'_>>| Self::of(line_of(item.span().start), item.get_ref(), line_of);
+        let value = match value {
+            DeValue::String(text) => Value::Text(text.to_string()),
+            DeValue::Boolean(on) => Value::Switch(*on),
+            DeValue::Array(items) => Value::List(items.iter().map(item).collect()),
+            DeValue::Table(table) => Value::Table(Self::entries(table, line_of)),
+            _ => Value::Other,
+        };
+        Self { line, value }
+    }
+
+    fn entries(table: &DeTable<'_>, line_of: &impl Fn(usize) -> usize) -> Entries {
+        let node = |(key, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
+            (key.get_ref().to_string(), Self::of(line_of(key.span().start), value.get_ref(), line_of))
+        };
+        table.iter().map(node).collect()
+    }
+
+    fn text(&self) -> Option<&str> {
+        if let Value::Text(text) = &self.value { Some(text) } else { None }
+    }
+}
+
+/// One table, and what is wrong with it.
+pub(super) struct Section<'f> {
+    /// As it is written, such as `[catalog]` or `[[issuers]]`.
+    title: &'static str,
+    file: &'f str,
+    line: usize,
+    entries: &'f Entries,
+    problems: Vec<Problem>,
+    /// The keys whose values are not known, so that nothing further is to be said about them.
+    unread: Vec<String>,
+}
+
+/// A kind of table: how it is written and which keys it has.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) title: &'static str,
+    pub(super) keys: &'static [&'static str],
+}
+
+impl<'f> Section<'f> {
+    /// The file as a whole, or as much of it as is not in the table of keys.
+    pub(super) fn root(file: &'f str, entries: &'f Entries) -> Self {
+        Self { title: "", file, line: 1, entries, problems: Vec::new(), unread: Vec::new() }
+    }
+
+    fn of(shape: Shape, file: &'f str, line: usize, entries: &'f Entries) -> Self {
+        let mut section =
+            Self { title: shape.title, file, line, entries, problems: Vec::new(), unread: Vec::new() };
+        for key in entries.keys().filter(|key| !shape.keys.contains(&key.as_str())) {
+            let nearest = shape.keys.iter().min_by_key(|known| strsim::osa_distance(known, key));
+            let nearest = nearest.copied().unwrap_or_default();
+            section.unreadable(key, &format!("is not a setting; the nearest is {} {nearest}", shape.title));
+        }
+        section
+    }
+
+    /// Whether the key is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// The line of the key, or of the table without it.
+    fn line_of(&self, key: &str) -> usize {
+        self.entries.get(key).map_or(self.line, |node| node.line)
+    }
+
+    /// Notes a fault of the key, or of the whole table if there is no such key.
+    pub(super) fn refuse(&mut self, key: &str, what: &str) {
+        self.refuse_line(key, self.line_of(key), what);
+    }
+
+    fn refuse_line(&mut self, key: &str, line: usize, what: &str) {
+        let origin = Origin::File { name: self.file.to_owned(), line };
+        let place = [self.title, key].join(" ");
+        self.problems.push(Problem::in_file(place.trim(), &origin, what));
+    }
+
+    fn unreadable(&mut self, key: &str, what: &str) {
+        self.refuse(key, what);
+        self.unread.push(key.to_owned());
+    }
+
+    /// Whether everything could be read, so that a rule that is broken is not a fault told before.
+    pub(super) fn is_read(&self) -> bool {
+        self.unread.is_empty()
+    }
+
+    /// Whether the value of this key could be read, or nobody gave one.
+    pub(super) fn has_read(&self, key: &str) -> bool {
+        !self.unread.iter().any(|unread| unread == key)
+    }
+
+    /// Whether nothing is wrong so far.
+    pub(super) fn is_right(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// What is wrong with it.
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        self.problems
+    }
+
+    /// The text without a word about one that is wrong or missing.
+    pub(super) fn peek(&self, key: &str) -> Option<&'f str> {
+        self.entries.get(key)?.text()
+    }
+
+    pub(super) fn text(&mut self, key: &str) -> Option<&'f str> {
+        let node = self.entries.get(key)?;
+        if node.text().is_none() {
+            self.unreadable(key, key::EXPECTED_TEXT);
+        }
+        node.text()
+    }
+
+    /// A text that must be there.
+    pub(super) fn required(&mut self, key: &str) -> Option<&'f str> {
+        if !self.has(key) {
+            self.unreadable(key, "is missing");
+        }
+        self.text(key)
+    }
+
+    /// What `parse` makes of a text, unless it refuses; `None` also if there is none.
+    pub(super) fn parsed<T>(
+        &mut self,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let text = self.text(key)?;
+        parse(text).map_err(|what| self.refuse(key, &what)).ok()
+    }
+
+    /// A list of texts; empty if there is none.
+    pub(super) fn texts(&mut self, key: &str) -> Vec<String> {
+        let texts = match self.entries.get(key).map(|node| &node.value) {
+            None => Some(Vec::new()),
+            Some(Value::List(items)) => items.iter().map(|item| item.text().map(str::to_owned)).collect(),
+            Some(_) => None,
+        };
+        texts.unwrap_or_else(|| {
+            self.unreadable(key, key::EXPECTED_LIST);
+            Vec::new()
+        })
+    }
+
+    /// `true` or `false`; `false` if it is not there.
+    pub(super) fn switch(&mut self, key: &str) -> bool {
+        match self.entries.get(key).map(|node| &node.value) {
+            Some(Value::Switch(on)) => *on,
+            None => false,
+            Some(_) => {
+                self.unreadable(key, key::EXPECTED_SWITCH);
+                false
+            }
+        }
+    }
+
+    /// A table of texts, of which `parse` makes something.
+    pub(super) fn pairs<T>(
+        &mut self,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<(String, T)> {
+        let entries = match self.entries.get(key).map(|node| &node.value) {
+            Some(Value::Table(entries)) => entries,
+            None => return Vec::new(),
+            Some(_) => {
+                self.unreadable(key, "must be a table of texts, such as { \"a\" = \"b\" }");
+                return Vec::new();
+            }
+        };
+        let mut pairs = Vec::new();
+        for (name, node) in entries {
+            match node.text().ok_or_else(|| key::EXPECTED_TEXT.to_owned()).and_then(&parse) {
+                Ok(value) => pairs.push((name.clone(), value)),
+                Err(what) => self.refuse_line(key, node.line, &what),
+            }
+        }
+        pairs
+    }
+
+    /// The table under this key, if it is there.
+    pub(super) fn section(&mut self, key: &str, shape: Shape) -> Option<Section<'f>> {
+        let node = self.entries.get(key)?;
+        match &node.value {
+            Value::Table(entries) => return Some(Section::of(shape, self.file, node.line, entries)),
+            _ => self.refuse_shape(key, node.line, shape, "must be a table"),
+        }
+        None
+    }
+
+    /// The tables in the list under this key.
+    pub(super) fn sections(&mut self, key: &str, shape: Shape) -> Vec<Section<'f>> {
+        let Some(node) = self.entries.get(key) else { return Vec::new() };
+        let Value::List(items) = &node.value else {
+            self.refuse_shape(key, node.line, shape, "must be a list of tables");
+            return Vec::new();
+        };
+        let mut sections = Vec::new();
+        for item in items {
+            match &item.value {
+                Value::Table(entries) => sections.push(Section::of(shape, self.file, item.line, entries)),
+                _ => self.refuse_shape(key, item.line, shape, "must be a table"),
+            }
+        }
+        sections
+    }
+
+    fn refuse_shape(&mut self, key: &str, line: usize, shape: Shape, what: &str) {
+        let origin = Origin::File { name: self.file.to_owned(), line };
+        self.problems.push(Problem::in_file(shape.title, &origin, what));
+        self.unread.push(key.to_owned());
+    }
+}

@@ -1,0 +1,71 @@
+//! The example of the documentation.
+
+use tokenry_service::{IssuerMapping, Role, RouteDecision, Scope, ScopeSet};
+
+use super::*;
+use crate::key_feed::KeySource;
+
+const EXAMPLE: &str = include_str!("../../../../../docs/tokenry.example.toml");
+
+#[test]
+fn the_documented_example_means_what_it_says() {
+    let settings = good(EXAMPLE, &[]);
+    let service = settings.service;
+    let days = Lifetime::days;
+    let policy = Policy {
+        default_lifetime: Some(days(30)),
+        max_lifetime: Some(days(180)),
+        idle_lifetime: Some(days(60)),
+        max_grace: Lifetime::seconds(3600),
+        on_reuse: Reuse::Revoke,
+        ..Policy::default()
+    };
+    assert_eq!(service.policy, policy);
+    assert_eq!(service.retention, Some(days(30)));
+
+    let catalog = service.catalog;
+    let scope = |text: &str| text.parse::<Scope>().unwrap();
+    let scopes = |texts: &[&str]| ScopeSet::parse(texts).unwrap();
+    assert!(!catalog.vocabulary().is_open());
+    assert!(catalog.knows(&scope("builds:run")) && !catalog.knows(&scope("builds:write")));
+    assert_eq!(catalog.roles().map(Role::as_str).collect::<Vec<_>>(), ["user", "admin"]);
+    assert_eq!(*catalog.default_scopes(), scopes(&["projects:read"]));
+    assert_eq!(catalog.groups().len(), 1);
+    assert!(!catalog.of_tokens(&Role::admin()).grants(&scope("admin:write")));
+    assert!(catalog.of_tokens(&Role::admin()).grants(&scope("admin:read")));
+    assert!(catalog.of_role(&Role::user()).grants(&scope("builds:read")));
+    let needs = |text| RouteDecision::Needs(scope(text));
+    for (method, path, decision) in [
+        ("GET", "/api/projects/1", needs("projects:read")),
+        ("PUT", "/api/projects/1", needs("projects:write")),
+        ("POST", "/api/builds/1/start", needs("builds:run")),
+        ("GET", "/api/builds/1/start", RouteDecision::Unmapped),
+        ("POST", "/webhooks/x", RouteDecision::Excluded),
+    ] {
+        assert_eq!(catalog.routes().decide(method, path), decision, "{method} {path}");
+    }
+
+    let issuer = "https://login.example.org".to_owned();
+    let sign_in = service.sign_in.unwrap();
+    let mapping = IssuerMapping {
+        issuer: issuer.clone(),
+        subject_prefix: "login:".to_owned(),
+        name_claim: Some("name".to_owned()),
+        role_claim: Some("realm_access.roles".to_owned()),
+        roles: vec![("developer".to_owned(), Role::user()), ("platform-admin".to_owned(), Role::admin())],
+        default_role: Some(Role::user()),
+        creates_users: true,
+    };
+    assert_eq!(sign_in.issuers, [mapping]);
+    let url = "https://login.example.org/.well-known/jwks.json".to_owned();
+    assert_eq!(settings.key_sources, [KeySource { issuer, url, refresh: Duration::from_secs(3600) }]);
+}
+
+#[test]
+fn the_documented_example_has_every_key_of_an_issuer() {
+    for key in
+        ["secret_file", "jwks_file", "jwks_url", "refresh", "types", "leeway", "max_age", "default_role"]
+    {
+        assert!(EXAMPLE.contains(&format!("{key} = ")), "{key}");
+    }
+}
