@@ -1,5 +1,7 @@
 //! The grammar of the command line: nouns, then verbs.
 
+mod audit;
+mod policy;
 mod token;
 mod user;
 mod value;
@@ -10,8 +12,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use self::{
-    token::{CreateArgs, ListArgs, MetadataArg, RevokeArgs, TokenCommand, UpdateArgs},
-    user::{AddArgs, UserCommand},
+    audit::{AuditCommand, AuditListArgs},
+    policy::PolicyCommand,
+    token::{CreateArgs, ListArgs, MetadataArg, RevokeArgs, RotateArgs, TokenCommand, UpdateArgs},
+    user::{AddArgs, DeleteArgs, RevokeTokensArgs, UpdateUserArgs, UserCommand},
     value::json_object,
 };
 use crate::settings::Flags;
@@ -49,6 +53,7 @@ Examples:
   tokenry token create --user alice --name ci --quiet > secret.txt
   tokenry token list --user alice --status active --output json
   tokenry token list --user alice --output name | xargs tokenry token revoke --yes
+  tokenry policy check --proposed new.toml && mv new.toml tokenry.toml
 
 Settings:
   A flag is stronger than the environment, that than the file, that than the default.
@@ -95,12 +100,24 @@ pub(crate) enum Command {
     /// Answer HTTP requests until told to stop
     #[command(after_help = SERVE_HELP)]
     Serve(ServeArgs),
-    /// Create, show, change and revoke tokens
+    /// Create, show, change, rotate and revoke tokens
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Add, list, disable and enable the owners of tokens
+    /// Add, show, change, disable and delete the owners of tokens
     #[command(subcommand)]
     User(UserCommand),
+    /// Read the audit log, and prove that it is whole
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Try other settings on the tokens there are
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Tell the audit log of expired tokens, and remove those dead for longer than they are kept
+    #[command(after_help = CLEANUP_HELP)]
+    Cleanup,
+    /// Check settings, database and audit log, and say what to do about what is wrong
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor,
     /// Check the form and the checksum of a token, without a database
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
@@ -132,6 +149,21 @@ token can still be unknown, expired or revoked: that is for the server to say.
 
 Example:
   tokenry check - < secret.txt";
+
+const CLEANUP_HELP: &str = "\
+Safe at any time and on several nodes at once. The audit log is never shortened.
+
+Examples:
+  tokenry cleanup
+  tokenry cleanup --quiet --output json";
+
+const DOCTOR_HELP: &str = "\
+Nothing is repaired, and no database made or brought up to date. The exit status is 0 if all is well, 5 if a check \
+says no, 1 if a check could not be made.
+
+Examples:
+  tokenry doctor
+  tokenry doctor --config /etc/tokenry.toml --output json";
 
 const COMPLETIONS_HELP: &str = "\
 Example:

@@ -1,8 +1,12 @@
 //! The commands, one module for each noun.
 
+pub(crate) mod audit;
 pub(crate) mod check;
+pub(crate) mod cleanup;
 pub(crate) mod completions;
+pub(crate) mod doctor;
 pub(crate) mod migrate;
+pub(crate) mod policy;
 mod refusal;
 pub(crate) mod serve;
 pub(crate) mod token;
@@ -29,6 +33,22 @@ impl Session {
         Ok(Self { tokenry, call: Call::new(Caller::operator(), clock::now()) })
     }
 
+    /// Opens the database as it is: nothing is made or brought up to date.
+    ///
+    /// # Errors
+    /// Also if there is no database, or it was made by another version.
+    pub(crate) fn open_as_it_is(settings: Settings) -> Result<Self, Failure> {
+        let store = open_existing(&settings.database_url, settings.store)?;
+        if !store.is_ready()? {
+            let told = "the tables of the database are not those of this version";
+            return Err(Failure::failed("service_unavailable", told)
+                .status(503)
+                .next("bring them up to date with `tokenry migrate run`"));
+        }
+        let tokenry = Tokenry::new(store, settings.service)?;
+        Ok(Self { tokenry, call: Call::new(Caller::operator(), clock::now()) })
+    }
+
     /// The user with this subject.
     fn user(&self, subject: &str) -> Result<User, Failure> {
         self.tokenry
@@ -44,6 +64,19 @@ impl Session {
 /// Opens the database that the settings name.
 pub(crate) fn open(url: &DatabaseUrl, settings: StoreSettings) -> Result<Store, Failure> {
     Store::open(url, settings).map_err(|error| Failure::from(error).about(&url.to_string()))
+}
+
+/// Opens the database that the settings name, if there is one.
+fn open_existing(url: &DatabaseUrl, settings: StoreSettings) -> Result<Store, Failure> {
+    match url.sqlite_path() {
+        Some(path) if !path.exists() => {
+            let told = format!("{url}: there is no such file");
+            Err(Failure::failed("service_unavailable", told).status(503).next(
+                "check database_url, or make the database with `tokenry serve` or `tokenry migrate run`",
+            ))
+        }
+        _ => open(url, settings),
+    }
 }
 
 /// Opens the database, brings it up to date and starts the service on it.

@@ -16,10 +16,10 @@ use clap::{Parser, error::ErrorKind};
 use tracing_subscriber::{EnvFilter, util::SubscriberInitExt};
 
 use crate::{
-    cli::{Cli, Command},
+    cli::{Cli, Command, PolicyCommand},
     commands::Session,
     output::{Console, Failure},
-    settings::{Environment, Log, LogFormat, Settings},
+    settings::{Environment, Flags, Log, LogFormat, Settings},
 };
 
 fn main() -> ExitCode {
@@ -42,13 +42,28 @@ fn run(cli: Cli, console: &mut Console) -> Result<(), Failure> {
         _ => {}
     }
     let environment = Environment::of_process();
-    let settings = Settings::load(cli.flags(), &environment, Path::new(""))
-        .map_err(|problems| Failure::configuration(&problems))?;
+    let flags = cli.flags();
+    let settings = match Settings::load(flags.clone(), &environment, Path::new("")) {
+        Err(problems) if matches!(cli.command, Command::Doctor) => {
+            return commands::doctor::run(Err(problems), console);
+        }
+        loaded => loaded.map_err(|problems| Failure::configuration(&problems))?,
+    };
     start_log(&settings.log, &cli, !environment.forbids_color());
     match cli.command {
         Command::Serve(_) => commands::serve::run(settings, console),
         Command::Token(command) => commands::token::run(command, &Session::open(settings)?, console),
         Command::User(command) => commands::user::run(command, &Session::open(settings)?, console),
+        Command::Audit(command) => commands::audit::run(command, &Session::open(settings)?, console),
+        Command::Policy(PolicyCommand::Check { proposed }) => {
+            let flags = Flags { config: Some(proposed), ..flags };
+            let proposed = Settings::load(flags, &environment, Path::new(""))
+                .map_err(|problems| Failure::configuration(&problems))?;
+            let session = Session::open_as_it_is(settings)?;
+            commands::policy::check(&proposed.service.policy, &proposed.service.catalog, &session, console)
+        }
+        Command::Cleanup => commands::cleanup::run(&Session::open(settings)?, console),
+        Command::Doctor => commands::doctor::run(Ok(settings), console),
         Command::Check(args) => commands::check::run(&args, &settings.service.prefix, console),
         Command::Migrate(command) => {
             let store = commands::open(&settings.database_url, settings.store)?;

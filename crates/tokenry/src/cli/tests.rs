@@ -47,9 +47,27 @@ fn every_command_is_understood() {
             "tokenry token update {ID} --name n --description d --no-scopes --expires never --any-ip --inactive"
         ),
         &format!("tokenry token update {ID} --scope a:read --allow-ip ::1 --metadata - --active"),
+        &format!("tokenry token rotate {ID}"),
+        &format!("tokenry token rotate {ID} --grace 10m --expires never --idempotency-key job-7 --quiet"),
         &format!("tokenry token revoke {ID} {ID} --reason lost --yes"),
+        "tokenry token list --risk never_used --user alice --all",
         "tokenry user add alice --name Alice --role admin",
         "tokenry user list --output name",
+        "tokenry user list --search ali",
+        "tokenry user show alice",
+        "tokenry user update alice --name Alice --role admin --subject alice@example.com",
+        "tokenry user revoke-tokens alice --reason lost --yes",
+        "tokenry user delete alice -y",
+        "tokenry audit list",
+        &format!(
+            "tokenry audit list --kind auth.token.rotated --user alice --token {ID} --from 2026-01-01 \
+             --to 2026-02-01T00:00:00Z --limit 7"
+        ),
+        "tokenry audit list --all --output name",
+        "tokenry audit verify",
+        "tokenry policy check --proposed new.toml",
+        "tokenry cleanup",
+        "tokenry doctor --output json",
         "tokenry user disable alice",
         "tokenry user enable alice",
         "tokenry check",
@@ -84,7 +102,23 @@ fn wrong_lines_are_usage_errors() {
         (&format!("tokenry token update {ID} --scope a:read --no-scopes"), ErrorKind::ArgumentConflict),
         (&format!("tokenry token update {ID} --allow-ip ::1 --any-ip"), ErrorKind::ArgumentConflict),
         (&format!("tokenry token update {ID} --active --inactive"), ErrorKind::ArgumentConflict),
+        ("tokenry token list --risk old", ErrorKind::InvalidValue),
+        ("tokenry token rotate", ErrorKind::MissingRequiredArgument),
+        (&format!("tokenry token rotate {ID} {ID}"), ErrorKind::UnknownArgument),
+        (&format!("tokenry token rotate {ID} --grace soon"), ErrorKind::ValueValidation),
+        (&format!("tokenry token rotate {ID} --grace never"), ErrorKind::ValueValidation),
+        (&format!("tokenry token rotate {ID} --idempotency-key ключ"), ErrorKind::ValueValidation),
         ("tokenry token revoke", ErrorKind::MissingRequiredArgument),
+        ("tokenry user update alice", ErrorKind::MissingRequiredArgument),
+        ("tokenry user update --subject alice", ErrorKind::MissingRequiredArgument),
+        ("tokenry user delete", ErrorKind::MissingRequiredArgument),
+        ("tokenry user delete alice bob", ErrorKind::UnknownArgument),
+        ("tokenry audit list --kind auth.token", ErrorKind::InvalidValue),
+        ("tokenry audit list --from 30d", ErrorKind::ValueValidation),
+        ("tokenry audit list --limit 5 --all", ErrorKind::ArgumentConflict),
+        ("tokenry policy check", ErrorKind::MissingRequiredArgument),
+        ("tokenry policy check new.toml", ErrorKind::UnknownArgument),
+        ("tokenry cleanup now", ErrorKind::UnknownArgument),
         ("tokenry user add alice --role Admin", ErrorKind::ValueValidation),
         ("tokenry token list --output xml", ErrorKind::InvalidValue),
     ] {
@@ -99,6 +133,8 @@ fn a_token_given_for_an_id_is_not_repeated() {
         "tokenry token show pat_hunter2",
         "tokenry token revoke pat_hunter2",
         "tokenry token update pat_hunter2",
+        "tokenry token rotate pat_hunter2",
+        "tokenry audit list --token pat_hunter2",
     ] {
         let text = refused(line).to_string();
         assert!(text.contains("must be a UUID") && !text.contains("hunter2"), "{text}");
@@ -130,8 +166,13 @@ fn help_says_how_to_begin() {
 
     Commands:
       serve        Answer HTTP requests until told to stop
-      token        Create, show, change and revoke tokens
-      user         Add, list, disable and enable the owners of tokens
+      token        Create, show, change, rotate and revoke tokens
+      user         Add, show, change, disable and delete the owners of tokens
+      audit        Read the audit log, and prove that it is whole
+      policy       Try other settings on the tokens there are
+      cleanup      Tell the audit log of expired tokens, and remove those dead for longer than they are
+                   kept
+      doctor       Check settings, database and audit log, and say what to do about what is wrong
       check        Check the form and the checksum of a token, without a database
       migrate      Bring the tables of the database up to date
       openapi      Print the OpenAPI description of the HTTP API
@@ -162,9 +203,13 @@ fn help_says_how_to_begin() {
 #[test]
 fn long_help_explains_settings_and_exit_statuses() {
     let help = Cli::command().render_long_help().to_string();
-    for text in
-        ["TOKENRY_LIMITS__MAX_LIVE_TOKENS", "TOKENRY_LOG", "5 a check said no", "xargs tokenry token revoke"]
-    {
+    for text in [
+        "TOKENRY_LIMITS__MAX_LIVE_TOKENS",
+        "TOKENRY_LOG",
+        "5 a check said no",
+        "xargs tokenry token revoke",
+        "--proposed new.toml",
+    ] {
         assert!(help.contains(text), "{text}");
     }
 }

@@ -3,7 +3,8 @@
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Map, Value};
 use tokenry_service::{
-    Description, Expiry, PageSize, Reason, Scope, Sort, Status, Subject, TokenId, TokenName, UnixMillis,
+    Description, Expiry, Lifetime, PageSize, Reason, Risk, Scope, Sort, Status, Subject, TokenId, TokenName,
+    UnixMillis,
 };
 
 use super::value;
@@ -26,6 +27,9 @@ pub(crate) enum TokenCommand {
     /// Change what a token may do, or pause it
     #[command(after_help = UPDATE_HELP)]
     Update(UpdateArgs),
+    /// Give a token a new secret and print it, this once; everything else stays
+    #[command(after_help = ROTATE_HELP)]
+    Rotate(RotateArgs),
     /// End tokens for good: the next request with one of them is refused
     #[command(after_help = REVOKE_HELP)]
     Revoke(RevokeArgs),
@@ -43,7 +47,8 @@ Examples:
 const LIST_HELP: &str = "\
 Examples:
   tokenry token list --user alice --status active
-  tokenry token list --search ci --sort expires_at --all --output json";
+  tokenry token list --search ci --sort expires_at --all --output json
+  tokenry token list --risk never_used --output name";
 
 const UPDATE_HELP: &str = "\
 --scope, --allow-ip and --metadata replace what was there. An empty description removes it.
@@ -51,6 +56,15 @@ const UPDATE_HELP: &str = "\
 Examples:
   tokenry token update 0190c5f0-7b3e-7c1a-9d2e-5f6a7b8c9d0e --inactive
   tokenry token update 0190c5f0-7b3e-7c1a-9d2e-5f6a7b8c9d0e --scope projects:read --expires 7d";
+
+const ROTATE_HELP: &str = "\
+Without --grace the old secret is refused from now on. With it, it works beside the new one, but no longer than the \
+settings allow and never past the old expiry. With --idempotency-key a command that is repeated after a lost answer \
+does not rotate twice: it is refused, as the secret was delivered before.
+
+Examples:
+  tokenry token rotate 0190c5f0-7b3e-7c1a-9d2e-5f6a7b8c9d0e --grace 10m
+  tokenry token rotate 0190c5f0-7b3e-7c1a-9d2e-5f6a7b8c9d0e --expires 90d --quiet > secret.txt";
 
 const REVOKE_HELP: &str = "\
 Example:
@@ -109,6 +123,9 @@ pub(crate) struct ListArgs {
     /// Only those that were given exactly this scope
     #[arg(long)]
     pub(crate) scope: Option<Scope>,
+    /// Only live ones with this risk, shown with all their risks
+    #[arg(long, value_parser = value::risk())]
+    pub(crate) risk: Option<Risk>,
     /// By created_at, name, expires_at or last_used_at; a leading `-` puts the largest first
     #[arg(long, default_value = "-created_at", allow_hyphen_values = true)]
     pub(crate) sort: Sort,
@@ -157,6 +174,23 @@ pub(crate) struct UpdateArgs {
     /// Pause it
     #[arg(long, group = "change")]
     pub(crate) inactive: bool,
+}
+
+/// Arguments of `token rotate`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RotateArgs {
+    /// The token's id
+    #[arg(value_parser = value::Id)]
+    pub(crate) id: TokenId,
+    /// How long the old secret works beside the new one, such as 10m or 1h [default: not at all]
+    #[arg(long, value_name = "SPAN", value_parser = value::grace)]
+    pub(crate) grace: Option<Lifetime>,
+    /// End the token then: 30d, 12h, 2026-12-31, an RFC 3339 time, or never [default: as before]
+    #[arg(long, value_name = "WHEN", value_parser = value::expiry)]
+    pub(crate) expires: Option<Expiry>,
+    /// A name for this one rotation, of 1 to 255 ASCII characters
+    #[arg(long, value_name = "KEY", value_parser = value::idempotency_key)]
+    pub(crate) idempotency_key: Option<String>,
 }
 
 /// Arguments of `token revoke`.

@@ -10,8 +10,8 @@ use clap::{
 };
 use serde_json::{Map, Value};
 use tokenry_service::{
-    Description, Expiry, IpList, Lifetime, PageSize, Reason, Status, Subject, TokenId, TokenName, UnixMillis,
-    UserName,
+    Description, EventKind, Expiry, IpList, Lifetime, PageSize, Reason, Risk, Status, Subject, TokenId,
+    TokenName, UnixMillis, UserName,
 };
 
 use super::token::MetadataArg;
@@ -91,6 +91,17 @@ fn span(text: &str) -> Option<Lifetime> {
     u32::try_from(span.as_secs()).ok().map(Lifetime::seconds)
 }
 
+/// `10m` or `1h`.
+pub(super) fn grace(text: &str) -> Result<Lifetime, String> {
+    span(text).ok_or_else(|| "must be a span such as 10m or 1h".to_owned())
+}
+
+/// The same names that the header `Idempotency-Key` takes.
+pub(super) fn idempotency_key(text: &str) -> Result<String, String> {
+    let fits = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+    fits.then(|| text.to_owned()).ok_or_else(|| "must be 1 to 255 ASCII characters".to_owned())
+}
+
 /// How many rows a list has.
 pub(super) fn page_size(text: &str) -> Result<PageSize, String> {
     text.parse().ok().and_then(PageSize::new).ok_or_else(|| format!("must be from 1 to {}", PageSize::MAX))
@@ -99,6 +110,17 @@ pub(super) fn page_size(text: &str) -> Result<PageSize, String> {
 /// The names of the states of a token.
 pub(super) fn status() -> impl TypedValueParser<Value = Status> {
     PossibleValuesParser::new(Status::ALL.map(Status::as_str)).try_map(|text| text.parse::<Status>())
+}
+
+/// The names of the risks of a token.
+pub(super) fn risk() -> impl TypedValueParser<Value = Risk> {
+    PossibleValuesParser::new(Risk::ALL.map(Risk::as_str)).try_map(|text| text.parse::<Risk>())
+}
+
+/// The names of what the audit log tells of.
+pub(super) fn event_kind() -> impl TypedValueParser<Value = EventKind> {
+    PossibleValuesParser::new(EventKind::ALL.iter().map(|kind| kind.as_str()))
+        .try_map(|text| text.parse::<EventKind>())
 }
 
 /// Reads the id of a token. What is not one is not repeated: it may be a token's secret text.
@@ -179,6 +201,26 @@ mod tests {
     fn a_start_is_the_beginning_of_its_day() {
         assert_eq!(instant("2026-12-31").unwrap().to_string(), "2026-12-31T00:00:00.000Z");
         assert!(instant("30d").is_err() && instant("never").is_err());
+    }
+
+    #[test]
+    fn a_grace_is_a_span() {
+        for (text, seconds) in [("10m", 600), ("1h", 3600), ("0s", 0), ("1d 1s", 86_401)] {
+            assert_eq!(grace(text), Ok(Lifetime::seconds(seconds)), "{text}");
+        }
+        for text in ["", "10", "never", "2026-12-31", "500ms", "-1m"] {
+            assert_eq!(grace(text).unwrap_err(), "must be a span such as 10m or 1h", "{text}");
+        }
+    }
+
+    #[test]
+    fn an_idempotency_key_is_what_the_header_takes() {
+        for text in ["a", "8e03978e-40d5-43dd-bc93-6894a57f9324", "job 7", &"x".repeat(255)] {
+            assert_eq!(idempotency_key(text).as_deref(), Ok(text));
+        }
+        for text in ["", "a\nb", "ключ", &"x".repeat(256)] {
+            assert!(idempotency_key(text).is_err(), "{text}");
+        }
     }
 
     #[test]

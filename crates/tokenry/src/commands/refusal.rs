@@ -1,8 +1,8 @@
 //! What the refusals of the service mean for a command: the codes are those of the HTTP API.
 
 use tokenry_service::{
-    Denial, FieldError, FindError, IssueError, ListError, OpenError, RevokeError, StoreError, UpdateError,
-    UserError,
+    AuditError, CleanupError, Denial, FieldError, FindError, IssueError, ListError, OpenError,
+    PolicyCheckError, RevokeError, RotateError, StoreError, UpdateError, UserError,
 };
 
 use crate::output::Failure;
@@ -75,6 +75,25 @@ impl From<UpdateError> for Failure {
     }
 }
 
+impl From<RotateError> for Failure {
+    fn from(error: RotateError) -> Self {
+        let text = error.to_string();
+        let conflict = || Self::failed("conflict", text.clone()).status(409);
+        match error {
+            RotateError::Denied(denial) => denial.into(),
+            RotateError::Invalid(fields) => invalid(&fields),
+            RotateError::NotFound => no_token(text),
+            RotateError::OwnerDisabled => conflict().next("see `tokenry user enable`"),
+            RotateError::Revoked | RotateError::Expired => conflict().next("create another"),
+            RotateError::VersionMismatch { .. } => conflict(),
+            RotateError::Rotated => conflict().next("the secret of that rotation is the one that works"),
+            RotateError::Delivered => conflict().next("if it was lost, rotate with another key"),
+            RotateError::Store(error) => error.into(),
+            _ => internal(text),
+        }
+    }
+}
+
 impl From<FindError> for Failure {
     fn from(error: FindError) -> Self {
         match error {
@@ -113,9 +132,40 @@ impl From<UserError> for Failure {
         match error {
             UserError::Denied(denial) => denial.into(),
             UserError::NotFound => Self::not_found(text).next("`tokenry user list` shows who there is"),
+            UserError::SubjectTaken => Self::failed("conflict", text).status(409),
             UserError::Subject(_) | UserError::Name(_) | UserError::NoSuchRole { .. } => Self::usage(text),
             UserError::Store(error) => error.into(),
             _ => internal(text),
+        }
+    }
+}
+
+impl From<AuditError> for Failure {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Denied(denial) => denial.into(),
+            AuditError::Store(error) => error.into(),
+            error => internal(error.to_string()),
+        }
+    }
+}
+
+impl From<CleanupError> for Failure {
+    fn from(error: CleanupError) -> Self {
+        match error {
+            CleanupError::Denied(denial) => denial.into(),
+            CleanupError::Store(error) => error.into(),
+            error => internal(error.to_string()),
+        }
+    }
+}
+
+impl From<PolicyCheckError> for Failure {
+    fn from(error: PolicyCheckError) -> Self {
+        match error {
+            PolicyCheckError::Denied(denial) => denial.into(),
+            PolicyCheckError::Store(error) => error.into(),
+            error => internal(error.to_string()),
         }
     }
 }

@@ -1,16 +1,15 @@
 //! `tokenry token …`
 
+mod list;
+mod rotate;
 pub(crate) mod view;
 
 use serde_json::{Map, Value, json};
-use tokenry_service::{
-    Description, ListError, NewToken, PageQuery, PageSize, Scope, Switch, Token, TokenChanges, TokenFilter,
-    TokenId, TokenPage, User,
-};
+use tokenry_service::{Description, NewToken, Scope, Switch, Token, TokenChanges, TokenId, User};
 
 use super::Session;
 use crate::{
-    cli::{CreateArgs, ListArgs, MetadataArg, RevokeArgs, TokenCommand, UpdateArgs, json_object},
+    cli::{CreateArgs, MetadataArg, RevokeArgs, TokenCommand, UpdateArgs, json_object},
     output::{Console, Failure, View},
 };
 
@@ -21,9 +20,10 @@ const MOST_BYTES: u64 = 64 * 1024;
 pub(crate) fn run(command: TokenCommand, session: &Session, console: &mut Console) -> Result<(), Failure> {
     match command {
         TokenCommand::Create(args) => create(&args, session, console),
-        TokenCommand::List(args) => list(args, session, console),
+        TokenCommand::List(args) => list::run(args, session, console),
         TokenCommand::Show { id } => console.answer(&session.view(&find(id, session)?)),
         TokenCommand::Update(args) => update(&args, session, console),
+        TokenCommand::Rotate(args) => rotate::run(args, session, console),
         TokenCommand::Revoke(args) => revoke(args, session, console),
     }
 }
@@ -43,35 +43,6 @@ fn create(args: &CreateArgs, session: &Session, console: &mut Console) -> Result
     let issued = session.tokenry.issue(&session.call, owner.id, new)?;
     let view = session.view(&(issued.token, issued.owner));
     console.secret(&issued.secret.reveal_once(), view)
-}
-
-fn list(args: ListArgs, session: &Session, console: &mut Console) -> Result<(), Failure> {
-    let user_id = args.user.map(|subject| session.user(subject.as_str())).transpose()?.map(|user| user.id);
-    let filter = TokenFilter {
-        user_id,
-        status: args.status,
-        search: args.search,
-        scope: args.scope,
-        ..TokenFilter::default()
-    };
-    let size = if args.all { PageSize::new(PageSize::MAX).unwrap_or_default() } else { args.limit };
-    let page = |cursor: Option<&str>| -> Result<TokenPage, ListError> {
-        let query = PageQuery { sort: args.sort, size, cursor: cursor.map(str::to_owned) };
-        session.tokenry.list(&session.call, filter.clone(), query)
-    };
-    let mut listed = page(None)?;
-    while args.all
-        && let Some(cursor) = &listed.next_cursor
-    {
-        let next = page(Some(cursor))?;
-        listed.tokens.extend(next.tokens);
-        listed.next_cursor = next.next_cursor;
-    }
-    console.answer(&view::page(&listed, &session.tokenry, session.call.now))?;
-    if listed.next_cursor.is_some() {
-        console.note(&format!("{} of {}; --all lists the rest", listed.tokens.len(), listed.total));
-    }
-    Ok(())
 }
 
 fn update(args: &UpdateArgs, session: &Session, console: &mut Console) -> Result<(), Failure> {

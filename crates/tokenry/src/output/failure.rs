@@ -100,6 +100,11 @@ impl Failure {
         Self { next: Some(step.into()), ..self }
     }
 
+    /// All of it in one text, with the next step.
+    pub(crate) fn text(&self) -> String {
+        self.details.iter().chain(&self.next).map(String::as_str).collect::<Vec<_>>().join("; ")
+    }
+
     /// With what status the process ends.
     pub(super) fn exit(&self) -> Exit {
         self.exit
@@ -120,7 +125,7 @@ impl Failure {
         let mut problem = json!({
             "type": "about:blank",
             "title": self.title(),
-            "detail": self.details.iter().chain(&self.next).map(String::as_str).collect::<Vec<_>>().join("; "),
+            "detail": self.text(),
             "code": self.code,
         });
         if let (Some(status), Some(object)) = (self.status, problem.as_object_mut()) {

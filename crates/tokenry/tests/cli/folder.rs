@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokenry_service::{Settings, Store, StoreSettings, Tokenry};
 
 /// A folder in which the binary runs, with a database of its own.
 pub(crate) struct Folder(TempDir);
@@ -44,6 +45,35 @@ impl Folder {
     /// The same as JSON.
     pub(crate) fn json(&self, line: &str) -> Value {
         serde_json::from_str(&self.output(&format!("{line} --output json"))).expect("JSON")
+    }
+
+    /// The status, the standard output and the standard error of this command line.
+    pub(crate) fn end(&self, line: &str) -> (i32, String, String) {
+        let output = self.tokenry().args(line.split_whitespace()).output().expect("the binary starts");
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        (output.status.code().expect("an exit status"), text(output.stdout), text(output.stderr))
+    }
+
+    /// The service itself on this folder's database, brought up to date: for what only another clock can make.
+    pub(crate) fn service(&self) -> Tokenry {
+        let url = format!("sqlite://{}", self.path("tokenry.db").display());
+        let store =
+            Store::open(&url.parse().expect("a database"), StoreSettings::default()).expect("a store");
+        store.migrate().expect("the tables");
+        Tokenry::new(store, Settings::default()).expect("a service")
+    }
+
+    /// Changes these bytes of the database, which no command has open, to others of the same length.
+    pub(crate) fn tamper(&self, from: &str, to: &str) {
+        assert_eq!(from.len(), to.len());
+        let path = self.path("tokenry.db");
+        assert!(!self.path("tokenry.db-wal").exists(), "the last command left a log");
+        let mut bytes = std::fs::read(&path).expect("a database");
+        let places: Vec<_> = bytes.windows(from.len()).map(|part| part == from.as_bytes()).collect();
+        assert_eq!(places.iter().filter(|is_it| **is_it).count(), 1, "{from}");
+        let place = places.iter().position(|is_it| *is_it).expect("one place");
+        bytes.splice(place..place + to.len(), to.bytes());
+        std::fs::write(path, bytes).expect("a changed database");
     }
 
     /// The status and the standard error of this command line, which prints nothing on standard output.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tokenry_actix::wire;
-use tokenry_service::{Token, TokenPage, Tokenry, UnixMillis, User};
+use tokenry_service::{Risk, Token, TokenPage, Tokenry, UnixMillis, User};
 
 use crate::output::View;
 
@@ -26,27 +26,57 @@ fn json((token, owner): &(Token, User), tokenry: &Tokenry, now: UnixMillis) -> V
     serde_json::to_value(wire::Token::new(token, owner, tokenry, now)).unwrap_or_default()
 }
 
+/// The columns of every list of tokens.
+const HEADER: [&str; 8] = ["ID", "OWNER", "NAME", "TOKEN", "STATUS", "SCOPES", "EXPIRES", "LAST USED"];
+
 /// A page of tokens as rows.
 pub(super) fn page(page: &TokenPage, tokenry: &Tokenry, now: UnixMillis) -> View {
-    let row = |(token, owner): &(Token, User)| {
-        vec![
-            token.id.to_string(),
-            owner.subject.to_string(),
-            token.name.to_string(),
-            shown(token),
-            token.status(&tokenry.policy().horizon(now)).to_string(),
-            token.scopes.to_string(),
-            tokenry.policy().end_of(token).map_or("never".to_owned(), |at| at.to_string()),
-            token.last_used_at.map_or("never".to_owned(), |at| at.to_string()),
-        ]
+    let rows = page.tokens.iter().map(|pair| row(pair, tokenry, now)).collect();
+    let data = page.tokens.iter().map(|pair| json(pair, tokenry, now)).collect();
+    list(&HEADER, rows, data, page)
+}
+
+/// A page of the inventory: every token with its risks.
+pub(super) fn inventory(page: &TokenPage, tokenry: &Tokenry, now: UnixMillis) -> View {
+    let horizon = tokenry.policy().horizon(now);
+    let risks = |(token, owner): &(Token, User)| -> Vec<&str> {
+        Risk::of(token, owner, &horizon).into_iter().map(Risk::as_str).collect()
     };
-    let data: Vec<_> = page.tokens.iter().map(|pair| json(pair, tokenry, now)).collect();
-    View::list(
-        &["ID", "OWNER", "NAME", "TOKEN", "STATUS", "SCOPES", "EXPIRES", "LAST USED"],
-        page.tokens.iter().map(row).collect(),
-        page.tokens.iter().map(|(token, _)| token.id.to_string()).collect(),
-        json!({"data": data, "next_cursor": page.next_cursor, "total": page.total}),
-    )
+    let with_risks = |pair| {
+        let mut row = row(pair, tokenry, now);
+        row.push(risks(pair).join(" "));
+        row
+    };
+    let data = |pair: &(Token, User)| {
+        let mut token = json(pair, tokenry, now);
+        if let Value::Object(token) = &mut token {
+            token.insert("subject".to_owned(), json!(pair.1.subject.as_str()));
+            token.insert("risks".to_owned(), json!(risks(pair)));
+        }
+        token
+    };
+    let header = [HEADER.as_slice(), &["RISKS"]].concat();
+    let rows = page.tokens.iter().map(with_risks).collect();
+    list(&header, rows, page.tokens.iter().map(data).collect(), page)
+}
+
+fn list(header: &[&'static str], rows: Vec<Vec<String>>, data: Vec<Value>, page: &TokenPage) -> View {
+    let names = page.tokens.iter().map(|(token, _)| token.id.to_string()).collect();
+    let json = json!({"data": data, "next_cursor": page.next_cursor, "total": page.total});
+    View::list(header, rows, names, json)
+}
+
+fn row((token, owner): &(Token, User), tokenry: &Tokenry, now: UnixMillis) -> Vec<String> {
+    vec![
+        token.id.to_string(),
+        owner.subject.to_string(),
+        token.name.to_string(),
+        shown(token),
+        token.status(&tokenry.policy().horizon(now)).to_string(),
+        token.scopes.to_string(),
+        tokenry.policy().end_of(token).map_or("never".to_owned(), |at| at.to_string()),
+        token.last_used_at.map_or("never".to_owned(), |at| at.to_string()),
+    ]
 }
 
 /// Everything about one token but its secret.

@@ -1,0 +1,51 @@
+//! The audit log as people and scripts read it.
+
+use std::collections::{HashMap, hash_map::Entry};
+
+use serde_json::{Value, json};
+use tokenry_actix::wire;
+use tokenry_service::{AuditPage, Link, UserError, UserId};
+
+use crate::{
+    commands::Session,
+    output::{Failure, View},
+};
+
+/// Entries as rows. People see subjects instead of the ids of users; those of deleted users stay ids.
+pub(super) fn page(page: &AuditPage, session: &Session) -> Result<View, Failure> {
+    let mut subjects = HashMap::new();
+    for id in page.entries.iter().filter_map(|entry| entry.event.user_id) {
+        if let Entry::Vacant(unknown) = subjects.entry(id) {
+            unknown.insert(subject(id, session)?);
+        }
+    }
+    let row = |entry: &Link| {
+        let event = &entry.event;
+        let text = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        vec![
+            entry.seq.to_string(),
+            event.at.to_string(),
+            event.kind.to_string(),
+            event.actor.to_string(),
+            text(event.user_id.and_then(|id| subjects.get(&id).cloned())),
+            text(event.token_id.map(|id| id.to_string())),
+            text(event.origin.ip.map(|ip| ip.to_string())),
+            Value::Object(event.detail.clone()).to_string(),
+        ]
+    };
+    let data: Vec<_> = page.entries.iter().map(|entry| json!(wire::AuditEvent::from(entry))).collect();
+    Ok(View::list(
+        &["SEQ", "AT", "KIND", "BY", "USER", "TOKEN", "FROM", "DETAIL"],
+        page.entries.iter().map(row).collect(),
+        page.entries.iter().map(|entry| entry.seq.to_string()).collect(),
+        json!({"data": data, "next_cursor": page.next_cursor}),
+    ))
+}
+
+fn subject(id: UserId, Session { tokenry, call }: &Session) -> Result<String, Failure> {
+    match tokenry.find_user(call, id) {
+        Ok(user) => Ok(user.subject.to_string()),
+        Err(UserError::NotFound) => Ok(id.to_string()),
+        Err(error) => Err(error.into()),
+    }
+}

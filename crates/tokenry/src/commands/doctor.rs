@@ -1,0 +1,91 @@
+//! `tokenry doctor`
+
+mod check;
+mod file_mode;
+
+use tokenry_actix::clock;
+use tokenry_service::{AuditError, Call, Caller, Store, StoreError, Tokenry};
+
+use self::check::{Checks, Finding};
+use super::{audit, open_existing};
+use crate::{
+    output::{Console, Failure},
+    settings::{Problem, Settings},
+};
+
+/// Checks everything a server needs, in the order in which one thing needs another, and changes nothing of it.
+///
+/// # Errors
+/// Status 5 if a check says no, status 1 if one could not be made.
+pub(crate) fn run(settings: Result<Settings, Vec<Problem>>, console: &mut Console) -> Result<(), Failure> {
+    let mut checks = Checks::default();
+    match settings {
+        Ok(settings) => {
+            checks.add("settings", Finding::ok("read and accepted"));
+            let url = settings.database_url.clone();
+            database(settings, &mut checks);
+            if let Some(path) = url.sqlite_path() {
+                checks.add("files", file_mode::check(path));
+            }
+        }
+        Err(problems) => {
+            let told = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            checks.add("settings", Finding::no(told));
+        }
+    }
+    console.answer(&checks.view())?;
+    checks.verdict()
+}
+
+/// Each check needs the one before it; after the first that fails nothing is known about the rest.
+fn database(settings: Settings, checks: &mut Checks) {
+    let url = settings.database_url.to_string();
+    let store = match open_existing(&settings.database_url, settings.store) {
+        Ok(store) => store,
+        Err(failure) => return checks.add("database", Finding::unknown(failure.text())),
+    };
+    checks.add("database", Finding::ok(format!("{url} answers")));
+    let finding = migrations(&store);
+    let is_current = finding.is_ok();
+    checks.add("migrations", finding);
+    if !is_current {
+        return;
+    }
+    let tokenry = match Tokenry::new(store, settings.service) {
+        Ok(tokenry) => tokenry,
+        Err(error) => return checks.add("hash key", Finding::no(Failure::from(error).text())),
+    };
+    checks.add("hash key", Finding::ok("the one this database was begun with, or none is needed"));
+    checks.add("audit log", audit_log(&tokenry));
+}
+
+fn migrations(store: &Store) -> Finding {
+    let steps = match store.migrations() {
+        Ok(steps) => steps,
+        Err(error) => return Finding::unknown(Failure::from(error).text()),
+    };
+    let missing = steps.iter().filter(|step| !step.is_applied).count();
+    if let Some(step) = steps.iter().find(|step| !step.is_known) {
+        let told = format!("the database has {}, which this version does not know", step.name);
+        return Finding::no(format!("{told}; run a newer version"));
+    }
+    match missing {
+        0 => Finding::ok(format!("all {} applied", steps.len())),
+        _ => Finding::no(format!("{missing} of {} missing; run `tokenry migrate run`", steps.len())),
+    }
+}
+
+fn audit_log(tokenry: &Tokenry) -> Finding {
+    let call = Call::new(Caller::operator(), clock::now());
+    let broken = |what: &str| {
+        Finding::no(format!("not as it was written: {what}; `tokenry audit verify` says the same"))
+    };
+    match tokenry.check_audit_log(&call) {
+        Ok(checked) => match checked.broken_at {
+            None => Finding::ok(audit::whole(checked.entries)),
+            Some(seq) => broken(&format!("from entry {seq} on")),
+        },
+        Err(AuditError::Store(StoreError::Corrupt(what))) => broken(&what),
+        Err(error) => Finding::unknown(Failure::from(error).text()),
+    }
+}

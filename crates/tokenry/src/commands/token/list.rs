@@ -1,0 +1,49 @@
+//! `tokenry token list`
+
+use tokenry_service::{ListError, PageQuery, PageSize, TokenFilter, TokenPage};
+
+use super::view;
+use crate::{
+    cli::ListArgs,
+    commands::Session,
+    output::{Console, Failure},
+};
+
+/// Lists tokens; with their risks where one was asked for.
+pub(super) fn run(args: ListArgs, session: &Session, console: &mut Console) -> Result<(), Failure> {
+    let Session { tokenry, call } = session;
+    let user_id = args.user.map(|subject| session.user(subject.as_str())).transpose()?.map(|user| user.id);
+    let filter = TokenFilter {
+        user_id,
+        status: args.status,
+        search: args.search,
+        scope: args.scope,
+        risk: args.risk,
+        ..TokenFilter::default()
+    };
+    let size = if args.all { PageSize::new(PageSize::MAX).unwrap_or_default() } else { args.limit };
+    let page = |cursor: Option<&str>| -> Result<TokenPage, ListError> {
+        let query = PageQuery { sort: args.sort, size, cursor: cursor.map(str::to_owned) };
+        match args.risk {
+            None => tokenry.list(call, filter.clone(), query),
+            Some(_) => tokenry.inventory(call, &filter, &query),
+        }
+    };
+    let mut listed = page(None)?;
+    while args.all
+        && let Some(cursor) = &listed.next_cursor
+    {
+        let next = page(Some(cursor))?;
+        listed.tokens.extend(next.tokens);
+        listed.next_cursor = next.next_cursor;
+    }
+    let view = match args.risk {
+        None => view::page(&listed, tokenry, call.now),
+        Some(_) => view::inventory(&listed, tokenry, call.now),
+    };
+    console.answer(&view)?;
+    if listed.next_cursor.is_some() {
+        console.note(&format!("{} of {}; --all lists the rest", listed.tokens.len(), listed.total));
+    }
+    Ok(())
+}

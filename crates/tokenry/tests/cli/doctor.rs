@@ -1,0 +1,110 @@
+//! The checks of everything that a server needs.
+
+use serde_json::Value;
+
+use crate::folder::Folder;
+
+/// The status of `doctor`, and its document.
+fn examined(folder: &Folder) -> (i32, Value) {
+    let (code, out, _) = folder.end("doctor --output json");
+    (code, serde_json::from_str(&out).expect("JSON"))
+}
+
+/// The names of the checks that were made, those that failed in capitals.
+fn checks(document: &Value) -> String {
+    let name = |check: &Value| {
+        let name = check["check"].as_str().expect("a name");
+        if check["ok"] == true { name.to_owned() } else { name.to_uppercase() }
+    };
+    document["checks"].as_array().expect("a list").iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn a_sound_installation_passes_every_check() {
+    let folder = Folder::new();
+    folder.output("user add alice");
+    let (code, document) = examined(&folder);
+    assert_eq!((code, &document["ok"]), (0, &true.into()));
+    assert_eq!(checks(&document), "settings, database, migrations, hash key, audit log, files");
+    let (_, table, err) = folder.end("doctor");
+    assert!(table.lines().count() == 6 && table.lines().all(|line| line.starts_with("ok  ")), "{table}");
+    assert_eq!((err.as_str(), folder.output("doctor --output name").as_str()), ("", ""));
+}
+
+#[test]
+fn a_missing_database_is_told_and_not_made() {
+    let folder = Folder::new();
+    let (code, table, err) = folder.end("doctor");
+    let line = table.lines().nth(1).expect("a second check");
+    assert!(line.starts_with("FAILED  database") && line.contains("`tokenry migrate run`"), "{table}");
+    assert_eq!((code, err.as_str()), (1, "tokenry: not all is well: database, files\n"));
+    assert!(!folder.path("tokenry.db").exists());
+}
+
+#[test]
+fn wrong_settings_are_a_check_that_says_no() {
+    let folder = Folder::new();
+    std::fs::write(folder.path("tokenry.toml"), "[token]\nhash = \"md5\"\n").expect("a file");
+    let (code, document) = examined(&folder);
+    assert_eq!((code, checks(&document).as_str()), (5, "SETTINGS"));
+    assert!(
+        document["checks"][0]["detail"].as_str().is_some_and(|text| text.contains("tokenry.toml:2")),
+        "{document}"
+    );
+}
+
+#[test]
+fn missing_migrations_are_told_and_not_run() {
+    let folder = Folder::new();
+    folder.output("migrate run");
+    folder.output("migrate revert --yes");
+    for _ in 0..2 {
+        let (code, document) = examined(&folder);
+        assert_eq!((code, checks(&document).as_str()), (5, "settings, database, MIGRATIONS, files"));
+    }
+}
+
+#[test]
+fn another_pepper_than_the_database_was_begun_with_is_told() {
+    let folder = Folder::new();
+    let with = |pepper: &str, line: &str| {
+        let mut command = folder.tokenry();
+        command.args(line.split_whitespace()).env("TOKENRY_TOKEN__HASH", "hmac-sha256");
+        command.env("TOKENRY_TOKEN__PEPPER", pepper).assert()
+    };
+    let (first, second) = (format!("a:{}", "A".repeat(43)), format!("b:{}", "B".repeat(42) + "A"));
+    with(&first, "user add alice").code(0);
+    with(&first, "doctor").code(0);
+    let assert = with(&second, "doctor --output name").code(5);
+    assert_eq!(String::from_utf8_lossy(&assert.get_output().stdout), "hash key\n");
+}
+
+#[test]
+fn a_changed_audit_log_is_told() {
+    let folder = Folder::new();
+    folder.output("user add alice-in-the-log");
+    folder.tamper("\"subject\":\"alice-in-the-log\"", "\"subject\":\"mallory-in-a-log\"");
+    let (code, document) = examined(&folder);
+    assert_eq!(
+        (code, checks(&document).as_str()),
+        (5, "settings, database, migrations, hash key, AUDIT LOG, files")
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_database_that_everybody_can_read_is_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    folder.output("user add alice");
+    std::fs::set_permissions(folder.path("tokenry.db"), std::fs::Permissions::from_mode(0o644))
+        .expect("its owner");
+    let (code, document) = examined(&folder);
+    assert_eq!(
+        (code, checks(&document).as_str()),
+        (5, "settings, database, migrations, hash key, audit log, FILES")
+    );
+    assert!(
+        document["checks"][5]["detail"].as_str().is_some_and(|text| text.contains("chmod o-rwx tokenry.db"))
+    );
+}
