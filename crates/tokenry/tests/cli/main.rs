@@ -1,12 +1,15 @@
 //! The binary as people and scripts see it.
+#![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
 mod audit;
 mod doctor;
 mod folder;
 mod grammar;
+mod limits;
 mod policy;
 mod rotate;
 mod serve;
+mod server;
 mod sign_in;
 mod tokens;
 mod users;

@@ -1,78 +1,6 @@
-//! The server as a process.
+//! `tokenry serve`.
 
-use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
-    process::{Child, Stdio},
-    sync::{Arc, Mutex},
-};
-
-use crate::folder::Folder;
-
-/// A running server, ended with this value.
-pub(crate) struct Server {
-    process: Child,
-    pub(crate) address: String,
-    log: Arc<Mutex<String>>,
-}
-
-impl Server {
-    pub(crate) fn start(folder: &Folder) -> Self {
-        Self::logging(folder, "info")
-    }
-
-    fn logging(folder: &Folder, filter: &str) -> Self {
-        let mut command = folder.process();
-        command
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .env("TOKENRY_LOG__FORMAT", "json")
-            .env("TOKENRY_LOG", filter);
-        let mut process =
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
-        let pipe = BufReader::new(process.stderr.take().expect("a pipe"));
-        let log = Arc::new(Mutex::new(String::new()));
-        let told = |line: String| {
-            let event: serde_json::Value = serde_json::from_str(&line).ok()?;
-            Some(event.get("address")?.as_str()?.to_owned())
-        };
-        let copy = log.clone();
-        let mut lines = pipe.lines().map_while(Result::ok).inspect(move |line| {
-            let mut log = copy.lock().expect("a whole log");
-            log.push_str(line);
-            log.push('\n');
-        });
-        let address = lines.find_map(told).expect("the address it listens on");
-        // Read on, so that the server never waits for its log.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { process, address, log }
-    }
-
-    fn get(&self, path: &str, token: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).expect("a connection");
-        let head = format!(
-            "GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).expect("a request");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        answer
-    }
-
-    /// What it printed on standard output, after its end.
-    fn stop(mut self) -> String {
-        self.process.kill().expect("a running process");
-        let mut text = String::new();
-        self.process.stdout.take().expect("a pipe").read_to_string(&mut text).expect("UTF-8");
-        text
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+use crate::{folder::Folder, server::Server};
 
 #[test]
 fn the_first_start_prints_a_working_token_once() {
@@ -112,7 +40,7 @@ fn an_address_in_use_is_told() {
 #[test]
 fn the_trace_log_and_the_database_of_a_real_server_hold_no_plaintext() {
     let folder = Folder::new();
-    let server = Server::logging(&folder, "trace");
+    let server = Server::with(&folder, &[("TOKENRY_LOG", "trace")]);
     let first = std::fs::read_to_string(folder.path("tokenry-bootstrap-token")).expect("the kept token");
     let second = folder.output("token create --user admin --name ci --scope * --quiet");
     let (first, second) = (first.trim(), second.trim());

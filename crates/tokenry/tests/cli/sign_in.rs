@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::{folder::Folder, serve::Server};
+use crate::{folder::Folder, server::Server};
 
 const SECRET: &str = "a shared secret of more than 32 bytes";
 
@@ -71,44 +71,28 @@ fn good(changes: &Value) -> String {
     jwt(&json!({"alg": "HS256", "typ": "JWT"}), &claims(changes), SECRET)
 }
 
-/// The status and the body of an answer.
-fn send(server: &Server, method: &str, path: &str, credential: &str, body: &str) -> (u16, Value) {
-    let mut stream = TcpStream::connect(&server.address).expect("a connection");
-    let length = body.len();
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {credential}\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-    );
-    stream.write_all(request.as_bytes()).expect("a request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-    (status, serde_json::from_str(body).unwrap_or_default())
-}
-
 #[test]
 fn a_person_with_a_jwt_makes_a_token_that_works() {
     let folder = Folder::new();
     let server = start(&folder);
     let ada = good(&json!({}));
-    let (status, me) = send(&server, "GET", "/api/v1/me", &ada, "");
+    let (status, me) = server.send("GET", "/api/v1/me", &ada, "");
     assert_eq!(status, 200, "{me}");
     let seen = ["credential", "subject", "name", "role"].map(|key| me[key].as_str().unwrap_or_default());
     assert_eq!(seen, ["jwt", "login:ada", "Ada", "user"]);
 
-    let (status, made) = send(&server, "POST", "/api/v1/tokens", &ada, r#"{"name": "ci"}"#);
+    let (status, made) = server.send("POST", "/api/v1/tokens", &ada, r#"{"name": "ci"}"#);
     assert_eq!((status, &made["scopes"]), (201, &json!(["projects:read"])), "{made}");
     let secret = made["token"].as_str().expect("the plaintext");
-    let (status, me) = send(&server, "GET", "/api/v1/me", secret, "");
+    let (status, me) = server.send("GET", "/api/v1/me", secret, "");
     assert_eq!((status, &me["credential"], &me["subject"]), (200, &json!("pat"), &json!("login:ada")));
 
     // The catalog of the file is in force, whoever asks.
     let wrong = r#"{"name": "x", "scopes": ["projects:admin"]}"#;
-    assert_eq!(send(&server, "POST", "/api/v1/tokens", &ada, wrong).0, 422);
-    assert_eq!(send(&server, "GET", "/api/v1/users", &ada, "").0, 403);
+    assert_eq!(server.send("POST", "/api/v1/tokens", &ada, wrong).0, 422);
+    assert_eq!(server.send("GET", "/api/v1/users", &ada, "").0, 403);
     let operator = good(&json!({"sub": "grace", "groups": ["staff", "operators"]}));
-    assert_eq!(send(&server, "GET", "/api/v1/users", &operator, "").0, 200);
+    assert_eq!(server.send("GET", "/api/v1/users", &operator, "").0, 200);
 }
 
 #[test]
@@ -134,7 +118,7 @@ fn a_jwt_that_is_not_meant_or_not_signed_is_refused() {
         ("alg none", unsigned),
         ("alg none without a signature", stripped),
     ] {
-        let (status, body) = send(&server, "GET", "/api/v1/me", &credential, "");
+        let (status, body) = server.send("GET", "/api/v1/me", &credential, "");
         assert_eq!(status, 401, "{what}: {body}");
         assert!(!body.to_string().contains("login.test"), "{what}");
     }
@@ -174,7 +158,7 @@ fn keys_are_fetched_and_fetched_again_when_a_token_names_a_new_one() {
     std::fs::write(folder.path("tokenry.toml"), config).expect("a configuration");
     let server = Server::start(&folder);
     for token in TOKENS {
-        let is_known = || send(&server, "GET", "/api/v1/me", token, "").0 == 200;
+        let is_known = || server.send("GET", "/api/v1/me", token, "").0 == 200;
         let waited = (0..1000).position(|_| {
             std::thread::sleep(std::time::Duration::from_millis(10));
             is_known()
