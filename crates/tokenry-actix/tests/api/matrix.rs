@@ -305,23 +305,39 @@ fn column(db: &TestDatabase, by: By) {
     }
 }
 
-macro_rules! columns {
-    ($($name:ident = $by:expr;)*) => {$(
-        each_backend!($name, |db| { column(db, $by); });
-    )*};
-}
-
-columns! {
-    every_route_answers_nobody_as_the_matrix_says = By::None;
-    every_route_answers_a_reading_token_as_the_matrix_says = By::ReadToken;
-    every_route_answers_a_writing_token_as_the_matrix_says = By::WriteToken;
-    every_route_answers_a_full_token_as_the_matrix_says = By::FullToken;
-    every_route_answers_a_retired_secret_as_the_matrix_says = By::RetiredToken;
-    every_route_answers_the_token_of_a_former_admin_as_the_matrix_says = By::ExAdminToken;
-    every_route_answers_the_token_of_an_admin_as_the_matrix_says = By::AdminToken;
-    every_route_answers_a_user_by_jwt_as_the_matrix_says = By::UserJwt;
-    every_route_answers_an_admin_by_jwt_as_the_matrix_says = By::AdminJwt;
-    every_route_answers_the_token_of_a_disabled_user_as_the_matrix_says = By::DisabledToken;
-    every_route_answers_a_disabled_user_by_jwt_as_the_matrix_says = By::DisabledJwt;
-    every_route_answers_another_users_token_as_the_matrix_says = By::OtherToken;
-}
+each_backend!(every_route_answers_nobody_as_the_matrix_says, |db| {
+    column(db, By::None);
+});
+each_backend!(every_route_answers_a_reading_token_as_the_matrix_says, |db| {
+    column(db, By::ReadToken);
+});
+each_backend!(every_route_answers_a_writing_token_as_the_matrix_says, |db| {
+    column(db, By::WriteToken);
+});
+each_backend!(every_route_answers_a_full_token_as_the_matrix_says, |db| {
+    column(db, By::FullToken);
+});
+each_backend!(every_route_answers_a_retired_secret_as_the_matrix_says, |db| {
+    column(db, By::RetiredToken);
+});
+each_backend!(every_route_answers_the_token_of_a_former_admin_as_the_matrix_says, |db| {
+    column(db, By::ExAdminToken);
+});
+each_backend!(every_route_answers_the_token_of_an_admin_as_the_matrix_says, |db| {
+    column(db, By::AdminToken);
+});
+each_backend!(every_route_answers_a_user_by_jwt_as_the_matrix_says, |db| {
+    column(db, By::UserJwt);
+});
+each_backend!(every_route_answers_an_admin_by_jwt_as_the_matrix_says, |db| {
+    column(db, By::AdminJwt);
+});
+each_backend!(every_route_answers_the_token_of_a_disabled_user_as_the_matrix_says, |db| {
+    column(db, By::DisabledToken);
+});
+each_backend!(every_route_answers_a_disabled_user_by_jwt_as_the_matrix_says, |db| {
+    column(db, By::DisabledJwt);
+});
+each_backend!(every_route_answers_another_users_token_as_the_matrix_says, |db| {
+    column(db, By::OtherToken);
+});
