@@ -93,7 +93,7 @@ pub use crate::{
     list::{ListError, PageQuery, TokenPage},
     policy_check::{PolicyCheckError, PolicyImpact},
     revoke::RevokeError,
-    rotate::{RotateError, Rotation},
+    rotate::{RotateError, Rotated, Rotation},
     settings::Settings,
     tokenry::{OpenError, Tokenry},
     update::{Switch, TokenChanges, UpdateError},

@@ -1,7 +1,7 @@
 //! Replace a token's secret; everything else stays as it is.
 
 use thiserror::Error;
-use tokenry_crypto::RngError;
+use tokenry_crypto::{PlainToken, RngError};
 use tokenry_domain::{
     Catalog, EventKind, Expiry, Horizon, Lifetime, Lookup, Policy, SecretCheck, SecretHash, Token, TokenId,
     UnixMillis, User,
@@ -19,7 +19,7 @@ use crate::{
     draft::checked_expiry,
     field::{FieldError, FieldErrors},
     grant::Grant,
-    issue::{Fresh, IssueError, Issued, tokens_write},
+    issue::{Fresh, IssueError, tokens_write},
     tokenry::Tokenry,
 };
 
@@ -35,6 +35,18 @@ pub struct Rotation {
     pub idempotency_key: Option<String>,
     /// Rotate only this version of the token.
     pub if_version: Option<i64>,
+}
+
+/// A token with its new secret, which is nowhere else.
+pub struct Rotated {
+    /// The token.
+    pub token: Token,
+    /// Its owner.
+    pub owner: User,
+    /// Its new text, to be shown once.
+    pub secret: PlainToken,
+    /// From this instant on the old secret is refused.
+    pub old_works_until: UnixMillis,
 }
 
 /// Why a token was not rotated.
@@ -96,7 +108,7 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`RotateError`].
-    pub fn rotate(&self, call: &Call, id: TokenId, rotation: Rotation) -> Result<Issued, RotateError> {
+    pub fn rotate(&self, call: &Call, id: TokenId, rotation: Rotation) -> Result<Rotated, RotateError> {
         call.caller.require(&tokens_write())?;
         let seen = self.0.store.read(|tx| {
             let token = token::find(tx, id)?.filter(|token| call.caller.may_manage(token.user_id));
@@ -121,8 +133,9 @@ impl Tokenry {
         let fresh = Fresh::generate(self)?;
         let (secret, parts) = (fresh.secret, (fresh.hash, fresh.check));
         let (lookup, suffix) = (secret.lookup(), secret.suffix());
-        let (token, owner) = self.0.store.write(move |tx| unit.run(tx, lookup, suffix, &parts))?;
-        Ok(Issued { token, owner, secret })
+        let done = self.0.store.write(move |tx| unit.run(tx, lookup, suffix, &parts))?;
+        let (token, owner, old_works_until) = done;
+        Ok(Rotated { token, owner, secret, old_works_until })
     }
 }
 
@@ -144,7 +157,7 @@ impl Unit {
         lookup: Lookup,
         suffix: String,
         (hash, check): &(SecretHash, SecretCheck),
-    ) -> Result<(Token, User), RotateError> {
+    ) -> Result<(Token, User, UnixMillis), RotateError> {
         let id = self.seen.id;
         let owner = user::lock(tx, self.seen.user_id)?.ok_or(RotateError::NotFound)?;
         if owner.is_disabled() {
@@ -185,7 +198,7 @@ impl Unit {
             ("expires_at", after.expires_at.map(|end| end.to_string()).into()),
         ]);
         self.signature.record(tx, EventKind::TokenRotated, owner.id, Some(id), fields)?;
-        Ok((after, owner))
+        Ok((after, owner, valid_until))
     }
 
     /// Refuses what no new secret may be made for.

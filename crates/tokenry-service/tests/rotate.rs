@@ -5,7 +5,7 @@ mod common;
 
 use common::{at, issue, new, operator, service, settings, user, verify, with_token};
 use tokenry_service::{
-    Call, Denial, Expiry, Issued, Lifetime, NewToken, Policy, Rejection, Reuse, RotateError, Rotation,
+    Call, Denial, Expiry, Lifetime, NewToken, Policy, Rejection, Reuse, RotateError, Rotated, Rotation,
     Switch, Token, TokenChanges, TokenId, Tokenry, VerifyError,
 };
 use tokenry_store::audit::{self, AuditFilter};
@@ -17,7 +17,7 @@ fn rotate(
     id: TokenId,
     rotation: Rotation,
 ) -> Result<(Token, String), RotateError> {
-    let Issued { token, secret, .. } = tokenry.rotate(call, id, rotation)?;
+    let Rotated { token, secret, .. } = tokenry.rotate(call, id, rotation)?;
     Ok((token, secret.reveal_once().to_string()))
 }
 

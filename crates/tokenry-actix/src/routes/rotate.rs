@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, http::header::ETAG, rt::time::sleep, web::Data};
-use tokenry_service::{Issued, Rotation, TokenId, Tokenry, UnixMillis};
+use tokenry_service::{Rotated, Rotation, TokenId, Tokenry, UnixMillis};
 
 use super::{
     blocking,
@@ -46,7 +46,7 @@ pub(crate) async fn rotate_token(
     let (IdPath(id), IfMatch(if_version), IdempotencyKey(idempotency_key), _) = head;
     let rotation = Rotation { if_version, idempotency_key, ..Rotation::try_from(body)? };
     let (call, service) = (caller.call().clone(), tokenry.clone());
-    let Issued { token, owner, secret } = blocking(move || service.rotate(&call, id, rotation)).await?;
+    let Rotated { token, owner, secret, .. } = blocking(move || service.rotate(&call, id, rotation)).await?;
     settle(token.secret_at).await;
     let rotated = wire::CreatedToken {
         attributes: wire::Token::new(&token, &owner, &tokenry, caller.call().now),
