@@ -8,9 +8,16 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
-use tokenry_service::{Caller, Scope, Tokenry, UnixMillis, VerifyError};
+use tokenry_service::{Caller, Rejection, RotateError, Scope, TokenId, Tokenry, UnixMillis, VerifyError};
 
-use crate::{clock, error::ApiError, failures::FailureLimit, log::LogFields, source};
+use crate::{
+    clock,
+    error::ApiError,
+    failures::FailureLimit,
+    log::LogFields,
+    routes::{blocking, path::idempotency_key},
+    source,
+};
 
 /// Longest `Authorization` header, in bytes; nothing that could be a token is longer. A JWT has its own limit of 8 KiB.
 pub const MAX_CREDENTIAL: usize = 512;
@@ -38,9 +45,7 @@ impl Authentication {
     pub(crate) fn require(&self, req: &HttpRequest, scope: &Scope) -> Result<(), ApiError> {
         self.caller.require(scope).map_err(|denial| {
             let error = ApiError::from(denial);
-            if let Some(tokenry) = req.app_data::<Data<Tokenry>>() {
-                tokenry.record_forbidden(&self.caller, error.code(), source::of(req), self.now);
-            }
+            tell_forbidden(req, error.code());
             error
         })
     }
@@ -52,6 +57,19 @@ impl Authentication {
         {
             tokenry.record_use(verified, self.now, source::of(req));
         }
+    }
+}
+
+/// That the audit log was told what this request was forbidden.
+struct Told;
+
+/// Tells the audit log, once a request, what a known caller was forbidden.
+pub(crate) fn tell_forbidden(req: &HttpRequest, code: &'static str) {
+    let known = req.extensions().get::<Authentication>().cloned();
+    let is_told = req.extensions().contains::<Told>();
+    if let (Some(known), Some(tokenry), false) = (known, req.app_data::<Data<Tokenry>>(), is_told) {
+        req.extensions_mut().insert(Told);
+        tokenry.record_forbidden(&known.caller, code, source::of(req), known.now);
     }
 }
 
@@ -105,7 +123,7 @@ pub(crate) async fn authentication(
     let now = clock::now();
     let caller = match let_in(tokenry, presented, accepts, req, now).await {
         Ok(caller) => caller,
-        Err(error) => return Err(counted(req, error.into())),
+        Err(error) => return Err(refusal(req, tokenry, error).await),
     };
     if let Some(user) = caller.user() {
         LogFields::set(req, user.id, caller.token().map(|token| token.id));
@@ -134,9 +152,33 @@ async fn let_in(
     }
     let _ = accepts;
     if presented.len() > MAX_CREDENTIAL {
-        return Err(VerifyError::Rejected(tokenry_service::Rejection::Unknown));
+        return Err(VerifyError::Rejected(Rejection::Unknown));
     }
     tokenry.verify(presented, now, source::of(req)).await.map(Caller::from)
+}
+
+/// What a refused caller hears. Whoever repeats the very request that took their secret out of use hears that, and
+/// whatever else is wrong with a credential counts against its source.
+async fn refusal(req: &HttpRequest, tokenry: &Data<Tokenry>, error: VerifyError) -> ApiError {
+    if let VerifyError::Rejected(Rejection::Rotated(id)) = error
+        && let Some(key) = rotation_key(req, id)
+    {
+        let service = tokenry.clone();
+        let delivered = blocking(move || service.is_rotation_delivered(id, &key)).await;
+        match delivered {
+            Ok(true) => return RotateError::Delivered.into(),
+            Ok(false) => {}
+            Err(error) => return error,
+        }
+    }
+    counted(req, error.into())
+}
+
+/// The idempotency key of a request to rotate this very token.
+fn rotation_key(req: &HttpRequest, id: TokenId) -> Option<String> {
+    let is_rotation = req.match_pattern().is_some_and(|pattern| pattern.ends_with("/{id}/rotate"));
+    let is_of_it = req.match_info().get("id").and_then(|text| text.parse::<TokenId>().ok()) == Some(id);
+    if is_rotation && is_of_it { idempotency_key(req.headers()).ok()? } else { None }
 }
 
 /// A refused credential counts against its source; too many of them hear so instead.

@@ -23,7 +23,7 @@ impl From<VerifyError> for ApiError {
 impl From<Rejection> for ApiError {
     fn from(rejection: Rejection) -> Self {
         match rejection {
-            Rejection::Revoked => Self::RevokedToken,
+            Rejection::Revoked | Rejection::Rotated(_) => Self::RevokedToken,
             Rejection::Inactive | Rejection::Pending => Self::InactiveToken,
             Rejection::Expired => Self::ExpiredToken,
             Rejection::OwnerDisabled => Self::UserDisabled,
@@ -57,7 +57,11 @@ impl From<Denial> for ApiError {
                         .into(),
                 errors: Vec::new(),
             },
-            _ => Self::InvalidToken,
+            // The credential is not wrong: what it may do changed while the request was under way.
+            _ => Self::Forbidden {
+                detail: "What this credential may do was changed while the request was under way.".into(),
+                errors: Vec::new(),
+            },
         }
     }
 }

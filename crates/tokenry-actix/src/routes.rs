@@ -5,7 +5,7 @@ pub(crate) mod catalog;
 pub(crate) mod health;
 pub(crate) mod inventory;
 pub(crate) mod own;
-mod path;
+pub(crate) mod path;
 pub(crate) mod rotate;
 pub(crate) mod token_list;
 pub(crate) mod tokens;
@@ -138,7 +138,9 @@ fn managed(path: &str, settings: &HttpSettings) -> Endpoint {
 }
 
 /// Runs a use case on a thread where it may wait for the database.
-async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, ApiError>
+pub(crate) async fn blocking<T, E>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, ApiError>
 where
     T: Send + 'static,
     E: Send + 'static,

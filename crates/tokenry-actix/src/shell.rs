@@ -11,12 +11,13 @@ use actix_web::{
     Error, HttpResponse,
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::header::HeaderName,
+    http::{StatusCode, header::HeaderName},
     middleware::Next,
 };
 use tracing::Instrument as _;
 
 use crate::{
+    authenticate::tell_forbidden,
     error::ApiError,
     headers,
     log::Line,
@@ -48,7 +49,10 @@ pub async fn shell<B: MessageBody + 'static>(
     let response = match headers::check(req.head()) {
         Ok(()) => {
             let handled = guard(async move { next.call(req).await }).instrument(line.span()).await;
-            handled.map(|response| dress_response(response, &id))
+            handled.map(|response| {
+                tell(&response);
+                dress_response(response, &id)
+            })
         }
         Err(refusal) => {
             let refused = dress_response(req.error_response(refusal), &id);
@@ -65,6 +69,14 @@ pub async fn shell<B: MessageBody + 'static>(
             error.add_response_mapper(move |response| dress(response, &id).map_into_boxed_body());
             Err(error)
         }
+    }
+}
+
+/// Tells the audit log if a known caller was forbidden something.
+fn tell<B>(response: &ServiceResponse<B>) {
+    if response.status() == StatusCode::FORBIDDEN {
+        let error = response.response().error().and_then(|error| error.as_error::<ApiError>());
+        tell_forbidden(response.request(), error.map_or("forbidden", ApiError::code));
     }
 }
 

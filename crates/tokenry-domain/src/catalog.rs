@@ -125,10 +125,17 @@ impl Catalog {
         self.roles().next().cloned().unwrap_or_else(Role::user)
     }
 
-    /// Whether someone of role `giver` may give `role` away: it holds nothing that theirs does not.
+    /// Whether someone with these rights holds all that `role` allows. What is withheld from tokens does not count
+    /// against them.
     #[must_use]
-    pub fn can_give(&self, giver: &Role, role: &Role) -> bool {
-        giver == role || self.ceiling(giver).includes(&self.ceiling(role))
+    pub fn covers(&self, rights: &Effective, role: &Role) -> bool {
+        rights.covers(&self.ceiling(role))
+    }
+
+    /// Whether `role` allows nothing that `other` does not.
+    #[must_use]
+    pub fn is_within(&self, role: &Role, other: &Role) -> bool {
+        role == other || self.ceiling(other).includes(&self.ceiling(role))
     }
 
     /// What a token with the scopes `held` may do while its owner has `role`: the intersection of both, less what is

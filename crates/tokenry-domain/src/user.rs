@@ -22,6 +22,8 @@ pub struct User {
     pub disabled_at: Option<UnixMillis>,
     /// When all their tokens were last revoked at once: a creation that was under way then is refused.
     pub tokens_revoked_at: Option<UnixMillis>,
+    /// Claims about them that an issuer made at this instant or before change nothing any more.
+    pub claims_after: Option<UnixMillis>,
     /// When they were first seen.
     pub created_at: UnixMillis,
     /// When name, role or state last changed.

@@ -1,9 +1,11 @@
 //! Who asks for something, proven before a use case is reached.
 
-use tokenry_domain::{Actor, Effective, Horizon, Origin, Scope, Status, Token, UnixMillis, User, UserId};
+use tokenry_domain::{
+    Actor, Catalog, Effective, Horizon, Origin, Role, Scope, Status, Token, UnixMillis, User, UserId,
+};
 use tokenry_store::{StoreError, Tx};
 
-use crate::{denial::Denial, issue::tokens_write, tokenry::Tokenry, verify::VerifiedToken};
+use crate::{denial::Denial, tokenry::Tokenry, verify::VerifiedToken};
 
 /// One request: who asks, when, and from where.
 #[derive(Clone)]
@@ -135,12 +137,20 @@ impl Caller {
         self.user().is_none_or(|user| user.id == owner)
     }
 
-    /// Refuses a caller who may not make or change tokens at all.
-    pub(crate) fn require_writing(&self) -> Result<(), Denial> {
-        self.require(&tokens_write())?;
+    /// Refuses a caller without this right, and one who came with a secret that was rotated: whoever has only the old
+    /// secret shall not get around its end.
+    pub(crate) fn require_current(&self, scope: &Scope) -> Result<(), Denial> {
+        self.require(scope)?;
         match &self.0 {
-            // Whoever has only the old secret shall not get around its end.
             Kind::Token(verified) if verified.is_retired() => Err(Denial::Retired),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses to give a role, or to wake one, that allows more than the caller may do.
+    pub(crate) fn may_give(&self, catalog: &Catalog, role: &Role) -> Result<(), Denial> {
+        match self.effective() {
+            Some(rights) if !catalog.covers(rights, role) => Err(Denial::beyond_own_role(role)),
             _ => Ok(()),
         }
     }

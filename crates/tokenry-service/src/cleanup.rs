@@ -4,7 +4,9 @@ use serde_json::Map;
 use tokenry_domain::{EventKind, Lifetime};
 use tokenry_store::{StoreError, cleanup};
 
-use crate::{audit::Signature, caller::Call, denial::Denial, tokenry::Tokenry, user::admin_scope};
+use crate::{
+    audit::Signature, caller::Call, denial::Denial, issue::HOUR, tokenry::Tokenry, user::admin_scope,
+};
 
 /// How many rows one unit of work touches, so that a long cleanup keeps nobody waiting.
 const BATCH: u16 = 200;
@@ -16,8 +18,6 @@ pub struct Cleaned {
     pub expired: usize,
     /// Dead tokens that were removed.
     pub purged_tokens: usize,
-    /// Secrets replaced by rotations that were removed.
-    pub purged_secrets: usize,
 }
 
 /// Why nothing more was cleaned up; what was done before stays done.
@@ -34,15 +34,16 @@ pub enum CleanupError {
 
 impl Tokenry {
     /// Tells the audit log of every token whose time ran out since the last time, and removes tokens that have been
-    /// dead, and replaced secrets that have been refused, for longer than the settings keep them. Safe to run on
-    /// several nodes at once.
+    /// dead for longer than the settings keep them, at least for the hour in which they count as creations. Safe to run
+    /// on several nodes at once.
     ///
     /// # Errors
     /// [`CleanupError`].
     pub fn cleanup(&self, call: &Call) -> Result<Cleaned, CleanupError> {
-        call.caller.require(&admin_scope("write"))?;
+        call.caller.require_current(&admin_scope("write"))?;
         let mut cleaned = Cleaned { expired: self.tell_expired(call)?, ..Cleaned::default() };
-        let Some(cutoff) = self.0.retention.and_then(|kept: Lifetime| call.now.checked_sub(kept)) else {
+        let kept = |kept: Lifetime| call.now.checked_sub(kept.max(HOUR));
+        let Some(cutoff) = self.0.retention.and_then(kept) else {
             return Ok(cleaned);
         };
         loop {
@@ -52,7 +53,6 @@ impl Tokenry {
                 break;
             }
         }
-        cleaned.purged_secrets = self.0.store.write(move |tx| cleanup::purge_retired(tx, cutoff))?;
         Ok(cleaned)
     }
 

@@ -17,7 +17,7 @@ pub(crate) struct Grant<'g> {
 impl Grant<'_> {
     /// Refuses `after` if it grants more than the caller may give. `before` is the token as it is stored, if it is.
     ///
-    /// A person gives what the owner's role may hold. A token gives only what it has itself: it cannot add anything to
+    /// A person gives what the owner's role may hold and they may do themselves. A token gives only what it has itself: it cannot add anything to
     /// a token that is there, and gets the secret only of one that has no more rights, time or addresses than itself.
     pub(crate) fn check(&self, before: Option<&Token>, after: &Token) -> Result<(), Denial> {
         // SECURITY: every attribute is named, so that a new one does not compile before it is decided whether it
@@ -50,17 +50,19 @@ impl Grant<'_> {
         self.check_scopes(before, after)?;
         let Some(own) = self.caller.token() else { return Ok(()) };
         if let Some(before) = before {
-            within(after, before, before.expires_at, &Bound::Stored)?;
+            // A new secret does not live longer than the one it replaces: lifetimes count from a secret's beginning.
+            let end = if self.reveals { self.policy.end_of(before) } else { before.expires_at };
+            within(after, before, end, &Bound::Stored)?;
         }
-        if !self.hands_out_another(before, own) {
+        if !self.hands_out_another(before) {
             return Ok(());
         }
         within(after, own, self.policy.end_of(own), &Bound::Callers)
     }
 
-    /// Whether the caller's token gets to know the secret of another.
-    fn hands_out_another(&self, before: Option<&Token>, own: &Token) -> bool {
-        self.reveals && before.is_none_or(|before| before.id != own.id)
+    /// Whether the caller gets to know the secret of a token that they did not come with.
+    fn hands_out_another(&self, before: Option<&Token>) -> bool {
+        self.reveals && before.is_none_or(|before| self.caller.token().is_none_or(|own| own.id != before.id))
     }
 
     fn check_scopes(&self, before: Option<&Token>, after: &Token) -> Result<(), Denial> {
@@ -71,26 +73,31 @@ impl Grant<'_> {
                 return Err(Denial::beyond_role(scope, &self.owner.role));
             }
         }
-        let Some(own) = self.caller.token() else { return Ok(()) };
-        let effective = self.caller.effective();
+        let Some(effective) = self.caller.effective() else { return Ok(()) };
         let resumes =
             before.is_some_and(|before| before.inactive_at.is_some()) && after.inactive_at.is_none();
-        let hands_out_another = self.hands_out_another(before, own);
+        let grows = self.hands_out_another(before) || resumes;
         let had = |scope| before.is_some_and(|before| self.catalog.includes(&before.scopes, scope));
+        // What the owner's role does not allow at all sleeps in the token, and is nobody's to give.
+        let sleeps = |scope| has(scope) && self.caller.token().is_none() && !ceiling.can_pass_on(scope);
         for scope in after.scopes.iter() {
-            let passes_on = hands_out_another || resumes || !had(scope);
-            if passes_on && !effective.is_some_and(|effective| effective.can_pass_on(scope)) {
+            if (grows || !had(scope)) && !sleeps(scope) && !effective.can_pass_on(scope) {
                 return Err(Denial::missing(scope));
             }
-            if before.is_some() && !had(scope) {
-                return Err(Denial::beyond_caller(
-                    "/scopes",
-                    "a token cannot add scopes to a token; sign in to do that",
-                ));
+            if before.is_some() && !had(scope) && self.caller.token().is_some() {
+                let detail = "a token cannot add scopes to a token; sign in to do that";
+                return Err(Denial::beyond_caller("/scopes", detail));
             }
         }
         Ok(())
     }
+}
+
+/// Whether `after` allows anything that `before` did not: then whoever has an old secret must not have it too.
+pub(crate) fn is_wider(catalog: &Catalog, after: &Token, before: &Token) -> bool {
+    after.scopes.iter().any(|scope| !catalog.includes(&before.scopes, scope))
+        || lasts_longer(after.expires_at, before.expires_at)
+        || !after.allowed_ips.is_subset_of(&before.allowed_ips)
 }
 
 /// What a token must stay within.

@@ -45,9 +45,9 @@ impl HashPool {
         Ok(Self { queue })
     }
 
-    /// Does the work some time, unless too much waits.
-    pub(crate) fn submit(&self, work: impl FnOnce() + Send + 'static) {
-        let _ = self.queue.try_send(Box::new(work));
+    /// Does the work some time; `false` if too much waits.
+    pub(crate) fn submit(&self, work: impl FnOnce() + Send + 'static) -> bool {
+        self.queue.try_send(Box::new(work)).is_ok()
     }
 
     /// Does the work and waits for it, also for a place in the queue: for callers whose thread may be blocked.

@@ -100,16 +100,21 @@ impl Tokenry {
     /// # Errors
     /// [`IssueError`].
     pub fn issue(&self, call: &Call, owner: UserId, new: NewToken) -> Result<Issued, IssueError> {
-        call.caller.require_writing()?;
+        call.caller.require_current(&tokens_write())?;
         if !call.caller.may_manage(owner) {
             return Err(IssueError::NoSuchUser);
         }
         let draft = Draft::check(&self.0.policy, &self.0.catalog, call, new)?;
         // What the unit of work decides exactly is asked before the work of a hash is done for nothing.
-        self.0.store.read(|tx| within_limits(tx, &self.0.policy, owner, call.now))?;
+        let seen = self.0.store.read(|tx| {
+            within_limits(tx, &self.0.policy, owner, call.now)?;
+            Ok::<_, IssueError>(user::find(tx, owner)?.and_then(|owner| owner.tokens_revoked_at))
+        })?;
+        // A caller was let in before that: whatever was revoked since then beats this creation.
+        let revoked_at = call.caller.user().map_or(seen, |user| user.tokens_revoked_at);
         // A taken public id is drawn again; twice in a row would be a broken random generator.
         for _ in 0..3 {
-            match self.issue_once(call, owner, &draft) {
+            match self.issue_once(call, owner, &draft, revoked_at) {
                 Err(IssueError::Store(StoreError::Conflict(_))) => {}
                 outcome => return outcome,
             }
@@ -117,7 +122,13 @@ impl Tokenry {
         Err(IssueError::Store(StoreError::Bug("public ids collide".to_owned())))
     }
 
-    fn issue_once(&self, call: &Call, owner: UserId, draft: &Draft) -> Result<Issued, IssueError> {
+    fn issue_once(
+        &self,
+        call: &Call,
+        owner: UserId,
+        draft: &Draft,
+        revoked_at: Option<UnixMillis>,
+    ) -> Result<Issued, IssueError> {
         let fresh = Fresh::generate(self)?;
         let Fresh { secret, hash, check, id_bytes } = fresh;
         let (lookup, suffix) = (secret.lookup(), secret.suffix());
@@ -127,6 +138,7 @@ impl Tokenry {
             signature: Signature::of(call),
             policy: self.0.policy.clone(),
             catalog: self.0.catalog.clone(),
+            revoked_at,
         };
         let now = call.now;
         let (token, owner) = self.0.store.write(move |tx| {
@@ -191,6 +203,8 @@ struct Unit {
     signature: Signature,
     policy: Policy,
     catalog: Catalog,
+    /// When all tokens of the owner had last been revoked when the caller was let in.
+    revoked_at: Option<UnixMillis>,
 }
 
 impl Unit {
@@ -204,7 +218,7 @@ impl Unit {
         if !self.caller.still_entitled(tx, &self.policy.horizon(now))? {
             return Err(Denial::NoLongerEntitled.into());
         }
-        if owner.tokens_revoked_at.is_some_and(|at| now <= at) {
+        if owner.tokens_revoked_at != self.revoked_at {
             return Err(IssueError::RevokedMeanwhile);
         }
         Ok(owner)

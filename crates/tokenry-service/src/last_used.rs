@@ -1,7 +1,7 @@
 //! When and from where each token was last used, written behind the answers.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -51,23 +51,32 @@ impl Tokenry {
 }
 
 fn write(store: &Store, waiting: &Waiting) {
-    let mut uses: Vec<_> = std::mem::take(&mut *locked(waiting)).into_iter().collect();
-    // Nodes that write the same tokens lock them in one order, and each only for a moment.
-    uses.sort_unstable_by_key(|(id, _)| *id);
+    let uses: Vec<_> = std::mem::take(&mut *locked(waiting)).into_iter().collect();
     for batch in uses.chunks(BATCH) {
         let rows = batch.to_vec();
         let written = store.write(move |tx| {
-            for (id, (at, ip)) in rows {
+            let ids: Vec<TokenId> = rows.iter().map(|(id, _)| *id).collect();
+            let free: HashSet<TokenId> = token::lock_free(tx, &ids)?.into_iter().collect();
+            let (free, held): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(id, _)| free.contains(id));
+            for (id, (at, ip)) in free {
                 token::mark_used(tx, id, at, ip)?;
             }
-            Ok::<(), StoreError>(())
-        });
-        if let Err(error) = written {
-            tracing::warn!(%error, tokens = batch.len(), "last uses were not written and wait");
-            let mut waiting = locked(waiting);
-            for (id, used) in batch {
-                wait(&mut waiting, *id, *used);
+            // Those that somebody changes at this moment are tried again, those that are gone are not.
+            let mut left = Vec::new();
+            for (id, used) in held {
+                if token::find(tx, id)?.is_some() {
+                    left.push((id, used));
+                }
             }
+            Ok::<_, StoreError>(left)
+        });
+        let left = written.unwrap_or_else(|error| {
+            tracing::warn!(%error, tokens = batch.len(), "last uses were not written and wait");
+            batch.to_vec()
+        });
+        let mut waiting = locked(waiting);
+        for (id, used) in left {
+            wait(&mut waiting, id, used);
         }
     }
 }

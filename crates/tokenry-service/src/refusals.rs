@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -20,7 +20,8 @@ use crate::{
 
 /// How often the counts are written. After `kill -9` at most the last interval is lost.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// How many different refusals are told apart in one interval; all further ones are counted together.
+/// How many different refusals of each kind are told apart in one interval; all further ones are counted together, so
+/// that a flood of wrong credentials does not hide who was forbidden something.
 const KINDS: usize = 256;
 
 pub(crate) struct Refusals {
@@ -59,7 +60,9 @@ impl Refusals {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let is_known = counts.contains_key(&key);
         let key = match key {
-            Key { kind, code, .. } if !is_known && counts.len() >= KINDS => {
+            Key { kind, code, .. }
+                if !is_known && counts.keys().filter(|known| known.kind == kind).count() >= KINDS =>
+            {
                 Key { kind, source: None, user_id: None, token_id: None, code }
             }
             key => key,
@@ -73,6 +76,7 @@ impl Refusals {
 impl Tokenry {
     /// Notes that a credential from `source` was refused, for the audit log; `code` names why. It returns at once.
     pub fn record_failure(&self, code: &'static str, source: Option<IpAddr>, now: UnixMillis) {
+        let source = source.map(network);
         let key = Key { kind: EventKind::RequestFailed, source, user_id: None, token_id: None, code };
         self.0.refusals.count(key, now);
     }
@@ -93,6 +97,14 @@ impl Tokenry {
             code,
         };
         self.0.refusals.count(key, now);
+    }
+}
+
+/// An IPv6 network of /64 is one source: what one customer is given.
+fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from(u128::from(ip) & !u128::from(u64::MAX)).into(),
+        ip => ip,
     }
 }
 

@@ -36,9 +36,11 @@ impl Tokenry {
     /// [`RevokeError`].
     pub fn revoke(&self, call: &Call, id: TokenId, reason: Option<Reason>) -> Result<bool, RevokeError> {
         // A token may always end itself: whoever holds a leaked one can take it out of use.
-        if call.caller.token().is_none_or(|own| own.id != id) {
-            call.caller.require(&tokens_write())?;
+        let is_own = call.caller.token().is_some_and(|own| own.id == id);
+        if !is_own {
+            call.caller.require_current(&tokens_write())?;
         }
+        let horizon = self.0.policy.horizon(call.now);
         let signature = Signature::of(call);
         let caller = call.caller.clone();
         self.0.store.write(move |tx| {
@@ -46,6 +48,9 @@ impl Tokenry {
             let token = found.ok_or(RevokeError::NotFound)?;
             // Waits for a creation with this very token that is about to commit, so that it is seen afterwards.
             user::lock(tx, token.user_id)?;
+            if !is_own && !caller.still_entitled(tx, &horizon)? {
+                return Err(Denial::NoLongerEntitled.into());
+            }
             let why = reason.as_ref().map_or(Value::Null, |reason| Value::from(reason.as_str()));
             let revocation = Revocation { at: signature.at, by: signature.actor, reason };
             let is_first = token::mark_revoked(tx, id, &revocation)?;

@@ -1,7 +1,8 @@
 //! Replace a token's secret; everything else stays as it is.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use thiserror::Error;
-use tokenry_crypto::{PlainToken, RngError};
+use tokenry_crypto::{GENESIS, PlainToken, RngError, link};
 use tokenry_domain::{
     Catalog, EventKind, Expiry, Horizon, Lifetime, Lookup, Policy, SecretCheck, SecretHash, Token, TokenId,
     UnixMillis, User,
@@ -31,7 +32,7 @@ pub struct Rotation {
     pub grace: Option<Lifetime>,
     /// Another expiry; `None` keeps it.
     pub expiry: Option<Expiry>,
-    /// Names this one request: repeated with the same name, it is refused with [`RotateError::Delivered`].
+    /// Names this one request; only its digest is kept: repeated with the same name, it is refused with [`RotateError::Delivered`].
     pub idempotency_key: Option<String>,
     /// Rotate only this version of the token.
     pub if_version: Option<i64>,
@@ -100,6 +101,15 @@ impl Tokenry {
     /// whoever has it can rotate again at once.
     pub const ROTATION_SETTLES: Lifetime = Lifetime::millis_of(500);
 
+    /// Whether a rotation of this token was asked for with this key and done: for whoever comes back with the secret
+    /// that it took out of use.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_rotation_delivered(&self, id: TokenId, idempotency_key: &str) -> Result<bool, StoreError> {
+        self.0.store.read(|tx| retired::has_key(tx, id, &digest(idempotency_key)))
+    }
+
     /// Gives a token a new secret. Every other attribute stays as it is, by construction: the row is not copied, only
     /// its secret is replaced. The old secret works for the grace, and any older one no more.
     ///
@@ -115,11 +125,11 @@ impl Tokenry {
             let token = token.ok_or(RotateError::NotFound)?;
             // Before anything else, so that a repeated request hears what became of the first.
             match &rotation.idempotency_key {
-                Some(key) if retired::has_key(tx, id, key)? => Err(RotateError::Delivered),
+                Some(key) if retired::has_key(tx, id, &digest(key))? => Err(RotateError::Delivered),
                 _ => Ok(token),
             }
         })?;
-        call.caller.require_writing()?;
+        call.caller.require_current(&tokens_write())?;
         let unit = Unit {
             policy: self.0.policy.clone(),
             catalog: self.0.catalog.clone(),
@@ -137,6 +147,14 @@ impl Tokenry {
         let (token, owner, old_works_until) = done;
         Ok(Rotated { token, owner, secret, old_works_until })
     }
+}
+
+/// How many retired secrets of one token are remembered.
+const RETIRED: i64 = 100;
+
+/// A client may take anything as its key, even something secret.
+fn digest(key: &str) -> String {
+    URL_SAFE_NO_PAD.encode(link(&GENESIS, key.as_bytes()))
 }
 
 /// What the unit of work of a rotation decides by.
@@ -163,13 +181,18 @@ impl Unit {
         if owner.is_disabled() {
             return Err(RotateError::OwnerDisabled);
         }
+        let before = token::lock(tx, id)?.ok_or(RotateError::NotFound)?;
+        let is_other_secret = before.lookup != self.seen.lookup;
+        let is_own = self.caller.token().is_some_and(|own| own.id == id);
+        if is_own && is_other_secret {
+            return Err(RotateError::Rotated);
+        }
         if !self.caller.still_entitled(tx, &self.horizon())? {
             return Err(Denial::NoLongerEntitled.into());
         }
-        let before = token::lock(tx, id)?.ok_or(RotateError::NotFound)?;
         self.admit(tx, &before)?;
         // SECURITY: compare and set. Whoever saw another secret must not take this one out of use unseen.
-        if before.lookup != self.seen.lookup {
+        if is_other_secret {
             return Err(RotateError::Rotated);
         }
         let after = self.rotated(&before, lookup, suffix)?;
@@ -188,10 +211,11 @@ impl Unit {
         if !token::replace_secret(tx, &after, hash, check)? {
             return Err(RotateError::VersionMismatch { version: before.version });
         }
-        let idempotency_key = self.rotation.idempotency_key.clone();
+        let idempotency_key = self.rotation.idempotency_key.as_deref().map(digest);
         let old =
             Retired { lookup: before.lookup, token_id: id, secret, at: now, valid_until, idempotency_key };
         retired::insert(tx, &old)?;
+        retired::forget_oldest(tx, id, RETIRED)?;
         let fields = detail([
             ("old_prefix", old.lookup.as_str().into()),
             ("old_valid_until", valid_until.to_string().into()),
@@ -204,7 +228,7 @@ impl Unit {
     /// Refuses what no new secret may be made for.
     fn admit(&self, tx: &mut Tx<'_>, before: &Token) -> Result<(), RotateError> {
         if let Some(key) = &self.rotation.idempotency_key
-            && retired::has_key(tx, before.id, key)?
+            && retired::has_key(tx, before.id, &digest(key))?
         {
             return Err(RotateError::Delivered);
         }
@@ -228,6 +252,8 @@ impl Unit {
     fn rotated(&self, before: &Token, lookup: Lookup, suffix: String) -> Result<Token, RotateError> {
         let now = self.signature.at;
         let expires_at = match self.rotation.expiry {
+            // A new secret begins a new life by the policy; only a person gives it that.
+            None if self.caller.token().is_some() => self.policy.end_of(before),
             None => before.expires_at,
             Some(asked) => {
                 let mut errors = FieldErrors::default();

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use tokenry_crypto::{JwtClaims, JwtError, JwtVerifier, SecretRng};
 use tokenry_domain::{Actor, Origin, Role, Subject, UnixMillis, User, UserId, UserName};
-use tokenry_store::{StoreError, user};
+use tokenry_store::{
+    StoreError,
+    former::{self, Former},
+    user,
+};
 
 use crate::{
     audit::Signature,
@@ -68,13 +72,18 @@ impl Tokenry {
         let mapping =
             sign_in.issuers.iter().find(|known| known.issuer == claims.issuer()).ok_or_else(unknown)?;
         let subject = format!("{}{}", mapping.subject_prefix, claims.subject().as_str());
-        let subject = Subject::parse(subject).map_err(|_| unknown())?;
-        let claimed =
-            Claimed { role: self.claimed_role(mapping, &claims), name: claimed_name(mapping, &claims) };
+        let subject = Subject::parse(subject).map_err(|_| unknown())?; // An instant ahead of us is no later than now.
+        let issued_at = claims.issued_at().map(|at| at.min(now));
+        if mapping.role_claim.is_some() && issued_at.is_none() {
+            // Nobody could tell whether such a claim is older than what is stored.
+            return Err(unknown());
+        }
+        let role = self.claimed_role(mapping, &claims);
+        let claimed = Claimed { role, name: claimed_name(mapping, &claims), issued_at };
         let found = self.0.store.read(|tx| user::find_by_subject(tx, &subject))?;
         let user = match found {
             Some(user) if user.is_disabled() => return Err(VerifyError::Rejected(Rejection::OwnerDisabled)),
-            Some(user) => self.brought_up_to_date(user, &claims, &claimed, now, origin)?,
+            Some(user) => self.brought_up_to_date(user, &claimed, now, origin)?,
             None if mapping.creates_users => {
                 self.first_seen(mapping, subject, claimed.clone(), now, origin)?
             }
@@ -127,47 +136,56 @@ impl Tokenry {
         let signature = Signature { actor: Actor::User(id), at: now, origin: origin.clone() };
         let wanted = subject.clone();
         let made = self.0.store.write(move |tx| {
-            let user = new_user(id, wanted, name, role, now);
+            // Whoever was removed does not come back with a token of before; whoever was disabled, not by themselves.
+            let is_newer = |former: Former| {
+                !former.was_disabled && claimed.issued_at.is_some_and(|issued| issued > former.gone_at)
+            };
+            if !former::find(tx, &wanted)?.is_none_or(is_newer) {
+                return Ok(None);
+            }
+            former::forget(tx, &wanted)?;
+            let user = User { claims_after: claimed.issued_at, ..new_user(id, wanted, name, role, now) };
             create(tx, &user, &signature)?;
-            Ok::<_, StoreError>(user)
+            Ok::<_, StoreError>(Some(user))
         });
+        let unknown = VerifyError::Rejected(Rejection::Unknown);
         match made {
             // Another request of the same user was faster.
             Err(StoreError::Conflict(_)) => {
                 let found = self.0.store.read(|tx| user::find_by_subject(tx, &subject))?;
-                found.ok_or(VerifyError::Rejected(Rejection::Unknown))
+                found.ok_or(unknown)
             }
-            made => Ok(made?),
+            made => made?.ok_or(unknown),
         }
     }
 
-    /// Takes over name and role from a token that was issued after the user was last changed: an older one must not
-    /// undo what was decided since.
+    /// Takes over name and role from a token that was issued after the last one that was taken over, and after the
+    /// user was last changed here: an older one must not undo what was decided since.
     fn brought_up_to_date(
         &self,
         user: User,
-        claims: &JwtClaims,
         claimed: &Claimed,
         now: UnixMillis,
         origin: &Origin,
     ) -> Result<User, VerifyError> {
-        let is_newer = claims.issued_at().is_some_and(|issued| issued > user.updated_at);
-        if !is_newer || claimed.is_of(&user) {
+        if !claimed.is_newer(&user) {
             return Ok(user);
         }
         let signature = Signature { actor: Actor::User(user.id), at: now, origin: origin.clone() };
-        let claimed = claimed.clone();
-        let seen = user.clone();
+        let (claimed, id) = (claimed.clone(), user.id);
         let changed = self.0.store.write(move |tx| {
-            let before = user::lock(tx, seen.id)?.ok_or(UserError::NotFound)?;
-            // Changed meanwhile: that decision is the newer one.
-            if before != seen {
+            let before = user::lock(tx, id)?.ok_or(UserError::NotFound)?;
+            // Another token, or somebody here, was faster.
+            if !claimed.is_newer(&before) {
                 return Ok(before);
             }
             let mut after = before.clone();
-            after.role = claimed.role.unwrap_or(after.role);
-            after.name = claimed.name.unwrap_or(after.name);
-            after.updated_at = now;
+            after.claims_after = claimed.issued_at;
+            if !claimed.is_of(&before) {
+                after.role = claimed.role.unwrap_or(after.role);
+                after.name = claimed.name.unwrap_or(after.name);
+                after.updated_at = now;
+            }
             change::store(tx, &before, &after, &signature)?;
             Ok(after)
         });
@@ -183,9 +201,15 @@ impl Tokenry {
 struct Claimed {
     role: Option<Role>,
     name: Option<UserName>,
+    issued_at: Option<UnixMillis>,
 }
 
 impl Claimed {
+    /// Whether this is the latest that is known of the user.
+    fn is_newer(&self, user: &User) -> bool {
+        self.issued_at.is_some_and(|issued| user.claims_after.is_none_or(|after| issued > after))
+    }
+
     fn is_of(&self, user: &User) -> bool {
         self.role.as_ref().is_none_or(|role| *role == user.role)
             && self.name.as_ref().is_none_or(|name| *name == user.name)

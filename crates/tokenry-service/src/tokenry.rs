@@ -30,6 +30,8 @@ pub(crate) struct Inner {
     pub(crate) hash_pool: HashPool,
     /// Makes stored hashes, of new tokens and after the settings changed, one after another.
     pub(crate) rewrites: HashPool,
+    /// Tells of retired secrets that are used.
+    pub(crate) alarms: HashPool,
     pub(crate) last_used: LastUsed,
     pub(crate) refusals: Refusals,
 }
@@ -69,6 +71,7 @@ impl Tokenry {
             proofs: Proofs::new(),
             hash_pool: HashPool::start()?,
             rewrites: HashPool::with_threads(1)?,
+            alarms: HashPool::with_threads(1)?,
             last_used: LastUsed::start(store.clone())?,
             refusals: Refusals::start(store.clone())?,
             store,
@@ -111,7 +114,7 @@ impl Tokenry {
     #[must_use]
     pub fn can_grant(&self, caller: &Caller, scope: &Scope) -> bool {
         let Some(user) = caller.user() else { return self.0.catalog.knows(scope) };
-        let own = caller.token().and_then(|_| caller.effective());
+        let own = caller.effective();
         self.0.catalog.of_tokens(&user.role).can_pass_on(scope)
             && own.is_none_or(|effective| effective.can_pass_on(scope))
     }

@@ -5,7 +5,7 @@ use thiserror::Error;
 use tokenry_domain::{
     Catalog, Description, EventKind, Expiry, Metadata, Policy, Status, Token, TokenId, TokenName, User,
 };
-use tokenry_store::{StoreError, Tx, token, user};
+use tokenry_store::{StoreError, Tx, retired, token, user};
 
 use crate::{
     audit::{Signature, detail},
@@ -13,7 +13,8 @@ use crate::{
     denial::Denial,
     draft::{checked_expiry, checked_ips, checked_scopes},
     field::{FieldError, FieldErrors},
-    grant::Grant,
+    grant::{Grant, is_wider},
+    issue::tokens_write,
     tokenry::Tokenry,
 };
 
@@ -91,7 +92,7 @@ impl Tokenry {
         id: TokenId,
         changes: TokenChanges,
     ) -> Result<(Token, User), UpdateError> {
-        call.caller.require_writing()?;
+        call.caller.require_current(&tokens_write())?;
         let unit = Unit {
             caller: call.caller.clone(),
             signature: Signature::of(call),
@@ -142,6 +143,9 @@ impl Unit {
         after.updated_at = self.signature.at;
         if !token::update(tx, &after)? {
             return Err(UpdateError::VersionMismatch { version: before.version });
+        }
+        if is_wider(&self.catalog, &after, &before) {
+            retired::end_grace(tx, id, self.signature.at)?;
         }
         self.signature.record(
             tx,

@@ -7,7 +7,7 @@ use tokenry_crypto::{RngError, SecretRng};
 use tokenry_domain::{
     EventKind, PageSize, Role, Scope, Subject, UnixMillis, User, UserId, UserName, text::TextError,
 };
-use tokenry_store::{StoreError, Tx, user};
+use tokenry_store::{StoreError, Tx, former, user};
 
 use crate::{
     audit::{Signature, detail},
@@ -94,19 +94,21 @@ impl Tokenry {
         }
     }
 
-    /// Makes a user. Whoever is no operator can only give a role that holds nothing more than their own.
+    /// Makes a user. Whoever is no operator can only give the least role, or one that allows nothing more than they may.
     ///
     /// # Errors
     /// [`UserError::SubjectTaken`] when there is one with this subject.
     pub fn create_user(&self, call: &Call, subject: &str, new: NewUser) -> Result<User, UserError> {
-        call.caller.require(&admin_scope("write"))?;
+        call.caller.require_current(&admin_scope("write"))?;
         let subject = Subject::parse(subject).map_err(UserError::Subject)?;
         let NewUser { name, role, disabled } = new;
         let name = name.unwrap_or_else(|| subject.as_str().chars().take(UserName::MAX).collect());
         let name = UserName::parse(name).map_err(UserError::Name)?;
         let role = role.unwrap_or_else(|| self.0.catalog.default_role());
         self.known_role(&role)?;
-        self.may_give(call, &role)?;
+        if role != self.0.catalog.default_role() {
+            call.caller.may_give(&self.0.catalog, &role)?;
+        }
         let id = UserId::new(call.now, SecretRng::os().bytes()?);
         let (signature, caller) = (Signature::of(call), call.caller.clone());
         let horizon = self.0.policy.horizon(call.now);
@@ -120,6 +122,7 @@ impl Tokenry {
             if user::find_by_subject(tx, &subject)?.is_some() {
                 return Err(UserError::SubjectTaken);
             }
+            former::forget(tx, &subject)?;
             let mut user = new_user(id, subject, name, role, signature.at);
             user.disabled_at = disabled.then_some(signature.at);
             create(tx, &user, &signature)?;
@@ -182,14 +185,6 @@ impl Tokenry {
         let known = self.0.catalog.roles().map(Role::as_str).collect::<Vec<_>>().join(", ");
         Err(UserError::NoSuchRole { role: role.clone(), known })
     }
-
-    /// Nobody but an operator gives a role, or changes someone with a role, that holds more than their own.
-    pub(crate) fn may_give(&self, call: &Call, role: &Role) -> Result<(), Denial> {
-        match call.caller.user() {
-            Some(user) if !self.0.catalog.can_give(&user.role, role) => Err(Denial::beyond_own_role(role)),
-            _ => Ok(()),
-        }
-    }
 }
 
 /// The scope that administration needs.
@@ -205,6 +200,7 @@ pub(crate) fn new_user(id: UserId, subject: Subject, name: UserName, role: Role,
         role,
         disabled_at: None,
         tokens_revoked_at: None,
+        claims_after: None,
         created_at: now,
         updated_at: now,
     }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 use tokenry_crypto::{ParseError, PlainToken, UnreadableHash};
-use tokenry_domain::{Effective, Horizon, Scope, ScopeSet, Status, Token, UnixMillis, User};
+use tokenry_domain::{Effective, Horizon, Scope, ScopeSet, Status, Token, TokenId, UnixMillis, User};
 use tokenry_store::{Credential, StoreError};
 
 use self::proof::Proven;
@@ -101,6 +101,9 @@ pub enum Rejection {
     /// The right secret of a token that was ended.
     #[error("revoked")]
     Revoked,
+    /// The right secret of this token until it was rotated, after its grace.
+    #[error("rotated")]
+    Rotated(TokenId),
     /// The right secret of a token that is paused.
     #[error("inactive")]
     Inactive,

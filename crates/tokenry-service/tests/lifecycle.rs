@@ -5,7 +5,7 @@ mod common;
 
 use common::{at, issue, new, operator, service, settings, user, verify};
 use tokenry_service::{
-    Catalog, Cleaned, Expiry, Lifetime, NewToken, PageQuery, Policy, PolicyImpact, Rejection, Rotation,
+    Call, Catalog, Cleaned, Expiry, Lifetime, NewToken, PageQuery, Policy, PolicyImpact, Rejection, Rotation,
     Settings, Status, Token, TokenChanges, TokenFilter, Tokenry, UpdateError, VerifyError,
     catalog::{Definition, RoleDefinition},
 };
@@ -23,6 +23,13 @@ fn is_expired(tokenry: &Tokenry, text: &str, seconds: i64) -> bool {
         Ok(_) => false,
         Err(VerifyError::Rejected(Rejection::Expired)) => true,
         Err(error) => panic!("{error}"),
+    }
+}
+
+fn rejection(outcome: Result<tokenry_service::VerifiedToken, VerifyError>) -> Option<Rejection> {
+    match outcome {
+        Err(VerifyError::Rejected(rejection)) => Some(rejection),
+        _ => None,
     }
 }
 
@@ -132,7 +139,7 @@ each_backend!(a_cleanup_tells_of_each_expiry_once_and_removes_what_is_long_dead,
     let soon = tokenry.issue(&operator(0), alice.id, soon).unwrap().token;
     let (revoked, _) = issue(&tokenry, &alice, &[]);
     tokenry.revoke(&operator(1), revoked.id, None).unwrap();
-    let (live, _) = issue(&tokenry, &alice, &[]);
+    let (live, live_text) = issue(&tokenry, &alice, &[]);
     tokenry.rotate(&operator(2), live.id, Rotation::default()).unwrap();
     assert_eq!(tokenry.cleanup(&operator(10)).unwrap(), Cleaned::default());
     let told: usize = std::thread::scope(|scope| {
@@ -144,9 +151,35 @@ each_backend!(a_cleanup_tells_of_each_expiry_once_and_removes_what_is_long_dead,
     assert_eq!(tokenry.cleanup(&operator(2 * DAY)).unwrap(), Cleaned::default());
     assert!(tokenry.find(&operator(29 * DAY), soon.id).is_ok(), "dead tokens stay listed");
     let cleaned = tokenry.cleanup(&operator(31 * DAY + 10)).unwrap();
-    assert_eq!(cleaned, Cleaned { expired: 0, purged_tokens: 2, purged_secrets: 1 });
+    assert_eq!(cleaned, Cleaned { expired: 0, purged_tokens: 2 });
     assert!(
         tokenry.find(&operator(31 * DAY), soon.id).is_err()
             && tokenry.find(&operator(31 * DAY), live.id).is_ok()
     );
+    let stolen = rejection(verify(&tokenry, &live_text, 31 * DAY));
+    assert!(
+        matches!(stolen, Some(Rejection::Rotated(_))),
+        "the old secret of a living token is not forgotten"
+    );
+});
+
+each_backend!(a_token_cannot_stretch_its_life_by_rotating_itself, |db| {
+    let ten_days = Policy { allow_never: true, max_lifetime: Some(Lifetime::days(10)), ..Policy::default() };
+    let generous = under(db, free());
+    let alice = user(&generous, "alice", "user");
+    let (endless, mut text) = issue(&generous, &alice, &["tokens:write"]);
+    let tight = under(db, ten_days);
+    for day in [3, 6, 9] {
+        let call = common::with_token(&tight, &text, day * DAY);
+        let rotated = tight.rotate(&call, endless.id, Rotation::default()).unwrap();
+        assert_eq!(tight.policy().end_of(&rotated.token), Some(at(10 * DAY)), "day {day}");
+        text = rotated.secret.reveal_once().to_string();
+    }
+    let longer = Rotation { expiry: Some(Expiry::In(Lifetime::days(10))), ..Rotation::default() };
+    let outcome = tight.rotate(&common::with_token(&tight, &text, 9 * DAY), endless.id, longer.clone());
+    assert!(outcome.is_err(), "not even when it asks");
+    assert!(is_expired(&tight, &text, 10 * DAY));
+    let person = Call::new(tight.vouch(alice).unwrap(), at(9 * DAY + 1));
+    let renewed = tight.rotate(&person, endless.id, longer).unwrap();
+    assert_eq!(renewed.token.expires_at, Some(at(19 * DAY + 1)), "a person renews it");
 });

@@ -5,8 +5,8 @@ mod common;
 
 use common::{at, issue, new, operator, service, settings, user, verify, with_token};
 use tokenry_service::{
-    Call, Denial, Expiry, Lifetime, NewToken, Policy, Rejection, Reuse, RotateError, Rotated, Rotation,
-    Switch, Token, TokenChanges, TokenId, Tokenry, VerifyError,
+    Call, Denial, Expiry, Lifetime, NewToken, NewUser, Policy, Rejection, Reuse, RotateError, Rotated,
+    Rotation, Switch, Token, TokenChanges, TokenId, Tokenry, UserError, VerifyError,
 };
 use tokenry_store::audit::{self, AuditFilter};
 use tokenry_testkit::{TestDatabase, each_backend};
@@ -62,7 +62,7 @@ each_backend!(a_rotated_token_keeps_everything_but_its_secret, |db| {
     assert!(tokenry.verify_blocking(text.as_bytes(), at(11), source).is_ok());
     let old = before.secret.reveal_once();
     let refused = tokenry.verify_blocking(old.as_bytes(), at(11), source);
-    assert_eq!(rejection(refused), Some(Rejection::Revoked));
+    assert_eq!(rejection(refused), Some(Rejection::Rotated(after.id)));
 });
 
 each_backend!(an_old_secret_works_for_its_grace_and_not_for_its_end, |db| {
@@ -71,7 +71,7 @@ each_backend!(an_old_secret_works_for_its_grace_and_not_for_its_end, |db| {
     let (_, new) = rotate(&tokenry, &operator(10), token.id, grace(60)).unwrap();
     assert!(verify(&tokenry, &old, 69).unwrap().is_retired());
     assert!(!verify(&tokenry, &new, 69).unwrap().is_retired());
-    assert_eq!(rejection(verify(&tokenry, &old, 70)), Some(Rejection::Revoked));
+    assert_eq!(rejection(verify(&tokenry, &old, 70)), Some(Rejection::Rotated(token.id)));
     assert!(verify(&tokenry, &new, 70).is_ok());
 });
 
@@ -209,9 +209,10 @@ each_backend!(
         let (token, old) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
         let (_, new) = rotate(&tokenry, &operator(10), token.id, grace(60)).unwrap();
         verify(&tokenry, &old, 20).unwrap();
-        assert_eq!(events(db), (0, 0));
+        assert!(verify(&tokenry, &old, 70).is_err());
+        assert_eq!(events(db), (0, 0), "an answer may have been lost");
         for seconds in [100, 101, 3000] {
-            assert_eq!(rejection(verify(&tokenry, &old, seconds)), Some(Rejection::Revoked));
+            assert_eq!(rejection(verify(&tokenry, &old, seconds)), Some(Rejection::Rotated(token.id)));
         }
         assert_eq!(events(db), (1, 0));
         let strict = Policy { on_reuse: Reuse::Revoke, ..Policy::default() };
@@ -222,3 +223,37 @@ each_backend!(
         assert_eq!(rejection(verify(&tokenry, &new, 3700)), Some(Rejection::Revoked));
     }
 );
+
+each_backend!(a_grace_is_the_policys_of_now_and_ends_when_the_token_gets_more, |db| {
+    let tokenry = service(db);
+    let (token, old) = issue(&tokenry, &user(&tokenry, "alice", "user"), &["a:read"]);
+    rotate(&tokenry, &operator(10), token.id, grace(3600)).unwrap();
+    let strict = Policy { max_grace: Lifetime::seconds(60), ..Policy::default() };
+    let strict = Tokenry::new(db.second_store(), settings(strict)).unwrap();
+    assert!(verify(&strict, &old, 69).is_ok() && verify(&strict, &old, 70).is_err());
+    let changes = |scopes: &[&str]| TokenChanges {
+        scopes: Some(scopes.iter().map(ToString::to_string).collect()),
+        ..TokenChanges::default()
+    };
+    tokenry.update(&operator(20), token.id, changes(&[])).unwrap();
+    assert!(verify(&tokenry, &old, 21).is_ok());
+    tokenry.update(&operator(30), token.id, changes(&["a:read"])).unwrap();
+    assert!(verify(&tokenry, &old, 31).is_err(), "whoever has the old secret must not have it too");
+});
+
+each_backend!(a_retired_secret_administers_nothing, |db| {
+    let tokenry = service(db);
+    let (root, bob) = (user(&tokenry, "root", "admin"), user(&tokenry, "bob", "user"));
+    let (token, old) = issue(&tokenry, &root, &["*"]);
+    let (other, _) = issue(&tokenry, &root, &[]);
+    rotate(&tokenry, &operator(10), token.id, grace(3600)).unwrap();
+    let call = with_token(&tokenry, &old, 20);
+    let role = tokenry_service::UserChanges::role("admin".parse().unwrap());
+    let retired = |outcome: Result<(), UserError>| matches!(outcome, Err(UserError::Denied(Denial::Retired)));
+    assert!(retired(tokenry.create_user(&call, "eve", NewUser::default()).map(|_| ())));
+    assert!(retired(tokenry.update_user(&call, bob.id, role).map(|_| ())));
+    assert!(retired(tokenry.revoke_user_tokens(&call, bob.id, None).map(|_| ())));
+    assert!(retired(tokenry.delete_user(&call, bob.id)));
+    assert!(tokenry.cleanup(&call).is_err() && tokenry.revoke(&call, other.id, None).is_err());
+    assert!(tokenry.revoke(&call, token.id, None).unwrap(), "possession is enough to end the token itself");
+});

@@ -244,3 +244,58 @@ each_backend!(a_person_by_jwt_may_widen_what_a_token_may_not, |db| {
         tokenry_service::TokenChanges { scopes: Some(vec!["admin:read".to_owned()]), ..Default::default() };
     assert!(tokenry.update(&Call::new(caller, at(13)), token.id, beyond).is_err());
 });
+
+each_backend!(a_jwt_that_is_less_than_the_stored_role_gives_no_more_than_it_has, |db| {
+    let tokenry = service(db, mapping());
+    let id = come(&tokenry, &["Staff"], 10, 11).user().unwrap().id;
+    tokenry.update_user(&operator(20), id, UserChanges::role("admin".parse().unwrap())).unwrap();
+    let weak = come(&tokenry, &["Staff"], 15, 21);
+    let call = Call::new(weak.clone(), at(21));
+    for beyond in ["*", "admin:write", "admin:read", "introspect"] {
+        let outcome = tokenry.issue(&call, id, common::new("t", &[beyond]));
+        assert!(outcome.is_err(), "{beyond}");
+        assert!(!tokenry.can_grant(&weak, &beyond.parse().unwrap()), "{beyond}");
+    }
+    let owner = tokenry.find_user(&operator(21), id).unwrap();
+    for beyond in ["*", "admin:write"] {
+        let (token, _) = issue(&tokenry, &owner, &[beyond]);
+        assert!(tokenry.rotate(&call, token.id, tokenry_service::Rotation::default()).is_err(), "{beyond}");
+    }
+    let (plain, _) = issue(&tokenry, &owner, &["a:read"]);
+    let more = tokenry_service::TokenChanges { scopes: Some(vec!["*".to_owned()]), ..Default::default() };
+    assert!(tokenry.update(&call, plain.id, more).is_err());
+    tokenry.rotate(&call, plain.id, tokenry_service::Rotation::default()).unwrap();
+    tokenry.issue(&call, id, common::new("t", &["a:write"])).unwrap();
+});
+
+each_backend!(of_two_tokens_the_one_issued_later_counts_whichever_comes_first, |db| {
+    let tokenry = service(db, mapping());
+    come(&tokenry, &["Staff"], 10, 11);
+    come(&tokenry, &["Staff"], 105, 106);
+    assert_eq!(role(&come(&tokenry, &["Root"], 100, 107)), "user", "an older token raises nobody");
+    come(&tokenry, &["Root"], 200, 208);
+    assert_eq!(role(&come(&tokenry, &["Staff"], 205, 209)), "user", "a demotion is not lost");
+    let mut undated = claims("alice", &["Root"], 300);
+    undated.as_object_mut().unwrap().remove("iat");
+    assert_eq!(rejection(sign_in(&tokenry, &signed(&undated), 301)), Rejection::Unknown);
+});
+
+each_backend!(whoever_was_removed_does_not_come_back_with_a_token_of_before, |db| {
+    let tokenry = service(db, mapping());
+    let first = come(&tokenry, &["Staff"], 10, 11).user().unwrap().id;
+    tokenry.delete_user(&operator(20), first).unwrap();
+    let old = signed(&claims("alice", &["Staff"], 15));
+    assert_eq!(rejection(sign_in(&tokenry, &old, 21)), Rejection::Unknown);
+    let again = come(&tokenry, &["Staff"], 30, 31).user().unwrap().id;
+    tokenry.update_user(&operator(40), again, UserChanges::disabled(true)).unwrap();
+    let renamed = UserChanges { subject: Some("id|former".to_owned()), ..UserChanges::default() };
+    tokenry.update_user(&operator(41), again, renamed).unwrap();
+    let newer = signed(&claims("alice", &["Staff"], 50));
+    assert_eq!(
+        rejection(sign_in(&tokenry, &newer, 51)),
+        Rejection::Unknown,
+        "disabled, and not by themselves back"
+    );
+    user(&tokenry, "id|alice", "user");
+    assert!(sign_in(&tokenry, &newer, 52).is_ok(), "an administrator lets them in again");
+});

@@ -14,6 +14,10 @@ fn role(role: &str) -> UserChanges {
     UserChanges::role(role.parse().unwrap())
 }
 
+fn subject(subject: &str) -> UserChanges {
+    UserChanges { subject: Some(subject.to_owned()), ..UserChanges::default() }
+}
+
 fn named(role: &str) -> NewUser {
     NewUser { role: Some(role.parse().unwrap()), ..NewUser::default() }
 }
@@ -59,10 +63,25 @@ each_backend!(nobody_gives_a_role_that_holds_more_than_their_own, |db| {
     let as_root = person(&tokenry, &root, 1);
     tokenry.create_user(&as_root, "eve", named("admin")).unwrap();
     tokenry.update_user(&as_root, bob.id, role("admin")).unwrap();
-    let (_, text) = issue(&tokenry, &root, &["admin:write"]);
-    let with = with_token(&tokenry, &text, 2);
-    assert!(refused(tokenry.update_user(&with, root.id, role("user"))), "not the role of its own owner");
-    tokenry.update_user(&with, bob.id, role("user")).unwrap();
+    let (_, full) = issue(&tokenry, &root, &["*"]);
+    let full = with_token(&tokenry, &full, 2);
+    assert!(refused(tokenry.update_user(&full, root.id, role("user"))), "not the role of its own owner");
+    assert!(refused(tokenry.update_user(&full, root.id, subject("other"))));
+    tokenry.update_user(&full, bob.id, role("user")).unwrap();
+    tokenry.update_user(&full, bob.id, role("admin")).unwrap();
+    tokenry.update_user(&full, bob.id, role("user")).unwrap();
+    let (_, part) = issue(&tokenry, &root, &["admin:write"]);
+    let part = with_token(&tokenry, &part, 3);
+    assert!(refused(tokenry.update_user(&part, bob.id, role("admin"))), "it may not do that itself");
+    assert!(refused(tokenry.create_user(&part, "mallory", named("admin"))));
+    assert!(refused(tokenry.update_user(&part, bob.id, subject("bobby"))));
+    tokenry.create_user(&part, "dave", named("user")).unwrap();
+    tokenry.update_user(&part, bob.id, UserChanges::disabled(true)).unwrap();
+    assert!(
+        refused(tokenry.update_user(&part, bob.id, UserChanges::disabled(false))),
+        "nor wake what it could not give"
+    );
+    tokenry.update_user(&full, bob.id, UserChanges::disabled(false)).unwrap();
     let unknown = tokenry.update_user(&as_root, bob.id, role("emperor"));
     assert!(matches!(unknown, Err(UserError::NoSuchRole { .. })));
 });
@@ -124,8 +143,15 @@ each_backend!(revoking_all_tokens_beats_those_that_are_being_made, |db| {
             let outcome = verify(&tokenry, text, 11);
             assert!(matches!(outcome, Err(VerifyError::Rejected(Rejection::Revoked))), "round {round}");
         }
-        let late = tokenry.issue(&calls[0], alice.id, new("late", &[]));
-        assert!(matches!(late, Err(IssueError::RevokedMeanwhile)), "asked for before, made after");
+        for ahead in [10, 1000] {
+            let late = Call { now: at(ahead), ..calls[0].clone() };
+            let late = tokenry.issue(&late, alice.id, new("late", &[]));
+            assert!(
+                matches!(late, Err(IssueError::RevokedMeanwhile)),
+                "let in before, whatever the clock says"
+            );
+        }
+        let alice = tokenry.find_user(&operator(11), alice.id).unwrap();
         tokenry.issue(&person(&tokenry, &alice, 11), alice.id, new("after", &[])).unwrap();
     }
 });

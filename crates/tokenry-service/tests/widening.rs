@@ -76,6 +76,9 @@ enum Step {
         user: usize,
         disabled: bool,
     },
+    WaitLong {
+        days: u32,
+    },
     Wait {
         seconds: u32,
     },
@@ -90,7 +93,7 @@ fn scopes() -> impl Strategy<Value = Vec<usize>> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let days = || prop::option::of(1..300_u32);
+    let days = || prop::option::of(1..60_u32);
     let ips = || prop::option::of(0..ADDRESSES.len());
     prop_oneof![
         4 => (by(), 0..2_usize, scopes(), days(), ips())
@@ -102,6 +105,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..2_usize, 0..ROLES.len()).prop_map(|(user, role)| Step::Role { user, role }),
         1 => (0..2_usize, any::<bool>()).prop_map(|(user, disabled)| Step::Disable { user, disabled }),
         1 => (1..100_000_u32).prop_map(|seconds| Step::Wait { seconds }),
+        1 => (1..40_u32).prop_map(|days| Step::WaitLong { days }),
     ]
 }
 
@@ -162,6 +166,7 @@ impl World<'_> {
                 self.change(*user, UserChanges::role(role));
             }
             Step::Disable { user, disabled } => self.change(*user, UserChanges::disabled(*disabled)),
+            Step::WaitLong { days } => self.now = self.now.checked_add(Lifetime::days(*days)).unwrap(),
             Step::Wait { seconds } => self.now = self.now.checked_add(Lifetime::seconds(*seconds)).unwrap(),
         }
         self.now = self.now.checked_add(Lifetime::seconds(1)).unwrap();
@@ -177,7 +182,7 @@ impl World<'_> {
         let new = NewToken {
             name: "t".to_owned(),
             scopes: Some(texts(scopes)),
-            expiry: days.map(|days| Expiry::In(Lifetime::days(days))),
+            expiry: Some(days.map_or(Expiry::Never, |days| Expiry::In(Lifetime::days(days)))),
             allowed_ips: ips.map(addresses),
             ..NewToken::default()
         };
@@ -228,6 +233,12 @@ impl World<'_> {
         self.tokens[index].texts.push(text.clone());
         if let Some(maker) = call.caller.verified() {
             self.is_not_wider(&issued.token, &before);
+            let policy = self.tokenry.policy();
+            let (end, bound) = (policy.end_of(&issued.token), policy.end_of(&before));
+            assert!(
+                bound.is_none_or(|bound| end.is_some_and(|end| end <= bound)),
+                "a new secret lives longer"
+            );
             if let (true, Some(verified)) = (maker.token().id != id, self.verified(&text)) {
                 self.is_within(&issued.token, &verified, maker);
             }
@@ -313,6 +324,8 @@ fn service(db: &TestDatabase) -> Tokenry {
         hash: HashSettings { scheme: Scheme::Sha256, bcrypt_cost: 4, peppers: Vec::new() },
         policy: Policy {
             limits: Limits { max_live_tokens: None, creations_per_hour: None },
+            allow_never: true,
+            max_lifetime: Some(Lifetime::days(60)),
             max_grace: Lifetime::seconds(3600),
             on_reuse: Reuse::Record,
             ..Policy::default()

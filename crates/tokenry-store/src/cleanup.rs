@@ -7,7 +7,7 @@ use crate::{
     backend::Tx,
     error::StoreError,
     macros::on,
-    schema::{personal_access_tokens as tokens, retired_secrets},
+    schema::personal_access_tokens as tokens,
     sql_types::{IdValue, InstantValue},
     token::is_over,
 };
@@ -57,13 +57,4 @@ pub fn purge_tokens(tx: &mut Tx<'_>, cutoff: UnixMillis, limit: u16) -> Result<u
         .select(tokens::id);
     let ids: Vec<IdValue> = on!(tx, |c| dead.load(c))?;
     Ok(on!(tx, |c| diesel::delete(tokens::table.filter(tokens::id.eq_any(ids))).execute(c))?)
-}
-
-/// Removes retired secrets whose grace ended before `cutoff`.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn purge_retired(tx: &mut Tx<'_>, cutoff: UnixMillis) -> Result<usize, StoreError> {
-    let old = retired_secrets::table.filter(retired_secrets::valid_until.lt(InstantValue(cutoff)));
-    Ok(on!(tx, |c| diesel::delete(old).execute(c))?)
 }

@@ -24,6 +24,7 @@ pub mod audit;
 pub mod backend;
 pub mod cleanup;
 pub mod error;
+pub mod former;
 pub mod instance;
 pub mod live;
 pub mod migrate;

@@ -34,6 +34,8 @@ pub struct RetiredCredential {
     pub credential: Credential,
     /// The old public id.
     pub lookup: Lookup,
+    /// When it was replaced.
+    pub retired_at: UnixMillis,
     /// From this instant on the old secret is refused.
     pub valid_until: UnixMillis,
     /// When a use after that was last told.

@@ -63,6 +63,23 @@ pub fn has_key(tx: &mut Tx<'_>, token_id: TokenId, key: &str) -> Result<bool, St
     Ok(found.is_some())
 }
 
+/// Removes all but the `kept` newest retired secrets of a token.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn forget_oldest(tx: &mut Tx<'_>, token_id: TokenId, kept: i64) -> Result<usize, StoreError> {
+    let newest = retired_secrets::table
+        .filter(retired_secrets::token_id.eq(IdValue(token_id.uuid())))
+        .order(retired_secrets::retired_at.desc())
+        .limit(kept)
+        .select(retired_secrets::lookup);
+    let newest: Vec<String> = on!(tx, |c| newest.load(c))?;
+    let oldest = retired_secrets::table
+        .filter(retired_secrets::token_id.eq(IdValue(token_id.uuid())))
+        .filter(retired_secrets::lookup.ne_all(newest));
+    Ok(on!(tx, |c| diesel::delete(oldest).execute(c))?)
+}
+
 /// Ends the grace of every retired secret of a token.
 ///
 /// # Errors
@@ -119,6 +136,7 @@ pub(crate) fn credential(
             owner: user.try_into()?,
         },
         lookup: Lookup::from_stored(retired.lookup),
+        retired_at: retired.retired_at.0,
         valid_until: retired.valid_until.0,
         reused_at: instant(retired.reused_at),
     })

@@ -13,6 +13,7 @@ diesel::table! {
         created_at -> Instant,
         updated_at -> Instant,
         tokens_revoked_at -> Nullable<Instant>,
+        claims_after -> Nullable<Instant>,
     }
 }
 
@@ -96,6 +97,17 @@ diesel::table! {
         cursor_key -> Nullable<Binary>,
         chain_seq -> BigInt,
         chain_head -> Binary,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::Instant;
+    use diesel::sql_types::{Bool, Text};
+
+    former_subjects (subject) {
+        subject -> Text,
+        gone_at -> Instant,
+        was_disabled -> Bool,
     }
 }
 

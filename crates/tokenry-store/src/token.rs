@@ -236,6 +236,26 @@ pub fn replace_hash(
     Ok(on!(tx, |c| diesel::update(same).set(changes).execute(c))? == 1)
 }
 
+/// Those of these tokens that nobody holds at this moment, kept so until the unit of work ends. It never waits, so a
+/// unit that keeps many tokens cannot be part of a deadlock.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn lock_free(tx: &mut Tx<'_>, ids: &[TokenId]) -> Result<Vec<TokenId>, StoreError> {
+    match tx {
+        // The unit is the only writer already.
+        #[cfg(feature = "sqlite")]
+        Tx::Sqlite(_) => Ok(ids.to_vec()),
+        #[cfg(feature = "postgres")]
+        Tx::Postgres(c) => {
+            let wanted: Vec<IdValue> = ids.iter().map(|id| IdValue(id.uuid())).collect();
+            let query = tokens::table.filter(tokens::id.eq_any(wanted)).select(tokens::id);
+            let free: Vec<IdValue> = query.for_update().skip_locked().load(&mut **c)?;
+            Ok(free.into_iter().map(|IdValue(id)| TokenId::from_uuid(id)).collect())
+        }
+    }
+}
+
 /// Notes that a token was used; an older use never overwrites a newer one.
 ///
 /// # Errors

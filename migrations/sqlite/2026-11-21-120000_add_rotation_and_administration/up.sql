@@ -1,6 +1,9 @@
 -- A creation that was under way when all tokens of its owner were revoked is refused.
 ALTER TABLE users ADD COLUMN tokens_revoked_at INTEGER;
 
+-- Claims that an issuer made at this instant or before change nothing any more.
+ALTER TABLE users ADD COLUMN claims_after INTEGER;
+
 -- When the present secret was made: what lifetimes count from. SQLite wants a default for the rows there are.
 ALTER TABLE personal_access_tokens ADD COLUMN secret_at INTEGER NOT NULL DEFAULT 0;
 UPDATE personal_access_tokens SET secret_at = created_at;
@@ -14,3 +17,10 @@ ALTER TABLE retired_secrets ADD COLUMN reused_at INTEGER;
 CREATE UNIQUE INDEX retired_secrets_by_key ON retired_secrets (token_id, idempotency_key);
 
 CREATE INDEX audit_events_by_time ON audit_events (at, seq);
+
+-- Subjects whose users were removed or renamed: a JWT of before does not bring them back.
+CREATE TABLE former_subjects (
+    subject TEXT NOT NULL PRIMARY KEY,
+    gone_at INTEGER NOT NULL,
+    was_disabled INTEGER NOT NULL
+) STRICT;

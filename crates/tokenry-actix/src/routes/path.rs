@@ -5,7 +5,7 @@ use std::str::FromStr;
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
-    http::header::{HeaderValue, IF_MATCH},
+    http::header::{HeaderMap, HeaderValue, IF_MATCH},
 };
 
 use crate::error::ApiError;
@@ -63,13 +63,17 @@ impl FromRequest for IdempotencyKey {
     type Future = std::future::Ready<Result<Self, ApiError>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let mut values = req.headers().get_all("idempotency-key");
-        let key = match (values.next(), values.next()) {
-            (None, _) => Ok(Self(None)),
-            (Some(value), None) => key(value).map(|key| Self(Some(key))),
-            (Some(_), Some(_)) => Err(one_key()),
-        };
-        std::future::ready(key)
+        std::future::ready(idempotency_key(req.headers()).map(Self))
+    }
+}
+
+/// The key that a request bears, if it bears one.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut values = headers.get_all("idempotency-key");
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => key(value).map(Some),
+        (Some(_), Some(_)) => Err(one_key()),
     }
 }
 

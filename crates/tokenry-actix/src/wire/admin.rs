@@ -180,14 +180,12 @@ pub struct Cleaned {
     expired: usize,
     /// Dead tokens that were removed.
     purged_tokens: usize,
-    /// Secrets replaced by rotations that were removed.
-    purged_secrets: usize,
 }
 
 impl From<tokenry_service::Cleaned> for Cleaned {
     fn from(cleaned: tokenry_service::Cleaned) -> Self {
-        let tokenry_service::Cleaned { expired, purged_tokens, purged_secrets } = cleaned;
-        Self { expired, purged_tokens, purged_secrets }
+        let tokenry_service::Cleaned { expired, purged_tokens } = cleaned;
+        Self { expired, purged_tokens }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use tokenry_actix::{
     routes::ROUTES,
-    tokenry::{NewToken, Rotation, Token, User, UserChanges, UserId},
+    tokenry::{Lifetime, NewToken, Rotation, Token, User, UserChanges, UserId},
 };
 use tokenry_testkit::{TestDatabase, each_backend};
 
@@ -24,12 +24,18 @@ enum By {
     FullToken,
     /// The old secret of a full token of alice, within its grace after a rotation.
     RetiredToken,
+    /// The same of an administrator.
+    RetiredAdminToken,
     /// A token with every scope of an administrator who was made a user.
     ExAdminToken,
     /// A full token of an administrator.
     AdminToken,
+    /// A token of an administrator that may administer and nothing else.
+    AdminOnlyToken,
     /// alice, by JWT.
     UserJwt,
+    /// An administrator whose JWT says that they are a user.
+    WeakJwt,
     /// An administrator, by JWT.
     AdminJwt,
     /// A full token of somebody who is disabled.
@@ -40,15 +46,18 @@ enum By {
     OtherToken,
 }
 
-const CALLERS: [By; 12] = [
+const CALLERS: [By; 15] = [
     By::None,
     By::ReadToken,
     By::WriteToken,
     By::FullToken,
     By::RetiredToken,
+    By::RetiredAdminToken,
     By::ExAdminToken,
     By::AdminToken,
+    By::AdminOnlyToken,
     By::UserJwt,
+    By::WeakJwt,
     By::AdminJwt,
     By::DisabledToken,
     By::DisabledJwt,
@@ -71,7 +80,7 @@ struct Row {
     body: &'static str,
     target: Target,
     /// The status for each of [`CALLERS`].
-    statuses: [u16; 12],
+    statuses: [u16; 15],
 }
 
 const fn row(
@@ -79,50 +88,58 @@ const fn row(
     path: &'static str,
     body: &'static str,
     target: Target,
-    statuses: [u16; 12],
+    statuses: [u16; 15],
 ) -> Row {
     Row { method, path, body, target, statuses }
 }
 
 use Target::{Nothing, Token as OwnToken, User as AUser};
 
-const PUBLIC: [u16; 12] = [200; 12];
-/// Only administrators, who answer with `$ok`.
+const PUBLIC: [u16; 15] = [200; 15];
+/// Only administrators, who are answered with `$ok`; an old secret of theirs with `$retired`.
 macro_rules! admin {
-    ($ok:literal) => {
-        //  none read write full retired ex  admin userJ adminJ disab disabJ other
-        [401, 403, 403, 403, 403, 403, $ok, 403, $ok, 401, 401, 403]
+    ($ok:literal, $retired:literal) => {
+        //  none read write full ret  retAdm exAdm admin only userJ weak admJ disab disJ other
+        [401, 403, 403, 403, 403, $retired, 403, $ok, $ok, 403, 403, $ok, 401, 401, 403]
     };
 }
 
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
-    //                                                        none read write full retir ex  admin userJ admJ disab disJ other
     row("GET", "/healthz", "", Nothing, PUBLIC),
     row("GET", "/readyz", "", Nothing, PUBLIC),
     row("GET", "/openapi.json", "", Nothing, PUBLIC),
-    row("GET", "/api/v1/me", "", Nothing,                     [401, 200, 200, 200, 200, 200, 200, 200, 200, 401, 401, 200]),
-    row("GET", "/api/v1/scopes", "", Nothing,                 [401, 200, 200, 200, 200, 200, 200, 200, 200, 401, 401, 200]),
-    row("GET", "/api/v1/token", "", Nothing,                  [401, 200, 200, 200, 200, 200, 200, 403, 403, 401, 401, 200]),
-    row("DELETE", "/api/v1/token", "", Nothing,               [401, 204, 204, 204, 204, 204, 204, 403, 403, 401, 401, 204]),
-    row("GET", "/api/v1/tokens", "", Nothing,                 [401, 200, 200, 200, 200, 200, 200, 200, 200, 401, 401, 200]),
+    //         none read write full ret retAdm exAdm admin only userJ weak admJ disab disJ other
+    row("GET", "/api/v1/me", "", Nothing,
+              [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 401, 401, 200]),
+    row("GET", "/api/v1/scopes", "", Nothing,
+              [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 401, 401, 200]),
+    row("GET", "/api/v1/token", "", Nothing,
+              [401, 200, 200, 200, 200, 200, 200, 200, 200, 403, 403, 403, 401, 401, 200]),
+    row("DELETE", "/api/v1/token", "", Nothing,
+              [401, 204, 204, 204, 204, 204, 204, 204, 204, 403, 403, 403, 401, 401, 204]),
+    row("GET", "/api/v1/tokens", "", Nothing,
+              [401, 200, 200, 200, 200, 200, 200, 200, 403, 200, 200, 200, 401, 401, 200]),
     row("POST", "/api/v1/tokens", r#"{"name":"new"}"#, Nothing,
-                                                              [401, 403, 201, 201, 403, 201, 201, 201, 201, 401, 401, 201]),
-    row("GET", "/api/v1/tokens/{id}", "", OwnToken,           [401, 200, 200, 200, 200, 404, 404, 200, 404, 401, 401, 404]),
+              [401, 403, 201, 201, 403, 403, 201, 201, 403, 201, 201, 201, 401, 401, 201]),
+    row("GET", "/api/v1/tokens/{id}", "", OwnToken,
+              [401, 200, 200, 200, 200, 404, 404, 404, 403, 200, 404, 404, 401, 401, 404]),
     row("PATCH", "/api/v1/tokens/{id}", r#"{"name":"new"}"#, OwnToken,
-                                                              [401, 403, 200, 200, 403, 404, 404, 200, 404, 401, 401, 404]),
-    row("DELETE", "/api/v1/tokens/{id}", "", OwnToken,        [401, 403, 204, 204, 204, 404, 404, 204, 404, 401, 401, 404]),
-    row("POST", "/api/v1/tokens/{id}/rotate", "", OwnToken,   [401, 403, 200, 200, 403, 404, 404, 200, 404, 401, 401, 404]),
-    row("GET", "/api/v1/users", "", Nothing, admin!(200)),
-    row("POST", "/api/v1/users", r#"{"subject":"new"}"#, Nothing, admin!(201)),
-    row("GET", "/api/v1/users/{id}", "", AUser, admin!(200)),
-    row("PATCH", "/api/v1/users/{id}", r#"{"name":"new"}"#, AUser, admin!(200)),
-    row("DELETE", "/api/v1/users/{id}", "", AUser, admin!(204)),
-    row("GET", "/api/v1/users/{id}/tokens", "", AUser, admin!(200)),
-    row("POST", "/api/v1/users/{id}/revoke-tokens", "", AUser, admin!(200)),
-    row("GET", "/api/v1/admin/tokens", "", Nothing, admin!(200)),
-    row("POST", "/api/v1/admin/cleanup", "", Nothing, admin!(200)),
-    row("GET", "/api/v1/audit", "", Nothing, admin!(200)),
+              [401, 403, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404]),
+    row("DELETE", "/api/v1/tokens/{id}", "", OwnToken,
+              [401, 403, 204, 204, 403, 403, 404, 404, 403, 204, 404, 404, 401, 401, 404]),
+    row("POST", "/api/v1/tokens/{id}/rotate", "", OwnToken,
+              [401, 403, 200, 200, 403, 404, 404, 404, 403, 200, 404, 404, 401, 401, 404]),
+    row("GET", "/api/v1/users", "", Nothing, admin!(200, 200)),
+    row("POST", "/api/v1/users", r#"{"subject":"new"}"#, Nothing, admin!(201, 403)),
+    row("GET", "/api/v1/users/{id}", "", AUser, admin!(200, 200)),
+    row("PATCH", "/api/v1/users/{id}", r#"{"name":"new"}"#, AUser, admin!(200, 403)),
+    row("DELETE", "/api/v1/users/{id}", "", AUser, admin!(204, 403)),
+    row("GET", "/api/v1/users/{id}/tokens", "", AUser, admin!(200, 200)),
+    row("POST", "/api/v1/users/{id}/revoke-tokens", "", AUser, admin!(200, 403)),
+    row("GET", "/api/v1/admin/tokens", "", Nothing, admin!(200, 200)),
+    row("POST", "/api/v1/admin/cleanup", "", Nothing, admin!(200, 403)),
+    row("GET", "/api/v1/audit", "", Nothing, admin!(200, 200)),
 ];
 
 /// A route without a row does not compile, nor does a row without a route.
@@ -193,6 +210,14 @@ impl<'a> Cell<'a> {
         (issued.token, issued.secret.reveal_once().to_string())
     }
 
+    /// The old secret of a full token, which was rotated.
+    fn retired(&self, owner: &User) -> String {
+        let (token, text) = self.token(owner, &["*"]);
+        let rotation = Rotation { grace: Some(Lifetime::seconds(600)), ..Rotation::default() };
+        self.api.tokenry.rotate(&self.api.operator(), token.id, rotation).unwrap();
+        text
+    }
+
     /// A credential of the caller, made after everything else so that it is not shorter-lived than its targets.
     fn credential(&self, by: By) -> String {
         let (tokenry, operator) = (&self.api.tokenry, self.api.operator());
@@ -202,12 +227,8 @@ impl<'a> Cell<'a> {
             By::ReadToken => self.token(&self.alice, &["tokens:read"]).1,
             By::WriteToken => self.token(&self.alice, &["tokens:write"]).1,
             By::FullToken => self.token(&self.alice, &["*"]).1,
-            By::RetiredToken => {
-                let (token, text) = self.token(&self.alice, &["*"]);
-                let grace = Some(tokenry_actix::tokenry::Lifetime::seconds(600));
-                tokenry.rotate(&operator, token.id, Rotation { grace, ..Rotation::default() }).unwrap();
-                text
-            }
+            By::RetiredToken => self.retired(&self.alice),
+            By::RetiredAdminToken => self.retired(&self.with_role("retired", "admin")),
             By::ExAdminToken => {
                 let user = self.with_role("former", "admin");
                 let (_, text) = self.token(&user, &["*", "admin:admin", "tokens:admin", "introspect"]);
@@ -215,6 +236,8 @@ impl<'a> Cell<'a> {
                 text
             }
             By::AdminToken => self.token(&self.with_role("root", "admin"), &["*"]).1,
+            By::AdminOnlyToken => self.token(&self.with_role("root", "admin"), &["admin:write"]).1,
+            By::WeakJwt => jwt::of(self.with_role("weak", "admin").subject.as_str(), "user"),
             By::UserJwt => jwt::of(self.alice.subject.as_str(), "user"),
             By::AdminJwt => jwt::of(&self.subject("chief"), "admin"),
             By::DisabledToken => {
@@ -259,14 +282,9 @@ impl<'a> Cell<'a> {
             (_, 200..=299) => "",
             (By::None, 401) => "authentication_required",
             (By::DisabledToken | By::DisabledJwt, 401) => "user_disabled",
-            (By::UserJwt | By::AdminJwt, 403) if row.path == "/api/v1/token" => "forbidden",
-            (By::RetiredToken, 403)
-                if row.path.contains("tokens")
-                    && !row.path.contains("users")
-                    && !row.path.contains("admin") =>
-            {
-                "forbidden"
-            }
+            (By::UserJwt | By::WeakJwt | By::AdminJwt, 403) if row.path == "/api/v1/token" => "forbidden",
+            (By::RetiredAdminToken, 403) => "forbidden",
+            (By::RetiredToken, 403) if row.path.starts_with("/api/v1/tokens") => "forbidden",
             (_, 403) => "insufficient_scope",
             (_, 404) => "not_found",
             _ => panic!("{cell}: no such status"),
@@ -337,6 +355,15 @@ each_backend!(every_route_answers_the_token_of_a_disabled_user_as_the_matrix_say
 });
 each_backend!(every_route_answers_a_disabled_user_by_jwt_as_the_matrix_says, |db| {
     column(db, By::DisabledJwt);
+});
+each_backend!(every_route_answers_a_retired_secret_of_an_admin_as_the_matrix_says, |db| {
+    column(db, By::RetiredAdminToken);
+});
+each_backend!(every_route_answers_a_token_that_only_administers_as_the_matrix_says, |db| {
+    column(db, By::AdminOnlyToken);
+});
+each_backend!(every_route_answers_a_jwt_below_the_stored_role_as_the_matrix_says, |db| {
+    column(db, By::WeakJwt);
 });
 each_backend!(every_route_answers_another_users_token_as_the_matrix_says, |db| {
     column(db, By::OtherToken);

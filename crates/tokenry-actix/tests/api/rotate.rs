@@ -90,3 +90,21 @@ each_backend!(dead_tokens_are_not_rotated, |db| {
     assert_eq!(api.call("DELETE", &format!("/api/v1/tokens/{id}"), &api.root).status, 204);
     api.call("POST", &format!("/api/v1/tokens/{id}/rotate"), &api.root).is_problem(409, "conflict");
 });
+
+each_backend!(a_token_that_rotates_itself_and_asks_again_hears_that_its_secret_was_delivered, |db| {
+    let api = Api::new(db);
+    let (created, own) = api.create(&api.root, &json!({"name": "ci", "scopes": ["tokens:write"]}));
+    let (other, _) = api.create(&api.root, &json!({"name": "other"}));
+    let path = |token: &serde_json::Value| format!("/api/v1/tokens/{}/rotate", token["id"].as_str().unwrap());
+    let ask =
+        |path: &str, key: &str| api.send(request("POST", path, &own).insert_header(("idempotency-key", key)));
+    let answer = ask(&path(&created), "k-1");
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let new = answer.json()["token"].as_str().unwrap().to_owned();
+    let problem = ask(&path(&created), "k-1").is_problem(409, "conflict");
+    assert!(problem["detail"].as_str().unwrap().contains("delivered"));
+    ask(&path(&created), "k-2").is_problem(401, "revoked_token");
+    ask(&path(&other), "k-1").is_problem(401, "revoked_token");
+    api.call("GET", "/api/v1/me", &own).is_problem(401, "revoked_token");
+    assert!(works(&api, &new));
+});

@@ -67,8 +67,8 @@ impl JwtClaims {
         self.find(claim)?.as_str()
     }
 
-    /// The texts of a claim that is a text or an array of texts; other items are left out. `realm_access.roles` is the
-    /// claim of that very name or, if there is none, `roles` of the object `realm_access`.
+    /// The texts of a claim that is a text or an array of texts; other items are left out. `realm_access.roles` is
+    /// `roles` of the object `realm_access`.
     #[must_use]
     pub fn texts(&self, claim: &str) -> Vec<&str> {
         match self.find(claim) {
@@ -78,10 +78,12 @@ impl JwtClaims {
         }
     }
 
-    /// A claim by its name or path. Names may have dots themselves: `https://example.com/roles`.
+    /// A claim by its path; a name in the form of an URL, such as `https://example.com/roles`, is no path.
+    ///
+    /// SECURITY: never both. Where users can add claims of their own, one called like a path must not stand in for it.
     fn find(&self, claim: &str) -> Option<&Value> {
-        if let Some(value) = self.all.get(claim) {
-            return Some(value);
+        if claim.contains("://") {
+            return self.all.get(claim);
         }
         let mut names = claim.split('.');
         let first = self.all.get(names.next()?)?;

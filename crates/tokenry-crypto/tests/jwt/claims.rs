@@ -181,7 +181,7 @@ fn claims_are_found_by_name_or_path() {
         ("realm_access.roles", vec!["admin"]),
         ("realm_access.deep.er", vec!["x"]),
         ("https://example.com/roles", vec!["named"]),
-        ("a.b", vec!["name"]),
+        ("a.b", vec!["path"]),
         ("realm_access", vec![]),
         ("realm_access.", vec![]),
         ("realm_access..roles", vec![]),

@@ -84,11 +84,22 @@ pub struct Effective {
     held: ScopeSet,
     ceiling: Arc<Ceiling>,
     withheld: Arc<ScopeSet>,
+    /// Whether this is less than what the role of the owner allows: then `*`, which means all of that, is not theirs to
+    /// give.
+    is_part: bool,
 }
 
 impl Effective {
     pub(super) fn new(held: ScopeSet, ceiling: Arc<Ceiling>, withheld: Arc<ScopeSet>) -> Self {
-        Self { held, ceiling, withheld }
+        Self { held, ceiling, withheld, is_part: false }
+    }
+
+    /// Whether everything that `ceiling` allows is granted.
+    pub(super) fn covers(&self, ceiling: &Ceiling) -> bool {
+        match &ceiling.rule {
+            Rule::Listed(scopes) => scopes.iter().all(|scope| self.grants(scope)),
+            _ => !self.is_part && self.held.contains(&Scope::All) && self.ceiling.includes(ceiling),
+        }
     }
 
     /// Whether `wanted` is granted. `*` is granted only to someone who holds it under a role without a ceiling.
@@ -112,12 +123,13 @@ impl Effective {
     pub fn can_pass_on(&self, scope: &Scope) -> bool {
         self.grants(scope)
             || (*scope == Scope::All
+                && !self.is_part
                 && self.held.contains(&Scope::All)
                 && !self.ceiling.is_nothing()
                 && !self.withheld.contains(&Scope::All))
     }
 
-    /// What both grant.
+    /// What both grant. It is a part of what either allows: `*` cannot be passed on from it.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         // Of two ceilings one usually includes the other; otherwise what can be named of the one is held below the other.
@@ -127,10 +139,10 @@ impl Effective {
             && upper.withheld.is_empty()
             && upper.ceiling.includes(&lower.ceiling)
         {
-            return lower.clone();
+            return Self { is_part: true, ..lower.clone() };
         }
         let held = lower.to_set().iter().filter(|scope| upper.grants(scope)).cloned().collect();
-        Self { held, ..lower.clone() }
+        Self { held, is_part: true, ..lower.clone() }
     }
 
     /// The rights as scopes, to show. `*` is listed only where nothing is above it: under a lower role a reader could

@@ -202,20 +202,28 @@ fn what_is_withheld_from_tokens_is_left_to_people() {
 }
 
 #[test]
-fn a_role_is_given_only_by_someone_who_has_all_of_it() {
+fn a_role_is_covered_only_by_someone_who_has_all_of_it() {
     let catalog = Catalog::define(&closed()).unwrap();
     let open = Catalog::open();
-    for (catalog, giver, role, may) in [
-        (&catalog, "owner", "member", true),
-        (&catalog, "member", "guest", true),
-        (&catalog, "member", "owner", false),
-        (&catalog, "guest", "member", false),
-        (&catalog, "guest", "guest", true),
-        (&open, "admin", "user", true),
-        (&open, "user", "admin", false),
+    for (catalog, giver, held, role, covers) in [
+        (&catalog, "owner", "*", "member", true),
+        (&catalog, "owner", "*", "owner", true),
+        (&catalog, "owner", "repos:write", "guest", true),
+        (&catalog, "owner", "repos:write", "member", false),
+        (&catalog, "member", "*", "guest", true),
+        (&catalog, "member", "*", "owner", false),
+        (&catalog, "guest", "*", "member", false),
+        (&open, "admin", "*", "user", true),
+        (&open, "admin", "*", "admin", true),
+        (&open, "admin", "admin:admin", "user", false),
+        (&open, "user", "*", "admin", false),
+        (&open, "user", "*", "user", true),
     ] {
-        assert_eq!(catalog.can_give(&giver.parse().unwrap(), &role.parse().unwrap()), may, "{giver} {role}");
+        let rights = catalog.effective(&set(&[held]), &giver.parse().unwrap());
+        assert_eq!(catalog.covers(&rights, &role.parse().unwrap()), covers, "{giver} {held} {role}");
     }
+    assert!(catalog.is_within(&"guest".parse().unwrap(), &"member".parse().unwrap()));
+    assert!(!catalog.is_within(&"owner".parse().unwrap(), &"member".parse().unwrap()));
 }
 
 #[test]
@@ -225,6 +233,7 @@ fn of_two_rights_the_common_part_is_left() {
     for (a, b) in [("member", "owner"), ("owner", "member")] {
         let both = role(a).intersection(&role(b));
         assert!(both.grants(&"model:tune".parse().unwrap()) && !both.grants(&"model:own".parse().unwrap()));
+        assert!(!both.can_pass_on(&Scope::All) && both.can_pass_on(&"model:tune".parse().unwrap()));
     }
     let both = role("member").intersection(&role("guest"));
     assert_eq!(both.to_set().to_texts(), ["repos:read"]);

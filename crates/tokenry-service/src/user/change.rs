@@ -1,8 +1,14 @@
 //! Change, disable and remove users, and end all their tokens.
 
 use serde_json::{Map, Value};
-use tokenry_domain::{EventKind, Reason, Revocation, Role, Subject, User, UserId, UserName};
-use tokenry_store::{StoreError, Tx, token, user};
+use tokenry_domain::{
+    Catalog, EventKind, Lifetime, Reason, Revocation, Role, Subject, User, UserId, UserName,
+};
+use tokenry_store::{
+    StoreError, Tx,
+    former::{self, Former},
+    token, user,
+};
 
 use super::{UserError, admin_scope};
 use crate::{
@@ -42,29 +48,23 @@ impl UserChanges {
 impl Tokenry {
     /// Changes a user, all that is asked or nothing.
     ///
-    /// Whoever is no operator changes only users, and gives only roles, that hold nothing more than their own role; a
-    /// token cannot change the role of its own owner.
+    /// Whoever is no operator changes only users whose role allows nothing more than their own. A role that is raised, a
+    /// subject that becomes somebody else's and a user who is enabled must not get more than the caller may do; and a
+    /// token cannot change the role or the subject of its own owner.
     ///
     /// # Errors
     /// [`UserError`].
     pub fn update_user(&self, call: &Call, id: UserId, changes: UserChanges) -> Result<User, UserError> {
-        call.caller.require(&admin_scope("write"))?;
+        call.caller.require_current(&admin_scope("write"))?;
         if let Some(role) = &changes.role {
             self.known_role(role)?;
-            self.may_give(call, role)?;
         }
         let subject = changes.subject.map(Subject::parse).transpose().map_err(UserError::Subject)?;
         let name = changes.name.map(UserName::parse).transpose().map_err(UserError::Name)?;
         let (role, disabled) = (changes.role, changes.disabled);
-        let is_by_own_token = call.caller.credential() == Credential::Token
-            && call.caller.user().is_some_and(|user| user.id == id);
         let (at, signature) = (call.now, Signature::of(call));
+        let (caller, catalog) = (call.caller.clone(), self.0.catalog.clone());
         let changed = self.administer(call, id, move |tx, before| {
-            if is_by_own_token && role.as_ref().is_some_and(|role| *role != before.role) {
-                return Err(
-                    Denial::beyond_caller("/role", "a token cannot change the role of its owner").into()
-                );
-            }
             let mut after = before.clone();
             after.subject = subject.unwrap_or(after.subject);
             after.name = name.unwrap_or(after.name);
@@ -77,7 +77,10 @@ impl Tokenry {
             if after == before {
                 return Ok(after);
             }
+            may_change(&caller, &catalog, &before, &after)?;
             after.updated_at = at;
+            // What an issuer said before is no longer what counts.
+            after.claims_after = after.claims_after.max(Some(at));
             store(tx, &before, &after, &signature)?;
             Ok(after)
         });
@@ -95,6 +98,7 @@ impl Tokenry {
         let signature = Signature::of(call);
         self.administer(call, id, move |tx, user| {
             user::delete(tx, user.id)?;
+            former::remember(tx, &user.subject, Former::of(&user, signature.at))?;
             let fields =
                 detail([("subject", user.subject.as_str().into()), ("role", user.role.as_str().into())]);
             Ok(signature.record(tx, EventKind::UserDeleted, user.id, None, fields)?)
@@ -122,7 +126,9 @@ impl Tokenry {
                 let fields = detail([("reason", why.clone()), ("all", Value::Bool(true))]);
                 signature.record(tx, EventKind::TokenRevoked, user.id, Some(*id), fields)?;
             }
-            user.tokens_revoked_at = user.tokens_revoked_at.max(Some(signature.at));
+            // Never the same instant twice: a creation compares it with the one it saw.
+            let next = user.tokens_revoked_at.and_then(|at| at.checked_add(Lifetime::millis_of(1)));
+            user.tokens_revoked_at = next.max(Some(signature.at));
             user::update(tx, &user)?;
             Ok(tokens.len())
         })
@@ -135,7 +141,7 @@ impl Tokenry {
         id: UserId,
         work: impl FnOnce(&mut Tx<'_>, User) -> Result<T, UserError> + Send + 'static,
     ) -> Result<T, UserError> {
-        call.caller.require(&admin_scope("write"))?;
+        call.caller.require_current(&admin_scope("write"))?;
         let (caller, catalog) = (call.caller.clone(), self.0.catalog.clone());
         let horizon = self.0.policy.horizon(call.now);
         self.0.store.write(move |tx| {
@@ -143,12 +149,32 @@ impl Tokenry {
             if !caller.still_entitled(tx, &horizon)? {
                 return Err(Denial::NoLongerEntitled.into());
             }
-            if caller.user().is_some_and(|own| !catalog.can_give(&own.role, &user.role)) {
+            if caller.user().is_some_and(|own| !catalog.is_within(&user.role, &own.role)) {
                 return Err(Denial::beyond_own_role(&user.role).into());
             }
             work(tx, user)
         })
     }
+}
+
+/// Refuses a change that makes somebody more than the caller may do.
+fn may_change(caller: &Caller, catalog: &Catalog, before: &User, after: &User) -> Result<(), Denial> {
+    let is_own_token =
+        caller.credential() == Credential::Token && caller.user().is_some_and(|user| user.id == before.id);
+    for (pointer, is_changed) in
+        [("/role", before.role != after.role), ("/subject", before.subject != after.subject)]
+    {
+        if is_own_token && is_changed {
+            let detail = "a token cannot change this of its owner; sign in to do that";
+            return Err(Denial::beyond_caller(pointer, detail));
+        }
+    }
+    let is_raised = before.role != after.role && !catalog.is_within(&after.role, &before.role);
+    let is_woken = before.is_disabled() && !after.is_disabled();
+    if is_raised || is_woken || before.subject != after.subject {
+        caller.may_give(catalog, &after.role)?;
+    }
+    Ok(())
 }
 
 /// Locks the user and the caller's own user, always in the order of their ids: two administrators may change each
@@ -174,6 +200,10 @@ pub(crate) fn store(
 ) -> Result<(), UserError> {
     if !user::update(tx, after)? {
         return Err(UserError::NotFound);
+    }
+    if before.subject != after.subject {
+        former::forget(tx, &after.subject)?;
+        former::remember(tx, &before.subject, Former::of(before, signature.at))?;
     }
     let mut fields = Map::new();
     for (name, from, to) in [

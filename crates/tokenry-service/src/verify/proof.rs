@@ -79,7 +79,8 @@ impl Tokenry {
         }
         let (hasher, store) = (self.0.hasher.clone(), self.0.store.clone());
         let (token_id, old) = (stored.token.id, stored.secret.hash.clone());
-        self.0.rewrites.submit(move || {
+        // What does not find a place is upgraded at a later use.
+        let _ = self.0.rewrites.submit(move || {
             let new = match hasher.hash(&plain, &mut SecretRng::os()) {
                 Ok(new) => new,
                 Err(error) => return tracing::warn!(%token_id, %error, "a stored hash was not upgraded"),

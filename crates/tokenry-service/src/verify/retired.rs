@@ -1,6 +1,6 @@
 //! Secrets that a rotation replaced: good until their grace ends, and worth telling when they are used after it.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use serde_json::Value;
 use tokenry_crypto::PlainToken;
@@ -13,6 +13,8 @@ use crate::{
     tokenry::Tokenry,
 };
 
+/// The use of a retired secret this soon after its rotation is no sign of a theft.
+const LOST_ANSWER: Duration = Duration::from_secs(60);
 /// How often the use of one retired secret is told at most.
 const TOLD: Lifetime = Lifetime::seconds(3600);
 
@@ -30,11 +32,17 @@ impl Tokenry {
         if self.proven(plain, Some(&found.credential)).await?.1 == Proven::No {
             return unknown;
         }
-        if now < found.valid_until {
+        // The longest grace of now, not of when it was rotated.
+        let longest = found.retired_at.checked_add(self.0.policy.max_grace).unwrap_or(UnixMillis::MAX);
+        if now < found.valid_until.min(longest) {
             return Ok(found.credential);
         }
-        self.tell_reuse(found, now, source);
-        Err(VerifyError::Rejected(Rejection::Revoked))
+        let token_id = found.credential.token.id;
+        // Whoever rotated it may not have heard the answer, or not have told everybody yet.
+        if now.since(found.retired_at) > LOST_ANSWER {
+            self.tell_reuse(found, now, source);
+        }
+        Err(VerifyError::Rejected(Rejection::Rotated(token_id)))
     }
 
     /// Tells of the use of a retired secret, and answers it as the policy says, behind the refusal.
@@ -50,7 +58,7 @@ impl Tokenry {
             tracing::warn!(target: "tokenry::security", %token_id, "a retired secret was used after its grace");
         }
         let store = self.0.store.clone();
-        self.0.rewrites.submit(move || {
+        let submitted = self.0.alarms.submit(move || {
             let signature =
                 Signature { actor: Actor::System, at: now, origin: Origin::new(source, None, None) };
             let told = store.write(move |tx| record_reuse(tx, &found, &signature, reuse));
@@ -58,6 +66,10 @@ impl Tokenry {
                 tracing::error!(%token_id, %error, "the use of a retired secret was not recorded");
             }
         });
+        if !submitted {
+            // The next use is told.
+            tracing::error!(%token_id, "the use of a retired secret was not recorded: too many wait");
+        }
     }
 }
 
@@ -69,6 +81,7 @@ fn record_reuse(
 ) -> Result<(), StoreError> {
     let (token_id, owner) = (found.credential.token.id, found.credential.owner.id);
     user::lock(tx, owner)?;
+    token::lock(tx, token_id)?;
     if retired::mark_reused(tx, &found.lookup, signature.at, signature.at.saturating_sub(TOLD))? {
         let fields = detail([
             ("reason", Value::from("retired_secret")),

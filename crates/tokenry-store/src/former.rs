@@ -1,0 +1,60 @@
+//! Subjects whose users were removed or renamed.
+
+use diesel::prelude::*;
+use tokenry_domain::{Subject, UnixMillis, User};
+
+use crate::{backend::Tx, error::StoreError, macros::on, schema::former_subjects, sql_types::InstantValue};
+
+/// What is remembered of a subject that nobody has any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Former {
+    /// Since when.
+    pub gone_at: UnixMillis,
+    /// Whether its user was disabled then.
+    pub was_disabled: bool,
+}
+
+impl Former {
+    /// What is to be remembered of a user who loses their subject at `at`.
+    #[must_use]
+    pub fn of(user: &User, at: UnixMillis) -> Self {
+        Self { gone_at: at, was_disabled: user.is_disabled() }
+    }
+}
+
+/// Remembers that nobody has this subject any more.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn remember(tx: &mut Tx<'_>, subject: &Subject, former: Former) -> Result<(), StoreError> {
+    let row = (
+        former_subjects::subject.eq(subject.as_str()),
+        former_subjects::gone_at.eq(InstantValue(former.gone_at)),
+        former_subjects::was_disabled.eq(former.was_disabled),
+    );
+    forget(tx, subject)?;
+    on!(tx, |c| diesel::insert_into(former_subjects::table).values(row).execute(c))?;
+    Ok(())
+}
+
+/// What is remembered of a subject.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn find(tx: &mut Tx<'_>, subject: &Subject) -> Result<Option<Former>, StoreError> {
+    let query = former_subjects::table
+        .find(subject.as_str())
+        .select((former_subjects::gone_at, former_subjects::was_disabled));
+    let row: Option<(InstantValue, bool)> = on!(tx, |c| query.get_result(c).optional())?;
+    Ok(row.map(|(InstantValue(gone_at), was_disabled)| Former { gone_at, was_disabled }))
+}
+
+/// Forgets a subject, because somebody has it again.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn forget(tx: &mut Tx<'_>, subject: &Subject) -> Result<(), StoreError> {
+    let row = former_subjects::table.find(subject.as_str());
+    on!(tx, |c| diesel::delete(row).execute(c))?;
+    Ok(())
+}
