@@ -37,12 +37,16 @@ use crate::{problem, routes, wire};
         routes::inventory::list_all_tokens,
         routes::inventory::clean_up,
         routes::audit::list_events,
+        routes::verify::verify_token,
+        routes::verify::introspect_token,
+        routes::verify::revoke_presented,
     ),
     components(schemas(
         wire::Token, wire::CreatedToken, wire::CreateToken, wire::UpdateToken, wire::RotateToken, wire::TokenPage,
         wire::Me, wire::Limits, wire::Scopes, wire::ScopeGroup, wire::ScopeResource, wire::ScopeInfo, wire::User, wire::UserPage, wire::CreateUser,
         wire::UpdateUser, wire::RevokeTokens, wire::Revoked, wire::InventoryToken, wire::InventoryPage, wire::Cleaned,
-        wire::AuditEvent, wire::AuditPage, wire::Health, problem::Problem, problem::FieldError
+        wire::AuditEvent, wire::AuditPage, wire::VerifyToken, wire::Verdict, wire::VerdictUser, wire::Introspection,
+        wire::IntrospectionClaims, wire::Health, problem::Problem, problem::FieldError
     )),
     modifiers(&Bearer)
 )]

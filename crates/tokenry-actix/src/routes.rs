@@ -10,6 +10,7 @@ pub(crate) mod rotate;
 pub(crate) mod token_list;
 pub(crate) mod tokens;
 pub(crate) mod users;
+pub(crate) mod verify;
 
 use actix_web::web::{Data, ServiceConfig};
 use tokenry_service::Tokenry;
@@ -32,7 +33,7 @@ pub struct RouteInfo {
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Anybody: it tells nothing about tokens or users.
+    /// Anybody: it tells nothing about tokens or users that the caller does not hold already.
     Public,
     /// Any live token, and nobody without one.
     AnyToken,
@@ -40,6 +41,8 @@ pub enum Access {
     AnyCaller,
     /// A live token that grants this scope, or somebody who signed in otherwise and whose role has it.
     Scope(&'static str),
+    /// A live token that grants this scope, and nothing else.
+    TokenScope(&'static str),
 }
 
 /// Every route there is; whatever is not here is 404 or 405.
@@ -67,6 +70,9 @@ pub const ROUTES: &[RouteInfo] = &[
     route("GET", "/api/v1/admin/tokens", Access::Scope("admin:read")),
     route("POST", "/api/v1/admin/cleanup", Access::Scope("admin:write")),
     route("GET", "/api/v1/audit", Access::Scope("admin:read")),
+    route("POST", "/api/v1/verify", Access::TokenScope("introspect")),
+    route("POST", "/oauth/introspect", Access::TokenScope("introspect")),
+    route("POST", "/oauth/revoke", Access::Public),
 ];
 
 const fn route(method: &'static str, path: &'static str, access: Access) -> RouteInfo {
@@ -122,7 +128,10 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
             .service(managed("/api/v1/users/{id}/revoke-tokens").post(users::revoke_user_tokens))
             .service(managed("/api/v1/admin/tokens").get(inventory::list_all_tokens))
             .service(managed("/api/v1/admin/cleanup").post(inventory::clean_up))
-            .service(managed("/api/v1/audit").get(audit::list_events));
+            .service(managed("/api/v1/audit").get(audit::list_events))
+            .service(Endpoint::new("/api/v1/verify").post(verify::verify_token))
+            .service(Endpoint::new("/oauth/introspect").post(verify::introspect_token))
+            .service(Endpoint::new("/oauth/revoke").post(verify::revoke_presented));
     }
 }
 
@@ -160,6 +169,10 @@ mod scopes {
     crate::scope! {
         /// Making and changing one's tokens.
         pub(crate) TokensWrite = "tokens:write";
+    }
+    crate::scope! {
+        /// Asking about tokens that were presented elsewhere.
+        pub(crate) Introspect = "introspect";
     }
     crate::scope! {
         /// Looking at users, all tokens and the audit log.

@@ -2,6 +2,7 @@
 
 mod admin;
 mod catalog;
+mod verify;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -16,6 +17,7 @@ pub use self::{
         UpdateUser, User, UserPage,
     },
     catalog::{ScopeGroup, ScopeInfo, ScopeResource, Scopes},
+    verify::{Introspection, IntrospectionClaims, Verdict, VerdictUser, VerifyToken},
 };
 use crate::{body::double_option, error::ApiError};
 

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 use thiserror::Error;
-use tokenry_domain::{EventKind, Reason, Revocation, TokenId};
-use tokenry_store::{StoreError, token, user};
+use tokenry_domain::{Actor, EventKind, Origin, Reason, Revocation, TokenId, UnixMillis, UserId};
+use tokenry_store::{StoreError, Tx, token, user};
 
 use crate::{
     audit::{Signature, detail},
@@ -29,6 +29,24 @@ pub enum RevokeError {
 }
 
 impl Tokenry {
+    /// Ends a token whose holder has shown it ([`Tokenry::possessed`]): possession is authority enough (RFC 7009).
+    /// `false` means that it was revoked before.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the token may still work. Try again.
+    pub fn revoke_possessed(
+        &self,
+        (id, owner): (TokenId, UserId),
+        now: UnixMillis,
+        origin: Origin,
+    ) -> Result<bool, StoreError> {
+        let signature = Signature { actor: Actor::Token(id), at: now, origin };
+        self.0.store.write(move |tx| {
+            user::lock(tx, owner)?;
+            end(tx, id, owner, &signature, None)
+        })
+    }
+
     /// Ends a token. When this returns, every verification that begins afterwards refuses it, on every node. `false`
     /// means that it was revoked before; who did so then and why stays as it was.
     ///
@@ -51,19 +69,24 @@ impl Tokenry {
             if !is_own && !caller.still_entitled(tx, &horizon)? {
                 return Err(Denial::NoLongerEntitled.into());
             }
-            let why = reason.as_ref().map_or(Value::Null, |reason| Value::from(reason.as_str()));
-            let revocation = Revocation { at: signature.at, by: signature.actor, reason };
-            let is_first = token::mark_revoked(tx, id, &revocation)?;
-            if is_first {
-                signature.record(
-                    tx,
-                    EventKind::TokenRevoked,
-                    token.user_id,
-                    Some(id),
-                    detail([("reason", why)]),
-                )?;
-            }
-            Ok(is_first)
+            Ok(end(tx, id, token.user_id, &signature, reason)?)
         })
     }
+}
+
+/// Marks a token as revoked and tells of it, unless somebody did before.
+fn end(
+    tx: &mut Tx<'_>,
+    id: TokenId,
+    owner: UserId,
+    signature: &Signature,
+    reason: Option<Reason>,
+) -> Result<bool, StoreError> {
+    let why = reason.as_ref().map_or(Value::Null, |reason| Value::from(reason.as_str()));
+    let revocation = Revocation { at: signature.at, by: signature.actor, reason };
+    let is_first = token::mark_revoked(tx, id, &revocation)?;
+    if is_first {
+        signature.record(tx, EventKind::TokenRevoked, owner, Some(id), detail([("reason", why)]))?;
+    }
+    Ok(is_first)
 }

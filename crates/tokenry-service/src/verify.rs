@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 use tokenry_crypto::{ParseError, PlainToken, UnreadableHash};
-use tokenry_domain::{Effective, Horizon, Scope, ScopeSet, Status, Token, TokenId, UnixMillis, User};
+use tokenry_domain::{Effective, Horizon, Scope, ScopeSet, Status, Token, TokenId, UnixMillis, User, UserId};
 use tokenry_store::{Credential, StoreError};
 
 use self::proof::Proven;
@@ -157,6 +157,31 @@ impl Tokenry {
         judge(&token, &owner, &horizon, source).map_err(VerifyError::Rejected)?;
         let effective = self.0.catalog.effective(&token.scopes, &owner.role);
         Ok(VerifiedToken { token, owner, effective, is_retired })
+    }
+
+    /// The token and the owner whose present secret, or an old one within its grace, is presented, whatever their state:
+    /// for what possession alone entitles to. Unknown and wrong cost what they cost [`verify`](Self::verify).
+    ///
+    /// # Errors
+    /// [`VerifyError`], never a rejection: `None` is no token of this installation, or not its secret.
+    pub async fn possessed(
+        &self,
+        presented: &[u8],
+        now: UnixMillis,
+    ) -> Result<Option<(TokenId, UserId)>, VerifyError> {
+        let Ok(plain) = PlainToken::parse(&self.0.prefix, presented) else { return Ok(None) };
+        let lookup = plain.lookup();
+        let found = self.0.store.credential(&lookup).await?;
+        let (plain, proven) = self.proven(plain, found.as_ref()).await?;
+        let found = match found.filter(|_| proven != Proven::No) {
+            Some(found) => found,
+            None => match self.retired(plain, &lookup, now, None).await {
+                Ok(found) => found,
+                Err(VerifyError::Rejected(_)) => return Ok(None),
+                Err(error) => return Err(error),
+            },
+        };
+        Ok(Some((found.token.id, found.owner.id)))
     }
 
     /// [`verify`](Self::verify) for callers without an executor; it blocks the thread.

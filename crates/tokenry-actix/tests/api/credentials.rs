@@ -18,14 +18,14 @@ each_backend!(every_route_but_the_public_ones_demands_its_scope, |db| {
         let path = route.path.replace("{id}", ID);
         let ask = |token: &str| api.json(route.method, &path, token, &json!({"name": "x"}));
         if route.access == Access::Public {
-            assert_eq!(ask("").status, 200, "{path}");
+            assert!(![401, 403].contains(&ask("").status), "{path}");
             continue;
         }
         let refused = ask("");
         refused.is_problem(401, "authentication_required");
         assert_eq!(refused.header("www-authenticate"), "Bearer realm=\"tokenry\"");
         ask("pat_nonsense").is_problem(401, "invalid_token");
-        if let Access::Scope(scope) = route.access {
+        if let Access::Scope(scope) | Access::TokenScope(scope) = route.access {
             let refused = ask(&none);
             refused.is_problem(403, "insufficient_scope");
             let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");

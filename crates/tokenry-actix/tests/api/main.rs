@@ -13,3 +13,4 @@ mod lists;
 mod matrix;
 mod rotate;
 mod tokens;
+mod verify;

@@ -140,6 +140,11 @@ const ROWS: &[Row] = &[
     row("GET", "/api/v1/admin/tokens", "", Nothing, admin!(200, 200)),
     row("POST", "/api/v1/admin/cleanup", "", Nothing, admin!(200, 403)),
     row("GET", "/api/v1/audit", "", Nothing, admin!(200, 200)),
+    row("POST", "/api/v1/verify", r#"{"token":"x"}"#, Nothing,
+              [401, 403, 403, 403, 403, 200, 403, 200, 403, 401, 401, 401, 401, 401, 403]),
+    row("POST", "/oauth/introspect", "token=x", Nothing,
+              [401, 403, 403, 403, 403, 200, 403, 200, 403, 401, 401, 401, 401, 401, 403]),
+    row("POST", "/oauth/revoke", "token=x", Nothing, PUBLIC),
 ];
 
 /// A route without a row does not compile, nor does a row without a route.
@@ -260,7 +265,9 @@ impl<'a> Cell<'a> {
         let path = row.path.replace("{id}", id);
         let mut request = request(row.method, &path, credential).insert_header(("x-request-id", "same"));
         if !body.is_empty() {
-            request = request.insert_header(("content-type", "application/json")).set_payload(body);
+            let is_json = body.starts_with('{');
+            let kind = if is_json { "application/json" } else { "application/x-www-form-urlencoded" };
+            request = request.insert_header(("content-type", kind)).set_payload(body);
         }
         self.api.send(request)
     }
@@ -281,6 +288,10 @@ impl<'a> Cell<'a> {
         let code = match (by, expected) {
             (_, 200..=299) => "",
             (By::None, 401) => "authentication_required",
+            // Where only tokens are taken, a JWT is nobody's.
+            (By::UserJwt | By::WeakJwt | By::AdminJwt | By::DisabledJwt, 401) if row.statuses[11] == 401 => {
+                "invalid_token"
+            }
             (By::DisabledToken | By::DisabledJwt, 401) => "user_disabled",
             (By::UserJwt | By::WeakJwt | By::AdminJwt, 403) if row.path == "/api/v1/token" => "forbidden",
             (By::RetiredAdminToken, 403) => "forbidden",

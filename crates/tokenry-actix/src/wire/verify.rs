@@ -1,0 +1,135 @@
+//! Verdicts for other services as JSON.
+
+use serde::{Deserialize, Serialize};
+use tokenry_service::{Tokenry, UnixMillis, VerifiedToken};
+use utoipa::ToSchema;
+
+use super::Token;
+
+/// Asks what a token may do.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyToken {
+    /// The text that was presented to the asking service.
+    pub(crate) token: String,
+    /// What it must be able to do.
+    #[serde(default)]
+    pub(crate) scopes: Option<Vec<String>>,
+    /// With `resource`: the method that was asked for. GET, HEAD and OPTIONS need `read`, all others `write`.
+    #[serde(default)]
+    pub(crate) method: Option<String>,
+    /// What is accessed.
+    #[serde(default)]
+    pub(crate) resource: Option<String>,
+    /// From where it was presented; without it, a token that is bound to addresses is refused.
+    #[serde(default)]
+    pub(crate) ip: Option<String>,
+}
+
+/// What a token may do.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Verdict {
+    valid: bool,
+    /// Why not, in the words of this API's errors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "expired_token")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing_scopes: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<Token>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<VerdictUser>,
+    /// What it may do now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scopes: Option<Vec<String>>,
+}
+
+/// Whose token it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct VerdictUser {
+    id: String,
+    subject: String,
+    role: String,
+}
+
+impl Verdict {
+    pub(crate) fn invalid(code: &'static str) -> Self {
+        Self { valid: false, code: Some(code), missing_scopes: None, token: None, user: None, scopes: None }
+    }
+
+    pub(crate) fn missing(scopes: Vec<String>) -> Self {
+        Self { missing_scopes: Some(scopes), ..Self::invalid("insufficient_scope") }
+    }
+
+    pub(crate) fn valid(verified: &VerifiedToken, tokenry: &Tokenry, now: UnixMillis) -> Self {
+        let owner = verified.owner();
+        Self {
+            valid: true,
+            code: None,
+            missing_scopes: None,
+            token: Some(Token::new(verified.token(), owner, tokenry, now)),
+            user: Some(VerdictUser {
+                id: owner.id.to_string(),
+                subject: owner.subject.to_string(),
+                role: owner.role.to_string(),
+            }),
+            scopes: Some(verified.effective().to_set().to_texts()),
+        }
+    }
+}
+
+/// What RFC 7662 calls an introspection response. Of a token that is not active nothing else is told.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Introspection {
+    active: bool,
+    #[serde(flatten)]
+    #[schema(inline)]
+    claims: Option<IntrospectionClaims>,
+}
+
+/// What is told of an active token.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IntrospectionClaims {
+    /// What it may do now, separated by spaces.
+    scope: String,
+    sub: String,
+    username: String,
+    /// The public beginning of the token.
+    client_id: String,
+    /// The id of the token.
+    jti: String,
+    /// Seconds since 1970.
+    iat: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
+    /// Left out of a token that never ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<i64>,
+    #[schema(value_type = String, example = "Bearer")]
+    token_type: &'static str,
+}
+
+impl Introspection {
+    pub(crate) fn inactive() -> Self {
+        Self { active: false, claims: None }
+    }
+
+    pub(crate) fn active(verified: &VerifiedToken, tokenry: &Tokenry) -> Self {
+        let (token, owner) = (verified.token(), verified.owner());
+        Self {
+            active: true,
+            claims: Some(IntrospectionClaims {
+                scope: verified.effective().to_set().to_string(),
+                sub: owner.subject.to_string(),
+                username: owner.name.to_string(),
+                client_id: token.lookup.to_string(),
+                jti: token.id.to_string(),
+                iat: token.secret_at.seconds(),
+                nbf: token.not_before.map(UnixMillis::seconds),
+                exp: tokenry.policy().end_of(token).map(UnixMillis::seconds),
+                token_type: "Bearer",
+            }),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Verdicts for other services: every way to ask gives the same.
+
+use actix_web::test::TestRequest;
+use serde_json::{Value, json};
+use tokenry_actix::{
+    clock,
+    tokenry::{
+        Expiry, Lifetime, NewToken, Rejection, Rotation, Switch, TokenChanges, UserChanges, VerifyError,
+    },
+};
+use tokenry_testkit::each_backend;
+
+use crate::api::{Answer, Api, request};
+
+const IP: &str = "192.0.2.1";
+
+fn form(api: &Api, path: &str, credential: &str, body: &str) -> Answer {
+    let kind = ("content-type", "application/x-www-form-urlencoded");
+    let request: TestRequest = request("POST", path, credential).insert_header(kind);
+    api.send(request.set_payload(body.to_owned()))
+}
+
+fn verify(api: &Api, body: &Value) -> Value {
+    let answer = api.json("POST", "/api/v1/verify", &api.root, body);
+    assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"), "{}", answer.body);
+    answer.json()
+}
+
+/// A token for each verdict there is.
+fn cases(api: &Api) -> Vec<(String, &'static str)> {
+    let alice = api.user("alice");
+    let gone = api.user("gone");
+    let operator = api.operator();
+    let make = |change: fn(&mut NewToken), owner: &tokenry_actix::tokenry::User| {
+        let mut new = NewToken {
+            name: "t".to_owned(),
+            scopes: Some(vec!["a:write".to_owned()]),
+            ..NewToken::default()
+        };
+        change(&mut new);
+        let issued = api.tokenry.issue(&operator, owner.id, new).unwrap();
+        (issued.token.id, issued.secret.reveal_once().to_string())
+    };
+    let (_, good) = make(|_| {}, &alice);
+    let (_, here) = make(|new| new.allowed_ips = Some(vec![IP.to_owned()]), &alice);
+    let (_, elsewhere) = make(|new| new.allowed_ips = Some(vec!["10.0.0.0/8".to_owned()]), &alice);
+    let (_, later) = make(|new| new.not_before = clock::now().checked_add(Lifetime::days(1)), &alice);
+    let (revoked_id, revoked) = make(|_| {}, &alice);
+    api.tokenry.revoke(&operator, revoked_id, None).unwrap();
+    let (paused_id, paused) = make(|_| {}, &alice);
+    let pause = TokenChanges { switch: Some(Switch::Inactive), ..TokenChanges::default() };
+    api.tokenry.update(&operator, paused_id, pause).unwrap();
+    let (rotated_id, rotated) = make(|_| {}, &alice);
+    api.tokenry.rotate(&operator, rotated_id, Rotation::default()).unwrap();
+    let (_, disabled) = make(|_| {}, &gone);
+    api.tokenry.update_user(&operator, gone.id, UserChanges::disabled(true)).unwrap();
+    let unknown = {
+        let other = tokenry_actix::tokenry::PlainToken::generate(
+            api.tokenry.prefix(),
+            &mut tokenry_actix::tokenry::SecretRng::os(),
+        );
+        other.unwrap().reveal_once().to_string()
+    };
+    let cut = good[..good.len() - 1].to_owned();
+    vec![
+        (good, ""),
+        (here, ""),
+        (elsewhere, "ip_not_allowed"),
+        (later, "inactive_token"),
+        (revoked, "revoked_token"),
+        (paused, "inactive_token"),
+        (rotated, "revoked_token"),
+        (disabled, "user_disabled"),
+        (unknown, "invalid_token"),
+        (cut, "invalid_token"),
+        (String::new(), "invalid_token"),
+        ("x".repeat(600), "invalid_token"),
+    ]
+}
+
+each_backend!(crate_middleware_verify_and_introspection_give_the_same_verdicts, |db| {
+    let api = Api::new(db);
+    for (text, code) in cases(&api) {
+        let source = Some(IP.parse().unwrap());
+        let by_crate = api.tokenry.verify_blocking(text.as_bytes(), clock::now(), source);
+        assert_eq!(by_crate.is_ok(), code.is_empty(), "{code}");
+        if !text.is_empty() {
+            let by_route = api.call("GET", "/api/v1/token", &text);
+            let heard = by_route.json()["code"].as_str().unwrap_or_default().to_owned();
+            assert_eq!(heard, code);
+        }
+        let verdict = verify(&api, &json!({"token": text, "ip": IP}));
+        assert_eq!(verdict["valid"], code.is_empty());
+        assert_eq!(verdict["code"].as_str().unwrap_or_default(), code);
+        let introspected = form(&api, "/oauth/introspect", &api.root, &format!("token={text}&ip={IP}"));
+        assert_eq!(introspected.json()["active"], code.is_empty());
+        if !code.is_empty() {
+            assert_eq!(verdict, json!({"valid": false, "code": code}));
+            assert_eq!(introspected.body, r#"{"active":false}"#);
+        }
+    }
+});
+
+each_backend!(a_verdict_tells_who_and_what_and_what_is_missing, |db| {
+    let api = Api::new(db);
+    let alice = api.user("alice");
+    let (id, text) = api.token_of(&alice, &["a:write"]);
+    let verdict = verify(&api, &json!({"token": text, "scopes": ["a:read"]}));
+    assert_eq!(verdict["valid"], true);
+    assert_eq!(verdict["token"]["id"], id);
+    assert_eq!(verdict["user"], json!({"id": alice.id.to_string(), "subject": "alice", "role": "user"}));
+    assert_eq!(verdict["scopes"], json!(["a:write"]));
+    assert!(!verdict.to_string().contains(&text));
+    let refused = verify(&api, &json!({"token": text, "scopes": ["a:admin", "a:read", "b:read"]}));
+    assert_eq!(
+        refused,
+        json!({"valid": false, "code": "insufficient_scope", "missing_scopes": ["a:admin", "b:read"]})
+    );
+    for (method, resource, valid) in [
+        ("GET", "a", true),
+        ("HEAD", "a", true),
+        ("DELETE", "a", true),
+        ("PROPFIND", "a", true),
+        ("GET", "b", false),
+        ("GET", "admin", false),
+    ] {
+        let body = json!({"token": text, "method": method, "resource": resource});
+        assert_eq!(verify(&api, &body)["valid"], valid, "{method} {resource}");
+    }
+    let (_, reader) = api.token_of(&alice, &["a:read"]);
+    let verdict = verify(&api, &json!({"token": reader, "method": "PROPFIND", "resource": "a"}));
+    assert_eq!(verdict["missing_scopes"], json!(["a:write"]), "what is not known to read writes");
+    for body in [
+        json!({"token": text, "method": "GET"}),
+        json!({"token": text, "resource": "a"}),
+        json!({"token": text, "method": "get", "resource": "a"}),
+        json!({"token": text, "method": "GET", "resource": "a:b"}),
+        json!({"token": text, "scopes": ["A"]}),
+        json!({"token": text, "ip": "localhost"}),
+        json!({"scopes": []}),
+        json!({"token": text, "user_id": "x"}),
+    ] {
+        api.json("POST", "/api/v1/verify", &api.root, &body).is_problem(422, "validation_failed");
+    }
+    let bound = NewToken {
+        name: "bound".to_owned(),
+        allowed_ips: Some(vec![IP.to_owned()]),
+        expiry: Some(Expiry::In(Lifetime::days(1))),
+        ..NewToken::default()
+    };
+    let bound = api.tokenry.issue(&api.operator(), alice.id, bound).unwrap().secret.reveal_once();
+    let verdict = verify(&api, &json!({"token": bound.as_str()}));
+    assert_eq!(verdict["code"], "ip_not_allowed", "whoever does not say from where is refused");
+});
+
+each_backend!(an_introspection_is_as_rfc_7662_writes_it, |db| {
+    let api = Api::new(db);
+    let alice = api.user("alice");
+    let (id, text) = api.token_of(&alice, &["a:write", "b:read"]);
+    let answer =
+        form(&api, "/oauth/introspect", &api.root, &format!("token={text}&token_type_hint=access_token"));
+    assert_eq!(answer.status, 200);
+    let seen = answer.json();
+    let claims = ["active", "client_id", "exp", "iat", "jti", "scope", "sub", "token_type", "username"];
+    assert_eq!(seen.as_object().unwrap().keys().collect::<Vec<_>>(), claims);
+    assert_eq!(
+        (&seen["sub"], &seen["scope"], &seen["jti"]),
+        (&json!("alice"), &json!("a:write b:read"), &json!(id))
+    );
+    assert_eq!(seen["token_type"], "Bearer");
+    assert!(seen["exp"].as_i64().unwrap() - seen["iat"].as_i64().unwrap() == 90 * 86_400);
+    form(&api, "/oauth/introspect", &api.root, "").is_problem(400, "invalid_request");
+    form(&api, "/oauth/introspect", &api.root, &format!("token={text}&token={text}"))
+        .is_problem(422, "validation_failed");
+    api.json("POST", "/oauth/introspect", &api.root, &json!({"token": text}))
+        .is_problem(415, "unsupported_media_type");
+});
+
+each_backend!(whoever_holds_a_token_may_end_it_and_nobody_learns_more, |db| {
+    let api = Api::new(db);
+    let alice = api.user("alice");
+    let (id, text) = api.token_of(&alice, &[]);
+    let (_, kept) = api.token_of(&alice, &[]);
+    let end = |token: &str| {
+        let answer = form(&api, "/oauth/revoke", "", &format!("token={token}"));
+        assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+    };
+    let pause = TokenChanges { switch: Some(Switch::Inactive), ..TokenChanges::default() };
+    api.tokenry.update(&api.operator(), id.parse().unwrap(), pause).unwrap();
+    let mut wrong = kept.clone();
+    wrong.replace_range(30..31, if kept.as_bytes()[30] == b'a' { "b" } else { "a" });
+    for token in [text.as_str(), &text, "x", &wrong, &"x".repeat(600)] {
+        end(token);
+    }
+    let outcome = api.tokenry.verify_blocking(text.as_bytes(), clock::now(), None);
+    assert!(matches!(outcome, Err(VerifyError::Rejected(Rejection::Revoked))));
+    assert_eq!(
+        api.call("GET", "/api/v1/token", &kept).status,
+        200,
+        "another secret of the same public id ends nothing"
+    );
+    let shown = api.tokenry.find(&api.operator(), id.parse().unwrap()).unwrap().0;
+    assert_eq!(shown.revoked.unwrap().by.to_string(), format!("token:{id}"));
+});
