@@ -22,7 +22,9 @@ pub struct User {
     pub disabled_at: Option<UnixMillis>,
     /// When all their tokens were last revoked at once: a creation that was under way then is refused.
     pub tokens_revoked_at: Option<UnixMillis>,
-    /// Claims about them that an issuer made at this instant or before change nothing any more.
+    /// When an issuer made the claims about them that were taken over last.
+    pub claims_at: Option<UnixMillis>,
+    /// Since when their role and subject are decided here: claims of before change nothing any more.
     pub claims_after: Option<UnixMillis>,
     /// When they were first seen.
     pub created_at: UnixMillis,

@@ -5,7 +5,7 @@ use tokenry_domain::{
     Actor, EventKind, IpList, Lifetime, Metadata, Origin, Role, Scope, ScopeSet, Subject, Token, TokenId,
     TokenName, UnixMillis, User, UserId, UserName, text::TextError,
 };
-use tokenry_store::{StoreError, Tx, instance, token, user};
+use tokenry_store::{StoreError, Tx, former, instance, token, user};
 
 use crate::{
     audit::Signature,
@@ -85,7 +85,9 @@ fn admin(tx: &mut Tx<'_>, id: UserId, signature: &Signature) -> Result<User, Sto
         return Ok(user);
     }
     let name = UserName::parse("admin").map_err(defect)?;
-    let user = new_user(id, subject, name, Role::admin(), signature.at);
+    former::forget(tx, &subject)?;
+    let mut user = new_user(id, subject, name, Role::admin(), signature.at);
+    user.claims_after = Some(signature.at);
     create(tx, &user, signature)?;
     Ok(user)
 }

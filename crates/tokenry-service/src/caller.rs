@@ -34,7 +34,7 @@ pub struct Caller(Kind);
 #[derive(Clone)]
 enum Kind {
     Operator,
-    User { user: User, effective: Effective, credential: Credential },
+    User { user: Box<User>, effective: Effective, credential: Credential },
     Token(Box<VerifiedToken>),
 }
 
@@ -59,7 +59,7 @@ impl Caller {
     }
 
     pub(crate) fn person(user: User, effective: Effective, credential: Credential) -> Self {
-        Self(Kind::User { user, effective, credential })
+        Self(Kind::User { user: Box::new(user), effective, credential })
     }
 
     /// The kind of proof.
@@ -182,7 +182,8 @@ impl From<VerifiedToken> for Caller {
 
 impl Tokenry {
     /// A caller for a user whom the embedding program has authenticated itself, for example by its own session.
-    /// Their rights are those of their role. A disabled user cannot be vouched for.
+    /// Their rights are those of their role. A disabled user cannot be vouched for. Take the user as they are stored now,
+    /// for each request: what was decided about them since is refused to a caller who was let in before.
     #[must_use]
     pub fn vouch(&self, user: User) -> Option<Caller> {
         let effective = self.0.catalog.of_role(&user.role);

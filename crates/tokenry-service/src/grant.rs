@@ -76,10 +76,13 @@ impl Grant<'_> {
         let Some(effective) = self.caller.effective() else { return Ok(()) };
         let resumes =
             before.is_some_and(|before| before.inactive_at.is_some()) && after.inactive_at.is_none();
-        let grows = self.hands_out_another(before) || resumes;
+        let widens = before.is_some_and(|before| is_wider(self.catalog, after, before));
+        let grows = self.hands_out_another(before) || resumes || (widens && self.caller.token().is_none());
         let had = |scope| before.is_some_and(|before| self.catalog.includes(&before.scopes, scope));
-        // What the owner's role does not allow at all sleeps in the token, and is nobody's to give.
-        let sleeps = |scope| has(scope) && self.caller.token().is_none() && !ceiling.can_pass_on(scope);
+        // What the owner's role does not allow at all sleeps in the token; whoever may do all that the role allows may
+        // leave it there.
+        let is_owner_in_full = self.caller.token().is_none() && !effective.is_part();
+        let sleeps = |scope| has(scope) && is_owner_in_full && !ceiling.can_pass_on(scope);
         for scope in after.scopes.iter() {
             if (grows || !had(scope)) && !sleeps(scope) && !effective.can_pass_on(scope) {
                 return Err(Denial::missing(scope));

@@ -10,7 +10,11 @@ use std::{
 use tokenry_domain::{TokenId, UnixMillis};
 use tokenry_store::{Store, StoreError, token};
 
-use crate::{periodic::Periodic, tokenry::Tokenry, verify::VerifiedToken};
+use crate::{
+    periodic::{Left, Periodic},
+    tokenry::Tokenry,
+    verify::VerifiedToken,
+};
 
 /// How often the uses are written. After `kill -9` at most the last interval is lost.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -50,7 +54,7 @@ impl Tokenry {
     }
 }
 
-fn write(store: &Store, waiting: &Waiting) {
+fn write(store: &Store, waiting: &Waiting) -> Left {
     let uses: Vec<_> = std::mem::take(&mut *locked(waiting)).into_iter().collect();
     for batch in uses.chunks(BATCH) {
         let rows = batch.to_vec();
@@ -79,6 +83,7 @@ fn write(store: &Store, waiting: &Waiting) {
             wait(&mut waiting, id, used);
         }
     }
+    if locked(waiting).is_empty() { Left::Nothing } else { Left::Something }
 }
 
 /// Keeps the newest use of each token, of as many as may wait.

@@ -8,6 +8,17 @@ use std::{
 
 use tokenry_store::StoreError;
 
+/// At the end what is left is tried so often, with so long a pause.
+const LAST_ROUNDS: usize = 20;
+const LAST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Whether a round has to be repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    Nothing,
+    Something,
+}
+
 /// Dropping it ends the thread after a last round, and waits for it.
 pub(crate) struct Periodic {
     stop: Option<SyncSender<()>>,
@@ -18,7 +29,7 @@ impl Periodic {
     pub(crate) fn start(
         name: &str,
         interval: Duration,
-        work: impl Fn() + Send + 'static,
+        work: impl Fn() -> Left + Send + 'static,
     ) -> Result<Self, StoreError> {
         let (stop, stopped) = sync_channel(0);
         let thread = std::thread::Builder::new()
@@ -27,7 +38,12 @@ impl Periodic {
                 while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
                     work();
                 }
-                work();
+                for _ in 0..LAST_ROUNDS {
+                    if work() == Left::Nothing {
+                        break;
+                    }
+                    std::thread::sleep(LAST_PAUSE);
+                }
             })
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })

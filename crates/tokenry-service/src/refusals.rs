@@ -14,7 +14,7 @@ use tokenry_store::{Store, StoreError};
 use crate::{
     audit::{Signature, detail},
     caller::Caller,
-    periodic::Periodic,
+    periodic::{Left, Periodic},
     tokenry::Tokenry,
 };
 
@@ -108,10 +108,10 @@ fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
-fn write(store: &Store, counts: &Counts) {
+fn write(store: &Store, counts: &Counts) -> Left {
     let taken = std::mem::take(&mut *counts.lock().unwrap_or_else(PoisonError::into_inner));
     if taken.is_empty() {
-        return;
+        return Left::Nothing;
     }
     let kinds = taken.len();
     let written = store.write(move |tx| {
@@ -132,4 +132,5 @@ fn write(store: &Store, counts: &Counts) {
         // They are in the log of the process as well; a database that is away must not fill the memory.
         tracing::warn!(%error, kinds, "refused requests were not written into the audit log");
     }
+    Left::Nothing
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokenry_crypto::{JwtClaims, JwtError, JwtVerifier, SecretRng};
-use tokenry_domain::{Actor, Origin, Role, Subject, UnixMillis, User, UserId, UserName};
+use tokenry_domain::{Actor, Lifetime, Origin, Role, Subject, UnixMillis, User, UserId, UserName};
 use tokenry_store::{
     StoreError,
     former::{self, Former},
@@ -48,6 +48,9 @@ pub struct IssuerMapping {
     pub creates_users: bool,
 }
 
+/// How far ahead an issuer's clock may be: what it issued in that span after a decision here may be from before it.
+const SKEW: Lifetime = Lifetime::seconds(30);
+
 impl Tokenry {
     /// Whether a presented credential has the form of a JWT and there are issuers: decided by the exact prefix of
     /// personal access tokens first, so that no credential is ever tried as both.
@@ -72,8 +75,8 @@ impl Tokenry {
         let mapping =
             sign_in.issuers.iter().find(|known| known.issuer == claims.issuer()).ok_or_else(unknown)?;
         let subject = format!("{}{}", mapping.subject_prefix, claims.subject().as_str());
-        let subject = Subject::parse(subject).map_err(|_| unknown())?; // An instant ahead of us is no later than now.
-        let issued_at = claims.issued_at().map(|at| at.min(now));
+        let subject = Subject::parse(subject).map_err(|_| unknown())?;
+        let issued_at = claims.issued_at();
         if mapping.role_claim.is_some() && issued_at.is_none() {
             // Nobody could tell whether such a claim is older than what is stored.
             return Err(unknown());
@@ -127,9 +130,9 @@ impl Tokenry {
     ) -> Result<User, VerifyError> {
         let id =
             UserId::new(now, SecretRng::os().bytes().map_err(|error| StoreError::Bug(error.to_string()))?);
-        let role = claimed.role.unwrap_or_else(|| self.default_role(mapping));
+        let role = claimed.role.clone().unwrap_or_else(|| self.default_role(mapping));
         let text: String = subject.as_str().chars().take(UserName::MAX).collect();
-        let name = match claimed.name {
+        let name = match claimed.name.clone() {
             Some(name) => name,
             None => UserName::parse(text).map_err(|_| VerifyError::Rejected(Rejection::Unknown))?,
         };
@@ -137,14 +140,12 @@ impl Tokenry {
         let wanted = subject.clone();
         let made = self.0.store.write(move |tx| {
             // Whoever was removed does not come back with a token of before; whoever was disabled, not by themselves.
-            let is_newer = |former: Former| {
-                !former.was_disabled && claimed.issued_at.is_some_and(|issued| issued > former.gone_at)
-            };
+            let is_newer = |former: Former| !former.was_disabled && claimed.is_since(former.gone_at);
             if !former::find(tx, &wanted)?.is_none_or(is_newer) {
                 return Ok(None);
             }
             former::forget(tx, &wanted)?;
-            let user = User { claims_after: claimed.issued_at, ..new_user(id, wanted, name, role, now) };
+            let user = User { claims_at: claimed.issued_at, ..new_user(id, wanted, name, role, now) };
             create(tx, &user, &signature)?;
             Ok::<_, StoreError>(Some(user))
         });
@@ -180,7 +181,7 @@ impl Tokenry {
                 return Ok(before);
             }
             let mut after = before.clone();
-            after.claims_after = claimed.issued_at;
+            after.claims_at = claimed.issued_at;
             if !claimed.is_of(&before) {
                 after.role = claimed.role.unwrap_or(after.role);
                 after.name = claimed.name.unwrap_or(after.name);
@@ -205,9 +206,17 @@ struct Claimed {
 }
 
 impl Claimed {
-    /// Whether this is the latest that is known of the user.
+    /// Whether this is the latest that is known of the user: later than the claims that were taken over last, and than
+    /// what was decided here.
     fn is_newer(&self, user: &User) -> bool {
-        self.issued_at.is_some_and(|issued| user.claims_after.is_none_or(|after| issued > after))
+        let is_later = |issued: UnixMillis| user.claims_at.is_none_or(|last| issued > last);
+        self.issued_at.is_some_and(is_later) && user.claims_after.is_none_or(|at| self.is_since(at))
+    }
+
+    /// Whether this was surely claimed after something happened here at `at`.
+    fn is_since(&self, at: UnixMillis) -> bool {
+        let safe = at.checked_add(SKEW).unwrap_or(UnixMillis::MAX);
+        self.issued_at.is_some_and(|issued| issued > safe)
     }
 
     fn is_of(&self, user: &User) -> bool {

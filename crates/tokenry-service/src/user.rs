@@ -7,7 +7,11 @@ use tokenry_crypto::{RngError, SecretRng};
 use tokenry_domain::{
     EventKind, PageSize, Role, Scope, Subject, UnixMillis, User, UserId, UserName, text::TextError,
 };
-use tokenry_store::{StoreError, Tx, former, user};
+use tokenry_store::{
+    StoreError, Tx,
+    former::{self, Former},
+    user,
+};
 
 use crate::{
     audit::{Signature, detail},
@@ -111,6 +115,7 @@ impl Tokenry {
         }
         let id = UserId::new(call.now, SecretRng::os().bytes()?);
         let (signature, caller) = (Signature::of(call), call.caller.clone());
+        let catalog = self.0.catalog.clone();
         let horizon = self.0.policy.horizon(call.now);
         let made = self.0.store.write(move |tx| {
             if let Some(own) = caller.user() {
@@ -122,8 +127,16 @@ impl Tokenry {
             if user::find_by_subject(tx, &subject)?.is_some() {
                 return Err(UserError::SubjectTaken);
             }
+            // Somebody who was disabled comes back only by whoever could have enabled them, whatever their role was.
+            if let (Some(Former { was_disabled: true, .. }), Some(highest)) =
+                (former::find(tx, &subject)?, catalog.roles().last())
+            {
+                caller.may_give(&catalog, highest)?;
+            }
             former::forget(tx, &subject)?;
             let mut user = new_user(id, subject, name, role, signature.at);
+            // No claim of before decides about them.
+            user.claims_after = Some(signature.at);
             user.disabled_at = disabled.then_some(signature.at);
             create(tx, &user, &signature)?;
             Ok(user)
@@ -200,6 +213,7 @@ pub(crate) fn new_user(id: UserId, subject: Subject, name: UserName, role: Role,
         role,
         disabled_at: None,
         tokens_revoked_at: None,
+        claims_at: None,
         claims_after: None,
         created_at: now,
         updated_at: now,

@@ -13,8 +13,9 @@ use common::{at, issue, operator, settings, user, verify};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tokenry_service::{
-    Call, Caller, Credential, IssuerMapping, JwtAlgorithm, JwtIssuer, JwtKeys, JwtVerifier, Origin, Policy,
-    Rejection, Scope, Settings, SignIn, Tokenry, UserChanges, VerifyError,
+    Call, Caller, Credential, Expiry, IssuerMapping, JwtAlgorithm, JwtIssuer, JwtKeys, JwtVerifier, Lifetime,
+    Limits, NewToken, NewUser, Origin, Policy, Rejection, Scope, Settings, SignIn, Tokenry, UserChanges,
+    VerifyError,
 };
 use tokenry_testkit::{TestDatabase, each_backend};
 
@@ -39,7 +40,9 @@ fn service(db: &TestDatabase, mapping: IssuerMapping) -> Tokenry {
     let issuer = JwtIssuer::new(mapping.issuer.clone(), vec!["tokenry".to_owned()], JwtAlgorithm::Hs256);
     let verifier = JwtVerifier::new(vec![(issuer, JwtKeys::Secret(SECRET.to_vec().into()))]).unwrap();
     let sign_in = SignIn { verifier: Arc::new(verifier), issuers: vec![mapping], on_unknown_key: None };
-    let settings = Settings { sign_in: Some(sign_in), ..settings(Policy::default()) };
+    let limits = Limits { max_live_tokens: None, creations_per_hour: None };
+    let policy = Policy { limits, ..Policy::default() };
+    let settings = Settings { sign_in: Some(sign_in), ..settings(policy) };
     Tokenry::new(db.store().clone(), settings).unwrap()
 }
 
@@ -261,6 +264,18 @@ each_backend!(a_jwt_that_is_less_than_the_stored_role_gives_no_more_than_it_has,
         let (token, _) = issue(&tokenry, &owner, &[beyond]);
         assert!(tokenry.rotate(&call, token.id, tokenry_service::Rotation::default()).is_err(), "{beyond}");
     }
+    for wider in [
+        tokenry_service::TokenChanges {
+            allowed_ips: Some(vec!["10.0.0.0/8".to_owned()]),
+            ..Default::default()
+        },
+        tokenry_service::TokenChanges { expiry: Some(Expiry::In(Lifetime::days(300))), ..Default::default() },
+    ] {
+        let bound =
+            NewToken { allowed_ips: Some(vec!["10.0.0.1".to_owned()]), ..common::new("bound", &["*"]) };
+        let bound = tokenry.issue(&operator(0), id, bound).unwrap().token;
+        assert!(tokenry.update(&call, bound.id, wider).is_err(), "not even longer or from more addresses");
+    }
     let (plain, _) = issue(&tokenry, &owner, &["a:read"]);
     let more = tokenry_service::TokenChanges { scopes: Some(vec!["*".to_owned()]), ..Default::default() };
     assert!(tokenry.update(&call, plain.id, more).is_err());
@@ -286,16 +301,50 @@ each_backend!(whoever_was_removed_does_not_come_back_with_a_token_of_before, |db
     tokenry.delete_user(&operator(20), first).unwrap();
     let old = signed(&claims("alice", &["Staff"], 15));
     assert_eq!(rejection(sign_in(&tokenry, &old, 21)), Rejection::Unknown);
-    let again = come(&tokenry, &["Staff"], 30, 31).user().unwrap().id;
-    tokenry.update_user(&operator(40), again, UserChanges::disabled(true)).unwrap();
+    let soon = signed(&claims("alice", &["Staff"], 45));
+    assert_eq!(rejection(sign_in(&tokenry, &soon, 46)), Rejection::Unknown, "clocks differ");
+    let again = come(&tokenry, &["Staff"], 60, 61).user().unwrap().id;
+    tokenry.update_user(&operator(70), again, UserChanges::disabled(true)).unwrap();
     let renamed = UserChanges { subject: Some("id|former".to_owned()), ..UserChanges::default() };
-    tokenry.update_user(&operator(41), again, renamed).unwrap();
-    let newer = signed(&claims("alice", &["Staff"], 50));
+    tokenry.update_user(&operator(71), again, renamed).unwrap();
+    let newer = signed(&claims("alice", &["Staff"], 150));
     assert_eq!(
-        rejection(sign_in(&tokenry, &newer, 51)),
+        rejection(sign_in(&tokenry, &newer, 151)),
         Rejection::Unknown,
         "disabled, and not by themselves back"
     );
     user(&tokenry, "id|alice", "user");
-    assert!(sign_in(&tokenry, &newer, 52).is_ok(), "an administrator lets them in again");
+    assert!(sign_in(&tokenry, &newer, 152).is_ok(), "an administrator lets them in again");
+});
+
+each_backend!(whoever_is_made_here_has_the_role_that_was_given_here, |db| {
+    let tokenry = service(db, mapping());
+    let first = come(&tokenry, &["Root"], 10, 11).user().unwrap().id;
+    tokenry.delete_user(&operator(20), first).unwrap();
+    let role_user = NewUser { role: Some("user".parse().unwrap()), ..NewUser::default() };
+    tokenry.create_user(&operator(21), "id|alice", role_user).unwrap();
+    let old = come(&tokenry, &["Root"], 15, 22);
+    assert!(role(&old) == "user" && !may(&old, "admin:read"), "claims of before decide nothing");
+    assert_eq!(role(&come(&tokenry, &["Root"], 60, 61)), "admin");
+});
+
+each_backend!(a_disabled_user_is_not_woken_by_removing_and_making_them_again, |db| {
+    let tokenry = service(db, mapping());
+    let (root, boss) = (user(&tokenry, "root", "admin"), user(&tokenry, "boss", "admin"));
+    tokenry.update_user(&operator(1), boss.id, UserChanges::disabled(true)).unwrap();
+    let (_, text) = issue(&tokenry, &root, &["admin:write"]);
+    let part = common::with_token(&tokenry, &text, 2);
+    tokenry.delete_user(&part, boss.id).unwrap();
+    assert!(tokenry.create_user(&part, "boss", NewUser::default()).is_err());
+    let (_, text) = issue(&tokenry, &root, &["*"]);
+    let full = common::with_token(&tokenry, &text, 3);
+    tokenry.create_user(&full, "boss", NewUser::default()).unwrap();
+});
+
+each_backend!(a_name_that_is_corrected_does_not_hold_a_demotion_up, |db| {
+    let tokenry = service(db, mapping());
+    let id = come(&tokenry, &["Root"], 10, 11).user().unwrap().id;
+    let renamed = UserChanges { name: Some("Other".to_owned()), ..UserChanges::default() };
+    tokenry.update_user(&operator(20), id, renamed).unwrap();
+    assert_eq!(role(&come(&tokenry, &["Staff"], 19, 21)), "user");
 });

@@ -13,6 +13,7 @@ diesel::table! {
         created_at -> Instant,
         updated_at -> Instant,
         tokens_revoked_at -> Nullable<Instant>,
+        claims_at -> Nullable<Instant>,
         claims_after -> Nullable<Instant>,
     }
 }

@@ -105,6 +105,7 @@ pub fn update(tx: &mut Tx<'_>, user: &User) -> Result<bool, StoreError> {
         users::disabled_at.eq(row.disabled_at),
         users::updated_at.eq(row.updated_at),
         users::tokens_revoked_at.eq(row.tokens_revoked_at),
+        users::claims_at.eq(row.claims_at),
         users::claims_after.eq(row.claims_after),
     );
     Ok(on!(tx, |c| diesel::update(users::table.find(row.id)).set(changes).execute(c))? == 1)
@@ -130,6 +131,7 @@ pub(crate) struct UserRow {
     created_at: InstantValue,
     updated_at: InstantValue,
     tokens_revoked_at: Option<InstantValue>,
+    claims_at: Option<InstantValue>,
     claims_after: Option<InstantValue>,
 }
 
@@ -144,6 +146,7 @@ impl From<&User> for UserRow {
             created_at: InstantValue(user.created_at),
             updated_at: InstantValue(user.updated_at),
             tokens_revoked_at: instant_value(user.tokens_revoked_at),
+            claims_at: instant_value(user.claims_at),
             claims_after: instant_value(user.claims_after),
         }
     }
@@ -162,6 +165,7 @@ impl TryFrom<UserRow> for User {
             created_at: row.created_at.0,
             updated_at: row.updated_at.0,
             tokens_revoked_at: instant(row.tokens_revoked_at),
+            claims_at: instant(row.claims_at),
             claims_after: instant(row.claims_after),
         })
     }

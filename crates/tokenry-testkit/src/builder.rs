@@ -34,6 +34,7 @@ pub fn user(subject: &str) -> User {
         role: Role::user(),
         disabled_at: None,
         tokens_revoked_at: None,
+        claims_at: None,
         claims_after: None,
         created_at: at(0),
         updated_at: at(0),

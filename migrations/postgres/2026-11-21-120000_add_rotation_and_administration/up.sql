@@ -1,7 +1,9 @@
 -- A creation that was under way when all tokens of its owner were revoked is refused.
 ALTER TABLE users ADD COLUMN tokens_revoked_at timestamptz;
 
--- Claims that an issuer made at this instant or before change nothing any more.
+-- When the claims were made that were taken over last, and since when role and subject are decided here: claims of
+-- before change nothing any more.
+ALTER TABLE users ADD COLUMN claims_at timestamptz;
 ALTER TABLE users ADD COLUMN claims_after timestamptz;
 
 -- When the present secret was made: what lifetimes count from.

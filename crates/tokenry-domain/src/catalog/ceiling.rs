@@ -97,9 +97,22 @@ impl Effective {
     /// Whether everything that `ceiling` allows is granted.
     pub(super) fn covers(&self, ceiling: &Ceiling) -> bool {
         match &ceiling.rule {
-            Rule::Listed(scopes) => scopes.iter().all(|scope| self.grants(scope)),
-            _ => !self.is_part && self.held.contains(&Scope::All) && self.ceiling.includes(ceiling),
+            Rule::Listed(scopes) => scopes
+                .iter()
+                .all(|scope| self.grants(scope) || (self.is_whole() && self.ceiling.permits(scope))),
+            _ => self.is_whole() && self.ceiling.includes(ceiling),
         }
+    }
+
+    /// Whether this is less than what the role of the owner allows, without being limited by a token.
+    #[must_use]
+    pub fn is_part(&self) -> bool {
+        self.is_part
+    }
+
+    /// Whether this is all that the role allows, but for what is withheld from tokens.
+    fn is_whole(&self) -> bool {
+        !self.is_part && self.held.contains(&Scope::All)
     }
 
     /// Whether `wanted` is granted. `*` is granted only to someone who holds it under a role without a ceiling.
@@ -129,7 +142,7 @@ impl Effective {
                 && !self.withheld.contains(&Scope::All))
     }
 
-    /// What both grant. It is a part of what either allows: `*` cannot be passed on from it.
+    /// What both grant. If that is less than `self` allows, `*` cannot be passed on from it.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         // Of two ceilings one usually includes the other; otherwise what can be named of the one is held below the other.
@@ -139,9 +152,10 @@ impl Effective {
             && upper.withheld.is_empty()
             && upper.ceiling.includes(&lower.ceiling)
         {
-            return Self { is_part: true, ..lower.clone() };
+            return Self { is_part: !lower.ceiling.includes(&self.ceiling), ..lower.clone() };
         }
-        let held = lower.to_set().iter().filter(|scope| upper.grants(scope)).cloned().collect();
+        let common = |scope: &Scope| upper.cut(scope).filter(|part| upper.grants(part));
+        let held = lower.to_set().iter().filter_map(common).collect();
         Self { held, is_part: true, ..lower.clone() }
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use tokenry_domain::{
-    Catalog, EventKind, Lifetime, Reason, Revocation, Role, Subject, User, UserId, UserName,
+    Catalog, Effective, EventKind, Lifetime, Reason, Revocation, Role, Subject, User, UserId, UserName,
 };
 use tokenry_store::{
     StoreError, Tx,
@@ -79,8 +79,10 @@ impl Tokenry {
             }
             may_change(&caller, &catalog, &before, &after)?;
             after.updated_at = at;
-            // What an issuer said before is no longer what counts.
-            after.claims_after = after.claims_after.max(Some(at));
+            if before.role != after.role || before.subject != after.subject {
+                // What an issuer said before is no longer what counts.
+                after.claims_after = after.claims_after.max(Some(at));
+            }
             store(tx, &before, &after, &signature)?;
             Ok(after)
         });
@@ -152,6 +154,9 @@ impl Tokenry {
             if caller.user().is_some_and(|own| !catalog.is_within(&user.role, &own.role)) {
                 return Err(Denial::beyond_own_role(&user.role).into());
             }
+            if caller.effective().is_some_and(Effective::is_part) {
+                caller.may_give(&catalog, &user.role)?;
+            }
             work(tx, user)
         })
     }
@@ -198,12 +203,12 @@ pub(crate) fn store(
     after: &User,
     signature: &Signature,
 ) -> Result<(), UserError> {
-    if !user::update(tx, after)? {
-        return Err(UserError::NotFound);
-    }
     if before.subject != after.subject {
         former::forget(tx, &after.subject)?;
         former::remember(tx, &before.subject, Former::of(before, signature.at))?;
+    }
+    if !user::update(tx, after)? {
+        return Err(UserError::NotFound);
     }
     let mut fields = Map::new();
     for (name, from, to) in [

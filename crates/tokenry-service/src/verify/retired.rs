@@ -13,7 +13,7 @@ use crate::{
     tokenry::Tokenry,
 };
 
-/// The use of a retired secret this soon after its rotation is no sign of a theft.
+/// The use of a retired secret this soon after its rotation, or the end of its grace, is no sign of a theft.
 const LOST_ANSWER: Duration = Duration::from_secs(60);
 /// How often the use of one retired secret is told at most.
 const TOLD: Lifetime = Lifetime::seconds(3600);
@@ -34,12 +34,13 @@ impl Tokenry {
         }
         // The longest grace of now, not of when it was rotated.
         let longest = found.retired_at.checked_add(self.0.policy.max_grace).unwrap_or(UnixMillis::MAX);
-        if now < found.valid_until.min(longest) {
+        let end = found.valid_until.min(longest);
+        if now < end {
             return Ok(found.credential);
         }
         let token_id = found.credential.token.id;
-        // Whoever rotated it may not have heard the answer, or not have told everybody yet.
-        if now.since(found.retired_at) > LOST_ANSWER {
+        // Whoever rotated it may not have heard the answer, or not have told everybody yet that its grace is over.
+        if now.since(found.retired_at.max(end)) > LOST_ANSWER {
             self.tell_reuse(found, now, source);
         }
         Err(VerifyError::Rejected(Rejection::Rotated(token_id)))
