@@ -186,7 +186,7 @@ fn counted(req: &HttpRequest, error: ApiError) -> ApiError {
     if !error.is_about_credential() {
         return error;
     }
-    if let Some(tokenry) = req.app_data::<Data<Tokenry>>() {
+    if let (ApiError::InvalidToken, Some(tokenry)) = (&error, req.app_data::<Data<Tokenry>>()) {
         tokenry.record_failure(error.code(), source::of(req), clock::now());
     }
     match req.app_data::<Data<FailureLimit>>().map(|limit| limit.count(source::of(req))) {

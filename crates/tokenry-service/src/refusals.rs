@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tokenry_domain::{Actor, EventKind, Origin, TokenId, UnixMillis, UserId};
+use tokenry_domain::{Actor, EventKind, Origin, Token, TokenId, UnixMillis, UserId};
 use tokenry_store::{Store, StoreError};
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     caller::Caller,
     periodic::{Left, Periodic},
     tokenry::Tokenry,
+    verify::Rejection,
 };
 
 /// How often the counts are written. After `kill -9` at most the last interval is lost.
@@ -60,8 +61,14 @@ impl Refusals {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let is_known = counts.contains_key(&key);
         let key = match key {
-            Key { kind, code, .. }
-                if !is_known && counts.keys().filter(|known| known.kind == kind).count() >= KINDS =>
+            // A flood of what is nobody's must not hide what happens to somebody's token.
+            Key { kind, code, token_id, .. }
+                if !is_known
+                    && counts
+                        .keys()
+                        .filter(|known| (known.kind, known.token_id.is_some()) == (kind, token_id.is_some()))
+                        .count()
+                        >= KINDS =>
             {
                 Key { kind, source: None, user_id: None, token_id: None, code }
             }
@@ -74,10 +81,29 @@ impl Refusals {
 }
 
 impl Tokenry {
-    /// Notes that a credential from `source` was refused, for the audit log; `code` names why. It returns at once.
+    /// Notes that a credential from `source` was refused that is nobody's, for the audit log; `code` names why. It
+    /// returns at once. What [`verify`](Self::verify) refuses although the secret is right, it notes itself.
     pub fn record_failure(&self, code: &'static str, source: Option<IpAddr>, now: UnixMillis) {
         let source = source.map(network);
         let key = Key { kind: EventKind::RequestFailed, source, user_id: None, token_id: None, code };
+        self.0.refusals.count(key, now);
+    }
+
+    /// Notes that the right secret of a token was refused.
+    pub(crate) fn record_rejection(
+        &self,
+        rejection: Rejection,
+        token: &Token,
+        source: Option<IpAddr>,
+        now: UnixMillis,
+    ) {
+        let key = Key {
+            kind: EventKind::RequestFailed,
+            source: source.map(network),
+            user_id: Some(token.user_id),
+            token_id: Some(token.id),
+            code: rejection.code(),
+        };
         self.0.refusals.count(key, now);
     }
 

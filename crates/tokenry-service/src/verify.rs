@@ -121,6 +121,21 @@ pub enum Rejection {
     AddressNotAllowed,
 }
 
+impl Rejection {
+    /// What the HTTP API and the audit log call it. Whoever lacks the secret hears one name for all of it.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Malformed(_) | Self::Unknown => "invalid_token",
+            Self::Revoked | Self::Rotated(_) => "revoked_token",
+            Self::Inactive | Self::Pending => "inactive_token",
+            Self::Expired => "expired_token",
+            Self::OwnerDisabled => "user_disabled",
+            Self::AddressNotAllowed => "ip_not_allowed",
+        }
+    }
+}
+
 impl Tokenry {
     /// Decides what the presented text may do at `now`, coming from `source`.
     ///
@@ -154,7 +169,10 @@ impl Tokenry {
             None => (self.retired(plain, &lookup, now, source).await?, true),
         };
         let horizon = self.0.policy.horizon(now);
-        judge(&token, &owner, &horizon, source).map_err(VerifyError::Rejected)?;
+        if let Err(rejection) = judge(&token, &owner, &horizon, source) {
+            self.record_rejection(rejection, &token, source, now);
+            return Err(VerifyError::Rejected(rejection));
+        }
         let effective = self.0.catalog.effective(&token.scopes, &owner.role);
         Ok(VerifiedToken { token, owner, effective, is_retired })
     }

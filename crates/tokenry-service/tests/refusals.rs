@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{at, issue, service, user, with_token};
+use common::{at, issue, new, operator, service, user, verify, with_token};
+use tokenry_service::NewToken;
 use tokenry_store::audit::{self, AuditFilter, Link};
 use tokenry_testkit::{TestDatabase, each_backend};
 
@@ -54,4 +55,21 @@ each_backend!(a_flood_from_many_sources_becomes_few_entries, |db| {
     assert!(failed.len() <= 258, "{}", failed.len());
     let counts = failed.iter().map(|link| link.event.detail["count"].as_u64().unwrap());
     assert_eq!(counts.sum::<u64>(), 5000);
+});
+
+each_backend!(a_right_secret_that_is_refused_is_told_with_its_token, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let bound = NewToken { allowed_ips: Some(vec!["10.0.0.1".to_owned()]), ..new("bound", &[]) };
+    let bound = tokenry.issue(&operator(0), alice.id, bound).unwrap();
+    let (revoked, text) = issue(&tokenry, &alice, &[]);
+    tokenry.revoke(&operator(1), revoked.id, None).unwrap();
+    assert!(verify(&tokenry, bound.secret.reveal_once().as_str(), 2).is_err());
+    assert!(verify(&tokenry, &text, 2).is_err());
+    drop(tokenry);
+    let failed = told(db, "auth.request.failed");
+    let of = |id| {
+        failed.iter().find(|link| link.event.token_id == Some(id)).unwrap().event.detail["reason"].clone()
+    };
+    assert_eq!((of(bound.token.id), of(revoked.id)), ("ip_not_allowed".into(), "revoked_token".into()));
 });

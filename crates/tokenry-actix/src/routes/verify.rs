@@ -110,7 +110,9 @@ async fn decide(
         Ok(verified) => Ok(Ok(verified)),
         Err(VerifyError::Rejected(rejection)) => {
             let refusal = ApiError::from(rejection);
-            tokenry.record_failure(refusal.code(), ip, now);
+            if refusal == ApiError::InvalidToken {
+                tokenry.record_failure(refusal.code(), ip, now);
+            }
             Ok(Err(refusal))
         }
         Err(error) => Err(error.into()),

@@ -64,15 +64,23 @@ impl Scopes {
         let is_grouped = |resource: &&Resource| {
             catalog.groups().iter().any(|group| group.resources.contains(&resource.name))
         };
-        let others: Vec<_> =
-            vocabulary.resources().iter().filter(|known| !is_grouped(known)).map(shown).collect();
         let mut groups: Vec<_> = catalog.groups().iter().map(group).collect();
-        if !others.is_empty() {
-            groups.push(ScopeGroup {
-                name: "Other".to_owned(),
-                description: String::new(),
-                resources: others,
-            });
+        let (own, others): (Vec<_>, Vec<_>) = vocabulary
+            .resources()
+            .iter()
+            .filter(|known| !is_grouped(known))
+            .partition(|known| known.is_own());
+        for (name, description, resources) in [
+            ("Other", "What belongs to no group", others),
+            ("Tokenry", "Tokens and their administration", own),
+        ] {
+            if !resources.is_empty() {
+                groups.push(ScopeGroup {
+                    name: name.to_owned(),
+                    description: description.to_owned(),
+                    resources: resources.into_iter().map(shown).collect(),
+                });
+            }
         }
         let general = |scope: Scope, description: &str| ScopeInfo {
             grantable: tokenry.can_grant(caller, &scope),

@@ -31,6 +31,14 @@ pub struct Resource {
     pub levels: Vec<String>,
 }
 
+impl Resource {
+    /// Whether it is one of Tokenry's own two.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        [TOKENS, ADMIN].contains(&self.name.as_str())
+    }
+}
+
 impl Vocabulary {
     pub(super) fn open() -> Self {
         Self::new(USUAL_LEVELS.map(str::to_owned).to_vec(), Vec::new(), true)

@@ -39,6 +39,7 @@ impl Tokenry {
             return Ok(found.credential);
         }
         let token_id = found.credential.token.id;
+        self.record_rejection(Rejection::Rotated(token_id), &found.credential.token, source, now);
         // Whoever rotated it may not have heard the answer, or not have told everybody yet that its grace is over.
         if now.since(found.retired_at.max(end)) > LOST_ANSWER {
             self.tell_reuse(found, now, source);
