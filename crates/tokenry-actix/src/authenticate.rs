@@ -151,7 +151,7 @@ async fn let_in(
         return signed_in.map_err(|_| VerifyError::Busy)?;
     }
     let _ = accepts;
-    if presented.len() > MAX_CREDENTIAL {
+    if req.headers().get(AUTHORIZATION).is_none_or(|header| header.len() > MAX_CREDENTIAL) {
         return Err(VerifyError::Rejected(Rejection::Unknown));
     }
     tokenry.verify(presented, now, source::of(req)).await.map(Caller::from)

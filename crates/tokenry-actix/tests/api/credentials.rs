@@ -1,7 +1,10 @@
 //! Who is let in, and what the others hear.
 
 use serde_json::json;
-use tokenry_actix::routes::{Access, ROUTES};
+use tokenry_actix::{
+    authenticate::MAX_CREDENTIAL,
+    routes::{Access, ROUTES},
+};
 use tokenry_testkit::each_backend;
 
 use crate::api::{Api, request};
@@ -46,6 +49,22 @@ each_backend!(a_caller_without_the_right_learns_nothing_of_paths_and_bodies, |db
         assert_eq!(api.call("GET", "/api/v1/tokens/nonsense", token).status, status);
         assert_eq!(api.call("GET", "/api/v1/tokens?limit=0", token).status, status);
     }
+});
+
+each_backend!(an_oversized_header_is_an_invalid_token_whatever_fills_it, |db| {
+    let api = Api::new(db);
+    let (_, text) = api.token_of(&api.user("alice"), &[]);
+    for (padding, status) in
+        [(0, 200), (MAX_CREDENTIAL - 7 - text.len(), 200), (MAX_CREDENTIAL - 6 - text.len(), 401)]
+    {
+        for credential in [format!("{}{text}", " ".repeat(padding)), format!("{text}{}", " ".repeat(padding))]
+        {
+            let header = ("authorization", format!("Bearer {credential}"));
+            let answer = api.send(request("GET", "/api/v1/token", "").insert_header(header));
+            assert_eq!(answer.status, status, "{padding}");
+        }
+    }
+    api.call("GET", "/api/v1/me", &"x".repeat(506)).is_problem(401, "invalid_token");
 });
 
 each_backend!(every_invalid_token_hears_the_same_bytes, |db| {
