@@ -56,7 +56,8 @@ impl Tokenry {
 
 fn write(store: &Store, waiting: &Waiting) -> Left {
     let uses: Vec<_> = std::mem::take(&mut *locked(waiting)).into_iter().collect();
-    for batch in uses.chunks(BATCH) {
+    let mut held_up = false;
+    for (index, batch) in uses.chunks(BATCH).enumerate() {
         let rows = batch.to_vec();
         let written = store.write(move |tx| {
             let ids: Vec<TokenId> = rows.iter().map(|(id, _)| *id).collect();
@@ -74,16 +75,27 @@ fn write(store: &Store, waiting: &Waiting) -> Left {
             }
             Ok::<_, StoreError>(left)
         });
-        let left = written.unwrap_or_else(|error| {
-            tracing::warn!(%error, tokens = batch.len(), "last uses were not written and wait");
-            batch.to_vec()
-        });
-        let mut waiting = locked(waiting);
-        for (id, used) in left {
-            wait(&mut waiting, id, used);
-        }
+        let left = match written {
+            Ok(left) => left,
+            Err(error) => {
+                // One refusal is enough: neither the next batch nor, at the end, the next round waits for it again.
+                let unwritten = uses.get(index * BATCH..).unwrap_or_default();
+                tracing::warn!(%error, tokens = unwritten.len(), "last uses were not written and wait");
+                put_back(waiting, unwritten);
+                return Left::Nothing;
+            }
+        };
+        held_up |= !left.is_empty();
+        put_back(waiting, &left);
     }
-    if locked(waiting).is_empty() { Left::Nothing } else { Left::Something }
+    if held_up { Left::Something } else { Left::Nothing }
+}
+
+fn put_back(waiting: &Waiting, uses: &[(TokenId, (UnixMillis, Option<IpAddr>))]) {
+    let mut waiting = locked(waiting);
+    for (id, used) in uses {
+        wait(&mut waiting, *id, *used);
+    }
 }
 
 /// Keeps the newest use of each token, of as many as may wait.
