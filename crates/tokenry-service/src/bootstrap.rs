@@ -18,7 +18,7 @@ use crate::{
 const LIFETIME: Lifetime = Lifetime::days(1);
 
 impl Tokenry {
-    /// Makes the user `admin` and the first token, for 24 hours and with all scopes, if this installation never did
+    /// Makes the user `admin` with the highest role, and the first token, for 24 hours and with all scopes, if this installation never did
     /// so before; `None` if it did. Nodes that start together make one.
     ///
     /// # Errors
@@ -30,6 +30,7 @@ impl Tokenry {
         let (lookup, suffix) = (secret.lookup(), secret.suffix());
         let beyond = || StoreError::Bug("the clock stands at the end of time".to_owned());
         let ends = now.checked_add(LIFETIME).ok_or_else(beyond)?;
+        let catalog = self.0.catalog.clone();
         let seeded = self.0.store.write(move |tx| {
             lock_admin(tx)?;
             let mut row = instance::lock(tx)?;
@@ -37,7 +38,12 @@ impl Tokenry {
                 return Ok(None);
             }
             let signature = Signature { actor: Actor::System, at: now, origin: Origin::default() };
-            let owner = admin(tx, user_id, &signature)?;
+            let highest = catalog.roles().last().cloned().unwrap_or_else(Role::admin);
+            let owner = admin(tx, user_id, highest, &signature)?;
+            // `*`, or where that is withheld from tokens, all that can be named of it.
+            let most = catalog.of_tokens(&owner.role);
+            let whole = ScopeSet::from_iter([Scope::All]);
+            let scopes = if most.can_pass_on(&Scope::All) { whole } else { most.to_set() };
             let token = Token {
                 id: TokenId::new(now, id_bytes),
                 user_id: owner.id,
@@ -45,7 +51,7 @@ impl Tokenry {
                 suffix,
                 name: TokenName::parse("bootstrap").map_err(defect)?,
                 description: None,
-                scopes: ScopeSet::from_iter([Scope::All]),
+                scopes,
                 inactive_at: None,
                 not_before: None,
                 expires_at: Some(ends),
@@ -79,14 +85,14 @@ fn lock_admin(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn admin(tx: &mut Tx<'_>, id: UserId, signature: &Signature) -> Result<User, StoreError> {
+fn admin(tx: &mut Tx<'_>, id: UserId, role: Role, signature: &Signature) -> Result<User, StoreError> {
     let subject = Subject::parse("admin").map_err(defect)?;
     if let Some(user) = user::find_by_subject(tx, &subject)? {
         return Ok(user);
     }
     let name = UserName::parse("admin").map_err(defect)?;
     former::forget(tx, &subject)?;
-    let mut user = new_user(id, subject, name, Role::admin(), signature.at);
+    let mut user = new_user(id, subject, name, role, signature.at);
     user.claims_after = Some(signature.at);
     create(tx, &user, signature)?;
     Ok(user)

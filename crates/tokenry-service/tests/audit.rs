@@ -4,7 +4,10 @@
 mod common;
 
 use common::{issue, operator, service, user, with_token};
-use tokenry_service::{Origin, Reason, Switch, TokenChanges, UserChanges};
+use tokenry_service::{
+    Catalog, Origin, Policy, Reason, Settings, Switch, TokenChanges, Tokenry, UserChanges,
+    catalog::{Definition, RoleDefinition},
+};
 use tokenry_store::audit;
 use tokenry_testkit::{TestDatabase, each_backend};
 
@@ -104,4 +107,30 @@ each_backend!(nodes_that_start_together_seed_one_token, |db| {
     assert_eq!(kinds, ["auth.user.created", "auth.token.seeded"]);
     let verified = common::verify(&nodes[0], &issued.secret.reveal_once(), 1).unwrap();
     assert!(verified.grants(&"admin:write".parse().unwrap()));
+});
+
+each_backend!(the_first_token_can_administer_under_whatever_the_highest_role_is_called, |db| {
+    let role = |name: &str, scopes: &[&str]| RoleDefinition {
+        name: name.to_owned(),
+        scopes: scopes.iter().map(ToString::to_string).collect(),
+    };
+    let definition = |withheld: &[&str]| Definition {
+        roles: vec![role("guest", &["a:read"]), role("chief", &["a:write", "admin:write", "tokens:write"])],
+        withheld_scopes: withheld.iter().map(ToString::to_string).collect(),
+        ..Definition::default()
+    };
+    for (number, withheld) in [&[][..], &["*"]].into_iter().enumerate() {
+        if number > 0 {
+            while db.store().revert_migration().unwrap().is_some() {}
+            db.store().migrate().unwrap();
+        }
+        let catalog = Catalog::define(&definition(withheld)).unwrap();
+        let settings = Settings { catalog, ..common::settings(Policy::default()) };
+        let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
+        let first = tokenry.bootstrap(common::at(0)).unwrap().unwrap();
+        assert_eq!(first.owner.role.as_str(), "chief");
+        let text = first.secret.reveal_once();
+        let verified = common::verify(&tokenry, &text, 1).unwrap();
+        assert!(verified.grants(&"admin:write".parse().unwrap()), "{withheld:?}");
+    }
 });

@@ -69,9 +69,9 @@ pub(crate) struct AddArgs {
     /// What people call them [default: the subject]
     #[arg(long, value_parser = value::user_name)]
     pub(crate) name: Option<UserName>,
-    /// The ceiling over all their tokens: user or admin
-    #[arg(long, default_value = "user")]
-    pub(crate) role: Role,
+    /// The ceiling over all their tokens; without a catalog user or admin [default: the least]
+    #[arg(long)]
+    pub(crate) role: Option<Role>,
 }
 
 /// Arguments of `user update`.
@@ -84,7 +84,7 @@ pub(crate) struct UpdateUserArgs {
     /// Call them this
     #[arg(long, group = "change", value_parser = value::user_name)]
     pub(crate) name: Option<UserName>,
-    /// Put this ceiling over all their tokens: user or admin
+    /// Put this ceiling over all their tokens; without a catalog user or admin
     #[arg(long, group = "change")]
     pub(crate) role: Option<Role>,
     /// Know them by this id from now on

@@ -37,8 +37,7 @@ pub(crate) fn run(command: UserCommand, session: &Session, console: &mut Console
 
 fn add(args: AddArgs, Session { tokenry, call }: &Session, console: &mut Console) -> Result<(), Failure> {
     let subject = args.subject.as_str();
-    let new =
-        NewUser { name: args.name.map(|name| name.to_string()), role: Some(args.role), disabled: false };
+    let new = NewUser { name: args.name.map(|name| name.to_string()), role: args.role, disabled: false };
     let made = tokenry.create_user(call, subject, new).map_err(|error| taken(error, subject))?;
     console.outcome(&view::changed(&made))
 }
