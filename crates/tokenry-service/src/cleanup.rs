@@ -56,17 +56,20 @@ impl Tokenry {
         Ok(cleaned)
     }
 
-    fn tell_expired(&self, call: &Call) -> Result<usize, StoreError> {
+    fn tell_expired(&self, call: &Call) -> Result<usize, CleanupError> {
         let horizon = self.0.policy.horizon(call.now);
         let mut told = 0;
         loop {
-            let signature = Signature::of(call);
+            let (signature, caller) = (Signature::of(call), call.caller.clone());
             let batch = self.0.store.write(move |tx| {
+                if !caller.still_entitled(tx, &horizon)? {
+                    return Err(Denial::NoLongerEntitled.into());
+                }
                 let expired = cleanup::take_expired(tx, &horizon, BATCH)?;
                 for (token, owner) in &expired {
                     signature.record(tx, EventKind::TokenExpired, *owner, Some(*token), Map::new())?;
                 }
-                Ok::<_, StoreError>(expired.len())
+                Ok::<_, CleanupError>(expired.len())
             })?;
             told += batch;
             if batch < usize::from(BATCH) {

@@ -82,7 +82,8 @@ impl Refusals {
 
 impl Tokenry {
     /// Notes that a credential from `source` was refused that is nobody's, for the audit log; `code` names why. It
-    /// returns at once. What [`verify`](Self::verify) refuses although the secret is right, it notes itself.
+    /// returns at once. What [`verify`](Self::verify) and `sign_in` refuse although the secret or the signature is right,
+    /// they note themselves.
     pub fn record_failure(&self, code: &'static str, source: Option<IpAddr>, now: UnixMillis) {
         let source = source.map(network);
         let key = Key { kind: EventKind::RequestFailed, source, user_id: None, token_id: None, code };

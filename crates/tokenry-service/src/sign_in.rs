@@ -69,6 +69,16 @@ impl Tokenry {
     /// # Errors
     /// [`VerifyError`]; why a token is not good is told only if its issuer did sign it.
     pub fn sign_in(&self, presented: &[u8], now: UnixMillis, origin: &Origin) -> Result<Caller, VerifyError> {
+        let signed_in = self.signed_in(presented, now, origin);
+        if let Err(VerifyError::Rejected(rejection @ (Rejection::Expired | Rejection::OwnerDisabled))) =
+            &signed_in
+        {
+            self.record_failure(rejection.code(), origin.ip, now);
+        }
+        signed_in
+    }
+
+    fn signed_in(&self, presented: &[u8], now: UnixMillis, origin: &Origin) -> Result<Caller, VerifyError> {
         let unknown = || VerifyError::Rejected(Rejection::Unknown);
         let sign_in = self.0.sign_in.as_ref().ok_or_else(unknown)?;
         let claims = sign_in.verifier.verify(presented, now).map_err(|error| refusal(sign_in, error))?;
@@ -169,7 +179,8 @@ impl Tokenry {
         now: UnixMillis,
         origin: &Origin,
     ) -> Result<User, VerifyError> {
-        if !claimed.is_newer(&user) {
+        let says_nothing = claimed.role.is_none() && claimed.name.is_none();
+        if says_nothing || !claimed.is_newer(&user) {
             return Ok(user);
         }
         let signature = Signature { actor: Actor::User(user.id), at: now, origin: origin.clone() };

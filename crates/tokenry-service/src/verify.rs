@@ -186,6 +186,7 @@ impl Tokenry {
         &self,
         presented: &[u8],
         now: UnixMillis,
+        source: Option<IpAddr>,
     ) -> Result<Option<(TokenId, UserId)>, VerifyError> {
         let Ok(plain) = PlainToken::parse(&self.0.prefix, presented) else { return Ok(None) };
         let lookup = plain.lookup();
@@ -193,7 +194,7 @@ impl Tokenry {
         let (plain, proven) = self.proven(plain, found.as_ref()).await?;
         let found = match found.filter(|_| proven != Proven::No) {
             Some(found) => found,
-            None => match self.retired(plain, &lookup, now, None).await {
+            None => match self.retired(plain, &lookup, now, source).await {
                 Ok(found) => found,
                 Err(VerifyError::Rejected(_)) => return Ok(None),
                 Err(error) => return Err(error),

@@ -92,9 +92,13 @@ pub(crate) async fn revoke_presented(
 ) -> Result<HttpResponse, ApiError> {
     let Then(_, StrictForm(form)) = body;
     let (now, token) = (clock::now(), form.token()?);
-    if let Some(possessed) = tokenry.possessed(within_limit(&token), now).await? {
-        let (service, origin) = (tokenry.clone(), origin(&req));
-        blocking(move || service.revoke_possessed(possessed, now, origin)).await?;
+    let origin = origin(&req);
+    match tokenry.possessed(within_limit(&token), now, origin.ip).await? {
+        Some(possessed) => {
+            let service = tokenry.clone();
+            blocking(move || service.revoke_possessed(possessed, now, origin)).await?;
+        }
+        None => tokenry.record_failure(ApiError::InvalidToken.code(), origin.ip, now),
     }
     Ok(HttpResponse::Ok().finish())
 }
