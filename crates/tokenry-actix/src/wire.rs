@@ -125,7 +125,9 @@ pub struct TokenPage {
 }
 
 impl TokenPage {
-    pub(crate) fn new(page: &tokenry_service::TokenPage, tokenry: &Tokenry, now: UnixMillis) -> Self {
+    /// The page as it stands at `now`.
+    #[must_use]
+    pub fn new(page: &tokenry_service::TokenPage, tokenry: &Tokenry, now: UnixMillis) -> Self {
         let shown = |(token, owner): &(_, _)| Token::new(token, owner, tokenry, now);
         Self {
             data: page.tokens.iter().map(shown).collect(),

@@ -17,8 +17,9 @@ pub(crate) struct Grant<'g> {
 impl Grant<'_> {
     /// Refuses `after` if it grants more than the caller may give. `before` is the token as it is stored, if it is.
     ///
-    /// A person gives what the owner's role may hold and they may do themselves. A token gives only what it has itself: it cannot add anything to
-    /// a token that is there, and gets the secret only of one that has no more rights, time or addresses than itself.
+    /// A person gives what the owner's role may hold and they may do themselves. A token gives only what it has itself:
+    /// it cannot add anything to a token that is there, and gets the secret only of one that has no more rights, time or
+    /// addresses than itself.
     pub(crate) fn check(&self, before: Option<&Token>, after: &Token) -> Result<(), Denial> {
         // SECURITY: every attribute is named, so that a new one does not compile before it is decided whether it
         // grants something.

@@ -32,7 +32,8 @@ pub struct Rotation {
     pub grace: Option<Lifetime>,
     /// Another expiry; `None` keeps it.
     pub expiry: Option<Expiry>,
-    /// Names this one request; only its digest is kept: repeated with the same name, it is refused with [`RotateError::Delivered`].
+    /// Names this one request: repeated with the same name, it is refused with [`RotateError::Delivered`]. Only the
+    /// digest of the name is kept.
     pub idempotency_key: Option<String>,
     /// Rotate only this version of the token.
     pub if_version: Option<i64>,

@@ -158,7 +158,9 @@ pub struct InventoryPage {
 }
 
 impl InventoryPage {
-    pub(crate) fn new(page: &tokenry_service::TokenPage, tokenry: &Tokenry, now: UnixMillis) -> Self {
+    /// The page as it stands at `now`.
+    #[must_use]
+    pub fn new(page: &tokenry_service::TokenPage, tokenry: &Tokenry, now: UnixMillis) -> Self {
         let horizon = tokenry.policy().horizon(now);
         let shown = |(token, owner): &(tokenry_service::Token, tokenry_service::User)| InventoryToken {
             attributes: Token::new(token, owner, tokenry, now),

@@ -32,8 +32,7 @@ const HEADER: [&str; 8] = ["ID", "OWNER", "NAME", "TOKEN", "STATUS", "SCOPES", "
 /// A page of tokens as rows.
 pub(super) fn page(page: &TokenPage, tokenry: &Tokenry, now: UnixMillis) -> View {
     let rows = page.tokens.iter().map(|pair| row(pair, tokenry, now)).collect();
-    let data = page.tokens.iter().map(|pair| json(pair, tokenry, now)).collect();
-    list(&HEADER, rows, data, page)
+    list(&HEADER, rows, json!(wire::TokenPage::new(page, tokenry, now)), page)
 }
 
 /// A page of the inventory: every token with its risks.
@@ -47,22 +46,13 @@ pub(super) fn inventory(page: &TokenPage, tokenry: &Tokenry, now: UnixMillis) ->
         row.push(risks(pair).join(" "));
         row
     };
-    let data = |pair: &(Token, User)| {
-        let mut token = json(pair, tokenry, now);
-        if let Value::Object(token) = &mut token {
-            token.insert("subject".to_owned(), json!(pair.1.subject.as_str()));
-            token.insert("risks".to_owned(), json!(risks(pair)));
-        }
-        token
-    };
     let header = [HEADER.as_slice(), &["RISKS"]].concat();
     let rows = page.tokens.iter().map(with_risks).collect();
-    list(&header, rows, page.tokens.iter().map(data).collect(), page)
+    list(&header, rows, json!(wire::InventoryPage::new(page, tokenry, now)), page)
 }
 
-fn list(header: &[&'static str], rows: Vec<Vec<String>>, data: Vec<Value>, page: &TokenPage) -> View {
+fn list(header: &[&'static str], rows: Vec<Vec<String>>, json: Value, page: &TokenPage) -> View {
     let names = page.tokens.iter().map(|(token, _)| token.id.to_string()).collect();
-    let json = json!({"data": data, "next_cursor": page.next_cursor, "total": page.total});
     View::list(header, rows, names, json)
 }
 
