@@ -7,7 +7,7 @@ use super::{
     blocking,
     path::IdPath,
     scopes::{AdminRead, AdminWrite},
-    token_list::{ListQuery, filter, page},
+    token_list::{ListQuery, TokenListParams, filter, page},
 };
 use crate::{
     body::Then,
@@ -22,14 +22,7 @@ use crate::{
 #[utoipa::path(get, path = "/api/v1/admin/tokens", tag = "admin", security(("token" = [])), params(
     ("user_id" = Option<String>, Query, description = "Only this user's."),
     ("risk" = Option<String>, Query, description = "Only live ones that are never_used, no_expiry, full_access, idle or owner_disabled."),
-    ("status" = Option<String>, Query, description = "active, inactive, pending, expired or revoked"),
-    ("search" = Option<String>, Query, description = "Part of the name, or of the shown beginning or end of the token."),
-    ("scope" = Option<String>, Query, description = "Tokens that were given exactly this scope."),
-    ("unused_since" = Option<String>, Query, format = DateTime, description = "Tokens not used since then."),
-    ("expires_before" = Option<String>, Query, format = DateTime, description = "Tokens that end before then."),
-    ("sort" = Option<String>, Query, description = "created_at, name, expires_at or last_used_at; `-` before it for descending. Default: -created_at"),
-    ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Default: 50"),
-    ("cursor" = Option<String>, Query, description = "The next_cursor of the page before."),
+    TokenListParams
 ), responses(
     (status = 200, body = wire::InventoryPage),
     (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -48,14 +41,7 @@ pub(crate) async fn list_all_tokens(
 /// The tokens of one user.
 #[utoipa::path(get, path = "/api/v1/users/{id}/tokens", tag = "admin", security(("token" = [])), params(
     ("id" = String, Path),
-    ("status" = Option<String>, Query, description = "active, inactive, pending, expired or revoked"),
-    ("search" = Option<String>, Query, description = "Part of the name, or of the shown beginning or end of the token."),
-    ("scope" = Option<String>, Query, description = "Tokens that were given exactly this scope."),
-    ("unused_since" = Option<String>, Query, format = DateTime, description = "Tokens not used since then."),
-    ("expires_before" = Option<String>, Query, format = DateTime, description = "Tokens that end before then."),
-    ("sort" = Option<String>, Query, description = "created_at, name, expires_at or last_used_at; `-` before it for descending. Default: -created_at"),
-    ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Default: 50"),
-    ("cursor" = Option<String>, Query, description = "The next_cursor of the page before."),
+    TokenListParams
 ), responses(
     (status = 200, body = wire::TokenPage),
     (status = 401, body = Problem, content_type = "application/problem+json"),

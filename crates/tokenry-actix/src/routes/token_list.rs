@@ -15,14 +15,7 @@ use crate::{
 
 /// The caller's tokens, alive and dead, newest first.
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", security(("token" = [])), params(
-    ("status" = Option<String>, Query, description = "active, inactive, pending, expired or revoked"),
-    ("search" = Option<String>, Query, description = "Part of the name, or of the shown beginning or end of the token."),
-    ("scope" = Option<String>, Query, description = "Tokens that were given exactly this scope."),
-    ("unused_since" = Option<String>, Query, format = DateTime, description = "Tokens not used since then."),
-    ("expires_before" = Option<String>, Query, format = DateTime, description = "Tokens that end before then."),
-    ("sort" = Option<String>, Query, description = "created_at, name, expires_at or last_used_at; `-` before it for descending. Default: -created_at"),
-    ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Default: 50"),
-    ("cursor" = Option<String>, Query, description = "The next_cursor of the page before."),
+    TokenListParams
 ), responses(
     (status = 200, body = wire::TokenPage),
     (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -36,6 +29,32 @@ pub(crate) async fn list_tokens(
     let (call, service) = (caller.call().clone(), tokenry.clone());
     let page = blocking(move || service.list(&call, query.filter, query.page)).await?;
     Ok(Json(wire::TokenPage::new(&page, &tokenry, caller.call().now)))
+}
+
+/// The parameters of every list of tokens, as OpenAPI tells of them; [`filter`] and [`page`] read them.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its fields' names and types are used")]
+pub(crate) struct TokenListParams {
+    /// active, inactive, pending, expired or revoked
+    status: Option<String>,
+    /// Part of the name, or of the shown beginning or end of the token.
+    search: Option<String>,
+    /// Tokens that were given exactly this scope.
+    scope: Option<String>,
+    /// Tokens not used since then.
+    #[param(format = DateTime)]
+    unused_since: Option<String>,
+    /// Tokens that end before then.
+    #[param(format = DateTime)]
+    expires_before: Option<String>,
+    /// created_at, name, expires_at or last_used_at; `-` before it for descending. Default: -created_at
+    sort: Option<String>,
+    /// Default: 50
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u16>,
+    /// The next_cursor of the page before.
+    cursor: Option<String>,
 }
 
 /// Filters, order and page of a list.
