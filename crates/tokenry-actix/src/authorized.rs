@@ -3,10 +3,10 @@
 use std::{marker::PhantomData, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::USER_AGENT};
-use tokenry_service::{Call, Origin, Scope, Token, User, VerifiedToken};
+use tokenry_service::{Call, Origin, Scope, Token, UnixMillis, User, VerifiedToken};
 
 use crate::{
-    authenticate::{Accepts, Authentication, authentication},
+    authenticate::{Accepts, authentication},
     error::ApiError,
     request_id::RequestId,
     source,
@@ -62,7 +62,7 @@ impl RequiredScope for AnyToken {
 /// answer. It works behind [`authenticate`](crate::authenticate()) and without it.
 pub struct Authorized<S> {
     verified: VerifiedToken,
-    call: Call,
+    now: UnixMillis,
     scope: PhantomData<S>,
 }
 
@@ -85,10 +85,16 @@ impl<S> Authorized<S> {
         &self.verified
     }
 
-    /// The call to make use cases with.
+    /// The instant at which it was let in, which every rule of this request is decided at.
     #[must_use]
-    pub fn call(&self) -> &Call {
-        &self.call
+    pub fn now(&self) -> UnixMillis {
+        self.now
+    }
+
+    /// The call to make use cases with; `req` is the request that the token came with, for the audit log.
+    #[must_use]
+    pub fn call(&self, req: &HttpRequest) -> Call {
+        Call { caller: self.verified.clone().into(), now: self.now, origin: origin(req) }
     }
 }
 
@@ -106,9 +112,7 @@ impl<S: RequiredScope> FromRequest for Authorized<S> {
                 authentication.require(&req, scope)?;
             }
             authentication.count_use(&req);
-            let Authentication { caller, now, .. } = authentication;
-            let call = Call { caller, now, origin: origin(&req) };
-            Ok(Self { verified, call, scope: PhantomData })
+            Ok(Self { verified, now: authentication.now, scope: PhantomData })
         })
     }
 }

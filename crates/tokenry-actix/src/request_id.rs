@@ -1,6 +1,7 @@
 //! [`RequestId`]: the name of one request in its answer, the log and the audit trail.
 
 use std::{
+    cell::RefCell,
     fmt,
     sync::{
         Arc,
@@ -62,19 +63,33 @@ impl RequestId {
         fits.then(|| Self(Arc::from(text)))
     }
 
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "an id in the log is not a secret; only its distinctness counts"
-    )]
     fn make() -> Self {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let mut bytes = [0; 16];
-        if getrandom::fill(&mut bytes).is_err() {
-            // An id must be distinct, not secret: without randomness it still counts.
-            bytes = u128::from(COUNT.fetch_add(1, Ordering::Relaxed)).to_be_bytes();
-        }
-        Self(Arc::from(format!("{:032x}", u128::from_be_bytes(bytes))))
+        Self(Arc::from(format!("{:032x}", random())))
     }
+}
+
+/// Sixteen random bytes out of a store of this thread, so that only one request in many asks the system for more.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "an id in the log is not a secret; only its distinctness counts"
+)]
+fn random() -> u128 {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    thread_local! {
+        static STORE: RefCell<(usize, [u8; 1024])> = const { RefCell::new((1024, [0; 1024])) };
+    }
+    STORE.with_borrow_mut(|(used, bytes)| {
+        if *used == bytes.len() {
+            if getrandom::fill(bytes).is_err() {
+                // An id must be distinct, not secret: without randomness it still counts.
+                return COUNT.fetch_add(1, Ordering::Relaxed).into();
+            }
+            *used = 0;
+        }
+        *used += 16;
+        let drawn = bytes.get(*used - 16..*used).and_then(|drawn| drawn.try_into().ok());
+        drawn.map_or(0, u128::from_be_bytes)
+    })
 }
 
 impl fmt::Display for RequestId {

@@ -35,7 +35,7 @@ pub struct Caller(Kind);
 enum Kind {
     Operator,
     User { user: Box<User>, effective: Effective, credential: Credential },
-    Token(Box<VerifiedToken>),
+    Token(VerifiedToken),
 }
 
 /// The kind of proof a caller came with.
@@ -176,7 +176,7 @@ impl Caller {
 
 impl From<VerifiedToken> for Caller {
     fn from(verified: VerifiedToken) -> Self {
-        Self(Kind::Token(Box::new(verified)))
+        Self(Kind::Token(verified))
     }
 }
 

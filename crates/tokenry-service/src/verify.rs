@@ -3,7 +3,7 @@
 pub(crate) mod proof;
 mod retired;
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use thiserror::Error;
 use tokenry_crypto::{ParseError, PlainToken, UnreadableHash};
@@ -14,9 +14,11 @@ use self::proof::Proven;
 use crate::{denial::Denial, tokenry::Tokenry};
 
 /// A token that was presented with its right secret, was live at that moment, and whose owner was enabled. Only
-/// [`Tokenry::verify`] makes one.
+/// [`Tokenry::verify`] makes one. Cheap to clone.
 #[derive(Clone)]
-pub struct VerifiedToken {
+pub struct VerifiedToken(Arc<Verified>);
+
+struct Verified {
     token: Token,
     owner: User,
     effective: Effective,
@@ -28,32 +30,32 @@ impl VerifiedToken {
     /// The token as it was read.
     #[must_use]
     pub fn token(&self) -> &Token {
-        &self.token
+        &self.0.token
     }
 
     /// Its owner as they were read.
     #[must_use]
     pub fn owner(&self) -> &User {
-        &self.owner
+        &self.0.owner
     }
 
     /// What it may do: its scopes under its owner's role.
     #[must_use]
     pub fn effective(&self) -> &Effective {
-        &self.effective
+        &self.0.effective
     }
 
     /// Whether the presented secret is one that a rotation replaced, still within its grace: good for use, not for
     /// management.
     #[must_use]
     pub fn is_retired(&self) -> bool {
-        self.is_retired
+        self.0.is_retired
     }
 
     /// Whether it may do this.
     #[must_use]
     pub fn grants(&self, scope: &Scope) -> bool {
-        self.effective.grants(scope)
+        self.0.effective.grants(scope)
     }
 
     /// Refuses a token that may not do all of this.
@@ -61,7 +63,7 @@ impl VerifiedToken {
     /// # Errors
     /// [`Denial::MissingScopes`] names what is missing.
     pub fn require(&self, scopes: &ScopeSet) -> Result<(), Denial> {
-        let missing = self.effective.missing(scopes);
+        let missing = self.0.effective.missing(scopes);
         if missing.is_empty() { Ok(()) } else { Err(Denial::MissingScopes(missing)) }
     }
 }
@@ -174,7 +176,7 @@ impl Tokenry {
             return Err(VerifyError::Rejected(rejection));
         }
         let effective = self.0.catalog.effective(&token.scopes, &owner.role);
-        Ok(VerifiedToken { token, owner, effective, is_retired })
+        Ok(VerifiedToken(Arc::new(Verified { token, owner, effective, is_retired })))
     }
 
     /// The token and the owner whose present secret, or an old one within its grace, is presented, whatever their state:

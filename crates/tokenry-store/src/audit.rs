@@ -6,7 +6,7 @@ use tokenry_domain::{AuditEvent, EventKind, Origin, TokenId, UnixMillis, UserId}
 
 use crate::{
     backend::Tx,
-    convert::{address, corrupt, parsed},
+    convert::{address, corrupt, object, parsed},
     error::StoreError,
     instance,
     macros::on,
@@ -64,7 +64,7 @@ pub fn append(tx: &mut Tx<'_>, event: &AuditEvent, link: Linker) -> Result<(), S
         ip: event.origin.ip.map(|ip| ip.to_string()),
         user_agent: event.origin.user_agent().map(str::to_owned),
         request_id: event.origin.request_id.clone(),
-        detail: DocumentValue(Value::Object(event.detail.clone())),
+        detail: DocumentValue::new(&Value::Object(event.detail.clone())),
         prev_hash: head.hash.to_vec(),
         hash: hash.to_vec(),
     };
@@ -139,9 +139,7 @@ impl TryFrom<AuditRow> for Link {
     type Error = StoreError;
 
     fn try_from(row: AuditRow) -> Result<Self, StoreError> {
-        let Value::Object(detail) = row.detail.0 else {
-            return Err(corrupt("audit_events.detail", "not an object"));
-        };
+        let detail = object("audit_events.detail", &row.detail)?;
         let event = AuditEvent {
             at: row.at.0,
             kind: parsed("audit_events.kind", &row.kind)?,

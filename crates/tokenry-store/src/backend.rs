@@ -9,14 +9,14 @@ use diesel::SqliteConnection;
 use diesel::{connection::SimpleConnection, r2d2::Pool};
 
 #[cfg(feature = "postgres")]
-use crate::batch::BatchReader;
-#[cfg(feature = "sqlite")]
-use crate::writer::Writer;
+use crate::live::postgres::BatchReader;
 use crate::{
     error::StoreError,
     pool::{self, Manager},
     url::{DatabaseUrl, Location},
 };
+#[cfg(feature = "sqlite")]
+use crate::{live::sqlite::SqliteReader, writer::Writer};
 
 /// The transaction that a unit of work runs in; queries take it as their first argument.
 pub enum Tx<'c> {
@@ -49,7 +49,8 @@ pub struct Store(pub(crate) Arc<Backend>);
 
 pub(crate) enum Backend {
     #[cfg(feature = "sqlite")]
-    Sqlite { readers: Pool<Manager<SqliteConnection>>, live: Pool<Manager<SqliteConnection>>, writer: Writer },
+    // The live reader holds a way to the writer's queue, so it is dropped first: in this order.
+    Sqlite { readers: Pool<Manager<SqliteConnection>>, live: SqliteReader, writer: Writer },
     #[cfg(feature = "postgres")]
     Postgres { pool: Pool<Manager<PgConnection>>, live: BatchReader },
 }
@@ -64,13 +65,15 @@ impl Store {
             #[cfg(feature = "sqlite")]
             Location::Sqlite(path) => {
                 let path = sqlite_file(path)?;
-                let writer = Writer::start(&Manager::new(path.clone(), prepare_sqlite_writer))?;
-                let readers = || {
-                    let manager = Manager::new(path.clone(), prepare_sqlite_reader);
-                    pool::pool(manager, settings.pool_size, settings.pool_wait)
-                };
-                // Verification has connections of its own, so that long lists cannot keep it waiting.
-                Backend::Sqlite { readers: readers(), live: readers(), writer }
+                let reader = || Manager::new(path.clone(), prepare_sqlite_reader);
+                let (writer, pin) =
+                    Writer::start(&Manager::new(path.clone(), prepare_sqlite_writer), reader())?;
+                Backend::Sqlite {
+                    readers: pool::pool(reader(), settings.pool_size, settings.pool_wait),
+                    // Verification has connections of its own, so that long lists cannot keep it waiting.
+                    live: SqliteReader::new(reader(), settings.pool_size, pin),
+                    writer,
+                }
             }
             #[cfg(feature = "postgres")]
             Location::Postgres(url) => {

@@ -1,8 +1,8 @@
 //! Column values to and from domain types. What cannot be read is corrupt, never a panic and never a default.
 
-use std::{fmt::Display, net::IpAddr, str::FromStr};
+use std::{borrow::Cow, fmt::Display, net::IpAddr, str::FromStr};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokenry_domain::{IpList, Metadata, ScopeSet, UnixMillis};
 
 use crate::{
@@ -32,30 +32,28 @@ pub(crate) fn address(column: &str, text: Option<&str>) -> Result<Option<IpAddr>
     text.map(|text| parsed(column, text)).transpose()
 }
 
-pub(crate) fn scopes(value: &Value) -> Result<ScopeSet, StoreError> {
-    ScopeSet::parse(&texts("scopes", value)?).map_err(|error| corrupt("scopes", error))
+pub(crate) fn scopes(document: &DocumentValue) -> Result<ScopeSet, StoreError> {
+    ScopeSet::parse(&texts("scopes", document)?).map_err(|error| corrupt("scopes", error))
 }
 
-pub(crate) fn allowed_ips(value: &Value) -> Result<IpList, StoreError> {
-    IpList::parse(&texts("allowed_ips", value)?).map_err(|error| corrupt("allowed_ips", error))
+pub(crate) fn allowed_ips(document: &DocumentValue) -> Result<IpList, StoreError> {
+    IpList::parse(&texts("allowed_ips", document)?).map_err(|error| corrupt("allowed_ips", error))
 }
 
-pub(crate) fn metadata(value: Value) -> Result<Metadata, StoreError> {
-    match value {
-        Value::Object(object) => Ok(Metadata::from_stored(object)),
-        _ => Err(corrupt("metadata", "not an object")),
-    }
+pub(crate) fn metadata(document: &DocumentValue) -> Result<Metadata, StoreError> {
+    object("metadata", document).map(Metadata::from_stored)
+}
+
+/// A document that is an object.
+pub(crate) fn object(column: &str, document: &DocumentValue) -> Result<Map<String, Value>, StoreError> {
+    serde_json::from_str(document.as_str()).map_err(|_| corrupt(column, "not an object"))
 }
 
 /// A list of texts as a document.
 pub(crate) fn list(texts: Vec<String>) -> DocumentValue {
-    DocumentValue(Value::from(texts))
+    DocumentValue::new(&Value::from(texts))
 }
 
-fn texts(column: &str, value: &Value) -> Result<Vec<String>, StoreError> {
-    let Value::Array(entries) = value else { return Err(corrupt(column, "not a list")) };
-    let text = |entry: &Value| {
-        entry.as_str().map(str::to_owned).ok_or_else(|| corrupt(column, "not a list of texts"))
-    };
-    entries.iter().map(text).collect()
+fn texts<'a>(column: &str, document: &'a DocumentValue) -> Result<Vec<Cow<'a, str>>, StoreError> {
+    serde_json::from_str(document.as_str()).map_err(|_| corrupt(column, "not a list of texts"))
 }

@@ -6,12 +6,12 @@
 //!
 //! Plaintext secrets cannot be named here: the crate does not depend on the one that has them.
 
-#[cfg(feature = "postgres")]
-mod batch;
 mod convert;
 mod filter;
 mod macros;
 mod page;
+#[cfg(feature = "sqlite")]
+mod pin;
 mod pool;
 #[allow(unreachable_pub, reason = "`table!` makes public modules")]
 mod schema;

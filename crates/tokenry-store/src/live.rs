@@ -1,5 +1,10 @@
 //! The read behind every verification: one row by its unique key, without a runtime.
 
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
+
 use tokenry_domain::{Lookup, SecretCheck, SecretHash, Token, UnixMillis, User};
 
 use crate::{
@@ -53,9 +58,7 @@ impl Store {
     pub async fn credential(&self, lookup: &Lookup) -> Result<Option<Credential>, StoreError> {
         match &*self.0 {
             #[cfg(feature = "sqlite")]
-            Backend::Sqlite { live, .. } => crate::pool::single_read(live, |c| {
-                crate::token::find_credential(&mut crate::backend::Tx::Sqlite(c), lookup)
-            }),
+            Backend::Sqlite { live, .. } => live.read(|tx| crate::token::find_credential(tx, lookup)),
             #[cfg(feature = "postgres")]
             Backend::Postgres { live, .. } => live.current(lookup).await,
         }
@@ -68,9 +71,7 @@ impl Store {
     pub async fn retired_credential(&self, lookup: &Lookup) -> Result<Option<RetiredCredential>, StoreError> {
         match &*self.0 {
             #[cfg(feature = "sqlite")]
-            Backend::Sqlite { live, .. } => crate::pool::single_read(live, |c| {
-                crate::retired::find_credential(&mut crate::backend::Tx::Sqlite(c), lookup)
-            }),
+            Backend::Sqlite { live, .. } => live.read(|tx| crate::retired::find_credential(tx, lookup)),
             #[cfg(feature = "postgres")]
             Backend::Postgres { live, .. } => live.retired(lookup).await,
         }

@@ -121,18 +121,3 @@ impl<E> From<diesel::result::Error> for Failure<E> {
         Self::Database(error)
     }
 }
-
-/// Runs one read outside of a transaction; a connection that fails is thrown away.
-#[cfg(feature = "sqlite")]
-pub(crate) fn single_read<C, T>(
-    pool: &Pool<Manager<C>>,
-    read: impl FnOnce(&mut C) -> Result<T, StoreError>,
-) -> Result<T, StoreError>
-where
-    C: Connection + Send + 'static,
-{
-    let mut managed = checked_out(pool)?;
-    let result = read(&mut managed.connection);
-    managed.is_lost = matches!(result, Err(StoreError::Unavailable(_)));
-    result
-}

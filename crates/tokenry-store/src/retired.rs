@@ -142,10 +142,10 @@ pub(crate) fn credential(
     })
 }
 
-#[derive(Queryable, Selectable, Insertable)]
+#[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = retired_secrets, treat_none_as_default_value = false)]
 pub(crate) struct RetiredRow {
-    lookup: String,
+    pub(crate) lookup: String,
     token_id: IdValue,
     secret_hash: String,
     secret_check: Option<Vec<u8>>,

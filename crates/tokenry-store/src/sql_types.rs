@@ -39,10 +39,20 @@ pub(crate) struct IdValue(pub(crate) Uuid);
 #[diesel(sql_type = Instant)]
 pub(crate) struct InstantValue(pub(crate) UnixMillis);
 
-/// A value of a [`Document`] column.
+/// A value of a [`Document`] column: JSON text, read only by whoever needs what is in it.
 #[derive(Debug, Clone, PartialEq, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Document)]
-pub(crate) struct DocumentValue(pub(crate) Value);
+pub(crate) struct DocumentValue(String);
+
+impl DocumentValue {
+    pub(crate) fn new(value: &Value) -> Self {
+        Self(value.to_string())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 fn instant(millis: i64) -> deserialize::Result<InstantValue> {
     UnixMillis::new(millis)
@@ -84,15 +94,14 @@ mod sqlite {
 
     impl ToSql<Document, Sqlite> for DocumentValue {
         fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
-            out.set_value(self.0.to_string());
+            out.set_value(self.0.as_str());
             Ok(IsNull::No)
         }
     }
 
     impl FromSql<Document, Sqlite> for DocumentValue {
         fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
-            let text = <String as FromSql<sql::Text, Sqlite>>::from_sql(value)?;
-            serde_json::from_str(&text).map(Self).map_err(|_| "a document that is not JSON".into())
+            <String as FromSql<sql::Text, Sqlite>>::from_sql(value).map(Self)
         }
     }
 }
@@ -104,6 +113,8 @@ mod postgres {
 
     /// PostgreSQL counts from 2000-01-01.
     const EPOCH_MILLIS: i64 = 946_684_800_000;
+    /// The byte that a `jsonb` value begins with on the wire.
+    const JSONB_VERSION: u8 = 1;
 
     impl ToSql<Id, Pg> for IdValue {
         fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
@@ -134,13 +145,18 @@ mod postgres {
 
     impl ToSql<Document, Pg> for DocumentValue {
         fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-            ToSql::<sql::Jsonb, Pg>::to_sql(&self.0, &mut out.reborrow())
+            out.write_all(&[JSONB_VERSION])?;
+            out.write_all(self.0.as_bytes())?;
+            Ok(IsNull::No)
         }
     }
 
     impl FromSql<Document, Pg> for DocumentValue {
         fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
-            FromSql::<sql::Jsonb, Pg>::from_sql(value).map(Self)
+            match value.as_bytes().split_first() {
+                Some((&JSONB_VERSION, text)) => Ok(Self(std::str::from_utf8(text)?.to_owned())),
+                _ => Err("a document of an unknown version".into()),
+            }
         }
     }
 }

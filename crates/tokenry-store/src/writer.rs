@@ -4,7 +4,7 @@
 //! own savepoint, and answers them after the commit: many durable changes for one sync to disk.
 
 use std::{
-    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     thread::JoinHandle,
 };
 
@@ -13,6 +13,7 @@ use diesel::{Connection, SqliteConnection};
 use crate::{
     backend::{Tx, caught},
     error::StoreError,
+    pin::{HELD, Pin, PinRequests},
     pool::{Failure, Manager},
 };
 
@@ -22,27 +23,41 @@ const QUEUE: usize = 1024;
 const GROUP: usize = 128;
 
 pub(crate) struct Writer {
-    queue: Option<SyncSender<Unit>>,
+    queue: Option<SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
-type Unit = Box<dyn FnOnce(&mut Tx<'_>) -> Ran + Send>;
+/// What the thread is asked to do.
+pub(crate) enum Job {
+    /// To run a unit of work.
+    Unit(Unit),
+    /// To hold the pin for the readers.
+    Pin,
+}
+
+pub(crate) type Unit = Box<dyn FnOnce(&mut Tx<'_>) -> Ran + Send>;
 
 /// A unit that ran and waits for the commit.
-struct Ran {
+pub(crate) struct Ran {
     keep: bool,
     answer: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
 }
 
 impl Writer {
-    pub(crate) fn start(manager: &Manager<SqliteConnection>) -> Result<Self, StoreError> {
+    /// Starts the thread. The pin is the readers' to ask for with the result's second part.
+    pub(crate) fn start(
+        manager: &Manager<SqliteConnection>,
+        pin: Manager<SqliteConnection>,
+    ) -> Result<(Self, PinRequests), StoreError> {
         let connection = manager.open()?;
-        let (queue, units) = sync_channel(QUEUE);
+        let (queue, jobs) = sync_channel(QUEUE);
+        let pin = Pin::new(pin);
+        let requests = pin.requests(queue.clone());
         let thread = std::thread::Builder::new()
             .name("tokenry-writer".to_owned())
-            .spawn(move || serve(connection, &units))
+            .spawn(move || serve(connection, pin, &jobs))
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok((Self { queue: Some(queue), thread: Some(thread) }, requests))
     }
 
     pub(crate) fn run<T, E>(
@@ -68,7 +83,7 @@ impl Writer {
             Ran { keep, answer: Box::new(answer) }
         });
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
-        queue.try_send(unit).map_err(|error| match error {
+        queue.try_send(Job::Unit(unit)).map_err(|error| match error {
             TrySendError::Full(_) => StoreError::Unavailable("too many changes are waiting".to_owned()),
             TrySendError::Disconnected(_) => stopped(),
         })?;
@@ -95,24 +110,48 @@ fn stopped() -> StoreError {
     StoreError::Unavailable("the writer has stopped".to_owned())
 }
 
-fn serve(mut connection: SqliteConnection, units: &Receiver<Unit>) {
-    while let Ok(first) = units.recv() {
-        let mut waiting = Vec::with_capacity(GROUP);
-        let group = std::iter::once(first).chain(units.try_iter().take(GROUP - 1));
-        let committed = connection.immediate_transaction(|c| {
-            for unit in group {
-                waiting.push(in_savepoint(c, unit)?);
+fn serve(mut connection: SqliteConnection, mut pin: Pin, jobs: &Receiver<Job>) {
+    loop {
+        let job = match pin.is_held() {
+            false => jobs.recv().map_err(RecvTimeoutError::from),
+            true => jobs.recv_timeout(HELD),
+        };
+        match job {
+            Ok(Job::Unit(first)) => {
+                pin.release();
+                let mut is_asked = false;
+                let others = jobs.try_iter().filter_map(|job| match job {
+                    Job::Unit(unit) => Some(unit),
+                    Job::Pin => {
+                        is_asked = true;
+                        None
+                    }
+                });
+                run_group(&mut connection, std::iter::once(first).chain(others).take(GROUP));
+                if is_asked {
+                    pin.hold();
+                }
             }
-            Ok::<(), diesel::result::Error>(())
-        });
-        if let Err(error) = &committed {
-            tracing::error!(%error, units = waiting.len(), "a group of changes was not committed");
+            Ok(Job::Pin) => pin.hold(),
+            Err(RecvTimeoutError::Timeout) => pin.release(),
+            Err(RecvTimeoutError::Disconnected) => return,
         }
-        for ran in waiting {
-            (ran.answer)(
-                committed.as_ref().copied().map_err(|error| StoreError::Unavailable(error.to_string())),
-            );
+    }
+}
+
+fn run_group(connection: &mut SqliteConnection, group: impl Iterator<Item = Unit>) {
+    let mut waiting = Vec::with_capacity(GROUP);
+    let committed = connection.immediate_transaction(|c| {
+        for unit in group {
+            waiting.push(in_savepoint(c, unit)?);
         }
+        Ok::<(), diesel::result::Error>(())
+    });
+    if let Err(error) = &committed {
+        tracing::error!(%error, units = waiting.len(), "a group of changes was not committed");
+    }
+    for ran in waiting {
+        (ran.answer)(committed.as_ref().copied().map_err(|error| StoreError::Unavailable(error.to_string())));
     }
 }
 

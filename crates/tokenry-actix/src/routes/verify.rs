@@ -37,7 +37,7 @@ pub(crate) async fn verify_token(
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::Verdict>, ApiError> {
-    let now = caller.call().now;
+    let now = caller.now();
     let needed = needed(&body)?;
     let ip = body.ip.as_deref().map(address).transpose()?;
     let verified = match decide(&tokenry, &body.token, now, ip).await? {
@@ -70,7 +70,7 @@ pub(crate) async fn introspect_token(
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::Introspection>, ApiError> {
-    let now = caller.call().now;
+    let now = caller.now();
     let Ok(verified) = decide(&tokenry, &form.token()?, now, form.ip).await? else {
         return Ok(Json(wire::Introspection::inactive()));
     };

@@ -15,12 +15,12 @@ use crate::{
 };
 
 /// Everything but the secret's hash.
-#[derive(Queryable, Selectable, Insertable)]
+#[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = personal_access_tokens, treat_none_as_default_value = false)]
 pub(crate) struct TokenRow {
     pub(crate) id: IdValue,
     user_id: IdValue,
-    lookup: String,
+    pub(crate) lookup: String,
     suffix: String,
     pub(crate) name: String,
     pub(crate) description: Option<String>,
@@ -43,7 +43,7 @@ pub(crate) struct TokenRow {
 }
 
 /// The secret's hash, read for verification alone.
-#[derive(Queryable, Selectable, Insertable)]
+#[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = personal_access_tokens, treat_none_as_default_value = false)]
 pub(crate) struct SecretRow {
     secret_hash: String,
@@ -102,7 +102,7 @@ impl From<&Token> for TokenRow {
             last_used_at: instant_value(token.last_used_at),
             last_used_ip: token.last_used_ip.map(|ip| ip.to_string()),
             allowed_ips: convert::list(token.allowed_ips.to_texts()),
-            metadata: DocumentValue(token.metadata.to_value()),
+            metadata: DocumentValue::new(&token.metadata.to_value()),
             version: token.version,
             created_at: InstantValue(token.created_at),
             created_by: token.created_by.to_string(),
@@ -144,14 +144,14 @@ impl TryFrom<TokenRow> for Token {
                 .map(Description::parse)
                 .transpose()
                 .map_err(|error| corrupt("description", error))?,
-            scopes: convert::scopes(&row.scopes.0)?,
+            scopes: convert::scopes(&row.scopes)?,
             inactive_at: instant(row.inactive_at),
             not_before: instant(row.not_before),
             expires_at: instant(row.expires_at),
             last_used_at: instant(row.last_used_at),
             last_used_ip: address("last_used_ip", row.last_used_ip.as_deref())?,
-            allowed_ips: convert::allowed_ips(&row.allowed_ips.0)?,
-            metadata: convert::metadata(row.metadata.0)?,
+            allowed_ips: convert::allowed_ips(&row.allowed_ips)?,
+            metadata: convert::metadata(&row.metadata)?,
             version: row.version,
             created_at: row.created_at.0,
             secret_at: row.secret_at.0,

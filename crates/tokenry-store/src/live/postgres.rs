@@ -36,13 +36,13 @@ pub(crate) struct BatchReader {
 
 /// A read that waits, and where its answer goes.
 enum Waiting {
-    Current(Read<Credential>),
-    Retired(Read<RetiredCredential>),
+    Current(Read<CredentialRow>),
+    Retired(Read<RetiredCredentialRow>),
 }
 
-struct Read<T> {
+struct Read<Row> {
     lookup: Lookup,
-    answer: oneshot::Sender<Answer<T>>,
+    answer: oneshot::Sender<Answer<Row>>,
 }
 
 type Answer<T> = Result<Option<T>, StoreError>;
@@ -60,14 +60,15 @@ impl BatchReader {
     }
 
     pub(crate) async fn current(&self, lookup: &Lookup) -> Answer<Credential> {
-        self.read(lookup, Waiting::Current).await
+        self.read(lookup, Waiting::Current).await?.map(credential).transpose()
     }
 
     pub(crate) async fn retired(&self, lookup: &Lookup) -> Answer<RetiredCredential> {
-        self.read(lookup, Waiting::Retired).await
+        self.read(lookup, Waiting::Retired).await?.map(retired::credential).transpose()
     }
 
-    async fn read<T>(&self, lookup: &Lookup, kind: fn(Read<T>) -> Waiting) -> Answer<T> {
+    /// Rows are taken apart by whoever asked, since the one thread that reads them is what all wait for.
+    async fn read<Row>(&self, lookup: &Lookup, kind: fn(Read<Row>) -> Waiting) -> Answer<Row> {
         let (answer, answered) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         let read = kind(Read { lookup: lookup.clone(), answer });
@@ -97,12 +98,15 @@ struct Reader {
     connection: Option<PgConnection>,
 }
 
-type Found<T> = HashMap<String, Result<T, StoreError>>;
-type Select<T> = fn(&mut PgConnection, &[&str]) -> Result<Found<T>, StoreError>;
+/// Rows by the public id that they were found by.
+type Found<Row> = HashMap<String, Row>;
+type Select<Row> = fn(&mut PgConnection, &[&str]) -> Result<Found<Row>, StoreError>;
 
 impl Reader {
     fn serve(&mut self, waiting: &Receiver<Waiting>) {
         while let Ok(first) = waiting.recv() {
+            // Whoever is about to ask joins this batch; when nobody runs, this is no delay.
+            std::thread::yield_now();
             let (mut current, mut retired) = (Vec::new(), Vec::new());
             for read in std::iter::once(first).chain(waiting.try_iter().take(BATCH - 1)) {
                 match read {
@@ -115,24 +119,31 @@ impl Reader {
         }
     }
 
-    fn answer<T: Clone>(&mut self, batch: Vec<Read<T>>, select: Select<T>) {
+    fn answer<Row: Clone>(&mut self, mut batch: Vec<Read<Row>>, select: Select<Row>) {
         if batch.is_empty() {
             return;
         }
-        let lookups: Vec<&str> = batch.iter().map(|read| read.lookup.as_str()).collect();
+        // Several requests with one token may share a batch; side by side the last of them is given the row itself.
+        batch.sort_unstable_by(|a, b| a.lookup.cmp(&b.lookup));
+        let mut lookups: Vec<&str> = batch.iter().map(|read| read.lookup.as_str()).collect();
+        lookups.dedup();
         match self.read(&lookups, select) {
-            Ok(found) => {
-                for Read { lookup, answer } in batch {
-                    // Several requests with one token may share a batch.
-                    let _ = answer.send(found.get(lookup.as_str()).cloned().transpose());
+            Ok(mut found) => {
+                let mut batch = batch.into_iter().peekable();
+                while let Some(Read { lookup, answer }) = batch.next() {
+                    let is_last = batch.peek().is_none_or(|next| next.lookup != lookup);
+                    let row = match is_last {
+                        true => found.remove(lookup.as_str()),
+                        false => found.get(lookup.as_str()).cloned(),
+                    };
+                    let _ = answer.send(Ok(row));
                 }
             }
             // One row that cannot be read must not refuse the others.
             Err(StoreError::Corrupt(_)) if batch.len() > 1 => {
                 for Read { lookup, answer } in batch {
                     let found = self.read(&[lookup.as_str()], select);
-                    let one = found.and_then(|found| found.get(lookup.as_str()).cloned().transpose());
-                    let _ = answer.send(one);
+                    let _ = answer.send(found.map(|mut found| found.remove(lookup.as_str())));
                 }
             }
             Err(error) => {
@@ -146,7 +157,7 @@ impl Reader {
 
     /// Reads a batch. A connection that died while it was idle is replaced once, and only a failure on a fresh one
     /// is an answer; reading twice does no harm.
-    fn read<T>(&mut self, lookups: &[&str], select: Select<T>) -> Result<Found<T>, StoreError> {
+    fn read<Row>(&mut self, lookups: &[&str], select: Select<Row>) -> Result<Found<Row>, StoreError> {
         if let Some(connection) = &mut self.connection {
             match select(connection, lookups) {
                 Ok(found) => return Ok(found),
@@ -166,26 +177,26 @@ impl Reader {
     }
 }
 
-fn select_current(connection: &mut PgConnection, lookups: &[&str]) -> Result<Found<Credential>, StoreError> {
-    let rows = tokens::table
+fn select_current(
+    connection: &mut PgConnection,
+    lookups: &[&str],
+) -> Result<Found<CredentialRow>, StoreError> {
+    let rows: Vec<CredentialRow> = tokens::table
         .inner_join(users::table)
         .filter(tokens::lookup.eq_any(lookups))
-        .select((tokens::lookup, (TokenRow::as_select(), SecretRow::as_select(), UserRow::as_select())))
-        .load::<(String, CredentialRow)>(connection)?;
-    Ok(rows.into_iter().map(|(lookup, row)| (lookup, credential(row))).collect())
+        .select((TokenRow::as_select(), SecretRow::as_select(), UserRow::as_select()))
+        .load(connection)?;
+    Ok(rows.into_iter().map(|row| (row.0.lookup.clone(), row)).collect())
 }
 
 fn select_retired(
     connection: &mut PgConnection,
     lookups: &[&str],
-) -> Result<Found<RetiredCredential>, StoreError> {
-    let rows = retired_secrets::table
+) -> Result<Found<RetiredCredentialRow>, StoreError> {
+    let rows: Vec<RetiredCredentialRow> = retired_secrets::table
         .inner_join(tokens::table.inner_join(users::table))
         .filter(retired_secrets::lookup.eq_any(lookups))
-        .select((
-            retired_secrets::lookup,
-            (RetiredRow::as_select(), TokenRow::as_select(), UserRow::as_select()),
-        ))
-        .load::<(String, RetiredCredentialRow)>(connection)?;
-    Ok(rows.into_iter().map(|(lookup, row)| (lookup, retired::credential(row))).collect())
+        .select((RetiredRow::as_select(), TokenRow::as_select(), UserRow::as_select()))
+        .load(connection)?;
+    Ok(rows.into_iter().map(|row| (row.0.lookup.clone(), row)).collect())
 }

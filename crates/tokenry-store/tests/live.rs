@@ -1,0 +1,81 @@
+//! What the read behind every verification promises, while many read at once and others change what they read.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_executor::block_on;
+use tokenry_domain::{Actor, Revocation};
+use tokenry_store::{Store, StoreError, token, user};
+use tokenry_testkit::{TestDatabase, at, each_backend, user as new_user};
+
+/// Runs `work` while four threads read without a pause.
+fn under_reads(store: &Store, lookups: &[tokenry_domain::Lookup], work: impl FnOnce()) {
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    for lookup in lookups {
+                        assert!(block_on(store.credential(lookup)).unwrap().is_some());
+                    }
+                }
+            });
+        }
+        work();
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+each_backend!(a_read_sees_every_change_that_was_answered_before_it_began, |db| {
+    let owner = db.user("alice");
+    let tokens: Vec<_> = (0..200).map(|_| db.token(&owner).insert()).collect();
+    let lookups: Vec<_> = tokens.iter().map(|token| token.lookup.clone()).collect();
+    let elsewhere = db.second_store();
+    under_reads(db.store(), &lookups, || {
+        for (n, token) in tokens.iter().enumerate() {
+            let by = [db.store(), &elsewhere][n % 2];
+            let revocation = Revocation { at: at(10), by: Actor::System, reason: None };
+            let id = token.id;
+            by.write(move |tx| token::mark_revoked(tx, id, &revocation)).unwrap();
+            for store in [db.store(), &elsewhere] {
+                let seen = block_on(store.credential(&token.lookup)).unwrap().unwrap();
+                assert!(seen.token.revoked.is_some(), "token {n} was read as it was before");
+            }
+        }
+    });
+});
+
+each_backend!(requests_with_one_token_at_the_same_moment_are_all_answered, |db| {
+    let owner = db.user("alice");
+    let (one, other) = (db.token(&owner).insert(), db.token(&owner).insert());
+    std::thread::scope(|scope| {
+        for n in 0..16 {
+            let token = [&one, &other][n % 2];
+            scope.spawn(move || {
+                for _ in 0..100 {
+                    let seen = block_on(db.store().credential(&token.lookup)).unwrap().unwrap();
+                    assert_eq!(seen.token.id, token.id);
+                }
+            });
+        }
+    });
+});
+
+#[test]
+fn reads_without_a_pause_do_not_let_the_log_of_sqlite_grow_without_bound() {
+    let db = TestDatabase::sqlite();
+    let owner = db.user("alice");
+    let lookups = [db.token(&owner).insert().lookup];
+    under_reads(db.store(), &lookups, || {
+        for n in 0..2000 {
+            let written: Result<(), StoreError> =
+                db.store().write(move |tx| user::insert(tx, &new_user(&format!("user {n}"))));
+            written.unwrap();
+        }
+    });
+    let log = std::fs::read_dir(db.folder().unwrap()).unwrap().flatten();
+    let log = log.filter(|file| file.file_name().to_string_lossy().ends_with("-wal"));
+    let bytes: u64 = log.map(|file| file.metadata().unwrap().len()).sum();
+    // 2000 commits of five pages of 4 KiB are 40 MB; the log is begun anew after some 4 MB.
+    assert!((1..16 << 20).contains(&bytes), "{bytes} bytes");
+}
