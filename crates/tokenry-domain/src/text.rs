@@ -26,7 +26,7 @@ pub enum TextError {
 #[must_use]
 pub fn one_line(text: &str, max: usize) -> Cow<'_, str> {
     // Without a branch for each byte: this is on the path of every request.
-    let is_plain = text.bytes().fold(true, |plain, byte| plain & (byte >= b' ') & (byte < 0x7f));
+    let is_plain = text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
     if is_plain && let Some(first) = text.get(..text.len().min(max)) {
         return Cow::Borrowed(first);
     }
