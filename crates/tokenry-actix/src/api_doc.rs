@@ -26,6 +26,7 @@ use crate::{problem, routes, wire};
         routes::tokens::update_token,
         routes::tokens::revoke_token,
         routes::rotate::rotate_token,
+        routes::usage::show_usage,
         routes::catalog::show_scopes,
         routes::users::list_users,
         routes::users::create_user,
@@ -43,6 +44,7 @@ use crate::{problem, routes, wire};
     ),
     components(schemas(
         wire::Token, wire::CreatedToken, wire::CreateToken, wire::UpdateToken, wire::RotateToken, wire::TokenPage,
+        wire::Usage, wire::UsageRow,
         wire::Me, wire::Limits, wire::Scopes, wire::ScopeGroup, wire::ScopeResource, wire::ScopeInfo, wire::User, wire::UserPage, wire::CreateUser,
         wire::UpdateUser, wire::RevokeTokens, wire::Revoked, wire::InventoryToken, wire::InventoryPage, wire::Cleaned,
         wire::AuditEvent, wire::AuditPage, wire::VerifyToken, wire::Verdict, wire::VerdictUser, wire::Introspection,

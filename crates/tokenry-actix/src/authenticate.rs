@@ -17,6 +17,7 @@ use crate::{
     log::LogFields,
     routes::{blocking, path::idempotency_key},
     source,
+    usage::{self, OpenUse},
 };
 
 /// Longest `Authorization` header, in bytes; nothing that could be a token is longer. A JWT has its own limit of 8 KiB.
@@ -50,12 +51,11 @@ impl Authentication {
         })
     }
 
-    /// Counts the request as a use of the token, unless the middleware will.
-    pub(crate) fn count_use(&self, req: &HttpRequest) {
-        if !self.is_counted
-            && let (Some(tokenry), Some(verified)) = (req.app_data::<Data<Tokenry>>(), self.caller.verified())
-        {
-            tokenry.record_use(verified, self.now, source::of(req));
+    /// Counts the request as a use of the token, unless the middleware will. `status` is its answer as far as it is
+    /// known here.
+    pub(crate) fn count_use(&self, req: &HttpRequest, status: StatusCode) {
+        if !self.is_counted {
+            usage::count(req, self, status);
         }
     }
 }
@@ -85,18 +85,18 @@ pub async fn authenticate<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     let authenticated = authentication(req.request(), Accepts::Tokens, true).await;
-    let Authentication { caller, now, .. } = match authenticated {
-        Ok(authentication) => authentication,
+    let open = match authenticated {
+        Ok(authentication) => OpenUse::of(req.request(), &authentication),
         Err(error) => return Ok(refused(req, error)),
     };
-    let tokenry = req.app_data::<Data<Tokenry>>().cloned();
-    let source = source::of(req.request());
-    let response = next.call(req).await?;
-    let is_refused = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-    if let (false, Some(tokenry), Some(verified)) = (is_refused, tokenry, caller.verified()) {
-        tokenry.record_use(verified, now, source);
+    let response = next.call(req).await;
+    if let Some(open) = open {
+        open.close(match &response {
+            Ok(response) => response.status(),
+            Err(error) => error.as_response_error().status_code(),
+        });
     }
-    Ok(response.map_into_left_body())
+    Ok(response?.map_into_left_body())
 }
 
 /// A refusal as a response.

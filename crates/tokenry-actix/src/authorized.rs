@@ -2,7 +2,11 @@
 
 use std::{marker::PhantomData, pin::Pin};
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::USER_AGENT};
+use actix_web::{
+    FromRequest, HttpRequest, ResponseError as _,
+    dev::Payload,
+    http::{StatusCode, header::USER_AGENT},
+};
 use tokenry_service::{Call, Origin, Scope, Token, UnixMillis, User, VerifiedToken};
 
 use crate::{
@@ -108,10 +112,10 @@ impl<S: RequiredScope> FromRequest for Authorized<S> {
             let authentication = authentication(&req, Accepts::Tokens, false).await?;
             // A caller who came with something else has no token to use.
             let verified = authentication.caller.verified().cloned().ok_or(ApiError::InvalidToken)?;
-            if let Some(scope) = S::scope() {
-                authentication.require(&req, scope)?;
-            }
-            authentication.count_use(&req);
+            let right = S::scope().map_or(Ok(()), |scope| authentication.require(&req, scope));
+            authentication
+                .count_use(&req, right.as_ref().map_or_else(ApiError::status_code, |()| StatusCode::OK));
+            right?;
             Ok(Self { verified, now: authentication.now, scope: PhantomData })
         })
     }

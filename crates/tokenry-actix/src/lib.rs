@@ -60,6 +60,7 @@ pub mod log;
 pub mod request_id;
 pub mod server;
 pub mod source;
+mod usage;
 
 /// The use cases below the adapter: one dependency is enough to embed both.
 pub use tokenry_service as tokenry;

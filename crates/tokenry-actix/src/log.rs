@@ -95,7 +95,7 @@ impl Drop for Line {
 }
 
 /// The methods HTTP defines by name; an invented one could be as long and as strange as a client likes.
-fn known(method: &Method) -> &'static str {
+pub(crate) fn known(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",

@@ -9,6 +9,7 @@ pub(crate) mod path;
 pub(crate) mod rotate;
 pub(crate) mod token_list;
 pub(crate) mod tokens;
+pub(crate) mod usage;
 pub(crate) mod users;
 pub(crate) mod verify;
 
@@ -60,6 +61,7 @@ pub const ROUTES: &[RouteInfo] = &[
     route("PATCH", "/api/v1/tokens/{id}", Access::Scope("tokens:write")),
     route("DELETE", "/api/v1/tokens/{id}", Access::Scope("tokens:write")),
     route("POST", "/api/v1/tokens/{id}/rotate", Access::Scope("tokens:write")),
+    route("GET", "/api/v1/tokens/{id}/usage", Access::Scope("tokens:read")),
     route("GET", "/api/v1/users", Access::Scope("admin:read")),
     route("POST", "/api/v1/users", Access::Scope("admin:write")),
     route("GET", "/api/v1/users/{id}", Access::Scope("admin:read")),
@@ -117,6 +119,7 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
                     .delete(tokens::revoke_token),
             )
             .service(managed("/api/v1/tokens/{id}/rotate").post(rotate::rotate_token))
+            .service(managed("/api/v1/tokens/{id}/usage").get(usage::show_usage))
             .service(managed("/api/v1/users").get(users::list_users).post(users::create_user))
             .service(
                 managed("/api/v1/users/{id}")

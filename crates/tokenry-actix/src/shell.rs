@@ -23,6 +23,7 @@ use crate::{
     log::Line,
     problem,
     request_id::{RequestId, X_REQUEST_ID},
+    usage::LeftUse,
 };
 
 /// Request id, request log, head limits, panic guard, problem bodies and response headers, in one middleware.
@@ -46,6 +47,7 @@ pub async fn shell<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let id = RequestId::assign(req.headers(), &req);
     let line = Line::start(&req, req.method(), id.clone());
+    let uses = LeftUse::start(&req);
     let response = match headers::check(req.head()) {
         Ok(()) => {
             let handled = guard(async move { next.call(req).await }).instrument(line.span()).await;
@@ -62,10 +64,13 @@ pub async fn shell<B: MessageBody + 'static>(
     match response {
         Ok(response) => {
             line.finish(response.status(), || response.request().match_pattern());
+            uses.close(response.status());
             Ok(response)
         }
         Err(mut error) => {
-            line.finish(error.as_response_error().status_code(), || None);
+            let status = error.as_response_error().status_code();
+            line.finish(status, || None);
+            uses.close(status);
             error.add_response_mapper(move |response| dress(response, &id).map_into_boxed_body());
             Err(error)
         }

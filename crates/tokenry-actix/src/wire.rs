@@ -2,6 +2,7 @@
 
 mod admin;
 mod catalog;
+mod usage;
 mod verify;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ pub use self::{
         UpdateUser, User, UserPage,
     },
     catalog::{ScopeGroup, ScopeInfo, ScopeResource, Scopes},
+    usage::{Usage, UsageRow},
     verify::{Introspection, IntrospectionClaims, Verdict, VerdictUser, VerifyToken},
 };
 use crate::{body::double_option, error::ApiError};

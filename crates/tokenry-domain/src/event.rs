@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::{
     actor::Actor,
     id::{TokenId, UserId},
+    text::one_line,
     time::UnixMillis,
 };
 
@@ -97,8 +98,7 @@ impl Origin {
     /// An origin; of the user agent only the first characters that cannot forge a line are kept.
     #[must_use]
     pub fn new(ip: Option<IpAddr>, user_agent: Option<&str>, request_id: Option<String>) -> Self {
-        let plain =
-            |text: &str| text.chars().filter(|c| !c.is_control()).take(Self::MAX_USER_AGENT).collect();
+        let plain = |text| one_line(text, Self::MAX_USER_AGENT).into_owned();
         Self { ip, user_agent: user_agent.map(plain), request_id }
     }
 

@@ -18,6 +18,7 @@ pub mod scope;
 pub mod text;
 pub mod time;
 pub mod token;
+pub mod usage;
 pub mod user;
 
 pub use crate::{
@@ -36,5 +37,6 @@ pub use crate::{
     text::{Description, Reason, Subject, TokenName, UserName},
     time::{Lifetime, UnixMillis},
     token::{Lookup, Revocation, Status, Token},
+    usage::{Bucket, Combination, Tally},
     user::User,
 };

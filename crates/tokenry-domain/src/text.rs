@@ -1,6 +1,6 @@
 //! Texts that people write: parsed once, bounded, free of control characters.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use thiserror::Error;
 
@@ -20,6 +20,17 @@ pub enum TextError {
     /// A control, line-separator or bidirectional-override character, which could forge a log line or a screen.
     #[error("must not contain control characters")]
     Control,
+}
+
+/// The first `max` characters of what somebody sent, without those that could forge a line. A plain text is not copied.
+#[must_use]
+pub fn one_line(text: &str, max: usize) -> Cow<'_, str> {
+    // Without a branch for each byte: this is on the path of every request.
+    let is_plain = text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
+    if is_plain && let Some(first) = text.get(..text.len().min(max)) {
+        return Cow::Borrowed(first);
+    }
+    Cow::Owned(text.chars().filter(|c| !c.is_control()).take(max).collect())
 }
 
 macro_rules! text {
@@ -133,5 +144,21 @@ mod tests {
         assert!(Description::parse("first\nsecond\tcolumn").is_ok());
         assert!(Description::parse("").is_ok());
         assert_eq!(Description::parse("\u{1b}]0;title"), Err(TextError::Control));
+    }
+
+    #[test]
+    fn one_line_is_the_same_with_and_without_a_copy() {
+        for (text, line) in [
+            ("curl/8.0", "curl/8"),
+            ("a\r\nb\u{1b}[2Jc", "ab[2Jc"),
+            ("é\u{85}é", "éé"),
+            ("\u{7f}", ""),
+            ("ab\n", "ab"),
+            ("日本語日本語日", "日本語日本語"),
+            ("", ""),
+        ] {
+            assert_eq!(one_line(text, 6), line, "{text:?}");
+        }
+        assert!(matches!(one_line("curl/8.0", 6), Cow::Borrowed(_)));
     }
 }

@@ -108,6 +108,11 @@ impl Lifetime {
         Self(millis as i64)
     }
 
+    /// A span of milliseconds that were counted; never negative.
+    pub(crate) fn from_millis(millis: i64) -> Self {
+        Self(millis.max(0))
+    }
+
     /// The span in milliseconds.
     #[must_use]
     pub fn millis(self) -> i64 {

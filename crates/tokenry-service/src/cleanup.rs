@@ -2,7 +2,7 @@
 
 use serde_json::Map;
 use tokenry_domain::{EventKind, Lifetime};
-use tokenry_store::{StoreError, cleanup};
+use tokenry_store::{StoreError, Tx, cleanup, usage};
 
 use crate::{
     audit::Signature, caller::Call, denial::Denial, issue::HOUR, tokenry::Tokenry, user::admin_scope,
@@ -18,6 +18,8 @@ pub struct Cleaned {
     pub expired: usize,
     /// Dead tokens that were removed.
     pub purged_tokens: usize,
+    /// Rows of the usage log that were removed.
+    pub purged_uses: usize,
 }
 
 /// Why nothing more was cleaned up; what was done before stays done.
@@ -34,8 +36,8 @@ pub enum CleanupError {
 
 impl Tokenry {
     /// Tells the audit log of every token whose time ran out since the last time, and removes tokens that have been
-    /// dead for longer than the settings keep them, at least for the hour in which they count as creations. Safe to run
-    /// on several nodes at once.
+    /// dead for longer than the settings keep them, at least for the hour in which they count as creations, and counts of
+    /// uses that are older than the settings keep those. Safe to run on several nodes at once.
     ///
     /// # Errors
     /// [`CleanupError`].
@@ -43,17 +45,28 @@ impl Tokenry {
         call.caller.require_current(&admin_scope("write"))?;
         let mut cleaned = Cleaned { expired: self.tell_expired(call)?, ..Cleaned::default() };
         let kept = |kept: Lifetime| call.now.checked_sub(kept.max(HOUR));
-        let Some(cutoff) = self.0.retention.and_then(kept) else {
-            return Ok(cleaned);
-        };
-        loop {
-            let purged = self.0.store.write(move |tx| cleanup::purge_tokens(tx, cutoff, BATCH))?;
-            cleaned.purged_tokens += purged;
-            if purged < usize::from(BATCH) {
-                break;
-            }
+        if let Some(cutoff) = self.0.retention.and_then(kept) {
+            cleaned.purged_tokens = self.purge(move |tx| cleanup::purge_tokens(tx, cutoff, BATCH))?;
+        }
+        if let Some(cutoff) = self.0.usage_retention.and_then(kept) {
+            cleaned.purged_uses = self.purge(move |tx| usage::purge(tx, cutoff, BATCH))?;
         }
         Ok(cleaned)
+    }
+
+    /// Removes batch after batch until one is not full.
+    fn purge(
+        &self,
+        batch: impl Fn(&mut Tx<'_>) -> Result<usize, StoreError> + Copy + Send + 'static,
+    ) -> Result<usize, StoreError> {
+        let mut purged = 0;
+        loop {
+            let removed = self.0.store.write(batch)?;
+            purged += removed;
+            if removed < usize::from(BATCH) {
+                return Ok(purged);
+            }
+        }
     }
 
     fn tell_expired(&self, call: &Call) -> Result<usize, CleanupError> {

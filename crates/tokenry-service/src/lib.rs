@@ -45,7 +45,6 @@ pub mod find;
 mod grant;
 mod hash_pool;
 pub mod issue;
-mod last_used;
 pub mod list;
 mod periodic;
 pub mod policy_check;
@@ -57,6 +56,7 @@ pub mod settings;
 pub mod sign_in;
 pub mod tokenry;
 pub mod update;
+pub mod usage;
 pub mod user;
 pub mod verify;
 
@@ -69,10 +69,11 @@ pub use tokenry_crypto::{
     UnknownJwtAlgorithm,
 };
 pub use tokenry_domain::{
-    Actor, AuditEvent, Catalog, Description, Effective, EventKind, Expiry, Horizon, IpList, Lifetime, Limits,
-    Lookup, Metadata, Origin, PageSize, Policy, Reason, Reuse, Risk, Role, RouteDecision, Scope, ScopeSet,
-    Sort, Status, Subject, Token, TokenFilter, TokenId, TokenName, UnixMillis, User, UserId, UserName,
-    catalog, text::TextError, time::ParseInstantError,
+    Actor, AuditEvent, Bucket, Catalog, Combination, Description, Effective, EventKind, Expiry, Horizon,
+    IpList, Lifetime, Limits, Lookup, Metadata, Origin, PageSize, Policy, Reason, Reuse, Risk, Role,
+    RouteDecision, Scope, ScopeSet, Sort, Status, Subject, Tally, Token, TokenFilter, TokenId, TokenName,
+    UnixMillis, User, UserId, UserName, catalog, text::TextError, time::ParseInstantError,
+    usage::BucketError,
 };
 pub use tokenry_store::{
     DatabaseUrl, Store, StoreError, StoreSettings,
@@ -97,6 +98,10 @@ pub use crate::{
     settings::Settings,
     tokenry::{OpenError, Tokenry},
     update::{Switch, TokenChanges, UpdateError},
+    usage::{
+        UsageSettings, Use, UsedToken,
+        log::{ParseUsageLimitError, UsageLimit, UsagePage, UsageQuery},
+    },
     user::{NewUser, UserError, UserPage, change::UserChanges},
     verify::{Rejection, VerifiedToken, VerifyError},
 };

@@ -9,8 +9,8 @@ use std::{
 use tokenry_store::StoreError;
 
 /// At the end what is left is tried so often, with so long a pause.
-const LAST_ROUNDS: usize = 20;
-const LAST_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const LAST_ROUNDS: usize = 20;
+pub(crate) const LAST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Whether a round has to be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

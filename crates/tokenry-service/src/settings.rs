@@ -3,8 +3,11 @@
 use tokenry_crypto::{HashSettings, Prefix, Scheme};
 use tokenry_domain::{Catalog, Lifetime, Policy};
 
+use crate::usage::UsageSettings;
+
 /// The settings of a [`crate::Tokenry`]. The default is that of the binary: prefix `pat_`, bcrypt at cost 6, at most
-/// 10 live tokens and 5 creations an hour for each user, 90 days of life, an open vocabulary of scopes; dead tokens are kept for 90 days.
+/// 10 live tokens and 5 creations an hour for each user, 90 days of life, an open vocabulary of scopes; dead tokens are kept for 90 days, and so
+/// are the counts of what tokens were used for, minute by minute.
 pub struct Settings {
     /// What every token begins with.
     pub prefix: Prefix,
@@ -16,6 +19,8 @@ pub struct Settings {
     pub catalog: Catalog,
     /// How long dead tokens stay listed before a cleanup removes them; `None` is for ever.
     pub retention: Option<Lifetime>,
+    /// What the usage log keeps.
+    pub usage: UsageSettings,
     /// Whose JWTs are accepted beside tokens; `None` is nobody's.
     #[cfg(feature = "jwt")]
     pub sign_in: Option<crate::sign_in::SignIn>,
@@ -29,6 +34,7 @@ impl Default for Settings {
             policy: Policy::default(),
             catalog: Catalog::open(),
             retention: Some(Lifetime::days(90)),
+            usage: UsageSettings::default(),
             #[cfg(feature = "jwt")]
             sign_in: None,
         }

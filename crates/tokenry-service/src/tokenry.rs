@@ -8,7 +8,7 @@ use tokenry_domain::{Catalog, Lifetime, Policy, Scope};
 use tokenry_store::{Store, StoreError, instance};
 
 use crate::{
-    caller::Caller, hash_pool::HashPool, last_used::LastUsed, refusals::Refusals, settings::Settings,
+    caller::Caller, hash_pool::HashPool, refusals::Refusals, settings::Settings, usage::WriteBehind,
     verify::proof::Proofs,
 };
 
@@ -23,6 +23,7 @@ pub(crate) struct Inner {
     pub(crate) policy: Policy,
     pub(crate) catalog: Catalog,
     pub(crate) retention: Option<Lifetime>,
+    pub(crate) usage_retention: Option<Lifetime>,
     #[cfg(feature = "jwt")]
     pub(crate) sign_in: Option<crate::sign_in::SignIn>,
     pub(crate) cursor_key: SealKey,
@@ -32,7 +33,8 @@ pub(crate) struct Inner {
     pub(crate) rewrites: HashPool,
     /// Tells of retired secrets that are used.
     pub(crate) alarms: HashPool,
-    pub(crate) last_used: LastUsed,
+    /// What tokens are used for.
+    pub(crate) uses: WriteBehind,
     pub(crate) refusals: Refusals,
 }
 
@@ -72,7 +74,7 @@ impl Tokenry {
             hash_pool: HashPool::start()?,
             rewrites: HashPool::with_threads(1)?,
             alarms: HashPool::with_threads(1)?,
-            last_used: LastUsed::start(store.clone())?,
+            uses: WriteBehind::start(store.clone(), settings.usage, u64::from_le_bytes(rng.bytes()?))?,
             refusals: Refusals::start(store.clone())?,
             store,
             prefix: settings.prefix,
@@ -80,6 +82,7 @@ impl Tokenry {
             policy: settings.policy,
             catalog: settings.catalog,
             retention: settings.retention,
+            usage_retention: settings.usage.retention,
             #[cfg(feature = "jwt")]
             sign_in: settings.sign_in,
             cursor_key: SealKey::from_bytes(cursor_key),

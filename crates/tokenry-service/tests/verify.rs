@@ -5,8 +5,8 @@ mod common;
 
 use common::{at, issue, operator, service, user, verify};
 use tokenry_service::{
-    HashSettings, Pepper, Policy, Rejection, Scheme, Settings, Switch, TokenChanges, Tokenry, UserChanges,
-    VerifyError,
+    HashSettings, Pepper, Policy, Rejection, Scheme, Settings, Switch, TokenChanges, Tokenry, Use,
+    UserChanges, VerifyError,
 };
 use tokenry_testkit::each_backend;
 
@@ -173,7 +173,7 @@ each_backend!(a_use_is_noted_with_its_time_and_address_and_survives_a_clean_stop
     let (token, text) = issue(&tokenry, &alice, &[]);
     let ip = Some("192.0.2.7".parse().unwrap());
     let verified = tokenry.verify_blocking(text.as_bytes(), at(5), ip).unwrap();
-    tokenry.record_use(&verified, at(5), ip);
+    tokenry.record_use(&verified, &Use::new(at(5), ip, 200));
     drop(tokenry);
     let (stored, _) = service(db).find(&operator(6), token.id).unwrap();
     assert_eq!((stored.last_used_at, stored.last_used_ip), (Some(at(5)), ip));

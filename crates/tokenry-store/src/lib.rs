@@ -31,6 +31,7 @@ pub mod migrate;
 pub mod retired;
 pub mod token;
 pub mod url;
+pub mod usage;
 pub mod user;
 
 pub use crate::{

@@ -68,6 +68,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    use crate::sql_types::{Id, Instant};
+    use diesel::sql_types::{BigInt, Integer, Text};
+
+    token_usage (token_id, minute, method, route, status, ip, user_agent, seq) {
+        token_id -> Id,
+        minute -> Instant,
+        method -> Text,
+        route -> Text,
+        status -> Integer,
+        ip -> Text,
+        user_agent -> Text,
+        seq -> BigInt,
+        count -> BigInt,
+        first_at -> Instant,
+        last_at -> Instant,
+    }
+}
+
+diesel::table! {
     use crate::sql_types::{Document, Id, Instant};
     use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 

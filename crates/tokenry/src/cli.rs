@@ -14,7 +14,7 @@ use clap_complete::Shell;
 pub(crate) use self::{
     audit::{AuditCommand, AuditListArgs},
     policy::PolicyCommand,
-    token::{CreateArgs, ListArgs, MetadataArg, RevokeArgs, RotateArgs, TokenCommand, UpdateArgs},
+    token::{CreateArgs, ListArgs, MetadataArg, RevokeArgs, RotateArgs, TokenCommand, UpdateArgs, UsageArgs},
     user::{AddArgs, DeleteArgs, RevokeTokensArgs, UpdateUserArgs, UserCommand},
     value::json_object,
 };

@@ -6,7 +6,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     web::{Data, Json},
 };
-use tokenry_service::{Scope, ScopeSet, Tokenry, UnixMillis, VerifiedToken, VerifyError};
+use tokenry_service::{Scope, ScopeSet, Tokenry, UnixMillis, Use, VerifiedToken, VerifyError};
 
 use super::{blocking, scopes::Introspect};
 use crate::{
@@ -45,11 +45,18 @@ pub(crate) async fn verify_token(
         Err(refusal) => return Ok(Json(wire::Verdict::invalid(refusal.code()))),
     };
     let missing = verified.effective().missing(&needed);
+    tokenry.record_use(
+        &verified,
+        &Use {
+            method: body.method.as_deref().unwrap_or_default(),
+            route: body.resource.as_deref().unwrap_or_default(),
+            ..Use::new(now, ip, if missing.is_empty() { 200 } else { 403 })
+        },
+    );
     if !missing.is_empty() {
         tokenry.record_forbidden(&verified.into(), "insufficient_scope", ip, now);
         return Ok(Json(wire::Verdict::missing(missing.to_texts())));
     }
-    tokenry.record_use(&verified, now, ip);
     Ok(Json(wire::Verdict::valid(&verified, &tokenry, now)))
 }
 
@@ -74,7 +81,7 @@ pub(crate) async fn introspect_token(
     let Ok(verified) = decide(&tokenry, &form.token()?, now, form.ip).await? else {
         return Ok(Json(wire::Introspection::inactive()));
     };
-    tokenry.record_use(&verified, now, form.ip);
+    tokenry.record_use(&verified, &Use::new(now, form.ip, 200));
     Ok(Json(wire::Introspection::active(&verified, &tokenry)))
 }
 

@@ -182,12 +182,14 @@ pub struct Cleaned {
     expired: usize,
     /// Dead tokens that were removed.
     purged_tokens: usize,
+    /// Rows of the usage log that were removed.
+    purged_uses: usize,
 }
 
 impl From<tokenry_service::Cleaned> for Cleaned {
     fn from(cleaned: tokenry_service::Cleaned) -> Self {
-        let tokenry_service::Cleaned { expired, purged_tokens } = cleaned;
-        Self { expired, purged_tokens }
+        let tokenry_service::Cleaned { expired, purged_tokens, purged_uses } = cleaned;
+        Self { expired, purged_tokens, purged_uses }
     }
 }
 

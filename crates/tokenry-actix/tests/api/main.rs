@@ -13,4 +13,5 @@ mod lists;
 mod matrix;
 mod rotate;
 mod tokens;
+mod usage;
 mod verify;

@@ -4,7 +4,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Map, Value};
 use tokenry_service::{
     Description, Expiry, Lifetime, PageSize, Reason, Risk, Scope, Sort, Status, Subject, TokenId, TokenName,
-    UnixMillis,
+    UnixMillis, UsageLimit,
 };
 
 use super::value;
@@ -24,6 +24,9 @@ pub(crate) enum TokenCommand {
         #[arg(value_parser = value::Id)]
         id: TokenId,
     },
+    /// Show what a token was used for, the newest first
+    #[command(after_help = USAGE_HELP)]
+    Usage(UsageArgs),
     /// Change what a token may do, or pause it
     #[command(after_help = UPDATE_HELP)]
     Update(UpdateArgs),
@@ -49,6 +52,14 @@ Examples:
   tokenry token list --user alice --status active
   tokenry token list --search ci --sort expires_at --all --output json
   tokenry token list --risk never_used --output name";
+
+const USAGE_HELP: &str = "\
+Each line counts the uses of one minute, or of whatever span bucket of [usage] says, that have everything else in \
+common. What was used within the last second may be missing.
+
+Examples:
+  tokenry token usage 0190c5f0-7b3e-7c1a-9d2e-5f6a7b8c9d0e
+  tokenry token usage 0190c5f0-7b3e-7c1a-9d2e-5f6a7b8c9d0e --from 2026-01-01 --to 2026-02-01 --output json";
 
 const UPDATE_HELP: &str = "\
 --scope, --allow-ip and --metadata replace what was there. An empty description removes it.
@@ -135,6 +146,23 @@ pub(crate) struct ListArgs {
     /// Every one there is
     #[arg(long)]
     pub(crate) all: bool,
+}
+
+/// Arguments of `token usage`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UsageArgs {
+    /// The token's id
+    #[arg(value_parser = value::Id)]
+    pub(crate) id: TokenId,
+    /// Only what was counted from then on: 2026-12-31 or an RFC 3339 time [default: 30 days before the end]
+    #[arg(long, value_name = "TIME", value_parser = value::instant)]
+    pub(crate) from: Option<UnixMillis>,
+    /// Only what was counted before then: 2026-12-31 or an RFC 3339 time
+    #[arg(long, value_name = "TIME", value_parser = value::instant)]
+    pub(crate) to: Option<UnixMillis>,
+    /// At most this many lines, from 1 to 5000
+    #[arg(long, value_name = "N", default_value = "1000")]
+    pub(crate) limit: UsageLimit,
 }
 
 /// Arguments of `token update`.

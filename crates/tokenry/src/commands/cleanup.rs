@@ -9,7 +9,11 @@ use crate::output::{Console, Failure, View};
 /// Cleans up, and tells what that changed.
 pub(crate) fn run(Session { tokenry, call }: &Session, console: &mut Console) -> Result<(), Failure> {
     let cleaned = tokenry.cleanup(call)?;
-    let attributes = [("Expired", cleaned.expired), ("Purged tokens", cleaned.purged_tokens)];
+    let attributes = [
+        ("Expired", cleaned.expired),
+        ("Purged tokens", cleaned.purged_tokens),
+        ("Purged uses", cleaned.purged_uses),
+    ];
     let rows = attributes.map(|(name, count)| vec![name.to_owned(), count.to_string()]);
     console.outcome(&View::list(&[], rows.to_vec(), Vec::new(), json!(wire::Cleaned::from(cleaned))))
 }

@@ -43,7 +43,12 @@ pub(crate) fn run(mut settings: Settings, console: &mut Console) -> Result<(), F
         Failure::failed("internal_error", format!("cannot listen on {listen}: {error}"))
             .next("choose another with --listen")
     };
-    System::new().block_on(async { bind(tokenry, listen, http, workers)?.await }).map_err(failed)
+    let served = System::new().block_on(async { bind(tokenry.clone(), listen, http, workers)?.await });
+    // The workers' threads may outlive the server by a moment, and hold the service as long.
+    if let Err(error) = tokenry.flush() {
+        tracing::warn!(%error, "the last uses of tokens were not all written");
+    }
+    served.map_err(failed)
 }
 
 fn no_thread(error: io::Error) -> Failure {

@@ -2,6 +2,7 @@
 
 mod list;
 mod rotate;
+mod usage;
 pub(crate) mod view;
 
 use serde_json::{Map, Value, json};
@@ -22,6 +23,7 @@ pub(crate) fn run(command: TokenCommand, session: &Session, console: &mut Consol
         TokenCommand::Create(args) => create(&args, session, console),
         TokenCommand::List(args) => list::run(args, session, console),
         TokenCommand::Show { id } => console.answer(&session.view(&find(id, session)?)),
+        TokenCommand::Usage(args) => usage::run(&args, session, console),
         TokenCommand::Update(args) => update(&args, session, console),
         TokenCommand::Rotate(args) => rotate::run(args, session, console),
         TokenCommand::Revoke(args) => revoke(args, session, console),

@@ -2,7 +2,7 @@
 
 use std::{num::NonZero, ops::RangeInclusive, path::Path, time::Duration};
 
-use tokenry_service::{Catalog, HashSettings, Lifetime, Limits, Policy, StoreSettings};
+use tokenry_service::{Catalog, HashSettings, Lifetime, Limits, Policy, StoreSettings, UsageSettings};
 
 use super::{
     Log, Rates, Server, Settings, catalog, convert, environment,
@@ -25,6 +25,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
     let prefix = from.text(&key::PREFIX, convert::prefix);
     let hash = hash(from, directory);
     let policy = policy(from);
+    let usage = usage(from);
     let trusted_proxies = from.list(&key::TRUSTED_PROXIES, value::networks);
     let max_staleness = from.text(&key::MAX_STALENESS, |text| value::span(text, MAX_STALENESS));
     let requested = from.find(&key::LOG_FILTER).1 == Origin::Variable(environment::LOG.to_owned());
@@ -43,6 +44,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
             policy: policy?,
             catalog: catalog?,
             retention: convert::days(from.integer(&key::DEAD_TOKENS_DAYS)?),
+            usage: usage?,
             sign_in: issuers.sign_in,
         },
         key_sources: issuers.key_sources,
@@ -80,6 +82,15 @@ fn hash(from: &mut Sources, directory: &Path) -> Option<HashSettings> {
     }
     let peppers = if given.is_empty() { listed } else { given };
     convert::hash(scheme?, cost, peppers).map_err(|what| from.refuse_value(&key::HASH, &what)).ok()
+}
+
+fn usage(from: &mut Sources) -> Option<UsageSettings> {
+    let bucket = from.text(&key::USAGE_BUCKET, convert::bucket);
+    Some(UsageSettings {
+        is_enabled: from.switch(&key::USAGE_ENABLED)?,
+        bucket: bucket?,
+        retention: convert::days(from.integer(&key::USAGE_DAYS)?),
+    })
 }
 
 fn policy(from: &mut Sources) -> Option<Policy> {

@@ -1,6 +1,8 @@
 //! From the values of keys to the types of the service.
 
-use tokenry_service::{DatabaseUrl, HashSettings, Lifetime, Limits, Pepper, Policy, Prefix, Reuse, Scheme};
+use tokenry_service::{
+    Bucket, BucketError, DatabaseUrl, HashSettings, Lifetime, Limits, Pepper, Policy, Prefix, Reuse, Scheme,
+};
 
 /// `sqlite://path` or `postgres://…`.
 pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, String> {
@@ -30,6 +32,13 @@ pub(super) fn hash(scheme: Scheme, bcrypt_cost: u32, peppers: Vec<Pepper>) -> Re
 /// A limit, of which 0 means none.
 pub(super) fn limit(number: u32) -> Option<u32> {
     (number > 0).then_some(number)
+}
+
+/// The span of time whose uses are counted together.
+pub(super) fn bucket(text: &str) -> Result<Bucket, String> {
+    let span = humantime::parse_duration(text).ok().filter(|span| span.subsec_nanos() == 0);
+    let span = span.and_then(|span| u32::try_from(span.as_secs()).ok()).map(Lifetime::seconds);
+    span.map_or(Err(BucketError), Bucket::new).map_err(|error| error.to_string())
 }
 
 /// What happens when a retired secret is used.

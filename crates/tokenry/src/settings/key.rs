@@ -78,6 +78,12 @@ keys! {
     ON_REUSE = "rotation" "on_reuse" Text("alert");
     /// Days for which dead tokens stay listed; 0 is for ever.
     DEAD_TOKENS_DAYS = "retention" "dead_tokens_days" Integer(90, CENTURY);
+    /// Whether it is counted what tokens are used for.
+    USAGE_ENABLED = "usage" "enabled" Switch(true);
+    /// The span whose uses are counted in one row, such as `10s` or `1h`; `0s` writes a row for every use.
+    USAGE_BUCKET = "usage" "bucket" Text("1m");
+    /// Days for which the counts are kept; 0 is for ever.
+    USAGE_DAYS = "usage" "retention_days" Integer(90, CENTURY);
     /// Proxies whose `X-Forwarded-*` headers count, as addresses or networks.
     TRUSTED_PROXIES = "server" "trusted_proxies" List;
     /// How old the state may be that decides about a token, such as `500ms`; `0s` reads the database each time.

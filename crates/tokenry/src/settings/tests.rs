@@ -9,7 +9,7 @@ mod wrong;
 use std::{fs, time::Duration};
 
 use tempfile::TempDir;
-use tokenry_service::{Lifetime, Policy, Reuse, Scheme};
+use tokenry_service::{Bucket, Lifetime, Policy, Reuse, Scheme, UsageSettings};
 
 use super::*;
 
@@ -62,6 +62,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(settings.service.hash.bcrypt_cost, 6);
     assert_eq!(settings.service.policy, Policy::default());
     assert_eq!(settings.service.retention, Some(Lifetime::days(90)));
+    assert_eq!(settings.service.usage, UsageSettings::default());
     assert!(settings.service.catalog.vocabulary().is_open());
     assert!(settings.service.sign_in.is_none() && settings.key_sources.is_empty());
     let rates = Rates { failures_per_minute: NonZero::new(30), management_per_minute: NonZero::new(60) };
@@ -168,6 +169,20 @@ fn lifecycle_and_rotation_are_set_by_the_environment_too() {
     assert_eq!(policy.idle_lifetime, Some(Lifetime::days(45)));
     assert_eq!((policy.max_grace, policy.on_reuse), (Lifetime::seconds(60), Reuse::Revoke));
     assert_eq!(settings.service.retention, Some(Lifetime::days(7)));
+}
+
+#[test]
+fn the_usage_log_can_be_finer_coarser_shorter_and_off() {
+    let bucket = |seconds| Bucket::new(Lifetime::seconds(seconds)).unwrap();
+    for (text, seconds) in [("0s", 0), ("1s", 1), ("90s", 90), ("1m 30s", 90), ("1h", 3600), ("60m", 3600)] {
+        let settings = good("", &[("TOKENRY_USAGE__BUCKET", text)]);
+        assert_eq!(settings.service.usage.bucket, bucket(seconds), "{text}");
+    }
+    let settings = good("[usage]\nenabled = false\nretention_days = 7", &[]);
+    let off =
+        UsageSettings { is_enabled: false, retention: Some(Lifetime::days(7)), ..UsageSettings::default() };
+    assert_eq!(settings.service.usage, off);
+    assert_eq!(good("[usage]\nretention_days = 0", &[]).service.usage.retention, None);
 }
 
 #[test]

@@ -12,4 +12,5 @@ mod serve;
 mod server;
 mod sign_in;
 mod tokens;
+mod usage;
 mod users;

@@ -79,6 +79,16 @@ impl Server {
         (status, serde_json::from_str(body).unwrap_or_default())
     }
 
+    /// The id of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits for its end, which somebody else brings about.
+    pub(crate) fn wait(&mut self) {
+        self.process.wait().expect("its end");
+    }
+
     /// What it printed on standard output, after its end.
     pub(crate) fn stop(mut self) -> String {
         self.process.kill().expect("a running process");

@@ -22,6 +22,8 @@ fn the_documented_example_means_what_it_says() {
     };
     assert_eq!(service.policy, policy);
     assert_eq!(service.retention, Some(days(30)));
+    let usage = UsageSettings { retention: Some(days(60)), ..UsageSettings::default() };
+    assert_eq!(service.usage, usage);
 
     let catalog = service.catalog;
     let scope = |text: &str| text.parse::<Scope>().unwrap();

@@ -86,6 +86,26 @@ fn every_wrong_line_of_a_file_is_told_with_its_number() {
             "[retention]\ndead_token_days = 1",
             "[retention] dead_token_days: is not a setting; the nearest is [retention] dead_tokens_days (tokenry.toml:2)",
         ),
+        (
+            "[usage]\nbucket = \"7s\"",
+            "[usage] bucket: must be 0s, or whole seconds that divide an hour evenly, such as 10s, 1m or 1h \
+             (tokenry.toml:2)",
+        ),
+        (
+            "[usage]\nbucket = \"500ms\"",
+            "[usage] bucket: must be 0s, or whole seconds that divide an hour evenly, such as 10s, 1m or 1h \
+             (tokenry.toml:2)",
+        ),
+        (
+            "[usage]\nbucket = \"2h\"",
+            "[usage] bucket: must be 0s, or whole seconds that divide an hour evenly, such as 10s, 1m or 1h \
+             (tokenry.toml:2)",
+        ),
+        ("[usage]\nenabled = 1", "[usage] enabled: must be true or false (tokenry.toml:2)"),
+        (
+            "[usage]\nretention_days = 36501",
+            "[usage] retention_days: must be a whole number from 0 to 36500 (tokenry.toml:2)",
+        ),
         ("catalog = 1", "[catalog]: must be a table (tokenry.toml:1)"),
         ("[[catalog]]", "[catalog]: must be a table (tokenry.toml:1)"),
         ("[issuers]", "[[issuers]]: must be a list of tables (tokenry.toml:1)"),

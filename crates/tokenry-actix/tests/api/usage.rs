@@ -1,0 +1,246 @@
+//! What tokens were used for, over HTTP and by the guards of routes of one's own.
+
+use std::{future::pending, time::Duration};
+
+use actix_web::{
+    App, HttpResponse,
+    body::MessageBody,
+    dev::{ServiceFactory, ServiceRequest, ServiceResponse},
+    http::{Method, StatusCode},
+    middleware::from_fn,
+    rt::{System, time::timeout},
+    test::{TestRequest, init_service, try_call_service},
+    web,
+};
+use serde_json::{Value, json};
+use tokenry_actix::{AnyToken, Authorized, authenticate, shell::shell};
+use tokenry_testkit::each_backend;
+
+use crate::api::{Api, request};
+
+tokenry_actix::scope! {
+    /// For this test.
+    DemoRead = "demo:read";
+}
+
+/// What the API tells of a token's uses, in an order of their own.
+fn uses(api: &Api, id: &str) -> Vec<(String, String, u64, u64)> {
+    api.tokenry.flush().unwrap();
+    let page = api.tokenry.usage(&api.operator(), id.parse().unwrap(), Default::default()).unwrap();
+    let row = |(c, tally): &(tokenry_actix::tokenry::Combination, tokenry_actix::tokenry::Tally)| {
+        (c.method.to_string(), c.route.to_string(), u64::from(c.status), tally.count)
+    };
+    let mut rows: Vec<_> = page.uses.iter().map(row).collect();
+    rows.sort();
+    rows
+}
+
+fn used(rows: &[(&str, &str, u64, u64)]) -> Vec<(String, String, u64, u64)> {
+    rows.iter()
+        .map(|(method, route, status, count)| ((*method).into(), (*route).into(), *status, *count))
+        .collect()
+}
+
+async fn scoped(_: Authorized<DemoRead>) -> HttpResponse {
+    HttpResponse::Created().finish()
+}
+
+async fn twice(_: Authorized<DemoRead>, _: Authorized<AnyToken>) -> HttpResponse {
+    HttpResponse::Conflict().finish()
+}
+
+async fn panics(_: Authorized<DemoRead>) -> HttpResponse {
+    panic!("for this test")
+}
+
+async fn never(_: Authorized<DemoRead>) -> HttpResponse {
+    pending().await
+}
+
+async fn anyone() -> HttpResponse {
+    HttpResponse::Accepted().finish()
+}
+
+fn routes(app: &mut web::ServiceConfig) {
+    app.route("/scoped/{id}", web::to(scoped))
+        .route("/twice", web::to(twice))
+        .route("/panics", web::to(panics))
+        .route("/never", web::to(never))
+        .route("/anyone", web::to(anyone));
+}
+
+/// Sends requests to an app; the one that is never answered is given up, as by a client that goes away.
+fn send<B: MessageBody + 'static>(
+    app: App<
+        impl ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<B>,
+            Error = actix_web::Error,
+            InitError = (),
+        > + 'static,
+    >,
+    token: &str,
+    requests: &[(&str, &str)],
+) -> Vec<Option<StatusCode>> {
+    System::new().block_on(async {
+        let app = init_service(app).await;
+        let mut statuses = Vec::new();
+        for (method, path) in requests {
+            let patience = Duration::from_millis(if *path == "/never" { 300 } else { 30_000 });
+            let request = TestRequest::with_uri(path)
+                .method(Method::from_bytes(method.as_bytes()).unwrap())
+                .insert_header(("authorization", format!("Bearer {token}")))
+                .insert_header(("user-agent", "test"));
+            let answer = timeout(patience, try_call_service(&app, request.to_request())).await;
+            statuses.push(answer.ok().map(|answer| match answer {
+                Ok(response) => response.status(),
+                Err(error) => error.as_response_error().status_code(),
+            }));
+        }
+        statuses
+    })
+}
+
+const REQUESTS: [(&str, &str); 8] = [
+    ("GET", "/scoped/1"),
+    ("GET", "/scoped/2?secret=x"),
+    ("BREW", "/scoped/3"),
+    ("POST", "/twice"),
+    ("GET", "/never"),
+    ("GET", "/anyone"),
+    ("GET", "/nowhere/at/all"),
+    ("GET", "/scoped/4"),
+];
+
+each_backend!(behind_the_middleware_every_request_is_counted_once_with_its_answer, |db| {
+    let api = Api::new(db);
+    let (id, token) = api.token_of(&api.user("alice"), &["demo:read"]);
+    let (poor_id, poor) = api.token_of(&api.user("bob"), &["other:read"]);
+    let tokenry = web::Data::new(api.tokenry.clone());
+    let app = || {
+        App::new()
+            .app_data(tokenry.clone())
+            .service(web::scope("").wrap(from_fn(authenticate)).configure(routes))
+    };
+    for outer in [false, true] {
+        if outer {
+            send(app().wrap(from_fn(shell)), &token, &REQUESTS);
+            send(app().wrap(from_fn(shell)), &token, &[("GET", "/panics")]);
+        } else {
+            send(app(), &token, &REQUESTS);
+        }
+    }
+    assert_eq!(
+        uses(&api, &id),
+        used(&[
+            ("GET", "", 404, 2),
+            ("GET", "/anyone", 202, 2),
+            ("GET", "/never", 499, 2),
+            ("GET", "/panics", 500, 1),
+            ("GET", "/scoped/{id}", 201, 6),
+            ("OTHER", "/scoped/{id}", 201, 2),
+            ("POST", "/twice", 409, 2),
+        ])
+    );
+    send(app(), &poor, &[("GET", "/scoped/1"), ("GET", "/anyone"), ("GET", "/scoped/1")]);
+    assert_eq!(uses(&api, &poor_id), used(&[("GET", "/anyone", 202, 1), ("GET", "/scoped/{id}", 403, 2)]));
+});
+
+each_backend!(the_extractor_alone_counts_with_the_shell_the_answer_and_without_it_that_it_let_in, |db| {
+    let api = Api::new(db);
+    let (id, token) = api.token_of(&api.user("alice"), &["demo:read"]);
+    let (poor_id, poor) = api.token_of(&api.user("bob"), &["other:read"]);
+    let tokenry = web::Data::new(api.tokenry.clone());
+    let app = || App::new().app_data(tokenry.clone()).configure(routes);
+    send(app().wrap(from_fn(shell)), &token, &REQUESTS);
+    send(app().wrap(from_fn(shell)), &token, &[("GET", "/panics")]);
+    assert_eq!(
+        uses(&api, &id),
+        used(&[
+            ("GET", "/never", 499, 1),
+            ("GET", "/panics", 500, 1),
+            ("GET", "/scoped/{id}", 201, 3),
+            ("OTHER", "/scoped/{id}", 201, 1),
+            ("POST", "/twice", 409, 1),
+        ])
+    );
+    send(app(), &token, &[("PUT", "/twice"), ("PUT", "/scoped/1")]);
+    let alone = [("PUT", "/scoped/{id}", 200, 1), ("PUT", "/twice", 200, 1)];
+    assert_eq!(uses(&api, &id)[5..], used(&alone));
+    send(app(), &poor, &[("GET", "/scoped/1")]);
+    send(app().wrap(from_fn(shell)), &poor, &[("GET", "/scoped/1")]);
+    assert_eq!(uses(&api, &poor_id), used(&[("GET", "/scoped/{id}", 403, 2)]));
+    let poor = api.tokenry.find(&api.operator(), poor_id.parse().unwrap()).unwrap().0;
+    assert_eq!(poor.last_used_at, None, "what was refused is no use that keeps a token alive");
+});
+
+each_backend!(verdicts_count_for_the_token_that_was_presented_and_management_for_none, |db| {
+    let api = Api::new(db);
+    let alice = api.user("alice");
+    let (id, token) = api.token_of(&alice, &["a:read", "tokens:read"]);
+    for body in [
+        json!({"token": token, "method": "GET", "resource": "a", "ip": "192.0.2.9"}),
+        json!({"token": token, "method": "PUT", "resource": "a"}),
+        json!({"token": token, "scopes": ["a:read"]}),
+        json!({"token": token, "method": "get", "resource": "a"}),
+    ] {
+        api.json("POST", "/api/v1/verify", &api.root, &body);
+    }
+    let kind = ("content-type", "application/x-www-form-urlencoded");
+    let form = request("POST", "/oauth/introspect", &api.root).insert_header(kind);
+    api.send(form.set_payload(format!("token={token}")));
+    for path in ["/api/v1/me", "/api/v1/token", "/api/v1/tokens", &format!("/api/v1/tokens/{id}/usage")] {
+        assert_eq!(api.call("GET", path, &token).status, 200);
+    }
+    assert_eq!(uses(&api, &id), used(&[("", "", 200, 2), ("GET", "a", 200, 1), ("PUT", "a", 403, 1)]));
+    let root = api.call("GET", "/api/v1/token", &api.root).json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        uses(&api, &root),
+        used(&[
+            ("POST", "/api/v1/verify", 200, 3),
+            ("POST", "/api/v1/verify", 422, 1),
+            ("POST", "/oauth/introspect", 200, 1)
+        ])
+    );
+});
+
+each_backend!(uses_are_told_over_http_as_the_contract_says, |db| {
+    let api = Api::new(db);
+    let (id, token) = api.token_of(&api.user("alice"), &["a:read", "tokens:read"]);
+    for _ in 0..3 {
+        let body = json!({"token": token, "method": "GET", "resource": "a", "ip": "192.0.2.9"});
+        api.json("POST", "/api/v1/verify", &api.root, &body);
+    }
+    api.tokenry.flush().unwrap();
+    let path = format!("/api/v1/tokens/{id}/usage");
+    let told = api.call("GET", &path, &token).json();
+    assert_eq!(told["total_count"], 3);
+    let mut rows = told["data"].as_array().unwrap().clone();
+    let counts: u64 = rows.iter().map(|row| row["count"].as_u64().unwrap()).sum();
+    assert!(counts == 3 && rows.len() <= 2, "a minute may have ended meanwhile: {told}");
+    let minute = rows[0]["minute"].as_str().unwrap().to_owned();
+    assert!(minute.ends_with(":00.000Z"), "{minute}");
+    for row in &mut rows {
+        row["minute"] = Value::Null;
+        row["count"] = Value::Null;
+        let expected = json!({"minute": null, "method": "GET", "route": "a", "status": 200, "ip": "192.0.2.9",
+                              "user_agent": null, "count": null});
+        assert_eq!(*row, expected);
+    }
+    let total =
+        |query: &str| api.call("GET", &format!("{path}?{query}"), &token).json()["total_count"].clone();
+    assert_eq!(total("to=2026-01-01T00:00:00Z"), 0);
+    assert_eq!(total("from=2026-01-01T00:00:00Z&limit=1"), 3);
+    for (query, pointer) in [
+        ("from=yesterday", "/from"),
+        ("to=2026-01-01", "/to"),
+        ("limit=0", "/limit"),
+        ("limit=5001", "/limit"),
+        ("cursor=x", "/cursor"),
+    ] {
+        let problem =
+            api.call("GET", &format!("{path}?{query}"), &token).is_problem(422, "validation_failed");
+        assert_eq!(problem["errors"][0]["pointer"], pointer);
+    }
+});

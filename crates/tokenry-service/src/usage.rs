@@ -1,0 +1,129 @@
+//! What tokens are used for: noted at once, written behind the answers.
+
+mod counts;
+mod last_used;
+pub mod log;
+mod stripes;
+mod write_behind;
+
+use std::net::IpAddr;
+
+use tokenry_domain::{Bucket, Lifetime, Origin, TokenId, UnixMillis, text::one_line};
+use tokenry_store::StoreError;
+
+use self::counts::Key;
+pub(crate) use self::write_behind::WriteBehind;
+use crate::{
+    periodic::{LAST_PAUSE, LAST_ROUNDS, Left},
+    tokenry::Tokenry,
+    verify::VerifiedToken,
+};
+
+/// What the usage log keeps. Default: counts for each minute, for 90 days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsageSettings {
+    /// Whether uses are counted. Without it only the last use of each token is known. Default: yes.
+    pub is_enabled: bool,
+    /// The span of time whose uses are counted in one row. A short one costs rows. Default: a minute.
+    pub bucket: Bucket,
+    /// How long the counts are kept before a cleanup removes them; `None` is for ever. Default: 90 days.
+    pub retention: Option<Lifetime>,
+}
+
+impl Default for UsageSettings {
+    fn default() -> Self {
+        Self { is_enabled: true, bucket: Bucket::default(), retention: Some(Lifetime::days(90)) }
+    }
+}
+
+/// One use of a token: a request that was made with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Use<'a> {
+    /// When it was let in.
+    pub at: UnixMillis,
+    /// From where.
+    pub source: Option<IpAddr>,
+    /// The method, one of few; empty if it is not known. Cut to 32 characters.
+    pub method: &'a str,
+    /// The pattern of the route, one of few; never the path, which may hold secrets. Empty if it is not known. Cut to
+    /// 256 characters.
+    pub route: &'a str,
+    /// The status of the answer.
+    pub status: u16,
+    /// What the client calls itself. Cut to [`Origin::MAX_USER_AGENT`] characters; control characters are left out.
+    pub user_agent: Option<&'a str>,
+}
+
+impl<'a> Use<'a> {
+    /// A use of which nothing is known but when, from where, and how it was answered.
+    #[must_use]
+    pub fn new(at: UnixMillis, source: Option<IpAddr>, status: u16) -> Self {
+        Use { at, source, method: "", route: "", status, user_agent: None }
+    }
+}
+
+/// What has to be known of a verified token to note its use later, without keeping the whole of it.
+#[derive(Debug, Clone, Copy)]
+pub struct UsedToken {
+    id: TokenId,
+    last_used_at: Option<UnixMillis>,
+    last_used_ip: Option<IpAddr>,
+}
+
+impl From<&VerifiedToken> for UsedToken {
+    fn from(verified: &VerifiedToken) -> Self {
+        let token = verified.token();
+        Self { id: token.id, last_used_at: token.last_used_at, last_used_ip: token.last_used_ip }
+    }
+}
+
+const MAX_METHOD: usize = 32;
+const MAX_ROUTE: usize = 256;
+
+impl Tokenry {
+    /// Notes what a token, a [`&VerifiedToken`](VerifiedToken), was used for. It returns at once; the note is written
+    /// within a second, and before the last clone of this service is dropped. A use that was refused (401, 403) is
+    /// counted, but is not the token's last use.
+    pub fn record_use(&self, token: impl Into<UsedToken>, of: &Use<'_>) {
+        let token = token.into();
+        let waiting = self.0.uses.waiting();
+        if !matches!(of.status, 401 | 403) {
+            waiting.last_used.note(&token, of.at, of.source);
+        }
+        let Some(counts) = &waiting.counts else { return };
+        counts.count(
+            &Key {
+                token_id: token.id,
+                start: counts.bucket().start_of(of.at),
+                method: &one_line(of.method, MAX_METHOD),
+                route: &one_line(of.route, MAX_ROUTE),
+                status: of.status,
+                ip: of.source,
+                user_agent: &one_line(of.user_agent.unwrap_or_default(), Origin::MAX_USER_AGENT),
+            },
+            of.at,
+        );
+    }
+
+    /// Whether this node counts what tokens are used for.
+    #[must_use]
+    pub fn counts_uses(&self) -> bool {
+        self.0.uses.waiting().counts.is_some()
+    }
+
+    /// Writes everything that was noted with [`record_use`](Self::record_use) and waits, and returns when it is
+    /// written. It blocks the thread. For the end of a program whose threads may outlive it, and before reading what
+    /// was noted a moment ago.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database did not take all of it; what it did not take waits on.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        for _ in 0..LAST_ROUNDS {
+            if self.0.uses.waiting().write()? == Left::Nothing {
+                return Ok(());
+            }
+            std::thread::sleep(LAST_PAUSE);
+        }
+        Err(StoreError::Unavailable("tokens are being changed".to_owned()))
+    }
+}

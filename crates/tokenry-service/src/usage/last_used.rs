@@ -1,0 +1,104 @@
+//! When and from where each token was last used.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+    time::Duration,
+};
+
+use tokenry_domain::{TokenId, UnixMillis};
+use tokenry_store::{Store, StoreError, token};
+
+use super::{UsedToken, stripes::Stripes};
+use crate::periodic::Left;
+
+/// How many tokens' last uses may wait in one stripe; further tokens are left out until the next write.
+const WAITING: usize = 25_000;
+/// How many tokens share one transaction.
+const BATCH: usize = 200;
+/// A use this soon after the one that is stored, from the same address, is not worth a write.
+const COALESCED: Duration = Duration::from_secs(60);
+
+/// The newest use of each token that waits to be written.
+#[derive(Default)]
+pub(super) struct LastUsed(Stripes<LastUses>);
+
+type LastUses = HashMap<TokenId, LastUse>;
+type LastUse = (UnixMillis, Option<IpAddr>);
+
+impl LastUsed {
+    pub(super) fn note(&self, token: &UsedToken, at: UnixMillis, source: Option<IpAddr>) {
+        let is_recent = token.last_used_at.is_some_and(|last| at.since(last) < COALESCED);
+        if !(is_recent && token.last_used_ip == source) {
+            wait(&mut self.0.mine(), WAITING, token.id, (at, source));
+        }
+    }
+
+    pub(super) fn write(&self, store: &Store) -> Result<Left, StoreError> {
+        let uses = self.take();
+        let mut left = Left::Nothing;
+        for (index, batch) in uses.chunks(BATCH).enumerate() {
+            match write_batch(store, batch.to_vec()) {
+                Ok(held) if held.is_empty() => {}
+                Ok(held) => {
+                    left = Left::Something;
+                    self.put_back(&held);
+                }
+                Err(error) => {
+                    // One refusal is enough: neither the next batch nor, at the end, the next round waits for it again.
+                    self.put_back(uses.get(index * BATCH..).unwrap_or_default());
+                    return Err(error);
+                }
+            }
+        }
+        Ok(left)
+    }
+
+    fn take(&self) -> Vec<(TokenId, LastUse)> {
+        let mut newest = LastUses::new();
+        for mut stripe in self.0.all() {
+            for (id, used) in stripe.drain() {
+                wait(&mut newest, usize::MAX, id, used);
+            }
+        }
+        newest.into_iter().collect()
+    }
+
+    fn put_back(&self, uses: &[(TokenId, LastUse)]) {
+        let mut stripe = self.0.mine();
+        for (id, used) in uses {
+            wait(&mut stripe, WAITING, *id, *used);
+        }
+    }
+}
+
+/// Keeps the newest use of each token, of at most so many.
+fn wait(waiting: &mut LastUses, most: usize, id: TokenId, used: LastUse) {
+    if waiting.len() >= most && !waiting.contains_key(&id) {
+        return;
+    }
+    let known = waiting.entry(id).or_insert(used);
+    if known.0 < used.0 {
+        *known = used;
+    }
+}
+
+/// Writes what nobody holds at this moment. Those that somebody changes now are left to be tried again, those that are
+/// gone are not.
+fn write_batch(store: &Store, uses: Vec<(TokenId, LastUse)>) -> Result<Vec<(TokenId, LastUse)>, StoreError> {
+    store.write(move |tx| {
+        let ids: Vec<TokenId> = uses.iter().map(|(id, _)| *id).collect();
+        let free: HashSet<TokenId> = token::lock_free(tx, &ids)?.into_iter().collect();
+        let (free, held): (Vec<_>, Vec<_>) = uses.into_iter().partition(|(id, _)| free.contains(id));
+        for (id, (at, ip)) in free {
+            token::mark_used(tx, id, at, ip)?;
+        }
+        let mut left = Vec::new();
+        for (id, used) in held {
+            if token::find(tx, id)?.is_some() {
+                left.push((id, used));
+            }
+        }
+        Ok(left)
+    })
+}

@@ -1,0 +1,242 @@
+//! The usage log: what each token was used for, counted.
+
+use std::{collections::HashSet, net::IpAddr};
+
+use diesel::{
+    dsl::sql,
+    prelude::*,
+    sql_types::{BigInt, Bool},
+    upsert::excluded,
+};
+use tokenry_domain::{Combination, Tally, TokenId, UnixMillis};
+
+use crate::{
+    backend::Tx,
+    convert::{address, corrupt},
+    error::StoreError,
+    macros::on,
+    schema::{personal_access_tokens as tokens, token_usage as usage},
+    sql_types::{IdValue, Instant, InstantValue},
+};
+
+/// The most combinations that [`add`] takes at once: far below what either database binds in one statement.
+pub const MOST: usize = 1000;
+
+/// Which of a token's uses a list shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsageFilter {
+    /// The token.
+    pub token_id: TokenId,
+    /// Only what began then or later.
+    pub from: UnixMillis,
+    /// Only what began before then.
+    pub to: Option<UnixMillis>,
+}
+
+/// Adds to what was counted before. They must be sorted and different, so that nodes that write the same rows at the
+/// same moment never wait for each other crosswise. What tokens did that are gone is dropped; the result is the tokens
+/// that somebody else holds at this moment, whose uses were not written.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn add(tx: &mut Tx<'_>, uses: &[(&Combination, Tally)]) -> Result<HashSet<TokenId>, StoreError> {
+    let mut ids: Vec<TokenId> = uses.iter().map(|(combination, _)| combination.token_id).collect();
+    ids.dedup();
+    let kept = keep(tx, &ids)?;
+    let others: Vec<TokenId> = ids.into_iter().filter(|id| !kept.contains(id)).collect();
+    let held = if others.is_empty() { HashSet::new() } else { existing(tx, &others)? };
+    let rows: Vec<NewRow<'_>> = uses
+        .iter()
+        .filter(|(combination, _)| kept.contains(&combination.token_id))
+        .map(|(combination, tally)| NewRow::new(combination, *tally))
+        .collect();
+    if rows.is_empty() {
+        return Ok(held);
+    }
+    on!(tx, |c| diesel::insert_into(usage::table)
+        .values(&rows)
+        .on_conflict((
+            usage::token_id,
+            usage::minute,
+            usage::method,
+            usage::route,
+            usage::status,
+            usage::ip,
+            usage::user_agent,
+            usage::seq,
+        ))
+        .do_update()
+        .set((
+            usage::count.eq(usage::count + excluded(usage::count)),
+            usage::first_at.eq(sql::<Instant>(EARLIER)),
+            usage::last_at.eq(sql::<Instant>(LATER)),
+        ))
+        .execute(c))?;
+    Ok(held)
+}
+
+const EARLIER: &str = "CASE WHEN excluded.first_at < token_usage.first_at THEN excluded.first_at \
+                       ELSE token_usage.first_at END";
+const LATER: &str = "CASE WHEN excluded.last_at > token_usage.last_at THEN excluded.last_at \
+                     ELSE token_usage.last_at END";
+
+/// Those of these tokens that are there, kept from being deleted until the unit of work ends. It never waits, so it
+/// cannot be part of a deadlock.
+fn keep(tx: &mut Tx<'_>, ids: &[TokenId]) -> Result<HashSet<TokenId>, StoreError> {
+    match tx {
+        // The unit is the only writer already.
+        #[cfg(feature = "sqlite")]
+        Tx::Sqlite(_) => existing(tx, ids),
+        #[cfg(feature = "postgres")]
+        Tx::Postgres(c) => {
+            let query = tokens::table.filter(tokens::id.eq_any(values(ids))).select(tokens::id);
+            let found: Vec<IdValue> = query.for_key_share().skip_locked().load(&mut **c)?;
+            Ok(found.into_iter().map(|id| TokenId::from_uuid(id.0)).collect())
+        }
+    }
+}
+
+fn existing(tx: &mut Tx<'_>, ids: &[TokenId]) -> Result<HashSet<TokenId>, StoreError> {
+    let query = tokens::table.filter(tokens::id.eq_any(values(ids))).select(tokens::id);
+    let found: Vec<IdValue> = on!(tx, |c| query.load(c))?;
+    Ok(found.into_iter().map(|id| TokenId::from_uuid(id.0)).collect())
+}
+
+fn values(ids: &[TokenId]) -> Vec<IdValue> {
+    ids.iter().map(|id| IdValue(id.uuid())).collect()
+}
+
+/// The rows that a filter lets through.
+macro_rules! filtered {
+    ($filter:expr, $db:ty) => {{
+        let mut query = usage::table
+            .filter(usage::token_id.eq(IdValue($filter.token_id.uuid())))
+            .filter(usage::minute.ge(InstantValue($filter.from)))
+            .into_boxed::<$db>();
+        if let Some(to) = $filter.to {
+            query = query.filter(usage::minute.lt(InstantValue(to)));
+        }
+        query
+    }};
+}
+/// The newest uses that `filter` lets through, newest first, at most `limit`.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn list(
+    tx: &mut Tx<'_>,
+    filter: UsageFilter,
+    limit: u16,
+) -> Result<Vec<(Combination, Tally)>, StoreError> {
+    let rows: Vec<Row> = on!(tx, |c| filtered!(filter, Db)
+        .order((
+            usage::minute.desc(),
+            usage::method.desc(),
+            usage::route.desc(),
+            usage::status.desc(),
+            usage::ip.desc(),
+            usage::user_agent.desc(),
+            usage::seq.desc(),
+        ))
+        .limit(limit.into())
+        .select(Row::as_select())
+        .load(c))?;
+    rows.into_iter().map(Row::read).collect()
+}
+
+/// How many uses `filter` lets through.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn total(tx: &mut Tx<'_>, filter: UsageFilter) -> Result<u64, StoreError> {
+    let sum = sql::<BigInt>("CAST(COALESCE(SUM(count), 0) AS BIGINT)");
+    let total: i64 = on!(tx, |c| filtered!(filter, Db).select(sum).get_result(c))?;
+    Ok(u64::try_from(total).unwrap_or(0))
+}
+
+/// Removes rows of before `cutoff`, at most `limit` of them.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn purge(tx: &mut Tx<'_>, cutoff: UnixMillis, limit: u16) -> Result<usize, StoreError> {
+    let old = sql::<Bool>(
+        "(token_id, minute, method, route, status, ip, user_agent, seq) IN \
+         (SELECT token_id, minute, method, route, status, ip, user_agent, seq FROM token_usage WHERE minute < ",
+    )
+    .bind::<Instant, _>(InstantValue(cutoff))
+    .sql(" ORDER BY minute LIMIT ")
+    .bind::<BigInt, _>(i64::from(limit))
+    .sql(")");
+    Ok(on!(tx, |c| diesel::delete(usage::table.filter(old)).execute(c))?)
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = usage, treat_none_as_default_value = false)]
+struct NewRow<'a> {
+    token_id: IdValue,
+    minute: InstantValue,
+    method: &'a str,
+    route: &'a str,
+    status: i32,
+    ip: String,
+    user_agent: &'a str,
+    seq: i64,
+    count: i64,
+    first_at: InstantValue,
+    last_at: InstantValue,
+}
+
+impl<'a> NewRow<'a> {
+    fn new(combination: &'a Combination, tally: Tally) -> Self {
+        Self {
+            token_id: IdValue(combination.token_id.uuid()),
+            minute: InstantValue(combination.start),
+            method: &combination.method,
+            route: &combination.route,
+            status: combination.status.into(),
+            ip: combination.ip.map(|ip| ip.to_string()).unwrap_or_default(),
+            user_agent: &combination.user_agent,
+            seq: combination.seq,
+            count: i64::try_from(tally.count).unwrap_or(i64::MAX),
+            first_at: InstantValue(tally.first),
+            last_at: InstantValue(tally.last),
+        }
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = usage)]
+struct Row {
+    token_id: IdValue,
+    minute: InstantValue,
+    method: String,
+    route: String,
+    status: i32,
+    ip: String,
+    user_agent: String,
+    seq: i64,
+    count: i64,
+    first_at: InstantValue,
+    last_at: InstantValue,
+}
+
+impl Row {
+    fn read(self) -> Result<(Combination, Tally), StoreError> {
+        let combination = Combination {
+            token_id: TokenId::from_uuid(self.token_id.0),
+            start: self.minute.0,
+            method: self.method.into(),
+            route: self.route.into(),
+            status: u16::try_from(self.status).map_err(|error| corrupt("token_usage.status", error))?,
+            ip: ip(&self.ip)?,
+            user_agent: self.user_agent.into(),
+            seq: self.seq,
+        };
+        let count = u64::try_from(self.count).map_err(|error| corrupt("token_usage.count", error))?;
+        Ok((combination, Tally { count, first: self.first_at.0, last: self.last_at.0 }))
+    }
+}
+
+fn ip(text: &str) -> Result<Option<IpAddr>, StoreError> {
+    address("token_usage.ip", Some(text).filter(|text| !text.is_empty()))
+}
