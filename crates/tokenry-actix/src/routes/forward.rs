@@ -104,9 +104,8 @@ async fn decide(dialect: Dialect, req: &HttpRequest, tokenry: &Tokenry) -> Resul
 }
 
 fn permit(dialect: Dialect, req: &HttpRequest, tokenry: &Tokenry, caller: &Caller) -> Result<(), ApiError> {
-    let asked = if dialect.is_configured_by_query() { needs::asked(req, tokenry.catalog())? } else { None };
-    let needed = match asked {
-        Some(scopes) => scopes,
+    let needed = match dialect.configured(req)? {
+        Some(query) => needs::read(query, tokenry.catalog())?,
         None => mapped(dialect, req, tokenry)?,
     };
     let is_enough = caller.effective().is_some_and(|effective| effective.missing(&needed).is_empty());

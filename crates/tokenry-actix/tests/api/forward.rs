@@ -283,6 +283,24 @@ each_backend!(a_configured_scope_is_needed_and_nothing_else, |db| {
     }
 });
 
+each_backend!(a_query_that_is_the_clients_own_configures_nothing, |db| {
+    let api = with_routes(db, trusting(PROXY));
+    let (_, text) = api.token_of(&api.user("alice"), &["demo:read"]);
+    for dialect in BY_HEADERS {
+        let (method, target) = forwarded(dialect);
+        let ask = |query: &str, targets: &[&str]| {
+            let ask = request("GET", &format!("{dialect}?{query}"), &text).insert_header((method, "GET"));
+            api.send(targets.iter().fold(ask, |ask, value| ask.append_header((target, *value))))
+        };
+        let of_client = "scope=demo:read";
+        refused(dialect, &ask(of_client, &["/admin?scope=demo:read"]), 400, "invalid_request");
+        refused(dialect, &ask(of_client, &["/x", "/admin?scope=demo:read"]), 400, "invalid_request");
+        refused(dialect, &ask("scope=demo:read?", &["/admin?scope=demo:read?"]), 400, "invalid_request");
+        assert_eq!(ask(of_client, &["/admin?scope=admin:read"]).status, 200, "the proxy's own");
+        assert_eq!(ask("", &["/demo?scope=admin:read"]).status, 200, "none");
+    }
+});
+
 each_backend!(a_client_behind_envoy_cannot_configure_its_own_scope, |db| {
     let api = with_routes(db, trusting(PROXY));
     let (_, text) = api.token_of(&api.user("alice"), &["demo:read"]);

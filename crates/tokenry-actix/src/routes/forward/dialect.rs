@@ -29,19 +29,42 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
-    /// Whether the query of the request comes from the proxy's configuration.
+    /// The query that the proxy was configured with.
     ///
-    /// SECURITY: behind Envoy's `path_prefix` the query is the client's, who could ask for the scope they have.
-    pub(super) fn is_configured_by_query(self) -> bool {
-        self != Self::EnvoyPath
+    /// SECURITY: whoever writes the query decides what is asked. Behind Envoy's `path_prefix` that is the client. So it
+    /// is where a proxy passes the client's query on, as Caddy does with a `uri` that has no question mark: then it is
+    /// the one of the client's target, and refused.
+    pub(super) fn configured(self, req: &HttpRequest) -> Result<Option<&str>, ApiError> {
+        let query = req.query_string();
+        let Some((_, target)) = self.headers() else { return Ok(None) };
+        if query.is_empty() {
+            return Ok(None);
+        }
+        let of_client = |target: &[u8]| {
+            let at = target.iter().position(|b| *b == b'?');
+            at.and_then(|at| target.get(at + 1..)) == Some(query.as_bytes())
+        };
+        if req.headers().get_all(target).any(|value| of_client(value.as_bytes())) {
+            let detail = "The query is that of the client's request; a proxy must send its own or none.";
+            return Err(ApiError::InvalidRequest { detail: detail.into() });
+        }
+        Ok(Some(query))
+    }
+
+    /// The headers with the client's method and target.
+    fn headers(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Nginx => Some(("x-original-method", "x-original-uri")),
+            Self::Forwarded => Some(("x-forwarded-method", "x-forwarded-uri")),
+            Self::EnvoyPath => None,
+        }
     }
 
     /// The request that the proxy asks about.
     pub(super) fn forwarded(self, req: &HttpRequest) -> Result<Forwarded, ApiError> {
-        match self {
-            Self::Nginx => Forwarded::by_headers(req, "x-original-method", "x-original-uri"),
-            Self::Forwarded => Forwarded::by_headers(req, "x-forwarded-method", "x-forwarded-uri"),
-            Self::EnvoyPath => {
+        match self.headers() {
+            Some((method, target)) => Forwarded::by_headers(req, method, target),
+            None => {
                 // A prefix in another spelling leaves nothing, which is no path.
                 let path = req.uri().path().strip_prefix(ENVOY_PREFIX).unwrap_or_default();
                 Forwarded::new(req.method().as_str().as_bytes(), path.as_bytes())

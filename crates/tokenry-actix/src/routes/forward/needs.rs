@@ -1,6 +1,5 @@
 //! The scopes that the configuration of a proxy asks for in its query.
 
-use actix_web::HttpRequest;
 use tokenry_service::{Catalog, ScopeSet};
 
 use crate::{
@@ -8,17 +7,9 @@ use crate::{
     query::{MAX_QUERY, decode},
 };
 
-/// The scopes of `?scope=`, all of which are needed; `None` without a query. A configuration that says less than it
-/// seems to, such as one with an empty place where a variable was, is refused and not filled up.
-pub(super) fn asked(req: &HttpRequest, catalog: &Catalog) -> Result<Option<ScopeSet>, ApiError> {
-    let query = req.query_string();
-    if query.is_empty() {
-        return Ok(None);
-    }
-    read(query, catalog).map(Some)
-}
-
-fn read(query: &str, catalog: &Catalog) -> Result<ScopeSet, ApiError> {
+/// The scopes of `scope=`, all of which are needed. A configuration that says less than it seems to, such as one with an
+/// empty place where a variable was, is refused and not filled up.
+pub(super) fn read(query: &str, catalog: &Catalog) -> Result<ScopeSet, ApiError> {
     if query.len() > MAX_QUERY {
         return Err(invalid("The query is too long."));
     }
