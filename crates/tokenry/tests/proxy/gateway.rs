@@ -2,9 +2,10 @@
 
 use std::{
     fs,
-    net::{TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -56,9 +57,7 @@ impl Kind {
     pub(crate) fn start(self, tokenry: &str, app: &str, (from, to): (&str, &str)) -> Option<Gateway> {
         let program = self.program()?;
         let folder = TempDir::new().expect("a temporary folder");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("an address").to_string();
-        drop(listener);
+        let address = free_address();
         let recipe = |name: &str| {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/deploy").join(name);
             let text = fs::read_to_string(path).expect("a recipe");
@@ -83,8 +82,8 @@ impl Kind {
             }
             Self::Caddy => {
                 // Reached by its address here, under whatever name.
-                let port = address.rsplit(':').next().expect("a port");
-                let listen = format!("http://:{port} {{\n\tbind 127.0.0.1");
+                let (host, port) = address.split_once(':').expect("a port");
+                let listen = format!("http://:{port} {{\n\tbind {host}");
                 let site = recipe("Caddyfile").replace("app.example.org {", &listen);
                 let file = write(&folder, "Caddyfile", &format!("{{\n\tadmin off\n}}\n{site}"));
                 command.args(["run", "--adapter", "caddyfile", "--config"]).arg(file);
@@ -126,6 +125,17 @@ impl Drop for Gateway {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// An address that nothing listens on, and that no other test takes before the proxy does: on Linux each has a host of
+/// its own.
+fn free_address() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = std::process::id().wrapping_mul(32).wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed));
+    let [_, a, b, c] = number.to_be_bytes();
+    let host = if cfg!(target_os = "linux") { [127, a, b, c] } else { [127, 0, 0, 1] };
+    let listener = TcpListener::bind((Ipv4Addr::from(host), 0)).expect("a free port");
+    listener.local_addr().expect("an address").to_string()
 }
 
 fn write(folder: &TempDir, name: &str, text: &str) -> PathBuf {
