@@ -22,7 +22,8 @@ pub(crate) enum Command {
     /// makes its own database there.
     ///
     /// If PostgreSQL is missing it is installed when that needs no question (root on Debian or Fedora); otherwise
-    /// the command to install it is shown and the tests run on SQLite only. When CI is set, that is a failure.
+    /// the command to install it is shown and the tests run on SQLite only. When CI is set, that is a failure. The
+    /// same goes for nginx and Caddy, with which the recipes for them are tested.
     Test(TestFlags),
 
     /// Run what must pass before a change is merged
@@ -66,7 +67,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct TestFlags {
-    /// Never install PostgreSQL, only use what is there
+    /// Never install PostgreSQL, nginx or Caddy, only use what is there
     #[arg(long)]
     pub(crate) no_install: bool,
 

@@ -14,9 +14,11 @@ mod ci;
 mod migrate;
 mod openapi;
 mod postgres;
+mod proxies;
 mod testing;
 mod tidy;
 
+mod install;
 mod metadata;
 mod stamp;
 mod step;

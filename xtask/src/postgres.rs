@@ -6,7 +6,6 @@
 
 mod cluster;
 mod find;
-mod install;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -16,11 +15,17 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::flags::PostgresFlags;
+use crate::install::Software;
 use crate::step;
 use cluster::Cluster;
 
 /// The variable through which the tests learn of a PostgreSQL server where they may create databases.
 const URL_VARIABLE: &str = "TOKENRY_TEST_POSTGRES_URL";
+
+const POSTGRES: Software = Software {
+    name: "PostgreSQL",
+    packages: ["postgresql", "postgresql-server", "postgresql", "postgresql@18"],
+};
 
 /// What a test run has for a PostgreSQL.
 pub(crate) enum Postgres {
@@ -39,7 +44,7 @@ pub(crate) fn obtain(may_install: bool) -> Result<Postgres> {
         return Ok(Postgres::Given);
     }
     let Some(bin_dir) = find_or_install(may_install)? else {
-        return Ok(Postgres::Missing { why: install::advice() });
+        return Ok(Postgres::Missing { why: advice() });
     };
     match Server::start(&bin_dir) {
         Ok(server) => {
@@ -52,10 +57,15 @@ pub(crate) fn obtain(may_install: bool) -> Result<Postgres> {
 
 fn find_or_install(may_install: bool) -> Result<Option<PathBuf>> {
     let found = find::bin_dir();
-    if found.is_none() && may_install && install::run()? {
+    if found.is_none() && may_install && POSTGRES.install()? {
         return Ok(find::bin_dir());
     }
     Ok(found)
+}
+
+/// How to get one, and the way around it.
+fn advice() -> String {
+    format!("{}; or point {URL_VARIABLE} at a server of yours", POSTGRES.advice())
 }
 
 impl Postgres {
@@ -123,7 +133,7 @@ pub(crate) fn guard(bin_dir: &Path) -> Result<ExitCode> {
 /// `cargo xtask postgres`: the server for a command of the developer, or until Ctrl-C.
 pub(crate) fn run(flags: &PostgresFlags) -> Result<ExitCode> {
     let Some(bin_dir) = find_or_install(!flags.no_install)? else {
-        bail!("PostgreSQL is missing: {}", install::advice());
+        bail!("PostgreSQL is missing: {}", advice());
     };
     let server = Server::start(&bin_dir)?;
     eprintln!("started {} in {}", server.version, server.folder);

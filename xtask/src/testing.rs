@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::flags::TestFlags;
 use crate::postgres::{self, Postgres};
-use crate::{step, workspace};
+use crate::{proxies, step, workspace};
 
 pub(crate) fn run(flags: &TestFlags) -> Result<ExitCode> {
     let started = Instant::now();
@@ -18,6 +18,13 @@ pub(crate) fn run(flags: &TestFlags) -> Result<ExitCode> {
             bail!("no PostgreSQL, and on a build server that is a failure: {why}");
         }
         eprintln!("!!! NO POSTGRESQL: THE TESTS RUN ON SQLITE ONLY: {why}");
+    }
+
+    for missing in proxies::obtain(!flags.no_install)? {
+        if workspace::is_ci() {
+            bail!("no {}, and on a build server that is a failure: {}", missing.name, missing.why);
+        }
+        eprintln!("!!! NO {}: ITS RECIPE IS NOT TESTED: {}", missing.name.to_uppercase(), missing.why);
     }
 
     let mut results = vec![("tests", step::run(tests(flags).envs(postgres.env()))?)];

@@ -41,6 +41,11 @@ use crate::{problem, routes, wire};
         routes::verify::verify_token,
         routes::verify::introspect_token,
         routes::verify::revoke_presented,
+        routes::forward::ask_by_nginx,
+        routes::forward::ask_by_traefik,
+        routes::forward::ask_by_caddy,
+        routes::forward::ask_by_envoy,
+        routes::forward::ask_by_envoy_path,
     ),
     components(schemas(
         wire::Token, wire::CreatedToken, wire::CreateToken, wire::UpdateToken, wire::RotateToken, wire::TokenPage,

@@ -71,6 +71,16 @@ impl Endpoint {
         delete ["DELETE"], guard::Delete();
     }
 
+    /// Answers every method there is, invented ones among them.
+    pub fn any<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.add(&[], web::route().to(handler))
+    }
+
     fn add(mut self, names: &[&'static str], route: Route) -> Self {
         self.allow.extend(names);
         self.resource = self.resource.route((self.wrap)(route));

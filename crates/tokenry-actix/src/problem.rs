@@ -80,11 +80,19 @@ impl From<&ApiError> for Problem {
 }
 
 impl Problem {
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The same refusal for somebody who does not understand its status.
+    pub(crate) fn with_status(self, status: StatusCode) -> Self {
+        Self { status: status.as_u16(), ..self }
+    }
+
     /// The answer as far as it is known without the request. It is whole without [`complete`]; the problem
     /// travels along so that `complete` can write the body again with the request's id.
     pub(crate) fn respond(self, headers: Vec<(HeaderName, HeaderValue)>) -> HttpResponse {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = HttpResponse::with_body(status, self.body());
+        let mut response = HttpResponse::with_body(self.status(), self.body());
         for (name, value) in headers {
             response.headers_mut().insert(name, value);
         }

@@ -121,7 +121,7 @@ impl Query {
 }
 
 /// The text behind `+` and `%XX`; `None` if it is not UTF-8 or a `%` stands alone.
-fn decode(text: &str) -> Option<String> {
+pub(crate) fn decode(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());
     let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);

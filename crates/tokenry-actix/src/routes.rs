@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod catalog;
+pub(crate) mod forward;
 pub(crate) mod health;
 pub(crate) mod inventory;
 pub(crate) mod own;
@@ -23,7 +24,7 @@ use crate::{api_doc, error::ApiError, failures::FailureLimit, fallback::Endpoint
 /// One route of the API and who may call it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RouteInfo {
-    /// The method. GET brings HEAD along.
+    /// The method. GET brings HEAD along; `ANY` is every method there is.
     pub method: &'static str,
     /// The path, with `{…}` for what varies.
     pub path: &'static str,
@@ -44,6 +45,8 @@ pub enum Access {
     Scope(&'static str),
     /// A live token that grants this scope, and nothing else.
     TokenScope(&'static str),
+    /// A live token that grants what the request asks about, and nothing else.
+    TokenAskedScope,
 }
 
 /// Every route there is; whatever is not here is 404 or 405.
@@ -75,6 +78,11 @@ pub const ROUTES: &[RouteInfo] = &[
     route("POST", "/api/v1/verify", Access::TokenScope("introspect")),
     route("POST", "/oauth/introspect", Access::TokenScope("introspect")),
     route("POST", "/oauth/revoke", Access::Public),
+    route("ANY", "/auth/nginx", Access::TokenAskedScope),
+    route("ANY", "/auth/traefik", Access::TokenAskedScope),
+    route("ANY", "/auth/caddy", Access::TokenAskedScope),
+    route("ANY", "/auth/envoy", Access::TokenAskedScope),
+    route("ANY", "/auth/envoy/{path}", Access::TokenAskedScope),
 ];
 
 const fn route(method: &'static str, path: &'static str, access: Access) -> RouteInfo {
@@ -85,7 +93,7 @@ const fn route(method: &'static str, path: &'static str, access: Access) -> Rout
 /// factory of `HttpServer`.
 #[derive(Clone, Default)]
 pub struct HttpSettings {
-    /// Whose `X-Forwarded-For` is believed. Default: nobody's.
+    /// Whose `X-Forwarded-For` is believed, and what they forward for forward-auth. Default: nobody's.
     pub trusted_proxies: TrustedProxies,
     /// How many refused credentials a source may present. Default: any number.
     pub failures: Option<FailureLimit>,
@@ -134,7 +142,12 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
             .service(managed("/api/v1/audit").get(audit::list_events))
             .service(Endpoint::new("/api/v1/verify").post(verify::verify_token))
             .service(Endpoint::new("/oauth/introspect").post(verify::introspect_token))
-            .service(Endpoint::new("/oauth/revoke").post(verify::revoke_presented));
+            .service(Endpoint::new("/oauth/revoke").post(verify::revoke_presented))
+            .service(Endpoint::new("/auth/nginx").any(forward::ask_by_nginx))
+            .service(Endpoint::new("/auth/traefik").any(forward::ask_by_traefik))
+            .service(Endpoint::new("/auth/caddy").any(forward::ask_by_caddy))
+            .service(Endpoint::new("/auth/envoy").any(forward::ask_by_envoy))
+            .service(Endpoint::new("/auth/envoy/{path:.*}").any(forward::ask_by_envoy_path));
     }
 }
 

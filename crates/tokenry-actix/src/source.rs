@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use actix_web::{HttpRequest, http::header::HeaderMap, web::Data};
 use tokenry_service::IpList;
 
-/// Proxies whose `X-Forwarded-For` is believed. None by default: then the peer of the connection is the source.
+/// Proxies whose `X-Forwarded-For` is believed, and what they forward for forward-auth. None by default: then the peer of the connection is the source.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(IpList);
 
@@ -50,6 +50,12 @@ pub(crate) fn of(req: &HttpRequest) -> Option<IpAddr> {
         Some(proxies) => proxies.source(peer, req.headers()),
         None => TrustedProxies::default().source(peer, req.headers()),
     }
+}
+
+/// Whether the connection comes from one of the app's [`TrustedProxies`].
+pub(crate) fn is_trusted(req: &HttpRequest) -> bool {
+    let proxies = req.app_data::<Data<TrustedProxies>>();
+    proxies.zip(req.peer_addr()).is_some_and(|(proxies, peer)| proxies.trusts(peer.ip().to_canonical()))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod ceiling;
 mod definition;
+mod path;
 mod route_map;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ pub use self::{
     definition::{
         Definition, Fault, GroupDefinition, Place, ResourceDefinition, RoleDefinition, RouteDefinition,
     },
+    path::{CanonicalPath, MAX_TARGET, PathError},
     route_map::{RouteDecision, RouteMap},
     vocabulary::{Resource, Vocabulary},
 };

@@ -58,13 +58,16 @@ fn guard_names(item: &str) -> Vec<String> {
     names
 }
 
-/// `true` if the text has `fn name(`, or `each_backend!(name,`, which makes one test for each database.
+/// Each makes one test for every database or proxy of the name it is given.
+const MACROS: [&str; 2] = ["each_backend!", "each_proxy!"];
+
+/// `true` if the text has `fn name(`, or one of [`MACROS`] with the name.
 fn defines(source: &str, name: &str) -> bool {
     let ends = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
     let follows = |rest: &str| rest.trim_start().strip_prefix(name).is_some_and(ends);
     let function = source.match_indices("fn ").any(|(at, word)| follows(source.split_at(at + word.len()).1));
     function
-        || source.match_indices("each_backend!").any(|(at, word)| {
+        || MACROS.iter().flat_map(|word| source.match_indices(word)).any(|(at, word)| {
             let rest = source.split_at(at + word.len()).1.trim_start();
             rest.strip_prefix(['(', '{', '[']).is_some_and(follows)
         })

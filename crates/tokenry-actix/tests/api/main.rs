@@ -5,6 +5,7 @@ mod admin;
 mod api;
 mod credentials;
 mod documents;
+mod forward;
 mod guard;
 mod jwt;
 mod leaks;

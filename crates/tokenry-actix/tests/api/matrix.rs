@@ -1,8 +1,12 @@
 //! Every route × method × caller: what each of them hears, and that whoever is refused changes nothing.
 
 use tokenry_actix::{
+    HttpSettings,
     routes::ROUTES,
-    tokenry::{Lifetime, NewToken, Rotation, Token, User, UserChanges, UserId},
+    tokenry::{
+        Catalog, Lifetime, NewToken, Rotation, Settings, Token, User, UserChanges, UserId,
+        catalog::{Definition, RouteDefinition},
+    },
 };
 use tokenry_testkit::{TestDatabase, each_backend};
 
@@ -68,6 +72,8 @@ const CALLERS: [By; 15] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Target {
     Nothing,
+    /// Nothing; a scope in the query is asked about.
+    Asked,
     /// A token of alice.
     Token,
     /// A user whom nobody else is.
@@ -93,9 +99,13 @@ const fn row(
     Row { method, path, body, target, statuses }
 }
 
-use Target::{Nothing, Token as OwnToken, User as AUser};
+use Target::{Asked, Nothing, Token as OwnToken, User as AUser};
 
 const PUBLIC: [u16; 15] = [200; 15];
+/// Whoever has a token that may look at tokens.
+const FORWARD: [u16; 15] =
+    //  none read write full ret  retAdm exAdm admin only userJ weak admJ disab disJ other
+    [401, 200, 200, 200, 200, 200, 200, 200, 403, 401, 401, 401, 401, 401, 200];
 /// Only administrators, who are answered with `$ok`; an old secret of theirs with `$retired`.
 macro_rules! admin {
     ($ok:literal, $retired:literal) => {
@@ -147,6 +157,11 @@ const ROWS: &[Row] = &[
     row("POST", "/oauth/introspect", "token=x", Nothing,
               [401, 403, 403, 403, 403, 200, 403, 200, 403, 401, 401, 401, 401, 401, 403]),
     row("POST", "/oauth/revoke", "token=x", Nothing, PUBLIC),
+    row("ANY", "/auth/nginx", "", Asked, FORWARD),
+    row("ANY", "/auth/traefik", "", Asked, FORWARD),
+    row("ANY", "/auth/caddy", "", Asked, FORWARD),
+    row("ANY", "/auth/envoy", "", Asked, FORWARD),
+    row("ANY", "/auth/envoy/{path}", "", Nothing, FORWARD),
 ];
 
 /// A route without a row does not compile, nor does a row without a route.
@@ -264,8 +279,11 @@ impl<'a> Cell<'a> {
 
     fn ask(&self, row: &Row, credential: &str, id: &str) -> Answer {
         let body = row.body.replace("\"new\"}", &format!("\"new{}\"}}", self.number));
-        let path = row.path.replace("{id}", id);
-        let mut request = request(row.method, &path, credential).insert_header(("x-request-id", "same"));
+        // Behind Envoy, the routes of the catalog decide about /tokens.
+        let path = row.path.replace("{id}", id).replace("{path}", "tokens");
+        let path = if row.target == Asked { format!("{path}?scope=tokens:read") } else { path };
+        let method = if row.method == "ANY" { "POST" } else { row.method };
+        let mut request = request(method, &path, credential).insert_header(("x-request-id", "same"));
         if !body.is_empty() {
             let is_json = body.starts_with('{');
             let kind = if is_json { "application/json" } else { "application/x-www-form-urlencoded" };
@@ -279,11 +297,11 @@ impl<'a> Cell<'a> {
         let credential = self.credential(by);
         let random = "01900000-0000-7000-8000-0000deadbeef";
         let id = match row.target {
-            Target::Nothing => String::new(),
+            Target::Nothing | Target::Asked => String::new(),
             Target::Token => target.id.to_string(),
             Target::User => self.victim.id.to_string(),
         };
-        let stranger = (row.target != Target::Nothing).then(|| self.ask(row, &credential, random));
+        let stranger = (!matches!(row.target, Nothing | Asked)).then(|| self.ask(row, &credential, random));
         let answer = self.ask(row, &credential, &id);
         let cell = format!("{} {} by {by:?}", row.method, row.path);
         assert_eq!(answer.status, expected, "{cell}: {}", answer.body);
@@ -329,7 +347,14 @@ fn everything(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
 }
 
 fn column(db: &TestDatabase, by: By) {
-    let api = Api::new(db);
+    let route = RouteDefinition {
+        path: "/tokens".to_owned(),
+        resource: Some("tokens".to_owned()),
+        level: Some("read".to_owned()),
+        ..RouteDefinition::default()
+    };
+    let catalog = Catalog::define(&Definition { routes: vec![route], ..Definition::default() }).unwrap();
+    let api = Api::with(db, |settings: &mut Settings| settings.catalog = catalog, HttpSettings::default());
     let index = CALLERS.iter().position(|caller| *caller == by).unwrap();
     for (number, row) in ROWS.iter().enumerate() {
         Cell::new(&api, number).run(row, by, row.statuses[index]);

@@ -16,12 +16,41 @@ use serde_json::{Value, json};
 use tokenry_actix::{AnyToken, Authorized, authenticate, shell::shell};
 use tokenry_testkit::each_backend;
 
-use crate::api::{Api, request};
+use crate::{
+    api::{Api, request},
+    forward,
+};
 
 tokenry_actix::scope! {
     /// For this test.
     DemoRead = "demo:read";
 }
+
+each_backend!(forward_auth_counts_the_request_that_the_proxy_asks_about, |db| {
+    let http = forward::trusting("192.0.2.1");
+    let api = Api::with(db, |settings| settings.catalog = forward::routes("demo"), http);
+    let alice = api.user("alice");
+    for dialect in forward::DIALECTS {
+        let (id, text) = api.token_of(&alice, &["demo:read"]);
+        for (method, target) in [
+            ("GET", "/demo/a?x=1"),
+            ("GET", "/demo/b"),
+            ("POST", "/demo/a"),
+            ("GET", "/hooks/c"),
+            ("GET", "/d"),
+        ] {
+            api.send(forward::about(dialect, method, target, &text));
+        }
+        api.send(forward::about(dialect, "GET", "/demo//a", &text));
+        let expected = [
+            ("GET", "", 403, 1),
+            ("GET", "/demo/**", 200, 2),
+            ("GET", "/hooks/**", 403, 1),
+            ("POST", "/demo/**", 403, 1),
+        ];
+        assert_eq!(uses(&api, &id), used(&expected), "{dialect}");
+    }
+});
 
 /// What the API tells of a token's uses, in an order of their own.
 fn uses(api: &Api, id: &str) -> Vec<(String, String, u64, u64)> {

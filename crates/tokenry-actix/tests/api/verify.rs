@@ -5,12 +5,16 @@ use serde_json::{Value, json};
 use tokenry_actix::{
     clock,
     tokenry::{
-        Expiry, Lifetime, NewToken, Rejection, Rotation, Switch, TokenChanges, UserChanges, VerifyError,
+        Expiry, Lifetime, NewToken, Rejection, Rotation, Settings, Switch, TokenChanges, UserChanges,
+        VerifyError,
     },
 };
 use tokenry_testkit::each_backend;
 
-use crate::api::{Answer, Api, request};
+use crate::{
+    api::{Answer, Api, request},
+    forward,
+};
 
 const IP: &str = "192.0.2.1";
 
@@ -78,8 +82,9 @@ fn cases(api: &Api) -> Vec<(String, &'static str)> {
     ]
 }
 
-each_backend!(crate_middleware_verify_and_introspection_give_the_same_verdicts, |db| {
-    let api = Api::new(db);
+each_backend!(crate_middleware_verify_introspection_and_forward_auth_give_the_same_verdicts, |db| {
+    let routes = |settings: &mut Settings| settings.catalog = forward::routes("a");
+    let api = Api::with(db, routes, forward::trusting(IP));
     for (text, code) in cases(&api) {
         let source = Some(IP.parse().unwrap());
         let by_crate = api.tokenry.verify_blocking(text.as_bytes(), clock::now(), source);
@@ -88,6 +93,23 @@ each_backend!(crate_middleware_verify_and_introspection_give_the_same_verdicts, 
             let by_route = api.call("GET", "/api/v1/token", &text);
             let heard = by_route.json()["code"].as_str().unwrap_or_default().to_owned();
             assert_eq!(heard, code);
+            for dialect in forward::DIALECTS {
+                let by_routes = api.send(forward::about(dialect, "POST", "/demo/x", &text));
+                // The path behind Envoy's prefix is the client's; all others can be asked about a scope.
+                let by_scope =
+                    api.call("POST", &format!("{}?scope=a:write", dialect.trim_end_matches('/')), &text);
+                for answer in [by_routes, by_scope] {
+                    assert_eq!(answer.status == 200, code.is_empty(), "{dialect}");
+                    assert_eq!(
+                        answer.header("x-resource-token-id").is_empty(),
+                        !code.is_empty(),
+                        "{dialect}"
+                    );
+                    let heard =
+                        if answer.status == 200 { Value::Null } else { answer.json()["code"].clone() };
+                    assert_eq!(heard.as_str().unwrap_or_default(), code, "{dialect}");
+                }
+            }
         }
         let verdict = verify(&api, &json!({"token": text, "ip": IP}));
         assert_eq!(verdict["valid"], code.is_empty());

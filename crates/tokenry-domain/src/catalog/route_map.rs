@@ -1,16 +1,18 @@
 //! Which right each route of the guarded system needs.
 
-use super::{definition::RouteDefinition, vocabulary::Vocabulary};
+use super::{definition::RouteDefinition, path::CanonicalPath, vocabulary::Vocabulary};
 use crate::scope::Scope;
 
 /// Rules from path patterns to rights, in order; the first that fits decides.
 ///
-/// A pattern is a path whose segments are texts, `*` for any one segment, or, at its end, `**` for any rest.
+/// A pattern is a path whose segments are texts, `*` for any one segment, or, at its end, `**` for any rest. A slash at
+/// the end makes no difference, neither of the pattern nor of the path.
 #[derive(Debug, Clone, Default)]
 pub struct RouteMap(Vec<Rule>);
 
 #[derive(Debug, Clone)]
 struct Rule {
+    pattern: String,
     segments: Vec<Segment>,
     /// None is any.
     methods: Vec<String>,
@@ -45,14 +47,10 @@ pub enum RouteDecision {
 }
 
 impl RouteMap {
-    /// What a request with this method needs at this path, which must be canonical: begins with `/`, is decoded, and
-    /// has no empty, `.` or `..` segments. GET, HEAD and OPTIONS read; every other method writes.
+    /// What a request with this method needs at this path. GET, HEAD and OPTIONS read; every other method writes.
     #[must_use]
-    pub fn decide(&self, method: &str, path: &str) -> RouteDecision {
-        let Some(path) = path.strip_prefix('/') else { return RouteDecision::Unmapped };
-        let segments: Vec<&str> = path.split('/').collect();
-        let rule = self.0.iter().find(|rule| rule.fits(method, &segments));
-        match rule.map(|rule| &rule.needs) {
+    pub fn decide(&self, method: &str, path: &CanonicalPath) -> RouteDecision {
+        match self.rule(method, path).map(|rule| &rule.needs) {
             None => RouteDecision::Unmapped,
             Some(Needs::Excluded) => RouteDecision::Excluded,
             Some(Needs::Scope(scope)) => RouteDecision::Needs(scope.clone()),
@@ -61,6 +59,16 @@ impl RouteMap {
                 RouteDecision::Needs(Scope::Access { resource: resource.clone(), level: level.to_owned() })
             }
         }
+    }
+
+    /// The pattern, as it was written, of the rule that decides.
+    #[must_use]
+    pub fn pattern(&self, method: &str, path: &CanonicalPath) -> Option<&str> {
+        self.rule(method, path).map(|rule| rule.pattern.as_str())
+    }
+
+    fn rule(&self, method: &str, path: &CanonicalPath) -> Option<&Rule> {
+        self.0.iter().find(|rule| rule.fits(method, path))
     }
 
     /// Whether there are no rules.
@@ -84,21 +92,21 @@ impl RouteMap {
             return Err(("methods", "must be methods in capital letters, such as GET".to_owned()));
         }
         let needs = needs(rule, vocabulary)?;
-        self.0.push(Rule { segments, methods: rule.methods.clone(), needs });
+        self.0.push(Rule { pattern: rule.path.clone(), segments, methods: rule.methods.clone(), needs });
         Ok(())
     }
 }
 
 impl Rule {
-    fn fits(&self, method: &str, path: &[&str]) -> bool {
+    fn fits(&self, method: &str, path: &CanonicalPath) -> bool {
         if !self.methods.is_empty() && !self.methods.iter().any(|known| known == method) {
             return false;
         }
-        let mut path = path.iter();
+        let mut path = path.segments();
         for segment in &self.segments {
             match (segment, path.next()) {
                 (Segment::Rest, _) => return true,
-                (Segment::One, Some(part)) if !part.is_empty() => {}
+                (Segment::One, Some(_)) => {}
                 (Segment::Text(text), Some(part)) if text == part => {}
                 _ => return false,
             }
@@ -131,12 +139,11 @@ fn needs(rule: &RouteDefinition, vocabulary: &Vocabulary) -> Result<Needs, (&'st
 
 fn segments(path: &str) -> Result<Vec<Segment>, String> {
     let Some(rest) = path.strip_prefix('/') else { return Err("must begin with /".to_owned()) };
-    let parts: Vec<&str> = rest.split('/').collect();
-    let last = parts.len() - 1;
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let parts: Vec<&str> = if rest.is_empty() { Vec::new() } else { rest.split('/').collect() };
     let segment = |(index, part): (usize, &&str)| match *part {
-        "**" if index == last => Ok(Segment::Rest),
+        "**" if index + 1 == parts.len() => Ok(Segment::Rest),
         "*" => Ok(Segment::One),
-        "" if index == last => Ok(Segment::Text(String::new())),
         "" | "." | ".." => Err("must not have empty, . or .. segments".to_owned()),
         text if text.contains(['*', '%', '?', '#', '\\', ';']) || text.chars().any(char::is_control) => {
             Err("segments are texts, * for any one, or ** at the end for any rest".to_owned())

@@ -256,10 +256,14 @@ fn the_first_rule_that_fits_a_route_decides() {
         ("GET", "/hooks", RouteDecision::Excluded),
         ("GET", "/reposx", RouteDecision::Unmapped),
         ("GET", "/Repos/a", RouteDecision::Unmapped),
-        ("GET", "repos/a", RouteDecision::Unmapped),
         ("GET", "/", RouteDecision::Unmapped),
+        // A slash at the end escapes no rule, and encoding what needs none does not either.
+        ("POST", "/repos/a/files/", needs("repos:read")),
+        ("GET", "/hooks/", RouteDecision::Excluded),
+        ("GET", "/%68ooks/x", RouteDecision::Excluded),
     ] {
-        assert_eq!(catalog.routes().decide(method, path), decision, "{method} {path}");
+        let canonical = CanonicalPath::parse(path.as_bytes()).unwrap();
+        assert_eq!(catalog.routes().decide(method, &canonical), decision, "{method} {path}");
     }
 }
 

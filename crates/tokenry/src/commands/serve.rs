@@ -79,9 +79,6 @@ fn tell_what_has_no_effect(settings: &Settings) {
             "server.max_staleness has no effect: this version reads the database for every verification"
         );
     }
-    if !settings.service.catalog.routes().is_empty() {
-        tracing::warn!("catalog.routes has no effect: this version has no forward-auth");
-    }
 }
 
 /// What every worker decides alike; the limits count together.

@@ -1,6 +1,6 @@
 //! The example of the documentation.
 
-use tokenry_service::{IssuerMapping, Role, RouteDecision, Scope, ScopeSet};
+use tokenry_service::{IssuerMapping, Role, RouteDecision, Scope, ScopeSet, catalog::CanonicalPath};
 
 use super::*;
 use crate::key_feed::KeySource;
@@ -44,7 +44,8 @@ fn the_documented_example_means_what_it_says() {
         ("GET", "/api/builds/1/start", RouteDecision::Unmapped),
         ("POST", "/webhooks/x", RouteDecision::Excluded),
     ] {
-        assert_eq!(catalog.routes().decide(method, path), decision, "{method} {path}");
+        let canonical = CanonicalPath::parse(path.as_bytes()).unwrap();
+        assert_eq!(catalog.routes().decide(method, &canonical), decision, "{method} {path}");
     }
 
     let issuer = "https://login.example.org".to_owned();

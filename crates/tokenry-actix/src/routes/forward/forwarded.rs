@@ -1,0 +1,88 @@
+//! The request that a proxy asks about.
+
+use actix_web::HttpRequest;
+use tokenry_service::catalog::CanonicalPath;
+
+use super::forbidden;
+use crate::{error::ApiError, source};
+
+/// The method names that are registered for HTTP and mean something in a request of a client; whoever invents one
+/// might find a program behind the proxy that reads it as another.
+const METHODS: &[&str] = &[
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "OPTIONS",
+    "TRACE",
+    "CONNECT",
+    "QUERY",
+    "ACL",
+    "COPY",
+    "LOCK",
+    "MKCALENDAR",
+    "MKCOL",
+    "MOVE",
+    "PROPFIND",
+    "PROPPATCH",
+    "REPORT",
+    "SEARCH",
+    "UNLOCK",
+];
+
+/// Method and path of the client's request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Forwarded {
+    pub(super) method: &'static str,
+    pub(super) path: CanonicalPath,
+}
+
+impl Forwarded {
+    pub(super) fn new(method: &[u8], target: &[u8]) -> Result<Self, ApiError> {
+        let known = METHODS.iter().find(|known| known.as_bytes() == method);
+        let method = known.ok_or_else(|| invalid("The method is not one that HTTP knows.".to_owned()))?;
+        let path = CanonicalPath::parse(target).map_err(|error| invalid(format!("The path {error}.")))?;
+        Ok(Self { method, path })
+    }
+
+    /// What these headers say. SECURITY: they are worth as much as whoever sends them, so only a trusted proxy may.
+    pub(super) fn by_headers(req: &HttpRequest, method: &str, target: &str) -> Result<Self, ApiError> {
+        if !source::is_trusted(req) {
+            return Err(forbidden(
+                "Forwarded headers count only from a trusted proxy; see server.trusted_proxies.",
+            ));
+        }
+        Self::new(one(req, method)?, one(req, target)?)
+    }
+}
+
+/// The value of a header that must be there once: of two, the proxy and the guarded system might read different ones.
+fn one<'a>(req: &'a HttpRequest, name: &str) -> Result<&'a [u8], ApiError> {
+    let mut values = req.headers().get_all(name);
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(value.as_bytes()),
+        _ => Err(invalid(format!("The header {name} must be sent once."))),
+    }
+}
+
+fn invalid(detail: String) -> ApiError {
+    ApiError::InvalidRequest { detail: detail.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_is_read_to_the_letter() {
+        for method in METHODS {
+            assert_eq!(Forwarded::new(method.as_bytes(), b"/").unwrap().method, *method);
+        }
+        for method in ["", "get", "Get", "GET ", " GET", "GET, POST", "FOO", "PRI", "*", "G\u{0}T", "GETT"] {
+            let refused = Forwarded::new(method.as_bytes(), b"/");
+            assert!(matches!(refused, Err(ApiError::InvalidRequest { .. })), "{method}");
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! Forward-auth, asked as each proxy asks.
+
+use std::{collections::BTreeSet, num::NonZero};
+
+use actix_web::test::TestRequest;
+use tokenry_actix::{
+    FailureLimit, HttpSettings, TrustedProxies, clock,
+    tokenry::{
+        AuditFilter, Call, Caller, Catalog, EventKind, IpList, Lifetime, NewToken, PageSize, Rotation,
+        Settings, Tokenry,
+        catalog::{Definition, RouteDefinition},
+    },
+};
+use tokenry_testkit::{TestDatabase, each_backend};
+
+use crate::api::{Answer, Api, request};
+
+/// From where the tests ask.
+const PROXY: &str = "192.0.2.1";
+/// The ways to ask that take the request of the client from headers.
+pub(crate) const BY_HEADERS: [&str; 4] = ["/auth/nginx", "/auth/traefik", "/auth/caddy", "/auth/envoy"];
+/// All ways to ask; `/auth/envoy/` has the path of the client behind it.
+pub(crate) const DIALECTS: [&str; 5] =
+    ["/auth/nginx", "/auth/traefik", "/auth/caddy", "/auth/envoy", "/auth/envoy/"];
+const IDENTITY: [&str; 5] =
+    ["x-resource-user", "x-resource-subject", "x-resource-role", "x-resource-scopes", "x-resource-token-id"];
+
+/// Routes to this resource, to secrets, and to what takes no token.
+pub(crate) fn routes(resource: &str) -> Catalog {
+    let route = |path: &str, resource: Option<&str>| RouteDefinition {
+        path: path.to_owned(),
+        exclude: resource.is_none(),
+        resource: resource.map(str::to_owned),
+        ..RouteDefinition::default()
+    };
+    let routes = vec![
+        route("/hooks/**", None),
+        route("/admin/**", Some("secrets")),
+        route("/public/**", Some(resource)),
+        route("/demo/**", Some(resource)),
+    ];
+    Catalog::define(&Definition { routes, ..Definition::default() }).unwrap()
+}
+
+pub(crate) fn trusting(proxy: &str) -> HttpSettings {
+    let trusted_proxies = TrustedProxies::new(IpList::parse(&[proxy]).unwrap());
+    HttpSettings { trusted_proxies, ..HttpSettings::default() }
+}
+
+fn with_routes(db: &TestDatabase, http: HttpSettings) -> Api {
+    Api::with(db, |settings: &mut Settings| settings.catalog = routes("demo"), http)
+}
+
+/// The names of the headers with the client's method and path.
+fn forwarded(dialect: &str) -> (&'static str, &'static str) {
+    match dialect {
+        "/auth/nginx" => ("x-original-method", "x-original-uri"),
+        _ => ("x-forwarded-method", "x-forwarded-uri"),
+    }
+}
+
+/// Asks about a request of a client as this proxy does.
+pub(crate) fn about(dialect: &str, method: &str, target: &str, token: &str) -> TestRequest {
+    if dialect == "/auth/envoy/" {
+        return request(method, &format!("/auth/envoy{target}"), token);
+    }
+    let (method_header, target_header) = forwarded(dialect);
+    request("GET", dialect, token)
+        .insert_header((method_header, method))
+        .insert_header((target_header, target))
+}
+
+/// Asserts a refusal with this status, as this proxy understands it, that names nobody.
+#[track_caller]
+fn refused(dialect: &str, answer: &Answer, status: u16, code: &str) {
+    let (shown, real) = match (dialect.starts_with("/auth/nginx"), status) {
+        (true, 401 | 403) | (false, _) => (status, String::new()),
+        (true, _) => (403, status.to_string()),
+    };
+    answer.is_problem(shown, code);
+    assert_eq!(answer.header("x-tokenry-status"), real, "{dialect}");
+    for name in IDENTITY {
+        assert!(answer.headers.contains_key(name) && answer.header(name).is_empty(), "{dialect} {name}");
+    }
+}
+
+each_backend!(whoever_is_let_in_is_named_in_five_headers_and_nobody_else_is, |db| {
+    let api = with_routes(db, trusting(PROXY));
+    let alice = api.user("ålice %\u{a0}b");
+    let (id, text) = api.token_of(&alice, &["demo:read", "other:write"]);
+    for dialect in DIALECTS {
+        let answer = api.send(about(dialect, "GET", "/demo/x?scope=admin:admin", &text));
+        assert_eq!((answer.status, answer.body.as_str()), (200, ""), "{dialect}");
+        let expected =
+            [&alice.id.to_string(), "%C3%A5lice%20%25%C2%A0b", "user", "demo:read other:write", &id];
+        assert_eq!(IDENTITY.map(|name| answer.header(name)), expected, "{dialect}");
+        assert_eq!(answer.header("cache-control"), "no-store");
+        refused(dialect, &api.send(about(dialect, "GET", "/demo/x", "")), 401, "authentication_required");
+        refused(dialect, &api.send(about(dialect, "GET", "/demo/x", "pat_x")), 401, "invalid_token");
+        let doubled = about(dialect, "GET", "/demo/x", &text);
+        let doubled = api.send(doubled.append_header(("authorization", "Bearer pat_x")));
+        refused(dialect, &doubled, 400, "invalid_request");
+        let jwt = crate::jwt::of("ålice", "admin");
+        refused(dialect, &api.send(about(dialect, "GET", "/demo/x", &jwt)), 401, "invalid_token");
+    }
+});
+
+each_backend!(the_routes_of_the_catalog_decide_by_method_and_path, |db| {
+    let api = with_routes(db, trusting(PROXY));
+    let alice = api.user("alice");
+    let (_, reader) = api.token_of(&alice, &["demo:read"]);
+    let (_, writer) = api.token_of(&alice, &["demo:write"]);
+    let (_, full) = api.token_of(&alice, &["*"]);
+    for dialect in DIALECTS {
+        for (method, path, token, status) in [
+            ("GET", "/demo/x", &reader, 200),
+            ("HEAD", "/demo", &reader, 200),
+            ("OPTIONS", "/demo/", &reader, 200),
+            ("POST", "/demo/x", &reader, 403),
+            ("PROPFIND", "/demo/x", &reader, 403),
+            ("DELETE", "/demo/x", &writer, 200),
+            ("GET", "/admin/x", &writer, 403),
+            ("GET", "/%61dmin/x", &writer, 403),
+            ("GET", "/admin/x", &full, 200),
+            ("GET", "/demo/caf%C3%A9", &reader, 200),
+        ] {
+            let answer = api.send(about(dialect, method, path, token));
+            assert_eq!(answer.status, status, "{dialect} {method} {path}: {}", answer.body);
+            if status == 403 {
+                refused(dialect, &answer, 403, "insufficient_scope");
+                let challenge = answer.header("www-authenticate");
+                assert!(
+                    challenge.starts_with("Bearer error=\"insufficient_scope\", scope=\""),
+                    "{challenge}"
+                );
+            }
+        }
+        for (method, path) in [
+            ("POST", "/hooks/github"),
+            ("GET", "/hooks"),
+            ("GET", "/hooks/"),
+            ("GET", "/"),
+            ("GET", "/DEMO/x"),
+            ("GET", "/demox"),
+        ] {
+            refused(dialect, &api.send(about(dialect, method, path, &api.root)), 403, "forbidden");
+        }
+    }
+    let challenge = api.send(about("/auth/caddy", "POST", "/demo/x", &reader));
+    assert_eq!(
+        challenge.header("www-authenticate"),
+        "Bearer error=\"insufficient_scope\", scope=\"demo:write\""
+    );
+});
+
+each_backend!(a_path_with_two_readings_is_refused_whoever_asks, |db| {
+    let api = with_routes(db, trusting(PROXY));
+    for dialect in DIALECTS {
+        for path in [
+            "/public/../admin",
+            "/public/%2e%2e/admin",
+            "/public/..%2fadmin",
+            "/public/.%2E/admin",
+            "/public//admin",
+            "//admin",
+            "/public/./x",
+            "/admin%2f",
+            "/admin;x",
+            "/public/..;/admin",
+            "/public%5c..%5cadmin",
+            "/public/%252e%252e/admin",
+            "/public/%00",
+            "/public/%zz",
+            "/public/%ff",
+            "/public/x%0d%0a",
+        ] {
+            let answer = api.send(about(dialect, "GET", path, &api.root));
+            refused(dialect, &answer, 400, "invalid_request");
+        }
+    }
+    for dialect in BY_HEADERS {
+        for target in ["", "*", "admin", "http://x/demo", "x:443", "/demo#x", "/public\\x", "/a b"] {
+            let answer = api.send(about(dialect, "GET", target, &api.root));
+            refused(dialect, &answer, 400, "invalid_request");
+        }
+    }
+    for path in ["/auth/%65nvoy/demo", "/auth/envoy%2fdemo", "/auth/envoy/../nginx?scope=demo:read"] {
+        assert!(api.call("GET", path, &api.root).status >= 400, "{path}");
+    }
+});
+
+each_backend!(a_missing_doubled_or_unknown_method_or_path_is_refused, |db| {
+    let api = with_routes(db, trusting(PROXY));
+    for dialect in BY_HEADERS {
+        let (method, target) = forwarded(dialect);
+        let other = if dialect == "/auth/nginx" { "/auth/caddy" } else { "/auth/nginx" };
+        let (other_method, other_target) = forwarded(other);
+        let ask = |headers: &[(&str, &str)]| {
+            let request =
+                headers.iter().fold(request("GET", dialect, &api.root), |request, (name, value)| {
+                    request.append_header((*name, *value))
+                });
+            api.send(request)
+        };
+        assert_eq!(ask(&[(method, "GET"), (target, "/demo")]).status, 200);
+        for headers in [
+            &[][..],
+            &[(method, "GET")],
+            &[(target, "/demo")],
+            &[(method, "GET"), (method, "GET"), (target, "/demo")],
+            &[(method, "GET"), (target, "/demo"), (target, "/demo")],
+            &[(method, "get"), (target, "/demo")],
+            &[(method, "FOO"), (target, "/demo")],
+            &[(method, ""), (target, "/demo")],
+            &[(method, "GET, POST"), (target, "/demo")],
+            &[(other_method, "GET"), (other_target, "/demo")],
+        ] {
+            refused(dialect, &ask(headers), 400, "invalid_request");
+        }
+    }
+    for method in ["FOO", "get", "GETT"] {
+        let answer = api.send(about("/auth/envoy/", method, "/demo", &api.root));
+        refused("/auth/envoy/", &answer, 400, "invalid_request");
+    }
+});
+
+each_backend!(what_a_stranger_forwards_counts_for_nothing, |db| {
+    let api = with_routes(db, trusting("10.0.0.0/8"));
+    for dialect in BY_HEADERS {
+        refused(dialect, &api.send(about(dialect, "GET", "/demo", &api.root)), 403, "forbidden");
+        refused(dialect, &api.send(about(dialect, "get", "//", &api.root)), 403, "forbidden");
+        let asked = request("GET", &format!("{dialect}?scope=demo:read"), &api.root);
+        assert_eq!(api.send(asked).status, 200, "what is configured needs nothing forwarded");
+    }
+    let bound = NewToken {
+        name: "bound".to_owned(),
+        scopes: Some(vec!["demo:read".to_owned()]),
+        allowed_ips: Some(vec!["203.0.113.7".to_owned()]),
+        ..NewToken::default()
+    };
+    let owner = api.user("bound");
+    let bound = api.tokenry.issue(&api.operator(), owner.id, bound).unwrap().secret.reveal_once();
+    for dialect in BY_HEADERS {
+        let forged = request("GET", &format!("{dialect}?scope=demo:read"), bound.as_str())
+            .insert_header(("x-forwarded-for", "203.0.113.7"));
+        refused(dialect, &api.send(forged), 403, "ip_not_allowed");
+    }
+});
+
+each_backend!(a_configured_scope_is_needed_and_nothing_else, |db| {
+    let api = with_routes(db, trusting(PROXY));
+    let (_, text) = api.token_of(&api.user("alice"), &["demo:read", "b:write"]);
+    for dialect in BY_HEADERS {
+        for (query, status) in [
+            ("scope=demo:read", 200),
+            ("scope=demo:read+b:read", 200),
+            ("scope=demo:read,b:write", 200),
+            ("scope=demo:read&scope=b:read", 200),
+            ("scope=demo:write", 403),
+            ("scope=demo:read&scope=c:read", 403),
+            ("scope=*", 403),
+        ] {
+            for method in ["GET", "POST", "HEAD", "OPTIONS", "INVENTED"] {
+                // An excluded route: the routes are not asked.
+                let (_, target) = forwarded(dialect);
+                let ask = request(method, &format!("{dialect}?{query}"), &text);
+                let answer = api.send(ask.insert_header((target, "/hooks/x")));
+                assert_eq!(answer.status, status, "{method} {dialect} {query}");
+            }
+        }
+        let answer = api.call("GET", &format!("{dialect}?scope=demo:read+c:read"), &text);
+        refused(dialect, &answer, 403, "insufficient_scope");
+        let challenge = "Bearer error=\"insufficient_scope\", scope=\"c:read demo:read\"";
+        assert_eq!(answer.header("www-authenticate"), challenge);
+        for query in ["scope=", "scope", "scope=,", "scope=a", "scope=a:owner", "scopes=demo:read", "x=1"] {
+            let (method, target) = forwarded(dialect);
+            let ask = request("GET", &format!("{dialect}?{query}"), &api.root);
+            let ask = ask.insert_header((method, "GET")).insert_header((target, "/demo"));
+            refused(dialect, &api.send(ask), 400, "invalid_request");
+            let nobody = api.call("GET", &format!("{dialect}?{query}"), "");
+            refused(dialect, &nobody, 401, "authentication_required");
+        }
+    }
+});
+
+each_backend!(a_query_that_is_the_clients_own_configures_nothing, |db| {
+    let api = with_routes(db, trusting(PROXY));
+    let (_, text) = api.token_of(&api.user("alice"), &["demo:read"]);
+    for dialect in BY_HEADERS {
+        let (method, target) = forwarded(dialect);
+        let ask = |query: &str, targets: &[&str]| {
+            let ask = request("GET", &format!("{dialect}?{query}"), &text).insert_header((method, "GET"));
+            api.send(targets.iter().fold(ask, |ask, value| ask.append_header((target, *value))))
+        };
+        let of_client = "scope=demo:read";
+        refused(dialect, &ask(of_client, &["/admin?scope=demo:read"]), 400, "invalid_request");
+        refused(dialect, &ask(of_client, &["/x", "/admin?scope=demo:read"]), 400, "invalid_request");
+        refused(dialect, &ask("scope=demo:read?", &["/admin?scope=demo:read?"]), 400, "invalid_request");
+        assert_eq!(ask(of_client, &["/admin?scope=admin:read"]).status, 200, "the proxy's own");
+        assert_eq!(ask("", &["/demo?scope=admin:read"]).status, 200, "none");
+    }
+});
+
+each_backend!(a_client_behind_envoy_cannot_configure_its_own_scope, |db| {
+    let api = with_routes(db, trusting(PROXY));
+    let (_, text) = api.token_of(&api.user("alice"), &["demo:read"]);
+    for (target, status, code) in [
+        ("/admin?scope=demo:read", 403, "insufficient_scope"),
+        ("/admin/x?scope=demo:read&scope=", 403, "insufficient_scope"),
+        ("/hooks/x?scope=demo:read", 403, "forbidden"),
+        ("/nowhere?scope=demo:read", 403, "forbidden"),
+        ("/?scope=demo:read", 403, "forbidden"),
+    ] {
+        refused("/auth/envoy/", &api.send(about("/auth/envoy/", "GET", target, &text)), status, code);
+    }
+    for headers in [
+        [("x-forwarded-method", "GET"), ("x-forwarded-uri", "/demo")],
+        [("x-original-method", "GET"), ("x-original-uri", "/demo")],
+        [("x-envoy-original-path", "/demo"), ("x-http-method-override", "GET")],
+    ] {
+        for (method, target) in [("GET", "/admin"), ("POST", "/demo")] {
+            let ask = headers
+                .iter()
+                .fold(about("/auth/envoy/", method, target, &text), |ask, header| ask.insert_header(*header));
+            refused("/auth/envoy/", &api.send(ask), 403, "insufficient_scope");
+        }
+    }
+    assert_eq!(api.send(about("/auth/envoy/", "GET", "/demo?scope=&x=%zz", &text)).status, 200);
+});
+
+each_backend!(the_source_behind_a_proxy_is_what_binds_a_token, |db| {
+    let api = with_routes(db, trusting(PROXY));
+    let bound = NewToken {
+        name: "bound".to_owned(),
+        scopes: Some(vec!["demo:read".to_owned()]),
+        allowed_ips: Some(vec!["203.0.113.7".to_owned()]),
+        ..NewToken::default()
+    };
+    let issued = api.tokenry.issue(&api.operator(), api.user("alice").id, bound).unwrap();
+    let text = issued.secret.reveal_once();
+    for dialect in DIALECTS {
+        let from = |source: &str| {
+            let ask = about(dialect, "GET", "/demo", text.as_str());
+            api.send(ask.insert_header(("x-forwarded-for", source)))
+        };
+        assert_eq!(from("203.0.113.7").status, 200, "{dialect}");
+        refused(dialect, &from("203.0.113.7, 203.0.113.8"), 403, "ip_not_allowed");
+        let silent = api.send(about(dialect, "GET", "/demo", text.as_str()));
+        refused(dialect, &silent, 403, "ip_not_allowed");
+    }
+});
+
+each_backend!(an_old_secret_within_its_grace_is_let_in_and_a_revoked_one_at_once_not, |db| {
+    let api = with_routes(db, trusting(PROXY));
+    let (id, text) = api.token_of(&api.user("alice"), &["demo:read"]);
+    let id = id.parse().unwrap();
+    let grace = Rotation { grace: Some(Lifetime::seconds(600)), ..Rotation::default() };
+    api.tokenry.rotate(&api.operator(), id, grace).unwrap();
+    assert_eq!(api.send(about("/auth/nginx", "GET", "/demo", &text)).status, 200);
+    api.tokenry.revoke(&api.operator(), id, None).unwrap();
+    refused("/auth/nginx", &api.send(about("/auth/nginx", "GET", "/demo", &text)), 401, "revoked_token");
+});
+
+each_backend!(too_many_refused_credentials_are_403_to_nginx_and_429_to_the_others, |db| {
+    let failures = Some(FailureLimit::new(NonZero::new(1).unwrap()));
+    let api = with_routes(db, HttpSettings { failures, ..trusting(PROXY) });
+    for _ in 0..2 {
+        refused("/auth/nginx", &api.call("GET", "/auth/nginx?scope=a:read", "pat_x"), 401, "invalid_token");
+    }
+    for dialect in BY_HEADERS {
+        let answer = api.call("GET", &format!("{dialect}?scope=demo:read"), "pat_x");
+        refused(dialect, &answer, 429, "rate_limited");
+        assert_eq!(api.call("GET", &format!("{dialect}?scope=demo:read"), &api.root).status, 200);
+    }
+});
+
+each_backend!(uses_and_refusals_behind_a_proxy_are_recorded, |db| {
+    let api = with_routes(db, trusting(PROXY));
+    let alice = api.user("alice");
+    let (used, text) = api.token_of(&alice, &["demo:read"]);
+    assert_eq!(api.send(about("/auth/caddy", "GET", "/demo", &text)).status, 200);
+    let (unused, text) = api.token_of(&alice, &["demo:read"]);
+    for (target, method) in [("/demo", "POST"), ("/hooks/x", "GET"), ("/demo/../x", "GET")] {
+        assert_eq!(api.send(about("/auth/nginx", method, target, &text)).status, 403);
+    }
+    // Its end writes what waits.
+    drop(api);
+    let tokenry = Tokenry::new(db.store().clone(), Settings::default()).unwrap();
+    let operator = Call::new(Caller::operator(), clock::now());
+    let last_used = |id: &str| tokenry.find(&operator, id.parse().unwrap()).unwrap().0.last_used_at;
+    assert!(last_used(&used).is_some() && last_used(&unused).is_none());
+    let filter = AuditFilter { kind: Some(EventKind::RequestForbidden), ..AuditFilter::default() };
+    let page = tokenry.audit_log(&operator, &filter, PageSize::default(), None).unwrap();
+    let reasons: BTreeSet<_> =
+        page.entries.iter().map(|entry| entry.event.detail["reason"].to_string()).collect();
+    assert_eq!(
+        reasons,
+        ["\"forbidden\"", "\"insufficient_scope\"", "\"invalid_request\""].map(str::to_owned).into()
+    );
+    assert!(page.entries.iter().all(|entry| entry.event.token_id.unwrap().to_string() == unused));
+});
+
+#[test]
+fn a_stopped_database_lets_nobody_in_by_any_proxy() {
+    let Some(db) = TestDatabase::postgres() else { return };
+    let api = with_routes(&db, trusting(PROXY));
+    drop(db);
+    for dialect in DIALECTS {
+        let answer = api.send(about(dialect, "GET", "/demo", &api.root));
+        refused(dialect, &answer, 503, "service_unavailable");
+    }
+}

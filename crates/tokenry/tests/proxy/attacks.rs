@@ -1,0 +1,166 @@
+//! What clients try in order to be somebody else, or somewhere else, behind a proxy.
+
+use crate::{
+    client,
+    gateway::Kind,
+    setup::{Setup, each_proxy},
+};
+
+const IDENTITY: [&str; 5] =
+    ["X-Resource-User", "X-Resource-Subject", "X-Resource-Role", "X-Resource-Scopes", "X-Resource-Token-Id"];
+
+/// Every way to write this name with `-` and `_`.
+fn spellings(name: &str) -> Vec<String> {
+    let mut spellings = vec![String::new()];
+    for part in name.split_inclusive('-') {
+        let word = part.trim_end_matches('-');
+        let ends: &[&str] = if word.len() < part.len() { &["-", "_"] } else { &[""] };
+        spellings = spellings
+            .iter()
+            .flat_map(|before| ends.iter().map(move |end| format!("{before}{word}{end}")))
+            .collect();
+    }
+    let lower: Vec<_> = spellings.iter().map(|name| name.to_lowercase()).collect();
+    spellings.extend(lower);
+    spellings
+}
+
+each_proxy!(the_clients_own_identity_headers_reach_nobody_in_any_spelling, |setup| {
+    for name in IDENTITY {
+        let spellings = spellings(name);
+        let forged: Vec<_> = spellings.iter().map(|name| (name.as_str(), "forged")).collect();
+        let received = setup.reached(&setup.ask("GET /demo", &setup.token, &forged));
+        assert_eq!(received.values(&name.to_lowercase()).len(), 1, "{received:?}");
+        assert!(!format!("{received:?}").contains("forged"), "{received:?}");
+    }
+});
+
+each_proxy!(an_identity_header_named_in_connection_still_arrives, |setup| {
+    for name in IDENTITY {
+        for connection in [format!("close, {name}"), format!("close, {}", name.to_lowercase())] {
+            let headers = [("Connection", connection.as_str()), (name, "forged")];
+            let received = setup.reached(&setup.ask("GET /demo", &setup.token, &headers));
+            let values = received.values(&name.to_lowercase());
+            assert!(values.len() == 1 && !["", "forged"].contains(&values[0]), "{name}: {received:?}");
+        }
+        let upgrade = format!("close, Upgrade, {name}");
+        let headers = [("Connection", upgrade.as_str()), ("Upgrade", "websocket")];
+        let received = setup.reached(&setup.ask("GET /demo", &setup.token, &headers));
+        assert_eq!(received.values(&name.to_lowercase()).len(), 1, "{name}: {received:?}");
+    }
+    let hidden =
+        setup.ask("GET /admin", &setup.token, &[("Connection", "close, X-Forwarded-Uri, X-Original-URI")]);
+    setup.stopped(&hidden, &[403]);
+    let hidden = setup.ask("POST /demo", &setup.token, &[("Connection", "close, X-Forwarded-Method")]);
+    setup.stopped(&hidden, &[403]);
+});
+
+each_proxy!(what_the_client_says_was_forwarded_counts_for_nothing, |setup| {
+    for (method, target) in [
+        ("X-Original-Method", "X-Original-URI"),
+        ("X-Forwarded-Method", "X-Forwarded-Uri"),
+        ("x_original_method", "x_original_uri"),
+        ("X_Forwarded_Method", "X_Forwarded_Uri"),
+        ("X-HTTP-Method-Override", "X-Original-URL"),
+    ] {
+        let headers = [(method, "GET"), (target, "/demo")];
+        setup.stopped(&setup.ask("POST /demo", &setup.token, &headers), &[403]);
+        setup.stopped(&setup.ask("GET /admin", &setup.token, &headers), &[403]);
+        setup.stopped(&setup.ask("GET /admin?scope=demo:read", &setup.token, &headers), &[403]);
+        let headers = [(method, "DELETE"), (target, "/admin")];
+        let received = setup.reached(&setup.ask("GET /demo", &setup.token, &headers));
+        assert!(!format!("{received:?}").contains("DELETE"), "{received:?}");
+        assert!(!format!("{received:?}").contains("/admin"), "{received:?}");
+    }
+});
+
+each_proxy!(a_token_that_is_bound_to_an_address_is_not_fooled, |setup| {
+    let here = setup.token("here", "--scope demo:read --allow-ip 127.0.0.1");
+    let elsewhere = setup.token("elsewhere", "--scope demo:read --allow-ip 203.0.113.7");
+    setup.reached(&setup.ask("GET /demo", &here, &[("X-Forwarded-For", "203.0.113.7")]));
+    for name in ["X-Forwarded-For", "X_Forwarded_For", "X-Real-IP", "Forwarded", "True-Client-IP"] {
+        for value in ["203.0.113.7", "203.0.113.7, 127.0.0.1", "for=203.0.113.7"] {
+            setup.stopped(&setup.ask("GET /demo", &elsewhere, &[(name, value)]), &[403]);
+        }
+    }
+});
+
+each_proxy!(a_path_with_two_readings_is_stopped, |setup| {
+    let all = setup.token("all", "--scope *");
+    for path in [
+        "/public/../admin",
+        "/public/%2e%2e/admin",
+        "/public/..%2fadmin",
+        "/public/%252e%252e/admin",
+        "//admin",
+        "/public//admin",
+        "/admin%2f",
+        "/admin;x",
+        "/public/..;/admin",
+        "/public/%5c..%5cadmin",
+        "/ADMIN",
+        "/Admin",
+    ] {
+        for token in [&setup.token, &all] {
+            setup.stopped(&setup.ask(&format!("GET {path}"), token, &[]), &[400, 403]);
+        }
+    }
+    setup.stopped(&setup.ask("GET /%61dmin", &setup.token, &[]), &[403]);
+    setup.stopped(&setup.ask("GET /admin/", &setup.token, &[]), &[403]);
+    setup.stopped(&setup.ask("GET /hooks/", &all, &[]), &[403]);
+    setup.stopped(&setup.ask("GET http://app.example.org/admin", &setup.token, &[]), &[403]);
+    for line in ["GET /_tokenry", "GET /auth/nginx?scope=demo:read", "GET /@refused"] {
+        assert!(setup.ask(line, &setup.token, &[]).status >= 400, "{line}");
+    }
+    assert!(setup.upstream.take().is_empty());
+});
+
+each_proxy!(a_method_that_is_spoofed_or_invented_is_stopped, |setup| {
+    for line in ["POST /demo", "DELETE /demo", "PROPFIND /demo", "FOO /demo", "get /demo", "TRACE /demo"] {
+        setup.stopped(&setup.ask(line, &setup.token, &[]), &[400, 403, 405, 501]);
+    }
+});
+
+each_proxy!(a_doubled_credential_is_stopped, |setup| {
+    let good = format!("Bearer {}", setup.token);
+    let all = format!("Bearer {}", setup.token("all", "--scope *"));
+    for (first, second) in [(&good, &all), (&all, &good), (&good, &good), (&good, &"Basic x".to_owned())] {
+        let headers = [("Authorization", first.as_str()), ("Authorization", second.as_str())];
+        let answer = client::send(&setup.gateway.address, "GET /demo", &headers, b"");
+        setup.stopped(&answer, &[400, 401, 403]);
+    }
+    let joined = format!("{good}, {all}");
+    let answer = client::send(&setup.gateway.address, "GET /demo", &[("Authorization", &joined)], b"");
+    setup.stopped(&answer, &[400, 401, 403]);
+    let answer = client::send(&setup.gateway.address, "GET /demo", &[("Proxy-Authorization", &good)], b"");
+    setup.stopped(&answer, &[401]);
+});
+
+#[test]
+fn with_a_configured_scope_the_clients_query_asks_for_nothing() {
+    for (kind, change) in [
+        (Kind::Nginx, ("/auth/nginx;", "/auth/nginx?scope=secrets:read;")),
+        (Kind::Caddy, ("uri /auth/caddy?\n", "uri /auth/caddy?scope=secrets:read\n")),
+    ] {
+        let Some(setup) = Setup::with(kind, change) else { continue };
+        let secrets = setup.token("secrets", "--scope secrets:read");
+        for target in ["/demo", "/demo?scope=demo:read", "/x?scope=demo:read&scope=", "/hooks/x?"] {
+            setup.stopped(&setup.ask(&format!("GET {target}"), &setup.token, &[]), &[403]);
+            setup.reached(&setup.ask(&format!("DELETE {target}"), &secrets, &[]));
+        }
+    }
+}
+
+#[test]
+fn a_caddy_that_passes_the_clients_query_on_lets_nobody_choose_a_scope() {
+    let Some(setup) = Setup::with(Kind::Caddy, ("uri /auth/caddy?\n", "uri /auth/caddy\n")) else { return };
+    for query in [
+        "?scope=demo:read",
+        "?scope=demo%3Aread",
+        "?&scope=demo:read",
+        "?scope=demo:read&",
+        "??scope=demo:read",
+    ] {
+        setup.stopped(&setup.ask(&format!("GET /admin{query}"), &setup.token, &[]), &[400]);
+    }
+}

@@ -1,0 +1,63 @@
+//! What passes through a proxy, and what does not for reasons that are nobody's attack.
+
+use crate::{client, setup::each_proxy};
+
+each_proxy!(who_may_reaches_the_application_with_a_name_and_without_the_token, |setup| {
+    let received = setup.reached(&setup.ask("GET /demo/caf%C3%A9?x=1&scope=2", &setup.token, &[]));
+    assert_eq!(received.line, "GET /demo/caf%C3%A9?x=1&scope=2 HTTP/1.1");
+    let alice = setup.backend.folder.json("user show alice")["id"].as_str().expect("an id").to_owned();
+    assert_eq!(received.values("x-resource-user"), [alice.as_str()]);
+    assert_eq!(received.values("x-resource-subject"), ["alice"]);
+    assert_eq!(received.values("x-resource-role"), ["user"]);
+    assert_eq!(received.values("x-resource-scopes"), ["demo:read"]);
+    assert_eq!(received.values("x-resource-token-id").len(), 1);
+    assert!(received.values("authorization").is_empty());
+    assert!(!format!("{received:?}").contains(&setup.token));
+});
+
+each_proxy!(who_may_not_is_stopped_with_the_status_of_the_contract, |setup| {
+    let token = &setup.token;
+    let nobody = client::send(&setup.gateway.address, "GET /demo", &[], b"");
+    setup.stopped(&nobody, &[401]);
+    assert!(
+        nobody.text.to_lowercase().contains("www-authenticate: bearer realm=\"tokenry\""),
+        "{}",
+        nobody.text
+    );
+    setup.stopped(&setup.ask("GET /demo", "pat_x", &[]), &[401]);
+    setup.stopped(&setup.ask("POST /demo", token, &[]), &[403]);
+    setup.stopped(&setup.ask("GET /admin", token, &[]), &[403]);
+    setup.stopped(&setup.ask("GET /hooks/github", token, &[]), &[403]);
+    setup.stopped(&setup.ask("GET /", token, &[]), &[403]);
+    setup.reached(&setup.ask("HEAD /demo/x", token, &[]));
+});
+
+each_proxy!(a_revoked_token_is_stopped_at_the_very_next_request, |setup| {
+    setup.reached(&setup.ask("GET /demo", &setup.token, &[]));
+    let id = setup.backend.folder.json("token list --search reader")["data"][0]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    setup.backend.folder.output(&format!("token revoke {id}"));
+    setup.stopped(&setup.ask("GET /demo", &setup.token, &[]), &[401]);
+});
+
+each_proxy!(a_large_body_passes_untouched_and_is_never_sent_to_tokenry, |setup| {
+    let writer = setup.token("writer", "--scope demo:write");
+    let body: Vec<u8> = (0..3_000_000_u32).map(|number| (number % 251) as u8).collect();
+    let credential = format!("Bearer {writer}");
+    let headers = [("Authorization", credential.as_str()), ("Content-Type", "application/octet-stream")];
+    let answer = client::send(&setup.gateway.address, "POST /demo/upload", &headers, &body);
+    assert!(setup.reached(&answer).body == body);
+});
+
+each_proxy!(nobody_passes_while_tokenry_is_away, |setup| {
+    let crate::setup::Setup { gateway, upstream, backend, token } = setup;
+    drop(backend);
+    for line in ["GET /demo", "GET /", "OPTIONS /demo", "POST /hooks/x"] {
+        let credential = format!("Bearer {token}");
+        let answer = client::send(&gateway.address, line, &[("Authorization", &credential)], b"");
+        assert!((500..=599).contains(&answer.status), "{}", answer.text);
+    }
+    assert!(upstream.take().is_empty());
+});

@@ -1,0 +1,137 @@
+//! A server with routes, an application, and a proxy between them and the test.
+
+use crate::{
+    client::{self, Answer},
+    folder::Folder,
+    gateway::{Gateway, Kind},
+    server::Server,
+    upstream::{Received, Upstream},
+};
+
+const SETTINGS: &str = r#"
+[server]
+trusted_proxies = ["127.0.0.1"]
+
+[limits]
+max_live_tokens = 0
+creations_per_hour = 0
+failures_per_minute = 0
+
+[[catalog.routes]]
+path = "/hooks/**"
+exclude = true
+
+[[catalog.routes]]
+path = "/admin/**"
+resource = "secrets"
+
+[[catalog.routes]]
+path = "/public/**"
+resource = "demo"
+
+[[catalog.routes]]
+path = "/demo/**"
+resource = "demo"
+"#;
+
+/// A server with routes.
+pub(crate) struct Backend {
+    pub(crate) server: Server,
+    pub(crate) folder: Folder,
+}
+
+impl Backend {
+    pub(crate) fn new() -> Self {
+        let folder = Folder::new();
+        std::fs::write(folder.path("tokenry.toml"), SETTINGS).expect("a file");
+        let server = Server::start(&folder);
+        folder.output("user add alice");
+        Self { server, folder }
+    }
+
+    /// A token of alice.
+    pub(crate) fn token(&self, name: &str, options: &str) -> String {
+        let line = format!("token create --user alice --name {name} --quiet {options}");
+        self.folder.output(&line).trim().to_owned()
+    }
+}
+
+/// Everything that runs for one test; it all ends with this value.
+pub(crate) struct Setup {
+    pub(crate) gateway: Gateway,
+    pub(crate) upstream: Upstream,
+    pub(crate) backend: Backend,
+    /// Of alice, who may read `demo`.
+    pub(crate) token: String,
+}
+
+impl Setup {
+    /// Nothing if the proxy is not installed.
+    pub(crate) fn new(kind: Kind) -> Option<Self> {
+        Self::with(kind, ("", ""))
+    }
+
+    /// The same with the first text of the recipe replaced by the second.
+    pub(crate) fn with(kind: Kind, change: (&str, &str)) -> Option<Self> {
+        let backend = Backend::new();
+        let upstream = Upstream::start();
+        let gateway = kind.start(&backend.server.address, &upstream.address, change)?;
+        let token = backend.token("reader", "--scope demo:read");
+        Some(Self { gateway, upstream, backend, token })
+    }
+
+    /// A further token of alice.
+    pub(crate) fn token(&self, name: &str, options: &str) -> String {
+        self.backend.token(name, options)
+    }
+
+    /// A request with this token, through the proxy.
+    pub(crate) fn ask(&self, line: &str, token: &str, headers: &[(&str, &str)]) -> Answer {
+        let credential = format!("Bearer {token}");
+        let mut all = vec![("Authorization", credential.as_str())];
+        all.extend(headers);
+        client::send(&self.gateway.address, line, &all, b"")
+    }
+
+    /// Asserts that the application was reached, and returns what it was sent.
+    #[track_caller]
+    pub(crate) fn reached(&self, answer: &Answer) -> Received {
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let mut received = self.upstream.take();
+        assert_eq!(received.len(), 1);
+        received.remove(0)
+    }
+
+    /// Asserts that the application was not reached, and what the client heard instead.
+    #[track_caller]
+    pub(crate) fn stopped(&self, answer: &Answer, statuses: &[u16]) {
+        assert!(statuses.contains(&answer.status), "{}", answer.text);
+        assert!(self.upstream.take().is_empty(), "the application was reached");
+    }
+}
+
+/// Makes one test for each proxy that is installed.
+macro_rules! each_proxy {
+    ($name:ident, |$setup:ident| $body:block) => {
+        mod $name {
+            #[allow(unused_imports, reason = "not every test needs its module's names")]
+            use super::*;
+
+            fn text(kind: crate::gateway::Kind) {
+                let Some($setup) = crate::setup::Setup::new(kind) else { return };
+                $body
+            }
+
+            #[test]
+            fn nginx() {
+                text(crate::gateway::Kind::Nginx);
+            }
+
+            #[test]
+            fn caddy() {
+                text(crate::gateway::Kind::Caddy);
+            }
+        }
+    };
+}
+pub(crate) use each_proxy;

@@ -1,0 +1,87 @@
+//! The guarded application: answers 200 to everything and remembers what it was sent.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+};
+
+/// A request as it arrived.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    /// Method, target and version.
+    pub(crate) line: String,
+    /// Names in lower case, in the order of their arrival.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Received {
+    /// Every value of this header, whose name may be written in any way that some program reads as the same.
+    pub(crate) fn values(&self, name: &str) -> Vec<&str> {
+        let is_it = |known: &str| known.replace('_', "-") == name;
+        self.headers.iter().filter(|(known, _)| is_it(known)).map(|(_, value)| value.as_str()).collect()
+    }
+}
+
+/// A listening application; it ends with the test's process.
+pub(crate) struct Upstream {
+    pub(crate) address: String,
+    received: Arc<Mutex<Vec<Received>>>,
+}
+
+impl Upstream {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let log = received.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let log = log.clone();
+                std::thread::spawn(move || {
+                    // Remembered first, so that whoever has the answer finds the request.
+                    if let Some(request) = read(&stream) {
+                        log.lock().expect("a whole log").push(request);
+                        answer(stream);
+                    }
+                });
+            }
+        });
+        Self { address, received }
+    }
+
+    /// What arrived since the last time somebody asked.
+    pub(crate) fn take(&self) -> Vec<Received> {
+        std::mem::take(&mut *self.received.lock().expect("a whole log"))
+    }
+}
+
+/// One request; nothing if none came.
+fn read(stream: &TcpStream) -> Option<Received> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
+        match line.trim_end() {
+            "" => break,
+            text => lines.push(text.to_owned()),
+        }
+    }
+    let mut lines = lines.into_iter();
+    let line = lines.next()?;
+    let header = |line: String| {
+        let (name, value) = line.split_once(':')?;
+        Some((name.to_ascii_lowercase(), value.trim().to_owned()))
+    };
+    let headers: Vec<_> = lines.filter_map(header).collect();
+    let length = headers.iter().find(|(name, _)| name == "content-length");
+    let mut body = vec![0; length.map_or(0, |(_, value)| value.parse().expect("a length"))];
+    reader.read_exact(&mut body).ok()?;
+    Some(Received { line, headers, body })
+}
+
+fn answer(mut stream: TcpStream) {
+    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\nreached");
+}
