@@ -121,7 +121,8 @@ struct Run<'r> {
 struct Active<'r> {
     pace: Pace,
     requests: &'r mut dyn Requests,
-    idle: Vec<usize>,
+    /// Whoever rested longest goes first: servers close connections that rest for seconds.
+    idle: VecDeque<usize>,
     /// When the requests became due that wait for a connection.
     due: VecDeque<Instant>,
     /// How many requests became due so far.
@@ -144,7 +145,7 @@ impl<'r> Run<'r> {
             active.push(Active {
                 pace: stream.pace,
                 requests: stream.requests,
-                idle: (first..connections.len()).rev().collect(),
+                idle: (first..connections.len()).collect(),
                 due: VecDeque::new(),
                 due_count: 0,
                 is_exhausted: false,
@@ -192,7 +193,7 @@ impl<'r> Run<'r> {
         let now = Instant::now();
         for stream in &mut self.streams {
             stream.note_due(now.saturating_duration_since(self.started), now);
-            while let Some(connection) = stream.idle.last().copied() {
+            while let Some(connection) = stream.idle.front().copied() {
                 let since = match stream.pace {
                     Pace::Saturated => now,
                     Pace::PerSecond(_) => match stream.due.pop_front() {
@@ -203,7 +204,7 @@ impl<'r> Run<'r> {
                 if !send(stream, &mut self.connections, connection, since)? {
                     break;
                 }
-                stream.idle.pop();
+                stream.idle.pop_front();
             }
         }
         Ok(())
@@ -227,7 +228,7 @@ impl<'r> Run<'r> {
             }
             let is_next = goes_on && matches!(stream.pace, Pace::Saturated);
             if !(is_next && send(stream, &mut self.connections, index, now)?) {
-                stream.idle.push(index);
+                stream.idle.push_back(index);
             }
         }
         Ok(())
