@@ -99,8 +99,8 @@ pub(crate) struct BenchFlags {
     #[arg(long)]
     pub(crate) keep: bool,
 
-    /// Replace the table of results in docs/PERFORMANCE.md
-    #[arg(long)]
+    /// Replace the table of results in docs/PERFORMANCE.md, which is of a whole run
+    #[arg(long, conflicts_with_all = ["rows", "quick"])]
     pub(crate) write_docs: bool,
 
     /// Never install PostgreSQL, only use what is there

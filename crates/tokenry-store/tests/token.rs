@@ -96,7 +96,7 @@ each_backend!(many_tokens_at_once_read_back_and_are_all_or_none, |db| {
     let [first, .., last] = tokens.as_slice() else { panic!("no tokens") };
     assert!(db.store().read(|tx| token::find(tx, first.id)).unwrap().is_none());
     db.store().write(move |tx| token::insert_many(tx, &rows)).unwrap();
-    assert_eq!((&find(&db, first), &find(&db, last)), (first, last));
+    assert_eq!((&find(db, first), &find(db, last)), (first, last));
 });
 
 each_backend!(revoked_token_stays_revoked, |db| {
