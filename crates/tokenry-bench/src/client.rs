@@ -8,6 +8,7 @@ mod response;
 
 use std::{
     collections::VecDeque,
+    io::ErrorKind,
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
@@ -161,7 +162,7 @@ impl<'r> Run<'r> {
         self.started = Instant::now();
         while goes_on() && !self.is_over() {
             self.send_due()?;
-            self.poll.poll(&mut events, Some(self.nap()))?;
+            self.wait(&mut events, self.nap())?;
             self.receive(&events, true)?;
         }
         let end = Instant::now() + LAST_ANSWERS;
@@ -169,10 +170,21 @@ impl<'r> Run<'r> {
             if Instant::now() > end {
                 bail!("an answer did not come within {LAST_ANSWERS:?}");
             }
-            self.poll.poll(&mut events, Some(NAP))?;
+            self.wait(&mut events, NAP)?;
             self.receive(&events, false)?;
         }
         Ok(self.streams.into_iter().map(|stream| stream.answers).collect())
+    }
+
+    /// A signal only ends the sleep early.
+    fn wait(&mut self, events: &mut Events, nap: Duration) -> Result<()> {
+        match self.poll.poll(events, Some(nap)) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                events.clear();
+                Ok(())
+            }
+            result => Ok(result?),
+        }
     }
 
     fn is_over(&self) -> bool {
