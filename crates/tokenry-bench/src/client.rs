@@ -227,7 +227,14 @@ impl<'r> Run<'r> {
             let index = event.token().0;
             let Some(connection) = self.connections.get_mut(index) else { continue };
             let Some(stream) = self.streams.get_mut(connection.stream) else { continue };
-            let Received::Answer { tag, status, since } = connection.receive()? else { continue };
+            let (tag, status, since) = match connection.receive()? {
+                Received::Part => continue,
+                Received::Closed => {
+                    connection.reopen(self.poll.registry(), event.token())?;
+                    continue;
+                }
+                Received::Answer { tag, status, since } => (tag, status, since),
+            };
             let now = Instant::now();
             let is_expected = stream.requests.answered(tag, status, connection.body());
             connection.done();

@@ -23,7 +23,7 @@ mod random;
 mod progress;
 mod server;
 
-use std::{fs, path::Path, process::ExitCode};
+use std::{fs, io::ErrorKind, path::Path, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser as _;
@@ -50,7 +50,12 @@ fn main() -> Result<ExitCode> {
         results.extend(run(&arguments, &rows, *backend, &folder, &data)?);
     }
     if !arguments.keep {
-        fs::remove_dir_all(&data).context("cannot remove the databases")?;
+        match fs::remove_dir_all(&data) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).context("cannot remove the databases");
+            }
+            _ => {}
+        }
     }
     let machine = Machine::here(database::present()?, arguments.quick);
     report::write(&folder, &results, &machine)?;

@@ -15,6 +15,8 @@ use super::response::Response;
 pub(super) struct Connection {
     /// The number of the stream it belongs to.
     pub(super) stream: usize,
+    to: SocketAddr,
+    from: Option<IpAddr>,
     socket: TcpStream,
     buffer: Vec<u8>,
     filled: usize,
@@ -25,6 +27,8 @@ pub(super) struct Connection {
 pub(super) enum Received {
     /// The answer is not whole yet.
     Part,
+    /// The server closed a connection that rested, as it may.
+    Closed,
     Answer {
         tag: u64,
         status: u16,
@@ -40,12 +44,17 @@ impl Connection {
         registry: &Registry,
         token: Token,
     ) -> Result<Self> {
-        let socket = connect(to, from).with_context(|| format!("cannot connect to {to}"))?;
-        socket.set_nodelay(true)?;
-        socket.set_nonblocking(true)?;
-        let mut socket = TcpStream::from_std(socket);
-        registry.register(&mut socket, token, Interest::READABLE)?;
-        Ok(Self { stream, socket, buffer: vec![0; 16 * 1024], filled: 0, response: None, request: None })
+        let socket = registered(to, from, registry, token)?;
+        let buffer = vec![0; 16 * 1024];
+        Ok(Self { stream, to, from, socket, buffer, filled: 0, response: None, request: None })
+    }
+
+    /// Connects anew after [`Received::Closed`].
+    pub(super) fn reopen(&mut self, registry: &Registry, token: Token) -> Result<()> {
+        registry.deregister(&mut self.socket)?;
+        self.socket = registered(self.to, self.from, registry, token)?;
+        self.done();
+        Ok(())
     }
 
     pub(super) fn send(&mut self, request: &[u8], tag: u64, since: Instant) -> Result<()> {
@@ -65,7 +74,8 @@ impl Connection {
             }
             let free = self.buffer.get_mut(self.filled..).context("no room")?;
             match self.socket.read(free) {
-                Ok(0) => bail!("the server closed a connection"),
+                Ok(0) if self.request.is_none() => return Ok(Received::Closed),
+                Ok(0) => bail!("the server closed a connection instead of answering"),
                 Ok(read) => self.filled += read,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Received::Part),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -95,6 +105,15 @@ impl Connection {
         self.filled = 0;
         self.response = None;
     }
+}
+
+fn registered(to: SocketAddr, from: Option<IpAddr>, registry: &Registry, token: Token) -> Result<TcpStream> {
+    let socket = connect(to, from).with_context(|| format!("cannot connect to {to}"))?;
+    socket.set_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    let mut socket = TcpStream::from_std(socket);
+    registry.register(&mut socket, token, Interest::READABLE)?;
+    Ok(socket)
 }
 
 /// std cannot choose the address that a connection comes from.

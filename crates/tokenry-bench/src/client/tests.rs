@@ -17,6 +17,8 @@ fn server() -> SocketAddr {
             socket.set_nodelay(true).unwrap();
             std::thread::spawn(move || {
                 let mut request = [0; 1024];
+                // A pause of 50 ms ends the connection, as keep-alive does after longer ones.
+                socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
                 while let Ok(read @ 1..) = socket.read(&mut request) {
                     let text = String::from_utf8_lossy(&request[..read]).into_owned();
                     let status = text.get(5..8).unwrap();
@@ -64,4 +66,13 @@ fn a_paced_stream_keeps_its_pace() {
     )
     .unwrap();
     assert!((50..=200).contains(&answers.count), "{}", answers.count);
+}
+
+#[test]
+fn a_connection_that_was_closed_while_it_rested_is_opened_again() {
+    let to = server();
+    let mut requests = Repeated::in_turn([get("/200")], 200);
+    let slow = Stream::paced(to, 1, 8.0, &mut requests);
+    let answers = run_for(slow, Duration::from_millis(600)).unwrap();
+    assert!(answers.count >= 2, "{}", answers.count);
 }
