@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Develops, checks and migrates Tokenry.
 #[derive(Debug, Parser)]
@@ -57,12 +57,63 @@ pub(crate) enum Command {
     /// command, and stops: `cargo xtask postgres -- cargo test -p tokenry-store`.
     Postgres(PostgresFlags),
 
+    /// Measure Tokenry against its goals, release build, on this machine alone
+    ///
+    /// Prints a table and writes target/bench/report.json, .md and .svg. What each row is: docs/PERFORMANCE.md.
+    /// A private PostgreSQL is started for it, with durability on.
+    Bench(BenchFlags),
+
     /// Own a PostgreSQL until stdin ends (started by `test` and `postgres`, not by people)
     #[command(hide = true)]
     PostgresGuard {
         /// The folder that holds `initdb` and `pg_ctl`
         bin_dir: PathBuf,
+        /// Survive a crash of the machine
+        #[arg(long)]
+        durable: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchFlags {
+    /// On which databases
+    #[arg(long, value_enum, default_value_t = BenchBackend::Both)]
+    pub(crate) backend: BenchBackend,
+
+    /// Which rows, separated by commas; all if none is named
+    #[arg(long, value_delimiter = ',', value_name = "ID")]
+    pub(crate) rows: Vec<String>,
+
+    /// How often each side of a row is measured
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: u8,
+
+    /// Small sizes and short rounds: whether it works, no figures
+    #[arg(long)]
+    pub(crate) quick: bool,
+
+    /// Tokens of the large database; ten million need 10 GB of disk and some minutes
+    #[arg(long, default_value_t = 10_000_000)]
+    pub(crate) tokens_large: u64,
+
+    /// Keep filled SQLite databases under target/bench/data for the next run
+    #[arg(long)]
+    pub(crate) keep: bool,
+
+    /// Replace the table of results in docs/PERFORMANCE.md, which is of a whole run
+    #[arg(long, conflicts_with_all = ["rows", "quick"])]
+    pub(crate) write_docs: bool,
+
+    /// Never install PostgreSQL, only use what is there
+    #[arg(long)]
+    pub(crate) no_install: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchBackend {
+    Sqlite,
+    Postgres,
+    Both,
 }
 
 #[derive(Debug, Args)]

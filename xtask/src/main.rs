@@ -1,4 +1,4 @@
-//! Tokenry's own tool: `cargo xtask test`, `ci`, `tidy`, `migrate`, `openapi`, `postgres`.
+//! Tokenry's own tool: `cargo xtask test`, `ci`, `tidy`, `migrate`, `openapi`, `postgres`, `bench`.
 //!
 //! Plain Rust and `cargo metadata`, no shell scripts: what works here works on every machine that has Rust.
 //! It depends on no crate of Tokenry, so it still runs while one of them does not compile.
@@ -10,6 +10,7 @@
 
 mod flags;
 
+mod bench;
 mod ci;
 mod migrate;
 mod openapi;
@@ -38,7 +39,11 @@ fn main() -> ExitCode {
         Command::Migrate { action } => migrate::run(&action),
         Command::Openapi { check } => openapi::run(check),
         Command::Postgres(flags) => postgres::run(&flags),
-        Command::PostgresGuard { bin_dir } => postgres::guard(&bin_dir),
+        Command::Bench(flags) => bench::run(&flags),
+        Command::PostgresGuard { bin_dir, durable } => {
+            let durability = if durable { postgres::Durability::Full } else { postgres::Durability::None };
+            postgres::guard(&bin_dir, durability)
+        }
     };
     result.unwrap_or_else(|err| {
         eprintln!("xtask: {err:#}");

@@ -45,6 +45,17 @@ impl Dependency {
     }
 }
 
+/// Where cargo builds.
+pub(crate) fn target_directory() -> Result<PathBuf> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        target_directory: PathBuf,
+    }
+    let metadata: Metadata =
+        read(workspace::cargo().args(["metadata", "--format-version=1", "--no-deps", "--offline"]))?;
+    Ok(metadata.target_directory)
+}
+
 /// The packages of this workspace, from their manifests alone.
 pub(crate) fn own_packages() -> Result<Vec<Package>> {
     packages(workspace::cargo().args(["metadata", "--format-version=1", "--no-deps", "--offline"]))
@@ -72,13 +83,15 @@ fn packages(command: &mut Command) -> Result<Vec<Package>> {
     struct Metadata {
         packages: Vec<Package>,
     }
+    read::<Metadata>(command).map(|metadata| metadata.packages)
+}
+
+fn read<T: for<'de> Deserialize<'de>>(command: &mut Command) -> Result<T> {
     let output = command.output().context("cannot run cargo metadata")?;
     if !output.status.success() {
         bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    let metadata: Metadata =
-        serde_json::from_slice(&output.stdout).context("cargo metadata: unknown form")?;
-    Ok(metadata.packages)
+    serde_json::from_slice(&output.stdout).context("cargo metadata: unknown form")
 }
 
 /// The triple of this machine, as rustc names it.

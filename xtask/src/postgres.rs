@@ -18,6 +18,7 @@ use crate::flags::PostgresFlags;
 use crate::install::Software;
 use crate::step;
 use cluster::Cluster;
+pub(crate) use cluster::Durability;
 
 /// The variable through which the tests learn of a PostgreSQL server where they may create databases.
 const URL_VARIABLE: &str = "TOKENRY_TEST_POSTGRES_URL";
@@ -46,7 +47,7 @@ pub(crate) fn obtain(may_install: bool) -> Result<Postgres> {
     let Some(bin_dir) = find_or_install(may_install)? else {
         return Ok(Postgres::Missing { why: advice() });
     };
-    match Server::start(&bin_dir) {
+    match Server::start(&bin_dir, Durability::None) {
         Ok(server) => {
             eprintln!("started {} from {}, in {}", server.version, bin_dir.display(), server.folder);
             Ok(Postgres::Private(server))
@@ -96,10 +97,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    fn start(bin_dir: &Path) -> Result<Self> {
+    fn start(bin_dir: &Path, durability: Durability) -> Result<Self> {
         let program = std::env::current_exe().context("cannot find this program")?;
         let mut command = Command::new(program);
-        command.arg("postgres-guard").arg(bin_dir).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg("postgres-guard").arg(bin_dir);
+        if durability == Durability::Full {
+            command.arg("--durable");
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         // Its own group: Ctrl-C ends us at once, but must leave the guard alive to clean up.
         command.process_group(0);
         let mut guard = command.spawn().context("cannot start the guard of PostgreSQL")?;
@@ -121,8 +126,8 @@ impl Drop for Server {
 }
 
 /// The guard itself: starts a server, tells three lines about it, and keeps it until stdin ends.
-pub(crate) fn guard(bin_dir: &Path) -> Result<ExitCode> {
-    let cluster = Cluster::start(bin_dir)?;
+pub(crate) fn guard(bin_dir: &Path, durability: Durability) -> Result<ExitCode> {
+    let cluster = Cluster::start(bin_dir, durability)?;
     let mut stdout = io::stdout();
     writeln!(stdout, "{}\n{}\n{}", cluster.url(), cluster.version(), cluster.folder().display())?;
     stdout.flush()?;
@@ -130,12 +135,23 @@ pub(crate) fn guard(bin_dir: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A durable server of our own for a measurement, whatever the environment says, and its address.
+pub(crate) fn durable(may_install: bool) -> Result<(Server, String)> {
+    let Some(bin_dir) = find_or_install(may_install)? else {
+        bail!("PostgreSQL is missing: {}", install::advice());
+    };
+    let server = Server::start(&bin_dir, Durability::Full)?;
+    eprintln!("started {}, durable, in {}", server.version, server.folder);
+    let url = server.url.clone();
+    Ok((server, url))
+}
+
 /// `cargo xtask postgres`: the server for a command of the developer, or until Ctrl-C.
 pub(crate) fn run(flags: &PostgresFlags) -> Result<ExitCode> {
     let Some(bin_dir) = find_or_install(!flags.no_install)? else {
         bail!("PostgreSQL is missing: {}", advice());
     };
-    let server = Server::start(&bin_dir)?;
+    let server = Server::start(&bin_dir, Durability::None)?;
     eprintln!("started {} in {}", server.version, server.folder);
     if let Some((program, args)) = flags.command.split_first() {
         let status = step::run(Command::new(program).args(args).env(URL_VARIABLE, &server.url))?;

@@ -5,14 +5,16 @@
 //! cargo run --release -p tokenry-actix --example guard -- --listen 127.0.0.1:8081 --database-url sqlite://tokenry.db
 //! ```
 
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use actix_web::{App, HttpServer, middleware::from_fn, web};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 use tokenry_actix::{
     Authorized, authenticate,
-    tokenry::{DatabaseUrl, HashSettings, Prefix, Scheme, Settings, Store, StoreSettings, Tokenry},
+    tokenry::{
+        DatabaseUrl, HashSettings, Prefix, Scheme, Settings, Store, StoreSettings, Tokenry, UsageSettings,
+    },
 };
 
 tokenry_actix::scope! {
@@ -32,6 +34,24 @@ struct Arguments {
     /// What the tokens begin with.
     #[arg(long, default_value = "pat_")]
     prefix: String,
+    /// How secrets are stored: bcrypt, sha256 or argon2id. Tokens that are stored otherwise are rewritten when used.
+    #[arg(long, default_value = "bcrypt")]
+    hash: Scheme,
+    /// How old the state may be that decides about a token, such as `1s`; `0s` reads the database each time.
+    #[arg(long, default_value = "0s", value_parser = humantime::parse_duration)]
+    max_staleness: Duration,
+    /// Whether each use of a token is noted in the usage log.
+    #[arg(long, default_value = "on")]
+    usage: Usage,
+}
+
+/// Whether the usage log is written.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Usage {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
 }
 
 async fn public() -> web::Json<Value> {
@@ -46,13 +66,9 @@ async fn guarded(_: Authorized<DemoRead>) -> web::Json<Value> {
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     let url: DatabaseUrl = arguments.database_url.parse()?;
+    let settings = settings(&arguments)?;
     let store = Store::open(&url, StoreSettings::default())?;
     store.migrate()?;
-    let settings = Settings {
-        prefix: Prefix::parse(&arguments.prefix)?,
-        hash: HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 6, peppers: Vec::new() },
-        ..Settings::default()
-    };
     let tokenry = web::Data::new(Tokenry::new(store, settings)?);
     let server = HttpServer::new(move || {
         App::new()
@@ -62,4 +78,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     });
     server.bind(&arguments.listen)?.run().await?;
     Ok(())
+}
+
+/// What the service decides for all its tokens.
+fn settings(arguments: &Arguments) -> Result<Settings, Box<dyn Error>> {
+    // What this version cannot do is refused rather than left out, so that no figure is taken for another's.
+    if !arguments.max_staleness.is_zero() {
+        return Err("--max-staleness is not available in this version".into());
+    }
+    Ok(Settings {
+        prefix: Prefix::parse(&arguments.prefix)?,
+        hash: HashSettings { scheme: arguments.hash, bcrypt_cost: 6, peppers: Vec::new() },
+        usage: UsageSettings { is_enabled: arguments.usage == Usage::On, ..UsageSettings::default() },
+        ..Settings::default()
+    })
 }

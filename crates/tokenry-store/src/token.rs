@@ -1,5 +1,6 @@
-//! Tokens: queries. Rows are in [`row`], lists in [`list`].
+//! Tokens: queries. Rows are in [`row`], lists in [`list`], many rows at once in [`bulk`].
 
+mod bulk;
 mod filter;
 mod list;
 pub(crate) mod row;
@@ -13,8 +14,11 @@ use tokenry_domain::{
 };
 
 pub(crate) use self::filter::is_over;
-pub use self::list::list;
 use self::row::{CredentialRow, SecretRow, TokenRow};
+pub use self::{
+    bulk::{Import, insert_many},
+    list::list,
+};
 use crate::{
     backend::Tx,
     convert::instant_value,

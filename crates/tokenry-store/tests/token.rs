@@ -80,6 +80,25 @@ each_backend!(a_public_id_is_unique, |db| {
     assert!(matches!(result, Err(StoreError::Conflict(_))));
 });
 
+each_backend!(many_tokens_at_once_read_back_and_are_all_or_none, |db| {
+    let owner = db.user("alice");
+    let import = |token: Token| token::Import {
+        token,
+        hash: SecretHash::from_stored("$none$".to_owned()),
+        check: SecretCheck::from_stored([0; 8]),
+        expiry_noted_at: Some(at(5)),
+    };
+    let tokens: Vec<_> = (0..1500).map(|_| db.token(&owner).build()).collect();
+    let rows: Vec<_> = tokens.iter().cloned().map(import).collect();
+    let doubled = [rows.clone(), rows.iter().take(1).cloned().collect()].concat();
+    let refused = db.store().write(move |tx| token::insert_many(tx, &doubled));
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+    let [first, .., last] = tokens.as_slice() else { panic!("no tokens") };
+    assert!(db.store().read(|tx| token::find(tx, first.id)).unwrap().is_none());
+    db.store().write(move |tx| token::insert_many(tx, &rows)).unwrap();
+    assert_eq!((&find(db, first), &find(db, last)), (first, last));
+});
+
 each_backend!(revoked_token_stays_revoked, |db| {
     let token = db.token(&db.user("alice")).insert();
     let revoke = |at, by| {

@@ -100,6 +100,12 @@ impl TokenBuilder<'_> {
         self
     }
 
+    /// The token, not stored.
+    #[must_use]
+    pub fn build(self) -> Token {
+        self.token
+    }
+
     /// Stores it.
     ///
     /// # Panics

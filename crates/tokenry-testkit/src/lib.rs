@@ -9,6 +9,7 @@ mod postgres;
 pub use crate::{
     builder::{TokenBuilder, at, user},
     database::TestDatabase,
+    postgres::create_database,
 };
 
 /// One test text, run on a fresh database of each backend: `each_backend!(claim, |db| { … })` makes the tests

@@ -13,6 +13,16 @@ use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
 
 use crate::database::open;
 
+/// Makes an empty database of this name on the PostgreSQL server that `server_url` leads to, and returns its address.
+///
+/// # Errors
+/// What the server says when it cannot.
+pub fn create_database(server_url: &str, name: &str) -> Result<String, Box<dyn std::error::Error>> {
+    let mut connection = PgConnection::establish(server_url)?;
+    sql_query(format!("CREATE DATABASE {name}")).execute(&mut connection)?;
+    Ok(Server::parse(server_url).ok_or("not the address of a database")?.url(name))
+}
+
 /// One database, dropped with this value.
 pub(crate) struct Scratch {
     server: Server,
@@ -56,8 +66,12 @@ impl Server {
             );
             return None;
         };
-        let (scheme, rest) = url.split_once("://").unwrap();
-        let (authority, database) = rest.split_once('/').unwrap();
+        Some(Self::parse(&url).unwrap())
+    }
+
+    fn parse(url: &str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let (authority, database) = rest.split_once('/')?;
         let parameters =
             database.split_once('?').map_or(String::new(), |(_, parameters)| format!("?{parameters}"));
         Some(Self { before_name: format!("{scheme}://{authority}/"), behind_name: parameters })

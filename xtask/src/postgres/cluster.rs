@@ -17,6 +17,7 @@ pub(crate) struct Cluster {
     account: Option<Account>,
     port: u16,
     version: String,
+    durability: Durability,
 }
 
 /// An unprivileged account: PostgreSQL refuses to run as root.
@@ -26,19 +27,35 @@ struct Account {
     gid: u32,
 }
 
-/// Settings for a server whose data nobody will miss. Durability is off: it costs most of the time of a test run.
+/// Whether what was committed survives a crash of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// It does not: nobody will miss it, and durability costs most of the time of a test run.
+    None,
+    /// It does, as in real use: for measurements.
+    Full,
+}
+
+impl Durability {
+    fn settings(self) -> &'static str {
+        match self {
+            Self::None => {
+                "shared_buffers = 64MB\nfsync = off\nfull_page_writes = off\nsynchronous_commit = off\n"
+            }
+            // As much memory and log as a small server of its own would be given.
+            Self::Full => "shared_buffers = 512MB\nmax_wal_size = 4GB\n",
+        }
+    }
+}
+
 const SETTINGS: &str = "
 listen_addresses = '127.0.0.1'
 max_connections = 300
-shared_buffers = 64MB
-fsync = off
-full_page_writes = off
-synchronous_commit = off
 ";
 
 impl Cluster {
     /// Makes and starts a cluster on a free port of 127.0.0.1, with the superuser `tokenry` and no password.
-    pub(crate) fn start(bin_dir: &Path) -> Result<Self> {
+    pub(crate) fn start(bin_dir: &Path, durability: Durability) -> Result<Self> {
         // `/tmp` and not TMPDIR: a socket's path may have 107 bytes (103 on macOS), and root's TMPDIR may be closed
         // to the account that must enter it.
         let parent =
@@ -49,8 +66,14 @@ impl Cluster {
         if let Some(Account { uid, gid }) = account {
             chown(folder.path(), Some(uid), Some(gid)).context("cannot give the folder away")?;
         }
-        let mut cluster =
-            Self { bin_dir: bin_dir.to_owned(), folder, account, port: 0, version: String::new() };
+        let mut cluster = Self {
+            bin_dir: bin_dir.to_owned(),
+            folder,
+            account,
+            port: 0,
+            version: String::new(),
+            durability,
+        };
         cluster.version = cluster.ask_version()?;
         cluster.init()?;
         cluster.launch()?;
@@ -103,7 +126,7 @@ impl Cluster {
             self.port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
             let socket =
                 format!("port = {}\nunix_socket_directories = '{}'\n", self.port, self.folder().display());
-            fs::write(&file, format!("{initial}{SETTINGS}{socket}"))?;
+            fs::write(&file, format!("{initial}{SETTINGS}{}{socket}", self.durability.settings()))?;
             let mut command = self.program("pg_ctl");
             command.arg("-D").arg(self.data()).arg("-l").arg(self.log()).args(["-w", "-t", "60", "start"]);
             result = self.run(&mut command).map(drop);

@@ -1,0 +1,63 @@
+//! What every row works with.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::{
+    database::{Backend, Database, Databases},
+    population::Population,
+    progress::Progress,
+    server::Server,
+    sizes::Sizes,
+};
+
+/// Tokens of the small database, as many as are in use at once.
+const SMALL: u64 = 1_000;
+
+/// Programs, databases and sizes of a run on one backend.
+pub(crate) struct Bench {
+    pub(crate) tokenry: PathBuf,
+    pub(crate) guard: PathBuf,
+    /// Where servers run and write their logs.
+    pub(crate) folder: PathBuf,
+    pub(crate) databases: Databases,
+    pub(crate) sizes: Sizes,
+    pub(crate) progress: Progress,
+}
+
+impl Bench {
+    pub(crate) fn backend(&self) -> Backend {
+        self.databases.backend
+    }
+
+    pub(crate) fn small(&self) -> Population {
+        Population::live("small", SMALL)
+    }
+
+    /// A database that other rows read as well.
+    pub(crate) fn shared(&self, populations: &[Population]) -> Result<Database> {
+        self.databases.shared(populations, &self.progress)
+    }
+
+    /// A database that the row may change.
+    pub(crate) fn own(&self, populations: &[Population]) -> Result<Database> {
+        self.databases.own(populations, &self.progress)
+    }
+
+    /// The guarded route, for tokens that are stored as SHA-256.
+    pub(crate) fn guard(&self, database: &Database, flags: &[&str]) -> Result<Server> {
+        let flags = [&["--hash", "sha256"], flags].concat();
+        Server::guard(&self.guard, &database.url, &flags, &self.folder)
+    }
+
+    /// The same, for tokens that are stored with bcrypt at cost 6.
+    pub(crate) fn slow_guard(&self, database: &Database) -> Result<Server> {
+        Server::guard(&self.guard, &database.url, &["--hash", "bcrypt"], &self.folder)
+    }
+
+    /// The whole HTTP API.
+    pub(crate) fn server(&self, database: &Database) -> Result<Server> {
+        Server::tokenry(&self.tokenry, &database.url, &self.folder)
+    }
+}

@@ -1,0 +1,127 @@
+//! One connection with at most one request under way.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail};
+use mio::{Interest, Registry, Token, net::TcpStream};
+use socket2::{Domain, Socket, Type};
+
+use super::response::Response;
+
+pub(super) struct Connection {
+    /// The number of the stream it belongs to.
+    pub(super) stream: usize,
+    to: SocketAddr,
+    from: Option<IpAddr>,
+    socket: TcpStream,
+    buffer: Vec<u8>,
+    filled: usize,
+    response: Option<Response>,
+    request: Option<(u64, Instant)>,
+}
+
+pub(super) enum Received {
+    /// The answer is not whole yet.
+    Part,
+    /// The server closed a connection that rested, as it may.
+    Closed,
+    Answer {
+        tag: u64,
+        status: u16,
+        since: Instant,
+    },
+}
+
+impl Connection {
+    pub(super) fn open(
+        to: SocketAddr,
+        from: Option<IpAddr>,
+        stream: usize,
+        registry: &Registry,
+        token: Token,
+    ) -> Result<Self> {
+        let socket = registered(to, from, registry, token)?;
+        let buffer = vec![0; 16 * 1024];
+        Ok(Self { stream, to, from, socket, buffer, filled: 0, response: None, request: None })
+    }
+
+    /// Connects anew after [`Received::Closed`].
+    pub(super) fn reopen(&mut self, registry: &Registry, token: Token) -> Result<()> {
+        registry.deregister(&mut self.socket)?;
+        self.socket = registered(self.to, self.from, registry, token)?;
+        self.done();
+        Ok(())
+    }
+
+    pub(super) fn send(&mut self, request: &[u8], tag: u64, since: Instant) -> Result<()> {
+        let written = self.socket.write(request).context("a request could not be sent")?;
+        if written != request.len() {
+            bail!("a request of {} bytes did not fit into the socket", request.len());
+        }
+        self.request = Some((tag, since));
+        Ok(())
+    }
+
+    /// Reads what is there. Nothing more can come than the one answer, so one read is enough for most.
+    pub(super) fn receive(&mut self) -> Result<Received> {
+        loop {
+            if self.filled == self.buffer.len() {
+                self.buffer.resize(self.filled * 2, 0);
+            }
+            let free = self.buffer.get_mut(self.filled..).context("no room")?;
+            match self.socket.read(free) {
+                Ok(0) if self.request.is_none() => return Ok(Received::Closed),
+                Ok(0) => bail!("the server closed a connection instead of answering"),
+                Ok(read) => self.filled += read,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Received::Part),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error).context("an answer could not be read"),
+            }
+            let filled = self.buffer.get(..self.filled).unwrap_or_default();
+            if self.response.is_none() {
+                self.response = Response::parse(filled)?;
+            }
+            if let Some(response) = &self.response
+                && self.filled >= response.head + response.body
+            {
+                let (tag, since) = self.request.take().context("an answer that nobody asked for")?;
+                return Ok(Received::Answer { tag, status: response.status, since });
+            }
+        }
+    }
+
+    /// The body of the answer that was received.
+    pub(super) fn body(&self) -> &[u8] {
+        let whole = self.buffer.get(..self.filled).unwrap_or_default();
+        self.response.as_ref().and_then(|response| whole.get(response.head..)).unwrap_or_default()
+    }
+
+    /// Makes room for the next answer.
+    pub(super) fn done(&mut self) {
+        self.filled = 0;
+        self.response = None;
+    }
+}
+
+fn registered(to: SocketAddr, from: Option<IpAddr>, registry: &Registry, token: Token) -> Result<TcpStream> {
+    let socket = connect(to, from).with_context(|| format!("cannot connect to {to}"))?;
+    socket.set_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    let mut socket = TcpStream::from_std(socket);
+    registry.register(&mut socket, token, Interest::READABLE)?;
+    Ok(socket)
+}
+
+/// std cannot choose the address that a connection comes from.
+fn connect(to: SocketAddr, from: Option<IpAddr>) -> std::io::Result<std::net::TcpStream> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
+    if let Some(from) = from {
+        socket.bind(&SocketAddr::new(from, 0).into())?;
+    }
+    socket.connect(&to.into())?;
+    Ok(socket.into())
+}

@@ -1,0 +1,65 @@
+//! The table of rows: what is measured, and how good it should be.
+
+mod cleanup;
+mod cold;
+mod create;
+mod flood;
+mod guarded;
+mod list;
+mod memory;
+mod oracle;
+mod refused;
+mod revoke;
+mod scale;
+mod start;
+
+use anyhow::Result;
+
+use crate::{
+    bench::Bench,
+    database::Backend,
+    figure::{Goal, Outcome},
+};
+
+/// One row.
+pub(crate) struct Row {
+    /// Its name in the report and in `--rows`.
+    pub(crate) id: &'static str,
+    goals: [Goal; 2],
+    pub(crate) run: fn(&Bench) -> Result<Outcome>,
+}
+
+impl Row {
+    pub(crate) fn goal(&self, backend: Backend) -> Goal {
+        let [sqlite, postgres] = self.goals;
+        match backend {
+            Backend::Sqlite => sqlite,
+            Backend::Postgres => postgres,
+        }
+    }
+}
+
+const fn row(id: &'static str, goal: Goal, run: fn(&Bench) -> Result<Outcome>) -> Row {
+    Row { id, goals: [goal, goal], run }
+}
+
+/// All rows, in the order in which they are run.
+pub(crate) const ROWS: &[Row] = &[
+    Row { id: "guarded", goals: [Goal::Min(0.70), Goal::Min(0.45)], run: guarded::strict },
+    row("guarded-stale", Goal::Min(0.90), guarded::stale),
+    row("refused-checksum", Goal::Min(0.9), refused::checksum),
+    row("refused-unknown", Goal::Min(0.5), refused::unknown),
+    row("refused-secret", Goal::Min(0.5), refused::secret),
+    row("flood", Goal::Max(2.0), flood::run),
+    row("scale", Goal::Min(0.75), scale::run),
+    row("cold", Goal::Max(10.0), cold::run),
+    row("create", Goal::Min(0.5), create::run),
+    row("usage", Goal::Min(0.95), guarded::usage),
+    row("list", Goal::Max(1.5), list::run),
+    row("memory-idle", Goal::Max(20.0), memory::idle),
+    row("memory-proof", Goal::Max(200.0), memory::proof),
+    row("start", Goal::Max(100.0), start::run),
+    row("cleanup", Goal::Max(1.5), cleanup::run),
+    row("oracle", Goal::Max(4.5), oracle::run),
+    row("revoke", Goal::Max(0.0), revoke::run),
+];

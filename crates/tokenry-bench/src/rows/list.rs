@@ -1,0 +1,65 @@
+//! A page of a million tokens, against a page of a hundred.
+
+use anyhow::{Context, Result};
+
+use crate::{
+    bench::Bench,
+    client::{Stream, run_for},
+    figure::{Figure, Outcome, median},
+    latency::millis,
+    population::Population,
+    server::{Server, ask},
+    traffic::{Repeated, get_with},
+};
+
+/// Pages that are turned before the ones that are measured are known.
+const PAGES: usize = 5;
+
+pub(super) fn run(bench: &Bench) -> Result<Outcome> {
+    let many = Population::live("many", bench.sizes.listed);
+    let few = Population::live("few", 100);
+    let server = bench.server(&bench.shared(&[many.clone(), few.clone()])?)?;
+    let (mut of_many, mut of_few) = (pages(&server, &many)?, pages(&server, &few)?);
+    let (mut rounds, mut ours, mut base) = (Vec::new(), Vec::new(), Vec::new());
+    let one = |requests: &mut Repeated| -> Result<f64> {
+        // One at a time: the latency of a page, not of a queue.
+        let stream = Stream::saturated(server.address, 1, requests);
+        Ok(millis(run_for(stream, bench.sizes.phase)?.latencies.at(0.99)))
+    };
+    one(&mut of_few)?;
+    one(&mut of_many)?;
+    for _ in 0..bench.sizes.rounds {
+        let (few, many) = (one(&mut of_few)?, one(&mut of_many)?);
+        rounds.push(many / few);
+        ours.push(many);
+        base.push(few);
+    }
+    let detail = format!(
+        "p99 of a page: {:.2} ms of {} tokens, {:.2} ms of {}",
+        median(&ours),
+        many.count,
+        median(&base),
+        few.count
+    );
+    let mut figure = Figure::ratio(rounds, detail);
+    figure.others.extend([("p99_ms_many", median(&ours)), ("p99_ms_few", median(&base))]);
+    Ok(Outcome::Measured(figure))
+}
+
+/// The first pages of the list, 20 tokens each.
+fn pages(server: &Server, population: &Population) -> Result<Repeated> {
+    let token = population.text(0);
+    let mut requests = Vec::new();
+    let mut path = "/api/v1/tokens?limit=20".to_owned();
+    for _ in 0..PAGES {
+        let request = get_with(&path, &token);
+        let answer = ask(server.address, &request)?;
+        requests.push(request);
+        let (head, body) = answer.split_once("\r\n\r\n").context("no body")?;
+        let page: serde_json::Value = serde_json::from_str(body)
+            .with_context(|| format!("not a page: {}", head.lines().next().unwrap_or_default()))?;
+        let Some(cursor) = page.get("next_cursor").and_then(|cursor| cursor.as_str()) else { break };
+        path = format!("/api/v1/tokens?limit=20&cursor={cursor}");
+    }
+    Ok(Repeated::in_turn(requests, 200))
+}

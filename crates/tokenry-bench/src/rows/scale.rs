@@ -1,0 +1,34 @@
+//! Verification at ten million tokens, against a thousand.
+
+use anyhow::Result;
+
+use super::guarded::tokens;
+use crate::{
+    bench::Bench,
+    compare::{Side, compare},
+    figure::Outcome,
+    population::Population,
+    traffic::{Repeated, get_with},
+};
+
+/// How many tokens are used, evenly spread over all there are.
+const SAMPLE: u64 = 200_000;
+
+pub(super) fn run(bench: &Bench) -> Result<Outcome> {
+    let small = bench.small();
+    let large = Population {
+        owners: bench.sizes.large.div_ceil(1000),
+        ..Population::live("large", bench.sizes.large)
+    };
+    let few = bench.guard(&bench.shared(std::slice::from_ref(&small))?, &[])?;
+    let many = bench.guard(&bench.shared(std::slice::from_ref(&large))?, &[])?;
+    let texts = large.sample(SAMPLE).map(|number| get_with("/guarded", &large.text(number)));
+    let (mut ours, mut base) = (Repeated::by_chance(texts, 200), tokens(&small));
+    let mut figure = compare(
+        bench,
+        Side { server: &many, requests: &mut ours },
+        Side { server: &few, requests: &mut base },
+    )?;
+    figure.detail = format!("{} tokens: {}", large.count, figure.detail);
+    Ok(Outcome::Measured(figure))
+}

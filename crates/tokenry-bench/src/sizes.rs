@@ -1,0 +1,57 @@
+//! How much of everything.
+
+use std::time::Duration;
+
+/// The sizes of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct Sizes {
+    pub(crate) rounds: usize,
+    /// How long one side is measured in one round.
+    pub(crate) phase: Duration,
+    /// Tokens of the large database.
+    pub(crate) large: u64,
+    /// Tokens of the user with the long list.
+    pub(crate) listed: u64,
+    /// Expired rows that a cleanup removes.
+    pub(crate) expired: u64,
+    /// Tokens that are verified once for the cache of proofs.
+    pub(crate) proofs: u64,
+    /// Tokens that are used for the first time, in one round.
+    pub(crate) cold: u64,
+    /// Samples of each class of refusals.
+    pub(crate) samples: u64,
+    /// Verifications while tokens are revoked.
+    pub(crate) verifications: u64,
+}
+
+impl Sizes {
+    /// What the goals speak of.
+    pub(crate) fn full(rounds: usize, large: u64) -> Self {
+        Self {
+            rounds,
+            phase: Duration::from_secs(4),
+            large,
+            listed: 1_000_000.min(large),
+            expired: 1_000_000.min(large),
+            proofs: 100_000,
+            cold: 200,
+            samples: 20_000,
+            verifications: 1_000_000,
+        }
+    }
+
+    /// Whether it works at all; the figures mean nothing.
+    pub(crate) fn quick() -> Self {
+        Self {
+            rounds: 1,
+            phase: Duration::from_millis(300),
+            large: 5_000,
+            listed: 2_000,
+            expired: 2_000,
+            proofs: 2_000,
+            cold: 10,
+            samples: 300,
+            verifications: 5_000,
+        }
+    }
+}

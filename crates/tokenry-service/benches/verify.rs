@@ -1,0 +1,70 @@
+//! The whole decision on SQLite with a thousand tokens, without HTTP: `cargo bench -p tokenry-service`.
+#![allow(clippy::unwrap_used, reason = "a measurement that cannot be set up fails")]
+
+use divan::{Bencher, black_box};
+use tokenry_service::{
+    Call, Caller, HashSettings, Limits, NewToken, PlainToken, Policy, Scheme, SecretRng, Settings, Tokenry,
+};
+use tokenry_testkit::{TestDatabase, at};
+
+const TOKENS: usize = 1000;
+
+fn main() {
+    divan::main();
+}
+
+/// A service and the texts of its tokens, each verified once, so that its proof is remembered.
+fn service(db: &TestDatabase) -> (Tokenry, Vec<String>) {
+    let limits = Limits { max_live_tokens: None, creations_per_hour: None };
+    let settings = Settings {
+        hash: HashSettings { scheme: Scheme::Sha256, bcrypt_cost: 6, peppers: Vec::new() },
+        policy: Policy { limits, ..Policy::default() },
+        ..Settings::default()
+    };
+    let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
+    let call = Call::new(Caller::operator(), at(0));
+    let owner = tokenry.find_or_create_user(&call, "alice", None).unwrap();
+    let issue = |number| {
+        let new = NewToken { name: format!("token {number}"), ..NewToken::default() };
+        tokenry.issue(&call, owner.id, new).unwrap().secret.reveal_once().to_string()
+    };
+    let texts: Vec<_> = (0..TOKENS).map(issue).collect();
+    for text in &texts {
+        tokenry.verify_blocking(text.as_bytes(), at(1), None).map(drop).unwrap();
+    }
+    (tokenry, texts)
+}
+
+#[divan::bench]
+fn verify_a_known_token(bencher: Bencher<'_, '_>) {
+    let db = TestDatabase::sqlite();
+    let (tokenry, texts) = service(&db);
+    let mut turn = texts.iter().cycle();
+    bencher.bench_local(|| {
+        let text = turn.next().unwrap();
+        tokenry.verify_blocking(black_box(text.as_bytes()), at(1), None).is_ok()
+    });
+}
+
+#[divan::bench]
+fn refuse_an_unknown_token(bencher: Bencher<'_, '_>) {
+    let db = TestDatabase::sqlite();
+    let (tokenry, _) = service(&db);
+    let text = PlainToken::generate(tokenry.prefix(), &mut SecretRng::os()).unwrap().reveal_once();
+    bencher.bench_local(|| tokenry.verify_blocking(black_box(text.as_bytes()), at(1), None).is_err());
+}
+
+/// What the cache of proofs saves: a service that has never seen the token computes its hash.
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn verify_a_token_for_the_first_time(bencher: Bencher<'_, '_>) {
+    let db = TestDatabase::sqlite();
+    let (_, texts) = service(&db);
+    let settings = || Settings {
+        hash: HashSettings { scheme: Scheme::Sha256, bcrypt_cost: 6, peppers: Vec::new() },
+        ..Settings::default()
+    };
+    let text = texts.first().unwrap();
+    bencher
+        .with_inputs(|| Tokenry::new(db.store().clone(), settings()).unwrap())
+        .bench_local_refs(|fresh| fresh.verify_blocking(text.as_bytes(), at(1), None).is_ok());
+}
