@@ -138,7 +138,7 @@ pub(crate) fn guard(bin_dir: &Path, durability: Durability) -> Result<ExitCode> 
 /// A durable server of our own for a measurement, whatever the environment says, and its address.
 pub(crate) fn durable(may_install: bool) -> Result<(Server, String)> {
     let Some(bin_dir) = find_or_install(may_install)? else {
-        bail!("PostgreSQL is missing: {}", install::advice());
+        bail!("PostgreSQL is missing: {}", advice());
     };
     let server = Server::start(&bin_dir, Durability::Full)?;
     eprintln!("started {}, durable, in {}", server.version, server.folder);
