@@ -82,13 +82,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// What the service decides for all its tokens.
 fn settings(arguments: &Arguments) -> Result<Settings, Box<dyn Error>> {
-    // What this version cannot do is refused rather than left out, so that no figure is taken for another's.
-    if !arguments.max_staleness.is_zero() {
-        return Err("--max-staleness is not available in this version".into());
-    }
     Ok(Settings {
         prefix: Prefix::parse(&arguments.prefix)?,
         hash: HashSettings { scheme: arguments.hash, bcrypt_cost: 6, peppers: Vec::new() },
+        max_staleness: arguments.max_staleness,
         usage: UsageSettings { is_enabled: arguments.usage == Usage::On, ..UsageSettings::default() },
         ..Settings::default()
     })

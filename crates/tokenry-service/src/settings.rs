@@ -1,13 +1,15 @@
 //! What an installation decides for all its tokens.
 
+use std::time::Duration;
+
 use tokenry_crypto::{HashSettings, Prefix, Scheme};
 use tokenry_domain::{Catalog, Lifetime, Policy};
 
 use crate::usage::UsageSettings;
 
 /// The settings of a [`crate::Tokenry`]. The default is that of the binary: prefix `pat_`, bcrypt at cost 6, at most
-/// 10 live tokens and 5 creations an hour for each user, 90 days of life, an open vocabulary of scopes; dead tokens are kept for 90 days, and so
-/// are the counts of what tokens were used for, minute by minute.
+/// 10 live tokens and 5 creations an hour for each user, 90 days of life, an open vocabulary of scopes; dead tokens are
+/// kept for 90 days, and so are the counts of what tokens were used for, minute by minute.
 pub struct Settings {
     /// What every token begins with.
     pub prefix: Prefix,
@@ -19,6 +21,11 @@ pub struct Settings {
     pub catalog: Catalog,
     /// How long dead tokens stay listed before a cleanup removes them; `None` is for ever.
     pub retention: Option<Lifetime>,
+    /// How old the row may be that lets a token in. Default 0: the database is read for each verification, and a
+    /// change is seen by the next one everywhere. With more, changes by other processes on the database, their
+    /// revocations among them, may take so long to be seen here; those of this process are seen at once. A refusal is
+    /// never decided on an old row.
+    pub max_staleness: Duration,
     /// What the usage log keeps.
     pub usage: UsageSettings,
     /// Whose JWTs are accepted beside tokens; `None` is nobody's.
@@ -34,6 +41,7 @@ impl Default for Settings {
             policy: Policy::default(),
             catalog: Catalog::open(),
             retention: Some(Lifetime::days(90)),
+            max_staleness: Duration::ZERO,
             usage: UsageSettings::default(),
             #[cfg(feature = "jwt")]
             sign_in: None,

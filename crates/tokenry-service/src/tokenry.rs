@@ -8,8 +8,12 @@ use tokenry_domain::{Catalog, Lifetime, Policy, Scope};
 use tokenry_store::{Store, StoreError, instance};
 
 use crate::{
-    caller::Caller, hash_pool::HashPool, refusals::Refusals, settings::Settings, usage::WriteBehind,
-    verify::proof::Proofs,
+    caller::Caller,
+    hash_pool::HashPool,
+    refusals::Refusals,
+    settings::Settings,
+    usage::WriteBehind,
+    verify::{proof::Proofs, snapshots::Snapshots},
 };
 
 /// Personal access tokens of one installation. Cheap to clone; all clones share connections and caches.
@@ -28,6 +32,8 @@ pub(crate) struct Inner {
     pub(crate) sign_in: Option<crate::sign_in::SignIn>,
     pub(crate) cursor_key: SealKey,
     pub(crate) proofs: Proofs,
+    /// Rows of a moment ago, where that is allowed.
+    pub(crate) snapshots: Option<Snapshots>,
     pub(crate) hash_pool: HashPool,
     /// Makes stored hashes, of new tokens and after the settings changed, one after another.
     pub(crate) rewrites: HashPool,
@@ -71,6 +77,7 @@ impl Tokenry {
         let hasher = Arc::new(Hasher::new(settings.hash)?);
         Ok(Self(Arc::new(Inner {
             proofs: Proofs::new(),
+            snapshots: Snapshots::within(settings.max_staleness),
             hash_pool: HashPool::start()?,
             rewrites: HashPool::with_threads(1)?,
             alarms: HashPool::with_threads(1)?,

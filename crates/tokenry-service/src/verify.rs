@@ -2,6 +2,7 @@
 
 pub(crate) mod proof;
 mod retired;
+pub(crate) mod snapshots;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -19,8 +20,7 @@ use crate::{denial::Denial, tokenry::Tokenry};
 pub struct VerifiedToken(Arc<Verified>);
 
 struct Verified {
-    token: Token,
-    owner: User,
+    credential: Arc<Credential>,
     effective: Effective,
     /// Whether the presented secret is one that a rotation replaced, still within its grace.
     is_retired: bool,
@@ -30,13 +30,13 @@ impl VerifiedToken {
     /// The token as it was read.
     #[must_use]
     pub fn token(&self) -> &Token {
-        &self.0.token
+        &self.0.credential.token
     }
 
     /// Its owner as they were read.
     #[must_use]
     pub fn owner(&self) -> &User {
-        &self.0.owner
+        &self.0.credential.owner
     }
 
     /// What it may do: its scopes under its owner's role.
@@ -158,9 +158,21 @@ impl Tokenry {
         let plain = PlainToken::parse(&self.0.prefix, presented)
             .map_err(|error| VerifyError::Rejected(Rejection::Malformed(error)))?;
         let lookup = plain.lookup();
-        let found = self.0.store.credential(&lookup).await?;
-        let (plain, proven) = self.proven(plain, found.as_ref()).await?;
-        let (Credential { token, owner, .. }, is_retired) = match found.filter(|_| proven != Proven::No) {
+        let horizon = self.0.policy.horizon(now);
+        if let Some(recent) =
+            self.0.snapshots.as_ref().and_then(|rows| rows.recent(&self.0.store, &lookup, now))
+            && self.was_proven(&plain, &recent)
+            && judge(&recent, &horizon, source).is_ok()
+        {
+            return Ok(self.verified(recent, false));
+        }
+        // What a row of a moment ago would refuse, the row of now decides.
+        let found = match &self.0.snapshots {
+            Some(rows) => rows.read(&self.0.store, &lookup, now).await?,
+            None => self.0.store.credential(&lookup).await?.map(Arc::new),
+        };
+        let (plain, proven) = self.proven(plain, found.as_deref()).await?;
+        let (credential, is_retired) = match found.filter(|_| proven != Proven::No) {
             Some(found) => {
                 if proven == Proven::Now {
                     self.upgrade_hash(plain, &found);
@@ -168,15 +180,18 @@ impl Tokenry {
                 (found, false)
             }
             // Asked for a wrong secret as well, so that a known public id costs what an unknown one does.
-            None => (self.retired(plain, &lookup, now, source).await?, true),
+            None => (Arc::new(self.retired(plain, &lookup, now, source).await?), true),
         };
-        let horizon = self.0.policy.horizon(now);
-        if let Err(rejection) = judge(&token, &owner, &horizon, source) {
-            self.record_rejection(rejection, &token, source, now);
+        if let Err(rejection) = judge(&credential, &horizon, source) {
+            self.record_rejection(rejection, &credential.token, source, now);
             return Err(VerifyError::Rejected(rejection));
         }
-        let effective = self.0.catalog.effective(&token.scopes, &owner.role);
-        Ok(VerifiedToken(Arc::new(Verified { token, owner, effective, is_retired })))
+        Ok(self.verified(credential, is_retired))
+    }
+
+    fn verified(&self, credential: Arc<Credential>, is_retired: bool) -> VerifiedToken {
+        let effective = self.0.catalog.effective(&credential.token.scopes, &credential.owner.role);
+        VerifiedToken(Arc::new(Verified { credential, effective, is_retired }))
     }
 
     /// The token and the owner whose present secret, or an old one within its grace, is presented, whatever their state:
@@ -220,7 +235,11 @@ impl Tokenry {
 }
 
 /// The state of a token whose secret was right, in the order in which it is told.
-fn judge(token: &Token, owner: &User, horizon: &Horizon, source: Option<IpAddr>) -> Result<(), Rejection> {
+fn judge(
+    Credential { token, owner, .. }: &Credential,
+    horizon: &Horizon,
+    source: Option<IpAddr>,
+) -> Result<(), Rejection> {
     match token.status(horizon) {
         Status::Revoked => Err(Rejection::Revoked),
         Status::Inactive => Err(Rejection::Inactive),

@@ -85,7 +85,7 @@ each_backend!(whoever_lacks_the_secret_learns_nothing_about_its_state, |db| {
     let pause = TokenChanges { switch: Some(Switch::Inactive), ..TokenChanges::default() };
     tokenry.update(&operator(1), ids[2], pause).unwrap();
     for (text, donor) in texts.iter().zip(texts.iter().cycle().skip(1)) {
-        let wrong = with_secret_of(text, donor);
+        let wrong = common::with_secret_of(text, donor);
         for when in [1, 91 * 86_400] {
             assert_eq!(rejection(verify(&tokenry, &wrong, when)), Rejection::Unknown);
         }
@@ -96,19 +96,6 @@ each_backend!(whoever_lacks_the_secret_learns_nothing_about_its_state, |db| {
     assert_eq!(rejection(verify(&tokenry, &unknown.reveal_once(), 1)), Rejection::Unknown);
     assert!(matches!(rejection(verify(&tokenry, "test_pat_short", 1)), Rejection::Malformed(_)));
 });
-
-/// The public id of one token with the secret of another, under a right checksum.
-fn with_secret_of(text: &str, donor: &str) -> String {
-    let front = format!("{}{}", &text[..21], &donor[21..64]);
-    let alphabet = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut sum = crc32fast::hash(front.as_bytes()) as usize;
-    let mut digits = Vec::new();
-    for _ in 0..6 {
-        digits.insert(0, char::from(alphabet[sum % 62]));
-        sum /= 62;
-    }
-    format!("{front}{}", digits.into_iter().collect::<String>())
-}
 
 each_backend!(an_address_list_is_kept, |db| {
     let tokenry = service(db);

@@ -1,6 +1,13 @@
 //! A store: two databases behind one type, and the units of work that run on it.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 #[cfg(feature = "postgres")]
 use diesel::PgConnection;
@@ -45,7 +52,12 @@ impl Default for StoreSettings {
 
 /// A database of tokens. Cheap to clone; all clones share connections.
 #[derive(Clone)]
-pub struct Store(pub(crate) Arc<Backend>);
+pub struct Store(pub(crate) Arc<Opened>);
+
+pub(crate) struct Opened {
+    pub(crate) backend: Backend,
+    writes: AtomicU64,
+}
 
 pub(crate) enum Backend {
     #[cfg(feature = "sqlite")]
@@ -87,7 +99,7 @@ impl Store {
             #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
             _ => return Err(StoreError::Bug("a backend that this build leaves out".to_owned())),
         };
-        Ok(Self(Arc::new(backend)))
+        Ok(Self(Arc::new(Opened { backend, writes: AtomicU64::new(0) })))
     }
 
     /// Runs `work` on a consistent snapshot. It blocks the thread and may run twice after a lost connection.
@@ -98,7 +110,7 @@ impl Store {
         &self,
         mut work: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        match &*self.0 {
+        match &self.0.backend {
             #[cfg(feature = "sqlite")]
             Backend::Sqlite { readers, .. } => {
                 pool::transaction(readers, |c| caught(|| work(&mut Tx::Sqlite(c))))
@@ -125,7 +137,25 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        match &*self.0 {
+        let result = self.run(work);
+        // SECURITY: before the answer, whatever it is: a unit that failed at the end may be durable all the same.
+        self.0.writes.fetch_add(1, Ordering::SeqCst);
+        result
+    }
+
+    /// How many units [`write`](Self::write) has run on this store: what was read before may be out of date when it
+    /// has grown. What other processes write is not counted.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.0.writes.load(Ordering::SeqCst)
+    }
+
+    fn run<T, E>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &self.0.backend {
             #[cfg(feature = "sqlite")]
             Backend::Sqlite { writer, .. } => writer.run(work),
             #[cfg(feature = "postgres")]

@@ -56,7 +56,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; an unknown public id is `None`.
     pub async fn credential(&self, lookup: &Lookup) -> Result<Option<Credential>, StoreError> {
-        match &*self.0 {
+        match &self.0.backend {
             #[cfg(feature = "sqlite")]
             Backend::Sqlite { live, .. } => live.read(|tx| crate::token::find_credential(tx, lookup)),
             #[cfg(feature = "postgres")]
@@ -69,7 +69,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; an unknown public id is `None`.
     pub async fn retired_credential(&self, lookup: &Lookup) -> Result<Option<RetiredCredential>, StoreError> {
-        match &*self.0 {
+        match &self.0.backend {
             #[cfg(feature = "sqlite")]
             Backend::Sqlite { live, .. } => live.read(|tx| crate::retired::find_credential(tx, lookup)),
             #[cfg(feature = "postgres")]

@@ -24,7 +24,6 @@ use std::{
     net::SocketAddr,
     num::NonZero,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use tokenry_service::{DatabaseUrl, IpList, StoreSettings};
@@ -64,8 +63,6 @@ pub(crate) struct Rates {
 pub(crate) struct Server {
     /// Proxies whose forwarded headers count. Unlike elsewhere the empty list is nobody, not everybody.
     pub(crate) trusted_proxies: IpList,
-    /// How old the state may be that decides about a token.
-    pub(crate) max_staleness: Duration,
     /// Threads that answer; `None` is one for each core.
     pub(crate) workers: Option<NonZero<usize>>,
 }

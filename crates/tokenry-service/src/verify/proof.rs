@@ -35,6 +35,11 @@ pub(super) enum Proven {
 }
 
 impl Tokenry {
+    /// Whether this secret was proven to be the stored one before; `false` may be either.
+    pub(super) fn was_proven(&self, plain: &PlainToken, stored: &Credential) -> bool {
+        self.0.proofs.0.get(&plain.proof(&stored.secret.hash)).is_some()
+    }
+
     /// Whether the presented secret is the stored one. Without a stored one the same work is done against a dummy.
     pub(super) async fn proven(
         &self,

@@ -33,7 +33,6 @@ const BOOTSTRAP_FILE: &str = "tokenry-bootstrap-token";
 pub(crate) fn run(mut settings: Settings, console: &mut Console) -> Result<(), Failure> {
     let (url, listen, workers) = (settings.database_url.clone(), settings.listen, settings.server.workers);
     let http = http_settings(settings.rates, &settings.server);
-    tell_what_has_no_effect(&settings);
     let sources = std::mem::take(&mut settings.key_sources);
     let _feed = feed(&mut settings.service, sources).map_err(no_thread)?;
     let tokenry = start(settings)?;
@@ -70,15 +69,6 @@ fn feed(
         issuers.iter().for_each(|issuer| feed.refresh_soon(issuer));
     }));
     Ok(Some(feed))
-}
-
-/// A setting that somebody relies on must not be silently missing.
-fn tell_what_has_no_effect(settings: &Settings) {
-    if !settings.server.max_staleness.is_zero() {
-        tracing::warn!(
-            "server.max_staleness has no effect: this version reads the database for every verification"
-        );
-    }
 }
 
 /// What every worker decides alike; the limits count together.

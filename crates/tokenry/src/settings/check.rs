@@ -44,6 +44,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
             policy: policy?,
             catalog: catalog?,
             retention: convert::days(from.integer(&key::DEAD_TOKENS_DAYS)?),
+            max_staleness: max_staleness?,
             usage: usage?,
             sign_in: issuers.sign_in,
         },
@@ -54,7 +55,6 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
         },
         server: Server {
             trusted_proxies: trusted_proxies?,
-            max_staleness: max_staleness?,
             workers: NonZero::new(usize::try_from(workers).ok()?),
         },
         log: Log { filter: filter?, requested, format: format? },

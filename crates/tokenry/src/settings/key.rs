@@ -86,7 +86,7 @@ keys! {
     USAGE_DAYS = "usage" "retention_days" Integer(90, CENTURY);
     /// Proxies whose `X-Forwarded-*` headers count, as addresses or networks.
     TRUSTED_PROXIES = "server" "trusted_proxies" List;
-    /// How old the state may be that decides about a token, such as `500ms`; `0s` reads the database each time.
+    /// How old the row may be that lets a token in, such as `500ms`; `0s` reads the database each time.
     MAX_STALENESS = "server" "max_staleness" Text("0s");
     /// Threads that answer requests; 0 is one for each core.
     WORKERS = "server" "workers" Integer(0, 0..=1024);

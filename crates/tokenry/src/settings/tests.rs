@@ -67,10 +67,8 @@ fn the_defaults_are_the_documented_ones() {
     assert!(settings.service.sign_in.is_none() && settings.key_sources.is_empty());
     let rates = Rates { failures_per_minute: NonZero::new(30), management_per_minute: NonZero::new(60) };
     assert_eq!(settings.rates, rates);
-    assert_eq!(
-        settings.server,
-        Server { trusted_proxies: IpList::default(), max_staleness: Duration::ZERO, workers: None }
-    );
+    assert_eq!(settings.service.max_staleness, Duration::ZERO);
+    assert_eq!(settings.server, Server { trusted_proxies: IpList::default(), workers: None });
     assert_eq!(settings.log, Log { filter: "info".to_owned(), requested: false, format: LogFormat::Text });
 }
 

@@ -1,0 +1,139 @@
+//! What an installation with `max_staleness` sees late, and what it never does.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod common;
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use common::{at, issue, operator, service, settings, user, verify, with_secret_of};
+use tokenry_service::{
+    Limits, Policy, Rejection, Rotation, Settings, Switch, TokenChanges, TokenId, Tokenry, UserChanges,
+    VerifyError,
+};
+use tokenry_testkit::{TestDatabase, each_backend};
+
+const BOUND: i64 = 60;
+
+/// A node that may be a minute behind.
+fn behind(db: &TestDatabase) -> Tokenry {
+    let bound = Duration::from_secs(BOUND.unsigned_abs());
+    let store = db.second_store();
+    let limits = Limits { max_live_tokens: None, creations_per_hour: None };
+    let settings = settings(Policy { limits, ..Policy::default() });
+    Tokenry::new(store, Settings { max_staleness: bound, ..settings }).unwrap()
+}
+
+fn is_refused(tokenry: &Tokenry, text: &str, seconds: i64, rejection: Rejection) -> bool {
+    match verify(tokenry, text, seconds) {
+        Ok(_) => false,
+        Err(VerifyError::Rejected(seen)) => {
+            assert_eq!(seen, rejection);
+            true
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn pause(tokenry: &Tokenry, id: TokenId, is_active: bool) {
+    let switch = Some(if is_active { Switch::Active } else { Switch::Inactive });
+    let changes = TokenChanges { switch, ..TokenChanges::default() };
+    tokenry.update(&operator(2), id, changes).unwrap();
+}
+
+each_backend!(what_another_process_changes_is_seen_within_the_bound_and_not_later, |db| {
+    let (node, other) = (behind(db), service(db));
+    let alice = user(&other, "alice", "user");
+    let (token, text) = issue(&other, &alice, &["demo:read"]);
+    verify(&node, &text, 10).unwrap();
+    other.revoke(&operator(11), token.id, None).unwrap();
+    // It is behind, which is what was asked for …
+    assert!(verify(&node, &text, 10 + BOUND - 1).is_ok());
+    // … and not by more than that.
+    assert!(is_refused(&node, &text, 10 + BOUND, Rejection::Revoked));
+    assert!(is_refused(&node, &text, 10 + BOUND + 1, Rejection::Revoked));
+    assert!(is_refused(&other, &text, 11, Rejection::Revoked));
+});
+
+each_backend!(what_this_process_changes_is_seen_at_once, |db| {
+    let node = behind(db);
+    let alice = user(&node, "alice", "user");
+    let (token, text) = issue(&node, &alice, &["demo:read"]);
+    verify(&node, &text, 1).unwrap();
+    pause(&node, token.id, false);
+    assert!(is_refused(&node, &text, 2, Rejection::Inactive));
+    pause(&node, token.id, true);
+    verify(&node, &text, 2).unwrap();
+    node.update_user(&operator(3), alice.id, UserChanges::disabled(true)).unwrap();
+    assert!(is_refused(&node, &text, 3, Rejection::OwnerDisabled));
+    node.update_user(&operator(3), alice.id, UserChanges::disabled(false)).unwrap();
+    verify(&node, &text, 3).unwrap();
+    let rotated = node.rotate(&operator(4), token.id, Rotation::default()).unwrap();
+    assert!(matches!(verify(&node, &text, 4), Err(VerifyError::Rejected(Rejection::Rotated(_)))));
+    let text = rotated.secret.reveal_once();
+    verify(&node, &text, 5).unwrap();
+    node.revoke_user_tokens(&operator(5), alice.id, None).unwrap();
+    assert!(is_refused(&node, &text, 5, Rejection::Revoked));
+});
+
+each_backend!(nobody_is_refused_for_what_is_no_longer_so, |db| {
+    let (node, other) = (behind(db), service(db));
+    let alice = user(&other, "alice", "user");
+    let (token, text) = issue(&other, &alice, &[]);
+    pause(&other, token.id, false);
+    assert!(is_refused(&node, &text, 3, Rejection::Inactive));
+    pause(&other, token.id, true);
+    verify(&node, &text, 3).unwrap();
+});
+
+each_backend!(a_row_of_a_moment_ago_is_judged_by_the_clock_of_now, |db| {
+    let node = behind(db);
+    let alice = user(&node, "alice", "user");
+    let (token, text) = issue(&node, &alice, &[]);
+    let end = token.expires_at.unwrap().seconds() - at(0).seconds();
+    verify(&node, &text, end - 1).unwrap();
+    assert!(is_refused(&node, &text, end, Rejection::Expired));
+    // A clock that was set back makes no row young.
+    let (other, text) = issue(&node, &alice, &[]);
+    verify(&node, &text, 2 * BOUND).unwrap();
+    service(db).revoke(&operator(1), other.id, None).unwrap();
+    assert!(is_refused(&node, &text, 2 * BOUND - 1, Rejection::Revoked));
+});
+
+each_backend!(a_wrong_secret_is_wrong_beside_the_row_of_a_moment_ago, |db| {
+    let node = behind(db);
+    let alice = user(&node, "alice", "user");
+    let (_, right) = issue(&node, &alice, &[]);
+    let (_, other) = issue(&node, &alice, &[]);
+    verify(&node, &right, 1).unwrap();
+    let forged = with_secret_of(&right, &other);
+    assert!(is_refused(&node, &forged, 1, Rejection::Unknown));
+});
+
+each_backend!(no_verification_that_began_after_its_revoke_was_answered_succeeds, |db| {
+    let node = behind(db);
+    let alice = user(&node, "alice", "user");
+    let tokens: Vec<_> = (0..60).map(|_| issue(&node, &alice, &[])).collect();
+    let gone: Vec<_> = tokens.iter().map(|_| AtomicBool::new(false)).collect();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::SeqCst) {
+                    for ((_, text), gone) in tokens.iter().zip(&gone) {
+                        let was_gone = gone.load(Ordering::SeqCst);
+                        let is_let_in = verify(&node, text, 1).is_ok();
+                        assert!(!(was_gone && is_let_in), "let in after its revoke was answered");
+                    }
+                }
+            });
+        }
+        for ((token, _), gone) in tokens.iter().zip(&gone) {
+            node.revoke(&operator(1), token.id, None).unwrap();
+            gone.store(true, Ordering::SeqCst);
+        }
+        is_over.store(true, Ordering::SeqCst);
+    });
+});
