@@ -117,7 +117,7 @@ each_backend!(a_changed_scheme_upgrades_a_hash_at_its_next_use_and_both_keep_wor
     let (token, text) = issue(&service(db), &alice, &[]);
     let stored = |lookup: &str| {
         let lookup = tokenry_service::Lookup::from_stored(lookup.to_owned());
-        let row = db.store().read(|tx| tokenry_store::token::find_credential(tx, &lookup)).unwrap().unwrap();
+        let row = futures_executor::block_on(db.store().credential(&lookup)).unwrap().unwrap();
         row.secret.hash.as_str().to_owned()
     };
     assert!(stored(token.lookup.as_str()).starts_with("$2b$04$"));

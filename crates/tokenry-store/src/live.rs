@@ -58,7 +58,7 @@ impl Store {
     pub async fn credential(&self, lookup: &Lookup) -> Result<Option<Credential>, StoreError> {
         match &self.0.backend {
             #[cfg(feature = "sqlite")]
-            Backend::Sqlite { live, .. } => live.read(|tx| crate::token::find_credential(tx, lookup)),
+            Backend::Sqlite { live, .. } => live.current(lookup),
             #[cfg(feature = "postgres")]
             Backend::Postgres { live, .. } => live.current(lookup).await,
         }
@@ -71,7 +71,7 @@ impl Store {
     pub async fn retired_credential(&self, lookup: &Lookup) -> Result<Option<RetiredCredential>, StoreError> {
         match &self.0.backend {
             #[cfg(feature = "sqlite")]
-            Backend::Sqlite { live, .. } => live.read(|tx| crate::retired::find_credential(tx, lookup)),
+            Backend::Sqlite { live, .. } => live.retired(lookup),
             #[cfg(feature = "postgres")]
             Backend::Postgres { live, .. } => live.retired(lookup).await,
         }

@@ -9,7 +9,7 @@ use crate::{
     error::StoreError,
     live::{Credential, RetiredCredential, StoredSecret},
     macros::on,
-    schema::{personal_access_tokens as tokens, retired_secrets, users},
+    schema::retired_secrets,
     sql_types::{IdValue, InstantValue},
     token::row::{TokenRow, stored_secret},
     user::UserRow,
@@ -107,21 +107,6 @@ pub fn mark_reused(
         .filter(retired_secrets::reused_at.is_null().or(retired_secrets::reused_at.le(InstantValue(since))));
     let noted = retired_secrets::reused_at.eq(instant_value(Some(now)));
     Ok(on!(tx, |c| diesel::update(untold).set(noted).execute(c))? == 1)
-}
-
-/// The retired secret with this public id, its token and its owner.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn find_credential(tx: &mut Tx<'_>, lookup: &Lookup) -> Result<Option<RetiredCredential>, StoreError> {
-    let query = retired_secrets::table
-        .inner_join(tokens::table.inner_join(users::table))
-        .filter(retired_secrets::lookup.eq(lookup.as_str()));
-    let row: Option<RetiredCredentialRow> = on!(tx, |c| query
-        .select((RetiredRow::as_select(), TokenRow::as_select(), UserRow::as_select()))
-        .get_result(c)
-        .optional())?;
-    row.map(credential).transpose()
 }
 
 pub(crate) type RetiredCredentialRow = (RetiredRow, TokenRow, UserRow);

@@ -10,11 +10,11 @@ use diesel::{
     prelude::*,
 };
 use tokenry_domain::{
-    Actor, Horizon, Lookup, Revocation, SecretCheck, SecretHash, Token, TokenId, UnixMillis, UserId,
+    Actor, Horizon, Revocation, SecretCheck, SecretHash, Token, TokenId, UnixMillis, UserId,
 };
 
 pub(crate) use self::filter::is_over;
-use self::row::{CredentialRow, SecretRow, TokenRow};
+use self::row::{SecretRow, TokenRow};
 pub use self::{
     bulk::{Import, insert_many},
     list::list,
@@ -23,11 +23,10 @@ use crate::{
     backend::Tx,
     convert::instant_value,
     error::StoreError,
-    live::{Credential, StoredSecret},
+    live::StoredSecret,
     macros::on,
-    schema::{personal_access_tokens as tokens, users},
+    schema::personal_access_tokens as tokens,
     sql_types::{IdValue, InstantValue},
-    user::UserRow,
 };
 
 /// Adds a token; [`StoreError::Conflict`] when its public id is taken or its owner gone.
@@ -70,19 +69,6 @@ pub fn lock(tx: &mut Tx<'_>, id: TokenId) -> Result<Option<Token>, StoreError> {
         Tx::Postgres(c) => query.select(TokenRow::as_select()).for_update().get_result(&mut **c).optional(),
     }?;
     row.map(Token::try_from).transpose()
-}
-
-/// The token with this public id, its stored secret and its owner.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn find_credential(tx: &mut Tx<'_>, lookup: &Lookup) -> Result<Option<Credential>, StoreError> {
-    let query = tokens::table.inner_join(users::table).filter(tokens::lookup.eq(lookup.as_str()));
-    let row: Option<CredentialRow> = on!(tx, |c| query
-        .select((TokenRow::as_select(), SecretRow::as_select(), UserRow::as_select()))
-        .get_result(c)
-        .optional())?;
-    row.map(row::credential).transpose()
 }
 
 /// The stored secret of a token.

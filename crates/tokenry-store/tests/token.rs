@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use futures_executor::block_on;
 use tokenry_domain::{
     Actor, Description, Lifetime, Metadata, PageSize, Policy, Reason, Revocation, Risk, ScopeSet,
     SecretCheck, SecretHash, Sort, Status, Token, TokenFilter, TokenId, TokenName, UnixMillis,
@@ -61,7 +62,7 @@ each_backend!(every_attribute_reads_back, |db| {
         .insert();
     assert_eq!(find(db, &token), token);
     let lookup = token.lookup.clone();
-    let credential = db.store().read(|tx| token::find_credential(tx, &lookup)).unwrap().unwrap();
+    let credential = block_on(db.store().credential(&lookup)).unwrap().unwrap();
     assert_eq!(credential.token, token);
     assert_eq!(credential.owner, owner);
     assert_eq!(credential.secret.hash.as_str(), "$none$");

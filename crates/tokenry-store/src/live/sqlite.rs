@@ -9,9 +9,19 @@ use std::{
     },
 };
 
-use diesel::SqliteConnection;
+use diesel::{SqliteConnection, connection::DefaultLoadingMode, prelude::*};
+use tokenry_domain::Lookup;
 
-use crate::{backend::Tx, error::StoreError, pin::PinRequests, pool::Manager};
+use crate::{
+    error::StoreError,
+    live::{Credential, RetiredCredential},
+    pin::PinRequests,
+    pool::Manager,
+    retired::{self, RetiredCredentialRow, RetiredRow},
+    schema::{personal_access_tokens as tokens, retired_secrets, users},
+    token::row::{CredentialRow, SecretRow, TokenRow, credential},
+    user::UserRow,
+};
 
 /// Connections that are opened when they are first used. A thread comes back to the place it used before, so that
 /// workers do not meet; a pool would hand connections around under one lock.
@@ -29,17 +39,25 @@ impl SqliteReader {
         Self { places: (0..places).map(|_| Mutex::default()).collect(), manager, pin }
     }
 
-    /// A read of one statement, at once and on this thread. A connection that fails is thrown away.
-    pub(crate) fn read<T>(
+    pub(crate) fn current(&self, lookup: &Lookup) -> Result<Option<Credential>, StoreError> {
+        self.read(|connection| nearest(connection, lookup))
+    }
+
+    pub(crate) fn retired(&self, lookup: &Lookup) -> Result<Option<RetiredCredential>, StoreError> {
+        self.read(|connection| find_retired(connection, lookup))
+    }
+
+    /// A read at once and on this thread. A connection that fails is thrown away.
+    fn read<T>(
         &self,
-        read: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>,
+        read: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut place = self.place();
         let connection = match &mut *place {
             Some(connection) => connection,
             empty => empty.insert(self.manager.open()?),
         };
-        let result = read(&mut Tx::Sqlite(connection));
+        let result = read(connection);
         if matches!(result, Err(StoreError::Unavailable(_))) {
             *place = None;
         }
@@ -70,6 +88,63 @@ fn emptied<'a>(
     let mut place = poisoned.into_inner();
     *place = None;
     place
+}
+
+/// SECURITY: reads the row at or after this public id, so that an unknown one costs what a known one does, to the row
+/// that is fetched and taken apart. What a neighbour holds is not looked at.
+fn nearest(connection: &mut SqliteConnection, lookup: &Lookup) -> Result<Option<Credential>, StoreError> {
+    let first = tokens::table
+        .inner_join(users::table)
+        .filter(tokens::lookup.ge(lookup.as_str()))
+        .order(tokens::lookup)
+        .select((TokenRow::as_select(), SecretRow::as_select(), UserRow::as_select()))
+        // Without a limit, which SQLite would plan anew for each read; only the first row is stepped to.
+        .load_iter::<CredentialRow, DefaultLoadingMode>(connection)?
+        .next();
+    match first {
+        Some(Ok(row)) => {
+            let is_it = row.0.lookup == lookup.as_str();
+            let found = credential(row);
+            if is_it { found.map(Some) } else { Ok(None) }
+        }
+        // It may be the neighbour that cannot be read.
+        Some(Err(_)) => exact(connection, lookup),
+        None => Ok(None),
+    }
+}
+
+fn exact(connection: &mut SqliteConnection, lookup: &Lookup) -> Result<Option<Credential>, StoreError> {
+    tokens::table
+        .inner_join(users::table)
+        .filter(tokens::lookup.eq(lookup.as_str()))
+        .select((TokenRow::as_select(), SecretRow::as_select(), UserRow::as_select()))
+        .get_result::<CredentialRow>(connection)
+        .optional()?
+        .map(credential)
+        .transpose()
+}
+
+fn find_retired(
+    connection: &mut SqliteConnection,
+    lookup: &Lookup,
+) -> Result<Option<RetiredCredential>, StoreError> {
+    // Nearly all that are asked for are none: the small question first.
+    let is_there = retired_secrets::table
+        .filter(retired_secrets::lookup.eq(lookup.as_str()))
+        .select(retired_secrets::lookup)
+        .get_result::<String>(connection)
+        .optional()?;
+    if is_there.is_none() {
+        return Ok(None);
+    }
+    retired_secrets::table
+        .inner_join(tokens::table.inner_join(users::table))
+        .filter(retired_secrets::lookup.eq(lookup.as_str()))
+        .select((RetiredRow::as_select(), TokenRow::as_select(), UserRow::as_select()))
+        .get_result::<RetiredCredentialRow>(connection)
+        .optional()?
+        .map(retired::credential)
+        .transpose()
 }
 
 /// A number of this thread, handed out one after another.
