@@ -23,6 +23,15 @@ fn totals(store: &Store, user_id: Option<UserId>) -> (u64, u64) {
     store.read(|tx| Ok::<_, StoreError>((total(tx, None)?, total(tx, Some(String::new()))?))).unwrap()
 }
 
+/// Somebody who is at work until this is dropped, also by a panic: the others must not wait for them for ever.
+struct AtWork<'a>(&'a AtomicUsize);
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// Removes what was revoked before `at(100)`, in small units.
 fn purge(store: &Store) -> usize {
     let (mut purged, mut before) = (0, None);
@@ -59,6 +68,7 @@ each_backend!(totals_agree_with_a_count_while_everything_changes_at_once, |db| {
         for (n, tokens) in makers.into_iter().enumerate() {
             let (store, running) = (&stores[n % 2], &running);
             scope.spawn(move || {
+                let _at_work = AtWork(running);
                 for (round, token) in tokens.into_iter().enumerate() {
                     let (id, revoke) = (token.id, round % 3 == 0);
                     store
@@ -81,7 +91,6 @@ each_backend!(totals_agree_with_a_count_while_everything_changes_at_once, |db| {
                         assert!(store.write(move |tx| user::delete(tx, gone)).unwrap());
                     }
                 }
-                running.fetch_sub(1, Ordering::SeqCst);
             });
         }
         let cleaners = stores.each_ref().map(|store| {

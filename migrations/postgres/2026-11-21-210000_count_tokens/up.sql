@@ -20,9 +20,9 @@ $$;
 CREATE FUNCTION count_removed_tokens() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM 1 FROM token_counts WHERE user_id IN (SELECT user_id FROM removed) ORDER BY user_id FOR UPDATE;
-    UPDATE token_counts SET tokens = tokens - gone.tokens
+    UPDATE token_counts AS kept SET tokens = kept.tokens - gone.tokens
     FROM (SELECT user_id, count(*) AS tokens FROM removed GROUP BY user_id) AS gone
-    WHERE token_counts.user_id = gone.user_id;
+    WHERE kept.user_id = gone.user_id;
     DELETE FROM token_counts WHERE user_id IN (SELECT user_id FROM removed) AND tokens = 0;
     RETURN NULL;
 END
