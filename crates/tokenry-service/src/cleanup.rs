@@ -1,8 +1,12 @@
 //! Tell of tokens whose time ran out, and remove those that nobody needs to see any more.
 
 use serde_json::Map;
-use tokenry_domain::{EventKind, Lifetime};
-use tokenry_store::{StoreError, Tx, cleanup, usage};
+use tokenry_domain::{EventKind, Lifetime, TokenId, UnixMillis};
+use tokenry_store::{
+    StoreError, Tx,
+    cleanup::{self, Span},
+    usage,
+};
 
 use crate::{
     audit::Signature, caller::Call, denial::Denial, issue::HOUR, tokenry::Tokenry, user::admin_scope,
@@ -46,47 +50,67 @@ impl Tokenry {
         let mut cleaned = Cleaned { expired: self.tell_expired(call)?, ..Cleaned::default() };
         let kept = |kept: Lifetime| call.now.checked_sub(kept.max(HOUR));
         if let Some(cutoff) = self.0.retention.and_then(kept) {
-            cleaned.purged_tokens = self.purge(move |tx| cleanup::purge_tokens(tx, cutoff, BATCH))?;
+            cleaned.purged_tokens = self.purge_tokens(cutoff)?;
         }
         if let Some(cutoff) = self.0.usage_retention.and_then(kept) {
-            cleaned.purged_uses = self.purge(move |tx| usage::purge(tx, cutoff, BATCH))?;
+            cleaned.purged_uses = self.purge_uses(cutoff)?;
         }
         Ok(cleaned)
     }
 
-    /// Removes batch after batch until one is not full.
-    fn purge(
-        &self,
-        batch: impl Fn(&mut Tx<'_>) -> Result<usize, StoreError> + Copy + Send + 'static,
-    ) -> Result<usize, StoreError> {
-        let mut purged = 0;
-        loop {
-            let removed = self.0.store.write(batch)?;
-            purged += removed;
-            if removed < usize::from(BATCH) {
-                return Ok(purged);
-            }
-        }
-    }
-
     fn tell_expired(&self, call: &Call) -> Result<usize, CleanupError> {
         let horizon = self.0.policy.horizon(call.now);
-        let mut told = 0;
-        loop {
+        let tell = |ids: Vec<TokenId>| {
             let (signature, caller) = (Signature::of(call), call.caller.clone());
-            let batch = self.0.store.write(move |tx| {
+            self.0.store.write(move |tx| {
                 if !caller.still_entitled(tx, &horizon)? {
                     return Err(Denial::NoLongerEntitled.into());
                 }
-                let expired = cleanup::take_expired(tx, &horizon, BATCH)?;
+                let expired = cleanup::take_expired(tx, &horizon, &ids)?;
                 for (token, owner) in &expired {
                     signature.record(tx, EventKind::TokenExpired, *owner, Some(*token), Map::new())?;
                 }
                 Ok::<_, CleanupError>(expired.len())
+            })
+        };
+        // Whoever is not entitled any more is refused also when there is nothing to tell.
+        tell(Vec::new())?;
+        self.walk(|tx, span| cleanup::find_expired(tx, &horizon, span), tell)
+    }
+
+    fn purge_tokens(&self, cutoff: UnixMillis) -> Result<usize, CleanupError> {
+        let purge =
+            |ids: Vec<TokenId>| Ok(self.0.store.write(move |tx| cleanup::purge_tokens(tx, cutoff, &ids))?);
+        self.walk(|tx, span| cleanup::find_dead(tx, cutoff, span), purge)
+    }
+
+    /// Goes once through all tokens and hands what `find` finds to `act`, batch by batch; the sum of what it answers.
+    fn walk(
+        &self,
+        find: impl Fn(&mut Tx<'_>, Span) -> Result<Vec<TokenId>, StoreError>,
+        act: impl Fn(Vec<TokenId>) -> Result<usize, CleanupError>,
+    ) -> Result<usize, CleanupError> {
+        let (mut done, mut before) = (0, None);
+        loop {
+            let found = self.0.store.read(|tx| match cleanup::next_span(tx, before)? {
+                Some(span) => Ok::<_, StoreError>(Some((span, find(tx, span)?))),
+                None => Ok(None),
             })?;
-            told += batch;
-            if batch < usize::from(BATCH) {
-                return Ok(told);
+            let Some((span, ids)) = found else { return Ok(done) };
+            for batch in ids.chunks(BATCH.into()) {
+                done += act(batch.to_vec())?;
+            }
+            before = Some(span);
+        }
+    }
+
+    fn purge_uses(&self, cutoff: UnixMillis) -> Result<usize, CleanupError> {
+        let mut purged = 0;
+        loop {
+            let removed = self.0.store.write(move |tx| usage::purge(tx, cutoff, BATCH))?;
+            purged += removed;
+            if removed < usize::from(BATCH) {
+                return Ok(purged);
             }
         }
     }

@@ -1,13 +1,14 @@
 //! Keyset pages: the conditions and orders that let a list go on where it stopped, ties decided by id.
 
-/// Rows behind a position in a column that is never NULL.
+/// Rows behind a position in a column that is never NULL. The first condition is
+/// where an index begins; an `OR` alone does not tell it.
 macro_rules! after {
     ($query:expr, $column:expr, $value:expr, $id_column:expr, $id:expr, $descending:expr) => {{
         let value = $value;
         if $descending {
-            $query.filter($column.lt(value.clone()).or($column.eq(value).and($id_column.lt($id))))
+            $query.filter($column.le(value.clone())).filter($column.lt(value).or($id_column.lt($id)))
         } else {
-            $query.filter($column.gt(value.clone()).or($column.eq(value).and($id_column.gt($id))))
+            $query.filter($column.ge(value.clone())).filter($column.gt(value).or($id_column.gt($id)))
         }
     }};
 }

@@ -51,6 +51,17 @@ diesel::table! {
     }
 }
 
+// Kept by triggers.
+diesel::table! {
+    use crate::sql_types::Id;
+    use diesel::sql_types::BigInt;
+
+    token_counts (user_id) {
+        user_id -> Id,
+        tokens -> BigInt,
+    }
+}
+
 diesel::table! {
     use crate::sql_types::{Id, Instant};
     use diesel::sql_types::{Binary, Nullable, Text};

@@ -1,6 +1,10 @@
 //! Pages of tokens: filters, orders and keyset positions.
 
-use diesel::{dsl::count_star, prelude::*};
+use diesel::{
+    dsl::{count_star, sql},
+    prelude::*,
+    sql_types::BigInt,
+};
 use tokenry_domain::{
     Horizon, Page, PageSize, Sort, SortKey, Token, TokenFilter,
     query::{Position, PositionKey},
@@ -13,7 +17,7 @@ use crate::{
     filter::Dialect,
     macros::on,
     page::{after, after_nullable, ordered_nullable},
-    schema::{personal_access_tokens as tokens, users},
+    schema::{personal_access_tokens as tokens, token_counts, users},
     sql_types::{IdValue, InstantValue},
 };
 
@@ -83,11 +87,30 @@ pub fn list(
         };
         query.limit(i64::from(size.get()) + 1).load(c)
     })?;
-    let total: i64 = on!(tx, |c| filtered!(Db, filter, dialect, horizon).select(count_star()).get_result(c))?;
+    let total = total(tx, filter, horizon)?;
 
     let more = rows.len() > usize::from(size.get());
     rows.truncate(size.get().into());
     let items = rows.into_iter().map(Token::try_from).collect::<Result<Vec<_>, _>>()?;
     let next = items.last().filter(|_| more).map(|token| Position::of(token, sort));
-    Ok(Page { items, next, total: u64::try_from(total).unwrap_or(0) })
+    Ok(Page { items, next, total })
+}
+
+/// How many tokens `filter` lets through. All tokens of a user or of everybody are not counted but looked up: lists are
+/// read far more often than they change, and most have no other condition.
+fn total(tx: &mut Tx<'_>, filter: &TokenFilter, horizon: &Horizon) -> Result<u64, StoreError> {
+    let all = TokenFilter { user_id: filter.user_id, ..TokenFilter::default() };
+    let total: i64 = if *filter == all {
+        on!(tx, |c| {
+            let mut kept = token_counts::table.into_boxed::<Db>();
+            if let Some(id) = filter.user_id {
+                kept = kept.filter(token_counts::user_id.eq(IdValue(id.uuid())));
+            }
+            kept.select(sql::<BigInt>("CAST(COALESCE(SUM(tokens), 0) AS BIGINT)")).get_result(c)
+        })?
+    } else {
+        let dialect = Dialect::of(tx);
+        on!(tx, |c| filtered!(Db, filter, dialect, horizon).select(count_star()).get_result(c))?
+    };
+    Ok(u64::try_from(total).unwrap_or(0))
 }
