@@ -1,10 +1,18 @@
 //! Whether the process runs and can do its work.
 
-use actix_web::web::{Data, Json};
+use std::time::Duration;
+
+use actix_web::{
+    rt::time::timeout,
+    web::{Data, Json},
+};
 use tokenry_service::Tokenry;
 
 use super::blocking;
 use crate::{error::ApiError, problem::Problem, wire::Health};
+
+/// How long a database may take that is still called ready.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The process runs. It says nothing about the database.
 #[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, body = Health)))]
@@ -18,7 +26,9 @@ pub(crate) async fn show_health() -> Json<Health> {
     (status = 503, description = "Not ready; try again later.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_readiness(tokenry: Data<Tokenry>) -> Result<Json<Health>, ApiError> {
-    let is_ready = blocking(move || tokenry.store().is_ready()).await?;
+    let asked = blocking(move || tokenry.store().is_ready());
+    let silent = |_| ApiError::unavailable("the database does not answer", 2);
+    let is_ready = timeout(PATIENCE, asked).await.map_err(silent)??;
     if is_ready {
         Ok(Json(Health { status: "ready" }))
     } else {

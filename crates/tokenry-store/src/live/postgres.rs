@@ -1,15 +1,19 @@
-//! The batched reader of PostgreSQL: one thread and connection that reads whatever waits in few statements.
+//! The live reader of PostgreSQL: one thread and connection that reads whatever waits in few statements.
+
+mod reader;
+mod watch;
 
 use std::{
-    collections::HashMap,
     sync::{
-        Mutex,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::AtomicUsize,
+        mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
-use diesel::{PgConnection, prelude::*};
+use diesel::PgConnection;
 use futures_channel::oneshot;
 use tokenry_domain::Lookup;
 
@@ -17,21 +21,41 @@ use crate::{
     error::StoreError,
     live::{Credential, RetiredCredential},
     pool::Manager,
-    retired::{self, RetiredCredentialRow, RetiredRow},
-    schema::{personal_access_tokens as tokens, retired_secrets, users},
-    token::row::{CredentialRow, SecretRow, TokenRow, credential},
-    user::UserRow,
+    retired::{self, RetiredCredentialRow},
+    token::row::{CredentialRow, credential},
 };
 
 /// How many reads may wait; more are refused as unavailable.
 const QUEUE: usize = 4096;
-/// How many reads share one statement at most.
-const BATCH: usize = 256;
+/// How often, and with which pause, the end looks whether the thread has ended. One that hangs is left behind.
+const LAST_LOOKS: usize = 200;
+const LAST_PAUSE: Duration = Duration::from_millis(10);
 
+/// Reads for many at once. Whatever becomes of the database, each read is answered within seconds.
 pub(crate) struct BatchReader {
-    // Behind a lock because dropping it stops the thread, and that takes it out.
     queue: Option<SyncSender<Waiting>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    shared: Arc<Shared>,
+    watch: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+/// What the reading thread, whoever watches it and the thread that may take its place have in common.
+struct Shared {
+    manager: Manager<PgConnection>,
+    waiting: Mutex<Receiver<Waiting>>,
+    in_flight: Mutex<InFlight>,
+    reader: Mutex<Option<JoinHandle<()>>>,
+    /// Threads that were replaced and still hang.
+    lost: AtomicUsize,
+}
+
+/// The batch that the database is asked for at this moment.
+#[derive(Default)]
+struct InFlight {
+    /// Which thread may read; one that was replaced finds another number here.
+    generation: u64,
+    /// Counts batches.
+    batch: u64,
+    reads: Vec<Waiting>,
 }
 
 /// A read that waits, and where its answer goes.
@@ -51,12 +75,18 @@ impl BatchReader {
     pub(crate) fn start(manager: Manager<PgConnection>) -> Result<Self, StoreError> {
         let connection = manager.open()?;
         let (queue, waiting) = sync_channel(QUEUE);
-        let mut reader = Reader { manager, connection: Some(connection) };
-        let thread = std::thread::Builder::new()
-            .name("tokenry-reader".to_owned())
-            .spawn(move || reader.serve(&waiting))
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self { queue: Some(queue), thread: Mutex::new(Some(thread)) })
+        let shared = Arc::new(Shared {
+            manager,
+            waiting: Mutex::new(waiting),
+            in_flight: Mutex::default(),
+            reader: Mutex::default(),
+            lost: AtomicUsize::new(0),
+        });
+        reader::start(&shared, 0, Some(connection))?;
+        let (stop, stopped) = channel();
+        let watched = shared.clone();
+        let watch = thread("tokenry-watch", move || watch::run(&watched, &stopped))?;
+        Ok(Self { queue: Some(queue), shared, watch: Some((stop, watch)) })
     }
 
     pub(crate) async fn current(&self, lookup: &Lookup) -> Answer<Credential> {
@@ -83,8 +113,27 @@ impl BatchReader {
 impl Drop for BatchReader {
     fn drop(&mut self) {
         drop(self.queue.take());
-        if let Some(thread) = self.thread.lock().ok().and_then(|mut thread| thread.take()) {
-            let _ = thread.join();
+        if let Some((stop, watch)) = self.watch.take() {
+            drop(stop);
+            let _ = watch.join();
+        }
+        let Some(reader) = locked(&self.shared.reader).take() else { return };
+        for _ in 0..LAST_LOOKS {
+            if reader.is_finished() {
+                let _ = reader.join();
+                return;
+            }
+            std::thread::sleep(LAST_PAUSE);
+        }
+    }
+}
+
+impl Waiting {
+    fn refuse(self, why: &StoreError) {
+        // Whoever asked may have gone away.
+        match self {
+            Self::Current(read) => drop(read.answer.send(Err(why.clone()))),
+            Self::Retired(read) => drop(read.answer.send(Err(why.clone()))),
         }
     }
 }
@@ -93,110 +142,14 @@ fn stopped() -> StoreError {
     StoreError::Unavailable("the reader has stopped".to_owned())
 }
 
-struct Reader {
-    manager: Manager<PgConnection>,
-    connection: Option<PgConnection>,
+fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map_err(|error| StoreError::Unavailable(error.to_string()))
 }
 
-/// Rows by the public id that they were found by.
-type Found<Row> = HashMap<String, Row>;
-type Select<Row> = fn(&mut PgConnection, &[&str]) -> Result<Found<Row>, StoreError>;
-
-impl Reader {
-    fn serve(&mut self, waiting: &Receiver<Waiting>) {
-        while let Ok(first) = waiting.recv() {
-            // Whoever is about to ask joins this batch; when nobody runs, this is no delay.
-            std::thread::yield_now();
-            let (mut current, mut retired) = (Vec::new(), Vec::new());
-            for read in std::iter::once(first).chain(waiting.try_iter().take(BATCH - 1)) {
-                match read {
-                    Waiting::Current(read) => current.push(read),
-                    Waiting::Retired(read) => retired.push(read),
-                }
-            }
-            self.answer(current, select_current);
-            self.answer(retired, select_retired);
-        }
-    }
-
-    fn answer<Row: Clone>(&mut self, mut batch: Vec<Read<Row>>, select: Select<Row>) {
-        if batch.is_empty() {
-            return;
-        }
-        // Several requests with one token may share a batch; side by side the last of them is given the row itself.
-        batch.sort_unstable_by(|a, b| a.lookup.cmp(&b.lookup));
-        let mut lookups: Vec<&str> = batch.iter().map(|read| read.lookup.as_str()).collect();
-        lookups.dedup();
-        match self.read(&lookups, select) {
-            Ok(mut found) => {
-                let mut batch = batch.into_iter().peekable();
-                while let Some(Read { lookup, answer }) = batch.next() {
-                    let is_last = batch.peek().is_none_or(|next| next.lookup != lookup);
-                    let row = match is_last {
-                        true => found.remove(lookup.as_str()),
-                        false => found.get(lookup.as_str()).cloned(),
-                    };
-                    let _ = answer.send(Ok(row));
-                }
-            }
-            // One row that cannot be read must not refuse the others.
-            Err(StoreError::Corrupt(_)) if batch.len() > 1 => {
-                for Read { lookup, answer } in batch {
-                    let found = self.read(&[lookup.as_str()], select);
-                    let _ = answer.send(found.map(|mut found| found.remove(lookup.as_str())));
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, reads = batch.len(), "a batch of reads failed");
-                for Read { answer, .. } in batch {
-                    let _ = answer.send(Err(error.clone()));
-                }
-            }
-        }
-    }
-
-    /// Reads a batch. A connection that died while it was idle is replaced once, and only a failure on a fresh one
-    /// is an answer; reading twice does no harm.
-    fn read<Row>(&mut self, lookups: &[&str], select: Select<Row>) -> Result<Found<Row>, StoreError> {
-        if let Some(connection) = &mut self.connection {
-            match select(connection, lookups) {
-                Ok(found) => return Ok(found),
-                Err(error @ StoreError::Corrupt(_)) => return Err(error),
-                Err(error) => {
-                    tracing::warn!(%error, "the reader's connection failed and is replaced");
-                    self.connection = None;
-                }
-            }
-        }
-        let mut connection = self.manager.open()?;
-        let found = select(&mut connection, lookups);
-        if !matches!(found, Err(StoreError::Unavailable(_))) {
-            self.connection = Some(connection);
-        }
-        found
-    }
-}
-
-fn select_current(
-    connection: &mut PgConnection,
-    lookups: &[&str],
-) -> Result<Found<CredentialRow>, StoreError> {
-    let rows: Vec<CredentialRow> = tokens::table
-        .inner_join(users::table)
-        .filter(tokens::lookup.eq_any(lookups))
-        .select((TokenRow::as_select(), SecretRow::as_select(), UserRow::as_select()))
-        .load(connection)?;
-    Ok(rows.into_iter().map(|row| (row.0.lookup.clone(), row)).collect())
-}
-
-fn select_retired(
-    connection: &mut PgConnection,
-    lookups: &[&str],
-) -> Result<Found<RetiredCredentialRow>, StoreError> {
-    let rows: Vec<RetiredCredentialRow> = retired_secrets::table
-        .inner_join(tokens::table.inner_join(users::table))
-        .filter(retired_secrets::lookup.eq_any(lookups))
-        .select((RetiredRow::as_select(), TokenRow::as_select(), UserRow::as_select()))
-        .load(connection)?;
-    Ok(rows.into_iter().map(|row| (row.0.lookup.clone(), row)).collect())
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds one of these.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -70,12 +70,12 @@ impl SqliteReader {
         let (before, after) = self.places.split_at(own);
         let free = after.iter().chain(before).find_map(|place| match place.try_lock() {
             Ok(place) => Some(place),
-            Err(TryLockError::Poisoned(poisoned)) => Some(emptied(poisoned)),
+            Err(TryLockError::Poisoned(poisoned)) => Some(emptied(place, poisoned)),
             Err(TryLockError::WouldBlock) => None,
         });
         // More threads than places: wait for the own one.
         free.unwrap_or_else(|| match after {
-            [own, ..] => own.lock().unwrap_or_else(emptied),
+            [own, ..] => own.lock().unwrap_or_else(|poisoned| emptied(own, poisoned)),
             [] => unreachable!("a remainder is less than the length"),
         })
     }
@@ -83,10 +83,12 @@ impl SqliteReader {
 
 /// A connection that a panic left behind is not used.
 fn emptied<'a>(
+    own: &Mutex<Option<SqliteConnection>>,
     poisoned: PoisonError<MutexGuard<'a, Option<SqliteConnection>>>,
 ) -> MutexGuard<'a, Option<SqliteConnection>> {
     let mut place = poisoned.into_inner();
     *place = None;
+    own.clear_poison();
     place
 }
 

@@ -1,0 +1,190 @@
+//! The thread that reads.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+};
+
+use diesel::{PgConnection, prelude::*};
+
+use super::{Answer, Read, Shared, Waiting, locked, thread};
+use crate::{
+    error::StoreError,
+    retired::{RetiredCredentialRow, RetiredRow},
+    schema::{personal_access_tokens as tokens, retired_secrets, users},
+    token::row::{CredentialRow, SecretRow, TokenRow},
+    user::UserRow,
+};
+
+/// How many reads share one statement at most.
+const BATCH: usize = 256;
+
+/// Starts the thread with this number, and remembers it.
+pub(super) fn start(
+    shared: &Arc<Shared>,
+    generation: u64,
+    connection: Option<PgConnection>,
+) -> Result<(), StoreError> {
+    let mut reader = Reader { shared: shared.clone(), generation, connection };
+    let started = thread("tokenry-reader", move || reader.serve())?;
+    *locked(&shared.reader) = Some(started);
+    Ok(())
+}
+
+struct Reader {
+    shared: Arc<Shared>,
+    generation: u64,
+    connection: Option<PgConnection>,
+}
+
+/// Rows by the public id that they were found by, or why there are none.
+type Found<Row> = Result<HashMap<String, Result<Row, StoreError>>, StoreError>;
+type Select<Row> = fn(&mut PgConnection, &[&str]) -> Result<Vec<(String, Row)>, StoreError>;
+
+impl Reader {
+    fn serve(&mut self) {
+        while let Some(batch) = self.wait() {
+            let (current, retired) = lookups(&batch);
+            let shared = self.shared.clone();
+            {
+                let mut in_flight = locked(&shared.in_flight);
+                in_flight.batch += 1;
+                in_flight.reads = batch;
+            }
+            let mut current = self.find(&current, select_current);
+            let mut retired = self.find(&retired, select_retired);
+            let batch = {
+                let mut in_flight = locked(&shared.in_flight);
+                if in_flight.generation != self.generation {
+                    // It took so long that another thread reads now, and this batch was refused.
+                    shared.lost.fetch_sub(1, Ordering::Relaxed);
+                    return;
+                }
+                std::mem::take(&mut in_flight.reads)
+            };
+            let mut batch = batch.into_iter().peekable();
+            while let Some(read) = batch.next() {
+                // Several requests with one token may share a batch; the last of them is given the row itself.
+                let is_last = batch.peek().is_none_or(|next| next.question() != read.question());
+                match read {
+                    Waiting::Current(read) => answer(&mut current, read, is_last),
+                    Waiting::Retired(read) => answer(&mut retired, read, is_last),
+                }
+            }
+        }
+    }
+
+    /// Whatever waits, as soon as something does; none at the end.
+    fn wait(&self) -> Option<Vec<Waiting>> {
+        let waiting = locked(&self.shared.waiting);
+        let first = waiting.recv().ok()?;
+        // Whoever is about to ask joins this batch; when nobody runs, this is no delay.
+        std::thread::yield_now();
+        let mut batch: Vec<_> = std::iter::once(first).chain(waiting.try_iter().take(BATCH - 1)).collect();
+        batch.sort_unstable_by(|a, b| a.question().cmp(&b.question()));
+        Some(batch)
+    }
+
+    fn find<Row>(&mut self, lookups: &[String], select: Select<Row>) -> Found<Row> {
+        if lookups.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let all: Vec<&str> = lookups.iter().map(String::as_str).collect();
+        let found = match self.read(&all, select) {
+            Ok(rows) => Ok(rows.into_iter().map(|(lookup, row)| (lookup, Ok(row))).collect()),
+            // One row that cannot be read must not refuse the others.
+            Err(StoreError::Corrupt(_)) => all
+                .iter()
+                .filter_map(|lookup| match self.read(&[lookup], select) {
+                    Ok(rows) => rows.into_iter().next().map(|(lookup, row)| Ok((lookup, Ok(row)))),
+                    Err(error @ StoreError::Corrupt(_)) => Some(Ok(((*lookup).to_owned(), Err(error)))),
+                    Err(error) => Some(Err(error)),
+                })
+                .collect(),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &found {
+            tracing::error!(%error, reads = lookups.len(), "a batch of reads failed");
+        }
+        found
+    }
+
+    /// Reads a batch. A connection that died while it was idle is replaced once, and only a failure on a fresh one
+    /// is an answer; reading twice does no harm.
+    fn read<Row>(&mut self, lookups: &[&str], select: Select<Row>) -> Result<Vec<(String, Row)>, StoreError> {
+        if let Some(connection) = &mut self.connection {
+            match select(connection, lookups) {
+                Ok(found) => return Ok(found),
+                Err(error @ StoreError::Corrupt(_)) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, "the reader's connection failed and is replaced");
+                    self.connection = None;
+                }
+            }
+        }
+        let mut connection = self.shared.manager.open()?;
+        let found = select(&mut connection, lookups);
+        if !matches!(found, Err(StoreError::Unavailable(_))) {
+            self.connection = Some(connection);
+        }
+        found
+    }
+}
+
+impl Waiting {
+    /// What it asks for; in a batch that is sorted by it, equal questions are side by side.
+    fn question(&self) -> (bool, &str) {
+        match self {
+            Self::Current(read) => (false, read.lookup.as_str()),
+            Self::Retired(read) => (true, read.lookup.as_str()),
+        }
+    }
+}
+
+/// What a sorted batch asks for, each once: current and retired.
+fn lookups(batch: &[Waiting]) -> (Vec<String>, Vec<String>) {
+    let (mut current, mut retired) = (Vec::new(), Vec::new());
+    for read in batch {
+        match read {
+            Waiting::Current(read) => current.push(read.lookup.as_str().to_owned()),
+            Waiting::Retired(read) => retired.push(read.lookup.as_str().to_owned()),
+        }
+    }
+    current.dedup();
+    retired.dedup();
+    (current, retired)
+}
+
+fn answer<Row: Clone>(found: &mut Found<Row>, Read { lookup, answer }: Read<Row>, is_last: bool) {
+    let row: Answer<Row> = match found {
+        Ok(rows) if is_last => rows.remove(lookup.as_str()).transpose(),
+        Ok(rows) => rows.get(lookup.as_str()).cloned().transpose(),
+        Err(error) => Err(error.clone()),
+    };
+    // Whoever asked may have gone away.
+    let _ = answer.send(row);
+}
+
+fn select_current(
+    connection: &mut PgConnection,
+    lookups: &[&str],
+) -> Result<Vec<(String, CredentialRow)>, StoreError> {
+    let rows: Vec<CredentialRow> = tokens::table
+        .inner_join(users::table)
+        .filter(tokens::lookup.eq_any(lookups))
+        .select((TokenRow::as_select(), SecretRow::as_select(), UserRow::as_select()))
+        .load(connection)?;
+    Ok(rows.into_iter().map(|row| (row.0.lookup.clone(), row)).collect())
+}
+
+fn select_retired(
+    connection: &mut PgConnection,
+    lookups: &[&str],
+) -> Result<Vec<(String, RetiredCredentialRow)>, StoreError> {
+    let rows: Vec<RetiredCredentialRow> = retired_secrets::table
+        .inner_join(tokens::table.inner_join(users::table))
+        .filter(retired_secrets::lookup.eq_any(lookups))
+        .select((RetiredRow::as_select(), TokenRow::as_select(), UserRow::as_select()))
+        .load(connection)?;
+    Ok(rows.into_iter().map(|row| (row.0.lookup.clone(), row)).collect())
+}
