@@ -68,7 +68,7 @@ pub struct RoleDefinition {
 pub struct RouteDefinition {
     /// The pattern; see [`RouteMap`].
     pub path: String,
-    /// The methods it is about; none is all.
+    /// The methods it is about; none is all, and GET is HEAD too.
     pub methods: Vec<String>,
     /// What is accessed there.
     pub resource: Option<String>,

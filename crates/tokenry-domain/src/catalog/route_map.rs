@@ -14,7 +14,7 @@ pub struct RouteMap(Vec<Rule>);
 struct Rule {
     pattern: String,
     segments: Vec<Segment>,
-    /// None is any.
+    /// None is any; GET is HEAD too.
     methods: Vec<String>,
     needs: Needs,
 }
@@ -99,7 +99,7 @@ impl RouteMap {
 
 impl Rule {
     fn fits(&self, method: &str, path: &CanonicalPath) -> bool {
-        if !self.methods.is_empty() && !self.methods.iter().any(|known| known == method) {
+        if !self.methods.is_empty() && !self.names(method) {
             return false;
         }
         let mut path = path.segments();
@@ -112,6 +112,11 @@ impl Rule {
             }
         }
         path.next().is_none()
+    }
+
+    /// HEAD runs the code of GET in most frameworks: it must not slip past a rule for GET to a laxer one below.
+    fn names(&self, method: &str) -> bool {
+        self.methods.iter().any(|known| known == method || (known == "GET" && method == "HEAD"))
     }
 }
 

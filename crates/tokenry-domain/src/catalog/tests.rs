@@ -268,6 +268,33 @@ fn the_first_rule_that_fits_a_route_decides() {
 }
 
 #[test]
+fn a_rule_for_get_decides_for_head_too() {
+    let mut definition = closed();
+    let rule = |methods: &[&str], level: &str| RouteDefinition {
+        path: "/repos/**".to_owned(),
+        methods: methods.iter().map(|&method| method.to_owned()).collect(),
+        resource: Some("repos".to_owned()),
+        level: Some(level.to_owned()),
+        ..Default::default()
+    };
+    for (first, method, level) in [
+        (&["GET"][..], "HEAD", "write"),
+        (&["POST", "GET"], "HEAD", "write"),
+        (&["GET"], "GET", "write"),
+        (&["GET"], "OPTIONS", "read"),
+        (&["HEAD"], "HEAD", "write"),
+        (&["HEAD"], "GET", "read"),
+        (&["POST"], "HEAD", "read"),
+    ] {
+        definition.routes = vec![rule(first, "write"), rule(&[], "read")];
+        let catalog = Catalog::define(&definition).unwrap();
+        let path = CanonicalPath::parse(b"/repos/a").unwrap();
+        let needs = RouteDecision::Needs(format!("repos:{level}").parse().unwrap());
+        assert_eq!(catalog.routes().decide(method, &path), needs, "{first:?} {method}");
+    }
+}
+
+#[test]
 fn every_fault_of_a_definition_is_found_with_its_place() {
     let mut definition = closed();
     definition.levels.push("read".to_owned());

@@ -3,13 +3,17 @@
 use crate::{
     client,
     gateway::Kind,
+    recipes::CLAIMS,
     setup::{Setup, each_proxy},
 };
 
 const IDENTITY: [&str; 5] =
     ["X-Resource-User", "X-Resource-Subject", "X-Resource-Role", "X-Resource-Scopes", "X-Resource-Token-Id"];
 
-/// Every way to write this name with `-` and `_`.
+/// What else than letters, digits, `-` and `_` a name may have.
+const UNUSUAL: &str = ".~!#$%&'+^`|*";
+
+/// Every way to write this name with `-` and `_`, and some with what else a name may have.
 fn spellings(name: &str) -> Vec<String> {
     let mut spellings = vec![String::new()];
     for part in name.split_inclusive('-') {
@@ -22,6 +26,10 @@ fn spellings(name: &str) -> Vec<String> {
     }
     let lower: Vec<_> = spellings.iter().map(|name| name.to_lowercase()).collect();
     spellings.extend(lower);
+    for character in UNUSUAL.chars() {
+        spellings.push(name.replace('-', &character.to_string()));
+        spellings.push(name.replacen('-', &character.to_string(), 1));
+    }
     spellings
 }
 
@@ -71,6 +79,34 @@ each_proxy!(what_the_client_says_was_forwarded_counts_for_nothing, |setup| {
         let received = setup.reached(&setup.ask("GET /demo", &setup.token, &headers));
         assert!(!format!("{received:?}").contains("DELETE"), "{received:?}");
         assert!(!format!("{received:?}").contains("/admin"), "{received:?}");
+    }
+});
+
+each_proxy!(no_claim_of_the_client_reaches_the_application_in_any_spelling, |setup| {
+    let rewritten = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"];
+    for name in CLAIMS.into_iter().chain(rewritten) {
+        for name in spellings(name) {
+            let answer = setup.ask("GET /demo", &setup.token, &[(&name, "forged")]);
+            let received = setup.reached(&answer);
+            assert!(!format!("{received:?}").contains("forged"), "{name}: {received:?}");
+        }
+    }
+});
+
+each_proxy!(an_upgrade_to_h2c_reaches_nobody, |setup| {
+    for connection in ["Upgrade, HTTP2-Settings", "upgrade", "HTTP2-Settings"] {
+        for offers in
+            [&["h2c"][..], &["H2C"], &["h2c", "websocket"], &["websocket", "h2c"], &["websocket, h2c"]]
+        {
+            let connection = format!("close, {connection}");
+            let mut headers = vec![("Connection", connection.as_str()), ("HTTP2-Settings", "AAMAAABk")];
+            headers.extend(offers.iter().map(|&offer| ("Upgrade", offer)));
+            let received = setup.reached(&setup.ask("GET /demo", &setup.token, &headers));
+            let upgrades = received.values("upgrade");
+            assert!(upgrades.iter().all(|&value| value == "websocket"), "{offers:?}: {received:?}");
+            assert!(upgrades.is_empty() || offers.contains(&"websocket"), "{offers:?}: {received:?}");
+            assert!(received.values("http2-settings").is_empty(), "{offers:?}: {received:?}");
+        }
     }
 });
 

@@ -1,6 +1,13 @@
 //! What passes through a proxy, and what does not for reasons that are nobody's attack.
 
-use crate::{client, setup::each_proxy};
+use std::net::TcpListener;
+
+use crate::{
+    client,
+    gateway::Kind,
+    setup::{Setup, each_proxy},
+    upstream::Upstream,
+};
 
 each_proxy!(who_may_reaches_the_application_with_a_name_and_without_the_token, |setup| {
     let received = setup.reached(&setup.ask("GET /demo/caf%C3%A9?x=1&scope=2", &setup.token, &[]));
@@ -61,3 +68,28 @@ each_proxy!(nobody_passes_while_tokenry_is_away, |setup| {
     }
     assert!(upstream.take().is_empty());
 });
+
+#[test]
+fn a_websocket_still_passes_caddy() {
+    let Some(setup) = Setup::new(Kind::Caddy) else { return };
+    let headers =
+        [("Connection", "close, Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")];
+    let received = setup.reached(&setup.ask("GET /demo", &setup.token, &headers));
+    assert_eq!(received.values("upgrade"), ["websocket"]);
+    assert_eq!(received.values("connection"), ["Upgrade"]);
+    setup.stopped(&setup.ask("GET /admin", &setup.token, &headers), &[403]);
+}
+
+#[test]
+fn nobody_passes_or_waits_for_long_while_tokenry_hangs() {
+    for kind in [Kind::Nginx, Kind::Caddy] {
+        // Connections are taken by the system, and nobody answers.
+        let tokenry = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = tokenry.local_addr().expect("an address").to_string();
+        let upstream = Upstream::start();
+        let Some(gateway) = kind.start(&address, &upstream.address, ("", "")) else { continue };
+        let answer = client::send(&gateway.address, "GET /demo", &[("Authorization", "Bearer pat_x")], b"");
+        assert!((500..=599).contains(&answer.status), "{kind:?}: {}", answer.text);
+        assert!(upstream.take().is_empty());
+    }
+}

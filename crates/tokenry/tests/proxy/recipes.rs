@@ -10,17 +10,39 @@ const TRAEFIK: &str = include_str!("../../../../docs/deploy/traefik.yaml");
 const ENVOY: &str = include_str!("../../../../docs/deploy/envoy.yaml");
 const IDENTITY: [&str; 5] =
     ["x-resource-user", "x-resource-subject", "x-resource-role", "x-resource-scopes", "x-resource-token-id"];
-/// What an application might believe about a request.
-const CLAIMS: [&str; 9] = [
+/// What an application might believe about a request, and nobody checked.
+pub(crate) const CLAIMS: [&str; 31] = [
+    "x-forwarded",
     "x-forwarded-method",
     "x-forwarded-uri",
+    "x-forwarded-prefix",
+    "x-forwarded-path",
+    "x-forwarded-port",
+    "x-forwarded-server",
+    "x-forwarded-scheme",
+    "x-forwarded-ssl",
+    "x-forwarded-user",
+    "x-forwarded-groups",
+    "x-forwarded-email",
+    "x-forwarded-preferred-username",
+    "x-forwarded-access-token",
     "x-original-method",
     "x-original-uri",
     "x-original-url",
+    "x-original-path",
+    "x-original-host",
     "x-rewrite-url",
+    "x-http-method",
     "x-http-method-override",
     "x-method-override",
     "forwarded",
+    "x-real-ip",
+    "true-client-ip",
+    "x-client-ip",
+    "client-ip",
+    "remote-user",
+    "x-remote-user",
+    "http2-settings",
 ];
 
 /// The keys that lead to each line of a YAML document, with what the line says; comments are left out.
@@ -51,7 +73,14 @@ fn the_recipe_for_traefik_drops_and_copies_every_identity_header_and_fails_close
     for name in IDENTITY {
         assert!(has(&format!("{forward}/authresponseheaders - {name}")), "{name}");
     }
-    assert!(has(&format!("{forward} authresponseheadersregex: '(?i)^x[-_]resource[-_]'")));
+    assert!(has(&format!("{forward} authresponseheadersregex: '(?i)^x-resource-|[^a-za-z0-9-]'")));
+    let rule = lines.iter().find(|line| line.starts_with("http/routers/app rule: ")).expect("a rule");
+    for part in [
+        r"!headerregexp(`connection`, `(?i)x[-_]|authorization`)",
+        r"!headerregexp(`upgrade`, `[^websocktwebsockt]`)",
+    ] {
+        assert!(rule.contains(&format!(" && {part}")), "{rule}");
+    }
     assert!(has(&format!("{forward} trustforwardheader: false")));
     assert!(has(&format!("{forward} address: http://127.0.0.1:8080/auth/traefik")));
     assert!(has(&format!("{forward}/authrequestheaders - authorization")));
@@ -75,6 +104,8 @@ fn the_recipe_for_envoy_drops_and_copies_every_identity_header_and_fails_closed(
     for name in CLAIMS {
         assert!(ends(&format!("/mutations - remove: {name}")), "{name}");
     }
+    // Without this Envoy upgrades nothing.
+    assert!(!lines.iter().any(|line| line.contains("upgrade_configs")));
     for setting in [
         " failure_mode_allow: false",
         " normalize_path: true",
@@ -151,5 +182,13 @@ fn traefik_and_envoy_get_the_answers_of_the_contract_to_what_they_send() {
             let answer = ask(&backend, method, target, token, source);
             assert_eq!(answer.status, status, "{method} {target} {source}: {}", answer.text);
         }
+    }
+}
+
+#[test]
+fn the_guide_names_every_claim_that_is_kept_out() {
+    let guide = include_str!("../../../../docs/deploy/README.md").to_lowercase();
+    for name in CLAIMS {
+        assert!(guide.contains(&format!("`{name}`")), "{name}");
     }
 }

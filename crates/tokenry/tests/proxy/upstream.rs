@@ -1,10 +1,13 @@
-//! The guarded application: answers 200 to everything and remembers what it was sent.
+//! The guarded application: answers 200 to everything, takes every offer of h2c, and remembers what it was sent.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
 };
+
+const REACHED: &str = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\nreached";
+const UPGRADED: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
@@ -19,7 +22,7 @@ pub(crate) struct Received {
 impl Received {
     /// Every value of this header, whose name may be written in any way that some program reads as the same.
     pub(crate) fn values(&self, name: &str) -> Vec<&str> {
-        let is_it = |known: &str| known.replace('_', "-") == name;
+        let is_it = |known: &str| known.replace(|c: char| !c.is_ascii_alphanumeric(), "-") == name;
         self.headers.iter().filter(|(known, _)| is_it(known)).map(|(_, value)| value.as_str()).collect()
     }
 }
@@ -42,8 +45,9 @@ impl Upstream {
                 std::thread::spawn(move || {
                     // Remembered first, so that whoever has the answer finds the request.
                     if let Some(request) = read(&stream) {
+                        let is_upgrade = request.values("upgrade").iter().any(|value| value.contains("h2c"));
                         log.lock().expect("a whole log").push(request);
-                        answer(stream);
+                        answer(stream, if is_upgrade { UPGRADED } else { REACHED });
                     }
                 });
             }
@@ -82,6 +86,6 @@ fn read(stream: &TcpStream) -> Option<Received> {
     Some(Received { line, headers, body })
 }
 
-fn answer(mut stream: TcpStream) {
-    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\nreached");
+fn answer(mut stream: TcpStream, text: &str) {
+    let _ = stream.write_all(text.as_bytes());
 }
