@@ -14,6 +14,8 @@ use crate::{
 
 /// How many rows one unit of work touches, so that a long cleanup keeps nobody waiting.
 const BATCH: u16 = 200;
+/// How many rows of uses one unit of work removes before their tokens go.
+const DRAINED: u16 = 5000;
 
 /// What a cleanup did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,11 +51,11 @@ impl Tokenry {
         call.caller.require_current(&admin_scope("write"))?;
         let mut cleaned = Cleaned { expired: self.tell_expired(call)?, ..Cleaned::default() };
         let kept = |kept: Lifetime| call.now.checked_sub(kept.max(HOUR));
-        if let Some(cutoff) = self.0.retention.and_then(kept) {
-            cleaned.purged_tokens = self.purge_tokens(cutoff)?;
-        }
         if let Some(cutoff) = self.0.usage_retention.and_then(kept) {
             cleaned.purged_uses = self.purge_uses(cutoff)?;
+        }
+        if let Some(cutoff) = self.0.retention.and_then(kept) {
+            cleaned.purged_tokens = self.purge_tokens(cutoff)?;
         }
         Ok(cleaned)
     }
@@ -79,8 +81,13 @@ impl Tokenry {
     }
 
     fn purge_tokens(&self, cutoff: UnixMillis) -> Result<usize, CleanupError> {
-        let purge =
-            |ids: Vec<TokenId>| Ok(self.0.store.write(move |tx| cleanup::purge_tokens(tx, cutoff, &ids))?);
+        let purge = |ids: Vec<TokenId>| {
+            drain(|| {
+                let going = ids.clone();
+                self.0.store.write(move |tx| cleanup::drain_dead(tx, cutoff, &going, DRAINED))
+            })?;
+            Ok(self.0.store.write(move |tx| cleanup::purge_tokens(tx, cutoff, &ids))?)
+        };
         self.walk(|tx, span| cleanup::find_dead(tx, cutoff, span), purge)
     }
 
@@ -104,6 +111,17 @@ impl Tokenry {
         }
     }
 
+    /// Removes what these tokens were used for, in units so small that nobody waits long for one.
+    pub(crate) fn drain_uses(&self, tokens: &[TokenId]) -> Result<(), StoreError> {
+        for batch in tokens.chunks(BATCH.into()) {
+            drain(|| {
+                let batch = batch.to_vec();
+                self.0.store.write(move |tx| usage::drain(tx, &batch, DRAINED))
+            })?;
+        }
+        Ok(())
+    }
+
     fn purge_uses(&self, cutoff: UnixMillis) -> Result<usize, CleanupError> {
         let mut purged = 0;
         loop {
@@ -114,4 +132,10 @@ impl Tokenry {
             }
         }
     }
+}
+
+/// Repeats a unit that removes uses until it finds too few for another one.
+fn drain(mut unit: impl FnMut() -> Result<usize, StoreError>) -> Result<(), StoreError> {
+    while unit()? >= usize::from(DRAINED) {}
+    Ok(())
 }

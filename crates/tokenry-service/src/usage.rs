@@ -1,6 +1,7 @@
 //! What tokens are used for: noted at once, written behind the answers.
 
 mod counts;
+mod details;
 mod last_used;
 pub mod log;
 mod stripes;

@@ -5,8 +5,12 @@ mod common;
 
 use common::{at, issue, operator, settings, user, verify, with_token};
 use tokenry_service::{
-    Bucket, Combination, FindError, Lifetime, Policy, Settings, Tally, TokenId, Tokenry, UnixMillis,
-    UsageLimit, UsagePage, UsageQuery, UsageSettings, Use, VerifiedToken,
+    Bucket, Combination, Denial, FindError, Lifetime, Policy, Settings, Tally, TokenId, Tokenry, UnixMillis,
+    UsageLimit, UsagePage, UsageQuery, UsageSettings, Use, UserError, VerifiedToken,
+};
+use tokenry_store::{
+    former,
+    usage::{self, UsageFilter},
 };
 use tokenry_testkit::{TestDatabase, each_backend};
 
@@ -244,4 +248,104 @@ each_backend!(switched_off_nothing_is_counted_but_the_last_use_is_known, |db| {
     assert_eq!(usage(&tokenry, used.token().id).total_count, 0);
     assert_eq!(tokenry.find(&operator(6), used.token().id).unwrap().0.last_used_at, Some(at(5)));
     assert!(!tokenry.counts_uses());
+});
+
+/// Many uses of the tokens of one user: how many units of work the writer needs for 5000 rows each, at least.
+fn flood(db: &TestDatabase, tokens: &[TokenId]) -> u64 {
+    const ROWS: i64 = 30_000;
+    let tally = Tally { count: 1, first: at(0), last: at(0) };
+    let of_first = Combination {
+        token_id: tokens[0],
+        start: at(0),
+        method: "GET".into(),
+        route: "/a".into(),
+        status: 200,
+        ip: None,
+        user_agent: "curl/8".into(),
+        seq: 0,
+    };
+    for token_id in tokens {
+        for from in (0..ROWS).step_by(1000) {
+            let rows: Vec<Combination> = (from..from + 1000)
+                .map(|seq| Combination { token_id: *token_id, seq, ..of_first.clone() })
+                .collect();
+            let held = db
+                .store()
+                .write(move |tx| usage::add(tx, &rows.iter().map(|row| (row, tally)).collect::<Vec<_>>()));
+            assert!(held.unwrap().is_empty());
+        }
+    }
+    u64::try_from(tokens.len()).unwrap() * u64::try_from(ROWS).unwrap() / 5000
+}
+
+/// How many uses of a token, alive or gone, the database knows.
+fn rows_of(db: &TestDatabase, token_id: TokenId) -> u64 {
+    let filter = UsageFilter { token_id, from: UnixMillis::MIN, to: None };
+    db.store().read(|tx| usage::total(tx, filter)).unwrap()
+}
+
+each_backend!(uses_go_in_small_units_before_their_user_and_revocations_come_in_between, |db| {
+    let tokenry = Tokenry::new(db.store().clone(), settings(Policy::default())).unwrap();
+    let alice = user(&tokenry, "alice", "user");
+    let issued = [issue(&tokenry, &alice, &[]), issue(&tokenry, &alice, &[])];
+    let ids = issued.each_ref().map(|(token, _)| token.id);
+    let others: Vec<_> =
+        (0..4).map(|n| issue(&tokenry, &user(&tokenry, &format!("bob{n}"), "user"), &[])).collect();
+    let units = flood(db, &ids);
+    let before = db.store().writes();
+    std::thread::scope(|scope| {
+        let deletion = scope.spawn(|| tokenry.delete_user(&operator(10), alice.id));
+        // The user is disabled in the first unit; the deletion goes on behind it.
+        while db.store().writes() == before {
+            std::thread::yield_now();
+        }
+        assert!(issued.iter().all(|(_, text)| verify(&tokenry, text, 11).is_err()));
+        for (token, _) in &others {
+            assert!(tokenry.revoke(&operator(11), token.id, None).unwrap());
+        }
+        deletion.join().unwrap().unwrap();
+    });
+    let most = u64::try_from(others.len()).unwrap();
+    assert!(db.store().writes() - before >= units + 2, "disabled, drained by 5000 rows at most, deleted");
+    assert!(db.store().writes() - before <= units + 4 + most);
+    assert_eq!(ids.map(|id| rows_of(db, id)), [0, 0]);
+    assert!(matches!(tokenry.delete_user(&operator(12), alice.id), Err(UserError::NotFound)));
+});
+
+each_backend!(uses_go_in_small_units_before_dead_tokens_that_are_purged, |db| {
+    let retention = Some(Lifetime::days(30));
+    let settings = Settings { retention, ..settings(Policy::default()) };
+    let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
+    let alice = user(&tokenry, "alice", "user");
+    let ids = [0; 2].map(|_| issue(&tokenry, &alice, &[]).0.id);
+    let live = issue(&tokenry, &alice, &[]).0.id;
+    ids.iter().for_each(|id| assert!(tokenry.revoke(&operator(1), *id, None).unwrap()));
+    let units = flood(db, &ids);
+    flood(db, &[live]);
+    let before = db.store().writes();
+    assert_eq!(tokenry.cleanup(&operator(31 * 86_400)).unwrap().purged_tokens, 2);
+    assert!(db.store().writes() - before > units + 2, "drained by 5000 rows at most, purged");
+    assert_eq!(ids.map(|id| rows_of(db, id)), [0, 0]);
+    assert_eq!(rows_of(db, live), 30_000, "only what is dead");
+});
+
+each_backend!(what_a_drain_meets_is_bounded_and_nobody_elses, |db| {
+    let tokenry = node(db, 60);
+    let ids = ["alice", "bob", "carol"].map(|name| token(&tokenry, name).token().id);
+    flood(db, &ids);
+    let drain = |limit| db.store().write(move |tx| usage::drain(tx, &ids[..2], limit)).unwrap();
+    assert_eq!([drain(5000), drain(40_000), drain(40_000), drain(5)], [5000, 40_000, 15_000, 0]);
+    assert_eq!(ids.map(|id| rows_of(db, id)), [0, 0, 30_000]);
+});
+
+each_backend!(a_user_who_deletes_themselves_is_gone_and_comes_back_as_before, |db| {
+    let tokenry = node(db, 60);
+    let (root, boss) = (user(&tokenry, "root", "admin"), user(&tokenry, "boss", "admin"));
+    let (_, text) = issue(&tokenry, &root, &["*"]);
+    let call = with_token(&tokenry, &text, 1);
+    tokenry.delete_user(&call, root.id).unwrap();
+    let again = tokenry.delete_user(&call, boss.id);
+    assert!(matches!(again, Err(UserError::Denied(Denial::NoLongerEntitled))));
+    let gone = db.store().read(|tx| former::find(tx, &root.subject)).unwrap().unwrap();
+    assert!(!gone.was_disabled, "what a deletion does on its way is not what was decided about them");
 });

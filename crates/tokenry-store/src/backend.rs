@@ -197,7 +197,7 @@ fn sqlite_file(path: &std::path::Path) -> Result<String, StoreError> {
 fn prepare_sqlite_writer(connection: &mut SqliteConnection) -> diesel::QueryResult<()> {
     connection.batch_execute(
         "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-         PRAGMA trusted_schema = OFF;",
+         PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 67108864;",
     )
 }
 

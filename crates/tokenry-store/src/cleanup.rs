@@ -13,6 +13,7 @@ use crate::{
     schema::personal_access_tokens as tokens,
     sql_types::{IdValue, InstantValue},
     token::is_over,
+    usage,
 };
 
 /// How many tokens one read looks at: milliseconds.
@@ -117,6 +118,24 @@ pub fn find_dead(tx: &mut Tx<'_>, cutoff: UnixMillis, span: Span) -> Result<Vec<
     let cutoff = InstantValue(cutoff);
     let found: Vec<IdValue> = on!(tx, |c| within!(Db, span).filter(is_dead!(cutoff)).load(c))?;
     Ok(token_ids(&found))
+}
+
+/// Removes uses of those of `ids` that were revoked or ran out before `cutoff`, at most `limit` rows, and says how many rows;
+/// fewer than `limit` when [`purge_tokens`] is left next to none.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn drain_dead(
+    tx: &mut Tx<'_>,
+    cutoff: UnixMillis,
+    ids: &[TokenId],
+    limit: u16,
+) -> Result<usize, StoreError> {
+    let cutoff = InstantValue(cutoff);
+    let dead =
+        tokens::table.filter(tokens::id.eq_any(values(ids))).filter(is_dead!(cutoff)).select(tokens::id);
+    let found: Vec<IdValue> = on!(tx, |c| dead.load(c))?;
+    usage::drain(tx, &token_ids(&found), limit)
 }
 
 /// Removes those of `ids` that were revoked or ran out before `cutoff`, with all that belongs to them, and says how many.

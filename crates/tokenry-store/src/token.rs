@@ -189,6 +189,16 @@ pub fn lock_unrevoked(tx: &mut Tx<'_>, user_id: UserId) -> Result<Vec<TokenId>, 
     Ok(ids.into_iter().map(|IdValue(id)| TokenId::from_uuid(id)).collect())
 }
 
+/// The ids of all tokens of a user, dead ones too.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn ids_of(tx: &mut Tx<'_>, user_id: UserId) -> Result<Vec<TokenId>, StoreError> {
+    let own = tokens::table.filter(tokens::user_id.eq(IdValue(user_id.uuid()))).select(tokens::id);
+    let ids: Vec<IdValue> = on!(tx, |c| own.load(c))?;
+    Ok(ids.into_iter().map(|IdValue(id)| TokenId::from_uuid(id)).collect())
+}
+
 /// Ends a token for good if nobody did before; `false` means it was revoked already or is unknown.
 ///
 /// # Errors

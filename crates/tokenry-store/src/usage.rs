@@ -1,5 +1,7 @@
 //! The usage log: what each token was used for, counted.
 
+mod drain;
+
 use std::{collections::HashSet, net::IpAddr};
 
 use diesel::{
@@ -10,6 +12,7 @@ use diesel::{
 };
 use tokenry_domain::{Combination, Tally, TokenId, UnixMillis};
 
+pub use self::drain::drain;
 use crate::{
     backend::Tx,
     convert::{address, corrupt},

@@ -1,7 +1,7 @@
 //! Uses that were counted and wait to be written.
 
 use std::{
-    collections::{HashMap, hash_map::RandomState},
+    collections::hash_map::RandomState,
     hash::BuildHasher,
     net::IpAddr,
     sync::{
@@ -13,25 +13,28 @@ use std::{
 use hashbrown::HashTable;
 use tokenry_domain::{Bucket, Combination, Tally, TokenId, UnixMillis};
 
-use super::{stripes::Stripes, write_behind::Counted};
+use super::{details::Details, stripes::Stripes, write_behind::Counted};
 
 /// How much may wait.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     /// Different combinations; further ones lose their details, and beyond twice as many are not counted at all.
     pub(super) combinations: usize,
-    /// Different combinations of one token in one span of time, on each thread: nobody fills the database by calling
+    /// Different combinations of one token in one span of time, on this node: nobody fills the database by calling
     /// themselves something else each time, or takes the details from others.
-    pub(super) of_a_token: u32,
+    pub(super) of_a_token: usize,
+    /// Spans of tokens that are known, in each stripe; the uses of further tokens have no details.
+    pub(super) spans: usize,
 }
 
-const BOUNDS: Bounds = Bounds { combinations: 100_000, of_a_token: 1000 };
+const BOUNDS: Bounds = Bounds { combinations: 100_000, of_a_token: 50, spans: 25_000 };
 
 pub(super) struct Counts {
     bucket: Bucket,
     bounds: Bounds,
     hasher: RandomState,
     stripes: Stripes<Stripe>,
+    details: Details,
     /// How many combinations all stripes have.
     combinations: AtomicUsize,
     /// The newest span in which anything was counted, in milliseconds since 1970.
@@ -44,8 +47,6 @@ pub(super) struct Counts {
 #[derive(Default)]
 struct Stripe {
     entries: HashTable<Entry>,
-    /// How many combinations each token has in each span.
-    of_tokens: HashMap<(TokenId, UnixMillis), u32>,
 }
 
 /// A combination with its count. One that was written stays as long as its span may go on, with a count of 0, so that
@@ -111,6 +112,7 @@ impl Counts {
             bounds,
             hasher: RandomState::new(),
             stripes: Stripes::default(),
+            details: Details::default(),
             combinations: AtomicUsize::new(0),
             newest: AtomicI64::new(0),
             // Far from the end, and never 0.
@@ -135,11 +137,16 @@ impl Counts {
         let mut stripe = self.stripes.mine();
         if let Some(entry) = stripe.find(hash, key) {
             entry.tally.add(tally);
-        } else if stripe.is_full_of(key, self.bounds) {
-            self.insert_coarse(&mut stripe, *key, tally);
-        } else {
+        } else if self.keeps_details(key, hash) {
             self.insert(&mut stripe, *key, 0, tally);
+        } else {
+            self.insert_coarse(&mut stripe, *key, tally);
         }
+    }
+
+    fn keeps_details(&self, key: &Key<'_>, hash: u64) -> bool {
+        let Bounds { of_a_token, spans, .. } = self.bounds;
+        self.details.are_kept((key.token_id, key.start), hash, of_a_token, spans)
     }
 
     /// Adds a combination that is not there, without its details if there are too many.
@@ -172,7 +179,7 @@ impl Counts {
 
     /// Everything that was counted since the last time, sorted, each combination once.
     pub(super) fn take(&self) -> Vec<Counted> {
-        let newest = self.newest.load(Relaxed);
+        let newest = UnixMillis::new(self.newest.load(Relaxed)).unwrap_or(UnixMillis::MIN);
         let mut taken = Vec::new();
         // Half of the room is for new ones.
         let mut kept = self.bounds.combinations / 2;
@@ -183,14 +190,14 @@ impl Counts {
                     taken.push((combination.clone(), *tally));
                     tally.count = 0;
                 }
-                let stays = !self.bucket.is_single() && combination.start.get() >= newest && kept > 0;
+                let stays = !self.bucket.is_single() && combination.start >= newest && kept > 0;
                 kept -= usize::from(stays);
                 stays
             });
             self.combinations.fetch_sub(before - stripe.entries.len(), Relaxed);
-            stripe.of_tokens.retain(|(_, start), _| start.get() >= newest);
             stripe.shrink();
         }
+        self.details.forget_before(newest);
         taken.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         taken.dedup_by(|(next, tally), (known, sum)| {
             let is_same = next == known;
@@ -232,23 +239,10 @@ impl Stripe {
         self.entries.find_mut(hash, is_it)
     }
 
-    /// Whether a token has no further combination in this span; else it has one more.
-    fn is_full_of(&mut self, key: &Key<'_>, bounds: Bounds) -> bool {
-        if self.of_tokens.len() >= bounds.combinations {
-            return false;
-        }
-        let combinations = self.of_tokens.entry((key.token_id, key.start)).or_default();
-        *combinations += 1;
-        *combinations > bounds.of_a_token
-    }
-
     /// Gives back what a flood took.
     fn shrink(&mut self) {
         if self.entries.len() * 8 < self.entries.capacity() {
             self.entries.shrink_to(self.entries.len() * 2, |entry| entry.hash);
-        }
-        if self.of_tokens.len() * 8 < self.of_tokens.capacity() {
-            self.of_tokens.shrink_to(self.of_tokens.len() * 2);
         }
     }
 }
@@ -258,7 +252,7 @@ mod tests {
     use super::*;
 
     fn counts(bucket: Bucket) -> Counts {
-        Counts::bounded(bucket, 7, Bounds { combinations: 10, of_a_token: 4 })
+        Counts::bounded(bucket, 7, Bounds { combinations: 10, of_a_token: 4, spans: 100 })
     }
 
     fn at(minute: i64) -> UnixMillis {
@@ -292,6 +286,42 @@ mod tests {
         let coarse = taken.iter().find(|(known, _)| known.user_agent.is_empty()).unwrap();
         assert_eq!((coarse.1.count, coarse.0.ip, &*coarse.0.route), (192, None, ""));
         assert_eq!(counts.take_dropped(), 0);
+    }
+
+    #[test]
+    fn the_details_of_a_token_are_bounded_for_all_threads_together() {
+        let bounds = Bounds { combinations: 10_000, of_a_token: 50, spans: 100 };
+        let counts = Counts::bounded(Bucket::default(), 7, bounds);
+        let agents: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
+        for _ in 0..3 {
+            std::thread::scope(|scope| {
+                for thread in 0..8 {
+                    let (counts, agents) = (&counts, &agents);
+                    // All use the same, each beginning somewhere else.
+                    let turned = agents.iter().cycle().skip(thread * 100).take(1000);
+                    scope.spawn(|| turned.for_each(|agent| count(counts, &key(1, 5, agent), 1)));
+                }
+            });
+            let taken = counts.take();
+            assert_eq!((taken.len(), sum(&taken)), (51, 8000));
+            let coarse = taken.iter().find(|(known, _)| known.user_agent.is_empty()).unwrap();
+            assert_eq!(coarse.1.count, 8000 - 8 * 50, "those that have details have them on every thread");
+        }
+        count(&counts, &key(1, 6, "curl"), 1);
+        assert_eq!(counts.take().len(), 1, "each span has room of its own");
+    }
+
+    #[test]
+    fn where_too_many_tokens_are_used_further_ones_are_only_counted() {
+        let bounds = Bounds { combinations: 10_000, of_a_token: 50, spans: 1 };
+        let counts = Counts::bounded(Bucket::default(), 7, bounds);
+        for _ in 0..2 {
+            (0..200).for_each(|token| count(&counts, &key(token, 5, "curl"), 1));
+        }
+        let taken = counts.take();
+        let detailed = taken.iter().filter(|(known, _)| &*known.user_agent == "curl").count();
+        assert_eq!((taken.len(), sum(&taken), counts.details.spans()), (200, 400, detailed));
+        assert!((2..=16).contains(&detailed));
     }
 
     #[test]
@@ -347,6 +377,6 @@ mod tests {
             assert_eq!(sum(&counts.take()), 2);
         }
         assert_eq!(counts.combinations.load(Relaxed), 1);
-        assert_eq!(counts.stripes.mine().of_tokens.len(), 1);
+        assert_eq!(counts.details.spans(), 1);
     }
 }

@@ -33,9 +33,14 @@ impl<T> Stripes<T> {
             MINE.set(Some(mine));
             mine
         });
-        // The remainder is the number of a stripe, so the last arm is never taken.
+        self.numbered(mine)
+    }
+
+    /// That of a number, the same for all threads.
+    pub(super) fn numbered(&self, number: usize) -> MutexGuard<'_, T> {
+        // The remainder is the number of a stripe, so the default is never taken.
         let [first, ..] = &self.0;
-        locked(self.0.get(mine % STRIPES).unwrap_or(first))
+        locked(self.0.get(number % STRIPES).unwrap_or(first))
     }
 
     /// Each in turn, one locked at a time.

@@ -57,8 +57,10 @@ impl Waiting {
     /// Writes all that waits, but for what somebody else holds at this moment.
     pub(super) fn write(&self) -> Result<Left, StoreError> {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let last_used = self.last_used.write(&self.store)?;
-        let counted = self.counts.as_ref().map_or(Ok(Left::Nothing), |counts| self.write_counts(counts))?;
+        // Both are tried, so that what keeps one from being written does not keep the other.
+        let last_used = self.last_used.write(&self.store);
+        let counted = self.counts.as_ref().map_or(Ok(Left::Nothing), |counts| self.write_counts(counts));
+        let (last_used, counted) = (last_used?, counted?);
         Ok(if last_used == Left::Nothing { counted } else { last_used })
     }
 

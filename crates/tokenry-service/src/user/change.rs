@@ -94,16 +94,52 @@ impl Tokenry {
 
     /// Removes a user with all their tokens. The audit log keeps what it tells of them.
     ///
+    /// They are disabled first, so that nothing of theirs works from then on; to remove what their tokens were used for may
+    /// take many units of work. After an error they may be disabled and still there: to ask again finishes it.
+    ///
     /// # Errors
     /// [`UserError`].
     pub fn delete_user(&self, call: &Call, id: UserId) -> Result<(), UserError> {
+        loop {
+            let before = self.disable_to_delete(call, id)?;
+            let tokens = self.0.store.read(|tx| token::ids_of(tx, id))?;
+            self.drain_uses(&tokens)?;
+            if self.delete_disabled(call, before)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Lets nothing of a user work any more; how they were before.
+    fn disable_to_delete(&self, call: &Call, id: UserId) -> Result<User, UserError> {
         let signature = Signature::of(call);
-        self.administer(call, id, move |tx, user| {
+        self.administer(call, id, move |tx, before| {
+            if !before.is_disabled() {
+                let at = signature.at;
+                let after = User { disabled_at: Some(at), updated_at: at, ..before.clone() };
+                store(tx, &before, &after, &signature)?;
+            }
+            Ok(before)
+        })
+    }
+
+    /// Removes a user who was disabled for that; `false` if it has to be decided again.
+    fn delete_disabled(&self, call: &Call, before: User) -> Result<bool, UserError> {
+        let signature = Signature::of(call);
+        self.0.store.write(move |tx| {
+            let user = user::lock(tx, before.id)?.ok_or(UserError::NotFound)?;
+            // SECURITY: whether the caller may was decided when the user was disabled, and not again, since it may be the
+            // caller. It holds for the user of then: not for one who was woken or given another role since.
+            if !user.is_disabled() || user.role != before.role {
+                return Ok(false);
+            }
             user::delete(tx, user.id)?;
-            former::remember(tx, &user.subject, Former::of(&user, signature.at))?;
+            let gone = User { disabled_at: before.disabled_at, ..user };
+            former::remember(tx, &gone.subject, Former::of(&gone, signature.at))?;
             let fields =
-                detail([("subject", user.subject.as_str().into()), ("role", user.role.as_str().into())]);
-            Ok(signature.record(tx, EventKind::UserDeleted, user.id, None, fields)?)
+                detail([("subject", gone.subject.as_str().into()), ("role", gone.role.as_str().into())]);
+            signature.record(tx, EventKind::UserDeleted, gone.id, None, fields)?;
+            Ok(true)
         })
     }
 

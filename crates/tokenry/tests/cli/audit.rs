@@ -68,7 +68,7 @@ fn a_deleted_user_is_shown_by_id() {
     folder.output("user add alice");
     let id = folder.json("user show alice")["id"].as_str().expect("an id").to_owned();
     folder.output("user delete alice --yes");
-    assert_eq!(folder.end("audit list").1.matches(&id).count(), 2);
+    assert_eq!(folder.end("audit list").1.matches(&id).count(), 3, "made, disabled, deleted");
 }
 
 #[test]
