@@ -20,8 +20,10 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
         owners: bench.sizes.large.div_ceil(1000),
         ..Population::live("large", bench.sizes.large)
     };
-    let few = bench.guard(&bench.shared(std::slice::from_ref(&small))?, &[])?;
-    let many = bench.guard(&bench.shared(std::slice::from_ref(&large))?, &[])?;
+    // What the log of uses costs is a row of its own.
+    let flags = ["--usage", "off"];
+    let few = bench.guard(&bench.shared(std::slice::from_ref(&small))?, &flags)?;
+    let many = bench.guard(&bench.shared(std::slice::from_ref(&large))?, &flags)?;
     let texts = large.sample(SAMPLE).map(|number| get_with("/guarded", &large.text(number)));
     let (mut ours, mut base) = (Repeated::by_chance(texts, 200), tokens(&small));
     let mut figure = compare(
