@@ -34,7 +34,7 @@ pub(super) fn proof(bench: &Bench) -> Result<Outcome> {
     let database = bench.shared(std::slice::from_ref(&tokens))?;
     let mut rounds = Vec::new();
     for _ in 0..bench.sizes.rounds {
-        let guard = bench.guard(&database, &[])?;
+        let guard = bench.guard(&database, &["--usage", "off"])?;
         let wrong = (0..tokens.count).map(|number| get_with("/guarded", &tokens.wrong(number, 0)));
         each_once(&guard, Repeated::once(wrong, 401))?;
         std::thread::sleep(REST);
