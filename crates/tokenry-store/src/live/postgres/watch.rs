@@ -40,9 +40,7 @@ pub(super) fn run(shared: &Arc<Shared>, stopped: &Receiver<()>) {
         if looks >= PATIENCE && give_up(shared, batch) {
             looks = 0;
         }
-        if shared.lost.load(Ordering::Relaxed) > 0 {
-            revive(shared);
-        }
+        revive(shared);
     }
 }
 
@@ -63,15 +61,98 @@ fn give_up(shared: &Shared, batch: u64) -> bool {
     true
 }
 
-/// Sees to it that somebody reads again, or else that nobody waits.
+/// Sees to it that somebody reads, or else that nobody waits. Besides a thread that was given up, it may be one that
+/// panicked.
 fn revive(shared: &Arc<Shared>) {
-    if locked(&shared.reader).is_some() {
-        return;
+    let why = StoreError::Unavailable("the database does not answer".to_owned());
+    {
+        let mut reader = locked(&shared.reader);
+        match &*reader {
+            Some(running) if !running.is_finished() => return,
+            Some(_) => *reader = None,
+            None => {}
+        }
     }
-    let generation = locked(&shared.in_flight).generation;
+    let generation = {
+        let mut in_flight = locked(&shared.in_flight);
+        std::mem::take(&mut in_flight.reads).into_iter().for_each(|read| read.refuse(&why));
+        in_flight.generation
+    };
     if shared.lost.load(Ordering::Relaxed) <= LOST && reader::start(shared, generation, None).is_ok() {
         return;
     }
-    let why = StoreError::Unavailable("the database does not answer".to_owned());
     locked(&shared.waiting).try_iter().for_each(|read| read.refuse(&why));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Mutex,
+        atomic::AtomicUsize,
+        mpsc::{SyncSender, sync_channel},
+    };
+
+    use futures_channel::oneshot;
+    use futures_executor::block_on;
+    use tokenry_domain::Lookup;
+    use tokenry_testkit::TestDatabase;
+
+    use super::super::{InFlight, Read, Waiting};
+    use super::*;
+    use crate::{pool::Manager, token::row::CredentialRow};
+
+    type Asked = oneshot::Receiver<Result<Option<CredentialRow>, StoreError>>;
+
+    fn shared(db: &TestDatabase) -> (Arc<Shared>, SyncSender<Waiting>) {
+        let (queue, waiting) = sync_channel(8);
+        let shared = Shared {
+            manager: Manager::new(db.url().to_owned(), |_| Ok(())),
+            waiting: Mutex::new(waiting),
+            in_flight: Mutex::default(),
+            reader: Mutex::default(),
+            lost: AtomicUsize::new(0),
+        };
+        (Arc::new(shared), queue)
+    }
+
+    fn ask() -> (Waiting, Asked) {
+        let (answer, asked) = oneshot::channel();
+        (Waiting::Current(Read { lookup: Lookup::from_stored("test_x".to_owned()), answer }), asked)
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_is_replaced_whatever_it_died_of() {
+        let Some(db) = TestDatabase::postgres() else { return };
+        for died in [None, Some(std::thread::spawn(|| {}))] {
+            while died.as_ref().is_some_and(|died| !died.is_finished()) {
+                std::thread::yield_now();
+            }
+            let (shared, queue) = shared(&db);
+            let ((left, of_left), (waits, of_waiting)) = (ask(), ask());
+            *locked(&shared.in_flight) = InFlight { reads: vec![left], ..InFlight::default() };
+            *locked(&shared.reader) = died;
+            queue.send(waits).unwrap();
+            revive(&shared);
+            // What it left behind is refused, what waits is read by its successor.
+            assert!(matches!(block_on(of_left), Ok(Err(StoreError::Unavailable(_)))));
+            assert!(matches!(block_on(of_waiting), Ok(Ok(None))));
+        }
+    }
+
+    #[test]
+    fn while_too_many_readers_hang_whoever_waits_is_refused_and_later_read_again() {
+        let Some(db) = TestDatabase::postgres() else { return };
+        let (shared, queue) = shared(&db);
+        shared.lost.store(LOST + 1, Ordering::Relaxed);
+        let (waits, of_waiting) = ask();
+        queue.send(waits).unwrap();
+        revive(&shared);
+        assert!(matches!(block_on(of_waiting), Ok(Err(StoreError::Unavailable(_)))));
+        // All of them come back at once.
+        shared.lost.store(0, Ordering::Relaxed);
+        let (waits, of_waiting) = ask();
+        queue.send(waits).unwrap();
+        revive(&shared);
+        assert!(matches!(block_on(of_waiting), Ok(Ok(None))));
+    }
 }
