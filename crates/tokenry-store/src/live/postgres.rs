@@ -1,5 +1,6 @@
 //! The live reader of PostgreSQL: one thread and connection that reads whatever waits in few statements.
 
+mod delivery;
 mod reader;
 mod watch;
 
@@ -9,7 +10,7 @@ use std::{
         atomic::AtomicUsize,
         mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel},
     },
-    thread::JoinHandle,
+    thread::{JoinHandle, ThreadId},
     time::Duration,
 };
 
@@ -17,6 +18,7 @@ use diesel::PgConnection;
 use futures_channel::oneshot;
 use tokenry_domain::Lookup;
 
+use self::delivery::Delivered;
 use crate::{
     error::StoreError,
     live::{Credential, RetiredCredential},
@@ -66,7 +68,9 @@ enum Waiting {
 
 struct Read<Row> {
     lookup: Lookup,
-    answer: oneshot::Sender<Answer<Row>>,
+    /// Where whoever asks runs.
+    thread: ThreadId,
+    answer: oneshot::Sender<Delivered<Row>>,
 }
 
 type Answer<T> = Result<Option<T>, StoreError>;
@@ -101,12 +105,13 @@ impl BatchReader {
     async fn read<Row>(&self, lookup: &Lookup, kind: fn(Read<Row>) -> Waiting) -> Answer<Row> {
         let (answer, answered) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
-        let read = kind(Read { lookup: lookup.clone(), answer });
+        let thread = std::thread::current().id();
+        let read = kind(Read { lookup: lookup.clone(), thread, answer });
         queue.try_send(read).map_err(|error| match error {
             TrySendError::Full(_) => StoreError::Unavailable("too many reads are waiting".to_owned()),
             TrySendError::Disconnected(_) => stopped(),
         })?;
-        answered.await.unwrap_or_else(|_| Err(stopped()))
+        answered.await.map_or_else(|_| Err(stopped()), Delivered::open)
     }
 }
 
@@ -132,8 +137,8 @@ impl Waiting {
     fn refuse(self, why: &StoreError) {
         // Whoever asked may have gone away.
         match self {
-            Self::Current(read) => drop(read.answer.send(Err(why.clone()))),
-            Self::Retired(read) => drop(read.answer.send(Err(why.clone()))),
+            Self::Current(read) => drop(read.answer.send(Delivered::alone(Err(why.clone())))),
+            Self::Retired(read) => drop(read.answer.send(Delivered::alone(Err(why.clone())))),
         }
     }
 }

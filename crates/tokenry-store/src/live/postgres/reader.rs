@@ -7,7 +7,13 @@ use std::{
 
 use diesel::{PgConnection, prelude::*};
 
-use super::{Answer, Read, Shared, Waiting, locked, thread};
+use tokenry_domain::Lookup;
+
+use super::{
+    Answer, Read, Shared, Waiting,
+    delivery::{Kind, Reply, deliver},
+    locked, thread,
+};
 use crate::{
     error::StoreError,
     retired::{RetiredCredentialRow, RetiredRow},
@@ -62,15 +68,23 @@ impl Reader {
                 }
                 std::mem::take(&mut in_flight.reads)
             };
+            let mut replies = Vec::with_capacity(batch.len());
             let mut batch = batch.into_iter().peekable();
             while let Some(read) = batch.next() {
                 // Several requests with one token may share a batch; the last of them is given the row itself.
                 let is_last = batch.peek().is_none_or(|next| next.question() != read.question());
-                match read {
-                    Waiting::Current(read) => answer(&mut current, read, is_last),
-                    Waiting::Retired(read) => answer(&mut retired, read, is_last),
-                }
+                replies.push(match read {
+                    Waiting::Current(Read { lookup, thread, answer }) => {
+                        let row = row(&mut current, &lookup, is_last);
+                        Reply { thread, kind: Kind::Current(answer, row) }
+                    }
+                    Waiting::Retired(Read { lookup, thread, answer }) => {
+                        let row = row(&mut retired, &lookup, is_last);
+                        Reply { thread, kind: Kind::Retired(answer, row) }
+                    }
+                });
             }
+            deliver(replies);
         }
     }
 
@@ -155,14 +169,12 @@ fn lookups(batch: &[Waiting]) -> (Vec<String>, Vec<String>) {
     (current, retired)
 }
 
-fn answer<Row: Clone>(found: &mut Found<Row>, Read { lookup, answer }: Read<Row>, is_last: bool) {
-    let row: Answer<Row> = match found {
+fn row<Row: Clone>(found: &mut Found<Row>, lookup: &Lookup, is_last: bool) -> Answer<Row> {
+    match found {
         Ok(rows) if is_last => rows.remove(lookup.as_str()).transpose(),
         Ok(rows) => rows.get(lookup.as_str()).cloned().transpose(),
         Err(error) => Err(error.clone()),
-    };
-    // Whoever asked may have gone away.
-    let _ = answer.send(row);
+    }
 }
 
 fn select_current(

@@ -97,11 +97,11 @@ mod tests {
     use tokenry_domain::Lookup;
     use tokenry_testkit::TestDatabase;
 
-    use super::super::{InFlight, Read, Waiting};
+    use super::super::{Delivered, InFlight, Read, Waiting};
     use super::*;
     use crate::{pool::Manager, token::row::CredentialRow};
 
-    type Asked = oneshot::Receiver<Result<Option<CredentialRow>, StoreError>>;
+    type Asked = oneshot::Receiver<Delivered<CredentialRow>>;
 
     fn shared(db: &TestDatabase) -> (Arc<Shared>, SyncSender<Waiting>) {
         let (queue, waiting) = sync_channel(8);
@@ -117,7 +117,12 @@ mod tests {
 
     fn ask() -> (Waiting, Asked) {
         let (answer, asked) = oneshot::channel();
-        (Waiting::Current(Read { lookup: Lookup::from_stored("test_x".to_owned()), answer }), asked)
+        let lookup = Lookup::from_stored("test_x".to_owned());
+        (Waiting::Current(Read { lookup, thread: std::thread::current().id(), answer }), asked)
+    }
+
+    fn answer(asked: Asked) -> Result<Option<CredentialRow>, StoreError> {
+        block_on(asked).unwrap().open()
     }
 
     #[test]
@@ -134,8 +139,8 @@ mod tests {
             queue.send(waits).unwrap();
             revive(&shared);
             // What it left behind is refused, what waits is read by its successor.
-            assert!(matches!(block_on(of_left), Ok(Err(StoreError::Unavailable(_)))));
-            assert!(matches!(block_on(of_waiting), Ok(Ok(None))));
+            assert!(matches!(answer(of_left), Err(StoreError::Unavailable(_))));
+            assert!(matches!(answer(of_waiting), Ok(None)));
         }
     }
 
@@ -147,12 +152,12 @@ mod tests {
         let (waits, of_waiting) = ask();
         queue.send(waits).unwrap();
         revive(&shared);
-        assert!(matches!(block_on(of_waiting), Ok(Err(StoreError::Unavailable(_)))));
+        assert!(matches!(answer(of_waiting), Err(StoreError::Unavailable(_))));
         // All of them come back at once.
         shared.lost.store(0, Ordering::Relaxed);
         let (waits, of_waiting) = ask();
         queue.send(waits).unwrap();
         revive(&shared);
-        assert!(matches!(block_on(of_waiting), Ok(Ok(None))));
+        assert!(matches!(answer(of_waiting), Ok(None)));
     }
 }
