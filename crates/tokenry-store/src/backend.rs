@@ -89,12 +89,9 @@ impl Store {
             }
             #[cfg(feature = "postgres")]
             Location::Postgres(url) => {
-                let manager = || Manager::new(url.clone(), prepare_postgres);
-                let live = BatchReader::start(manager())?;
-                Backend::Postgres {
-                    pool: pool::pool(manager(), settings.pool_size, settings.pool_wait),
-                    live,
-                }
+                let live = BatchReader::start(Manager::new(url.clone(), prepare_postgres_reader))?;
+                let manager = Manager::new(url.clone(), prepare_postgres);
+                Backend::Postgres { pool: pool::pool(manager, settings.pool_size, settings.pool_wait), live }
             }
             #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
             _ => return Err(StoreError::Bug("a backend that this build leaves out".to_owned())),
@@ -208,9 +205,22 @@ fn prepare_sqlite_reader(connection: &mut SqliteConnection) -> diesel::QueryResu
 }
 
 #[cfg(feature = "postgres")]
-fn prepare_postgres(connection: &mut PgConnection) -> diesel::QueryResult<()> {
+pub(crate) fn prepare_postgres(connection: &mut PgConnection) -> diesel::QueryResult<()> {
     connection.batch_execute(
         "SET lock_timeout = '5s'; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'; \
          SET client_min_messages = warning;",
+    )
+}
+
+/// The live read fetches rows by their unique key, and nothing else. Left to itself the planner reads a whole table of
+/// some thousands of rows instead, for every batch, and does so or not as its statistics change.
+#[cfg(feature = "postgres")]
+pub(crate) fn prepare_postgres_reader(connection: &mut PgConnection) -> diesel::QueryResult<()> {
+    prepare_postgres(connection)?;
+    // Not by SET: an engine that is only compatible need not know them all.
+    connection.batch_execute(
+        "SELECT set_config(name, CASE name WHEN 'plan_cache_mode' THEN 'force_generic_plan' ELSE 'off' END, false) \
+         FROM pg_settings WHERE name IN \
+         ('plan_cache_mode', 'enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'jit')",
     )
 }

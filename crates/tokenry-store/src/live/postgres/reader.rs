@@ -200,3 +200,41 @@ fn select_retired(
         .load(connection)?;
     Ok(rows.into_iter().map(|row| (row.0.lookup.clone(), row)).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use diesel::sql_types::Text;
+    use tokenry_testkit::TestDatabase;
+
+    use super::*;
+    use crate::{
+        backend::{prepare_postgres, prepare_postgres_reader},
+        pool::Manager,
+    };
+
+    #[derive(QueryableByName)]
+    struct Line {
+        #[diesel(sql_type = Text, column_name = "QUERY PLAN")]
+        text: String,
+    }
+
+    fn plan(db: &TestDatabase, prepare: fn(&mut PgConnection) -> QueryResult<()>) -> String {
+        let mut connection = Manager::new(db.url().to_owned(), prepare).open().unwrap();
+        let query = "EXPLAIN SELECT * FROM personal_access_tokens t JOIN users u ON u.id = t.user_id \
+                     WHERE t.lookup = ANY(ARRAY['a', 'b', 'c'])";
+        let lines: Vec<Line> = diesel::sql_query(query).load(&mut connection).unwrap();
+        lines.into_iter().map(|line| line.text + "\n").collect()
+    }
+
+    #[test]
+    fn a_batch_is_read_by_the_index_where_the_planner_would_read_the_table() {
+        let Some(db) = TestDatabase::postgres() else { return };
+        let owner = db.user("alice");
+        (0..300).for_each(|_| drop(db.token(&owner).insert()));
+        let mut connection = Manager::new(db.url().to_owned(), prepare_postgres).open().unwrap();
+        diesel::sql_query("ANALYZE").execute(&mut connection).unwrap();
+        assert!(plan(&db, prepare_postgres).contains("Seq Scan on personal_access_tokens"));
+        let ours = plan(&db, prepare_postgres_reader);
+        assert!(!ours.contains("Seq Scan") && ours.contains("personal_access_tokens_lookup_key"), "{ours}");
+    }
+}
