@@ -56,7 +56,10 @@ each_backend!(every_session_reads_back_as_it_was_written, |db| {
     }
     assert_eq!(found(db, 4), None);
     assert_eq!(db.store().read(|tx| session::of_user(tx, alice.id)).unwrap().len(), 3);
-    assert_eq!(db.store().read(|tx| session::of_token(tx, token.id)).unwrap(), [of_token.clone()]);
+    assert_eq!(
+        db.store().read(|tx| session::of_token(tx, token.id)).unwrap(),
+        std::slice::from_ref(&of_token)
+    );
     assert_eq!(db.store().read(|tx| session::page(tx, Some(of_token.id), 1)).unwrap(), [of_jwt]);
     let again = session(&alice, 5, SessionProof::Jwt);
     assert!(matches!(insert(db, &again, 1), Err(StoreError::Conflict(_))), "a digest is of one session");
