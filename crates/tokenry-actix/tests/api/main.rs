@@ -13,6 +13,7 @@ mod limits;
 mod lists;
 mod matrix;
 mod rotate;
+mod session;
 mod tokens;
 mod usage;
 mod verify;

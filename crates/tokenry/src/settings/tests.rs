@@ -9,7 +9,7 @@ mod wrong;
 use std::{fs, time::Duration};
 
 use tempfile::TempDir;
-use tokenry_service::{Bucket, Lifetime, Policy, Reuse, Scheme, UsageSettings};
+use tokenry_service::{Bucket, Lifetime, Policy, Reuse, Scheme, SessionSettings, UsageSettings};
 
 use super::*;
 
@@ -63,6 +63,8 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(settings.service.policy, Policy::default());
     assert_eq!(settings.service.retention, Some(Lifetime::days(90)));
     assert_eq!(settings.service.usage, UsageSettings::default());
+    assert_eq!(settings.service.session, SessionSettings::default());
+    assert_eq!(settings.proxy_sign_in, None);
     assert!(settings.service.catalog.vocabulary().is_open());
     assert!(settings.service.sign_in.is_none() && settings.key_sources.is_empty());
     let rates = Rates { failures_per_minute: NonZero::new(30), management_per_minute: NonZero::new(60) };
@@ -121,13 +123,17 @@ fn a_named_file_is_read_instead_of_the_usual_one() {
 fn the_environment_reaches_every_key() {
     for key in key::ALL {
         let value = match &key.preset {
+            key::Preset::Text("") if std::ptr::eq(*key, &key::PROXY_USER_HEADER) => {
+                "X-Forwarded-User".to_owned()
+            }
             key::Preset::Text("") => PEPPER.to_owned(),
             key::Preset::Text(text) => (*text).to_owned(),
             key::Preset::Integer(number, _) => number.to_string(),
             key::Preset::Switch(on) => on.to_string(),
             key::Preset::List => "[]".to_owned(),
         };
-        good("", &[(&key.variable(), &value)]);
+        // Without a proxy nobody may name users.
+        good("[server]\ntrusted_proxies = [\"10.0.0.1\"]", &[(&key.variable(), &value)]);
     }
     let settings = good(
         "[limits]\nmax_live_tokens = 7",
