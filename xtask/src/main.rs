@@ -10,12 +10,13 @@
 
 mod flags;
 
+mod axe;
 mod bench;
 mod ci;
 mod migrate;
 mod openapi;
 mod postgres;
-mod proxies;
+mod programs;
 mod testing;
 mod tidy;
 
