@@ -8,9 +8,10 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
+    time::Duration,
 };
 
-use actix_web::rt::Runtime;
+use actix_web::rt::{Runtime, time::timeout};
 use tempfile::TempDir;
 use thirtyfour::{
     BrowserLogEntry, CapabilitiesHelper, ChromiumLikeCapabilities, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver,
@@ -35,6 +36,9 @@ const FLAGS: &[&str] = &[
     "--hide-scrollbars",
     "--window-size=1280,900",
 ];
+
+/// How long the driver may take to end the browser; after that both are ended by force.
+const QUIT_LIMIT: Duration = Duration::from_secs(5);
 
 /// A running browser.
 pub(crate) struct Browser {
@@ -85,7 +89,7 @@ impl Browser {
         Ok(capabilities)
     }
 
-    /// The driver, for what [`Self::run`] waits for.
+    /// The driver, for what `run` waits for.
     pub(crate) fn driver(&self) -> &WebDriver {
         self.driver.as_ref().unwrap()
     }
@@ -109,8 +113,13 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Dropped, it tells the driver to end the browser and waits for that.
-        drop(self.driver.take());
+        if let Some(driver) = self.driver.take() {
+            let quit = async { timeout(QUIT_LIMIT, driver.clone().quit()).await };
+            // Marked as left behind, or it would try again for two minutes.
+            if self.runtime.block_on(quit).is_err() {
+                let _ = driver.leak();
+            }
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
         end_leftovers(self._profile.path());
