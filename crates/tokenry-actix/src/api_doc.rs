@@ -17,6 +17,9 @@ use crate::{problem, routes, wire};
         routes::health::show_health,
         routes::health::show_readiness,
         show_openapi,
+        routes::session::show_session,
+        routes::session::start_session,
+        routes::session::end_session,
         routes::own::show_me,
         routes::own::show_own_token,
         routes::own::revoke_own_token,
@@ -50,7 +53,7 @@ use crate::{problem, routes, wire};
     components(schemas(
         wire::Token, wire::CreatedToken, wire::CreateToken, wire::UpdateToken, wire::RotateToken, wire::TokenPage,
         wire::Usage, wire::UsageRow,
-        wire::Me, wire::Limits, wire::Scopes, wire::ScopeGroup, wire::ScopeResource, wire::ScopeInfo, wire::User, wire::UserPage, wire::CreateUser,
+        wire::SessionState, wire::Session, wire::SessionUser, wire::Me, wire::Limits, wire::Scopes, wire::ScopeGroup, wire::ScopeResource, wire::ScopeInfo, wire::User, wire::UserPage, wire::CreateUser,
         wire::UpdateUser, wire::RevokeTokens, wire::Revoked, wire::InventoryToken, wire::InventoryPage, wire::Cleaned,
         wire::AuditEvent, wire::AuditPage, wire::VerifyToken, wire::Verdict, wire::VerdictUser, wire::Introspection,
         wire::IntrospectionClaims, wire::Health, problem::Problem, problem::FieldError

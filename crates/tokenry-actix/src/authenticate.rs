@@ -1,4 +1,4 @@
-//! The one way in: the `Authorization` header becomes a [`Caller`], once per request.
+//! The one way in: the `Authorization` header or the session cookie becomes a [`Caller`], once per request.
 
 use actix_web::{
     HttpMessage, HttpRequest,
@@ -11,11 +11,17 @@ use actix_web::{
 use tokenry_service::{Caller, Rejection, RotateError, Scope, TokenId, Tokenry, UnixMillis, VerifyError};
 
 use crate::{
+    authorized::origin,
     clock,
     error::ApiError,
     failures::FailureLimit,
     log::LogFields,
     routes::{blocking, path::idempotency_key},
+    session::{
+        cookie::{self, Cookie},
+        origin::Site,
+        proxy::ProxySignIn,
+    },
     source,
     usage::{self, OpenUse},
 };
@@ -28,8 +34,20 @@ pub const MAX_CREDENTIAL: usize = 512;
 pub(crate) enum Accepts {
     /// Personal access tokens.
     Tokens,
-    /// Personal access tokens, and JWTs of configured issuers.
+    /// Personal access tokens, JWTs of configured issuers, and sessions.
     Everyone,
+    /// What a session begins with: tokens, JWTs, and the word of a trusted proxy.
+    SignIn,
+    /// Sessions.
+    Session,
+}
+
+/// What a request came with. SECURITY: it is decided by the route and by where it stands, once; nothing is tried as a
+/// second kind.
+enum Presented<'r> {
+    Bearer(&'r [u8]),
+    Session(&'r [u8]),
+    Named(String),
 }
 
 /// A caller, and the instant at which they were let in.
@@ -114,12 +132,14 @@ pub(crate) async fn authentication(
     is_counted: bool,
 ) -> Result<Authentication, ApiError> {
     if let Some(known) = req.extensions().get::<Authentication>() {
-        return Ok(known.clone());
+        // SECURITY: whoever was let in with something else has no token to use.
+        let is_accepted = accepts != Accepts::Tokens || known.caller.verified().is_some();
+        return if is_accepted { Ok(known.clone()) } else { Err(ApiError::InvalidToken) };
     }
     let Some(tokenry) = req.app_data::<Data<Tokenry>>() else {
         return Err(ApiError::internal("the app has no Data<Tokenry>"));
     };
-    let presented = credential(req)?;
+    let presented = presented(req, accepts)?;
     let now = clock::now();
     let caller = match let_in(tokenry, presented, accepts, req, now).await {
         Ok(caller) => caller,
@@ -136,25 +156,44 @@ pub(crate) async fn authentication(
 /// SECURITY: the form of the credential alone decides what it is verified as; nothing is tried twice.
 async fn let_in(
     tokenry: &Data<Tokenry>,
-    presented: &[u8],
+    presented: Presented<'_>,
     accepts: Accepts,
     req: &HttpRequest,
     now: UnixMillis,
 ) -> Result<Caller, VerifyError> {
+    let presented = match presented {
+        Presented::Bearer(presented) => presented,
+        Presented::Session(cookie) => {
+            let (cookie, origin) = (cookie.to_vec(), origin(req));
+            return waiting(tokenry, move |tokenry| tokenry.session(&cookie, now, &origin)).await;
+        }
+        Presented::Named(subject) => {
+            let makes = req.app_data::<Data<ProxySignIn>>().is_some_and(|proxy| proxy.creates_users());
+            let origin = origin(req);
+            return waiting(tokenry, move |tokenry| tokenry.named_by_proxy(&subject, makes, now, &origin))
+                .await;
+        }
+    };
     #[cfg(feature = "jwt")]
-    if accepts == Accepts::Everyone && tokenry.is_jwt(presented) {
-        let (tokenry, presented) = (tokenry.clone(), presented.to_vec());
-        let origin = crate::authorized::origin(req);
-        let span = tracing::Span::current();
-        let work = move || span.in_scope(|| tokenry.sign_in(&presented, now, &origin));
-        let signed_in = actix_web::web::block(work).await;
-        return signed_in.map_err(|_| VerifyError::Busy)?;
+    if accepts != Accepts::Tokens && tokenry.is_jwt(presented) {
+        let (presented, origin) = (presented.to_vec(), origin(req));
+        return waiting(tokenry, move |tokenry| tokenry.sign_in(&presented, now, &origin)).await;
     }
     let _ = accepts;
     if req.headers().get(AUTHORIZATION).is_none_or(|header| header.len() > MAX_CREDENTIAL) {
         return Err(VerifyError::Rejected(Rejection::Unknown));
     }
     tokenry.verify(presented, now, source::of(req)).await.map(Caller::from)
+}
+
+/// Runs what decides about a caller on a thread where it may wait for the database.
+async fn waiting(
+    tokenry: &Data<Tokenry>,
+    decide: impl FnOnce(&Tokenry) -> Result<Caller, VerifyError> + Send + 'static,
+) -> Result<Caller, VerifyError> {
+    let (tokenry, span) = (tokenry.clone(), tracing::Span::current());
+    let decided = actix_web::web::block(move || span.in_scope(|| decide(&tokenry))).await;
+    decided.map_err(|_| VerifyError::Busy)?
 }
 
 /// What a refused caller hears. Whoever repeats the very request that took their secret out of use hears that, and
@@ -192,6 +231,30 @@ fn counted(req: &HttpRequest, error: ApiError) -> ApiError {
     match req.app_data::<Data<FailureLimit>>().map(|limit| limit.count(source::of(req))) {
         Some(Err(limited)) => limited,
         _ => error,
+    }
+}
+
+/// What of a request counts as its credential on such a route. What uses or makes a session must come from its own origin.
+fn presented(req: &HttpRequest, accepts: Accepts) -> Result<Presented<'_>, ApiError> {
+    let has_bearer = req.headers().contains_key(AUTHORIZATION);
+    match accepts {
+        Accepts::Tokens => credential(req).map(Presented::Bearer),
+        Accepts::Everyone | Accepts::Session => match cookie::presented(req)? {
+            // Two credentials: nobody knows on whose behalf this is meant to be.
+            Some(_) if has_bearer && accepts == Accepts::Everyone => Err(ApiError::MalformedCredential),
+            Some(Cookie { site, value }) => site.check(req).map(|()| Presented::Session(value)),
+            None if accepts == Accepts::Session => Err(ApiError::AuthenticationRequired),
+            None => credential(req).map(Presented::Bearer),
+        },
+        Accepts::SignIn => {
+            Site::of(req)?.check(req)?;
+            match req.app_data::<Data<ProxySignIn>>() {
+                Some(proxy) if !has_bearer => {
+                    proxy.subject(req)?.map(Presented::Named).ok_or(ApiError::AuthenticationRequired)
+                }
+                _ => credential(req).map(Presented::Bearer),
+            }
+        }
     }
 }
 

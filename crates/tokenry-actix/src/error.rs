@@ -26,7 +26,8 @@ pub enum ApiError {
         /// What is wrong.
         detail: Detail,
     },
-    /// The `Authorization` header is doubled or is not a scheme and one value.
+    /// The `Authorization` header is doubled or is not a scheme and one value; the session cookie is doubled; or there
+    /// are both.
     #[error("malformed credential")]
     MalformedCredential,
     /// The body is not one JSON value of acceptable shape: syntax, depth, doubled keys, encoding.
@@ -233,7 +234,9 @@ impl ApiError {
             Self::InsufficientScope { missing } => {
                 return Cow::Owned(format!("The credential lacks a scope; needed: {missing}."));
             }
-            Self::MalformedCredential => "Send one Authorization header: a scheme and one credential.",
+            Self::MalformedCredential => {
+                "Send one credential: one Authorization header with a scheme and one value, or one session cookie."
+            }
             Self::AuthenticationRequired => "Send a token: Authorization: Bearer <token>.",
             Self::InvalidToken => "The token is not valid.",
             Self::ExpiredToken => "The token has expired.",

@@ -41,6 +41,7 @@ mod managing;
 #[cfg(feature = "route-quotas")]
 pub mod quota;
 pub mod routes;
+pub mod session;
 pub mod wire;
 
 pub mod shell;
@@ -74,6 +75,7 @@ pub use crate::{
     error::ApiError,
     failures::FailureLimit,
     routes::{HttpSettings, configure},
+    session::proxy::{ProxySignIn, ProxySignInError},
     source::TrustedProxies,
 };
 

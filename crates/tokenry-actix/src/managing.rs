@@ -3,7 +3,7 @@
 use std::{marker::PhantomData, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
-use tokenry_service::{Call, Caller, User};
+use tokenry_service::{Call, Caller, UnixMillis, User};
 
 use crate::{
     authenticate::{Accepts, Authentication, authentication},
@@ -52,6 +52,25 @@ impl<S: RequiredScope> FromRequest for Managing<S> {
             let user = caller.user().cloned().ok_or(ApiError::InvalidToken)?;
             let call = Call { caller, now, origin: origin(&req) };
             Ok(Self { call, user, scope: PhantomData })
+        })
+    }
+}
+
+/// Somebody who brings what a session begins with.
+pub(crate) struct SigningIn {
+    pub(crate) caller: Caller,
+    pub(crate) now: UnixMillis,
+}
+
+impl FromRequest for SigningIn {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            let Authentication { caller, now, .. } = authentication(&req, Accepts::SignIn, false).await?;
+            Ok(Self { caller, now })
         })
     }
 }

@@ -59,11 +59,11 @@ impl ManagementQuota {
     }
 
     /// The route behind this quota. Callers are known before they are counted, and counted before a body is read.
-    pub(crate) fn wrap(&self, route: Route) -> Route {
+    pub(crate) fn wrap(&self, route: Route, accepts: Accepts) -> Route {
         let quota = self.clone();
         route
             .wrap(Governor::new(&self.config))
-            .wrap(from_fn(move |req, next| admit(quota.clone(), req, next)))
+            .wrap(from_fn(move |req, next| admit(quota.clone(), accepts, req, next)))
     }
 
     /// Puts the standard names of the draft in the place of those that the middleware writes.
@@ -90,10 +90,11 @@ impl ManagementQuota {
 
 async fn admit<B: MessageBody + 'static>(
     quota: ManagementQuota,
+    accepts: Accepts,
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
-    if let Err(error) = authentication(req.request(), Accepts::Everyone, false).await {
+    if let Err(error) = authentication(req.request(), accepts, false).await {
         return Ok(refused(req, error));
     }
     if quota.counted.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {

@@ -2,7 +2,7 @@
 
 use tokenry_service::{
     AuditError, CleanupError, Denial, FieldError as ServiceFieldError, FindError, IssueError, ListError,
-    Rejection, RevokeError, RotateError, StoreError, UpdateError, UserError, VerifyError,
+    Rejection, RevokeError, RotateError, SessionError, StoreError, UpdateError, UserError, VerifyError,
 };
 
 use crate::{clock, error::ApiError, problem::FieldError};
@@ -201,6 +201,20 @@ impl From<RotateError> for ApiError {
             }
             RotateError::Store(error) => error.into(),
             RotateError::Busy => Self::unavailable(RotateError::Busy, 1),
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl From<SessionError> for ApiError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Denied(denial) => denial.into(),
+            SessionError::NoCredential => Self::Forbidden {
+                detail: "A session begins with a token, a JWT or the word of a trusted proxy.".into(),
+                errors: Vec::new(),
+            },
+            SessionError::Store(error) => error.into(),
             error => Self::internal(error),
         }
     }

@@ -8,6 +8,7 @@ pub(crate) mod inventory;
 pub(crate) mod own;
 pub(crate) mod path;
 pub(crate) mod rotate;
+pub(crate) mod session;
 pub(crate) mod token_list;
 pub(crate) mod tokens;
 pub(crate) mod usage;
@@ -17,9 +18,12 @@ pub(crate) mod verify;
 use actix_web::web::{Data, ServiceConfig};
 use tokenry_service::Tokenry;
 
+use crate::{
+    api_doc, error::ApiError, failures::FailureLimit, fallback::Endpoint, session::proxy::ProxySignIn,
+    source::TrustedProxies,
+};
 #[cfg(feature = "route-quotas")]
-use crate::quota::ManagementQuota;
-use crate::{api_doc, error::ApiError, failures::FailureLimit, fallback::Endpoint, source::TrustedProxies};
+use crate::{authenticate::Accepts, quota::ManagementQuota};
 
 /// One route of the API and who may call it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +45,9 @@ pub enum Access {
     AnyToken,
     /// Any live token, and anybody who signed in otherwise.
     AnyCaller,
+    /// Whoever brings what a session begins with: a live token that grants `tokens:read`, a JWT, or the word of a
+    /// trusted proxy.
+    SignIn,
     /// A live token that grants this scope, or somebody who signed in otherwise and whose role has it.
     Scope(&'static str),
     /// A live token that grants this scope, and nothing else.
@@ -54,6 +61,9 @@ pub const ROUTES: &[RouteInfo] = &[
     route("GET", "/healthz", Access::Public),
     route("GET", "/readyz", Access::Public),
     route("GET", "/openapi.json", Access::Public),
+    route("GET", "/session", Access::Public),
+    route("POST", "/session", Access::SignIn),
+    route("DELETE", "/session", Access::Public),
     route("GET", "/api/v1/me", Access::AnyCaller),
     route("GET", "/api/v1/scopes", Access::AnyCaller),
     route("GET", "/api/v1/token", Access::AnyToken),
@@ -97,6 +107,8 @@ pub struct HttpSettings {
     pub trusted_proxies: TrustedProxies,
     /// How many refused credentials a source may present. Default: any number.
     pub failures: Option<FailureLimit>,
+    /// How a trusted proxy names the user who signs in. Default: not at all.
+    pub proxy_sign_in: Option<ProxySignIn>,
     /// How many management requests a user may make. Default: any number.
     #[cfg(feature = "route-quotas")]
     pub management: Option<ManagementQuota>,
@@ -112,10 +124,14 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
         if let Some(failures) = &settings.failures {
             app.app_data(Data::new(failures.clone()));
         }
+        if let Some(proxy) = &settings.proxy_sign_in {
+            app.app_data(Data::new(proxy.clone()));
+        }
         let managed = |path| managed(path, &settings);
         app.service(Endpoint::new("/healthz").get(health::show_health))
             .service(Endpoint::new("/readyz").get(health::show_readiness))
             .service(Endpoint::new("/openapi.json").get(api_doc::show_openapi))
+            .service(signed_in_at(&settings))
             .service(managed("/api/v1/me").get(own::show_me))
             .service(managed("/api/v1/scopes").get(catalog::show_scopes))
             .service(managed("/api/v1/token").get(own::show_own_token).delete(own::revoke_own_token))
@@ -151,12 +167,24 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
     }
 }
 
+/// Only to sign in counts against the quota; the rest is for everybody.
+fn signed_in_at(settings: &HttpSettings) -> Endpoint {
+    let endpoint = Endpoint::new("/session").get(session::show_session).delete(session::end_session);
+    #[cfg(feature = "route-quotas")]
+    if let Some(quota) = settings.management.clone() {
+        let wrapped = endpoint.wrapped(move |route| quota.wrap(route, Accepts::SignIn));
+        return wrapped.post(session::start_session);
+    }
+    let _ = settings;
+    endpoint.post(session::start_session)
+}
+
 /// A path whose requests count against the quota of management requests.
 fn managed(path: &str, settings: &HttpSettings) -> Endpoint {
     let endpoint = Endpoint::new(path);
     #[cfg(feature = "route-quotas")]
     if let Some(quota) = settings.management.clone() {
-        return endpoint.wrapped(move |route| quota.wrap(route));
+        return endpoint.wrapped(move |route| quota.wrap(route, Accepts::Everyone));
     }
     let _ = settings;
     endpoint

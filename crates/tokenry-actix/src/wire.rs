@@ -2,6 +2,7 @@
 
 mod admin;
 mod catalog;
+mod session;
 mod usage;
 mod verify;
 
@@ -18,6 +19,7 @@ pub use self::{
         UpdateUser, User, UserPage,
     },
     catalog::{ScopeGroup, ScopeInfo, ScopeResource, Scopes},
+    session::{Session, SessionState, SessionUser},
     usage::{Usage, UsageRow},
     verify::{Introspection, IntrospectionClaims, Verdict, VerdictUser, VerifyToken},
 };

@@ -29,6 +29,7 @@ mod plain;
 mod proof;
 mod rng;
 mod seal;
+mod session;
 
 #[cfg(feature = "jwt")]
 pub use crate::jwt::{
@@ -47,4 +48,5 @@ pub use crate::{
     proof::Proof,
     rng::{RngError, SecretRng},
     seal::SealKey,
+    session::SessionSecret,
 };

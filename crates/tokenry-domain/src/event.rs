@@ -55,6 +55,10 @@ kinds! {
     UserEnabled = "auth.user.enabled",
     /// A user and their tokens were removed.
     UserDeleted = "auth.user.deleted",
+    /// Somebody signed in with a browser.
+    SessionStarted = "auth.session.started",
+    /// A sign-in is over; why is in the detail.
+    SessionEnded = "auth.session.ended",
     /// Credentials were refused.
     RequestFailed = "auth.request.failed",
     /// Someone known asked for what they may not.

@@ -66,6 +66,10 @@ id! {
     /// Identifies the user who owns tokens.
     UserId
 }
+id! {
+    /// Identifies one sign-in; not the secret of its cookie.
+    SessionId
+}
 
 #[cfg(test)]
 mod tests {

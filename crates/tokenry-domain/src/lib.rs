@@ -15,6 +15,7 @@ pub mod query;
 pub mod risk;
 pub mod role;
 pub mod scope;
+pub mod session;
 pub mod text;
 pub mod time;
 pub mod token;
@@ -26,7 +27,7 @@ pub use crate::{
     catalog::{Catalog, Effective, RouteDecision},
     event::{AuditEvent, EventKind, Origin},
     hash::{SecretCheck, SecretHash},
-    id::{TokenId, UserId},
+    id::{SessionId, TokenId, UserId},
     ip::IpList,
     metadata::Metadata,
     policy::{Expiry, Horizon, Limits, Policy, Reuse},
@@ -34,6 +35,7 @@ pub use crate::{
     risk::Risk,
     role::Role,
     scope::{Scope, ScopeSet},
+    session::{Session, SessionDigest, SessionEnd, SessionProof},
     text::{Description, Reason, Subject, TokenName, UserName},
     time::{Lifetime, UnixMillis},
     token::{Lookup, Revocation, Status, Token},

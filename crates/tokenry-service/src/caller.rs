@@ -1,7 +1,7 @@
 //! Who asks for something, proven before a use case is reached.
 
 use tokenry_domain::{
-    Actor, Catalog, Effective, Horizon, Origin, Role, Scope, Status, Token, UnixMillis, User, UserId,
+    Actor, Catalog, Effective, Horizon, Origin, Role, Scope, Session, Status, Token, UnixMillis, User, UserId,
 };
 use tokenry_store::{StoreError, Tx};
 
@@ -26,16 +26,31 @@ impl Call {
     }
 }
 
-/// Someone who may ask. Only [`Tokenry::verify`] makes one of a token; an embedding program makes one of a user it
-/// has authenticated itself ([`Tokenry::vouch`]); an operator is someone at the database's own command line.
+/// Someone who may ask. Only [`Tokenry::verify`] makes one of a token and [`Tokenry::session`] one of a session; an
+/// embedding program makes one of a user it has authenticated itself ([`Tokenry::vouch`]); an operator is someone at the
+/// database's own command line.
 #[derive(Clone)]
 pub struct Caller(Kind);
 
 #[derive(Clone)]
 enum Kind {
     Operator,
-    User { user: Box<User>, effective: Effective, credential: Credential },
+    User(Box<Person>),
     Token(VerifiedToken),
+}
+
+/// Somebody who came without presenting a token.
+#[derive(Clone)]
+pub(crate) struct Person {
+    pub(crate) user: User,
+    pub(crate) effective: Effective,
+    pub(crate) credential: Credential,
+    /// The role that a JWT claimed, if its issuer has a say: they are never more than that.
+    pub(crate) ceiling: Option<Role>,
+    /// The session they came with.
+    pub(crate) session: Option<Session>,
+    /// The token that this session was begun with and is bound by.
+    pub(crate) token: Option<Token>,
 }
 
 /// The kind of proof a caller came with.
@@ -47,6 +62,8 @@ pub enum Credential {
     User,
     /// A JWT of a configured issuer.
     Jwt,
+    /// A session that one of these was exchanged for.
+    Session,
     /// A personal access token.
     Token,
 }
@@ -58,8 +75,8 @@ impl Caller {
         Self(Kind::Operator)
     }
 
-    pub(crate) fn person(user: User, effective: Effective, credential: Credential) -> Self {
-        Self(Kind::User { user: Box::new(user), effective, credential })
+    pub(crate) fn person(person: Person) -> Self {
+        Self(Kind::User(Box::new(person)))
     }
 
     /// The kind of proof.
@@ -67,7 +84,7 @@ impl Caller {
     pub fn credential(&self) -> Credential {
         match &self.0 {
             Kind::Operator => Credential::Operator,
-            Kind::User { credential, .. } => *credential,
+            Kind::User(person) => person.credential,
             Kind::Token(_) => Credential::Token,
         }
     }
@@ -77,26 +94,45 @@ impl Caller {
     pub fn user(&self) -> Option<&User> {
         match &self.0 {
             Kind::Operator => None,
-            Kind::User { user, .. } => Some(user),
+            Kind::User(person) => Some(&person.user),
             Kind::Token(verified) => Some(verified.owner()),
         }
     }
 
-    /// The token that was presented, if it was one.
+    /// The token that binds this caller, if there is one: the one that was presented, or that their session was begun
+    /// with.
     #[must_use]
     pub fn token(&self) -> Option<&Token> {
         match &self.0 {
+            Kind::Operator => None,
+            Kind::User(person) => person.token.as_ref(),
             Kind::Token(verified) => Some(verified.token()),
-            Kind::Operator | Kind::User { .. } => None,
         }
     }
 
-    /// The verified token, if it was one.
+    /// The verified token, if one was presented; a session is none, whatever it was begun with.
     #[must_use]
     pub fn verified(&self) -> Option<&VerifiedToken> {
         match &self.0 {
             Kind::Token(verified) => Some(verified),
-            Kind::Operator | Kind::User { .. } => None,
+            Kind::Operator | Kind::User(_) => None,
+        }
+    }
+
+    /// The session, if it was one.
+    #[must_use]
+    pub fn session(&self) -> Option<&Session> {
+        match &self.0 {
+            Kind::User(person) => person.session.as_ref(),
+            Kind::Operator | Kind::Token(_) => None,
+        }
+    }
+
+    /// The role that a JWT claimed for them, if its issuer has a say.
+    pub(crate) fn ceiling(&self) -> Option<&Role> {
+        match &self.0 {
+            Kind::User(person) => person.ceiling.as_ref(),
+            Kind::Operator | Kind::Token(_) => None,
         }
     }
 
@@ -105,7 +141,10 @@ impl Caller {
     pub fn actor(&self) -> Actor {
         match &self.0 {
             Kind::Operator => Actor::Operator,
-            Kind::User { user, .. } => Actor::User(user.id),
+            Kind::User(person) => match &person.token {
+                Some(token) => Actor::Token(token.id),
+                None => Actor::User(person.user.id),
+            },
             Kind::Token(verified) => Actor::Token(verified.token().id),
         }
     }
@@ -115,7 +154,7 @@ impl Caller {
     pub fn effective(&self) -> Option<&Effective> {
         match &self.0 {
             Kind::Operator => None,
-            Kind::User { effective, .. } => Some(effective),
+            Kind::User(person) => Some(&person.effective),
             Kind::Token(verified) => Some(verified.effective()),
         }
     }
@@ -156,12 +195,18 @@ impl Caller {
     }
 
     /// Looks again, inside the unit of work, whether a caller who was let in is still entitled: their account may
-    /// have been disabled or given another role, or their token ended, rotated or narrowed since. The token's row is
-    /// locked, so that none of it can happen to it before the unit ends.
+    /// have been disabled or given another role, their session ended, or their token ended, rotated or narrowed since. The
+    /// token's row is locked, so that none of it can happen to it before the unit ends; a session ends only under its
+    /// user's lock.
     pub(crate) fn still_entitled(&self, tx: &mut Tx<'_>, horizon: &Horizon) -> Result<bool, StoreError> {
         let Some(user) = self.user() else { return Ok(true) };
         let is_as_admitted = |now: User| !now.is_disabled() && now.role == user.role;
         if !tokenry_store::user::find(tx, user.id)?.is_some_and(is_as_admitted) {
+            return Ok(false);
+        }
+        if let Some(session) = self.session()
+            && tokenry_store::session::find_by_id(tx, session.id)?.is_none()
+        {
             return Ok(false);
         }
         let Some(token) = self.token() else { return Ok(true) };
@@ -187,6 +232,15 @@ impl Tokenry {
     #[must_use]
     pub fn vouch(&self, user: User) -> Option<Caller> {
         let effective = self.0.catalog.of_role(&user.role);
-        (!user.is_disabled()).then(|| Caller::person(user, effective, Credential::User))
+        let is_enabled = !user.is_disabled();
+        let person = Person {
+            user,
+            effective,
+            credential: Credential::User,
+            ceiling: None,
+            session: None,
+            token: None,
+        };
+        is_enabled.then(|| Caller::person(person))
     }
 }

@@ -22,6 +22,8 @@ const DRAINED: u16 = 5000;
 pub struct Cleaned {
     /// Tokens whose time ran out and that the audit log was told of now.
     pub expired: usize,
+    /// Sessions that were over and that nobody came back with.
+    pub ended_sessions: usize,
     /// Dead tokens that were removed.
     pub purged_tokens: usize,
     /// Rows of the usage log that were removed.
@@ -41,8 +43,8 @@ pub enum CleanupError {
 }
 
 impl Tokenry {
-    /// Tells the audit log of every token whose time ran out since the last time, and removes tokens that have been
-    /// dead for longer than the settings keep them, at least for the hour in which they count as creations, and counts of
+    /// Tells the audit log of every token whose time ran out since the last time, ends the sessions that are over, and
+    /// removes tokens that have been dead for longer than the settings keep them, at least for the hour in which they count as creations, and counts of
     /// uses that are older than the settings keep those. Safe to run on several nodes at once.
     ///
     /// # Errors
@@ -50,6 +52,7 @@ impl Tokenry {
     pub fn cleanup(&self, call: &Call) -> Result<Cleaned, CleanupError> {
         call.caller.require_current(&admin_scope("write"))?;
         let mut cleaned = Cleaned { expired: self.tell_expired(call)?, ..Cleaned::default() };
+        cleaned.ended_sessions = self.end_dead_sessions(call)?;
         let kept = |kept: Lifetime| call.now.checked_sub(kept.max(HOUR));
         if let Some(cutoff) = self.0.usage_retention.and_then(kept) {
             cleaned.purged_uses = self.purge_uses(cutoff)?;

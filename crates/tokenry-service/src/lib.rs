@@ -51,6 +51,7 @@ pub mod policy_check;
 mod refusals;
 pub mod revoke;
 pub mod rotate;
+pub mod session;
 pub mod settings;
 #[cfg(feature = "jwt")]
 pub mod sign_in;
@@ -61,7 +62,7 @@ pub mod user;
 pub mod verify;
 
 pub use tokenry_crypto::{
-    HashSettings, Pepper, PlainToken, Prefix, Scheme, SecretRng, check_format, pattern,
+    HashSettings, Pepper, PlainToken, Prefix, Scheme, SecretRng, SessionSecret, check_format, pattern,
 };
 #[cfg(feature = "jwt")]
 pub use tokenry_crypto::{
@@ -71,9 +72,9 @@ pub use tokenry_crypto::{
 pub use tokenry_domain::{
     Actor, AuditEvent, Bucket, Catalog, Combination, Description, Effective, EventKind, Expiry, Horizon,
     IpList, Lifetime, Limits, Lookup, Metadata, Origin, PageSize, Policy, Reason, Reuse, Risk, Role,
-    RouteDecision, Scope, ScopeSet, Sort, Status, Subject, Tally, Token, TokenFilter, TokenId, TokenName,
-    UnixMillis, User, UserId, UserName, catalog, text::TextError, time::ParseInstantError,
-    usage::BucketError,
+    RouteDecision, Scope, ScopeSet, Session, SessionId, SessionProof, Sort, Status, Subject, Tally, Token,
+    TokenFilter, TokenId, TokenName, UnixMillis, User, UserId, UserName, catalog, text::TextError,
+    time::ParseInstantError, usage::BucketError,
 };
 pub use tokenry_store::{
     DatabaseUrl, Store, StoreError, StoreSettings,
@@ -95,6 +96,10 @@ pub use crate::{
     policy_check::{PolicyCheckError, PolicyImpact},
     revoke::RevokeError,
     rotate::{RotateError, Rotated, Rotation},
+    session::{
+        SessionSettings,
+        start::{SessionError, Started},
+    },
     settings::Settings,
     tokenry::{OpenError, Tokenry},
     update::{Switch, TokenChanges, UpdateError},

@@ -10,6 +10,7 @@ use crate::{
     caller::Call,
     denial::Denial,
     issue::tokens_write,
+    session::end::Ending,
     tokenry::Tokenry,
 };
 
@@ -86,7 +87,9 @@ fn end(
     let revocation = Revocation { at: signature.at, by: signature.actor, reason };
     let is_first = token::mark_revoked(tx, id, &revocation)?;
     if is_first {
+        let sessions = Ending::of_token(tx, id)?;
         signature.record(tx, EventKind::TokenRevoked, owner, Some(id), detail([("reason", why)]))?;
+        sessions.tell(tx, signature)?;
     }
     Ok(is_first)
 }

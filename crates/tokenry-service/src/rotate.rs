@@ -21,6 +21,7 @@ use crate::{
     field::{FieldError, FieldErrors},
     grant::Grant,
     issue::{Fresh, IssueError, tokens_write},
+    session::end::Ending,
     tokenry::Tokenry,
 };
 
@@ -217,12 +218,14 @@ impl Unit {
             Retired { lookup: before.lookup, token_id: id, secret, at: now, valid_until, idempotency_key };
         retired::insert(tx, &old)?;
         retired::forget_oldest(tx, id, RETIRED)?;
+        let sessions = Ending::of_token(tx, id)?;
         let fields = detail([
             ("old_prefix", old.lookup.as_str().into()),
             ("old_valid_until", valid_until.to_string().into()),
             ("expires_at", after.expires_at.map(|end| end.to_string()).into()),
         ]);
         self.signature.record(tx, EventKind::TokenRotated, owner.id, Some(id), fields)?;
+        sessions.tell(tx, &self.signature)?;
         Ok((after, owner, valid_until))
     }
 

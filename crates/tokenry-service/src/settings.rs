@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokenry_crypto::{HashSettings, Prefix, Scheme};
 use tokenry_domain::{Catalog, Lifetime, Policy};
 
-use crate::usage::UsageSettings;
+use crate::{session::SessionSettings, usage::UsageSettings};
 
 /// The settings of a [`crate::Tokenry`]. The default is that of the binary: prefix `pat_`, bcrypt at cost 6, at most
 /// 10 live tokens and 5 creations an hour for each user, 90 days of life, an open vocabulary of scopes; dead tokens are
@@ -28,6 +28,8 @@ pub struct Settings {
     pub max_staleness: Duration,
     /// What the usage log keeps.
     pub usage: UsageSettings,
+    /// How long sign-ins of browsers last.
+    pub session: SessionSettings,
     /// Whose JWTs are accepted beside tokens; `None` is nobody's.
     #[cfg(feature = "jwt")]
     pub sign_in: Option<crate::sign_in::SignIn>,
@@ -43,6 +45,7 @@ impl Default for Settings {
             retention: Some(Lifetime::days(90)),
             max_staleness: Duration::ZERO,
             usage: UsageSettings::default(),
+            session: SessionSettings::default(),
             #[cfg(feature = "jwt")]
             sign_in: None,
         }

@@ -12,7 +12,7 @@ use tokenry_store::{
 
 use crate::{
     audit::Signature,
-    caller::{Caller, Credential},
+    caller::{Caller, Credential, Person},
     tokenry::Tokenry,
     user::{UserError, change, create, new_user},
     verify::{Rejection, VerifyError},
@@ -105,12 +105,9 @@ impl Tokenry {
         if user.is_disabled() {
             return Err(VerifyError::Rejected(Rejection::OwnerDisabled));
         }
-        let stored = self.0.catalog.of_role(&user.role);
-        let effective = match &claimed.role {
-            Some(role) if *role != user.role => stored.intersection(&self.0.catalog.of_role(role)),
-            _ => stored,
-        };
-        Ok(Caller::person(user, effective, Credential::Jwt))
+        let effective = self.rights_under(&user, claimed.role.as_ref());
+        let (credential, ceiling) = (Credential::Jwt, claimed.role);
+        Ok(Caller::person(Person { user, effective, credential, ceiling, session: None, token: None }))
     }
 
     /// The highest role that the claims name; the default if they name none. `None` where the issuer has no say.

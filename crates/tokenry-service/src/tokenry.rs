@@ -11,6 +11,7 @@ use crate::{
     caller::Caller,
     hash_pool::HashPool,
     refusals::Refusals,
+    session::SessionSettings,
     settings::Settings,
     usage::WriteBehind,
     verify::{proof::Proofs, snapshots::Snapshots},
@@ -28,6 +29,7 @@ pub(crate) struct Inner {
     pub(crate) catalog: Catalog,
     pub(crate) retention: Option<Lifetime>,
     pub(crate) usage_retention: Option<Lifetime>,
+    pub(crate) session: SessionSettings,
     #[cfg(feature = "jwt")]
     pub(crate) sign_in: Option<crate::sign_in::SignIn>,
     pub(crate) cursor_key: SealKey,
@@ -90,6 +92,7 @@ impl Tokenry {
             catalog: settings.catalog,
             retention: settings.retention,
             usage_retention: settings.usage.retention,
+            session: settings.session,
             #[cfg(feature = "jwt")]
             sign_in: settings.sign_in,
             cursor_key: SealKey::from_bytes(cursor_key),

@@ -15,6 +15,7 @@ use crate::{
     field::{FieldError, FieldErrors},
     grant::{Grant, is_wider},
     issue::tokens_write,
+    session::end::Ending,
     tokenry::Tokenry,
 };
 
@@ -147,6 +148,10 @@ impl Unit {
         if is_wider(&self.catalog, &after, &before) {
             retired::end_grace(tx, id, self.signature.at)?;
         }
+        let sessions = match after.inactive_at {
+            Some(_) => Some(Ending::of_token(tx, id)?),
+            None => None,
+        };
         self.signature.record(
             tx,
             EventKind::TokenUpdated,
@@ -154,6 +159,9 @@ impl Unit {
             Some(id),
             difference(&before, &after),
         )?;
+        if let Some(sessions) = sessions {
+            sessions.tell(tx, &self.signature)?;
+        }
         Ok((after, owner))
     }
 

@@ -162,7 +162,7 @@ impl Tokenry {
         if let Some(recent) =
             self.0.snapshots.as_ref().and_then(|rows| rows.recent(&self.0.store, &lookup, now))
             && self.was_proven(&plain, &recent)
-            && judge(&recent, &horizon, source).is_ok()
+            && judge(&recent.token, &recent.owner, &horizon, source).is_ok()
         {
             return Ok(self.verified(recent, false));
         }
@@ -182,7 +182,7 @@ impl Tokenry {
             // Asked for a wrong secret as well, so that a known public id costs what an unknown one does.
             None => (Arc::new(self.retired(plain, &lookup, now, source).await?), true),
         };
-        if let Err(rejection) = judge(&credential, &horizon, source) {
+        if let Err(rejection) = judge(&credential.token, &credential.owner, &horizon, source) {
             self.record_rejection(rejection, &credential.token, source, now);
             return Err(VerifyError::Rejected(rejection));
         }
@@ -234,9 +234,10 @@ impl Tokenry {
     }
 }
 
-/// The state of a token whose secret was right, in the order in which it is told.
-fn judge(
-    Credential { token, owner, .. }: &Credential,
+/// The state of a token whose secret was right, now or when a session was begun with it, in the order in which it is told.
+pub(crate) fn judge(
+    token: &Token,
+    owner: &User,
     horizon: &Horizon,
     source: Option<IpAddr>,
 ) -> Result<(), Rejection> {

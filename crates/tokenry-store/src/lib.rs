@@ -29,6 +29,7 @@ pub mod instance;
 pub mod live;
 pub mod migrate;
 pub mod retired;
+pub mod session;
 pub mod token;
 pub mod url;
 pub mod usage;

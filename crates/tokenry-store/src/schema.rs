@@ -142,6 +142,26 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use crate::sql_types::{Id, Instant};
+    use diesel::sql_types::{Binary, Nullable, Text};
+
+    sessions (id) {
+        id -> Id,
+        secret_digest -> Binary,
+        user_id -> Id,
+        credential -> Text,
+        token_id -> Nullable<Id>,
+        token_lookup -> Nullable<Text>,
+        ceiling -> Nullable<Text>,
+        created_at -> Instant,
+        seen_at -> Instant,
+        expires_at -> Instant,
+        ip -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+    }
+}
+
 diesel::joinable!(personal_access_tokens -> users (user_id));
 diesel::joinable!(retired_secrets -> personal_access_tokens (token_id));
 diesel::allow_tables_to_appear_in_same_query!(users, personal_access_tokens, retired_secrets);

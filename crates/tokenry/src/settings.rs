@@ -26,6 +26,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tokenry_actix::ProxySignIn;
 use tokenry_service::{DatabaseUrl, IpList, StoreSettings};
 
 use self::source::{Raw, Sources};
@@ -44,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) service: tokenry_service::Settings,
     /// The issuers whose keys are fetched while the server runs.
     pub(crate) key_sources: Vec<KeySource>,
+    /// How a trusted proxy names the user who signs in.
+    pub(crate) proxy_sign_in: Option<ProxySignIn>,
     pub(crate) rates: Rates,
     pub(crate) server: Server,
     pub(crate) log: Log,

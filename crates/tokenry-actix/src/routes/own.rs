@@ -4,7 +4,7 @@ use actix_web::{
     HttpResponse,
     web::{Data, Json},
 };
-use tokenry_service::{Credential, Token, Tokenry};
+use tokenry_service::{Credential, Token, Tokenry, VerifiedToken};
 
 use super::blocking;
 use crate::{
@@ -64,7 +64,7 @@ pub(crate) async fn revoke_own_token(
 
 /// The token that the request was made with.
 fn presented(caller: &Managing<AnyToken>) -> Result<&Token, ApiError> {
-    caller.caller().token().ok_or_else(|| ApiError::Forbidden {
+    caller.caller().verified().map(VerifiedToken::token).ok_or_else(|| ApiError::Forbidden {
         detail: "This is about the token that a request is made with; this one was made without.".into(),
         errors: Vec::new(),
     })
@@ -74,6 +74,6 @@ fn credential(kind: Credential) -> &'static str {
     match kind {
         Credential::Token => "pat",
         Credential::Jwt => "jwt",
-        Credential::User | Credential::Operator => "session",
+        Credential::Session | Credential::User | Credential::Operator => "session",
     }
 }

@@ -180,6 +180,8 @@ impl InventoryPage {
 pub struct Cleaned {
     /// Tokens whose time ran out and that the audit log was told of now.
     expired: usize,
+    /// Sessions that were over and that nobody came back with.
+    ended_sessions: usize,
     /// Dead tokens that were removed.
     purged_tokens: usize,
     /// Rows of the usage log that were removed.
@@ -188,8 +190,8 @@ pub struct Cleaned {
 
 impl From<tokenry_service::Cleaned> for Cleaned {
     fn from(cleaned: tokenry_service::Cleaned) -> Self {
-        let tokenry_service::Cleaned { expired, purged_tokens, purged_uses } = cleaned;
-        Self { expired, purged_tokens, purged_uses }
+        let tokenry_service::Cleaned { expired, ended_sessions, purged_tokens, purged_uses } = cleaned;
+        Self { expired, ended_sessions, purged_tokens, purged_uses }
     }
 }
 

@@ -13,8 +13,9 @@ use tokenry_store::{
 use super::{UserError, admin_scope};
 use crate::{
     audit::{Signature, detail},
-    caller::{Call, Caller, Credential},
+    caller::{Call, Caller},
     denial::Denial,
+    session::end::Ending,
     tokenry::Tokenry,
 };
 
@@ -158,12 +159,14 @@ impl Tokenry {
         self.administer(call, id, move |tx, mut user| {
             let tokens = token::lock_unrevoked(tx, user.id)?;
             let why = reason.as_ref().map_or(Value::Null, |reason| Value::from(reason.as_str()));
+            let sessions = Ending::of_tokens(tx, user.id, &tokens)?;
             for id in &tokens {
                 let by = signature.actor;
                 token::mark_revoked(tx, *id, &Revocation { at: signature.at, by, reason: reason.clone() })?;
                 let fields = detail([("reason", why.clone()), ("all", Value::Bool(true))]);
                 signature.record(tx, EventKind::TokenRevoked, user.id, Some(*id), fields)?;
             }
+            sessions.tell(tx, &signature)?;
             // Never the same instant twice: a creation compares it with the one it saw.
             let next = user.tokens_revoked_at.and_then(|at| at.checked_add(Lifetime::millis_of(1)));
             user.tokens_revoked_at = next.max(Some(signature.at));
@@ -200,8 +203,7 @@ impl Tokenry {
 
 /// Refuses a change that makes somebody more than the caller may do.
 fn may_change(caller: &Caller, catalog: &Catalog, before: &User, after: &User) -> Result<(), Denial> {
-    let is_own_token =
-        caller.credential() == Credential::Token && caller.user().is_some_and(|user| user.id == before.id);
+    let is_own_token = caller.token().is_some() && caller.user().is_some_and(|user| user.id == before.id);
     for (pointer, is_changed) in
         [("/role", before.role != after.role), ("/subject", before.subject != after.subject)]
     {
@@ -246,6 +248,7 @@ pub(crate) fn store(
     if !user::update(tx, after)? {
         return Err(UserError::NotFound);
     }
+    let sessions = if after.is_disabled() { Some(Ending::of_user(tx, after.id)?) } else { None };
     let mut fields = Map::new();
     for (name, from, to) in [
         ("subject", before.subject.as_str(), after.subject.as_str()),
@@ -264,5 +267,5 @@ pub(crate) fn store(
         (true, false) => signature.record(tx, EventKind::UserEnabled, after.id, None, Map::new())?,
         _ => {}
     }
-    Ok(())
+    sessions.map_or(Ok(()), |sessions| Ok(sessions.tell(tx, signature)?))
 }

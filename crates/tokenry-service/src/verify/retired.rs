@@ -10,6 +10,7 @@ use tokenry_store::{Credential, RetiredCredential, StoreError, Tx, retired, toke
 use super::{Rejection, VerifyError, proof::Proven};
 use crate::{
     audit::{Signature, detail},
+    session::end::Ending,
     tokenry::Tokenry,
 };
 
@@ -17,6 +18,8 @@ use crate::{
 const LOST_ANSWER: Duration = Duration::from_secs(60);
 /// How often the use of one retired secret is told at most.
 const TOLD: Lifetime = Lifetime::seconds(3600);
+/// Why a token is revoked whose retired secret was used.
+const REUSED: &str = "a retired secret was used";
 
 impl Tokenry {
     /// The credential of a retired secret within its grace.
@@ -84,6 +87,10 @@ fn record_reuse(
     let (token_id, owner) = (found.credential.token.id, found.credential.owner.id);
     user::lock(tx, owner)?;
     token::lock(tx, token_id)?;
+    let reason = Reason::parse(REUSED).ok();
+    let revocation = Revocation { at: signature.at, by: signature.actor, reason };
+    let is_revoked = reuse == Reuse::Revoke && token::mark_revoked(tx, token_id, &revocation)?;
+    let sessions = if is_revoked { Some(Ending::of_token(tx, token_id)?) } else { None };
     if retired::mark_reused(tx, &found.lookup, signature.at, signature.at.saturating_sub(TOLD))? {
         let fields = detail([
             ("reason", Value::from("retired_secret")),
@@ -91,15 +98,10 @@ fn record_reuse(
         ]);
         signature.record(tx, EventKind::RequestFailed, owner, Some(token_id), fields)?;
     }
-    if reuse != Reuse::Revoke {
-        return Ok(());
-    }
-    let why = "a retired secret was used";
-    let reason = Reason::parse(why).ok();
-    let revocation = Revocation { at: signature.at, by: signature.actor, reason };
-    if token::mark_revoked(tx, token_id, &revocation)? {
-        let fields = detail([("reason", Value::from(why))]);
+    if let Some(sessions) = sessions {
+        let fields = detail([("reason", Value::from(REUSED))]);
         signature.record(tx, EventKind::TokenRevoked, owner, Some(token_id), fields)?;
+        sessions.tell(tx, signature)?;
     }
     Ok(())
 }

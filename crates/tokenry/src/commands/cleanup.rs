@@ -11,6 +11,7 @@ pub(crate) fn run(Session { tokenry, call }: &Session, console: &mut Console) ->
     let cleaned = tokenry.cleanup(call)?;
     let attributes = [
         ("Expired", cleaned.expired),
+        ("Ended sessions", cleaned.ended_sessions),
         ("Purged tokens", cleaned.purged_tokens),
         ("Purged uses", cleaned.purged_uses),
     ];

@@ -13,8 +13,8 @@ use std::{
 
 use actix_web::{App, HttpServer, dev, middleware::from_fn, rt::System, web::ServiceConfig};
 use tokenry_actix::{
-    FailureLimit, HttpSettings, ManagementQuota, TrustedProxies, clock, configure, fallback, server,
-    shell::shell,
+    FailureLimit, HttpSettings, ManagementQuota, ProxySignIn, TrustedProxies, clock, configure, fallback,
+    server, shell::shell,
 };
 use tokenry_service::{DatabaseUrl, Tokenry};
 
@@ -32,7 +32,7 @@ const BOOTSTRAP_FILE: &str = "tokenry-bootstrap-token";
 /// Answers requests until the process is told to stop.
 pub(crate) fn run(mut settings: Settings, console: &mut Console) -> Result<(), Failure> {
     let (url, listen, workers) = (settings.database_url.clone(), settings.listen, settings.server.workers);
-    let http = http_settings(settings.rates, &settings.server);
+    let http = http_settings(settings.rates, &settings.server, settings.proxy_sign_in.take());
     let has_page = settings.server.ui && cfg!(feature = "ui");
     let sources = std::mem::take(&mut settings.key_sources);
     let _feed = feed(&mut settings.service, sources).map_err(no_thread)?;
@@ -79,10 +79,11 @@ fn feed(
 }
 
 /// What every worker decides alike; the limits count together.
-fn http_settings(rates: Rates, server: &Server) -> HttpSettings {
+fn http_settings(rates: Rates, server: &Server, proxy_sign_in: Option<ProxySignIn>) -> HttpSettings {
     HttpSettings {
         trusted_proxies: TrustedProxies::new(server.trusted_proxies.clone()),
         failures: rates.failures_per_minute.map(FailureLimit::new),
+        proxy_sign_in,
         management: rates.management_per_minute.map(ManagementQuota::new),
     }
 }

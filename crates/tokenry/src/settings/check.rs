@@ -2,7 +2,10 @@
 
 use std::{num::NonZero, ops::RangeInclusive, path::Path, time::Duration};
 
-use tokenry_service::{Catalog, HashSettings, Lifetime, Limits, Policy, StoreSettings, UsageSettings};
+use tokenry_actix::{ProxySignIn, ProxySignInError};
+use tokenry_service::{
+    Catalog, HashSettings, IpList, Lifetime, Limits, Policy, SessionSettings, StoreSettings, UsageSettings,
+};
 
 use super::{
     Log, Rates, Server, Settings, catalog, convert, environment,
@@ -15,6 +18,8 @@ use super::{
 };
 
 const POOL_WAIT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(60);
+const SESSION_LIFETIME: RangeInclusive<Duration> =
+    Duration::from_secs(300)..=Duration::from_secs(30 * 24 * 3600);
 const MAX_STALENESS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
 
 /// Makes settings of what the sources say. Every part is read before any is missed, so that all faults are found.
@@ -28,6 +33,8 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
     let usage = usage(from);
     let trusted_proxies = from.list(&key::TRUSTED_PROXIES, value::networks);
     let max_staleness = from.text(&key::MAX_STALENESS, |text| value::span(text, MAX_STALENESS));
+    let session = session(from);
+    let proxy_sign_in = proxy_sign_in(from, trusted_proxies.as_ref());
     let requested = from.find(&key::LOG_FILTER).1 == Origin::Variable(environment::LOG.to_owned());
     let filter = from.text(&key::LOG_FILTER, value::log_filter);
     let format = from.text(&key::LOG_FORMAT, value::log_format);
@@ -47,9 +54,11 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
             retention: convert::days(from.integer(&key::DEAD_TOKENS_DAYS)?),
             max_staleness: max_staleness?,
             usage: usage?,
+            session: session?,
             sign_in: issuers.sign_in,
         },
         key_sources: issuers.key_sources,
+        proxy_sign_in: proxy_sign_in?,
         rates: Rates {
             failures_per_minute: NonZero::new(from.integer(&key::FAILURES_PER_MINUTE)?),
             management_per_minute: NonZero::new(from.integer(&key::MANAGEMENT_PER_MINUTE)?),
@@ -93,6 +102,39 @@ fn usage(from: &mut Sources) -> Option<UsageSettings> {
         bucket: bucket?,
         retention: convert::days(from.integer(&key::USAGE_DAYS)?),
     })
+}
+
+fn session(from: &mut Sources) -> Option<SessionSettings> {
+    let lifetime = from.text(&key::SESSION_LIFETIME, |text| convert::lifetime(text, SESSION_LIFETIME));
+    let idle = from.text(&key::SESSION_IDLE, convert::idle);
+    Some(SessionSettings { lifetime: lifetime?, idle: idle? })
+}
+
+/// How a trusted proxy names users; without a header it does not.
+fn proxy_sign_in(from: &mut Sources, trusted: Option<&IpList>) -> Option<Option<ProxySignIn>> {
+    let header = from.text(&key::PROXY_USER_HEADER, |text| Ok(text.to_owned()))?;
+    let prefix = from.text(&key::PROXY_SUBJECT_PREFIX, |text| Ok(text.to_owned()))?;
+    let creates_users = from.switch(&key::PROXY_CREATES_USERS)?;
+    if header.is_empty() {
+        return Some(None);
+    }
+    // Nobody would be believed; whoever means everybody must not find out by being let in.
+    if trusted.is_some_and(IpList::is_empty) {
+        from.refuse_value(
+            &key::PROXY_USER_HEADER,
+            "needs the addresses of the proxies in server.trusted_proxies",
+        );
+        return None;
+    }
+    match ProxySignIn::new(&header, &prefix, creates_users) {
+        Ok(proxy) => Some(Some(proxy)),
+        Err(error) => {
+            let is_prefix = error == ProxySignInError::Prefix;
+            let key = if is_prefix { &key::PROXY_SUBJECT_PREFIX } else { &key::PROXY_USER_HEADER };
+            from.refuse_value(key, &error.to_string());
+            None
+        }
+    }
 }
 
 fn policy(from: &mut Sources) -> Option<Policy> {

@@ -1,8 +1,12 @@
 //! From the values of keys to the types of the service.
 
+use std::{ops::RangeInclusive, time::Duration};
+
 use tokenry_service::{
     Bucket, BucketError, DatabaseUrl, HashSettings, Lifetime, Limits, Pepper, Policy, Prefix, Reuse, Scheme,
 };
+
+use super::value;
 
 /// `sqlite://path` or `postgres://…`.
 pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, String> {
@@ -39,6 +43,24 @@ pub(super) fn bucket(text: &str) -> Result<Bucket, String> {
     let span = humantime::parse_duration(text).ok().filter(|span| span.subsec_nanos() == 0);
     let span = span.and_then(|span| u32::try_from(span.as_secs()).ok()).map(Lifetime::seconds);
     span.map_or(Err(BucketError), Bucket::new).map_err(|error| error.to_string())
+}
+
+/// A span in whole milliseconds, within `range`.
+pub(super) fn lifetime(text: &str, range: RangeInclusive<Duration>) -> Result<Lifetime, String> {
+    let span = value::span(text, range)?;
+    let millis = u32::try_from(span.as_millis()).map_err(|_| "is too long".to_owned())?;
+    Ok(Lifetime::millis_of(millis))
+}
+
+/// How long a session may be unused; `0s` is for ever. A use is noted once a minute, so less than some minutes would end
+/// sessions that are in use.
+pub(super) fn idle(text: &str) -> Result<Option<Lifetime>, String> {
+    let day = Duration::from_secs(24 * 3600);
+    match lifetime(text, Duration::ZERO..=day * 30)? {
+        span if span.millis() == 0 => Ok(None),
+        span if span < Lifetime::seconds(300) => Err("must be 0s, or at least 5m".to_owned()),
+        span => Ok(Some(span)),
+    }
 }
 
 /// What happens when a retired secret is used.

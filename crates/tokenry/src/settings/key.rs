@@ -86,6 +86,16 @@ keys! {
     USAGE_BUCKET = "usage" "bucket" Text("1m");
     /// Days for which the counts are kept; 0 is for ever.
     USAGE_DAYS = "usage" "retention_days" Integer(90, CENTURY);
+    /// The longest that a sign-in of a browser lasts.
+    SESSION_LIFETIME = "session" "lifetime" Text("12h");
+    /// After how long without a request it is over; `0s` is never.
+    SESSION_IDLE = "session" "idle" Text("1h");
+    /// The header in which a trusted proxy names the user who signs in; empty is no such sign-in.
+    PROXY_USER_HEADER = "session" "proxy_user_header" Text("");
+    /// Put before that name, so that a proxy cannot speak of others' users.
+    PROXY_SUBJECT_PREFIX = "session" "proxy_subject_prefix" Text("");
+    /// Whether somebody whom the proxy names and who was never seen becomes a user.
+    PROXY_CREATES_USERS = "session" "proxy_creates_users" Switch(false);
     /// Proxies whose `X-Forwarded-*` headers count, as addresses or networks.
     TRUSTED_PROXIES = "server" "trusted_proxies" List;
     /// How old the row may be that lets a token in, such as `500ms`; `0s` reads the database each time.

@@ -58,8 +58,8 @@ fn run(tokenry: Tokenry, stopped: &Receiver<()>, _alive: Sender<()>) {
 fn clean(tokenry: &Tokenry) {
     match tokenry.cleanup(&Call::new(Caller::operator(), clock::now())) {
         Ok(cleaned) if cleaned == Cleaned::default() => tracing::debug!("there was nothing to clean up"),
-        Ok(Cleaned { expired, purged_tokens, purged_uses }) => {
-            tracing::info!(expired, purged_tokens, purged_uses, "cleaned up");
+        Ok(Cleaned { expired, ended_sessions, purged_tokens, purged_uses }) => {
+            tracing::info!(expired, ended_sessions, purged_tokens, purged_uses, "cleaned up");
         }
         // Whatever it was may be gone in an hour; requests tell of it sooner.
         Err(error) => tracing::warn!(%error, "the cleanup failed"),

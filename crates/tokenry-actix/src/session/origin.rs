@@ -1,0 +1,287 @@
+//! Whether a page of this very origin made a request.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use actix_web::{HttpRequest, http::Method};
+
+use crate::{error::ApiError, source};
+
+/// The header without which no session is used or made: a form or a link of another site cannot send it, and a script
+/// of another site would have to be allowed to.
+const MARK: &str = "x-tokenry-request";
+
+/// Where a request was sent to, as its browser sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Site {
+    is_secure: bool,
+    /// In lower case, with its port unless that is the scheme's own.
+    host: String,
+    /// Whether it never left this machine, without TLS.
+    is_local: bool,
+}
+
+impl Site {
+    /// The site by the connection and the `Host` header; of a trusted proxy by what it forwards of both.
+    pub(crate) fn of(req: &HttpRequest) -> Result<Self, ApiError> {
+        let is_trusted = source::is_trusted(req);
+        let forwarded = |name| if is_trusted { at_most_one(req, name) } else { Ok(None) };
+        let is_secure = match forwarded("x-forwarded-proto")? {
+            None => req.app_config().secure(),
+            Some(b"https") => true,
+            Some(b"http") => false,
+            Some(_) => return Err(refused("X-Forwarded-Proto must be http or https, sent once.")),
+        };
+        let host = match forwarded("x-forwarded-host")? {
+            Some(host) => Some(host),
+            None => at_most_one(req, "host")?,
+        };
+        let host = host.and_then(|host| Host::parse(host, is_secure));
+        let Host { name, port } = host.ok_or_else(|| refused("The Host header names no host."))?;
+        let peer_is_local = req.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+        let is_local = peer_is_local && !is_secure && is_loopback(&name);
+        let host = port.map_or(name.clone(), |port| format!("{name}:{port}"));
+        Ok(Self { is_secure, host, is_local })
+    }
+
+    /// Whether the request never left this machine, without TLS: only then a cookie may do without it.
+    pub(crate) fn is_local(&self) -> bool {
+        self.is_local
+    }
+
+    /// Refuses a request that a page of this site did not make, by all that a browser tells of it.
+    pub(crate) fn check(&self, req: &HttpRequest) -> Result<(), ApiError> {
+        if at_most_one(req, MARK)? != Some(b"1") {
+            return Err(refused("A request with a session needs the header X-Tokenry-Request: 1."));
+        }
+        let fetched = at_most_one(req, "sec-fetch-site")?;
+        let origin = at_most_one(req, "origin")?;
+        let is_same = |origin: &[u8]| origin == self.origin().as_bytes();
+        if fetched.is_some_and(|fetched| fetched != b"same-origin") || !origin.is_none_or(is_same) {
+            return Err(refused("A session is used from its own origin alone."));
+        }
+        let is_safe = matches!(*req.method(), Method::GET | Method::HEAD);
+        if !is_safe && fetched.is_none() && origin.is_none() {
+            return Err(refused("A change with a session needs the header Origin or Sec-Fetch-Site."));
+        }
+        Ok(())
+    }
+
+    fn origin(&self) -> String {
+        let scheme = if self.is_secure { "https" } else { "http" };
+        format!("{scheme}://{}", self.host)
+    }
+}
+
+/// What a `Host` header names.
+struct Host {
+    name: String,
+    port: Option<u16>,
+}
+
+impl Host {
+    /// SECURITY: nothing but what a host's name is made of, so that no two readers see different hosts in it.
+    fn parse(text: &[u8], is_secure: bool) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?.to_ascii_lowercase();
+        let (name, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, rest)) => {
+                let address: Ipv6Addr = address.parse().ok()?;
+                (format!("[{address}]"), rest.strip_prefix(':').or_else(|| rest.is_empty().then_some(""))?)
+            }
+            None => match text.split_once(':') {
+                Some((_, "")) => return None,
+                Some((name, port)) => (name.to_owned(), port),
+                None => (text.clone(), ""),
+            },
+        };
+        let is_odd = |b: u8| !(b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+        if !name.starts_with('[') && (name.is_empty() || name.len() > 253 || name.bytes().any(is_odd)) {
+            return None;
+        }
+        let port = match port {
+            "" => None,
+            digits if digits.bytes().all(|b| b.is_ascii_digit()) => Some(digits.parse().ok()?),
+            _ => return None,
+        };
+        let usual = if is_secure { 443 } else { 80 };
+        Some(Self { name, port: port.filter(|port| *port != usual) })
+    }
+}
+
+fn is_loopback(name: &str) -> bool {
+    name == "localhost" || name == "[::1]" || name.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// The value of a header that may be there once.
+fn at_most_one<'r>(req: &'r HttpRequest, name: &str) -> Result<Option<&'r [u8]>, ApiError> {
+    let mut values = req.headers().get_all(name);
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value.map(|value| value.as_bytes())),
+        _ => Err(refused("A header that tells where the request comes from was sent twice.")),
+    }
+}
+
+fn refused(detail: &'static str) -> ApiError {
+    ApiError::Forbidden { detail: detail.into(), errors: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{test::TestRequest, web::Data};
+    use tokenry_service::IpList;
+
+    use super::*;
+    use crate::source::TrustedProxies;
+
+    type Headers<'a> = &'a [(&'static str, &'a str)];
+
+    fn request(method: Method, peer: &str, headers: Headers<'_>) -> HttpRequest {
+        let proxies = TrustedProxies::new(IpList::parse(&["10.0.0.1", "127.0.0.9"]).unwrap());
+        let mut req = TestRequest::default().method(method).app_data(Data::new(proxies));
+        for header in headers {
+            req = req.append_header(*header);
+        }
+        req.peer_addr(format!("{peer}:5000").parse().unwrap()).to_http_request()
+    }
+
+    fn site(peer: &str, headers: Headers<'_>) -> Option<(String, bool)> {
+        let site = Site::of(&request(Method::GET, peer, headers)).ok()?;
+        Some((site.origin(), site.is_local()))
+    }
+
+    #[test]
+    fn a_site_is_what_the_browser_sees() {
+        for (host, origin) in [
+            ("tokens.example.com", "http://tokens.example.com"),
+            ("TOKENS.example.com:80", "http://tokens.example.com"),
+            ("tokens.example.com:8080", "http://tokens.example.com:8080"),
+            ("192.0.2.7:8080", "http://192.0.2.7:8080"),
+            ("[2001:db8::1]:8080", "http://[2001:db8::1]:8080"),
+            ("[2001:DB8:0::1]", "http://[2001:db8::1]"),
+        ] {
+            assert_eq!(site("192.0.2.1", &[("host", host)]), Some((origin.to_owned(), false)), "{host}");
+        }
+    }
+
+    #[test]
+    fn an_odd_host_is_refused() {
+        for host in [
+            "",
+            ":80",
+            "a:",
+            "a:x",
+            "a:99999",
+            "a:-1",
+            "a b",
+            "a/b",
+            "a@b",
+            "a_b",
+            "a,b",
+            "a#b",
+            "a?b",
+            "é",
+            "[::1",
+            "::1",
+            "[::1]x",
+            "[::1]8080",
+            "[nonsense]",
+            "[]",
+            "a:80:80",
+            "a%2fb",
+            "a\\b",
+            "'",
+            "*",
+        ] {
+            assert_eq!(site("192.0.2.1", &[("host", host)]), None, "{host}");
+        }
+        assert_eq!(site("192.0.2.1", &[]), None);
+        assert_eq!(site("192.0.2.1", &[("host", "a"), ("host", "a")]), None);
+    }
+
+    #[test]
+    fn a_cookie_without_tls_needs_a_peer_and_a_host_on_this_machine() {
+        let is_local = |peer: &str, headers: Headers<'_>| site(peer, headers).unwrap().1;
+        for host in ["localhost", "localhost:8080", "127.0.0.1:8080", "127.3.2.1", "[::1]:8080", "LocalHost"]
+        {
+            assert!(is_local("127.0.0.1", &[("host", host)]), "{host}");
+            assert!(is_local("[::1]", &[("host", host)]), "{host}");
+            assert!(!is_local("192.0.2.1", &[("host", host)]), "{host}");
+        }
+        for host in
+            ["localhost.example.com", "localhost.", "128.0.0.1", "127.0.0.1.example.com", "[::2]", "a"]
+        {
+            assert!(!is_local("127.0.0.1", &[("host", host)]), "{host}");
+        }
+        let behind = [("host", "localhost"), ("x-forwarded-proto", "https")];
+        assert!(!is_local("127.0.0.9", &behind) && is_local("127.0.0.1", &behind));
+        let behind = [("host", "127.0.0.1:8080"), ("x-forwarded-host", "tokens.example.com")];
+        assert!(!is_local("127.0.0.9", &behind));
+    }
+
+    #[test]
+    fn a_trusted_proxy_tells_scheme_and_host_and_nobody_else_does() {
+        let headers = [("host", "inner:8080"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "outer")];
+        assert_eq!(site("10.0.0.1", &headers).unwrap().0, "https://outer");
+        assert_eq!(site("192.0.2.1", &headers).unwrap().0, "http://inner:8080");
+        let port = [("host", "outer:443"), ("x-forwarded-proto", "https")];
+        assert_eq!(site("10.0.0.1", &port).unwrap().0, "https://outer");
+        for wrong in [
+            &[("x-forwarded-proto", "HTTPS")][..],
+            &[("x-forwarded-proto", "https,http")],
+            &[("x-forwarded-proto", "")],
+            &[("x-forwarded-proto", "https"), ("x-forwarded-proto", "https")],
+            &[("x-forwarded-host", "a, b")],
+            &[("x-forwarded-host", "a"), ("x-forwarded-host", "a")],
+            &[("x-forwarded-host", "")],
+        ] {
+            let headers = [&[("host", "inner")], wrong].concat();
+            assert_eq!(site("10.0.0.1", &headers), None, "{wrong:?}");
+        }
+    }
+
+    fn passes(method: Method, headers: Headers<'_>) -> bool {
+        let headers = [&[("host", "a:8080")], headers].concat();
+        let req = request(method, "192.0.2.1", &headers);
+        Site::of(&req).unwrap().check(&req).is_ok()
+    }
+
+    #[test]
+    fn nothing_but_a_page_of_this_origin_passes() {
+        let (mark, own) = (("x-tokenry-request", "1"), ("origin", "http://a:8080"));
+        let same = ("sec-fetch-site", "same-origin");
+        assert!(passes(Method::GET, &[mark]) && passes(Method::HEAD, &[mark, same]));
+        for method in [Method::POST, Method::DELETE, Method::PATCH, Method::PUT, Method::OPTIONS] {
+            assert!(passes(method.clone(), &[mark, own]), "{method}");
+            assert!(passes(method.clone(), &[mark, same]), "{method}");
+            assert!(passes(method.clone(), &[mark, own, same]), "{method}");
+            assert!(!passes(method.clone(), &[mark]), "{method}");
+            assert!(!passes(method, &[own, same]));
+        }
+        for method in [Method::GET, Method::POST] {
+            for wrong in [
+                &[own, same][..],
+                &[("x-tokenry-request", "0"), own],
+                &[("x-tokenry-request", ""), own],
+                &[("x-tokenry-request", "1, 1"), own],
+                &[mark, mark, own],
+                &[mark, ("origin", "null")],
+                &[mark, ("origin", "")],
+                &[mark, ("origin", "https://a:8080")],
+                &[mark, ("origin", "http://a")],
+                &[mark, ("origin", "http://a:8081")],
+                &[mark, ("origin", "http://b:8080")],
+                &[mark, ("origin", "http://a:8080/")],
+                &[mark, ("origin", "http://a:8080.example.com")],
+                &[mark, ("origin", "http://A:8080")],
+                &[mark, own, own],
+                &[mark, own, ("sec-fetch-site", "same-site")],
+                &[mark, own, ("sec-fetch-site", "cross-site")],
+                &[mark, own, ("sec-fetch-site", "none")],
+                &[mark, own, ("sec-fetch-site", "")],
+                &[mark, own, same, same],
+                &[mark, same, ("origin", "http://b:8080")],
+            ] {
+                assert!(!passes(method.clone(), wrong), "{method} {wrong:?}");
+            }
+        }
+    }
+}

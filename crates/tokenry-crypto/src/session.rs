@@ -1,0 +1,120 @@
+//! The secret that a browser holds for a session.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest as _, Sha256};
+use tokenry_domain::SessionDigest;
+use zeroize::Zeroizing;
+
+use crate::rng::{RngError, SecretRng};
+
+/// Bytes of a secret.
+const BYTES: usize = 32;
+/// Characters of a secret: 32 bytes in base64url without padding. Every token is longer, so none is ever the other.
+const LEN: usize = 43;
+
+/// A session's secret text, alive from its making to the one answer that sets the cookie, or from the request's cookie
+/// to the digest. Wiped on drop.
+///
+/// It cannot be printed, copied, compared or serialized:
+/// ```compile_fail
+/// fn log(secret: tokenry_crypto::SessionSecret) { println!("{secret:?}") }
+/// ```
+pub struct SessionSecret(Zeroizing<String>);
+
+impl SessionSecret {
+    /// Draws a new secret of 256 bits.
+    ///
+    /// # Errors
+    /// [`RngError`].
+    pub fn generate(rng: &mut SecretRng) -> Result<Self, RngError> {
+        let mut bytes = Zeroizing::new([0; BYTES]);
+        rng.fill(bytes.as_mut_slice())?;
+        Ok(Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()))))
+    }
+
+    /// Reads a presented value; only the one spelling of 32 bytes is a secret.
+    #[must_use]
+    pub fn parse(presented: &[u8]) -> Option<Self> {
+        if presented.len() != LEN {
+            return None;
+        }
+        let mut bytes = Zeroizing::new([0; BYTES + 1]);
+        let read = URL_SAFE_NO_PAD.decode_slice(presented, bytes.as_mut_slice()).ok()?;
+        let text = Zeroizing::new(std::str::from_utf8(presented).ok()?.to_owned());
+        (read == BYTES).then_some(Self(text))
+    }
+
+    /// What is stored of it: SHA-256("tokenry session v1" ‖ secret). With 256 random bits nobody can guess it back.
+    #[must_use]
+    pub fn digest(&self) -> SessionDigest {
+        let digest = Sha256::new().chain_update(b"tokenry session v1").chain_update(self.0.as_bytes());
+        SessionDigest::from_stored(digest.finalize().into())
+    }
+
+    /// Gives the text away, for the one answer that sets the cookie.
+    #[must_use]
+    pub fn reveal_once(self) -> Zeroizing<String> {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{format::Prefix, plain::PlainToken};
+
+    static_assertions::assert_not_impl_any!(
+        SessionSecret: std::fmt::Debug, std::fmt::Display, Clone, Copy, PartialEq, std::hash::Hash, AsRef<str>
+    );
+    static_assertions::assert_not_impl_any!(SessionDigest: std::fmt::Debug, std::fmt::Display, PartialEq);
+
+    fn generated(seed: u64) -> String {
+        SessionSecret::generate(&mut SecretRng::seeded(seed)).unwrap().reveal_once().to_string()
+    }
+
+    #[test]
+    fn a_secret_reads_back_to_the_same_digest_and_no_other_has_it() {
+        let (one, two) = (generated(1), generated(2));
+        let digest = |text: &str| *SessionSecret::parse(text.as_bytes()).unwrap().digest().as_bytes();
+        assert_eq!(one.len(), LEN);
+        assert_eq!(digest(&one), digest(&one));
+        assert_ne!(digest(&one), digest(&two));
+    }
+
+    #[test]
+    fn a_digest_is_of_sessions_alone() {
+        let plain = Sha256::digest(generated(1).as_bytes());
+        assert_ne!(SessionSecret::parse(generated(1).as_bytes()).unwrap().digest().as_bytes()[..], plain[..]);
+    }
+
+    #[test]
+    fn nothing_but_the_one_spelling_is_a_secret() {
+        let text = generated(3);
+        for end in 0..LEN {
+            assert!(SessionSecret::parse(&text.as_bytes()[..end]).is_none());
+        }
+        let mut last = text.clone().into_bytes();
+        // The same 32 bytes with other bits behind them.
+        last[LEN - 1] = if last[LEN - 1] == b'B' { b'C' } else { b'B' };
+        for other in [
+            format!("{text}=").into_bytes(),
+            format!(" {text}").into_bytes(),
+            format!("\"{}\"", &text[..41]).into_bytes(),
+            text.replace(&text[5..6], "+").into_bytes(),
+            vec![0xff; LEN],
+            last,
+        ] {
+            assert!(SessionSecret::parse(&other).is_none());
+        }
+    }
+
+    #[test]
+    fn no_token_is_a_session_and_no_session_a_token() {
+        for prefix in ["a_", "pat_", "abcdefghijklmnopqrs_"] {
+            let prefix = Prefix::parse(prefix).unwrap();
+            let token = PlainToken::generate(&prefix, &mut SecretRng::seeded(4)).unwrap().reveal_once();
+            assert!(SessionSecret::parse(token.as_bytes()).is_none());
+            assert!(PlainToken::parse(&prefix, generated(4).as_bytes()).is_err());
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Sign-ins of browsers: begun in [`start`], decided at each request in [`find`], ended in [`end`].
+//!
+//! A session is no second kind of right. One that was begun with a token is bound by that token as it is now, and ends
+//! with it; any other has what its user's role has now. Of the cookie's secret the database holds a digest.
+
+pub(crate) mod end;
+pub(crate) mod find;
+mod proxy;
+pub(crate) mod start;
+
+use std::net::IpAddr;
+
+use serde_json::Value;
+use tokenry_domain::{
+    Effective, EventKind, Lifetime, Role, Session, SessionEnd, SessionProof, Token, UnixMillis, User,
+};
+use tokenry_store::{StoreError, Tx};
+
+use crate::{
+    audit::{Signature, detail},
+    tokenry::Tokenry,
+    verify::{Rejection, judge},
+};
+
+/// How long sessions last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionSettings {
+    /// The longest that a session lasts, however much it is used; one that was begun with a token never outlives it.
+    /// Default 12 hours.
+    pub lifetime: Lifetime,
+    /// After how long without a request a session is over, give or take the minute in which uses are noted; `None` is
+    /// never. Default 1 hour.
+    pub idle: Option<Lifetime>,
+}
+
+impl Default for SessionSettings {
+    fn default() -> Self {
+        Self { lifetime: Lifetime::seconds(12 * 3600), idle: Some(Lifetime::seconds(3600)) }
+    }
+}
+
+impl Tokenry {
+    /// How long sessions last.
+    #[must_use]
+    pub fn session_settings(&self) -> SessionSettings {
+        self.0.session
+    }
+
+    /// Whether somebody can come with a JWT: there are issuers.
+    #[must_use]
+    pub fn takes_jwts(&self) -> bool {
+        #[cfg(feature = "jwt")]
+        return self.0.sign_in.is_some();
+        #[cfg(not(feature = "jwt"))]
+        false
+    }
+
+    /// What somebody of this role may do whom an issuer gave that role: of two different ones, what both may.
+    pub(crate) fn rights_under(&self, user: &User, ceiling: Option<&Role>) -> Effective {
+        let stored = self.0.catalog.of_role(&user.role);
+        match ceiling {
+            Some(role) if *role != user.role => stored.intersection(&self.0.catalog.of_role(role)),
+            _ => stored,
+        }
+    }
+
+    /// Why a session is over at `now`, by its user and the token it was begun with as they are now; `None` while it is
+    /// not. What of a token refuses by address is for the caller to judge.
+    fn over(&self, session: &Session, live: &Live, now: UnixMillis) -> Result<(), SessionEnd> {
+        if session.is_over(now, self.0.session.idle) {
+            return Err(SessionEnd::Expired);
+        }
+        let user = live.user.as_ref().filter(|user| !user.is_disabled()).ok_or(SessionEnd::UserDisabled)?;
+        let SessionProof::Token { lookup, .. } = &session.proof else { return Ok(()) };
+        // SECURITY: a rotated token has another public id; whoever knows only the old secret is out.
+        let token = live.token.as_ref().filter(|token| token.lookup == *lookup && token.user_id == user.id);
+        let token = token.ok_or(SessionEnd::TokenEnded)?;
+        match judge(token, user, &self.0.policy.horizon(now), live.source) {
+            Ok(()) => Ok(()),
+            Err(Rejection::AddressNotAllowed) => Err(SessionEnd::AddressNotAllowed),
+            Err(Rejection::OwnerDisabled) => Err(SessionEnd::UserDisabled),
+            Err(_) => Err(SessionEnd::TokenEnded),
+        }
+    }
+}
+
+/// What a session is decided by.
+struct Live {
+    user: Option<User>,
+    token: Option<Token>,
+    source: Option<IpAddr>,
+}
+
+impl Live {
+    fn read(tx: &mut Tx<'_>, session: &Session, source: Option<IpAddr>) -> Result<Self, StoreError> {
+        let token = match session.proof.token_id() {
+            Some(id) => tokenry_store::token::find(tx, id)?,
+            None => None,
+        };
+        Ok(Self { user: tokenry_store::user::find(tx, session.user_id)?, token, source })
+    }
+}
+
+/// Tells the audit log of the beginning of a session, or of its end.
+fn tell(
+    tx: &mut Tx<'_>,
+    signature: &Signature,
+    session: &Session,
+    end: Option<SessionEnd>,
+) -> Result<(), StoreError> {
+    let mut fields = detail([
+        ("session_id", Value::from(session.id.to_string())),
+        ("credential", Value::from(session.proof.as_str())),
+    ]);
+    let kind = match end {
+        None => EventKind::SessionStarted,
+        Some(end) => {
+            fields.insert("reason".to_owned(), Value::from(end.as_str()));
+            EventKind::SessionEnded
+        }
+    };
+    signature.record(tx, kind, session.user_id, session.proof.token_id(), fields)
+}

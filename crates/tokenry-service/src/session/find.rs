@@ -1,0 +1,75 @@
+//! The caller of a session, decided on the rows of now.
+
+use tokenry_crypto::SessionSecret;
+use tokenry_domain::{Actor, Lifetime, Origin, Session, SessionEnd, Token, UnixMillis, User};
+use tokenry_store::{StoreError, session};
+
+use super::{Live, end::Ending};
+use crate::{
+    audit::Signature,
+    caller::{Caller, Credential, Person},
+    tokenry::Tokenry,
+    verify::{Rejection, VerifyError},
+};
+
+/// A use is noted once in this span at most.
+const NOTED: Lifetime = Lifetime::seconds(60);
+
+impl Tokenry {
+    /// Decides who the holder of this cookie is at `now`, and what they may do. It blocks the thread.
+    ///
+    /// The session, its user and the token that it was begun with are read as they are now, and the token is judged by
+    /// the very rules of [`verify`](Self::verify). A session that is over is removed, and stays over.
+    ///
+    /// # Errors
+    /// [`VerifyError`]; unknown and over is one rejection, [`Rejection::Unknown`].
+    pub fn session(&self, presented: &[u8], now: UnixMillis, origin: &Origin) -> Result<Caller, VerifyError> {
+        let unknown = VerifyError::Rejected(Rejection::Unknown);
+        let Some(secret) = SessionSecret::parse(presented) else { return Err(unknown) };
+        let digest = secret.digest();
+        let found = self.0.store.read(|tx| match session::find(tx, &digest)? {
+            Some(session) => Live::read(tx, &session, origin.ip).map(|live| Some((session, live))),
+            None => Ok::<_, StoreError>(None),
+        })?;
+        let Some((session, live)) = found else { return Err(unknown) };
+        if let Err(end) = self.over(&session, &live, now) {
+            self.end_found(session, end, now, origin)?;
+            return Err(unknown);
+        }
+        let Some(user) = live.user else { return Err(unknown) };
+        self.note_seen(&session, now);
+        Ok(self.caller_of(session, user, live.token))
+    }
+
+    fn caller_of(&self, session: Session, user: User, token: Option<Token>) -> Caller {
+        let effective = match &token {
+            Some(token) => self.0.catalog.effective(&token.scopes, &user.role),
+            None => self.rights_under(&user, session.ceiling.as_ref()),
+        };
+        let ceiling = session.ceiling.clone();
+        let credential = Credential::Session;
+        Caller::person(Person { user, effective, credential, ceiling, session: Some(session), token })
+    }
+
+    /// A database that cannot be written refuses nobody; the session then counts as idle sooner.
+    fn note_seen(&self, session: &Session, now: UnixMillis) {
+        if session.seen_at > now.saturating_sub(NOTED) {
+            return;
+        }
+        let id = session.id;
+        if let Err(error) = self.0.store.write(move |tx| session::mark_seen(tx, id, now)) {
+            tracing::warn!(%error, "the use of a session was not noted");
+        }
+    }
+
+    fn end_found(
+        &self,
+        session: Session,
+        end: SessionEnd,
+        now: UnixMillis,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
+        let signature = Signature { actor: Actor::System, at: now, origin: origin.clone() };
+        self.0.store.write(move |tx| Ending::take(tx, vec![(session, end)])?.tell(tx, &signature))
+    }
+}

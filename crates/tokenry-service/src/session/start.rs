@@ -1,0 +1,134 @@
+//! Exchange a credential for a session.
+
+use thiserror::Error;
+use tokenry_crypto::{RngError, SecretRng, SessionSecret};
+use tokenry_domain::{Session, SessionEnd, SessionId, SessionProof, UnixMillis, User, UserId};
+use tokenry_store::{StoreError, Tx, session, user};
+
+use super::{end::Ending, tell};
+use crate::{
+    audit::Signature,
+    caller::{Call, Credential},
+    denial::Denial,
+    find::tokens_read,
+    tokenry::Tokenry,
+};
+
+/// The most sessions a user has; one more ends the oldest.
+const MOST: usize = 20;
+
+/// A new session and the secret of its cookie, which is nowhere else.
+pub struct Started {
+    /// The session.
+    pub session: Session,
+    /// Who signed in.
+    pub user: User,
+    /// The value of the cookie, to be sent once.
+    pub secret: SessionSecret,
+}
+
+/// Why no session began.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The caller may not.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// An operator needs no session, and a session begins no other.
+    #[error("a session begins with a token, a JWT or somebody's word")]
+    NoCredential,
+    /// The operating system gave no randomness.
+    #[error(transparent)]
+    Randomness(#[from] RngError),
+    /// The database did not answer; nothing began.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Tokenry {
+    /// Begins a session for a caller who came with a token, with a JWT, or whom somebody vouches for. A token needs
+    /// `tokens:read`; the session does what the token may do, and ends with it or before. `replaced` is the cookie that the
+    /// browser had until now, whose session ends.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    pub fn start_session(&self, call: &Call, replaced: Option<&[u8]>) -> Result<Started, SessionError> {
+        let caller = &call.caller;
+        let proof = match (caller.credential(), caller.token()) {
+            (Credential::Token, Some(token)) => {
+                caller.require_current(&tokens_read())?;
+                SessionProof::Token { id: token.id, lookup: token.lookup.clone() }
+            }
+            (Credential::Jwt, _) => SessionProof::Jwt,
+            (Credential::User, _) => SessionProof::Proxy,
+            _ => return Err(SessionError::NoCredential),
+        };
+        let user_id = caller.user().ok_or(SessionError::NoCredential)?.id;
+        let mut rng = SecretRng::os();
+        let secret = SessionSecret::generate(&mut rng)?;
+        let now = call.now;
+        let longest = now.checked_add(self.0.session.lifetime).unwrap_or(UnixMillis::MAX);
+        let session = Session {
+            id: SessionId::new(now, rng.bytes()?),
+            user_id,
+            proof,
+            ceiling: caller.ceiling().cloned(),
+            created_at: now,
+            seen_at: now,
+            expires_at: longest,
+            ip: call.origin.ip,
+            user_agent: call.origin.user_agent().map(str::to_owned),
+        };
+        let (digest, old) = (secret.digest(), replaced.and_then(SessionSecret::parse));
+        let (tokenry, call) = (self.clone(), call.clone());
+        let old = old.map(|old| old.digest());
+        let (session, user) = self.0.store.write(move |tx| {
+            let old = old.map(|digest| session::find(tx, &digest)).transpose()?.flatten();
+            let user = lock(tx, user_id, old.as_ref())?.ok_or(Denial::NoLongerEntitled)?;
+            // SECURITY: looked at again under the locks, so that no session begins with what was ended meanwhile.
+            if user.is_disabled() || !call.caller.still_entitled(tx, &tokenry.0.policy.horizon(now))? {
+                return Err(Denial::NoLongerEntitled.into());
+            }
+            let token_ends = call.caller.token().and_then(|token| tokenry.0.policy.end_of(token));
+            let expires_at = token_ends.map_or(session.expires_at, |end| end.min(session.expires_at));
+            let session = Session { expires_at, ..session };
+            let signature = Signature::of(&call);
+            let mut leaving = tokenry.beyond_limit(tx, user_id, call.now)?;
+            leaving.extend(old.map(|old| (old, SessionEnd::Replaced)));
+            let ending = Ending::take(tx, leaving)?;
+            session::insert(tx, &session, &digest)?;
+            ending.tell(tx, &signature)?;
+            tell(tx, &signature, &session, None)?;
+            Ok::<_, SessionError>((session, user))
+        })?;
+        Ok(Started { session, user, secret })
+    }
+
+    /// The sessions of a user that leave room for one more: those whose time is over, and then the oldest.
+    fn beyond_limit(
+        &self,
+        tx: &mut Tx<'_>,
+        user_id: UserId,
+        now: UnixMillis,
+    ) -> Result<Vec<(Session, SessionEnd)>, StoreError> {
+        let all = session::of_user(tx, user_id)?;
+        let (over, live): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|session| session.is_over(now, self.0.session.idle));
+        let too_many = (live.len() + 1).saturating_sub(MOST);
+        let over = over.into_iter().map(|session| (session, SessionEnd::Expired));
+        Ok(over.chain(live.into_iter().take(too_many).map(|old| (old, SessionEnd::Replaced))).collect())
+    }
+}
+
+/// Locks the user, and whose session is replaced, always in the order of their ids.
+fn lock(tx: &mut Tx<'_>, id: UserId, old: Option<&Session>) -> Result<Option<User>, StoreError> {
+    let other = old.map(|old| old.user_id).filter(|other| *other != id);
+    if let Some(other) = other.filter(|other| *other < id) {
+        user::lock(tx, other)?;
+    }
+    let user = user::lock(tx, id)?;
+    if let Some(other) = other.filter(|other| *other > id) {
+        user::lock(tx, other)?;
+    }
+    Ok(user)
+}

@@ -1,0 +1,182 @@
+//! Sessions: rows and queries.
+
+use diesel::prelude::*;
+use tokenry_domain::{Lookup, Session, SessionDigest, SessionId, SessionProof, TokenId, UnixMillis, UserId};
+
+use crate::{
+    backend::Tx,
+    convert::{address, corrupt, parsed},
+    error::StoreError,
+    macros::on,
+    schema::sessions,
+    sql_types::{IdValue, InstantValue},
+};
+
+/// Adds a session; [`StoreError::Conflict`] when its secret is taken or its user or token gone.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn insert(tx: &mut Tx<'_>, session: &Session, digest: &SessionDigest) -> Result<(), StoreError> {
+    let row = (SessionRow::from(session), sessions::secret_digest.eq(digest.as_bytes().to_vec()));
+    on!(tx, |c| diesel::insert_into(sessions::table).values(&row).execute(c))?;
+    Ok(())
+}
+
+/// The session whose secret has this digest, whatever its state.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn find(tx: &mut Tx<'_>, digest: &SessionDigest) -> Result<Option<Session>, StoreError> {
+    let query = sessions::table.filter(sessions::secret_digest.eq(digest.as_bytes().to_vec()));
+    on!(tx, |c| query.select(SessionRow::as_select()).get_result(c).optional())?
+        .map(Session::try_from)
+        .transpose()
+}
+
+/// The session with this id.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn find_by_id(tx: &mut Tx<'_>, id: SessionId) -> Result<Option<Session>, StoreError> {
+    let query = sessions::table.find(IdValue(id.uuid()));
+    on!(tx, |c| query.select(SessionRow::as_select()).get_result(c).optional())?
+        .map(Session::try_from)
+        .transpose()
+}
+
+/// The sessions of a user, oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn of_user(tx: &mut Tx<'_>, user_id: UserId) -> Result<Vec<Session>, StoreError> {
+    let query = sessions::table.filter(sessions::user_id.eq(IdValue(user_id.uuid()))).order(sessions::id);
+    let rows: Vec<SessionRow> = on!(tx, |c| query.select(SessionRow::as_select()).load(c))?;
+    rows.into_iter().map(Session::try_from).collect()
+}
+
+/// The sessions that were begun with a token, oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn of_token(tx: &mut Tx<'_>, token_id: TokenId) -> Result<Vec<Session>, StoreError> {
+    let query =
+        sessions::table.filter(sessions::token_id.eq(Some(IdValue(token_id.uuid())))).order(sessions::id);
+    let rows: Vec<SessionRow> = on!(tx, |c| query.select(SessionRow::as_select()).load(c))?;
+    rows.into_iter().map(Session::try_from).collect()
+}
+
+/// All sessions in the order of their ids, from the one after `after` on, at most `limit`.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn page(tx: &mut Tx<'_>, after: Option<SessionId>, limit: u16) -> Result<Vec<Session>, StoreError> {
+    let rows: Vec<SessionRow> = on!(tx, |c| {
+        let mut query = sessions::table.select(SessionRow::as_select()).into_boxed::<Db>();
+        if let Some(after) = after {
+            query = query.filter(sessions::id.gt(IdValue(after.uuid())));
+        }
+        query.order(sessions::id).limit(limit.into()).load(c)
+    })?;
+    rows.into_iter().map(Session::try_from).collect()
+}
+
+/// Notes that a session was used; an older use never overwrites a newer one.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn mark_seen(tx: &mut Tx<'_>, id: SessionId, at: UnixMillis) -> Result<bool, StoreError> {
+    let older = sessions::table
+        .filter(sessions::id.eq(IdValue(id.uuid())))
+        .filter(sessions::seen_at.lt(InstantValue(at)));
+    let seen = sessions::seen_at.eq(InstantValue(at));
+    Ok(on!(tx, |c| diesel::update(older).set(seen).execute(c))? == 1)
+}
+
+/// Removes those of these sessions that are still there, and says which: of units that run side by side, one removes a
+/// session. They are locked in the order of their ids, before the head of the audit chain, so that nobody waits
+/// crosswise.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn take(tx: &mut Tx<'_>, ids: &[SessionId]) -> Result<Vec<SessionId>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wanted: Vec<IdValue> = ids.iter().map(|id| IdValue(id.uuid())).collect();
+    let query = sessions::table.filter(sessions::id.eq_any(wanted)).order(sessions::id).select(sessions::id);
+    let found: Vec<IdValue> = match tx {
+        #[cfg(feature = "sqlite")]
+        Tx::Sqlite(c) => query.load(&mut **c),
+        #[cfg(feature = "postgres")]
+        Tx::Postgres(c) => query.for_update().load(&mut **c),
+    }?;
+    let gone = sessions::table.filter(sessions::id.eq_any(found.clone()));
+    on!(tx, |c| diesel::delete(gone).execute(c))?;
+    Ok(found.into_iter().map(|IdValue(id)| SessionId::from_uuid(id)).collect())
+}
+
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = sessions, treat_none_as_default_value = false)]
+struct SessionRow {
+    id: IdValue,
+    user_id: IdValue,
+    credential: String,
+    token_id: Option<IdValue>,
+    token_lookup: Option<String>,
+    ceiling: Option<String>,
+    created_at: InstantValue,
+    seen_at: InstantValue,
+    expires_at: InstantValue,
+    ip: Option<String>,
+    user_agent: Option<String>,
+}
+
+impl From<&Session> for SessionRow {
+    fn from(session: &Session) -> Self {
+        let token = match &session.proof {
+            SessionProof::Token { id, lookup } => Some((IdValue(id.uuid()), lookup.as_str().to_owned())),
+            SessionProof::Jwt | SessionProof::Proxy => None,
+        };
+        let (token_id, token_lookup) = token.unzip();
+        Self {
+            id: IdValue(session.id.uuid()),
+            user_id: IdValue(session.user_id.uuid()),
+            credential: session.proof.as_str().to_owned(),
+            token_id,
+            token_lookup,
+            ceiling: session.ceiling.as_ref().map(|role| role.as_str().to_owned()),
+            created_at: InstantValue(session.created_at),
+            seen_at: InstantValue(session.seen_at),
+            expires_at: InstantValue(session.expires_at),
+            ip: session.ip.map(|ip| ip.to_string()),
+            user_agent: session.user_agent.clone(),
+        }
+    }
+}
+
+impl TryFrom<SessionRow> for Session {
+    type Error = StoreError;
+
+    fn try_from(row: SessionRow) -> Result<Self, StoreError> {
+        let proof = match (row.credential.as_str(), row.token_id, row.token_lookup) {
+            ("pat", Some(id), Some(lookup)) => {
+                SessionProof::Token { id: TokenId::from_uuid(id.0), lookup: Lookup::from_stored(lookup) }
+            }
+            ("jwt", None, None) => SessionProof::Jwt,
+            ("proxy", None, None) => SessionProof::Proxy,
+            _ => return Err(corrupt("sessions.credential", "not a known one")),
+        };
+        let ceiling = row.ceiling.map(|role| parsed("sessions.ceiling", &role)).transpose()?;
+        Ok(Self {
+            id: SessionId::from_uuid(row.id.0),
+            user_id: UserId::from_uuid(row.user_id.0),
+            proof,
+            ceiling,
+            created_at: row.created_at.0,
+            seen_at: row.seen_at.0,
+            expires_at: row.expires_at.0,
+            ip: address("sessions.ip", row.ip.as_deref())?,
+            user_agent: row.user_agent,
+        })
+    }
+}
