@@ -28,6 +28,7 @@ use crate::{problem, routes, wire};
         routes::rotate::rotate_token,
         routes::usage::show_usage,
         routes::catalog::show_scopes,
+        routes::policy::show_policy,
         routes::users::list_users,
         routes::users::create_user,
         routes::users::show_user,
@@ -50,7 +51,8 @@ use crate::{problem, routes, wire};
     components(schemas(
         wire::Token, wire::CreatedToken, wire::CreateToken, wire::UpdateToken, wire::RotateToken, wire::TokenPage,
         wire::Usage, wire::UsageRow,
-        wire::Me, wire::Limits, wire::Scopes, wire::ScopeGroup, wire::ScopeResource, wire::ScopeInfo, wire::User, wire::UserPage, wire::CreateUser,
+        wire::Me, wire::Limits, wire::Policy, wire::TokenForm, wire::LifetimeRules, wire::RotationRules, wire::Retention, wire::UsageRules,
+        wire::PolicyLimits, wire::RoleInfo, wire::Scopes, wire::ScopeGroup, wire::ScopeResource, wire::ScopeInfo, wire::User, wire::UserPage, wire::CreateUser,
         wire::UpdateUser, wire::RevokeTokens, wire::Revoked, wire::InventoryToken, wire::InventoryPage, wire::Cleaned,
         wire::AuditEvent, wire::AuditPage, wire::VerifyToken, wire::Verdict, wire::VerdictUser, wire::Introspection,
         wire::IntrospectionClaims, wire::Health, problem::Problem, problem::FieldError

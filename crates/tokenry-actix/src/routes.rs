@@ -7,6 +7,7 @@ pub(crate) mod health;
 pub(crate) mod inventory;
 pub(crate) mod own;
 pub(crate) mod path;
+pub(crate) mod policy;
 pub(crate) mod rotate;
 pub(crate) mod token_list;
 pub(crate) mod tokens;
@@ -17,6 +18,7 @@ pub(crate) mod verify;
 use actix_web::web::{Data, ServiceConfig};
 use tokenry_service::Tokenry;
 
+use self::policy::Rates;
 #[cfg(feature = "route-quotas")]
 use crate::quota::ManagementQuota;
 use crate::{api_doc, error::ApiError, failures::FailureLimit, fallback::Endpoint, source::TrustedProxies};
@@ -56,6 +58,7 @@ pub const ROUTES: &[RouteInfo] = &[
     route("GET", "/openapi.json", Access::Public),
     route("GET", "/api/v1/me", Access::AnyCaller),
     route("GET", "/api/v1/scopes", Access::AnyCaller),
+    route("GET", "/api/v1/policy", Access::AnyCaller),
     route("GET", "/api/v1/token", Access::AnyToken),
     route("DELETE", "/api/v1/token", Access::AnyToken),
     route("GET", "/api/v1/tokens", Access::Scope("tokens:read")),
@@ -109,6 +112,7 @@ pub struct HttpSettings {
 pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
         app.app_data(Data::new(tokenry)).app_data(Data::new(settings.trusted_proxies.clone()));
+        app.app_data(Data::new(Rates::of(&settings)));
         if let Some(failures) = &settings.failures {
             app.app_data(Data::new(failures.clone()));
         }
@@ -118,6 +122,7 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
             .service(Endpoint::new("/openapi.json").get(api_doc::show_openapi))
             .service(managed("/api/v1/me").get(own::show_me))
             .service(managed("/api/v1/scopes").get(catalog::show_scopes))
+            .service(managed("/api/v1/policy").get(policy::show_policy))
             .service(managed("/api/v1/token").get(own::show_own_token).delete(own::revoke_own_token))
             .service(managed("/api/v1/tokens").get(token_list::list_tokens).post(tokens::create_token))
             .service(

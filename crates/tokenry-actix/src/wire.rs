@@ -2,6 +2,7 @@
 
 mod admin;
 mod catalog;
+mod policy;
 mod usage;
 mod verify;
 
@@ -18,6 +19,9 @@ pub use self::{
         UpdateUser, User, UserPage,
     },
     catalog::{ScopeGroup, ScopeInfo, ScopeResource, Scopes},
+    policy::{
+        LifetimeRules, Policy, PolicyLimits, Retention, RoleInfo, RotationRules, TokenForm, UsageRules,
+    },
     usage::{Usage, UsageRow},
     verify::{Introspection, IntrospectionClaims, Verdict, VerdictUser, VerifyToken},
 };

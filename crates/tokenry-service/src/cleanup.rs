@@ -51,7 +51,7 @@ impl Tokenry {
         call.caller.require_current(&admin_scope("write"))?;
         let mut cleaned = Cleaned { expired: self.tell_expired(call)?, ..Cleaned::default() };
         let kept = |kept: Lifetime| call.now.checked_sub(kept.max(HOUR));
-        if let Some(cutoff) = self.0.usage_retention.and_then(kept) {
+        if let Some(cutoff) = self.0.usage.retention.and_then(kept) {
             cleaned.purged_uses = self.purge_uses(cutoff)?;
         }
         if let Some(cutoff) = self.0.retention.and_then(kept) {

@@ -12,6 +12,7 @@ mod leaks;
 mod limits;
 mod lists;
 mod matrix;
+mod policy;
 mod rotate;
 mod tokens;
 mod usage;
