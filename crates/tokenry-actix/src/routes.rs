@@ -9,6 +9,7 @@ pub(crate) mod own;
 pub(crate) mod path;
 pub(crate) mod policy;
 pub(crate) mod rotate;
+pub(crate) mod token_events;
 pub(crate) mod token_list;
 pub(crate) mod tokens;
 pub(crate) mod usage;
@@ -68,6 +69,7 @@ pub const ROUTES: &[RouteInfo] = &[
     route("DELETE", "/api/v1/tokens/{id}", Access::Scope("tokens:write")),
     route("POST", "/api/v1/tokens/{id}/rotate", Access::Scope("tokens:write")),
     route("GET", "/api/v1/tokens/{id}/usage", Access::Scope("tokens:read")),
+    route("GET", "/api/v1/tokens/{id}/events", Access::Scope("tokens:read")),
     route("GET", "/api/v1/users", Access::Scope("admin:read")),
     route("POST", "/api/v1/users", Access::Scope("admin:write")),
     route("GET", "/api/v1/users/{id}", Access::Scope("admin:read")),
@@ -133,6 +135,7 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
             )
             .service(managed("/api/v1/tokens/{id}/rotate").post(rotate::rotate_token))
             .service(managed("/api/v1/tokens/{id}/usage").get(usage::show_usage))
+            .service(managed("/api/v1/tokens/{id}/events").get(token_events::list_token_events))
             .service(managed("/api/v1/users").get(users::list_users).post(users::create_user))
             .service(
                 managed("/api/v1/users/{id}")

@@ -3,6 +3,7 @@
 mod admin;
 mod catalog;
 mod policy;
+mod token_events;
 mod usage;
 mod verify;
 
@@ -22,6 +23,7 @@ pub use self::{
     policy::{
         LifetimeRules, Policy, PolicyLimits, Retention, RoleInfo, RotationRules, TokenForm, UsageRules,
     },
+    token_events::{TokenEvent, TokenEventPage},
     usage::{Usage, UsageRow},
     verify::{Introspection, IntrospectionClaims, Verdict, VerdictUser, VerifyToken},
 };

@@ -54,6 +54,7 @@ pub mod rotate;
 pub mod settings;
 #[cfg(feature = "jwt")]
 pub mod sign_in;
+pub mod token_events;
 pub mod tokenry;
 pub mod update;
 pub mod usage;
@@ -96,6 +97,7 @@ pub use crate::{
     revoke::RevokeError,
     rotate::{RotateError, Rotated, Rotation},
     settings::Settings,
+    token_events::{TokenEvent, TokenEventPage, TokenEventsError},
     tokenry::{OpenError, Tokenry},
     update::{Switch, TokenChanges, UpdateError},
     usage::{

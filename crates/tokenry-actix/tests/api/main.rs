@@ -5,6 +5,7 @@ mod admin;
 mod api;
 mod credentials;
 mod documents;
+mod events;
 mod forward;
 mod guard;
 mod jwt;

@@ -144,6 +144,8 @@ const ROWS: &[Row] = &[
               [401, 403, 200, 200, 403, 404, 404, 404, 403, 200, 404, 404, 401, 401, 404]),
     row("GET", "/api/v1/tokens/{id}/usage", "", OwnToken,
               [401, 200, 200, 200, 200, 404, 404, 404, 403, 200, 404, 404, 401, 401, 404]),
+    row("GET", "/api/v1/tokens/{id}/events", "", OwnToken,
+              [401, 200, 200, 200, 200, 404, 404, 404, 403, 200, 404, 404, 401, 401, 404]),
     row("GET", "/api/v1/users", "", Nothing, admin!(200, 200)),
     row("POST", "/api/v1/users", r#"{"subject":"new"}"#, Nothing, admin!(201, 403)),
     row("GET", "/api/v1/users/{id}", "", AUser, admin!(200, 200)),
