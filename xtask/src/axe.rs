@@ -50,7 +50,9 @@ impl Axe {
         let why = if !is_fetched {
             format!("`npm pack {package}` failed; fix: see what it says, or run it where there is a network")
         } else if !self.is_genuine() {
-            format!("the package {package} is not the one that is pinned in xtask/src/axe.rs; fix: find out why")
+            format!(
+                "the package {package} is not the one that is pinned in xtask/src/axe.rs; fix: find out why"
+            )
         } else {
             let mut unpack = Command::new("tar");
             unpack.arg("-xzf").arg(self.archive()).arg("-C").arg(&self.folder).arg(FILE);

@@ -30,7 +30,9 @@ use crate::{problem, routes, wire};
         routes::tokens::revoke_token,
         routes::rotate::rotate_token,
         routes::usage::show_usage,
+        routes::token_events::list_token_events,
         routes::catalog::show_scopes,
+        routes::policy::show_policy,
         routes::users::list_users,
         routes::users::create_user,
         routes::users::show_user,
@@ -52,8 +54,9 @@ use crate::{problem, routes, wire};
     ),
     components(schemas(
         wire::Token, wire::CreatedToken, wire::CreateToken, wire::UpdateToken, wire::RotateToken, wire::TokenPage,
-        wire::Usage, wire::UsageRow,
-        wire::SessionState, wire::Session, wire::SessionUser, wire::Me, wire::Limits, wire::Scopes, wire::ScopeGroup, wire::ScopeResource, wire::ScopeInfo, wire::User, wire::UserPage, wire::CreateUser,
+        wire::Usage, wire::UsageRow, wire::TokenEvent, wire::TokenEventPage,
+        wire::SessionState, wire::Session, wire::SessionUser, wire::Me, wire::Limits, wire::Policy, wire::TokenForm, wire::LifetimeRules, wire::RotationRules, wire::Retention, wire::UsageRules,
+        wire::PolicyLimits, wire::RoleInfo, wire::Scopes, wire::ScopeGroup, wire::ScopeResource, wire::ScopeInfo, wire::User, wire::UserPage, wire::CreateUser,
         wire::UpdateUser, wire::RevokeTokens, wire::Revoked, wire::InventoryToken, wire::InventoryPage, wire::Cleaned,
         wire::AuditEvent, wire::AuditPage, wire::VerifyToken, wire::Verdict, wire::VerdictUser, wire::Introspection,
         wire::IntrospectionClaims, wire::Health, problem::Problem, problem::FieldError

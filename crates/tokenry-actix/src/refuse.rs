@@ -2,7 +2,8 @@
 
 use tokenry_service::{
     AuditError, CleanupError, Denial, FieldError as ServiceFieldError, FindError, IssueError, ListError,
-    Rejection, RevokeError, RotateError, SessionError, StoreError, UpdateError, UserError, VerifyError,
+    Rejection, RevokeError, RotateError, SessionError, StoreError, TokenEventsError, UpdateError, UserError,
+    VerifyError,
 };
 
 use crate::{clock, error::ApiError, problem::FieldError};
@@ -226,6 +227,18 @@ impl From<AuditError> for ApiError {
             AuditError::Denied(denial) => denial.into(),
             AuditError::BadCursor => bad_cursor(),
             AuditError::Store(error) => error.into(),
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl From<TokenEventsError> for ApiError {
+    fn from(error: TokenEventsError) -> Self {
+        match error {
+            TokenEventsError::Denied(denial) => denial.into(),
+            TokenEventsError::NotFound => Self::NotFound,
+            TokenEventsError::BadCursor => bad_cursor(),
+            TokenEventsError::Store(error) => error.into(),
             error => Self::internal(error),
         }
     }

@@ -2,7 +2,9 @@
 
 mod admin;
 mod catalog;
+mod policy;
 mod session;
+mod token_events;
 mod usage;
 mod verify;
 
@@ -19,7 +21,11 @@ pub use self::{
         UpdateUser, User, UserPage,
     },
     catalog::{ScopeGroup, ScopeInfo, ScopeResource, Scopes},
+    policy::{
+        LifetimeRules, Policy, PolicyLimits, Retention, RoleInfo, RotationRules, TokenForm, UsageRules,
+    },
     session::{Session, SessionState, SessionUser},
+    token_events::{TokenEvent, TokenEventPage},
     usage::{Usage, UsageRow},
     verify::{Introspection, IntrospectionClaims, Verdict, VerdictUser, VerifyToken},
 };

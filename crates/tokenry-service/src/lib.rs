@@ -55,6 +55,7 @@ pub mod session;
 pub mod settings;
 #[cfg(feature = "jwt")]
 pub mod sign_in;
+pub mod token_events;
 pub mod tokenry;
 pub mod update;
 pub mod usage;
@@ -101,6 +102,7 @@ pub use crate::{
         start::{SessionError, Started},
     },
     settings::Settings,
+    token_events::{TokenEvent, TokenEventPage, TokenEventsError},
     tokenry::{OpenError, Tokenry},
     update::{Switch, TokenChanges, UpdateError},
     usage::{

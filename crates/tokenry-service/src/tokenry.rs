@@ -13,7 +13,7 @@ use crate::{
     refusals::Refusals,
     session::SessionSettings,
     settings::Settings,
-    usage::WriteBehind,
+    usage::{UsageSettings, WriteBehind},
     verify::{proof::Proofs, snapshots::Snapshots},
 };
 
@@ -28,8 +28,8 @@ pub(crate) struct Inner {
     pub(crate) policy: Policy,
     pub(crate) catalog: Catalog,
     pub(crate) retention: Option<Lifetime>,
-    pub(crate) usage_retention: Option<Lifetime>,
     pub(crate) session: SessionSettings,
+    pub(crate) usage: UsageSettings,
     #[cfg(feature = "jwt")]
     pub(crate) sign_in: Option<crate::sign_in::SignIn>,
     pub(crate) cursor_key: SealKey,
@@ -91,8 +91,8 @@ impl Tokenry {
             policy: settings.policy,
             catalog: settings.catalog,
             retention: settings.retention,
-            usage_retention: settings.usage.retention,
             session: settings.session,
+            usage: settings.usage,
             #[cfg(feature = "jwt")]
             sign_in: settings.sign_in,
             cursor_key: SealKey::from_bytes(cursor_key),
@@ -115,6 +115,18 @@ impl Tokenry {
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.0.policy
+    }
+
+    /// How long dead tokens stay listed before a cleanup removes them; `None` is for ever.
+    #[must_use]
+    pub fn retention(&self) -> Option<Lifetime> {
+        self.0.retention
+    }
+
+    /// What the usage log keeps.
+    #[must_use]
+    pub fn usage_settings(&self) -> UsageSettings {
+        self.0.usage
     }
 
     /// What the scopes and roles mean.

@@ -48,7 +48,8 @@ impl Bundle {
     }
 
     fn load() -> Self {
-        let files: BTreeMap<_, _> = read::<Static>().map(|(name, content)| (name, File::new(content))).collect();
+        let files: BTreeMap<_, _> =
+            read::<Static>().map(|(name, content)| (name, File::new(content))).collect();
         let mut sum = Sha256::new();
         for (name, file) in &files {
             // The length, so that no two folders are the same row of bytes.

@@ -77,10 +77,14 @@ fn no_file_names_another_origin_or_makes_markup_of_text() {
     for file in files() {
         let text = fs::read_to_string(&file).unwrap();
         let text = text.replace("http://www.w3.org/2000/svg", "");
-        for word in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "srcdoc", "onclick="] {
+        for word in
+            ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "srcdoc", "onclick="]
+        {
             assert!(!text.contains(word), "{} has {word}", file.display());
         }
-        for scheme in ["src=\"http", "href=\"http", "url(http", "from 'http", "from \"http", "@import", "fetch('http"] {
+        for scheme in
+            ["src=\"http", "href=\"http", "url(http", "from 'http", "from \"http", "@import", "fetch('http"]
+        {
             assert!(!text.contains(scheme), "{} has {scheme}", file.display());
         }
     }

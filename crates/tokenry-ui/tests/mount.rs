@@ -102,7 +102,9 @@ fn every_page_in_the_folder_has_a_route() {
 
 #[test]
 fn the_policy_lets_no_inline_code_and_no_other_origin_in() {
-    assert!(!PAGE_POLICY.contains("unsafe") && !PAGE_POLICY.contains("http") && !PAGE_POLICY.contains("data:"));
+    assert!(
+        !PAGE_POLICY.contains("unsafe") && !PAGE_POLICY.contains("http") && !PAGE_POLICY.contains("data:")
+    );
     for part in [
         "default-src 'none'",
         "base-uri 'none'",

@@ -14,8 +14,8 @@ use std::{
 use actix_web::rt::{Runtime, time::timeout};
 use tempfile::TempDir;
 use thirtyfour::{
-    BrowserLogEntry, CapabilitiesHelper, ChromiumLikeCapabilities, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver,
-    error::WebDriverResult,
+    BrowserLogEntry, CapabilitiesHelper, ChromiumLikeCapabilities, DesiredCapabilities, LoggingPrefsLogLevel,
+    WebDriver, error::WebDriverResult,
 };
 
 /// As root there is no sandbox; nothing but the page may be loaded, so nothing else is asked for.
@@ -54,7 +54,9 @@ impl Browser {
         let program = find(&["chromium", "chromium-browser", "google-chrome"]);
         let (Some(program), Some(driver)) = (program, find(&["chromedriver"])) else {
             assert!(!is_ci(), "Chromium or ChromeDriver is missing, and on a build server that is a failure");
-            eprintln!("SKIPPED: no Chromium or no ChromeDriver (cargo xtask test installs them where it may)");
+            eprintln!(
+                "SKIPPED: no Chromium or no ChromeDriver (cargo xtask test installs them where it may)"
+            );
             return None;
         };
         let profile = TempDir::new().unwrap();
@@ -66,7 +68,9 @@ impl Browser {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let port = lines.find_map(|line| line.split_once("successfully on port ")?.1.trim_end_matches('.').parse::<u16>().ok());
+        let port = lines.find_map(|line| {
+            line.split_once("successfully on port ")?.1.trim_end_matches('.').parse::<u16>().ok()
+        });
         // Read on, so that the driver never waits for its pipe.
         thread::spawn(move || lines.for_each(drop));
         let mut browser = Self { runtime: Runtime::new().unwrap(), driver: None, process, _profile: profile };

@@ -2,7 +2,12 @@
 //!
 //! `cargo xtask test` finds or installs Chromium and ChromeDriver. Without them these tests say so and do nothing, but
 //! fail on a build server. Pictures of all screens are left in `target/ui`.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "a test may panic and talk")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may panic and talk"
+)]
 #![allow(clippy::disallowed_methods, reason = "a test waits for a browser, with the clock of the machine")]
 
 mod browser;

@@ -14,7 +14,8 @@ use tokenry_actix::{
     HttpSettings, clock, configure, fallback, server,
     shell::shell,
     tokenry::{
-        Call, Caller, HashSettings, Issued, Limits, NewToken, NewUser, Policy, Role, Scheme, Settings, Tokenry, User,
+        Call, Caller, HashSettings, Issued, Limits, NewToken, NewUser, Policy, Role, Scheme, Settings,
+        Tokenry, User,
     },
 };
 use tokenry_testkit::TestDatabase;

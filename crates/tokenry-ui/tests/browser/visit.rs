@@ -83,11 +83,16 @@ impl Visit {
     /// What there is to know about a page on which a test failed.
     fn account(&self) -> String {
         let folder = browser::output_folder().join("failed");
-        let picture = folder.join(format!("{}.png", std::thread::current().name().unwrap_or("test").replace("::", "-")));
+        let picture = folder
+            .join(format!("{}.png", std::thread::current().name().unwrap_or("test").replace("::", "-")));
         let _ = fs::create_dir_all(folder);
         self.browser.attempt(self.browser.driver().screenshot(&picture));
-        let seen = self.browser.driver().execute("return location.pathname + '\\n' + document.body.innerText", Vec::new());
-        let seen = self.browser.attempt(async { Ok(seen.await?.json().as_str().unwrap_or_default().to_owned()) });
+        let seen = self
+            .browser
+            .driver()
+            .execute("return location.pathname + '\\n' + document.body.innerText", Vec::new());
+        let seen =
+            self.browser.attempt(async { Ok(seen.await?.json().as_str().unwrap_or_default().to_owned()) });
         let log = self.browser.attempt(self.browser.driver().browser_log()).unwrap_or_default();
         format!("{}\n{}\npicture: {}", seen.unwrap_or_default(), browser::shown(&log), picture.display())
     }

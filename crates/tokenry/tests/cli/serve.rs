@@ -21,7 +21,10 @@ fn the_page_is_served_and_its_address_told_unless_nobody_wants_it() {
     let folder = Folder::new();
     let server = Server::start(&folder);
     let page = server.get("/", "");
-    assert!(page.starts_with("HTTP/1.1 200") && page.contains("require-trusted-types-for 'script'"), "{page}");
+    assert!(
+        page.starts_with("HTTP/1.1 200") && page.contains("require-trusted-types-for 'script'"),
+        "{page}"
+    );
     assert!(server.get("/create?name=ci", "").starts_with("HTTP/1.1 200"));
     let told = format!("page: http://{}/", server.address);
     assert!(server.waits_for_log(&told), "{}", server.log.lock().expect("a whole log"));
