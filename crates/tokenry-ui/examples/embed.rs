@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let tokenry = Tokenry::new(store, Settings::default())?;
     if let Some(first) = tokenry.bootstrap(clock::now())? {
         use io::Write as _;
-        writeln!(io::stdout(), "{}", first.secret.reveal_once())?;
+        writeln!(io::stdout(), "{}", *first.secret.reveal_once())?;
     }
     // Limits count together in all clones, so the settings are made outside of the factory.
     let settings = HttpSettings::default();

@@ -10,8 +10,14 @@
 )]
 #![allow(clippy::disallowed_methods, reason = "a test waits for a browser, with the clock of the machine")]
 
+mod admin;
 mod browser;
+mod secret;
 mod site;
 mod visit;
 
+mod create;
+mod list;
+mod session;
 mod smoke;
+mod token;

@@ -107,11 +107,21 @@ impl Site {
 
     /// What the API answers to a token: the status and the body.
     pub(crate) fn api(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {
+        self.send(method, path, &format!("Authorization: Bearer {token}"), body)
+    }
+
+    /// What the server answers to the cookie of a session, as if the page asked.
+    pub(crate) fn with_cookie(&self, method: &str, path: &str, cookie: &str) -> (u16, Value) {
+        let headers = format!("Cookie: tokenry={cookie}\r\nX-Tokenry-Request: 1\r\nSec-Fetch-Site: same-origin");
+        self.send(method, path, &headers, "")
+    }
+
+    fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, Value) {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let (mount, length) = (self.mount, body.len());
         let request = format!(
-            "{method} {mount}/{path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\
+            "{method} {mount}/{path} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n\
              User-Agent: test\r\nConnection: close\r\nContent-Type: application/json\r\n\
              Content-Length: {length}\r\n\r\n{body}",
             self.address

@@ -23,7 +23,18 @@ const PAUSE: Duration = Duration::from_millis(25);
 const COUNT_VIOLATIONS: &str = "window.violations = []; \
     addEventListener('securitypolicyviolation', e => violations.push(e.violatedDirective + ' ' + e.blockedURI));";
 
-/// A person at the page.
+/// A selector in which `@name` stands for what has `data-test="name"`.
+fn css(selector: &str) -> String {
+    let mut parts = selector.split('@');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |before, part| {
+        let end = part.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).unwrap_or(part.len());
+        let (name, after) = part.split_at(end);
+        format!("{before}[data-test=\"{name}\"]{after}")
+    })
+}
+
+/// A person at the page. In selectors `@name` stands for what has `data-test="name"`.
 pub(crate) struct Visit {
     pub(crate) browser: Browser,
     pub(crate) site: Site,
@@ -41,6 +52,21 @@ impl Visit {
         let visit = Self { browser, site: site() };
         visit.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": COUNT_VIOLATIONS }));
         Some(visit)
+    }
+
+    /// Signs in as people do, and waits for the list of tokens.
+    #[track_caller]
+    pub(crate) fn sign_in(&self, token: &str) {
+        self.open("sign-in");
+        self.present(token);
+        self.wait("!location.pathname.endsWith('/sign-in') && document.querySelector('main.tokens .head')");
+    }
+
+    /// Types a token into the form of the sign-in and sends it.
+    #[track_caller]
+    pub(crate) fn present(&self, token: &str) {
+        self.fill("@token", token);
+        self.click("@sign-in");
     }
 
     /// Goes to a page by its name, relative to where everything is mounted.
@@ -100,10 +126,11 @@ impl Visit {
     /// The first element that is seen, once there is one.
     #[track_caller]
     pub(crate) fn see(&self, css: &str) -> WebElement {
+        let selector = self::css(css);
         self.until(css, || {
             let driver = self.browser.driver();
             self.browser.attempt(async {
-                for element in driver.find_all(By::Css(css)).await? {
+                for element in driver.find_all(By::Css(selector.as_str())).await? {
                     if element.is_displayed().await? {
                         return Ok(Some(element));
                     }
@@ -116,14 +143,14 @@ impl Visit {
     /// Waits until nothing of this is seen.
     #[track_caller]
     pub(crate) fn see_no(&self, css: &str) {
-        let css = json!(css);
+        let css = json!(self::css(css));
         self.wait(&format!("[...document.querySelectorAll({css})].every(e => !e.checkVisibility())"));
     }
 
     /// Waits until this is seen and has this text in it.
     #[track_caller]
     pub(crate) fn read(&self, css: &str, text: &str) {
-        let (css, text) = (json!(css), json!(text));
+        let (css, text) = (json!(self::css(css)), json!(text));
         self.wait(&format!(
             "[...document.querySelectorAll({css})].some(e => e.checkVisibility() && e.innerText.includes({text}))"
         ));
@@ -136,9 +163,22 @@ impl Visit {
         self.browser.run(element.text())
     }
 
+    /// Waits until there are so many, seen or not.
+    #[track_caller]
+    pub(crate) fn counts(&self, css: &str, number: usize) {
+        self.wait(&format!("document.querySelectorAll({}).length === {number}", json!(self::css(css))));
+    }
+
+    /// The texts of all that are seen.
+    pub(crate) fn texts(&self, css: &str) -> Vec<String> {
+        let script = "return [...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibility()).map(e => e.innerText)";
+        let texts = self.eval(script, &[json!(self::css(css))]);
+        texts.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    }
+
     /// How many there are, seen or not.
     pub(crate) fn count(&self, css: &str) -> usize {
-        self.browser.run(self.browser.driver().find_all(By::Css(css))).len()
+        self.browser.run(self.browser.driver().find_all(By::Css(self::css(css)))).len()
     }
 
     /// Clicks as a mouse does: only what is seen, and nothing that lies under something else.
@@ -148,6 +188,18 @@ impl Visit {
             let element = self.see(css);
             self.browser.attempt(element.click())
         });
+    }
+
+    /// Chooses an entry of a list by its value.
+    #[track_caller]
+    pub(crate) fn choose(&self, css: &str, value: &str) {
+        self.click(&format!("{css} option[value=\"{value}\"]"));
+    }
+
+    /// Waits until the focus is there.
+    #[track_caller]
+    pub(crate) fn focused(&self, css: &str) {
+        self.wait(&format!("document.activeElement?.matches({})", json!(self::css(css))));
     }
 
     /// Replaces what a field holds, key by key.
@@ -181,10 +233,29 @@ impl Visit {
         self.press(char::from(key).to_string());
     }
 
+    /// Presses a letter together with Ctrl, in the field that has the focus.
+    pub(crate) fn control(&self, letter: &str) {
+        let driver = self.browser.driver();
+        self.browser.run(async { driver.active_element().await?.send_keys(Key::Control + letter).await });
+    }
+
     /// Sends a command of the DevTools protocol.
     #[track_caller]
     pub(crate) fn cdp(&self, command: &str, parameters: Value) -> Value {
         self.browser.run(self.browser.driver().cdp().send_raw(command, parameters))
+    }
+
+    /// Lets pages use the clipboard, as a person who is asked would.
+    pub(crate) fn allow_clipboard(&self) {
+        let permissions = json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
+        self.cdp("Browser.grantPermissions", permissions);
+    }
+
+    /// What was copied last.
+    #[track_caller]
+    pub(crate) fn clipboard(&self) -> String {
+        let text = self.eval("return navigator.clipboard.readText()", &[]);
+        text.as_str().unwrap().to_owned()
     }
 
     /// Sets the size of the window in CSS pixels.
