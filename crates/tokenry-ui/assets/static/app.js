@@ -189,7 +189,7 @@ export const choices = () => [
 ];
 
 const link = (name, current) =>
-  h('a', { href: page(name), 'data-test': `nav-${name}`, 'aria-current': name === current && 'page' }, t(`nav.${name}`));
+  h('a', { href: page(name), 'data-test': `nav-${name}`, 'aria-current': name === current && 'page' }, t(`title.${name}`));
 
 const account = () => {
   const details = h('details', { class: 'menu', 'data-test': 'account' },

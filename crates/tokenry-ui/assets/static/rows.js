@@ -1,6 +1,7 @@
 // A token as a row of a list.
 
 import { api, complain, page, say } from './app.js';
+import { cell } from './list.js';
 import { DAY, distance, exact, h, icon, own, rich, t, when } from './ui.js';
 
 /** Prefix and suffix as they are shown everywhere. */
@@ -51,8 +52,6 @@ export const epitaph = (token, me) => {
     token.revoked_reason && [' ', rich('dead.reason', { reason: own(token.revoked_reason) })]);
 };
 
-const cell = (label, properties, ...children) => h('td', { role: 'cell', 'data-label': label, ...properties }, ...children);
-
 /** Active or not: shown at once, taken back with the server's words when it refuses. */
 export const toggle = (token, { changed, me } = {}) => {
   const text = status(token.status);
@@ -89,7 +88,8 @@ const endsSession = async (what) => {
   })) === 'go';
 };
 
-const actions = (token, { me, reload }) =>
+/** What can be done with it. */
+export const actions = (token, { me, reload }) =>
   isDead(token)
     ? [h('a', { class: 'button small ghost', href: page('create', { from: token.id }), 'data-test': 'duplicate', 'aria-label': t('token.duplicate_named', { name: token.name }) }, t('token.duplicate'))]
     : [
@@ -99,22 +99,17 @@ const actions = (token, { me, reload }) =>
           onclick: async () => (await import('./revoke.js')).revoke(token, { me, done: reload }) }, icon('revoke'), t('revoke')),
       ];
 
-const one = (token, { me, reload, fresh }) =>
+export const COLUMNS = ['name', 'access', 'expires', 'used', 'status', 'actions'];
+
+/** The columns that say what a token is. */
+export const cells = (token) => [cell('access', chips(token.scopes, 4)), cell('expires', expiry(token)), cell('used', lastUse(token))];
+
+/** A token of one's own. */
+export const row = (token, { me, reload, fresh }) =>
   h('tr', { role: 'row', 'data-test': 'token', 'data-id': token.id, class: [isDead(token) && 'dead', fresh && 'fresh'].filter(Boolean).join(' ') },
     h('th', { role: 'rowheader', scope: 'row' },
       h('a', { href: page('token', { id: token.id }), class: 'name', 'data-test': 'name' }, own(token.name)),
       shownAs(token), me?.token?.id === token.id && h('span', { class: 'chip quiet', 'data-test': 'own' }, t('own.chip')), epitaph(token, me)),
-    cell(t('column.access'), {}, chips(token.scopes, 4)),
-    cell(t('column.expires'), {}, expiry(token)),
-    cell(t('column.used'), {}, lastUse(token)),
-    cell(t('column.status'), {}, ['active', 'inactive'].includes(token.status) ? toggle(token, { me }) : status(token.status)),
-    cell('', { class: 'buttons' }, actions(token, { me, reload })));
-
-const table = (drawn) =>
-  h('table', { role: 'table', class: 'rows', 'data-test': 'tokens' }, h('caption', { class: 'sr' }, t('tokens.heading')),
-    h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' },
-      ['name', 'access', 'expires', 'used', 'status', 'actions'].map((name) =>
-        h('th', { role: 'columnheader', scope: 'col' }, h('span', { class: name === 'actions' ? 'sr' : '' }, t(`column.${name}`)))))),
-    h('tbody', { role: 'rowgroup' }, drawn));
-
-export const rows = { one, table };
+    cells(token),
+    cell('status', ['active', 'inactive'].includes(token.status) ? toggle(token, { me }) : status(token.status)),
+    h('td', { role: 'cell', class: 'buttons' }, actions(token, { me, reload })));

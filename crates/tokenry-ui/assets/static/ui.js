@@ -17,7 +17,13 @@ const fill = (element, properties, children) => {
 /** An element; `on…` properties listen, lists of children may be nested, `null` and `false` are left out. */
 export const h = (tag, properties, ...children) => fill(document.createElement(tag), properties, children);
 
-/** The same for drawings. */
+/** Replaces the children of an element. */
+export const put = (element, ...children) => {
+  element.replaceChildren();
+  return fill(element, null, children);
+};
+
+/** `h` for drawings. */
 export const svg = (tag, properties, ...children) => fill(document.createElementNS(SVG, tag), properties, children);
 
 const ICONS = {
