@@ -12,20 +12,20 @@ const list = lister({
   path: 'audit',
   query: chosen.query,
   row: (entry) => event(entry, me),
-  wrap: (drawn) => h('div', { class: 'card' }, h('ol', { class: 'events', role: 'list' }, drawn)),
+  wrap: (drawn) => h('div.card', h('ol.events', { role: 'list' }, drawn)),
   none: () => empty(t('list.none')),
 });
 
-const verdict = h('div', { role: 'status', 'data-test': 'chain' });
+const verdict = h('div@chain', { role: 'status' });
 const check = h('button', {
   type: 'button', 'data-test': 'check-chain',
   onclick: async () => {
     check.disabled = true;
-    verdict.replaceChildren(h('p', { class: 'muted' }, t('chain.checking')));
+    verdict.replaceChildren(h('p.muted', t('chain.checking')));
     try {
       const { intact, events, broken_at: place, reason, checked_at: at } = await get('audit/chain');
       verdict.replaceChildren(h('p', { class: `note ${intact ? 'good' : 'bad'}`, 'data-intact': String(intact) }, icon(intact ? 'check' : 'warn'),
-        h('span', {}, intact ? t('chain.intact', { count: events, when: exact(at) }) : t('chain.broken', { place: String(place), reason: reason ?? '', when: exact(at) }))));
+        h('span', intact ? t('chain.intact', { count: events, when: exact(at) }) : t('chain.broken', { place: String(place), reason: reason ?? '', when: exact(at) }))));
     } catch (problem) {
       verdict.replaceChildren();
       complain(problem);
@@ -34,6 +34,6 @@ const check = h('button', {
   },
 }, icon('check'), t('chain.check'));
 
-main.append(h('div', { class: 'head' }, h('div', {}, h('h1', {}, t('title.audit')), h('p', { class: 'muted' }, t('audit.lead'))), check), verdict, chosen.element, ...list.nodes);
+main.append(h('div.head', h('div', h('h1', t('title.audit')), h('p.muted', t('audit.lead'))), check), verdict, chosen.element, ...list.nodes);
 me = await identity.catch(() => null);
 list.load();

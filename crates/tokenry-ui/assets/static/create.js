@@ -8,9 +8,9 @@ const { main, me: identity } = await start('create');
 const link = new URLSearchParams(location.search);
 const draft = takeDraft();
 
-const body = h('div', { class: 'card', 'data-test': 'create-card' }, h('div', { class: 'skeleton' }, Array.from({ length: 8 }, () => h('div'))));
+const body = h('div.card@create-card', h('div.skeleton', Array.from({ length: 8 }, () => h('div'))));
 main.append(
-  h('div', {}, h('a', { class: 'back', href: page('tokens') }, icon('back'), t('title.tokens')), h('h1', {}, t('title.create')), h('p', { class: 'muted' }, t('create.lead'))),
+  h('div', h('a.back', { href: page('tokens') }, icon('back'), t('title.tokens')), h('h1', t('title.create')), h('p.muted', t('create.lead'))),
   body);
 
 /** What the form begins with: what was typed before, else what the link asks for, over what is duplicated. */
@@ -32,35 +32,35 @@ const beginning = (source) => {
 const build = ({ me, catalog, policy, source }) => {
   const first = beginning(source);
   const changed = () => { refresh(); };
-  const name = h('input', { id: 'name', value: first.name, maxlength: '200', required: true, autocomplete: 'off', oninput: changed });
+  const name = h('input', { id: 'name', value: first.name, maxlength: '200', required: true, oninput: changed });
   const access = accessPicker({ catalog, me, chosen: first.scopes ?? catalog.default_scopes, changed });
   const expiry = expiryPicker({ policy, me, chosen: /^\d{4}-/.test(first.expiry ?? '') ? 'date' : first.expiry, changed });
   if (/^\d{4}-/.test(first.expiry ?? '')) expiry.setDate(first.expiry);
   const description = h('textarea', { value: first.description, rows: '2' });
-  const ips = h('textarea', { value: first.ips || (me.token?.allowed_ips ?? []).join('\n'), rows: '2', spellcheck: 'false', class: 'mono', placeholder: '10.0.0.0/8', oninput: changed });
-  const note = h('input', { value: first.note, autocomplete: 'off' });
+  const ips = h('textarea.mono', { value: first.ips || (me.token?.allowed_ips ?? []).join('\n'), rows: '2', spellcheck: 'false', placeholder: '10.0.0.0/8', oninput: changed });
+  const note = h('input', { value: first.note });
   const begin = h('input', { type: 'datetime-local', value: first.start });
-  const sentence = h('p', { class: 'sum', 'aria-live': 'polite', 'data-test': 'sum' });
-  const button = h('button', { class: 'primary', 'data-test': 'create' }, t('create.button'));
+  const sentence = h('p.sum@sum', { 'aria-live': 'polite' });
+  const button = h('button.primary@create', { type: 'submit' }, t('create.button'));
   const refresh = () => {
     const text = sum({ scopes: access.value(), end: expiry.end(), ips: entries(ips.value) });
     if (sentence.textContent !== text) sentence.textContent = text;
   };
   const hasMore = first.description || first.ips || first.note || first.start;
 
-  const form = h('form', { class: 'form', novalidate: true, autocomplete: 'off', 'data-test': 'create-form' },
+  const form = h('form.form@create-form', { novalidate: true },
     summary(),
-    access.refused.length > 0 && h('p', { class: 'note warn', 'data-test': 'refused' }, icon('warn'), h('span', {}, t('create.refused', { scopes: access.refused.join(', ') }))),
+    access.refused.length > 0 && h('p.note.warn@refused', icon('warn'), h('span', t('create.refused', { scopes: access.refused.join(', ') }))),
     field('/name', t('form.name'), name, t('form.name_hint')),
     group('/expires_at', t('form.expiry'), expiry.element),
     group('/scopes', t('form.access'), access.element),
-    h('details', { class: 'more-options', open: Boolean(hasMore), 'data-test': 'more-options' }, h('summary', {}, t('form.more')), h('div', { class: 'form' },
+    h('details.more-options@more-options', { open: Boolean(hasMore) }, h('summary', t('form.more')), h('div.form',
       field('/description', t('form.description'), description, t('form.description_hint')),
       field('/allowed_ips', t('form.ips'), ips, t(me.token?.allowed_ips.length ? 'form.ips_hint_own' : 'form.ips_hint')),
       field('/not_before', t('form.start'), begin, t('form.start_hint')),
       field('/metadata', t('form.note'), note, t('form.note_hint')))),
     sentence,
-    h('div', { class: 'actions' }, h('a', { class: 'button', href: page('tokens') }, t('cancel')), button));
+    h('div.actions', h('a.button', { href: page('tokens') }, t('cancel')), button));
 
   const check = () => {
     clearErrors(form);
@@ -116,7 +116,7 @@ const load = async () => {
     build({ me, catalog, policy, source });
   } catch (problem) {
     complain(problem);
-    body.replaceChildren(h('div', { class: 'empty' }, h('h2', {}, t('list.failed')), h('button', { type: 'button', onclick: load }, t('retry'))));
+    body.replaceChildren(h('div.empty', h('h2', t('list.failed')), h('button', { onclick: load }, t('retry'))));
   }
 };
 load();

@@ -15,12 +15,12 @@ export const edit = async (token, { me, done }) => {
     return;
   }
   const none = () => {};
-  const name = h('input', { value: token.name, autocomplete: 'off' });
+  const name = h('input', { value: token.name });
   const description = h('textarea', { value: token.description ?? '', rows: '2' });
-  const ips = h('textarea', { value: token.allowed_ips.join('\n'), rows: '2', class: 'mono', spellcheck: 'false' });
+  const ips = h('textarea.mono', { value: token.allowed_ips.join('\n'), rows: '2', spellcheck: 'false' });
   const access = accessPicker({ catalog, me, chosen: token.scopes, held: token.scopes, changed: none });
   const expiry = expiryPicker({ policy, me, current: token.expires_at, changed: none });
-  const form = h('div', { class: 'form' }, summary(),
+  const form = h('div.form', summary(),
     field('/name', t('form.name'), name), group('/expires_at', t('form.expiry'), expiry.element), group('/scopes', t('form.access'), access.element),
     field('/description', t('form.description'), description), field('/allowed_ips', t('form.ips'), ips, t('form.ips_hint')));
   const isOther = (after, before) => after.toSorted().join() !== before.toSorted().join();

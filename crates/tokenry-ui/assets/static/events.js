@@ -1,6 +1,6 @@
 // Entries of the audit log in words.
 
-import { actor } from './rows.js';
+import { actor } from './list.js';
 import { exact, h, own, rich, t, when } from './ui.js';
 
 export const KINDS = [
@@ -20,11 +20,11 @@ const isChange = (value) => value !== null && typeof value === 'object' && 'from
 /** One entry: when, what by whom, from where, and what exactly. */
 export const event = (entry, me) => {
   const from = [entry.ip, entry.user_agent].filter(Boolean);
-  return h('li', { 'data-test': 'event', 'data-kind': entry.kind },
-    h('div', { class: 'muted' }, when(entry.at)),
-    h('div', {},
-      h('p', {}, h('b', {}, t(`event.${entry.kind}`)), ' ', h('span', { class: 'muted' }, rich('event.by', { who: h('span', {}, actor(entry.actor, me)) }))),
-      h('ul', { class: 'changes' }, Object.entries(entry.detail).map(([name, value]) =>
-        h('li', {}, h('code', {}, name), ': ', isChange(value) ? [own(words(value.from)), ' → ', own(words(value.to))] : own(words(value))))),
-      h('p', { class: 'meta' }, `#${entry.seq}`, from.length > 0 && [' · ', own(from.join(' · '))])));
+  return h('li@event', { 'data-kind': entry.kind },
+    h('div.muted', when(entry.at)),
+    h('div',
+      h('p', h('b', t(`event.${entry.kind}`)), ' ', h('span.muted', rich('event.by', { who: h('span', actor(entry.actor, me)) }))),
+      h('ul.changes', Object.entries(entry.detail).map(([name, value]) =>
+        h('li', h('code', name), ': ', isChange(value) ? [own(words(value.from)), ' → ', own(words(value.to))] : own(words(value))))),
+      h('p.meta', `#${entry.seq}`, from.length > 0 && [' · ', own(from.join(' · '))])));
 };

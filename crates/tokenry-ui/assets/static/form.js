@@ -12,22 +12,22 @@ export const field = (pointer, label, control, hint) => {
   const test = pointer.slice(1).replaceAll('/', '-');
   control.setAttribute('data-test', `field-${test}`);
   control.setAttribute('aria-describedby', `${id}-hint ${id}-error`);
-  return h('div', { class: 'field', 'data-pointer': pointer },
+  return h('div.field', { 'data-pointer': pointer },
     h('label', { for: id }, label), control,
-    h('p', { class: 'hint', id: `${id}-hint` }, hint),
-    h('p', { class: 'error', id: `${id}-error`, 'data-test': `error-${test}` }));
+    h('p.hint', { id: `${id}-hint` }, hint),
+    h('p.error', { id: `${id}-error`, 'data-test': `error-${test}` }));
 };
 
 /** A fieldset with an error of its own. */
 export const group = (pointer, label, ...children) => {
   const id = `field-${(count += 1)}-error`;
   const test = pointer.slice(1);
-  return h('fieldset', { class: 'field', 'data-pointer': pointer, 'data-test': `field-${test}`, 'aria-describedby': id }, h('legend', {}, label), children,
-    h('p', { class: 'error', id, 'data-test': `error-${test}` }));
+  return h('fieldset.field', { 'data-pointer': pointer, 'data-test': `field-${test}`, 'aria-describedby': id }, h('legend', label), children,
+    h('p.error', { id, 'data-test': `error-${test}` }));
 };
 
 /** The place for what belongs to no field. */
-export const summary = () => h('div', { class: 'note bad summary', tabindex: '-1', hidden: true, role: 'alert', 'data-test': 'summary' });
+export const summary = () => h('div.note.bad.summary@summary', { tabindex: '-1', hidden: true, role: 'alert' });
 
 const words = ({ code, detail }) => {
   const key = `field.${code}`;
@@ -45,7 +45,7 @@ export const setError = (form, pointer, text) => {
   const place = [...form.querySelectorAll('[data-pointer]')].find(({ dataset }) => pointer === dataset.pointer || pointer.startsWith(`${dataset.pointer}/`));
   if (!place) return false;
   place.closest('details')?.setAttribute('open', '');
-  place.querySelector(':scope > .error').append(h('span', {}, text, ' '));
+  place.querySelector(':scope > .error').append(h('span', text, ' '));
   const controls = place.querySelectorAll('input:not(:disabled), textarea, select');
   if (place.tagName !== 'FIELDSET') controls[0]?.setAttribute('aria-invalid', 'true');
   return true;
@@ -65,7 +65,7 @@ export const showProblem = (form, problem, entries = {}) => {
   const isWhole = !(problem.errors ?? []).length;
   if (isWhole || rest.length) {
     const place = form.querySelector('.summary');
-    place.replaceChildren(icon('warn'), h('div', {}, h('p', {}, problem.text), rest.length > 0 && h('ul', {}, rest.map((text) => h('li', {}, text)))));
+    place.replaceChildren(icon('warn'), h('div', h('p', problem.text), rest.length > 0 && h('ul', rest.map((text) => h('li', text)))));
     place.hidden = false;
     place.focus();
     return;
@@ -79,8 +79,8 @@ export const focusError = (form) => {
 };
 
 const segment = ({ name, value, text, checked, disabled, title, change, test }) =>
-  h('label', { class: 'segment', title },
-    h('input', { type: 'radio', name, value, checked, disabled, 'data-test': test, onchange: change }), h('span', {}, text));
+  h('label.segment', { title },
+    h('input', { type: 'radio', name, value, checked, disabled, 'data-test': test, onchange: change }), h('span', text));
 
 /** What a level is called. */
 const levelText = (level) => (has(`level.${level}`) ? t(`level.${level}`) : level);
@@ -100,10 +100,10 @@ export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) =
       segment({ name: `access-${name}`, value: scope, text, checked: scope === '', disabled, title: disabled ? reason : undefined, change: pick(scope), test: `access-${scope || `${name}-none`}` });
     const allowed = (info) => info.grantable || held.includes(info.scope);
     const refused = levels.filter((info) => !allowed(info));
-    row.node = h('div', { class: 'resource', 'data-test': `resource-${name}` },
-      h('div', {}, h('b', { id: `resource-${name}` }, name), description && description !== name && h('p', { class: 'hint' }, description),
-        refused.length > 0 && h('p', { class: 'why' }, refused.length === levels.length ? reason : t('access.why_levels', { levels: list(refused.map(({ level }) => levelText(level))), reason }))),
-      h('div', { class: 'segments', role: 'radiogroup', 'aria-labelledby': `resource-${name}` },
+    row.node = h('div.resource', { 'data-test': `resource-${name}` },
+      h('div', h('b', { id: `resource-${name}` }, name), description && description !== name && h('p.hint', description),
+        refused.length > 0 && h('p.why', refused.length === levels.length ? reason : t('access.why_levels', { levels: list(refused.map(({ level }) => levelText(level))), reason }))),
+      h('div.segments', { role: 'radiogroup', 'aria-labelledby': `resource-${name}` },
         radio('', t('level.none'), false), levels.map((info) => radio(info.scope, levelText(info.level), !allowed(info)))),
       removable && h('button', {
         type: 'button', class: 'small ghost', 'aria-label': t('access.remove', { name }),
@@ -120,7 +120,7 @@ export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) =
     return row;
   };
 
-  const free = h('div', {});
+  const free = h('div');
   const addFree = (name, description) => {
     const levels = catalog.levels.map((level) => ({ scope: `${name}:${level}`, level, grantable: true }));
     const row = places.get(name) ?? resource(name, description, levels, true);
@@ -128,15 +128,15 @@ export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) =
     return row;
   };
   const input = h('input', {
-    placeholder: 'projects', autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', 'aria-label': t('access.resource'), 'data-test': 'add-resource',
+    placeholder: 'projects', autocapitalize: 'off', spellcheck: 'false', 'aria-label': t('access.resource'), 'data-test': 'add-resource',
     onkeydown: (event) => {
       if (event.key !== 'Enter') return;
       event.preventDefault();
       add();
     },
   });
-  const level = h('select', { 'aria-label': t('access.level'), 'data-test': 'add-level' }, catalog.levels.map((value) => h('option', { value }, levelText(value))));
-  const hint = h('p', { class: 'error', role: 'alert', 'data-test': 'add-error' });
+  const level = h('select@add-level', { 'aria-label': t('access.level') }, catalog.levels.map((value) => h('option', { value }, levelText(value))));
+  const hint = h('p.error@add-error', { role: 'alert' });
   const add = () => {
     hint.textContent = '';
     const refused = [];
@@ -151,24 +151,24 @@ export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) =
     input.focus();
     changed();
   };
-  const adder = h('div', { class: 'resource' }, h('div', { class: 'field' },
-    h('div', { class: 'line' }, input, level, h('button', { type: 'button', onclick: add, 'data-test': 'add-scope' }, icon('plus'), t('access.add'))),
-    h('p', { class: 'hint' }, t('access.add_hint')), hint));
+  const adder = h('div.resource', h('div.field',
+    h('div.line', input, level, h('button@add-scope', { onclick: add }, icon('plus'), t('access.add'))),
+    h('p.hint', t('access.add_hint')), hint));
 
   const whole = ({ scope, description, grantable }) => {
     const disabled = !grantable && !held.includes(scope);
     const box = h('input', { type: 'checkbox', disabled, 'data-test': `access-${scope}`, onchange: changed });
     general.set(scope, box);
-    return h('div', { class: 'resource' }, h('div', {}, h('label', { class: 'tick' }, box, h('span', {}, scope === '*' ? t('scope.all') : h('code', {}, scope))),
-      h('p', { class: scope === '*' ? 'hint amber' : 'hint' }, has(`access.${scope}`) ? t(`access.${scope}`) : description), disabled && h('p', { class: 'why' }, reason)));
+    return h('div.resource', h('div', h('label.tick', box, h('span', scope === '*' ? t('scope.all') : h('code', scope))),
+      h('p', { class: scope === '*' ? 'hint amber' : 'hint' }, has(`access.${scope}`) ? t(`access.${scope}`) : description), disabled && h('p.why', reason)));
   };
 
-  const element = h('div', { class: 'access' },
-    catalog.open && h('fieldset', { class: 'group' }, h('legend', {}, t('access.own')), free, adder),
+  const element = h('div.access',
+    catalog.open && h('fieldset.group', h('legend', t('access.own')), free, adder),
     catalog.groups.map(({ name, description, resources }) =>
-      h('fieldset', { class: 'group' }, h('legend', {}, name || t('access.group')), description && h('p', { class: 'hint' }, description),
+      h('fieldset.group', h('legend', name || t('access.group')), description && h('p.hint', description),
         resources.map((item) => resource(item.name, item.description, item.levels).node))),
-    catalog.general.length > 0 && h('fieldset', { class: 'group' }, h('legend', {}, t('access.general')), catalog.general.map(whole)));
+    catalog.general.length > 0 && h('fieldset.group', h('legend', t('access.general')), catalog.general.map(whole)));
 
   /** Chooses these besides; gives those that cannot be chosen. */
   const set = (scopes) =>
@@ -225,8 +225,8 @@ export const expiryPicker = ({ policy, me, current, chosen, changed }) => {
     type: 'date', min: dateValue(Date.now()), max: Number.isFinite(latest()) ? dateValue(latest()) : undefined, value: dateValue(Math.min(Date.now() + 30 * DAY, latest())),
     'aria-label': t('expiry.date_label'), 'data-test': 'expiry-date', onchange: () => changed(),
   });
-  const line = h('div', { class: 'line', hidden: choice !== 'date' }, date);
-  const until = h('p', { class: 'hint', 'data-test': 'expiry-until' });
+  const line = h('div.line', { hidden: choice !== 'date' }, date);
+  const until = h('p.hint@expiry-until');
   const end = () => {
     if (choice === 'keep') return current ? new Date(current) : null;
     if (choice === 'never') return null;
@@ -248,10 +248,10 @@ export const expiryPicker = ({ policy, me, current, chosen, changed }) => {
     policy.lifetime.idle_days > 0 && t('expiry.idle', { count: policy.lifetime.idle_days }),
   ].filter(Boolean);
   const name = `expiry-${(count += 1)}`;
-  const element = h('div', { class: 'field' },
-    h('div', { class: 'segments', role: 'radiogroup', 'aria-label': t('form.expiry') }, options.map((option) =>
+  const element = h('div.field',
+    h('div.segments', { role: 'radiogroup', 'aria-label': t('form.expiry') }, options.map((option) =>
       segment({ ...option, name, checked: option.value === choice, test: `expiry-${option.value}`, change: () => { choice = option.value; show(); changed(); } }))),
-    line, until, reasons.length > 0 && h('p', { class: 'hint', 'data-test': 'expiry-why' }, reasons.join(' ')));
+    line, until, reasons.length > 0 && h('p.hint@expiry-why', reasons.join(' ')));
   show();
   return {
     element,

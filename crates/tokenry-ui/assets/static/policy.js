@@ -1,7 +1,7 @@
 // The rules that hold here, read-only.
 
 import { complain, get, start } from './app.js';
-import { chips } from './rows.js';
+import { chips } from './list.js';
 import { h, number, own, span, t } from './ui.js';
 
 const { main } = await start('policy');
@@ -15,17 +15,17 @@ const shown = (name, value) => {
   if (typeof value === 'boolean') return t(value ? 'yes' : 'no');
   if (name.endsWith('_days')) return duration(value * DAYS);
   if (name.endsWith('_seconds')) return duration(value);
-  return typeof value === 'number' ? amount(value) : h('code', {}, own(value));
+  return typeof value === 'number' ? amount(value) : h('code', own(value));
 };
-const section = (name, values) => h('section', { class: 'card', 'data-test': `policy-${name}` }, h('h2', {}, t(`policy.${name}`)),
-  h('dl', { class: 'facts' }, Object.entries(values).map(([key, value]) => [h('dt', {}, t(`policy.${name}.${key}`)), h('dd', {}, shown(key, value))])));
+const section = (name, values) => h('section.card', { 'data-test': `policy-${name}` }, h('h2', t(`policy.${name}`)),
+  h('dl.facts', Object.entries(values).map(([key, value]) => [h('dt', t(`policy.${name}.${key}`)), h('dd', shown(key, value))])));
 
-const place = h('div', { class: 'columns list' });
-main.append(h('div', {}, h('h1', {}, t('title.policy')), h('p', { class: 'muted' }, t('policy.lead'))), place);
+const place = h('div.columns.list');
+main.append(h('div', h('h1', t('title.policy')), h('p.muted', t('policy.lead'))), place);
 try {
   const { roles, ...sections } = await get('policy');
   place.append(...Object.entries(sections).filter(([, values]) => values).map(([name, values]) => section(name, values)),
-    h('section', { class: 'card', 'data-test': 'policy-roles' }, h('h2', {}, t('policy.roles')), h('dl', { class: 'facts' }, roles.map(({ name, scopes }) => [h('dt', {}, own(name)), h('dd', {}, chips(scopes))]))));
+    h('section.card@policy-roles', h('h2', t('policy.roles')), h('dl.facts', roles.map(({ name, scopes }) => [h('dt', own(name)), h('dd', chips(scopes))]))));
 } catch (problem) {
   complain(problem);
 }

@@ -2,13 +2,13 @@
 
 import { Problem, api, say } from './app.js';
 import { ask, cancel } from './dialog.js';
-import { lastUse, shownAs } from './rows.js';
+import { lastUse, shownAs } from './list.js';
 import { h, icon, own, rich, t } from './ui.js';
 
 /** Names the token and its last use, asks, and ends it; `done` is called afterwards. */
 export const revoke = async (token, { me, done }) => {
-  const reason = h('input', { id: 'revoke-reason', maxlength: '200', autocomplete: 'off', 'data-test': 'revoke-reason' });
-  const error = h('p', { class: 'error', role: 'alert', 'data-test': 'dialog-error' });
+  const reason = h('input@revoke-reason', { id: 'revoke-reason', maxlength: '200' });
+  const error = h('p.error@dialog-error', { role: 'alert' });
   const isOwn = me?.token?.id === token.id;
   const work = () => {
     error.textContent = '';
@@ -19,10 +19,10 @@ export const revoke = async (token, { me, done }) => {
     test: 'revoke-dialog',
     title: t('revoke.title'),
     body: [
-      h('p', {}, rich('revoke.body', { name: h('strong', {}, own(token.name)), shown: shownAs(token) })),
-      h('p', {}, t('column.used'), ': ', lastUse(token)),
-      isOwn && h('p', { class: 'note warn' }, icon('warn'), h('span', {}, t('own.revoke'))),
-      h('div', { class: 'field' }, h('label', { for: 'revoke-reason' }, t('revoke.reason')), reason),
+      h('p', rich('revoke.body', { name: h('strong', own(token.name)), shown: shownAs(token) })),
+      h('p', t('column.used'), ': ', lastUse(token)),
+      isOwn && h('p.note.warn', icon('warn'), h('span', t('own.revoke'))),
+      h('div.field', h('label', { for: 'revoke-reason' }, t('revoke.reason')), reason),
       error,
     ],
     failed: (problem) => {

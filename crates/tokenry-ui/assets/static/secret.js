@@ -37,7 +37,7 @@ export const showSecret = ({ box, title, note }) =>
     let kind = 'curl';
     let typed = '';
 
-    const value = h('input', { type: 'password', value: secret, readonly: true, autocomplete: 'off', spellcheck: 'false', 'aria-label': t('secret.label'), 'data-test': 'secret', oncopy: () => saved() });
+    const value = h('input@secret', { type: 'password', value: secret, readonly: true, spellcheck: 'false', 'aria-label': t('secret.label'), oncopy: () => saved() });
     const show = h('button', {
       type: 'button', 'aria-pressed': 'false', 'data-test': 'secret-show',
       onclick: () => {
@@ -47,7 +47,7 @@ export const showSecret = ({ box, title, note }) =>
         show.lastChild.textContent = t(isShown ? 'secret.hide' : 'secret.show');
         draw();
       },
-    }, icon('eye'), h('span', {}, t('secret.show')));
+    }, icon('eye'), h('span', t('secret.show')));
     const saved = () => {
       isSaved = true;
       warning.hidden = true;
@@ -56,8 +56,8 @@ export const showSecret = ({ box, title, note }) =>
     };
     const copy = copyButton({ give: () => secret, field: () => value, test: 'secret-copy', kind: 'primary', copied: saved });
 
-    const url = h('input', { type: 'url', autocomplete: 'off', spellcheck: 'false', id: 'snippet-url', 'data-test': 'snippet-url', oninput: () => { typed = url.value; draw(); } });
-    const pre = h('pre', { tabindex: '0', 'aria-label': t('secret.snippet'), 'data-test': 'snippet' });
+    const url = h('input@snippet-url', { type: 'url', spellcheck: 'false', id: 'snippet-url', oninput: () => { typed = url.value; draw(); } });
+    const pre = h('pre@snippet', { tabindex: '0', 'aria-label': t('secret.snippet') });
     const text = (shown) => SNIPPETS[kind]({ name, url: url.value, secret: shown });
     const draw = () => {
       url.value = typed || at(MCP.includes(kind) ? 'mcp' : 'api/v1/token');
@@ -66,11 +66,11 @@ export const showSecret = ({ box, title, note }) =>
       tabs.forEach((tab) => tab.setAttribute('aria-pressed', String(tab.dataset.kind === kind)));
     };
     const tabs = Object.keys(SNIPPETS).map((name) =>
-      h('button', { type: 'button', 'data-kind': name, 'data-test': `snippet-${name}`, onclick: () => { kind = name; draw(); } }, t(`snippet.${name}`)));
-    const hint = h('p', { class: 'hint' });
+      h('button', { 'data-kind': name, 'data-test': `snippet-${name}`, onclick: () => { kind = name; draw(); } }, t(`snippet.${name}`)));
+    const hint = h('p.hint');
     const copySnippet = copyButton({ give: () => text(secret), test: 'snippet-copy', kind: 'small', copied: () => text(secret).includes(secret) && saved() });
 
-    const warning = h('p', { class: 'note bad', role: 'alert', hidden: true, 'data-test': 'secret-unsaved' }, icon('warn'), h('span', {}, t('secret.unsaved')));
+    const warning = h('p.note.bad@secret-unsaved', { role: 'alert', hidden: true }, icon('warn'), h('span', t('secret.unsaved')));
     let wasAsked = false;
     const close = () => {
       if (!isSaved && !wasAsked) {
@@ -86,19 +86,19 @@ export const showSecret = ({ box, title, note }) =>
       dialog.remove();
       resolve();
     };
-    const done = h('button', { type: 'button', 'data-test': 'secret-done', onclick: close }, t('secret.done'));
+    const done = h('button@secret-done', { onclick: close }, t('secret.done'));
 
-    const dialog = h('dialog', { class: 'secret', closedby: 'none', 'aria-labelledby': 'secret-title', 'data-test': 'secret-dialog' },
+    const dialog = h('dialog.secret@secret-dialog', { closedby: 'none', 'aria-labelledby': 'secret-title' },
       h('h2', { id: 'secret-title' }, title),
-      h('p', { class: 'note warn' }, icon('warn'), h('span', {}, t('secret.once'))),
-      note && h('p', { class: 'note', 'data-test': 'secret-note' }, note),
-      h('div', { class: 'reveal' }, value, show, copy),
-      h('h3', {}, t('secret.use')),
-      h('div', { class: 'tabs', role: 'group', 'aria-label': t('secret.use') }, tabs),
-      h('div', { class: 'field' }, h('label', { for: 'snippet-url' }, t('secret.url')), url),
-      h('div', { class: 'snippet' }, pre, copySnippet), hint,
+      h('p.note.warn', icon('warn'), h('span', t('secret.once'))),
+      note && h('p.note@secret-note', note),
+      h('div.reveal', value, show, copy),
+      h('h3', t('secret.use')),
+      h('div.tabs', { role: 'group', 'aria-label': t('secret.use') }, tabs),
+      h('div.field', h('label', { for: 'snippet-url' }, t('secret.url')), url),
+      h('div.snippet', pre, copySnippet), hint,
       warning,
-      h('div', { class: 'actions' }, done));
+      h('div.actions', done));
     // Chromium lets a second Escape through where only `cancel` is held.
     dialog.addEventListener('cancel', (event) => event.preventDefault());
     dialog.addEventListener('keydown', (event) => {

@@ -1,30 +1,29 @@
 // One token: what it is, what it was used for, what happened to it.
 
 import { complain, get, page, start } from './app.js';
-import { skeleton } from './list.js';
-import { actions, actor, chips, epitaph, expiry, isDead, lastUse, shownAs, status, toggle } from './rows.js';
+import { actions, actor, chips, epitaph, expiry, isDead, lastUse, shownAs, skeleton, status, toggle } from './list.js';
 import { DAY, exact, formatted, h, icon, number, own, put, svg, t, when } from './ui.js';
 
 const { main, me: identity } = await start('token');
 const id = new URLSearchParams(location.search).get('id') ?? '';
 const path = `tokens/${encodeURIComponent(id)}`;
 
-const place = h('div', { class: 'form' }, skeleton());
-main.append(h('a', { class: 'back', href: page('tokens') }, icon('back'), t('title.tokens')), place);
+const place = h('div.form', skeleton());
+main.append(h('a.back', { href: page('tokens') }, icon('back'), t('title.tokens')), place);
 
-const fact = (label, ...value) => [h('dt', {}, t(label)), h('dd', {}, ...value)];
+const fact = (label, ...value) => [h('dt', t(label)), h('dd', ...value)];
 const facts = (token, me) =>
-  h('dl', { class: 'facts', 'data-test': 'facts' },
+  h('dl.facts@facts',
     fact('column.status', ['active', 'inactive'].includes(token.status) ? toggle(token, { me, changed: load }) : [status(token.status), epitaph(token, me)]),
-    fact('form.access', chips(token.scopes), token.effective_scopes.join() !== token.scopes.join() && h('p', { class: 'hint' }, t('token.effective', { scopes: token.effective_scopes.join(', ') || t('level.none') }))),
-    fact('column.expires', expiry(token), token.expires_at && h('span', { class: 'muted' }, ` · ${exact(token.expires_at)}`)),
+    fact('form.access', chips(token.scopes), token.effective_scopes.join() !== token.scopes.join() && h('p.hint', t('token.effective', { scopes: token.effective_scopes.join(', ') || t('level.none') }))),
+    fact('column.expires', expiry(token), token.expires_at && h('span.muted', ` · ${exact(token.expires_at)}`)),
     token.not_before && fact('form.start', when(token.not_before)),
     fact('column.used', lastUse(token)),
     fact('form.ips', token.allowed_ips.length ? chips(token.allowed_ips) : t('token.anywhere')),
-    token.description && fact('form.description', h('span', { class: 'lines' }, own(token.description))),
-    Object.keys(token.metadata).length > 0 && fact('form.note', h('code', {}, own(JSON.stringify(token.metadata)))),
+    token.description && fact('form.description', h('span.lines', own(token.description))),
+    Object.keys(token.metadata).length > 0 && fact('form.note', h('code', own(JSON.stringify(token.metadata)))),
     fact('column.created', when(token.created_at)),
-    fact('token.id', h('code', {}, token.id)));
+    fact('token.id', h('code', token.id)));
 
 // Usage.
 const CLASSES = ['2', '3', '4', '5'];
@@ -74,58 +73,58 @@ const chart = (drawn, label) => {
 };
 
 const numbers = (head, body, caption) =>
-  h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': caption }, h('table', { class: 'plain' }, h('caption', { class: 'sr' }, caption),
-    h('thead', {}, h('tr', {}, head.map((text, index) => h('th', { scope: 'col', class: index && 'number' }, text)))),
-    h('tbody', {}, body.map((line) => h('tr', {}, line.map((value, index) => h(index ? 'td' : 'th', { scope: index ? undefined : 'row', class: index && 'number' }, value)))))));
+  h('div.scroll', { tabindex: '0', role: 'group', 'aria-label': caption }, h('table.plain', h('caption.sr', caption),
+    h('thead', h('tr', head.map((text, index) => h('th', { scope: 'col', class: index && 'number' }, text)))),
+    h('tbody', body.map((line) => h('tr', line.map((value, index) => h(index ? 'td' : 'th', { scope: index ? undefined : 'row', class: index && 'number' }, value)))))));
 
-const usage = h('section', { class: 'card chart', 'data-test': 'usage', 'aria-labelledby': 'usage-title' });
+const usage = h('section.card.chart@usage', { 'aria-labelledby': 'usage-title' });
 const loadUsage = async (range = 30) => {
-  const select = h('select', { 'aria-label': t('usage.range'), 'data-test': 'usage-range', onchange: () => loadUsage(Number(select.value)) },
+  const select = h('select@usage-range', { 'aria-label': t('usage.range'), onchange: () => loadUsage(Number(select.value)) },
     RANGES.map((count) => h('option', { value: count, selected: count === range }, t('usage.days', { count }))));
-  const head = h('div', { class: 'line spread' }, h('h2', { id: 'usage-title' }, t('usage.title')), select);
+  const head = h('div.line.spread', h('h2', { id: 'usage-title' }, t('usage.title')), select);
   try {
     const to = new Date();
     const answer = await get(`${path}/usage/summary`, { from: new Date(to - range * DAY).toISOString(), to: to.toISOString() });
     const label = (at) => formatted(at, range === 1 ? { hour: 'numeric', minute: '2-digit' } : { month: 'short', day: 'numeric' });
     const drawn = bars(answer, range);
     const unused = answer.scopes.filter((scope) => !scope.last_used_at);
-    put(usage, head, h('p', { class: 'muted', role: 'status', 'data-test': 'usage-total' }, t('usage.total', { count: answer.total_count })),
+    put(usage, head, h('p.muted@usage-total', { role: 'status' }, t('usage.total', { count: answer.total_count })),
       answer.total_count > 0 && [
             chart(drawn, label),
-            h('div', { class: 'legend' }, CLASSES.map((name) => h('span', {}, h('i', { class: `s${name}` }), t(`usage.s${name}`)))),
-            h('details', { 'data-test': 'usage-numbers' }, h('summary', {}, t('usage.numbers')),
+            h('div.legend', CLASSES.map((name) => h('span', h('i', { class: `s${name}` }), t(`usage.s${name}`)))),
+            h('details@usage-numbers', h('summary', t('usage.numbers')),
               numbers([t('usage.when'), ...CLASSES.map((name) => `${name}xx`)], drawn.filter(totalOf).map((bar) => [label(bar.at), ...CLASSES.map((name) => number(bar[name]))]), t('usage.numbers'))),
-            h('h3', {}, t('usage.routes')),
+            h('h3', t('usage.routes')),
             numbers([t('usage.route'), t('usage.count'), t('column.used')], answer.routes.map(({ method, route, count, last_at: at }) => [own(`${method} ${route}`.trim() || '–'), number(count), when(at)]), t('usage.routes')),
-            h('h3', {}, t('usage.addresses')),
-            numbers([t('usage.address'), t('usage.count'), t('column.used')], answer.addresses.map(({ ip, user_agent: agent, count, last_at: at }) => [[own(ip ?? '–'), agent && h('div', { class: 'hint' }, own(agent))], number(count), when(at)]), t('usage.addresses')),
+            h('h3', t('usage.addresses')),
+            numbers([t('usage.address'), t('usage.count'), t('column.used')], answer.addresses.map(({ ip, user_agent: agent, count, last_at: at }) => [[own(ip ?? '–'), agent && h('div.hint', own(agent))], number(count), when(at)]), t('usage.addresses')),
           ],
-      unused.length > 0 && h('div', { class: 'field', 'data-test': 'unused' }, h('h3', {}, t('usage.unused')), chips(unused.map(({ scope }) => scope)), h('p', { class: 'hint' }, t('usage.unused_hint'))));
+      unused.length > 0 && h('div.field@unused', h('h3', t('usage.unused')), chips(unused.map(({ scope }) => scope)), h('p.hint', t('usage.unused_hint'))));
   } catch (problem) {
     complain(problem);
-    usage.replaceChildren(head, h('p', {}, problem.text));
+    usage.replaceChildren(head, h('p', problem.text));
   }
 };
 
 // History.
-const history = h('details', { class: 'card', 'data-test': 'history', ontoggle: () => history.open && !history.cursor && tell() },
-  h('summary', {}, h('h2', { class: 'inline' }, t('history.title'))), h('ol', { class: 'events', role: 'list' }));
+const history = h('details.card@history', { ontoggle: () => history.open && !history.cursor && tell() },
+  h('summary', h('h2.inline', t('history.title'))), h('ol.events', { role: 'list' }));
 const tell = async (cursor) => {
   history.cursor = 'asked';
   try {
     const [{ event }, me, answer] = await Promise.all([import('./events.js'), identity, get(`${path}/events`, { limit: '25', cursor })]);
     history.querySelector('button')?.remove();
     history.querySelector('ol').append(...answer.data.map((entry) => event(entry, me)));
-    if (answer.next_cursor) history.append(h('button', { type: 'button', class: 'more', 'data-test': 'history-more', onclick: () => tell(answer.next_cursor) }, t('list.more')));
+    if (answer.next_cursor) history.append(h('button.more@history-more', { onclick: () => tell(answer.next_cursor) }, t('list.more')));
   } catch (problem) {
     history.cursor = undefined;
     complain(problem);
   }
 };
 
-const notice = h('p', { class: 'note', hidden: true, 'data-test': 'old-secret' });
-const rotated = (until, text) => {
-  notice.hidden = !until;
+const notice = h('p.note@old-secret', { hidden: true });
+const rotated = (text = '') => {
+  notice.hidden = !text;
   notice.textContent = text;
   load();
 };
@@ -139,21 +138,19 @@ async function load() {
   try {
     const [token, me] = await Promise.all([get(path), identity]);
     document.title = `${token.name} · Tokenry`;
-    const head = h('div', { class: 'head' },
-      h('div', {}, h('h1', { 'data-test': 'token-name' }, own(token.name)), h('p', {}, shownAs(token), me.token?.id === token.id && h('span', { class: 'chip quiet' }, t('own.chip')))),
-      h('div', { class: 'actions' },
-        !isDead(token) && [h('a', { class: 'button', href: page('create', { from: id }), 'data-test': 'duplicate' }, t('token.duplicate')),
-          h('button', { type: 'button', 'data-test': 'edit', onclick: () => edit(token, me) }, t('edit'))],
+    const head = h('div.head',
+      h('div', h('h1@token-name', own(token.name)), h('p', shownAs(token), me.token?.id === token.id && h('span.chip.quiet', t('own.chip')))),
+      h('div.actions',
+        !isDead(token) && [h('a.button', { href: page('create', { from: id }), 'data-test': 'duplicate' }, t('token.duplicate')),
+          h('button@edit', { onclick: () => edit(token, me) }, t('edit'))],
         actions(token, { me, reload: rotated })));
-    const wasDrawn = usage.isConnected;
-    if (wasDrawn) place.replaceChildren(head, notice, h('section', { class: 'card' }, facts(token, me)), usage, history);
-    else {
-      place.replaceChildren(head, notice, h('section', { class: 'card' }, facts(token, me)), usage, history);
-      loadUsage();
-    }
+    const isFirst = !usage.isConnected;
+    place.replaceChildren(head, notice, h('section.card', facts(token, me)), usage, ...(isFirst ? [] : [history]));
+    // Below what is still growing, so that nothing is moved.
+    if (isFirst) loadUsage().then(() => usage.after(history));
   } catch (problem) {
     complain(problem);
-    if (problem.status === 404) place.replaceChildren(h('div', { class: 'empty', 'data-test': 'not-found' }, h('h1', {}, t('token.missing'))));
+    if (problem.status === 404) place.replaceChildren(h('div.empty@not-found', h('h1', t('token.missing'))));
   }
 }
 load();

@@ -1,8 +1,7 @@
 // The tokens of whoever signed in.
 
 import { page, start } from './app.js';
-import { empty, lister, searchField, table } from './list.js';
-import { COLUMNS, row } from './rows.js';
+import { COLUMNS, empty, lister, row, searchField, table } from './list.js';
 import { carry, h, icon, t } from './ui.js';
 
 const { main, me: identity } = await start('tokens');
@@ -14,9 +13,9 @@ let status = TABS.includes(asked) ? asked : 'all';
 let me = null;
 
 const tabs = TABS.map((name) =>
-  h('button', { type: 'button', 'data-test': `tab-${name}`, 'aria-pressed': String(name === status), onclick: () => choose(name) }, t(`status.${name}`)));
+  h('button', { 'data-test': `tab-${name}`, 'aria-pressed': String(name === status), onclick: () => choose(name) }, t(`status.${name}`)));
 const search = searchField(t('tokens.search'), () => list.load());
-const sort = h('select', { 'aria-label': t('tokens.sort'), 'data-test': 'sort', onchange: () => list.load() },
+const sort = h('select@sort', { 'aria-label': t('tokens.sort'), onchange: () => list.load() },
   SORTS.map((value) => h('option', { value }, t(`sort.${value.replace('-', '')}`))));
 
 const choose = (name) => {
@@ -26,10 +25,10 @@ const choose = (name) => {
   list.load();
 };
 
-const create = (text) => h('a', { class: 'button primary', href: page('create'), 'data-test': 'new-token' }, icon('plus'), t(text));
+const create = (text) => h('a.button.primary@new-token', { href: page('create') }, icon('plus'), t(text));
 const none = () => {
-  if (search.wanted()) return empty(t('tokens.no_match'), h('p', {}, t('tokens.no_match_hint')));
-  return status === 'all' ? empty(t('tokens.empty'), h('p', {}, t('tokens.empty_what')), create('tokens.first')) : empty(t('list.none'));
+  if (search.wanted()) return empty(t('tokens.no_match'), h('p', t('tokens.no_match_hint')));
+  return status === 'all' ? empty(t('tokens.empty'), h('p', t('tokens.empty_what')), create('tokens.first')) : empty(t('list.none'));
 };
 
 const fresh = carry('fresh');
@@ -44,11 +43,11 @@ const list = lister({
 });
 
 main.append(
-  h('div', { class: 'head' },
-    h('div', {}, h('h1', {}, t('title.tokens')), h('p', { class: 'muted' }, t('tokens.lead'))), create('title.create')),
-  h('div', { class: 'tools' },
-    h('div', { class: 'tabs', role: 'group', 'aria-label': t('column.status') }, tabs),
-    h('div', { class: 'find' }, search, sort)),
+  h('div.head',
+    h('div', h('h1', t('title.tokens')), h('p.muted', t('tokens.lead'))), create('title.create')),
+  h('div.tools',
+    h('div.tabs', { role: 'group', 'aria-label': t('column.status') }, tabs),
+    h('div.find', search, sort)),
   ...list.nodes);
 me = await identity.catch(() => null);
 list.load();

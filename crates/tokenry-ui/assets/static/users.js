@@ -7,13 +7,13 @@ import { h, icon, number, own, rich, t, when } from './ui.js';
 const { main, me: identity } = await start('users');
 let me = null;
 
-const line = (label, control, hint) => h('label', { class: 'field' }, h('span', {}, label), control, hint && h('span', { class: 'hint' }, hint));
+const line = (label, control, hint) => h('label.field', h('span', label), control, hint && h('span.hint', hint));
 
 /** A question whose button works when `word` is typed, if there is one. */
 const question = async ({ test, title, body, button, kind = 'danger', word, work }) => {
   const { ask, cancel } = await import('./dialog.js');
-  const error = h('p', { class: 'error', role: 'alert', 'data-test': 'dialog-error' });
-  const typed = h('input', { autocomplete: 'off', spellcheck: 'false', 'data-test': 'typed' });
+  const error = h('p.error@dialog-error', { role: 'alert' });
+  const typed = h('input@typed', { spellcheck: 'false' });
   const checked = async () => {
     error.textContent = '';
     if (word !== undefined && typed.value.trim() !== word) throw new Problem({ code: 'typed' });
@@ -36,9 +36,9 @@ const path = (user) => `api/v1/users/${user.id}`;
 /** Makes a user, or changes one. */
 const form = async (user) => {
   const { roles } = await get('scopes');
-  const subject = h('input', { value: user?.subject ?? '', autocomplete: 'off', 'data-test': 'user-subject', autofocus: true });
-  const name = h('input', { value: user?.name ?? '', autocomplete: 'off', 'data-test': 'user-name' });
-  const role = h('select', { 'data-test': 'user-role' }, roles.map((value) => h('option', { value, selected: value === user?.role }, value)));
+  const subject = h('input@user-subject', { value: user?.subject ?? '', autofocus: true });
+  const name = h('input@user-name', { value: user?.name ?? '' });
+  const role = h('select@user-role', roles.map((value) => h('option', { value, selected: value === user?.role }, value)));
   const work = () => {
     const body = { subject: subject.value, name: name.value || undefined, role: role.value };
     return user ? api('PATCH', path(user), { body }) : api('POST', 'api/v1/users', { body });
@@ -54,7 +54,7 @@ const setDisabled = async (user) => {
   const change = () => api('PATCH', path(user), { body: { disabled: !user.disabled } });
   const key = user.disabled ? 'enable' : 'disable';
   const isDone = await question({
-    test: `${key}-dialog`, title: t(`users.${key}_title`), body: h('p', {}, rich(`users.${key}_body`, { name: own(user.name) })), button: t(`users.${key}`), kind: user.disabled ? 'primary' : 'danger', work: change,
+    test: `${key}-dialog`, title: t(`users.${key}_title`), body: h('p', rich(`users.${key}_body`, { name: own(user.name) })), button: t(`users.${key}`), kind: user.disabled ? 'primary' : 'danger', work: change,
   });
   if (isDone) finish(t('users.saved'));
 };
@@ -65,7 +65,7 @@ const revokeAll = async (user) => {
   let answer;
   const isDone = await question({
     test: 'revoke-all-dialog', title: t('users.revoke_all_title'), word: String(count), button: t('users.revoke_all'),
-    body: h('p', {}, rich('users.revoke_all_body', { name: own(user.name), count: h('b', { 'data-test': 'count' }, number(count)) })),
+    body: h('p', rich('users.revoke_all_body', { name: own(user.name), count: h('b@count', number(count)) })),
     work: async () => { answer = await api('POST', `${path(user)}/revoke-tokens`, { body: {} }); },
   });
   if (isDone) finish(t('users.revoked', { count: answer.revoked }));
@@ -74,7 +74,7 @@ const revokeAll = async (user) => {
 const remove = async (user) => {
   const isDone = await question({
     test: 'delete-dialog', title: t('users.delete_title'), word: user.subject, button: t('users.delete'),
-    body: h('p', {}, rich('users.delete_body', { name: own(user.name) })), work: () => api('DELETE', path(user)),
+    body: h('p', rich('users.delete_body', { name: own(user.name) })), work: () => api('DELETE', path(user)),
   });
   if (isDone) finish(t('users.deleted'));
 };
@@ -87,19 +87,19 @@ const button = (user, test, action) => h('button', {
 const list = lister({
   path: 'users',
   query: () => ({ search: search.wanted() }),
-  row: (user) => h('tr', { role: 'row', 'data-test': 'user', 'data-id': user.id },
-    h('th', { role: 'rowheader', scope: 'row' }, h('a', { class: 'name', href: page('inventory', { user_id: user.id }) }, own(user.name)), h('span', { class: 'hint' }, own(user.subject))),
+  row: (user) => h('tr@user', { role: 'row', 'data-id': user.id },
+    h('th', { role: 'rowheader', scope: 'row' }, h('a.name', { href: page('inventory', { user_id: user.id }) }, own(user.name)), h('span.hint', own(user.subject))),
     cell('role', own(user.role)),
     cell('status', h('span', { class: `status ${user.disabled ? 'disabled' : 'enabled'}` }, t(user.disabled ? 'users.is_disabled' : 'status.active'))),
     cell('created', when(user.created_at)),
-    h('td', { role: 'cell', class: 'buttons' }, me?.can('admin:write') && [
+    h('td.buttons', { role: 'cell' }, me?.can('admin:write') && [
       button(user, 'edit', form), button(user, user.disabled ? 'enable' : 'disable', setDisabled), button(user, 'revoke_all', revokeAll), button(user, 'delete', remove)])),
   wrap: (drawn) => table(t('title.users'), ['name', 'role', 'status', 'created', 'actions'], drawn),
   none: () => empty(t('list.none')),
 });
 const search = searchField(t('users.search'), list.load);
-const create = h('button', { type: 'button', class: 'primary', hidden: true, 'data-test': 'new-user', onclick: () => form() }, icon('plus'), t('users.new'));
-main.append(h('div', { class: 'head' }, h('div', {}, h('h1', {}, t('title.users')), h('p', { class: 'muted' }, t('users.lead'))), create), h('div', { class: 'find' }, search), ...list.nodes);
+const create = h('button.primary@new-user', { hidden: true, onclick: () => form() }, icon('plus'), t('users.new'));
+main.append(h('div.head', h('div', h('h1', t('title.users')), h('p.muted', t('users.lead'))), create), h('div.find', search), ...list.nodes);
 me = await identity.catch(() => null);
 create.hidden = !me?.can('admin:write');
 list.load();
