@@ -204,21 +204,24 @@ const PRESETS = [7, 30, 60, 90, 365];
 
 /** Chooses an expiry within the policy and before the end of the token somebody signed in with. `current` adds "as it is". */
 export const expiryPicker = ({ policy, me, current, chosen, changed }) => {
+  const isChange = current !== undefined;
   const { default_days: byDefault, max_days: most, allow_never: never } = policy.lifetime;
-  const ownEnd = me.token?.expires_at ? new Date(me.token.expires_at) : null;
+  // A token makes none that lasts longer than itself, and lets none last longer than it did.
+  const bound = me.token && (isChange ? current : me.token.expires_at);
+  const ownEnd = bound ? new Date(bound) : null;
   const latest = () => Math.min(most ? Date.now() + most * DAY : Infinity, ownEnd?.getTime() ?? Infinity);
   const days = [...new Set([...PRESETS, byDefault].filter(Boolean))].sort((a, b) => a - b);
   const isBeyondOwn = (length) => ownEnd !== null && Date.now() + length * DAY > ownEnd;
   const isBeyondPolicy = (length) => most > 0 && length > most;
   const options = [
-    ...(current === undefined ? [] : [{ value: 'keep', text: t('expiry.keep') }]),
+    ...(isChange ? [{ value: 'keep', text: t('expiry.keep') }] : []),
     ...days.map((length) => ({ value: String(length), text: length === 365 ? t('expiry.year') : t('expiry.days', { count: length }), disabled: isBeyondPolicy(length) || isBeyondOwn(length) })),
-    ...(ownEnd ? [{ value: 'own', text: t('expiry.own') }] : []),
+    ...(ownEnd && !isChange ? [{ value: 'own', text: t('expiry.own') }] : []),
     { value: 'date', text: t('expiry.date') },
     { value: 'never', text: t('expiry.never'), disabled: !never || ownEnd !== null },
   ];
   const usable = (value) => options.some((option) => option.value === value && !option.disabled);
-  const wished = [chosen, current === undefined ? undefined : 'keep', String(byDefault || 'never'), ownEnd ? 'own' : String(most || 365)];
+  const wished = [chosen, isChange ? 'keep' : undefined, String(byDefault || 'never'), ownEnd ? 'own' : String(most || 365)];
   let choice = wished.find(usable) ?? 'date';
 
   const date = h('input', {
@@ -243,7 +246,7 @@ export const expiryPicker = ({ policy, me, current, chosen, changed }) => {
     until.textContent = at ? exact(at) : at === null ? t('expiry.never_hint') : '';
   };
   const reasons = [
-    ownEnd && t('expiry.why_own', { name: me.token.name, when: exact(ownEnd) }),
+    ownEnd && (isChange ? t('expiry.why_change') : t('expiry.why_own', { name: me.token.name, when: exact(ownEnd) })),
     most > 0 && days.some(isBeyondPolicy) && t('expiry.why_policy', { count: most }),
     policy.lifetime.idle_days > 0 && t('expiry.idle', { count: policy.lifetime.idle_days }),
   ].filter(Boolean);
@@ -264,7 +267,7 @@ export const expiryPicker = ({ policy, me, current, chosen, changed }) => {
       const at = end();
       if (at === undefined) return undefined;
       if (choice === 'keep') return {};
-      const isPreset = Number.isInteger(Number(choice)) && current === undefined;
+      const isPreset = Number.isInteger(Number(choice)) && !isChange;
       return isPreset ? { expires_in_days: Number(choice) } : { expires_at: at === null ? null : at.toISOString() };
     },
   };

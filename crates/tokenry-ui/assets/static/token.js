@@ -68,7 +68,7 @@ const chart = (drawn, label) => {
           top += bar[name];
           return svg('rect', { class: `s${name}`, x: x + step * 0.12, width: step * 0.76, y: y(top), height: Math.max(1, y(top - bar[name]) - y(top)) });
         }),
-        index % every === 0 && svg('text', { x, y: height - 4 }, label(bar.at)));
+        index % every === 0 && x < unit - 48 && svg('text', { x, y: height - 4 }, label(bar.at)));
     }));
 };
 
