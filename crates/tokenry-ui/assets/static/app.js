@@ -53,7 +53,7 @@ const problemOf = async (response) => {
 let reachable = null;
 const untilReachable = () => {
   reachable ??= (async () => {
-    const banner = h('div', { class: 'banner', role: 'alert', 'data-test': 'offline' }, icon('warn'), t('offline.banner'));
+    const banner = h('div.banner@offline', { role: 'alert' }, icon('warn'), t('offline.banner'));
     document.body.prepend(banner);
     for (let wait = 1000; ; wait = Math.min(wait * 2, 15_000)) {
       await Promise.race([pause(wait), new Promise((resolve) => addEventListener('online', resolve, { once: true }))]);
@@ -135,7 +135,7 @@ const sessionEnded = async () => {
   const answer = await ask({
     test: 'session-ended',
     title: t('ended.title'),
-    body: [h('p', {}, t('ended.body'))],
+    body: [h('p', t('ended.body'))],
     actions: [{ name: 'later', text: t('ended.later') }, { name: 'sign-in', text: t('ended.sign_in'), kind: 'primary', focus: true }],
   });
   ended = false;
@@ -146,7 +146,8 @@ const sessionEnded = async () => {
 export const say = (text, kind = 'good') => {
   const region = document.querySelector(kind === 'bad' ? '#alerts' : '#results');
   const toast = h('p', { class: `toast ${kind}`, 'data-test': 'toast' }, icon(kind === 'bad' ? 'warn' : 'check'), text,
-    kind === 'bad' && h('button', { type: 'button', class: 'ghost small', onclick: () => toast.remove() }, t('close')));
+    kind === 'bad' && h('button.ghost.small', { onclick: () => toast.remove() }, t('close')));
+  if (kind === 'bad') region.replaceChildren();
   region.append(toast);
   if (kind !== 'bad') setTimeout(() => toast.remove(), 6000);
 };
@@ -175,7 +176,7 @@ const whoIs = async (session) => {
 
 // The frame.
 const select = (name, label, options, current, change) =>
-  h('label', {}, h('span', {}, label),
+  h('label', h('span', label),
     h('select', { 'data-test': name, onchange: (event) => change(event.target.value) },
       options.map(([value, text]) => h('option', { value, selected: value === current }, text))));
 
@@ -189,13 +190,13 @@ export const choices = () => [
 ];
 
 const link = (name, current) =>
-  h('a', { href: page(name), 'data-test': `nav-${name}`, 'aria-current': name === current && 'page' }, t(`nav.${name}`));
+  h('a', { href: page(name), 'data-test': `nav-${name}`, 'aria-current': name === current && 'page' }, t(`title.${name}`));
 
 const account = () => {
-  const details = h('details', { class: 'menu', 'data-test': 'account' },
-    h('summary', {}, h('span', { class: 'who', 'data-test': 'who' }, '\u00a0')),
-    h('div', { class: 'menu-body' }, h('p', { class: 'muted', 'data-test': 'signed-in-as' }), choices(),
-      h('button', { type: 'button', 'data-test': 'sign-out', onclick: signOut }, t('menu.sign_out'))));
+  const details = h('details.menu@account',
+    h('summary', h('span.who@who', '\u00a0')),
+    h('div.menu-body', h('p.muted@signed-in-as'), choices(),
+      h('button@sign-out', { onclick: signOut }, t('menu.sign_out'))));
   const close = () => { details.open = false; };
   document.addEventListener('click', (event) => details.contains(event.target) || close());
   details.addEventListener('keydown', (event) => {
@@ -220,11 +221,11 @@ export const frame = (name, ...header) => {
   document.title = `${t(`title.${name}`)} · Tokenry`;
   const main = h('main', { id: 'main', tabindex: '-1', class: name });
   document.body.replaceChildren(
-    h('a', { class: 'skip', href: '#main' }, t('skip')),
-    h('header', { class: 'top' }, h('a', { class: 'brand', href: './' }, icon('key'), 'Tokenry'), header),
+    h('a.skip', { href: '#main' }, t('skip')),
+    h('header.top', h('a.brand', { href: './' }, icon('key'), 'Tokenry'), header),
     main,
-    h('div', { id: 'results', class: 'toasts', role: 'status', 'aria-live': 'polite' }),
-    h('div', { id: 'alerts', class: 'toasts', role: 'alert' }),
+    h('div.toasts', { id: 'results', role: 'status', 'aria-live': 'polite' }),
+    h('div.toasts', { id: 'alerts', role: 'alert' }),
   );
   return main;
 };

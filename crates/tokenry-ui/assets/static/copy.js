@@ -22,9 +22,9 @@ const copy = async (text, field) => {
 
 /** A button that copies what `give()` says then; `field` is a field with the same text; `copied` is called afterwards. */
 export const copyButton = ({ give, field, label, test, copied, kind = '' }) => {
-  const text = h('span', {}, label ?? t('copy'));
-  const state = h('span', { class: 'sr', role: 'status' });
-  const button = h('button', { type: 'button', class: kind, 'data-test': test }, icon('copy'), text, state);
+  const text = h('span', label ?? t('copy'));
+  const state = h('span.sr', { role: 'status' });
+  const button = h('button', { class: kind, 'data-test': test }, icon('copy'), text, state);
   let timer;
   button.addEventListener('click', async () => {
     const done = await copy(give(), field?.());

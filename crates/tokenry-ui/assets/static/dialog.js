@@ -51,12 +51,12 @@ export const ask = ({ title, body, actions, test, failed }) =>
       }, action.text));
     const submits = actions.findIndex((action) => action.submits);
     const form = h('form', {
-      method: 'dialog', novalidate: true, autocomplete: 'off',
+      method: 'dialog', novalidate: true,
       onsubmit: (event) => {
         event.preventDefault();
         if (submits >= 0 && !buttons[submits].disabled) act(actions[submits], buttons[submits]);
       },
-    }, h('h2', { id }, title), body, h('div', { class: 'actions' }, buttons));
+    }, h('h2', { id }, title), body, h('div.actions', buttons));
     const dialog = open({ 'aria-labelledby': id, 'data-test': test }, form);
     dialog.addEventListener('close', () => resolve(answer));
   });

@@ -1,26 +1,24 @@
 // Sign-in: with a token, with whoever a trusted proxy names, or told where else to come from.
 
-import { choices, frame, nextPage, sayNext, sentence } from './app.js';
-import { api } from './app.js';
+import { api, choices, frame, nextPage, sayNext, sentence } from './app.js';
 import { h, icon, t } from './ui.js';
 
-const main = frame('sign-in', h('div', { class: 'choices' }, choices()));
+const main = frame('sign-in', h('div.choices', choices()));
 const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname) || location.hostname.endsWith('.localhost');
 const isPlain = location.protocol !== 'https:' && !isLocal;
 
-const error = h('p', { id: 'token-error', class: 'error', 'data-test': 'token-error', role: 'alert' });
+const error = h('p.error@token-error', { id: 'token-error', role: 'alert' });
 const field = h('input', {
-  id: 'token', name: 'token', type: 'password', autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', required: true,
+  id: 'token', name: 'token', type: 'password', autocapitalize: 'off', spellcheck: 'false', required: true,
   'aria-describedby': 'token-hint token-error', 'data-test': 'token', autofocus: true,
   oninput: () => fail(''),
 });
-const button = h('button', { class: 'primary wide', 'data-test': 'sign-in' }, t('sign_in.button'));
-const others = h('div', { class: 'others' });
+const button = h('button.primary.wide@sign-in', { type: 'submit' }, t('sign_in.button'));
+const others = h('div.others');
 
 const fail = (text) => {
   error.textContent = text;
-  field.toggleAttribute('aria-invalid', Boolean(text));
-  if (text) field.setAttribute('aria-invalid', 'true');
+  field.setAttribute('aria-invalid', String(Boolean(text)));
 };
 
 const WORDS = ['invalid_token', 'authentication_required', 'insufficient_scope', 'invalid_request'];
@@ -62,13 +60,13 @@ const withProxy = async (event) => {
   target.disabled = false;
 };
 
-main.append(h('div', { class: 'card narrow' },
-  h('h1', {}, t('sign_in.heading')),
-  h('p', { class: 'muted' }, t('sign_in.lead')),
-  isPlain && h('p', { class: 'note warn', 'data-test': 'needs-https' }, icon('warn'), h('span', {}, t('sign_in.https'))),
-  h('form', { onsubmit: withToken, novalidate: true, autocomplete: 'off', 'data-test': 'sign-in-form' },
-    h('div', { class: 'field' }, h('label', { for: 'token' }, t('sign_in.token')), field,
-      h('p', { id: 'token-hint', class: 'hint' }, t('sign_in.hint')), error),
+main.append(h('div.card.narrow',
+  h('h1', t('sign_in.heading')),
+  h('p.muted', t('sign_in.lead')),
+  isPlain && h('p.note.warn@needs-https', icon('warn'), h('span', t('sign_in.https'))),
+  h('form@sign-in-form', { onsubmit: withToken, novalidate: true },
+    h('div.field', h('label', { for: 'token' }, t('sign_in.token')), field,
+      h('p.hint', { id: 'token-hint' }, t('sign_in.hint')), error),
     button),
   others));
 field.focus();
@@ -76,7 +74,7 @@ field.focus();
 const { ways, session } = await api('GET', 'session', { signingIn: true });
 if (session) location.replace(nextPage());
 if (ways.includes('proxy')) {
-  others.append(h('p', { class: 'or' }, t('sign_in.or')), h('button', { type: 'button', class: 'wide', 'data-test': 'sign-in-proxy', onclick: withProxy }, t('sign_in.proxy')),
-    h('p', { class: 'error', role: 'alert', 'data-test': 'proxy-error' }));
+  others.append(h('p.or', t('sign_in.or')), h('button.wide@sign-in-proxy', { onclick: withProxy }, t('sign_in.proxy')),
+    h('p.error@proxy-error', { role: 'alert' }));
 }
-if (ways.includes('jwt')) others.append(h('p', { class: 'hint', 'data-test': 'jwt-hint' }, t('sign_in.jwt')));
+if (ways.includes('jwt')) others.append(h('p.hint@jwt-hint', t('sign_in.jwt')));

@@ -14,10 +14,32 @@ const fill = (element, properties, children) => {
   return element;
 };
 
-/** An element; `on…` properties listen, lists of children may be nested, `null` and `false` are left out. */
-export const h = (tag, properties, ...children) => fill(document.createElement(tag), properties, children);
+/**
+ * An element: `tag.class@test`, then properties, if any, then children. `on…` properties listen, lists of children may
+ * be nested, `null` and `false` are left out. A button submits only if its `type` says so, no field is filled in by
+ * the browser.
+ */
+export const h = (selector, ...rest) => {
+  const [path, test] = selector.split('@');
+  const [tag, ...classes] = path.split('.');
+  const hasProperties = rest[0] && Object.getPrototypeOf(rest[0]) === Object.prototype;
+  const { class: more, ...properties } = hasProperties ? rest.shift() : {};
+  const element = document.createElement(tag);
+  const names = [...classes, more].filter(Boolean);
+  if (names.length) element.className = names.join(' ');
+  if (test) element.dataset.test = test;
+  if (tag === 'button') element.type = 'button';
+  if (tag === 'input') element.autocomplete = 'off';
+  return fill(element, properties, rest);
+};
 
-/** The same for drawings. */
+/** Replaces the children of an element. */
+export const put = (element, ...children) => {
+  element.replaceChildren();
+  return fill(element, null, children);
+};
+
+/** `h` for drawings. */
 export const svg = (tag, properties, ...children) => fill(document.createElementNS(SVG, tag), properties, children);
 
 const ICONS = {
