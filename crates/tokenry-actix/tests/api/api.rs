@@ -49,6 +49,13 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
+    /// The value of the cookie that it sets.
+    pub(crate) fn cookie(&self) -> String {
+        let set = self.header("set-cookie");
+        let value = set.strip_prefix(&format!("{COOKIE}=")).unwrap_or_else(|| panic!("{set}"));
+        value.split(';').next().unwrap().to_owned()
+    }
+
     /// Asserts a problem of this status and code, in the form of the contract.
     #[track_caller]
     pub(crate) fn is_problem(&self, status: u16, code: &str) -> Value {
@@ -109,7 +116,12 @@ impl Api {
 
     /// Sends a request that is as the test made it.
     pub(crate) fn send(&self, request: TestRequest) -> Answer {
-        let peer: SocketAddr = "192.0.2.1:5000".parse().unwrap();
+        self.send_from("192.0.2.1:5000", request)
+    }
+
+    /// The same from another peer.
+    pub(crate) fn send_from(&self, peer: &str, request: TestRequest) -> Answer {
+        let peer: SocketAddr = peer.parse().unwrap();
         self.system.block_on((self.app)(request.peer_addr(peer).to_request()))
     }
 
@@ -125,6 +137,19 @@ impl Api {
         let body: Vec<u8> = body.into();
         let request = request(method, path, token).insert_header(("content-type", "application/json"));
         self.send(request.set_payload(body))
+    }
+
+    /// Signs in as a page does, and returns the value of the cookie.
+    #[track_caller]
+    pub(crate) fn sign_in(&self, credential: &str) -> String {
+        let answer = self.send(from_page(request("POST", "/session", credential)));
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        answer.cookie()
+    }
+
+    /// What a page asks with its cookie.
+    pub(crate) fn with_cookie(&self, method: &str, path: &str, cookie: &str) -> Answer {
+        self.send(from_page(request(method, path, "")).insert_header(("cookie", named(cookie))))
     }
 
     /// Creates a token over HTTP and returns it with its text.
@@ -153,6 +178,22 @@ impl Api {
         let issued = self.tokenry.issue(&self.operator(), owner.id, new).unwrap();
         (issued.token.id.to_string(), issued.secret.reveal_once().to_string())
     }
+}
+
+/// The cookie's name where there is TLS, or should be.
+pub(crate) const COOKIE: &str = "__Host-tokenry";
+
+/// A `Cookie` header with this session among others.
+pub(crate) fn named(value: &str) -> String {
+    format!("theme=dark; {COOKIE}={value}; tokenry_x=1")
+}
+
+/// The request as a page of this origin makes it.
+pub(crate) fn from_page(request: TestRequest) -> TestRequest {
+    request
+        .insert_header(("host", "tokens.test"))
+        .insert_header(("x-tokenry-request", "1"))
+        .insert_header(("sec-fetch-site", "same-origin"))
 }
 
 pub(crate) fn request(method: &str, path: &str, token: &str) -> TestRequest {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokenry_actix::{api_doc::openapi, routes::ROUTES};
 use tokenry_testkit::each_backend;
 
-use crate::api::Api;
+use crate::api::{Api, from_page, request};
 
 const ID: &str = "01900000-0000-7000-8000-000000000000";
 
@@ -20,9 +20,10 @@ each_backend!(each_path_answers_its_methods_and_405_to_all_others, |db| {
             allowed.insert("HEAD");
         }
         for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "INVENTED"] {
-            let answer = api.call(method, &path.replace("{id}", ID).replace("{path}", "x"), "");
+            let path = path.replace("{id}", ID).replace("{path}", "x");
+            let answer = api.send(from_page(request(method, &path, "")));
             if is_any || allowed.contains(method) {
-                assert!(matches!(answer.status, 200 | 401 | 415), "{method} {path}: {}", answer.status);
+                assert!(matches!(answer.status, 200 | 204 | 401 | 415), "{method} {path}: {}", answer.status);
             } else {
                 answer.is_problem(405, "method_not_allowed");
                 let listed: BTreeSet<_> = answer.header("allow").split(", ").collect();

@@ -8,7 +8,7 @@ use std::{
 use serde_json::json;
 use tokenry_testkit::{TestDatabase, each_backend};
 
-use crate::api::{Api, request};
+use crate::api::{Api, from_page, named, request};
 
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);
@@ -54,6 +54,30 @@ fn scenario(db: &TestDatabase) -> (Vec<String>, Vec<String>) {
         request("GET", "/api/v1/me", &text).append_header(("authorization", format!("Bearer {text}")));
     answers.push(api.send(doubled).body);
     secrets.push(api.token_of(&alice, &[]).1);
+    let cookie = api.sign_in(&text);
+    secrets.push(cookie.clone());
+    let mut unknown = cookie.clone();
+    unknown.replace_range(20..21, if &cookie[20..21] == "A" { "B" } else { "A" });
+    secrets.push(unknown.clone());
+    for (method, path, cookie) in [
+        ("GET", "/session", &cookie),
+        ("GET", "/api/v1/me", &cookie),
+        ("GET", "/api/v1/tokens", &cookie),
+        ("GET", "/api/v1/audit", &cookie),
+        ("GET", "/api/v1/me", &unknown),
+        ("GET", "/session", &unknown),
+    ] {
+        answers.push(api.with_cookie(method, path, cookie).body);
+    }
+    let elsewhere =
+        from_page(request("GET", "/api/v1/me", "")).insert_header(("origin", "https://evil.test"));
+    answers.push(api.send(elsewhere.insert_header(("cookie", named(&cookie)))).body);
+    let both = from_page(request("GET", "/api/v1/me", &text)).insert_header(("cookie", named(&cookie)));
+    answers.push(api.send(both).body);
+    answers.push(api.with_cookie("DELETE", "/session", &cookie).body);
+    answers.push(api.with_cookie("GET", "/api/v1/me", &cookie).body);
+    // One that is still alive is in the database when that is searched.
+    secrets.push(api.sign_in(&api.root));
     answers.push(api.call("DELETE", &path, &text).body);
     answers.push(api.call("GET", "/api/v1/me", &text).body);
     (secrets, answers)
@@ -79,7 +103,7 @@ each_backend!(no_plaintext_is_in_logs_at_trace_answers_or_database, |db| {
     let _ = tracing::subscriber::set_global_default(subscriber);
     let (secrets, answers) = scenario(db);
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(secrets.len() >= 4);
+    assert!(secrets.len() >= 7);
     assert_absent(&secrets, &log, "the log");
     for answer in &answers {
         assert_absent(&secrets, answer, "an answer");

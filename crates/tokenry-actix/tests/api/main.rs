@@ -15,6 +15,7 @@ mod lists;
 mod matrix;
 mod policy;
 mod rotate;
+mod session;
 mod tokens;
 mod usage;
 mod verify;

@@ -11,7 +11,7 @@ use tokenry_actix::{
 use tokenry_testkit::{TestDatabase, each_backend};
 
 use crate::{
-    api::{Answer, Api, request},
+    api::{Answer, Api, from_page, named, request},
     jwt,
 };
 
@@ -48,9 +48,15 @@ enum By {
     DisabledJwt,
     /// A full token of another user.
     OtherToken,
+    /// alice, by a session that was begun with a full token.
+    TokenSession,
+    /// alice, by a session that was begun with a JWT.
+    JwtSession,
+    /// The cookie of such a session, sent by a page of another origin.
+    ForeignSession,
 }
 
-const CALLERS: [By; 15] = [
+const CALLERS: [By; 18] = [
     By::None,
     By::ReadToken,
     By::WriteToken,
@@ -66,6 +72,9 @@ const CALLERS: [By; 15] = [
     By::DisabledToken,
     By::DisabledJwt,
     By::OtherToken,
+    By::TokenSession,
+    By::JwtSession,
+    By::ForeignSession,
 ];
 
 /// What `{id}` stands for.
@@ -86,7 +95,7 @@ struct Row {
     body: &'static str,
     target: Target,
     /// The status for each of [`CALLERS`].
-    statuses: [u16; 15],
+    statuses: [u16; 18],
 }
 
 const fn row(
@@ -94,23 +103,23 @@ const fn row(
     path: &'static str,
     body: &'static str,
     target: Target,
-    statuses: [u16; 15],
+    statuses: [u16; 18],
 ) -> Row {
     Row { method, path, body, target, statuses }
 }
 
 use Target::{Asked, Nothing, Token as OwnToken, User as AUser};
 
-const PUBLIC: [u16; 15] = [200; 15];
+const PUBLIC: [u16; 18] = [200; 18];
 /// Whoever has a token that may look at tokens.
-const FORWARD: [u16; 15] =
-    //  none read write full ret  retAdm exAdm admin only userJ weak admJ disab disJ other
-    [401, 200, 200, 200, 200, 200, 200, 200, 403, 401, 401, 401, 401, 401, 200];
+const FORWARD: [u16; 18] =
+    //  none read write full ret  retAdm exAdm admin only userJ weak admJ disab disJ other patS jwtS foreign
+    [401, 200, 200, 200, 200, 200, 200, 200, 403, 401, 401, 401, 401, 401, 200, 401, 401, 401];
 /// Only administrators, who are answered with `$ok`; an old secret of theirs with `$retired`.
 macro_rules! admin {
     ($ok:literal, $retired:literal) => {
-        //  none read write full ret  retAdm exAdm admin only userJ weak admJ disab disJ other
-        [401, 403, 403, 403, 403, $retired, 403, $ok, $ok, 403, 403, $ok, 401, 401, 403]
+        //  none read write full ret  retAdm exAdm admin only userJ weak admJ disab disJ other patS jwtS foreign
+        [401, 403, 403, 403, 403, $retired, 403, $ok, $ok, 403, 403, $ok, 401, 401, 403, 403, 403, 403]
     };
 }
 
@@ -119,33 +128,39 @@ const ROWS: &[Row] = &[
     row("GET", "/healthz", "", Nothing, PUBLIC),
     row("GET", "/readyz", "", Nothing, PUBLIC),
     row("GET", "/openapi.json", "", Nothing, PUBLIC),
-    //         none read write full ret retAdm exAdm admin only userJ weak admJ disab disJ other
+    row("GET", "/session", "", Nothing,
+              [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 403]),
+    row("POST", "/session", "", Nothing,
+              [401, 201, 201, 201, 403, 403, 201, 201, 403, 201, 201, 201, 401, 401, 201, 401, 401, 403]),
+    row("DELETE", "/session", "", Nothing,
+              [204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 403]),
+    //         none read write full ret retAdm exAdm admin only userJ weak admJ disab disJ other patS jwtS foreign
     row("GET", "/api/v1/me", "", Nothing,
-              [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 401, 401, 200]),
+              [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
     row("GET", "/api/v1/scopes", "", Nothing,
-              [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 401, 401, 200]),
+              [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
     row("GET", "/api/v1/policy", "", Nothing,
-              [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 401, 401, 200]),
+              [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
     row("GET", "/api/v1/token", "", Nothing,
-              [401, 200, 200, 200, 200, 200, 200, 200, 200, 403, 403, 403, 401, 401, 200]),
+              [401, 200, 200, 200, 200, 200, 200, 200, 200, 403, 403, 403, 401, 401, 200, 403, 403, 403]),
     row("DELETE", "/api/v1/token", "", Nothing,
-              [401, 204, 204, 204, 204, 204, 204, 204, 204, 403, 403, 403, 401, 401, 204]),
+              [401, 204, 204, 204, 204, 204, 204, 204, 204, 403, 403, 403, 401, 401, 204, 403, 403, 403]),
     row("GET", "/api/v1/tokens", "", Nothing,
-              [401, 200, 200, 200, 200, 200, 200, 200, 403, 200, 200, 200, 401, 401, 200]),
+              [401, 200, 200, 200, 200, 200, 200, 200, 403, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
     row("POST", "/api/v1/tokens", r#"{"name":"new"}"#, Nothing,
-              [401, 403, 201, 201, 403, 403, 201, 201, 403, 201, 201, 201, 401, 401, 201]),
+              [401, 403, 201, 201, 403, 403, 201, 201, 403, 201, 201, 201, 401, 401, 201, 201, 201, 403]),
     row("GET", "/api/v1/tokens/{id}", "", OwnToken,
-              [401, 200, 200, 200, 200, 404, 404, 404, 403, 200, 404, 404, 401, 401, 404]),
+              [401, 200, 200, 200, 200, 404, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
     row("PATCH", "/api/v1/tokens/{id}", r#"{"name":"new"}"#, OwnToken,
-              [401, 403, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404]),
+              [401, 403, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
     row("DELETE", "/api/v1/tokens/{id}", "", OwnToken,
-              [401, 403, 204, 204, 403, 403, 404, 404, 403, 204, 404, 404, 401, 401, 404]),
+              [401, 403, 204, 204, 403, 403, 404, 404, 403, 204, 404, 404, 401, 401, 404, 204, 204, 403]),
     row("POST", "/api/v1/tokens/{id}/rotate", "", OwnToken,
-              [401, 403, 200, 200, 403, 404, 404, 404, 403, 200, 404, 404, 401, 401, 404]),
+              [401, 403, 200, 200, 403, 404, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
     row("GET", "/api/v1/tokens/{id}/usage", "", OwnToken,
-              [401, 200, 200, 200, 200, 404, 404, 404, 403, 200, 404, 404, 401, 401, 404]),
+              [401, 200, 200, 200, 200, 404, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
     row("GET", "/api/v1/tokens/{id}/events", "", OwnToken,
-              [401, 200, 200, 200, 200, 404, 404, 404, 403, 200, 404, 404, 401, 401, 404]),
+              [401, 200, 200, 200, 200, 404, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
     row("GET", "/api/v1/users", "", Nothing, admin!(200, 200)),
     row("POST", "/api/v1/users", r#"{"subject":"new"}"#, Nothing, admin!(201, 403)),
     row("GET", "/api/v1/users/{id}", "", AUser, admin!(200, 200)),
@@ -157,9 +172,9 @@ const ROWS: &[Row] = &[
     row("POST", "/api/v1/admin/cleanup", "", Nothing, admin!(200, 403)),
     row("GET", "/api/v1/audit", "", Nothing, admin!(200, 200)),
     row("POST", "/api/v1/verify", r#"{"token":"x"}"#, Nothing,
-              [401, 403, 403, 403, 403, 200, 403, 200, 403, 401, 401, 401, 401, 401, 403]),
+              [401, 403, 403, 403, 403, 200, 403, 200, 403, 401, 401, 401, 401, 401, 403, 401, 401, 401]),
     row("POST", "/oauth/introspect", "token=x", Nothing,
-              [401, 403, 403, 403, 403, 200, 403, 200, 403, 401, 401, 401, 401, 401, 403]),
+              [401, 403, 403, 403, 403, 200, 403, 200, 403, 401, 401, 401, 401, 401, 403, 401, 401, 401]),
     row("POST", "/oauth/revoke", "token=x", Nothing, PUBLIC),
     row("ANY", "/auth/nginx", "", Asked, FORWARD),
     row("ANY", "/auth/traefik", "", Asked, FORWARD),
@@ -278,16 +293,26 @@ impl<'a> Cell<'a> {
                 jwt::of(user.subject.as_str(), "admin")
             }
             By::OtherToken => self.token(&self.api.user(&self.subject("bob")), &["*"]).1,
+            By::TokenSession | By::ForeignSession => self.api.sign_in(&self.token(&self.alice, &["*"]).1),
+            By::JwtSession => self.api.sign_in(&jwt::of(self.alice.subject.as_str(), "user")),
         }
     }
 
-    fn ask(&self, row: &Row, credential: &str, id: &str) -> Answer {
+    fn ask(&self, row: &Row, by: By, credential: &str, id: &str) -> Answer {
         let body = row.body.replace("\"new\"}", &format!("\"new{}\"}}", self.number));
         // Behind Envoy, the routes of the catalog decide about /tokens.
         let path = row.path.replace("{id}", id).replace("{path}", "tokens");
         let path = if row.target == Asked { format!("{path}?scope=tokens:read") } else { path };
         let method = if row.method == "ANY" { "POST" } else { row.method };
-        let mut request = request(method, &path, credential).insert_header(("x-request-id", "same"));
+        let is_session = matches!(by, By::TokenSession | By::JwtSession | By::ForeignSession);
+        let bearer = if is_session { "" } else { credential };
+        let mut request = from_page(request(method, &path, bearer)).insert_header(("x-request-id", "same"));
+        if is_session {
+            request = request.insert_header(("cookie", named(credential)));
+        }
+        if by == By::ForeignSession {
+            request = request.insert_header(("origin", "https://evil.test"));
+        }
         if !body.is_empty() {
             let is_json = body.starts_with('{');
             let kind = if is_json { "application/json" } else { "application/x-www-form-urlencoded" };
@@ -305,21 +330,31 @@ impl<'a> Cell<'a> {
             Target::Token => target.id.to_string(),
             Target::User => self.victim.id.to_string(),
         };
-        let stranger = (!matches!(row.target, Nothing | Asked)).then(|| self.ask(row, &credential, random));
-        let answer = self.ask(row, &credential, &id);
+        let stranger =
+            (!matches!(row.target, Nothing | Asked)).then(|| self.ask(row, by, &credential, random));
+        let answer = self.ask(row, by, &credential, &id);
         let cell = format!("{} {} by {by:?}", row.method, row.path);
         assert_eq!(answer.status, expected, "{cell}: {}", answer.body);
         let code = match (by, expected) {
             (_, 200..=299) => "",
-            (By::None, 401) => "authentication_required",
+            (By::None | By::TokenSession | By::JwtSession | By::ForeignSession, 401) => {
+                "authentication_required"
+            }
+            (By::ForeignSession, 403) => "forbidden",
             // Where only tokens are taken, a JWT is nobody's.
             (By::UserJwt | By::WeakJwt | By::AdminJwt | By::DisabledJwt, 401) if row.statuses[11] == 401 => {
                 "invalid_token"
             }
             (By::DisabledToken | By::DisabledJwt, 401) => "user_disabled",
-            (By::UserJwt | By::WeakJwt | By::AdminJwt, 403) if row.path == "/api/v1/token" => "forbidden",
+            (By::UserJwt | By::WeakJwt | By::AdminJwt | By::TokenSession | By::JwtSession, 403)
+                if row.path == "/api/v1/token" =>
+            {
+                "forbidden"
+            }
             (By::RetiredAdminToken, 403) => "forbidden",
-            (By::RetiredToken, 403) if row.path.starts_with("/api/v1/tokens") => "forbidden",
+            (By::RetiredToken, 403) if row.path.starts_with("/api/v1/tokens") || row.path == "/session" => {
+                "forbidden"
+            }
             (_, 403) => "insufficient_scope",
             (_, 404) => "not_found",
             _ => panic!("{cell}: no such status"),
@@ -409,4 +444,13 @@ each_backend!(every_route_answers_a_jwt_below_the_stored_role_as_the_matrix_says
 });
 each_backend!(every_route_answers_another_users_token_as_the_matrix_says, |db| {
     column(db, By::OtherToken);
+});
+each_backend!(every_route_answers_a_session_of_a_token_as_the_matrix_says, |db| {
+    column(db, By::TokenSession);
+});
+each_backend!(every_route_answers_a_session_of_a_jwt_as_the_matrix_says, |db| {
+    column(db, By::JwtSession);
+});
+each_backend!(every_route_answers_a_session_of_another_origin_as_the_matrix_says, |db| {
+    column(db, By::ForeignSession);
 });

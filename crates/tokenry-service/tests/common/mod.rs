@@ -38,6 +38,12 @@ pub(crate) fn limited(
     Tokenry::new(db.store().clone(), settings(Policy { limits, ..Policy::default() })).unwrap()
 }
 
+/// The same on another store, as a second node has.
+pub(crate) fn service_on(store: tokenry_service::Store) -> Tokenry {
+    let limits = Limits { max_live_tokens: None, creations_per_hour: None };
+    Tokenry::new(store, settings(Policy { limits, ..Policy::default() })).unwrap()
+}
+
 pub(crate) fn operator(seconds: i64) -> Call {
     Call::new(Caller::operator(), at(seconds))
 }

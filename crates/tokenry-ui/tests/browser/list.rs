@@ -124,6 +124,8 @@ fn a_token_shows_when_it_ends_and_where_it_was_used_last() {
     assert!(visit.holds("document.querySelector('[data-test=expiry].amber').title.includes(':')"), "the exact time");
     assert_eq!(visit.texts(&format!("{row} .chip")), ["builds:write", "projects:read"]);
     visit.read(&format!("{row} @last-used"), "Never");
+    visit.site.tokenry.flush().unwrap();
+    visit.open("");
     let own = visit.texts("@token:has(@own) @last-used");
     assert!(own[0].contains("127.0.0.1"), "{own:?}");
 }

@@ -9,7 +9,7 @@ mod wrong;
 use std::{fs, time::Duration};
 
 use tempfile::TempDir;
-use tokenry_service::{Bucket, Lifetime, Policy, Reuse, Scheme, UsageSettings};
+use tokenry_service::{Bucket, Lifetime, Policy, Reuse, Scheme, SessionSettings, UsageSettings};
 
 use super::*;
 
@@ -63,6 +63,8 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(settings.service.policy, Policy::default());
     assert_eq!(settings.service.retention, Some(Lifetime::days(90)));
     assert_eq!(settings.service.usage, UsageSettings::default());
+    assert_eq!(settings.service.session, SessionSettings::default());
+    assert_eq!(settings.proxy_sign_in, None);
     assert!(settings.service.catalog.vocabulary().is_open());
     assert!(settings.service.sign_in.is_none() && settings.key_sources.is_empty());
     let rates = Rates { failures_per_minute: NonZero::new(30), management_per_minute: NonZero::new(60) };

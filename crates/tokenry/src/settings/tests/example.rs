@@ -25,6 +25,9 @@ fn the_documented_example_means_what_it_says() {
     let usage = UsageSettings { retention: Some(days(60)), ..UsageSettings::default() };
     assert_eq!(service.usage, usage);
 
+    let session = SessionSettings { idle: Some(Lifetime::seconds(1800)), ..SessionSettings::default() };
+    assert_eq!(service.session, session);
+
     let catalog = service.catalog;
     let scope = |text: &str| text.parse::<Scope>().unwrap();
     let scopes = |texts: &[&str]| ScopeSet::parse(texts).unwrap();
@@ -62,6 +65,14 @@ fn the_documented_example_means_what_it_says() {
     assert_eq!(sign_in.issuers, [mapping]);
     let url = "https://login.example.org/.well-known/jwks.json".to_owned();
     assert_eq!(settings.key_sources, [KeySource { issuer, url, refresh: Duration::from_secs(3600) }]);
+}
+
+#[test]
+fn the_documented_example_names_how_a_proxy_signs_people_in() {
+    let file = EXAMPLE.replace("# proxy_", "proxy_");
+    let file = format!("{file}\n[server]\ntrusted_proxies = [\"10.0.0.1\"]");
+    let proxy = tokenry_actix::ProxySignIn::new("X-Forwarded-User", "sso:", false).unwrap();
+    assert_eq!(good(&file, &[]).proxy_sign_in, Some(proxy));
 }
 
 #[test]

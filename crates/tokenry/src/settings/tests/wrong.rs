@@ -56,6 +56,21 @@ fn every_wrong_line_of_a_file_is_told_with_its_number() {
             "[limits] max_tokens: is not a setting; the nearest is [limits] max_live_tokens (tokenry.toml:3)",
         ),
         (
+            "[session]\nlifetime = \"1m\"",
+            "[session] lifetime: must be a span of time from 5m to 30days, such as 500ms or 2s (tokenry.toml:2)",
+        ),
+        ("[session]\nidle = \"299s\"", "[session] idle: must be 0s, or at least 5m (tokenry.toml:2)"),
+        (
+            "[session]\nproxy_user_header = \"X-Forwarded-User\"",
+            "[session] proxy_user_header: needs the addresses of the proxies in server.trusted_proxies \
+             (tokenry.toml:2)",
+        ),
+        (
+            "[server]\ntrusted_proxies = [\"10.0.0.1\"]\n[session]\nproxy_user_header = \"Authorization\"",
+            "[session] proxy_user_header: must be a header's name of letters, digits and `-`, such as \
+             X-Forwarded-User, that means nothing else (tokenry.toml:4)",
+        ),
+        (
             "[limit]\nmax_live_tokens = 1",
             "[limit]: is not a table of settings; the nearest is [limits] (tokenry.toml:1)",
         ),

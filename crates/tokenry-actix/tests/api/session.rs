@@ -1,0 +1,371 @@
+//! Sign-ins of browsers: what begins one, what it may do, what refuses it, what ends it.
+
+use std::num::NonZero;
+
+use serde_json::{Value, json};
+use tokenry_actix::{
+    FailureLimit, HttpSettings, ProxySignIn, TrustedProxies,
+    tokenry::{IpList, UserChanges},
+};
+use tokenry_testkit::each_backend;
+
+use crate::{
+    api::{Answer, Api, COOKIE, from_page, named, request},
+    jwt,
+};
+
+/// All that a request of a page says of where it comes from, and its cookie.
+fn asked(method: &str, path: &str, headers: &[(&'static str, &str)]) -> actix_web::test::TestRequest {
+    headers.iter().fold(request(method, path, ""), |request, header| request.append_header(*header))
+}
+
+fn signed_in(answer: &Answer) -> Value {
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    answer.json()["session"].clone()
+}
+
+each_backend!(a_token_is_exchanged_for_a_session_that_does_what_it_may_and_ends_with_it, |db| {
+    let api = Api::new(db);
+    let alice = api.user("alice");
+    let (id, text) = api.token_of(&alice, &["tokens:write", "x:read"]);
+    let answer = api.send(from_page(request("POST", "/session", &text)));
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    let session = answer.json();
+    assert_eq!(session["user"]["subject"], "alice");
+    assert_eq!((&session["credential"], &session["token_id"]), (&json!("pat"), &json!(id)));
+    assert_eq!((answer.header("cache-control"), answer.header("vary")), ("no-store", "Cookie"));
+    let cookie = answer.cookie();
+    assert!(!answer.body.contains(&cookie) && cookie.len() == 43);
+
+    let state = api.with_cookie("GET", "/session", &cookie);
+    assert_eq!(signed_in(&state), session);
+    assert_eq!(state.json()["ways"], json!(["pat", "jwt"]));
+    assert_eq!((state.header("cache-control"), state.header("vary")), ("no-store", "Cookie"));
+    let me = api.with_cookie("GET", "/api/v1/me", &cookie).json();
+    assert_eq!((&me["credential"], &me["subject"]), (&json!("session"), &json!("alice")));
+    assert_eq!(me["scopes"], json!(["tokens:write", "x:read"]));
+    assert_eq!(api.with_cookie("GET", "/api/v1/tokens", &cookie).json()["total"], 1);
+    let wide = json!({"name": "wide", "scopes": ["x:write"]}).to_string();
+    let ask = from_page(request("POST", "/api/v1/tokens", "")).insert_header(("cookie", named(&cookie)));
+    let ask = ask.insert_header(("content-type", "application/json")).set_payload(wide);
+    api.send(ask).is_problem(403, "insufficient_scope");
+
+    assert_eq!(api.with_cookie("DELETE", &format!("/api/v1/tokens/{id}"), &cookie).status, 204);
+    for _ in 0..2 {
+        api.with_cookie("GET", "/api/v1/me", &cookie).is_problem(401, "invalid_token");
+    }
+    let over = api.with_cookie("GET", "/session", &cookie);
+    assert_eq!(signed_in(&over), Value::Null);
+    assert!(over.header("set-cookie").starts_with(&format!("{COOKIE}=; ")));
+});
+
+each_backend!(a_jwt_is_exchanged_for_a_session_with_the_rights_of_both_roles, |db| {
+    let api = Api::new(db);
+    let cookie = api.sign_in(&jwt::of("chief", "admin"));
+    assert_eq!(api.with_cookie("GET", "/api/v1/users", &cookie).status, 200);
+    let state = signed_in(&api.with_cookie("GET", "/session", &cookie));
+    assert_eq!((&state["credential"], &state["token_id"]), (&json!("jwt"), &Value::Null));
+    let chief = state["user"]["id"].as_str().unwrap().parse().unwrap();
+    // What the JWT of the sign-in did not say is not had, and what was taken since is gone.
+    let weak = api.sign_in(&jwt::of("chief", "user"));
+    api.with_cookie("GET", "/api/v1/users", &weak).is_problem(403, "insufficient_scope");
+    let demoted = UserChanges::role("user".parse().unwrap());
+    api.tokenry.update_user(&api.operator(), chief, demoted).unwrap();
+    api.with_cookie("GET", "/api/v1/users", &cookie).is_problem(403, "insufficient_scope");
+    api.tokenry.update_user(&api.operator(), chief, UserChanges::disabled(true)).unwrap();
+    api.with_cookie("GET", "/api/v1/me", &cookie).is_problem(401, "invalid_token");
+    api.tokenry.update_user(&api.operator(), chief, UserChanges::disabled(false)).unwrap();
+    api.with_cookie("GET", "/api/v1/me", &cookie).is_problem(401, "invalid_token");
+});
+
+each_backend!(signing_out_ends_the_session_on_the_server, |db| {
+    let api = Api::new(db);
+    let cookie = api.sign_in(&api.root);
+    for _ in 0..2 {
+        let out = api.with_cookie("DELETE", "/session", &cookie);
+        assert_eq!((out.status, out.body.as_str()), (204, ""));
+        let cleared = format!("{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict; Secure");
+        assert_eq!(out.header("set-cookie"), cleared);
+    }
+    api.with_cookie("GET", "/api/v1/me", &cookie).is_problem(401, "invalid_token");
+    // Without a cookie none is taken away: another site could ask for that.
+    let out = api.send(from_page(request("DELETE", "/session", "")));
+    assert_eq!((out.status, out.header("set-cookie")), (204, ""));
+});
+
+each_backend!(signing_in_again_ends_the_session_before, |db| {
+    let api = Api::new(db);
+    let (_, text) = api.token_of(&api.user("alice"), &["tokens:read"]);
+    let first = api.sign_in(&api.root);
+    let again = from_page(request("POST", "/session", &text)).insert_header(("cookie", named(&first)));
+    let second = api.send(again).cookie();
+    assert_ne!(first, second);
+    api.with_cookie("GET", "/api/v1/me", &first).is_problem(401, "invalid_token");
+    assert_eq!(api.with_cookie("GET", "/api/v1/me", &second).json()["subject"], "alice");
+    // A sign-in that fails ends nothing.
+    let wrong = from_page(request("POST", "/session", "pat_x")).insert_header(("cookie", named(&second)));
+    api.send(wrong).is_problem(401, "invalid_token");
+    assert_eq!(api.with_cookie("GET", "/api/v1/me", &second).status, 200);
+});
+
+each_backend!(the_cookie_is_for_this_host_over_tls_and_plain_only_on_this_machine, |db| {
+    let trusted_proxies = TrustedProxies::new(IpList::parse(&["127.0.0.9", "10.0.0.1"]).unwrap());
+    let api = Api::with(db, |_| {}, HttpSettings { trusted_proxies, ..HttpSettings::default() });
+    let secure = "; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict; Secure";
+    let plain = "; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict";
+    for (peer, host, forwarded, name, attributes) in [
+        ("192.0.2.1:1", "tokens.test", None, "__Host-tokenry", secure),
+        ("192.0.2.1:1", "localhost", None, "__Host-tokenry", secure),
+        ("127.0.0.1:1", "tokens.test", None, "__Host-tokenry", secure),
+        ("127.0.0.1:1", "localhost:8080", None, "tokenry", plain),
+        ("127.0.0.1:1", "localhost:8080", Some("https"), "tokenry", plain),
+        ("127.0.0.9:1", "localhost:8080", Some("https"), "__Host-tokenry", secure),
+        ("127.0.0.9:1", "localhost:8080", Some("http"), "tokenry", plain),
+        ("10.0.0.1:1", "localhost:8080", Some("http"), "__Host-tokenry", secure),
+        ("[::1]:1", "[::1]:8080", None, "tokenry", plain),
+    ] {
+        let page = |request| {
+            let request = from_page(request).insert_header(("host", host));
+            forwarded.into_iter().fold(request, |request: actix_web::test::TestRequest, scheme| {
+                request.insert_header(("x-forwarded-proto", scheme))
+            })
+        };
+        let answer = api.send_from(peer, page(request("POST", "/session", &api.root)));
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        let set = answer.header("set-cookie");
+        let value = set.strip_prefix(&format!("{name}=")).unwrap().strip_suffix(attributes).unwrap();
+        // Only the name that this site sets is read.
+        for (sent, status) in [(name, 200), (if name == "tokenry" { COOKIE } else { "tokenry" }, 401)] {
+            let ask = page(request("GET", "/api/v1/me", ""));
+            let answer = api.send_from(peer, ask.insert_header(("cookie", format!("{sent}={value}"))));
+            assert_eq!(answer.status, status, "{peer} {host} {sent}");
+        }
+    }
+});
+
+each_backend!(nothing_but_a_page_of_this_origin_uses_or_makes_a_session, |db| {
+    let api = Api::new(db);
+    let cookie = api.sign_in(&api.root);
+    let cookie = format!("{COOKIE}={cookie}");
+    let bearer = format!("Bearer {}", api.root);
+    let (mark, host) = (("x-tokenry-request", "1"), ("host", "tokens.test"));
+    let own = ("origin", "http://tokens.test");
+    for (method, path, credential) in [
+        ("GET", "/session", ("cookie", cookie.as_str())),
+        ("DELETE", "/session", ("cookie", &cookie)),
+        ("POST", "/session", ("authorization", &bearer)),
+        ("GET", "/api/v1/me", ("cookie", &cookie)),
+        ("GET", "/api/v1/tokens", ("cookie", &cookie)),
+        ("POST", "/api/v1/tokens", ("cookie", &cookie)),
+        ("POST", "/api/v1/admin/cleanup", ("cookie", &cookie)),
+        ("GET", "/api/v1/audit", ("cookie", &cookie)),
+    ] {
+        for wrong in [
+            &[host, own][..],
+            &[host, own, ("x-tokenry-request", "yes")],
+            &[host, mark, ("origin", "null")],
+            &[host, mark, ("origin", "https://tokens.test")],
+            &[host, mark, ("origin", "http://evil.test")],
+            &[host, mark, ("origin", "http://tokens.test:8080")],
+            &[host, mark, own, ("sec-fetch-site", "cross-site")],
+            &[host, mark, own, ("sec-fetch-site", "same-site")],
+            &[host, mark, ("sec-fetch-site", "none")],
+            &[host, mark, own, own],
+            &[mark, own],
+            &[("host", "tokens.test@evil.test"), mark, own],
+            // Nobody believes a stranger's word for scheme and host.
+            &[
+                host,
+                mark,
+                ("origin", "https://evil.test"),
+                ("x-forwarded-proto", "https"),
+                ("x-forwarded-host", "evil.test"),
+            ],
+        ] {
+            let answer = api.send(asked(method, path, wrong).append_header(credential));
+            answer.is_problem(403, "forbidden");
+            assert_eq!(answer.header("set-cookie"), "", "{method} {path} {wrong:?}");
+        }
+        if method != "GET" {
+            api.send(asked(method, path, &[host, mark]).append_header(credential))
+                .is_problem(403, "forbidden");
+        }
+    }
+    let still = asked("GET", "/api/v1/me", &[host, mark]).append_header(("cookie", cookie));
+    assert_eq!(api.send(still).status, 200);
+});
+
+each_backend!(two_credentials_and_two_cookies_are_a_bad_request, |db| {
+    let api = Api::new(db);
+    let (one, two) = (api.sign_in(&api.root), api.sign_in(&api.root));
+    for credential in [format!("Bearer {}", api.root), "Basic cm9vdA==".to_owned(), String::new()] {
+        let both = from_page(request("GET", "/api/v1/me", "")).insert_header(("cookie", named(&one)));
+        let refused = api.send(both.insert_header(("authorization", credential)));
+        refused.is_problem(400, "invalid_request");
+    }
+    let doubled = [
+        vec![format!("{COOKIE}={one}; {COOKIE}={two}")],
+        vec![format!("{COOKIE}={one}"), format!("{COOKIE}={one}")],
+        vec![format!("{COOKIE}={one};{COOKIE}=")],
+    ];
+    for cookies in doubled {
+        for (method, path, token) in [
+            ("GET", "/api/v1/me", ""),
+            ("GET", "/session", ""),
+            ("DELETE", "/session", ""),
+            ("POST", "/session", &api.root),
+        ] {
+            let ask = from_page(request(method, path, token));
+            let ask = cookies.iter().fold(ask, |ask, cookie| ask.append_header(("cookie", cookie.as_str())));
+            api.send(ask).is_problem(400, "invalid_request");
+        }
+    }
+    assert_eq!(api.with_cookie("GET", "/api/v1/me", &one).status, 200);
+});
+
+each_backend!(every_cookie_that_is_no_session_hears_the_same_bytes, |db| {
+    let api = Api::new(db);
+    let over = api.sign_in(&api.root);
+    assert_eq!(api.with_cookie("DELETE", "/session", &over).status, 204);
+    let other = format!("{}{}", &over[..42], if over.ends_with('A') { "E" } else { "A" });
+    let ask = |value: &str| {
+        let ask = from_page(request("GET", "/api/v1/me", "")).insert_header(("x-request-id", "same"));
+        let answer = api.send(ask.insert_header(("cookie", format!("{COOKIE}={value}"))));
+        answer.is_problem(401, "invalid_token");
+        answer.body
+    };
+    let expected = ask(&over);
+    for value in ["", "x", &over[..42], &other, &api.root, &jwt::of("alice", "user"), &format!("\"{over}\"")]
+    {
+        assert_eq!(ask(value), expected, "{value}");
+    }
+});
+
+each_backend!(what_may_not_look_at_tokens_and_what_was_rotated_begins_no_session, |db| {
+    let api = Api::new(db);
+    let (_, none) = api.token_of(&api.user("alice"), &["x:read"]);
+    let refused = api.send(from_page(request("POST", "/session", &none)));
+    refused.is_problem(403, "insufficient_scope");
+    assert_eq!(
+        refused.header("www-authenticate"),
+        "Bearer error=\"insufficient_scope\", scope=\"tokens:read\""
+    );
+    let session = api.sign_in(&api.root);
+    let chained = from_page(request("POST", "/session", "")).insert_header(("cookie", named(&session)));
+    api.send(chained).is_problem(401, "authentication_required");
+    for path in ["/session?x=1", "/session?scope=tokens:read"] {
+        api.send(from_page(request("POST", path, &api.root))).is_problem(422, "validation_failed");
+    }
+});
+
+fn behind_proxy(creates_users: bool) -> HttpSettings {
+    HttpSettings {
+        trusted_proxies: TrustedProxies::new(IpList::parse(&["10.0.0.1"]).unwrap()),
+        proxy_sign_in: Some(ProxySignIn::new("X-Forwarded-User", "sso:", creates_users).unwrap()),
+        ..HttpSettings::default()
+    }
+}
+
+each_backend!(a_trusted_proxy_names_the_user_and_nobody_else_does, |db| {
+    let api = Api::with(db, |_| {}, behind_proxy(false));
+    let user = api.user("sso:alice");
+    let ask = |peer: &str, token: &str, headers: &[(&'static str, &str)]| {
+        let ask = from_page(request("POST", "/session", token));
+        api.send_from(peer, headers.iter().fold(ask, |ask, header| ask.append_header(*header)))
+    };
+    let (proxy, alice) = ("10.0.0.1:1", ("x-forwarded-user", "alice"));
+    let answer = ask(proxy, "", &[alice]);
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    assert_eq!(
+        (&answer.json()["credential"], &answer.json()["user"]["id"]),
+        (&json!("proxy"), &json!(user.id.to_string()))
+    );
+    let cookie = answer.cookie();
+    assert_eq!(api.with_cookie("GET", "/api/v1/tokens", &cookie).status, 200);
+    let ways = api.send(request("GET", "/session", "")).json()["ways"].clone();
+    assert_eq!(ways, json!(["pat", "jwt", "proxy"]));
+
+    ask("192.0.2.1:1", "", &[alice]).is_problem(401, "authentication_required");
+    ask(proxy, "", &[]).is_problem(401, "authentication_required");
+    ask(proxy, "", &[("x-forwarded-user", "")]).is_problem(401, "authentication_required");
+    ask(proxy, "", &[("x-forwarded-user", "bob")]).is_problem(401, "invalid_token");
+    ask(proxy, "", &[alice, alice]).is_problem(400, "invalid_request");
+    ask(proxy, "", &[alice, ("x_forwarded_user", "root")]).is_problem(400, "invalid_request");
+    ask(proxy, "", &[("x-forwarded-user", "alice, bob")]).is_problem(400, "invalid_request");
+    // One credential decides, and there is no falling back from it.
+    ask(proxy, "pat_x", &[alice]).is_problem(401, "invalid_token");
+    ask(proxy, "", &[alice, ("authorization", "Basic cm9vdA==")]).is_problem(401, "authentication_required");
+    // The word of the proxy signs in, and does nothing else.
+    let direct = from_page(request("GET", "/api/v1/me", "")).insert_header(alice);
+    api.send_from(proxy, direct).is_problem(401, "authentication_required");
+    api.tokenry.update_user(&api.operator(), user.id, UserChanges::disabled(true)).unwrap();
+    ask(proxy, "", &[alice]).is_problem(401, "user_disabled");
+    api.tokenry.delete_user(&api.operator(), user.id).unwrap();
+    ask(proxy, "", &[alice]).is_problem(401, "invalid_token");
+});
+
+each_backend!(whom_a_proxy_names_first_becomes_a_user_only_where_that_is_set, |db| {
+    let api = Api::with(db, |_| {}, behind_proxy(true));
+    let ask = |name: &str| {
+        let ask = from_page(request("POST", "/session", "")).insert_header(("x-forwarded-user", name));
+        api.send_from("10.0.0.1:1", ask)
+    };
+    let made = ask("alice");
+    assert_eq!((made.status, &made.json()["user"]["role"]), (201, &json!("user")), "{}", made.body);
+    assert_eq!(made.json()["user"]["subject"], "sso:alice");
+    let id = made.json()["user"]["id"].as_str().unwrap().parse().unwrap();
+    // Whoever was disabled and removed does not come back by themselves.
+    api.tokenry.update_user(&api.operator(), id, UserChanges::disabled(true)).unwrap();
+    api.tokenry.delete_user(&api.operator(), id).unwrap();
+    ask("alice").is_problem(401, "invalid_token");
+    // No proxy speaks of users without its prefix.
+    assert_eq!(ask("admin").json()["user"]["subject"], "sso:admin");
+});
+
+each_backend!(failed_sign_ins_count_as_refused_credentials_do, |db| {
+    let failures = Some(FailureLimit::new(NonZero::new(2).unwrap()));
+    let api = Api::with(db, |_| {}, HttpSettings { failures, ..HttpSettings::default() });
+    let good = api.sign_in(&api.root);
+    for wrong in ["pat_x", "pat_y"] {
+        api.send(from_page(request("POST", "/session", wrong))).is_problem(401, "invalid_token");
+    }
+    for _ in 0..2 {
+        api.with_cookie("GET", "/api/v1/me", "x").is_problem(401, "invalid_token");
+    }
+    api.with_cookie("GET", "/api/v1/me", "x").is_problem(429, "rate_limited");
+    api.with_cookie("GET", "/session", "x").is_problem(429, "rate_limited");
+    api.send(from_page(request("POST", "/session", "pat_x"))).is_problem(429, "rate_limited");
+    assert_eq!(api.with_cookie("GET", "/api/v1/me", &good).status, 200);
+    assert_eq!(api.send(from_page(request("POST", "/session", &api.root))).status, 201);
+});
+
+#[cfg(feature = "route-quotas")]
+each_backend!(management_is_counted_per_user_whatever_they_came_with, |db| {
+    use tokenry_actix::ManagementQuota;
+    let management = Some(ManagementQuota::new(NonZero::new(4).unwrap()));
+    let api = Api::with(db, |_| {}, HttpSettings { management, ..HttpSettings::default() });
+    let cookie = api.sign_in(&api.root);
+    assert_eq!(api.call("GET", "/api/v1/me", &api.root).status, 200);
+    for _ in 0..2 {
+        assert_eq!(api.with_cookie("GET", "/api/v1/me", &cookie).status, 200);
+    }
+    api.with_cookie("GET", "/api/v1/me", &cookie).is_problem(429, "rate_limited");
+    api.send(from_page(request("POST", "/session", &api.root))).is_problem(429, "rate_limited");
+    // Whoever used up theirs can still sign out.
+    assert_eq!(api.with_cookie("GET", "/session", &cookie).status, 200);
+    assert_eq!(api.with_cookie("DELETE", "/session", &cookie).status, 204);
+});
+
+#[test]
+fn a_stopped_database_signs_nobody_in_or_out() {
+    let Some(db) = tokenry_testkit::TestDatabase::postgres() else { return };
+    let api = Api::new(&db);
+    let cookie = api.sign_in(&api.root);
+    drop(db);
+    for (method, path) in [("GET", "/session"), ("DELETE", "/session"), ("GET", "/api/v1/me")] {
+        let answer = api.with_cookie(method, path, &cookie);
+        answer.is_problem(503, "service_unavailable");
+        assert_eq!(answer.header("set-cookie"), "");
+    }
+    api.send(from_page(request("POST", "/session", &api.root))).is_problem(503, "service_unavailable");
+}

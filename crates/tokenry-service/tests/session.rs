@@ -1,0 +1,394 @@
+//! Sign-ins of browsers: what they may do, and every way in which they end.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod common;
+
+use common::{at, issue, new, operator, service, settings, user, verify, with_token};
+use tokenry_service::{
+    Actor, Call, Caller, Catalog, Credential, Denial, EventKind, Expiry, IssueError, Lifetime, Limits,
+    NewToken, Origin, Policy, Rejection, Rotation, Scope, SessionError, SessionSettings, Settings, Started,
+    Switch, TokenChanges, TokenId, Tokenry, UpdateError, User, UserChanges, VerifyError,
+};
+use tokenry_store::audit;
+use tokenry_testkit::{TestDatabase, each_backend};
+
+/// Begins a session with a token; the value of its cookie beside it.
+fn start(tokenry: &Tokenry, text: &str, seconds: i64) -> (Started, String) {
+    let call = with_token(tokenry, text, seconds);
+    split(tokenry.start_session(&call, None).unwrap())
+}
+
+fn split(mut started: Started) -> (Started, String) {
+    let spare = tokenry_service::SessionSecret::generate(&mut tokenry_service::SecretRng::os()).unwrap();
+    let secret = std::mem::replace(&mut started.secret, spare).reveal_once().to_string();
+    (started, secret)
+}
+
+fn from(ip: Option<&str>) -> Origin {
+    Origin::new(ip.map(|ip| ip.parse().unwrap()), None, None)
+}
+
+fn use_at(tokenry: &Tokenry, cookie: &str, seconds: i64) -> Result<Caller, VerifyError> {
+    tokenry.session(cookie.as_bytes(), at(seconds), &from(None))
+}
+
+fn call(tokenry: &Tokenry, cookie: &str, seconds: i64) -> Call {
+    Call::new(use_at(tokenry, cookie, seconds).unwrap(), at(seconds))
+}
+
+#[track_caller]
+fn assert_over(tokenry: &Tokenry, cookie: &str, seconds: i64) {
+    let refused = use_at(tokenry, cookie, seconds).map(|_| ()).unwrap_err();
+    assert!(matches!(refused, VerifyError::Rejected(Rejection::Unknown)), "{refused}");
+}
+
+/// The reasons for which sessions ended, as the audit log tells them.
+fn ends(db: &TestDatabase) -> Vec<String> {
+    let links = db.store().read(|tx| audit::list(tx, 0, 1000)).unwrap();
+    let ended = links.iter().filter(|link| link.event.kind == EventKind::SessionEnded);
+    ended.map(|link| link.event.detail["reason"].as_str().unwrap().to_owned()).collect()
+}
+
+fn may(caller: &Caller, scope: &str) -> bool {
+    caller.require(&scope.parse::<Scope>().unwrap()).is_ok()
+}
+
+fn with(db: &TestDatabase, session: SessionSettings) -> Tokenry {
+    let limits = Limits { max_live_tokens: None, creations_per_hour: None };
+    let policy = Policy { limits, ..Policy::default() };
+    Tokenry::new(db.store().clone(), Settings { session, ..settings(policy) }).unwrap()
+}
+
+type End = fn(&Tokenry, &User, TokenId);
+
+/// How a token can end or lose its secret, what the session's end is called, and how it would be taken back.
+const ENDS: &[(&str, End, &str, Option<End>)] = &[
+    ("revoked", |t, _, id| assert!(t.revoke(&operator(2), id, None).unwrap()), "token_ended", None),
+    (
+        "all revoked",
+        |t, owner, _| assert!(t.revoke_user_tokens(&operator(2), owner.id, None).unwrap() > 0),
+        "token_ended",
+        None,
+    ),
+    (
+        "rotated",
+        |t, _, id| {
+            let rotation = Rotation { grace: Some(Lifetime::seconds(600)), ..Rotation::default() };
+            drop(t.rotate(&operator(2), id, rotation).unwrap());
+        },
+        "token_ended",
+        None,
+    ),
+    (
+        "paused",
+        |t, _, id| switch(t, id, Switch::Inactive),
+        "token_ended",
+        Some(|t, _, id| switch(t, id, Switch::Active)),
+    ),
+    (
+        "disabled",
+        |t, owner, _| disable(t, owner, true),
+        "user_disabled",
+        Some(|t, owner, _| disable(t, owner, false)),
+    ),
+    ("removed", |t, owner, _| t.delete_user(&operator(2), owner.id).unwrap(), "user_disabled", None),
+    (
+        "bound to an address",
+        |t, _, id| {
+            let changes =
+                TokenChanges { allowed_ips: Some(vec!["203.0.113.7".into()]), ..TokenChanges::default() };
+            drop(t.update(&operator(2), id, changes).unwrap());
+        },
+        "address_not_allowed",
+        Some(|t, _, id| {
+            let changes = TokenChanges { allowed_ips: Some(Vec::new()), ..TokenChanges::default() };
+            drop(t.update(&operator(4), id, changes).unwrap());
+        }),
+    ),
+];
+
+fn switch(tokenry: &Tokenry, id: TokenId, to: Switch) {
+    let changes = TokenChanges { switch: Some(to), ..TokenChanges::default() };
+    tokenry.update(&operator(3), id, changes).unwrap();
+}
+
+fn disable(tokenry: &Tokenry, owner: &User, disabled: bool) {
+    tokenry.update_user(&operator(3), owner.id, UserChanges::disabled(disabled)).unwrap();
+}
+
+each_backend!(whatever_ends_a_token_ends_its_sessions_for_good, |db| {
+    let tokenry = service(db);
+    for (number, (how, end, reason, undo)) in ENDS.iter().enumerate() {
+        let owner = user(&tokenry, &format!("alice{number}"), "user");
+        let (token, text) = issue(&tokenry, &owner, &["tokens:read"]);
+        let (_, other) = issue(&tokenry, &user(&tokenry, &format!("bob{number}"), "user"), &["tokens:read"]);
+        let ((_, one), (_, two), (_, others)) =
+            (start(&tokenry, &text, 1), start(&tokenry, &text, 1), start(&tokenry, &other, 1));
+        assert!(use_at(&tokenry, &one, 1).is_ok());
+        let before = ends(db).len();
+        end(&tokenry, &owner, token.id);
+        assert_over(&tokenry, &one, 3);
+        if let Some(undo) = undo {
+            undo(&tokenry, &owner, token.id);
+            verify(&tokenry, &text, 4).unwrap();
+            assert_over(&tokenry, &one, 4);
+        }
+        if *reason != "address_not_allowed" {
+            assert_over(&tokenry, &two, 4);
+            assert_eq!(ends(db)[before..], [reason.to_string(), reason.to_string()], "{how}");
+        }
+        assert_eq!(ends(db)[before], *reason, "{how}");
+        assert!(use_at(&tokenry, &others, 4).is_ok(), "{how}");
+    }
+});
+
+each_backend!(a_session_ends_by_time_by_idleness_and_never_after_its_token, |db| {
+    let lifetime = Lifetime::seconds(3600);
+    let tokenry = with(db, SessionSettings { lifetime, idle: Some(Lifetime::seconds(600)) });
+    let alice = user(&tokenry, "alice", "user");
+    let (_, text) = issue(&tokenry, &alice, &["tokens:read"]);
+    let (started, busy) = start(&tokenry, &text, 0);
+    assert_eq!(started.session.expires_at, at(3600));
+    let (_, idle) = start(&tokenry, &text, 0);
+    for seconds in (0..3600).step_by(500) {
+        assert!(use_at(&tokenry, &busy, seconds).is_ok(), "{seconds}");
+    }
+    assert!(use_at(&tokenry, &busy, 3599).is_ok());
+    assert_over(&tokenry, &busy, 3600);
+    assert_over(&tokenry, &idle, 600);
+    assert_over(&tokenry, &idle, 1);
+    assert_eq!(ends(db), ["expired", "expired"]);
+
+    let short =
+        NewToken { expiry: Some(Expiry::In(Lifetime::seconds(900))), ..new("short", &["tokens:read"]) };
+    let issued = tokenry.issue(&operator(0), alice.id, short).unwrap();
+    let (started, cookie) = start(&tokenry, &issued.secret.reveal_once(), 500);
+    assert_eq!(started.session.expires_at, at(900));
+    assert!(use_at(&tokenry, &cookie, 899).is_ok());
+    assert_over(&tokenry, &cookie, 900);
+
+    let endless = with(db, SessionSettings { lifetime, idle: None });
+    let (_, cookie) = start(&endless, &text, 0);
+    assert!(use_at(&endless, &cookie, 3599).is_ok());
+});
+
+each_backend!(a_use_is_noted_once_a_minute, |db| {
+    let tokenry = service(db);
+    let (_, text) = issue(&tokenry, &user(&tokenry, "alice", "user"), &["tokens:read"]);
+    let (_, cookie) = start(&tokenry, &text, 0);
+    let writes = |seconds| {
+        let before = db.store().writes();
+        use_at(&tokenry, &cookie, seconds).unwrap();
+        db.store().writes() - before
+    };
+    let counted: Vec<_> = [0, 59, 60, 61, 119, 120, 30].into_iter().map(writes).collect();
+    assert_eq!(counted, [0, 0, 1, 0, 0, 1, 0]);
+    assert_eq!(use_at(&tokenry, &cookie, 121).unwrap().session().unwrap().seen_at, at(120));
+});
+
+each_backend!(a_session_of_a_token_widens_nothing, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let bounds = NewToken {
+        expiry: Some(Expiry::In(Lifetime::days(10))),
+        allowed_ips: Some(vec!["192.0.2.0/24".into()]),
+        ..new("mine", &["tokens:write", "x:read"])
+    };
+    let issued = tokenry.issue(&operator(0), alice.id, bounds).unwrap();
+    let (own, text) = (issued.token, issued.secret.reveal_once().to_string());
+    let ip = Some("192.0.2.1".parse().unwrap());
+    let verified = tokenry.verify_blocking(text.as_bytes(), at(1), ip).unwrap();
+    let begin = Call { origin: from(Some("192.0.2.1")), ..Call::new(verified.into(), at(1)) };
+    let (_, cookie) = split(tokenry.start_session(&begin, None).unwrap());
+    let caller = tokenry.session(cookie.as_bytes(), at(2), &from(Some("192.0.2.9"))).unwrap();
+    assert_eq!((caller.credential(), caller.actor()), (Credential::Session, Actor::Token(own.id)));
+    assert!(caller.verified().is_none() && may(&caller, "x:read") && !may(&caller, "x:write"));
+    let call = Call::new(caller, at(2));
+
+    let made = tokenry.issue(&call, alice.id, new("part", &["x:read"])).unwrap().token;
+    assert_eq!((made.expires_at, made.allowed_ips), (own.expires_at, own.allowed_ips.clone()));
+    assert_eq!(made.created_by, Actor::Token(own.id));
+    let longer = Some(Expiry::In(Lifetime::days(20)));
+    for wide in [
+        new("scopes", &["x:write"]),
+        new("all", &["*"]),
+        NewToken { expiry: longer, ..new("days", &["x:read"]) },
+        NewToken { allowed_ips: Some(Vec::new()), ..new("addresses", &["x:read"]) },
+    ] {
+        let refused = tokenry.issue(&call, alice.id, wide).map(|_| ()).unwrap_err();
+        assert!(matches!(refused, IssueError::Denied(_)), "{refused}");
+    }
+    for wide in [
+        TokenChanges {
+            scopes: Some(vec!["tokens:write".into(), "x:write".into()]),
+            ..TokenChanges::default()
+        },
+        TokenChanges { expiry: longer, ..TokenChanges::default() },
+        TokenChanges { allowed_ips: Some(Vec::new()), ..TokenChanges::default() },
+    ] {
+        let refused = tokenry.update(&call, own.id, wide).map(|_| ()).unwrap_err();
+        assert!(matches!(refused, UpdateError::Denied(_)), "{refused}");
+    }
+    let bob = user(&tokenry, "bob", "user");
+    let refused = tokenry.issue(&call, bob.id, new("t", &[])).map(|_| ()).unwrap_err();
+    assert!(matches!(refused, IssueError::NoSuchUser));
+
+    // What the token loses, the session loses at once; and its owner's role is the ceiling of both.
+    let less = TokenChanges { scopes: Some(vec!["tokens:read".into()]), ..TokenChanges::default() };
+    tokenry.update(&operator(3), own.id, less).unwrap();
+    let refused = tokenry.issue(&call, alice.id, new("late", &["x:read"])).map(|_| ()).unwrap_err();
+    assert!(matches!(refused, IssueError::Denied(Denial::NoLongerEntitled)));
+    let caller = tokenry.session(cookie.as_bytes(), at(4), &from(Some("192.0.2.1"))).unwrap();
+    assert!(may(&caller, "tokens:read") && !may(&caller, "x:read") && !may(&caller, "tokens:write"));
+    let elsewhere = tokenry.session(cookie.as_bytes(), at(4), &from(Some("198.51.100.1")));
+    assert!(elsewhere.is_err());
+});
+
+each_backend!(a_session_of_an_administrators_token_touches_neither_their_role_nor_their_subject, |db| {
+    let tokenry = service(db);
+    let root = user(&tokenry, "root", "admin");
+    let (_, text) = issue(&tokenry, &root, &["*"]);
+    let (_, cookie) = start(&tokenry, &text, 1);
+    let session = call(&tokenry, &cookie, 2);
+    for changes in [
+        UserChanges::role("user".parse().unwrap()),
+        UserChanges { subject: Some("other".into()), ..UserChanges::default() },
+    ] {
+        let refused = tokenry.update_user(&session, root.id, changes).map(|_| ()).unwrap_err();
+        assert!(matches!(refused, tokenry_service::UserError::Denied(Denial::Beyond(_))), "{refused}");
+    }
+    tokenry.update_user(&operator(3), root.id, UserChanges::role("user".parse().unwrap())).unwrap();
+    assert!(!may(&use_at(&tokenry, &cookie, 4).unwrap(), "admin:read"));
+});
+
+each_backend!(somebody_vouched_for_has_a_session_with_the_role_of_now, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "admin");
+    let begin = Call::new(tokenry.vouch(alice.clone()).unwrap(), at(1));
+    let (started, cookie) = split(tokenry.start_session(&begin, None).unwrap());
+    assert_eq!(started.session.proof.as_str(), "proxy");
+    let caller = use_at(&tokenry, &cookie, 2).unwrap();
+    assert!(may(&caller, "admin:write") && caller.token().is_none());
+    assert_eq!(caller.actor(), Actor::User(alice.id));
+    tokenry.update_user(&operator(3), alice.id, UserChanges::role("user".parse().unwrap())).unwrap();
+    assert!(!may(&use_at(&tokenry, &cookie, 4).unwrap(), "admin:read"));
+});
+
+each_backend!(who_may_not_look_at_tokens_begins_no_session, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let (_, poor) = issue(&tokenry, &alice, &["x:read"]);
+    let (full, old) = issue(&tokenry, &alice, &["*"]);
+    let rotation = Rotation { grace: Some(Lifetime::seconds(600)), ..Rotation::default() };
+    tokenry.rotate(&operator(1), full.id, rotation).unwrap();
+    let (_, good) = issue(&tokenry, &alice, &["*"]);
+    let (_, cookie) = start(&tokenry, &good, 2);
+    let begin = |call: Call| tokenry.start_session(&call, None).map(|_| ()).unwrap_err();
+    let denied = |call| matches!(begin(call), SessionError::Denied(Denial::MissingScopes(_)));
+    assert!(denied(with_token(&tokenry, &poor, 2)));
+    let retired = begin(with_token(&tokenry, &old, 2));
+    assert!(matches!(retired, SessionError::Denied(Denial::Retired)), "{retired}");
+    assert!(matches!(begin(operator(2)), SessionError::NoCredential));
+    assert!(matches!(begin(call(&tokenry, &cookie, 2)), SessionError::NoCredential));
+});
+
+each_backend!(a_user_has_twenty_sessions_and_one_more_ends_the_oldest, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let (_, text) = issue(&tokenry, &alice, &["tokens:read"]);
+    let (_, bobs) = issue(&tokenry, &user(&tokenry, "bob", "user"), &["tokens:read"]);
+    let (_, others) = start(&tokenry, &bobs, 0);
+    let mut cookies: Vec<_> = (0..20).map(|seconds| start(&tokenry, &text, seconds).1).collect();
+    assert!(cookies.iter().all(|cookie| use_at(&tokenry, cookie, 20).is_ok()));
+    cookies.push(start(&tokenry, &text, 20).1);
+    assert_over(&tokenry, &cookies[0], 21);
+    assert_eq!(ends(db), ["replaced"]);
+    assert!(cookies[1..].iter().chain([&others]).all(|cookie| use_at(&tokenry, cookie, 21).is_ok()));
+    // Those that are over already leave room first: all but one are idle by now.
+    assert!(use_at(&tokenry, &cookies[1], 3000).is_ok());
+    start(&tokenry, &text, 3700);
+    assert!(use_at(&tokenry, &cookies[1], 3701).is_ok());
+    assert!(ends(db)[1..].iter().all(|end| end == "expired") && ends(db).len() == 20);
+});
+
+each_backend!(the_cleanup_ends_what_is_over_and_nobody_came_back_with, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let (_, text) = issue(&tokenry, &alice, &["tokens:read"]);
+    let bound = NewToken { allowed_ips: Some(vec!["192.0.2.1".into()]), ..new("bound", &["tokens:read"]) };
+    let bound = tokenry.issue(&operator(0), alice.id, bound).unwrap().secret.reveal_once();
+    let verified = tokenry.verify_blocking(bound.as_bytes(), at(3000), from(Some("192.0.2.1")).ip).unwrap();
+    let (_, elsewhere) = split(tokenry.start_session(&Call::new(verified.into(), at(3000)), None).unwrap());
+    let (_, idle) = start(&tokenry, &text, 0);
+    let (_, live) = start(&tokenry, &text, 3000);
+    // Two nodes at once tell of it once.
+    let second = common::service_on(db.second_store());
+    let ended: usize = std::thread::scope(|scope| {
+        let nodes = [&tokenry, &second]
+            .map(|node| scope.spawn(|| node.cleanup(&operator(3700)).unwrap().ended_sessions));
+        nodes.into_iter().map(|node| node.join().unwrap()).sum()
+    });
+    assert_eq!(ended, 1);
+    assert_eq!(ends(db), ["expired"]);
+    assert_over(&tokenry, &idle, 3701);
+    assert!(use_at(&tokenry, &live, 3701).is_ok());
+    assert!(tokenry.session(elsewhere.as_bytes(), at(3701), &from(Some("192.0.2.1"))).is_ok());
+    assert_eq!(tokenry.cleanup(&operator(3702)).unwrap().ended_sessions, 0);
+});
+
+each_backend!(a_policy_that_ends_the_token_ends_the_session, |db| {
+    let tokenry = service(db);
+    let (_, text) = issue(&tokenry, &user(&tokenry, "alice", "user"), &["tokens:read"]);
+    let (_, cookie) = start(&tokenry, &text, 100);
+    let policy = Policy { max_lifetime: Some(Lifetime::seconds(60)), ..Policy::default() };
+    let strict = Tokenry::new(db.store().clone(), settings(policy)).unwrap();
+    assert_over(&strict, &cookie, 101);
+    assert_over(&tokenry, &cookie, 101);
+    assert_eq!(ends(db), ["token_ended"]);
+});
+
+each_backend!(beginning_and_end_are_told_with_who_what_and_why, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let (token, text) = issue(&tokenry, &alice, &["tokens:read"]);
+    let origin = Origin::new(Some("192.0.2.1".parse().unwrap()), Some("Firefox"), Some("req-1".into()));
+    let begin = Call { origin: origin.clone(), ..with_token(&tokenry, &text, 1) };
+    let (first, cookie) = split(tokenry.start_session(&begin, None).unwrap());
+    let (second, other) = split(tokenry.start_session(&begin, Some(cookie.as_bytes())).unwrap());
+    assert!(tokenry.end_session(other.as_bytes(), at(5), origin.clone()).unwrap());
+    assert!(!tokenry.end_session(other.as_bytes(), at(5), origin.clone()).unwrap());
+    assert!(!tokenry.end_session(b"nonsense", at(5), origin.clone()).unwrap());
+    let links = db.store().read(|tx| audit::list(tx, 0, 100)).unwrap();
+    let told: Vec<_> = links
+        .iter()
+        .map(|link| &link.event)
+        .filter(|event| matches!(event.kind, EventKind::SessionStarted | EventKind::SessionEnded))
+        .collect();
+    let ids = [first.session.id, first.session.id, second.session.id, second.session.id];
+    let kinds = ["started", "ended", "started", "ended"].map(|kind| format!("auth.session.{kind}"));
+    let reasons = [None, Some("replaced"), None, Some("signed_out")];
+    assert_eq!(told.len(), 4);
+    for (((event, id), kind), reason) in told.iter().zip(ids).zip(kinds).zip(reasons) {
+        assert_eq!(event.kind.as_str(), kind);
+        assert_eq!((event.user_id, event.token_id), (Some(alice.id), Some(token.id)));
+        assert_eq!((event.actor, &event.origin), (Actor::Token(token.id), &origin));
+        assert_eq!(event.detail["session_id"], id.to_string());
+        assert_eq!(event.detail["credential"], "pat");
+        assert_eq!(event.detail.get("reason").and_then(|reason| reason.as_str()), reason);
+    }
+    assert!(!format!("{links:?}").contains(&cookie[8..20]));
+});
+
+each_backend!(what_a_catalog_withholds_from_tokens_is_withheld_from_their_sessions, |db| {
+    let definition = tokenry_service::catalog::Definition {
+        withheld_scopes: vec!["admin:write".into()],
+        ..tokenry_service::catalog::Definition::default()
+    };
+    let catalog = Catalog::define(&definition).unwrap();
+    let tokenry =
+        Tokenry::new(db.store().clone(), Settings { catalog, ..settings(Policy::default()) }).unwrap();
+    let (_, text) = issue(&tokenry, &user(&tokenry, "root", "admin"), &["*"]);
+    let (_, cookie) = start(&tokenry, &text, 1);
+    let caller = use_at(&tokenry, &cookie, 2).unwrap();
+    assert!(may(&caller, "admin:read") && !may(&caller, "admin:write"));
+});

@@ -1,0 +1,136 @@
+//! Sessions that begin, are used and end at the same moment, over two nodes.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod common;
+
+use common::{at, issue, new, operator, service, service_on, user, with_token};
+use tokenry_service::{
+    Call, Denial, EventKind, IssueError, Origin, Rotation, SessionError, Switch, TokenChanges, TokenId,
+    Tokenry, UserChanges,
+};
+use tokenry_store::{audit, session};
+use tokenry_testkit::{TestDatabase, each_backend};
+
+const ROUNDS: i64 = 100;
+
+/// Runs both at once.
+fn together<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+    let barrier = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        let a = scope.spawn(|| {
+            barrier.wait();
+            a()
+        });
+        barrier.wait();
+        let b = b();
+        (a.join().unwrap(), b)
+    })
+}
+
+/// The place of the newest entry of a kind, 0 if there is none.
+fn place(db: &TestDatabase, kind: EventKind) -> i64 {
+    let filter = audit::AuditFilter { kind: Some(kind), ..audit::AuditFilter::default() };
+    let found = db.store().read(|tx| audit::search(tx, &filter, None, 1)).unwrap();
+    found.first().map_or(0, |link| link.seq)
+}
+
+each_backend!(what_a_session_does_is_done_before_its_sign_out_is_answered, |db| {
+    let tokenry = service(db);
+    let other = service_on(db.second_store());
+    let alice = user(&tokenry, "alice", "user");
+    let (_, text) = issue(&tokenry, &alice, &["*"]);
+    for round in 0..ROUNDS {
+        let started = tokenry.start_session(&with_token(&tokenry, &text, round), None).unwrap();
+        let cookie = started.secret.reveal_once().to_string();
+        let caller = other.session(cookie.as_bytes(), at(round), &Origin::default()).unwrap();
+        let used = || other.issue(&Call::new(caller, at(round)), alice.id, new("t", &[])).map(|_| ());
+        let out = || tokenry.end_session(cookie.as_bytes(), at(round), Origin::default()).unwrap();
+        let (used, is_out) = together(used, out);
+        assert!(is_out);
+        match used {
+            Ok(()) => {
+                assert!(place(db, EventKind::TokenCreated) < place(db, EventKind::SessionEnded));
+            }
+            Err(IssueError::Denied(Denial::NoLongerEntitled)) => {}
+            Err(error) => panic!("{error}"),
+        }
+        assert!(other.session(cookie.as_bytes(), at(round), &Origin::default()).is_err());
+    }
+});
+
+type End = fn(&Tokenry, TokenId);
+
+const ENDS: &[End] = &[
+    |tokenry, id| assert!(tokenry.revoke(&operator(1), id, None).unwrap()),
+    |tokenry, id| drop(tokenry.rotate(&operator(1), id, Rotation::default()).unwrap()),
+    |tokenry, id| {
+        let pause = TokenChanges { switch: Some(Switch::Inactive), ..TokenChanges::default() };
+        drop(tokenry.update(&operator(1), id, pause).unwrap());
+    },
+    |tokenry, id| {
+        let (_, owner) = tokenry.find(&operator(1), id).unwrap();
+        drop(tokenry.update_user(&operator(1), owner.id, UserChanges::disabled(true)).unwrap());
+    },
+];
+
+each_backend!(no_session_that_begins_beside_the_end_of_its_token_lives, |db| {
+    let tokenry = service(db);
+    let other = service_on(db.second_store());
+    for round in 0..ROUNDS {
+        let end = ENDS[usize::try_from(round).unwrap() % ENDS.len()];
+        let alice = user(&tokenry, &format!("alice{round}"), "user");
+        let (token, text) = issue(&tokenry, &alice, &["*"]);
+        let call = with_token(&other, &text, 1);
+        let (begun, ()) = together(|| other.start_session(&call, None), || end(&tokenry, token.id));
+        match begun {
+            Ok(started) => {
+                let cookie = started.secret.reveal_once();
+                assert!(other.session(cookie.as_bytes(), at(1), &Origin::default()).is_err());
+            }
+            Err(SessionError::Denied(Denial::NoLongerEntitled)) => {}
+            Err(error) => panic!("{error}"),
+        }
+        let left = db.store().read(|tx| session::of_user(tx, alice.id)).unwrap();
+        assert!(left.is_empty(), "round {round}");
+        assert!(place(db, EventKind::SessionStarted) <= place(db, EventKind::SessionEnded));
+    }
+});
+
+each_backend!(of_sign_ins_side_by_side_twenty_live, |db| {
+    let tokenry = service(db);
+    let other = service_on(db.second_store());
+    let alice = user(&tokenry, "alice", "user");
+    let (_, text) = issue(&tokenry, &alice, &["*"]);
+    std::thread::scope(|scope| {
+        for node in [&tokenry, &other, &tokenry, &other] {
+            scope.spawn(|| {
+                for _ in 0..15 {
+                    drop(node.start_session(&with_token(node, &text, 1), None).unwrap());
+                }
+            });
+        }
+    });
+    assert_eq!(db.store().read(|tx| session::of_user(tx, alice.id)).unwrap().len(), 20);
+});
+
+each_backend!(a_session_that_many_end_at_once_ends_once, |db| {
+    let tokenry = service(db);
+    let other = service_on(db.second_store());
+    let (_, text) = issue(&tokenry, &user(&tokenry, "alice", "user"), &["*"]);
+    for round in 0..20 {
+        let started = tokenry.start_session(&with_token(&tokenry, &text, 1), None).unwrap();
+        let cookie = started.secret.reveal_once().to_string();
+        // Long idle: its next use, its sign-out and the cleanup all find it over.
+        let late = at(7200);
+        let found = || drop(other.session(cookie.as_bytes(), late, &Origin::default()));
+        let out = || {
+            let out = || tokenry.end_session(cookie.as_bytes(), late, Origin::default()).unwrap();
+            together(out, || tokenry.cleanup(&operator(7200)).unwrap())
+        };
+        together(found, out);
+        let filter =
+            audit::AuditFilter { kind: Some(EventKind::SessionEnded), ..audit::AuditFilter::default() };
+        let ended = db.store().read(|tx| audit::search(tx, &filter, None, 100)).unwrap();
+        assert_eq!(ended.len(), round + 1);
+    }
+});
