@@ -40,6 +40,7 @@ use crate::{problem, routes, wire};
         routes::inventory::list_all_tokens,
         routes::inventory::clean_up,
         routes::audit::list_events,
+        routes::audit::check_chain,
         routes::verify::verify_token,
         routes::verify::introspect_token,
         routes::verify::revoke_presented,
@@ -55,7 +56,7 @@ use crate::{problem, routes, wire};
         wire::Me, wire::Limits, wire::Policy, wire::TokenForm, wire::LifetimeRules, wire::RotationRules, wire::Retention, wire::UsageRules,
         wire::PolicyLimits, wire::RoleInfo, wire::Scopes, wire::ScopeGroup, wire::ScopeResource, wire::ScopeInfo, wire::User, wire::UserPage, wire::CreateUser,
         wire::UpdateUser, wire::RevokeTokens, wire::Revoked, wire::InventoryToken, wire::InventoryPage, wire::Cleaned,
-        wire::AuditEvent, wire::AuditPage, wire::VerifyToken, wire::Verdict, wire::VerdictUser, wire::Introspection,
+        wire::AuditEvent, wire::AuditPage, wire::AuditChain, wire::VerifyToken, wire::Verdict, wire::VerdictUser, wire::Introspection,
         wire::IntrospectionClaims, wire::Health, problem::Problem, problem::FieldError
     )),
     modifiers(&Bearer)

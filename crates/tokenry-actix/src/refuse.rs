@@ -211,6 +211,7 @@ impl From<AuditError> for ApiError {
         match error {
             AuditError::Denied(denial) => denial.into(),
             AuditError::BadCursor => bad_cursor(),
+            AuditError::Busy => Self::unavailable(AuditError::Busy, 1),
             AuditError::Store(error) => error.into(),
             error => Self::internal(error),
         }

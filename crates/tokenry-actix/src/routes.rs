@@ -80,6 +80,7 @@ pub const ROUTES: &[RouteInfo] = &[
     route("GET", "/api/v1/admin/tokens", Access::Scope("admin:read")),
     route("POST", "/api/v1/admin/cleanup", Access::Scope("admin:write")),
     route("GET", "/api/v1/audit", Access::Scope("admin:read")),
+    route("GET", "/api/v1/audit/chain", Access::Scope("admin:read")),
     route("POST", "/api/v1/verify", Access::TokenScope("introspect")),
     route("POST", "/oauth/introspect", Access::TokenScope("introspect")),
     route("POST", "/oauth/revoke", Access::Public),
@@ -148,6 +149,7 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
             .service(managed("/api/v1/admin/tokens").get(inventory::list_all_tokens))
             .service(managed("/api/v1/admin/cleanup").post(inventory::clean_up))
             .service(managed("/api/v1/audit").get(audit::list_events))
+            .service(managed("/api/v1/audit/chain").get(audit::check_chain))
             .service(Endpoint::new("/api/v1/verify").post(verify::verify_token))
             .service(Endpoint::new("/oauth/introspect").post(verify::introspect_token))
             .service(Endpoint::new("/oauth/revoke").post(verify::revoke_presented))

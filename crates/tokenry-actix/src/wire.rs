@@ -16,8 +16,8 @@ use utoipa::ToSchema;
 
 pub use self::{
     admin::{
-        AuditEvent, AuditPage, Cleaned, CreateUser, InventoryPage, InventoryToken, RevokeTokens, Revoked,
-        UpdateUser, User, UserPage,
+        AuditChain, AuditEvent, AuditPage, Cleaned, CreateUser, InventoryPage, InventoryToken, RevokeTokens,
+        Revoked, UpdateUser, User, UserPage,
     },
     catalog::{ScopeGroup, ScopeInfo, ScopeResource, Scopes},
     policy::{

@@ -42,6 +42,7 @@ pub mod denial;
 mod draft;
 pub mod field;
 pub mod find;
+mod gate;
 mod grant;
 mod hash_pool;
 pub mod issue;
@@ -85,7 +86,7 @@ pub use tokenry_store::{
 pub use crate::sign_in::{IssuerMapping, SignIn};
 pub use crate::{
     account::Allowance,
-    audit_log::{AuditCheck, AuditError, AuditPage},
+    audit_log::{AuditCheck, AuditError, AuditPage, ChainFault},
     caller::{Call, Caller, Credential},
     cleanup::{Cleaned, CleanupError},
     denial::Denial,

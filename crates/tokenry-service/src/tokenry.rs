@@ -9,6 +9,7 @@ use tokenry_store::{Store, StoreError, instance};
 
 use crate::{
     caller::Caller,
+    gate::Gate,
     hash_pool::HashPool,
     refusals::Refusals,
     settings::Settings,
@@ -42,6 +43,8 @@ pub(crate) struct Inner {
     /// What tokens are used for.
     pub(crate) uses: WriteBehind,
     pub(crate) refusals: Refusals,
+    /// Who checks the audit log.
+    pub(crate) chain_gate: Gate,
 }
 
 /// Why an installation cannot start.
@@ -83,6 +86,7 @@ impl Tokenry {
             alarms: HashPool::with_threads(1)?,
             uses: WriteBehind::start(store.clone(), settings.usage, u64::from_le_bytes(rng.bytes()?))?,
             refusals: Refusals::start(store.clone())?,
+            chain_gate: Gate::of(1),
             store,
             prefix: settings.prefix,
             hasher,

@@ -156,6 +156,7 @@ const ROWS: &[Row] = &[
     row("GET", "/api/v1/admin/tokens", "", Nothing, admin!(200, 200)),
     row("POST", "/api/v1/admin/cleanup", "", Nothing, admin!(200, 403)),
     row("GET", "/api/v1/audit", "", Nothing, admin!(200, 200)),
+    row("GET", "/api/v1/audit/chain", "", Nothing, admin!(200, 200)),
     row("POST", "/api/v1/verify", r#"{"token":"x"}"#, Nothing,
               [401, 403, 403, 403, 403, 200, 403, 200, 403, 401, 401, 401, 401, 401, 403]),
     row("POST", "/oauth/introspect", "token=x", Nothing,
