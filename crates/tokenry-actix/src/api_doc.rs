@@ -27,6 +27,7 @@ use crate::{problem, routes, wire};
         routes::tokens::revoke_token,
         routes::rotate::rotate_token,
         routes::usage::show_usage,
+        routes::usage::show_usage_summary,
         routes::token_events::list_token_events,
         routes::catalog::show_scopes,
         routes::policy::show_policy,
@@ -52,7 +53,8 @@ use crate::{problem, routes, wire};
     ),
     components(schemas(
         wire::Token, wire::CreatedToken, wire::CreateToken, wire::UpdateToken, wire::RotateToken, wire::TokenPage,
-        wire::Usage, wire::UsageRow, wire::TokenEvent, wire::TokenEventPage,
+        wire::Usage, wire::UsageRow, wire::UsageSummary, wire::UsageHour, wire::UsageRoute, wire::UsageAddress,
+        wire::TokenEvent, wire::TokenEventPage,
         wire::Me, wire::Limits, wire::Policy, wire::TokenForm, wire::LifetimeRules, wire::RotationRules, wire::Retention, wire::UsageRules,
         wire::PolicyLimits, wire::RoleInfo, wire::Scopes, wire::ScopeGroup, wire::ScopeResource, wire::ScopeInfo, wire::User, wire::UserPage, wire::CreateUser,
         wire::UpdateUser, wire::RevokeTokens, wire::Revoked, wire::InventoryToken, wire::InventoryPage, wire::Cleaned,

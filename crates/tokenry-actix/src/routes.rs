@@ -69,6 +69,7 @@ pub const ROUTES: &[RouteInfo] = &[
     route("DELETE", "/api/v1/tokens/{id}", Access::Scope("tokens:write")),
     route("POST", "/api/v1/tokens/{id}/rotate", Access::Scope("tokens:write")),
     route("GET", "/api/v1/tokens/{id}/usage", Access::Scope("tokens:read")),
+    route("GET", "/api/v1/tokens/{id}/usage/summary", Access::Scope("tokens:read")),
     route("GET", "/api/v1/tokens/{id}/events", Access::Scope("tokens:read")),
     route("GET", "/api/v1/users", Access::Scope("admin:read")),
     route("POST", "/api/v1/users", Access::Scope("admin:write")),
@@ -136,6 +137,7 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
             )
             .service(managed("/api/v1/tokens/{id}/rotate").post(rotate::rotate_token))
             .service(managed("/api/v1/tokens/{id}/usage").get(usage::show_usage))
+            .service(managed("/api/v1/tokens/{id}/usage/summary").get(usage::show_usage_summary))
             .service(managed("/api/v1/tokens/{id}/events").get(token_events::list_token_events))
             .service(managed("/api/v1/users").get(users::list_users).post(users::create_user))
             .service(

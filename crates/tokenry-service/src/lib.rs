@@ -80,6 +80,7 @@ pub use tokenry_domain::{
 pub use tokenry_store::{
     DatabaseUrl, Store, StoreError, StoreSettings,
     audit::{AuditFilter, Link},
+    usage::summary::{AddressCount, HourCount, RouteCount},
 };
 
 #[cfg(feature = "jwt")]
@@ -104,6 +105,7 @@ pub use crate::{
     usage::{
         UsageSettings, Use, UsedToken,
         log::{ParseUsageLimitError, UsageLimit, UsagePage, UsageQuery},
+        summary::{SummaryError, SummaryQuery, UsageSummary},
     },
     user::{NewUser, UserError, UserPage, change::UserChanges},
     verify::{Rejection, VerifiedToken, VerifyError},

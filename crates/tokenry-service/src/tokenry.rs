@@ -45,6 +45,8 @@ pub(crate) struct Inner {
     pub(crate) refusals: Refusals,
     /// Who checks the audit log.
     pub(crate) chain_gate: Gate,
+    /// Who adds up uses.
+    pub(crate) summary_gate: Gate,
 }
 
 /// Why an installation cannot start.
@@ -87,6 +89,8 @@ impl Tokenry {
             uses: WriteBehind::start(store.clone(), settings.usage, u64::from_le_bytes(rng.bytes()?))?,
             refusals: Refusals::start(store.clone())?,
             chain_gate: Gate::of(1),
+            // Half of the connections that a store has by default.
+            summary_gate: Gate::of(4),
             store,
             prefix: settings.prefix,
             hasher,
