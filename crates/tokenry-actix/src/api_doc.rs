@@ -30,6 +30,7 @@ use crate::{problem, routes, wire};
         routes::tokens::revoke_token,
         routes::rotate::rotate_token,
         routes::usage::show_usage,
+        routes::usage::show_usage_summary,
         routes::token_events::list_token_events,
         routes::catalog::show_scopes,
         routes::policy::show_policy,
@@ -43,6 +44,7 @@ use crate::{problem, routes, wire};
         routes::inventory::list_all_tokens,
         routes::inventory::clean_up,
         routes::audit::list_events,
+        routes::audit::check_chain,
         routes::verify::verify_token,
         routes::verify::introspect_token,
         routes::verify::revoke_presented,
@@ -54,11 +56,12 @@ use crate::{problem, routes, wire};
     ),
     components(schemas(
         wire::Token, wire::CreatedToken, wire::CreateToken, wire::UpdateToken, wire::RotateToken, wire::TokenPage,
-        wire::Usage, wire::UsageRow, wire::TokenEvent, wire::TokenEventPage,
+        wire::Usage, wire::UsageRow, wire::UsageSummary, wire::UsageHour, wire::UsageRoute, wire::UsageAddress,
+        wire::TokenEvent, wire::TokenEventPage,
         wire::SessionState, wire::Session, wire::SessionUser, wire::Me, wire::Limits, wire::Policy, wire::TokenForm, wire::LifetimeRules, wire::RotationRules, wire::Retention, wire::UsageRules,
         wire::PolicyLimits, wire::RoleInfo, wire::Scopes, wire::ScopeGroup, wire::ScopeResource, wire::ScopeInfo, wire::User, wire::UserPage, wire::CreateUser,
         wire::UpdateUser, wire::RevokeTokens, wire::Revoked, wire::InventoryToken, wire::InventoryPage, wire::Cleaned,
-        wire::AuditEvent, wire::AuditPage, wire::VerifyToken, wire::Verdict, wire::VerdictUser, wire::Introspection,
+        wire::AuditEvent, wire::AuditPage, wire::AuditChain, wire::VerifyToken, wire::Verdict, wire::VerdictUser, wire::Introspection,
         wire::IntrospectionClaims, wire::Health, problem::Problem, problem::FieldError
     )),
     modifiers(&Bearer)

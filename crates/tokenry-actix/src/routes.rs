@@ -79,6 +79,7 @@ pub const ROUTES: &[RouteInfo] = &[
     route("DELETE", "/api/v1/tokens/{id}", Access::Scope("tokens:write")),
     route("POST", "/api/v1/tokens/{id}/rotate", Access::Scope("tokens:write")),
     route("GET", "/api/v1/tokens/{id}/usage", Access::Scope("tokens:read")),
+    route("GET", "/api/v1/tokens/{id}/usage/summary", Access::Scope("tokens:read")),
     route("GET", "/api/v1/tokens/{id}/events", Access::Scope("tokens:read")),
     route("GET", "/api/v1/users", Access::Scope("admin:read")),
     route("POST", "/api/v1/users", Access::Scope("admin:write")),
@@ -90,6 +91,7 @@ pub const ROUTES: &[RouteInfo] = &[
     route("GET", "/api/v1/admin/tokens", Access::Scope("admin:read")),
     route("POST", "/api/v1/admin/cleanup", Access::Scope("admin:write")),
     route("GET", "/api/v1/audit", Access::Scope("admin:read")),
+    route("GET", "/api/v1/audit/chain", Access::Scope("admin:read")),
     route("POST", "/api/v1/verify", Access::TokenScope("introspect")),
     route("POST", "/oauth/introspect", Access::TokenScope("introspect")),
     route("POST", "/oauth/revoke", Access::Public),
@@ -151,6 +153,7 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
             )
             .service(managed("/api/v1/tokens/{id}/rotate").post(rotate::rotate_token))
             .service(managed("/api/v1/tokens/{id}/usage").get(usage::show_usage))
+            .service(managed("/api/v1/tokens/{id}/usage/summary").get(usage::show_usage_summary))
             .service(managed("/api/v1/tokens/{id}/events").get(token_events::list_token_events))
             .service(managed("/api/v1/users").get(users::list_users).post(users::create_user))
             .service(
@@ -164,6 +167,7 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
             .service(managed("/api/v1/admin/tokens").get(inventory::list_all_tokens))
             .service(managed("/api/v1/admin/cleanup").post(inventory::clean_up))
             .service(managed("/api/v1/audit").get(audit::list_events))
+            .service(managed("/api/v1/audit/chain").get(audit::check_chain))
             .service(Endpoint::new("/api/v1/verify").post(verify::verify_token))
             .service(Endpoint::new("/oauth/introspect").post(verify::introspect_token))
             .service(Endpoint::new("/oauth/revoke").post(verify::revoke_presented))

@@ -17,8 +17,8 @@ use utoipa::ToSchema;
 
 pub use self::{
     admin::{
-        AuditEvent, AuditPage, Cleaned, CreateUser, InventoryPage, InventoryToken, RevokeTokens, Revoked,
-        UpdateUser, User, UserPage,
+        AuditChain, AuditEvent, AuditPage, Cleaned, CreateUser, InventoryPage, InventoryToken, RevokeTokens,
+        Revoked, UpdateUser, User, UserPage,
     },
     catalog::{ScopeGroup, ScopeInfo, ScopeResource, Scopes},
     policy::{
@@ -26,7 +26,7 @@ pub use self::{
     },
     session::{Session, SessionState, SessionUser},
     token_events::{TokenEvent, TokenEventPage},
-    usage::{Usage, UsageRow},
+    usage::{Usage, UsageAddress, UsageHour, UsageRoute, UsageRow, UsageSummary},
     verify::{Introspection, IntrospectionClaims, Verdict, VerdictUser, VerifyToken},
 };
 use crate::{body::double_option, error::ApiError};

@@ -9,6 +9,7 @@ use tokenry_store::{Store, StoreError, instance};
 
 use crate::{
     caller::Caller,
+    gate::Gate,
     hash_pool::HashPool,
     refusals::Refusals,
     session::SessionSettings,
@@ -44,6 +45,10 @@ pub(crate) struct Inner {
     /// What tokens are used for.
     pub(crate) uses: WriteBehind,
     pub(crate) refusals: Refusals,
+    /// Who checks the audit log.
+    pub(crate) chain_gate: Gate,
+    /// Who adds up uses.
+    pub(crate) summary_gate: Gate,
 }
 
 /// Why an installation cannot start.
@@ -85,6 +90,9 @@ impl Tokenry {
             alarms: HashPool::with_threads(1)?,
             uses: WriteBehind::start(store.clone(), settings.usage, u64::from_le_bytes(rng.bytes()?))?,
             refusals: Refusals::start(store.clone())?,
+            chain_gate: Gate::of(1),
+            // Half of the connections that a store has by default.
+            summary_gate: Gate::of(4),
             store,
             prefix: settings.prefix,
             hasher,

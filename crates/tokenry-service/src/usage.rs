@@ -5,6 +5,7 @@ mod details;
 mod last_used;
 pub mod log;
 mod stripes;
+pub mod summary;
 mod write_behind;
 
 use std::net::IpAddr;

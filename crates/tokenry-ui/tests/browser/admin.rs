@@ -67,7 +67,8 @@ fn users_are_made_changed_disabled_and_deleted() {
 fn all_tokens_of_a_user_are_revoked_only_with_their_number_typed() {
     let Some(visit) = Visit::start() else { return };
     let ann = visit.site.user("ann");
-    let secrets: Vec<_> = (1..=3).map(|n| visit.site.token(&ann, &format!("t{n}"), &["projects:read"]).0).collect();
+    let secrets: Vec<_> =
+        (1..=3).map(|n| visit.site.token(&ann, &format!("t{n}"), &["projects:read"]).0).collect();
     visit.sign_in(&visit.site.root);
     visit.open("users");
     visit.click(&format!("@user[data-id=\"{}\"] @user-revoke_all", ann.id));

@@ -65,7 +65,8 @@ fn an_unsaved_secret_shows_itself_only_when_asked() {
     visit.click("@create");
     visit.see("@secret[type=password]");
     let secret = visit.value("@secret");
-    let is_seen = || visit.eval("return document.body.innerText", &[]).as_str().unwrap().contains(&secret[20..40]);
+    let is_seen =
+        || visit.eval("return document.body.innerText", &[]).as_str().unwrap().contains(&secret[20..40]);
     visit.click("@snippet-env");
     assert!(!is_seen());
     visit.click("@secret-show");
@@ -96,11 +97,17 @@ fn the_snippets_are_what_each_client_reads() {
     assert_eq!(copied("env"), format!("export TOKENRY_TOKEN='{secret}'"));
     let mcp: Value = serde_json::from_str(&copied("mcp")).unwrap();
     let server = &mcp["mcpServers"]["build-bot"];
-    assert_eq!((server["type"].as_str(), &server["headers"]["Authorization"]), (Some("http"), &json!("Bearer ${TOKENRY_TOKEN}")));
+    assert_eq!(
+        (server["type"].as_str(), &server["headers"]["Authorization"]),
+        (Some("http"), &json!("Bearer ${TOKENRY_TOKEN}"))
+    );
     let code: Value = serde_json::from_str(&copied("vscode")).unwrap();
     assert_eq!(code["inputs"][0]["password"], true);
     let input = code["inputs"][0]["id"].as_str().unwrap();
-    assert_eq!(code["servers"]["build-bot"]["headers"]["Authorization"], format!("Bearer ${{input:{input}}}"));
+    assert_eq!(
+        code["servers"]["build-bot"]["headers"]["Authorization"],
+        format!("Bearer ${{input:{input}}}")
+    );
     let codex = copied("codex");
     assert!(codex.contains("[mcp_servers.build-bot]") && codex.contains("http_headers"), "{codex}");
     visit.fill("@snippet-url", "https://api.example.org/mcp");
@@ -153,7 +160,9 @@ fn what_the_server_refuses_is_told_at_its_field() {
 #[test]
 fn a_refusal_that_belongs_to_no_field_is_told_above_the_form() {
     let limits = Limits { max_live_tokens: Some(1), creations_per_hour: None };
-    let Some(visit) = Visit::of(|| Site::with("", |settings| settings.policy.limits = limits)) else { return };
+    let Some(visit) = Visit::of(|| Site::with("", |settings| settings.policy.limits = limits)) else {
+        return;
+    };
     visit.sign_in(&visit.site.root);
     visit.open("create?name=one%20more&scopes=projects:read");
     visit.click("@create");
@@ -180,7 +189,8 @@ fn what_somebody_may_not_grant_is_shown_disabled_with_the_reason() {
     for (scope, is_disabled) in
         [("projects:read", false), ("projects:write", true), ("builds:read", true), ("builds:write", true)]
     {
-        let disabled = format!("document.querySelector('[data-test=\"access-{scope}\"]').disabled === {is_disabled}");
+        let disabled =
+            format!("document.querySelector('[data-test=\"access-{scope}\"]').disabled === {is_disabled}");
         assert!(visit.holds(&disabled), "{scope}");
     }
     visit.see("@resource-builds .why");
@@ -192,13 +202,16 @@ fn what_somebody_may_not_grant_is_shown_disabled_with_the_reason() {
 fn a_duplicate_and_a_link_fill_the_form() {
     let Some(visit) = Visit::start() else { return };
     let (site, admin) = (&visit.site, visit.site.admin());
-    let (_, id) = site.issue(&admin, NewToken {
-        name: "nightly".to_owned(),
-        description: Some("builds at night".to_owned()),
-        scopes: Some(vec!["projects:read".to_owned(), "builds:write".to_owned()]),
-        allowed_ips: Some(vec!["10.0.0.0/8".to_owned()]),
-        ..NewToken::default()
-    });
+    let (_, id) = site.issue(
+        &admin,
+        NewToken {
+            name: "nightly".to_owned(),
+            description: Some("builds at night".to_owned()),
+            scopes: Some(vec!["projects:read".to_owned(), "builds:write".to_owned()]),
+            allowed_ips: Some(vec!["10.0.0.0/8".to_owned()]),
+            ..NewToken::default()
+        },
+    );
     visit.sign_in(&site.root);
     visit.open(&format!("create?from={id}"));
     visit.see("@field-name");
@@ -222,7 +235,10 @@ fn nothing_can_be_asked_for_that_outlives_the_token_of_the_session() {
     visit.open("create?name=a&scopes=projects:read");
     visit.see("@expiry-why");
     for days in [7, 30, 60, 90, 365] {
-        assert!(visit.holds(&format!("document.querySelector('[data-test=expiry-{days}]').disabled")), "{days}");
+        assert!(
+            visit.holds(&format!("document.querySelector('[data-test=expiry-{days}]').disabled")),
+            "{days}"
+        );
     }
     assert!(visit.holds("document.querySelector('[data-test=expiry-own]').checked"));
     visit.click("@create");

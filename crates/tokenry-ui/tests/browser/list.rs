@@ -51,8 +51,14 @@ fn tokens_are_found_by_state_name_order_and_shown_characters() {
     let (secret, _) = site.token(&admin, "deploy", &["projects:read"]);
     let (_, paused) = site.token(&admin, "paused", &["projects:read"]);
     let (_, gone) = site.token(&admin, "gone", &["projects:read"]);
-    assert_eq!(site.api("PATCH", &format!("api/v1/tokens/{paused}"), &site.root, r#"{"status":"inactive"}"#).0, 200);
-    assert_eq!(site.api("DELETE", &format!("api/v1/tokens/{gone}?reason=lost%20laptop"), &site.root, "").0, 204);
+    assert_eq!(
+        site.api("PATCH", &format!("api/v1/tokens/{paused}"), &site.root, r#"{"status":"inactive"}"#).0,
+        200
+    );
+    assert_eq!(
+        site.api("DELETE", &format!("api/v1/tokens/{gone}?reason=lost%20laptop"), &site.root, "").0,
+        204
+    );
     visit.sign_in(&site.root);
     for (tab, expected) in [
         ("active", vec!["deploy", "bootstrap"]),
@@ -75,7 +81,9 @@ fn tokens_are_found_by_state_name_order_and_shown_characters() {
     // A whole secret that somebody pastes goes no further than this page.
     let asked = visit.eval("return performance.getEntriesByType('resource').map(e => e.name).join(' ')", &[]);
     assert!(!asked.as_str().unwrap().contains(&secret[20..40]), "{asked}");
-    visit.until("the secret gone from its field", || (!visit.value("@search").contains(&secret[20..40])).then_some(()));
+    visit.until("the secret gone from its field", || {
+        (!visit.value("@search").contains(&secret[20..40])).then_some(())
+    });
 }
 
 #[test]
@@ -102,8 +110,12 @@ fn a_switch_is_shown_at_once_and_taken_back_with_the_servers_words() {
     visit.read(&format!("{row} @status"), "Inactive");
     let words = site.api("PATCH", &format!("api/v1/tokens/{id}"), &site.root, r#"{"status":"active"}"#).1;
     let words = words["detail"].as_str().unwrap().trim_end_matches('.').to_owned();
-    visit.until(&words, || visit.text("#alerts @toast").to_lowercase().contains(&words.to_lowercase()).then_some(()));
-    assert!(visit.holds("!document.querySelector('@switch'.replace('@switch', '[data-test=switch]')).checked"));
+    visit.until(&words, || {
+        visit.text("#alerts @toast").to_lowercase().contains(&words.to_lowercase()).then_some(())
+    });
+    assert!(
+        visit.holds("!document.querySelector('@switch'.replace('@switch', '[data-test=switch]')).checked")
+    );
 }
 
 #[test]
@@ -112,16 +124,22 @@ fn a_token_shows_when_it_ends_and_where_it_was_used_last() {
     let (site, admin) = (&visit.site, visit.site.admin());
     let now = tokenry_actix::clock::now();
     let soon = now.checked_add(Lifetime::seconds(4 * 86_400 + 60)).unwrap();
-    let (_, id) = site.issue(&admin, NewToken {
-        name: "soon over".to_owned(),
-        scopes: Some(vec!["projects:read".to_owned(), "builds:write".to_owned()]),
-        expiry: Some(Expiry::At(soon)),
-        ..NewToken::default()
-    });
+    let (_, id) = site.issue(
+        &admin,
+        NewToken {
+            name: "soon over".to_owned(),
+            scopes: Some(vec!["projects:read".to_owned(), "builds:write".to_owned()]),
+            expiry: Some(Expiry::At(soon)),
+            ..NewToken::default()
+        },
+    );
     visit.sign_in(&site.root);
     let row = format!("@token[data-id=\"{id}\"]");
     visit.read(&format!("{row} @expiry.amber"), "in 4 days");
-    assert!(visit.holds("document.querySelector('[data-test=expiry].amber').title.includes(':')"), "the exact time");
+    assert!(
+        visit.holds("document.querySelector('[data-test=expiry].amber').title.includes(':')"),
+        "the exact time"
+    );
     assert_eq!(visit.texts(&format!("{row} .chip")), ["builds:write", "projects:read"]);
     visit.read(&format!("{row} @last-used"), "Never");
     visit.site.tokenry.flush().unwrap();

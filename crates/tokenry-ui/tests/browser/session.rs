@@ -43,7 +43,9 @@ fn a_wrong_token_is_told_at_its_field_and_can_be_typed_anew() {
         visit.read("@token-error", told);
         visit.focused("@token[aria-invalid=true]");
     }
-    assert!(visit.holds("location.pathname === '/sign-in' && location.search === '' && location.hash === ''"));
+    assert!(
+        visit.holds("location.pathname === '/sign-in' && location.search === '' && location.hash === ''")
+    );
     visit.present(&visit.site.root);
     visit.read("@name", "bootstrap");
 }

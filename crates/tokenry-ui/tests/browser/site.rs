@@ -112,7 +112,8 @@ impl Site {
 
     /// What the server answers to the cookie of a session, as if the page asked.
     pub(crate) fn with_cookie(&self, method: &str, path: &str, cookie: &str) -> (u16, Value) {
-        let headers = format!("Cookie: tokenry={cookie}\r\nX-Tokenry-Request: 1\r\nSec-Fetch-Site: same-origin");
+        let headers =
+            format!("Cookie: tokenry={cookie}\r\nX-Tokenry-Request: 1\r\nSec-Fetch-Site: same-origin");
         self.send(method, path, &headers, "")
     }
 

@@ -9,12 +9,15 @@ use crate::{secret, visit::Visit};
 /// Signs in and opens the page of a new token of the same user; its secret and its id.
 fn opened(visit: &Visit, scopes: &[&str]) -> (String, String) {
     // Sooner over than the first token, which may not make anything that outlives it, a new secret among that.
-    let (secret, id) = visit.site.issue(&visit.site.admin(), NewToken {
-        name: "ci".to_owned(),
-        scopes: Some(scopes.iter().map(ToString::to_string).collect()),
-        expiry: Some(Expiry::In(Lifetime::seconds(12 * 3600))),
-        ..NewToken::default()
-    });
+    let (secret, id) = visit.site.issue(
+        &visit.site.admin(),
+        NewToken {
+            name: "ci".to_owned(),
+            scopes: Some(scopes.iter().map(ToString::to_string).collect()),
+            expiry: Some(Expiry::In(Lifetime::seconds(12 * 3600))),
+            ..NewToken::default()
+        },
+    );
     visit.sign_in(&visit.site.root);
     visit.open(&format!("token?id={id}"));
     visit.read("@token-name", "ci");
@@ -141,7 +144,10 @@ fn the_chart_and_its_table_show_the_numbers_of_the_api() {
     let summary = visit.site.get(&format!("api/v1/tokens/{id}/usage/summary"), &visit.site.root);
     let by_status = |first: u64| {
         let hours = summary["hours"].as_array().unwrap().iter();
-        hours.filter(|hour| hour["status"].as_u64().unwrap() / 100 == first).map(|hour| hour["count"].as_u64().unwrap()).sum::<u64>()
+        hours
+            .filter(|hour| hour["status"].as_u64().unwrap() / 100 == first)
+            .map(|hour| hour["count"].as_u64().unwrap())
+            .sum::<u64>()
     };
     assert_eq!((by_status(2), by_status(4)), (17, 6), "{summary}");
 
@@ -163,7 +169,11 @@ fn the_chart_and_its_table_show_the_numbers_of_the_api() {
         assert!((drawn.as_f64().unwrap() - 17.0 / 23.0).abs() < 0.05, "{range}: {drawn}");
     }
     let routes: Vec<String> = visit.texts("@usage").join("\n").lines().map(str::to_owned).collect();
-    assert!(routes.iter().any(|line| line.contains("projects")) && routes.iter().any(|line| line.contains("billing")), "{routes:?}");
+    assert!(
+        routes.iter().any(|line| line.contains("projects"))
+            && routes.iter().any(|line| line.contains("billing")),
+        "{routes:?}"
+    );
     visit.read("@unused", "builds:read");
     assert!(!visit.text("@unused").contains("projects:read"));
 }
@@ -175,7 +185,8 @@ fn the_history_of_a_token_tells_what_happened_to_it() {
     visit.site.api("PATCH", &format!("api/v1/tokens/{id}"), &visit.site.root, r#"{"status":"inactive"}"#);
     visit.click("@history summary");
     visit.counts("@event", 2);
-    let kinds = visit.eval("return [...document.querySelectorAll('[data-test=event]')].map(e => e.dataset.kind)", &[]);
+    let kinds = visit
+        .eval("return [...document.querySelectorAll('[data-test=event]')].map(e => e.dataset.kind)", &[]);
     assert_eq!(kinds, json!(["auth.token.updated", "auth.token.created"]));
 }
 
@@ -190,5 +201,8 @@ fn a_token_that_is_not_ones_own_is_not_there() {
         visit.open(&format!("token?id={id}"));
         visit.see("@not-found");
     }
-    assert_eq!(visit.eval("return document.querySelectorAll('[data-test=chart]').length", &[]), Value::from(0));
+    assert_eq!(
+        visit.eval("return document.querySelectorAll('[data-test=chart]').length", &[]),
+        Value::from(0)
+    );
 }

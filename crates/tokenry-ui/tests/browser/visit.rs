@@ -28,7 +28,8 @@ fn css(selector: &str) -> String {
     let mut parts = selector.split('@');
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |before, part| {
-        let end = part.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).unwrap_or(part.len());
+        let end =
+            part.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).unwrap_or(part.len());
         let (name, after) = part.split_at(end);
         format!("{before}[data-test=\"{name}\"]{after}")
     })
