@@ -10,14 +10,21 @@
 )]
 #![allow(clippy::disallowed_methods, reason = "a test waits for a browser, with the clock of the machine")]
 
-mod admin;
 mod browser;
+mod screens;
 mod secret;
 mod site;
 mod visit;
 
+mod admin;
+mod appearance;
+mod barriers;
+mod connection;
 mod create;
+mod keyboard;
+mod language;
 mod list;
+mod loading;
 mod session;
 mod smoke;
 mod token;

@@ -3,12 +3,18 @@
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
-    sync::mpsc,
+    sync::{Arc, Mutex, mpsc},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
-use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, rt::System, web};
+use actix_web::{
+    App, HttpServer,
+    dev::{ServerHandle, ServiceRequest},
+    middleware::{Next, from_fn},
+    rt::System,
+    web,
+};
 use serde_json::Value;
 use tokenry_actix::{
     HttpSettings, clock, configure, fallback, server,
@@ -26,12 +32,16 @@ pub(crate) struct Site {
     address: SocketAddr,
     /// Where the page is mounted; empty at the root.
     mount: &'static str,
+    /// Every request that came, as `method path`.
+    requests: Requests,
     pub(crate) tokenry: Tokenry,
     /// The first token: all scopes, of the user `admin`.
     pub(crate) root: String,
     // Dropped last, when nobody reads it any more.
     _database: TestDatabase,
 }
+
+type Requests = Arc<Mutex<Vec<String>>>;
 
 struct Running {
     handle: ServerHandle,
@@ -56,8 +66,9 @@ impl Site {
         change(&mut settings);
         let tokenry = Tokenry::new(database.store().clone(), settings).unwrap();
         let root = tokenry.bootstrap(clock::now()).unwrap().unwrap().secret.reveal_once().to_string();
-        let (running, address) = run(&tokenry, mount, (Ipv4Addr::LOCALHOST, 0).into());
-        Self { running: Some(running), address, mount, tokenry, root, _database: database }
+        let requests = Requests::default();
+        let (running, address) = run(&tokenry, mount, (Ipv4Addr::LOCALHOST, 0).into(), &requests);
+        Self { running: Some(running), address, mount, requests, tokenry, root, _database: database }
     }
 
     /// The address of a page, or of a route of the API.
@@ -76,7 +87,12 @@ impl Site {
     /// Starts it again where it was.
     pub(crate) fn start_again(&mut self) {
         assert!(self.running.is_none());
-        self.running = Some(run(&self.tokenry, self.mount, self.address).0);
+        self.running = Some(run(&self.tokenry, self.mount, self.address, &self.requests).0);
+    }
+
+    /// The requests that came since this was asked last.
+    pub(crate) fn take_requests(&self) -> Vec<String> {
+        std::mem::take(&mut self.requests.lock().unwrap())
     }
 
     /// A call of the operator, who may everything.
@@ -151,9 +167,14 @@ impl Drop for Site {
 }
 
 /// The app as the binary makes it, on a thread of its own; listens when this returns.
-fn run(tokenry: &Tokenry, mount: &'static str, address: SocketAddr) -> (Running, SocketAddr) {
+fn run(
+    tokenry: &Tokenry,
+    mount: &'static str,
+    address: SocketAddr,
+    requests: &Requests,
+) -> (Running, SocketAddr) {
     let (tell, told) = mpsc::channel();
-    let tokenry = tokenry.clone();
+    let (tokenry, requests) = (tokenry.clone(), requests.clone());
     let thread = thread::spawn(move || {
         let api = HttpSettings::default();
         let server = HttpServer::new(move || {
@@ -164,7 +185,12 @@ fn run(tokenry: &Tokenry, mount: &'static str, address: SocketAddr) -> (Running,
                 "" => App::new().configure(parts),
                 _ => App::new().service(web::scope(mount).configure(parts)),
             };
-            app.default_service(fallback::not_found()).wrap(from_fn(shell))
+            let requests = requests.clone();
+            let note = move |req: ServiceRequest, next: Next<_>| {
+                requests.lock().unwrap().push(format!("{} {}", req.method(), req.path()));
+                next.call(req)
+            };
+            app.default_service(fallback::not_found()).wrap(from_fn(note)).wrap(from_fn(shell))
         });
         let server = server
             .workers(2)

@@ -203,6 +203,22 @@ impl Visit {
         self.wait(&format!("document.activeElement?.matches({})", json!(self::css(css))));
     }
 
+    /// Whether the focus is there now.
+    pub(crate) fn is_focused(&self, css: &str) -> bool {
+        self.holds(&format!("document.activeElement?.matches({})", json!(self::css(css))))
+    }
+
+    /// Waits until nothing is asked for any more and everything that moves has come to rest.
+    #[track_caller]
+    pub(crate) fn settle(&self) {
+        self.wait("document.readyState === 'complete' && document.getAnimations().every(a => a.playState !== 'running')");
+        let quiet = "return new Promise(done => { let count = -1; (function look() {
+            const now = performance.getEntriesByType('resource').length;
+            if (now === count) requestAnimationFrame(() => done(true)); else { count = now; setTimeout(look, 60); }
+        })() })";
+        self.eval(quiet, &[]);
+    }
+
     /// Replaces what a field holds, key by key.
     #[track_caller]
     pub(crate) fn fill(&self, css: &str, text: &str) {
