@@ -1,7 +1,7 @@
 // Lists: what a token is in a row, tables that become cards, filters, "load more".
 
-import { api, complain, get, page, say } from './app.js';
-import { DAY, endOfDay, distance, exact, h, icon, own, rich, t, when } from './ui.js';
+import { api, complain, get, later, page, say } from './app.js';
+import { DAY, day, distance, endOfDay, exact, h, icon, own, rich, t, when } from './ui.js';
 
 export const skeleton = () => h('div.skeleton', { 'aria-hidden': 'true' }, Array.from({ length: 6 }, () => h('div')));
 
@@ -122,6 +122,7 @@ export const status = (name) => h('span', { class: `status ${name}`, 'data-test'
 
 /** When it ends: amber within a week. */
 export const expiry = (token) => {
+  if (token.status === 'revoked') return h('span.muted', token.expires_at ? day(token.expires_at) : '–');
   if (!token.expires_at) return h('span.amber', t('expiry.never'));
   const left = new Date(token.expires_at) - Date.now();
   const text = left > 0 ? distance(token.expires_at) : t('expiry.ended', { when: distance(token.expires_at) });
@@ -194,9 +195,9 @@ export const actions = (token, { me, reload }) =>
     ? [h('a.button.small.ghost', { href: page('create', { from: token.id }), 'data-test': 'duplicate', 'aria-label': t('token.duplicate_named', { name: token.name }) }, t('token.duplicate'))]
     : [
         h('button.small@rotate', { 'aria-label': t('rotate.named', { name: token.name }),
-          onclick: async () => (await import('./rotate.js')).rotate(token, { me, done: reload }) }, icon('rotate'), t('rotate')),
+          onclick: () => later('rotate', ({ rotate }) => rotate(token, { me, done: reload })) }, icon('rotate'), t('rotate')),
         h('button.small.danger-text@revoke', { 'aria-label': t('revoke.named', { name: token.name }),
-          onclick: async () => (await import('./revoke.js')).revoke(token, { me, done: reload }) }, icon('revoke'), t('revoke')),
+          onclick: () => later('revoke', ({ revoke }) => revoke(token, { me, done: reload })) }, icon('revoke'), t('revoke')),
       ];
 
 export const COLUMNS = ['name', 'access', 'expires', 'used', 'status', 'actions'];

@@ -1,7 +1,7 @@
 // One token: what it is, what it was used for, what happened to it.
 
-import { complain, get, page, start } from './app.js';
-import { actions, actor, chips, epitaph, expiry, isDead, lastUse, shownAs, skeleton, status, toggle } from './list.js';
+import { complain, get, later, page, start } from './app.js';
+import { actions, chips, epitaph, expiry, isDead, lastUse, shownAs, skeleton, status, toggle } from './list.js';
 import { DAY, exact, formatted, h, icon, number, own, put, svg, t, when } from './ui.js';
 
 const { main, me: identity } = await start('token');
@@ -129,11 +129,6 @@ const rotated = (text = '') => {
   load();
 };
 
-const edit = async (token, me) => {
-  const { edit: open } = await import('./edit.js');
-  open(token, { me, done: load });
-};
-
 async function load() {
   try {
     const [token, me] = await Promise.all([get(path), identity]);
@@ -142,7 +137,7 @@ async function load() {
       h('div', h('h1@token-name', own(token.name)), h('p', shownAs(token), me.token?.id === token.id && h('span.chip.quiet', t('own.chip')))),
       h('div.actions',
         !isDead(token) && [h('a.button', { href: page('create', { from: id }), 'data-test': 'duplicate' }, t('token.duplicate')),
-          h('button@edit', { onclick: () => edit(token, me) }, t('edit'))],
+          h('button@edit', { onclick: () => later('edit', ({ edit }) => edit(token, { me, done: load })) }, t('edit'))],
         actions(token, { me, reload: rotated })));
     const isFirst = !usage.isConnected;
     place.replaceChildren(head, notice, h('section.card', facts(token, me)), usage, ...(isFirst ? [] : [history]));
