@@ -19,7 +19,7 @@ export const table = (caption, columns, drawn) =>
 /** A list of `path`: `query()` gives the conditions, `row` draws one, `wrap` what is around the first page. */
 export const lister = ({ path, query, row, wrap, none, total = 'list.total' }) => {
   const count = h('p.muted.total@total', { role: 'status' }, '\u00a0');
-  const place = h('div.list@list', skeleton());
+  const place = h('div.list@list', { tabindex: '-1' }, skeleton());
   const more = h('button.more@more', { hidden: true, onclick: () => load(true) }, t('list.more'));
   let cursor;
   let asks = 0;
@@ -36,7 +36,11 @@ export const lister = ({ path, query, row, wrap, none, total = 'list.total' }) =
       if (further) {
         place.querySelector('tbody, .events').append(...drawn);
         drawn[0]?.querySelector('a, button')?.focus();
-      } else place.replaceChildren(drawn.length ? wrap(drawn) : none());
+      } else {
+        const hadFocus = place.contains(document.activeElement);
+        place.replaceChildren(drawn.length ? wrap(drawn) : none());
+        if (hadFocus) place.focus({ preventScroll: true });
+      }
       more.hidden = !cursor;
     } catch (problem) {
       complain(problem);
@@ -154,7 +158,8 @@ export const epitaph = (token, me) => {
 };
 
 /** Active or not: shown at once, taken back with the server's words when it refuses. */
-export const toggle = (token, { changed, me } = {}) => {
+export const toggle = (token, { changed, me }) => {
+  if (!['active', 'inactive'].includes(token.status) || !canWrite(me)) return status(token.status);
   const text = status(token.status);
   const show = (name) => text.replaceWith(Object.assign(text, { className: `status ${name}`, textContent: t(`status.${name}`) }));
   const input = h('input', {
@@ -189,16 +194,21 @@ const endsSession = async (what) => {
   })) === 'go';
 };
 
+/** Whether tokens can be changed in this session; one opened with a lesser token only reads. */
+export const canWrite = (me) => me?.can('tokens:write') ?? true;
+
 /** What can be done with it. */
-export const actions = (token, { me, reload }) =>
-  isDead(token)
-    ? [h('a.button.small.ghost', { href: page('create', { from: token.id }), 'data-test': 'duplicate', 'aria-label': t('token.duplicate_named', { name: token.name }) }, t('token.duplicate'))]
+export const actions = (token, { me, reload }) => {
+  if (!canWrite(me)) return [];
+  return isDead(token)
+    ? [h('a.button.small@duplicate', { href: page('create', { from: token.id }), 'aria-label': t('token.duplicate_named', { name: token.name }) }, t('token.duplicate'))]
     : [
         h('button.small@rotate', { 'aria-label': t('rotate.named', { name: token.name }),
           onclick: () => later('rotate', ({ rotate }) => rotate(token, { me, done: reload })) }, icon('rotate'), t('rotate')),
         h('button.small.danger-text@revoke', { 'aria-label': t('revoke.named', { name: token.name }),
           onclick: () => later('revoke', ({ revoke }) => revoke(token, { me, done: reload })) }, icon('revoke'), t('revoke')),
       ];
+};
 
 export const COLUMNS = ['name', 'access', 'expires', 'used', 'status', 'actions'];
 
@@ -212,5 +222,5 @@ export const row = (token, { me, reload, fresh }) =>
       h('a', { href: page('token', { id: token.id }), class: 'name', 'data-test': 'name' }, own(token.name)),
       shownAs(token), me?.token?.id === token.id && h('span.chip.quiet@own', t('own.chip')), epitaph(token, me)),
     cells(token),
-    cell('status', ['active', 'inactive'].includes(token.status) ? toggle(token, { me }) : status(token.status)),
+    cell('status', toggle(token, { me })),
     h('td.buttons', { role: 'cell' }, actions(token, { me, reload })));
