@@ -40,7 +40,7 @@ const send = (method, path, { body, headers } = {}) =>
     body: body === undefined ? undefined : JSON.stringify(body),
     credentials: 'same-origin',
     cache: 'no-store',
-    redirect: 'error',
+    redirect: 'manual',
   });
 
 const problemOf = async (response) => {
@@ -72,7 +72,7 @@ const untilReachable = () => {
 export const api = async (method, path, options = {}) => {
   const query = new URLSearchParams(Object.entries(options.query ?? {}).filter(([, value]) => value));
   const target = query.size ? `${path}?${query}` : path;
-  for (;;) {
+  for (let tries = 0; ; tries += 1) {
     let response;
     try {
       response = await send(method, target, options);
@@ -82,7 +82,9 @@ export const api = async (method, path, options = {}) => {
       await back;
       continue;
     }
-    if (response.status === 401 && !options.signingIn) {
+    // A proxy that leads to its own sign-in ends the session too.
+    const isEnded = response.status === 401 || response.type === 'opaqueredirect';
+    if (isEnded && !options.signingIn) {
       sessionEnded();
       throw new Problem({ status: 401, code: 'session_ended' });
     }
@@ -91,7 +93,7 @@ export const api = async (method, path, options = {}) => {
     // The connection can end within the body.
     const body = await response.json().catch(() => undefined);
     if (body !== undefined) return body;
-    if (method !== 'GET') throw new Problem({});
+    if (method !== 'GET' || tries === 2) throw new Problem({});
     await pause(1000);
   }
 };
@@ -124,7 +126,8 @@ export const takeDraft = () => {
 const leave = (target) => {
   const kept = draft();
   if (kept) carry(`draft.${here()}`, JSON.stringify(kept));
-  location.assign(target);
+  if (target) location.assign(target);
+  else location.reload();
 };
 
 let ended = false;
@@ -153,9 +156,11 @@ export const say = (text, kind = 'good') => {
 };
 /** Tells a problem, unless a dialog tells it already. */
 export const complain = (problem) => {
-  if (!(problem instanceof Problem)) throw problem;
-  if (problem.code !== 'session_ended') say(problem.text, 'bad');
+  if (!(problem instanceof Problem)) reportError(problem);
+  if (problem.code !== 'session_ended') say(problem.text ?? t('problem.load'), 'bad');
 };
+/** Loads a module when it is needed first. */
+export const later = (name, run) => import(`./${name}.js`).then(run).catch(complain);
 
 // Whoever signed in.
 const includes = (scopes, scope) => {
@@ -184,7 +189,7 @@ const select = (name, label, options, current, change) =>
 export const choices = () => [
   select('language', t('menu.language'), [['en', 'English'], ['zh', '简体中文']], language, (value) => {
     remember('language', value);
-    leave(location.href);
+    leave();
   }),
   select('theme', t('menu.theme'), ['system', 'light', 'dark'].map((value) => [value, t(`theme.${value}`)]), theme(), setTheme),
 ];
@@ -251,6 +256,8 @@ export const start = async (name) => {
     menu.querySelector('p').replaceChildren(...rich('menu.as', { role: own(me.role), how }));
     return me;
   });
+  nav.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  ready.catch(() => {});
   if (noted) {
     carry('say', null);
     say(noted);

@@ -41,7 +41,7 @@ const build = ({ me, catalog, policy, source }) => {
   const note = h('input', { value: first.note });
   const begin = h('input', { type: 'datetime-local', value: first.start });
   const sentence = h('p.sum@sum', { 'aria-live': 'polite' });
-  const button = h('button.primary@create', { type: 'submit' }, t('create.button'));
+  const button = h('button.primary@create', { type: 'submit', disabled: !me.can('tokens:write') }, t('create.button'));
   const refresh = () => {
     const text = sum({ scopes: access.value(), end: expiry.end(), ips: entries(ips.value) });
     if (sentence.textContent !== text) sentence.textContent = text;
@@ -50,6 +50,7 @@ const build = ({ me, catalog, policy, source }) => {
 
   const form = h('form.form@create-form', { novalidate: true },
     summary(),
+    !me.can('tokens:write') && h('p.note.warn@read-only', icon('warn'), h('span', t('create.read_only'))),
     access.refused.length > 0 && h('p.note.warn@refused', icon('warn'), h('span', t('create.refused', { scopes: access.refused.join(', ') }))),
     field('/name', t('form.name'), name, t('form.name_hint')),
     group('/expires_at', t('form.expiry'), expiry.element),

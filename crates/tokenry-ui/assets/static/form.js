@@ -226,7 +226,7 @@ export const expiryPicker = ({ policy, me, current, chosen, changed }) => {
 
   const date = h('input', {
     type: 'date', min: dateValue(Date.now()), max: Number.isFinite(latest()) ? dateValue(latest()) : undefined, value: dateValue(Math.min(Date.now() + 30 * DAY, latest())),
-    'aria-label': t('expiry.date_label'), 'data-test': 'expiry-date', onchange: () => changed(),
+    'aria-label': t('expiry.date_label'), 'data-test': 'expiry-day', onchange: () => { show(); changed(); },
   });
   const line = h('div.line', { hidden: choice !== 'date' }, date);
   const until = h('p.hint@expiry-until');

@@ -1,7 +1,7 @@
 // Lists: what a token is in a row, tables that become cards, filters, "load more".
 
-import { api, complain, get, page, say } from './app.js';
-import { DAY, endOfDay, distance, exact, h, icon, own, rich, t, when } from './ui.js';
+import { api, complain, get, later, page, say } from './app.js';
+import { DAY, day, distance, endOfDay, exact, h, icon, own, rich, t, when } from './ui.js';
 
 export const skeleton = () => h('div.skeleton', { 'aria-hidden': 'true' }, Array.from({ length: 6 }, () => h('div')));
 
@@ -19,7 +19,7 @@ export const table = (caption, columns, drawn) =>
 /** A list of `path`: `query()` gives the conditions, `row` draws one, `wrap` what is around the first page. */
 export const lister = ({ path, query, row, wrap, none, total = 'list.total' }) => {
   const count = h('p.muted.total@total', { role: 'status' }, '\u00a0');
-  const place = h('div.list@list', skeleton());
+  const place = h('div.list@list', { tabindex: '-1' }, skeleton());
   const more = h('button.more@more', { hidden: true, onclick: () => load(true) }, t('list.more'));
   let cursor;
   let asks = 0;
@@ -36,7 +36,11 @@ export const lister = ({ path, query, row, wrap, none, total = 'list.total' }) =
       if (further) {
         place.querySelector('tbody, .events').append(...drawn);
         drawn[0]?.querySelector('a, button')?.focus();
-      } else place.replaceChildren(drawn.length ? wrap(drawn) : none());
+      } else {
+        const hadFocus = place.contains(document.activeElement);
+        place.replaceChildren(drawn.length ? wrap(drawn) : none());
+        if (hadFocus) place.focus({ preventScroll: true });
+      }
       more.hidden = !cursor;
     } catch (problem) {
       complain(problem);
@@ -122,6 +126,7 @@ export const status = (name) => h('span', { class: `status ${name}`, 'data-test'
 
 /** When it ends: amber within a week. */
 export const expiry = (token) => {
+  if (token.status === 'revoked') return h('span.muted', token.expires_at ? day(token.expires_at) : '–');
   if (!token.expires_at) return h('span.amber', t('expiry.never'));
   const left = new Date(token.expires_at) - Date.now();
   const text = left > 0 ? distance(token.expires_at) : t('expiry.ended', { when: distance(token.expires_at) });
@@ -153,7 +158,8 @@ export const epitaph = (token, me) => {
 };
 
 /** Active or not: shown at once, taken back with the server's words when it refuses. */
-export const toggle = (token, { changed, me } = {}) => {
+export const toggle = (token, { changed, me }) => {
+  if (!['active', 'inactive'].includes(token.status) || !canWrite(me)) return status(token.status);
   const text = status(token.status);
   const show = (name) => text.replaceWith(Object.assign(text, { className: `status ${name}`, textContent: t(`status.${name}`) }));
   const input = h('input', {
@@ -188,16 +194,21 @@ const endsSession = async (what) => {
   })) === 'go';
 };
 
+/** Whether tokens can be changed in this session; one opened with a lesser token only reads. */
+export const canWrite = (me) => me?.can('tokens:write') ?? true;
+
 /** What can be done with it. */
-export const actions = (token, { me, reload }) =>
-  isDead(token)
-    ? [h('a.button.small.ghost', { href: page('create', { from: token.id }), 'data-test': 'duplicate', 'aria-label': t('token.duplicate_named', { name: token.name }) }, t('token.duplicate'))]
+export const actions = (token, { me, reload }) => {
+  if (!canWrite(me)) return [];
+  return isDead(token)
+    ? [h('a.button.small@duplicate', { href: page('create', { from: token.id }), 'aria-label': t('token.duplicate_named', { name: token.name }) }, t('token.duplicate'))]
     : [
         h('button.small@rotate', { 'aria-label': t('rotate.named', { name: token.name }),
-          onclick: async () => (await import('./rotate.js')).rotate(token, { me, done: reload }) }, icon('rotate'), t('rotate')),
+          onclick: () => later('rotate', ({ rotate }) => rotate(token, { me, done: reload })) }, icon('rotate'), t('rotate')),
         h('button.small.danger-text@revoke', { 'aria-label': t('revoke.named', { name: token.name }),
-          onclick: async () => (await import('./revoke.js')).revoke(token, { me, done: reload }) }, icon('revoke'), t('revoke')),
+          onclick: () => later('revoke', ({ revoke }) => revoke(token, { me, done: reload })) }, icon('revoke'), t('revoke')),
       ];
+};
 
 export const COLUMNS = ['name', 'access', 'expires', 'used', 'status', 'actions'];
 
@@ -211,5 +222,5 @@ export const row = (token, { me, reload, fresh }) =>
       h('a', { href: page('token', { id: token.id }), class: 'name', 'data-test': 'name' }, own(token.name)),
       shownAs(token), me?.token?.id === token.id && h('span.chip.quiet@own', t('own.chip')), epitaph(token, me)),
     cells(token),
-    cell('status', ['active', 'inactive'].includes(token.status) ? toggle(token, { me }) : status(token.status)),
+    cell('status', toggle(token, { me })),
     h('td.buttons', { role: 'cell' }, actions(token, { me, reload })));

@@ -1,7 +1,7 @@
 // One token: what it is, what it was used for, what happened to it.
 
-import { complain, get, page, start } from './app.js';
-import { actions, actor, chips, epitaph, expiry, isDead, lastUse, shownAs, skeleton, status, toggle } from './list.js';
+import { complain, get, later, page, start } from './app.js';
+import { actions, canWrite, chips, epitaph, expiry, isDead, lastUse, shownAs, skeleton, toggle } from './list.js';
 import { DAY, exact, formatted, h, icon, number, own, put, svg, t, when } from './ui.js';
 
 const { main, me: identity } = await start('token');
@@ -14,7 +14,7 @@ main.append(h('a.back', { href: page('tokens') }, icon('back'), t('title.tokens'
 const fact = (label, ...value) => [h('dt', t(label)), h('dd', ...value)];
 const facts = (token, me) =>
   h('dl.facts@facts',
-    fact('column.status', ['active', 'inactive'].includes(token.status) ? toggle(token, { me, changed: load }) : [status(token.status), epitaph(token, me)]),
+    fact('column.status', toggle(token, { me, changed: load }), epitaph(token, me)),
     fact('form.access', chips(token.scopes), token.effective_scopes.join() !== token.scopes.join() && h('p.hint', t('token.effective', { scopes: token.effective_scopes.join(', ') || t('level.none') }))),
     fact('column.expires', expiry(token), token.expires_at && h('span.muted', ` · ${exact(token.expires_at)}`)),
     token.not_before && fact('form.start', when(token.not_before)),
@@ -129,11 +129,6 @@ const rotated = (text = '') => {
   load();
 };
 
-const edit = async (token, me) => {
-  const { edit: open } = await import('./edit.js');
-  open(token, { me, done: load });
-};
-
 async function load() {
   try {
     const [token, me] = await Promise.all([get(path), identity]);
@@ -141,8 +136,8 @@ async function load() {
     const head = h('div.head',
       h('div', h('h1@token-name', own(token.name)), h('p', shownAs(token), me.token?.id === token.id && h('span.chip.quiet', t('own.chip')))),
       h('div.actions',
-        !isDead(token) && [h('a.button', { href: page('create', { from: id }), 'data-test': 'duplicate' }, t('token.duplicate')),
-          h('button@edit', { onclick: () => edit(token, me) }, t('edit'))],
+        !isDead(token) && canWrite(me) && [h('a.button', { href: page('create', { from: id }), 'data-test': 'duplicate' }, t('token.duplicate')),
+          h('button@edit', { onclick: () => later('edit', ({ edit }) => edit(token, { me, done: load })) }, t('edit'))],
         actions(token, { me, reload: rotated })));
     const isFirst = !usage.isConnected;
     place.replaceChildren(head, notice, h('section.card', facts(token, me)), usage, ...(isFirst ? [] : [history]));

@@ -98,8 +98,9 @@ const list = lister({
   none: () => empty(t('list.none')),
 });
 const search = searchField(t('users.search'), list.load);
-const create = h('button.primary@new-user', { hidden: true, onclick: () => form() }, icon('plus'), t('users.new'));
+const create = h('button.primary@new-user', { disabled: true, onclick: () => form() }, icon('plus'), t('users.new'));
 main.append(h('div.head', h('div', h('h1', t('title.users')), h('p.muted', t('users.lead'))), create), h('div.find', search), ...list.nodes);
 me = await identity.catch(() => null);
+create.disabled = false;
 create.hidden = !me?.can('admin:write');
 list.load();
