@@ -16,8 +16,9 @@ export class Problem extends Error {
       return t('problem.rate_limited', { when: distance(at), clock: clock(at) });
     }
     const key = `problem.${this.code}`;
-    if (!this.detail) return t(has(key) ? key : 'problem.other', { status: String(this.status) });
-    return language === 'en' || !has(key) ? sentence(this.detail) : t('problem.with', { text: t(key), words: this.detail });
+    const details = this.errors.map(({ detail }) => sentence(detail)).join(' ') || this.detail;
+    if (!details) return t(has(key) ? key : 'problem.other', { status: String(this.status) });
+    return language === 'en' || !has(key) ? sentence(details) : t('problem.with', { text: t(key), words: details });
   }
 }
 

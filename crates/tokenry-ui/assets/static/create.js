@@ -37,7 +37,7 @@ const build = ({ me, catalog, policy, source }) => {
   const expiry = expiryPicker({ policy, me, chosen: /^\d{4}-/.test(first.expiry ?? '') ? 'date' : first.expiry, changed });
   if (/^\d{4}-/.test(first.expiry ?? '')) expiry.setDate(first.expiry);
   const description = h('textarea', { value: first.description, rows: '2' });
-  const ips = h('textarea.mono', { value: first.ips || (me.token?.allowed_ips ?? []).join('\n'), rows: '2', spellcheck: 'false', placeholder: '10.0.0.0/8', oninput: changed });
+  const ips = h('textarea.mono', { value: first.ips || (me.token?.allowed_ips ?? []).join('\n'), rows: '2', placeholder: '10.0.0.0/8', oninput: changed });
   const note = h('input', { value: first.note });
   const begin = h('input', { type: 'datetime-local', value: first.start });
   const sentence = h('p.sum@sum', { 'aria-live': 'polite' });

@@ -17,7 +17,7 @@ export const edit = async (token, { me, done }) => {
   const none = () => {};
   const name = h('input', { value: token.name });
   const description = h('textarea', { value: token.description ?? '', rows: '2' });
-  const ips = h('textarea.mono', { value: token.allowed_ips.join('\n'), rows: '2', spellcheck: 'false' });
+  const ips = h('textarea.mono', { value: token.allowed_ips.join('\n'), rows: '2' });
   const access = accessPicker({ catalog, me, chosen: token.scopes, held: token.scopes, changed: none });
   const expiry = expiryPicker({ policy, me, current: token.expires_at, changed: none });
   const form = h('div.form', summary(),

@@ -65,7 +65,7 @@ export const showProblem = (form, problem, entries = {}) => {
   const isWhole = !(problem.errors ?? []).length;
   if (isWhole || rest.length) {
     const place = form.querySelector('.summary');
-    place.replaceChildren(icon('warn'), h('div', h('p', problem.text), rest.length > 0 && h('ul', rest.map((text) => h('li', text)))));
+    place.replaceChildren(icon('warn'), h('div', isWhole ? problem.text : rest.map((text) => h('p', text))));
     place.hidden = false;
     place.focus();
     return;
@@ -128,7 +128,7 @@ export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) =
     return row;
   };
   const input = h('input', {
-    placeholder: 'projects', autocapitalize: 'off', spellcheck: 'false', 'aria-label': t('access.resource'), 'data-test': 'add-resource',
+    placeholder: 'projects', 'aria-label': t('access.resource'), 'data-test': 'add-resource',
     onkeydown: (event) => {
       if (event.key !== 'Enter') return;
       event.preventDefault();

@@ -64,7 +64,7 @@ const searchable = (text) => {
 export const searchField = (label, changed) => {
   let timer;
   const field = h('input', {
-    type: 'search', spellcheck: 'false', placeholder: label, 'aria-label': label, 'data-test': 'search',
+    type: 'search', placeholder: label, 'aria-label': label, 'data-test': 'search',
     oninput: () => {
       clearTimeout(timer);
       timer = setTimeout(() => {
@@ -85,7 +85,7 @@ export const filters = (fields, changed) => {
     const shared = { 'data-test': `filter-${name}`, onchange: () => { remember(); changed(); } };
     return [name, kind, Array.isArray(kind)
       ? h('select', shared, kind.map(([value, text]) => h('option', { value, selected: value === first }, text)))
-      : h('input', { type: kind ?? 'text', spellcheck: 'false', value: first, ...shared })];
+      : h('input', { type: kind ?? 'text', value: first, ...shared })];
   });
   const value = ([name, kind, control]) => {
     const text = control.value.trim();

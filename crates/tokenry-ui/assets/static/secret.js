@@ -37,7 +37,7 @@ export const showSecret = ({ box, title, note }) =>
     let kind = 'curl';
     let typed = '';
 
-    const value = h('input@secret', { type: 'password', value: secret, readonly: true, spellcheck: 'false', 'aria-label': t('secret.label'), oncopy: () => saved() });
+    const value = h('input@secret', { type: 'password', value: secret, readonly: true, 'aria-label': t('secret.label'), oncopy: () => saved() });
     const show = h('button', {
       type: 'button', 'aria-pressed': 'false', 'data-test': 'secret-show',
       onclick: () => {
@@ -56,7 +56,7 @@ export const showSecret = ({ box, title, note }) =>
     };
     const copy = copyButton({ give: () => secret, field: () => value, test: 'secret-copy', kind: 'primary', copied: saved });
 
-    const url = h('input@snippet-url', { type: 'url', spellcheck: 'false', id: 'snippet-url', oninput: () => { typed = url.value; draw(); } });
+    const url = h('input@snippet-url', { type: 'url', id: 'snippet-url', oninput: () => { typed = url.value; draw(); } });
     const pre = h('pre@snippet', { tabindex: '0', 'aria-label': t('secret.snippet') });
     const text = (shown) => SNIPPETS[kind]({ name, url: url.value, secret: shown });
     const draw = () => {

@@ -9,7 +9,7 @@ const isPlain = location.protocol !== 'https:' && !isLocal;
 
 const error = h('p.error@token-error', { id: 'token-error', role: 'alert' });
 const field = h('input', {
-  id: 'token', name: 'token', type: 'password', autocapitalize: 'off', spellcheck: 'false', required: true,
+  id: 'token', name: 'token', type: 'password', required: true,
   'aria-describedby': 'token-hint token-error', 'data-test': 'token', autofocus: true,
   oninput: () => fail(''),
 });

@@ -29,7 +29,7 @@ export const h = (selector, ...rest) => {
   if (names.length) element.className = names.join(' ');
   if (test) element.dataset.test = test;
   if (tag === 'button') element.type = 'button';
-  if (tag === 'input') element.autocomplete = 'off';
+  if (tag === 'input') Object.assign(element, { autocomplete: 'off', spellcheck: false });
   return fill(element, properties, rest);
 };
 
@@ -87,7 +87,16 @@ const asked = () => remember('language') ?? navigator.language;
 export const language = /^zh/i.test(asked()) ? 'zh' : 'en';
 const locale = { en: /^en/i.test(navigator.language) ? navigator.language : 'en', zh: 'zh-CN' }[language];
 document.documentElement.lang = language === 'zh' ? 'zh-Hans' : 'en';
-const messages = await (await fetch(new URL(`./i18n/${language}.json`, import.meta.url))).json();
+/** Nested names with dots between; the empty name is the text of the group itself. */
+const flatten = (texts, before, into) => {
+  for (const [name, text] of Object.entries(texts)) {
+    const key = [before, name].filter(Boolean).join('.');
+    if (typeof text === 'string') into[key] = text;
+    else flatten(text, key, into);
+  }
+  return into;
+};
+const messages = flatten(await (await fetch(new URL(`./i18n/${language}.json`, import.meta.url))).json(), '', {});
 const plural = new Intl.PluralRules(locale);
 
 /** Whether there is a text of this name. */

@@ -13,7 +13,7 @@ const line = (label, control, hint) => h('label.field', h('span', label), contro
 const question = async ({ test, title, body, button, kind = 'danger', word, work }) => {
   const { ask, cancel } = await import('./dialog.js');
   const error = h('p.error@dialog-error', { role: 'alert' });
-  const typed = h('input@typed', { spellcheck: 'false' });
+  const typed = h('input@typed', {  });
   const checked = async () => {
     error.textContent = '';
     if (word !== undefined && typed.value.trim() !== word) throw new Problem({ code: 'typed' });
