@@ -24,7 +24,7 @@ pub use self::{
         LifetimeRules, Policy, PolicyLimits, Retention, RoleInfo, RotationRules, TokenForm, UsageRules,
     },
     token_events::{TokenEvent, TokenEventPage},
-    usage::{Usage, UsageAddress, UsageHour, UsageRoute, UsageRow, UsageSummary},
+    usage::{ScopeUse, Usage, UsageAddress, UsageHour, UsageRoute, UsageRow, UsageSummary},
     verify::{Introspection, IntrospectionClaims, Verdict, VerdictUser, VerifyToken},
 };
 use crate::{body::double_option, error::ApiError};
