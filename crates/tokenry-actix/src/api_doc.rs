@@ -56,7 +56,7 @@ use crate::{problem, routes, wire};
     ),
     components(schemas(
         wire::Token, wire::CreatedToken, wire::CreateToken, wire::UpdateToken, wire::RotateToken, wire::TokenPage,
-        wire::Usage, wire::UsageRow, wire::UsageSummary, wire::UsageHour, wire::UsageRoute, wire::UsageAddress,
+        wire::Usage, wire::UsageRow, wire::UsageSummary, wire::UsageHour, wire::UsageRoute, wire::UsageAddress, wire::ScopeUse,
         wire::TokenEvent, wire::TokenEventPage,
         wire::SessionState, wire::Session, wire::SessionUser, wire::Me, wire::Limits, wire::Policy, wire::TokenForm, wire::LifetimeRules, wire::RotationRules, wire::Retention, wire::UsageRules,
         wire::PolicyLimits, wire::RoleInfo, wire::Scopes, wire::ScopeGroup, wire::ScopeResource, wire::ScopeInfo, wire::User, wire::UserPage, wire::CreateUser,

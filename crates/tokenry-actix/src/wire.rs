@@ -26,7 +26,7 @@ pub use self::{
     },
     session::{Session, SessionState, SessionUser},
     token_events::{TokenEvent, TokenEventPage},
-    usage::{Usage, UsageAddress, UsageHour, UsageRoute, UsageRow, UsageSummary},
+    usage::{ScopeUse, Usage, UsageAddress, UsageHour, UsageRoute, UsageRow, UsageSummary},
     verify::{Introspection, IntrospectionClaims, Verdict, VerdictUser, VerifyToken},
 };
 use crate::{body::double_option, error::ApiError};

@@ -88,7 +88,8 @@ each_backend!(uses_are_added_up_by_hour_and_status_route_and_address, |db| {
         address("2001:db8::1", "", 1, 5 * HOUR),
     ];
     let (from, to, total_count) = (at(0), at(10 * HOUR), 6);
-    assert_eq!(all, UsageSummary { from, to, total_count, hours, routes, addresses });
+    let scopes = vec![("a:read".parse().unwrap(), None)];
+    assert_eq!(all, UsageSummary { from, to, total_count, hours, routes, addresses, scopes });
     let part = summary(&tokenry, token.id, span(HOUR, 5 * HOUR));
     assert_eq!((part.total_count, part.hours), (3, vec![hour(1, 200, 2), hour(1, 404, 1)]));
     let none = summary(&tokenry, token.id, span(5 * HOUR, HOUR));

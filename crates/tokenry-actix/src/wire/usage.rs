@@ -1,7 +1,9 @@
 //! The usage log as JSON.
 
 use serde::Serialize;
-use tokenry_service::{AddressCount, Combination, HourCount, RouteCount, Tally, UsagePage};
+use tokenry_service::{
+    AddressCount, Combination, HourCount, RouteCount, Scope, Tally, UnixMillis, UsagePage,
+};
 use utoipa::ToSchema;
 
 /// What a token was used for.
@@ -67,6 +69,17 @@ pub struct UsageSummary {
     routes: Vec<UsageRoute>,
     /// The 50 most used addresses and programs, the most used first.
     addresses: Vec<UsageAddress>,
+    /// The scopes that the token holds.
+    scopes: Vec<ScopeUse>,
+}
+
+/// A scope that a token holds, and when it was last the least that was enough for something.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ScopeUse {
+    scope: String,
+    /// `null` is never: granted but unused. Up to two minutes late.
+    #[schema(format = DateTime)]
+    last_used_at: Option<String>,
 }
 
 /// How many uses began in one hour and were answered alike.
@@ -114,6 +127,10 @@ impl From<&tokenry_service::UsageSummary> for UsageSummary {
             count: it.count,
             last_at: it.last_at.to_string(),
         };
+        let scope = |(scope, at): &(Scope, Option<UnixMillis>)| ScopeUse {
+            scope: scope.to_string(),
+            last_used_at: at.map(|at| at.to_string()),
+        };
         let address = |it: &AddressCount| UsageAddress {
             ip: it.ip.map(|ip| ip.to_string()),
             user_agent: Some(&it.user_agent).filter(|agent| !agent.is_empty()).cloned(),
@@ -127,6 +144,7 @@ impl From<&tokenry_service::UsageSummary> for UsageSummary {
             hours: summary.hours.iter().map(hour).collect(),
             routes: summary.routes.iter().map(route).collect(),
             addresses: summary.addresses.iter().map(address).collect(),
+            scopes: summary.scopes.iter().map(scope).collect(),
         }
     }
 }

@@ -297,6 +297,7 @@ each_backend!(uses_are_added_up_over_http_as_the_contract_says, |db| {
         told[list][index]["last_at"] = Value::Null;
     }
     (told["from"], told["to"]) = (Value::Null, Value::Null);
+    assert!(told["scopes"][0]["last_used_at"].take().as_str().unwrap().ends_with('Z'), "{told}");
     insta::assert_json_snapshot!(told, @r#"
     {
       "addresses": [
@@ -323,6 +324,16 @@ each_backend!(uses_are_added_up_over_http_as_the_contract_says, |db| {
           "route": "b"
         }
       ],
+      "scopes": [
+        {
+          "last_used_at": null,
+          "scope": "a:read"
+        },
+        {
+          "last_used_at": null,
+          "scope": "tokens:read"
+        }
+      ],
       "to": null,
       "total_count": 3
     }
@@ -339,4 +350,48 @@ each_backend!(uses_are_added_up_over_http_as_the_contract_says, |db| {
             api.call("GET", &format!("{path}?{query}"), &token).is_problem(422, "validation_failed");
         assert_eq!(problem["errors"][0]["pointer"], pointer);
     }
+});
+
+each_backend!(each_way_in_tells_which_scope_was_enough, |db| {
+    let http = forward::trusting("192.0.2.1");
+    let api = Api::with(db, |settings| settings.catalog = forward::routes("demo"), http);
+    let used = |id: &str| -> Vec<String> {
+        api.tokenry.flush().unwrap();
+        let summary =
+            api.tokenry.usage_summary(&api.operator(), id.parse().unwrap(), Default::default()).unwrap();
+        let used = summary.scopes.into_iter().filter(|(_, at)| at.is_some());
+        used.map(|(scope, _)| scope.to_string()).collect()
+    };
+    let new = || api.token_of(&api.user("alice"), &["*", "demo:write", "other:read", "tokens:write"]);
+    for dialect in forward::DIALECTS {
+        let (id, text) = new();
+        api.send(forward::about(dialect, "GET", "/hooks/c", &text));
+        assert!(used(&id).is_empty(), "refused");
+        api.send(forward::about(dialect, "GET", "/demo/a", &text));
+        assert_eq!(used(&id), ["demo:write"], "{dialect}");
+    }
+    let (id, text) = new();
+    api.send(request("GET", "/auth/nginx?scope=other:read,third:read", &text));
+    assert_eq!(used(&id), ["*", "other:read"]);
+    let (id, text) = new();
+    for body in [
+        json!({"token": text, "scopes": ["other:read", "admin:read"]}),
+        json!({"token": text, "scopes": ["other:read"]}),
+    ] {
+        api.json("POST", "/api/v1/verify", &api.root, &body);
+    }
+    assert_eq!(used(&id), ["other:read"], "what is not valid is no use of what is");
+    let (id, text) = new();
+    assert_eq!(api.call("GET", "/api/v1/me", &text).status, 200);
+    assert!(used(&id).is_empty(), "no scope is needed");
+    assert_eq!(api.call("GET", "/api/v1/tokens", &text).status, 200);
+    assert_eq!(used(&id), ["tokens:write"], "management needs it, though it is no use of the token");
+    assert_eq!(api.tokenry.find(&api.operator(), id.parse().unwrap()).unwrap().0.last_used_at, None);
+    let (id, text) = new();
+    let tokenry = web::Data::new(api.tokenry.clone());
+    let app = || App::new().app_data(tokenry.clone()).configure(routes);
+    send(app().wrap(from_fn(authenticate)), &text, &[("GET", "/anyone")]);
+    assert!(used(&id).is_empty());
+    send(app().wrap(from_fn(authenticate)), &text, &[("GET", "/scoped/1")]);
+    assert_eq!(used(&id), ["demo:write"]);
 });

@@ -1,10 +1,15 @@
 //! What a token was used for, added up.
 
+use std::collections::HashMap;
+
 use thiserror::Error;
-use tokenry_domain::{Lifetime, TokenId, UnixMillis};
+use tokenry_domain::{Lifetime, Scope, TokenId, UnixMillis};
 use tokenry_store::{
     StoreError, Tx, token,
-    usage::summary::{self, AddressCount, Answers, HourCount, RouteCount, UsageSpan},
+    usage::{
+        scopes,
+        summary::{self, AddressCount, Answers, HourCount, RouteCount, UsageSpan},
+    },
 };
 
 use super::log::MONTH;
@@ -40,6 +45,8 @@ pub struct UsageSummary {
     pub routes: Vec<RouteCount>,
     /// The 50 most used addresses and programs.
     pub addresses: Vec<AddressCount>,
+    /// The scopes that the token holds, each with when it was last asked for; `None` is never.
+    pub scopes: Vec<(Scope, Option<UnixMillis>)>,
 }
 
 /// Why uses are not added up.
@@ -94,6 +101,8 @@ impl Tokenry {
             let token = token::find(tx, id)?.ok_or(SummaryError::NotFound)?;
             owner(tx, &call.caller, &token)?.ok_or(SummaryError::NotFound)?;
             let hours = hours(tx, span)?;
+            let used: HashMap<Scope, UnixMillis> = scopes::list(tx, id)?.into_iter().collect();
+            let scope = |scope: &Scope| (scope.clone(), used.get(scope).copied());
             Ok(UsageSummary {
                 from,
                 to,
@@ -101,6 +110,7 @@ impl Tokenry {
                 hours,
                 routes: summary::routes(tx, span, NAMED)?,
                 addresses: summary::addresses(tx, span, NAMED)?,
+                scopes: token.scopes.iter().map(scope).collect(),
             })
         })
     }
