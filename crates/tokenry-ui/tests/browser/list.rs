@@ -19,7 +19,7 @@ fn somebody_without_tokens_is_told_what_one_is_for() {
     visit.read("@empty", "Nothing found");
     visit.fill("@search", " ");
     visit.click("@tab-expired");
-    visit.read("@empty", "No token has run out of time");
+    visit.read("@empty", "Nothing");
 }
 
 #[test]

@@ -13,7 +13,6 @@ use actix_web::{
     dev::{ServerHandle, ServiceRequest},
     middleware::{Next, from_fn},
     rt::{System, time::sleep},
-    web,
 };
 use serde_json::Value;
 use tokenry_actix::{
@@ -25,6 +24,8 @@ use tokenry_actix::{
     },
 };
 use tokenry_testkit::TestDatabase;
+
+use crate::embed;
 
 /// The server and what a test needs beside it.
 pub(crate) struct Site {
@@ -54,6 +55,11 @@ struct Running {
 }
 
 impl Site {
+    /// Where the example `embed` puts it.
+    pub(crate) fn embedded() -> Self {
+        Self::with(embed::MOUNT, |_| {})
+    }
+
     /// At the root, with no limit on tokens.
     pub(crate) fn start() -> Self {
         Self::with("", |_| {})
@@ -204,12 +210,11 @@ fn run(
     let thread = thread::spawn(move || {
         let api = HttpSettings::default();
         let server = HttpServer::new(move || {
-            let parts = |app: &mut web::ServiceConfig| {
-                app.configure(configure(tokenry.clone(), api.clone())).configure(tokenry_ui::configure);
-            };
             let app = match mount {
-                "" => App::new().configure(parts),
-                _ => App::new().service(web::scope(mount).configure(parts)),
+                "" => App::new()
+                    .configure(configure(tokenry.clone(), api.clone()))
+                    .configure(tokenry_ui::configure),
+                _ => App::new().configure(|app| embed::app(app, tokenry.clone(), api.clone())),
             };
             let watch = watch.clone();
             let note = move |req: ServiceRequest, next: Next<_>| {
