@@ -25,6 +25,7 @@ mod appearance;
 mod barriers;
 mod connection;
 mod create;
+mod guide;
 mod keyboard;
 mod language;
 mod list;
