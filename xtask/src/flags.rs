@@ -52,6 +52,9 @@ pub(crate) enum Command {
         check: bool,
     },
 
+    /// Make the pictures of docs/GUIDE.md anew, of the page as it is
+    Guide,
+
     /// Start the private PostgreSQL of `test` and keep it until Ctrl-C or the end of a command
     ///
     /// Prints TOKENRY_TEST_POSTGRES_URL=... on stdout. Given a command after `--`, sets this variable, runs the

@@ -20,7 +20,7 @@ use crate::{
     session::{
         cookie::{self, Cookie},
         origin::Site,
-        proxy::ProxySignIn,
+        proxy::{self, ProxySignIn},
     },
     source,
     usage::{self, OpenUse},
@@ -145,6 +145,7 @@ pub(crate) async fn authentication(
         Ok(caller) => caller,
         Err(error) => return Err(refusal(req, tokenry, error).await),
     };
+    proxy::names_the_same(req, &caller)?;
     if let Some(user) = caller.user() {
         LogFields::set(req, user.id, caller.token().map(|token| token.id));
     }

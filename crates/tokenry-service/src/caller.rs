@@ -196,8 +196,8 @@ impl Caller {
 
     /// Looks again, inside the unit of work, whether a caller who was let in is still entitled: their account may
     /// have been disabled or given another role, their session ended, or their token ended, rotated or narrowed since. The
-    /// token's row is locked, so that none of it can happen to it before the unit ends; a session ends only under its
-    /// user's lock.
+    /// token's row is locked, so that none of it can happen to it before the unit ends. A sign-out locks
+    /// the user first, as the unit has done that asks here.
     pub(crate) fn still_entitled(&self, tx: &mut Tx<'_>, horizon: &Horizon) -> Result<bool, StoreError> {
         let Some(user) = self.user() else { return Ok(true) };
         let is_as_admitted = |now: User| !now.is_disabled() && now.role == user.role;

@@ -6,8 +6,9 @@ mod common;
 use common::{at, issue, new, operator, service, settings, user, verify, with_token};
 use tokenry_service::{
     Actor, Call, Caller, Catalog, Credential, Denial, EventKind, Expiry, IssueError, Lifetime, Limits,
-    NewToken, Origin, Policy, Rejection, Rotation, Scope, SessionError, SessionSettings, Settings, Started,
-    Switch, TokenChanges, TokenId, Tokenry, UpdateError, User, UserChanges, VerifyError,
+    NewToken, Origin, Policy, Rejection, Rotation, Scope, Session, SessionError, SessionProof,
+    SessionSettings, Settings, Started, Switch, TokenChanges, TokenId, Tokenry, UpdateError, User,
+    UserChanges, VerifyError,
 };
 use tokenry_store::audit;
 use tokenry_testkit::{TestDatabase, each_backend};
@@ -139,6 +140,46 @@ each_backend!(whatever_ends_a_token_ends_its_sessions_for_good, |db| {
         }
         assert_eq!(ends(db)[before], *reason, "{how}");
         assert!(use_at(&tokenry, &others, 4).is_ok(), "{how}");
+    }
+});
+
+each_backend!(a_session_is_decided_on_the_rows_of_now_whoever_changed_them, |db| {
+    use tokenry_domain::{Lookup, Revocation};
+    use tokenry_store::{session, token, user as users};
+    type Change = fn(&TestDatabase, User, TokenId);
+    let changes: [Change; 3] = [
+        |db, owner, _| {
+            let owner = User { disabled_at: Some(at(2)), ..owner };
+            assert!(db.store().write(move |tx| users::update(tx, &owner)).unwrap());
+        },
+        |db, _, id| {
+            let revocation = Revocation { at: at(2), by: Actor::System, reason: None };
+            assert!(db.store().write(move |tx| token::mark_revoked(tx, id, &revocation)).unwrap());
+        },
+        |_, _, _| {},
+    ];
+    let tokenry = service(db);
+    for (number, change) in changes.into_iter().enumerate() {
+        let owner = user(&tokenry, &format!("alice{number}"), "user");
+        let (token, text) = issue(&tokenry, &owner, &["tokens:read"]);
+        let (started, cookie) = start(&tokenry, &text, 1);
+        assert!(use_at(&tokenry, &cookie, 1).is_ok());
+        change(db, owner, token.id);
+        if number == 2 {
+            // The row of a token that was rotated since, however that was done.
+            let SessionProof::Token { id, .. } = started.session.proof else { panic!("not of a token") };
+            let lookup = Lookup::from_stored("test_pat_another0000".to_owned());
+            let proof = SessionProof::Token { id, lookup };
+            let stale = Session { proof, ..started.session.clone() };
+            let digest = tokenry_service::SessionSecret::parse(cookie.as_bytes()).unwrap().digest();
+            db.store()
+                .write(move |tx| {
+                    session::take(tx, &[stale.id])?;
+                    session::insert(tx, &stale, &digest)
+                })
+                .unwrap();
+        }
+        assert_over(&tokenry, &cookie, 3);
     }
 });
 

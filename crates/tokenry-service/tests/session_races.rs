@@ -58,32 +58,36 @@ each_backend!(what_a_session_does_is_done_before_its_sign_out_is_answered, |db| 
     }
 });
 
-type End = fn(&Tokenry, TokenId);
+type End = (EventKind, fn(&Tokenry, TokenId));
 
 const ENDS: &[End] = &[
-    |tokenry, id| assert!(tokenry.revoke(&operator(1), id, None).unwrap()),
-    |tokenry, id| drop(tokenry.rotate(&operator(1), id, Rotation::default()).unwrap()),
-    |tokenry, id| {
+    (EventKind::TokenRevoked, |tokenry, id| assert!(tokenry.revoke(&operator(1), id, None).unwrap())),
+    (EventKind::TokenRotated, |tokenry, id| {
+        drop(tokenry.rotate(&operator(1), id, Rotation::default()).unwrap());
+    }),
+    (EventKind::TokenUpdated, |tokenry, id| {
         let pause = TokenChanges { switch: Some(Switch::Inactive), ..TokenChanges::default() };
         drop(tokenry.update(&operator(1), id, pause).unwrap());
-    },
-    |tokenry, id| {
+    }),
+    (EventKind::UserDisabled, |tokenry, id| {
         let (_, owner) = tokenry.find(&operator(1), id).unwrap();
         drop(tokenry.update_user(&operator(1), owner.id, UserChanges::disabled(true)).unwrap());
-    },
+    }),
 ];
 
 each_backend!(no_session_that_begins_beside_the_end_of_its_token_lives, |db| {
     let tokenry = service(db);
     let other = service_on(db.second_store());
     for round in 0..ROUNDS {
-        let end = ENDS[usize::try_from(round).unwrap() % ENDS.len()];
+        let (kind, end) = ENDS[usize::try_from(round).unwrap() % ENDS.len()];
         let alice = user(&tokenry, &format!("alice{round}"), "user");
         let (token, text) = issue(&tokenry, &alice, &["*"]);
         let call = with_token(&other, &text, 1);
         let (begun, ()) = together(|| other.start_session(&call, None), || end(&tokenry, token.id));
         match begun {
             Ok(started) => {
+                let (begun, ended) = (place(db, EventKind::SessionStarted), place(db, kind));
+                assert!(begun < ended, "round {round}: it began with what was over");
                 let cookie = started.secret.reveal_once();
                 assert!(other.session(cookie.as_bytes(), at(1), &Origin::default()).is_err());
             }

@@ -18,10 +18,10 @@ use tokenry_actix::{
 };
 
 /// Where Tokenry is mounted: any path that begins with a slash and does not end with one.
-const MOUNT: &str = "/tokens-app";
+pub(crate) const MOUNT: &str = "/tokens-app";
 
 /// The whole app: Tokenry in a scope, and what was there before.
-fn app(app: &mut ServiceConfig, tokenry: Tokenry, settings: HttpSettings) {
+pub(crate) fn app(app: &mut ServiceConfig, tokenry: Tokenry, settings: HttpSettings) {
     let mounted = web::scope(MOUNT)
         .configure(tokenry_actix::configure(tokenry, settings))
         .configure(tokenry_ui::configure);

@@ -34,7 +34,8 @@ fn texts(language: &str) -> BTreeMap<String, String> {
         match value {
             Value::Object(members) => {
                 for (name, value) in members {
-                    let key = if before.is_empty() { name.clone() } else { format!("{before}.{name}") };
+                    let key = [before, name.as_str()].into_iter().filter(|part| !part.is_empty());
+                    let key = key.collect::<Vec<_>>().join(".");
                     flatten(&key, value, into);
                 }
             }

@@ -1,8 +1,8 @@
 //! A trusted proxy that has authenticated the user and names them in a header.
 
-use actix_web::{HttpRequest, http::header::HeaderName};
+use actix_web::{HttpRequest, http::header::HeaderName, web::Data};
 use thiserror::Error;
-use tokenry_service::Subject;
+use tokenry_service::{Caller, SessionProof, Subject};
 
 use crate::{error::ApiError, source};
 
@@ -102,6 +102,20 @@ impl ProxySignIn {
         let subject = Subject::parse(format!("{}{name}", self.subject_prefix));
         subject.map(|subject| Some(subject.to_string())).map_err(|_| invalid("The header names no user."))
     }
+}
+
+/// Refuses a session that a proxy's word began if the proxy now names somebody else: another person at the same browser. A
+/// proxy that names people only when they sign in says nothing here.
+pub(crate) fn names_the_same(req: &HttpRequest, caller: &Caller) -> Result<(), ApiError> {
+    let is_by_proxy = caller.session().is_some_and(|session| session.proof == SessionProof::Proxy);
+    let (Some(proxy), Some(user)) = (req.app_data::<Data<ProxySignIn>>(), caller.user()) else {
+        return Ok(());
+    };
+    if !is_by_proxy {
+        return Ok(());
+    }
+    let is_same = |subject: String| subject == user.subject.as_str();
+    if proxy.subject(req)?.is_none_or(is_same) { Ok(()) } else { Err(ApiError::InvalidToken) }
 }
 
 fn invalid(detail: &'static str) -> ApiError {

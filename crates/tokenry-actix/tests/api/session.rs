@@ -241,6 +241,19 @@ each_backend!(every_cookie_that_is_no_session_hears_the_same_bytes, |db| {
     }
 });
 
+each_backend!(where_tokens_alone_are_taken_a_cookie_is_nothing, |db| {
+    let api = Api::new(db);
+    let cookie = api.sign_in(&api.root);
+    for path in ["/api/v1/verify", "/oauth/introspect", "/auth/nginx?scope=tokens:read"] {
+        api.with_cookie("POST", path, &cookie).is_problem(401, "authentication_required");
+    }
+    let both = from_page(request("POST", "/auth/nginx?scope=tokens:read", &api.root));
+    assert_eq!(api.send(both.insert_header(("cookie", named(&cookie)))).status, 200);
+    let as_token = format!("Bearer {cookie}");
+    let asked = request("GET", "/api/v1/me", "").insert_header(("authorization", as_token));
+    api.send(asked).is_problem(401, "invalid_token");
+});
+
 each_backend!(what_may_not_look_at_tokens_and_what_was_rotated_begins_no_session, |db| {
     let api = Api::new(db);
     let (_, none) = api.token_of(&api.user("alice"), &["x:read"]);
@@ -285,6 +298,12 @@ each_backend!(a_trusted_proxy_names_the_user_and_nobody_else_does, |db| {
     let ways = api.send(request("GET", "/session", "")).json()["ways"].clone();
     assert_eq!(ways, json!(["pat", "jwt", "proxy"]));
 
+    // Another person at the same browser is not whom the session is of.
+    for (header, status) in [("alice", 200), ("bob", 401), ("", 200)] {
+        let asked = from_page(request("GET", "/api/v1/me", "")).insert_header(("cookie", named(&cookie)));
+        let answer = api.send_from(proxy, asked.insert_header(("x-forwarded-user", header)));
+        assert_eq!(answer.status, status, "{header}");
+    }
     ask("192.0.2.1:1", "", &[alice]).is_problem(401, "authentication_required");
     ask(proxy, "", &[]).is_problem(401, "authentication_required");
     ask(proxy, "", &[("x-forwarded-user", "")]).is_problem(401, "authentication_required");

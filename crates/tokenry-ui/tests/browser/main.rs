@@ -10,6 +10,10 @@
 )]
 #![allow(clippy::disallowed_methods, reason = "a test waits for a browser, with the clock of the machine")]
 
+#[path = "../../examples/embed.rs"]
+#[allow(dead_code, reason = "of the example only its app is tested here")]
+mod embed;
+
 mod browser;
 mod screens;
 mod secret;
@@ -21,6 +25,7 @@ mod appearance;
 mod barriers;
 mod connection;
 mod create;
+mod guide;
 mod keyboard;
 mod language;
 mod list;

@@ -12,8 +12,7 @@ use actix_web::{
     App, HttpServer,
     dev::{ServerHandle, ServiceRequest},
     middleware::{Next, from_fn},
-    rt::System,
-    web,
+    rt::{System, time::sleep},
 };
 use serde_json::Value;
 use tokenry_actix::{
@@ -26,14 +25,15 @@ use tokenry_actix::{
 };
 use tokenry_testkit::TestDatabase;
 
+use crate::embed;
+
 /// The server and what a test needs beside it.
 pub(crate) struct Site {
     running: Option<Running>,
     address: SocketAddr,
     /// Where the page is mounted; empty at the root.
     mount: &'static str,
-    /// Every request that came, as `method path`.
-    requests: Requests,
+    watch: Arc<Watch>,
     pub(crate) tokenry: Tokenry,
     /// The first token: all scopes, of the user `admin`.
     pub(crate) root: String,
@@ -41,7 +41,13 @@ pub(crate) struct Site {
     _database: TestDatabase,
 }
 
-type Requests = Arc<Mutex<Vec<String>>>;
+/// What a test knows of the requests, and does to them.
+#[derive(Default)]
+struct Watch {
+    /// Every request that came, as `method path`.
+    requests: Mutex<Vec<String>>,
+    delay: Mutex<Duration>,
+}
 
 struct Running {
     handle: ServerHandle,
@@ -49,6 +55,11 @@ struct Running {
 }
 
 impl Site {
+    /// Where the example `embed` puts it.
+    pub(crate) fn embedded() -> Self {
+        Self::with(embed::MOUNT, |_| {})
+    }
+
     /// At the root, with no limit on tokens.
     pub(crate) fn start() -> Self {
         Self::with("", |_| {})
@@ -66,9 +77,9 @@ impl Site {
         change(&mut settings);
         let tokenry = Tokenry::new(database.store().clone(), settings).unwrap();
         let root = tokenry.bootstrap(clock::now()).unwrap().unwrap().secret.reveal_once().to_string();
-        let requests = Requests::default();
-        let (running, address) = run(&tokenry, mount, (Ipv4Addr::LOCALHOST, 0).into(), &requests);
-        Self { running: Some(running), address, mount, requests, tokenry, root, _database: database }
+        let watch = Arc::new(Watch::default());
+        let (running, address) = run(&tokenry, mount, (Ipv4Addr::LOCALHOST, 0).into(), &watch);
+        Self { running: Some(running), address, mount, watch, tokenry, root, _database: database }
     }
 
     /// The address of a page, or of a route of the API.
@@ -87,12 +98,17 @@ impl Site {
     /// Starts it again where it was.
     pub(crate) fn start_again(&mut self) {
         assert!(self.running.is_none());
-        self.running = Some(run(&self.tokenry, self.mount, self.address, &self.requests).0);
+        self.running = Some(run(&self.tokenry, self.mount, self.address, &self.watch).0);
     }
 
     /// The requests that came since this was asked last.
     pub(crate) fn take_requests(&self) -> Vec<String> {
-        std::mem::take(&mut self.requests.lock().unwrap())
+        std::mem::take(&mut self.watch.requests.lock().unwrap())
+    }
+
+    /// From now on every request waits so long before it is answered.
+    pub(crate) fn delay(&self, span: Duration) {
+        *self.watch.delay.lock().unwrap() = span;
     }
 
     /// A call of the operator, who may everything.
@@ -133,6 +149,22 @@ impl Site {
         self.send(method, path, &headers, "")
     }
 
+    /// Uses a token from the address 192.0.2.7, as a service that asks about it tells.
+    pub(crate) fn use_once(&self, secret: &str) {
+        let (asking, _) = self.asking();
+        let question =
+            format!(r#"{{"token":"{secret}","method":"GET","resource":"projects","ip":"192.0.2.7"}}"#);
+        assert_eq!(self.api("POST", "api/v1/verify", &asking, &question).0, 200);
+        self.tokenry.flush().unwrap();
+    }
+
+    /// A token of another administrator that may ask about the tokens of all.
+    pub(crate) fn asking(&self) -> (String, String) {
+        let new = NewUser { role: Some(Role::admin()), ..NewUser::default() };
+        let owner = self.tokenry.find_or_create_user(&self.operator(), "gateway", Some(new)).unwrap();
+        self.token(&owner, "gateway", &["introspect"])
+    }
+
     fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, Value) {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -171,24 +203,27 @@ fn run(
     tokenry: &Tokenry,
     mount: &'static str,
     address: SocketAddr,
-    requests: &Requests,
+    watch: &Arc<Watch>,
 ) -> (Running, SocketAddr) {
     let (tell, told) = mpsc::channel();
-    let (tokenry, requests) = (tokenry.clone(), requests.clone());
+    let (tokenry, watch) = (tokenry.clone(), watch.clone());
     let thread = thread::spawn(move || {
         let api = HttpSettings::default();
         let server = HttpServer::new(move || {
-            let parts = |app: &mut web::ServiceConfig| {
-                app.configure(configure(tokenry.clone(), api.clone())).configure(tokenry_ui::configure);
-            };
             let app = match mount {
-                "" => App::new().configure(parts),
-                _ => App::new().service(web::scope(mount).configure(parts)),
+                "" => App::new()
+                    .configure(configure(tokenry.clone(), api.clone()))
+                    .configure(tokenry_ui::configure),
+                _ => App::new().configure(|app| embed::app(app, tokenry.clone(), api.clone())),
             };
-            let requests = requests.clone();
+            let watch = watch.clone();
             let note = move |req: ServiceRequest, next: Next<_>| {
-                requests.lock().unwrap().push(format!("{} {}", req.method(), req.path()));
-                next.call(req)
+                watch.requests.lock().unwrap().push(format!("{} {}", req.method(), req.path()));
+                let delay = *watch.delay.lock().unwrap();
+                async move {
+                    sleep(delay).await;
+                    next.call(req).await
+                }
             };
             app.default_service(fallback::not_found()).wrap(from_fn(note)).wrap(from_fn(shell))
         });

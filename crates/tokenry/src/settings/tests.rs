@@ -132,13 +132,17 @@ fn a_named_file_is_read_instead_of_the_usual_one() {
 fn the_environment_reaches_every_key() {
     for key in key::ALL {
         let value = match &key.preset {
+            key::Preset::Text("") if std::ptr::eq(*key, &key::PROXY_USER_HEADER) => {
+                "X-Forwarded-User".to_owned()
+            }
             key::Preset::Text("") => PEPPER.to_owned(),
             key::Preset::Text(text) => (*text).to_owned(),
             key::Preset::Integer(number, _) => number.to_string(),
             key::Preset::Switch(on) => on.to_string(),
             key::Preset::List => "[]".to_owned(),
         };
-        good("", &[(&key.variable(), &value)]);
+        // Without a proxy nobody may name users.
+        good("[server]\ntrusted_proxies = [\"10.0.0.1\"]", &[(&key.variable(), &value)]);
     }
     let settings = good(
         "[limits]\nmax_live_tokens = 7",

@@ -83,7 +83,10 @@ fn a_cleanup_tells_of_expired_tokens_and_removes_those_long_dead() {
             tokenry.issue(&call, owner.id, new).expect("a token");
         }
     }
-    assert_eq!(folder.json("cleanup"), json!({"expired": 2, "purged_tokens": 1, "purged_uses": 0}));
+    assert_eq!(
+        folder.json("cleanup"),
+        json!({"expired": 2, "ended_sessions": 0, "purged_tokens": 1, "purged_uses": 0})
+    );
     let names: Vec<_> = folder.json("token list --sort name")["data"]
         .as_array()
         .expect("a list")
@@ -92,7 +95,7 @@ fn a_cleanup_tells_of_expired_tokens_and_removes_those_long_dead() {
         .collect();
     assert_eq!(names, ["bob", "carol"]);
     assert_eq!(folder.output("audit list --kind auth.token.expired --output name").lines().count(), 2);
-    let again = "Expired        0\nPurged tokens  0\nPurged uses    0\n";
+    let again = "Expired         0\nEnded sessions  0\nPurged tokens   0\nPurged uses     0\n";
     assert_eq!(folder.output("cleanup"), again);
     assert_eq!(folder.output("cleanup --quiet"), "");
 }
