@@ -23,7 +23,8 @@ pub(crate) enum Command {
     ///
     /// If PostgreSQL is missing it is installed when that needs no question (root on Debian or Fedora); otherwise
     /// the command to install it is shown and the tests run on SQLite only. When CI is set, that is a failure. The
-    /// same goes for nginx and Caddy, with which the recipes for them are tested.
+    /// same goes for nginx and Caddy, with which the recipes for them are tested, for Chromium and ChromeDriver,
+    /// with which the page is, and for npm, which fetches axe-core once.
     Test(TestFlags),
 
     /// Run what must pass before a change is merged
@@ -50,6 +51,9 @@ pub(crate) enum Command {
         #[arg(long)]
         check: bool,
     },
+
+    /// Make the pictures of docs/GUIDE.md anew, of the page as it is
+    Guide,
 
     /// Start the private PostgreSQL of `test` and keep it until Ctrl-C or the end of a command
     ///
@@ -118,7 +122,7 @@ pub(crate) enum BenchBackend {
 
 #[derive(Debug, Args)]
 pub(crate) struct TestFlags {
-    /// Never install PostgreSQL, nginx or Caddy, only use what is there
+    /// Never install PostgreSQL, a proxy, a browser or npm, only use what is there
     #[arg(long)]
     pub(crate) no_install: bool,
 

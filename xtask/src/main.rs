@@ -1,4 +1,4 @@
-//! Tokenry's own tool: `cargo xtask test`, `ci`, `tidy`, `migrate`, `openapi`, `postgres`, `bench`.
+//! Tokenry's own tool: `cargo xtask test`, `ci`, `tidy`, `migrate`, `openapi`, `guide`, `postgres`, `bench`.
 //!
 //! Plain Rust and `cargo metadata`, no shell scripts: what works here works on every machine that has Rust.
 //! It depends on no crate of Tokenry, so it still runs while one of them does not compile.
@@ -10,12 +10,14 @@
 
 mod flags;
 
+mod axe;
 mod bench;
 mod ci;
+mod guide;
 mod migrate;
 mod openapi;
 mod postgres;
-mod proxies;
+mod programs;
 mod testing;
 mod tidy;
 
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::run(),
         Command::Tidy => tidy::run(),
         Command::Migrate { action } => migrate::run(&action),
+        Command::Guide => guide::run(),
         Command::Openapi { check } => openapi::run(check),
         Command::Postgres(flags) => postgres::run(&flags),
         Command::Bench(flags) => bench::run(&flags),

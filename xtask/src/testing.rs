@@ -5,9 +5,11 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
+use crate::axe::Axe;
 use crate::flags::TestFlags;
 use crate::postgres::{self, Postgres};
-use crate::{proxies, step, workspace};
+use crate::programs::{self, Missing};
+use crate::{step, workspace};
 
 pub(crate) fn run(flags: &TestFlags) -> Result<ExitCode> {
     let started = Instant::now();
@@ -20,11 +22,11 @@ pub(crate) fn run(flags: &TestFlags) -> Result<ExitCode> {
         eprintln!("!!! NO POSTGRESQL: THE TESTS RUN ON SQLITE ONLY: {why}");
     }
 
-    for missing in proxies::obtain(!flags.no_install)? {
+    for missing in missing(!flags.no_install)? {
         if workspace::is_ci() {
             bail!("no {}, and on a build server that is a failure: {}", missing.name, missing.why);
         }
-        eprintln!("!!! NO {}: ITS RECIPE IS NOT TESTED: {}", missing.name.to_uppercase(), missing.why);
+        eprintln!("!!! NO {}: {}: {}", missing.name.to_uppercase(), missing.loss, missing.why);
     }
 
     let mut results = vec![("tests", step::run(tests(flags).envs(postgres.env()))?)];
@@ -39,6 +41,14 @@ pub(crate) fn run(flags: &TestFlags) -> Result<ExitCode> {
     eprintln!("xtask test: {} on {databases} in {}", outcome(&results), step::seconds(started.elapsed()));
     let failed = results.iter().map(|(_, status)| *status).find(|status| !status.success());
     Ok(failed.map_or(ExitCode::SUCCESS, step::exit_code))
+}
+
+/// What tests need and is not there.
+fn missing(may_install: bool) -> Result<Vec<Missing>> {
+    let axe = Axe::locate()?;
+    let mut missing = programs::obtain(may_install, !axe.is_there())?;
+    missing.extend(axe.obtain()?);
+    Ok(missing)
 }
 
 /// The command that runs all tests but doctests.

@@ -6,8 +6,9 @@ use actix_web::{
     FromRequest, HttpRequest, ResponseError as _,
     dev::Payload,
     http::{StatusCode, header::USER_AGENT},
+    web::Data,
 };
-use tokenry_service::{Call, Origin, Scope, Token, UnixMillis, User, VerifiedToken};
+use tokenry_service::{Call, Origin, Scope, Token, Tokenry, UnixMillis, User, VerifiedToken};
 
 use crate::{
     authenticate::{Accepts, authentication},
@@ -116,8 +117,21 @@ impl<S: RequiredScope> FromRequest for Authorized<S> {
             authentication
                 .count_use(&req, right.as_ref().map_or_else(ApiError::status_code, |()| StatusCode::OK));
             right?;
+            note_scope(&req, &verified, S::scope(), authentication.now);
             Ok(Self { verified, now: authentication.now, scope: PhantomData })
         })
+    }
+}
+
+/// Notes which scope a token was let in for.
+pub(crate) fn note_scope(
+    req: &HttpRequest,
+    verified: &VerifiedToken,
+    scope: Option<&'static Scope>,
+    now: UnixMillis,
+) {
+    if let (Some(scope), Some(tokenry)) = (scope, req.app_data::<Data<Tokenry>>()) {
+        tokenry.record_scopes(verified, [scope], now);
     }
 }
 

@@ -51,6 +51,12 @@ impl FailureLimit {
         Self(Arc::new(Inner { limiter: RateLimiter::keyed(quota), per_minute, counted: AtomicUsize::new(0) }))
     }
 
+    /// How many a source may present a minute.
+    #[must_use]
+    pub fn per_minute(&self) -> NonZero<u32> {
+        self.0.per_minute
+    }
+
     /// Counts one refused credential from `source`.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use tokenry_service::{Call, Caller, UnixMillis, User};
 
 use crate::{
     authenticate::{Accepts, Authentication, authentication},
-    authorized::{RequiredScope, origin},
+    authorized::{RequiredScope, note_scope, origin},
     error::ApiError,
 };
 
@@ -48,6 +48,10 @@ impl<S: RequiredScope> FromRequest for Managing<S> {
                 authentication.require(&req, scope)?;
             }
             let Authentication { caller, now, .. } = authentication;
+            // No use of the token, but one of its scope: without it this would be refused.
+            if let Some(verified) = caller.verified() {
+                note_scope(&req, verified, S::scope(), now);
+            }
             // SECURITY: an operator is whoever has the machine, and never comes by HTTP.
             let user = caller.user().cloned().ok_or(ApiError::InvalidToken)?;
             let call = Call { caller, now, origin: origin(&req) };

@@ -58,6 +58,12 @@ impl ManagementQuota {
         Self { config, per_minute, counted: Arc::default() }
     }
 
+    /// How many a user may make a minute.
+    #[must_use]
+    pub fn per_minute(&self) -> NonZero<u32> {
+        self.per_minute
+    }
+
     /// The route behind this quota. Callers are known before they are counted, and counted before a body is read.
     pub(crate) fn wrap(&self, route: Route, accepts: Accepts) -> Route {
         let quota = self.clone();

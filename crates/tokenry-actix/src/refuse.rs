@@ -2,7 +2,8 @@
 
 use tokenry_service::{
     AuditError, CleanupError, Denial, FieldError as ServiceFieldError, FindError, IssueError, ListError,
-    Rejection, RevokeError, RotateError, SessionError, StoreError, UpdateError, UserError, VerifyError,
+    Rejection, RevokeError, RotateError, SessionError, StoreError, SummaryError, TokenEventsError,
+    UpdateError, UserError, VerifyError,
 };
 
 use crate::{clock, error::ApiError, problem::FieldError};
@@ -225,7 +226,35 @@ impl From<AuditError> for ApiError {
         match error {
             AuditError::Denied(denial) => denial.into(),
             AuditError::BadCursor => bad_cursor(),
+            AuditError::Busy => Self::unavailable(AuditError::Busy, 1),
             AuditError::Store(error) => error.into(),
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl From<TokenEventsError> for ApiError {
+    fn from(error: TokenEventsError) -> Self {
+        match error {
+            TokenEventsError::Denied(denial) => denial.into(),
+            TokenEventsError::NotFound => Self::NotFound,
+            TokenEventsError::BadCursor => bad_cursor(),
+            TokenEventsError::Store(error) => error.into(),
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl From<SummaryError> for ApiError {
+    fn from(error: SummaryError) -> Self {
+        match error {
+            SummaryError::Denied(denial) => denial.into(),
+            SummaryError::NotFound => Self::NotFound,
+            SummaryError::TooLong => {
+                Self::field("/from", "span_too_long", "Must be at most 90 days before the end.")
+            }
+            SummaryError::Busy => Self::unavailable(SummaryError::Busy, 1),
+            SummaryError::Store(error) => error.into(),
             error => Self::internal(error),
         }
     }

@@ -7,8 +7,10 @@ pub(crate) mod health;
 pub(crate) mod inventory;
 pub(crate) mod own;
 pub(crate) mod path;
+pub(crate) mod policy;
 pub(crate) mod rotate;
 pub(crate) mod session;
+pub(crate) mod token_events;
 pub(crate) mod token_list;
 pub(crate) mod tokens;
 pub(crate) mod usage;
@@ -18,6 +20,7 @@ pub(crate) mod verify;
 use actix_web::web::{Data, ServiceConfig};
 use tokenry_service::Tokenry;
 
+use self::policy::Rates;
 use crate::{
     api_doc, error::ApiError, failures::FailureLimit, fallback::Endpoint, session::proxy::ProxySignIn,
     source::TrustedProxies,
@@ -66,6 +69,7 @@ pub const ROUTES: &[RouteInfo] = &[
     route("DELETE", "/session", Access::Public),
     route("GET", "/api/v1/me", Access::AnyCaller),
     route("GET", "/api/v1/scopes", Access::AnyCaller),
+    route("GET", "/api/v1/policy", Access::AnyCaller),
     route("GET", "/api/v1/token", Access::AnyToken),
     route("DELETE", "/api/v1/token", Access::AnyToken),
     route("GET", "/api/v1/tokens", Access::Scope("tokens:read")),
@@ -75,6 +79,8 @@ pub const ROUTES: &[RouteInfo] = &[
     route("DELETE", "/api/v1/tokens/{id}", Access::Scope("tokens:write")),
     route("POST", "/api/v1/tokens/{id}/rotate", Access::Scope("tokens:write")),
     route("GET", "/api/v1/tokens/{id}/usage", Access::Scope("tokens:read")),
+    route("GET", "/api/v1/tokens/{id}/usage/summary", Access::Scope("tokens:read")),
+    route("GET", "/api/v1/tokens/{id}/events", Access::Scope("tokens:read")),
     route("GET", "/api/v1/users", Access::Scope("admin:read")),
     route("POST", "/api/v1/users", Access::Scope("admin:write")),
     route("GET", "/api/v1/users/{id}", Access::Scope("admin:read")),
@@ -85,6 +91,7 @@ pub const ROUTES: &[RouteInfo] = &[
     route("GET", "/api/v1/admin/tokens", Access::Scope("admin:read")),
     route("POST", "/api/v1/admin/cleanup", Access::Scope("admin:write")),
     route("GET", "/api/v1/audit", Access::Scope("admin:read")),
+    route("GET", "/api/v1/audit/chain", Access::Scope("admin:read")),
     route("POST", "/api/v1/verify", Access::TokenScope("introspect")),
     route("POST", "/oauth/introspect", Access::TokenScope("introspect")),
     route("POST", "/oauth/revoke", Access::Public),
@@ -121,6 +128,7 @@ pub struct HttpSettings {
 pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
         app.app_data(Data::new(tokenry)).app_data(Data::new(settings.trusted_proxies.clone()));
+        app.app_data(Data::new(Rates::of(&settings)));
         if let Some(failures) = &settings.failures {
             app.app_data(Data::new(failures.clone()));
         }
@@ -134,6 +142,7 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
             .service(signed_in_at(&settings))
             .service(managed("/api/v1/me").get(own::show_me))
             .service(managed("/api/v1/scopes").get(catalog::show_scopes))
+            .service(managed("/api/v1/policy").get(policy::show_policy))
             .service(managed("/api/v1/token").get(own::show_own_token).delete(own::revoke_own_token))
             .service(managed("/api/v1/tokens").get(token_list::list_tokens).post(tokens::create_token))
             .service(
@@ -144,6 +153,8 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
             )
             .service(managed("/api/v1/tokens/{id}/rotate").post(rotate::rotate_token))
             .service(managed("/api/v1/tokens/{id}/usage").get(usage::show_usage))
+            .service(managed("/api/v1/tokens/{id}/usage/summary").get(usage::show_usage_summary))
+            .service(managed("/api/v1/tokens/{id}/events").get(token_events::list_token_events))
             .service(managed("/api/v1/users").get(users::list_users).post(users::create_user))
             .service(
                 managed("/api/v1/users/{id}")
@@ -156,6 +167,7 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
             .service(managed("/api/v1/admin/tokens").get(inventory::list_all_tokens))
             .service(managed("/api/v1/admin/cleanup").post(inventory::clean_up))
             .service(managed("/api/v1/audit").get(audit::list_events))
+            .service(managed("/api/v1/audit/chain").get(audit::check_chain))
             .service(Endpoint::new("/api/v1/verify").post(verify::verify_token))
             .service(Endpoint::new("/oauth/introspect").post(verify::introspect_token))
             .service(Endpoint::new("/oauth/revoke").post(verify::revoke_presented))

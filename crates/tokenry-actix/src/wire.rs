@@ -2,7 +2,9 @@
 
 mod admin;
 mod catalog;
+mod policy;
 mod session;
+mod token_events;
 mod usage;
 mod verify;
 
@@ -15,12 +17,16 @@ use utoipa::ToSchema;
 
 pub use self::{
     admin::{
-        AuditEvent, AuditPage, Cleaned, CreateUser, InventoryPage, InventoryToken, RevokeTokens, Revoked,
-        UpdateUser, User, UserPage,
+        AuditChain, AuditEvent, AuditPage, Cleaned, CreateUser, InventoryPage, InventoryToken, RevokeTokens,
+        Revoked, UpdateUser, User, UserPage,
     },
     catalog::{ScopeGroup, ScopeInfo, ScopeResource, Scopes},
+    policy::{
+        LifetimeRules, Policy, PolicyLimits, Retention, RoleInfo, RotationRules, TokenForm, UsageRules,
+    },
     session::{Session, SessionState, SessionUser},
-    usage::{Usage, UsageRow},
+    token_events::{TokenEvent, TokenEventPage},
+    usage::{ScopeUse, Usage, UsageAddress, UsageHour, UsageRoute, UsageRow, UsageSummary},
     verify::{Introspection, IntrospectionClaims, Verdict, VerdictUser, VerifyToken},
 };
 use crate::{body::double_option, error::ApiError};

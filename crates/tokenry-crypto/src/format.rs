@@ -106,6 +106,20 @@ pub fn check_format(prefix: &Prefix, text: &str) -> Result<(), ParseError> {
     check(prefix, text.as_bytes()).map(|_| ())
 }
 
+/// What people may see of a token that stands in `text`, whole or cut off at its end: prefix and public id, and the last
+/// four characters if it is whole. `None` if there is nothing in it that holds a part of a secret.
+#[must_use]
+pub fn shown<'t>(prefix: &Prefix, text: &'t str) -> Option<(&'t str, &'t str)> {
+    text.match_indices(prefix.as_str()).find_map(|(start, _)| {
+        let token = text.get(start..)?;
+        let body = token.get(prefix.0.len()..)?;
+        let length = body.bytes().take_while(u8::is_ascii_alphanumeric).count();
+        let token = token.get(..prefix.0.len() + length).filter(|_| length > PUBLIC_ID_LEN)?;
+        let suffix = if length == BODY_LEN { token.get(token.len() - 4..)? } else { "" };
+        Some((token.get(..prefix.0.len() + PUBLIC_ID_LEN)?, suffix))
+    })
+}
+
 /// The text, if it has the form and the checksum of a token.
 pub(crate) fn check<'t>(prefix: &Prefix, text: &'t [u8]) -> Result<&'t str, ParseError> {
     if text.len() > MAX_LEN || text.len() != prefix.0.len() + BODY_LEN {
@@ -160,6 +174,22 @@ mod tests {
             .fold(0_u64, |sum, digit| sum * 62 + BASE62.iter().position(|b| *b == digit).unwrap() as u64);
         assert_eq!(value, 0xcbf4_3926);
         assert_eq!(checksum(""), "000000");
+    }
+
+    #[test]
+    fn of_a_token_in_a_text_only_its_ends_are_shown() {
+        let prefix = Prefix::default();
+        let (id, rest) = ("Q7mZ0aKd93Xb", format!("{}aB3x", "s".repeat(45)));
+        let (lookup, whole) = (format!("pat_{id}"), format!("pat_{id}{rest}"));
+        for text in [whole.clone(), format!("Bearer {whole} "), format!("\u{e9}pat_x pat_{id}{rest}\u{e9}")] {
+            assert_eq!(shown(&prefix, &text), Some((lookup.as_str(), "aB3x")), "{text}");
+        }
+        for text in [format!("{lookup}s"), format!("{whole}s"), whole[..60].to_owned()] {
+            assert_eq!(shown(&prefix, &text), Some((lookup.as_str(), "")), "{text}");
+        }
+        for text in [lookup.as_str(), "", "pat_", "pat_Q7", "aB3x", "ci pat_", &rest, "other_Q7mZ0aKd93Xbs"] {
+            assert_eq!(shown(&prefix, text), None, "{text}");
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub use crate::{
     chain::{GENESIS, link},
     format::{
         CHECKSUM_LEN, MAX_LEN, PUBLIC_ID_LEN, ParseError, Prefix, PrefixError, SECRET_LEN, check_format,
-        pattern,
+        pattern, shown,
     },
     hash::{HashSettings, Hasher, HasherError, Match, Scheme, UnknownScheme, UnreadableHash},
     pepper::{Pepper, PepperError},

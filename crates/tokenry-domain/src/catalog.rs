@@ -168,6 +168,12 @@ impl Catalog {
         self.0.vocabulary.includes(held, wanted)
     }
 
+    /// That of the scopes `held` which includes `wanted` and the least besides; `None` if none does.
+    #[must_use]
+    pub fn covering<'h>(&self, held: &'h ScopeSet, wanted: &Scope) -> Option<&'h Scope> {
+        self.0.vocabulary.covering(held, wanted)
+    }
+
     fn ceiling(&self, role: &Role) -> Arc<Ceiling> {
         let known = self.0.roles.iter().find(|(known, _)| known == role);
         known.map_or(&self.0.nobody, |(_, ceiling)| ceiling).clone()

@@ -19,7 +19,8 @@ pub struct TokenFilter {
     pub user_id: Option<UserId>,
     /// Only those in this state.
     pub status: Option<Status>,
-    /// Only those whose name, public beginning or last characters contain this text, ignoring ASCII case.
+    /// Only those whose name, public beginning or last characters contain this text, ignoring ASCII case; or, where it
+    /// has `…` or `...` in it, whose beginning contains what stands before and whose last characters what stands behind.
     pub search: Option<String>,
     /// Only those that were given exactly this scope.
     pub scope: Option<Scope>,
@@ -29,6 +30,14 @@ pub struct TokenFilter {
     pub expires_before: Option<UnixMillis>,
     /// Only live ones with this risk.
     pub risk: Option<Risk>,
+}
+
+/// The two ends of a token as it is shown, such as `pat_Q7mZ0aKd93Xb…aB3x`; one of them may be left out.
+#[must_use]
+pub fn shown_ends(search: &str) -> Option<(&str, &str)> {
+    let (beginning, end) = search.split_once('\u{2026}').or_else(|| search.split_once("..."))?;
+    let ends = (beginning.trim(), end.trim());
+    (ends != ("", "")).then_some(ends)
 }
 
 /// By what a list is ordered.
@@ -178,6 +187,22 @@ mod tests {
             assert_eq!(text.parse::<Sort>(), Err(ParseSortError), "{text}");
         }
         assert_eq!(Sort::default().to_string(), "-created_at");
+    }
+
+    #[test]
+    fn a_token_as_it_is_shown_has_two_ends() {
+        for (text, ends) in [
+            ("pat_Q7\u{2026}aB3x", Some(("pat_Q7", "aB3x"))),
+            ("pat_Q7...aB3x", Some(("pat_Q7", "aB3x"))),
+            (" pat_Q7 \u{2026} ", Some(("pat_Q7", ""))),
+            ("\u{2026}aB3x", Some(("", "aB3x"))),
+            ("\u{2026}", None),
+            ("...", None),
+            ("pat_Q7", None),
+            ("a..b", None),
+        ] {
+            assert_eq!(shown_ends(text), ends, "{text}");
+        }
     }
 
     #[test]

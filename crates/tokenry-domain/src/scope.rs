@@ -114,6 +114,12 @@ impl ScopeSet {
         self.0.contains(scope)
     }
 
+    /// The scope of the set that is equal to this one.
+    #[must_use]
+    pub fn get(&self, scope: &Scope) -> Option<&Scope> {
+        self.0.get(scope)
+    }
+
     /// Whether the set grants nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -115,7 +115,7 @@ impl Lifetime {
 
     /// The span in milliseconds.
     #[must_use]
-    pub fn millis(self) -> i64 {
+    pub const fn millis(self) -> i64 {
         self.0
     }
 }

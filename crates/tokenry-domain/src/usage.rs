@@ -82,6 +82,12 @@ impl Bucket {
         if divides { Ok(Self(millis)) } else { Err(BucketError) }
     }
 
+    /// How long it is; nothing where every use is kept apart.
+    #[must_use]
+    pub fn span(self) -> Lifetime {
+        Lifetime::from_millis(self.0)
+    }
+
     /// Whether every use is kept apart.
     #[must_use]
     pub fn is_single(self) -> bool {

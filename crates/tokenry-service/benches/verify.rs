@@ -25,7 +25,8 @@ fn service(db: &TestDatabase) -> (Tokenry, Vec<String>) {
     let call = Call::new(Caller::operator(), at(0));
     let owner = tokenry.find_or_create_user(&call, "alice", None).unwrap();
     let issue = |number| {
-        let new = NewToken { name: format!("token {number}"), ..NewToken::default() };
+        let scopes = Some(vec!["a:read".to_owned(), "b:write".to_owned()]);
+        let new = NewToken { name: format!("token {number}"), scopes, ..NewToken::default() };
         tokenry.issue(&call, owner.id, new).unwrap().secret.reveal_once().to_string()
     };
     let texts: Vec<_> = (0..TOKENS).map(issue).collect();
@@ -44,6 +45,16 @@ fn verify_a_known_token(bencher: Bencher<'_, '_>) {
         let text = turn.next().unwrap();
         tokenry.verify_blocking(black_box(text.as_bytes()), at(1), None).is_ok()
     });
+}
+
+/// What it costs a request to tell which scope of its token was needed, once that is known.
+#[divan::bench]
+fn note_a_scope_that_was_needed_before(bencher: Bencher<'_, '_>) {
+    let db = TestDatabase::sqlite();
+    let (tokenry, texts) = service(&db);
+    let verified = tokenry.verify_blocking(texts.first().unwrap().as_bytes(), at(1), None).unwrap();
+    let needed = verified.token().scopes.iter().next().unwrap().clone();
+    bencher.bench_local(|| tokenry.record_scopes(black_box(&verified), [black_box(&needed)], at(1)));
 }
 
 #[divan::bench]

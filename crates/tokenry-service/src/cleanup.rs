@@ -54,7 +54,7 @@ impl Tokenry {
         let mut cleaned = Cleaned { expired: self.tell_expired(call)?, ..Cleaned::default() };
         cleaned.ended_sessions = self.end_dead_sessions(call)?;
         let kept = |kept: Lifetime| call.now.checked_sub(kept.max(HOUR));
-        if let Some(cutoff) = self.0.usage_retention.and_then(kept) {
+        if let Some(cutoff) = self.0.usage.retention.and_then(kept) {
             cleaned.purged_uses = self.purge_uses(cutoff)?;
         }
         if let Some(cutoff) = self.0.retention.and_then(kept) {

@@ -42,6 +42,7 @@ pub mod denial;
 mod draft;
 pub mod field;
 pub mod find;
+mod gate;
 mod grant;
 mod hash_pool;
 pub mod issue;
@@ -55,6 +56,7 @@ pub mod session;
 pub mod settings;
 #[cfg(feature = "jwt")]
 pub mod sign_in;
+pub mod token_events;
 pub mod tokenry;
 pub mod update;
 pub mod usage;
@@ -79,13 +81,14 @@ pub use tokenry_domain::{
 pub use tokenry_store::{
     DatabaseUrl, Store, StoreError, StoreSettings,
     audit::{AuditFilter, Link},
+    usage::summary::{AddressCount, HourCount, RouteCount},
 };
 
 #[cfg(feature = "jwt")]
 pub use crate::sign_in::{IssuerMapping, SignIn};
 pub use crate::{
     account::Allowance,
-    audit_log::{AuditCheck, AuditError, AuditPage},
+    audit_log::{AuditCheck, AuditError, AuditPage, ChainFault},
     caller::{Call, Caller, Credential},
     cleanup::{Cleaned, CleanupError},
     denial::Denial,
@@ -101,11 +104,13 @@ pub use crate::{
         start::{SessionError, Started},
     },
     settings::Settings,
+    token_events::{TokenEvent, TokenEventPage, TokenEventsError},
     tokenry::{OpenError, Tokenry},
     update::{Switch, TokenChanges, UpdateError},
     usage::{
         UsageSettings, Use, UsedToken,
         log::{ParseUsageLimitError, UsageLimit, UsagePage, UsageQuery},
+        summary::{SummaryError, SummaryQuery, UsageSummary},
     },
     user::{NewUser, UserError, UserPage, change::UserChanges},
     verify::{Rejection, VerifiedToken, VerifyError},

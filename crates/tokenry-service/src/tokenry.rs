@@ -9,11 +9,12 @@ use tokenry_store::{Store, StoreError, instance};
 
 use crate::{
     caller::Caller,
+    gate::Gate,
     hash_pool::HashPool,
     refusals::Refusals,
     session::SessionSettings,
     settings::Settings,
-    usage::WriteBehind,
+    usage::{UsageSettings, WriteBehind},
     verify::{proof::Proofs, snapshots::Snapshots},
 };
 
@@ -28,8 +29,8 @@ pub(crate) struct Inner {
     pub(crate) policy: Policy,
     pub(crate) catalog: Catalog,
     pub(crate) retention: Option<Lifetime>,
-    pub(crate) usage_retention: Option<Lifetime>,
     pub(crate) session: SessionSettings,
+    pub(crate) usage: UsageSettings,
     #[cfg(feature = "jwt")]
     pub(crate) sign_in: Option<crate::sign_in::SignIn>,
     pub(crate) cursor_key: SealKey,
@@ -44,6 +45,10 @@ pub(crate) struct Inner {
     /// What tokens are used for.
     pub(crate) uses: WriteBehind,
     pub(crate) refusals: Refusals,
+    /// Who checks the audit log.
+    pub(crate) chain_gate: Gate,
+    /// Who adds up uses.
+    pub(crate) summary_gate: Gate,
 }
 
 /// Why an installation cannot start.
@@ -85,14 +90,17 @@ impl Tokenry {
             alarms: HashPool::with_threads(1)?,
             uses: WriteBehind::start(store.clone(), settings.usage, u64::from_le_bytes(rng.bytes()?))?,
             refusals: Refusals::start(store.clone())?,
+            chain_gate: Gate::of(1),
+            // Half of the connections that a store has by default.
+            summary_gate: Gate::of(4),
             store,
             prefix: settings.prefix,
             hasher,
             policy: settings.policy,
             catalog: settings.catalog,
             retention: settings.retention,
-            usage_retention: settings.usage.retention,
             session: settings.session,
+            usage: settings.usage,
             #[cfg(feature = "jwt")]
             sign_in: settings.sign_in,
             cursor_key: SealKey::from_bytes(cursor_key),
@@ -115,6 +123,18 @@ impl Tokenry {
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.0.policy
+    }
+
+    /// How long dead tokens stay listed before a cleanup removes them; `None` is for ever.
+    #[must_use]
+    pub fn retention(&self) -> Option<Lifetime> {
+        self.0.retention
+    }
+
+    /// What the usage log keeps.
+    #[must_use]
+    pub fn usage_settings(&self) -> UsageSettings {
+        self.0.usage
     }
 
     /// What the scopes and roles mean.

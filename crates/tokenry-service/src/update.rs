@@ -5,7 +5,7 @@ use thiserror::Error;
 use tokenry_domain::{
     Catalog, Description, EventKind, Expiry, Metadata, Policy, Status, Token, TokenId, TokenName, User,
 };
-use tokenry_store::{StoreError, Tx, retired, token, user};
+use tokenry_store::{StoreError, Tx, retired, token, usage::scopes, user};
 
 use crate::{
     audit::{Signature, detail},
@@ -144,6 +144,9 @@ impl Unit {
         after.updated_at = self.signature.at;
         if !token::update(tx, &after)? {
             return Err(UpdateError::VersionMismatch { version: before.version });
+        }
+        if after.scopes != before.scopes {
+            scopes::keep_only(tx, id, &after.scopes)?;
         }
         if is_wider(&self.catalog, &after, &before) {
             retired::end_grace(tx, id, self.signature.at)?;

@@ -4,12 +4,14 @@ mod counts;
 mod details;
 mod last_used;
 pub mod log;
+mod scopes;
 mod stripes;
+pub mod summary;
 mod write_behind;
 
 use std::net::IpAddr;
 
-use tokenry_domain::{Bucket, Lifetime, Origin, TokenId, UnixMillis, text::one_line};
+use tokenry_domain::{Bucket, Lifetime, Origin, Scope, TokenId, UnixMillis, text::one_line};
 use tokenry_store::StoreError;
 
 use self::counts::Key;
@@ -23,7 +25,8 @@ use crate::{
 /// What the usage log keeps. Default: counts for each minute, for 90 days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsageSettings {
-    /// Whether uses are counted. Without it only the last use of each token is known. Default: yes.
+    /// Whether uses are counted. Without it only the last use of each token, and of each of its scopes, is known. Default:
+    /// yes.
     pub is_enabled: bool,
     /// The span of time whose uses are counted in one row. A short one costs rows. Default: a minute.
     pub bucket: Bucket,
@@ -104,6 +107,23 @@ impl Tokenry {
             },
             of.at,
         );
+    }
+
+    /// Notes that a token was let in where these scopes are needed, so that its owner sees which of its scopes are granted
+    /// but unused. Of the scopes that it holds, the least that was enough is noted for each. It returns at once; the note is
+    /// written as those of [`record_use`](Self::record_use) are, for each scope at most once a minute.
+    pub fn record_scopes<'s>(
+        &self,
+        verified: &VerifiedToken,
+        needed: impl IntoIterator<Item = &'s Scope>,
+        at: UnixMillis,
+    ) {
+        let token = verified.token();
+        for needed in needed {
+            if let Some(held) = self.0.catalog.covering(&token.scopes, needed) {
+                self.0.uses.waiting().scopes.note(token.id, held, at);
+            }
+        }
     }
 
     /// Whether this node counts what tokens are used for.

@@ -18,7 +18,7 @@ use crate::{
     caller::Call,
     cursor::{self, Cursors},
     denial::Denial,
-    list::holder,
+    list::{holder, without_secret},
     tokenry::Tokenry,
 };
 
@@ -179,6 +179,8 @@ impl Tokenry {
         cursor: Option<&str>,
     ) -> Result<UserPage, UserError> {
         call.caller.require(&admin_scope("read"))?;
+        let search = search.map(|text| without_secret(&self.0.prefix, text));
+        let search = search.as_deref();
         let binding = format!("users {} {search:?}", holder(&call.caller));
         let cursors = Cursors { key: &self.0.cursor_key, binding };
         let last = |text: &str| cursors.open(text)?.parse::<UserId>().map_err(|_| cursor::Forged);

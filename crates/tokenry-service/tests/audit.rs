@@ -5,10 +5,11 @@ mod common;
 
 use common::{issue, operator, service, user, with_token};
 use tokenry_service::{
-    Catalog, Origin, Policy, Reason, Settings, Switch, TokenChanges, Tokenry, UserChanges,
+    AuditCheck, AuditError, Catalog, ChainFault, Origin, Policy, Reason, Settings, Switch, TokenChanges,
+    Tokenry, UserChanges,
     catalog::{Definition, RoleDefinition},
 };
-use tokenry_store::audit;
+use tokenry_store::{StoreError, audit};
 use tokenry_testkit::{TestDatabase, each_backend};
 
 fn chain(db: &TestDatabase) -> Vec<audit::Link> {
@@ -132,5 +133,62 @@ each_backend!(the_first_token_can_administer_under_whatever_the_highest_role_is_
         let text = first.secret.reveal_once();
         let verified = common::verify(&tokenry, &text, 1).unwrap();
         assert!(verified.grants(&"admin:write".parse().unwrap()), "{withheld:?}");
+    }
+});
+
+each_backend!(a_log_of_more_than_a_page_is_checked_whole, |db| {
+    let tokenry = service(db);
+    let check = || tokenry.check_audit_log(&operator(5)).unwrap();
+    assert_eq!(check(), AuditCheck { entries: 0, broken: None });
+    let alice = user(&tokenry, "alice", "user");
+    let (token, _) = issue(&tokenry, &alice, &[]);
+    for number in 0..600 {
+        let switch = if number % 2 == 0 { Switch::Inactive } else { Switch::Active };
+        let changes = TokenChanges { switch: Some(switch), ..TokenChanges::default() };
+        tokenry.update(&operator(1), token.id, changes).unwrap();
+    }
+    assert_eq!(check(), AuditCheck { entries: 602, broken: None });
+});
+
+each_backend!(an_entry_with_another_digest_is_found_at_its_place, |db| {
+    let tokenry = service(db);
+    user(&tokenry, "alice", "user");
+    let forged: Result<(), StoreError> = db.store().write(|tx| {
+        let event = audit::list(tx, 0, 1)?.remove(0).event;
+        audit::append(tx, &event, |_, _| [7; 32])
+    });
+    forged.unwrap();
+    user(&tokenry, "bob", "user");
+    let found = tokenry.check_audit_log(&operator(1)).unwrap();
+    assert_eq!(found, AuditCheck { entries: 3, broken: Some((2, ChainFault::Changed)) });
+});
+
+each_backend!(a_check_beside_changes_finds_the_log_whole_and_comes_to_an_end, |db| {
+    let (tokenry, node) = (service(db), service(db));
+    let alice = user(&tokenry, "alice", "user");
+    std::thread::scope(|scope| {
+        let changes = scope.spawn(|| {
+            for _ in 0..60 {
+                let (token, _) = issue(&node, &alice, &[]);
+                node.revoke(&operator(1), token.id, None).unwrap();
+            }
+        });
+        while !changes.is_finished() {
+            assert_eq!(tokenry.check_audit_log(&operator(1)).unwrap().broken, None);
+        }
+    });
+    assert_eq!(tokenry.check_audit_log(&operator(1)).unwrap(), AuditCheck { entries: 121, broken: None });
+});
+
+each_backend!(only_who_may_read_the_log_may_check_it, |db| {
+    let tokenry = service(db);
+    let (alice, root) = (user(&tokenry, "alice", "user"), user(&tokenry, "root", "admin"));
+    let check = |owner, scopes: &[&str]| {
+        let (_, text) = issue(&tokenry, owner, scopes);
+        tokenry.check_audit_log(&with_token(&tokenry, &text, 1))
+    };
+    assert!(check(&root, &["admin:read"]).is_ok());
+    for refused in [check(&root, &["tokens:admin"]), check(&alice, &["*"])] {
+        assert!(matches!(refused, Err(AuditError::Denied(_))));
     }
 });

@@ -98,6 +98,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    use crate::sql_types::{Id, Instant};
+    use diesel::sql_types::Text;
+
+    token_scope_uses (token_id, scope) {
+        token_id -> Id,
+        scope -> Text,
+        last_used_at -> Instant,
+    }
+}
+
+diesel::table! {
     use crate::sql_types::{Document, Id, Instant};
     use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 

@@ -189,6 +189,20 @@ pub fn lock_unrevoked(tx: &mut Tx<'_>, user_id: UserId) -> Result<Vec<TokenId>, 
     Ok(ids.into_iter().map(|IdValue(id)| TokenId::from_uuid(id)).collect())
 }
 
+/// Those of `ids` that are tokens of this user.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn owned(tx: &mut Tx<'_>, user_id: UserId, ids: &[TokenId]) -> Result<Vec<TokenId>, StoreError> {
+    let ids: Vec<IdValue> = ids.iter().map(|id| IdValue(id.uuid())).collect();
+    let query = tokens::table
+        .filter(tokens::id.eq_any(ids))
+        .filter(tokens::user_id.eq(IdValue(user_id.uuid())))
+        .select(tokens::id);
+    let found: Vec<IdValue> = on!(tx, |c| query.load(c))?;
+    Ok(found.into_iter().map(|id| TokenId::from_uuid(id.0)).collect())
+}
+
 /// The ids of all tokens of a user, dead ones too.
 ///
 /// # Errors

@@ -1,6 +1,8 @@
 //! The usage log: what each token was used for, counted.
 
 mod drain;
+pub mod scopes;
+pub mod summary;
 
 use std::{collections::HashSet, net::IpAddr};
 

@@ -175,6 +175,9 @@ pub(crate) struct ServeArgs {
     /// Address and port to listen on [env: TOKENRY_LISTEN] [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<String>,
+    /// Serve the API alone, without the web page [env: TOKENRY_UI=false]
+    #[arg(long)]
+    pub(crate) no_ui: bool,
 }
 
 /// Arguments of `check`.
@@ -203,11 +206,12 @@ pub(crate) enum MigrateCommand {
 impl Cli {
     /// What the command line says about settings.
     pub(crate) fn flags(&self) -> Flags {
-        let listen = match &self.command {
-            Command::Serve(args) => args.listen.clone(),
-            _ => None,
+        let (listen, no_ui) = match &self.command {
+            Command::Serve(args) => (args.listen.clone(), args.no_ui),
+            _ => (None, false),
         };
-        Flags { config: self.global.config.clone(), database_url: self.global.database_url.clone(), listen }
+        let Global { config, database_url, .. } = self.global.clone();
+        Flags { config, database_url, listen, no_ui }
     }
 }
 

@@ -68,6 +68,8 @@ pub(crate) struct Server {
     pub(crate) trusted_proxies: IpList,
     /// Threads that answer; `None` is one for each core.
     pub(crate) workers: Option<NonZero<usize>>,
+    /// Whether the page is served, where it is built in.
+    pub(crate) ui: bool,
 }
 
 /// What is logged and how.
@@ -86,6 +88,8 @@ pub(crate) struct Flags {
     pub(crate) config: Option<PathBuf>,
     pub(crate) database_url: Option<String>,
     pub(crate) listen: Option<String>,
+    /// No page, whatever else is said.
+    pub(crate) no_ui: bool,
 }
 
 impl Settings {
@@ -106,6 +110,9 @@ impl Settings {
             if let Some(text) = value {
                 sources.add(key, problem::Origin::Flag(name), Some(Raw::Text(text)));
             }
+        }
+        if flags.no_ui {
+            sources.add(&key::UI, problem::Origin::Flag("--no-ui"), Some(Raw::Switch(false)));
         }
         environment.read(&mut sources);
         let named = flags.config.or_else(|| environment.config(&mut sources));

@@ -45,6 +45,22 @@ pub(crate) async fn list_events(
     }))
 }
 
+/// Whether the whole log is as it was written. Every entry is read and its digest computed again, which takes a while.
+#[utoipa::path(get, path = "/api/v1/audit/chain", tag = "admin", security(("token" = [])), responses(
+    (status = 200, body = wire::AuditChain),
+    (status = 401, body = Problem, content_type = "application/problem+json"),
+    (status = 403, body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The database does not answer, or another check is under way.", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn check_chain(
+    Then(caller, _): Then<Managing<AdminRead>, StrictQuery<()>>,
+    tokenry: Data<Tokenry>,
+) -> Result<Json<wire::AuditChain>, ApiError> {
+    let (call, now) = (caller.call().clone(), caller.call().now);
+    let check = blocking(move || tokenry.check_audit_log(&call)).await?;
+    Ok(Json(wire::AuditChain::new(&check, now)))
+}
+
 /// Which entries a page shows.
 pub(crate) struct AuditQuery {
     filter: AuditFilter,

@@ -100,7 +100,8 @@ async fn decide(dialect: Dialect, req: &HttpRequest, tokenry: &Tokenry) -> Resul
     let authentication = authentication(req, Accepts::Tokens, false).await?;
     let verified = authentication.caller.verified().cloned().ok_or(ApiError::InvalidToken)?;
     match permit(dialect, req, tokenry, &authentication.caller) {
-        Ok(()) => {
+        Ok(needed) => {
+            tokenry.record_scopes(&verified, needed.iter(), authentication.now);
             count(dialect, req, tokenry, &authentication, StatusCode::OK);
             Ok(verified)
         }
@@ -139,13 +140,19 @@ fn count(
     );
 }
 
-fn permit(dialect: Dialect, req: &HttpRequest, tokenry: &Tokenry, caller: &Caller) -> Result<(), ApiError> {
+/// What the request needs, if the caller may do all of it.
+fn permit(
+    dialect: Dialect,
+    req: &HttpRequest,
+    tokenry: &Tokenry,
+    caller: &Caller,
+) -> Result<ScopeSet, ApiError> {
     let needed = match dialect.configured(req)? {
         Some(query) => needs::read(query, tokenry.catalog())?,
         None => mapped(dialect, req, tokenry)?,
     };
     let is_enough = caller.effective().is_some_and(|effective| effective.missing(&needed).is_empty());
-    if is_enough { Ok(()) } else { Err(ApiError::InsufficientScope { missing: needed.to_string() }) }
+    if is_enough { Ok(needed) } else { Err(ApiError::InsufficientScope { missing: needed.to_string() }) }
 }
 
 /// What the catalog's routes ask of the client's request; whatever they do not name is refused.

@@ -38,7 +38,8 @@ pub(crate) async fn list_tokens(
 pub(crate) struct TokenListParams {
     /// active, inactive, pending, expired or revoked
     status: Option<String>,
-    /// Part of the name, or of the shown beginning or end of the token.
+    /// Part of the name, or of the shown beginning or end of the token, or both ends with `…` or `...` between them. Of a
+    /// whole token that is pasted here only the ends are used.
     search: Option<String>,
     /// Tokens that were given exactly this scope.
     scope: Option<String>,

@@ -1,7 +1,7 @@
 //! What a token was used for.
 
 use actix_web::web::{Data, Json};
-use tokenry_service::{TokenId, Tokenry, UnixMillis, UsageLimit, UsageQuery};
+use tokenry_service::{SummaryQuery, TokenId, Tokenry, UnixMillis, UsageLimit, UsageQuery};
 
 use super::{blocking, path::IdPath, scopes::TokensRead, token_list::INSTANT};
 use crate::{
@@ -36,6 +36,43 @@ pub(crate) async fn show_usage(
     let call = caller.call().clone();
     let page = blocking(move || tokenry.usage(&call, id, query)).await?;
     Ok(Json(wire::Usage::from(&page)))
+}
+
+/// What one of the caller's tokens was used for, alive or dead, added up. Uses of the last second may be missing.
+#[utoipa::path(get, path = "/api/v1/tokens/{id}/usage/summary", tag = "tokens", security(("token" = [])), params(
+    ("id" = String, Path),
+    ("from" = Option<String>, Query, format = DateTime, description = "Only what was counted from then on, at most 90 days before `to`. Default: 30 days before it."),
+    ("to" = Option<String>, Query, format = DateTime, description = "Only what was counted before then. Default: now"),
+), responses(
+    (status = 200, body = wire::UsageSummary),
+    (status = 401, body = Problem, content_type = "application/problem+json"),
+    (status = 403, body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "Unknown, or somebody else's.", body = Problem, content_type = "application/problem+json"),
+    (status = 422, body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The database does not answer, or too many summaries are being made.", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn show_usage_summary(
+    Then(caller, (IdPath(id), StrictQuery(Span(query)))): Then<
+        Managing<TokensRead>,
+        (IdPath<TokenId>, StrictQuery<Span>),
+    >,
+    tokenry: Data<Tokenry>,
+) -> Result<Json<wire::UsageSummary>, ApiError> {
+    let call = caller.call().clone();
+    let summary = blocking(move || tokenry.usage_summary(&call, id, query)).await?;
+    Ok(Json(wire::UsageSummary::from(&summary)))
+}
+
+/// Which uses are added up.
+pub(crate) struct Span(SummaryQuery);
+
+impl FromQuery for Span {
+    const NAMES: &'static [&'static str] = &["from", "to"];
+
+    fn from_query(query: &mut Query) -> Self {
+        let from = query.parse::<UnixMillis>("from", INSTANT);
+        Self(SummaryQuery { from, to: query.parse::<UnixMillis>("to", INSTANT) })
+    }
 }
 
 /// Which uses are shown.

@@ -57,6 +57,7 @@ pub(crate) async fn verify_token(
         tokenry.record_forbidden(&verified.into(), "insufficient_scope", ip, now);
         return Ok(Json(wire::Verdict::missing(missing.to_texts())));
     }
+    tokenry.record_scopes(&verified, needed.iter(), now);
     Ok(Json(wire::Verdict::valid(&verified, &tokenry, now)))
 }
 

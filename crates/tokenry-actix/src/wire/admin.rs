@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokenry_service::{Link, NewUser, Reason, Risk, Role, Tokenry, UnixMillis, UserChanges};
+use tokenry_service::{AuditCheck, Link, NewUser, Reason, Risk, Role, Tokenry, UnixMillis, UserChanges};
 use utoipa::ToSchema;
 
 use super::{Token, not_null};
@@ -235,6 +235,36 @@ impl From<&Link> for AuditEvent {
             detail: event.detail.clone(),
             prev_hash: hexadecimal(&link.prev_hash),
             hash: hexadecimal(&link.hash),
+        }
+    }
+}
+
+/// Whether the audit log is as it was written.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AuditChain {
+    intact: bool,
+    /// How many entries there are.
+    events: i64,
+    /// The place of the first entry that is missing, changed or added.
+    broken_at: Option<i64>,
+    /// What is wrong there.
+    reason: Option<String>,
+    /// When the check began.
+    #[schema(format = DateTime)]
+    checked_at: String,
+}
+
+impl AuditChain {
+    /// What a check found that began at `now`.
+    #[must_use]
+    pub fn new(check: &AuditCheck, now: UnixMillis) -> Self {
+        let broken = check.broken.as_ref();
+        Self {
+            intact: broken.is_none(),
+            events: check.entries,
+            broken_at: broken.map(|(seq, _)| *seq),
+            reason: broken.map(|(_, fault)| fault.to_string()),
+            checked_at: now.to_string(),
         }
     }
 }

@@ -110,6 +110,36 @@ each_backend!(the_audit_log_is_read_newest_first_and_page_by_page, |db| {
     api.call("GET", "/api/v1/audit?cursor=x", &api.root).is_problem(422, "validation_failed");
 });
 
+each_backend!(the_chain_of_the_audit_log_is_checked_for_administrators, |db| {
+    let api = Api::new(db);
+    api.user("carol");
+    let check = || {
+        let mut shown = api.call("GET", "/api/v1/audit/chain", &api.root).json();
+        assert!(shown["checked_at"].take().as_str().unwrap().ends_with('Z'));
+        shown
+    };
+    let whole = json!({"intact": true, "events": 3, "broken_at": null, "reason": null, "checked_at": null});
+    assert_eq!(check(), whole);
+    db.store()
+        .write(|tx| {
+            let mut event = tokenry_store::audit::list(tx, 0, 1)?.remove(0).event;
+            event.detail.clear();
+            tokenry_store::audit::append(tx, &event, |_, _| [7; 32])
+        })
+        .unwrap();
+    api.user("dave");
+    insta::assert_json_snapshot!(check(), @r#"
+    {
+      "broken_at": 4,
+      "checked_at": null,
+      "events": 5,
+      "intact": false,
+      "reason": "the entry or the one before it was changed"
+    }
+    "#);
+    api.call("GET", "/api/v1/audit/chain?from=1", &api.root).is_problem(422, "validation_failed");
+});
+
 each_backend!(the_vocabulary_says_what_the_caller_can_grant, |db| {
     let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
     let definition = Definition {

@@ -94,6 +94,47 @@ each_backend!(filters_and_orders_are_parsed_strictly, |db| {
     assert_eq!(two["errors"].as_array().unwrap().len(), 2);
 });
 
+each_backend!(a_token_is_found_by_what_is_shown_of_it_and_by_itself, |db| {
+    let api = Api::new(db);
+    for name in ["a", "b"] {
+        api.create(&api.root, &json!({"name": name}));
+    }
+    let (created, text) = api.create(&api.root, &json!({"name": "wanted"}));
+    let shown = |name: &str| created[name].as_str().unwrap();
+    let (prefix, suffix) = (shown("token_prefix"), shown("token_suffix"));
+    let found = |path: &str, search: &str| {
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("search", search).finish();
+        let page = api.call("GET", &format!("{path}?{query}"), &api.root).json();
+        let names = page["data"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    let wrong_end = format!("{prefix}\u{2026}{}", if suffix == "0000" { "1111" } else { "0000" });
+    for path in ["/api/v1/tokens", "/api/v1/admin/tokens"] {
+        for search in [
+            prefix,
+            &prefix[..prefix.len() - 2],
+            suffix,
+            &format!("{prefix}\u{2026}{suffix}"),
+            &format!("{prefix}...{suffix}"),
+            &format!("{prefix}\u{2026}"),
+            &format!("\u{2026}{suffix}"),
+            &text,
+            &format!("Bearer {text}"),
+            &text[..60],
+        ] {
+            assert!(found(path, search).contains(&"wanted".to_owned()), "{search}");
+        }
+        assert_eq!(found(path, &text), ["wanted"]);
+        assert!(found(path, &wrong_end).is_empty());
+        assert_eq!(found(path, "\u{2026}").len(), 0, "a name without it");
+    }
+    // What the list is told of a search is sealed in its cursor, and goes on with the same text.
+    let first = api.call("GET", &format!("/api/v1/tokens?limit=1&search={}", &prefix[..4]), &api.root).json();
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let next = format!("/api/v1/tokens?limit=1&search={}&cursor={cursor}", &prefix[..4]);
+    assert_eq!(api.call("GET", &next, &api.root).status, 200);
+});
+
 each_backend!(nobody_sees_or_touches_somebody_elses_tokens, |db| {
     let api = Api::new(db);
     let (_, alice) = api.token_of(&api.user("alice"), &["*"]);

@@ -273,3 +273,125 @@ each_backend!(uses_are_told_over_http_as_the_contract_says, |db| {
         assert_eq!(problem["errors"][0]["pointer"], pointer);
     }
 });
+
+each_backend!(uses_are_added_up_over_http_as_the_contract_says, |db| {
+    let api = Api::new(db);
+    let (id, token) = api.token_of(&api.user("alice"), &["a:read", "tokens:read"]);
+    for resource in ["a", "a", "b"] {
+        let body = json!({"token": token, "method": "GET", "resource": resource, "ip": "192.0.2.9"});
+        api.json("POST", "/api/v1/verify", &api.root, &body);
+    }
+    api.tokenry.flush().unwrap();
+    let path = format!("/api/v1/tokens/{id}/usage/summary");
+    let mut told = api.call("GET", &path, &token).json();
+    let counted =
+        |list: &Value| list.as_array().unwrap().iter().map(|it| it["count"].as_u64().unwrap()).sum::<u64>();
+    for list in ["hours", "routes", "addresses"] {
+        assert_eq!(counted(&told[list]), 3, "{told}");
+    }
+    assert!(told["hours"][0]["hour"].as_str().unwrap().ends_with(":00:00.000Z"));
+    assert!(told["routes"][0]["last_at"].as_str().unwrap() >= told["from"].as_str().unwrap());
+    // An hour may have ended meanwhile.
+    told["hours"] = Value::Null;
+    for (list, index) in [("routes", 0), ("routes", 1), ("addresses", 0)] {
+        told[list][index]["last_at"] = Value::Null;
+    }
+    (told["from"], told["to"]) = (Value::Null, Value::Null);
+    assert!(told["scopes"][0]["last_used_at"].take().as_str().unwrap().ends_with('Z'), "{told}");
+    insta::assert_json_snapshot!(told, @r#"
+    {
+      "addresses": [
+        {
+          "count": 3,
+          "ip": "192.0.2.9",
+          "last_at": null,
+          "user_agent": null
+        }
+      ],
+      "from": null,
+      "hours": null,
+      "routes": [
+        {
+          "count": 2,
+          "last_at": null,
+          "method": "GET",
+          "route": "a"
+        },
+        {
+          "count": 1,
+          "last_at": null,
+          "method": "GET",
+          "route": "b"
+        }
+      ],
+      "scopes": [
+        {
+          "last_used_at": null,
+          "scope": "a:read"
+        },
+        {
+          "last_used_at": null,
+          "scope": "tokens:read"
+        }
+      ],
+      "to": null,
+      "total_count": 3
+    }
+    "#);
+    assert_eq!(api.call("GET", &format!("{path}?to=2026-01-01T00:00:00Z"), &token).json()["total_count"], 0);
+    for (query, pointer) in [
+        ("from=yesterday", "/from"),
+        ("to=2026-01-01", "/to"),
+        ("limit=5", "/limit"),
+        ("from=2026-01-01T00:00:00Z&to=2026-04-01T00:00:00.001Z", "/from"),
+        ("from=1970-01-01T00:00:00Z", "/from"),
+    ] {
+        let problem =
+            api.call("GET", &format!("{path}?{query}"), &token).is_problem(422, "validation_failed");
+        assert_eq!(problem["errors"][0]["pointer"], pointer);
+    }
+});
+
+each_backend!(each_way_in_tells_which_scope_was_enough, |db| {
+    let http = forward::trusting("192.0.2.1");
+    let api = Api::with(db, |settings| settings.catalog = forward::routes("demo"), http);
+    let used = |id: &str| -> Vec<String> {
+        api.tokenry.flush().unwrap();
+        let summary =
+            api.tokenry.usage_summary(&api.operator(), id.parse().unwrap(), Default::default()).unwrap();
+        let used = summary.scopes.into_iter().filter(|(_, at)| at.is_some());
+        used.map(|(scope, _)| scope.to_string()).collect()
+    };
+    let new = || api.token_of(&api.user("alice"), &["*", "demo:write", "other:read", "tokens:write"]);
+    for dialect in forward::DIALECTS {
+        let (id, text) = new();
+        api.send(forward::about(dialect, "GET", "/hooks/c", &text));
+        assert!(used(&id).is_empty(), "refused");
+        api.send(forward::about(dialect, "GET", "/demo/a", &text));
+        assert_eq!(used(&id), ["demo:write"], "{dialect}");
+    }
+    let (id, text) = new();
+    api.send(request("GET", "/auth/nginx?scope=other:read,third:read", &text));
+    assert_eq!(used(&id), ["*", "other:read"]);
+    let (id, text) = new();
+    for body in [
+        json!({"token": text, "scopes": ["other:read", "admin:read"]}),
+        json!({"token": text, "scopes": ["other:read"]}),
+    ] {
+        api.json("POST", "/api/v1/verify", &api.root, &body);
+    }
+    assert_eq!(used(&id), ["other:read"], "what is not valid is no use of what is");
+    let (id, text) = new();
+    assert_eq!(api.call("GET", "/api/v1/me", &text).status, 200);
+    assert!(used(&id).is_empty(), "no scope is needed");
+    assert_eq!(api.call("GET", "/api/v1/tokens", &text).status, 200);
+    assert_eq!(used(&id), ["tokens:write"], "management needs it, though it is no use of the token");
+    assert_eq!(api.tokenry.find(&api.operator(), id.parse().unwrap()).unwrap().0.last_used_at, None);
+    let (id, text) = new();
+    let tokenry = web::Data::new(api.tokenry.clone());
+    let app = || App::new().app_data(tokenry.clone()).configure(routes);
+    send(app().wrap(from_fn(authenticate)), &text, &[("GET", "/anyone")]);
+    assert!(used(&id).is_empty());
+    send(app().wrap(from_fn(authenticate)), &text, &[("GET", "/scoped/1")]);
+    assert_eq!(used(&id), ["demo:write"]);
+});

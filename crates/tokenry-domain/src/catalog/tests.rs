@@ -325,3 +325,24 @@ fn every_fault_of_a_definition_is_found_with_its_place() {
         assert!(places.contains(&place), "{place:?} in {faults:#?}");
     }
 }
+
+#[test]
+fn of_the_scopes_that_are_held_the_least_that_is_enough_covers_a_use() {
+    for (held, wanted, covering) in [
+        (&["*", "a:read", "a:write"][..], "a:read", Some("a:read")),
+        (&["*", "a:admin", "a:write"], "a:read", Some("a:write")),
+        (&["*", "b:read"], "a:read", Some("*")),
+        (&["a:read", "b:admin"], "a:write", None),
+        (&["*", "introspect"], "introspect", Some("introspect")),
+        (&["*"], "introspect", Some("*")),
+        (&["*", "a:read"], "*", Some("*")),
+        (&["a:read"], "*", None),
+        (&["a:owner"], "a:read", None),
+        (&[], "a:read", None),
+    ] {
+        let (held, wanted) = (set(held), wanted.parse().unwrap());
+        let found = Catalog::open().covering(&held, &wanted).map(ToString::to_string);
+        assert_eq!(found.as_deref(), covering, "{held} {wanted}");
+        assert_eq!(found.is_some(), Catalog::open().includes(&held, &wanted), "{held} {wanted}");
+    }
+}

@@ -104,6 +104,18 @@ impl Vocabulary {
             || held.iter().any(|scope| self.covers(scope, wanted))
     }
 
+    /// That of `held` which includes `wanted` and the least besides: itself, the lowest level above it, or `*`.
+    pub(super) fn covering<'h>(&self, held: &'h ScopeSet, wanted: &Scope) -> Option<&'h Scope> {
+        let rank = |scope: &Scope| match scope {
+            Scope::Access { resource, level } => self.rank(resource, level),
+            Scope::All | Scope::Introspect => None,
+        };
+        let levels = || held.iter().filter(|scope| **scope != Scope::All && self.covers(scope, wanted));
+        held.get(wanted)
+            .or_else(|| levels().min_by_key(|scope| rank(scope)))
+            .or_else(|| held.get(&Scope::All))
+    }
+
     /// Whether `scope` is `other` or more of the same.
     pub(super) fn covers(&self, scope: &Scope, other: &Scope) -> bool {
         match (scope, other) {

@@ -70,7 +70,7 @@ pub struct UsagePage {
 }
 
 /// How far back a list goes that names no beginning.
-const MONTH: Lifetime = Lifetime::days(30);
+pub(super) const MONTH: Lifetime = Lifetime::days(30);
 
 impl Tokenry {
     /// What a token was used for, alive or dead. What was noted within the last second may not be there yet, and on

@@ -8,7 +8,7 @@ use std::{
 use tokenry_domain::{Combination, Tally};
 use tokenry_store::{Store, StoreError, usage};
 
-use super::{UsageSettings, counts::Counts, last_used::LastUsed};
+use super::{UsageSettings, counts::Counts, last_used::LastUsed, scopes::ScopeUses};
 use crate::periodic::{Left, Periodic};
 
 /// How often what waits is written. After `kill -9` at most the last interval is lost.
@@ -28,6 +28,7 @@ pub(crate) struct WriteBehind {
 pub(crate) struct Waiting {
     store: Store,
     pub(super) last_used: LastUsed,
+    pub(super) scopes: ScopeUses,
     pub(super) counts: Option<Counts>,
     /// One round at a time, so that the end of a flush is the end of all that was taken before it.
     writing: Mutex<()>,
@@ -36,8 +37,8 @@ pub(crate) struct Waiting {
 impl WriteBehind {
     pub(crate) fn start(store: Store, settings: UsageSettings, seed: u64) -> Result<Self, StoreError> {
         let counts = settings.is_enabled.then(|| Counts::new(settings.bucket, seed));
-        let waiting =
-            Arc::new(Waiting { store, last_used: LastUsed::default(), counts, writing: Mutex::default() });
+        let (last_used, scopes) = (LastUsed::default(), ScopeUses::default());
+        let waiting = Arc::new(Waiting { store, last_used, scopes, counts, writing: Mutex::default() });
         let written = waiting.clone();
         let thread = Periodic::start("tokenry-uses", INTERVAL, move || {
             written.write().unwrap_or_else(|error| {
@@ -57,11 +58,12 @@ impl Waiting {
     /// Writes all that waits, but for what somebody else holds at this moment.
     pub(super) fn write(&self) -> Result<Left, StoreError> {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        // Both are tried, so that what keeps one from being written does not keep the other.
+        // All are tried, so that what keeps one from being written does not keep the others.
         let last_used = self.last_used.write(&self.store);
+        let scopes = self.scopes.write(&self.store);
         let counted = self.counts.as_ref().map_or(Ok(Left::Nothing), |counts| self.write_counts(counts));
-        let (last_used, counted) = (last_used?, counted?);
-        Ok(if last_used == Left::Nothing { counted } else { last_used })
+        let left = [last_used?, scopes?, counted?];
+        Ok(if left.contains(&Left::Something) { Left::Something } else { Left::Nothing })
     }
 
     fn write_counts(&self, counts: &Counts) -> Result<Left, StoreError> {

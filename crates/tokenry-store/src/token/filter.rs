@@ -28,7 +28,7 @@ macro_rules! filtered {
             dsl::{not, sql},
             sql_types::{Bool, Text},
         };
-        use tokenry_domain::{Risk, Scope, Status};
+        use tokenry_domain::{Risk, Scope, Status, query::shown_ends};
         use $crate::{filter::like, token::filter::is_over};
 
         let now = InstantValue($horizon.now);
@@ -61,9 +61,13 @@ macro_rules! filtered {
         }
         if let Some(text) = &$filter.search {
             let in_name = like!($dialect, "name", text);
-            let in_lookup = like!($dialect, "lookup", text);
-            let in_suffix = like!($dialect, "suffix", text);
-            query = query.filter(in_name.or(in_lookup).or(in_suffix));
+            query = if let Some((beginning, end)) = shown_ends(text) {
+                let in_lookup = like!($dialect, "lookup", beginning);
+                query.filter(in_name.or(in_lookup.and(like!($dialect, "suffix", end))))
+            } else {
+                let in_lookup = like!($dialect, "lookup", text);
+                query.filter(in_name.or(in_lookup).or(like!($dialect, "suffix", text)))
+            };
         }
         if let Some(scope) = &$filter.scope {
             query = query.filter(has_scope(scope));

@@ -33,6 +33,12 @@ fn global_options_stand_before_or_after_the_command() {
 }
 
 #[test]
+fn the_page_can_be_left_out() {
+    assert!(!parse("tokenry serve").unwrap().flags().no_ui);
+    assert!(parse("tokenry serve --no-ui").unwrap().flags().no_ui);
+}
+
+#[test]
 fn every_command_is_understood() {
     for line in [
         "tokenry token create --user alice --name ci",

@@ -3,7 +3,7 @@
 mod view;
 
 use serde_json::json;
-use tokenry_service::{AuditCheck, AuditError, AuditFilter, PageSize, StoreError};
+use tokenry_service::{AuditCheck, AuditFilter, ChainFault, PageSize};
 
 use super::Session;
 use crate::{
@@ -40,18 +40,20 @@ fn list(args: AuditListArgs, session: &Session, console: &mut Console) -> Result
 }
 
 fn verify(Session { tokenry, call }: &Session, console: &mut Console) -> Result<(), Failure> {
-    let AuditCheck { entries, broken_at } = match tokenry.check_audit_log(call) {
-        // What Tokenry would not have written was not written by it.
-        Err(AuditError::Store(StoreError::Corrupt(what))) => return Err(broken(&what)),
-        checked => checked?,
-    };
+    let AuditCheck { entries, broken } = tokenry.check_audit_log(call)?;
+    let broken_at = broken.as_ref().map(|(seq, _)| *seq);
     let rows = match broken_at {
         None => vec![vec![whole(entries)]],
         Some(_) => Vec::new(),
     };
     let names = broken_at.iter().map(ToString::to_string).collect();
     console.outcome(&View::list(&[], rows, names, json!({"entries": entries, "broken_at": broken_at})))?;
-    broken_at.map_or(Ok(()), |seq| Err(broken(&format!("from entry {seq} on"))))
+    broken.map_or(Ok(()), |(seq, fault)| Err(not_as_written(&place(seq, &fault))))
+}
+
+/// Where a log is not as it was written, and why.
+pub(super) fn place(seq: i64, fault: &ChainFault) -> String {
+    format!("from entry {seq} on: {fault}")
 }
 
 /// What is said of a log that is as it was written.
@@ -59,7 +61,7 @@ pub(super) fn whole(entries: i64) -> String {
     format!("the audit log is whole: {entries} {}", if entries == 1 { "entry" } else { "entries" })
 }
 
-fn broken(what: &str) -> Failure {
+fn not_as_written(what: &str) -> Failure {
     Failure::no("audit_log_broken", format!("the audit log is not as it was written: {what}"))
         .next("keep a copy of the database and compare it with a backup")
 }

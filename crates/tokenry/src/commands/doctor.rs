@@ -4,7 +4,7 @@ mod check;
 mod file_mode;
 
 use tokenry_actix::clock;
-use tokenry_service::{AuditError, Call, Caller, Store, StoreError, Tokenry};
+use tokenry_service::{Call, Caller, Store, Tokenry};
 
 use self::check::{Checks, Finding};
 use super::{audit, open_existing};
@@ -81,11 +81,10 @@ fn audit_log(tokenry: &Tokenry) -> Finding {
         Finding::no(format!("not as it was written: {what}; `tokenry audit verify` says the same"))
     };
     match tokenry.check_audit_log(&call) {
-        Ok(checked) => match checked.broken_at {
+        Ok(checked) => match checked.broken {
             None => Finding::ok(audit::whole(checked.entries)),
-            Some(seq) => broken(&format!("from entry {seq} on")),
+            Some((seq, fault)) => broken(&audit::place(seq, &fault)),
         },
-        Err(AuditError::Store(StoreError::Corrupt(what))) => broken(&what),
         Err(error) => Finding::unknown(Failure::from(error).text()),
     }
 }

@@ -5,13 +5,13 @@ mod cleaner;
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     num::NonZero,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use actix_web::{App, HttpServer, dev, middleware::from_fn, rt::System};
+use actix_web::{App, HttpServer, dev, middleware::from_fn, rt::System, web::ServiceConfig};
 use tokenry_actix::{
     FailureLimit, HttpSettings, ManagementQuota, ProxySignIn, TrustedProxies, clock, configure, fallback,
     server, shell::shell,
@@ -33,6 +33,7 @@ const BOOTSTRAP_FILE: &str = "tokenry-bootstrap-token";
 pub(crate) fn run(mut settings: Settings, console: &mut Console) -> Result<(), Failure> {
     let (url, listen, workers) = (settings.database_url.clone(), settings.listen, settings.server.workers);
     let http = http_settings(settings.rates, &settings.server, settings.proxy_sign_in.take());
+    let has_page = settings.server.ui && cfg!(feature = "ui");
     let sources = std::mem::take(&mut settings.key_sources);
     let _feed = feed(&mut settings.service, sources).map_err(no_thread)?;
     let tokenry = start(settings)?;
@@ -42,7 +43,13 @@ pub(crate) fn run(mut settings: Settings, console: &mut Console) -> Result<(), F
         Failure::failed("internal_error", format!("cannot listen on {listen}: {error}"))
             .next("choose another with --listen")
     };
-    let served = System::new().block_on(async { bind(tokenry.clone(), listen, http, workers)?.await });
+    let served = System::new().block_on(async {
+        let (server, addresses) = bind(tokenry.clone(), listen, http, workers, has_page)?;
+        for address in addresses.into_iter().filter(|_| has_page) {
+            console.note(&format!("page: {}", page_url(address)));
+        }
+        server.await
+    });
     // The workers' threads may outlive the server by a moment, and hold the service as long.
     if let Err(error) = tokenry.flush() {
         tracing::warn!(%error, "the last uses of tokens were not all written");
@@ -81,16 +88,39 @@ fn http_settings(rates: Rates, server: &Server, proxy_sign_in: Option<ProxySignI
     }
 }
 
-/// A server that listens already, and answers once it is awaited.
+/// Where people on this machine find the page of a server that listens there.
+fn page_url(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    format!("http://{address}/")
+}
+
+/// Puts the page beside the API, in a build that has one.
+fn page(app: &mut ServiceConfig, has_page: bool) {
+    #[cfg(feature = "ui")]
+    if has_page {
+        tokenry_ui::configure(app);
+    }
+    #[cfg(not(feature = "ui"))]
+    let _ = (app, has_page);
+}
+
+/// A server that listens already, and answers once it is awaited, with its addresses.
 fn bind(
     tokenry: Tokenry,
     listen: SocketAddr,
     api: HttpSettings,
     workers: Option<NonZero<usize>>,
-) -> io::Result<dev::Server> {
+    has_page: bool,
+) -> io::Result<(dev::Server, Vec<SocketAddr>)> {
     let mut http = HttpServer::new(move || {
         App::new()
             .configure(configure(tokenry.clone(), api.clone()))
+            .configure(|app| page(app, has_page))
             .default_service(fallback::not_found())
             .wrap(from_fn(shell))
     })
@@ -106,7 +136,8 @@ fn bind(
     for address in http.addrs() {
         tracing::info!(%address, "listening");
     }
-    Ok(http.run())
+    let addresses = http.addrs();
+    Ok((http.run(), addresses))
 }
 
 /// On the first start: makes the first token, keeps it in a file that only its owner can read, and prints it once.
@@ -161,6 +192,18 @@ mod tests {
             ("postgres://localhost/t", "tokenry-bootstrap-token"),
         ] {
             assert_eq!(bootstrap_file(&url.parse().unwrap()), PathBuf::from(path));
+        }
+    }
+
+    #[test]
+    fn the_page_is_told_at_an_address_that_can_be_opened() {
+        for (address, url) in [
+            ("127.0.0.1:8080", "http://127.0.0.1:8080/"),
+            ("0.0.0.0:80", "http://127.0.0.1:80/"),
+            ("[::]:8080", "http://[::1]:8080/"),
+            ("10.0.0.7:8080", "http://10.0.0.7:8080/"),
+        ] {
+            assert_eq!(page_url(address.parse().unwrap()), url);
         }
     }
 

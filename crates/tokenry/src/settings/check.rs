@@ -38,6 +38,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
     let requested = from.find(&key::LOG_FILTER).1 == Origin::Variable(environment::LOG.to_owned());
     let filter = from.text(&key::LOG_FILTER, value::log_filter);
     let format = from.text(&key::LOG_FORMAT, value::log_format);
+    let ui = from.switch(&key::UI);
     let (catalog, issuers) = rich(from, directory);
     let workers = from.integer(&key::WORKERS)?;
     let issuers = issuers?;
@@ -65,6 +66,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
         server: Server {
             trusted_proxies: trusted_proxies?,
             workers: NonZero::new(usize::try_from(workers).ok()?),
+            ui: ui?,
         },
         log: Log { filter: filter?, requested, format: format? },
     })

@@ -46,6 +46,8 @@ keys! {
     LISTEN = "" "listen" Text("127.0.0.1:8080");
     /// `sqlite://path` or `postgres://user:password@host/database`.
     DATABASE_URL = "" "database_url" Text("sqlite://tokenry.db");
+    /// Whether the web page is served beside the API; a build without the feature `ui` has none.
+    UI = "" "ui" Switch(true);
     /// What every token begins with.
     PREFIX = "token" "prefix" Text("pat_");
     /// How secrets are stored: `bcrypt`, `sha256`, `hmac-sha256` or `argon2id`.

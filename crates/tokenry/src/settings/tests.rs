@@ -70,8 +70,16 @@ fn the_defaults_are_the_documented_ones() {
     let rates = Rates { failures_per_minute: NonZero::new(30), management_per_minute: NonZero::new(60) };
     assert_eq!(settings.rates, rates);
     assert_eq!(settings.service.max_staleness, Duration::ZERO);
-    assert_eq!(settings.server, Server { trusted_proxies: IpList::default(), workers: None });
+    assert_eq!(settings.server, Server { trusted_proxies: IpList::default(), workers: None, ui: true });
     assert_eq!(settings.log, Log { filter: "info".to_owned(), requested: false, format: LogFormat::Text });
+}
+
+#[test]
+fn the_page_is_left_out_by_file_environment_or_flag() {
+    assert!(!good("ui = false", &[]).server.ui);
+    assert!(good("ui = false", &[("TOKENRY_UI", "true")]).server.ui);
+    let flags = Flags { no_ui: true, ..Flags::default() };
+    assert!(!load("ui = true", &[("TOKENRY_UI", "true")], flags).ok().unwrap().server.ui);
 }
 
 #[test]
@@ -83,6 +91,7 @@ fn a_flag_is_over_the_environment_over_the_file_over_the_default() {
         config: None,
         listen: Some("127.0.0.1:1".to_owned()),
         database_url: Some("sqlite://flag.db".to_owned()),
+        ..Flags::default()
     };
     for (file, variables, flags, listen, url) in [
         (file, &strong[..], flags(), "127.0.0.1:1", "sqlite://flag.db"),

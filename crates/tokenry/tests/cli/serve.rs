@@ -17,6 +17,26 @@ fn the_first_start_prints_a_working_token_once() {
 }
 
 #[test]
+fn the_page_is_served_and_its_address_told_unless_nobody_wants_it() {
+    let folder = Folder::new();
+    let server = Server::start(&folder);
+    let page = server.get("/", "");
+    assert!(
+        page.starts_with("HTTP/1.1 200") && page.contains("require-trusted-types-for 'script'"),
+        "{page}"
+    );
+    assert!(server.get("/create?name=ci", "").starts_with("HTTP/1.1 200"));
+    let told = format!("page: http://{}/", server.address);
+    assert!(server.waits_for_log(&told), "{}", server.log.lock().expect("a whole log"));
+    drop(server);
+
+    let without = Server::with(&folder, &[("TOKENRY_UI", "false")]);
+    assert!(without.get("/", "").starts_with("HTTP/1.1 404"));
+    assert!(without.get("/readyz", "").starts_with("HTTP/1.1 200"));
+    assert!(!without.log.lock().expect("a whole log").contains("page: "));
+}
+
+#[test]
 fn a_revoke_on_the_command_line_is_seen_by_the_very_next_request() {
     let folder = Folder::new();
     let server = Server::start(&folder);

@@ -79,6 +79,17 @@ impl Server {
         (status, serde_json::from_str(body).unwrap_or_default())
     }
 
+    /// Whether this comes to be in the log within some seconds.
+    pub(crate) fn waits_for_log(&self, text: &str) -> bool {
+        (0..200).any(|_| {
+            let is_there = self.log.lock().expect("a whole log").contains(text);
+            if !is_there {
+                std::thread::sleep(std::time::Duration::from_millis(25));
+            }
+            is_there
+        })
+    }
+
     /// The id of the process.
     pub(crate) fn id(&self) -> u32 {
         self.process.id()

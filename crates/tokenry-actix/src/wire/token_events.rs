@@ -1,0 +1,61 @@
+//! The history of a token as JSON.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// Something that happened to a token: an entry of the audit log without its digests, which would give away what is left
+/// out here.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TokenEvent {
+    /// Its place in the audit log.
+    seq: i64,
+    #[schema(format = DateTime)]
+    at: String,
+    #[schema(value_type = String, example = "auth.token.created")]
+    kind: &'static str,
+    /// `system`, `operator`, `user:<id>` or `token:<id>`.
+    actor: String,
+    user_id: Option<String>,
+    token_id: Option<String>,
+    /// `null` if somebody else did it, as the next two are.
+    ip: Option<String>,
+    user_agent: Option<String>,
+    request_id: Option<String>,
+    #[schema(value_type = Object)]
+    detail: Map<String, Value>,
+}
+
+/// Some of what happened to a token, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TokenEventPage {
+    data: Vec<TokenEvent>,
+    /// The `cursor` of the next page; `null` on the last one.
+    next_cursor: Option<String>,
+}
+
+impl From<&tokenry_service::TokenEventPage> for TokenEventPage {
+    fn from(page: &tokenry_service::TokenEventPage) -> Self {
+        Self {
+            data: page.events.iter().map(TokenEvent::from).collect(),
+            next_cursor: page.next_cursor.clone(),
+        }
+    }
+}
+
+impl From<&tokenry_service::TokenEvent> for TokenEvent {
+    fn from(tokenry_service::TokenEvent { seq, event }: &tokenry_service::TokenEvent) -> Self {
+        Self {
+            seq: *seq,
+            at: event.at.to_string(),
+            kind: event.kind.as_str(),
+            actor: event.actor.to_string(),
+            user_id: event.user_id.map(|id| id.to_string()),
+            token_id: event.token_id.map(|id| id.to_string()),
+            ip: event.origin.ip.map(|ip| ip.to_string()),
+            user_agent: event.origin.user_agent().map(str::to_owned),
+            request_id: event.origin.request_id.clone(),
+            detail: event.detail.clone(),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The rules of an installation, as every caller may read them.
+
+use std::num::NonZero;
+
+use serde_json::{Value, json};
+use tokenry_actix::{
+    FailureLimit, HttpSettings,
+    tokenry::{
+        Bucket, Catalog, Lifetime, Limits, Policy, Reuse, Settings, UsageSettings,
+        catalog::{Definition, RoleDefinition},
+    },
+};
+use tokenry_testkit::each_backend;
+
+use crate::{api::Api, jwt};
+
+each_backend!(the_default_policy_is_told_as_the_contract_says, |db| {
+    let default = |settings: &mut Settings| settings.policy = Policy::default();
+    let api = Api::with(db, default, HttpSettings::default());
+    let shown = api.call("GET", "/api/v1/policy", &api.root).json();
+    insta::assert_json_snapshot!(shown, @r#"
+    {
+      "lifetime": {
+        "allow_never": false,
+        "default_days": 90,
+        "idle_days": 0,
+        "max_days": 365,
+        "min_seconds": 60
+      },
+      "limits": {
+        "creations_per_hour": 5,
+        "failures_per_minute": null,
+        "management_per_minute": null,
+        "max_live_tokens": 10
+      },
+      "retention": {
+        "dead_tokens_days": 90
+      },
+      "roles": [
+        {
+          "name": "user",
+          "scopes": [
+            "tokens:admin"
+          ]
+        },
+        {
+          "name": "admin",
+          "scopes": [
+            "*"
+          ]
+        }
+      ],
+      "rotation": {
+        "max_grace_seconds": 86400,
+        "on_reuse": "alert"
+      },
+      "token": {
+        "prefix": "pat_"
+      },
+      "usage": {
+        "bucket_seconds": 60,
+        "enabled": true,
+        "retention_days": 90
+      }
+    }
+    "#);
+    let (_, poor) = api.token_of(&api.user("alice"), &[]);
+    for credential in [poor, jwt::of("alice", "user")] {
+        assert_eq!(api.call("GET", "/api/v1/policy", &credential).json(), shown, "the same for everybody");
+    }
+    api.call("GET", "/api/v1/policy?x=1", &api.root).is_problem(422, "validation_failed");
+});
+
+each_backend!(every_rule_that_is_set_is_told, |db| {
+    let role = |name: &str, scopes: &[&str]| RoleDefinition {
+        name: name.to_owned(),
+        scopes: scopes.iter().map(ToString::to_string).collect(),
+    };
+    let roles = vec![role("guest", &["tokens:read"]), role("chief", &["*"])];
+    let catalog = Catalog::define(&Definition { roles, ..Definition::default() }).unwrap();
+    let policy = Policy {
+        limits: Limits { max_live_tokens: Some(7), creations_per_hour: None },
+        default_lifetime: None,
+        max_lifetime: None,
+        allow_never: true,
+        idle_lifetime: Some(Lifetime::seconds(1)),
+        max_grace: Lifetime::seconds(90),
+        on_reuse: Reuse::Revoke,
+    };
+    let change = |settings: &mut Settings| {
+        (settings.policy, settings.catalog, settings.retention) = (policy, catalog, None);
+        let bucket = Bucket::new(Lifetime::seconds(0)).unwrap();
+        settings.usage = UsageSettings { is_enabled: false, bucket, retention: Some(Lifetime::days(3)) };
+    };
+    let per_minute = |number: u32| NonZero::new(number).unwrap();
+    let http = HttpSettings {
+        failures: Some(FailureLimit::new(per_minute(31))),
+        #[cfg(feature = "route-quotas")]
+        management: Some(tokenry_actix::ManagementQuota::new(per_minute(61))),
+        ..HttpSettings::default()
+    };
+    let api = Api::with(db, change, http);
+    let mut shown = api.call("GET", "/api/v1/policy", &api.root).json();
+    let management = shown["limits"]["management_per_minute"].take();
+    assert_eq!(management, if cfg!(feature = "route-quotas") { json!(61) } else { Value::Null });
+    insta::assert_json_snapshot!(shown, @r#"
+    {
+      "lifetime": {
+        "allow_never": true,
+        "default_days": 0,
+        "idle_days": 1,
+        "max_days": 0,
+        "min_seconds": 60
+      },
+      "limits": {
+        "creations_per_hour": 0,
+        "failures_per_minute": 31,
+        "management_per_minute": null,
+        "max_live_tokens": 7
+      },
+      "retention": {
+        "dead_tokens_days": 0
+      },
+      "roles": [
+        {
+          "name": "guest",
+          "scopes": [
+            "tokens:read"
+          ]
+        },
+        {
+          "name": "chief",
+          "scopes": [
+            "*"
+          ]
+        }
+      ],
+      "rotation": {
+        "max_grace_seconds": 90,
+        "on_reuse": "revoke"
+      },
+      "token": {
+        "prefix": "pat_"
+      },
+      "usage": {
+        "bucket_seconds": 0,
+        "enabled": false,
+        "retention_days": 3
+      }
+    }
+    "#);
+});

@@ -1,0 +1,126 @@
+//! The history of one token, as its owner sees it.
+
+use std::collections::HashSet;
+
+use thiserror::Error;
+use tokenry_domain::{Actor, AuditEvent, Origin, PageSize, TokenId, User};
+use tokenry_store::{
+    StoreError, Tx,
+    audit::{self, AuditFilter, Link},
+    token,
+};
+
+use crate::{
+    caller::Call,
+    cursor::{self, Cursors},
+    denial::Denial,
+    find::{owner, tokens_read},
+    list::holder,
+    tokenry::Tokenry,
+};
+
+/// What happened to a token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenEvent {
+    /// Its place in the audit log.
+    pub seq: i64,
+    /// The event; its origin is left empty if somebody else made it.
+    pub event: AuditEvent,
+}
+
+/// Some of what happened to a token, newest first.
+pub struct TokenEventPage {
+    /// The events.
+    pub events: Vec<TokenEvent>,
+    /// What to ask the next page with, if there is one.
+    pub next_cursor: Option<String>,
+}
+
+/// Why a token's history is not shown.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TokenEventsError {
+    /// The caller may not look at tokens.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// There is no such token, or it is somebody else's: callers cannot tell which.
+    #[error("no such token")]
+    NotFound,
+    /// The cursor was not made by this installation for this caller and this token.
+    #[error("the cursor does not belong to this list")]
+    BadCursor,
+    /// The database did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Tokenry {
+    /// One page of the history of a token, alive or dead. What others did to it, such as an administrator, is told
+    /// without from where they did it; a token that was removed since counts as somebody else.
+    ///
+    /// # Errors
+    /// [`TokenEventsError`].
+    pub fn token_events(
+        &self,
+        call: &Call,
+        id: TokenId,
+        size: PageSize,
+        cursor: Option<&str>,
+    ) -> Result<TokenEventPage, TokenEventsError> {
+        call.caller.require(&tokens_read())?;
+        let cursors = Cursors {
+            key: &self.0.cursor_key,
+            binding: format!("token events {} {id}", holder(&call.caller)),
+        };
+        let place = |text: &str| cursors.open(text)?.parse::<i64>().map_err(|_| cursor::Forged);
+        let before = cursor.map(place).transpose().map_err(|cursor::Forged| TokenEventsError::BadCursor)?;
+        let filter = AuditFilter { token_id: Some(id), ..AuditFilter::default() };
+        let limit = size.get();
+        self.0.store.read(|tx| {
+            let token = token::find(tx, id)?.ok_or(TokenEventsError::NotFound)?;
+            owner(tx, &call.caller, &token)?.ok_or(TokenEventsError::NotFound)?;
+            let mut links = audit::search(tx, &filter, before, limit + 1)?;
+            let more = links.len() > usize::from(limit);
+            links.truncate(limit.into());
+            let next_cursor = links.last().filter(|_| more).map(|last| cursors.seal(&last.seq.to_string()));
+            let events = match call.caller.user() {
+                Some(viewer) => without_strangers(tx, links, viewer)?,
+                None => links.into_iter().map(TokenEvent::from).collect(),
+            };
+            Ok(TokenEventPage { events, next_cursor })
+        })
+    }
+}
+
+impl From<Link> for TokenEvent {
+    fn from(Link { seq, event, .. }: Link) -> Self {
+        Self { seq, event }
+    }
+}
+
+/// SECURITY: from where somebody else works, an administrator above all, is not the business of a token's owner. What
+/// Tokenry tells by itself comes from whoever had the token's own secret, as the usage log tells as well.
+fn without_strangers(
+    tx: &mut Tx<'_>,
+    links: Vec<Link>,
+    viewer: &User,
+) -> Result<Vec<TokenEvent>, StoreError> {
+    let acting = |link: &Link| match link.event.actor {
+        Actor::Token(id) => Some(id),
+        Actor::System | Actor::Operator | Actor::User(_) => None,
+    };
+    let acting: HashSet<TokenId> = links.iter().filter_map(acting).collect();
+    let own = token::owned(tx, viewer.id, &acting.into_iter().collect::<Vec<_>>())?;
+    let is_own = |actor| match actor {
+        Actor::System => true,
+        Actor::User(id) => id == viewer.id,
+        Actor::Token(id) => own.contains(&id),
+        Actor::Operator => false,
+    };
+    let shown = |link: Link| {
+        let TokenEvent { seq, event } = link.into();
+        let origin = if is_own(event.actor) { event.origin } else { Origin::default() };
+        TokenEvent { seq, event: AuditEvent { origin, ..event } }
+    };
+    Ok(links.into_iter().map(shown).collect())
+}

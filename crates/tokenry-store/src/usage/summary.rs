@@ -1,0 +1,167 @@
+//! What a token was used for, added up by the database.
+
+use std::net::IpAddr;
+
+use diesel::{
+    dsl::sql,
+    prelude::*,
+    sql_types::{BigInt, Integer, Text},
+};
+use tokenry_domain::{TokenId, UnixMillis};
+
+use super::ip;
+use crate::{
+    backend::Tx,
+    convert::corrupt,
+    error::StoreError,
+    macros::on,
+    schema::token_usage as usage,
+    sql_types::{IdValue, Instant, InstantValue},
+};
+
+/// The uses of a token that are added up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsageSpan {
+    /// The token.
+    pub token_id: TokenId,
+    /// Only what began then or later.
+    pub from: UnixMillis,
+    /// Only what began before then.
+    pub to: UnixMillis,
+}
+
+/// How exactly answers are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    /// Each status by itself.
+    Exact,
+    /// By class: 200 is 200 to 299, 600 is everything from there on.
+    Classes,
+}
+
+/// How many uses began in one hour and were answered alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HourCount {
+    /// The start of the hour, in UTC.
+    pub hour: UnixMillis,
+    /// The status of the answers, or their class.
+    pub status: u16,
+    /// How many.
+    pub count: u64,
+}
+
+/// How often a route was used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteCount {
+    /// The method; empty if it is not known.
+    pub method: String,
+    /// The pattern of the route; empty if it is not known.
+    pub route: String,
+    /// How often.
+    pub count: u64,
+    /// When last.
+    pub last_at: UnixMillis,
+}
+
+/// How often a token was used from an address with a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressCount {
+    /// The address.
+    pub ip: Option<IpAddr>,
+    /// What the client calls itself; empty if it does not say.
+    pub user_agent: String,
+    /// How often.
+    pub count: u64,
+    /// When last.
+    pub last_at: UnixMillis,
+}
+
+/// The uses of a span, in the order of the table's key.
+macro_rules! of_span {
+    ($span:expr) => {
+        usage::table
+            .filter(usage::token_id.eq(IdValue($span.token_id.uuid())))
+            .filter(usage::minute.ge(InstantValue($span.from)))
+            .filter(usage::minute.lt(InstantValue($span.to)))
+    };
+}
+
+/// Uses by hour and answer, the oldest first, at most `limit`.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn hours(
+    tx: &mut Tx<'_>,
+    span: UsageSpan,
+    answers: Answers,
+    limit: u16,
+) -> Result<Vec<HourCount>, StoreError> {
+    let hour = match tx {
+        #[cfg(feature = "sqlite")]
+        Tx::Sqlite(_) => "minute - minute % 3600000",
+        #[cfg(feature = "postgres")]
+        Tx::Postgres(_) => "date_trunc('hour', minute, 'UTC')",
+    };
+    let status = match answers {
+        Answers::Exact => "status",
+        Answers::Classes => "CASE WHEN status > 599 THEN 600 ELSE status / 100 * 100 END",
+    };
+    let columns = format!("{hour}, {status}, {COUNT}");
+    let rows: Vec<(InstantValue, i32, i64)> = on!(tx, |c| of_span!(span)
+        .group_by(sql::<Integer>("1, 2"))
+        .select(sql::<(Instant, Integer, BigInt)>(&columns))
+        .order(sql::<Integer>("1, 2"))
+        .limit(limit.into())
+        .load(c))?;
+    let read = |(hour, status, sum): (InstantValue, i32, i64)| {
+        let status = u16::try_from(status).map_err(|error| corrupt("token_usage.status", error))?;
+        Ok(HourCount { hour: hour.0, status, count: count(sum)? })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// The most used routes, at most `limit`.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn routes(tx: &mut Tx<'_>, span: UsageSpan, limit: u16) -> Result<Vec<RouteCount>, StoreError> {
+    let rows = most_used(tx, span, "method, route", limit)?;
+    let read = |(method, route, sum, last): (String, String, i64, InstantValue)| {
+        Ok(RouteCount { method, route, count: count(sum)?, last_at: last.0 })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// The most used addresses and programs, at most `limit`.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn addresses(tx: &mut Tx<'_>, span: UsageSpan, limit: u16) -> Result<Vec<AddressCount>, StoreError> {
+    let rows = most_used(tx, span, "ip, user_agent", limit)?;
+    let read = |(address, user_agent, sum, last): (String, String, i64, InstantValue)| {
+        Ok(AddressCount { ip: ip(&address)?, user_agent, count: count(sum)?, last_at: last.0 })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// Pairs of columns with how often and when last they were used, the most used first; among equals in their order.
+fn most_used(
+    tx: &mut Tx<'_>,
+    span: UsageSpan,
+    pair: &'static str,
+    limit: u16,
+) -> Result<Vec<(String, String, i64, InstantValue)>, StoreError> {
+    let columns = format!("{pair}, {COUNT}, MAX(last_at)");
+    Ok(on!(tx, |c| of_span!(span)
+        .group_by(sql::<Text>("1, 2"))
+        .select(sql::<(Text, Text, BigInt, Instant)>(&columns))
+        .order(sql::<BigInt>("3 DESC, 1, 2"))
+        .limit(limit.into())
+        .load(c))?)
+}
+
+const COUNT: &str = "CAST(SUM(count) AS BIGINT)";
+
+fn count(sum: i64) -> Result<u64, StoreError> {
+    u64::try_from(sum).map_err(|error| corrupt("token_usage.count", error))
+}

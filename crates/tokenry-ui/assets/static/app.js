@@ -1,0 +1,267 @@
+// Requests, the session, and the frame around every page.
+
+import { carry, clock, distance, h, has, icon, language, own, remember, rich, setTheme, t, theme } from './ui.js';
+
+/** A request that was refused or got no answer. */
+export class Problem extends Error {
+  constructor({ status = 0, code = 'no_answer', detail = '', errors = [], retryAfter = null }) {
+    super(detail);
+    Object.assign(this, { status, code, detail, errors, retryAfter });
+  }
+
+  /** What to tell people: in English the server's own words, else a translation with them behind. */
+  get text() {
+    if (this.code === 'rate_limited' || this.code === 'token_rate_limited' || this.status === 429) {
+      const at = Date.now() + (this.retryAfter ?? 60) * 1000;
+      return t('problem.rate_limited', { when: distance(at), clock: clock(at) });
+    }
+    const key = `problem.${this.code}`;
+    const details = this.errors.map(({ detail }) => sentence(detail)).join(' ') || this.detail;
+    if (!details) return t(has(key) ? key : 'problem.other', { status: String(this.status) });
+    return language === 'en' || !has(key) ? sentence(details) : t('problem.with', { text: t(key), words: details });
+  }
+}
+
+/** The server's words as a sentence. */
+export const sentence = (text) => {
+  const whole = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?。)]$/.test(whole) ? whole : `${whole}.`;
+};
+
+const pause = (millis) => new Promise((resolve) => setTimeout(resolve, millis));
+
+const send = (method, path, { body, headers } = {}) =>
+  fetch(path, {
+    method,
+    headers: {
+      'X-Tokenry-Request': '1',
+      ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      ...headers,
+    },
+    body: body === undefined ? undefined : JSON.stringify(body),
+    credentials: 'same-origin',
+    cache: 'no-store',
+    redirect: 'manual',
+  });
+
+const problemOf = async (response) => {
+  const words = (response.headers.get('Content-Type') ?? '').includes('json') ? await response.json().catch(() => ({})) : {};
+  const seconds = Number(response.headers.get('Retry-After'));
+  return new Problem({ ...words, code: words.code ?? 'other', status: response.status, retryAfter: seconds || null });
+};
+
+// While the server cannot be reached, one banner tells so and one loop asks for it; whoever reads waits for that loop.
+let reachable = null;
+const untilReachable = () => {
+  reachable ??= (async () => {
+    const banner = h('div.banner@offline', { role: 'alert' }, icon('warn'), t('offline.banner'));
+    document.body.prepend(banner);
+    for (let wait = 1000; ; wait = Math.min(wait * 2, 15_000)) {
+      await Promise.race([pause(wait), new Promise((resolve) => addEventListener('online', resolve, { once: true }))]);
+      if (await send('GET', 'session').then(() => true, () => false)) break;
+    }
+    banner.remove();
+    reachable = null;
+  })();
+  return reachable;
+};
+
+/**
+ * Asks the server; gives the body. GETs are repeated until there is a connection, writes are sent once.
+ * Throws a `Problem`; a 401 also opens the dialog that leads to the sign-in.
+ */
+export const api = async (method, path, options = {}) => {
+  const query = new URLSearchParams(Object.entries(options.query ?? {}).filter(([, value]) => value));
+  const target = query.size ? `${path}?${query}` : path;
+  for (let tries = 0; ; tries += 1) {
+    let response;
+    try {
+      response = await send(method, target, options);
+    } catch {
+      const back = untilReachable();
+      if (method !== 'GET') throw new Problem({});
+      await back;
+      continue;
+    }
+    // A proxy that leads to its own sign-in ends the session too.
+    const isEnded = response.status === 401 || response.type === 'opaqueredirect';
+    if (isEnded && !options.signingIn) {
+      sessionEnded();
+      throw new Problem({ status: 401, code: 'session_ended' });
+    }
+    if (!response.ok) throw await problemOf(response);
+    if (response.status === 204) return null;
+    // The connection can end within the body.
+    const body = await response.json().catch(() => undefined);
+    if (body !== undefined) return body;
+    if (method !== 'GET' || tries === 2) throw new Problem({});
+    await pause(1000);
+  }
+};
+
+export const get = (path, query) => api('GET', `api/v1/${path}`, { query });
+
+// Pages.
+const PAGES = ['tokens', 'create', 'token', 'users', 'inventory', 'audit', 'policy'];
+/** The address of a page, relative. */
+export const page = (name, query) => {
+  const search = query ? `?${new URLSearchParams(query)}` : '';
+  return `./${name === 'tokens' ? '' : name}${search}`;
+};
+const here = () => PAGES.find((name) => location.pathname.endsWith(`/${name}`)) ?? 'tokens';
+/** Where the sign-in leads: a page of the list above with its query, and nothing else. */
+export const nextPage = () => {
+  const [, name, search] = /^([a-z]+)(\?[\w=&%.,:*+-]*)?$/.exec(new URLSearchParams(location.search).get('next') ?? '') ?? [];
+  return PAGES.includes(name) ? `${page(name)}${search ?? ''}` : page('tokens');
+};
+const toSignIn = () => `./sign-in?${new URLSearchParams({ next: here() + location.search })}`;
+
+// What a page wants kept while somebody signs in again; never a secret.
+let draft = () => null;
+export const keepDraft = (give) => { draft = give; };
+export const takeDraft = () => {
+  const text = carry(`draft.${here()}`);
+  carry(`draft.${here()}`, null);
+  return text ? JSON.parse(text) : null;
+};
+const leave = (target) => {
+  const kept = draft();
+  if (kept) carry(`draft.${here()}`, JSON.stringify(kept));
+  if (target) location.assign(target);
+  else location.reload();
+};
+
+let ended = false;
+const sessionEnded = async () => {
+  if (ended) return;
+  ended = true;
+  const { ask } = await import('./dialog.js');
+  const answer = await ask({
+    test: 'session-ended',
+    title: t('ended.title'),
+    body: [h('p', t('ended.body'))],
+    actions: [{ name: 'later', text: t('ended.later') }, { name: 'sign-in', text: t('ended.sign_in'), kind: 'primary', focus: true }],
+  });
+  ended = false;
+  if (answer === 'sign-in') leave(toSignIn());
+};
+
+/** Tells a result: to screen readers at once, to eyes for some seconds. */
+export const say = (text, kind = 'good') => {
+  const region = document.querySelector(kind === 'bad' ? '#alerts' : '#results');
+  const toast = h('p', { class: `toast ${kind}`, 'data-test': 'toast' }, icon(kind === 'bad' ? 'warn' : 'check'), text,
+    kind === 'bad' && h('button.ghost.small', { onclick: () => toast.remove() }, t('close')));
+  if (kind === 'bad') region.replaceChildren();
+  region.append(toast);
+  if (kind !== 'bad') setTimeout(() => toast.remove(), 6000);
+};
+/** Tells a problem, unless a dialog tells it already. */
+export const complain = (problem) => {
+  if (!(problem instanceof Problem)) reportError(problem);
+  if (problem.code !== 'session_ended') say(problem.text ?? t('problem.load'), 'bad');
+};
+/** Loads a module when it is needed first. */
+export const later = (name, run) => import(`./${name}.js`).then(run).catch(complain);
+
+// Whoever signed in.
+const includes = (scopes, scope) => {
+  const [resource, level] = scope.split(':');
+  const levels = ['read', 'write', 'admin'];
+  return scopes.some((given) => {
+    const [of, upTo] = given.split(':');
+    return given === '*' || (of === resource && (upTo === level || levels.indexOf(upTo) > levels.indexOf(level)));
+  });
+};
+
+/** Who signed in, and what they may do; `token` is the one they signed in with, if it was one. */
+const whoIs = async (session) => {
+  const token = session.token_id && (await get(`tokens/${session.token_id}`).catch(() => null));
+  const scopes = token ? token.effective_scopes : (await get('me')).scopes;
+  return { ...session.user, credential: session.credential, token, scopes, can: (scope) => includes(scopes, scope) };
+};
+
+// The frame.
+const select = (name, label, options, current, change) =>
+  h('label', h('span', label),
+    h('select', { 'data-test': name, onchange: (event) => change(event.target.value) },
+      options.map(([value, text]) => h('option', { value, selected: value === current }, text))));
+
+/** Language and theme. */
+export const choices = () => [
+  select('language', t('menu.language'), [['en', 'English'], ['zh', '简体中文']], language, (value) => {
+    remember('language', value);
+    leave();
+  }),
+  select('theme', t('menu.theme'), ['system', 'light', 'dark'].map((value) => [value, t(`theme.${value}`)]), theme(), setTheme),
+];
+
+const link = (name, current) =>
+  h('a', { href: page(name), 'data-test': `nav-${name}`, 'aria-current': name === current && 'page' }, t(`title.${name}`));
+
+const account = () => {
+  const details = h('details.menu@account',
+    h('summary', h('span.who@who', '\u00a0')),
+    h('div.menu-body', h('p.muted@signed-in-as'), choices(),
+      h('button@sign-out', { onclick: signOut }, t('menu.sign_out'))));
+  const close = () => { details.open = false; };
+  document.addEventListener('click', (event) => details.contains(event.target) || close());
+  details.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape' || !details.open) return;
+    close();
+    details.querySelector('summary').focus();
+  });
+  return details;
+};
+
+const signOut = async () => {
+  try {
+    await api('DELETE', 'session', { signingIn: true });
+    location.assign('./sign-in');
+  } catch (problem) {
+    complain(problem);
+  }
+};
+
+/** Header, skip link, `<main>` and the places where results are told. */
+export const frame = (name, ...header) => {
+  document.title = `${t(`title.${name}`)} · Tokenry`;
+  const main = h('main', { id: 'main', tabindex: '-1', class: name });
+  document.body.replaceChildren(
+    h('a.skip', { href: '#main' }, t('skip')),
+    h('header.top', h('a.brand', { href: './' }, icon('key'), 'Tokenry'), header),
+    main,
+    h('div.toasts', { id: 'results', role: 'status', 'aria-live': 'polite' }),
+    h('div.toasts', { id: 'alerts', role: 'alert' }),
+  );
+  return main;
+};
+
+const noted = carry('say');
+/** Something to tell on the page that comes next. */
+export const sayNext = (text) => carry('say', text);
+
+/** Draws the frame, then finds out who is here; without a session it leads to the sign-in and never returns. */
+export const start = async (name) => {
+  const nav = h('nav', { 'aria-label': t('nav.label') }, link('tokens', ['create', 'token'].includes(name) ? 'tokens' : name));
+  const menu = account();
+  const main = frame(name, nav, menu);
+  const { session } = await api('GET', 'session');
+  if (!session) {
+    location.replace(toSignIn());
+    await new Promise(() => {});
+  }
+  menu.querySelector('.who').replaceChildren(own(session.user.name || session.user.subject));
+  const ready = whoIs(session).then((me) => {
+    if (me.can('admin:read')) nav.append(...['users', 'inventory', 'audit', 'policy'].map((page) => link(page, name)));
+    const how = me.token ? own(me.token.name) : t(`menu.by.${me.credential}`);
+    menu.querySelector('p').replaceChildren(...rich('menu.as', { role: own(me.role), how }));
+    return me;
+  });
+  nav.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  ready.catch(() => {});
+  if (noted) {
+    carry('say', null);
+    say(noted);
+  }
+  return { main, me: ready };
+};

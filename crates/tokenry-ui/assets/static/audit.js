@@ -1,0 +1,39 @@
+// The audit log, and whether its chain is whole.
+
+import { complain, get, start } from './app.js';
+import { KINDS, event } from './events.js';
+import { choice, empty, filters, lister } from './list.js';
+import { exact, h, icon, t } from './ui.js';
+
+const { main, me: identity } = await start('audit');
+let me = null;
+const chosen = filters([['kind', choice('event', KINDS)], ['user_id'], ['token_id'], ['from', 'date'], ['to', 'date']], () => list.load());
+const list = lister({
+  path: 'audit',
+  query: chosen.query,
+  row: (entry) => event(entry, me),
+  wrap: (drawn) => h('div.card', h('ol.events', { role: 'list' }, drawn)),
+  none: () => empty(t('list.none')),
+});
+
+const verdict = h('div@chain', { role: 'status' });
+const check = h('button', {
+  type: 'button', 'data-test': 'check-chain',
+  onclick: async () => {
+    check.disabled = true;
+    verdict.replaceChildren(h('p.muted', t('chain.checking')));
+    try {
+      const { intact, events, broken_at: place, reason, checked_at: at } = await get('audit/chain');
+      verdict.replaceChildren(h('p', { class: `note ${intact ? 'good' : 'bad'}`, 'data-intact': String(intact) }, icon(intact ? 'check' : 'warn'),
+        h('span', intact ? t('chain.intact', { count: events, when: exact(at) }) : t('chain.broken', { place: String(place), reason: reason ?? '', when: exact(at) }))));
+    } catch (problem) {
+      verdict.replaceChildren();
+      complain(problem);
+    }
+    check.disabled = false;
+  },
+}, icon('check'), t('chain.check'));
+
+main.append(h('div.head', h('div', h('h1', t('title.audit')), h('p.muted', t('audit.lead'))), check), verdict, chosen.element, ...list.nodes);
+me = await identity.catch(() => null);
+list.load();

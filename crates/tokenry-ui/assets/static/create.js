@@ -1,0 +1,123 @@
+// A new token.
+
+import { api, complain, get, keepDraft, page, start, takeDraft } from './app.js';
+import { accessPicker, clearErrors, entries, expiryPicker, field, focusError, group, setError, showProblem, sum, summary } from './form.js';
+import { DAY, carry, h, icon, t } from './ui.js';
+
+const { main, me: identity } = await start('create');
+const link = new URLSearchParams(location.search);
+const draft = takeDraft();
+
+const body = h('div.card@create-card', h('div.skeleton', Array.from({ length: 8 }, () => h('div'))));
+main.append(
+  h('div', h('a.back', { href: page('tokens') }, icon('back'), t('title.tokens')), h('h1', t('title.create')), h('p.muted', t('create.lead'))),
+  body);
+
+/** What the form begins with: what was typed before, else what the link asks for, over what is duplicated. */
+const beginning = (source) => {
+  if (draft) return draft;
+  const span = source?.expires_at && Math.round((new Date(source.expires_at) - new Date(source.created_at)) / DAY);
+  const note = source?.metadata?.note;
+  return {
+    name: link.get('name') ?? (source ? t('create.copy_of', { name: source.name }).slice(0, 100) : ''),
+    description: source?.description ?? '',
+    scopes: link.has('scopes') ? link.get('scopes').split(',').filter(Boolean) : source?.scopes,
+    expiry: link.get('expires_in_days') ?? (span ? String(span) : source && !source.expires_at ? 'never' : undefined),
+    ips: (source?.allowed_ips ?? []).join('\n'),
+    note: typeof note === 'string' ? note : '',
+    start: '',
+  };
+};
+
+const build = ({ me, catalog, policy, source }) => {
+  const first = beginning(source);
+  const changed = () => { refresh(); };
+  const name = h('input', { id: 'name', value: first.name, maxlength: '200', required: true, oninput: changed });
+  const access = accessPicker({ catalog, me, chosen: first.scopes ?? catalog.default_scopes, changed });
+  const expiry = expiryPicker({ policy, me, chosen: /^\d{4}-/.test(first.expiry ?? '') ? 'date' : first.expiry, changed });
+  if (/^\d{4}-/.test(first.expiry ?? '')) expiry.setDate(first.expiry);
+  const description = h('textarea', { value: first.description, rows: '2' });
+  const ips = h('textarea.mono', { value: first.ips || (me.token?.allowed_ips ?? []).join('\n'), rows: '2', placeholder: '10.0.0.0/8', oninput: changed });
+  const note = h('input', { value: first.note });
+  const begin = h('input', { type: 'datetime-local', value: first.start });
+  const sentence = h('p.sum@sum', { 'aria-live': 'polite' });
+  const button = h('button.primary@create', { type: 'submit', disabled: !me.can('tokens:write') }, t('create.button'));
+  const refresh = () => {
+    const text = sum({ scopes: access.value(), end: expiry.end(), ips: entries(ips.value) });
+    if (sentence.textContent !== text) sentence.textContent = text;
+  };
+  const hasMore = first.description || first.ips || first.note || first.start;
+
+  const form = h('form.form@create-form', { novalidate: true },
+    summary(),
+    !me.can('tokens:write') && h('p.note.warn@read-only', icon('warn'), h('span', t('create.read_only'))),
+    access.refused.length > 0 && h('p.note.warn@refused', icon('warn'), h('span', t('create.refused', { scopes: access.refused.join(', ') }))),
+    field('/name', t('form.name'), name, t('form.name_hint')),
+    group('/expires_at', t('form.expiry'), expiry.element),
+    group('/scopes', t('form.access'), access.element),
+    h('details.more-options@more-options', { open: Boolean(hasMore) }, h('summary', t('form.more')), h('div.form',
+      field('/description', t('form.description'), description, t('form.description_hint')),
+      field('/allowed_ips', t('form.ips'), ips, t(me.token?.allowed_ips.length ? 'form.ips_hint_own' : 'form.ips_hint')),
+      field('/not_before', t('form.start'), begin, t('form.start_hint')),
+      field('/metadata', t('form.note'), note, t('form.note_hint')))),
+    sentence,
+    h('div.actions', h('a.button', { href: page('tokens') }, t('cancel')), button));
+
+  const check = () => {
+    clearErrors(form);
+    if (!name.value.trim()) setError(form, '/name', t('form.name_missing'));
+    if (!access.value().length) setError(form, '/scopes', t('form.access_missing'));
+    if (expiry.value() === undefined) setError(form, '/expires_at', t('form.date_missing'));
+    focusError(form);
+    return ![...form.querySelectorAll('.error')].some((place) => place.textContent);
+  };
+
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    if (button.disabled || !check()) return;
+    const request = { name: name.value, scopes: access.value(), ...expiry.value() };
+    if (description.value.trim()) request.description = description.value;
+    const addresses = entries(ips.value);
+    if (addresses.length) request.allowed_ips = addresses;
+    if (begin.value) request.not_before = new Date(begin.value).toISOString();
+    const metadata = { ...source?.metadata };
+    delete metadata.note;
+    if (note.value.trim()) metadata.note = note.value;
+    if (Object.keys(metadata).length) request.metadata = metadata;
+    button.disabled = true;
+    try {
+      // Loaded first: once the secret is there, nothing may stand between it and its dialog.
+      const { showSecret } = await import('./secret.js');
+      const created = await api('POST', 'api/v1/tokens', { body: request });
+      keepDraft(() => null);
+      await showSecret({ box: created, title: t('secret.created', { name: created.name }) });
+      carry('fresh', created.id);
+      location.assign(page('tokens'));
+    } catch (problem) {
+      if (!problem.code) throw problem;
+      showProblem(form, problem, { scopes: request.scopes, allowed_ips: addresses });
+      button.disabled = false;
+    }
+  });
+
+  keepDraft(() => ({
+    name: name.value, description: description.value, scopes: access.value(), expiry: expiry.choice(), ips: ips.value, note: note.value, start: begin.value,
+  }));
+  refresh();
+  body.replaceChildren(form);
+  name.focus({ preventScroll: true });
+};
+
+const load = async () => {
+  try {
+    const from = link.get('from');
+    const [me, catalog, policy, source] = await Promise.all([
+      identity, get('scopes'), get('policy'), from && get(`tokens/${encodeURIComponent(from)}`).catch((problem) => complain(problem)),
+    ]);
+    build({ me, catalog, policy, source });
+  } catch (problem) {
+    complain(problem);
+    body.replaceChildren(h('div.empty', h('h2', t('list.failed')), h('button', { onclick: load }, t('retry'))));
+  }
+};
+load();

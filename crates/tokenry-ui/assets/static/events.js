@@ -1,0 +1,30 @@
+// Entries of the audit log in words.
+
+import { actor } from './list.js';
+import { exact, h, own, rich, t, when } from './ui.js';
+
+export const KINDS = [
+  ...['seeded', 'created', 'updated', 'rotated', 'revoked', 'expired'].map((name) => `auth.token.${name}`),
+  ...['created', 'updated', 'disabled', 'enabled', 'deleted'].map((name) => `auth.user.${name}`),
+  'auth.session.started', 'auth.session.ended', 'auth.request.failed', 'auth.request.forbidden',
+];
+
+const isTime = (value) => typeof value === 'string' && /^\d{4}-\d\d-\d\dT/.test(value);
+const words = (value) => {
+  if (value === null || value === undefined || value === '' || value.length === 0) return '–';
+  if (isTime(value)) return exact(value);
+  return Array.isArray(value) ? value.join(', ') : typeof value === 'object' ? JSON.stringify(value) : String(value);
+};
+const isChange = (value) => value !== null && typeof value === 'object' && 'from' in value && 'to' in value;
+
+/** One entry: when, what by whom, from where, and what exactly. */
+export const event = (entry, me) => {
+  const from = [entry.ip, entry.user_agent].filter(Boolean);
+  return h('li@event', { 'data-kind': entry.kind },
+    h('div.muted', when(entry.at)),
+    h('div',
+      h('p', h('b', t(`event.${entry.kind}`)), ' ', h('span.muted', rich('event.by', { who: h('span', actor(entry.actor, me)) }))),
+      h('ul.changes', Object.entries(entry.detail).map(([name, value]) =>
+        h('li', h('code', name), ': ', isChange(value) ? [own(words(value.from)), ' → ', own(words(value.to))] : own(words(value))))),
+      h('p.meta', `#${entry.seq}`, from.length > 0 && [' · ', own(from.join(' · '))])));
+};

@@ -1,0 +1,285 @@
+// Fields of a token: labels, errors beside them, what it may access, until when.
+
+import { sentence } from './app.js';
+import { DAY, dateValue, day, endOfDay, exact, h, has, icon, language, list, t } from './ui.js';
+
+let count = 0;
+
+/** A labelled control with hint and error; `pointer` is its JSON pointer in the request. */
+export const field = (pointer, label, control, hint) => {
+  const id = control.id || `field-${(count += 1)}`;
+  control.id = id;
+  const test = pointer.slice(1).replaceAll('/', '-');
+  control.setAttribute('data-test', `field-${test}`);
+  control.setAttribute('aria-describedby', `${id}-hint ${id}-error`);
+  return h('div.field', { 'data-pointer': pointer },
+    h('label', { for: id }, label), control,
+    h('p.hint', { id: `${id}-hint` }, hint),
+    h('p.error', { id: `${id}-error`, 'data-test': `error-${test}` }));
+};
+
+/** A fieldset with an error of its own. */
+export const group = (pointer, label, ...children) => {
+  const id = `field-${(count += 1)}-error`;
+  const test = pointer.slice(1);
+  return h('fieldset.field', { 'data-pointer': pointer, 'data-test': `field-${test}`, 'aria-describedby': id }, h('legend', label), children,
+    h('p.error', { id, 'data-test': `error-${test}` }));
+};
+
+/** The place for what belongs to no field. */
+export const summary = () => h('div.note.bad.summary@summary', { tabindex: '-1', hidden: true, role: 'alert' });
+
+const words = ({ code, detail }) => {
+  const key = `field.${code}`;
+  return language === 'en' || !has(key) ? sentence(detail) : t('problem.with', { text: t(key), words: detail });
+};
+
+export const clearErrors = (form) => {
+  form.querySelectorAll('.error').forEach((place) => place.replaceChildren());
+  form.querySelectorAll('[aria-invalid]').forEach((control) => control.removeAttribute('aria-invalid'));
+  form.querySelector('.summary').hidden = true;
+};
+
+/** Writes an error at its field; `false` if there is no such field. */
+export const setError = (form, pointer, text) => {
+  const place = [...form.querySelectorAll('[data-pointer]')].find(({ dataset }) => pointer === dataset.pointer || pointer.startsWith(`${dataset.pointer}/`));
+  if (!place) return false;
+  place.closest('details')?.setAttribute('open', '');
+  place.querySelector(':scope > .error').append(h('span', text, ' '));
+  const controls = place.querySelectorAll('input:not(:disabled), textarea, select');
+  if (place.tagName !== 'FIELDSET') controls[0]?.setAttribute('aria-invalid', 'true');
+  return true;
+};
+
+/** Shows what the server refused: at the fields, the rest in the summary; the focus goes to the first. */
+export const showProblem = (form, problem, entries = {}) => {
+  clearErrors(form);
+  if (problem.code === 'session_ended') return;
+  const rest = [];
+  for (const error of problem.errors ?? []) {
+    const [, name, index] = error.pointer.split('/');
+    const entry = index === undefined ? undefined : entries[name]?.[Number(index)];
+    const text = entry === undefined ? words(error) : t('field.entry', { entry, words: words(error) });
+    if (!setError(form, error.pointer, text)) rest.push(`${error.pointer}: ${text}`);
+  }
+  const isWhole = !(problem.errors ?? []).length;
+  if (isWhole || rest.length) {
+    const place = form.querySelector('.summary');
+    place.replaceChildren(icon('warn'), h('div', isWhole ? problem.text : rest.map((text) => h('p', text))));
+    place.hidden = false;
+    place.focus();
+    return;
+  }
+  focusError(form);
+};
+
+export const focusError = (form) => {
+  const place = [...form.querySelectorAll('.error')].find((error) => error.textContent)?.closest('[data-pointer]');
+  place?.querySelector('input:not(:disabled), textarea, select')?.focus();
+};
+
+const segment = ({ name, value, text, checked, disabled, title, change, test }) =>
+  h('label.segment', { title },
+    h('input', { type: 'radio', name, value, checked, disabled, 'data-test': test, onchange: change }), h('span', text));
+
+/** What a level is called. */
+const levelText = (level) => (has(`level.${level}`) ? t(`level.${level}`) : level);
+
+const WORD = /^[a-z][a-z0-9_.-]*$/;
+
+/** Chooses scopes. `chosen` are those it begins with; those of `held` may stay although they cannot be given. */
+export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) => {
+  const places = new Map();
+  const general = new Map();
+  const reason = t(me.token ? 'access.why_token' : 'access.why_role', { role: me.role });
+
+  const resource = (name, description, levels, removable) => {
+    const row = { name, levels, scope: '' };
+    const pick = (scope) => () => { row.scope = scope; changed(); };
+    const radio = (scope, text, disabled) =>
+      segment({ name: `access-${name}`, value: scope, text, checked: scope === '', disabled, title: disabled ? reason : undefined, change: pick(scope), test: `access-${scope || `${name}-none`}` });
+    const allowed = (info) => info.grantable || held.includes(info.scope);
+    const refused = levels.filter((info) => !allowed(info));
+    row.node = h('div.resource', { 'data-test': `resource-${name}` },
+      h('div', h('b', { id: `resource-${name}` }, name), description && description !== name && h('p.hint', description),
+        refused.length > 0 && h('p.why', refused.length === levels.length ? reason : t('access.why_levels', { levels: list(refused.map(({ level }) => levelText(level))), reason }))),
+      h('div.segments', { role: 'radiogroup', 'aria-labelledby': `resource-${name}` },
+        radio('', t('level.none'), false), levels.map((info) => radio(info.scope, levelText(info.level), !allowed(info)))),
+      removable && h('button', {
+        type: 'button', class: 'small ghost', 'aria-label': t('access.remove', { name }),
+        onclick: () => { places.delete(name); row.node.remove(); adder.querySelector('input').focus(); changed(); },
+      }, '×'));
+    row.set = (scope) => {
+      const input = [...row.node.querySelectorAll('input')].find(({ value }) => value === scope);
+      if (!input || input.disabled) return false;
+      input.checked = true;
+      row.scope = scope;
+      return true;
+    };
+    places.set(name, row);
+    return row;
+  };
+
+  const free = h('div');
+  const addFree = (name, description) => {
+    const levels = catalog.levels.map((level) => ({ scope: `${name}:${level}`, level, grantable: true }));
+    const row = places.get(name) ?? resource(name, description, levels, true);
+    if (!row.node.isConnected && !row.node.parentElement) free.append(row.node);
+    return row;
+  };
+  const input = h('input', {
+    placeholder: 'projects', 'aria-label': t('access.resource'), 'data-test': 'add-resource',
+    onkeydown: (event) => {
+      if (event.key !== 'Enter') return;
+      event.preventDefault();
+      add();
+    },
+  });
+  const level = h('select@add-level', { 'aria-label': t('access.level') }, catalog.levels.map((value) => h('option', { value }, levelText(value))));
+  const hint = h('p.error@add-error', { role: 'alert' });
+  const add = () => {
+    hint.textContent = '';
+    const refused = [];
+    for (const text of input.value.split(/[\s,]+/).filter(Boolean)) {
+      const [name, wanted = level.value, ...more] = text.split(':');
+      const isRight = more.length === 0 && WORD.test(name) && WORD.test(wanted) && text.length <= 64;
+      const row = isRight && (places.get(name) ?? (catalog.levels.includes(wanted) ? addFree(name) : null));
+      if (!row || !row.set(`${name}:${wanted}`)) refused.push(text);
+    }
+    if (refused.length) hint.textContent = t('access.not_a_scope', { text: list(refused) });
+    input.value = refused.join(' ');
+    input.focus();
+    changed();
+  };
+  const adder = h('div.resource', h('div.field',
+    h('div.line', input, level, h('button@add-scope', { onclick: add }, icon('plus'), t('access.add'))),
+    h('p.hint', t('access.add_hint')), hint));
+
+  const whole = ({ scope, description, grantable }) => {
+    const disabled = !grantable && !held.includes(scope);
+    const box = h('input', { type: 'checkbox', disabled, 'data-test': `access-${scope}`, onchange: changed });
+    general.set(scope, box);
+    return h('div.resource', h('div', h('label.tick', box, h('span', scope === '*' ? t('scope.all') : h('code', scope))),
+      h('p', { class: scope === '*' ? 'hint amber' : 'hint' }, has(`access.${scope}`) ? t(`access.${scope}`) : description), disabled && h('p.why', reason)));
+  };
+
+  const element = h('div.access',
+    catalog.open && h('fieldset.group', h('legend', t('access.own')), free, adder),
+    catalog.groups.map(({ name, description, resources }) =>
+      h('fieldset.group', h('legend', name || t('access.group')), description && h('p.hint', description),
+        resources.map((item) => resource(item.name, item.description, item.levels).node))),
+    catalog.general.length > 0 && h('fieldset.group', h('legend', t('access.general')), catalog.general.map(whole)));
+
+  /** Chooses these besides; gives those that cannot be chosen. */
+  const set = (scopes) =>
+    scopes.filter((scope) => {
+      const box = general.get(scope);
+      if (box) {
+        if (!box.disabled) box.checked = true;
+        return box.disabled;
+      }
+      const [name, wanted] = scope.split(':');
+      const isFree = catalog.open && WORD.test(name) && catalog.levels.includes(wanted);
+      const row = places.get(name) ?? (isFree ? addFree(name) : null);
+      return !row?.set(scope);
+    });
+  const value = () => [
+    ...[...general].filter(([, box]) => box.checked).map(([scope]) => scope),
+    ...[...places.values()].map(({ scope }) => scope).filter(Boolean),
+  ];
+  const refused = set(chosen);
+  // What the catalog does not know any more stays with a token that has it.
+  const unknown = refused.filter((scope) => held.includes(scope));
+  return { element, value: () => [...value(), ...unknown], set, refused: refused.filter((scope) => !held.includes(scope)) };
+};
+
+/** "read projects and run builds". */
+export const inWords = (scopes) =>
+  scopes.includes('*') ? t('sum.all') : list(scopes.map((scope) => {
+    const [name, level] = scope.split(':');
+    return level ? t('sum.access', { level: has(`can.${level}`) ? t(`can.${level}`) : level, name }) : t('sum.introspect');
+  }));
+
+const PRESETS = [7, 30, 60, 90, 365];
+
+/** Chooses an expiry within the policy and before the end of the token somebody signed in with. `current` adds "as it is". */
+export const expiryPicker = ({ policy, me, current, chosen, changed }) => {
+  const isChange = current !== undefined;
+  const { default_days: byDefault, max_days: most, allow_never: never } = policy.lifetime;
+  // A token makes none that lasts longer than itself, and lets none last longer than it did.
+  const bound = me.token && (isChange ? current : me.token.expires_at);
+  const ownEnd = bound ? new Date(bound) : null;
+  const latest = () => Math.min(most ? Date.now() + most * DAY : Infinity, ownEnd?.getTime() ?? Infinity);
+  const days = [...new Set([...PRESETS, byDefault].filter(Boolean))].sort((a, b) => a - b);
+  const isBeyondOwn = (length) => ownEnd !== null && Date.now() + length * DAY > ownEnd;
+  const isBeyondPolicy = (length) => most > 0 && length > most;
+  const options = [
+    ...(isChange ? [{ value: 'keep', text: t('expiry.keep') }] : []),
+    ...days.map((length) => ({ value: String(length), text: length === 365 ? t('expiry.year') : t('expiry.days', { count: length }), disabled: isBeyondPolicy(length) || isBeyondOwn(length) })),
+    ...(ownEnd && !isChange ? [{ value: 'own', text: t('expiry.own') }] : []),
+    { value: 'date', text: t('expiry.date') },
+    { value: 'never', text: t('expiry.never'), disabled: !never || ownEnd !== null },
+  ];
+  const usable = (value) => options.some((option) => option.value === value && !option.disabled);
+  const wished = [chosen, isChange ? 'keep' : undefined, String(byDefault || 'never'), ownEnd ? 'own' : String(most || 365)];
+  let choice = wished.find(usable) ?? 'date';
+
+  const date = h('input', {
+    type: 'date', min: dateValue(Date.now()), max: Number.isFinite(latest()) ? dateValue(latest()) : undefined, value: dateValue(Math.min(Date.now() + 30 * DAY, latest())),
+    'aria-label': t('expiry.date_label'), 'data-test': 'expiry-day', onchange: () => { show(); changed(); },
+  });
+  const line = h('div.line', { hidden: choice !== 'date' }, date);
+  const until = h('p.hint@expiry-until');
+  const end = () => {
+    if (choice === 'keep') return current ? new Date(current) : null;
+    if (choice === 'never') return null;
+    if (choice === 'own') return ownEnd;
+    if (choice !== 'date') return new Date(Date.now() + Number(choice) * DAY);
+    if (!date.value) return undefined;
+    const picked = endOfDay(date.value);
+    // The last day that is allowed ends when the longest lifetime does.
+    return dateValue(latest()) === date.value && picked > latest() ? new Date(latest() - 5000) : picked;
+  };
+  const show = () => {
+    line.hidden = choice !== 'date';
+    const at = end();
+    until.textContent = at ? exact(at) : at === null ? t('expiry.never_hint') : '';
+  };
+  const reasons = [
+    ownEnd && (isChange ? t('expiry.why_change') : t('expiry.why_own', { name: me.token.name, when: exact(ownEnd) })),
+    most > 0 && days.some(isBeyondPolicy) && t('expiry.why_policy', { count: most }),
+    policy.lifetime.idle_days > 0 && t('expiry.idle', { count: policy.lifetime.idle_days }),
+  ].filter(Boolean);
+  const name = `expiry-${(count += 1)}`;
+  const element = h('div.field',
+    h('div.segments', { role: 'radiogroup', 'aria-label': t('form.expiry') }, options.map((option) =>
+      segment({ ...option, name, checked: option.value === choice, test: `expiry-${option.value}`, change: () => { choice = option.value; show(); changed(); } }))),
+    line, until, reasons.length > 0 && h('p.hint@expiry-why', reasons.join(' ')));
+  show();
+  return {
+    element,
+    end,
+    refresh: show,
+    choice: () => (choice === 'date' ? date.value : choice),
+    setDate: (text) => { date.value = text; show(); },
+    /** For the request; `undefined` is an empty date, `{}` leaves it as it is. */
+    value: () => {
+      const at = end();
+      if (at === undefined) return undefined;
+      if (choice === 'keep') return {};
+      const isPreset = Number.isInteger(Number(choice)) && !isChange;
+      return isPreset ? { expires_in_days: Number(choice) } : { expires_at: at === null ? null : at.toISOString() };
+    },
+  };
+};
+
+/** The lines or comma-separated entries of a text. */
+export const entries = (text) => text.split(/[\s,]+/).filter(Boolean);
+
+/** One sentence that says what a token can do. */
+export const sum = ({ scopes, end, ips }) => {
+  if (!scopes.length) return t('sum.nothing');
+  const until = end ? t('sum.until', { date: day(end) }) : t('sum.forever');
+  const from = ips.length ? t('sum.from', { ips: ips.length > 3 ? t('sum.addresses', { count: ips.length }) : list(ips) }) : '';
+  return t('sum.whole', { what: inWords(scopes), from, until });
+};

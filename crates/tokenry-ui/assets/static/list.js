@@ -1,0 +1,226 @@
+// Lists: what a token is in a row, tables that become cards, filters, "load more".
+
+import { api, complain, get, later, page, say } from './app.js';
+import { DAY, day, distance, endOfDay, exact, h, icon, own, rich, t, when } from './ui.js';
+
+export const skeleton = () => h('div.skeleton', { 'aria-hidden': 'true' }, Array.from({ length: 6 }, () => h('div')));
+
+export const empty = (title, ...children) => h('div.empty@empty', h('h2', title), children);
+
+export const cell = (column, ...children) => h('td', { role: 'cell', 'data-label': column && t(`column.${column}`) }, children);
+
+/** A table that becomes cards on small screens; without its roles it would be no table there any more. */
+export const table = (caption, columns, drawn) =>
+  h('table.rows', { role: 'table' }, h('caption.sr', caption),
+    h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, columns.map((name) =>
+      h('th', { role: 'columnheader', scope: 'col' }, h('span', { class: name === 'actions' && 'sr' }, t(`column.${name}`)))))),
+    h('tbody', { role: 'rowgroup' }, drawn));
+
+/** A list of `path`: `query()` gives the conditions, `row` draws one, `wrap` what is around the first page. */
+export const lister = ({ path, query, row, wrap, none, total = 'list.total' }) => {
+  const count = h('p.muted.total@total', { role: 'status' }, '\u00a0');
+  const place = h('div.list@list', { tabindex: '-1' }, skeleton());
+  const more = h('button.more@more', { hidden: true, onclick: () => load(true) }, t('list.more'));
+  let cursor;
+  let asks = 0;
+  const load = async (further = false) => {
+    const ask = (asks += 1);
+    more.disabled = true;
+    place.setAttribute('aria-busy', 'true');
+    try {
+      const answer = await get(path, { limit: '25', ...query(), cursor: further ? cursor : '' });
+      if (ask !== asks) return;
+      cursor = answer.next_cursor;
+      if (answer.total !== undefined) count.textContent = t(total, { count: answer.total });
+      const drawn = answer.data.map(row);
+      if (further) {
+        place.querySelector('tbody, .events').append(...drawn);
+        drawn[0]?.querySelector('a, button')?.focus();
+      } else {
+        const hadFocus = place.contains(document.activeElement);
+        place.replaceChildren(drawn.length ? wrap(drawn) : none());
+        if (hadFocus) place.focus({ preventScroll: true });
+      }
+      more.hidden = !cursor;
+    } catch (problem) {
+      complain(problem);
+      if (!further && ask === asks) place.replaceChildren(empty(t('list.failed'), h('button', { onclick: () => load() }, t('retry'))));
+    } finally {
+      more.disabled = false;
+      place.removeAttribute('aria-busy');
+    }
+  };
+  return { nodes: [count, place, more], load: () => load() };
+};
+
+/** What to look for when a shown form or, by mistake, a whole secret is pasted: a secret goes into no address. */
+const searchable = (text) => {
+  const [before, after = ''] = text.trim().split(/…|\.{3}/);
+  const wanted = before.trim() || after.trim();
+  return /^\S{40,}$/.test(wanted) ? wanted.slice(0, Math.max(wanted.lastIndexOf('_') + 13, 12)).slice(0, 32) : wanted;
+};
+
+/** A search field that waits for a pause in typing. */
+export const searchField = (label, changed) => {
+  let timer;
+  const field = h('input', {
+    type: 'search', placeholder: label, 'aria-label': label, 'data-test': 'search',
+    oninput: () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        if (field.value.trim().length >= 40) field.value = searchable(field.value);
+        changed();
+      }, 250);
+    },
+  });
+  field.wanted = () => searchable(field.value);
+  return field;
+};
+
+/** Filters: `[name, options]` is a choice, `[name]` a text, `[name, 'date']` a day; begins with what the address says. */
+export const filters = (fields, changed) => {
+  const given = new URLSearchParams(location.search);
+  const controls = fields.map(([name, kind]) => {
+    const first = given.get(name) ?? '';
+    const shared = { 'data-test': `filter-${name}`, onchange: () => { remember(); changed(); } };
+    return [name, kind, Array.isArray(kind)
+      ? h('select', shared, kind.map(([value, text]) => h('option', { value, selected: value === first }, text)))
+      : h('input', { type: kind ?? 'text', value: first, ...shared })];
+  });
+  const value = ([name, kind, control]) => {
+    const text = control.value.trim();
+    if (kind !== 'date' || !text) return [name, text];
+    const end = endOfDay(text);
+    return [name, (name === 'to' ? end : new Date(end.getFullYear(), end.getMonth(), end.getDate())).toISOString()];
+  };
+  const remember = () => {
+    const set = controls.map(([name, , control]) => [name, control.value.trim()]).filter(([, text]) => text);
+    history.replaceState(null, '', `${location.pathname}${set.length ? `?${new URLSearchParams(set)}` : ''}`);
+  };
+  return {
+    element: h('div.filters', controls.map(([name, , control]) => h('label.field', h('span', t(`filter.${name}`)), control))),
+    query: () => Object.fromEntries(controls.map(value)),
+  };
+};
+
+/** `[value, text]` of choices whose texts are `prefix.value`, "all" first. */
+export const choice = (prefix, values) => [['', t('status.all')], ...values.map((value) => [value, t(`${prefix}.${value}`)])];
+
+// Tokens.
+
+/** Prefix and suffix as they are shown everywhere. */
+export const shownAs = (token, properties) =>
+  h('code.shown', { ...properties }, `${token.token_prefix}…${token.token_suffix}`);
+
+/** What it may do, as chips. */
+export const chips = (scopes, most = Infinity) =>
+  h('ul.chips', { role: 'list' },
+    scopes.slice(0, most).map((scope) => h('li', { class: `chip ${scope === '*' ? 'strong' : ''}`, title: scope }, scope === '*' ? t('scope.all') : scope)),
+    scopes.length > most && h('li.chip.quiet', { title: scopes.slice(most).join(', ') }, `+${scopes.length - most}`),
+    scopes.length === 0 && h('li.muted', t('scope.none')));
+
+export const isDead = (token) => token.status === 'revoked' || token.status === 'expired';
+
+/** Status with its dot. */
+export const status = (name) => h('span', { class: `status ${name}`, 'data-test': 'status' }, t(`status.${name}`));
+
+/** When it ends: amber within a week. */
+export const expiry = (token) => {
+  if (token.status === 'revoked') return h('span.muted', token.expires_at ? day(token.expires_at) : '–');
+  if (!token.expires_at) return h('span.amber', t('expiry.never'));
+  const left = new Date(token.expires_at) - Date.now();
+  const text = left > 0 ? distance(token.expires_at) : t('expiry.ended', { when: distance(token.expires_at) });
+  const soon = left > 0 && left < 7 * DAY && !isDead(token);
+  return h('time@expiry', { datetime: token.expires_at, title: exact(token.expires_at), class: soon ? 'amber' : '' }, text);
+};
+
+/** When and from where it was last used. */
+export const lastUse = (token) =>
+  token.last_used_at
+    ? h('span@last-used', when(token.last_used_at), token.last_used_ip && h('span.muted.from', rich('use.from', { ip: own(token.last_used_ip) })))
+    : h('span.muted@last-used', t('use.never'));
+
+/** Who ended it: `user:<id>` and the like, in words where they are known. */
+export const actor = (text, me) => {
+  const [kind, id] = (text ?? '').split(':');
+  if (kind === 'user' && me && id === me.id) return t('actor.you');
+  if (kind === 'token' && me?.token?.id === id) return rich('actor.token_named', { name: own(me.token.name) });
+  if (kind === 'user' || kind === 'token') return [t(`actor.${kind}`), ' ', h('code', { title: id }, `…${(id ?? '').slice(-6)}`)];
+  return kind === 'system' || kind === 'operator' ? t(`actor.${kind}`) : own(text ?? '');
+};
+
+/** Of a dead token: when, by whom and why. */
+export const epitaph = (token, me) => {
+  if (token.status !== 'revoked') return null;
+  return h('p.epitaph@epitaph',
+    rich('dead.revoked', { when: when(token.revoked_at), who: h('span', actor(token.revoked_by, me)) }),
+    token.revoked_reason && [' ', rich('dead.reason', { reason: own(token.revoked_reason) })]);
+};
+
+/** Active or not: shown at once, taken back with the server's words when it refuses. */
+export const toggle = (token, { changed, me }) => {
+  if (!['active', 'inactive'].includes(token.status) || !canWrite(me)) return status(token.status);
+  const text = status(token.status);
+  const show = (name) => text.replaceWith(Object.assign(text, { className: `status ${name}`, textContent: t(`status.${name}`) }));
+  const input = h('input', {
+    type: 'checkbox', role: 'switch', checked: token.status !== 'inactive', 'data-test': 'switch', 'aria-label': t('switch.label', { name: token.name }),
+    onchange: async () => {
+      const wanted = input.checked ? 'active' : 'inactive';
+      const before = token.status;
+      input.setAttribute('aria-busy', 'true');
+      show(wanted);
+      try {
+        if (me?.token?.id === token.id && wanted === 'inactive' && !(await endsSession('switch'))) throw null;
+        Object.assign(token, await api('PATCH', `api/v1/tokens/${token.id}`, { body: { status: wanted } }));
+        show(token.status);
+        say(t(`switch.${wanted}`, { name: token.name }));
+        changed?.(token);
+      } catch (problem) {
+        input.checked = before !== 'inactive';
+        show(before);
+        if (problem) complain(problem);
+      }
+      input.removeAttribute('aria-busy');
+    },
+  });
+  return h('span.toggle', h('label.hit', input), text);
+};
+
+const endsSession = async (what) => {
+  const { ask, cancel } = await import('./dialog.js');
+  return (await ask({
+    test: 'ends-session', title: t('own.title'), body: [h('p', t(`own.${what}`))],
+    actions: [{ ...cancel(), focus: true }, { name: 'go', text: t('own.go'), kind: 'danger' }],
+  })) === 'go';
+};
+
+/** Whether tokens can be changed in this session; one opened with a lesser token only reads. */
+export const canWrite = (me) => me?.can('tokens:write') ?? true;
+
+/** What can be done with it. */
+export const actions = (token, { me, reload }) => {
+  if (!canWrite(me)) return [];
+  return isDead(token)
+    ? [h('a.button.small@duplicate', { href: page('create', { from: token.id }), 'aria-label': t('token.duplicate_named', { name: token.name }) }, t('token.duplicate'))]
+    : [
+        h('button.small@rotate', { 'aria-label': t('rotate.named', { name: token.name }),
+          onclick: () => later('rotate', ({ rotate }) => rotate(token, { me, done: reload })) }, icon('rotate'), t('rotate')),
+        h('button.small.danger-text@revoke', { 'aria-label': t('revoke.named', { name: token.name }),
+          onclick: () => later('revoke', ({ revoke }) => revoke(token, { me, done: reload })) }, icon('revoke'), t('revoke')),
+      ];
+};
+
+export const COLUMNS = ['name', 'access', 'expires', 'used', 'status', 'actions'];
+
+/** The columns that say what a token is. */
+export const cells = (token) => [cell('access', chips(token.scopes, 4)), cell('expires', expiry(token)), cell('used', lastUse(token))];
+
+/** A token of one's own. */
+export const row = (token, { me, reload, fresh }) =>
+  h('tr@token', { role: 'row', 'data-id': token.id, class: [isDead(token) && 'dead', fresh && 'fresh'].filter(Boolean).join(' ') },
+    h('th', { role: 'rowheader', scope: 'row' },
+      h('a', { href: page('token', { id: token.id }), class: 'name', 'data-test': 'name' }, own(token.name)),
+      shownAs(token), me?.token?.id === token.id && h('span.chip.quiet@own', t('own.chip')), epitaph(token, me)),
+    cells(token),
+    cell('status', toggle(token, { me })),
+    h('td.buttons', { role: 'cell' }, actions(token, { me, reload })));

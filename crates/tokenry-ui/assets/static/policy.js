@@ -1,0 +1,31 @@
+// The rules that hold here, read-only.
+
+import { complain, get, start } from './app.js';
+import { chips } from './list.js';
+import { h, number, own, span, t } from './ui.js';
+
+const { main } = await start('policy');
+const DAYS = 86_400;
+const duration = (seconds) => (seconds ? span(seconds) : t('policy.unlimited'));
+const amount = (value) => (value ? number(value) : t('policy.unlimited'));
+
+/** What a value is, by its name: days, seconds, a switch, a number or a word. */
+const shown = (name, value) => {
+  if (value === null) return t('policy.unlimited');
+  if (typeof value === 'boolean') return t(value ? 'yes' : 'no');
+  if (name.endsWith('_days')) return duration(value * DAYS);
+  if (name.endsWith('_seconds')) return duration(value);
+  return typeof value === 'number' ? amount(value) : h('code', own(value));
+};
+const section = (name, values) => h('section.card', { 'data-test': `policy-${name}` }, h('h2', t(`policy.${name}`)),
+  h('dl.facts', Object.entries(values).map(([key, value]) => [h('dt', t(`policy.${name}.${key}`)), h('dd', shown(key, value))])));
+
+const place = h('div.columns.list');
+main.append(h('div', h('h1', t('title.policy')), h('p.muted', t('policy.lead'))), place);
+try {
+  const { roles, ...sections } = await get('policy');
+  place.append(...Object.entries(sections).filter(([, values]) => values).map(([name, values]) => section(name, values)),
+    h('section.card@policy-roles', h('h2', t('policy.roles')), h('dl.facts', roles.map(({ name, scopes }) => [h('dt', own(name)), h('dd', chips(scopes))]))));
+} catch (problem) {
+  complain(problem);
+}

@@ -1,0 +1,124 @@
+// A secret, shown once. It is in this dialog alone: not in the address, not in storage, and gone with its button.
+
+import { copyButton } from './copy.js';
+import { h, icon, t } from './ui.js';
+
+const DOTS = '•'.repeat(16);
+const at = (path) => new URL(path, document.baseURI).href;
+const quoted = (text) => JSON.stringify(text);
+/** A name that every client's configuration takes. */
+const slug = (name) => name.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '') || 'tokenry';
+const shell = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+const json = (value) => JSON.stringify(value, null, 2);
+
+const server = (name, rest) => ({ [slug(name)]: { type: 'http', ...rest } });
+/** Ready texts; `secret` is there or dots. Those that can take it from the environment do. */
+const SNIPPETS = {
+  curl: ({ url }) => `curl -H "Authorization: Bearer $TOKENRY_TOKEN" ${shell(url)}`,
+  env: ({ secret }) => `export TOKENRY_TOKEN=${shell(secret)}`,
+  mcp: ({ name, url }) => json({ mcpServers: server(name, { url, headers: { Authorization: 'Bearer ${TOKENRY_TOKEN}' } }) }),
+  vscode: ({ name, url }) => json({
+    inputs: [{ type: 'promptString', id: 'tokenry-token', description: 'Token', password: true }],
+    servers: server(name, { url, headers: { Authorization: 'Bearer ${input:tokenry-token}' } }),
+  }),
+  codex: ({ name, url, secret }) =>
+    `[mcp_servers.${slug(name)}]\nurl = ${quoted(url)}\nhttp_headers = { "Authorization" = "Bearer ${secret}" }\n# or, without the token in this file:\n# bearer_token_env_var = "TOKENRY_TOKEN"`,
+};
+const MCP = ['mcp', 'vscode', 'codex'];
+
+/** Shows `box.token` until somebody closes the dialog, and takes it out of `box`. */
+export const showSecret = ({ box, title, note }) =>
+  new Promise((resolve) => {
+    const { name } = box;
+    let secret = box.token;
+    delete box.token;
+    let isSaved = false;
+    let isShown = false;
+    let kind = 'curl';
+    let typed = '';
+
+    const value = h('input@secret', { type: 'password', value: secret, readonly: true, 'aria-label': t('secret.label'), oncopy: () => saved() });
+    const show = h('button', {
+      type: 'button', 'aria-pressed': 'false', 'data-test': 'secret-show',
+      onclick: () => {
+        isShown = !isShown;
+        value.type = isShown ? 'text' : 'password';
+        show.setAttribute('aria-pressed', String(isShown));
+        show.lastChild.textContent = t(isShown ? 'secret.hide' : 'secret.show');
+        draw();
+      },
+    }, icon('eye'), h('span', t('secret.show')));
+    const saved = () => {
+      isSaved = true;
+      warning.hidden = true;
+      done.textContent = t('secret.done');
+      done.className = 'primary';
+    };
+    const copy = copyButton({ give: () => secret, field: () => value, test: 'secret-copy', kind: 'primary', copied: saved });
+
+    const url = h('input@snippet-url', { type: 'url', id: 'snippet-url', oninput: () => { typed = url.value; draw(); } });
+    const pre = h('pre@snippet', { tabindex: '0', 'aria-label': t('secret.snippet') });
+    const text = (shown) => SNIPPETS[kind]({ name, url: url.value, secret: shown });
+    const draw = () => {
+      url.value = typed || at(MCP.includes(kind) ? 'mcp' : 'api/v1/token');
+      pre.textContent = text(isShown ? secret : DOTS);
+      hint.textContent = t(`snippet.${kind}_hint`);
+      tabs.forEach((tab) => tab.setAttribute('aria-pressed', String(tab.dataset.kind === kind)));
+    };
+    const tabs = Object.keys(SNIPPETS).map((name) =>
+      h('button', { 'data-kind': name, 'data-test': `snippet-${name}`, onclick: () => { kind = name; draw(); } }, t(`snippet.${name}`)));
+    const hint = h('p.hint');
+    const copySnippet = copyButton({ give: () => text(secret), test: 'snippet-copy', kind: 'small', copied: () => text(secret).includes(secret) && saved() });
+
+    const warning = h('p.note.bad@secret-unsaved', { role: 'alert', hidden: true }, icon('warn'), h('span', t('secret.unsaved')));
+    let wasAsked = false;
+    const close = () => {
+      if (!isSaved && !wasAsked) {
+        wasAsked = true;
+        warning.hidden = false;
+        done.textContent = t('secret.close_anyway');
+        done.className = 'danger';
+        copy.focus();
+        return;
+      }
+      wipe();
+      dialog.close();
+      dialog.remove();
+      resolve();
+    };
+    const done = h('button@secret-done', { onclick: close }, t('secret.done'));
+
+    const dialog = h('dialog.secret@secret-dialog', { closedby: 'none', 'aria-labelledby': 'secret-title' },
+      h('h2', { id: 'secret-title' }, title),
+      h('p.note.warn', icon('warn'), h('span', t('secret.once'))),
+      note && h('p.note@secret-note', note),
+      h('div.reveal', value, show, copy),
+      h('h3', t('secret.use')),
+      h('div.tabs', { role: 'group', 'aria-label': t('secret.use') }, tabs),
+      h('div.field', h('label', { for: 'snippet-url' }, t('secret.url')), url),
+      h('div.snippet', pre, copySnippet), hint,
+      warning,
+      h('div.actions', done));
+    // Chromium lets a second Escape through where only `cancel` is held.
+    dialog.addEventListener('cancel', (event) => event.preventDefault());
+    dialog.addEventListener('keydown', (event) => {
+      if (event.key !== 'Escape') return;
+      event.preventDefault();
+      if (!wasAsked || isSaved) close();
+    });
+    const guard = (event) => { if (!isSaved) event.preventDefault(); };
+    const wipe = () => {
+      secret = '';
+      value.value = '';
+      value.removeAttribute('value');
+      pre.textContent = '';
+      removeEventListener('beforeunload', guard);
+      removeEventListener('pagehide', wipe);
+    };
+    addEventListener('beforeunload', guard);
+    addEventListener('pagehide', wipe);
+    draw();
+    document.body.append(dialog);
+    dialog.showModal();
+    copy.focus();
+  });

@@ -1,0 +1,80 @@
+// Sign-in: with a token, with whoever a trusted proxy names, or told where else to come from.
+
+import { api, choices, frame, nextPage, sayNext, sentence } from './app.js';
+import { h, icon, t } from './ui.js';
+
+const main = frame('sign-in', h('div.choices', choices()));
+const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname) || location.hostname.endsWith('.localhost');
+const isPlain = location.protocol !== 'https:' && !isLocal;
+
+const error = h('p.error@token-error', { id: 'token-error', role: 'alert' });
+const field = h('input', {
+  id: 'token', name: 'token', type: 'password', required: true,
+  'aria-describedby': 'token-hint token-error', 'data-test': 'token', autofocus: true,
+  oninput: () => fail(''),
+});
+const button = h('button.primary.wide@sign-in', { type: 'submit' }, t('sign_in.button'));
+const others = h('div.others');
+
+const fail = (text) => {
+  error.textContent = text;
+  field.setAttribute('aria-invalid', String(Boolean(text)));
+};
+
+const WORDS = ['invalid_token', 'authentication_required', 'insufficient_scope', 'invalid_request'];
+const words = (problem) => (WORDS.includes(problem.code) ? t(`sign_in.${problem.code}`) : problem.text);
+
+const signIn = async (headers) => {
+  await api('POST', 'session', { headers, signingIn: true });
+  sayNext(t('sign_in.done'));
+  location.replace(nextPage());
+};
+
+const withToken = async (event) => {
+  event.preventDefault();
+  const text = field.value.trim();
+  const isSendable = /^[\x21-\x7e]+$/.test(text);
+  if (!isSendable) {
+    fail(t(text ? 'sign_in.invalid_token' : 'sign_in.empty'));
+    field.focus();
+    return;
+  }
+  button.disabled = true;
+  try {
+    await signIn({ Authorization: `Bearer ${text}` });
+    field.value = '';
+  } catch (problem) {
+    fail(words(problem));
+    field.focus();
+    field.select();
+  }
+  button.disabled = false;
+};
+
+const withProxy = async (event) => {
+  const { target } = event;
+  const place = target.parentElement.querySelector('.error');
+  target.disabled = true;
+  place.textContent = '';
+  await signIn({}).catch((problem) => { place.textContent = sentence(words(problem)); });
+  target.disabled = false;
+};
+
+main.append(h('div.card.narrow',
+  h('h1', t('sign_in.heading')),
+  h('p.muted', t('sign_in.lead')),
+  isPlain && h('p.note.warn@needs-https', icon('warn'), h('span', t('sign_in.https'))),
+  h('form@sign-in-form', { onsubmit: withToken, novalidate: true },
+    h('div.field', h('label', { for: 'token' }, t('sign_in.token')), field,
+      h('p.hint', { id: 'token-hint' }, t('sign_in.hint')), error),
+    button),
+  others));
+field.focus();
+
+const { ways, session } = await api('GET', 'session', { signingIn: true });
+if (session) location.replace(nextPage());
+if (ways.includes('proxy')) {
+  others.append(h('p.or', t('sign_in.or')), h('button.wide@sign-in-proxy', { onclick: withProxy }, t('sign_in.proxy')),
+    h('p.error@proxy-error', { role: 'alert' }));
+}
+if (ways.includes('jwt')) others.append(h('p.hint@jwt-hint', t('sign_in.jwt')));

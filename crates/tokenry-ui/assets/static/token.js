@@ -1,0 +1,151 @@
+// One token: what it is, what it was used for, what happened to it.
+
+import { complain, get, later, page, start } from './app.js';
+import { actions, canWrite, chips, epitaph, expiry, isDead, lastUse, shownAs, skeleton, toggle } from './list.js';
+import { DAY, exact, formatted, h, icon, number, own, put, svg, t, when } from './ui.js';
+
+const { main, me: identity } = await start('token');
+const id = new URLSearchParams(location.search).get('id') ?? '';
+const path = `tokens/${encodeURIComponent(id)}`;
+
+const place = h('div.form', skeleton());
+main.append(h('a.back', { href: page('tokens') }, icon('back'), t('title.tokens')), place);
+
+const fact = (label, ...value) => [h('dt', t(label)), h('dd', ...value)];
+const facts = (token, me) =>
+  h('dl.facts@facts',
+    fact('column.status', toggle(token, { me, changed: load }), epitaph(token, me)),
+    fact('form.access', chips(token.scopes), token.effective_scopes.join() !== token.scopes.join() && h('p.hint', t('token.effective', { scopes: token.effective_scopes.join(', ') || t('level.none') }))),
+    fact('column.expires', expiry(token), token.expires_at && h('span.muted', ` · ${exact(token.expires_at)}`)),
+    token.not_before && fact('form.start', when(token.not_before)),
+    fact('column.used', lastUse(token)),
+    fact('form.ips', token.allowed_ips.length ? chips(token.allowed_ips) : t('token.anywhere')),
+    token.description && fact('form.description', h('span.lines', own(token.description))),
+    Object.keys(token.metadata).length > 0 && fact('form.note', h('code', own(JSON.stringify(token.metadata)))),
+    fact('column.created', when(token.created_at)),
+    fact('token.id', h('code', token.id)));
+
+// Usage.
+const CLASSES = ['2', '3', '4', '5'];
+const RANGES = [1, 7, 30, 90];
+const classOf = (code) => CLASSES.find((first) => String(code).startsWith(first)) ?? '2';
+const WIDTH = { unit: 720, height: 200, bottom: 20, left: 44 };
+
+/** Sums of the hours: one for each local hour of a day, else one for each local day. */
+const bars = ({ from, to, hours }, range) => {
+  const floor = (at) => {
+    const date = new Date(at);
+    if (range === 1) date.setMinutes(0, 0, 0);
+    else date.setHours(0, 0, 0, 0);
+    return date.getTime();
+  };
+  const sums = new Map();
+  const next = (at) => (range === 1 ? at + 3_600_000 : floor(at + DAY * 1.5));
+  for (let at = floor(from); at < new Date(to).getTime(); at = next(at)) sums.set(at, { at, 2: 0, 3: 0, 4: 0, 5: 0 });
+  for (const { hour, status: code, count } of hours) {
+    const sum = sums.get(floor(hour));
+    if (sum) sum[classOf(code)] += count;
+  }
+  return [...sums.values()];
+};
+const totalOf = (bar) => CLASSES.reduce((sum, name) => sum + bar[name], 0);
+
+const chart = (drawn, label) => {
+  const { height, bottom, left } = WIDTH;
+  const unit = Math.max(280, Math.min(WIDTH.unit * 1.6, place.clientWidth - 42));
+  const most = Math.max(...drawn.map(totalOf), 1);
+  const step = (unit - left) / drawn.length;
+  const y = (value) => (height - bottom) * (1 - value / most) + (value === most ? 6 : 0);
+  const every = Math.ceil(drawn.length / Math.max(2, Math.floor(unit / 90)));
+  const line = (value) => [svg('line', { class: 'grid', x1: left, x2: unit, y1: y(value), y2: y(value) }), svg('text', { x: left - 6, y: y(value) + 4, 'text-anchor': 'end' }, number(value))];
+  return svg('svg', { viewBox: `0 0 ${unit} ${height}`, role: 'img', 'aria-label': t('usage.chart'), 'data-test': 'chart' },
+    line(0), most > 1 && line(Math.round(most / 2)), line(most),
+    drawn.map((bar, index) => {
+      let top = 0;
+      const x = left + index * step;
+      return svg('g', {}, svg('title', {}, `${label(bar.at)}: ${number(totalOf(bar))}`),
+        CLASSES.filter((name) => bar[name]).map((name) => {
+          top += bar[name];
+          return svg('rect', { class: `s${name}`, x: x + step * 0.12, width: step * 0.76, y: y(top), height: Math.max(1, y(top - bar[name]) - y(top)) });
+        }),
+        index % every === 0 && x < unit - 48 && svg('text', { x, y: height - 4 }, label(bar.at)));
+    }));
+};
+
+const numbers = (head, body, caption) =>
+  h('div.scroll', { tabindex: '0', role: 'group', 'aria-label': caption }, h('table.plain', h('caption.sr', caption),
+    h('thead', h('tr', head.map((text, index) => h('th', { scope: 'col', class: index && 'number' }, text)))),
+    h('tbody', body.map((line) => h('tr', line.map((value, index) => h(index ? 'td' : 'th', { scope: index ? undefined : 'row', class: index && 'number' }, value)))))));
+
+const usage = h('section.card.chart@usage', { 'aria-labelledby': 'usage-title' });
+const loadUsage = async (range = 30) => {
+  const select = h('select@usage-range', { 'aria-label': t('usage.range'), onchange: () => loadUsage(Number(select.value)) },
+    RANGES.map((count) => h('option', { value: count, selected: count === range }, t('usage.days', { count }))));
+  const head = h('div.line.spread', h('h2', { id: 'usage-title' }, t('usage.title')), select);
+  try {
+    const to = new Date();
+    const answer = await get(`${path}/usage/summary`, { from: new Date(to - range * DAY).toISOString(), to: to.toISOString() });
+    const label = (at) => formatted(at, range === 1 ? { hour: 'numeric', minute: '2-digit' } : { month: 'short', day: 'numeric' });
+    const drawn = bars(answer, range);
+    const unused = answer.scopes.filter((scope) => !scope.last_used_at);
+    put(usage, head, h('p.muted@usage-total', { role: 'status' }, t('usage.total', { count: answer.total_count })),
+      answer.total_count > 0 && [
+            chart(drawn, label),
+            h('div.legend', CLASSES.map((name) => h('span', h('i', { class: `s${name}` }), t(`usage.s${name}`)))),
+            h('details@usage-numbers', h('summary', t('usage.numbers')),
+              numbers([t('usage.when'), ...CLASSES.map((name) => `${name}xx`)], drawn.filter(totalOf).map((bar) => [label(bar.at), ...CLASSES.map((name) => number(bar[name]))]), t('usage.numbers'))),
+            h('h3', t('usage.routes')),
+            numbers([t('usage.route'), t('usage.count'), t('column.used')], answer.routes.map(({ method, route, count, last_at: at }) => [own(`${method} ${route}`.trim() || '–'), number(count), when(at)]), t('usage.routes')),
+            h('h3', t('usage.addresses')),
+            numbers([t('usage.address'), t('usage.count'), t('column.used')], answer.addresses.map(({ ip, user_agent: agent, count, last_at: at }) => [[own(ip ?? '–'), agent && h('div.hint', own(agent))], number(count), when(at)]), t('usage.addresses')),
+          ],
+      unused.length > 0 && h('div.field@unused', h('h3', t('usage.unused')), chips(unused.map(({ scope }) => scope)), h('p.hint', t('usage.unused_hint'))));
+  } catch (problem) {
+    complain(problem);
+    usage.replaceChildren(head, h('p', problem.text));
+  }
+};
+
+// History.
+const history = h('details.card@history', { ontoggle: () => history.open && !history.cursor && tell() },
+  h('summary', h('h2.inline', t('history.title'))), h('ol.events', { role: 'list' }));
+const tell = async (cursor) => {
+  history.cursor = 'asked';
+  try {
+    const [{ event }, me, answer] = await Promise.all([import('./events.js'), identity, get(`${path}/events`, { limit: '25', cursor })]);
+    history.querySelector('button')?.remove();
+    history.querySelector('ol').append(...answer.data.map((entry) => event(entry, me)));
+    if (answer.next_cursor) history.append(h('button.more@history-more', { onclick: () => tell(answer.next_cursor) }, t('list.more')));
+  } catch (problem) {
+    history.cursor = undefined;
+    complain(problem);
+  }
+};
+
+const notice = h('p.note@old-secret', { hidden: true });
+const rotated = (text = '') => {
+  notice.hidden = !text;
+  notice.textContent = text;
+  load();
+};
+
+async function load() {
+  try {
+    const [token, me] = await Promise.all([get(path), identity]);
+    document.title = `${token.name} · Tokenry`;
+    const head = h('div.head',
+      h('div', h('h1@token-name', own(token.name)), h('p', shownAs(token), me.token?.id === token.id && h('span.chip.quiet', t('own.chip')))),
+      h('div.actions',
+        !isDead(token) && canWrite(me) && [h('a.button', { href: page('create', { from: id }), 'data-test': 'duplicate' }, t('token.duplicate')),
+          h('button@edit', { onclick: () => later('edit', ({ edit }) => edit(token, { me, done: load })) }, t('edit'))],
+        actions(token, { me, reload: rotated })));
+    const isFirst = !usage.isConnected;
+    place.replaceChildren(head, notice, h('section.card', facts(token, me)), usage, ...(isFirst ? [] : [history]));
+    // Below what is still growing, so that nothing is moved.
+    if (isFirst) loadUsage().then(() => usage.after(history));
+  } catch (problem) {
+    complain(problem);
+    if (problem.status === 404) place.replaceChildren(h('div.empty@not-found', h('h1', t('token.missing'))));
+  }
+}
+load();

@@ -1,0 +1,106 @@
+// The owners of tokens.
+
+import { Problem, api, get, page, say, start } from './app.js';
+import { cell, empty, lister, searchField, table } from './list.js';
+import { h, icon, number, own, rich, t, when } from './ui.js';
+
+const { main, me: identity } = await start('users');
+let me = null;
+
+const line = (label, control, hint) => h('label.field', h('span', label), control, hint && h('span.hint', hint));
+
+/** A question whose button works when `word` is typed, if there is one. */
+const question = async ({ test, title, body, button, kind = 'danger', word, work }) => {
+  const { ask, cancel } = await import('./dialog.js');
+  const error = h('p.error@dialog-error', { role: 'alert' });
+  const typed = h('input@typed', {  });
+  const checked = async () => {
+    error.textContent = '';
+    if (word !== undefined && typed.value.trim() !== word) throw new Problem({ code: 'typed' });
+    await work();
+  };
+  return (await ask({
+    test, title,
+    body: [body, word !== undefined && line(t('typed', { word }), typed), error],
+    failed: (problem) => { error.textContent = problem.text; },
+    actions: [{ ...cancel(), focus: kind === 'danger' }, { name: 'go', text: button, kind, submits: true, work: checked }],
+  })) === 'go';
+};
+
+const finish = (text) => {
+  say(text);
+  list.load();
+};
+const path = (user) => `api/v1/users/${user.id}`;
+
+/** Makes a user, or changes one. */
+const form = async (user) => {
+  const { roles } = await get('scopes');
+  const subject = h('input@user-subject', { value: user?.subject ?? '', autofocus: true });
+  const name = h('input@user-name', { value: user?.name ?? '' });
+  const role = h('select@user-role', roles.map((value) => h('option', { value, selected: value === user?.role }, value)));
+  const work = () => {
+    const body = { subject: subject.value, name: name.value || undefined, role: role.value };
+    return user ? api('PATCH', path(user), { body }) : api('POST', 'api/v1/users', { body });
+  };
+  const isDone = await question({
+    test: 'user-dialog', title: t(user ? 'users.edit' : 'users.new'), button: t('save'), kind: 'primary', work,
+    body: [line(t('users.subject'), subject, t('users.subject_hint')), line(t('form.name'), name), line(t('users.role'), role, t('users.role_hint'))],
+  });
+  if (isDone) finish(t('users.saved'));
+};
+
+const setDisabled = async (user) => {
+  const change = () => api('PATCH', path(user), { body: { disabled: !user.disabled } });
+  const key = user.disabled ? 'enable' : 'disable';
+  const isDone = await question({
+    test: `${key}-dialog`, title: t(`users.${key}_title`), body: h('p', rich(`users.${key}_body`, { name: own(user.name) })), button: t(`users.${key}`), kind: user.disabled ? 'primary' : 'danger', work: change,
+  });
+  if (isDone) finish(t('users.saved'));
+};
+
+const revokeAll = async (user) => {
+  const totals = await Promise.all(['active', 'inactive', 'pending'].map(async (status) => (await get(`users/${user.id}/tokens`, { status, limit: '1' })).total));
+  const count = totals.reduce((sum, total) => sum + total, 0);
+  let answer;
+  const isDone = await question({
+    test: 'revoke-all-dialog', title: t('users.revoke_all_title'), word: String(count), button: t('users.revoke_all'),
+    body: h('p', rich('users.revoke_all_body', { name: own(user.name), count: h('b@count', number(count)) })),
+    work: async () => { answer = await api('POST', `${path(user)}/revoke-tokens`, { body: {} }); },
+  });
+  if (isDone) finish(t('users.revoked', { count: answer.revoked }));
+};
+
+const remove = async (user) => {
+  const isDone = await question({
+    test: 'delete-dialog', title: t('users.delete_title'), word: user.subject, button: t('users.delete'),
+    body: h('p', rich('users.delete_body', { name: own(user.name) })), work: () => api('DELETE', path(user)),
+  });
+  if (isDone) finish(t('users.deleted'));
+};
+
+const button = (user, test, action) => h('button', {
+  type: 'button', class: `small ${['revoke_all', 'delete'].includes(test) ? 'danger-text' : ''}`, 'data-test': `user-${test}`, 'aria-label': `${t(`users.${test}`)}: ${user.subject}`,
+  onclick: () => action(user).catch((problem) => say(problem.text, 'bad')),
+}, t(`users.${test}`));
+
+const list = lister({
+  path: 'users',
+  query: () => ({ search: search.wanted() }),
+  row: (user) => h('tr@user', { role: 'row', 'data-id': user.id },
+    h('th', { role: 'rowheader', scope: 'row' }, h('a.name', { href: page('inventory', { user_id: user.id }) }, own(user.name)), h('span.hint', own(user.subject))),
+    cell('role', own(user.role)),
+    cell('status', h('span', { class: `status ${user.disabled ? 'disabled' : 'enabled'}` }, t(user.disabled ? 'users.is_disabled' : 'status.active'))),
+    cell('created', when(user.created_at)),
+    h('td.buttons', { role: 'cell' }, me?.can('admin:write') && [
+      button(user, 'edit', form), button(user, user.disabled ? 'enable' : 'disable', setDisabled), button(user, 'revoke_all', revokeAll), button(user, 'delete', remove)])),
+  wrap: (drawn) => table(t('title.users'), ['name', 'role', 'status', 'created', 'actions'], drawn),
+  none: () => empty(t('list.none')),
+});
+const search = searchField(t('users.search'), list.load);
+const create = h('button.primary@new-user', { disabled: true, onclick: () => form() }, icon('plus'), t('users.new'));
+main.append(h('div.head', h('div', h('h1', t('title.users')), h('p.muted', t('users.lead'))), create), h('div.find', search), ...list.nodes);
+me = await identity.catch(() => null);
+create.disabled = false;
+create.hidden = !me?.can('admin:write');
+list.load();

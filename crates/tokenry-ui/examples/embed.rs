@@ -1,0 +1,53 @@
+//! An actix-web app with a page of its own at `/`, and Tokenry's API and page under `/tokens-app`.
+//!
+//! ```text
+//! cargo run -p tokenry-ui --example embed
+//! ```
+
+use std::{error::Error, io};
+
+use actix_web::{
+    App, HttpServer, Responder,
+    middleware::from_fn,
+    web::{self, ServiceConfig},
+};
+use tokenry_actix::{
+    HttpSettings, clock,
+    shell::shell,
+    tokenry::{Settings, Store, StoreSettings, Tokenry},
+};
+
+/// Where Tokenry is mounted: any path that begins with a slash and does not end with one.
+pub(crate) const MOUNT: &str = "/tokens-app";
+
+/// The whole app: Tokenry in a scope, and what was there before.
+pub(crate) fn app(app: &mut ServiceConfig, tokenry: Tokenry, settings: HttpSettings) {
+    let mounted = web::scope(MOUNT)
+        .configure(tokenry_actix::configure(tokenry, settings))
+        .configure(tokenry_ui::configure);
+    app.service(mounted).route("/", web::get().to(home));
+}
+
+async fn home() -> impl Responder {
+    format!("Tokens are at {MOUNT}/")
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let store = Store::open(&"sqlite://tokenry.db".parse()?, StoreSettings::default())?;
+    store.migrate()?;
+    let tokenry = Tokenry::new(store, Settings::default())?;
+    if let Some(first) = tokenry.bootstrap(clock::now())? {
+        use io::Write as _;
+        writeln!(io::stdout(), "{}", *first.secret.reveal_once())?;
+    }
+    // Limits count together in all clones, so the settings are made outside of the factory.
+    let settings = HttpSettings::default();
+    HttpServer::new(move || {
+        App::new().configure(|into| app(into, tokenry.clone(), settings.clone())).wrap(from_fn(shell))
+    })
+    .bind("127.0.0.1:8082")?
+    .run()
+    .await?;
+    Ok(())
+}

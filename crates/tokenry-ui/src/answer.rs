@@ -1,0 +1,93 @@
+//! How the files are sent: types, caching, and the headers that guard the page.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, LOCATION,
+        REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    },
+};
+use tokenry_actix::ApiError;
+
+use crate::bundle::{Bundle, File};
+
+/// What a page may load and do: its own files, no inline code, no markup from text, no frame around it.
+pub const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+     require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// A file opened by itself, such as a picture that could hold scripts, does nothing at all.
+const FILE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// Asked again each time, answered 304 if nothing changed.
+const REVALIDATE: &str = "no-cache";
+
+/// The address changes with the content, so that a year is no risk.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
+/// The page with this name.
+pub(crate) fn page(req: &HttpRequest, name: &str) -> Result<HttpResponse, ApiError> {
+    let bundle = Bundle::current();
+    let file = bundle.page(name).ok_or(ApiError::NotFound)?;
+    Ok(send(req, file, "text/html; charset=utf-8", REVALIDATE, PAGE_POLICY))
+}
+
+/// The file of the address `assets/{hash}/{name}`.
+pub(crate) async fn file(req: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let part = |name| req.match_info().get(name).unwrap_or_default();
+    let (hash, name) = (part("hash"), part("name"));
+    let bundle = Bundle::current();
+    let file = bundle.file(hash, name).ok_or(ApiError::NotFound)?;
+    Ok(send(&req, file, content_type(name), FOR_EVER, FILE_POLICY))
+}
+
+/// The way from `/mounted` to `/mounted/`, without which relative addresses would lead beside the page.
+///
+/// `./` keeps a last segment with a colon from being read as a scheme.
+pub(crate) fn add_slash(req: &HttpRequest) -> HttpResponse {
+    let last = req.path().rsplit('/').next().unwrap_or_default();
+    let query = req.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    HttpResponse::PermanentRedirect()
+        .insert_header((LOCATION, format!("./{last}/{query}")))
+        .insert_header((CACHE_CONTROL, REVALIDATE))
+        .finish()
+}
+
+fn send(
+    req: &HttpRequest,
+    file: &File,
+    content_type: &'static str,
+    cache: &'static str,
+    policy: &'static str,
+) -> HttpResponse {
+    let is_known = is_known(req, &file.etag);
+    let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response
+        .insert_header((ETAG, file.etag.as_str()))
+        .insert_header((CACHE_CONTROL, cache))
+        .insert_header((CONTENT_SECURITY_POLICY, policy))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((REFERRER_POLICY, "no-referrer"))
+        .insert_header((HeaderName::from_static("cross-origin-resource-policy"), "same-origin"));
+    if is_known {
+        return response.finish();
+    }
+    response.insert_header((CONTENT_TYPE, content_type)).body(file.content.to_vec())
+}
+
+/// Whether the client says that it has this very content.
+fn is_known(req: &HttpRequest, etag: &str) -> bool {
+    let lines = req.headers().get_all(IF_NONE_MATCH).filter_map(|line| line.to_str().ok());
+    let mut tags = lines.flat_map(|line| line.split(',')).map(str::trim);
+    tags.any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("json") => "application/json",
+        Some("svg") => "image/svg+xml",
+        _ => "application/octet-stream",
+    }
+}

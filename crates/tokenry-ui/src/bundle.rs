@@ -1,0 +1,152 @@
+//! [`Bundle`]: every file of the page, and the one hash that names them all.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fmt::Write as _,
+    sync::{Arc, LazyLock},
+};
+
+use rust_embed::RustEmbed;
+use sha2::{Digest, Sha256};
+
+#[derive(RustEmbed)]
+#[folder = "assets/pages"]
+struct Pages;
+
+#[derive(RustEmbed)]
+#[folder = "assets/static"]
+struct Static;
+
+/// What stands in a page for the address of its files.
+const PLACE: &str = "{assets}";
+
+/// Characters of a hash in an address: 48 bits, against mistakes and not against attackers, who cannot choose files.
+const HASH_CHARACTERS: usize = 12;
+
+/// All files as they are at one moment. A release holds them; a debug build reads the disk, so that a change is seen
+/// when the page is loaded again.
+pub(crate) struct Bundle {
+    pages: BTreeMap<String, File>,
+    files: BTreeMap<String, File>,
+    hash: String,
+}
+
+/// One file as it is sent.
+#[derive(Clone)]
+pub(crate) struct File {
+    pub(crate) content: Cow<'static, [u8]>,
+    /// Of its content, in quotes, as the header has it.
+    pub(crate) etag: String,
+}
+
+impl Bundle {
+    /// The files of now.
+    pub(crate) fn current() -> Arc<Self> {
+        static LOADED: LazyLock<Arc<Bundle>> = LazyLock::new(|| Arc::new(Bundle::load()));
+        if cfg!(debug_assertions) { Arc::new(Self::load()) } else { LOADED.clone() }
+    }
+
+    fn load() -> Self {
+        let files: BTreeMap<_, _> = read::<Static>()
+            .map(|(name, content)| {
+                let content = shrunk(&name, content);
+                (name, File::new(content))
+            })
+            .collect();
+        let mut sum = Sha256::new();
+        for (name, file) in &files {
+            // The length, so that no two folders are the same row of bytes.
+            for part in [name.as_bytes(), &file.content] {
+                sum.update((part.len() as u64).to_be_bytes());
+                sum.update(part);
+            }
+        }
+        let hash = short(sum);
+        let place = format!("assets/{hash}");
+        let page = |(name, content): (String, Cow<'static, [u8]>)| {
+            let name = name.trim_end_matches(".html").to_owned();
+            let text = String::from_utf8_lossy(&content).replace(PLACE, &place);
+            (name, File::new(Cow::Owned(text.into_bytes())))
+        };
+        Self { pages: read::<Pages>().map(page).collect(), files, hash }
+    }
+
+    /// A page by the name of its file, without `.html`.
+    pub(crate) fn page(&self, name: &str) -> Option<&File> {
+        self.pages.get(name)
+    }
+
+    /// A file by the hash and the name in its address; nothing if the hash is that of another version.
+    // SECURITY: names are only looked up among those there are, never put together to a path.
+    pub(crate) fn file(&self, hash: &str, name: &str) -> Option<&File> {
+        self.files.get(name).filter(|_| hash == self.hash)
+    }
+}
+
+impl File {
+    fn new(content: Cow<'static, [u8]>) -> Self {
+        let etag = format!("\"{}\"", short(Sha256::new_with_prefix(&content)));
+        Self { content, etag }
+    }
+}
+
+fn read<Folder: RustEmbed>() -> impl Iterator<Item = (String, Cow<'static, [u8]>)> {
+    Folder::iter().filter_map(|name| Some((name.to_string(), Folder::get(&name)?.data)))
+}
+
+/// The same without what only people need who read it: spaces and comments.
+fn shrunk(name: &str, content: Cow<'static, [u8]>) -> Cow<'static, [u8]> {
+    let Ok(text) = std::str::from_utf8(&content) else { return content };
+    let shrunk = match name.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("js") => minifier::js::minify(text).to_string(),
+        Some("css") => match minifier::css::minify(text) {
+            Ok(shrunk) => shrunk.to_string().replace(";}", "}"),
+            Err(_) => return content,
+        },
+        Some("json") => minifier::json::minify(text).to_string(),
+        _ => return content,
+    };
+    Cow::Owned(shrunk.into_bytes())
+}
+
+fn short(sum: Sha256) -> String {
+    let digest = sum.finalize();
+    let mut text = String::with_capacity(HASH_CHARACTERS);
+    for byte in digest.iter().take(HASH_CHARACTERS / 2) {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_names_its_files_by_the_hash_of_all() {
+        let bundle = Bundle::load();
+        for (name, page) in &bundle.pages {
+            let text = std::str::from_utf8(&page.content).unwrap();
+            assert!(!text.contains(PLACE), "{name}");
+            assert!(text.contains(&format!("assets/{}/", bundle.hash)), "{name}");
+        }
+        let name = bundle.files.keys().next().unwrap();
+        assert!(bundle.file(&bundle.hash, name).is_some());
+        assert!(bundle.file("000000000000", name).is_none());
+    }
+
+    #[test]
+    fn all_files_together_are_at_most_120_kib() {
+        let bundle = Bundle::load();
+        let sum: usize =
+            bundle.pages.values().chain(bundle.files.values()).map(|file| file.content.len()).sum();
+        assert!(sum <= 120 * 1024, "{sum} bytes, {} too many", sum - 120 * 1024);
+    }
+
+    #[test]
+    fn loading_twice_gives_the_same_hash() {
+        assert_eq!(Bundle::load().hash, Bundle::load().hash);
+    }
+}

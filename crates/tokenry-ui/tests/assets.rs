@@ -1,0 +1,83 @@
+//! The files of the page themselves: that both languages say everything, and that nothing comes from elsewhere.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("assets")
+}
+
+/// Every file, with its path.
+fn files() -> Vec<PathBuf> {
+    fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            match entry.path().is_dir() {
+                true => collect(&entry.path(), into),
+                false => into.push(entry.path()),
+            }
+        }
+    }
+    let mut files = Vec::new();
+    collect(&folder(), &mut files);
+    files
+}
+
+/// The texts of one language; nested keys are joined with dots.
+fn texts(language: &str) -> BTreeMap<String, String> {
+    fn flatten(before: &str, value: &Value, into: &mut BTreeMap<String, String>) {
+        match value {
+            Value::Object(members) => {
+                for (name, value) in members {
+                    let key = [before, name.as_str()].into_iter().filter(|part| !part.is_empty());
+                    let key = key.collect::<Vec<_>>().join(".");
+                    flatten(&key, value, into);
+                }
+            }
+            other => drop(into.insert(before.to_owned(), other.as_str().unwrap().to_owned())),
+        }
+    }
+    let text = fs::read_to_string(folder().join(format!("static/i18n/{language}.json"))).unwrap();
+    let mut texts = BTreeMap::new();
+    flatten("", &serde_json::from_str(&text).unwrap(), &mut texts);
+    texts
+}
+
+/// The `{names}` that are filled in.
+fn places(text: &str) -> BTreeSet<&str> {
+    text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)).collect()
+}
+
+#[test]
+fn both_languages_have_the_same_texts_with_the_same_places() {
+    let (english, chinese) = (texts("en"), texts("zh"));
+    let keys = |texts: &BTreeMap<String, String>| texts.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&english), keys(&chinese));
+    for (key, text) in &english {
+        assert_eq!(places(text), places(&chinese[key]), "{key}");
+        assert!(!text.trim().is_empty() && !chinese[key].trim().is_empty(), "{key}");
+    }
+}
+
+#[test]
+fn no_file_names_another_origin_or_makes_markup_of_text() {
+    for file in files() {
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.replace("http://www.w3.org/2000/svg", "");
+        for word in
+            ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "srcdoc", "onclick="]
+        {
+            assert!(!text.contains(word), "{} has {word}", file.display());
+        }
+        for scheme in
+            ["src=\"http", "href=\"http", "url(http", "from 'http", "from \"http", "@import", "fetch('http"]
+        {
+            assert!(!text.contains(scheme), "{} has {scheme}", file.display());
+        }
+    }
+}

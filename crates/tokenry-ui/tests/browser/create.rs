@@ -1,0 +1,249 @@
+//! A new token: the form, what may not be asked for, and the secret that is shown once.
+
+use serde_json::{Value, json};
+use thirtyfour::Key;
+use tokenry_actix::tokenry::{
+    Catalog, Limits, NewToken,
+    catalog::{Definition, ResourceDefinition},
+};
+
+use crate::{secret, site::Site, visit::Visit};
+
+#[test]
+fn a_secret_is_shown_once_copied_used_and_then_nowhere() {
+    let Some(visit) = Visit::start() else { return };
+    visit.allow_clipboard();
+    visit.sign_in(&visit.site.root);
+    visit.click("@new-token");
+    visit.fill("@field-name", "deploy");
+    visit.fill("@add-resource", "projects:read");
+    visit.key(Key::Enter);
+    visit.read("@sum", "projects");
+    visit.click("@create");
+    visit.see("@secret-dialog");
+    visit.see("@secret[type=password][readonly]");
+    visit.click("@secret-copy");
+    visit.see("@secret-copy[data-copied=true]");
+    let secret = visit.clipboard();
+    assert_eq!(visit.value("@secret"), secret);
+    let me = visit.site.get("api/v1/token", &secret);
+    assert_eq!((me["name"].as_str(), me["scopes"][0].as_str()), (Some("deploy"), Some("projects:read")));
+    visit.click("@secret-done");
+    visit.read("@token.fresh @name", "deploy");
+    secret::is_nowhere(&visit, &secret);
+    visit.browser.run(visit.browser.driver().back());
+    visit.see("@field-name");
+    secret::is_nowhere(&visit, &secret);
+}
+
+#[test]
+fn leaving_an_unsaved_secret_is_asked_about_once_and_escape_does_not_close_it() {
+    let Some(visit) = Visit::start() else { return };
+    visit.sign_in(&visit.site.root);
+    visit.open("create?name=a&scopes=projects:read");
+    visit.click("@create");
+    visit.see("@secret-dialog");
+    let hold = "(() => { const e = new Event('beforeunload', { cancelable: true }); dispatchEvent(e); return e.defaultPrevented })()";
+    assert!(visit.holds(hold));
+    let secret = visit.value("@secret");
+    for _ in 0..4 {
+        visit.key(Key::Escape);
+    }
+    visit.see("@secret-dialog[open]");
+    visit.see("@secret-unsaved");
+    visit.click("@secret-done");
+    visit.read("@token @name", "a");
+    assert!(!visit.holds(hold));
+    secret::is_nowhere(&visit, &secret);
+}
+
+#[test]
+fn an_unsaved_secret_shows_itself_only_when_asked() {
+    let Some(visit) = Visit::start() else { return };
+    visit.sign_in(&visit.site.root);
+    visit.open("create?name=a&scopes=projects:read");
+    visit.click("@create");
+    visit.see("@secret[type=password]");
+    let secret = visit.value("@secret");
+    let is_seen =
+        || visit.eval("return document.body.innerText", &[]).as_str().unwrap().contains(&secret[20..40]);
+    visit.click("@snippet-env");
+    assert!(!is_seen());
+    visit.click("@secret-show");
+    visit.see("@secret[type=text]");
+    visit.read("@snippet", &secret);
+    visit.click("@secret-show");
+    visit.see("@secret[type=password]");
+    assert!(!is_seen());
+}
+
+#[test]
+fn the_snippets_are_what_each_client_reads() {
+    let Some(visit) = Visit::start() else { return };
+    visit.allow_clipboard();
+    visit.sign_in(&visit.site.root);
+    visit.open("create?name=Build%20bot&scopes=projects:read");
+    visit.click("@create");
+    visit.see("@secret-dialog");
+    let secret = visit.value("@secret");
+    let copied = |kind: &str| {
+        visit.click(&format!("@snippet-{kind}"));
+        visit.see_no("@snippet-copy[data-copied]");
+        visit.click("@snippet-copy");
+        visit.see("@snippet-copy[data-copied=true]");
+        visit.clipboard()
+    };
+    assert!(copied("curl").contains("Authorization: Bearer $TOKENRY_TOKEN"));
+    assert_eq!(copied("env"), format!("export TOKENRY_TOKEN='{secret}'"));
+    let mcp: Value = serde_json::from_str(&copied("mcp")).unwrap();
+    let server = &mcp["mcpServers"]["build-bot"];
+    assert_eq!(
+        (server["type"].as_str(), &server["headers"]["Authorization"]),
+        (Some("http"), &json!("Bearer ${TOKENRY_TOKEN}"))
+    );
+    let code: Value = serde_json::from_str(&copied("vscode")).unwrap();
+    assert_eq!(code["inputs"][0]["password"], true);
+    let input = code["inputs"][0]["id"].as_str().unwrap();
+    assert_eq!(
+        code["servers"]["build-bot"]["headers"]["Authorization"],
+        format!("Bearer ${{input:{input}}}")
+    );
+    let codex = copied("codex");
+    assert!(codex.contains("[mcp_servers.build-bot]") && codex.contains("http_headers"), "{codex}");
+    visit.fill("@snippet-url", "https://api.example.org/mcp");
+    assert!(copied("mcp").contains("https://api.example.org/mcp"));
+}
+
+#[test]
+fn without_a_clipboard_for_pages_the_visible_field_is_copied() {
+    let Some(visit) = Visit::start() else { return };
+    let none = "Object.defineProperty(navigator, 'clipboard', { value: undefined })";
+    visit.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": none }));
+    visit.sign_in(&visit.site.root);
+    visit.open("create?name=a&scopes=projects:read");
+    visit.click("@create");
+    visit.click("@secret-copy");
+    visit.see("@secret-copy[data-copied=true]");
+    let secret = visit.value("@secret");
+    visit.click("@snippet-url");
+    visit.control("a");
+    visit.control("v");
+    assert_eq!(visit.value("@snippet-url"), secret);
+}
+
+#[test]
+fn what_the_server_refuses_is_told_at_its_field() {
+    let Some(visit) = Visit::start() else { return };
+    visit.sign_in(&visit.site.root);
+    visit.open("create");
+    visit.click("@create");
+    visit.read("@error-name", "name");
+    visit.focused("@field-name[aria-invalid=true]");
+    visit.see("@error-scopes:not(:empty)");
+    visit.fill("@field-name", &"n".repeat(101));
+    visit.fill("@add-resource", "projects:read");
+    visit.key(Key::Enter);
+    visit.click("@more-options summary");
+    visit.fill("@field-allowed_ips", "10.0.0.0/8 300.1.1.1");
+    visit.fill("@field-description", "kept");
+    visit.click("@create");
+    visit.read("@error-name", "100");
+    visit.read("@error-allowed_ips", "300.1.1.1");
+    visit.focused("@field-name[aria-invalid=true]");
+    assert_eq!(visit.value("@field-description"), "kept");
+    visit.fill("@field-name", "right");
+    visit.fill("@field-allowed_ips", "127.0.0.1");
+    visit.click("@create");
+    visit.see("@secret-dialog");
+}
+
+#[test]
+fn a_refusal_that_belongs_to_no_field_is_told_above_the_form() {
+    let limits = Limits { max_live_tokens: Some(1), creations_per_hour: None };
+    let Some(visit) = Visit::of(|| Site::with("", |settings| settings.policy.limits = limits)) else {
+        return;
+    };
+    visit.sign_in(&visit.site.root);
+    visit.open("create?name=one%20more&scopes=projects:read");
+    visit.click("@create");
+    visit.read("@summary", "tokens");
+    visit.focused("@summary");
+    assert_eq!(visit.value("@field-name"), "one more");
+}
+
+/// A vocabulary of two resources.
+fn catalog() -> Catalog {
+    let resource = |name: &str| ResourceDefinition { name: name.to_owned(), ..ResourceDefinition::default() };
+    let resources = vec![resource("projects"), resource("builds")];
+    Catalog::define(&Definition { resources, ..Definition::default() }).unwrap()
+}
+
+#[test]
+fn what_somebody_may_not_grant_is_shown_disabled_with_the_reason() {
+    let Some(visit) = Visit::of(|| Site::with("", |settings| settings.catalog = catalog())) else { return };
+    let ann = visit.site.user("ann");
+    let (own, _) = visit.site.token(&ann, "own", &["tokens:write", "projects:read"]);
+    visit.sign_in(&own);
+    visit.open("create?name=a&scopes=projects:write,projects:read");
+    visit.see("@resource-projects");
+    for (scope, is_disabled) in
+        [("projects:read", false), ("projects:write", true), ("builds:read", true), ("builds:write", true)]
+    {
+        let disabled =
+            format!("document.querySelector('[data-test=\"access-{scope}\"]').disabled === {is_disabled}");
+        assert!(visit.holds(&disabled), "{scope}");
+    }
+    visit.see("@resource-builds .why");
+    visit.read("@refused", "projects:write");
+    assert!(visit.count("a[data-test=nav-users]") == 0, "no administration for others");
+}
+
+#[test]
+fn a_duplicate_and_a_link_fill_the_form() {
+    let Some(visit) = Visit::start() else { return };
+    let (site, admin) = (&visit.site, visit.site.admin());
+    let (_, id) = site.issue(
+        &admin,
+        NewToken {
+            name: "nightly".to_owned(),
+            description: Some("builds at night".to_owned()),
+            scopes: Some(vec!["projects:read".to_owned(), "builds:write".to_owned()]),
+            allowed_ips: Some(vec!["10.0.0.0/8".to_owned()]),
+            ..NewToken::default()
+        },
+    );
+    visit.sign_in(&site.root);
+    visit.open(&format!("create?from={id}"));
+    visit.see("@field-name");
+    assert!(visit.value("@field-name").contains("nightly"));
+    assert_eq!(visit.value("@field-description"), "builds at night");
+    assert_eq!(visit.value("@field-allowed_ips"), "10.0.0.0/8");
+    visit.read("@sum", "builds");
+    visit.open("create?name=ci&scopes=a:read,b:write");
+    visit.see("@field-name");
+    assert_eq!(visit.value("@field-name"), "ci");
+    visit.click("@create");
+    visit.see("@secret-dialog");
+    let created = visit.site.get("api/v1/token", &visit.value("@secret"));
+    assert_eq!(created["scopes"], json!(["a:read", "b:write"]));
+}
+
+#[test]
+fn nothing_can_be_asked_for_that_outlives_the_token_of_the_session() {
+    let Some(visit) = Visit::start() else { return };
+    visit.sign_in(&visit.site.root);
+    visit.open("create?name=a&scopes=projects:read");
+    visit.see("@expiry-why");
+    for days in [7, 30, 60, 90, 365] {
+        assert!(
+            visit.holds(&format!("document.querySelector('[data-test=expiry-{days}]').disabled")),
+            "{days}"
+        );
+    }
+    assert!(visit.holds("document.querySelector('[data-test=expiry-own]').checked"));
+    visit.click("@create");
+    visit.see("@secret-dialog");
+    let end = |token: &str| visit.site.get("api/v1/token", token)["expires_at"].clone();
+    let (made, own) = (end(&visit.value("@secret")), end(&visit.site.root));
+    assert!(made.as_str() <= own.as_str() && made.is_string(), "{made} {own}");
+}

@@ -1,0 +1,87 @@
+//! Both languages are complete on every screen.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use serde_json::Value;
+
+use crate::{
+    screens::{SCREENS, populate},
+    visit::Visit,
+};
+
+/// The texts of a language by their keys.
+fn texts(language: &str) -> BTreeMap<String, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("assets/static/i18n/{language}.json"));
+    let mut texts = BTreeMap::new();
+    flatten("", &serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap(), &mut texts);
+    texts
+}
+
+fn flatten(before: &str, value: &Value, into: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                let key = [before, name.as_str()].into_iter().filter(|part| !part.is_empty());
+                let key = key.collect::<Vec<_>>().join(".");
+                flatten(&key, value, into);
+            }
+        }
+        other => drop(into.insert(before.to_owned(), other.as_str().unwrap().to_owned())),
+    }
+}
+
+/// What is seen and what screen readers are told.
+const SEEN: &str =
+    "return [document.title, document.body.innerText, ...[...document.querySelectorAll('*')].flatMap(e =>
+    ['aria-label', 'placeholder', 'title'].map(name => e.getAttribute(name) ?? ''))].join('\\n')";
+
+#[test]
+fn in_chinese_no_screen_has_an_english_text_or_the_name_of_one() {
+    let Some(visit) = Visit::start() else { return };
+    let id = populate(&visit, "nightly build");
+    visit.click("@account summary");
+    visit.choose("@language", "zh");
+    visit.wait("document.documentElement.lang === 'zh-Hans'");
+    let (english, chinese) = (texts("en"), texts("zh"));
+    // The parts between what is filled in; single words can be names of resources too.
+    let parts = english.iter().filter(|(key, text)| chinese[*key] != **text).flat_map(|(_, text)| {
+        let parts = text.split(['{', '}']).enumerate().filter(|(number, _)| number % 2 == 0);
+        parts.map(|(_, part)| part.trim().to_owned())
+    });
+    let parts: Vec<_> = parts.filter(|part| part.split(' ').count() >= 2 && part.len() >= 8).collect();
+    assert!(parts.len() > 100);
+    for screen in SCREENS {
+        screen.show(&visit, &id);
+        let seen = visit.eval(SEEN, &[]);
+        let seen = seen.as_str().unwrap();
+        assert!(visit.holds("document.documentElement.lang === 'zh-Hans'"), "{}", screen.name);
+        assert!(
+            seen.chars().filter(|c| ('\u{4e00}'..='\u{9fff}').contains(c)).count() > 20,
+            "{}",
+            screen.name
+        );
+        let left: Vec<_> = parts.iter().filter(|part| seen.contains(part.as_str())).collect();
+        assert!(left.is_empty(), "{}: {left:?}", screen.name);
+        let words = seen.split(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c)));
+        let keys: Vec<_> = words.filter(|word| word.contains('.') && english.contains_key(*word)).collect();
+        assert!(keys.is_empty(), "{}: {keys:?}", screen.name);
+        visit.picture(&format!("{}-zh", screen.name));
+    }
+}
+
+#[test]
+fn the_language_of_the_browser_is_spoken_until_somebody_chooses() {
+    let Some(visit) = Visit::start() else { return };
+    visit.cdp(
+        "Emulation.setUserAgentOverride",
+        serde_json::json!({ "userAgent": "test", "acceptLanguage": "zh-CN" }),
+    );
+    visit.open("sign-in");
+    visit.wait("document.documentElement.lang === 'zh-Hans'");
+    visit.read("h1", &texts("zh")["sign_in.heading"]);
+    visit.choose("@language", "en");
+    visit.wait("document.documentElement.lang === 'en'");
+    visit.read("h1", &texts("en")["sign_in.heading"]);
+    visit.open("sign-in");
+    visit.read("h1", &texts("en")["sign_in.heading"]);
+}

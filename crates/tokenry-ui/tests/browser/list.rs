@@ -1,0 +1,145 @@
+//! The list of one's own tokens.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use tokenry_actix::tokenry::{Expiry, Lifetime, NewToken};
+
+use crate::visit::Visit;
+
+/// The names that are shown, in their order.
+fn names(visit: &Visit) -> Vec<String> {
+    visit.texts("@token @name")
+}
+
+#[test]
+fn somebody_without_tokens_is_told_what_one_is_for() {
+    let Some(visit) = Visit::start() else { return };
+    visit.sign_in(&visit.site.root);
+    visit.fill("@search", "nothing like it");
+    visit.read("@empty", "Nothing found");
+    visit.fill("@search", " ");
+    visit.click("@tab-expired");
+    visit.read("@empty", "Nothing");
+}
+
+#[test]
+fn more_tokens_come_by_cursor_each_of_them_once() {
+    let Some(visit) = Visit::start() else { return };
+    let admin = visit.site.admin();
+    for number in 1..60 {
+        visit.site.token(&admin, &format!("token {number:02}"), &["projects:read"]);
+    }
+    visit.sign_in(&visit.site.root);
+    visit.read("@total", "60 tokens");
+    visit.counts("@token", 25);
+    visit.click("@more");
+    visit.counts("@token", 50);
+    visit.focused("@token:nth-child(26) a");
+    visit.click("@more");
+    visit.counts("@token", 60);
+    visit.see_no("@more");
+    let names = names(&visit);
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), 60);
+    assert_eq!((names[0].as_str(), names[59].as_str()), ("token 59", "bootstrap"));
+}
+
+#[test]
+fn tokens_are_found_by_state_name_order_and_shown_characters() {
+    let Some(visit) = Visit::start() else { return };
+    let (site, admin) = (&visit.site, visit.site.admin());
+    let (secret, _) = site.token(&admin, "deploy", &["projects:read"]);
+    let (_, paused) = site.token(&admin, "paused", &["projects:read"]);
+    let (_, gone) = site.token(&admin, "gone", &["projects:read"]);
+    assert_eq!(
+        site.api("PATCH", &format!("api/v1/tokens/{paused}"), &site.root, r#"{"status":"inactive"}"#).0,
+        200
+    );
+    assert_eq!(
+        site.api("DELETE", &format!("api/v1/tokens/{gone}?reason=lost%20laptop"), &site.root, "").0,
+        204
+    );
+    visit.sign_in(&site.root);
+    for (tab, expected) in [
+        ("active", vec!["deploy", "bootstrap"]),
+        ("inactive", vec!["paused"]),
+        ("revoked", vec!["gone"]),
+        ("all", vec!["gone", "paused", "deploy", "bootstrap"]),
+    ] {
+        visit.click(&format!("@tab-{tab}"));
+        visit.until(tab, || (names(&visit) == expected).then_some(()));
+        visit.see(&format!("@tab-{tab}[aria-pressed=true]"));
+    }
+    visit.read("@token @epitaph", "lost laptop");
+    visit.choose("@sort", "name");
+    visit.until("by name", || (names(&visit) == ["bootstrap", "deploy", "gone", "paused"]).then_some(()));
+    let shown = visit.texts("@token code.shown");
+    for search in [shown[1].as_str(), "DEPL", &secret[..16], &secret] {
+        visit.fill("@search", search);
+        visit.until(search, || (names(&visit) == ["deploy"]).then_some(()));
+    }
+    // A whole secret that somebody pastes goes no further than this page.
+    let asked = visit.eval("return performance.getEntriesByType('resource').map(e => e.name).join(' ')", &[]);
+    assert!(!asked.as_str().unwrap().contains(&secret[20..40]), "{asked}");
+    visit.until("the secret gone from its field", || {
+        (!visit.value("@search").contains(&secret[20..40])).then_some(())
+    });
+}
+
+#[test]
+fn a_switch_is_shown_at_once_and_taken_back_with_the_servers_words() {
+    let Some(visit) = Visit::start() else { return };
+    let (site, admin) = (&visit.site, visit.site.admin());
+    let (_, id) = site.token(&admin, "ci", &["projects:read"]);
+    visit.sign_in(&site.root);
+    let row = format!("@token[data-id=\"{id}\"]");
+    visit.read(&format!("{row} @status"), "Active");
+    visit.click(&format!("{row} .hit"));
+    visit.read("@toast", "ci is switched off");
+    visit.read(&format!("{row} @status"), "Inactive");
+    assert_eq!(site.get(&format!("api/v1/tokens/{id}"), &site.root)["status"], "inactive");
+
+    // Ended elsewhere meanwhile: the server refuses, slowly enough to see what is shown before.
+    assert_eq!(site.api("DELETE", &format!("api/v1/tokens/{id}"), &site.root, "").0, 204);
+    site.delay(Duration::from_secs(2));
+    visit.click(&format!("{row} .hit"));
+    visit.wait("document.querySelector('input[aria-busy=true]')");
+    visit.read(&format!("{row} @status"), "Active");
+    site.delay(Duration::ZERO);
+    visit.see("#alerts @toast.bad");
+    visit.read(&format!("{row} @status"), "Inactive");
+    let words = site.api("PATCH", &format!("api/v1/tokens/{id}"), &site.root, r#"{"status":"active"}"#).1;
+    let words = words["detail"].as_str().unwrap().trim_end_matches('.').to_owned();
+    visit.until(&words, || {
+        visit.text("#alerts @toast").to_lowercase().contains(&words.to_lowercase()).then_some(())
+    });
+    assert!(visit.holds("!document.querySelector('[data-test=switch]').checked"));
+}
+
+#[test]
+fn a_token_shows_when_it_ends_and_where_it_was_used_last() {
+    let Some(visit) = Visit::start() else { return };
+    let (site, admin) = (&visit.site, visit.site.admin());
+    let now = tokenry_actix::clock::now();
+    let soon = now.checked_add(Lifetime::seconds(4 * 86_400 + 60)).unwrap();
+    let (secret, id) = site.issue(
+        &admin,
+        NewToken {
+            name: "soon over".to_owned(),
+            scopes: Some(vec!["projects:read".to_owned(), "builds:write".to_owned()]),
+            expiry: Some(Expiry::At(soon)),
+            ..NewToken::default()
+        },
+    );
+    visit.sign_in(&site.root);
+    let row = format!("@token[data-id=\"{id}\"]");
+    visit.read(&format!("{row} @expiry.amber"), "in 4 days");
+    assert!(
+        visit.holds("document.querySelector('[data-test=expiry].amber').title.includes(':')"),
+        "the exact time"
+    );
+    assert_eq!(visit.texts(&format!("{row} .chip")), ["builds:write", "projects:read"]);
+    visit.read(&format!("{row} @last-used"), "Never");
+    site.use_once(&secret);
+    visit.open("");
+    visit.read(&format!("{row} @last-used"), "192.0.2.7");
+}

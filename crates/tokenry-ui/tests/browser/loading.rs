@@ -1,0 +1,55 @@
+//! What it takes to load a page for the first time.
+
+use serde_json::json;
+
+use crate::{screens::populate, visit::Visit};
+
+/// The most that the first load of a page may ask for, itself and its picture among it.
+const MOST: usize = 12;
+
+#[test]
+fn every_page_comes_with_at_most_12_requests_all_from_its_own_origin() {
+    let Some(visit) = Visit::start() else { return };
+    let id = populate(&visit, "nightly build");
+    for (page, complete) in [
+        ("", "@token"),
+        ("create", "@create-form"),
+        (&*format!("token?id={id}"), "@chart"),
+        ("users", "@user"),
+        ("inventory", "@list @token"),
+        ("audit", "@event"),
+        ("policy", "@policy-roles"),
+        ("sign-in", "@token"),
+    ] {
+        if page == "sign-in" {
+            visit.cdp("Network.clearBrowserCookies", json!({}));
+        }
+        visit.open("openapi.json");
+        visit.cdp("Network.clearBrowserCache", json!({}));
+        visit.site.take_requests();
+        visit.open(page);
+        visit.see(complete);
+        visit.settle();
+        let requests = visit.site.take_requests();
+        assert!(requests.len() <= MOST, "{page}: {requests:#?}");
+        assert!(requests.len() > 3, "{page}: {requests:#?}");
+        let elsewhere = "performance.getEntries().filter(e => e.name.includes('://') && !e.name.startsWith(location.origin + '/'))";
+        assert_eq!(visit.eval(&format!("return {elsewhere}.map(e => e.name)"), &[]), json!([]), "{page}");
+    }
+}
+
+#[test]
+fn a_second_load_asks_for_no_file_again() {
+    let Some(visit) = Visit::start() else { return };
+    visit.sign_in(&visit.site.root);
+    visit.open("");
+    visit.see("@token");
+    visit.settle();
+    visit.site.take_requests();
+    visit.open("");
+    visit.see("@token");
+    visit.settle();
+    let files: Vec<_> =
+        visit.site.take_requests().into_iter().filter(|request| request.contains("/assets/")).collect();
+    assert_eq!(files, Vec::<String>::new());
+}

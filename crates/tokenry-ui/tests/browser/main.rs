@@ -1,0 +1,35 @@
+//! The page in a real browser, against a real server: each test has both for itself.
+//!
+//! `cargo xtask test` finds or installs Chromium and ChromeDriver. Without them these tests say so and do nothing, but
+//! fail on a build server. Pictures of all screens are left in `target/ui`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may panic and talk"
+)]
+#![allow(clippy::disallowed_methods, reason = "a test waits for a browser, with the clock of the machine")]
+
+#[path = "../../examples/embed.rs"]
+#[allow(dead_code, reason = "of the example only its app is tested here")]
+mod embed;
+
+mod browser;
+mod screens;
+mod secret;
+mod site;
+mod visit;
+
+mod admin;
+mod appearance;
+mod barriers;
+mod connection;
+mod create;
+mod guide;
+mod keyboard;
+mod language;
+mod list;
+mod loading;
+mod session;
+mod smoke;
+mod token;
