@@ -21,8 +21,8 @@ struct Static;
 /// What stands in a page for the address of its files.
 const PLACE: &str = "{assets}";
 
-/// Characters of a hash in an address: 64 bits, against mistakes and not against attackers, who cannot choose files.
-const HASH_CHARACTERS: usize = 16;
+/// Characters of a hash in an address: 48 bits, against mistakes and not against attackers, who cannot choose files.
+const HASH_CHARACTERS: usize = 12;
 
 /// All files as they are at one moment. A release holds them; a debug build reads the disk, so that a change is seen
 /// when the page is loaded again.
@@ -48,8 +48,12 @@ impl Bundle {
     }
 
     fn load() -> Self {
-        let files: BTreeMap<_, _> =
-            read::<Static>().map(|(name, content)| (name, File::new(content))).collect();
+        let files: BTreeMap<_, _> = read::<Static>()
+            .map(|(name, content)| {
+                let content = shrunk(&name, content);
+                (name, File::new(content))
+            })
+            .collect();
         let mut sum = Sha256::new();
         for (name, file) in &files {
             // The length, so that no two folders are the same row of bytes.
@@ -91,6 +95,21 @@ fn read<Folder: RustEmbed>() -> impl Iterator<Item = (String, Cow<'static, [u8]>
     Folder::iter().filter_map(|name| Some((name.to_string(), Folder::get(&name)?.data)))
 }
 
+/// The same without what only people need who read it: spaces and comments.
+fn shrunk(name: &str, content: Cow<'static, [u8]>) -> Cow<'static, [u8]> {
+    let Ok(text) = std::str::from_utf8(&content) else { return content };
+    let shrunk = match name.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("js") => minifier::js::minify(text).to_string(),
+        Some("css") => match minifier::css::minify(text) {
+            Ok(shrunk) => shrunk.to_string().replace(";}", "}"),
+            Err(_) => return content,
+        },
+        Some("json") => minifier::json::minify(text).to_string(),
+        _ => return content,
+    };
+    Cow::Owned(shrunk.into_bytes())
+}
+
 fn short(sum: Sha256) -> String {
     let digest = sum.finalize();
     let mut text = String::with_capacity(HASH_CHARACTERS);
@@ -115,7 +134,15 @@ mod tests {
         }
         let name = bundle.files.keys().next().unwrap();
         assert!(bundle.file(&bundle.hash, name).is_some());
-        assert!(bundle.file("0000000000000000", name).is_none());
+        assert!(bundle.file("000000000000", name).is_none());
+    }
+
+    #[test]
+    fn all_files_together_are_at_most_120_kib() {
+        let bundle = Bundle::load();
+        let sum: usize =
+            bundle.pages.values().chain(bundle.files.values()).map(|file| file.content.len()).sum();
+        assert!(sum <= 120 * 1024, "{sum} bytes, {} too many", sum - 120 * 1024);
     }
 
     #[test]

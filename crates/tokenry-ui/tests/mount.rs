@@ -174,7 +174,7 @@ fn what_is_not_a_file_of_the_page_is_404() {
         "/pages/create.html".to_owned(),
         "/assets/".to_owned(),
         known.clone(),
-        "/assets/0000000000000000/icon.svg".to_owned(),
+        "/assets/000000000000/icon.svg".to_owned(),
         "/assets//icon.svg".to_owned(),
         format!("{known}nothing.js"),
         format!("{known}i18n"),
