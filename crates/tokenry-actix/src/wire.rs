@@ -22,7 +22,8 @@ pub use self::{
     },
     catalog::{ScopeGroup, ScopeInfo, ScopeResource, Scopes},
     policy::{
-        LifetimeRules, Policy, PolicyLimits, Retention, RoleInfo, RotationRules, TokenForm, UsageRules,
+        LifetimeRules, Policy, PolicyLimits, Retention, RoleInfo, RotationRules, SessionRules, TokenForm,
+        UsageRules,
     },
     session::{Session, SessionState, SessionUser},
     token_events::{TokenEvent, TokenEventPage},

@@ -15,6 +15,7 @@ pub struct Policy {
     retention: Retention,
     usage: UsageRules,
     limits: PolicyLimits,
+    session: SessionRules,
     /// From the least to the most.
     roles: Vec<RoleInfo>,
 }
@@ -76,6 +77,14 @@ pub struct PolicyLimits {
     failures_per_minute: Option<u32>,
 }
 
+/// How long people stay signed in.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SessionRules {
+    lifetime_seconds: i64,
+    /// After so long without a request a session is over; 0 is never.
+    idle_seconds: i64,
+}
+
 /// A role and what it allows.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RoleInfo {
@@ -87,6 +96,7 @@ pub struct RoleInfo {
 impl Policy {
     pub(crate) fn new(tokenry: &Tokenry, rates: Rates) -> Self {
         let (policy, usage, catalog) = (tokenry.policy(), tokenry.usage_settings(), tokenry.catalog());
+        let session = tokenry.session_settings();
         let role = |role| RoleInfo {
             name: ToString::to_string(role),
             scopes: catalog.of_role(role).to_set().to_texts(),
@@ -115,6 +125,10 @@ impl Policy {
                 creations_per_hour: policy.limits.creations_per_hour.unwrap_or(0),
                 management_per_minute: rates.management,
                 failures_per_minute: rates.failures,
+            },
+            session: SessionRules {
+                lifetime_seconds: session.lifetime.millis() / 1000,
+                idle_seconds: session.idle.map_or(0, Lifetime::millis) / 1000,
             },
             roles: catalog.roles().map(role).collect(),
         }

@@ -54,6 +54,10 @@ each_backend!(the_default_policy_is_told_as_the_contract_says, |db| {
         "max_grace_seconds": 86400,
         "on_reuse": "alert"
       },
+      "session": {
+        "idle_seconds": 3600,
+        "lifetime_seconds": 43200
+      },
       "token": {
         "prefix": "pat_"
       },
@@ -138,6 +142,10 @@ each_backend!(every_rule_that_is_set_is_told, |db| {
       "rotation": {
         "max_grace_seconds": 90,
         "on_reuse": "revoke"
+      },
+      "session": {
+        "idle_seconds": 3600,
+        "lifetime_seconds": 43200
       },
       "token": {
         "prefix": "pat_"
