@@ -235,6 +235,14 @@ fn counted(req: &HttpRequest, error: ApiError) -> ApiError {
     }
 }
 
+/// Counts a credential that was good for nothing where that is no error; too many of them are one.
+pub(crate) fn limited(req: &HttpRequest) -> Result<(), ApiError> {
+    match counted(req, ApiError::InvalidToken) {
+        ApiError::InvalidToken => Ok(()),
+        limited => Err(limited),
+    }
+}
+
 /// What of a request counts as its credential on such a route. What uses or makes a session must come from its own origin.
 fn presented(req: &HttpRequest, accepts: Accepts) -> Result<Presented<'_>, ApiError> {
     let has_bearer = req.headers().contains_key(AUTHORIZATION);

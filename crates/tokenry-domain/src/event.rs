@@ -137,6 +137,10 @@ impl AuditEvent {
     #[must_use]
     pub fn canonical(&self, seq: i64) -> Vec<u8> {
         let text = |value: Option<String>| value.map_or(Value::Null, Value::String);
+        let mut detail = Value::Object(self.detail.clone());
+        // A program that switches on `preserve_order` of serde_json has members as they came, and PostgreSQL gives them
+        // in an order of its own.
+        detail.sort_all_objects();
         Value::Array(vec![
             Value::from(seq),
             Value::from(self.at.get()),
@@ -147,7 +151,7 @@ impl AuditEvent {
             text(self.origin.ip.map(|ip| ip.to_string())),
             text(self.origin.user_agent.clone()),
             text(self.origin.request_id.clone()),
-            Value::Object(self.detail.clone()),
+            detail,
         ])
         .to_string()
         .into_bytes()
@@ -164,6 +168,23 @@ mod tests {
             assert_eq!(kind.as_str().parse(), Ok(*kind));
         }
         assert_eq!("auth.token".parse::<EventKind>(), Err(ParseEventKindError));
+    }
+
+    #[test]
+    fn the_canonical_form_does_not_depend_on_the_order_of_members() {
+        let event = |text| AuditEvent {
+            at: UnixMillis::new(1).unwrap(),
+            kind: EventKind::TokenUpdated,
+            actor: Actor::System,
+            user_id: None,
+            token_id: None,
+            origin: Origin::default(),
+            detail: serde_json::from_str(text).unwrap(),
+        };
+        let canonical = event(r#"{"name":"x","changes":{"b":[{"d":1,"c":2}],"a":3}}"#).canonical(7);
+        assert_eq!(canonical, event(r#"{"changes":{"a":3,"b":[{"c":2,"d":1}]},"name":"x"}"#).canonical(7));
+        let expected = r#"[7,1,"auth.token.updated","system",null,null,null,null,null,{"changes":{"a":3,"b":[{"c":2,"d":1}]},"name":"x"}]"#;
+        assert_eq!(String::from_utf8(canonical).unwrap(), expected);
     }
 
     #[test]

@@ -107,6 +107,10 @@ pub enum SessionEnd {
     AddressNotAllowed,
     /// Its user was disabled or removed.
     UserDisabled,
+    /// Its account was given to somebody else: another subject.
+    AccountChanged,
+    /// What it was begun with is not accepted here any more.
+    WayClosed,
     /// Somebody signed in again in its place, or too often.
     Replaced,
 }
@@ -121,6 +125,8 @@ impl SessionEnd {
             Self::TokenEnded => "token_ended",
             Self::AddressNotAllowed => "address_not_allowed",
             Self::UserDisabled => "user_disabled",
+            Self::AccountChanged => "account_changed",
+            Self::WayClosed => "way_closed",
             Self::Replaced => "replaced",
         }
     }

@@ -200,7 +200,9 @@ impl Caller {
     /// the user first, as the unit has done that asks here.
     pub(crate) fn still_entitled(&self, tx: &mut Tx<'_>, horizon: &Horizon) -> Result<bool, StoreError> {
         let Some(user) = self.user() else { return Ok(true) };
-        let is_as_admitted = |now: User| !now.is_disabled() && now.role == user.role;
+        // Whoever came by name, and not with a token, is somebody else once the account has another name.
+        let is_same = |now: &User| self.token().is_some() || now.subject == user.subject;
+        let is_as_admitted = |now: User| !now.is_disabled() && now.role == user.role && is_same(&now);
         if !tokenry_store::user::find(tx, user.id)?.is_some_and(is_as_admitted) {
             return Ok(false);
         }

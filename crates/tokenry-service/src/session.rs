@@ -71,7 +71,11 @@ impl Tokenry {
             return Err(SessionEnd::Expired);
         }
         let user = live.user.as_ref().filter(|user| !user.is_disabled()).ok_or(SessionEnd::UserDisabled)?;
-        let SessionProof::Token { lookup, .. } = &session.proof else { return Ok(()) };
+        let lookup = match &session.proof {
+            SessionProof::Token { lookup, .. } => lookup,
+            SessionProof::Jwt if !self.takes_jwts() => return Err(SessionEnd::WayClosed),
+            SessionProof::Jwt | SessionProof::Proxy => return Ok(()),
+        };
         // SECURITY: a rotated token has another public id; whoever knows only the old secret is out.
         let token = live.token.as_ref().filter(|token| token.lookup == *lookup && token.user_id == user.id);
         let token = token.ok_or(SessionEnd::TokenEnded)?;

@@ -315,6 +315,23 @@ each_backend!(somebody_vouched_for_has_a_session_with_the_role_of_now, |db| {
     assert!(!may(&use_at(&tokenry, &cookie, 4).unwrap(), "admin:read"));
 });
 
+each_backend!(an_account_that_gets_another_subject_ends_the_sessions_of_who_came_by_the_old_one, |db| {
+    let tokenry = service(db);
+    let mallory = user(&tokenry, "mallory", "user");
+    let (_, text) = issue(&tokenry, &mallory, &["tokens:read"]);
+    let vouched = Call::new(tokenry.vouch(mallory.clone()).unwrap(), at(1));
+    let (_, by_name) = split(tokenry.start_session(&vouched, None).unwrap());
+    let (_, by_token) = start(&tokenry, &text, 1);
+    let changes = UserChanges { subject: Some("alice".to_owned()), ..UserChanges::default() };
+    tokenry.update_user(&operator(2), mallory.id, changes).unwrap();
+    assert_over(&tokenry, &by_name, 3);
+    assert_eq!(ends(db), ["account_changed"]);
+    assert!(use_at(&tokenry, &by_token, 3).is_ok(), "a token belongs to the account");
+    // Whoever was let in before the change does not get in after it either.
+    let late = tokenry.start_session(&vouched, None).map(|_| ()).unwrap_err();
+    assert!(matches!(late, SessionError::Denied(Denial::NoLongerEntitled)), "{late}");
+});
+
 each_backend!(who_may_not_look_at_tokens_begins_no_session, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
@@ -333,23 +350,25 @@ each_backend!(who_may_not_look_at_tokens_begins_no_session, |db| {
     assert!(matches!(begin(call(&tokenry, &cookie, 2)), SessionError::NoCredential));
 });
 
-each_backend!(a_user_has_twenty_sessions_and_one_more_ends_the_oldest, |db| {
+each_backend!(a_token_begins_twenty_sessions_and_one_more_ends_the_oldest_of_its_own, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (_, text) = issue(&tokenry, &alice, &["tokens:read"]);
     let (_, bobs) = issue(&tokenry, &user(&tokenry, "bob", "user"), &["tokens:read"]);
     let (_, others) = start(&tokenry, &bobs, 0);
+    let (_, second) = issue(&tokenry, &alice, &["tokens:read"]);
+    let (_, own) = start(&tokenry, &second, 0);
     let mut cookies: Vec<_> = (0..20).map(|seconds| start(&tokenry, &text, seconds).1).collect();
     assert!(cookies.iter().all(|cookie| use_at(&tokenry, cookie, 20).is_ok()));
     cookies.push(start(&tokenry, &text, 20).1);
     assert_over(&tokenry, &cookies[0], 21);
     assert_eq!(ends(db), ["replaced"]);
-    assert!(cookies[1..].iter().chain([&others]).all(|cookie| use_at(&tokenry, cookie, 21).is_ok()));
+    assert!(cookies[1..].iter().chain([&others, &own]).all(|cookie| use_at(&tokenry, cookie, 21).is_ok()));
     // Those that are over already leave room first: all but one are idle by now.
     assert!(use_at(&tokenry, &cookies[1], 3000).is_ok());
     start(&tokenry, &text, 3700);
     assert!(use_at(&tokenry, &cookies[1], 3701).is_ok());
-    assert!(ends(db)[1..].iter().all(|end| end == "expired") && ends(db).len() == 20);
+    assert!(ends(db)[1..].iter().all(|end| end == "expired") && ends(db).len() == 21);
 });
 
 each_backend!(the_cleanup_ends_what_is_over_and_nobody_came_back_with, |db| {

@@ -12,7 +12,7 @@ use tokenry_service::{Call, Tokenry};
 
 use super::blocking;
 use crate::{
-    authenticate::{Accepts, authentication},
+    authenticate::{Accepts, authentication, limited},
     authorized::origin,
     body::Then,
     clock,
@@ -101,7 +101,11 @@ pub(crate) async fn end_session(
     };
     site.check(&req)?;
     let (value, origin) = (value.to_vec(), origin(&req));
-    blocking(move || tokenry.end_session(&value, clock::now(), origin)).await?;
+    let service = tokenry.clone();
+    if !blocking(move || service.end_session(&value, clock::now(), origin)).await? {
+        // Over already, or made up: whoever tries many is slowed down as with any credential.
+        limited(&req)?;
+    }
     Ok(answer(StatusCode::NO_CONTENT).insert_header((SET_COOKIE, cookie::clear(&site)?)).finish())
 }
 

@@ -21,6 +21,10 @@ impl Tokenry {
     pub fn end_session(&self, presented: &[u8], now: UnixMillis, origin: Origin) -> Result<bool, StoreError> {
         let Some(secret) = SessionSecret::parse(presented) else { return Ok(false) };
         let (digest, idle) = (secret.digest(), self.0.session.idle);
+        // SECURITY: whoever has no session does not get to the one who writes.
+        if self.0.store.read(|tx| session::find(tx, &digest))?.is_none() {
+            return Ok(false);
+        }
         self.0.store.write(move |tx| {
             let Some(session) = session::find(tx, &digest)? else { return Ok(false) };
             user::lock(tx, session.user_id)?;
@@ -120,6 +124,14 @@ impl Ending {
     pub(crate) fn of_user(tx: &mut Tx<'_>, id: UserId) -> Result<Self, StoreError> {
         let sessions = session::of_user(tx, id)?;
         Self::take(tx, sessions.into_iter().map(|session| (session, SessionEnd::UserDisabled)).collect())
+    }
+
+    /// Removes the sessions of whoever signed in as a user by name, and not with a token of theirs: the name is now that
+    /// of somebody else.
+    pub(crate) fn of_person(tx: &mut Tx<'_>, id: UserId) -> Result<Self, StoreError> {
+        let is_by_name = |session: &Session| session.proof.token_id().is_none();
+        let sessions = session::of_user(tx, id)?.into_iter().filter(is_by_name);
+        Self::take(tx, sessions.map(|session| (session, SessionEnd::AccountChanged)).collect())
     }
 
     /// Tells of each of them.

@@ -14,7 +14,7 @@ use crate::{
     tokenry::Tokenry,
 };
 
-/// The most sessions a user has; one more ends the oldest.
+/// The most sessions that a user has with each token, by JWTs, and by a proxy; one more ends the oldest of them.
 const MOST: usize = 20;
 
 /// A new session and the secret of its cookie, which is nowhere else.
@@ -93,7 +93,7 @@ impl Tokenry {
             let expires_at = token_ends.map_or(session.expires_at, |end| end.min(session.expires_at));
             let session = Session { expires_at, ..session };
             let signature = Signature::of(&call);
-            let mut leaving = tokenry.beyond_limit(tx, user_id, call.now)?;
+            let mut leaving = tokenry.beyond_limit(tx, &session, call.now)?;
             leaving.extend(old.map(|old| (old, SessionEnd::Replaced)));
             let ending = Ending::take(tx, leaving)?;
             session::insert(tx, &session, &digest)?;
@@ -104,16 +104,18 @@ impl Tokenry {
         Ok(Started { session, user, secret })
     }
 
-    /// The sessions of a user that leave room for one more: those whose time is over, and then the oldest.
+    /// The sessions of a user that leave room for this one: those whose time is over, and then the oldest that were begun
+    /// in the same way. A token ends no session that it did not begin.
     fn beyond_limit(
         &self,
         tx: &mut Tx<'_>,
-        user_id: UserId,
+        new: &Session,
         now: UnixMillis,
     ) -> Result<Vec<(Session, SessionEnd)>, StoreError> {
-        let all = session::of_user(tx, user_id)?;
-        let (over, live): (Vec<_>, Vec<_>) =
+        let all = session::of_user(tx, new.user_id)?;
+        let (over, mut live): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|session| session.is_over(now, self.0.session.idle));
+        live.retain(|session| session.proof == new.proof);
         let too_many = (live.len() + 1).saturating_sub(MOST);
         let over = over.into_iter().map(|session| (session, SessionEnd::Expired));
         Ok(over.chain(live.into_iter().take(too_many).map(|old| (old, SessionEnd::Replaced))).collect())

@@ -248,7 +248,13 @@ pub(crate) fn store(
     if !user::update(tx, after)? {
         return Err(UserError::NotFound);
     }
-    let sessions = if after.is_disabled() { Some(Ending::of_user(tx, after.id)?) } else { None };
+    let sessions = if after.is_disabled() {
+        Some(Ending::of_user(tx, after.id)?)
+    } else if before.subject != after.subject {
+        Some(Ending::of_person(tx, after.id)?)
+    } else {
+        None
+    };
     let mut fields = Map::new();
     for (name, from, to) in [
         ("subject", before.subject.as_str(), after.subject.as_str()),
