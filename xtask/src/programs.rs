@@ -67,7 +67,8 @@ pub(crate) fn obtain(may_install: bool, needs_npm: bool) -> Result<Vec<Missing>>
         if names.contains(&"npm") && !needs_npm {
             continue;
         }
-        if !is_installed(names) && !(may_install && software.install()? && is_installed(names)) {
+        let is_there = is_installed(names) || (may_install && software.install()? && is_installed(names));
+        if !is_there {
             missing.push(Missing { name: software.name, loss, why: software.advice() });
         }
     }

@@ -146,6 +146,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_taken_out_of_texts_is_space_between_them_alone() {
+        let bundle = Bundle::load();
+        let parsed = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).unwrap();
+        for (name, file) in bundle.files.iter().filter(|(name, _)| name.ends_with(".json")) {
+            assert_eq!(parsed(&file.content), parsed(&Static::get(name).unwrap().data), "{name}");
+        }
+    }
+
+    #[test]
     fn loading_twice_gives_the_same_hash() {
         assert_eq!(Bundle::load().hash, Bundle::load().hash);
     }

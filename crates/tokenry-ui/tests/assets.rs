@@ -64,6 +64,44 @@ fn both_languages_have_the_same_texts_with_the_same_places() {
     }
 }
 
+/// What scripts write between these quotes, on one line.
+fn quoted(scripts: &str, quote: char) -> BTreeSet<String> {
+    let lines = scripts.lines().flat_map(|line| line.split(quote).skip(1).step_by(2));
+    lines.map(str::to_owned).collect()
+}
+
+/// Whether `key` is `before${…}between${…}after`.
+fn fits(template: &str, key: &str) -> bool {
+    let mut parts = template.split("${").enumerate().map(|(number, part)| match number {
+        0 => part,
+        _ => part.rsplit_once('}').map_or("", |(_, after)| after),
+    });
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = key.strip_prefix(first).filter(|_| !first.is_empty()) else { return false };
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    true
+}
+
+#[test]
+fn every_text_is_used_by_some_script() {
+    let scripts = files().into_iter().filter(|file| file.extension().is_some_and(|ending| ending == "js"));
+    let scripts: String = scripts.map(|file| fs::read_to_string(file).unwrap()).collect();
+    let (names, templates) = (quoted(&scripts, '\''), quoted(&scripts, '`'));
+    let is_used = |key: &str| names.contains(key) || templates.iter().any(|template| fits(template, key));
+    let keys = texts("en").into_keys();
+    let unused: Vec<_> = keys
+        .filter(|key| {
+            let without_plural = key.trim_end_matches(".one").trim_end_matches(".other");
+            !is_used(key) && !is_used(without_plural)
+        })
+        .collect();
+    assert_eq!(unused, Vec::<String>::new());
+    assert!(!fits("status.${name}", "stat.x") && fits("a.${x}.b", "a.q.b") && !fits("${x}", "anything"));
+}
+
 #[test]
 fn no_file_names_another_origin_or_makes_markup_of_text() {
     for file in files() {

@@ -133,9 +133,9 @@ const leave = (target) => {
 
 let ended = false;
 const sessionEnded = async () => {
+  const { ask } = await part('dialog');
   if (ended) return;
   ended = true;
-  const { ask } = await import('./dialog.js');
   const answer = await ask({
     test: 'session-ended',
     title: t('ended.title'),
@@ -160,8 +160,12 @@ export const complain = (problem) => {
   if (!(problem instanceof Problem)) reportError(problem);
   if (problem.code !== 'session_ended') say(problem.text ?? t('problem.load'), 'bad');
 };
-/** Loads a module when it is needed first. */
-export const later = (name, run) => import(`./${name}.js`).then(run).catch(complain);
+/** Loads a module when it is needed first; if it does not come, the connection is gone. */
+export const part = (name) => import(`./${name}.js`).catch(() => {
+  untilReachable();
+  throw new Problem({ code: 'load' });
+});
+export const later = (name, run) => part(name).then(run).catch(complain);
 
 // Whoever signed in.
 const includes = (scopes, scope) => {

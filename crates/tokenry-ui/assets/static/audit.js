@@ -17,8 +17,7 @@ const list = lister({
 });
 
 const verdict = h('div@chain', { role: 'status' });
-const check = h('button', {
-  type: 'button', 'data-test': 'check-chain',
+const check = h('button@check-chain', {
   onclick: async () => {
     check.disabled = true;
     verdict.replaceChildren(h('p.muted', t('chain.checking')));

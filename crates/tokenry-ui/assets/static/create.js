@@ -1,6 +1,6 @@
 // A new token.
 
-import { api, complain, get, keepDraft, page, start, takeDraft } from './app.js';
+import { api, complain, get, keepDraft, page, part, start, takeDraft } from './app.js';
 import { accessPicker, clearErrors, entries, expiryPicker, field, focusError, group, setError, showProblem, sum, summary } from './form.js';
 import { DAY, carry, h, icon, t } from './ui.js';
 
@@ -87,7 +87,7 @@ const build = ({ me, catalog, policy, source }) => {
     button.disabled = true;
     try {
       // Loaded first: once the secret is there, nothing may stand between it and its dialog.
-      const { showSecret } = await import('./secret.js');
+      const { showSecret } = await part('secret');
       const created = await api('POST', 'api/v1/tokens', { body: request });
       keepDraft(() => null);
       await showSecret({ box: created, title: t('secret.created', { name: created.name }) });

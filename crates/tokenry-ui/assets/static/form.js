@@ -87,6 +87,9 @@ const levelText = (level) => (has(`level.${level}`) ? t(`level.${level}`) : leve
 
 const WORD = /^[a-z][a-z0-9_.-]*$/;
 
+// What the server says of its own vocabulary is English.
+const told = (name, text) => (has(`about.${name}`) && /^[ -~]*$/.test(text) ? t(`about.${name}`) : text);
+
 /** Chooses scopes. `chosen` are those it begins with; those of `held` may stay although they cannot be given. */
 export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) => {
   const places = new Map();
@@ -101,12 +104,12 @@ export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) =
     const allowed = (info) => info.grantable || held.includes(info.scope);
     const refused = levels.filter((info) => !allowed(info));
     row.node = h('div.resource', { 'data-test': `resource-${name}` },
-      h('div', h('b', { id: `resource-${name}` }, name), description && description !== name && h('p.hint', description),
+      h('div', h('b', { id: `resource-${name}` }, name), description && description !== name && h('p.hint', told(name, description)),
         refused.length > 0 && h('p.why', refused.length === levels.length ? reason : t('access.why_levels', { levels: list(refused.map(({ level }) => levelText(level))), reason }))),
       h('div.segments', { role: 'radiogroup', 'aria-labelledby': `resource-${name}` },
         radio('', t('level.none'), false), levels.map((info) => radio(info.scope, levelText(info.level), !allowed(info)))),
-      removable && h('button', {
-        type: 'button', class: 'small ghost', 'aria-label': t('access.remove', { name }),
+      removable && h('button.small.ghost', {
+        'aria-label': t('access.remove', { name }),
         onclick: () => { places.delete(name); row.node.remove(); adder.querySelector('input').focus(); changed(); },
       }, '×'));
     row.set = (scope) => {
@@ -160,13 +163,13 @@ export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) =
     const box = h('input', { type: 'checkbox', disabled, 'data-test': `access-${scope}`, onchange: changed });
     general.set(scope, box);
     return h('div.resource', h('div', h('label.tick', box, h('span', scope === '*' ? t('scope.all') : h('code', scope))),
-      h('p', { class: scope === '*' ? 'hint amber' : 'hint' }, has(`access.${scope}`) ? t(`access.${scope}`) : description), disabled && h('p.why', reason)));
+      h('p', { class: scope === '*' ? 'hint amber' : 'hint' }, told(scope, description)), disabled && h('p.why', reason)));
   };
 
   const element = h('div.access',
     catalog.open && h('fieldset.group', h('legend', t('access.own')), free, adder),
     catalog.groups.map(({ name, description, resources }) =>
-      h('fieldset.group', h('legend', name || t('access.group')), description && h('p.hint', description),
+      h('fieldset.group', h('legend', name || t('access.group')), description && h('p.hint', told(name, description)),
         resources.map((item) => resource(item.name, item.description, item.levels).node))),
     catalog.general.length > 0 && h('fieldset.group', h('legend', t('access.general')), catalog.general.map(whole)));
 

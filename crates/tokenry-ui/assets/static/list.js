@@ -1,6 +1,6 @@
 // Lists: what a token is in a row, tables that become cards, filters, "load more".
 
-import { api, complain, get, later, page, say } from './app.js';
+import { api, complain, get, later, page, part, say } from './app.js';
 import { DAY, day, distance, endOfDay, exact, h, icon, own, rich, t, when } from './ui.js';
 
 export const skeleton = () => h('div.skeleton', { 'aria-hidden': 'true' }, Array.from({ length: 6 }, () => h('div')));
@@ -187,7 +187,7 @@ export const toggle = (token, { changed, me }) => {
 };
 
 const endsSession = async (what) => {
-  const { ask, cancel } = await import('./dialog.js');
+  const { ask, cancel } = await part('dialog');
   return (await ask({
     test: 'ends-session', title: t('own.title'), body: [h('p', t(`own.${what}`))],
     actions: [{ ...cancel(), focus: true }, { name: 'go', text: t('own.go'), kind: 'danger' }],

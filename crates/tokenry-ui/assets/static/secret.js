@@ -38,8 +38,8 @@ export const showSecret = ({ box, title, note }) =>
     let typed = '';
 
     const value = h('input@secret', { type: 'password', value: secret, readonly: true, 'aria-label': t('secret.label'), oncopy: () => saved() });
-    const show = h('button', {
-      type: 'button', 'aria-pressed': 'false', 'data-test': 'secret-show',
+    const show = h('button@secret-show', {
+      'aria-pressed': 'false',
       onclick: () => {
         isShown = !isShown;
         value.type = isShown ? 'text' : 'password';

@@ -1,6 +1,6 @@
 // One token: what it is, what it was used for, what happened to it.
 
-import { complain, get, later, page, start } from './app.js';
+import { complain, get, later, page, part, start } from './app.js';
 import { actions, canWrite, chips, epitaph, expiry, isDead, lastUse, shownAs, skeleton, toggle } from './list.js';
 import { DAY, exact, formatted, h, icon, number, own, put, svg, t, when } from './ui.js';
 
@@ -112,7 +112,7 @@ const history = h('details.card@history', { ontoggle: () => history.open && !his
 const tell = async (cursor) => {
   history.cursor = 'asked';
   try {
-    const [{ event }, me, answer] = await Promise.all([import('./events.js'), identity, get(`${path}/events`, { limit: '25', cursor })]);
+    const [{ event }, me, answer] = await Promise.all([part('events'), identity, get(`${path}/events`, { limit: '25', cursor })]);
     history.querySelector('button')?.remove();
     history.querySelector('ol').append(...answer.data.map((entry) => event(entry, me)));
     if (answer.next_cursor) history.append(h('button.more@history-more', { onclick: () => tell(answer.next_cursor) }, t('list.more')));

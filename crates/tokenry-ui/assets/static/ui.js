@@ -1,7 +1,7 @@
 // What every page is made of: elements, language, theme, times. Text becomes text nodes, never markup.
 
 const SVG = 'http://www.w3.org/2000/svg';
-const PROPERTIES = ['value', 'checked', 'disabled', 'indeterminate', 'hidden', 'inert', 'textContent'];
+const PROPERTIES = ['value', 'checked', 'disabled', 'hidden', 'textContent'];
 
 const fill = (element, properties, children) => {
   for (const [key, value] of Object.entries(properties ?? {})) {
@@ -47,12 +47,12 @@ const ICONS = {
   rotate: 'M13 8a5 5 0 1 1-1.5-3.5M13 2v3h-3',
   revoke: 'M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12M5 8h6',
   copy: 'M6 6h7v7H6zM3 10V3h7',
-  eye: 'M1.5 8S4 3.5 8 3.5 14.500 8 14.500 8 12 12.500 8 12.500 1.500 8 1.500 8M8 10a2 2 0 1 0 0-4 2 2 0 0 0 0 4',
-  key: 'M5.500 11a3 3 0 1 0 0-6 3 3 0 0 0 0 6M8.500 8H14v2.500M11.500 8v2',
-  warn: 'M8 2 1.500 13.500h13zM8 6.500v3M8 11.500v.1',
-  search: 'M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10M10.700 10.700 14 14',
-  check: 'M3 8.500 6.500 12 13 4.500',
-  back: 'M9.500 3.500 5 8l4.500 4.500',
+  eye: 'M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8M8 10a2 2 0 1 0 0-4 2 2 0 0 0 0 4',
+  key: 'M5.5 11a3 3 0 1 0 0-6 3 3 0 0 0 0 6M8.5 8H14v2.5M11.5 8v2',
+  warn: 'M8 2 1.5 13.5h13zM8 6.5v3M8 11.5v.1',
+  search: 'M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10M10.7 10.7 14 14',
+  check: 'M3 8.5 6.5 12 13 4.5',
+  back: 'M9.5 3.5 5 8l4.5 4.5',
 };
 
 /** A small drawing beside a text, silent for screen readers. */

@@ -1,6 +1,6 @@
 // The owners of tokens.
 
-import { Problem, api, get, page, say, start } from './app.js';
+import { Problem, api, get, page, part, say, start } from './app.js';
 import { cell, empty, lister, searchField, table } from './list.js';
 import { h, icon, number, own, rich, t, when } from './ui.js';
 
@@ -11,7 +11,7 @@ const line = (label, control, hint) => h('label.field', h('span', label), contro
 
 /** A question whose button works when `word` is typed, if there is one. */
 const question = async ({ test, title, body, button, kind = 'danger', word, work }) => {
-  const { ask, cancel } = await import('./dialog.js');
+  const { ask, cancel } = await part('dialog');
   const error = h('p.error@dialog-error', { role: 'alert' });
   const typed = h('input@typed', {  });
   const checked = async () => {
@@ -80,7 +80,7 @@ const remove = async (user) => {
 };
 
 const button = (user, test, action) => h('button', {
-  type: 'button', class: `small ${['revoke_all', 'delete'].includes(test) ? 'danger-text' : ''}`, 'data-test': `user-${test}`, 'aria-label': `${t(`users.${test}`)}: ${user.subject}`,
+  class: `small ${['revoke_all', 'delete'].includes(test) ? 'danger-text' : ''}`, 'data-test': `user-${test}`, 'aria-label': `${t(`users.${test}`)}: ${user.subject}`,
   onclick: () => action(user).catch((problem) => say(problem.text, 'bad')),
 }, t(`users.${test}`));
 

@@ -8,11 +8,12 @@ use crate::{
     visit::Visit,
 };
 
-/// What sticks out to the right of the window, if the page can be moved sideways.
+/// What sticks out to the right of the window, if the page can be moved sideways, and buttons narrower than their texts.
 const OUTSIDE: &str = "const width = document.documentElement.clientWidth;
-    const wide = document.documentElement.scrollWidth > width;
-    return wide ? [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > width + 1)
-        .map(e => e.tagName + '.' + e.className).slice(0, 5).concat(document.documentElement.scrollWidth) : []";
+    const isWide = document.documentElement.scrollWidth > width;
+    const outside = [...document.querySelectorAll('body *')].filter(e => isWide && e.getBoundingClientRect().right > width + 1);
+    const cut = [...document.querySelectorAll('button, a.button')].filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1);
+    return [...outside.slice(0, 5), ...cut].map(e => `${e.tagName} ${e.dataset.test ?? e.className} ${e.innerText.slice(0, 20)}`)";
 
 /// Shows every screen, leaves a picture of each, and fails if one of them has to be moved sideways.
 #[track_caller]
