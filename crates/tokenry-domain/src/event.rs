@@ -133,11 +133,12 @@ pub struct AuditEvent {
 }
 
 impl AuditEvent {
-    /// The bytes that the chain's digest covers: one JSON array of all fields in a fixed order.
+    /// The bytes that the chain's digest covers: one JSON array of all fields in a fixed order, with the keys of objects
+    /// sorted.
     #[must_use]
     pub fn canonical(&self, seq: i64) -> Vec<u8> {
         let text = |value: Option<String>| value.map_or(Value::Null, Value::String);
-        Value::Array(vec![
+        let mut entry = Value::Array(vec![
             Value::from(seq),
             Value::from(self.at.get()),
             Value::from(self.kind.as_str()),
@@ -148,9 +149,11 @@ impl AuditEvent {
             text(self.origin.user_agent.clone()),
             text(self.origin.request_id.clone()),
             Value::Object(self.detail.clone()),
-        ])
-        .to_string()
-        .into_bytes()
+        ]);
+        // They are sorted already, unless something else in the program asks serde_json to keep the order in which they
+        // were written, which a database does not.
+        entry.sort_all_objects();
+        entry.to_string().into_bytes()
     }
 }
 
@@ -164,6 +167,24 @@ mod tests {
             assert_eq!(kind.as_str().parse(), Ok(*kind));
         }
         assert_eq!("auth.token".parse::<EventKind>(), Err(ParseEventKindError));
+    }
+
+    #[test]
+    fn the_bytes_of_an_entry_do_not_depend_on_the_order_of_its_details() {
+        let event = |detail: &str| AuditEvent {
+            at: UnixMillis::new(0).unwrap(),
+            kind: EventKind::TokenCreated,
+            actor: Actor::System,
+            user_id: None,
+            token_id: None,
+            origin: Origin::default(),
+            detail: serde_json::from_str(detail).unwrap(),
+        };
+        let [one, other] =
+            [r#"{"b":{"d":1,"c":2},"a":[{"f":3,"e":4}]}"#, r#"{"a":[{"e":4,"f":3}],"b":{"c":2,"d":1}}"#];
+        assert_eq!(event(one).canonical(7), event(other).canonical(7));
+        let text = String::from_utf8(event(one).canonical(7)).unwrap();
+        assert!(text.ends_with(r#"{"a":[{"e":4,"f":3}],"b":{"c":2,"d":1}}]"#), "{text}");
     }
 
     #[test]
