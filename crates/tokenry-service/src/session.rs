@@ -6,6 +6,7 @@
 pub(crate) mod end;
 pub(crate) mod find;
 mod proxy;
+pub(crate) mod seen;
 pub(crate) mod start;
 
 use std::net::IpAddr;

@@ -30,7 +30,10 @@ fn from(ip: Option<&str>) -> Origin {
 }
 
 fn use_at(tokenry: &Tokenry, cookie: &str, seconds: i64) -> Result<Caller, VerifyError> {
-    tokenry.session(cookie.as_bytes(), at(seconds), &from(None))
+    let used = tokenry.session(cookie.as_bytes(), at(seconds), &from(None));
+    // As the thread does that writes uses within a second.
+    tokenry.flush().unwrap();
+    used
 }
 
 fn call(tokenry: &Tokenry, cookie: &str, seconds: i64) -> Call {

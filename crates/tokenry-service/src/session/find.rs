@@ -51,14 +51,10 @@ impl Tokenry {
         Caller::person(Person { user, effective, credential, ceiling, session: Some(session), token })
     }
 
-    /// A database that cannot be written refuses nobody; the session then counts as idle sooner.
+    /// Nobody waits for it: the session of a database that cannot be written counts as idle sooner.
     fn note_seen(&self, session: &Session, now: UnixMillis) {
-        if session.seen_at > now.saturating_sub(NOTED) {
-            return;
-        }
-        let id = session.id;
-        if let Err(error) = self.0.store.write(move |tx| session::mark_seen(tx, id, now)) {
-            tracing::warn!(%error, "the use of a session was not noted");
+        if session.seen_at <= now.saturating_sub(NOTED) {
+            self.0.uses.waiting().sessions.note(session.id, now);
         }
     }
 

@@ -1,4 +1,4 @@
-//! The one thread that writes last uses and counts.
+//! The one thread that writes last uses and counts, of tokens and sessions.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -9,7 +9,10 @@ use tokenry_domain::{Combination, Tally};
 use tokenry_store::{Store, StoreError, usage};
 
 use super::{UsageSettings, counts::Counts, last_used::LastUsed, scopes::ScopeUses};
-use crate::periodic::{Left, Periodic};
+use crate::{
+    periodic::{Left, Periodic},
+    session::seen::SeenSessions,
+};
 
 /// How often what waits is written. After `kill -9` at most the last interval is lost.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -30,6 +33,7 @@ pub(crate) struct Waiting {
     pub(super) last_used: LastUsed,
     pub(super) scopes: ScopeUses,
     pub(super) counts: Option<Counts>,
+    pub(crate) sessions: SeenSessions,
     /// One round at a time, so that the end of a flush is the end of all that was taken before it.
     writing: Mutex<()>,
 }
@@ -38,7 +42,14 @@ impl WriteBehind {
     pub(crate) fn start(store: Store, settings: UsageSettings, seed: u64) -> Result<Self, StoreError> {
         let counts = settings.is_enabled.then(|| Counts::new(settings.bucket, seed));
         let (last_used, scopes) = (LastUsed::default(), ScopeUses::default());
-        let waiting = Arc::new(Waiting { store, last_used, scopes, counts, writing: Mutex::default() });
+        let waiting = Arc::new(Waiting {
+            store,
+            last_used,
+            scopes,
+            counts,
+            sessions: SeenSessions::default(),
+            writing: Mutex::default(),
+        });
         let written = waiting.clone();
         let thread = Periodic::start("tokenry-uses", INTERVAL, move || {
             written.write().unwrap_or_else(|error| {
@@ -49,7 +60,7 @@ impl WriteBehind {
         Ok(Self { waiting, _thread: thread })
     }
 
-    pub(super) fn waiting(&self) -> &Waiting {
+    pub(crate) fn waiting(&self) -> &Waiting {
         &self.waiting
     }
 }
@@ -62,7 +73,9 @@ impl Waiting {
         let last_used = self.last_used.write(&self.store);
         let scopes = self.scopes.write(&self.store);
         let counted = self.counts.as_ref().map_or(Ok(Left::Nothing), |counts| self.write_counts(counts));
+        let sessions = self.sessions.write(&self.store);
         let left = [last_used?, scopes?, counted?];
+        sessions?;
         Ok(if left.contains(&Left::Something) { Left::Something } else { Left::Nothing })
     }
 

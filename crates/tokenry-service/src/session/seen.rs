@@ -1,0 +1,46 @@
+//! When sessions were last used: noted at once, written behind the answers.
+
+use std::{
+    collections::BTreeMap,
+    mem::take,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use tokenry_domain::{SessionId, UnixMillis};
+use tokenry_store::{Store, StoreError, session};
+
+/// How many sessions wait at most; beyond that a use is left out, and the next one is noted.
+const MOST: usize = 10_000;
+
+/// The newest use of each session that waits to be written.
+#[derive(Default)]
+pub(crate) struct SeenSessions(Mutex<BTreeMap<SessionId, UnixMillis>>);
+
+impl SeenSessions {
+    pub(crate) fn note(&self, id: SessionId, at: UnixMillis) {
+        let mut waiting = self.waiting();
+        if waiting.len() < MOST || waiting.contains_key(&id) {
+            let newest = waiting.entry(id).or_insert(at);
+            *newest = at.max(*newest);
+        }
+    }
+
+    /// Writes them in the order of their ids, in which whoever ends sessions locks them too. What was not written waits on.
+    pub(crate) fn write(&self, store: &Store) -> Result<(), StoreError> {
+        let seen = take(&mut *self.waiting());
+        if seen.is_empty() {
+            return Ok(());
+        }
+        let rows = seen.clone();
+        let written = store
+            .write(move |tx| rows.iter().try_for_each(|(id, at)| session::mark_seen(tx, *id, *at).map(drop)));
+        if written.is_err() {
+            seen.into_iter().for_each(|(id, at)| self.note(id, at));
+        }
+        written
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, BTreeMap<SessionId, UnixMillis>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
