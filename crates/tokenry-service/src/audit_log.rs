@@ -103,7 +103,7 @@ impl Tokenry {
     /// [`AuditError`]; [`AuditError::Busy`] while another walk is under way.
     pub fn check_audit_log(&self, call: &Call) -> Result<AuditCheck, AuditError> {
         call.caller.require(&admin_scope("read"))?;
-        let _alone = self.0.chain_gate.enter().ok_or(AuditError::Busy)?;
+        let _alone = self.0.chain_gate.enter(None).ok_or(AuditError::Busy)?;
         let mut walk = Walk { seq: 0, hash: GENESIS };
         loop {
             let here = |tx: &mut Tx<'_>| {

@@ -1,54 +1,89 @@
 //! Work that is heavy enough to be done by few at a time.
 
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Lets so many in at a time and turns the others away, so that they do not hold a thread and a connection each.
+use tokenry_domain::UserId;
+
+/// The most that one user does at a time: what a page shows now, and what it showed a moment ago.
+const OF_ONE: usize = 2;
+
+/// Lets so many in at a time, and of each user two, and turns the others away, so that they do not hold a thread and a
+/// connection each.
 pub(crate) struct Gate {
-    places: AtomicUsize,
+    places: usize,
+    inside: Mutex<Vec<Option<UserId>>>,
 }
 
 impl Gate {
     pub(crate) fn of(places: usize) -> Self {
-        Self { places: AtomicUsize::new(places) }
+        Self { places, inside: Mutex::default() }
     }
 
-    /// A place until it is dropped; `None` if all are taken.
-    pub(crate) fn enter(&self) -> Option<Place<'_>> {
-        self.places.fetch_update(SeqCst, SeqCst, |free| free.checked_sub(1)).ok().map(|_| Place(self))
+    /// A place until it is dropped; `None` if all are taken, or two by this user. An operator is no user.
+    pub(crate) fn enter(&self, who: Option<UserId>) -> Option<Place<'_>> {
+        let mut inside = self.inside();
+        let own = inside.iter().filter(|other| who.is_some() && **other == who).count();
+        if inside.len() >= self.places || own >= OF_ONE {
+            return None;
+        }
+        inside.push(who);
+        Some(Place { gate: self, who })
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Vec<Option<UserId>>> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A place that was taken.
-pub(crate) struct Place<'g>(&'g Gate);
+pub(crate) struct Place<'g> {
+    gate: &'g Gate,
+    who: Option<UserId>,
+}
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.places.fetch_add(1, SeqCst);
+        let mut inside = self.gate.inside();
+        if let Some(index) = inside.iter().position(|who| *who == self.who) {
+            inside.swap_remove(index);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokenry_domain::UnixMillis;
+
     use super::*;
 
     #[test]
     fn as_many_are_in_as_there_are_places_and_each_gives_its_place_back() {
         let gate = Gate::of(2);
-        let (first, second) = (gate.enter(), gate.enter());
-        assert!(first.is_some() && second.is_some() && gate.enter().is_none());
+        let (first, second) = (gate.enter(None), gate.enter(None));
+        assert!(first.is_some() && second.is_some() && gate.enter(None).is_none());
         drop(first);
         assert!(
-            gate.enter().is_some() && gate.enter().is_some(),
-            "the place of whoever did not stay is free"
+            gate.enter(None).is_some() && gate.enter(None).is_some(),
+            "whoever did not stay left a place"
         );
         let panicked = std::thread::scope(|scope| {
             scope
                 .spawn(|| {
-                    let _place = gate.enter().unwrap();
+                    let _place = gate.enter(None).unwrap();
                     panic!("for this test")
                 })
                 .join()
         });
-        assert!(panicked.is_err() && gate.enter().is_some());
+        assert!(panicked.is_err() && gate.enter(None).is_some());
+    }
+
+    #[test]
+    fn nobody_takes_the_places_of_others() {
+        let gate = Gate::of(4);
+        let user = |n| Some(UserId::new(UnixMillis::MIN, [n; 10]));
+        let (first, _second, _other) = (gate.enter(user(1)), gate.enter(user(1)), gate.enter(user(2)));
+        assert!(first.is_some() && gate.enter(user(1)).is_none() && gate.enter(user(3)).is_some());
+        drop(first);
+        assert!(gate.enter(user(1)).is_some());
     }
 }

@@ -96,7 +96,8 @@ impl Tokenry {
             return Err(SummaryError::TooLong);
         }
         let span = UsageSpan { token_id: id, from, to };
-        let _place = self.0.summary_gate.enter().ok_or(SummaryError::Busy)?;
+        let _place =
+            self.0.summary_gate.enter(call.caller.user().map(|user| user.id)).ok_or(SummaryError::Busy)?;
         self.0.store.read(|tx| {
             let token = token::find(tx, id)?.ok_or(SummaryError::NotFound)?;
             owner(tx, &call.caller, &token)?.ok_or(SummaryError::NotFound)?;
