@@ -87,8 +87,8 @@ const levelText = (level) => (has(`level.${level}`) ? t(`level.${level}`) : leve
 
 const WORD = /^[a-z][a-z0-9_.-]*$/;
 
-// What the server says of its own vocabulary is English.
-const told = (name, text) => (has(`about.${name}`) && /^[ -~]*$/.test(text) ? t(`about.${name}`) : text);
+// What the server says of its own vocabulary is English; what a configuration says instead stays as it is.
+const told = (text) => (has(`about.${text}`) ? t(`about.${text}`) : text);
 
 /** Chooses scopes. `chosen` are those it begins with; those of `held` may stay although they cannot be given. */
 export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) => {
@@ -104,7 +104,7 @@ export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) =
     const allowed = (info) => info.grantable || held.includes(info.scope);
     const refused = levels.filter((info) => !allowed(info));
     row.node = h('div.resource', { 'data-test': `resource-${name}` },
-      h('div', h('b', { id: `resource-${name}` }, name), description && description !== name && h('p.hint', told(name, description)),
+      h('div', h('b', { id: `resource-${name}` }, name), description && description !== name && h('p.hint', told(description)),
         refused.length > 0 && h('p.why', refused.length === levels.length ? reason : t('access.why_levels', { levels: list(refused.map(({ level }) => levelText(level))), reason }))),
       h('div.segments', { role: 'radiogroup', 'aria-labelledby': `resource-${name}` },
         radio('', t('level.none'), false), levels.map((info) => radio(info.scope, levelText(info.level), !allowed(info)))),
@@ -163,13 +163,13 @@ export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) =
     const box = h('input', { type: 'checkbox', disabled, 'data-test': `access-${scope}`, onchange: changed });
     general.set(scope, box);
     return h('div.resource', h('div', h('label.tick', box, h('span', scope === '*' ? t('scope.all') : h('code', scope))),
-      h('p', { class: scope === '*' ? 'hint amber' : 'hint' }, told(scope, description)), disabled && h('p.why', reason)));
+      h('p', { class: scope === '*' ? 'hint amber' : 'hint' }, told(description)), disabled && h('p.why', reason)));
   };
 
   const element = h('div.access',
     catalog.open && h('fieldset.group', h('legend', t('access.own')), free, adder),
     catalog.groups.map(({ name, description, resources }) =>
-      h('fieldset.group', h('legend', name || t('access.group')), description && h('p.hint', told(name, description)),
+      h('fieldset.group', h('legend', name || t('access.group')), description && h('p.hint', told(description)),
         resources.map((item) => resource(item.name, item.description, item.levels).node))),
     catalog.general.length > 0 && h('fieldset.group', h('legend', t('access.general')), catalog.general.map(whole)));
 

@@ -24,6 +24,10 @@ const fail = (text) => {
 const WORDS = ['invalid_token', 'authentication_required', 'insufficient_scope', 'invalid_request'];
 const words = (problem) => (WORDS.includes(problem.code) ? t(`sign_in.${problem.code}`) : problem.text);
 
+// Nobody typed a token where a proxy names the user.
+const wordsOfProxy = (problem) =>
+  problem.code === 'invalid_token' ? t('sign_in.no_account') : problem.code === 'invalid_request' ? problem.text : words(problem);
+
 const signIn = async (headers) => {
   await api('POST', 'session', { headers, signingIn: true });
   sayNext(t('sign_in.done'));
@@ -56,7 +60,7 @@ const withProxy = async (event) => {
   const place = target.parentElement.querySelector('.error');
   target.disabled = true;
   place.textContent = '';
-  await signIn({}).catch((problem) => { place.textContent = sentence(words(problem)); });
+  await signIn({}).catch((problem) => { place.textContent = sentence(wordsOfProxy(problem)); });
   target.disabled = false;
 };
 

@@ -9,10 +9,12 @@ use std::{
 };
 
 use actix_web::{
-    App, HttpServer,
+    App, HttpResponse, HttpServer,
     dev::{ServerHandle, ServiceRequest},
+    http::header::CONTENT_SECURITY_POLICY,
     middleware::{Next, from_fn},
     rt::{System, time::sleep},
+    web,
 };
 use serde_json::Value;
 use tokenry_actix::{
@@ -33,6 +35,7 @@ pub(crate) struct Site {
     address: SocketAddr,
     /// Where the page is mounted; empty at the root.
     mount: &'static str,
+    http: HttpSettings,
     watch: Arc<Watch>,
     pub(crate) tokenry: Tokenry,
     /// The first token: all scopes, of the user `admin`.
@@ -67,6 +70,15 @@ impl Site {
 
     /// Under `mount`, with other settings.
     pub(crate) fn with(mount: &'static str, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::behind(mount, HttpSettings::default(), change)
+    }
+
+    /// The same with other settings of the API too, such as those for a trusted proxy.
+    pub(crate) fn behind(
+        mount: &'static str,
+        http: HttpSettings,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let database = TestDatabase::sqlite();
         let limits = Limits { max_live_tokens: None, creations_per_hour: None };
         let mut settings = Settings {
@@ -78,8 +90,8 @@ impl Site {
         let tokenry = Tokenry::new(database.store().clone(), settings).unwrap();
         let root = tokenry.bootstrap(clock::now()).unwrap().unwrap().secret.reveal_once().to_string();
         let watch = Arc::new(Watch::default());
-        let (running, address) = run(&tokenry, mount, (Ipv4Addr::LOCALHOST, 0).into(), &watch);
-        Self { running: Some(running), address, mount, watch, tokenry, root, _database: database }
+        let (running, address) = run(&tokenry, mount, &http, (Ipv4Addr::LOCALHOST, 0).into(), &watch);
+        Self { running: Some(running), address, mount, http, watch, tokenry, root, _database: database }
     }
 
     /// The address of a page, or of a route of the API.
@@ -98,7 +110,7 @@ impl Site {
     /// Starts it again where it was.
     pub(crate) fn start_again(&mut self) {
         assert!(self.running.is_none());
-        self.running = Some(run(&self.tokenry, self.mount, self.address, &self.watch).0);
+        self.running = Some(run(&self.tokenry, self.mount, &self.http, self.address, &self.watch).0);
     }
 
     /// The requests that came since this was asked last.
@@ -198,23 +210,30 @@ impl Drop for Site {
     }
 }
 
+/// A page of the host whose scripts may ask its own origin.
+async fn host() -> HttpResponse {
+    HttpResponse::Ok().insert_header((CONTENT_SECURITY_POLICY, "connect-src 'self'")).body("The host")
+}
+
 /// The app as the binary makes it, on a thread of its own; listens when this returns.
 fn run(
     tokenry: &Tokenry,
     mount: &'static str,
+    http: &HttpSettings,
     address: SocketAddr,
     watch: &Arc<Watch>,
 ) -> (Running, SocketAddr) {
     let (tell, told) = mpsc::channel();
-    let (tokenry, watch) = (tokenry.clone(), watch.clone());
+    let (tokenry, api, watch) = (tokenry.clone(), http.clone(), watch.clone());
     let thread = thread::spawn(move || {
-        let api = HttpSettings::default();
         let server = HttpServer::new(move || {
             let app = match mount {
                 "" => App::new()
                     .configure(configure(tokenry.clone(), api.clone()))
                     .configure(tokenry_ui::configure),
-                _ => App::new().configure(|app| embed::app(app, tokenry.clone(), api.clone())),
+                _ => App::new()
+                    .route("/host", web::get().to(host))
+                    .configure(|app| embed::app(app, tokenry.clone(), api.clone())),
             };
             let watch = watch.clone();
             let note = move |req: ServiceRequest, next: Next<_>| {
