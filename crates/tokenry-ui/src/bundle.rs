@@ -73,9 +73,8 @@ impl Bundle {
         let hash = short(sum);
         let text = Assets::get(PAGE).map(|file| file.data).unwrap_or_default();
         let text = String::from_utf8_lossy(&text).replace(PLACE, &format!("assets/{hash}"));
-        let page = |name: &str| {
-            (name.to_owned(), File::new(Cow::Owned(text.replace(SCREEN, name).into_bytes())))
-        };
+        let page =
+            |name: &str| (name.to_owned(), File::new(Cow::Owned(text.replace(SCREEN, name).into_bytes())));
         let pages = PAGES.iter().chain(&[FIRST]).map(|name| page(name)).collect();
         Self { pages, files, hash }
     }
@@ -156,7 +155,11 @@ mod tests {
         let bundle = Bundle::load();
         let parsed = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).unwrap();
         for (name, file) in bundle.files.iter().filter(|(name, _)| name.ends_with(".json")) {
-            assert_eq!(parsed(&file.content), parsed(&Assets::get(&format!("{STATIC}{name}")).unwrap().data), "{name}");
+            assert_eq!(
+                parsed(&file.content),
+                parsed(&Assets::get(&format!("{STATIC}{name}")).unwrap().data),
+                "{name}"
+            );
         }
     }
 
