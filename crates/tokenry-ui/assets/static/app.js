@@ -116,17 +116,19 @@ export const nextPage = () => {
 };
 const toSignIn = () => `./sign-in?${new URLSearchParams({ next: here() + location.search })}`;
 
-// What a page wants kept while somebody signs in again; never a secret.
+// What a page wants kept while somebody signs in again; never a secret, and for nobody else.
 let draft = () => null;
+let who;
 export const keepDraft = (give) => { draft = give; };
 export const takeDraft = () => {
   const text = carry(`draft.${here()}`);
   carry(`draft.${here()}`, null);
-  return text ? JSON.parse(text) : null;
+  const { by, kept } = JSON.parse(text) ?? {};
+  return by === who ? kept : null;
 };
 const leave = (target) => {
   const kept = draft();
-  if (kept) carry(`draft.${here()}`, JSON.stringify(kept));
+  if (kept) carry(`draft.${here()}`, JSON.stringify({ by: who, kept }));
   if (target) location.assign(target);
   else location.reload();
 };
@@ -279,6 +281,7 @@ export const start = async (name) => {
     location.replace(toSignIn());
     await new Promise(() => {});
   }
+  who = session.user.id;
   menu.querySelector('.who').replaceChildren(own(session.user.name || session.user.subject));
   const ready = whoIs(session).then((me) => {
     if (me.can('admin:read')) nav.append(...['users', 'inventory', 'audit', 'policy'].map((page) => link(page, name)));

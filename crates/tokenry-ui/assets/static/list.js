@@ -190,6 +190,12 @@ export const toggle = (token, { changed, me }) => {
         input.checked = before !== 'inactive';
         show(before);
         if (problem) complain(problem);
+        // Nobody knows whether it was done.
+        if (problem && !(problem.status < 500 && problem.status)) await get(`tokens/${token.id}`).then((now) => {
+          Object.assign(token, now);
+          show(now.status);
+          input.checked = now.status !== 'inactive';
+        }, () => {});
       }
       input.removeAttribute('aria-busy');
     },

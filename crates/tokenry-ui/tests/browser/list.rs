@@ -136,6 +136,12 @@ fn a_switch_waits_for_its_answer_before_it_moves_again() {
     visit.click(&format!("{row} .hit"));
     visit.read("@toast", "ci is switched on");
     visit.see(&format!("{row} @switch:checked"));
+    // Done, but not answered: what the server has is shown.
+    site.lose("PATCH");
+    visit.click(&format!("{row} .hit"));
+    visit.see("#alerts @toast.bad");
+    visit.see(&format!("{row} @switch:not(:checked)"));
+    visit.read(&format!("{row} @status"), "Inactive");
 }
 
 #[test]

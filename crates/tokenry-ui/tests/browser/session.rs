@@ -82,6 +82,28 @@ fn a_page_from_the_memory_of_the_browser_is_loaded_anew() {
 }
 
 #[test]
+fn what_was_typed_is_kept_for_whoever_typed_it_alone() {
+    let Some(visit) = Visit::start() else { return };
+    let (other, _) = visit.site.token(&visit.site.user("ann"), "own", &["tokens:write"]);
+    for (token, kept) in [(&visit.site.root, "typed"), (&other, "")] {
+        visit.sign_in(&visit.site.root);
+        visit.open("create");
+        visit.fill("@field-name", "typed");
+        visit.cdp("Network.clearBrowserCookies", json!({}));
+        visit.fill("@add-resource", "projects:read");
+        visit.click("@add-scope");
+        visit.click("@create");
+        visit.read("@session-ended", "What you typed in the form is kept");
+        visit.click("@answer-sign-in");
+        visit.see("@token");
+        visit.present(token);
+        visit.see("@field-name");
+        assert_eq!(visit.value("@field-name"), kept);
+        visit.cdp("Network.clearBrowserCookies", json!({}));
+    }
+}
+
+#[test]
 fn whoever_is_not_signed_in_is_led_to_the_sign_in_and_back_to_the_same_page() {
     let Some(visit) = Visit::start() else { return };
     visit.open("create?name=a%2Fb%20(c)!%27%40%3B%26%23d&scopes=projects:read");
