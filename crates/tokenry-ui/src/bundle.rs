@@ -10,16 +10,23 @@ use std::{
 use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 
-#[derive(RustEmbed)]
-#[folder = "assets/pages"]
-struct Pages;
+use crate::{FIRST, PAGES};
 
 #[derive(RustEmbed)]
-#[folder = "assets/static"]
-struct Static;
+#[folder = "assets"]
+struct Assets;
+
+/// The one text of all pages; each has its own script.
+const PAGE: &str = "page.html";
+
+/// Where the files are that pages ask for.
+const STATIC: &str = "static/";
 
 /// What stands in a page for the address of its files.
 const PLACE: &str = "{assets}";
+
+/// What stands in a page for its name, which is that of its script too.
+const SCREEN: &str = "{screen}";
 
 /// Characters of a hash in an address: 48 bits, against mistakes and not against attackers, who cannot choose files.
 const HASH_CHARACTERS: usize = 12;
@@ -48,10 +55,11 @@ impl Bundle {
     }
 
     fn load() -> Self {
-        let files: BTreeMap<_, _> = read::<Static>()
-            .map(|(name, content)| {
-                let content = shrunk(&name, content);
-                (name, File::new(content))
+        let files: BTreeMap<_, _> = Assets::iter()
+            .filter_map(|path| {
+                let name = path.strip_prefix(STATIC)?.to_owned();
+                let content = shrunk(&name, Assets::get(&path)?.data);
+                Some((name, File::new(content)))
             })
             .collect();
         let mut sum = Sha256::new();
@@ -63,16 +71,15 @@ impl Bundle {
             }
         }
         let hash = short(sum);
-        let place = format!("assets/{hash}");
-        let page = |(name, content): (String, Cow<'static, [u8]>)| {
-            let name = name.trim_end_matches(".html").to_owned();
-            let text = String::from_utf8_lossy(&content).replace(PLACE, &place);
-            (name, File::new(Cow::Owned(text.into_bytes())))
-        };
-        Self { pages: read::<Pages>().map(page).collect(), files, hash }
+        let text = Assets::get(PAGE).map(|file| file.data).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).replace(PLACE, &format!("assets/{hash}"));
+        let page =
+            |name: &str| (name.to_owned(), File::new(Cow::Owned(text.replace(SCREEN, name).into_bytes())));
+        let pages = PAGES.iter().chain(&[FIRST]).map(|name| page(name)).collect();
+        Self { pages, files, hash }
     }
 
-    /// A page by the name of its file, without `.html`.
+    /// A page by the name of its script, without `.js`.
     pub(crate) fn page(&self, name: &str) -> Option<&File> {
         self.pages.get(name)
     }
@@ -89,10 +96,6 @@ impl File {
         let etag = format!("\"{}\"", short(Sha256::new_with_prefix(&content)));
         Self { content, etag }
     }
-}
-
-fn read<Folder: RustEmbed>() -> impl Iterator<Item = (String, Cow<'static, [u8]>)> {
-    Folder::iter().filter_map(|name| Some((name.to_string(), Folder::get(&name)?.data)))
 }
 
 /// The same without what only people need who read it: spaces and comments.
@@ -129,8 +132,9 @@ mod tests {
         let bundle = Bundle::load();
         for (name, page) in &bundle.pages {
             let text = std::str::from_utf8(&page.content).unwrap();
-            assert!(!text.contains(PLACE), "{name}");
-            assert!(text.contains(&format!("assets/{}/", bundle.hash)), "{name}");
+            assert!(!text.contains(PLACE) && !text.contains(SCREEN), "{name}");
+            assert!(text.contains(&format!("assets/{}/{name}.js", bundle.hash)), "{name}");
+            assert!(bundle.files.contains_key(&format!("{name}.js")), "{name}");
         }
         let name = bundle.files.keys().next().unwrap();
         assert!(bundle.file(&bundle.hash, name).is_some());
@@ -140,8 +144,9 @@ mod tests {
     #[test]
     fn all_files_together_are_at_most_120_kib() {
         let bundle = Bundle::load();
-        let sum: usize =
-            bundle.pages.values().chain(bundle.files.values()).map(|file| file.content.len()).sum();
+        // The pages are one text, made anew for each name.
+        let page = bundle.pages.values().map(|file| file.content.len()).max().unwrap();
+        let sum: usize = page + bundle.files.values().map(|file| file.content.len()).sum::<usize>();
         assert!(sum <= 120 * 1024, "{sum} bytes, {} too many", sum - 120 * 1024);
     }
 
@@ -150,7 +155,11 @@ mod tests {
         let bundle = Bundle::load();
         let parsed = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).unwrap();
         for (name, file) in bundle.files.iter().filter(|(name, _)| name.ends_with(".json")) {
-            assert_eq!(parsed(&file.content), parsed(&Static::get(name).unwrap().data), "{name}");
+            assert_eq!(
+                parsed(&file.content),
+                parsed(&Assets::get(&format!("{STATIC}{name}")).unwrap().data),
+                "{name}"
+            );
         }
     }
 

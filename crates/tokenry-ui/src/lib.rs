@@ -28,10 +28,11 @@ use tokenry_actix::fallback::Endpoint;
 
 pub use crate::answer::PAGE_POLICY;
 
-/// The pages beside the first, `./`, which is that of one's own tokens. Each is `assets/pages/{name}.html`.
+/// The pages beside the first, `./`, which is that of one's own tokens. The text of all is
+/// `assets/page.html`, the script of each `assets/static/{name}.js`.
 pub const PAGES: &[&str] = &["sign-in", "create", "token", "users", "inventory", "audit", "policy"];
 
-/// The file of the first page.
+/// The name of the first page.
 const FIRST: &str = "tokens";
 
 /// Puts the page into an app, or into a `web::scope` of it: at the path where `tokenry_actix::configure` puts the API.

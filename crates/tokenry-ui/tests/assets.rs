@@ -15,6 +15,11 @@ fn folder() -> PathBuf {
 
 /// Every file, with its path.
 fn files() -> Vec<PathBuf> {
+    files_in(&folder())
+}
+
+/// Every file in a folder, and in those within it.
+fn files_in(folder: &Path) -> Vec<PathBuf> {
     fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap().flatten() {
             match entry.path().is_dir() {
@@ -24,7 +29,7 @@ fn files() -> Vec<PathBuf> {
         }
     }
     let mut files = Vec::new();
-    collect(&folder(), &mut files);
+    collect(folder, &mut files);
     files
 }
 
@@ -100,6 +105,39 @@ fn every_text_is_used_by_some_script() {
         .collect();
     assert_eq!(unused, Vec::<String>::new());
     assert!(!fits("status.${name}", "stat.x") && fits("a.${x}.b", "a.q.b") && !fits("${x}", "anything"));
+}
+
+#[test]
+fn every_code_of_a_field_of_a_token_has_a_text() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let sources = ["tokenry-service/src", "tokenry-actix/src"].map(|folder| files_in(&crates.join(folder)));
+    let mut codes =
+        BTreeSet::from(["beyond_caller", "invalid_instant", "invalid_address"].map(str::to_owned));
+    for source in sources.concat() {
+        let text = fs::read_to_string(source).unwrap();
+        let words: Vec<_> = text.split('"').collect();
+        for found in words.windows(3) {
+            let [pointer, between, code] = found else { unreachable!() };
+            let is_field = [
+                "/name",
+                "/description",
+                "/scopes",
+                "/expires_at",
+                "/allowed_ips",
+                "/not_before",
+                "/metadata",
+            ]
+            .contains(pointer);
+            // A wrong type or an unknown name is a fault of the page, which nobody can mend by typing.
+            if is_field && between.trim() == "," && *code != "invalid_type" {
+                codes.insert((*code).to_owned());
+            }
+        }
+    }
+    let texts = texts("zh");
+    let missing: Vec<_> = codes.iter().filter(|code| !texts.contains_key(&format!("field.{code}"))).collect();
+    assert_eq!(missing, Vec::<&String>::new());
+    assert!(codes.len() > 8, "{codes:?}");
 }
 
 #[test]

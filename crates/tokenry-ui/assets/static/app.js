@@ -111,39 +111,53 @@ export const page = (name, query) => {
 const here = () => PAGES.find((name) => location.pathname.endsWith(`/${name}`)) ?? 'tokens';
 /** Where the sign-in leads: a page of the list above with its query, and nothing else. */
 export const nextPage = () => {
-  const [, name, search] = /^([a-z]+)(\?[\w=&%.,:*+-]*)?$/.exec(new URLSearchParams(location.search).get('next') ?? '') ?? [];
-  return PAGES.includes(name) ? `${page(name)}${search ?? ''}` : page('tokens');
+  const [, name, search] = /^([a-z]+)(?:\?(.+))?$/.exec(new URLSearchParams(location.search).get('next')) ?? [];
+  return PAGES.includes(name) ? page(name, search) : page('tokens');
 };
 const toSignIn = () => `./sign-in?${new URLSearchParams({ next: here() + location.search })}`;
 
-// What a page wants kept while somebody signs in again; never a secret.
+// What a page wants kept while somebody signs in again; never a secret, and for nobody else.
 let draft = () => null;
+let who;
 export const keepDraft = (give) => { draft = give; };
 export const takeDraft = () => {
   const text = carry(`draft.${here()}`);
   carry(`draft.${here()}`, null);
-  return text ? JSON.parse(text) : null;
+  const { by, kept } = JSON.parse(text) ?? {};
+  return by === who ? kept : null;
 };
 const leave = (target) => {
   const kept = draft();
-  if (kept) carry(`draft.${here()}`, JSON.stringify(kept));
+  if (kept) carry(`draft.${here()}`, JSON.stringify({ by: who, kept }));
   if (target) location.assign(target);
   else location.reload();
 };
 
+// What comes back from the browser's memory may be of somebody who signed out, or hold a dialog that was wiped.
+addEventListener('pageshow', ({ persisted }) => {
+  if (!persisted) return;
+  document.body.replaceChildren();
+  leave();
+});
+
 let ended = false;
 const sessionEnded = async () => {
-  const { ask } = await part('dialog');
   if (ended) return;
   ended = true;
-  const answer = await ask({
-    test: 'session-ended',
-    title: t('ended.title'),
-    body: [h('p', t('ended.body'))],
-    actions: [{ name: 'later', text: t('ended.later') }, { name: 'sign-in', text: t('ended.sign_in'), kind: 'primary', focus: true }],
-  });
-  ended = false;
-  if (answer === 'sign-in') leave(toSignIn());
+  try {
+    const { ask } = await part('dialog');
+    const answer = await ask({
+      test: 'session-ended',
+      title: t('ended.title'),
+      body: [h('p', t('ended.body'), draft() && [' ', t('ended.kept')])],
+      actions: [{ name: 'later', text: t('ended.later') }, { name: 'sign-in', text: t('ended.sign_in'), kind: 'primary', focus: true }],
+    });
+    if (answer === 'sign-in') leave(toSignIn());
+  } catch {
+    say([t('problem.session_ended'), h('button.small@ended-sign-in', { onclick: () => leave(toSignIn()) }, t('ended.sign_in'))], 'bad');
+  } finally {
+    ended = false;
+  }
 };
 
 /** Tells a result: to screen readers at once, to eyes for some seconds. */
@@ -165,7 +179,20 @@ export const part = (name) => import(`./${name}.js`).catch(() => {
   untilReachable();
   throw new Problem({ code: 'load' });
 });
-export const later = (name, run) => part(name).then(run).catch(complain);
+let isBusy = false;
+/** Does something with such a module and tells what goes wrong; one at a time, so that a double click is one. */
+export const later = async (name, run) => {
+  if (isBusy) return;
+  isBusy = true;
+  await part(name).then(run).catch(complain);
+  isBusy = false;
+};
+/** What a page cannot be without: if it does not come, `place` tells why, with a button that loads the page anew. */
+export const insist = (place, wanted) => wanted.catch((problem) => {
+  if (!(problem instanceof Problem)) reportError(problem);
+  place.replaceChildren(h('div.empty@failed', h('h2', problem.text ?? t('problem.load')), h('button@retry', { onclick: () => leave() }, t('retry'))));
+  return new Promise(() => {});
+});
 
 // Whoever signed in.
 const includes = (scopes, scope) => {
@@ -249,11 +276,12 @@ export const start = async (name) => {
   const nav = h('nav', { 'aria-label': t('nav.label') }, link('tokens', ['create', 'token'].includes(name) ? 'tokens' : name));
   const menu = account();
   const main = frame(name, nav, menu);
-  const { session } = await api('GET', 'session');
+  const { session } = await insist(main, api('GET', 'session'));
   if (!session) {
     location.replace(toSignIn());
     await new Promise(() => {});
   }
+  who = session.user.id;
   menu.querySelector('.who').replaceChildren(own(session.user.name || session.user.subject));
   const ready = whoIs(session).then((me) => {
     if (me.can('admin:read')) nav.append(...['users', 'inventory', 'audit', 'policy'].map((page) => link(page, name)));

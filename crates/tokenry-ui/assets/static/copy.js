@@ -27,7 +27,9 @@ export const copyButton = ({ give, field, label, test, copied, kind = '' }) => {
   const button = h('button', { class: kind, 'data-test': test }, icon('copy'), text, state);
   let timer;
   button.addEventListener('click', async () => {
-    const done = await copy(give(), field?.());
+    const given = give();
+    if (!given) return;
+    const done = await copy(given, field?.());
     const words = t(done ? 'copied' : 'copy.failed');
     text.textContent = words;
     state.textContent = words;

@@ -1,12 +1,13 @@
 // A new token.
 
-import { api, complain, get, keepDraft, page, part, start, takeDraft } from './app.js';
+import { api, complain, get, insist, keepDraft, page, part, start, takeDraft } from './app.js';
 import { accessPicker, clearErrors, entries, expiryPicker, field, focusError, group, setError, showProblem, sum, summary } from './form.js';
 import { DAY, carry, h, icon, t } from './ui.js';
 
 const { main, me: identity } = await start('create');
 const link = new URLSearchParams(location.search);
 const draft = takeDraft();
+keepDraft(() => draft);
 
 const body = h('div.card@create-card', h('div.skeleton', Array.from({ length: 8 }, () => h('div'))));
 main.append(
@@ -85,39 +86,38 @@ const build = ({ me, catalog, policy, source }) => {
     if (note.value.trim()) metadata.note = note.value;
     if (Object.keys(metadata).length) request.metadata = metadata;
     button.disabled = true;
+    let release;
     try {
       // Loaded first: once the secret is there, nothing may stand between it and its dialog.
-      const { showSecret } = await part('secret');
+      const { guard, showSecret } = await part('secret');
+      release = guard();
       const created = await api('POST', 'api/v1/tokens', { body: request });
       keepDraft(() => null);
-      await showSecret({ box: created, title: t('secret.created', { name: created.name }) });
+      const shown = showSecret({ box: created, title: t('secret.created', { name: created.name }) });
+      release();
+      await shown;
       carry('fresh', created.id);
       location.assign(page('tokens'));
     } catch (problem) {
+      release?.();
+      button.disabled = false;
       if (!problem.code) throw problem;
       showProblem(form, problem, { scopes: request.scopes, allowed_ips: addresses });
-      button.disabled = false;
     }
   });
 
   keepDraft(() => ({
     name: name.value, description: description.value, scopes: access.value(), expiry: expiry.choice(), ips: ips.value, note: note.value, start: begin.value,
   }));
+  // Early, while the server still has the files of this version; but not among what the first sight waits for.
+  form.addEventListener('input', () => import('./secret.js').catch(() => {}), { once: true });
   refresh();
   body.replaceChildren(form);
   name.focus({ preventScroll: true });
 };
 
-const load = async () => {
-  try {
-    const from = link.get('from');
-    const [me, catalog, policy, source] = await Promise.all([
-      identity, get('scopes'), get('policy'), from && get(`tokens/${encodeURIComponent(from)}`).catch((problem) => complain(problem)),
-    ]);
-    build({ me, catalog, policy, source });
-  } catch (problem) {
-    complain(problem);
-    body.replaceChildren(h('div.empty', h('h2', t('list.failed')), h('button', { onclick: load }, t('retry'))));
-  }
-};
-load();
+const from = link.get('from');
+const [me, catalog, policy, source] = await insist(body, Promise.all([
+  identity, get('scopes'), get('policy'), from && get(`tokens/${encodeURIComponent(from)}`).catch(complain),
+]));
+build({ me, catalog, policy, source });

@@ -19,22 +19,39 @@ export const open = (properties, ...children) => {
 };
 
 /**
- * Asks; gives the name of the chosen action, or `null` when it was cancelled.
- * `work` of an action runs before the dialog closes: it may throw to keep it open, `failed` then tells why.
- * `form` makes it a form, in which the first action of kind `primary` or `danger` is the default.
+ * Asks; gives the name of the chosen action, or `null` when it was closed otherwise.
+ * `work` of an action runs before the dialog closes, which nothing else closes meanwhile. It may throw to keep it open:
+ * `failed` tells why, else the dialog does. Left after that, `unsure` is called: the change may have been made.
+ * `submits` makes an action what Enter does.
  */
-export const ask = ({ title, body, actions, test, failed }) =>
+export const ask = ({ title, body, actions, test, failed, unsure }) =>
   new Promise((resolve) => {
     const id = `dialog-${(count += 1)}`;
+    const error = h('p.error@dialog-error', { role: 'alert' });
     let answer = null;
-    const act = async (action, button) => {
+    let isBusy = false;
+    let hasFailed = false;
+    const hold = (busy) => {
+      isBusy = busy;
+      dialog.setAttribute('closedby', busy ? 'none' : 'closerequest');
+      buttons.forEach((button) => { button.disabled = busy; });
+    };
+    const act = async (action) => {
+      if (isBusy) return;
       if (action.work) {
-        button.disabled = true;
+        const focus = document.activeElement;
+        hold(true);
+        error.textContent = '';
         try {
           await action.work();
+          hasFailed = false;
         } catch (problem) {
-          button.disabled = false;
-          failed?.(problem);
+          hasFailed = true;
+          hold(false);
+          focus.focus();
+          if (!problem.text) reportError(problem);
+          if (failed) failed(problem);
+          else error.textContent = problem.text ?? t('problem.load');
           return;
         }
       }
@@ -47,18 +64,26 @@ export const ask = ({ title, body, actions, test, failed }) =>
         class: action.kind ?? '',
         'data-test': `answer-${action.name}`,
         autofocus: action.focus,
-        onclick: (event) => action.submits || act(action, event.currentTarget),
+        onclick: () => action.submits || act(action),
       }, action.text));
-    const submits = actions.findIndex((action) => action.submits);
+    const submits = actions.find((action) => action.submits);
     const form = h('form', {
       method: 'dialog', novalidate: true,
       onsubmit: (event) => {
         event.preventDefault();
-        if (submits >= 0 && !buttons[submits].disabled) act(actions[submits], buttons[submits]);
+        if (submits) act(submits);
       },
-    }, h('h2', { id }, title), body, h('div.actions', buttons));
+    }, h('h2', { id }, title), body, !failed && error, h('div.actions', buttons));
     const dialog = open({ 'aria-labelledby': id, 'data-test': test }, form);
-    dialog.addEventListener('close', () => resolve(answer));
+    dialog.addEventListener('cancel', (event) => isBusy && event.preventDefault());
+    // Chromium lets a second Escape through where only `cancel` is held; what is disabled has no focus.
+    const escape = (event) => isBusy && event.key === 'Escape' && event.preventDefault();
+    addEventListener('keydown', escape);
+    dialog.addEventListener('close', () => {
+      removeEventListener('keydown', escape);
+      if (hasFailed) unsure?.();
+      resolve(answer);
+    });
   });
 
 export const cancel = () => ({ name: 'cancel', text: t('cancel') });

@@ -1,19 +1,12 @@
 // Changes of a token, all or none, and only of the version that was shown.
 
-import { api, complain, get, say } from './app.js';
+import { api, get, say } from './app.js';
 import { ask, cancel } from './dialog.js';
 import { accessPicker, entries, expiryPicker, field, group, showProblem, summary } from './form.js';
 import { h, t } from './ui.js';
 
 export const edit = async (token, { me, done }) => {
-  let catalog;
-  let policy;
-  try {
-    [catalog, policy] = await Promise.all([get('scopes'), get('policy')]);
-  } catch (problem) {
-    complain(problem);
-    return;
-  }
+  const [catalog, policy] = await Promise.all([get('scopes'), get('policy')]);
   const none = () => {};
   const name = h('input', { value: token.name });
   const description = h('textarea', { value: token.description ?? '', rows: '2' });
@@ -38,7 +31,7 @@ export const edit = async (token, { me, done }) => {
     if (Object.keys(sent).length) await api('PATCH', `api/v1/tokens/${token.id}`, { body: sent, headers: { 'If-Match': `"${token.version}"` } });
   };
   const answer = await ask({
-    test: 'edit-dialog', title: t('edit.title'), body: form, failed: (problem) => showProblem(form, problem, sent),
+    test: 'edit-dialog', title: t('edit.title'), body: form, unsure: done, failed: (problem) => showProblem(form, problem, sent),
     actions: [cancel(), { name: 'save', text: t('save'), kind: 'primary', submits: true, work }],
   });
   if (answer !== 'save') return;

@@ -213,7 +213,8 @@ export const expiryPicker = ({ policy, me, current, chosen, changed }) => {
   const bound = me.token && (isChange ? current : me.token.expires_at);
   const ownEnd = bound ? new Date(bound) : null;
   const latest = () => Math.min(most ? Date.now() + most * DAY : Infinity, ownEnd?.getTime() ?? Infinity);
-  const days = [...new Set([...PRESETS, byDefault].filter(Boolean))].sort((a, b) => a - b);
+  const wish = /^[1-9]\d{0,4}$/.test(chosen) && Number(chosen);
+  const days = [...new Set([...PRESETS, byDefault, wish].filter(Boolean))].sort((a, b) => a - b);
   const isBeyondOwn = (length) => ownEnd !== null && Date.now() + length * DAY > ownEnd;
   const isBeyondPolicy = (length) => most > 0 && length > most;
   const options = [

@@ -26,6 +26,7 @@ export const lister = ({ path, query, row, wrap, none, total = 'list.total' }) =
   const load = async (further = false) => {
     const ask = (asks += 1);
     more.disabled = true;
+    if (!further) more.hidden = true;
     place.setAttribute('aria-busy', 'true');
     try {
       const answer = await get(path, { limit: '25', ...query(), cursor: further ? cursor : '' });
@@ -43,21 +44,28 @@ export const lister = ({ path, query, row, wrap, none, total = 'list.total' }) =
       }
       more.hidden = !cursor;
     } catch (problem) {
+      if (ask !== asks) return;
       complain(problem);
-      if (!further && ask === asks) place.replaceChildren(empty(t('list.failed'), h('button', { onclick: () => load() }, t('retry'))));
+      if (!further) place.replaceChildren(empty(t('list.failed'), h('button', { onclick: () => load() }, t('retry'))));
     } finally {
-      more.disabled = false;
-      place.removeAttribute('aria-busy');
+      if (ask === asks) {
+        more.disabled = false;
+        place.removeAttribute('aria-busy');
+      }
     }
   };
   return { nodes: [count, place, more], load: () => load() };
 };
 
-/** What to look for when a shown form or, by mistake, a whole secret is pasted: a secret goes into no address. */
+const LONG = /\S{40,}/g;
+const SCOPE = /^[a-z0-9_.-]+:[a-z0-9_.-]+$/;
+/** A text without what could be a whole secret, pasted by mistake: a secret goes into no address. */
+const harmless = (text) =>
+  text.trim().replace(LONG, (run) => (SCOPE.test(run) ? run : run.slice(0, Math.max(run.lastIndexOf('_') + 13, 12)).slice(0, 32)));
+/** What to look for when a shown form or a whole secret is pasted. */
 const searchable = (text) => {
-  const [before, after = ''] = text.trim().split(/…|\.{3}/);
-  const wanted = before.trim() || after.trim();
-  return /^\S{40,}$/.test(wanted) ? wanted.slice(0, Math.max(wanted.lastIndexOf('_') + 13, 12)).slice(0, 32) : wanted;
+  const [before, after = ''] = harmless(text.match(LONG)?.[0] ?? text).split(/…|\.{3}/);
+  return before.trim() || after.trim();
 };
 
 /** A search field that waits for a pause in typing. */
@@ -68,7 +76,7 @@ export const searchField = (label, changed) => {
     oninput: () => {
       clearTimeout(timer);
       timer = setTimeout(() => {
-        if (field.value.trim().length >= 40) field.value = searchable(field.value);
+        if (field.value.match(LONG)) field.value = searchable(field.value);
         changed();
       }, 250);
     },
@@ -81,20 +89,20 @@ export const searchField = (label, changed) => {
 export const filters = (fields, changed) => {
   const given = new URLSearchParams(location.search);
   const controls = fields.map(([name, kind]) => {
-    const first = given.get(name) ?? '';
-    const shared = { 'data-test': `filter-${name}`, onchange: () => { remember(); changed(); } };
+    const first = harmless(given.get(name) ?? '');
+    const shared = { 'data-test': `filter-${name}`, onchange: ({ target }) => { target.value = harmless(target.value); remember(); changed(); } };
     return [name, kind, Array.isArray(kind)
       ? h('select', shared, kind.map(([value, text]) => h('option', { value, selected: value === first }, text)))
       : h('input', { type: kind ?? 'text', value: first, ...shared })];
   });
   const value = ([name, kind, control]) => {
-    const text = control.value.trim();
+    const text = harmless(control.value);
     if (kind !== 'date' || !text) return [name, text];
     const end = endOfDay(text);
     return [name, (name === 'to' ? end : new Date(end.getFullYear(), end.getMonth(), end.getDate())).toISOString()];
   };
   const remember = () => {
-    const set = controls.map(([name, , control]) => [name, control.value.trim()]).filter(([, text]) => text);
+    const set = controls.map(([name, , control]) => [name, harmless(control.value)]).filter(([, text]) => text);
     history.replaceState(null, '', `${location.pathname}${set.length ? `?${new URLSearchParams(set)}` : ''}`);
   };
   return {
@@ -163,7 +171,9 @@ export const toggle = (token, { changed, me }) => {
   const text = status(token.status);
   const show = (name) => text.replaceWith(Object.assign(text, { className: `status ${name}`, textContent: t(`status.${name}`) }));
   const input = h('input', {
-    type: 'checkbox', role: 'switch', checked: token.status !== 'inactive', 'data-test': 'switch', 'aria-label': t('switch.label', { name: token.name }),
+    type: 'checkbox', role: 'switch', 'data-test': 'switch', checked: token.status !== 'inactive', 'aria-label': t('switch.label', { name: token.name }),
+    // One request at a time: two could arrive in either order.
+    onclick: (event) => input.ariaBusy && event.preventDefault(),
     onchange: async () => {
       const wanted = input.checked ? 'active' : 'inactive';
       const before = token.status;
@@ -172,6 +182,7 @@ export const toggle = (token, { changed, me }) => {
       try {
         if (me?.token?.id === token.id && wanted === 'inactive' && !(await endsSession('switch'))) throw null;
         Object.assign(token, await api('PATCH', `api/v1/tokens/${token.id}`, { body: { status: wanted } }));
+        input.checked = token.status !== 'inactive';
         show(token.status);
         say(t(`switch.${wanted}`, { name: token.name }));
         changed?.(token);
@@ -179,6 +190,12 @@ export const toggle = (token, { changed, me }) => {
         input.checked = before !== 'inactive';
         show(before);
         if (problem) complain(problem);
+        // Nobody knows whether it was done.
+        if (problem && !(problem.status < 500 && problem.status)) await get(`tokens/${token.id}`).then((now) => {
+          Object.assign(token, now);
+          show(now.status);
+          input.checked = now.status !== 'inactive';
+        }, () => {});
       }
       input.removeAttribute('aria-busy');
     },

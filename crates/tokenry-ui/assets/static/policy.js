@@ -1,6 +1,6 @@
 // The rules that hold here, read-only.
 
-import { complain, get, start } from './app.js';
+import { get, insist, start } from './app.js';
 import { chips } from './list.js';
 import { h, number, own, span, t } from './ui.js';
 
@@ -9,10 +9,14 @@ const DAYS = 86_400;
 const duration = (seconds) => (seconds ? span(seconds) : t('policy.unlimited'));
 const amount = (value) => (value ? number(value) : t('policy.unlimited'));
 
+// Where 0 does not mean that there is no limit.
+const ZEROS = { max_grace_seconds: 'rotate.at_once', default_days: 'expiry.never', bucket_seconds: 'policy.each' };
+
 /** What a value is, by its name: days, seconds, a switch, a number or a word. */
 const shown = (name, value) => {
   if (value === null) return t('policy.unlimited');
   if (typeof value === 'boolean') return t(value ? 'yes' : 'no');
+  if (value === 0 && name in ZEROS) return t(ZEROS[name]);
   if (name.endsWith('_days')) return duration(value * DAYS);
   if (name.endsWith('_seconds')) return duration(value);
   return typeof value === 'number' ? amount(value) : h('code', own(value));
@@ -22,10 +26,6 @@ const section = (name, values) => h('section.card', { 'data-test': `policy-${nam
 
 const place = h('div.columns.list');
 main.append(h('div', h('h1', t('title.policy')), h('p.muted', t('policy.lead'))), place);
-try {
-  const { roles, ...sections } = await get('policy');
-  place.append(...Object.entries(sections).filter(([, values]) => values).map(([name, values]) => section(name, values)),
-    h('section.card@policy-roles', h('h2', t('policy.roles')), h('dl.facts', roles.map(({ name, scopes }) => [h('dt', own(name)), h('dd', chips(scopes))]))));
-} catch (problem) {
-  complain(problem);
-}
+const { roles, ...sections } = await insist(place, get('policy'));
+place.append(...Object.entries(sections).filter(([, values]) => values).map(([name, values]) => section(name, values)),
+  h('section.card@policy-roles', h('h2', t('policy.roles')), h('dl.facts', roles.map(({ name, scopes }) => [h('dt', own(name)), h('dd', chips(scopes))]))));

@@ -1,6 +1,6 @@
 // The end of a token.
 
-import { Problem, api, say } from './app.js';
+import { api, say } from './app.js';
 import { ask, cancel } from './dialog.js';
 import { lastUse, shownAs } from './list.js';
 import { h, icon, own, rich, t } from './ui.js';
@@ -8,13 +8,8 @@ import { h, icon, own, rich, t } from './ui.js';
 /** Names the token and its last use, asks, and ends it; `done` is called afterwards. */
 export const revoke = async (token, { me, done }) => {
   const reason = h('input@revoke-reason', { id: 'revoke-reason', maxlength: '200' });
-  const error = h('p.error@dialog-error', { role: 'alert' });
   const isOwn = me?.token?.id === token.id;
-  const work = () => {
-    error.textContent = '';
-    const why = reason.value.trim();
-    return api('DELETE', `api/v1/tokens/${token.id}`, { query: { reason: why } });
-  };
+  const work = () => api('DELETE', `api/v1/tokens/${token.id}`, { query: { reason: reason.value.trim() } });
   const answer = await ask({
     test: 'revoke-dialog',
     title: t('revoke.title'),
@@ -23,12 +18,8 @@ export const revoke = async (token, { me, done }) => {
       h('p', t('column.used'), ': ', lastUse(token)),
       isOwn && h('p.note.warn', icon('warn'), h('span', t('own.revoke'))),
       h('div.field', h('label', { for: 'revoke-reason' }, t('revoke.reason')), reason),
-      error,
     ],
-    failed: (problem) => {
-      if (!(problem instanceof Problem)) throw problem;
-      error.textContent = problem.text;
-    },
+    unsure: done,
     actions: [{ ...cancel(), focus: true }, { name: 'revoke', text: t('revoke.button'), kind: 'danger', submits: true, work }],
   });
   if (answer !== 'revoke') return;
@@ -37,5 +28,5 @@ export const revoke = async (token, { me, done }) => {
     return;
   }
   say(t('revoke.done', { name: token.name }));
-  done?.();
+  done();
 };

@@ -1,9 +1,9 @@
 // A new secret for a token.
 
-import { Problem, api, complain, get, say } from './app.js';
+import { api, get, say } from './app.js';
 import { ask, cancel } from './dialog.js';
 import { shownAs } from './list.js';
-import { showSecret } from './secret.js';
+import { guard, showSecret } from './secret.js';
 import { exact, h, icon, own, rich, span, t } from './ui.js';
 
 const GRACES = [0, 900, 3600, 86_400, 604_800];
@@ -13,26 +13,24 @@ const requestName = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b
 
 /** Asks for the grace, rotates, shows the new secret; `done` is told what becomes of the old one. */
 export const rotate = async (token, { me, done }) => {
-  let policy;
-  try {
-    policy = await get('policy');
-  } catch (problem) {
-    complain(problem);
-    return;
-  }
-  const most = policy.rotation.max_grace_seconds;
+  const { rotation: { max_grace_seconds: most } } = await get('policy');
   const choices = [...new Set([...GRACES.filter((grace) => grace <= most), most])].sort((a, b) => a - b);
   let grace = 0;
   let box;
-  const error = h('p.error@dialog-error', { role: 'alert' });
+  let release;
   const isOwn = me?.token?.id === token.id;
   const name = requestName();
   const work = async () => {
-    error.textContent = '';
-    box = await api('POST', `api/v1/tokens/${token.id}/rotate`, {
-      body: { grace_seconds: grace },
-      headers: { 'If-Match': `"${token.version}"`, 'Idempotency-Key': name },
-    });
+    release = guard();
+    try {
+      box = await api('POST', `api/v1/tokens/${token.id}/rotate`, {
+        body: { grace_seconds: grace },
+        headers: { 'If-Match': `"${token.version}"`, 'Idempotency-Key': name },
+      });
+    } catch (problem) {
+      release();
+      throw problem;
+    }
   };
   const answer = await ask({
     test: 'rotate-dialog',
@@ -46,18 +44,16 @@ export const rotate = async (token, { me, done }) => {
             h('span', seconds ? span(seconds) : t('rotate.at_once'))))),
         h('p.hint', t('rotate.grace_hint'))),
       isOwn && h('p.note.warn', icon('warn'), h('span', t('own.rotate'))),
-      error,
     ],
-    failed: (problem) => {
-      if (!(problem instanceof Problem)) throw problem;
-      error.textContent = problem.text;
-    },
+    unsure: done,
     actions: [cancel(), { name: 'rotate', text: t('rotate.button'), kind: 'primary', submits: true, focus: true, work }],
   });
   if (answer !== 'rotate') return;
   const end = Math.min(Date.now() + grace * 1000, token.expires_at ? new Date(token.expires_at).getTime() : Infinity);
-  const old = grace ? t('rotate.old_until', { shown: `${token.token_prefix}…${token.token_suffix}`, when: exact(end) }) : t('rotate.old_gone', { shown: `${token.token_prefix}…${token.token_suffix}` });
-  await showSecret({ box, title: t('secret.rotated', { name: token.name }), note: old });
+  const old = t(grace ? 'rotate.old_until' : 'rotate.old_gone', { shown: shownAs(token).textContent, when: exact(end) });
+  const shown = showSecret({ box, title: t('secret.rotated', { name: token.name }), note: old });
+  release();
+  await shown;
   say(old);
   done(grace ? old : '');
 };

@@ -26,6 +26,13 @@ const SNIPPETS = {
 };
 const MCP = ['mcp', 'vscode', 'codex'];
 
+/** From now on the browser asks before the page is left, until what this gives is called: the only copy may be on its way. */
+export const guard = () => {
+  const hold = (event) => event.preventDefault();
+  addEventListener('beforeunload', hold);
+  return () => removeEventListener('beforeunload', hold);
+};
+
 /** Shows `box.token` until somebody closes the dialog, and takes it out of `box`. */
 export const showSecret = ({ box, title, note }) =>
   new Promise((resolve) => {
@@ -35,9 +42,9 @@ export const showSecret = ({ box, title, note }) =>
     let isSaved = false;
     let isShown = false;
     let kind = 'curl';
-    let typed = '';
+    let typed;
 
-    const value = h('input@secret', { type: 'password', value: secret, readonly: true, 'aria-label': t('secret.label'), oncopy: () => saved() });
+    const value = h('input@secret', { type: 'password', value: secret, readonly: true, 'aria-label': t('secret.label'), oncopy: () => value.selectionEnd - value.selectionStart === secret.length && saved() });
     const show = h('button@secret-show', {
       'aria-pressed': 'false',
       onclick: () => {
@@ -50,6 +57,7 @@ export const showSecret = ({ box, title, note }) =>
     }, icon('eye'), h('span', t('secret.show')));
     const saved = () => {
       isSaved = true;
+      release();
       warning.hidden = true;
       done.textContent = t('secret.done');
       done.className = 'primary';
@@ -60,7 +68,7 @@ export const showSecret = ({ box, title, note }) =>
     const pre = h('pre@snippet', { tabindex: '0', 'aria-label': t('secret.snippet') });
     const text = (shown) => SNIPPETS[kind]({ name, url: url.value, secret: shown });
     const draw = () => {
-      url.value = typed || at(MCP.includes(kind) ? 'mcp' : 'api/v1/token');
+      url.value = typed ?? at(MCP.includes(kind) ? 'mcp' : 'api/v1/token');
       pre.textContent = text(isShown ? secret : DOTS);
       hint.textContent = t(`snippet.${kind}_hint`);
       tabs.forEach((tab) => tab.setAttribute('aria-pressed', String(tab.dataset.kind === kind)));
@@ -106,16 +114,15 @@ export const showSecret = ({ box, title, note }) =>
       event.preventDefault();
       if (!wasAsked || isSaved) close();
     });
-    const guard = (event) => { if (!isSaved) event.preventDefault(); };
+    const release = guard();
     const wipe = () => {
       secret = '';
       value.value = '';
       value.removeAttribute('value');
       pre.textContent = '';
-      removeEventListener('beforeunload', guard);
+      release();
       removeEventListener('pagehide', wipe);
     };
-    addEventListener('beforeunload', guard);
     addEventListener('pagehide', wipe);
     draw();
     document.body.append(dialog);

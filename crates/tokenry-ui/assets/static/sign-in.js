@@ -1,6 +1,6 @@
 // Sign-in: with a token, with whoever a trusted proxy names, or told where else to come from.
 
-import { api, choices, frame, nextPage, sayNext, sentence } from './app.js';
+import { api, choices, frame, insist, nextPage, sayNext, sentence } from './app.js';
 import { h, icon, t } from './ui.js';
 
 const main = frame('sign-in', h('div.choices', choices()));
@@ -75,7 +75,7 @@ main.append(h('div.card.narrow',
   others));
 field.focus();
 
-const { ways, session } = await api('GET', 'session', { signingIn: true });
+const { ways, session } = await insist(others, api('GET', 'session', { signingIn: true }));
 if (session) location.replace(nextPage());
 if (ways.includes('proxy')) {
   others.append(h('p.or', t('sign_in.or')), h('button.wide@sign-in-proxy', { onclick: withProxy }, t('sign_in.proxy')),

@@ -1,6 +1,6 @@
 // One token: what it is, what it was used for, what happened to it.
 
-import { complain, get, later, page, part, start } from './app.js';
+import { complain, get, insist, later, page, part, start } from './app.js';
 import { actions, canWrite, chips, epitaph, expiry, isDead, lastUse, shownAs, skeleton, toggle } from './list.js';
 import { DAY, exact, formatted, h, icon, number, own, put, svg, t, when } from './ui.js';
 
@@ -78,6 +78,13 @@ const numbers = (head, body, caption) =>
     h('tbody', body.map((line) => h('tr', line.map((value, index) => h(index ? 'td' : 'th', { scope: index ? undefined : 'row', class: index && 'number' }, value)))))));
 
 const usage = h('section.card.chart@usage', { 'aria-labelledby': 'usage-title' });
+/** Draws `place` anew; the focus stays with what takes the place of its holder. */
+const redraw = (place, ...children) => {
+  const { test } = place.contains(document.activeElement) ? document.activeElement.dataset : {};
+  put(place, ...children);
+  if (test) (place.querySelector(`[data-test="${test}"]`) ?? main).focus({ preventScroll: true });
+};
+
 const loadUsage = async (range = 30) => {
   const select = h('select@usage-range', { 'aria-label': t('usage.range'), onchange: () => loadUsage(Number(select.value)) },
     RANGES.map((count) => h('option', { value: count, selected: count === range }, t('usage.days', { count }))));
@@ -88,7 +95,7 @@ const loadUsage = async (range = 30) => {
     const label = (at) => formatted(at, range === 1 ? { hour: 'numeric', minute: '2-digit' } : { month: 'short', day: 'numeric' });
     const drawn = bars(answer, range);
     const unused = answer.scopes.filter((scope) => !scope.last_used_at);
-    put(usage, head, h('p.muted@usage-total', { role: 'status' }, t('usage.total', { count: answer.total_count })),
+    redraw(usage, head, h('p.muted@usage-total', { role: 'status' }, t('usage.total', { count: answer.total_count })),
       answer.total_count > 0 && [
             chart(drawn, label),
             h('div.legend', CLASSES.map((name) => h('span', h('i', { class: `s${name}` }), t(`usage.s${name}`)))),
@@ -102,28 +109,31 @@ const loadUsage = async (range = 30) => {
       unused.length > 0 && h('div.field@unused', h('h3', t('usage.unused')), chips(unused.map(({ scope }) => scope)), h('p.hint', t('usage.unused_hint'))));
   } catch (problem) {
     complain(problem);
-    usage.replaceChildren(head, h('p', problem.text));
+    redraw(usage, head, h('p', problem.text));
   }
 };
 
-// History.
-const history = h('details.card@history', { ontoggle: () => history.open && !history.cursor && tell() },
-  h('summary', h('h2.inline', t('history.title'))), h('ol.events', { role: 'list' }));
-const tell = async (cursor) => {
-  history.cursor = 'asked';
+// History: the cursor of what is not told yet, empty before the first.
+let next = '';
+const further = h('button.more@history-more', { hidden: true, onclick: () => tell() }, t('list.more'));
+const history = h('details.card@history', { ontoggle: () => history.open && next === '' && tell() },
+  h('summary', h('h2.inline', t('history.title'))), h('ol.events', { role: 'list' }), further);
+const tell = async () => {
+  if (further.disabled) return;
+  further.disabled = true;
   try {
-    const [{ event }, me, answer] = await Promise.all([part('events'), identity, get(`${path}/events`, { limit: '25', cursor })]);
-    history.querySelector('button')?.remove();
+    const [{ event }, me, answer] = await Promise.all([part('events'), identity, get(`${path}/events`, { limit: '25', cursor: next })]);
     history.querySelector('ol').append(...answer.data.map((entry) => event(entry, me)));
-    if (answer.next_cursor) history.append(h('button.more@history-more', { onclick: () => tell(answer.next_cursor) }, t('list.more')));
+    next = answer.next_cursor;
+    further.hidden = !next;
   } catch (problem) {
-    history.cursor = undefined;
     complain(problem);
   }
+  further.disabled = false;
 };
 
 const notice = h('p.note@old-secret', { hidden: true });
-const rotated = (text = '') => {
+const rotated = (text = notice.textContent) => {
   notice.hidden = !text;
   notice.textContent = text;
   load();
@@ -140,12 +150,13 @@ async function load() {
           h('button@edit', { onclick: () => later('edit', ({ edit }) => edit(token, { me, done: load })) }, t('edit'))],
         actions(token, { me, reload: rotated })));
     const isFirst = !usage.isConnected;
-    place.replaceChildren(head, notice, h('section.card', facts(token, me)), usage, ...(isFirst ? [] : [history]));
+    redraw(place, head, notice, h('section.card', facts(token, me)), usage, !isFirst && history);
     // Below what is still growing, so that nothing is moved.
     if (isFirst) loadUsage().then(() => usage.after(history));
   } catch (problem) {
-    complain(problem);
     if (problem.status === 404) place.replaceChildren(h('div.empty@not-found', h('h1', t('token.missing'))));
+    else if (!usage.isConnected) insist(place, Promise.reject(problem));
+    complain(problem);
   }
 }
 load();

@@ -96,7 +96,12 @@ const flatten = (texts, before, into) => {
   }
   return into;
 };
-const messages = flatten(await (await fetch(new URL(`./i18n/${language}.json`, import.meta.url))).json(), '', {});
+const texts = await fetch(new URL(`./i18n/${language}.json`, import.meta.url)).then((answer) => (answer.ok ? answer.json() : Promise.reject())).catch(() => {
+  const retry = Object.assign(document.createElement('button'), { textContent: 'Try again / 重试', onclick: () => location.reload() });
+  document.body.append('Tokenry could not be loaded. / 无法加载 Tokenry。 ', retry);
+  return new Promise(() => {});
+});
+const messages = flatten(texts, '', {});
 const plural = new Intl.PluralRules(locale);
 
 /** Whether there is a text of this name. */
@@ -129,7 +134,7 @@ const format = (options) => new Intl.DateTimeFormat(locale, options);
 const dates = format({ dateStyle: 'medium' });
 const exacts = format({ dateStyle: 'medium', timeStyle: 'medium' });
 const clocks = format({ timeStyle: 'short' });
-const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
+const relative = new Intl.RelativeTimeFormat(locale);
 export const day = (at) => dates.format(new Date(at));
 export const exact = (at) => exacts.format(new Date(at));
 export const clock = (at) => clocks.format(new Date(at));
@@ -142,7 +147,7 @@ export const distance = (at, now = Date.now()) => {
   if (size >= 90 * DAY + DAY / 2) return day(at);
   const [unit, length] =
     size < 45_000 ? ['second', 1000] : size < 3_570_000 ? ['minute', 60_000] : size < 0.98 * DAY ? ['hour', 3_600_000] : ['day', DAY];
-  return unit === 'second' && span <= 0 ? t('time.now') : relative.format(Math.round(span / length), unit);
+  return unit === 'second' && span < 500 ? t('time.now') : relative.format(Math.round(span / length), unit);
 };
 
 /** A time in words, exact on hover. */

@@ -1,6 +1,6 @@
 // The owners of tokens.
 
-import { Problem, api, get, page, part, say, start } from './app.js';
+import { Problem, api, get, later, page, part, say, start } from './app.js';
 import { cell, empty, lister, searchField, table } from './list.js';
 import { h, icon, number, own, rich, t, when } from './ui.js';
 
@@ -12,17 +12,15 @@ const line = (label, control, hint) => h('label.field', h('span', label), contro
 /** A question whose button works when `word` is typed, if there is one. */
 const question = async ({ test, title, body, button, kind = 'danger', word, work }) => {
   const { ask, cancel } = await part('dialog');
-  const error = h('p.error@dialog-error', { role: 'alert' });
-  const typed = h('input@typed', {  });
+  const typed = h('input@typed');
   const checked = async () => {
-    error.textContent = '';
     if (word !== undefined && typed.value.trim() !== word) throw new Problem({ code: 'typed' });
     await work();
   };
   return (await ask({
     test, title,
-    body: [body, word !== undefined && line(t('typed', { word }), typed), error],
-    failed: (problem) => { error.textContent = problem.text; },
+    body: [body, word !== undefined && line(t('typed', { word }), typed)],
+    unsure: list.load,
     actions: [{ ...cancel(), focus: kind === 'danger' }, { name: 'go', text: button, kind, submits: true, work: checked }],
   })) === 'go';
 };
@@ -38,10 +36,14 @@ const form = async (user) => {
   const { roles } = await get('scopes');
   const subject = h('input@user-subject', { value: user?.subject ?? '', autofocus: true });
   const name = h('input@user-name', { value: user?.name ?? '' });
-  const role = h('select@user-role', roles.map((value) => h('option', { value, selected: value === user?.role }, value)));
+  // A role that the settings do not know any more stays until another is chosen.
+  const role = h('select@user-role', [...new Set([...roles, user?.role ?? roles[0]])].map((value) => h('option', { value, selected: value === user?.role }, value)));
   const work = () => {
-    const body = { subject: subject.value, name: name.value || undefined, role: role.value };
-    return user ? api('PATCH', path(user), { body }) : api('POST', 'api/v1/users', { body });
+    // Only what is changed here: what is shown may be old, and somebody else may have changed the rest.
+    const fields = Object.entries({ subject: subject.value, name: name.value, role: role.value }).filter(([key, value]) => value !== (user?.[key] ?? ''));
+    const body = Object.fromEntries(fields);
+    if (!user) return api('POST', 'api/v1/users', { body });
+    return fields.length && api('PATCH', path(user), { body });
   };
   const isDone = await question({
     test: 'user-dialog', title: t(user ? 'users.edit' : 'users.new'), button: t('save'), kind: 'primary', work,
@@ -81,7 +83,7 @@ const remove = async (user) => {
 
 const button = (user, test, action) => h('button', {
   class: `small ${['revoke_all', 'delete'].includes(test) ? 'danger-text' : ''}`, 'data-test': `user-${test}`, 'aria-label': `${t(`users.${test}`)}: ${user.subject}`,
-  onclick: () => action(user).catch((problem) => say(problem.text, 'bad')),
+  onclick: () => later('dialog', () => action(user)),
 }, t(`users.${test}`));
 
 const list = lister({
@@ -98,7 +100,7 @@ const list = lister({
   none: () => empty(t('list.none')),
 });
 const search = searchField(t('users.search'), list.load);
-const create = h('button.primary@new-user', { disabled: true, onclick: () => form() }, icon('plus'), t('users.new'));
+const create = h('button.primary@new-user', { disabled: true, onclick: () => later('dialog', () => form()) }, icon('plus'), t('users.new'));
 main.append(h('div.head', h('div', h('h1', t('title.users')), h('p.muted', t('users.lead'))), create), h('div.find', search), ...list.nodes);
 me = await identity.catch(() => null);
 create.disabled = false;

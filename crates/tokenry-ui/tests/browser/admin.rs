@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 use thirtyfour::Key;
+use tokenry_actix::tokenry::Lifetime;
 
-use crate::visit::Visit;
+use crate::{site::Site, visit::Visit};
 
 #[test]
 fn only_administrators_are_led_to_administration() {
@@ -61,6 +62,25 @@ fn users_are_made_changed_disabled_and_deleted() {
     visit.click("@answer-go");
     visit.counts(&row, 0);
     assert!(site.tokenry.find_user_by_subject(&site.operator(), "bob@example.org").is_err());
+}
+
+#[test]
+fn a_user_dialog_changes_only_what_was_changed_in_it() {
+    let Some(visit) = Visit::start() else { return };
+    let ann = visit.site.user("ann");
+    let path = format!("api/v1/users/{}", ann.id);
+    let change = |body: &str| assert_eq!(visit.site.api("PATCH", &path, &visit.site.root, body).0, 200);
+    change(r#"{"role":"admin"}"#);
+    visit.sign_in(&visit.site.root);
+    visit.open("users");
+    let row = format!("@user[data-id=\"{}\"]", ann.id);
+    visit.click(&format!("{row} @user-edit"));
+    visit.see("@user-role");
+    change(r#"{"role":"user"}"#);
+    visit.fill("@user-name", "Ann Other");
+    visit.click("@answer-go");
+    visit.read(&row, "Ann Other");
+    assert_eq!(visit.site.get(&path, &visit.site.root)["role"], "user");
 }
 
 #[test]
@@ -129,6 +149,24 @@ fn the_audit_log_is_filtered_and_its_chain_checked() {
     visit.see("@chain [data-intact=true]");
     let chain = visit.site.get("api/v1/audit/chain", &visit.site.root);
     visit.read("@chain", &chain["events"].to_string());
+}
+
+#[test]
+fn a_zero_of_the_policy_says_what_it_means() {
+    let visit = Visit::of(|| {
+        Site::with("", |settings| {
+            settings.policy.default_lifetime = None;
+            settings.policy.allow_never = true;
+            settings.policy.max_lifetime = None;
+            settings.policy.max_grace = Lifetime::seconds(0);
+        })
+    });
+    let Some(visit) = visit else { return };
+    visit.sign_in(&visit.site.root);
+    visit.open("policy");
+    visit.read("@policy-rotation", "Not at all");
+    let lifetime = visit.text("@policy-lifetime");
+    assert!(lifetime.contains("Default\nNever") && lifetime.contains("Longest\nNo limit"), "{lifetime}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The server goes away and comes back.
 
+use serde_json::json;
+
 use crate::visit::Visit;
 
 #[test]
@@ -24,6 +26,47 @@ fn a_lost_connection_is_told_and_the_form_is_kept_until_it_is_back() {
     // What got no answer was not sent again by itself.
     let made = visit.site.get("api/v1/tokens?search=typed", &visit.site.root);
     assert_eq!(made["total"], 1, "{made}");
+}
+
+#[test]
+fn a_server_that_cannot_answer_is_told_with_a_way_to_try_again() {
+    let Some(visit) = Visit::start() else { return };
+    visit.site.refuse("GET /session");
+    visit.open("sign-in");
+    visit.see("@sign-in-form");
+    visit.read("@failed", "cannot answer");
+    visit.site.heal();
+    visit.click("@retry");
+    visit.see_no("@failed");
+    visit.sign_in(&visit.site.root);
+    visit.site.refuse("GET /session");
+    visit.open("?status=active");
+    visit.read("@failed", "cannot answer");
+    visit.site.heal();
+    visit.click("@retry");
+    visit.read("@name", "bootstrap");
+    visit.cdp("Network.clearBrowserCache", json!({}));
+    visit.site.refuse("i18n/en.json");
+    visit.open("");
+    visit.read("body", "could not be loaded");
+    visit.site.heal();
+    visit.click("button");
+    visit.read("@name", "bootstrap");
+}
+
+#[test]
+fn an_ended_session_is_told_where_its_dialog_cannot_be_loaded() {
+    let Some(visit) = Visit::start() else { return };
+    visit.sign_in(&visit.site.root);
+    visit.see("@token @name");
+    visit.cdp("Network.clearBrowserCookies", json!({}));
+    visit.site.refuse("/dialog.js");
+    visit.click("@tab-active");
+    visit.see("@ended-sign-in");
+    visit.site.heal();
+    visit.see_no("@offline");
+    visit.click("@tab-all");
+    visit.see("@session-ended");
 }
 
 #[test]

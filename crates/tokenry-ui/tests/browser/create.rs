@@ -1,9 +1,11 @@
 //! A new token: the form, what may not be asked for, and the secret that is shown once.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use thirtyfour::Key;
 use tokenry_actix::tokenry::{
-    Catalog, Limits, NewToken,
+    Catalog, Expiry, Lifetime, Limits, NewToken,
     catalog::{Definition, ResourceDefinition},
 };
 
@@ -43,8 +45,7 @@ fn leaving_an_unsaved_secret_is_asked_about_once_and_escape_does_not_close_it() 
     visit.open("create?name=a&scopes=projects:read");
     visit.click("@create");
     visit.see("@secret-dialog");
-    let hold = "(() => { const e = new Event('beforeunload', { cancelable: true }); dispatchEvent(e); return e.defaultPrevented })()";
-    assert!(visit.holds(hold));
+    assert!(visit.is_guarded());
     let secret = visit.value("@secret");
     for _ in 0..4 {
         visit.key(Key::Escape);
@@ -53,8 +54,77 @@ fn leaving_an_unsaved_secret_is_asked_about_once_and_escape_does_not_close_it() 
     visit.see("@secret-unsaved");
     visit.click("@secret-done");
     visit.read("@token @name", "a");
-    assert!(!visit.holds(hold));
+    assert!(!visit.is_guarded());
     secret::is_nowhere(&visit, &secret);
+}
+
+#[test]
+fn leaving_is_asked_about_from_the_request_on_and_a_part_that_is_copied_saves_nothing() {
+    let Some(visit) = Visit::start() else { return };
+    visit.sign_in(&visit.site.root);
+    visit.open("create?scopes=projects:read");
+    visit.fill("@field-name", "a");
+    assert!(!visit.is_guarded());
+    visit.site.delay(Duration::from_secs(2));
+    visit.click("@create");
+    visit.until("a guard before there is a dialog", || visit.is_guarded().then_some(()));
+    assert_eq!(visit.count("dialog"), 0);
+    visit.site.delay(Duration::ZERO);
+    visit.click("@secret-show");
+    let copy = |length: usize| {
+        let select = "const e = document.querySelector('[data-test=secret]'); e.focus(); e.setSelectionRange(0, arguments[0])";
+        visit.eval(select, &[json!(length)]);
+        visit.control("c");
+    };
+    copy(4);
+    visit.click("@secret-done");
+    visit.see("@secret-unsaved");
+    assert!(visit.is_guarded());
+    copy(visit.value("@secret").len());
+    visit.see_no("@secret-unsaved");
+    assert!(!visit.is_guarded());
+    // An address that is taken away stays away.
+    visit.fill("@snippet-url", "x");
+    visit.key(Key::Backspace);
+    assert_eq!(visit.value("@snippet-url"), "");
+}
+
+#[test]
+fn a_part_of_the_page_that_does_not_come_is_told_and_can_be_tried_again() {
+    let Some(visit) = Visit::start() else { return };
+    visit.sign_in(&visit.site.root);
+    visit.open("create?name=a&scopes=projects:read");
+    visit.see("@create-form");
+    visit.site.refuse("/secret.js");
+    visit.click("@create");
+    visit.read("@summary", "could not be loaded");
+    visit.site.heal();
+    visit.see_no("@offline");
+    visit.click("@create");
+    visit.see("@secret-dialog");
+    assert_eq!(visit.site.get("api/v1/tokens", &visit.site.root)["total"], 2);
+}
+
+#[test]
+fn days_that_a_link_or_a_duplicate_asks_for_are_among_the_choices() {
+    let Some(visit) = Visit::start() else { return };
+    let issue = |days| {
+        visit.site.issue(
+            &visit.site.admin(),
+            NewToken {
+                name: "lasting".to_owned(),
+                scopes: Some(vec!["*".to_owned()]),
+                expiry: Some(Expiry::In(Lifetime::days(days))),
+                ..NewToken::default()
+            },
+        )
+    };
+    let (_, source) = issue(45);
+    visit.sign_in(&issue(300).0);
+    visit.open("create?name=a&scopes=projects:read&expires_in_days=14");
+    visit.see("label:has(@expiry-14:checked)");
+    visit.open(&format!("create?from={source}"));
+    visit.see("label:has(@expiry-45:checked)");
 }
 
 #[test]

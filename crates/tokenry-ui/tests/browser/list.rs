@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use thirtyfour::Key;
 use tokenry_actix::tokenry::{Expiry, Lifetime, NewToken};
 
-use crate::visit::Visit;
+use crate::{secret, visit::Visit};
 
 /// The names that are shown, in their order.
 fn names(visit: &Visit) -> Vec<String> {
@@ -113,6 +114,55 @@ fn a_switch_is_shown_at_once_and_taken_back_with_the_servers_words() {
         visit.text("#alerts @toast").to_lowercase().contains(&words.to_lowercase()).then_some(())
     });
     assert!(visit.holds("!document.querySelector('[data-test=switch]').checked"));
+}
+
+#[test]
+fn a_switch_waits_for_its_answer_before_it_moves_again() {
+    let Some(visit) = Visit::start() else { return };
+    let (site, admin) = (&visit.site, visit.site.admin());
+    let (_, id) = site.token(&admin, "ci", &["projects:read"]);
+    visit.sign_in(&site.root);
+    let row = format!("@token[data-id=\"{id}\"]");
+    visit.read(&format!("{row} @status"), "Active");
+    site.delay(Duration::from_secs(1));
+    visit.click(&format!("{row} .hit"));
+    visit.see(&format!("{row} @switch[aria-busy]"));
+    site.delay(Duration::ZERO);
+    visit.click(&format!("{row} .hit"));
+    visit.see(&format!("{row} @switch:not([aria-busy])"));
+    visit.see(&format!("{row} @switch:not(:checked)"));
+    visit.read(&format!("{row} @status"), "Inactive");
+    assert_eq!(site.get(&format!("api/v1/tokens/{id}"), &site.root)["status"], "inactive");
+    visit.click(&format!("{row} .hit"));
+    visit.read("@toast", "ci is switched on");
+    visit.see(&format!("{row} @switch:checked"));
+    // Done, but not answered: what the server has is shown.
+    site.lose("PATCH");
+    visit.click(&format!("{row} .hit"));
+    visit.see("#alerts @toast.bad");
+    visit.see(&format!("{row} @switch:not(:checked)"));
+    visit.read(&format!("{row} @status"), "Inactive");
+}
+
+#[test]
+fn a_secret_in_a_search_or_a_filter_goes_no_further_than_its_shown_part() {
+    let Some(visit) = Visit::start() else { return };
+    let (secret, _) = visit.site.token(&visit.site.admin(), "ci", &["projects:read"]);
+    let part = &secret[20..40];
+    visit.sign_in(&visit.site.root);
+    visit.fill("@search", &format!("Authorization: Bearer {secret}"));
+    visit.until("found", || (names(&visit) == ["ci"]).then_some(()));
+    assert!(!visit.value("@search").contains(part));
+    visit.open("inventory");
+    visit.fill("@filter-user_id", &format!("Bearer {secret}"));
+    visit.key(Key::Tab);
+    visit.wait("location.search.includes('user_id=')");
+    visit.settle();
+    secret::is_nowhere(&visit, &secret);
+    assert!(!visit.site.take_requests().concat().contains(part));
+    visit.open(&format!("inventory?scope={}:read", "a".repeat(50)));
+    visit.see("@filter-scope");
+    assert_eq!(visit.value("@filter-scope").len(), 55);
 }
 
 #[test]

@@ -63,15 +63,56 @@ fn signing_out_ends_the_session_on_the_server() {
     assert_eq!(visit.site.with_cookie("GET", "session", &kept).1["session"], Value::Null);
     visit.open("");
     visit.see("@token");
+    for _ in 0..2 {
+        visit.browser.run(visit.browser.driver().back());
+        visit.wait("location.pathname === '/sign-in'");
+        visit.counts("main.tokens", 0);
+    }
+}
+
+#[test]
+fn a_page_from_the_memory_of_the_browser_is_loaded_anew() {
+    let Some(visit) = Visit::start() else { return };
+    visit.sign_in(&visit.site.root);
+    visit.see("@token @name");
+    let kept = cookie(&visit)["value"].as_str().unwrap().to_owned();
+    assert_eq!(visit.site.with_cookie("DELETE", "session", &kept).0, 204);
+    visit.eval("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))", &[]);
+    visit.wait("location.pathname === '/sign-in'");
+}
+
+#[test]
+fn what_was_typed_is_kept_for_whoever_typed_it_alone() {
+    let Some(visit) = Visit::start() else { return };
+    let (other, _) = visit.site.token(&visit.site.user("ann"), "own", &["tokens:write"]);
+    for (token, kept) in [(&visit.site.root, "typed"), (&other, "")] {
+        visit.sign_in(&visit.site.root);
+        visit.open("create");
+        visit.fill("@field-name", "typed");
+        visit.cdp("Network.clearBrowserCookies", json!({}));
+        visit.fill("@add-resource", "projects:read");
+        visit.click("@add-scope");
+        visit.click("@create");
+        visit.read("@session-ended", "What you typed in the form is kept");
+        visit.click("@answer-sign-in");
+        visit.see("@token");
+        visit.present(token);
+        visit.see("@field-name");
+        assert_eq!(visit.value("@field-name"), kept);
+        visit.cdp("Network.clearBrowserCookies", json!({}));
+    }
 }
 
 #[test]
 fn whoever_is_not_signed_in_is_led_to_the_sign_in_and_back_to_the_same_page() {
     let Some(visit) = Visit::start() else { return };
-    visit.open("create?name=from%20a%20link&scopes=projects:read");
+    visit.open("create?name=a%2Fb%20(c)!%27%40%3B%26%23d&scopes=projects:read");
     visit.see("@token");
     visit.present(&visit.site.root);
-    visit.wait("location.pathname === '/create' && location.search.includes('projects:read')");
+    visit.see("@field-name");
+    assert!(visit.holds("location.pathname === '/create'"));
+    assert_eq!(visit.value("@field-name"), "a/b (c)!'@;&#d");
+    visit.read("@sum", "read projects");
 }
 
 #[test]
@@ -105,6 +146,7 @@ fn a_session_that_was_ended_elsewhere_is_told_and_leads_back_after_the_sign_in()
     assert_eq!(visit.site.with_cookie("DELETE", "session", &kept).0, 204);
     visit.click("@tab-all");
     visit.read("@session-ended", "Your session has ended");
+    assert!(!visit.text("@session-ended").contains("kept"), "nothing was typed here");
     visit.click("@answer-sign-in");
     visit.see("@token");
     visit.present(&visit.site.root);

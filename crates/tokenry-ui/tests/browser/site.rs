@@ -11,6 +11,7 @@ use std::{
 use actix_web::{
     App, HttpResponse, HttpServer,
     dev::{ServerHandle, ServiceRequest},
+    error::{ErrorBadGateway, ErrorServiceUnavailable},
     http::header::CONTENT_SECURITY_POLICY,
     middleware::{Next, from_fn},
     rt::{System, time::sleep},
@@ -50,6 +51,8 @@ struct Watch {
     /// Every request that came, as `method path`.
     requests: Mutex<Vec<String>>,
     delay: Mutex<Duration>,
+    /// A request whose `method path` has this in it fails; with `true` only after it was done.
+    failing: Mutex<Option<(&'static str, bool)>>,
 }
 
 struct Running {
@@ -121,6 +124,21 @@ impl Site {
     /// From now on every request waits so long before it is answered.
     pub(crate) fn delay(&self, span: Duration) {
         *self.watch.delay.lock().unwrap() = span;
+    }
+
+    /// From now on a request whose `method path` has this in it is not done, and answered as by a server that cannot.
+    pub(crate) fn refuse(&self, part: &'static str) {
+        *self.watch.failing.lock().unwrap() = Some((part, false));
+    }
+
+    /// The same, but it is done: only the answer is lost.
+    pub(crate) fn lose(&self, part: &'static str) {
+        *self.watch.failing.lock().unwrap() = Some((part, true));
+    }
+
+    /// From now on nothing fails.
+    pub(crate) fn heal(&self) {
+        *self.watch.failing.lock().unwrap() = None;
     }
 
     /// A call of the operator, who may everything.
@@ -237,11 +255,18 @@ fn run(
             };
             let watch = watch.clone();
             let note = move |req: ServiceRequest, next: Next<_>| {
-                watch.requests.lock().unwrap().push(format!("{} {}", req.method(), req.path()));
+                let request = format!("{} {}", req.method(), req.path());
                 let delay = *watch.delay.lock().unwrap();
+                let failing = watch.failing.lock().unwrap().filter(|(part, _)| request.contains(part));
+                watch.requests.lock().unwrap().push(request);
                 async move {
                     sleep(delay).await;
-                    next.call(req).await
+                    match failing {
+                        Some((_, false)) => return Err(ErrorServiceUnavailable("not now")),
+                        Some((_, true)) => drop(next.call(req).await?),
+                        None => return next.call(req).await,
+                    }
+                    Err(ErrorBadGateway("lost"))
                 }
             };
             app.default_service(fallback::not_found()).wrap(from_fn(note)).wrap(from_fn(shell))

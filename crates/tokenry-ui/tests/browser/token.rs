@@ -1,5 +1,7 @@
 //! One token: rotated, revoked, changed, and what it was used for.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use thirtyfour::Key;
 use tokenry_actix::tokenry::{Expiry, Lifetime, NewToken};
@@ -60,6 +62,78 @@ fn a_rotation_without_grace_ends_the_old_secret_at_once() {
     let new = visit.value("@secret");
     assert_eq!(visit.site.api("GET", "api/v1/token", &old, "").0, 401);
     assert_eq!(visit.site.api("GET", "api/v1/token", &new, "").0, 200);
+}
+
+#[test]
+fn a_running_rotation_is_closed_by_nothing_and_its_secret_is_shown() {
+    let Some(visit) = Visit::start() else { return };
+    let (old, _) = opened(&visit, &["projects:read"]);
+    // A double click opens one dialog.
+    visit.eval("const e = document.querySelector('[data-test=rotate]'); e.click(); e.click()", &[]);
+    visit.see("@answer-rotate");
+    visit.settle();
+    visit.counts("dialog", 1);
+    visit.site.delay(Duration::from_secs(2));
+    visit.click("@answer-rotate");
+    visit.wait("document.querySelector('[data-test=answer-cancel]').disabled");
+    for _ in 0..3 {
+        visit.key(Key::Escape);
+    }
+    assert!(visit.holds("document.querySelector('[data-test=rotate-dialog]').open") && visit.is_guarded());
+    visit.site.delay(Duration::ZERO);
+    visit.see("@secret");
+    assert!(visit.is_guarded());
+    let new = visit.value("@secret");
+    assert_eq!(visit.site.api("GET", "api/v1/token", &new, "").0, 200);
+    assert_eq!(visit.site.api("GET", "api/v1/token", &old, "").0, 401);
+}
+
+#[test]
+fn a_change_whose_answer_was_lost_is_looked_up_when_its_dialog_is_left() {
+    let Some(visit) = Visit::start() else { return };
+    let (_, id) = opened(&visit, &["projects:read"]);
+    let token = || visit.site.get(&format!("api/v1/tokens/{id}"), &visit.site.root);
+    visit.site.lose("POST /api/v1/tokens/");
+    visit.click("@rotate");
+    visit.click("@answer-rotate");
+    visit.see("@dialog-error:not(:empty)");
+    visit.focused("@answer-rotate");
+    visit.site.heal();
+    visit.click("@answer-cancel");
+    visit.read("code.shown", token()["token_suffix"].as_str().unwrap());
+    // What is shown is of the version that is there now, so that the next one works.
+    visit.click("@rotate");
+    visit.click("@answer-rotate");
+    visit.see("@secret");
+    for _ in 0..2 {
+        visit.click("@secret-done");
+    }
+    visit.open("");
+    visit.site.lose("DELETE /api/v1/tokens/");
+    let row = format!("@token[data-id=\"{id}\"]");
+    visit.click(&format!("{row} @revoke"));
+    visit.click("@answer-revoke");
+    visit.see("@dialog-error:not(:empty)");
+    visit.site.heal();
+    visit.click("@answer-cancel");
+    visit.read(&format!("{row} @status"), "Revoked");
+}
+
+#[test]
+fn the_focus_stays_where_it_was_when_a_token_is_drawn_anew() {
+    let Some(visit) = Visit::start() else { return };
+    let _ = opened(&visit, &["projects:read"]);
+    visit.see("@history");
+    visit.eval("document.querySelector('[data-test=switch]').focus()", &[]);
+    visit.press(" ");
+    visit.read("@toast", "switched off");
+    visit.see("@switch:not([aria-busy])");
+    visit.focused("@switch");
+    visit.click("@edit");
+    visit.fill("@edit-dialog @field-name", "renamed");
+    visit.click("@answer-save");
+    visit.read("@token-name", "renamed");
+    visit.focused("@edit");
 }
 
 #[test]

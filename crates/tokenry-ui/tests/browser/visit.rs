@@ -262,6 +262,13 @@ impl Visit {
         self.browser.run(self.browser.driver().cdp().send_raw(command, parameters))
     }
 
+    /// Whether the page, left now, would ask first.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.holds(
+            "(() => { const e = new Event('beforeunload', { cancelable: true }); dispatchEvent(e); return e.defaultPrevented })()",
+        )
+    }
+
     /// Lets pages use the clipboard, as a person who is asked would.
     pub(crate) fn allow_clipboard(&self) {
         let permissions = json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
