@@ -28,6 +28,9 @@ use crate::{
 
 /// Request id, request log, head limits, panic guard, problem bodies and response headers, in one middleware.
 ///
+/// An answer that sets no `Content-Security-Policy` gets `default-src 'none'`, and one without `Cache-Control` gets
+/// `no-store`: pages of your own behind it say what they load and may be kept.
+///
 /// Wrap it last, so that it is outermost and sees every answer. An app that embeds Tokenry's routes need not
 /// have it: the routes' refusals are complete without it, only nameless (`request_id`).
 ///
