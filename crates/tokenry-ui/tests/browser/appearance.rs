@@ -101,8 +101,7 @@ fn no_screen_breaks_the_content_security_policy_or_writes_to_the_console() {
     for screen in SCREENS {
         screen.show(&visit, &id);
         assert_eq!(visit.eval("return window.violations", &[]), json!([]), "{}", screen.name);
-        let complaints: Vec<_> =
-            visit.browser.log().into_iter().filter(|entry| is_complaint(entry)).collect();
+        let complaints: Vec<_> = visit.browser.log().into_iter().filter(is_complaint).collect();
         assert!(complaints.is_empty(), "{}: {complaints:?}", screen.name);
     }
 }
