@@ -348,3 +348,15 @@ each_backend!(a_name_that_is_corrected_does_not_hold_a_demotion_up, |db| {
     tokenry.update_user(&operator(20), id, renamed).unwrap();
     assert_eq!(role(&come(&tokenry, &["Staff"], 19, 21)), "user");
 });
+
+each_backend!(without_issuers_no_session_of_a_jwt_is_accepted, |db| {
+    let tokenry = service(db, mapping());
+    let begin = Call::new(come(&tokenry, &["Staff"], 0, 1), at(1));
+    let cookie = tokenry.start_session(&begin, None).unwrap().secret.reveal_once().to_string();
+    let is_in = |tokenry: &Tokenry, seconds| {
+        tokenry.session(cookie.as_bytes(), at(seconds), &Origin::default()).is_ok()
+    };
+    assert!(is_in(&tokenry, 2));
+    assert!(!is_in(&common::service(db), 3));
+    assert!(!is_in(&tokenry, 4), "it is over for good");
+});

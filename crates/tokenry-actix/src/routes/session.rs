@@ -89,6 +89,7 @@ pub(crate) async fn start_session(
     (status = 204, description = "Signed out, now or before."),
     (status = 400, description = "Two cookies.", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Another origin, or without the header.", body = Problem, content_type = "application/problem+json"),
+    (status = 429, description = "Too many cookies from this source that are no session.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn end_session(
     req: HttpRequest,

@@ -358,6 +358,26 @@ each_backend!(failed_sign_ins_count_as_refused_credentials_do, |db| {
     assert_eq!(api.send(from_page(request("POST", "/session", &api.root))).status, 201);
 });
 
+each_backend!(signing_out_of_what_is_no_session_counts_too_writes_nothing_and_keeps_nobody_in, |db| {
+    let failures = Some(FailureLimit::new(NonZero::new(2).unwrap()));
+    let api = Api::with(db, |_| {}, HttpSettings { failures, ..HttpSettings::default() });
+    let live = api.sign_in(&api.root);
+    let made_up = "A".repeat(43);
+    api.tokenry.flush().unwrap();
+    let writes = db.store().writes();
+    for _ in 0..4 {
+        assert_eq!(api.with_cookie("DELETE", "/session", &made_up).status, 204);
+    }
+    api.with_cookie("DELETE", "/session", &made_up).is_problem(429, "rate_limited");
+    assert_eq!(db.store().writes(), writes);
+    assert_eq!(
+        api.with_cookie("DELETE", "/session", &live).status,
+        204,
+        "never refused for others' failures"
+    );
+    api.with_cookie("GET", "/api/v1/me", &live).is_problem(429, "rate_limited");
+});
+
 #[cfg(feature = "route-quotas")]
 each_backend!(management_is_counted_per_user_whatever_they_came_with, |db| {
     use tokenry_actix::ManagementQuota;
