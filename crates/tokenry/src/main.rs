@@ -50,6 +50,10 @@ fn run(cli: Cli, console: &mut Console) -> Result<(), Failure> {
         loaded => loaded.map_err(|problems| Failure::configuration(&problems))?,
     };
     start_log(&settings.log, &cli, !environment.forbids_color());
+    if matches!(cli.command, Command::Serve(_)) && !settings.foreign_variables.is_empty() {
+        let names = settings.foreign_variables.join(" ");
+        tracing::warn!(%names, "variables of a Kubernetes Service or a linked container are no settings and are ignored");
+    }
     match cli.command {
         Command::Serve(_) => commands::serve::run(settings, console),
         Command::Token(command) => commands::token::run(command, &Session::open(settings)?, console),

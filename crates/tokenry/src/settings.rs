@@ -50,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) rates: Rates,
     pub(crate) server: Server,
     pub(crate) log: Log,
+    /// Variables of the environment that another program made and that say nothing here.
+    pub(crate) foreign_variables: Vec<String>,
 }
 
 /// Limits that are counted in this process; `None` is no limit.
@@ -114,7 +116,7 @@ impl Settings {
         if flags.no_ui {
             sources.add(&key::UI, problem::Origin::Flag("--no-ui"), Some(Raw::Switch(false)));
         }
-        environment.read(&mut sources);
+        environment.read(directory, &mut sources);
         let named = flags.config.or_else(|| environment.config(&mut sources));
         file::read(named, directory, &mut sources);
         let settings = check::settings(&mut sources, directory);

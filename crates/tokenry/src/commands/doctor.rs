@@ -21,7 +21,11 @@ pub(crate) fn run(settings: Result<Settings, Vec<Problem>>, console: &mut Consol
     let mut checks = Checks::default();
     match settings {
         Ok(settings) => {
-            checks.add("settings", Finding::ok("read and accepted"));
+            let ignored = match settings.foreign_variables.join(" ") {
+                names if names.is_empty() => names,
+                names => format!("; ignored are variables of other programs: {names}"),
+            };
+            checks.add("settings", Finding::ok(format!("read and accepted{ignored}")));
             let url = settings.database_url.clone();
             database(settings, &mut checks);
             if let Some(path) = url.sqlite_path() {

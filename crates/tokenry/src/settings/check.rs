@@ -69,6 +69,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
             ui: ui?,
         },
         log: Log { filter: filter?, requested, format: format? },
+        foreign_variables: std::mem::take(&mut from.foreign),
     })
 }
 

@@ -2,6 +2,8 @@
 
 use std::{fmt, ops::RangeInclusive};
 
+use super::environment::FILE;
+
 /// One setting, addressed as `[section] name` in the file and as `TOKENRY_SECTION__NAME` in the environment.
 pub(super) struct Key {
     /// The table in the file; empty for the keys above all tables.
@@ -161,9 +163,10 @@ impl Key {
 
     /// The variable that someone probably meant.
     pub(super) fn nearest_variable(name: &str) -> Option<String> {
-        let names =
-            ALL.iter().map(|key| key.variable()).chain(["TOKENRY_CONFIG", "TOKENRY_LOG"].map(str::to_owned));
-        names.min_by_key(|known| strsim::osa_distance(known, name))
+        let names = ALL.iter().map(|key| key.variable());
+        let files = names.clone().filter(|_| name.ends_with(FILE)).map(|name| name + FILE);
+        let all = names.chain(["TOKENRY_CONFIG", "TOKENRY_LOG"].map(str::to_owned)).chain(files);
+        all.min_by_key(|known| strsim::osa_distance(known, name))
     }
 
     /// What its value has to be, for the message that refuses another.

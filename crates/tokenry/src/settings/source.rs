@@ -28,6 +28,8 @@ pub(super) struct Sources {
     entries: Vec<Entry>,
     /// What the file of this name says that is too rich for the table of keys.
     pub(super) rich: (String, Entries),
+    /// Variables that another program made, whose names only look like ours.
+    pub(super) foreign: Vec<String>,
     pub(super) problems: Vec<Problem>,
 }
 

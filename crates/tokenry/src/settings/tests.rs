@@ -1,6 +1,7 @@
 //! Precedence and defaults; [`wrong`] has every way in which settings are refused.
 
 mod catalog;
+mod environment;
 mod example;
 mod issuers;
 mod pepper;
@@ -36,6 +37,10 @@ fn load(file: &str, variables: &[(&str, &str)], flags: Flags) -> Result<Settings
     fs::write(directory.path().join("long-secret"), "s".repeat(5000)).unwrap();
     fs::write(directory.path().join("issuer-keys"), ISSUER_KEYS).unwrap();
     fs::write(directory.path().join("long-pepper"), format!("k1:{}", "A".repeat(2000))).unwrap();
+    for (name, bytes) in environment::FILES {
+        fs::write(directory.path().join(name), bytes).unwrap();
+    }
+    fs::write(directory.path().join("long-value"), "9".repeat(64 * 1024 + 1)).unwrap();
     Settings::load(flags, &Environment::of(variables), directory.path())
         .map_err(|problems| problems.iter().map(Problem::to_string).collect())
 }

@@ -32,7 +32,7 @@ impl Folder {
         for (name, _) in inherited {
             command.env_remove(name);
         }
-        command.env_remove("DATABASE_URL").current_dir(self.0.path());
+        command.env_remove("DATABASE_URL").env_remove("DATABASE_URL_FILE").current_dir(self.0.path());
         command
     }
 

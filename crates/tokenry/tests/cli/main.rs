@@ -3,6 +3,7 @@
 
 mod audit;
 mod doctor;
+mod environment;
 mod folder;
 mod grammar;
 mod limits;
