@@ -38,7 +38,9 @@ impl From<Rejection> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(cause) => Self::unavailable(cause, RETRY_AFTER),
+            StoreError::Unavailable(cause) | StoreError::Unusable(cause) => {
+                Self::unavailable(cause, RETRY_AFTER)
+            }
             error => Self::internal(error),
         }
     }

@@ -23,7 +23,7 @@ use crate::{
     url::{DatabaseUrl, Location},
 };
 #[cfg(feature = "sqlite")]
-use crate::{live::sqlite::SqliteReader, writer::Writer};
+use crate::{file, live::sqlite::SqliteReader, writer::Writer};
 
 /// The transaction that a unit of work runs in; queries take it as their first argument.
 pub enum Tx<'c> {
@@ -71,12 +71,12 @@ impl Store {
     /// Opens the database and proves that it answers; a missing SQLite file is created, readable by its owner alone.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if there is no database at `url`.
+    /// [`StoreError::Unavailable`] if there is no database at `url`, [`StoreError::Unusable`] if it is not one of ours.
     pub fn open(url: &DatabaseUrl, settings: StoreSettings) -> Result<Self, StoreError> {
         let backend = match &url.0 {
             #[cfg(feature = "sqlite")]
             Location::Sqlite(path) => {
-                let path = sqlite_file(path)?;
+                let path = file::open(path)?;
                 let reader = || Manager::new(path.clone(), prepare_sqlite_reader);
                 let (writer, pin) =
                     Writer::start(&Manager::new(path.clone(), prepare_sqlite_writer), reader())?;
@@ -88,9 +88,10 @@ impl Store {
                 }
             }
             #[cfg(feature = "postgres")]
-            Location::Postgres(url) => {
-                let live = BatchReader::start(Manager::new(url.clone(), prepare_postgres_reader))?;
-                let manager = Manager::new(url.clone(), prepare_postgres);
+            Location::Postgres(server) => {
+                let manager = |prepare| Manager::new(server.conninfo(), prepare).hiding(server.secrets());
+                let live = BatchReader::start(manager(prepare_postgres_reader))?;
+                let manager = manager(prepare_postgres);
                 Backend::Postgres { pool: pool::pool(manager, settings.pool_size, settings.pool_wait), live }
             }
             #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
@@ -172,22 +173,6 @@ impl Store {
 pub(crate) fn caught<T, E: From<StoreError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     std::panic::catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(E::from(StoreError::Bug("a unit of work panicked".to_owned()))))
-}
-
-#[cfg(feature = "sqlite")]
-fn sqlite_file(path: &std::path::Path) -> Result<String, StoreError> {
-    let mut options = std::fs::OpenOptions::new();
-    options.read(true).write(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
-    // An absolute path cannot be taken for one of SQLite's URIs.
-    let path = path
-        .canonicalize()
-        .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
-    path.into_os_string()
-        .into_string()
-        .map_err(|_| StoreError::Unavailable("a path that is not UTF-8".to_owned()))
 }
 
 #[cfg(feature = "sqlite")]

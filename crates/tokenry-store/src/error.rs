@@ -10,6 +10,10 @@ pub enum StoreError {
     /// The database did not answer, is full, busy or gone. Nothing was changed; trying again later is right.
     #[error("database unavailable: {0}")]
     Unavailable(String),
+    /// The database cannot be used as it is; the text says what an operator has to change. Only opening and migrating end
+    /// like this.
+    #[error("database cannot be used: {0}")]
+    Unusable(String),
     /// A uniqueness or reference rule refused the row, because someone else was faster.
     #[error("conflicting row: {0}")]
     Conflict(String),

@@ -7,6 +7,8 @@
 //! Plaintext secrets cannot be named here: the crate does not depend on the one that has them.
 
 mod convert;
+#[cfg(feature = "sqlite")]
+mod file;
 mod filter;
 mod macros;
 mod page;

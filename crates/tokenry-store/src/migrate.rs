@@ -38,6 +38,7 @@ impl Store {
         self.write(|tx| {
             lock(tx)?;
             refuse_newer(&steps(tx)?)?;
+            mark(tx)?;
             on!(tx, |c| {
                 let done = c.run_pending_migrations(Db::migrations()).map_err(failed)?;
                 Ok(done.iter().map(ToString::to_string).collect())
@@ -114,6 +115,22 @@ fn lock(tx: &mut Tx<'_>) -> Result<(), StoreError> {
             diesel::sql_query("SET LOCAL statement_timeout = 0").execute(&mut **c)?;
             diesel::sql_query("SELECT pg_advisory_xact_lock(7165023184110537)").execute(&mut **c)?;
         }
+    }
+    Ok(())
+}
+
+/// Marks a SQLite file as ours that was made before files were marked.
+fn mark(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    match tx {
+        #[cfg(feature = "sqlite")]
+        Tx::Sqlite(c) => {
+            if crate::file::application(c)? != Some(crate::file::APPLICATION) {
+                let mark = format!("PRAGMA application_id = {}", crate::file::APPLICATION);
+                diesel::sql_query(mark).execute(&mut **c)?;
+            }
+        }
+        #[cfg(feature = "postgres")]
+        Tx::Postgres(_) => {}
     }
     Ok(())
 }

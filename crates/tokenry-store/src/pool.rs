@@ -13,6 +13,8 @@ use crate::error::StoreError;
 pub(crate) struct Manager<C> {
     url: String,
     prepare: fn(&mut C) -> diesel::QueryResult<()>,
+    /// What no message of the driver may show.
+    secrets: Vec<String>,
 }
 
 /// A connection and whether it is known to be lost. Diesel itself notices a lost connection only inside a
@@ -24,14 +26,30 @@ pub(crate) struct Managed<C> {
 
 impl<C> Manager<C> {
     pub(crate) fn new(url: String, prepare: fn(&mut C) -> diesel::QueryResult<()>) -> Self {
-        Self { url, prepare }
+        Self { url, prepare, secrets: Vec::new() }
+    }
+
+    /// The same, with secrets in its address.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn hiding(self, secrets: Vec<String>) -> Self {
+        Self { secrets, ..self }
+    }
+
+    /// What the driver says of a connection that cannot be opened, unless it shows a secret.
+    fn told(&self, error: &diesel::ConnectionError) -> String {
+        let told = error.to_string();
+        match self.secrets.iter().any(|secret| told.contains(secret.as_str())) {
+            true => "the server cannot be reached or refuses the login; why is not shown, as it holds the password"
+                .to_owned(),
+            false => told,
+        }
     }
 }
 
 impl<C: Connection + Send + 'static> Manager<C> {
     pub(crate) fn open(&self) -> Result<C, StoreError> {
         let mut connection =
-            C::establish(&self.url).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            C::establish(&self.url).map_err(|error| StoreError::Unavailable(self.told(&error)))?;
         (self.prepare)(&mut connection)?;
         Ok(connection)
     }

@@ -4,11 +4,13 @@
 
 mod builder;
 mod database;
+mod lobby;
 mod postgres;
 
 pub use crate::{
     builder::{TokenBuilder, at, user},
     database::TestDatabase,
+    lobby::{Lobby, Visit},
     postgres::create_database,
 };
 

@@ -29,7 +29,7 @@ use std::{
 use tokenry_actix::ProxySignIn;
 use tokenry_service::{DatabaseUrl, IpList, StoreSettings};
 
-use self::source::{Raw, Sources};
+use self::source::{BLANK, Raw, Sources, has_clean_ends};
 pub(crate) use self::{environment::Environment, problem::Problem, value::LogFormat};
 use crate::key_feed::KeySource;
 
@@ -117,6 +117,9 @@ impl Settings {
             sources.add(&key::UI, problem::Origin::Flag("--no-ui"), Some(Raw::Switch(false)));
         }
         environment.read(directory, &mut sources);
+        if flags.config.as_ref().is_some_and(|path| !has_clean_ends(&path.to_string_lossy())) {
+            sources.refuse(format!("--config: {BLANK}"));
+        }
         let named = flags.config.or_else(|| environment.config(&mut sources));
         file::read(named, directory, &mut sources);
         let settings = check::settings(&mut sources, directory);

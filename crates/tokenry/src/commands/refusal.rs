@@ -14,6 +14,8 @@ impl From<StoreError> for Failure {
             StoreError::Unavailable(_) => {
                 Self::failed("service_unavailable", text).status(503).next("check database_url and try again")
             }
+            // The text says what to do.
+            StoreError::Unusable(_) => Self::failed("service_unavailable", text).status(503),
             _ => internal(text),
         }
     }

@@ -12,7 +12,7 @@ use self::injected::Injected;
 use super::{
     key::{self, Key, Preset},
     problem::Origin,
-    source::{Raw, Sources},
+    source::{BLANK, Raw, Sources, has_clean_ends},
 };
 
 /// Where the file is named.
@@ -77,6 +77,10 @@ impl Environment {
             for name in names(key) {
                 match self.said(&name, directory) {
                     Ok(None) => continue,
+                    Ok(Some((name, text))) if !has_clean_ends(&text) => {
+                        // Not only its items, if it is a list.
+                        sources.add(key, Origin::Variable(name), Some(Raw::Text(text)));
+                    }
                     Ok(Some((name, text))) => sources.add(key, Origin::Variable(name), typed(key, &text)),
                     Err(line) => sources.refuse(line),
                 }
@@ -118,6 +122,10 @@ impl Environment {
         match self.0.get(name) {
             None => Ok(None),
             Some(None) => Err(format!("{name}: must be UTF-8 text")),
+            Some(Some(text)) if name.ends_with(FILE) || name == CONFIG => match has_clean_ends(text) {
+                true => Ok(Some(text.clone())),
+                false => Err(format!("{name}: {BLANK}")),
+            },
             Some(Some(text)) => Ok(Some(text.clone())),
         }
     }

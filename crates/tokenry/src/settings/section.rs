@@ -10,6 +10,7 @@ use toml::{
 use super::{
     key,
     problem::{Origin, Problem},
+    source::{BLANK, has_clean_ends},
 };
 
 /// The keys of a table.
@@ -146,8 +147,13 @@ impl<'f> Section<'f> {
 
     pub(super) fn text(&mut self, key: &str) -> Option<&'f str> {
         let node = self.entries.get(key)?;
-        if node.text().is_none() {
-            self.unreadable(key, key::EXPECTED_TEXT);
+        match node.text() {
+            None => self.unreadable(key, key::EXPECTED_TEXT),
+            Some(text) if !has_clean_ends(text) => {
+                self.unreadable(key, BLANK);
+                return None;
+            }
+            Some(_) => {}
         }
         node.text()
     }
@@ -177,10 +183,13 @@ impl<'f> Section<'f> {
             Some(Value::List(items)) => items.iter().map(|item| item.text().map(str::to_owned)).collect(),
             Some(_) => None,
         };
-        texts.unwrap_or_else(|| {
-            self.unreadable(key, key::EXPECTED_LIST);
-            Vec::new()
-        })
+        let expected = match texts {
+            Some(texts) if texts.iter().all(|text| has_clean_ends(text)) => return texts,
+            Some(_) => BLANK,
+            None => key::EXPECTED_LIST,
+        };
+        self.unreadable(key, expected);
+        Vec::new()
     }
 
     /// `true` or `false`; `false` if it is not there.
@@ -211,7 +220,12 @@ impl<'f> Section<'f> {
         };
         let mut pairs = Vec::new();
         for (name, node) in entries {
-            match node.text().ok_or_else(|| key::EXPECTED_TEXT.to_owned()).and_then(&parse) {
+            let text = match node.text() {
+                Some(text) if has_clean_ends(text) => Ok(text),
+                Some(_) => Err(BLANK.to_owned()),
+                None => Err(key::EXPECTED_TEXT.to_owned()),
+            };
+            match text.and_then(&parse) {
                 Ok(value) => pairs.push((name.clone(), value)),
                 Err(what) => self.refuse_line(key, node.line, &what),
             }

@@ -15,6 +15,25 @@ pub(super) enum Raw {
     List(Vec<String>),
 }
 
+impl Raw {
+    fn texts(&self) -> &[String] {
+        match self {
+            Self::Text(text) => std::slice::from_ref(text),
+            Self::List(texts) => texts,
+            Self::Integer(_) | Self::Switch(_) => &[],
+        }
+    }
+}
+
+/// What is said of a text that [`has_clean_ends`] refuses.
+pub(super) const BLANK: &str = "must not begin or end with a blank or a line break";
+
+/// Whether nothing stands at an end that nobody sees: left by an editor or by a shell, it would make another file, another
+/// secret or another database of what somebody meant.
+pub(super) fn has_clean_ends(text: &str) -> bool {
+    text.trim_matches(|c: char| c.is_whitespace() || c.is_control()) == text
+}
+
 /// What one source says about one key.
 pub(super) struct Entry {
     pub(super) key: &'static Key,
@@ -37,6 +56,9 @@ impl Sources {
     /// Adds what a source says; whatever was added earlier is stronger.
     pub(super) fn add(&mut self, key: &'static Key, origin: Origin, raw: Option<Raw>) {
         match raw {
+            Some(raw) if !raw.texts().iter().all(|text| has_clean_ends(text)) => {
+                self.problems.push(Problem::at(key, &origin, BLANK));
+            }
             Some(raw) => self.entries.push(Entry { key, origin, raw }),
             None => self.problems.push(Problem::at(key, &origin, key.expected())),
         }

@@ -232,7 +232,7 @@ fn the_database_url_shows_itself_without_its_password() {
         ("sqlite:///var/lib/tokenry.db", "sqlite:///var/lib/tokenry.db"),
         ("postgres://me:hunter2@localhost:5433/tokens", "postgres://me@localhost:5433/tokens"),
         ("postgres://localhost/tokens?password=hunter2", "postgres://localhost/tokens"),
-        ("postgres://me:hunt@er2@localhost/tokens", "postgres://me@localhost/tokens"),
+        ("postgres://me:hunt%40er2@localhost/tokens", "postgres://me@localhost/tokens"),
     ] {
         assert_eq!(good("", &[("DATABASE_URL", url)]).database_url.to_string(), shown);
     }

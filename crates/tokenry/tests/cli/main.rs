@@ -2,6 +2,7 @@
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
 mod audit;
+mod database;
 mod doctor;
 mod environment;
 mod folder;

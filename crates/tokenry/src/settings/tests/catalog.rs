@@ -41,7 +41,7 @@ fn every_fault_of_a_catalog_is_told_with_its_line() {
             "[[catalog.resources]]\nname = \"a\"\ndescription = 1",
             "[[catalog.resources]] description: must be a text in quotes (tokenry.toml:3)".to_owned(),
         ),
-        ("[[catalog.groups]]\nname = \" \"", "[[catalog.groups]] name: must not be empty (tokenry.toml:2)".to_owned()),
+        ("[[catalog.groups]]\nname = \"\"", "[[catalog.groups]] name: must not be empty (tokenry.toml:2)".to_owned()),
         (
             "[[catalog.resources]]\nname = \"a\"\n[[catalog.groups]]\nname = \"g\"\nresources = [\"b\"]",
             "[[catalog.groups]] resources: there is no resource b (tokenry.toml:5)".to_owned(),

@@ -119,7 +119,7 @@ fn a_file_holds_a_value_and_perhaps_one_newline() {
     for name in ["seven", "seven-crlf", "seven-bare"] {
         assert_eq!(good("", &[(LIMIT_FILE, name)]).service.policy.limits.max_live_tokens, Some(7), "{name}");
     }
-    let limit = "[limits] max_live_tokens: must be a whole number from 0 to 1000000";
+    let limit = "[limits] max_live_tokens: must not begin or end with a blank or a line break";
     assert_eq!(refused("", &[(LIMIT_FILE, "seven-twice")]), [format!("{limit} ({LIMIT_FILE})")]);
     let url = |variables: &[(&str, &str)]| good("", variables).database_url.to_string();
     assert_eq!(

@@ -217,6 +217,44 @@ fn every_wrong_variable_is_told_by_its_name() {
 }
 
 #[test]
+fn a_blank_or_a_line_break_at_an_end_is_refused_wherever_it_stands() {
+    let blank = "must not begin or end with a blank or a line break";
+    for end in [" ", "\n", "\r", "\r\n", "\t"] {
+        for (name, key, value) in [
+            ("DATABASE_URL", "database_url", "sqlite://tokenry.db"),
+            ("TOKENRY_LISTEN", "listen", "127.0.0.1:8080"),
+            ("TOKENRY_TOKEN__PEPPER_FILES", "[token] pepper_files", "a, b"),
+            ("TOKENRY_TOKEN__BCRYPT_COST", "[token] bcrypt_cost", "6"),
+            ("TOKENRY_LOG", "[log] filter", "info"),
+        ] {
+            for text in [format!("{value}{end}"), format!("{end}{value}")] {
+                assert_eq!(refused("", &[(name, &text)]), [format!("{key}: {blank} ({name})")], "{text:?}");
+            }
+        }
+        assert_eq!(
+            refused("", &[("TOKENRY_CONFIG", &format!("x{end}"))]),
+            [format!("TOKENRY_CONFIG: {blank}")]
+        );
+        let flags = Flags { database_url: Some(format!("sqlite://x{end}")), ..Flags::default() };
+        let line = format!("database_url: {blank} (--database-url)");
+        assert_eq!(load("", &[], flags).err().unwrap(), [line]);
+        let flags = Flags { config: Some(format!("x{end}").into()), ..Flags::default() };
+        assert_eq!(load("", &[], flags).err().unwrap()[0], format!("--config: {blank}"));
+    }
+    for (file, line) in [
+        ("database_url = \"sqlite://x \"", "database_url: {} (tokenry.toml:1)"),
+        (
+            "[server]\ntrusted_proxies = [\"10.0.0.1\", \"10.0.0.2\\n\"]",
+            "[server] trusted_proxies: {} (tokenry.toml:2)",
+        ),
+        ("[catalog]\nlevels = [\"read \"]", "[catalog] levels: {} (tokenry.toml:2)"),
+        ("[[catalog.resources]]\nname = \"a\\r\"", "[[catalog.resources]] name: {} (tokenry.toml:2)"),
+    ] {
+        assert!(refused(file, &[]).contains(&line.replace("{}", blank)), "{file}: {:?}", refused(file, &[]));
+    }
+}
+
+#[test]
 fn a_wrong_flag_is_told_by_its_name() {
     let flags = Flags { listen: Some(":8080".to_owned()), ..Flags::default() };
     let line = "listen: must be an address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080 (--listen)";

@@ -1,0 +1,158 @@
+//! The address of PostgreSQL: read once, and given to libpq in a form that has no second reading.
+
+use std::{collections::BTreeMap, fmt};
+
+use url::Url;
+
+use super::{
+    UrlError, decode,
+    host::Host,
+    keyword::{ALLOWED, FIXED},
+};
+
+/// Where a server is and how to get in. It holds the password, so only [`fmt::Display`] shows it, without that.
+#[derive(Clone)]
+pub(crate) struct Server {
+    hosts: Vec<Host>,
+    keywords: BTreeMap<&'static str, String>,
+}
+
+impl Server {
+    pub(super) fn parse(text: &str) -> Result<Self, UrlError> {
+        let (hosts, keywords) = split(text)?;
+        let server = Self { hosts, keywords };
+        let is_writable = |attrs: &str| matches!(attrs, "read-write" | "primary");
+        if server.keyword("target_session_attrs").is_some_and(|attrs| !is_writable(attrs)) {
+            return Err(UrlError::Standby);
+        }
+        let tls = cfg!(feature = "postgres-tls");
+        let strict = ["require", "verify-ca", "verify-full"];
+        let chosen = |mode: &str| server.keyword("sslmode") == Some(mode);
+        // SECURITY: libpq's default `prefer` falls back to plain text without a word.
+        let is_encrypted = tls && strict.into_iter().any(chosen);
+        match server.hosts.iter().find(|host| !host.is_local()) {
+            Some(host) if !chosen("disable") && !is_encrypted => {
+                Err(UrlError::Unencrypted { host: host.name.to_string() })
+            }
+            _ => Ok(server),
+        }
+    }
+
+    fn keyword(&self, name: &str) -> Option<&str> {
+        self.keywords.get(name).map(String::as_str)
+    }
+
+    #[cfg(test)]
+    pub(super) fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    /// What libpq is told: every keyword that matters, so that neither the environment nor a file adds to it.
+    pub(crate) fn conninfo(&self) -> String {
+        let list = |item: fn(&Host) -> String| self.hosts.iter().map(item).collect::<Vec<_>>().join(",");
+        let mut conninfo = String::new();
+        add(&mut conninfo, "host", &list(|host| host.name.to_string()));
+        add(&mut conninfo, "port", &list(|host| host.port.to_string()));
+        for (name, value) in &self.keywords {
+            add(&mut conninfo, name, value);
+        }
+        for (name, value) in FIXED {
+            if self.keyword(name).is_none() {
+                add(&mut conninfo, name, value);
+            }
+        }
+        conninfo
+    }
+
+    /// What must not be shown, whoever says it. A password that is the user's name as well hides nothing.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let secrets = ["password", "sslpassword"].into_iter().filter_map(|name| self.keyword(name));
+        let is_secret = |secret: &&str| !secret.is_empty() && self.keyword("user") != Some(secret);
+        secrets.filter(is_secret).map(str::to_owned).collect()
+    }
+}
+
+impl fmt::Display for Server {
+    /// The address without password and parameters.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("postgres://")?;
+        if let Some(user) = self.keyword("user") {
+            write!(f, "{user}@")?;
+        }
+        for (n, host) in self.hosts.iter().enumerate() {
+            write!(f, "{}{host}", if n == 0 { "" } else { "," })?;
+        }
+        write!(f, "/{}", self.keyword("dbname").unwrap_or_default())
+    }
+}
+
+fn add(conninfo: &mut String, name: &str, value: &str) {
+    let value = value.replace('\\', r"\\").replace('\'', r"\'");
+    conninfo.push_str(&format!("{name}='{value}' "));
+}
+
+type Parts = (Vec<Host>, BTreeMap<&'static str, String>);
+
+/// Takes an address apart. Several hosts, which only libpq knows, are each read in an address of their own.
+fn split(text: &str) -> Result<Parts, UrlError> {
+    let (_, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
+    let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let is_odd = |c: char| c.is_control() || c.is_whitespace() || c == '#';
+    // SECURITY: a raw `/`, `?` or `@` in a password would end it early, and what follows would be taken for the host.
+    if rest.contains(is_odd) || authority.matches('@').count() > 1 || tail.contains('@') {
+        return Err(UrlError::Host);
+    }
+    let (login, hosts) = authority.rsplit_once('@').map_or(("", authority), |(login, hosts)| (login, hosts));
+    let at = if login.is_empty() { "" } else { "@" };
+    // Where no host is named, `host=` must name it; the parser wants one before it reads who logs in.
+    let names = if hosts.is_empty() { "nowhere" } else { hosts };
+    let urls = names.split(',').map(|host| Url::parse(&format!("postgres://{login}{at}{host}{tail}")));
+    let urls: Vec<Url> = urls.collect::<Result<_, _>>().map_err(|_| UrlError::Host)?;
+    let named: Option<Vec<_>> = urls.iter().map(Host::of).collect();
+    let named = named.ok_or(UrlError::Host)?;
+    let url = urls.first().ok_or(UrlError::Host)?;
+    // The parser tidies paths up, and a database's name may be `..`.
+    let path = tail.split('?').next().unwrap_or_default();
+    let database = path.strip_prefix('/').unwrap_or_default();
+    let mut keywords = BTreeMap::new();
+    let said = [("user", Some(url.username())), ("password", url.password()), ("dbname", Some(database))];
+    for (name, value) in said.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+        if !value.is_empty() {
+            set(&mut keywords, name, decode(value).ok_or(UrlError::Host)?)?;
+        }
+    }
+    parameters(tail, &mut keywords)?;
+    let given = (keywords.remove("host"), keywords.remove("port"));
+    let hosts = match (hosts, given) {
+        ("", (Some(names), ports)) => Host::list(&names, ports.as_deref()).ok_or(UrlError::Host)?,
+        ("", (None, _)) => return Err(UrlError::Host),
+        (_, (None, None)) => named,
+        _ => return Err(UrlError::Twice("host")),
+    };
+    Ok((hosts, keywords))
+}
+
+fn parameters(tail: &str, keywords: &mut BTreeMap<&'static str, String>) -> Result<(), UrlError> {
+    let Some((_, query)) = tail.split_once('?') else { return Ok(()) };
+    for pair in query.split('&') {
+        let (name, value) = pair.split_once('=').ok_or(UrlError::Parameter)?;
+        let (Some(name), Some(value)) = (decode(name), decode(value)) else { return Err(UrlError::Host) };
+        if pair.matches('=').count() > 1 {
+            return Err(UrlError::Parameter);
+        }
+        let known = ALLOWED.into_iter().find(|known| *known == name).ok_or(UrlError::Parameter)?;
+        set(keywords, known, value)?;
+    }
+    Ok(())
+}
+
+fn set(
+    keywords: &mut BTreeMap<&'static str, String>,
+    name: &'static str,
+    value: String,
+) -> Result<(), UrlError> {
+    match keywords.insert(name, value) {
+        None => Ok(()),
+        Some(_) => Err(UrlError::Twice(name)),
+    }
+}

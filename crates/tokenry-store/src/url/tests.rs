@@ -1,0 +1,175 @@
+//! What addresses are accepted, and where they lead.
+
+mod connect;
+
+use super::*;
+
+fn refused(text: &str) -> UrlError {
+    text.parse::<DatabaseUrl>().err().unwrap_or_else(|| panic!("{text} was accepted"))
+}
+
+fn accepted(text: &str) -> DatabaseUrl {
+    text.parse().unwrap_or_else(|error| panic!("{text} {error}"))
+}
+
+#[test]
+fn only_files_and_servers_are_databases() {
+    for text in ["", "tokenry.db", "mysql://x/y", "SQLITE://x", "http://x"] {
+        assert_eq!(refused(text), UrlError::Scheme, "{text}");
+    }
+    for text in
+        ["sqlite://", "sqlite://:memory:", "sqlite://x.db?mode=ro", "sqlite://folder/", "sqlite://a\tb"]
+    {
+        assert_eq!(refused(text), UrlError::File, "{text}");
+    }
+    for text in [
+        "postgres://a b/c",
+        "postgres://me:hun/ter2@db/x",
+        "postgres://me:hun?ter2@db/x",
+        "postgres://me:x#y@db/t",
+        "postgres://me:x@y@localhost/t",
+        "postgres://me:x%zz@localhost/t",
+        "postgres://me:x%00@localhost/t",
+        // Nobody is named: not a socket in a folder that the build chose, nor what `PGHOST` says.
+        "postgres:///t",
+        "postgres://me@/t",
+        "postgres://",
+        "postgres://:5432/t",
+        "postgres://localhost,/t",
+        "postgres://,localhost/t",
+        "postgres://localhost:0/t",
+        "postgres://localhost:99999/t",
+        "postgres://localhost%2C10.0.0.1/t",
+        "postgres:///t?host=localhost,",
+        "postgres:///t?host=localhost&port=1,2",
+        "postgres:///t?port=1",
+        "postgres://%40abstract/t",
+    ] {
+        assert_eq!(refused(text), UrlError::Host, "{text}");
+    }
+}
+
+#[test]
+fn nothing_is_said_twice_and_nothing_names_another_server() {
+    for text in [
+        "postgres://localhost/t?sslmode=disable&sslmode=verify-full",
+        "postgres://10.0.0.1/t?sslmode=verify-full&ssl%6Dode=disable",
+        "postgres://localhost/t?host=10.0.0.1",
+        "postgres://localhost/t?host=localhost",
+        "postgres://localhost/t?%68ost=10.0.0.1",
+        "postgres://localhost/t?port=5433",
+        "postgres://me@localhost/t?user=you",
+        "postgres://me:x@localhost/t?password=y",
+        "postgres://localhost/t?dbname=u",
+    ] {
+        assert!(matches!(refused(text), UrlError::Twice(_)), "{text}");
+    }
+    for text in [
+        "postgres://localhost/t?hostaddr=10.0.0.1",
+        "postgres://localhost/t?service=other",
+        "postgres://localhost/t?servicefile=/tmp/x",
+        "postgres://localhost/t?sslmode",
+        "postgres://localhost/t?sslmode=a=b",
+        "postgres://localhost/t?&sslmode=disable",
+        "postgres://localhost/t?SSLMODE=disable",
+        "postgres://localhost/t?requiressl=1",
+        "postgres://localhost/t?client_encoding=LATIN1",
+    ] {
+        assert_eq!(refused(text), UrlError::Parameter, "{text}");
+    }
+    for attrs in ["any", "read-only", "standby", "prefer-standby", ""] {
+        assert_eq!(
+            refused(&format!("postgres://localhost/t?target_session_attrs={attrs}")),
+            UrlError::Standby
+        );
+    }
+}
+
+#[test]
+fn a_blank_or_a_line_break_at_an_end_is_refused() {
+    for text in
+        ["sqlite://tokenry.db", "postgres://localhost/t", "postgres://me:x@localhost/t?sslmode=disable"]
+    {
+        for end in ["\n", "\r", "\r\n", " ", "\t", "\u{a0}"] {
+            assert_eq!(refused(&format!("{text}{end}")), UrlError::Blank, "{text:?} {end:?}");
+            assert_eq!(refused(&format!("{end}{text}")), UrlError::Blank, "{text:?} {end:?}");
+        }
+    }
+    // The parser of addresses leaves them out without a word.
+    for text in
+        ["postgres://local\nhost/t", "postgres://localhost\r/t", "postgres://localhost/t?ssl\tmode=disable"]
+    {
+        assert_eq!(refused(text), UrlError::Host, "{text:?}");
+    }
+}
+
+#[test]
+fn a_password_is_never_shown() {
+    for (text, shown) in [
+        ("postgres://me:hunter2@localhost/tokens?sslmode=disable", "postgres://me@localhost/tokens"),
+        ("postgres://me:p%40:x@127.0.0.1:5433/tokens", "postgres://me@127.0.0.1:5433/tokens"),
+        ("postgres://[::1]:5433,localhost/t", "postgres://[::1]:5433,localhost/t"),
+        ("postgres:///t?host=/run/pg&password=hunter2", "postgres://%2Frun%2Fpg/t"),
+    ] {
+        assert_eq!(accepted(text).to_string(), shown);
+    }
+    for text in
+        ["postgres://me:hunter2@db/x", "postgres://me:hunter2@", "postgres://me:hunter2@localhost/?x=hunter2"]
+    {
+        assert!(!refused(text).to_string().contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
+fn a_remote_server_without_encryption_must_be_asked_for() {
+    for text in [
+        "postgres://db.example.com/t",
+        "postgres://u:p@10.0.0.1:5432/t",
+        "postgres:///t?host=10.0.0.1",
+        "postgres:///t?host=/run/pg,10.0.0.1",
+        "postgres://localhost,db/t",
+        "postgres://db/t?sslmode=prefer",
+        "postgres://localhost.example.com/t",
+        // Forms of 127.0.0.1 that only some programs know.
+        "postgres://127.1/t",
+        "postgres://2130706433/t",
+        "postgres://[::ffff:127.0.0.1]/t",
+    ] {
+        assert!(matches!(refused(text), UrlError::Unencrypted { .. }), "{text}");
+    }
+    for text in [
+        "postgres://db/t?sslmode=disable",
+        "postgres://db%2Done,db_two:5433/t?sslmode=disable",
+        "postgres:///t?host=/run/pg",
+        "postgres://me@/t?host=/run/pg",
+        "postgres://%2Frun%2Fpg/t",
+        "postgres://[::1]:5432/t",
+        "postgresql://localhost/t",
+        "postgres://LOCALHOST:1,127.0.0.1:2,[::1]/t?target_session_attrs=primary",
+    ] {
+        accepted(text);
+    }
+}
+
+#[test]
+fn nothing_that_matters_is_left_to_the_environment() {
+    let Location::Postgres(server) = accepted("postgres://me:it's%5C@localhost/t?ssl%6Dode=prefer").0 else {
+        panic!("it is a server");
+    };
+    let conninfo = server.conninfo();
+    assert!(conninfo.contains(r"password='it\'s\\' "), "{conninfo}");
+    assert_eq!(conninfo.matches("sslmode='prefer' ").count(), 1, "{conninfo}");
+    // Of the keywords of libpq 18 that have a variable: all but who asks.
+    for name in [
+        "channel_binding connect_timeout dbname host hostaddr port client_encoding options application_name",
+        "sslmode sslnegotiation sslcompression sslcertmode sslrootcert sslcrl sslcrldir sslsni",
+        "min_protocol_version max_protocol_version ssl_min_protocol_version",
+        "ssl_max_protocol_version gssencmode krbsrvname gsslib gssdelegation target_session_attrs",
+        "load_balance_hosts",
+    ]
+    .iter()
+    .flat_map(|names| names.split(' '))
+    {
+        assert_eq!(format!(" {conninfo}").matches(&format!(" {name}='")).count(), 1, "{name}: {conninfo}");
+    }
+}

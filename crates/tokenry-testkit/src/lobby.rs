@@ -1,0 +1,105 @@
+//! Something that speaks as much of PostgreSQL's protocol as it takes to see who comes and what they ask for. It lets
+//! nobody in: it says that it is a standby, so that whoever looks for a primary goes on to the next host.
+
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+};
+
+/// A port of every local address, open until the process ends.
+pub struct Lobby {
+    port: u16,
+    visits: Arc<Mutex<Vec<Visit>>>,
+}
+
+/// One connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visit {
+    /// Where it was made to.
+    pub to: SocketAddr,
+    /// What it asked for at its start, such as `user` and `database`.
+    pub asked: BTreeMap<String, String>,
+}
+
+impl Lobby {
+    /// Opens one. With `answer` it asks for the password, and `answer` makes the refusal from that.
+    #[must_use]
+    pub fn open(answer: Option<fn(&str) -> String>) -> Self {
+        let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let visits: Arc<Mutex<Vec<Visit>>> = Arc::default();
+        let seen = visits.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                // Whoever comes may leave at any moment.
+                let _ = stream.and_then(|stream| receive(stream, answer, &seen));
+            }
+        });
+        Self { port, visits }
+    }
+
+    /// Its port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Who came since the last call.
+    #[must_use]
+    pub fn visits(&self) -> Vec<Visit> {
+        std::mem::take(&mut self.visits.lock().unwrap())
+    }
+}
+
+fn receive(
+    mut stream: TcpStream,
+    answer: Option<fn(&str) -> String>,
+    seen: &Mutex<Vec<Visit>>,
+) -> std::io::Result<()> {
+    let mut packet = body(&mut stream)?;
+    // A wish for encryption, by TLS or GSSAPI.
+    while packet.starts_with(&80_877_103_u32.to_be_bytes())
+        || packet.starts_with(&80_877_104_u32.to_be_bytes())
+    {
+        stream.write_all(b"N")?;
+        packet = body(&mut stream)?;
+    }
+    let mut texts = packet.get(4..).unwrap_or_default().split(|byte| *byte == 0);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut asked = BTreeMap::new();
+    while let (Some(name @ [_, ..]), Some(value)) = (texts.next(), texts.next()) {
+        asked.insert(text(name), text(value));
+    }
+    seen.lock().unwrap().push(Visit { to: stream.local_addr()?, asked });
+    if let Some(answer) = answer {
+        send(&mut stream, b'R', &3_u32.to_be_bytes())?;
+        stream.read_exact(&mut [0])?;
+        let password = text(&body(&mut stream)?);
+        let told = answer(password.trim_end_matches('\0'));
+        return send(&mut stream, b'E', format!("SFATAL\0VFATAL\0C28P01\0M{told}\0\0").as_bytes());
+    }
+    send(&mut stream, b'R', &0_u32.to_be_bytes())?;
+    for (name, value) in
+        [("server_version", "15.0"), ("in_hot_standby", "on"), ("default_transaction_read_only", "off")]
+    {
+        send(&mut stream, b'S', format!("{name}\0{value}\0").as_bytes())?;
+    }
+    send(&mut stream, b'Z', b"I")
+}
+
+/// What follows a length.
+fn body(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length)?;
+    let mut body =
+        vec![0; usize::try_from(u32::from_be_bytes(length).saturating_sub(4)).unwrap().min(10_000)];
+    stream.read_exact(&mut body)?;
+    Ok(body)
+}
+
+fn send(stream: &mut TcpStream, kind: u8, body: &[u8]) -> std::io::Result<()> {
+    let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+    stream.write_all(&[&[kind], &length[..], body].concat())
+}
