@@ -26,6 +26,7 @@ mod hash;
 mod jwt;
 mod pepper;
 mod plain;
+mod prefixes;
 mod proof;
 mod rng;
 mod seal;
@@ -45,6 +46,7 @@ pub use crate::{
     hash::{HashSettings, Hasher, HasherError, Match, Scheme, UnknownScheme, UnreadableHash},
     pepper::{Pepper, PepperError},
     plain::PlainToken,
+    prefixes::Prefixes,
     proof::Proof,
     rng::{RngError, SecretRng},
     seal::SealKey,

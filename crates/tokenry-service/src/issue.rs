@@ -186,7 +186,7 @@ pub(crate) struct Fresh {
 impl Fresh {
     pub(crate) fn generate(tokenry: &Tokenry) -> Result<Self, IssueError> {
         let mut rng = SecretRng::os();
-        let secret = PlainToken::generate(&tokenry.0.prefix, &mut rng)?;
+        let secret = PlainToken::generate(tokenry.0.prefixes.present(), &mut rng)?;
         let id_bytes = rng.bytes()?;
         let hasher = tokenry.0.hasher.clone();
         // Creations wait for each other, and never for a place that a verification could need.

@@ -54,6 +54,7 @@ pub mod revoke;
 pub mod rotate;
 pub mod session;
 pub mod settings;
+pub mod settings_check;
 #[cfg(feature = "jwt")]
 pub mod sign_in;
 pub mod token_events;
@@ -64,7 +65,8 @@ pub mod user;
 pub mod verify;
 
 pub use tokenry_crypto::{
-    HashSettings, Pepper, PlainToken, Prefix, Scheme, SecretRng, SessionSecret, check_format, pattern,
+    HashSettings, Pepper, PlainToken, Prefix, Prefixes, Scheme, SecretRng, SessionSecret, check_format,
+    pattern,
 };
 #[cfg(feature = "jwt")]
 pub use tokenry_crypto::{
@@ -104,6 +106,7 @@ pub use crate::{
         start::{SessionError, Started},
     },
     settings::Settings,
+    settings_check::{SettingsOutline, SettingsReport},
     token_events::{TokenEvent, TokenEventPage, TokenEventsError},
     tokenry::{OpenError, Tokenry},
     update::{Switch, TokenChanges, UpdateError},

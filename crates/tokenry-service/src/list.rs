@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use thiserror::Error;
-use tokenry_crypto::Prefix;
+use tokenry_crypto::Prefixes;
 use tokenry_domain::{PageSize, Sort, Token, TokenFilter, User, UserId};
 use tokenry_store::{StoreError, Tx, token, user};
 
@@ -97,7 +97,7 @@ impl Tokenry {
         filter: &TokenFilter,
         page: &PageQuery,
     ) -> Result<TokenPage, ListError> {
-        let search = filter.search.as_deref().map(|text| without_secret(&self.0.prefix, text).into_owned());
+        let search = filter.search.as_deref().map(|text| without_secret(&self.0.prefixes, text).into_owned());
         let filter = &TokenFilter { search, ..filter.clone() };
         let PageQuery { sort, size, cursor } = page;
         let binding = format!("{list} {} {filter:?} {sort}", holder(&call.caller));
@@ -119,8 +119,8 @@ impl Tokenry {
 
 /// SECURITY: a whole token that is pasted into a search is found by its ends, and reaches neither the database nor what the
 /// database logs of its queries.
-pub(crate) fn without_secret<'t>(prefix: &Prefix, search: &'t str) -> Cow<'t, str> {
-    match tokenry_crypto::shown(prefix, search) {
+pub(crate) fn without_secret<'t>(prefixes: &Prefixes, search: &'t str) -> Cow<'t, str> {
+    match prefixes.shown(search) {
         Some((lookup, suffix)) => format!("{lookup}\u{2026}{suffix}").into(),
         None => search.into(),
     }
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn no_part_of_a_secret_is_left_of_a_search() {
-        let prefix = Prefix::default();
+        let prefix = Prefixes::default();
         let whole = format!("pat_Q7mZ0aKd93Xb{}aB3x", "s".repeat(45));
         for search in
             [whole.clone(), format!("Bearer {whole}"), whole[..40].to_owned(), format!("{whole}sss")]

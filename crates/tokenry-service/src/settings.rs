@@ -13,6 +13,8 @@ use crate::{session::SessionSettings, usage::UsageSettings};
 pub struct Settings {
     /// What every token begins with.
     pub prefix: Prefix,
+    /// What tokens began with before, which are still accepted; a rotation gives them the present prefix.
+    pub former_prefixes: Vec<Prefix>,
     /// How secrets are stored.
     pub hash: HashSettings,
     /// What tokens may be made.
@@ -39,6 +41,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             prefix: Prefix::default(),
+            former_prefixes: Vec::new(),
             hash: HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 6, peppers: Vec::new() },
             policy: Policy::default(),
             catalog: Catalog::open(),

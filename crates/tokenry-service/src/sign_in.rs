@@ -57,7 +57,7 @@ impl Tokenry {
     #[must_use]
     pub fn is_jwt(&self, presented: &[u8]) -> bool {
         self.0.sign_in.is_some()
-            && !presented.starts_with(self.0.prefix.as_str().as_bytes())
+            && !self.0.prefixes.begin(presented)
             && JwtVerifier::looks_like_jwt(presented)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use thiserror::Error;
-use tokenry_crypto::{Hasher, HasherError, Prefix, RngError, SealKey, SecretRng};
+use tokenry_crypto::{Hasher, HasherError, Prefix, Prefixes, RngError, SealKey, SecretRng};
 use tokenry_domain::{Catalog, Lifetime, Policy, Scope};
 use tokenry_store::{Store, StoreError, instance};
 
@@ -24,7 +24,7 @@ pub struct Tokenry(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) store: Store,
-    pub(crate) prefix: Prefix,
+    pub(crate) prefixes: Prefixes,
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) policy: Policy,
     pub(crate) catalog: Catalog,
@@ -94,7 +94,7 @@ impl Tokenry {
             // Half of the connections that a store has by default.
             summary_gate: Gate::of(4),
             store,
-            prefix: settings.prefix,
+            prefixes: Prefixes::new(settings.prefix, settings.former_prefixes),
             hasher,
             policy: settings.policy,
             catalog: settings.catalog,
@@ -113,10 +113,10 @@ impl Tokenry {
         &self.0.store
     }
 
-    /// What every token of this installation begins with.
+    /// What every new token of this installation begins with.
     #[must_use]
     pub fn prefix(&self) -> &Prefix {
-        &self.0.prefix
+        self.0.prefixes.present()
     }
 
     /// What tokens may be made.

@@ -179,7 +179,7 @@ impl Tokenry {
         cursor: Option<&str>,
     ) -> Result<UserPage, UserError> {
         call.caller.require(&admin_scope("read"))?;
-        let search = search.map(|text| without_secret(&self.0.prefix, text));
+        let search = search.map(|text| without_secret(&self.0.prefixes, text));
         let search = search.as_deref();
         let binding = format!("users {} {search:?}", holder(&call.caller));
         let cursors = Cursors { key: &self.0.cursor_key, binding };

@@ -7,7 +7,7 @@ pub(crate) mod snapshots;
 use std::{net::IpAddr, sync::Arc};
 
 use thiserror::Error;
-use tokenry_crypto::{ParseError, PlainToken, UnreadableHash};
+use tokenry_crypto::{ParseError, UnreadableHash};
 use tokenry_domain::{Effective, Horizon, Scope, ScopeSet, Status, Token, TokenId, UnixMillis, User, UserId};
 use tokenry_store::{Credential, StoreError};
 
@@ -155,7 +155,10 @@ impl Tokenry {
         now: UnixMillis,
         source: Option<IpAddr>,
     ) -> Result<VerifiedToken, VerifyError> {
-        let plain = PlainToken::parse(&self.0.prefix, presented)
+        let plain = self
+            .0
+            .prefixes
+            .parse(presented)
             .map_err(|error| VerifyError::Rejected(Rejection::Malformed(error)))?;
         let lookup = plain.lookup();
         let horizon = self.0.policy.horizon(now);
@@ -205,7 +208,7 @@ impl Tokenry {
         now: UnixMillis,
         source: Option<IpAddr>,
     ) -> Result<Option<(TokenId, UserId)>, VerifyError> {
-        let Ok(plain) = PlainToken::parse(&self.0.prefix, presented) else { return Ok(None) };
+        let Ok(plain) = self.0.prefixes.parse(presented) else { return Ok(None) };
         let lookup = plain.lookup();
         let found = self.0.store.credential(&lookup).await?;
         let (plain, proven) = self.proven(plain, found.as_ref()).await?;

@@ -32,6 +32,7 @@ pub mod live;
 pub mod migrate;
 pub mod retired;
 pub mod session;
+pub mod stored_settings;
 pub mod token;
 pub mod url;
 pub mod usage;

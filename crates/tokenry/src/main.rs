@@ -13,6 +13,7 @@ use std::{
 };
 
 use clap::{Parser, error::ErrorKind};
+use tokenry_service::Prefixes;
 use tracing_subscriber::{EnvFilter, util::SubscriberInitExt};
 
 use crate::{
@@ -64,17 +65,22 @@ fn run(cli: Cli, console: &mut Console) -> Result<(), Failure> {
             let proposed = Settings::load(flags, &environment, Path::new(""))
                 .map_err(|problems| Failure::configuration(&problems))?;
             let session = Session::open_as_it_is(settings)?;
-            commands::policy::check(&proposed.service.policy, &proposed.service.catalog, &session, console)
+            commands::policy::check(&proposed.service, &session, console)
         }
         Command::Cleanup => commands::cleanup::run(&Session::open(settings)?, console),
         Command::Doctor => commands::doctor::run(Ok(settings), console),
-        Command::Check(args) => commands::check::run(&args, &settings.service.prefix, console),
+        Command::Check(args) => commands::check::run(&args, &prefixes(&settings), console),
         Command::Migrate(command) => {
             let store = commands::open(&settings.database_url, settings.store)?;
             commands::migrate::run(command, &store, console)
         }
         Command::Completions { .. } | Command::Openapi => Ok(()),
     }
+}
+
+/// What tokens begin with.
+fn prefixes(settings: &Settings) -> Prefixes {
+    Prefixes::new(settings.service.prefix.clone(), settings.service.former_prefixes.clone())
 }
 
 /// Logs go to standard error. Commands other than `serve` log only what is wrong unless `TOKENRY_LOG` asks for more.

@@ -1,6 +1,6 @@
 //! `tokenry check -`
 
-use tokenry_service::{Prefix, check_format};
+use tokenry_service::Prefixes;
 
 use crate::{
     cli::CheckArgs,
@@ -14,14 +14,14 @@ const MOST_BYTES: u64 = 1024;
 ///
 /// # Errors
 /// Status 5 if they are not, status 2 if the token was given as an argument.
-pub(crate) fn run(args: &CheckArgs, prefix: &Prefix, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(args: &CheckArgs, prefixes: &Prefixes, console: &mut Console) -> Result<(), Failure> {
     if args.input != "-" {
         // SECURITY: not repeated, and not accepted: arguments are seen by other users and kept in the shell's history.
         let told = "a token is never an argument, where other users and the shell's history see it";
         return Err(Failure::usage(told).next("write it to standard input: tokenry check - < secret.txt"));
     }
     let text = console.read(MOST_BYTES)?;
-    if check_format(prefix, text.trim_ascii_end()).is_ok() {
+    if prefixes.check_format(text.trim_ascii_end()).is_ok() {
         console.note("well-formed: prefix, length and checksum are right");
         Ok(())
     } else {

@@ -4,7 +4,7 @@ mod check;
 mod file_mode;
 
 use tokenry_actix::clock;
-use tokenry_service::{Call, Caller, Store, Tokenry};
+use tokenry_service::{Call, Caller, SettingsOutline, Store, Tokenry};
 
 use self::check::{Checks, Finding};
 use super::{audit, open_existing};
@@ -55,11 +55,13 @@ fn database(settings: Settings, checks: &mut Checks) {
     if !is_current {
         return;
     }
+    let outline = SettingsOutline::of(&settings.service);
     let tokenry = match Tokenry::new(store, settings.service) {
         Ok(tokenry) => tokenry,
         Err(error) => return checks.add("hash key", Finding::no(Failure::from(error).text())),
     };
     checks.add("hash key", Finding::ok("the one this database was begun with, or none is needed"));
+    checks.add("stored rows", stored_rows(&tokenry, &outline));
     checks.add("audit log", audit_log(&tokenry));
 }
 
@@ -76,6 +78,18 @@ fn migrations(store: &Store) -> Finding {
     match missing {
         0 => Finding::ok(format!("all {} applied", steps.len())),
         _ => Finding::no(format!("{missing} of {} missing; run `tokenry migrate run`", steps.len())),
+    }
+}
+
+/// What the settings leave of what was made under others.
+fn stored_rows(tokenry: &Tokenry, outline: &SettingsOutline) -> Finding {
+    let call = Call::new(Caller::operator(), clock::now());
+    match tokenry.check_settings(&call, outline) {
+        Ok(report) if report.is_clean() => {
+            Finding::ok(format!("these settings are good for all of them; live tokens: {}", report.live))
+        }
+        Ok(report) => Finding::no(report.to_string()),
+        Err(error) => Finding::unknown(Failure::from(error).text()),
     }
 }
 

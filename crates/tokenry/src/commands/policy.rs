@@ -1,22 +1,25 @@
 //! `tokenry policy …`
 
-use serde_json::json;
-use tokenry_service::{Catalog, Policy};
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use tokenry_service::{Settings, SettingsOutline, SettingsReport};
 
 use super::Session;
 use crate::output::{Console, Failure, View};
 
-/// Counts the live tokens that another policy and catalog would touch.
+/// Counts the live tokens that other settings would touch, and the rows that would mean nothing under them.
 ///
 /// # Errors
 /// Status 5 if there are any.
 pub(crate) fn check(
-    policy: &Policy,
-    catalog: &Catalog,
+    proposed: &Settings,
     Session { tokenry, call }: &Session,
     console: &mut Console,
 ) -> Result<(), Failure> {
-    let impact = tokenry.check_policy(call, policy, catalog)?;
+    let impact = tokenry.check_policy(call, &proposed.policy, &proposed.catalog)?;
+    let report = tokenry.check_settings(call, &SettingsOutline::of(proposed))?;
+    let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
     let counts = [
         ("live", impact.live),
         ("touched", impact.touched),
@@ -24,15 +27,51 @@ pub(crate) fn check(
         ("ending_sooner", impact.ending_sooner),
         ("losing_scopes", impact.losing_scopes),
         ("gaining_scopes", impact.gaining_scopes),
+        ("refused_prefixes", sum(&report.prefixes)),
+        ("missing_peppers", sum(&report.peppers)),
+        ("missing_roles", sum(&report.token_roles)),
+        ("old_secrets", report.old_secrets),
+        ("unreachable_users", report.subjects),
     ];
-    let header = ["LIVE", "TOUCHED", "ENDING NOW", "ENDING SOONER", "LOSING SCOPES", "GAINING SCOPES"];
+    let header = [
+        "LIVE",
+        "TOUCHED",
+        "ENDING NOW",
+        "ENDING SOONER",
+        "LOSING SCOPES",
+        "GAINING SCOPES",
+        "REFUSED PREFIXES",
+        "MISSING PEPPERS",
+        "MISSING ROLES",
+        "OLD SECRETS",
+        "UNREACHABLE USERS",
+    ];
     let row = counts.iter().map(|(_, count)| count.to_string()).collect();
     let line = counts.map(|(name, count)| format!("{name}={count}")).join(" ");
-    let json = counts.into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect();
-    console.answer(&View::list(&header, vec![row], vec![line], json))?;
-    if impact.touched == 0 {
+    let mut json: Map<_, _> =
+        counts.into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect();
+    json.insert("stored".to_owned(), document(&report));
+    console.answer(&View::list(&header, vec![row], vec![line], json.into()))?;
+    let mut told = report.sentences();
+    if impact.touched > 0 {
+        told.insert(0, format!("{} of {} live tokens would be touched", impact.touched, impact.live));
+    }
+    if told.is_empty() {
         return Ok(());
     }
-    let told = format!("{} of {} live tokens would be touched", impact.touched, impact.live);
-    Err(Failure::no("tokens_touched", told).next("nothing was changed"))
+    let code = if report.is_clean() { "tokens_touched" } else { "stored_rows_invalid" };
+    Err(Failure::no(code, told.join("; ")).next("nothing was changed"))
+}
+
+/// The report by name, for programs.
+pub(super) fn document(report: &SettingsReport) -> Value {
+    json!({
+        "prefixes": report.prefixes,
+        "peppers": report.peppers,
+        "token_roles": report.token_roles,
+        "user_roles": report.user_roles,
+        "old_secrets": report.old_secrets,
+        "unreachable_users": report.subjects,
+        "default_scopes": report.default_scopes,
+    })
 }

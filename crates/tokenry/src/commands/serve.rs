@@ -16,7 +16,7 @@ use tokenry_actix::{
     FailureLimit, HttpSettings, ManagementQuota, ProxySignIn, TrustedProxies, clock, configure, fallback,
     server, shell::shell,
 };
-use tokenry_service::{DatabaseUrl, Tokenry};
+use tokenry_service::{Call, Caller, DatabaseUrl, SettingsOutline, Tokenry};
 
 use self::cleaner::Cleaner;
 use super::{start, token::view};
@@ -36,7 +36,9 @@ pub(crate) fn run(mut settings: Settings, console: &mut Console) -> Result<(), F
     let has_page = settings.server.ui && cfg!(feature = "ui");
     let sources = std::mem::take(&mut settings.key_sources);
     let _feed = feed(&mut settings.service, sources).map_err(no_thread)?;
+    let outline = SettingsOutline::of(&settings.service);
     let tokenry = start(settings)?;
+    compare(&tokenry, &outline)?;
     bootstrap(&tokenry, &url, console)?;
     let _cleaner = Cleaner::start(tokenry.clone()).map_err(no_thread)?;
     let failed = |error: io::Error| {
@@ -55,6 +57,21 @@ pub(crate) fn run(mut settings: Settings, console: &mut Console) -> Result<(), F
         tracing::warn!(%error, "the last uses of tokens were not all written");
     }
     served.map_err(failed)
+}
+
+/// Warns of what was made under other settings and means nothing now.
+///
+/// # Errors
+/// If every live token would be refused for its prefix: whoever started this meant another database or file.
+fn compare(tokenry: &Tokenry, outline: &SettingsOutline) -> Result<(), Failure> {
+    let report = tokenry.check_settings(&Call::new(Caller::operator(), clock::now()), outline)?;
+    if report.refuses_all() {
+        return Err(Failure::unfitting(&report));
+    }
+    for told in report.sentences() {
+        tracing::warn!(told, "these settings do not fit what is stored");
+    }
+    Ok(())
 }
 
 fn no_thread(error: io::Error) -> Failure {

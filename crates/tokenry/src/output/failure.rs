@@ -55,6 +55,12 @@ impl Failure {
         Self { details, ..Self::new(Exit::Usage, "configuration", "") }
     }
 
+    /// The settings do not fit what is stored, in each of these ways.
+    pub(crate) fn unfitting(report: &tokenry_service::SettingsReport) -> Self {
+        let details = report.sentences().into_iter().map(|told| format!("configuration: {told}")).collect();
+        Self { details, ..Self::new(Exit::Usage, "configuration", "") }
+    }
+
     /// What was asked for breaks rules, in each of these ways.
     pub(crate) fn invalid(details: Vec<String>) -> Self {
         Self { details, status: Some(422), ..Self::new(Exit::Usage, "validation_failed", "") }

@@ -28,6 +28,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
     let url = from.text(&key::DATABASE_URL, convert::database_url);
     let pool_wait = from.text(&key::POOL_WAIT, |text| value::span(text, POOL_WAIT));
     let prefix = from.text(&key::PREFIX, convert::prefix);
+    let former_prefixes = from.list(&key::FORMER_PREFIXES, convert::prefixes);
     let hash = hash(from, directory);
     let policy = policy(from);
     let usage = usage(from);
@@ -48,6 +49,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
         store: StoreSettings { pool_size: from.integer(&key::POOL_SIZE)?, pool_wait: pool_wait? },
         service: tokenry_service::Settings {
             prefix: prefix?,
+            former_prefixes: former_prefixes?,
             hash: hash?,
             policy: policy?,
             catalog: catalog?,

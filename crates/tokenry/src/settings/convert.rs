@@ -20,6 +20,16 @@ pub(super) fn prefix(text: &str) -> Result<Prefix, String> {
     Prefix::parse(text).map_err(|_| rule.to_owned())
 }
 
+/// What tokens began with before.
+pub(super) fn prefixes(texts: &[String]) -> Result<Vec<Prefix>, String> {
+    // Each is tried on whatever is presented and is no token of the present prefix.
+    const MOST: usize = 16;
+    if texts.len() > MOST {
+        return Err(format!("must name at most {MOST} prefixes"));
+    }
+    texts.iter().map(|text| prefix(text)).collect()
+}
+
 /// How secrets are stored.
 pub(super) fn scheme(text: &str) -> Result<Scheme, String> {
     text.parse().map_err(|_| "must be bcrypt, sha256, hmac-sha256 or argon2id".to_owned())

@@ -52,6 +52,8 @@ keys! {
     UI = "" "ui" Switch(true);
     /// What every token begins with.
     PREFIX = "token" "prefix" Text("pat_");
+    /// What tokens began with before, which are still accepted.
+    FORMER_PREFIXES = "token" "former_prefixes" List;
     /// How secrets are stored: `bcrypt`, `sha256`, `hmac-sha256` or `argon2id`.
     HASH = "token" "hash" Text("bcrypt");
     /// bcrypt's cost: each step doubles the work of a token's first use.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tokenry_service::{Call, Caller, Expiry, Lifetime, NewToken};
 
-use crate::folder::Folder;
+use crate::{folder::Folder, server::Server};
 
 #[test]
 fn a_shorter_life_is_counted_and_changes_nothing() {
@@ -19,7 +19,12 @@ fn a_shorter_life_is_counted_and_changes_nothing() {
     let (code, out, err) = folder.end("policy check --proposed new.toml --output json");
     let counts: Value = serde_json::from_str(&out).expect("JSON");
     let expected = json!({
-        "live": 2, "touched": 1, "ending_now": 0, "ending_sooner": 1, "losing_scopes": 0, "gaining_scopes": 0
+        "live": 2, "touched": 1, "ending_now": 0, "ending_sooner": 1, "losing_scopes": 0, "gaining_scopes": 0,
+        "refused_prefixes": 0, "missing_peppers": 0, "missing_roles": 0, "old_secrets": 0, "unreachable_users": 0,
+        "stored": {
+            "prefixes": {}, "peppers": {}, "token_roles": {}, "user_roles": {}, "old_secrets": 0,
+            "unreachable_users": 0, "default_scopes": []
+        }
     });
     assert_eq!((code, counts), (5, expected));
     let problem: Value = serde_json::from_str(&err).expect("a problem document");
@@ -28,7 +33,9 @@ fn a_shorter_life_is_counted_and_changes_nothing() {
     assert_eq!(table.lines().count(), 2, "{table}");
     assert_eq!(err, "tokenry: 1 of 2 live tokens would be touched; nothing was changed\n");
     let (_, line, _) = folder.end("policy check --proposed new.toml --output name");
-    assert_eq!(line, "live=2 touched=1 ending_now=0 ending_sooner=1 losing_scopes=0 gaining_scopes=0\n");
+    let policy = "live=2 touched=1 ending_now=0 ending_sooner=1 losing_scopes=0 gaining_scopes=0";
+    let stored = "refused_prefixes=0 missing_peppers=0 missing_roles=0 old_secrets=0 unreachable_users=0";
+    assert_eq!(line, format!("{policy} {stored}\n"));
 
     assert_eq!((folder.json("token list"), folder.json("audit list")), before);
     assert!(!folder.path("other.db").exists());
@@ -46,6 +53,59 @@ fn settings_that_touch_no_token_are_confirmed() {
     let mut command = folder.tokenry();
     command.args(["policy", "check", "--proposed", "new.toml"]).env("TOKENRY_LIFETIME__MAX_DAYS", "5");
     command.env("TOKENRY_LIFETIME__DEFAULT_DAYS", "5").assert().code(0);
+}
+
+#[test]
+fn a_changed_prefix_is_counted_checked_and_not_started_with_until_the_old_one_is_named() {
+    let folder = Folder::new();
+    folder.output("user add alice");
+    let secret = folder.output("token create --user alice --name ci --quiet");
+    folder.output("token create --user alice --name other --quiet");
+    let settings = |text: &str| std::fs::write(folder.path("new.toml"), text).expect("a file");
+    settings("[token]\nprefix = \"pat_v2_\"\n");
+    let (code, out, err) = folder.end("policy check --proposed new.toml --output json");
+    let counts: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((code, &counts["refused_prefixes"], &counts["touched"]), (5, &json!(2), &json!(0)));
+    assert_eq!(counts["stored"]["prefixes"], json!({"pat_": 2}));
+    assert!(err.contains("stored_rows_invalid") && err.contains("token.former_prefixes"), "{err}");
+    let (_, table, _) = folder.end("policy check --proposed new.toml");
+    assert!(table.contains("REFUSED PREFIXES"), "{table}");
+
+    let (code, table, _) = folder.end("doctor --config new.toml");
+    let line = table.lines().find(|line| line.contains("stored rows")).expect("a check");
+    assert!(code == 5 && line.starts_with("FAILED") && line.contains("2 of 2 live tokens"), "{table}");
+    let (code, err) = folder.failure("serve --config new.toml --listen 127.0.0.1:0");
+    assert!(code == 2 && err.contains("token.former_prefixes"), "{err}");
+    // The command line works, so that they can be revoked.
+    folder.output("user list --config new.toml");
+
+    settings("[token]\nprefix = \"pat_v2_\"\nformer_prefixes = [\"pat_\"]\n");
+    folder.output("policy check --proposed new.toml");
+    folder.output("doctor --config new.toml");
+    let check = |config: &str, status| {
+        let mut command = folder.tokenry();
+        command.args(["check", "-", "--config", config]).write_stdin(secret.clone()).assert().code(status);
+    };
+    check("new.toml", 0);
+    let server = Server::with(&folder, &[("TOKENRY_CONFIG", "new.toml")]);
+    let me = server.get("/api/v1/me", secret.trim());
+    assert!(me.starts_with("HTTP/1.1 200"), "{me}");
+    let (status, verdict) =
+        server.send("POST", "/api/v1/verify", secret.trim(), &json!({"token": secret.trim()}).to_string());
+    assert_eq!((status, &verdict["code"]), (403, &json!("insufficient_scope")), "{verdict}");
+    assert_eq!(server.get("/auth/nginx?scope=a:read", secret.trim()).get(..12), Some("HTTP/1.1 403"));
+    let made = folder.output("token create --user alice --name new --quiet --config new.toml");
+    assert!(made.starts_with("pat_v2_"), "a new token has the present prefix");
+    assert!(server.get("/api/v1/me", made.trim()).starts_with("HTTP/1.1 200"));
+
+    // With some that work, it starts and warns.
+    settings("[token]\nprefix = \"pat_v2_\"\n");
+    check("new.toml", 5);
+    drop(server);
+    let server = Server::with(&folder, &[("TOKENRY_CONFIG", "new.toml")]);
+    assert!(server.get("/api/v1/me", secret.trim()).starts_with("HTTP/1.1 401"));
+    let log = server.log.lock().expect("a whole log").clone();
+    assert!(log.contains("2 of 4 live tokens have a prefix that is refused"), "{log}");
 }
 
 #[test]

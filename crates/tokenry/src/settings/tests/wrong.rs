@@ -23,6 +23,11 @@ fn every_wrong_line_of_a_file_is_told_with_its_number() {
             "database_url: must name a file, such as sqlite://tokenry.db, without parameters (tokenry.toml:1)",
         ),
         (
+            "[token]\nformer_prefixes = [\"pat_\", \"Pat\"]",
+            "[token] former_prefixes: must be words of lower-case letters and digits, each followed by `_`, at most 20 \
+             characters, such as pat_ or mcp_pat_ (tokenry.toml:2)",
+        ),
+        (
             "[token]\nprefix = \"Pat\"",
             "[token] prefix: must be words of lower-case letters and digits, each followed by `_`, at most 20 \
              characters, such as pat_ or mcp_pat_ (tokenry.toml:2)",

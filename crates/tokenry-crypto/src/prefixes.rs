@@ -1,0 +1,153 @@
+//! What the tokens of an installation begin with: the present prefix, and those of before that are still good.
+
+use crate::{
+    format::{ParseError, Prefix, check_format, shown},
+    plain::PlainToken,
+};
+
+/// The prefix of new tokens, and former ones whose tokens are still accepted.
+///
+/// A text is a token under one of them at most: all tokens of one prefix have one length, and behind it there is no `_`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prefixes {
+    present: Prefix,
+    former: Vec<Prefix>,
+}
+
+impl Prefixes {
+    /// The prefix of new tokens, and those of before.
+    #[must_use]
+    pub fn new(present: Prefix, mut former: Vec<Prefix>) -> Self {
+        former.retain(|prefix| *prefix != present);
+        Self { present, former }
+    }
+
+    /// What new tokens begin with.
+    #[must_use]
+    pub fn present(&self) -> &Prefix {
+        &self.present
+    }
+
+    /// All that are accepted, the present one first.
+    pub fn iter(&self) -> impl Iterator<Item = &Prefix> {
+        std::iter::once(&self.present).chain(&self.former)
+    }
+
+    /// Whether tokens with this beginning are accepted.
+    #[must_use]
+    pub fn has(&self, prefix: &str) -> bool {
+        self.iter().any(|known| known.as_str() == prefix)
+    }
+
+    /// Whether the text begins as a token does.
+    #[must_use]
+    pub fn begin(&self, presented: &[u8]) -> bool {
+        self.iter().any(|prefix| presented.starts_with(prefix.as_str().as_bytes()))
+    }
+
+    /// Reads a presented text, as [`PlainToken::parse`] does, under whichever prefix it has.
+    ///
+    /// # Errors
+    /// [`ParseError`], of the prefix that the text begins with.
+    pub fn parse(&self, presented: &[u8]) -> Result<PlainToken, ParseError> {
+        self.first(|prefix| PlainToken::parse(prefix, presented))
+    }
+
+    /// Whether a text has the form and the checksum of a token under one of them.
+    ///
+    /// # Errors
+    /// [`ParseError`], of the prefix that the text begins with.
+    pub fn check_format(&self, text: &str) -> Result<(), ParseError> {
+        self.first(|prefix| check_format(prefix, text))
+    }
+
+    /// What people may see of a token that stands in `text` ([`shown`]), whichever prefix it has. Of several the longest
+    /// beginning counts: what follows a shorter one could be a part of the secret.
+    #[must_use]
+    pub fn shown<'t>(&self, text: &'t str) -> Option<(&'t str, &'t str)> {
+        self.iter().filter_map(|prefix| shown(prefix, text)).max_by_key(|(lookup, _)| lookup.len())
+    }
+
+    fn first<T>(&self, read: impl Fn(&Prefix) -> Result<T, ParseError>) -> Result<T, ParseError> {
+        let refused = match read(&self.present) {
+            Err(error) => error,
+            good => return good,
+        };
+        let mut told = refused;
+        for prefix in &self.former {
+            match read(prefix) {
+                Err(ParseError::Length | ParseError::Prefix) => {}
+                Err(error) => told = error,
+                good => return good,
+            }
+        }
+        Err(told)
+    }
+}
+
+impl From<Prefix> for Prefixes {
+    fn from(present: Prefix) -> Self {
+        Self::new(present, Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::SecretRng;
+
+    fn prefix(text: &str) -> Prefix {
+        Prefix::parse(text).unwrap()
+    }
+
+    fn token(of: &str, seed: u64) -> String {
+        let token = PlainToken::generate(&prefix(of), &mut SecretRng::seeded(seed)).unwrap();
+        token.reveal_once().to_string()
+    }
+
+    const TEXTS: [&str; 6] = ["pat_", "pat_x_", "pat_x_y_", "pbt_", "a_", "abcdefghijklmnopqrs_"];
+
+    #[test]
+    fn a_token_is_one_under_its_own_prefix_alone() {
+        for own in TEXTS {
+            for seed in 0..50 {
+                let text = token(own, seed);
+                let accepting = TEXTS.iter().filter(|other| check_format(&prefix(other), &text).is_ok());
+                assert_eq!(accepting.collect::<Vec<_>>(), [&own], "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn tokens_of_former_prefixes_are_read_with_their_own() {
+        let all = Prefixes::new(prefix("new_"), TEXTS.iter().map(|text| prefix(text)).collect());
+        for own in TEXTS.into_iter().chain(["new_"]) {
+            let text = token(own, 1);
+            let read = all.parse(text.as_bytes()).ok().unwrap();
+            assert_eq!(read.lookup().as_str(), &text[..own.len() + 12]);
+            assert!(all.begin(text.as_bytes()) && all.has(own) && all.check_format(&text).is_ok());
+            for end in 0..text.len() {
+                assert!(all.parse(&text.as_bytes()[..end]).is_err());
+            }
+            let mut broken = text.clone().into_bytes();
+            let last = broken.len() - 1;
+            broken[last] = if broken[last] == b'a' { b'b' } else { b'a' };
+            assert_eq!(all.parse(&broken).err(), Some(ParseError::Checksum), "{own}");
+        }
+        let other = token("other_", 1);
+        assert!(all.parse(other.as_bytes()).is_err() && !all.begin(other.as_bytes()) && !all.has("other_"));
+        let one = Prefixes::from(prefix("pat_"));
+        assert!(one.parse(token("pat_x_", 1).as_bytes()).is_err());
+        assert_eq!(Prefixes::new(prefix("pat_"), vec![prefix("pat_")]), one);
+    }
+
+    #[test]
+    fn of_a_token_of_a_former_prefix_only_its_ends_are_shown() {
+        let all = Prefixes::new(prefix("new_"), TEXTS.iter().map(|text| prefix(text)).collect());
+        for own in TEXTS {
+            let text = token(own, 2);
+            let pasted = format!("Bearer {text} ");
+            assert_eq!(all.shown(&pasted), Some((&text[..own.len() + 12], &text[text.len() - 4..])), "{own}");
+        }
+    }
+}

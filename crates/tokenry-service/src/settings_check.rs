@@ -1,0 +1,189 @@
+//! What settings leave of the rows that were made under others: tokens that would be refused, users who could no longer
+//! come. Counted by the database, whatever the size of its tables.
+
+use std::{collections::BTreeMap, fmt};
+
+use tokenry_crypto::{PUBLIC_ID_LEN, Prefixes};
+use tokenry_domain::Catalog;
+use tokenry_store::{StoreError, stored_settings};
+
+use crate::{
+    caller::Call, policy_check::PolicyCheckError, settings::Settings, tokenry::Tokenry, user::admin_scope,
+};
+
+/// The part of the settings that decides whether stored rows still mean something.
+#[derive(Debug, Clone)]
+pub struct SettingsOutline {
+    prefixes: Prefixes,
+    peppers: Vec<String>,
+    catalog: Catalog,
+    subject_prefixes: Vec<String>,
+}
+
+impl SettingsOutline {
+    /// That part of `settings`.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        #[cfg(feature = "jwt")]
+        let issuers = settings.sign_in.iter().flat_map(|sign_in| &sign_in.issuers);
+        Self {
+            prefixes: Prefixes::new(settings.prefix.clone(), settings.former_prefixes.clone()),
+            peppers: settings.hash.peppers.iter().map(|pepper| pepper.id().to_owned()).collect(),
+            catalog: settings.catalog.clone(),
+            #[cfg(feature = "jwt")]
+            subject_prefixes: issuers.map(|issuer| issuer.subject_prefix.clone()).collect(),
+            #[cfg(not(feature = "jwt"))]
+            subject_prefixes: Vec::new(),
+        }
+    }
+}
+
+/// Rows that mean nothing under some settings. [`fmt::Display`] says it in a sentence for each kind, with what to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SettingsReport {
+    /// Live tokens there are.
+    pub live: u64,
+    /// Live tokens whose prefix is not accepted, by prefix: they are refused.
+    pub prefixes: BTreeMap<String, u64>,
+    /// Live tokens whose pepper is not configured, by its id: they are answered as unavailable.
+    pub peppers: BTreeMap<String, u64>,
+    /// Live tokens whose owner has a role that the catalog lacks, by role: they may do nothing.
+    pub token_roles: BTreeMap<String, u64>,
+    /// Users who are not disabled with such a role.
+    pub user_roles: BTreeMap<String, u64>,
+    /// Secrets that a rotation replaced and that would not work to the end of their grace.
+    pub old_secrets: u64,
+    /// Users who came with a JWT and whose subject no configured issuer could speak of.
+    pub subjects: u64,
+    /// Default scopes that the least role may not hold, so that whoever asks for none gets no token.
+    pub default_scopes: Vec<String>,
+}
+
+impl SettingsReport {
+    /// Whether everything that is stored means what it did.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        *self == Self { live: self.live, ..Self::default() }
+    }
+
+    /// Whether there are live tokens and each of them would be refused for its prefix.
+    #[must_use]
+    pub fn refuses_all(&self) -> bool {
+        self.live > 0 && self.prefixes.values().sum::<u64>() == self.live
+    }
+
+    /// One sentence for each kind of row.
+    #[must_use]
+    pub fn sentences(&self) -> Vec<String> {
+        let mut told = Vec::new();
+        if !self.prefixes.is_empty() {
+            let (count, names) = (self.prefixes.values().sum::<u64>(), listed(&self.prefixes));
+            told.push(format!(
+                "{count} of {} live tokens have a prefix that is refused ({names}): name it in token.former_prefixes, \
+                 or revoke them",
+                self.live
+            ));
+        }
+        if !self.peppers.is_empty() {
+            let (count, names) = (self.peppers.values().sum::<u64>(), listed(&self.peppers));
+            told.push(format!(
+                "{count} live tokens were hashed with a pepper that is not configured ({names}): give it as the second \
+                 one, or revoke them"
+            ));
+        }
+        if !self.user_roles.is_empty() || !self.token_roles.is_empty() {
+            let users = self.user_roles.values().sum::<u64>();
+            let tokens = self.token_roles.values().sum::<u64>();
+            let names = listed(if users > 0 { &self.user_roles } else { &self.token_roles });
+            told.push(format!(
+                "{users} users with {tokens} live tokens have a role that the catalog lacks and may do nothing ({names}): \
+                 add it to the catalog, or give them another"
+            ));
+        }
+        if self.old_secrets > 0 {
+            told.push(format!(
+                "{} old secrets would end before their grace does, for their prefix or pepper",
+                self.old_secrets
+            ));
+        }
+        if self.subjects > 0 {
+            told.push(format!(
+                "{} users came with a JWT and have a subject that no issuer could speak of: restore its \
+                 subject_prefix, or change, disable or delete them",
+                self.subjects
+            ));
+        }
+        if !self.default_scopes.is_empty() {
+            told.push(format!(
+                "catalog.default_scopes has what the least role may not hold ({}): users of that role get no token \
+                 without naming scopes",
+                self.default_scopes.join(" ")
+            ));
+        }
+        told
+    }
+}
+
+impl fmt::Display for SettingsReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentences().join("; "))
+    }
+}
+
+/// `old_: 3, older_: 1`
+fn listed(counts: &BTreeMap<String, u64>) -> String {
+    let parts: Vec<_> = counts.iter().map(|(name, count)| format!("{name}: {count}")).collect();
+    parts.join(", ")
+}
+
+impl Tokenry {
+    /// Counts the stored rows that mean nothing under these settings, which may be others than this installation has.
+    /// Nothing is changed.
+    ///
+    /// # Errors
+    /// [`PolicyCheckError`].
+    pub fn check_settings(
+        &self,
+        call: &Call,
+        outline: &SettingsOutline,
+    ) -> Result<SettingsReport, PolicyCheckError> {
+        call.caller.require(&admin_scope("read"))?;
+        let horizon = self.0.policy.horizon(call.now);
+        let public_id = u8::try_from(PUBLIC_ID_LEN).unwrap_or(u8::MAX);
+        let (alike, old, by_role, subjects) = self.0.store.read(|tx| {
+            Ok::<_, StoreError>((
+                stored_settings::live_tokens(tx, &horizon, public_id)?,
+                stored_settings::old_secrets(tx, &horizon, public_id)?,
+                stored_settings::users_by_role(tx)?,
+                stored_settings::users_of_no_issuer(tx, &outline.subject_prefixes)?,
+            ))
+        })?;
+        let knows_pepper = |id: &Option<String>| id.as_ref().is_none_or(|id| outline.peppers.contains(id));
+        let has_role = |role: &str| outline.catalog.roles().any(|known| known.as_str() == role);
+        let least = outline.catalog.of_tokens(&outline.catalog.default_role());
+        let mut report = SettingsReport {
+            subjects,
+            default_scopes: least.missing(outline.catalog.default_scopes()).to_texts(),
+            ..SettingsReport::default()
+        };
+        for tokens in alike {
+            report.live += tokens.tokens;
+            if !outline.prefixes.has(&tokens.prefix) {
+                *report.prefixes.entry(tokens.prefix).or_default() += tokens.tokens;
+            }
+            if let Some(id) = tokens.pepper.clone().filter(|_| !knows_pepper(&tokens.pepper)) {
+                *report.peppers.entry(id).or_default() += tokens.tokens;
+            }
+            if !has_role(&tokens.role) {
+                *report.token_roles.entry(tokens.role).or_default() += tokens.tokens;
+            }
+        }
+        for (prefix, pepper, count) in old {
+            if !outline.prefixes.has(&prefix) || !knows_pepper(&pepper) {
+                report.old_secrets += count;
+            }
+        }
+        report.user_roles = by_role.into_iter().filter(|(role, _)| !has_role(role)).collect();
+        Ok(report)
+    }
+}

@@ -1,0 +1,223 @@
+//! Settings that change under stored rows: what still works, and what is counted.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod common;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use common::{at, issue, new, operator, settings, user, verify};
+use tokenry_crypto::{Pepper, Prefixes};
+use tokenry_service::{
+    Catalog, IssuerMapping, JwtVerifier, Lifetime, Limits, Origin, Policy, Prefix, Rejection, Rotation,
+    Scheme, Settings, SettingsOutline, SettingsReport, SignIn, Tokenry, VerifyError,
+    catalog::{Definition, RoleDefinition},
+};
+use tokenry_testkit::{TestDatabase, each_backend};
+
+fn prefix(text: &str) -> Prefix {
+    Prefix::parse(text).unwrap()
+}
+
+fn free() -> Settings {
+    let limits = Limits { max_live_tokens: None, creations_per_hour: None };
+    settings(Policy { limits, ..Policy::default() })
+}
+
+/// A service with this prefix and former ones.
+fn service(db: &TestDatabase, present: &str, former: &[&str]) -> Tokenry {
+    Tokenry::new(db.store().clone(), with_prefixes(present, former)).unwrap()
+}
+
+fn with_prefixes(present: &str, former: &[&str]) -> Settings {
+    let former_prefixes = former.iter().map(|text| prefix(text)).collect();
+    Settings { prefix: prefix(present), former_prefixes, ..free() }
+}
+
+fn report(tokenry: &Tokenry, settings: &Settings) -> SettingsReport {
+    tokenry.check_settings(&operator(5), &SettingsOutline::of(settings)).unwrap()
+}
+
+fn counts<const N: usize>(counts: [(&str, u64); N]) -> BTreeMap<String, u64> {
+    counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
+}
+
+fn is_malformed(outcome: Result<tokenry_service::VerifiedToken, VerifyError>) -> bool {
+    matches!(outcome, Err(VerifyError::Rejected(Rejection::Malformed(_))))
+}
+
+each_backend!(tokens_of_a_former_prefix_go_on_and_are_rotated_to_the_present_one, |db| {
+    let old = service(db, "pat_", &[]);
+    let alice = user(&old, "alice", "user");
+    let (token, text) = issue(&old, &alice, &["a:read"]);
+    drop(old);
+    assert!(is_malformed(verify(&service(db, "pat_x_", &[]), &text, 1)));
+
+    // The former one is the beginning of the present one.
+    let tokenry = service(db, "pat_x_", &["pat_"]);
+    assert_eq!(verify(&tokenry, &text, 1).unwrap().token().lookup.as_str(), &text[..16]);
+    assert!(is_malformed(verify(&tokenry, &text[..text.len() - 1], 1)));
+    let possessed = tokenry.possessed(text.as_bytes(), at(1), None);
+    let possessed = std::pin::pin!(possessed);
+    assert_eq!(futures(possessed).unwrap().unwrap().0, token.id);
+    assert!(!tokenry.is_jwt(text.as_bytes()));
+    let found = tokenry.find(&operator(1), token.id).unwrap().0;
+    assert_eq!(found.lookup.as_str(), &text[..16]);
+
+    let rotation = Rotation { grace: Some(Lifetime::seconds(60)), ..Rotation::default() };
+    let rotated = tokenry.rotate(&operator(2), token.id, rotation).unwrap();
+    let renewed = rotated.secret.reveal_once().to_string();
+    assert!(renewed.starts_with("pat_x_") && rotated.token.lookup.as_str() == &renewed[..18]);
+    assert!(verify(&tokenry, &renewed, 3).is_ok() && verify(&tokenry, &text, 3).unwrap().is_retired());
+    let refused = verify(&tokenry, &text, 70);
+    assert!(matches!(refused, Err(VerifyError::Rejected(Rejection::Rotated(id))) if id == token.id));
+
+    // What is in its grace counts apart.
+    let without = report(&tokenry, &with_prefixes("pat_x_", &[]));
+    assert_eq!((without.old_secrets, without.prefixes.len(), without.live), (1, 0, 1));
+    assert!(tokenry.revoke_possessed((token.id, alice.id), at(4), Origin::default()).unwrap());
+    assert!(matches!(verify(&tokenry, &renewed, 5), Err(VerifyError::Rejected(Rejection::Revoked))));
+});
+
+fn futures<T>(future: impl Future<Output = T>) -> T {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(value) => return value,
+            std::task::Poll::Pending => std::thread::sleep(std::time::Duration::from_millis(1)),
+        }
+    }
+}
+
+each_backend!(live_tokens_of_a_refused_prefix_are_counted_and_dead_ones_are_not, |db| {
+    let old = service(db, "old_", &[]);
+    let alice = user(&old, "alice", "user");
+    for _ in 0..3 {
+        issue(&old, &alice, &[]);
+    }
+    let (revoked, _) = issue(&old, &alice, &[]);
+    old.revoke(&operator(1), revoked.id, None).unwrap();
+    let soon = tokenry_service::NewToken {
+        expiry: Some(tokenry_service::Expiry::In(Lifetime::seconds(60))),
+        ..new("soon", &[])
+    };
+    old.issue(&operator(-60), alice.id, soon).unwrap();
+    let proposed = with_prefixes("pat_", &[]);
+    let counted = report(&old, &proposed);
+    assert_eq!((counted.live, &counted.prefixes), (3, &counts([("old_", 3)])));
+    assert!(counted.refuses_all() && !counted.is_clean());
+    assert!(counted.to_string().contains("3 of 3 live tokens have a prefix that is refused (old_: 3)"));
+
+    let both = service(db, "pat_", &["old_"]);
+    issue(&both, &alice, &[]);
+    let counted = report(&both, &proposed);
+    assert_eq!((counted.live, counted.refuses_all()), (4, false));
+    assert_eq!(counted.prefixes, counts([("old_", 3)]));
+    assert!(report(&both, &with_prefixes("pat_", &["other_", "old_"])).is_clean());
+    assert!(report(&both, &with_prefixes("new_", &["pat_", "old_"])).is_clean());
+});
+
+each_backend!(tokens_of_a_pepper_that_is_gone_are_counted, |db| {
+    let pepper = |id: &str, byte| Pepper::new(id, vec![byte; 32]).unwrap();
+    let with = |peppers: Vec<Pepper>| {
+        let mut settings = free();
+        settings.hash.scheme = if peppers.is_empty() { Scheme::Sha256 } else { Scheme::HmacSha256 };
+        settings.hash.peppers = peppers;
+        settings
+    };
+    let (k0, k1) = (pepper("k0", 1), pepper("k1", 2));
+    let first = Tokenry::new(db.store().clone(), with(vec![k0.clone()])).unwrap();
+    let alice = user(&first, "alice", "user");
+    issue(&first, &alice, &[]);
+    issue(&first, &alice, &[]);
+    let second = Tokenry::new(db.store().clone(), with(vec![k1.clone(), k0.clone()])).unwrap();
+    issue(&second, &alice, &[]);
+    assert!(report(&second, &with(vec![k1.clone(), k0])).is_clean());
+    let counted = report(&second, &with(vec![k1]));
+    assert_eq!((counted.peppers, counted.live), (counts([("k0", 2)]), 3));
+    assert_eq!(report(&second, &with(Vec::new())).peppers, counts([("k0", 2), ("k1", 1)]));
+});
+
+each_backend!(a_role_that_vanished_grants_nothing_and_is_counted, |db| {
+    let role = |name: &str, scopes: &[&str]| RoleDefinition {
+        name: name.to_owned(),
+        scopes: scopes.iter().map(ToString::to_string).collect(),
+    };
+    let of = |roles: Vec<RoleDefinition>, defaults: &[&str]| Settings {
+        catalog: Catalog::define(&Definition {
+            roles,
+            default_scopes: defaults.iter().map(ToString::to_string).collect(),
+            ..Definition::default()
+        })
+        .unwrap(),
+        ..free()
+    };
+    let before = || vec![role("guest", &["a:read"]), role("staff", &["*"])];
+    let old = Tokenry::new(db.store().clone(), of(before(), &[])).unwrap();
+    let (alice, bob) = (user(&old, "alice", "staff"), user(&old, "bob", "staff"));
+    let (_, text) = issue(&old, &alice, &["a:write"]);
+    issue(&old, &alice, &["*"]);
+    assert!(verify(&old, &text, 1).unwrap().grants(&"a:write".parse().unwrap()));
+
+    let after = of(vec![role("guest", &["a:read"])], &["b:read"]);
+    let counted = report(&old, &after);
+    assert_eq!(counted.user_roles, counts([("staff", 2)]));
+    assert_eq!(counted.token_roles, counts([("staff", 2)]));
+    assert_eq!(counted.default_scopes, ["b:read"]);
+    assert_eq!(
+        report(&old, &of(before(), &["a:read"])),
+        SettingsReport { live: 2, ..SettingsReport::default() }
+    );
+    let changes = tokenry_service::UserChanges::disabled(true);
+    old.update_user(&operator(2), bob.id, changes).unwrap();
+    assert_eq!(report(&old, &after).user_roles, counts([("staff", 1)]));
+
+    let tokenry = Tokenry::new(db.store().clone(), after).unwrap();
+    let verified = verify(&tokenry, &text, 3).unwrap();
+    for scope in ["a:read", "a:write", "*", "introspect"] {
+        assert!(!verified.grants(&scope.parse().unwrap()), "{scope}");
+    }
+});
+
+each_backend!(users_whom_no_issuer_could_speak_of_are_counted, |db| {
+    let of = |prefixes: &[&str]| {
+        let mapping = |(index, prefix): (usize, &&str)| IssuerMapping {
+            issuer: format!("https://{index}.example"),
+            subject_prefix: (*prefix).to_owned(),
+            name_claim: None,
+            role_claim: None,
+            roles: Vec::new(),
+            default_role: None,
+            creates_users: false,
+        };
+        let verifier = Arc::new(JwtVerifier::new(Vec::new()).unwrap());
+        let issuers = prefixes.iter().enumerate().map(mapping).collect();
+        Settings { sign_in: Some(SignIn { verifier, issuers, on_unknown_key: None }), ..free() }
+    };
+    let tokenry = service(db, "pat_", &[]);
+    for (subject, came) in
+        [("id|alice", true), ("id|bob", true), ("i%|carol", true), ("é|dave", true), ("root", false)]
+    {
+        let mut user = user(&tokenry, subject, "user");
+        user.claims_at = came.then_some(at(1));
+        db.store().write(move |tx| tokenry_store::user::update(tx, &user)).unwrap();
+    }
+    for (prefixes, count) in [
+        (&["id|"][..], 2),
+        (&["id|", "i%|", "é|"], 0),
+        (&["i"], 1),
+        (&[""], 0),
+        (&["i_|"], 4),
+        (&["ID|"], 4),
+        (&[], 4),
+    ] {
+        assert_eq!(report(&tokenry, &of(prefixes)).subjects, count, "{prefixes:?}");
+    }
+    assert_eq!(report(&tokenry, &free()).subjects, 4);
+});
+
+#[test]
+fn no_prefix_but_the_configured_ones_is_accepted() {
+    let all = Prefixes::new(prefix("new_"), vec![prefix("old_")]);
+    assert!(all.has("new_") && all.has("old_") && !all.has("") && !all.has("ol") && !all.has("old_x_"));
+}
