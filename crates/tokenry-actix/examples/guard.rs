@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use tokenry_actix::{
     Authorized, authenticate,
     tokenry::{
-        DatabaseUrl, HashSettings, Prefix, Scheme, Settings, Store, StoreSettings, Tokenry, UsageSettings,
+        DatabaseUrl, HashSettings, Prefix, Scheme, Settings, SlowHash, Store, StoreSettings, Tokenry,
+        UsageSettings,
     },
 };
 
@@ -37,6 +38,9 @@ struct Arguments {
     /// How secrets are stored: bcrypt, sha256 or argon2id. Tokens that are stored otherwise are rewritten when used.
     #[arg(long, default_value = "bcrypt")]
     hash: Scheme,
+    /// When bcrypt and Argon2id are computed: `once` for each token, or `always` once more in each process.
+    #[arg(long, default_value = "once")]
+    slow_hash: SlowHash,
     /// How old the state may be that decides about a token, such as `1s`; `0s` reads the database each time.
     #[arg(long, default_value = "0s", value_parser = humantime::parse_duration)]
     max_staleness: Duration,
@@ -85,6 +89,7 @@ fn settings(arguments: &Arguments) -> Result<Settings, Box<dyn Error>> {
     Ok(Settings {
         prefix: Prefix::parse(&arguments.prefix)?,
         hash: HashSettings { scheme: arguments.hash, bcrypt_cost: 6, peppers: Vec::new() },
+        slow_hash: arguments.slow_hash,
         max_staleness: arguments.max_staleness,
         usage: UsageSettings { is_enabled: arguments.usage == Usage::On, ..UsageSettings::default() },
         ..Settings::default()

@@ -52,8 +52,9 @@ impl Bench {
     }
 
     /// The same, for tokens that are stored with bcrypt at cost 6.
-    pub(crate) fn slow_guard(&self, database: &Database) -> Result<Server> {
-        Server::guard(&self.guard, &database.url, &["--hash", "bcrypt"], &self.folder)
+    pub(crate) fn slow_guard(&self, database: &Database, flags: &[&str]) -> Result<Server> {
+        let flags = [&["--hash", "bcrypt"], flags].concat();
+        Server::guard(&self.guard, &database.url, &flags, &self.folder)
     }
 
     /// The whole HTTP API.

@@ -22,7 +22,7 @@ use crate::{
 /// Rows of one unit of work while a database is filled.
 const UNIT: u64 = 10_000;
 /// Changes with the form of what is stored, so that no old database is taken for a new one. The schema counts as well.
-const FORM: &str = "v1";
+const FORM: &str = "v2";
 
 /// Which database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

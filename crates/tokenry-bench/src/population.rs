@@ -8,7 +8,7 @@ use tokenry_domain::{
     Actor, IpList, Lifetime, Metadata, Revocation, Role, ScopeSet, Subject, Token, TokenId, TokenName,
     UnixMillis, User, UserId, UserName,
 };
-use tokenry_store::token::Import;
+use tokenry_store::{StoredSecret, token::Import};
 
 use crate::random::Random;
 
@@ -107,7 +107,7 @@ impl Population {
             (self.state == State::Revoked).then_some(Revocation { at: now, by: Actor::System, reason: None });
         let hasher = if self.scheme == Scheme::Bcrypt { &maker.bcrypt } else { &maker.sha256 };
         let hash = hasher.hash(&plain, &mut maker.rng)?;
-        let check = plain.check();
+        let secret = StoredSecret { proof: hasher.storable_proof(&plain, &hash), ..hash.into() };
         let token = Token {
             id: self.id(number, now)?,
             user_id: self.owner_id(number * self.owners / self.count.max(1), now),
@@ -131,7 +131,7 @@ impl Population {
             revoked,
         };
         let expiry_noted_at = (self.state == State::Expired).then_some(now);
-        Ok(Import { token, hash, check, expiry_noted_at })
+        Ok(Import { token, secret, expiry_noted_at })
     }
 
     /// SECURITY: these secrets are known to everybody; they are for databases of measurements alone.

@@ -9,6 +9,7 @@ mod list;
 mod memory;
 mod oracle;
 mod refused;
+mod restart;
 mod revoke;
 mod scale;
 mod start;
@@ -52,7 +53,9 @@ pub(crate) const ROWS: &[Row] = &[
     row("refused-secret", Goal::Min(0.5), refused::secret),
     row("flood", Goal::Max(2.0), flood::run),
     row("scale", Goal::Min(0.75), scale::run),
-    row("cold", Goal::Max(10.0), cold::run),
+    row("cold", Goal::Max(1.0), cold::once),
+    row("cold-always", Goal::Max(10.0), cold::always),
+    row("restart", Goal::Min(0.8), restart::run),
     row("create", Goal::Min(0.5), create::run),
     row("usage", Goal::Min(0.95), guarded::usage),
     row("list", Goal::Max(1.5), list::run),

@@ -14,10 +14,12 @@ pub(crate) struct Sizes {
     pub(crate) listed: u64,
     /// Expired rows that a cleanup removes.
     pub(crate) expired: u64,
-    /// Tokens that are verified once for the cache of proofs.
+    /// Tokens that are verified once for what is remembered of them.
     pub(crate) proofs: u64,
     /// Tokens that are used for the first time, in one round.
     pub(crate) cold: u64,
+    /// Tokens that are in use when a server is started anew.
+    pub(crate) active: u64,
     /// Samples of each class of refusals.
     pub(crate) samples: u64,
     /// Verifications while tokens are revoked.
@@ -35,6 +37,7 @@ impl Sizes {
             expired: 1_000_000.min(large),
             proofs: 100_000,
             cold: 200,
+            active: 10_000,
             samples: 20_000,
             verifications: 1_000_000,
         }
@@ -50,6 +53,7 @@ impl Sizes {
             expired: 2_000,
             proofs: 2_000,
             cold: 10,
+            active: 300,
             samples: 300,
             verifications: 5_000,
         }

@@ -7,11 +7,12 @@ mod digest;
 use std::{fmt, str::FromStr};
 
 use thiserror::Error;
-use tokenry_domain::{SecretCheck, SecretHash};
+use tokenry_domain::{SecretHash, SecretProof};
 
 use crate::{
     pepper::Pepper,
     plain::PlainToken,
+    proof::Proof,
     rng::{RngError, SecretRng},
 };
 
@@ -123,7 +124,9 @@ pub enum UnreadableHash {
 /// Makes and compares stored hashes. Shared by all threads.
 pub struct Hasher {
     settings: HashSettings,
-    dummy: (SecretHash, SecretCheck),
+    dummy: SecretHash,
+    /// How every hash begins that these settings write: scheme, cost and key.
+    current: String,
 }
 
 impl Hasher {
@@ -141,15 +144,15 @@ impl Hasher {
             return Err(HasherError::Peppers);
         }
         // No digest of a token is all zeros, except with a chance of one in 2^184 (bcrypt's 23 bytes) or less.
-        let hash = match (scheme, peppers.as_slice()) {
-            (Scheme::Bcrypt, _) => bcrypt::dummy(*bcrypt_cost),
-            (Scheme::Sha256, _) => digest::dummy_sha256(),
-            (Scheme::HmacSha256, [pepper, ..]) => digest::dummy_hmac(pepper),
+        let (dummy, fields) = match (scheme, peppers.as_slice()) {
+            (Scheme::Bcrypt, _) => (bcrypt::dummy(*bcrypt_cost), 3),
+            (Scheme::Sha256, _) => (digest::dummy_sha256(), 2),
+            (Scheme::HmacSha256, [pepper, ..]) => (digest::dummy_hmac(pepper), 3),
             (Scheme::HmacSha256, []) => return Err(HasherError::NoPepper),
-            (Scheme::Argon2id, _) => argon2id::dummy(),
+            (Scheme::Argon2id, _) => (argon2id::dummy(), 4),
         };
-        let dummy = (SecretHash::from_stored(hash), SecretCheck::from_stored([0; 8]));
-        Ok(Self { settings, dummy })
+        let current = dummy.split_inclusive('$').take(fields).collect();
+        Ok(Self { settings, dummy: SecretHash::from_stored(dummy), current })
     }
 
     /// A stored hash of the token under the configured scheme.
@@ -195,28 +198,27 @@ impl Hasher {
         matches!(Self::scheme_of(stored.as_str()), Some(Scheme::Bcrypt | Scheme::Argon2id))
     }
 
-    /// Whether this hash is what the settings would write now.
+    /// Whether this hash is what the settings would write now. Asked at every use.
     #[must_use]
     pub fn is_current(&self, stored: &SecretHash) -> bool {
-        let text = stored.as_str();
-        Self::scheme_of(text) == Some(self.settings.scheme)
-            && match self.settings.scheme {
-                Scheme::Bcrypt => bcrypt::cost(text) == Some(self.settings.bcrypt_cost),
-                Scheme::Sha256 => true,
-                Scheme::HmacSha256 => self
-                    .settings
-                    .peppers
-                    .first()
-                    .is_some_and(|pepper| digest::pepper_id(text) == Some(pepper.id())),
-                Scheme::Argon2id => argon2id::is_current(text),
-            }
+        stored.as_str().starts_with(&self.current)
     }
 
-    /// A hash and a check that match no token, for equal work on public ids that do not exist: of the configured scheme
-    /// and cost.
+    /// The proof to be stored beside this hash of this token; `None` where none is.
+    ///
+    /// SECURITY: a stored proof is as strong as the scheme `sha256`: whoever has the database can try secrets at the speed
+    /// of SHA-256. That is nothing against the 250 random bits of the native form, which a [`PlainToken`] has; a secret of
+    /// unknown strength that was made elsewhere must never get one. Fast hashes need none, since comparing with them costs
+    /// as little, and a stolen database with `hmac-sha256` shall not allow trying anything without the pepper.
     #[must_use]
-    pub fn dummy(&self) -> (&SecretHash, &SecretCheck) {
-        (&self.dummy.0, &self.dummy.1)
+    pub fn storable_proof(&self, token: &PlainToken, stored: &SecretHash) -> Option<SecretProof> {
+        self.is_slow(stored).then(|| Proof::new(token, stored).to_stored())
+    }
+
+    /// A hash that matches no token, of the configured scheme and cost: for equal work on public ids that do not exist.
+    #[must_use]
+    pub fn dummy(&self) -> &SecretHash {
+        &self.dummy
     }
 
     fn scheme_of(text: &str) -> Option<Scheme> {

@@ -20,6 +20,7 @@
 //! ```
 
 mod chain;
+mod comparison;
 mod format;
 mod hash;
 #[cfg(feature = "jwt")]
@@ -39,6 +40,7 @@ pub use crate::jwt::{
 };
 pub use crate::{
     chain::{GENESIS, link},
+    comparison::Comparison,
     format::{
         CHECKSUM_LEN, MAX_LEN, PUBLIC_ID_LEN, ParseError, Prefix, PrefixError, SECRET_LEN, check_format,
         pattern, shown,

@@ -3,12 +3,11 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
-use tokenry_domain::{Lookup, SecretCheck, SecretHash};
+use tokenry_domain::{Lookup, SecretCheck};
 use zeroize::Zeroizing;
 
 use crate::{
     format::{BODY_LEN, PUBLIC_ID_LEN, ParseError, Prefix, check, checksum},
-    proof::Proof,
     rng::{RngError, SecretRng},
 };
 
@@ -61,7 +60,7 @@ impl PlainToken {
         self.text.get(self.text.len() - 4..).unwrap_or_default().to_owned()
     }
 
-    /// The first eight bytes of SHA-256("tokenry check v1" ‖ token).
+    /// The first eight bytes of SHA-256("tokenry check v1" ‖ token), which rows had before there were proofs.
     #[must_use]
     pub fn check(&self) -> SecretCheck {
         let digest = self.digest(b"tokenry check v1");
@@ -74,12 +73,6 @@ impl PlainToken {
     #[must_use]
     pub fn check_matches(&self, stored: &SecretCheck) -> bool {
         self.check().as_bytes().ct_eq(stored.as_bytes()).into()
-    }
-
-    /// The name of the fact that this token matches this stored hash.
-    #[must_use]
-    pub fn proof(&self, stored: &SecretHash) -> Proof {
-        Proof::new(self.text.as_bytes(), stored)
     }
 
     /// Gives the text away, for the one response that shows it.
@@ -95,6 +88,11 @@ impl PlainToken {
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.text.as_bytes()
+    }
+
+    /// For a comparison on another thread. Not `Clone`: nobody outside this crate copies a plaintext.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self { text: Zeroizing::new(self.text.to_string()), prefix_len: self.prefix_len }
     }
 }
 

@@ -1,21 +1,39 @@
-//! The key of a cache of proofs.
+//! The proof that one token matches one stored hash, without the hash.
 
 use sha2::{Digest as _, Sha256};
-use tokenry_domain::SecretHash;
+use subtle::ConstantTimeEq as _;
+use tokenry_domain::{SecretHash, SecretProof};
 
-/// Names the immutable fact that one token matches one stored hash: a digest of both. Whoever computes an equal one
-/// holds the same token. Not `Debug`: it would identify the token.
+use crate::plain::PlainToken;
+
+/// SHA-256("tokenry proof v1" ‖ token ‖ stored hash text): names the immutable fact that this token matches this stored
+/// hash, once that is known. Whoever computes an equal one holds the same token. Equality is for the key of a cache alone;
+/// with what is stored it is compared by [`matches`](Self::matches). Not `Debug`: it would identify the token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Proof([u8; 32]);
 
 impl Proof {
-    pub(crate) fn new(token: &[u8], stored: &SecretHash) -> Self {
-        let length = u64::try_from(token.len()).unwrap_or(u64::MAX).to_be_bytes();
-        let digest = Sha256::new()
-            .chain_update(b"tokenry proof v1")
-            .chain_update(length)
-            .chain_update(token)
-            .chain_update(stored.as_str());
+    /// Of these two. A token has a fixed form without `$`, with which every stored hash begins: no other pair is written
+    /// alike.
+    #[must_use]
+    pub fn new(token: &PlainToken, stored: &SecretHash) -> Self {
+        Self::of(token.as_bytes(), stored)
+    }
+
+    /// Whether it is the stored one, in constant time.
+    #[must_use]
+    pub fn matches(&self, stored: &SecretProof) -> bool {
+        stored.as_bytes().is_some_and(|bytes| self.0.ct_eq(bytes).into())
+    }
+
+    /// What is stored of it; see [`Hasher::storable_proof`](crate::Hasher::storable_proof) for where that may be.
+    pub(crate) fn to_stored(self) -> SecretProof {
+        SecretProof::new(self.0)
+    }
+
+    fn of(token: &[u8], stored: &SecretHash) -> Self {
+        let digest =
+            Sha256::new().chain_update(b"tokenry proof v1").chain_update(token).chain_update(stored.as_str());
         Self(digest.finalize().into())
     }
 }
@@ -25,13 +43,33 @@ mod tests {
     use super::*;
 
     static_assertions::assert_not_impl_any!(Proof: std::fmt::Debug, std::fmt::Display);
+    static_assertions::assert_not_impl_any!(SecretProof: std::fmt::Debug, PartialEq);
 
     #[test]
     fn a_proof_is_of_one_token_and_one_stored_hash() {
         let stored = |text: &str| SecretHash::from_stored(text.to_owned());
-        let proof = Proof::new(b"ab", &stored("c"));
-        assert!(proof == Proof::new(b"ab", &stored("c")));
-        assert!(proof != Proof::new(b"a", &stored("bc")));
-        assert!(proof != Proof::new(b"ab", &stored("d")));
+        let proof = Proof::of(b"ab", &stored("$c"));
+        assert!(proof == Proof::of(b"ab", &stored("$c")));
+        assert!(proof != Proof::of(b"a", &stored("$c")));
+        assert!(proof != Proof::of(b"ab", &stored("$d")));
+    }
+
+    #[test]
+    fn what_was_stored_is_matched_by_its_own_pair_and_by_nothing_of_another_length() {
+        let stored = |text: &str| SecretHash::from_stored(text.to_owned());
+        let (one, other) = (Proof::of(b"a", &stored("$1")), Proof::of(b"a", &stored("$2")));
+        assert!(one.matches(&one.to_stored()) && !one.matches(&other.to_stored()));
+        for length in [0, 1, 8, 31, 33, 64] {
+            let bytes: Vec<u8> = one.0.iter().copied().cycle().take(length).collect();
+            assert!(!one.matches(&SecretProof::from_stored(&bytes)), "{length}");
+        }
+        assert!(one.matches(&SecretProof::from_stored(&one.0)));
+    }
+
+    #[test]
+    fn the_digest_never_drifts() {
+        let proof = Proof::of(b"token", &SecretHash::from_stored("$hash".to_owned()));
+        let plain: [u8; 32] = Sha256::digest(b"tokenry proof v1token$hash").into();
+        assert!(proof.0 == plain);
     }
 }

@@ -19,7 +19,33 @@ impl SecretHash {
     }
 }
 
-/// The eight bytes that refuse a wrong secret before any slow hash. Not `Debug` and not comparable.
+/// The 32 bytes that prove one token against one stored hash text, so that no slow hash has to. As strong as a plain digest
+/// of the token: only for secrets of known randomness. Not `Debug` and not comparable.
+#[derive(Clone)]
+pub struct SecretProof(Option<[u8; 32]>);
+
+impl SecretProof {
+    /// Wraps what was made.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Some(bytes))
+    }
+
+    /// Wraps what was read back. Anything but 32 bytes proves nothing and matches no token.
+    #[must_use]
+    pub fn from_stored(bytes: &[u8]) -> Self {
+        Self(bytes.try_into().ok())
+    }
+
+    /// The bytes for the column and the comparison; `None` if what was stored cannot be a proof.
+    #[must_use]
+    pub fn as_bytes(&self) -> Option<&[u8; 32]> {
+        self.0.as_ref()
+    }
+}
+
+/// The eight bytes that refuse a wrong secret before any slow hash, in rows of before there were proofs. Not `Debug` and
+/// not comparable.
 #[derive(Clone)]
 pub struct SecretCheck([u8; 8]);
 

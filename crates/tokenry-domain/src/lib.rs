@@ -26,7 +26,7 @@ pub use crate::{
     actor::Actor,
     catalog::{Catalog, Effective, RouteDecision},
     event::{AuditEvent, EventKind, Origin},
-    hash::{SecretCheck, SecretHash},
+    hash::{SecretCheck, SecretHash, SecretProof},
     id::{SessionId, TokenId, UserId},
     ip::IpList,
     metadata::Metadata,

@@ -26,7 +26,7 @@ impl Tokenry {
     pub fn bootstrap(&self, now: UnixMillis) -> Result<Option<Issued>, IssueError> {
         let mut rng = SecretRng::os();
         let user_id = UserId::new(now, rng.bytes()?);
-        let Fresh { secret, hash, check, id_bytes } = Fresh::generate(self)?;
+        let Fresh { secret, stored, id_bytes } = Fresh::generate(self)?;
         let (lookup, suffix) = (secret.lookup(), secret.suffix());
         let beyond = || StoreError::Bug("the clock stands at the end of time".to_owned());
         let ends = now.checked_add(LIFETIME).ok_or_else(beyond)?;
@@ -66,7 +66,7 @@ impl Tokenry {
                 updated_at: now,
                 revoked: None,
             };
-            token::insert(tx, &token, &hash, &check)?;
+            token::insert(tx, &token, &stored)?;
             signature.record(tx, EventKind::TokenSeeded, owner.id, Some(token.id), made(&token))?;
             row.bootstrapped_at = Some(now);
             instance::update(tx, &row)?;

@@ -1,14 +1,10 @@
-//! Threads for slow hashes: as many as there are cores but one, behind a short queue.
+//! Threads for what is done behind the answers, and for hashes of new secrets, behind a short queue.
 
-use std::{
-    num::NonZero,
-    sync::{
-        Arc, Mutex,
-        mpsc::{Receiver, SyncSender, sync_channel},
-    },
+use std::sync::{
+    Arc, Mutex,
+    mpsc::{Receiver, SyncSender, sync_channel},
 };
 
-use futures_channel::oneshot;
 use tokenry_store::StoreError;
 
 /// How many hashes may wait for a thread; more are refused.
@@ -26,12 +22,6 @@ pub(crate) struct Busy;
 type Job = Box<dyn FnOnce() + Send>;
 
 impl HashPool {
-    /// As many threads as there are cores but one, so that slow hashes leave a core to everything else.
-    pub(crate) fn start() -> Result<Self, StoreError> {
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self::with_threads(cores.saturating_sub(1).max(1))
-    }
-
     pub(crate) fn with_threads(threads: usize) -> Result<Self, StoreError> {
         let (queue, jobs) = sync_channel::<Job>(QUEUE);
         let jobs = Arc::new(Mutex::new(jobs));
@@ -61,19 +51,6 @@ impl HashPool {
         });
         self.queue.send(job).map_err(|_| Busy)?;
         answered.recv().map_err(|_| Busy)
-    }
-
-    pub(crate) async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Busy> {
-        let (answer, answered) = oneshot::channel();
-        let job = Box::new(move || {
-            // Whoever asked may have gone away.
-            let _ = answer.send(work());
-        });
-        self.queue.try_send(job).map_err(|_| Busy)?;
-        answered.await.map_err(|_| Busy)
     }
 }
 

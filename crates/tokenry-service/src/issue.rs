@@ -4,10 +4,9 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use tokenry_crypto::{PlainToken, RngError, SecretRng};
 use tokenry_domain::{
-    Catalog, EventKind, Expiry, Lifetime, Policy, Scope, SecretCheck, SecretHash, Token, TokenId, UnixMillis,
-    User, UserId,
+    Catalog, EventKind, Expiry, Lifetime, Policy, Scope, Token, TokenId, UnixMillis, User, UserId,
 };
-use tokenry_store::{StoreError, Tx, token, user};
+use tokenry_store::{StoreError, StoredSecret, Tx, token, user};
 
 use crate::{
     audit::{Signature, detail},
@@ -130,7 +129,7 @@ impl Tokenry {
         revoked_at: Option<UnixMillis>,
     ) -> Result<Issued, IssueError> {
         let fresh = Fresh::generate(self)?;
-        let Fresh { secret, hash, check, id_bytes } = fresh;
+        let Fresh { secret, stored, id_bytes } = fresh;
         let (lookup, suffix) = (secret.lookup(), secret.suffix());
         let draft = draft.clone();
         let unit = Unit {
@@ -153,7 +152,7 @@ impl Tokenry {
             };
             grant.check(None, &token)?;
             within_limits(tx, &unit.policy, owner.id, now)?;
-            token::insert(tx, &token, &hash, &check)?;
+            token::insert(tx, &token, &stored)?;
             unit.signature.record(tx, EventKind::TokenCreated, owner.id, Some(token.id), made(&token))?;
             Ok::<_, IssueError>((token, owner))
         })?;
@@ -178,8 +177,7 @@ pub(crate) fn made(token: &Token) -> Map<String, Value> {
 /// A secret and all that is made of it before the unit of work begins.
 pub(crate) struct Fresh {
     pub(crate) secret: PlainToken,
-    pub(crate) hash: SecretHash,
-    pub(crate) check: SecretCheck,
+    pub(crate) stored: StoredSecret,
     pub(crate) id_bytes: [u8; 10],
 }
 
@@ -190,10 +188,13 @@ impl Fresh {
         let id_bytes = rng.bytes()?;
         let hasher = tokenry.0.hasher.clone();
         // Creations wait for each other, and never for a place that a verification could need.
-        let hashed =
-            tokenry.0.rewrites.wait(move || hasher.hash(&secret, &mut rng).map(|hash| (secret, hash)));
-        let (secret, hash) = hashed.map_err(|Busy| IssueError::Busy)??;
-        Ok(Self { check: secret.check(), hash, secret, id_bytes })
+        let hashed = tokenry.0.rewrites.wait(move || {
+            let hash = hasher.hash(&secret, &mut rng)?;
+            let stored = StoredSecret { proof: hasher.storable_proof(&secret, &hash), ..hash.into() };
+            Ok::<_, RngError>((secret, stored))
+        });
+        let (secret, stored) = hashed.map_err(|Busy| IssueError::Busy)??;
+        Ok(Self { secret, stored, id_bytes })
     }
 }
 

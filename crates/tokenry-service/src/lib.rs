@@ -45,6 +45,7 @@ pub mod find;
 mod gate;
 mod grant;
 mod hash_pool;
+mod hash_queue;
 pub mod issue;
 pub mod list;
 mod periodic;
@@ -105,7 +106,7 @@ pub use crate::{
         SessionSettings,
         start::{SessionError, Started},
     },
-    settings::Settings,
+    settings::{Settings, SlowHash, UnknownSlowHash},
     settings_check::{SettingsOutline, SettingsReport},
     token_events::{TokenEvent, TokenEventPage, TokenEventsError},
     tokenry::{OpenError, Tokenry},

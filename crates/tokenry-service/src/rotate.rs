@@ -4,11 +4,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use thiserror::Error;
 use tokenry_crypto::{GENESIS, PlainToken, RngError, link};
 use tokenry_domain::{
-    Catalog, EventKind, Expiry, Horizon, Lifetime, Lookup, Policy, SecretCheck, SecretHash, Token, TokenId,
-    UnixMillis, User,
+    Catalog, EventKind, Expiry, Horizon, Lifetime, Lookup, Policy, Token, TokenId, UnixMillis, User,
 };
 use tokenry_store::{
-    StoreError, Tx,
+    StoreError, StoredSecret, Tx,
     retired::{self, Retired},
     token, user,
 };
@@ -142,10 +141,9 @@ impl Tokenry {
         };
         // What the unit of work decides exactly is asked before the work of a hash is done for nothing.
         self.0.store.read(|tx| unit.admit(tx, &unit.seen))?;
-        let fresh = Fresh::generate(self)?;
-        let (secret, parts) = (fresh.secret, (fresh.hash, fresh.check));
+        let Fresh { secret, stored, .. } = Fresh::generate(self)?;
         let (lookup, suffix) = (secret.lookup(), secret.suffix());
-        let done = self.0.store.write(move |tx| unit.run(tx, lookup, suffix, &parts))?;
+        let done = self.0.store.write(move |tx| unit.run(tx, lookup, suffix, &stored))?;
         let (token, owner, old_works_until) = done;
         Ok(Rotated { token, owner, secret, old_works_until })
     }
@@ -176,7 +174,7 @@ impl Unit {
         tx: &mut Tx<'_>,
         lookup: Lookup,
         suffix: String,
-        (hash, check): &(SecretHash, SecretCheck),
+        stored: &StoredSecret,
     ) -> Result<(Token, User, UnixMillis), RotateError> {
         let id = self.seen.id;
         let owner = user::lock(tx, self.seen.user_id)?.ok_or(RotateError::NotFound)?;
@@ -210,7 +208,7 @@ impl Unit {
         let now = self.signature.at;
         let valid_until = self.grace_ends(&before);
         retired::end_grace(tx, id, now)?;
-        if !token::replace_secret(tx, &after, hash, check)? {
+        if !token::replace_secret(tx, &after, stored)? {
             return Err(RotateError::VersionMismatch { version: before.version });
         }
         let idempotency_key = self.rotation.idempotency_key.as_deref().map(digest);

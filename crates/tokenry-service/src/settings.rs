@@ -1,7 +1,8 @@
 //! What an installation decides for all its tokens.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
+use thiserror::Error;
 use tokenry_crypto::{HashSettings, Prefix, Scheme};
 use tokenry_domain::{Catalog, Lifetime, Policy};
 
@@ -17,6 +18,8 @@ pub struct Settings {
     pub former_prefixes: Vec<Prefix>,
     /// How secrets are stored.
     pub hash: HashSettings,
+    /// When a slow hash is done, if the scheme has one. Default [`SlowHash::Once`].
+    pub slow_hash: SlowHash,
     /// What tokens may be made.
     pub policy: Policy,
     /// What the scopes and roles mean.
@@ -37,12 +40,39 @@ pub struct Settings {
     pub sign_in: Option<crate::sign_in::SignIn>,
 }
 
+/// When the slow hash of a stored secret is done. A wrong secret is refused before it in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlowHash {
+    /// When a secret is made, or once for one of before there were stored proofs. From then on its stored proof decides.
+    Once,
+    /// Also once in each process that verifies the token, for installations whose rules demand it.
+    Always,
+}
+
+/// The text is neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be once or always")]
+pub struct UnknownSlowHash;
+
+impl FromStr for SlowHash {
+    type Err = UnknownSlowHash;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "once" => Ok(Self::Once),
+            "always" => Ok(Self::Always),
+            _ => Err(UnknownSlowHash),
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             prefix: Prefix::default(),
             former_prefixes: Vec::new(),
             hash: HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 6, peppers: Vec::new() },
+            slow_hash: SlowHash::Once,
             policy: Policy::default(),
             catalog: Catalog::open(),
             retention: Some(Lifetime::days(90)),

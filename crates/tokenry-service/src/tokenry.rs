@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use thiserror::Error;
 use tokenry_crypto::{Hasher, HasherError, Prefix, Prefixes, RngError, SealKey, SecretRng};
-use tokenry_domain::{Catalog, Lifetime, Policy, Scope};
-use tokenry_store::{Store, StoreError, instance};
+use tokenry_domain::{Catalog, Lifetime, Policy, Scope, SecretProof};
+use tokenry_store::{Store, StoreError, StoredSecret, instance};
 
 use crate::{
     caller::Caller,
     gate::Gate,
     hash_pool::HashPool,
+    hash_queue::HashQueue,
     refusals::Refusals,
     session::SessionSettings,
-    settings::Settings,
+    settings::{Settings, SlowHash},
     usage::{UsageSettings, WriteBehind},
-    verify::{proof::Proofs, snapshots::Snapshots},
+    verify::{proof::Proofs, rewrite::PendingRewrites, snapshots::Snapshots},
 };
 
 /// Personal access tokens of one installation. Cheap to clone; all clones share connections and caches.
@@ -26,6 +27,9 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) prefixes: Prefixes,
     pub(crate) hasher: Arc<Hasher>,
+    pub(crate) slow_hash: SlowHash,
+    /// What an unknown public id is compared with.
+    pub(crate) dummy: StoredSecret,
     pub(crate) policy: Policy,
     pub(crate) catalog: Catalog,
     pub(crate) retention: Option<Lifetime>,
@@ -37,11 +41,13 @@ pub(crate) struct Inner {
     pub(crate) proofs: Proofs,
     /// Rows of a moment ago, where that is allowed.
     pub(crate) snapshots: Option<Snapshots>,
-    pub(crate) hash_pool: HashPool,
+    /// Slow hashes that verifications wait for.
+    pub(crate) hash_queue: HashQueue,
     /// Makes stored hashes, of new tokens and after the settings changed, one after another.
     pub(crate) rewrites: HashPool,
-    /// Tells of retired secrets that are used.
+    /// Tells of retired secrets that are used, and writes proofs.
     pub(crate) alarms: HashPool,
+    pub(crate) pending_rewrites: PendingRewrites,
     /// What tokens are used for.
     pub(crate) uses: WriteBehind,
     pub(crate) refusals: Refusals,
@@ -85,8 +91,9 @@ impl Tokenry {
         Ok(Self(Arc::new(Inner {
             proofs: Proofs::new(),
             snapshots: Snapshots::within(settings.max_staleness),
-            hash_pool: HashPool::start()?,
+            hash_queue: HashQueue::start()?,
             rewrites: HashPool::with_threads(1)?,
+            pending_rewrites: PendingRewrites::default(),
             alarms: HashPool::with_threads(1)?,
             uses: WriteBehind::start(store.clone(), settings.usage, u64::from_le_bytes(rng.bytes()?))?,
             refusals: Refusals::start(store.clone())?,
@@ -95,7 +102,9 @@ impl Tokenry {
             summary_gate: Gate::of(4),
             store,
             prefixes: Prefixes::new(settings.prefix, settings.former_prefixes),
+            dummy: StoredSecret { proof: Some(SecretProof::new([0; 32])), ..hasher.dummy().clone().into() },
             hasher,
+            slow_hash: settings.slow_hash,
             policy: settings.policy,
             catalog: settings.catalog,
             retention: settings.retention,

@@ -2,6 +2,7 @@
 
 pub(crate) mod proof;
 mod retired;
+pub(crate) mod rewrite;
 pub(crate) mod snapshots;
 
 use std::{net::IpAddr, sync::Arc};
@@ -11,7 +12,6 @@ use tokenry_crypto::{ParseError, UnreadableHash};
 use tokenry_domain::{Effective, Horizon, Scope, ScopeSet, Status, Token, TokenId, UnixMillis, User, UserId};
 use tokenry_store::{Credential, StoreError};
 
-use self::proof::Proven;
 use crate::{denial::Denial, tokenry::Tokenry};
 
 /// A token that was presented with its right secret, was live at that moment, and whose owner was enabled. Only
@@ -85,7 +85,7 @@ pub enum VerifyError {
     /// The keys of the JWT's issuer have not arrived yet. It never means that the JWT is wrong.
     #[error("the issuer's keys are not available")]
     KeysUnavailable,
-    /// Too many secrets wait to be hashed.
+    /// Too many secrets wait to be hashed, or this one has waited too long for it.
     #[error("too many verifications are waiting")]
     Busy,
 }
@@ -164,7 +164,7 @@ impl Tokenry {
         let horizon = self.0.policy.horizon(now);
         if let Some(recent) =
             self.0.snapshots.as_ref().and_then(|rows| rows.recent(&self.0.store, &lookup, now))
-            && self.was_proven(&plain, &recent)
+            && self.is_known(&plain, &recent)
             && judge(&recent.token, &recent.owner, &horizon, source).is_ok()
         {
             return Ok(self.verified(recent, false));
@@ -174,16 +174,16 @@ impl Tokenry {
             Some(rows) => rows.read(&self.0.store, &lookup, now).await?,
             None => self.0.store.credential(&lookup).await?.map(Arc::new),
         };
-        let (plain, proven) = self.proven(plain, found.as_deref()).await?;
-        let (credential, is_retired) = match found.filter(|_| proven != Proven::No) {
+        let is_proven = self.is_proven(&plain, found.as_deref(), now).await?;
+        let (credential, is_retired) = match found.filter(|_| is_proven) {
             Some(found) => {
-                if proven == Proven::Now {
-                    self.upgrade_hash(plain, &found);
+                if !self.0.hasher.is_current(&found.secret.hash) {
+                    self.upgrade_hash(plain, &found, now);
                 }
                 (found, false)
             }
             // Asked for a wrong secret as well, so that a known public id costs what an unknown one does.
-            None => (Arc::new(self.retired(plain, &lookup, now, source).await?), true),
+            None => (Arc::new(self.retired(&plain, &lookup, now, source).await?), true),
         };
         if let Err(rejection) = judge(&credential.token, &credential.owner, &horizon, source) {
             self.record_rejection(rejection, &credential.token, source, now);
@@ -211,10 +211,10 @@ impl Tokenry {
         let Ok(plain) = self.0.prefixes.parse(presented) else { return Ok(None) };
         let lookup = plain.lookup();
         let found = self.0.store.credential(&lookup).await?;
-        let (plain, proven) = self.proven(plain, found.as_ref()).await?;
-        let found = match found.filter(|_| proven != Proven::No) {
+        let is_proven = self.is_proven(&plain, found.as_ref(), now).await?;
+        let found = match found.filter(|_| is_proven) {
             Some(found) => found,
-            None => match self.retired(plain, &lookup, now, source).await {
+            None => match self.retired(&plain, &lookup, now, source).await {
                 Ok(found) => found,
                 Err(VerifyError::Rejected(_)) => return Ok(None),
                 Err(error) => return Err(error),

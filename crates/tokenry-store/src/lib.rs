@@ -30,6 +30,7 @@ pub mod former;
 pub mod instance;
 pub mod live;
 pub mod migrate;
+pub mod proof;
 pub mod retired;
 pub mod session;
 pub mod stored_settings;

@@ -5,7 +5,7 @@ pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 
-use tokenry_domain::{Lookup, SecretCheck, SecretHash, Token, UnixMillis, User};
+use tokenry_domain::{Lookup, SecretCheck, SecretHash, SecretProof, Token, UnixMillis, User};
 
 use crate::{
     backend::{Backend, Store},
@@ -28,8 +28,18 @@ pub struct Credential {
 pub struct StoredSecret {
     /// What the secret must match.
     pub hash: SecretHash,
-    /// What refuses a wrong secret first; absent for tokens made elsewhere.
+    /// What proves or refuses a secret without a slow hash; absent until that hash has matched once, where it is fast,
+    /// and always for secrets of unknown strength that were made elsewhere.
+    pub proof: Option<SecretProof>,
+    /// What refuses a wrong secret where there is no proof yet; only rows of before there were proofs have it.
     pub check: Option<SecretCheck>,
+}
+
+impl From<SecretHash> for StoredSecret {
+    /// Without a proof.
+    fn from(hash: SecretHash) -> Self {
+        Self { hash, proof: None, check: None }
+    }
 }
 
 /// A credential whose secret a rotation took out of use: the secret is the old one, the token is as it is now.

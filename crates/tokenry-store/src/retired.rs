@@ -11,7 +11,7 @@ use crate::{
     macros::on,
     schema::retired_secrets,
     sql_types::{IdValue, InstantValue},
-    token::row::{TokenRow, stored_secret},
+    token::row::{TokenRow, check_value, proof_value, stored_secret},
     user::UserRow,
 };
 
@@ -40,11 +40,12 @@ pub fn insert(tx: &mut Tx<'_>, retired: &Retired) -> Result<(), StoreError> {
         lookup: retired.lookup.as_str().to_owned(),
         token_id: IdValue(retired.token_id.uuid()),
         secret_hash: retired.secret.hash.as_str().to_owned(),
-        secret_check: retired.secret.check.as_ref().map(|check| check.as_bytes().to_vec()),
+        secret_check: check_value(&retired.secret),
         retired_at: InstantValue(retired.at),
         valid_until: InstantValue(retired.valid_until),
         idempotency_key: retired.idempotency_key.clone(),
         reused_at: None,
+        secret_proof: proof_value(retired.secret.proof.as_ref()),
     };
     on!(tx, |c| diesel::insert_into(retired_secrets::table).values(&row).execute(c))?;
     Ok(())
@@ -117,7 +118,7 @@ pub(crate) fn credential(
     Ok(RetiredCredential {
         credential: Credential {
             token: token.try_into()?,
-            secret: stored_secret(retired.secret_hash, retired.secret_check)?,
+            secret: stored_secret(retired.secret_hash, retired.secret_check, retired.secret_proof)?,
             owner: user.try_into()?,
         },
         lookup: Lookup::from_stored(retired.lookup),
@@ -138,4 +139,5 @@ pub(crate) struct RetiredRow {
     valid_until: InstantValue,
     idempotency_key: Option<String>,
     reused_at: Option<InstantValue>,
+    secret_proof: Option<Vec<u8>>,
 }

@@ -48,6 +48,7 @@ diesel::table! {
         revoked_reason -> Nullable<Text>,
         secret_at -> Instant,
         expiry_noted_at -> Nullable<Instant>,
+        secret_proof -> Nullable<Binary>,
     }
 }
 
@@ -75,6 +76,7 @@ diesel::table! {
         valid_until -> Instant,
         idempotency_key -> Nullable<Text>,
         reused_at -> Nullable<Instant>,
+        secret_proof -> Nullable<Binary>,
     }
 }
 

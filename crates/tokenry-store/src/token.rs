@@ -10,11 +10,11 @@ use diesel::{
     prelude::*,
 };
 use tokenry_domain::{
-    Actor, Horizon, Revocation, SecretCheck, SecretHash, Token, TokenId, UnixMillis, UserId,
+    Actor, Horizon, Revocation, SecretHash, SecretProof, Token, TokenId, UnixMillis, UserId,
 };
 
 pub(crate) use self::filter::is_over;
-use self::row::{SecretRow, TokenRow};
+use self::row::{SecretRow, TokenRow, check_value, proof_value};
 pub use self::{
     bulk::{Import, insert_many},
     list::list,
@@ -33,13 +33,8 @@ use crate::{
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn insert(
-    tx: &mut Tx<'_>,
-    token: &Token,
-    hash: &SecretHash,
-    check: &SecretCheck,
-) -> Result<(), StoreError> {
-    let row = (TokenRow::from(token), SecretRow::new(hash, Some(check)));
+pub fn insert(tx: &mut Tx<'_>, token: &Token, secret: &StoredSecret) -> Result<(), StoreError> {
+    let row = (TokenRow::from(token), SecretRow::from(secret));
     on!(tx, |c| diesel::insert_into(tokens::table).values(&row).execute(c))?;
     Ok(())
 }
@@ -147,12 +142,7 @@ pub fn update(tx: &mut Tx<'_>, token: &Token) -> Result<bool, StoreError> {
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when the public id is taken.
-pub fn replace_secret(
-    tx: &mut Tx<'_>,
-    token: &Token,
-    hash: &SecretHash,
-    check: &SecretCheck,
-) -> Result<bool, StoreError> {
+pub fn replace_secret(tx: &mut Tx<'_>, token: &Token, secret: &StoredSecret) -> Result<bool, StoreError> {
     let before = tokens::table
         .filter(tokens::id.eq(IdValue(token.id.uuid())))
         .filter(tokens::version.eq(token.version - 1))
@@ -160,8 +150,9 @@ pub fn replace_secret(
     let changes = (
         tokens::lookup.eq(token.lookup.as_str()),
         tokens::suffix.eq(&token.suffix),
-        tokens::secret_hash.eq(hash.as_str()),
-        tokens::secret_check.eq(Some(check.as_bytes().to_vec())),
+        tokens::secret_hash.eq(secret.hash.as_str()),
+        tokens::secret_check.eq(check_value(secret)),
+        tokens::secret_proof.eq(proof_value(secret.proof.as_ref())),
         tokens::secret_at.eq(InstantValue(token.secret_at)),
         tokens::expires_at.eq(instant_value(token.expires_at)),
         tokens::version.eq(token.version),
@@ -229,7 +220,7 @@ pub fn mark_revoked(tx: &mut Tx<'_>, id: TokenId, revocation: &Revocation) -> Re
     Ok(on!(tx, |c| diesel::update(live).set(changes).execute(c))? == 1)
 }
 
-/// Replaces the stored hash of a live token by another hash of the same secret; `false` when the hash is no longer
+/// Replaces the stored hash of a live token, and its proof, by those of another hash of the same secret; `false` when the hash is no longer
 /// `old` or the token was revoked meanwhile.
 ///
 /// # Errors
@@ -239,14 +230,13 @@ pub fn replace_hash(
     id: TokenId,
     old: &SecretHash,
     new: &SecretHash,
-    check: &SecretCheck,
+    proof: Option<&SecretProof>,
 ) -> Result<bool, StoreError> {
     let same = tokens::table
         .filter(tokens::id.eq(IdValue(id.uuid())))
         .filter(tokens::secret_hash.eq(old.as_str()))
         .filter(tokens::revoked_at.is_null());
-    let changes =
-        (tokens::secret_hash.eq(new.as_str()), tokens::secret_check.eq(Some(check.as_bytes().to_vec())));
+    let changes = (tokens::secret_hash.eq(new.as_str()), tokens::secret_proof.eq(proof_value(proof)));
     Ok(on!(tx, |c| diesel::update(same).set(changes).execute(c))? == 1)
 }
 

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokenry_domain::{
-    Actor, IpList, Lookup, Metadata, Role, ScopeSet, SecretCheck, SecretHash, Subject, Token, TokenId,
-    TokenName, UnixMillis, User, UserId, UserName,
+    Actor, IpList, Lookup, Metadata, Role, ScopeSet, SecretHash, Subject, Token, TokenId, TokenName,
+    UnixMillis, User, UserId, UserName,
 };
 use tokenry_store::{Store, token};
 
@@ -112,9 +112,8 @@ impl TokenBuilder<'_> {
     /// When it cannot be stored.
     pub fn insert(self) -> Token {
         let row = self.token.clone();
-        let hash = SecretHash::from_stored("$none$".to_owned());
-        let check = SecretCheck::from_stored([0; 8]);
-        self.store.write(move |tx| token::insert(tx, &row, &hash, &check)).unwrap();
+        let secret = SecretHash::from_stored("$none$".to_owned()).into();
+        self.store.write(move |tx| token::insert(tx, &row, &secret)).unwrap();
         self.token
     }
 }

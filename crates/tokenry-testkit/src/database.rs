@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use diesel::{Connection as _, PgConnection, RunQueryDsl as _, SqliteConnection, sql_query};
 use tempfile::TempDir;
 use tokenry_store::{DatabaseUrl, Store, StoreSettings};
 
@@ -57,6 +58,19 @@ impl TestDatabase {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Changes the database behind everybody's back, on a connection of its own; the number of rows that it changed.
+    ///
+    /// # Panics
+    /// When the database refuses it.
+    pub fn execute(&self, statement: &str) -> usize {
+        let path = self.url.strip_prefix("sqlite://");
+        let done = match path {
+            Some(path) => SqliteConnection::establish(path).map(|mut c| sql_query(statement).execute(&mut c)),
+            None => PgConnection::establish(&self.url).map(|mut c| sql_query(statement).execute(&mut c)),
+        };
+        done.unwrap().unwrap()
     }
 
     /// The folder of the SQLite file; `None` on PostgreSQL.

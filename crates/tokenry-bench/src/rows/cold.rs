@@ -1,4 +1,4 @@
-//! The first use of a token, when its bcrypt hash has to be computed.
+//! The first use of a token in a process: by its stored proof, or with its bcrypt hash.
 
 use std::time::{Duration, Instant};
 
@@ -18,14 +18,23 @@ use crate::{
 const WARM: u64 = 100;
 /// Their requests a second.
 const WARM_RATE: f64 = 1_000.0;
-/// First uses a second: each takes 5 ms or so, so that they do not wait for each other.
+/// First uses a second: with the hash each takes 5 ms or so, so that they do not wait for each other.
 const COLD_RATE: f64 = 20.0;
 
-pub(super) fn run(bench: &Bench) -> Result<Outcome> {
+pub(super) fn once(bench: &Bench) -> Result<Outcome> {
+    run(bench, "once")
+}
+
+pub(super) fn always(bench: &Bench) -> Result<Outcome> {
+    run(bench, "always")
+}
+
+fn run(bench: &Bench, slow_hash: &str) -> Result<Outcome> {
     let each = bench.sizes.cold;
     let rounds = u64::try_from(bench.sizes.rounds)?;
     let tokens = Population { scheme: Scheme::Bcrypt, ..Population::live("cold", WARM + each * rounds) };
-    let guard = bench.slow_guard(&bench.shared(std::slice::from_ref(&tokens))?)?;
+    let database = bench.shared(std::slice::from_ref(&tokens))?;
+    let guard = bench.slow_guard(&database, &["--slow-hash", slow_hash])?;
     let texts = |from: u64, to: u64| {
         let tokens = &tokens;
         (from..to).map(move |number| get_with("/guarded", &tokens.text(number)))

@@ -78,7 +78,7 @@ fn insert_until(store: &Store, now: UnixMillis, end: Instant, next: &AtomicU64) 
         let number = next.fetch_add(1, Ordering::Relaxed);
         let mut row = rows.import(number, now, &mut maker)?;
         row.token.user_id = owner;
-        let written = store.write(move |tx| token::insert(tx, &row.token, &row.hash, &row.check));
+        let written = store.write(move |tx| token::insert(tx, &row.token, &row.secret));
         match written {
             Ok(()) => count += 1,
             // Two of them at once on SQLite: one waited too long for the other. It does not count.

@@ -44,10 +44,6 @@ pub(super) fn matches(token: &PlainToken, text: &str) -> Result<bool, Unreadable
     Ok(made.ct_eq(&tag).into())
 }
 
-pub(super) fn is_current(text: &str) -> bool {
-    Stored::read(text).is_some_and(|stored| stored.costs == OURS)
-}
-
 fn argon2((memory, passes, lanes): (u32, u32, u32), length: usize) -> Option<Argon2<'static>> {
     Params::new(memory, passes, lanes, Some(length))
         .ok()

@@ -1,20 +1,18 @@
 //! Whether a presented secret is the stored one.
 
-use std::sync::Arc;
-
 use quick_cache::sync::Cache;
-use tokenry_crypto::{Hasher, Match, PlainToken, Proof, SecretRng, UnreadableHash};
-use tokenry_domain::{SecretHash, TokenId};
-use tokenry_store::{Credential, token};
+use tokenry_crypto::{Comparison, Match, PlainToken, Proof, UnreadableHash};
+use tokenry_domain::{TokenId, UnixMillis};
+use tokenry_store::{Credential, StoredSecret};
 
 use super::VerifyError;
-use crate::{hash_pool::Busy, tokenry::Tokenry};
+use crate::{hash_pool::Busy, settings::SlowHash, tokenry::Tokenry};
 
 /// How many proven pairs of token and stored hash one process remembers.
 const PROOFS: usize = 100_000;
 
-/// Which tokens were proven to match which stored hash: an immutable fact, never a verdict. Bounded; about 100 bytes
-/// each.
+/// Which tokens a slow hash has matched in this process: an immutable fact, never a verdict. For rows that have no proof,
+/// or not yet, and where the settings want the slow hash once per process. Bounded; about 100 bytes each.
 pub(crate) struct Proofs(Cache<Proof, ()>);
 
 impl Proofs {
@@ -23,95 +21,97 @@ impl Proofs {
     }
 }
 
-/// What is known of a presented secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Proven {
-    /// It is not the stored one.
+/// What is known of a presented secret without a slow hash.
+enum Known {
+    /// It is the stored one.
+    Yes,
+    /// It is not.
     No,
-    /// It was proven before.
-    Before,
-    /// It was proven by a hash just now.
-    Now,
+    /// Only the slow hash can tell; what it proves if it matches.
+    Open(Proof),
 }
 
 impl Tokenry {
-    /// Whether this secret was proven to be the stored one before; `false` may be either.
-    pub(super) fn was_proven(&self, plain: &PlainToken, stored: &Credential) -> bool {
-        self.0.proofs.0.get(&plain.proof(&stored.secret.hash)).is_some()
+    /// Whether this secret is known to be the stored one without a slow hash; `false` may be either.
+    pub(super) fn is_known(&self, plain: &PlainToken, stored: &Credential) -> bool {
+        matches!(self.known(plain, &stored.secret, Some(stored.token.id)), Ok(Known::Yes))
     }
 
     /// Whether the presented secret is the stored one. Without a stored one the same work is done against a dummy.
-    pub(super) async fn proven(
+    pub(super) async fn is_proven(
         &self,
-        plain: PlainToken,
+        plain: &PlainToken,
         stored: Option<&Credential>,
-    ) -> Result<(PlainToken, Proven), VerifyError> {
-        let Some(Credential { token, secret, .. }) = stored else {
-            let (_, check) = self.0.hasher.dummy();
-            let _ = plain.check_matches(check);
-            return Ok((plain, Proven::No));
+        now: UnixMillis,
+    ) -> Result<bool, VerifyError> {
+        let Some(stored) = stored else {
+            let _ = self.known(plain, &self.0.dummy, None);
+            return Ok(false);
         };
-        // SECURITY: a wrong secret stops here, before any slow hash, so that a flood of them costs microseconds.
-        if secret.check.as_ref().is_some_and(|check| !plain.check_matches(check)) {
-            return Ok((plain, Proven::No));
+        let Credential { token, secret, .. } = stored;
+        match self.known(plain, secret, Some(token.id))? {
+            Known::No => return Ok(false),
+            Known::Yes => {}
+            Known::Open(proof) => {
+                let comparison = Comparison::new(&self.0.hasher, plain, &secret.hash);
+                let outcome = self.0.hash_queue.run(proof, token.id, move || comparison.run());
+                if !is_match(outcome.await.map_err(|Busy| VerifyError::Busy)?, Some(token.id))? {
+                    return Ok(false);
+                }
+                self.0.proofs.0.insert(proof, ());
+            }
         }
-        let proof = plain.proof(&secret.hash);
-        if self.0.proofs.0.get(&proof).is_some() {
-            return Ok((plain, Proven::Before));
+        if secret.proof.is_none() {
+            self.keep_proof(plain, stored, now);
         }
-        let (hasher, hash, token_id) = (self.0.hasher.clone(), secret.hash.clone(), token.id);
-        let compare = move || {
-            let outcome = matches(&hasher, token_id, &plain, &hash);
-            (plain, outcome)
-        };
-        let (plain, outcome) = if self.0.hasher.is_slow(&secret.hash) {
-            self.0.hash_pool.run(compare).await.map_err(|Busy| VerifyError::Busy)?
-        } else {
-            compare()
-        };
-        if !outcome.map_err(VerifyError::Unreadable)? {
-            return Ok((plain, Proven::No));
-        }
-        self.0.proofs.0.insert(proof, ());
-        Ok((plain, Proven::Now))
+        Ok(true)
     }
 
-    /// Stores the hash that the settings ask for now, unless the token was ended or changed meanwhile. Behind the
-    /// answer, on a thread of its own: a database that cannot be written refuses nobody.
-    pub(super) fn upgrade_hash(&self, plain: PlainToken, stored: &Credential) {
-        if self.0.hasher.is_current(&stored.secret.hash) {
-            return;
+    fn known(
+        &self,
+        plain: &PlainToken,
+        secret: &StoredSecret,
+        token_id: Option<TokenId>,
+    ) -> Result<Known, VerifyError> {
+        let hasher = &self.0.hasher;
+        // A fast hash is its own proof.
+        if !hasher.is_slow(&secret.hash) {
+            let is_match = is_match(hasher.matches(plain, &secret.hash), token_id)?;
+            return Ok(if is_match { Known::Yes } else { Known::No });
         }
-        let (hasher, store) = (self.0.hasher.clone(), self.0.store.clone());
-        let (token_id, old) = (stored.token.id, stored.secret.hash.clone());
-        // What does not find a place is upgraded at a later use.
-        let _ = self.0.rewrites.submit(move || {
-            let new = match hasher.hash(&plain, &mut SecretRng::os()) {
-                Ok(new) => new,
-                Err(error) => return tracing::warn!(%token_id, %error, "a stored hash was not upgraded"),
-            };
-            let check = plain.check();
-            if let Err(error) = store.write(move |tx| token::replace_hash(tx, token_id, &old, &new, &check)) {
-                tracing::warn!(%token_id, %error, "a stored hash was not upgraded");
+        // SECURITY: a wrong secret stops at the proof, or at the check of a row that has none yet, before any slow hash, so
+        // that a flood of them costs microseconds.
+        if secret.proof.is_none() && secret.check.as_ref().is_some_and(|check| !plain.check_matches(check)) {
+            return Ok(Known::No);
+        }
+        let proof = Proof::new(plain, &secret.hash);
+        if let Some(stored) = &secret.proof {
+            if stored.as_bytes().is_none() {
+                tracing::error!(
+                    token_id = token_id.map(tracing::field::display),
+                    "a stored proof cannot be read"
+                );
             }
-        });
+            if !proof.matches(stored) {
+                return Ok(Known::No);
+            }
+            if self.0.slow_hash == SlowHash::Once {
+                return Ok(Known::Yes);
+            }
+        }
+        Ok(if self.0.proofs.0.get(&proof).is_some() { Known::Yes } else { Known::Open(proof) })
     }
 }
 
 /// A hash that nobody can read matches no token. One that only this process cannot read, now, is no verdict.
-fn matches(
-    hasher: &Arc<Hasher>,
-    token_id: TokenId,
-    plain: &PlainToken,
-    hash: &SecretHash,
-) -> Result<bool, UnreadableHash> {
-    match hasher.matches(plain, hash) {
+fn is_match(outcome: Match, token_id: Option<TokenId>) -> Result<bool, VerifyError> {
+    match outcome {
         Match::Yes => Ok(true),
         Match::No => Ok(false),
         Match::Unreadable(why) => {
-            tracing::error!(%token_id, %why, "a stored hash cannot be read");
+            tracing::error!(token_id = token_id.map(tracing::field::display), %why, "a stored hash cannot be read");
             match why {
-                UnreadableHash::Pepper | UnreadableHash::Memory => Err(why),
+                UnreadableHash::Pepper | UnreadableHash::Memory => Err(VerifyError::Unreadable(why)),
                 _ => Ok(false),
             }
         }

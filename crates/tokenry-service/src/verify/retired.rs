@@ -7,7 +7,7 @@ use tokenry_crypto::PlainToken;
 use tokenry_domain::{Actor, EventKind, Lifetime, Lookup, Origin, Reason, Reuse, Revocation, UnixMillis};
 use tokenry_store::{Credential, RetiredCredential, StoreError, Tx, retired, token, user};
 
-use super::{Rejection, VerifyError, proof::Proven};
+use super::{Rejection, VerifyError};
 use crate::{
     audit::{Signature, detail},
     session::end::Ending,
@@ -25,14 +25,14 @@ impl Tokenry {
     /// The credential of a retired secret within its grace.
     pub(super) async fn retired(
         &self,
-        plain: PlainToken,
+        plain: &PlainToken,
         lookup: &Lookup,
         now: UnixMillis,
         source: Option<IpAddr>,
     ) -> Result<Credential, VerifyError> {
         let unknown = Err(VerifyError::Rejected(Rejection::Unknown));
         let Some(found) = self.0.store.retired_credential(lookup).await? else { return unknown };
-        if self.proven(plain, Some(&found.credential)).await?.1 == Proven::No {
+        if !self.is_proven(plain, Some(&found.credential), now).await? {
             return unknown;
         }
         // The longest grace of now, not of when it was rotated.

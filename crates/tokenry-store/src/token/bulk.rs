@@ -1,11 +1,12 @@
 //! Many tokens at once: what an import writes, faster than one by one.
 
 use diesel::prelude::*;
-use tokenry_domain::{SecretCheck, SecretHash, Token, UnixMillis};
+use tokenry_domain::{Token, UnixMillis};
 
 use super::row::{SecretRow, TokenRow};
 use crate::{
-    backend::Tx, convert::instant_value, error::StoreError, schema::personal_access_tokens as tokens,
+    backend::Tx, convert::instant_value, error::StoreError, live::StoredSecret,
+    schema::personal_access_tokens as tokens,
 };
 
 /// A token that was made elsewhere.
@@ -13,15 +14,13 @@ use crate::{
 pub struct Import {
     /// The token.
     pub token: Token,
-    /// What a presented secret must match.
-    pub hash: SecretHash,
-    /// What refuses a wrong secret first.
-    pub check: SecretCheck,
+    /// What a presented secret must match. Without a proof if its strength is not known.
+    pub secret: StoredSecret,
     /// When the audit log was told that its time ran out; `None` for what is not over, or not told yet.
     pub expiry_noted_at: Option<UnixMillis>,
 }
 
-/// Rows of one statement on PostgreSQL, where a statement has at most 65,535 parameters and a row 25.
+/// Rows of one statement on PostgreSQL, where a statement has at most 65,535 parameters and a row 26.
 #[cfg(feature = "postgres")]
 const ROWS: usize = 1000;
 
@@ -55,7 +54,7 @@ type Noted = diesel::dsl::Eq<tokens::expiry_noted_at, Option<crate::sql_types::I
 fn values(import: &Import) -> (TokenRow, SecretRow, Noted) {
     (
         TokenRow::from(&import.token),
-        SecretRow::new(&import.hash, Some(&import.check)),
+        SecretRow::from(&import.secret),
         tokens::expiry_noted_at.eq(instant_value(import.expiry_noted_at)),
     )
 }

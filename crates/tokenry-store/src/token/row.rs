@@ -2,7 +2,8 @@
 
 use diesel::prelude::*;
 use tokenry_domain::{
-    Description, Lookup, Reason, Revocation, SecretCheck, SecretHash, Token, TokenId, TokenName, User, UserId,
+    Description, Lookup, Reason, Revocation, SecretCheck, SecretHash, SecretProof, Token, TokenId, TokenName,
+    User, UserId,
 };
 
 use crate::{
@@ -42,23 +43,34 @@ pub(crate) struct TokenRow {
     secret_at: InstantValue,
 }
 
-/// The secret's hash, read for verification alone.
+/// What is kept of the secret, read for verification alone.
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = personal_access_tokens, treat_none_as_default_value = false)]
 pub(crate) struct SecretRow {
     secret_hash: String,
     secret_check: Option<Vec<u8>>,
+    secret_proof: Option<Vec<u8>>,
 }
 
 pub(crate) type CredentialRow = (TokenRow, SecretRow, UserRow);
 
-impl SecretRow {
-    pub(crate) fn new(hash: &SecretHash, check: Option<&SecretCheck>) -> Self {
+impl From<&StoredSecret> for SecretRow {
+    fn from(secret: &StoredSecret) -> Self {
         Self {
-            secret_hash: hash.as_str().to_owned(),
-            secret_check: check.map(|check| check.as_bytes().to_vec()),
+            secret_hash: secret.hash.as_str().to_owned(),
+            secret_check: check_value(secret),
+            secret_proof: proof_value(secret.proof.as_ref()),
         }
     }
+}
+
+pub(crate) fn check_value(secret: &StoredSecret) -> Option<Vec<u8>> {
+    secret.check.as_ref().map(|check| check.as_bytes().to_vec())
+}
+
+pub(crate) fn proof_value(proof: Option<&SecretProof>) -> Option<Vec<u8>> {
+    // What could not be read is written as what it is to every reader: no match.
+    proof.map(|proof| proof.as_bytes().map(|bytes| bytes.to_vec()).unwrap_or_default())
 }
 
 pub(crate) fn credential((token, secret, user): CredentialRow) -> Result<Credential, StoreError> {
@@ -73,16 +85,24 @@ impl TryFrom<SecretRow> for StoredSecret {
     type Error = StoreError;
 
     fn try_from(row: SecretRow) -> Result<Self, StoreError> {
-        stored_secret(row.secret_hash, row.secret_check)
+        stored_secret(row.secret_hash, row.secret_check, row.secret_proof)
     }
 }
 
-pub(crate) fn stored_secret(hash: String, check: Option<Vec<u8>>) -> Result<StoredSecret, StoreError> {
+pub(crate) fn stored_secret(
+    hash: String,
+    check: Option<Vec<u8>>,
+    proof: Option<Vec<u8>>,
+) -> Result<StoredSecret, StoreError> {
     let read = |bytes: Vec<u8>| {
         let bytes = <[u8; 8]>::try_from(bytes).map_err(|_| corrupt("secret_check", "not 8 bytes"))?;
         Ok::<_, StoreError>(SecretCheck::from_stored(bytes))
     };
-    Ok(StoredSecret { hash: SecretHash::from_stored(hash), check: check.map(read).transpose()? })
+    Ok(StoredSecret {
+        hash: SecretHash::from_stored(hash),
+        proof: proof.map(|bytes| SecretProof::from_stored(&bytes)),
+        check: check.map(read).transpose()?,
+    })
 }
 
 impl From<&Token> for TokenRow {

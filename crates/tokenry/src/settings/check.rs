@@ -30,6 +30,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
     let prefix = from.text(&key::PREFIX, convert::prefix);
     let former_prefixes = from.list(&key::FORMER_PREFIXES, convert::prefixes);
     let hash = hash(from, directory);
+    let slow_hash = from.text(&key::SLOW_HASH, convert::slow_hash);
     let policy = policy(from);
     let usage = usage(from);
     let trusted_proxies = from.list(&key::TRUSTED_PROXIES, value::networks);
@@ -51,6 +52,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
             prefix: prefix?,
             former_prefixes: former_prefixes?,
             hash: hash?,
+            slow_hash: slow_hash?,
             policy: policy?,
             catalog: catalog?,
             retention: convert::days(from.integer(&key::DEAD_TOKENS_DAYS)?),

@@ -4,6 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use tokenry_service::{
     Bucket, BucketError, DatabaseUrl, HashSettings, Lifetime, Limits, Pepper, Policy, Prefix, Reuse, Scheme,
+    SlowHash, UnknownSlowHash,
 };
 
 use super::value;
@@ -33,6 +34,11 @@ pub(super) fn prefixes(texts: &[String]) -> Result<Vec<Prefix>, String> {
 /// How secrets are stored.
 pub(super) fn scheme(text: &str) -> Result<Scheme, String> {
     text.parse().map_err(|_| "must be bcrypt, sha256, hmac-sha256 or argon2id".to_owned())
+}
+
+/// When a slow hash is done.
+pub(super) fn slow_hash(text: &str) -> Result<SlowHash, String> {
+    text.parse().map_err(|error: UnknownSlowHash| error.to_string())
 }
 
 /// Everything that decides how a secret is stored and compared.

@@ -58,6 +58,8 @@ keys! {
     HASH = "token" "hash" Text("bcrypt");
     /// bcrypt's cost: each step doubles the work of a token's first use.
     BCRYPT_COST = "token" "bcrypt_cost" Integer(6, 4..=14);
+    /// When a slow hash is done: `once` for each token, or `always` once more in each process.
+    SLOW_HASH = "token" "slow_hash" Text("once");
     /// Files that hold a pepper each; the first is for new tokens, a second for those stored before a key change.
     PEPPER_FILES = "token" "pepper_files" List;
     /// The same from a secret store: one or two peppers, separated by a comma. Never printed.

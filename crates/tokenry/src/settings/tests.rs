@@ -10,7 +10,7 @@ mod wrong;
 use std::{fs, time::Duration};
 
 use tempfile::TempDir;
-use tokenry_service::{Bucket, Lifetime, Policy, Reuse, Scheme, SessionSettings, UsageSettings};
+use tokenry_service::{Bucket, Lifetime, Policy, Reuse, Scheme, SessionSettings, SlowHash, UsageSettings};
 
 use super::*;
 
@@ -65,6 +65,9 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(settings.service.prefix.as_str(), "pat_");
     assert!(matches!(settings.service.hash.scheme, Scheme::Bcrypt));
     assert_eq!(settings.service.hash.bcrypt_cost, 6);
+    assert_eq!(settings.service.slow_hash, SlowHash::Once);
+    let always = good("[token]\nslow_hash = \"always\"", &[]);
+    assert_eq!(always.service.slow_hash, SlowHash::Always);
     assert_eq!(settings.service.policy, Policy::default());
     assert_eq!(settings.service.retention, Some(Lifetime::days(90)));
     assert_eq!(settings.service.usage, UsageSettings::default());

@@ -40,6 +40,7 @@ fn every_wrong_line_of_a_file_is_told_with_its_number() {
             "[token]\nhash = \"hmac-sha256\"",
             "[token] hash: hmac-sha256 needs a pepper: name its file in pepper_files (tokenry.toml:2)",
         ),
+        ("[token]\nslow_hash = \"never\"", "[token] slow_hash: must be once or always (tokenry.toml:2)"),
         (
             "[token]\nbcrypt_cost = 3",
             "[token] bcrypt_cost: must be a whole number from 4 to 14 (tokenry.toml:2)",

@@ -1,0 +1,221 @@
+//! Slow hashes that verifications wait for: each is done once, however many wait for it, and nobody waits for long.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    num::NonZero,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_channel::oneshot;
+use tokenry_crypto::{Match, Proof};
+use tokenry_domain::TokenId;
+use tokenry_store::StoreError;
+
+use crate::hash_pool::Busy;
+
+/// Waiting is counted in these, so that no clock is read. They pass only while somebody waits.
+const TICK: Duration = Duration::from_millis(50);
+/// How many of them a request waits at most: two seconds.
+const PATIENCE: u64 = 40;
+/// How many requests may wait at once; each takes less than a kilobyte.
+const MAX_WAITERS: usize = 4096;
+/// How many different secrets of one token may wait. A token has one right secret, for which one hash is done, so more of
+/// them are guesses, which must not take the places of others.
+const MAX_SECRETS: usize = 4;
+
+/// Dropping it ends its threads after the hashes they are at.
+pub(crate) struct HashQueue(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    /// There is a hash to be done, or an end.
+    work: Condvar,
+    /// Somebody begins to wait, or there is an end.
+    waiting: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: HashMap<Proof, Job>,
+    /// Which of them is next; some may be gone or done.
+    order: VecDeque<Proof>,
+    /// Of all jobs.
+    waiters: usize,
+    tick: u64,
+    is_closed: bool,
+}
+
+struct Job {
+    token_id: TokenId,
+    /// `None` while it is being done.
+    work: Option<Work>,
+    waiters: Vec<Waiter>,
+}
+
+struct Waiter {
+    since: u64,
+    answer: oneshot::Sender<Match>,
+}
+
+type Work = Box<dyn FnOnce() -> Match + Send>;
+
+impl HashQueue {
+    /// As many threads as there are cores but one, so that slow hashes leave a core to everything else.
+    pub(crate) fn start() -> Result<Self, StoreError> {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self::with_threads(cores.saturating_sub(1).max(1))
+    }
+
+    fn with_threads(threads: usize) -> Result<Self, StoreError> {
+        let state = Mutex::default();
+        let queue = Self(Arc::new(Shared { state, work: Condvar::new(), waiting: Condvar::new() }));
+        for _ in 0..threads {
+            let shared = queue.0.clone();
+            spawn("tokenry-hash", move || shared.work())?;
+        }
+        let shared = queue.0.clone();
+        spawn("tokenry-hash-wait", move || shared.count_ticks())?;
+        Ok(queue)
+    }
+
+    /// What comes of `work`, or of the work that waits under the same key already.
+    pub(crate) async fn run(
+        &self,
+        key: Proof,
+        token_id: TokenId,
+        work: impl FnOnce() -> Match + Send + 'static,
+    ) -> Result<Match, Busy> {
+        let answered = self.0.enqueue(key, token_id, Box::new(work))?;
+        // Dropped without an answer when it has waited too long.
+        answered.await.map_err(|_| Busy)
+    }
+}
+
+impl Drop for HashQueue {
+    fn drop(&mut self) {
+        self.0.locked().is_closed = true;
+        self.0.work.notify_all();
+        self.0.waiting.notify_all();
+    }
+}
+
+impl Shared {
+    fn enqueue(&self, key: Proof, token_id: TokenId, work: Work) -> Result<oneshot::Receiver<Match>, Busy> {
+        let mut state = self.locked();
+        if state.waiters >= MAX_WAITERS {
+            return Err(Busy);
+        }
+        let (answer, answered) = oneshot::channel();
+        let waiter = Waiter { since: state.tick, answer };
+        if let Some(job) = state.jobs.get_mut(&key) {
+            job.waiters.push(waiter);
+        } else {
+            let is_of_token = |job: &&Job| job.token_id == token_id;
+            if state.jobs.values().filter(is_of_token).count() >= MAX_SECRETS {
+                return Err(Busy);
+            }
+            if state.jobs.is_empty() {
+                self.waiting.notify_all();
+            }
+            state.jobs.insert(key, Job { token_id, work: Some(work), waiters: vec![waiter] });
+            state.order.push_back(key);
+            self.work.notify_one();
+        }
+        state.waiters += 1;
+        Ok(answered)
+    }
+
+    /// A thread that does what waits, in the order in which it came.
+    fn work(&self) {
+        while let Some((key, work)) = self.next() {
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            let waiters = self.locked().finish(&key);
+            let Ok(outcome) = outcome else {
+                tracing::error!("a hash panicked");
+                continue;
+            };
+            for waiter in waiters {
+                // Whoever asked may have gone away.
+                let _ = waiter.answer.send(outcome);
+            }
+        }
+    }
+
+    fn next(&self) -> Option<(Proof, Work)> {
+        let mut state = self.locked();
+        while !state.is_closed {
+            if let Some(next) = state.take() {
+                return Some(next);
+            }
+            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        None
+    }
+
+    /// A thread that ends the waiting of whoever has waited too long, also while all hashing threads are at work.
+    fn count_ticks(&self) {
+        let mut state = self.locked();
+        while !state.is_closed {
+            if state.jobs.is_empty() {
+                state = self.waiting.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let waited = self.waiting.wait_timeout(state, TICK).unwrap_or_else(PoisonError::into_inner);
+            state = waited.0;
+            if waited.1.timed_out() {
+                state.tick += 1;
+                state.end_waits();
+            }
+        }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The next work that somebody still waits for.
+    fn take(&mut self) -> Option<(Proof, Work)> {
+        while let Some(key) = self.order.pop_front() {
+            let Some(job) = self.jobs.get_mut(&key) else { continue };
+            let before = job.waiters.len();
+            job.waiters.retain(|waiter| !waiter.answer.is_canceled());
+            self.waiters -= before - job.waiters.len();
+            if job.waiters.is_empty() {
+                self.jobs.remove(&key);
+            } else if let Some(work) = job.work.take() {
+                return Some((key, work));
+            }
+        }
+        None
+    }
+
+    fn finish(&mut self, key: &Proof) -> Vec<Waiter> {
+        let waiters = self.jobs.remove(key).map_or_else(Vec::new, |job| job.waiters);
+        self.waiters -= waiters.len();
+        waiters
+    }
+
+    /// Sends away who has waited too long, and forgets who has gone away and what nobody waits for.
+    fn end_waits(&mut self) {
+        let tick = self.tick;
+        self.jobs.retain(|_, job| {
+            job.waiters.retain(|waiter| tick - waiter.since < PATIENCE && !waiter.answer.is_canceled());
+            !job.waiters.is_empty()
+        });
+        self.waiters = self.jobs.values().map(|job| job.waiters.len()).sum();
+        let Self { jobs, order, .. } = self;
+        order.retain(|key| jobs.contains_key(key));
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+    spawned.map(drop).map_err(|error| StoreError::Unavailable(error.to_string()))
+}

@@ -1,0 +1,139 @@
+use std::{
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Sender, channel},
+    },
+    thread::sleep,
+};
+
+use futures_executor::block_on;
+use tokenry_crypto::{PlainToken, Prefix, SecretRng};
+use tokenry_domain::{SecretHash, UnixMillis};
+
+use super::*;
+
+fn key() -> Proof {
+    let token = PlainToken::generate(&Prefix::default(), &mut SecretRng::os()).unwrap();
+    Proof::new(&token, &SecretHash::from_stored("$".to_owned()))
+}
+
+fn id(number: u8) -> TokenId {
+    TokenId::new(UnixMillis::new(0).unwrap(), [number; 10])
+}
+
+/// A queue whose one thread is at work until the sender is dropped.
+fn blocked() -> (HashQueue, Sender<()>) {
+    let queue = HashQueue::with_threads(1).unwrap();
+    let (release, released) = channel::<()>();
+    let (begin, begun) = channel();
+    let hold = queue.0.enqueue(
+        key(),
+        id(0),
+        Box::new(move || {
+            begin.send(()).unwrap();
+            let _ = released.recv();
+            Match::Yes
+        }),
+    );
+    begun.recv().unwrap();
+    drop(hold);
+    (queue, release)
+}
+
+#[test]
+fn one_hash_answers_all_who_wait_for_it() {
+    let (queue, release) = blocked();
+    let (key, done) = (key(), Arc::new(AtomicUsize::new(0)));
+    std::thread::scope(|scope| {
+        let waiters: Vec<_> = (0..32)
+            .map(|_| {
+                let done = done.clone();
+                let queue = &queue;
+                scope.spawn(move || {
+                    block_on(queue.run(key, id(1), move || {
+                        done.fetch_add(1, Ordering::Relaxed);
+                        Match::Yes
+                    }))
+                })
+            })
+            .collect();
+        while queue.0.locked().jobs.get(&key).is_none_or(|job| job.waiters.len() < 32) {
+            sleep(Duration::from_millis(1));
+        }
+        drop(release);
+        assert!(waiters.into_iter().all(|waiter| matches!(waiter.join().unwrap(), Ok(Match::Yes))));
+    });
+    assert_eq!(done.load(Ordering::Relaxed), 1);
+    let state = queue.0.locked();
+    assert!(state.jobs.is_empty() && state.waiters == 0);
+}
+
+#[test]
+fn far_more_wait_than_there_are_threads_and_none_is_refused() {
+    let (queue, release) = blocked();
+    let answers: Vec<_> = (0..=999_u16)
+        .map(|n| {
+            queue.0.enqueue(key(), id(u8::try_from(n / 4 + 1).unwrap()), Box::new(|| Match::No)).unwrap()
+        })
+        .collect();
+    drop(release);
+    assert!(answers.into_iter().all(|answer| block_on(answer) == Ok(Match::No)));
+}
+
+#[test]
+fn whoever_waits_too_long_is_sent_away_though_every_thread_is_at_work() {
+    let (queue, _release) = blocked();
+    let outcome = block_on(queue.run(key(), id(1), || Match::Yes));
+    assert!(outcome.is_err());
+    let state = queue.0.locked();
+    assert!(state.tick >= PATIENCE && state.waiters == 0 && state.order.is_empty());
+}
+
+#[test]
+fn what_nobody_waits_for_any_more_is_not_done() {
+    let (queue, release) = blocked();
+    let done = Arc::new(AtomicUsize::new(0));
+    let count = || {
+        let done = done.clone();
+        Box::new(move || {
+            done.fetch_add(1, Ordering::Relaxed);
+            Match::Yes
+        })
+    };
+    drop(queue.0.enqueue(key(), id(1), count()).unwrap());
+    let stays = queue.0.enqueue(key(), id(2), count()).unwrap();
+    drop(release);
+    assert!(block_on(stays) == Ok(Match::Yes));
+    assert_eq!(done.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn guesses_at_one_token_take_no_place_of_another() {
+    let (queue, release) = blocked();
+    let guess = |token| queue.0.enqueue(key(), id(token), Box::new(|| Match::No));
+    let waiting: Vec<_> = (0..MAX_SECRETS).map(|_| guess(1).unwrap()).collect();
+    assert!(guess(1).is_err());
+    let other = guess(2).unwrap();
+    drop(release);
+    assert!(block_on(other) == Ok(Match::No) && waiting.into_iter().all(|guess| block_on(guess).is_ok()));
+    assert!(block_on(queue.run(key(), id(1), || Match::Yes)).is_ok());
+}
+
+#[test]
+fn the_number_of_those_who_wait_is_bounded() {
+    let (queue, release) = blocked();
+    let key = key();
+    let join = || queue.0.enqueue(key, id(1), Box::new(|| Match::Yes));
+    let waiting: Vec<_> = std::iter::from_fn(|| join().ok()).take(MAX_WAITERS + 1).collect();
+    assert!(waiting.len() <= MAX_WAITERS && join().is_err());
+    drop(release);
+    assert!(waiting.into_iter().all(|answer| block_on(answer) == Ok(Match::Yes)));
+    assert!(block_on(queue.run(key, id(1), || Match::Yes)).is_ok());
+}
+
+#[test]
+fn a_hash_that_panics_leaves_a_queue_that_works() {
+    let queue = HashQueue::with_threads(1).unwrap();
+    assert!(block_on(queue.run(key(), id(1), || panic!("a broken hash"))).is_err());
+    assert!(matches!(block_on(queue.run(key(), id(1), || Match::Yes)), Ok(Match::Yes)));
+}

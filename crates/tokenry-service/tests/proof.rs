@@ -1,0 +1,337 @@
+//! Stored proofs: a process that has never seen a token lets it in without a slow hash, and nothing else.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod common;
+
+use std::{sync::Arc, time::Duration};
+
+use common::{issue, operator, service, service_on, user, verify, with_secret_of};
+use futures_executor::block_on;
+use tokenry_crypto::{Hasher, Proof};
+use tokenry_domain::SecretHash;
+use tokenry_service::{
+    HashSettings, Lifetime, PlainToken, Policy, Prefix, Rejection, Rotation, Scheme, SecretRng, Settings,
+    SlowHash, Tokenry, User, VerifiedToken, VerifyError,
+};
+use tokenry_store::{StoredSecret, proof::ProvenSecret, token};
+use tokenry_testkit::{TestDatabase, each_backend};
+
+fn hasher() -> Arc<Hasher> {
+    let settings = HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 4, peppers: Vec::new() };
+    Arc::new(Hasher::new(settings).unwrap())
+}
+
+fn hash(plain: &PlainToken) -> SecretHash {
+    hasher().hash(plain, &mut SecretRng::os()).unwrap()
+}
+
+fn parsed(text: &str) -> PlainToken {
+    PlainToken::parse(&Prefix::parse("test_pat_").unwrap(), text.as_bytes()).unwrap()
+}
+
+fn fresh() -> String {
+    let prefix = Prefix::parse("test_pat_").unwrap();
+    PlainToken::generate(&prefix, &mut SecretRng::os()).unwrap().reveal_once().to_string()
+}
+
+/// A process that has never seen any token.
+fn restarted(db: &TestDatabase, slow_hash: SlowHash) -> Tokenry {
+    let settings = Settings { slow_hash, ..common::settings(Policy::default()) };
+    Tokenry::new(db.second_store(), settings).unwrap()
+}
+
+fn store(db: &TestDatabase, owner: &User, text: &str, secret: StoredSecret) {
+    let plain = parsed(text);
+    let row = db.token(owner).with(|row| (row.lookup, row.suffix) = (plain.lookup(), plain.suffix())).build();
+    db.store().write(move |tx| token::insert(tx, &row, &secret)).unwrap();
+}
+
+/// A row as it was made before there were proofs.
+fn store_old(db: &TestDatabase, owner: &User, text: &str) {
+    let plain = parsed(text);
+    store(db, owner, text, StoredSecret { check: Some(plain.check()), ..hash(&plain).into() });
+}
+
+fn stored(db: &TestDatabase, text: &str) -> Option<StoredSecret> {
+    let lookup = parsed(text).lookup();
+    block_on(db.store().credential(&lookup)).unwrap().map(|row| row.secret)
+}
+
+fn stored_retired(db: &TestDatabase, text: &str) -> Option<StoredSecret> {
+    let lookup = parsed(text).lookup();
+    block_on(db.store().retired_credential(&lookup)).unwrap().map(|row| row.credential.secret)
+}
+
+/// Whether there is a proof, which must then be the right one.
+fn has_proof(secret: Option<StoredSecret>, text: &str) -> bool {
+    let secret = secret.unwrap();
+    let is_right = |proof| Proof::new(&parsed(text), &secret.hash).matches(proof);
+    secret.proof.as_ref().inspect(|proof| assert!(is_right(proof))).is_some()
+}
+
+fn until(mut is_so: impl FnMut() -> bool) {
+    let pause = |_: &_| std::thread::sleep(Duration::from_millis(10));
+    assert!((0..2000).inspect(pause).any(|_| is_so()), "not within 20 seconds");
+}
+
+fn is_unknown(outcome: &Result<VerifiedToken, VerifyError>) -> bool {
+    matches!(outcome, Err(VerifyError::Rejected(Rejection::Unknown)))
+}
+
+/// All at once, each on a thread of its own, as so many connections would.
+fn verify_all(
+    tokenry: &Tokenry,
+    texts: &[String],
+    threads: usize,
+) -> Vec<Result<VerifiedToken, VerifyError>> {
+    std::thread::scope(|scope| {
+        let chunks = texts.chunks(texts.len().div_ceil(threads));
+        let each =
+            |texts: &'_ [String]| texts.iter().map(|text| verify(tokenry, text, 1)).collect::<Vec<_>>();
+        let running: Vec<_> = chunks.map(|texts| scope.spawn(move || each(texts))).collect();
+        running.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+each_backend!(a_secret_has_its_proof_when_it_is_made_and_when_it_is_rotated, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let (token, text) = issue(&tokenry, &alice, &[]);
+    assert!(has_proof(stored(db, &text), &text));
+    let rotation = Rotation { grace: Some(Lifetime::seconds(100)), ..Rotation::default() };
+    let new = tokenry.rotate(&operator(1), token.id, rotation).unwrap().secret.reveal_once().to_string();
+    assert!(has_proof(stored(db, &new), &new) && has_proof(stored_retired(db, &text), &text));
+    for node in [&tokenry, &restarted(db, SlowHash::Once), &restarted(db, SlowHash::Always)] {
+        assert!(verify(node, &new, 2).is_ok() && verify(node, &text, 2).is_ok());
+        assert!(is_unknown(&verify(node, &with_secret_of(&new, &text), 2)));
+    }
+});
+
+each_backend!(fast_schemes_have_no_proof, |db| {
+    let settings = common::settings(Policy::default());
+    let hash = HashSettings { scheme: Scheme::Sha256, ..settings.hash };
+    let tokenry = Tokenry::new(db.store().clone(), Settings { hash, ..settings }).unwrap();
+    let alice = user(&tokenry, "alice", "user");
+    let (_, text) = issue(&tokenry, &alice, &[]);
+    assert!(stored(db, &text).unwrap().proof.is_none());
+    assert!(verify(&tokenry, &text, 1).is_ok() && verify(&service(db), &text, 1).is_ok());
+    assert!(is_unknown(&verify(&tokenry, &with_secret_of(&text, &fresh()), 1)));
+});
+
+// The stored hash is of a stranger, so that whoever computed it would refuse.
+each_backend!(a_restart_lets_a_thousand_tokens_in_without_one_slow_hash, |db| {
+    let alice = user(&service(db), "alice", "user");
+    let stranger = hash(&parsed(&fresh()));
+    let texts: Vec<String> = (0..1000).map(|_| fresh()).collect();
+    let imports: Vec<_> = texts
+        .iter()
+        .map(|text| {
+            let plain = parsed(text);
+            let token = db
+                .token(&alice)
+                .with(|row| (row.lookup, row.suffix) = (plain.lookup(), plain.suffix()))
+                .build();
+            let proof = hasher().storable_proof(&plain, &stranger);
+            let secret = StoredSecret { proof, ..stranger.clone().into() };
+            token::Import { token, secret, expiry_noted_at: None }
+        })
+        .collect();
+    db.store().write(move |tx| token::insert_many(tx, &imports)).unwrap();
+    let tokenry = restarted(db, SlowHash::Once);
+    let refused = verify_all(&tokenry, &texts, 64).into_iter().filter_map(Result::err).count();
+    assert_eq!(refused, 0);
+    // Where the slow hash is wanted it is done, and says no.
+    assert!(is_unknown(&verify(&restarted(db, SlowHash::Always), &texts[0], 1)));
+});
+
+// The stored hash is of the wrong secret, so that whoever computed it would let it in.
+each_backend!(a_wrong_secret_is_refused_without_a_slow_hash, |db| {
+    let alice = user(&service(db), "alice", "user");
+    let (proven, checked, unproven) = (fresh(), fresh(), fresh());
+    let wrong = |text: &str| with_secret_of(text, &fresh());
+    let (at_proven, at_checked, at_unproven) = (wrong(&proven), wrong(&checked), wrong(&unproven));
+    let hash_of = |text: &str| hash(&parsed(text));
+    let hash = hash_of(&at_proven);
+    let proof = hasher().storable_proof(&parsed(&proven), &hash);
+    store(db, &alice, &proven, StoredSecret { proof, ..hash.into() });
+    let check = Some(parsed(&checked).check());
+    store(db, &alice, &checked, StoredSecret { check, ..hash_of(&at_checked).into() });
+    store(db, &alice, &unproven, hash_of(&at_unproven).into());
+    for slow_hash in [SlowHash::Once, SlowHash::Always] {
+        let tokenry = restarted(db, slow_hash);
+        assert!(is_unknown(&verify(&tokenry, &at_proven, 1)));
+        assert!(is_unknown(&verify(&tokenry, &at_checked, 1)));
+        // The control: without either the hash does decide.
+        assert!(verify(&tokenry, &at_unproven, 1).is_ok());
+    }
+});
+
+each_backend!(tokens_of_before_wait_for_their_hash_and_have_a_proof_from_then_on, |db| {
+    let alice = user(&service(db), "alice", "user");
+    let texts: Vec<String> = (0..160).map(|_| fresh()).collect();
+    texts.iter().for_each(|text| store_old(db, &alice, text));
+    let tokenry = restarted(db, SlowHash::Once);
+    let refused = verify_all(&tokenry, &texts, 160).into_iter().filter_map(Result::err).count();
+    assert_eq!(refused, 0);
+    for text in &texts {
+        until(|| has_proof(stored(db, text), text));
+    }
+    let next = restarted(db, SlowHash::Once);
+    assert!(verify_all(&next, &texts, 8).into_iter().all(|outcome| outcome.is_ok()));
+});
+
+each_backend!(an_old_secret_in_its_grace_gets_its_proof_as_well, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let (token, text) = issue(&tokenry, &alice, &[]);
+    db.execute("UPDATE personal_access_tokens SET secret_proof = NULL");
+    let rotation = Rotation { grace: Some(Lifetime::seconds(100)), ..Rotation::default() };
+    tokenry.rotate(&operator(1), token.id, rotation).unwrap();
+    assert!(!has_proof(stored_retired(db, &text), &text));
+    assert!(verify(&restarted(db, SlowHash::Once), &text, 2).is_ok());
+    until(|| has_proof(stored_retired(db, &text), &text));
+});
+
+each_backend!(a_proof_is_kept_for_the_very_hash_of_a_live_token_alone, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let issued = || {
+        let (token, text) = issue(&tokenry, &alice, &[]);
+        (token, text.clone(), stored(db, &text).unwrap())
+    };
+    let proven = |(token, text, secret): &(tokenry_service::Token, String, StoredSecret)| ProvenSecret {
+        token_id: token.id,
+        lookup: parsed(text).lookup(),
+        hash: secret.hash.clone(),
+        proof: secret.proof.clone().unwrap(),
+    };
+    let keep = |secrets: Vec<ProvenSecret>| {
+        db.store().write(move |tx| tokenry_store::proof::insert_many(tx, &secrets)).unwrap()
+    };
+    let (live, rotated, revoked, changed) = (issued(), issued(), issued(), issued());
+    assert_eq!(keep(vec![proven(&live)]), 0, "it has one");
+    db.execute("UPDATE personal_access_tokens SET secret_proof = NULL");
+    let grace = Rotation { grace: Some(Lifetime::seconds(100)), ..Rotation::default() };
+    let new = tokenry.rotate(&operator(1), rotated.0.id, grace).unwrap().secret.reveal_once().to_string();
+    tokenry.revoke(&operator(1), revoked.0.id, None).unwrap();
+    let other = ProvenSecret { hash: hash(&parsed(&changed.1)), ..proven(&changed) };
+    assert_eq!(keep(vec![proven(&live), proven(&rotated), proven(&revoked), other]), 2);
+    assert!(has_proof(stored(db, &live.1), &live.1));
+    assert!(has_proof(stored(db, &new), &new), "that of the new secret, not of the old one");
+    assert!(has_proof(stored_retired(db, &rotated.1), &rotated.1));
+    assert!(stored(db, &revoked.1).unwrap().proof.is_none());
+    assert!(stored(db, &changed.1).unwrap().proof.is_none());
+});
+
+each_backend!(no_proof_survives_a_rotation_or_a_revocation_beside_the_first_use, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let other = service_on(db.second_store());
+    for round in 0..20 {
+        let text = fresh();
+        store_old(db, &alice, &text);
+        let lookup = parsed(&text).lookup();
+        let id = block_on(db.store().credential(&lookup)).unwrap().unwrap().token.id;
+        let new = std::thread::scope(|scope| {
+            let first_use = scope.spawn(|| verify(&other, &text, 1).map(drop));
+            let change = scope.spawn(|| {
+                if round % 2 == 0 {
+                    tokenry.revoke(&operator(1), id, None).unwrap();
+                    return None;
+                }
+                let rotated = tokenry.rotate(&operator(1), id, Rotation::default()).unwrap();
+                Some(rotated.secret.reveal_once().to_string())
+            });
+            let _ = first_use.join().unwrap();
+            change.join().unwrap()
+        });
+        // What the first use has left to write comes later than this, or not at all.
+        match &new {
+            Some(new) => assert!(has_proof(stored(db, new), new) && verify(&other, new, 2).is_ok()),
+            None => drop(has_proof(stored(db, &text), &text)),
+        }
+        assert!(verify(&other, &text, 2).is_err());
+        assert!(verify(&restarted(db, SlowHash::Once), &text, 2).is_err());
+    }
+});
+
+each_backend!(a_proof_that_is_copied_to_another_row_helps_nobody, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let (mine, theirs) = (issue(&tokenry, &alice, &[]), issue(&tokenry, &alice, &[]));
+    let copy = |column: &str| {
+        let (from, to) = (mine.0.lookup.as_str(), theirs.0.lookup.as_str());
+        let statement = format!(
+            "UPDATE personal_access_tokens SET {column} = \
+             (SELECT {column} FROM personal_access_tokens WHERE lookup = '{from}') WHERE lookup = '{to}'"
+        );
+        assert_eq!(db.execute(&statement), 1);
+    };
+    let as_them = with_secret_of(&theirs.1, &mine.1);
+    copy("secret_proof");
+    for node in [&tokenry, &restarted(db, SlowHash::Once), &restarted(db, SlowHash::Always)] {
+        assert!(is_unknown(&verify(node, &as_them, 1)));
+        assert_eq!(verify(node, &mine.1, 1).unwrap().token().id, mine.0.id);
+    }
+    copy("secret_hash");
+    copy("secret_proof");
+    for node in [&tokenry, &restarted(db, SlowHash::Once), &restarted(db, SlowHash::Always)] {
+        assert!(is_unknown(&verify(node, &as_them, 1)) && is_unknown(&verify(node, &theirs.1, 1)));
+    }
+});
+
+each_backend!(a_proof_of_another_length_matches_nothing, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let (_, text) = issue(&tokenry, &alice, &[]);
+    let (_, neighbour) = issue(&tokenry, &alice, &[]);
+    let lookup = parsed(&text).lookup();
+    for length in [31, 8, 0] {
+        let statement = format!(
+            "UPDATE personal_access_tokens SET secret_proof = substr(secret_proof, 1, {length}) \
+             WHERE lookup = '{lookup}'"
+        );
+        assert_eq!(db.execute(&statement), 1);
+        for node in [&tokenry, &restarted(db, SlowHash::Once), &restarted(db, SlowHash::Always)] {
+            assert!(is_unknown(&verify(node, &text, 1)), "{length}");
+            assert!(verify(node, &neighbour, 1).is_ok());
+        }
+    }
+});
+
+// What an older program on the same database does, which knows nothing of proofs.
+each_backend!(a_hash_that_is_replaced_without_its_proof_takes_the_proof_along, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let (token, old) = issue(&tokenry, &alice, &[]);
+    let new = fresh();
+    let (lookup, hash) = (parsed(&new).lookup(), hash(&parsed(&new)));
+    let statement = format!(
+        "UPDATE personal_access_tokens SET lookup = '{lookup}', secret_hash = '{}' WHERE lookup = '{}'",
+        hash.as_str(),
+        token.lookup,
+    );
+    assert_eq!(db.execute(&statement), 1);
+    assert!(stored(db, &new).unwrap().proof.is_none());
+    assert!(is_unknown(&verify(&tokenry, &old, 1)));
+    assert!(verify(&tokenry, &new, 1).is_ok());
+    until(|| has_proof(stored(db, &new), &new));
+    // Any other change leaves it where it is.
+    db.execute("UPDATE personal_access_tokens SET secret_hash = secret_hash, suffix = 'abcd'");
+    assert!(has_proof(stored(db, &new), &new));
+});
+
+each_backend!(a_token_that_is_let_in_by_its_proof_is_still_upgraded_to_the_settings_of_now, |db| {
+    let alice = user(&service(db), "alice", "user");
+    let (_, text) = issue(&service(db), &alice, &[]);
+    let dearer = |bcrypt_cost| {
+        let settings = common::settings(Policy::default());
+        let hash = HashSettings { bcrypt_cost, ..settings.hash };
+        Tokenry::new(db.store().clone(), Settings { hash, ..settings }).unwrap()
+    };
+    let tokenry = dearer(5);
+    assert!(verify(&tokenry, &text, 1).is_ok());
+    until(|| stored(db, &text).unwrap().hash.as_str().starts_with("$2b$05$"));
+    assert!(has_proof(stored(db, &text), &text));
+    assert!(verify(&restarted(db, SlowHash::Once), &text, 1).is_ok());
+});

@@ -1,0 +1,64 @@
+//! Proofs that are kept after a slow hash has matched.
+
+use diesel::prelude::*;
+use tokenry_domain::{Lookup, SecretHash, SecretProof, TokenId};
+
+use crate::{
+    backend::Tx,
+    error::StoreError,
+    macros::on,
+    schema::{personal_access_tokens as tokens, retired_secrets},
+    sql_types::IdValue,
+    token::{self, row::proof_value},
+};
+
+/// A secret that its slow hash has matched.
+#[derive(Clone)]
+pub struct ProvenSecret {
+    /// The token it belongs to.
+    pub token_id: TokenId,
+    /// The public id it was found by, of the token or of one of its retired secrets.
+    pub lookup: Lookup,
+    /// The hash that has matched.
+    pub hash: SecretHash,
+    /// What proves it from now on.
+    pub proof: SecretProof,
+}
+
+/// Keeps these proofs, each only if the row has none, still has that very hash and, for a current secret, is not revoked;
+/// counts them. Tokens that somebody changes at this moment are left out, so that this waits for nobody.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn insert_many(tx: &mut Tx<'_>, proven: &[ProvenSecret]) -> Result<usize, StoreError> {
+    let ids: Vec<TokenId> = proven.iter().map(|secret| secret.token_id).collect();
+    // Rotations move a secret to the retired ones under the same lock.
+    let free = token::lock_free(tx, &ids)?;
+    let mut kept = 0;
+    for secret in proven.iter().filter(|secret| free.contains(&secret.token_id)) {
+        if insert(tx, secret)? || insert_retired(tx, secret)? {
+            kept += 1;
+        }
+    }
+    Ok(kept)
+}
+
+fn insert(tx: &mut Tx<'_>, secret: &ProvenSecret) -> Result<bool, StoreError> {
+    let same = tokens::table
+        .filter(tokens::id.eq(IdValue(secret.token_id.uuid())))
+        .filter(tokens::secret_hash.eq(secret.hash.as_str()))
+        .filter(tokens::secret_proof.is_null())
+        .filter(tokens::revoked_at.is_null());
+    let proof = tokens::secret_proof.eq(proof_value(Some(&secret.proof)));
+    Ok(on!(tx, |c| diesel::update(same).set(proof).execute(c))? == 1)
+}
+
+fn insert_retired(tx: &mut Tx<'_>, secret: &ProvenSecret) -> Result<bool, StoreError> {
+    let same = retired_secrets::table
+        .filter(retired_secrets::lookup.eq(secret.lookup.as_str()))
+        .filter(retired_secrets::token_id.eq(IdValue(secret.token_id.uuid())))
+        .filter(retired_secrets::secret_hash.eq(secret.hash.as_str()))
+        .filter(retired_secrets::secret_proof.is_null());
+    let proof = retired_secrets::secret_proof.eq(proof_value(Some(&secret.proof)));
+    Ok(on!(tx, |c| diesel::update(same).set(proof).execute(c))? == 1)
+}
