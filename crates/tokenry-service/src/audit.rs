@@ -28,9 +28,19 @@ impl Signature {
         token_id: Option<TokenId>,
         detail: Map<String, Value>,
     ) -> Result<(), StoreError> {
+        append(tx, &[self.event(kind, user_id, token_id, detail)])
+    }
+
+    /// An entry about a user or one of their tokens, to be appended with others.
+    pub(crate) fn event(
+        &self,
+        kind: EventKind,
+        user_id: Option<UserId>,
+        token_id: Option<TokenId>,
+        detail: Map<String, Value>,
+    ) -> AuditEvent {
         let (at, actor, origin) = (self.at, self.actor, self.origin.clone());
-        let event = AuditEvent { at, kind, actor, user_id, token_id, origin, detail };
-        audit::append(tx, &event, tokenry_crypto::link)
+        AuditEvent { at, kind, actor, user_id, token_id, origin, detail }
     }
 
     /// Appends an entry about a user or one of their tokens.
@@ -44,6 +54,11 @@ impl Signature {
     ) -> Result<(), StoreError> {
         self.record_about(tx, kind, Some(user_id), token_id, detail)
     }
+}
+
+/// Appends entries at once: the end of the chain is everybody's, and is held to the end of the unit.
+pub(crate) fn append(tx: &mut Tx<'_>, events: &[AuditEvent]) -> Result<(), StoreError> {
+    audit::append_all(tx, events, tokenry_crypto::link)
 }
 
 /// The fields of an entry's detail.

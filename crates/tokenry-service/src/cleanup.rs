@@ -1,7 +1,7 @@
 //! Tell of tokens whose time ran out, and remove those that nobody needs to see any more.
 
 use serde_json::Map;
-use tokenry_domain::{EventKind, Lifetime, TokenId, UnixMillis};
+use tokenry_domain::{EventKind, Lifetime, TokenId, UnixMillis, UserId};
 use tokenry_store::{
     StoreError, Tx,
     cleanup::{self, Span},
@@ -9,7 +9,12 @@ use tokenry_store::{
 };
 
 use crate::{
-    audit::Signature, caller::Call, denial::Denial, issue::HOUR, tokenry::Tokenry, user::admin_scope,
+    audit::{Signature, append},
+    caller::Call,
+    denial::Denial,
+    issue::HOUR,
+    tokenry::Tokenry,
+    user::admin_scope,
 };
 
 /// How many rows one unit of work touches, so that a long cleanup keeps nobody waiting.
@@ -72,9 +77,10 @@ impl Tokenry {
                     return Err(Denial::NoLongerEntitled.into());
                 }
                 let expired = cleanup::take_expired(tx, &horizon, &ids)?;
-                for (token, owner) in &expired {
-                    signature.record(tx, EventKind::TokenExpired, *owner, Some(*token), Map::new())?;
-                }
+                let told = |(token, owner): &(TokenId, UserId)| {
+                    signature.event(EventKind::TokenExpired, Some(*owner), Some(*token), Map::new())
+                };
+                append(tx, &expired.iter().map(told).collect::<Vec<_>>())?;
                 Ok::<_, CleanupError>(expired.len())
             })
         };

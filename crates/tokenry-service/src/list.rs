@@ -1,6 +1,9 @@
 //! Page through tokens.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+};
 
 use thiserror::Error;
 use tokenry_crypto::Prefixes;
@@ -132,21 +135,15 @@ pub(crate) fn holder(caller: &Caller) -> String {
 }
 
 pub(crate) fn with_owners(tx: &mut Tx<'_>, tokens: Vec<Token>) -> Result<Vec<(Token, User)>, StoreError> {
-    let mut owners: HashMap<UserId, User> = HashMap::new();
-    let mut pairs = Vec::with_capacity(tokens.len());
-    for token in tokens {
-        let owner = match owners.get(&token.user_id) {
-            Some(owner) => owner.clone(),
-            None => {
-                let gone = || StoreError::Corrupt("user_id: no such user".to_owned());
-                let owner = user::find(tx, token.user_id)?.ok_or_else(gone)?;
-                owners.insert(owner.id, owner.clone());
-                owner
-            }
-        };
-        pairs.push((token, owner));
-    }
-    Ok(pairs)
+    let ids: BTreeSet<UserId> = tokens.iter().map(|token| token.user_id).collect();
+    let ids: Vec<UserId> = ids.into_iter().collect();
+    let owners: HashMap<UserId, User> =
+        user::find_all(tx, &ids)?.into_iter().map(|user| (user.id, user)).collect();
+    let with_owner = |token: Token| match owners.get(&token.user_id) {
+        Some(owner) => Ok((token, owner.clone())),
+        None => Err(StoreError::Corrupt("user_id: no such user".to_owned())),
+    };
+    tokens.into_iter().map(with_owner).collect()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use tokenry_domain::{Actor, EventKind, Origin, Token, TokenId, UnixMillis, UserI
 use tokenry_store::{Store, StoreError};
 
 use crate::{
-    audit::{Signature, detail},
+    audit::{Signature, append, detail},
     caller::Caller,
     periodic::{Left, Periodic},
     tokenry::Tokenry,
@@ -142,7 +142,7 @@ fn write(store: &Store, counts: &Counts) -> Left {
     }
     let kinds = taken.len();
     let written = store.write(move |tx| {
-        for (key, tally) in taken {
+        let told = |(key, tally): (Key, Tally)| {
             let origin = Origin::new(key.source, None, None);
             let signature = Signature { actor: Actor::System, at: tally.last, origin };
             let fields = detail([
@@ -151,9 +151,9 @@ fn write(store: &Store, counts: &Counts) -> Left {
                 ("first_at", Value::from(tally.first.to_string())),
                 ("last_at", Value::from(tally.last.to_string())),
             ]);
-            signature.record_about(tx, key.kind, key.user_id, key.token_id, fields)?;
-        }
-        Ok::<(), StoreError>(())
+            signature.event(key.kind, key.user_id, key.token_id, fields)
+        };
+        append(tx, &taken.into_iter().map(told).collect::<Vec<_>>())
     });
     if let Err(error) = written {
         // They are in the log of the process as well; a database that is away must not fill the memory.

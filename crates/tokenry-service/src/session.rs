@@ -13,12 +13,13 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 use tokenry_domain::{
-    Effective, EventKind, Lifetime, Role, Session, SessionEnd, SessionProof, Token, UnixMillis, User,
+    AuditEvent, Effective, EventKind, Lifetime, Role, Session, SessionEnd, SessionProof, Token, UnixMillis,
+    User,
 };
 use tokenry_store::{StoreError, Tx};
 
 use crate::{
-    audit::{Signature, detail},
+    audit::{Signature, append, detail},
     tokenry::Tokenry,
     verify::{Rejection, judge},
 };
@@ -113,6 +114,10 @@ fn tell(
     session: &Session,
     end: Option<SessionEnd>,
 ) -> Result<(), StoreError> {
+    append(tx, &[event(signature, session, end)])
+}
+
+fn event(signature: &Signature, session: &Session, end: Option<SessionEnd>) -> AuditEvent {
     let mut fields = detail([
         ("session_id", Value::from(session.id.to_string())),
         ("credential", Value::from(session.proof.as_str())),
@@ -124,5 +129,5 @@ fn tell(
             EventKind::SessionEnded
         }
     };
-    signature.record(tx, kind, session.user_id, session.proof.token_id(), fields)
+    signature.event(kind, Some(session.user_id), session.proof.token_id(), fields)
 }

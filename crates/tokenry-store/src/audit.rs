@@ -45,31 +45,57 @@ pub struct AuditFilter {
 /// How an entry's digest is made of the one before it and the entry's canonical bytes.
 pub type Linker = fn(&[u8; 32], &[u8]) -> [u8; 32];
 
-/// Appends an event in the unit of work of the change it tells of. The head of the chain is locked until then, so
-/// the numbers have no gaps and their order is the order of the commits.
+/// Rows of one statement on PostgreSQL, where a statement has at most 65,535 parameters and a row 12.
+#[cfg(feature = "postgres")]
+const ROWS: usize = 1000;
+
+/// Appends an event in the unit of work of the change it tells of. The head of the chain is locked from then on to the
+/// end of the unit, so the numbers have no gaps and their order is the order of the commits.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn append(tx: &mut Tx<'_>, event: &AuditEvent, link: Linker) -> Result<(), StoreError> {
-    let head = instance::lock_chain(tx)?;
-    let seq = head.seq + 1;
-    let hash = link(&head.hash, &event.canonical(seq));
-    let row = AuditRow {
-        seq,
-        at: InstantValue(event.at),
-        kind: event.kind.as_str().to_owned(),
-        actor: event.actor.to_string(),
-        user_id: event.user_id.map(|id| IdValue(id.uuid())),
-        token_id: event.token_id.map(|id| IdValue(id.uuid())),
-        ip: event.origin.ip.map(|ip| ip.to_string()),
-        user_agent: event.origin.user_agent().map(str::to_owned),
-        request_id: event.origin.request_id.clone(),
-        detail: DocumentValue::new(&Value::Object(event.detail.clone())),
-        prev_hash: head.hash.to_vec(),
-        hash: hash.to_vec(),
-    };
-    on!(tx, |c| diesel::insert_into(audit_events::table).values(&row).execute(c))?;
-    instance::move_chain(tx, instance::ChainHead { seq, hash })
+    append_all(tx, std::slice::from_ref(event), link)
+}
+
+/// Appends events in their order, chained in memory, so that the head is read and written once. Everybody else who
+/// changes something waits for it: a unit appends as late as it can, and all that it has at once.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn append_all(tx: &mut Tx<'_>, events: &[AuditEvent], link: Linker) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let mut head = instance::lock_chain(tx)?;
+    let mut rows = Vec::with_capacity(events.len());
+    for event in events {
+        let seq = head.seq + 1;
+        let hash = link(&head.hash, &event.canonical(seq));
+        rows.push(AuditRow::of(event, seq, head.hash, hash));
+        head = instance::ChainHead { seq, hash };
+    }
+    match tx {
+        #[cfg(feature = "sqlite")]
+        Tx::Sqlite(c) => {
+            // A statement for many rows is prepared anew each time; the one for a single row is prepared once.
+            for row in &rows {
+                diesel::insert_into(audit_events::table).values(row).execute(&mut **c)?;
+            }
+        }
+        #[cfg(feature = "postgres")]
+        Tx::Postgres(c) => match rows.as_slice() {
+            [row] => {
+                diesel::insert_into(audit_events::table).values(row).execute(&mut **c)?;
+            }
+            rows => {
+                for chunk in rows.chunks(ROWS) {
+                    diesel::insert_into(audit_events::table).values(chunk).execute(&mut **c)?;
+                }
+            }
+        },
+    }
+    instance::move_chain(tx, head)
 }
 
 /// Entries in the order of the chain, beginning after the place `after`, at most `limit`.
@@ -133,6 +159,25 @@ struct AuditRow {
     detail: DocumentValue,
     prev_hash: Vec<u8>,
     hash: Vec<u8>,
+}
+
+impl AuditRow {
+    fn of(event: &AuditEvent, seq: i64, before: [u8; 32], hash: [u8; 32]) -> Self {
+        Self {
+            seq,
+            at: InstantValue(event.at),
+            kind: event.kind.as_str().to_owned(),
+            actor: event.actor.to_string(),
+            user_id: event.user_id.map(|id| IdValue(id.uuid())),
+            token_id: event.token_id.map(|id| IdValue(id.uuid())),
+            ip: event.origin.ip.map(|ip| ip.to_string()),
+            user_agent: event.origin.user_agent().map(str::to_owned),
+            request_id: event.origin.request_id.clone(),
+            detail: DocumentValue::new(&Value::Object(event.detail.clone())),
+            prev_hash: before.to_vec(),
+            hash: hash.to_vec(),
+        }
+    }
 }
 
 impl TryFrom<AuditRow> for Link {

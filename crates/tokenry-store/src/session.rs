@@ -65,6 +65,17 @@ pub fn of_token(tx: &mut Tx<'_>, token_id: TokenId) -> Result<Vec<Session>, Stor
     rows.into_iter().map(Session::try_from).collect()
 }
 
+/// The sessions that were begun with one of these tokens, oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn of_tokens(tx: &mut Tx<'_>, token_ids: &[TokenId]) -> Result<Vec<Session>, StoreError> {
+    let ids: Vec<_> = token_ids.iter().map(|id| Some(IdValue(id.uuid()))).collect();
+    let query = sessions::table.filter(sessions::token_id.eq_any(ids)).order(sessions::id);
+    let rows: Vec<SessionRow> = on!(tx, |c| query.select(SessionRow::as_select()).load(c))?;
+    rows.into_iter().map(Session::try_from).collect()
+}
+
 /// All sessions in the order of their ids, from the one after `after` on, at most `limit`.
 ///
 /// # Errors
@@ -99,10 +110,20 @@ pub fn mark_seen(tx: &mut Tx<'_>, id: SessionId, at: UnixMillis) -> Result<bool,
 /// # Errors
 /// [`StoreError`].
 pub fn take(tx: &mut Tx<'_>, ids: &[SessionId]) -> Result<Vec<SessionId>, StoreError> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
+    let mut wanted: Vec<IdValue> = ids.iter().map(|id| IdValue(id.uuid())).collect();
+    wanted.sort_unstable_by_key(|id| id.0);
+    let mut taken = Vec::with_capacity(ids.len());
+    for part in wanted.chunks(PART) {
+        take_part(tx, part, &mut taken)?;
     }
-    let wanted: Vec<IdValue> = ids.iter().map(|id| IdValue(id.uuid())).collect();
+    Ok(taken)
+}
+
+/// How many one statement takes: SQLite has at most 32,766 parameters.
+const PART: usize = 10_000;
+
+fn take_part(tx: &mut Tx<'_>, wanted: &[IdValue], taken: &mut Vec<SessionId>) -> Result<(), StoreError> {
+    let wanted = wanted.to_vec();
     let query = sessions::table.filter(sessions::id.eq_any(wanted)).order(sessions::id).select(sessions::id);
     let found: Vec<IdValue> = match tx {
         #[cfg(feature = "sqlite")]
@@ -112,7 +133,8 @@ pub fn take(tx: &mut Tx<'_>, ids: &[SessionId]) -> Result<Vec<SessionId>, StoreE
     }?;
     let gone = sessions::table.filter(sessions::id.eq_any(found.clone()));
     on!(tx, |c| diesel::delete(gone).execute(c))?;
-    Ok(found.into_iter().map(|IdValue(id)| SessionId::from_uuid(id)).collect())
+    taken.extend(found.into_iter().map(|IdValue(id)| SessionId::from_uuid(id)));
+    Ok(())
 }
 
 #[derive(Clone, Queryable, Selectable, Insertable)]

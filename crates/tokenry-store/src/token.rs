@@ -161,23 +161,56 @@ pub fn replace_secret(tx: &mut Tx<'_>, token: &Token, secret: &StoredSecret) -> 
     Ok(on!(tx, |c| diesel::update(before).set(changes).execute(c))? == 1)
 }
 
-/// The ids of a user's tokens that are not revoked, each kept unchanged by everybody else until the unit ends.
+/// The ids of a user's tokens that are not revoked.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn lock_unrevoked(tx: &mut Tx<'_>, user_id: UserId) -> Result<Vec<TokenId>, StoreError> {
+pub fn unrevoked(tx: &mut Tx<'_>, user_id: UserId) -> Result<Vec<TokenId>, StoreError> {
     let unrevoked = tokens::table
         .filter(tokens::user_id.eq(IdValue(user_id.uuid())))
         .filter(tokens::revoked_at.is_null())
         .order(tokens::id)
         .select(tokens::id);
-    let ids: Vec<IdValue> = match tx {
-        #[cfg(feature = "sqlite")]
-        Tx::Sqlite(c) => unrevoked.load(&mut **c),
-        #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => unrevoked.for_update().load(&mut **c),
-    }?;
+    let ids: Vec<IdValue> = on!(tx, |c| unrevoked.load(c))?;
     Ok(ids.into_iter().map(|IdValue(id)| TokenId::from_uuid(id)).collect())
+}
+
+/// Ends those of `ids` that nobody ended before, in one statement, and says which.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn revoke_all(
+    tx: &mut Tx<'_>,
+    ids: &[TokenId],
+    revocation: &Revocation,
+) -> Result<Vec<TokenId>, StoreError> {
+    let ids: Vec<IdValue> = ids.iter().map(|id| IdValue(id.uuid())).collect();
+    let live = tokens::table
+        .filter(tokens::id.eq_any(ids))
+        .filter(tokens::revoked_at.is_null())
+        .order(tokens::id)
+        .select(tokens::id);
+    let live: Vec<IdValue> = match tx {
+        // The unit is the only writer already.
+        #[cfg(feature = "sqlite")]
+        Tx::Sqlite(c) => live.load(&mut **c),
+        #[cfg(feature = "postgres")]
+        Tx::Postgres(c) => live.for_update().load(&mut **c),
+    }?;
+    let ended = tokens::table.filter(tokens::id.eq_any(live.clone()));
+    on!(tx, |c| diesel::update(ended).set(ended_by(revocation)).execute(c))?;
+    Ok(live.into_iter().map(|IdValue(id)| TokenId::from_uuid(id)).collect())
+}
+
+/// Removes these tokens, with all that belongs to them.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn delete_all(tx: &mut Tx<'_>, ids: &[TokenId]) -> Result<(), StoreError> {
+    let ids: Vec<IdValue> = ids.iter().map(|id| IdValue(id.uuid())).collect();
+    let going = tokens::table.filter(tokens::id.eq_any(ids));
+    on!(tx, |c| diesel::delete(going).execute(c))?;
+    Ok(())
 }
 
 /// Those of `ids` that are tokens of this user.
@@ -210,14 +243,29 @@ pub fn ids_of(tx: &mut Tx<'_>, user_id: UserId) -> Result<Vec<TokenId>, StoreErr
 /// [`StoreError`].
 pub fn mark_revoked(tx: &mut Tx<'_>, id: TokenId, revocation: &Revocation) -> Result<bool, StoreError> {
     let live = tokens::table.filter(tokens::id.eq(IdValue(id.uuid()))).filter(tokens::revoked_at.is_null());
-    let changes = (
-        tokens::revoked_at.eq(Some(InstantValue(revocation.at))),
-        tokens::revoked_by.eq(Some(revocation.by.to_string())),
-        tokens::revoked_reason.eq(revocation.reason.as_ref().map(|reason| reason.as_str().to_owned())),
-        tokens::updated_at.eq(InstantValue(revocation.at)),
-        tokens::version.eq(tokens::version + 1),
-    );
-    Ok(on!(tx, |c| diesel::update(live).set(changes).execute(c))? == 1)
+    Ok(on!(tx, |c| diesel::update(live).set(ended_by(revocation)).execute(c))? == 1)
+}
+
+/// What a revocation changes.
+#[derive(AsChangeset)]
+#[diesel(table_name = tokens)]
+struct Ended {
+    revoked_at: Option<InstantValue>,
+    revoked_by: Option<String>,
+    revoked_reason: Option<String>,
+    updated_at: InstantValue,
+}
+
+fn ended_by(
+    revocation: &Revocation,
+) -> (Ended, diesel::dsl::Eq<tokens::version, diesel::dsl::Add<tokens::version, i64>>) {
+    let ended = Ended {
+        revoked_at: Some(InstantValue(revocation.at)),
+        revoked_by: Some(revocation.by.to_string()),
+        revoked_reason: revocation.reason.as_ref().map(|reason| reason.as_str().to_owned()),
+        updated_at: InstantValue(revocation.at),
+    };
+    (ended, tokens::version.eq(tokens::version + 1))
 }
 
 /// Replaces the stored hash of a live token, and its proof, by those of another hash of the same secret; `false` when the hash is no longer

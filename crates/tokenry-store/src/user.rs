@@ -32,6 +32,17 @@ pub fn find(tx: &mut Tx<'_>, id: UserId) -> Result<Option<User>, StoreError> {
     on!(tx, |c| query.select(UserRow::as_select()).get_result(c).optional())?.map(User::try_from).transpose()
 }
 
+/// The users with these ids, as far as there are such.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn find_all(tx: &mut Tx<'_>, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+    let ids: Vec<IdValue> = ids.iter().map(|id| IdValue(id.uuid())).collect();
+    let query = users::table.filter(users::id.eq_any(ids));
+    let rows: Vec<UserRow> = on!(tx, |c| query.select(UserRow::as_select()).load(c))?;
+    rows.into_iter().map(User::try_from).collect()
+}
+
 /// The user with this subject.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use tokenry_domain::{
     Actor, IpList, Lookup, Metadata, Role, ScopeSet, SecretHash, Subject, Token, TokenId, TokenName,
     UnixMillis, User, UserId, UserName,
 };
-use tokenry_store::{Store, token};
+use tokenry_store::{Store, StoreError, Tx, token};
 
 use crate::database::TestDatabase;
 
@@ -52,6 +52,16 @@ impl TestDatabase {
         let row = user.clone();
         self.store().write(move |tx| tokenry_store::user::insert(tx, &row)).unwrap();
         user
+    }
+
+    /// Stores so many tokens of `owner`, whose secrets are nobody's, in one unit of work.
+    ///
+    /// # Panics
+    /// When they cannot be stored.
+    pub fn tokens(&self, owner: &User, count: usize) {
+        let rows: Vec<_> = (0..count).map(|_| self.token(owner).build()).collect();
+        let insert = move |tx: &mut Tx<'_>| rows.iter().try_for_each(|row| store_token(tx, row));
+        self.store().write(insert).unwrap();
     }
 
     /// A token of `owner`, to be changed before it is stored.
@@ -112,10 +122,14 @@ impl TokenBuilder<'_> {
     /// When it cannot be stored.
     pub fn insert(self) -> Token {
         let row = self.token.clone();
-        let secret = SecretHash::from_stored("$none$".to_owned()).into();
-        self.store.write(move |tx| token::insert(tx, &row, &secret)).unwrap();
+        self.store.write(move |tx| store_token(tx, &row)).unwrap();
         self.token
     }
+}
+
+fn store_token(tx: &mut Tx<'_>, token: &Token) -> Result<(), StoreError> {
+    let secret = SecretHash::from_stored("$none$".to_owned()).into();
+    token::insert(tx, token, &secret)
 }
 
 /// Unique rather than random: tests repeat exactly.

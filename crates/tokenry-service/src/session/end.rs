@@ -3,11 +3,19 @@
 use std::collections::HashMap;
 
 use tokenry_crypto::SessionSecret;
-use tokenry_domain::{Actor, Origin, Session, SessionEnd, SessionId, TokenId, UnixMillis, UserId};
+use tokenry_domain::{
+    Actor, AuditEvent, Origin, Session, SessionEnd, SessionId, TokenId, UnixMillis, UserId,
+};
 use tokenry_store::{StoreError, Tx, session, user};
 
-use super::{Live, tell};
-use crate::{audit::Signature, caller::Call, cleanup::CleanupError, denial::Denial, tokenry::Tokenry};
+use super::{Live, event};
+use crate::{
+    audit::{Signature, append},
+    caller::Call,
+    cleanup::CleanupError,
+    denial::Denial,
+    tokenry::Tokenry,
+};
 
 /// How many sessions one unit of work looks at.
 const BATCH: u16 = 200;
@@ -113,10 +121,9 @@ impl Ending {
         Self::take(tx, sessions.into_iter().map(|session| (session, SessionEnd::TokenEnded)).collect())
     }
 
-    /// Removes those sessions of a user that were begun with one of these tokens, which end.
-    pub(crate) fn of_tokens(tx: &mut Tx<'_>, id: UserId, tokens: &[TokenId]) -> Result<Self, StoreError> {
-        let is_of_one = |session: &Session| session.proof.token_id().is_some_and(|id| tokens.contains(&id));
-        let sessions = session::of_user(tx, id)?.into_iter().filter(is_of_one);
+    /// Removes the sessions that were begun with one of these tokens, which end.
+    pub(crate) fn of_tokens(tx: &mut Tx<'_>, tokens: &[TokenId]) -> Result<Self, StoreError> {
+        let sessions = session::of_tokens(tx, tokens)?.into_iter();
         Self::take(tx, sessions.map(|session| (session, SessionEnd::TokenEnded)).collect())
     }
 
@@ -136,6 +143,11 @@ impl Ending {
 
     /// Tells of each of them.
     pub(crate) fn tell(&self, tx: &mut Tx<'_>, signature: &Signature) -> Result<(), StoreError> {
-        self.0.iter().try_for_each(|(session, end)| tell(tx, signature, session, Some(*end)))
+        append(tx, &self.events(signature))
+    }
+
+    /// What there is to tell, for a unit that has more to tell.
+    pub(crate) fn events(&self, signature: &Signature) -> Vec<AuditEvent> {
+        self.0.iter().map(|(session, end)| event(signature, session, Some(*end))).collect()
     }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 use tokenry_domain::{
-    Catalog, Effective, EventKind, Lifetime, Reason, Revocation, Role, Subject, User, UserId, UserName,
+    Catalog, Effective, EventKind, Lifetime, Reason, Revocation, Role, Subject, TokenId, User, UserId,
+    UserName,
 };
 use tokenry_store::{
     StoreError, Tx,
@@ -12,7 +13,7 @@ use tokenry_store::{
 
 use super::{UserError, admin_scope};
 use crate::{
-    audit::{Signature, detail},
+    audit::{Signature, append, detail},
     caller::{Call, Caller},
     denial::Denial,
     session::end::Ending,
@@ -95,8 +96,9 @@ impl Tokenry {
 
     /// Removes a user with all their tokens. The audit log keeps what it tells of them.
     ///
-    /// They are disabled first, so that nothing of theirs works from then on; to remove what their tokens were used for may
-    /// take many units of work. After an error they may be disabled and still there: to ask again finishes it.
+    /// They are disabled first, so that nothing of theirs works from then on; to remove their tokens and what these were
+    /// used for may take many units of work. After an error they may be disabled and still there, with some tokens gone:
+    /// to ask again finishes it.
     ///
     /// # Errors
     /// [`UserError`].
@@ -105,7 +107,7 @@ impl Tokenry {
             let before = self.disable_to_delete(call, id)?;
             let tokens = self.0.store.read(|tx| token::ids_of(tx, id))?;
             self.drain_uses(&tokens)?;
-            if self.delete_disabled(call, before)? {
+            if self.delete_tokens(&before, &tokens)? && self.delete_disabled(call, before)? {
                 return Ok(());
             }
         }
@@ -122,6 +124,26 @@ impl Tokenry {
             }
             Ok(before)
         })
+    }
+
+    /// Removes these tokens of a user who was disabled for that, in units so small that nobody waits long for one; `false` if
+    /// it has to be decided again.
+    fn delete_tokens(&self, before: &User, tokens: &[TokenId]) -> Result<bool, UserError> {
+        for part in tokens.chunks(BATCH) {
+            let (id, role, part) = (before.id, before.role.clone(), part.to_vec());
+            let is_same = self.0.store.write(move |tx| {
+                let user = user::lock(tx, id)?.ok_or(UserError::NotFound)?;
+                let is_same = user.is_disabled() && user.role == role;
+                if is_same {
+                    token::delete_all(tx, &part)?;
+                }
+                Ok::<_, UserError>(is_same)
+            })?;
+            if !is_same {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Removes a user who was disabled for that; `false` if it has to be decided again.
@@ -147,6 +169,10 @@ impl Tokenry {
     /// Ends every token of a user; how many there were. When this returns, none of them verifies again, and none that
     /// was asked for before comes into being.
     ///
+    /// First the user is stamped, so that no creation of before comes through; then the tokens are ended in units so small
+    /// that nobody waits long for one, each with its audit events. After an error some may be ended, and nothing else:
+    /// to ask again ends the rest.
+    ///
     /// # Errors
     /// [`UserError`].
     pub fn revoke_user_tokens(
@@ -156,23 +182,26 @@ impl Tokenry {
         reason: Option<Reason>,
     ) -> Result<usize, UserError> {
         let signature = Signature::of(call);
-        self.administer(call, id, move |tx, mut user| {
-            let tokens = token::lock_unrevoked(tx, user.id)?;
-            let why = reason.as_ref().map_or(Value::Null, |reason| Value::from(reason.as_str()));
-            let sessions = Ending::of_tokens(tx, user.id, &tokens)?;
-            for id in &tokens {
-                let by = signature.actor;
-                token::mark_revoked(tx, *id, &Revocation { at: signature.at, by, reason: reason.clone() })?;
-                let fields = detail([("reason", why.clone()), ("all", Value::Bool(true))]);
-                signature.record(tx, EventKind::TokenRevoked, user.id, Some(*id), fields)?;
-            }
-            sessions.tell(tx, &signature)?;
+        let revocation = Revocation { at: signature.at, by: signature.actor, reason };
+        let (first, by) = (signature.clone(), revocation.clone());
+        // SECURITY: whether the caller may is decided here, and not again for the rest: it may be their own tokens that end.
+        let (rest, mut ended) = self.administer(call, id, move |tx, mut user| {
             // Never the same instant twice: a creation compares it with the one it saw.
             let next = user.tokens_revoked_at.and_then(|at| at.checked_add(Lifetime::millis_of(1)));
-            user.tokens_revoked_at = next.max(Some(signature.at));
+            user.tokens_revoked_at = next.max(Some(first.at));
             user::update(tx, &user)?;
-            Ok(tokens.len())
-        })
+            let mut tokens = token::unrevoked(tx, user.id)?;
+            let rest = tokens.split_off(tokens.len().min(BATCH));
+            Ok((rest, revoke_part(tx, id, &tokens, &first, &by)?))
+        })?;
+        for part in rest.chunks(BATCH) {
+            let (part, signature, by) = (part.to_vec(), signature.clone(), revocation.clone());
+            ended += self.0.store.write(move |tx| {
+                user::lock(tx, id)?;
+                revoke_part(tx, id, &part, &signature, &by)
+            })?;
+        }
+        Ok(ended)
     }
 
     /// Runs `work` on a user who is locked and whom the caller may still change.
@@ -199,6 +228,28 @@ impl Tokenry {
             work(tx, user)
         })
     }
+}
+
+/// How many tokens one unit of work ends or removes.
+const BATCH: usize = 500;
+
+/// Ends those of these tokens of a locked user that are not, and tells of each; how many.
+fn revoke_part(
+    tx: &mut Tx<'_>,
+    user: UserId,
+    tokens: &[TokenId],
+    signature: &Signature,
+    revocation: &Revocation,
+) -> Result<usize, StoreError> {
+    let ended = token::revoke_all(tx, tokens, revocation)?;
+    let sessions = Ending::of_tokens(tx, &ended)?;
+    let why = revocation.reason.as_ref().map_or(Value::Null, |reason| Value::from(reason.as_str()));
+    let fields = detail([("reason", why), ("all", Value::Bool(true))]);
+    let told = |id: &TokenId| signature.event(EventKind::TokenRevoked, Some(user), Some(*id), fields.clone());
+    let mut events: Vec<_> = ended.iter().map(told).collect();
+    events.extend(sessions.events(signature));
+    append(tx, &events)?;
+    Ok(ended.len())
 }
 
 /// Refuses a change that makes somebody more than the caller may do.
