@@ -8,7 +8,9 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
-use tokenry_service::{Caller, Rejection, RotateError, Scope, TokenId, Tokenry, UnixMillis, VerifyError};
+use tokenry_service::{
+    Caller, Denial, Rejection, RotateError, Scope, TokenId, Tokenry, UnixMillis, VerifyError,
+};
 
 use crate::{
     authorized::origin,
@@ -60,13 +62,20 @@ pub(crate) struct Authentication {
 }
 
 impl Authentication {
-    /// What a caller without this right hears; the audit log is told.
-    pub(crate) fn require(&self, req: &HttpRequest, scope: &Scope) -> Result<(), ApiError> {
-        self.caller.require(scope).map_err(|denial| {
-            let error = ApiError::from(denial);
-            tell_forbidden(req, error.code());
-            error
-        })
+    /// What a caller without this right hears; the audit log is told. It is about what tokens are used for.
+    pub(crate) fn require_for_use(&self, req: &HttpRequest, scope: &Scope) -> Result<(), ApiError> {
+        told(req, self.caller.require_for_use(scope))
+    }
+
+    /// The same of what manages tokens or asks about those of others, which an old secret is not good for.
+    pub(crate) async fn require(&self, req: &HttpRequest, scope: Option<&Scope>) -> Result<(), ApiError> {
+        if self.caller.require_current().is_err()
+            && let (Some(tokenry), Some(token)) = (req.app_data::<Data<Tokenry>>(), self.caller.token())
+            && let Some(delivered) = delivered(req, tokenry, token.id).await
+        {
+            return Err(delivered);
+        }
+        told(req, scope.map_or_else(|| self.caller.require_current(), |scope| self.caller.require(scope)))
     }
 
     /// Counts the request as a use of the token, unless the middleware will. `status` is its answer as far as it is
@@ -76,6 +85,15 @@ impl Authentication {
             usage::count(req, self, status);
         }
     }
+}
+
+/// The answer to a denial, which the audit log is told of.
+fn told(req: &HttpRequest, allowed: Result<(), Denial>) -> Result<(), ApiError> {
+    allowed.map_err(|denial| {
+        let error = ApiError::from(denial);
+        tell_forbidden(req, error.code());
+        error
+    })
 }
 
 /// That the audit log was told what this request was forbidden.
@@ -201,17 +219,21 @@ async fn waiting(
 /// whatever else is wrong with a credential counts against its source.
 async fn refusal(req: &HttpRequest, tokenry: &Data<Tokenry>, error: VerifyError) -> ApiError {
     if let VerifyError::Rejected(Rejection::Rotated(id)) = error
-        && let Some(key) = rotation_key(req, id)
+        && let Some(delivered) = delivered(req, tokenry, id).await
     {
-        let service = tokenry.clone();
-        let delivered = blocking(move || service.is_rotation_delivered(id, &key)).await;
-        match delivered {
-            Ok(true) => return RotateError::Delivered.into(),
-            Ok(false) => {}
-            Err(error) => return error,
-        }
+        return delivered;
     }
     counted(req, error.into())
+}
+
+/// What whoever comes with an old secret hears who repeats the very request that took it out of use.
+async fn delivered(req: &HttpRequest, tokenry: &Data<Tokenry>, id: TokenId) -> Option<ApiError> {
+    let (service, key) = (tokenry.clone(), rotation_key(req, id)?);
+    match blocking(move || service.is_rotation_delivered(id, &key)).await {
+        Ok(true) => Some(RotateError::Delivered.into()),
+        Ok(false) => None,
+        Err(error) => Some(error),
+    }
 }
 
 /// The idempotency key of a request to rotate this very token.

@@ -113,7 +113,7 @@ impl<S: RequiredScope> FromRequest for Authorized<S> {
             let authentication = authentication(&req, Accepts::Tokens, false).await?;
             // A caller who came with something else has no token to use.
             let verified = authentication.caller.verified().cloned().ok_or(ApiError::InvalidToken)?;
-            let right = S::scope().map_or(Ok(()), |scope| authentication.require(&req, scope));
+            let right = S::scope().map_or(Ok(()), |scope| authentication.require_for_use(&req, scope));
             authentication
                 .count_use(&req, right.as_ref().map_or_else(ApiError::status_code, |()| StatusCode::OK));
             right?;

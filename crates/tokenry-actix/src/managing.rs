@@ -7,8 +7,9 @@ use tokenry_service::{Call, Caller, UnixMillis, User};
 
 use crate::{
     authenticate::{Accepts, Authentication, authentication},
-    authorized::{RequiredScope, note_scope, origin},
+    authorized::{Authorized, RequiredScope, note_scope, origin},
     error::ApiError,
+    routes::scopes::Introspect,
 };
 
 /// A caller of the management API, with whatever credential, who has the right `S`. Managing tokens is no use of the
@@ -44,9 +45,7 @@ impl<S: RequiredScope> FromRequest for Managing<S> {
         let req = req.clone();
         Box::pin(async move {
             let authentication = authentication(&req, Accepts::Everyone, false).await?;
-            if let Some(scope) = S::scope() {
-                authentication.require(&req, scope)?;
-            }
+            authentication.require(&req, S::scope()).await?;
             let Authentication { caller, now, .. } = authentication;
             // No use of the token, but one of its scope: without it this would be refused.
             if let Some(verified) = caller.verified() {
@@ -75,6 +74,38 @@ impl FromRequest for SigningIn {
         Box::pin(async move {
             let Authentication { caller, now, .. } = authentication(&req, Accepts::SignIn, false).await?;
             Ok(Self { caller, now })
+        })
+    }
+}
+
+/// A token that may ask about the tokens of others. An old secret may not, although it is within its grace.
+pub(crate) struct Asking(pub(crate) Authorized<Introspect>);
+
+impl FromRequest for Asking {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (req, authorized) = (req.clone(), Authorized::from_request(req, payload));
+        Box::pin(async move {
+            authentication(&req, Accepts::Tokens, false).await?.require(&req, None).await?;
+            authorized.await.map(Self)
+        })
+    }
+}
+
+/// A token that is about to end itself: with an old secret as well, for possession is enough.
+pub(crate) struct EndingItself(pub(crate) Call);
+
+impl FromRequest for EndingItself {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            let Authentication { caller, now, .. } = authentication(&req, Accepts::Everyone, false).await?;
+            Ok(Self(Call { caller, now, origin: origin(&req) }))
         })
     }
 }

@@ -217,7 +217,7 @@ where
 }
 
 /// The scopes of the API's own routes.
-mod scopes {
+pub(crate) mod scopes {
     crate::scope! {
         /// Looking at one's tokens.
         pub(crate) TokensRead = "tokens:read";

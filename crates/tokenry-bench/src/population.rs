@@ -129,9 +129,9 @@ impl Population {
             created_by: Actor::System,
             updated_at: created_at,
             revoked,
+            expiry_noted_at: (self.state == State::Expired).then_some(now),
         };
-        let expiry_noted_at = (self.state == State::Expired).then_some(now);
-        Ok(Import { token, secret, expiry_noted_at })
+        Ok(Import { token, secret })
     }
 
     /// SECURITY: these secrets are known to everybody; they are for databases of measurements alone.

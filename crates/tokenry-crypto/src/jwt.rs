@@ -10,7 +10,10 @@ mod issuer;
 mod json;
 mod keys;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use thiserror::Error;
 use tokenry_domain::UnixMillis;
@@ -138,6 +141,12 @@ impl JwtVerifier {
         let keys = Keys::parse(jwks, issuer.rules.algorithm)?;
         *issuer.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(keys));
         Ok(())
+    }
+
+    /// How far the clock of an issuer may differ; the longest there is for one that is not known.
+    #[must_use]
+    pub fn leeway(&self, issuer: &str) -> Duration {
+        self.find(issuer).map_or(issuer::MAX_LEEWAY, |issuer| issuer.rules.leeway)
     }
 
     fn find(&self, issuer: &str) -> Option<&Issuer> {

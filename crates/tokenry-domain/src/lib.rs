@@ -30,7 +30,7 @@ pub use crate::{
     id::{SessionId, TokenId, UserId},
     ip::IpList,
     metadata::Metadata,
-    policy::{Expiry, Horizon, Limits, Policy, Reuse},
+    policy::{Expiry, Horizon, Limits, Policy, Reuse, Spans},
     query::{Page, PageSize, Sort, SortKey, TokenFilter},
     risk::Risk,
     role::Role,

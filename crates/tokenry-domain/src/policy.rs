@@ -177,13 +177,12 @@ impl Policy {
     /// Which tokens are over at `now`.
     #[must_use]
     pub fn horizon(&self, now: UnixMillis) -> Horizon {
-        let before = |span: Option<Lifetime>| span.and_then(|span| now.checked_sub(span));
-        Horizon {
-            now,
-            made_by: before(self.max_lifetime),
-            endless_made_by: before(self.longest_without_expiry()),
-            used_by: before(self.idle_lifetime),
-        }
+        let spans = Spans {
+            made: self.max_lifetime,
+            endless: self.longest_without_expiry(),
+            idle: self.idle_lifetime,
+        };
+        spans.horizon(now)
     }
 
     /// How long a token lasts that has no expiry of its own, for example because it was made under another policy.
@@ -196,7 +195,31 @@ impl Policy {
     }
 }
 
-/// What a policy means at one instant: which tokens are over then. The database decides by the same four instants.
+/// How long tokens last under a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spans {
+    /// After its secret was made.
+    pub made: Option<Lifetime>,
+    /// The same, for tokens without an expiry.
+    pub endless: Option<Lifetime>,
+    /// After it was made, began and was last used.
+    pub idle: Option<Lifetime>,
+}
+
+impl Spans {
+    fn horizon(self, now: UnixMillis) -> Horizon {
+        let before = |span: Option<Lifetime>| span.and_then(|span| now.checked_sub(span));
+        Horizon {
+            now,
+            made_by: before(self.made),
+            endless_made_by: before(self.endless),
+            used_by: before(self.idle),
+            spans: self,
+        }
+    }
+}
+
+/// What a policy means at one instant: which tokens are over then. The database decides by the same instants and spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Horizon {
     /// The instant; a token that expires now or before is over.
@@ -207,12 +230,36 @@ pub struct Horizon {
     pub endless_made_by: Option<UnixMillis>,
     /// A token that was made, began and was last used at this instant or before is over.
     pub used_by: Option<UnixMillis>,
+    /// What the instants above are derived from, for tokens that are judged at a later instant.
+    pub spans: Spans,
 }
 
 impl Horizon {
-    /// Whether the token's time is over. Equality counts.
+    /// The same policy at `at`, if that is later. An end that was recorded or answered at `at` stays one when the clock
+    /// goes back.
+    #[must_use]
+    pub fn no_earlier_than(&self, at: Option<UnixMillis>) -> Self {
+        match at {
+            Some(at) if at > self.now => self.spans.horizon(at),
+            _ => *self,
+        }
+    }
+
+    /// Whether the token's time is over. Equality counts. A token whose end was recorded is judged no earlier than then.
     #[must_use]
     pub fn is_over(&self, token: &Token) -> bool {
+        self.no_earlier_than(token.expiry_noted_at).is_over_by_now(token)
+    }
+
+    /// Whether the token was over before `cutoff` and nobody needs to see it any more. What a policy ended counts from
+    /// when that was recorded, so that a policy of today removes nothing today.
+    #[must_use]
+    pub fn is_over_since(&self, token: &Token, cutoff: UnixMillis) -> bool {
+        token.expires_at.is_some_and(|end| end < cutoff)
+            || (token.expiry_noted_at.is_some_and(|noted| noted < cutoff) && self.is_over(token))
+    }
+
+    fn is_over_by_now(&self, token: &Token) -> bool {
         let is_by = |at: UnixMillis, bound: Option<UnixMillis>| bound.is_some_and(|bound| at <= bound);
         let touched = [Some(token.secret_at), token.not_before, token.last_used_at];
         token.expires_at.is_some_and(|end| self.now >= end)

@@ -85,6 +85,8 @@ pub struct Token {
     pub updated_at: UnixMillis,
     /// When it was ended, how and by whom.
     pub revoked: Option<Revocation>,
+    /// When the audit log was told that its time ran out. It is judged no earlier than that, whatever the clock says.
+    pub expiry_noted_at: Option<UnixMillis>,
 }
 
 /// The end of a token.

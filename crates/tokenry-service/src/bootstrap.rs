@@ -65,6 +65,7 @@ impl Tokenry {
                 created_by: Actor::System,
                 updated_at: now,
                 revoked: None,
+                expiry_noted_at: None,
             };
             token::insert(tx, &token, &stored)?;
             signature.record(tx, EventKind::TokenSeeded, owner.id, Some(token.id), made(&token))?;
@@ -91,7 +92,7 @@ fn admin(tx: &mut Tx<'_>, id: UserId, role: Role, signature: &Signature) -> Resu
         return Ok(user);
     }
     let name = UserName::parse("admin").map_err(defect)?;
-    former::forget(tx, &subject)?;
+    former::readmit(tx, &subject)?;
     let mut user = new_user(id, subject, name, role, signature.at);
     user.claims_after = Some(signature.at);
     create(tx, &user, signature)?;

@@ -159,11 +159,33 @@ impl Caller {
         }
     }
 
-    /// Refuses a caller without this right.
+    /// Refuses a caller without this right, and one who came with a secret that was rotated: whoever has only the old
+    /// secret uses it until its grace ends, and neither sees nor changes anything of tokens and users.
+    ///
+    /// # Errors
+    /// [`Denial::Retired`], [`Denial::MissingScopes`].
+    pub fn require(&self, scope: &Scope) -> Result<(), Denial> {
+        self.require_current()?;
+        self.require_for_use(scope)
+    }
+
+    /// Refuses a caller who came with a secret that was rotated.
+    ///
+    /// # Errors
+    /// [`Denial::Retired`].
+    pub fn require_current(&self) -> Result<(), Denial> {
+        match &self.0 {
+            Kind::Token(verified) if verified.is_retired() => Err(Denial::Retired),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a caller without this right, for what a program guards with tokens: an old secret is good for it within
+    /// its grace.
     ///
     /// # Errors
     /// [`Denial::MissingScopes`].
-    pub fn require(&self, scope: &Scope) -> Result<(), Denial> {
+    pub fn require_for_use(&self, scope: &Scope) -> Result<(), Denial> {
         match self.effective() {
             None => Ok(()),
             Some(effective) if effective.grants(scope) => Ok(()),
@@ -174,16 +196,6 @@ impl Caller {
     /// Whether the tokens of this user are the caller's own business.
     pub(crate) fn may_manage(&self, owner: UserId) -> bool {
         self.user().is_none_or(|user| user.id == owner)
-    }
-
-    /// Refuses a caller without this right, and one who came with a secret that was rotated: whoever has only the old
-    /// secret shall not get around its end.
-    pub(crate) fn require_current(&self, scope: &Scope) -> Result<(), Denial> {
-        self.require(scope)?;
-        match &self.0 {
-            Kind::Token(verified) if verified.is_retired() => Err(Denial::Retired),
-            _ => Ok(()),
-        }
     }
 
     /// Refuses to give a role, or to wake one, that allows more than the caller may do.

@@ -1,11 +1,10 @@
 //! Tell of tokens whose time ran out, and remove those that nobody needs to see any more.
 
 use serde_json::Map;
-use tokenry_domain::{EventKind, Lifetime, TokenId, UnixMillis, UserId};
+use tokenry_domain::{EventKind, Horizon, Lifetime, TokenId, UnixMillis, UserId};
 use tokenry_store::{
     StoreError, Tx,
     cleanup::{self, Span},
-    usage,
 };
 
 use crate::{
@@ -55,7 +54,7 @@ impl Tokenry {
     /// # Errors
     /// [`CleanupError`].
     pub fn cleanup(&self, call: &Call) -> Result<Cleaned, CleanupError> {
-        call.caller.require_current(&admin_scope("write"))?;
+        call.caller.require(&admin_scope("write"))?;
         let mut cleaned = Cleaned { expired: self.tell_expired(call)?, ..Cleaned::default() };
         cleaned.ended_sessions = self.end_dead_sessions(call)?;
         let kept = |kept: Lifetime| call.now.checked_sub(kept.max(HOUR));
@@ -63,7 +62,7 @@ impl Tokenry {
             cleaned.purged_uses = self.purge_uses(cutoff)?;
         }
         if let Some(cutoff) = self.0.retention.and_then(kept) {
-            cleaned.purged_tokens = self.purge_tokens(cutoff)?;
+            cleaned.purged_tokens = self.purge_tokens(&self.0.policy.horizon(call.now), cutoff)?;
         }
         Ok(cleaned)
     }
@@ -86,18 +85,22 @@ impl Tokenry {
         };
         // Whoever is not entitled any more is refused also when there is nothing to tell.
         tell(Vec::new())?;
+        let forget =
+            |ids: Vec<TokenId>| Ok(self.0.store.write(move |tx| cleanup::forget_end(tx, &horizon, &ids))?);
+        self.walk(|tx, span| cleanup::find_back(tx, &horizon, span), forget)?;
         self.walk(|tx, span| cleanup::find_expired(tx, &horizon, span), tell)
     }
 
-    fn purge_tokens(&self, cutoff: UnixMillis) -> Result<usize, CleanupError> {
+    fn purge_tokens(&self, horizon: &Horizon, cutoff: UnixMillis) -> Result<usize, CleanupError> {
+        let horizon = *horizon;
         let purge = |ids: Vec<TokenId>| {
             drain(|| {
                 let going = ids.clone();
-                self.0.store.write(move |tx| cleanup::drain_dead(tx, cutoff, &going, DRAINED))
+                self.0.store.write(move |tx| cleanup::drain_dead(tx, (&horizon, cutoff), &going, DRAINED))
             })?;
-            Ok(self.0.store.write(move |tx| cleanup::purge_tokens(tx, cutoff, &ids))?)
+            Ok(self.0.store.write(move |tx| cleanup::purge_tokens(tx, (&horizon, cutoff), &ids))?)
         };
-        self.walk(|tx, span| cleanup::find_dead(tx, cutoff, span), purge)
+        self.walk(|tx, span| cleanup::find_dead(tx, &horizon, cutoff, span), purge)
     }
 
     /// Goes once through all tokens and hands what `find` finds to `act`, batch by batch; the sum of what it answers.
@@ -125,7 +128,7 @@ impl Tokenry {
         for batch in tokens.chunks(BATCH.into()) {
             drain(|| {
                 let batch = batch.to_vec();
-                self.0.store.write(move |tx| usage::drain(tx, &batch, DRAINED))
+                self.0.store.write_bookkeeping(move |tx| tx.drain_uses(&batch, DRAINED))
             })?;
         }
         Ok(())
@@ -134,7 +137,7 @@ impl Tokenry {
     fn purge_uses(&self, cutoff: UnixMillis) -> Result<usize, CleanupError> {
         let mut purged = 0;
         loop {
-            let removed = self.0.store.write(move |tx| usage::purge(tx, cutoff, BATCH))?;
+            let removed = self.0.store.write_bookkeeping(move |tx| tx.purge_uses(cutoff, BATCH))?;
             purged += removed;
             if removed < usize::from(BATCH) {
                 return Ok(purged);

@@ -92,6 +92,7 @@ impl Draft {
             created_by: signature.actor,
             updated_at: signature.at,
             revoked: None,
+            expiry_noted_at: None,
         }
     }
 }

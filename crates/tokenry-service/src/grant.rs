@@ -41,6 +41,8 @@ impl Grant<'_> {
             created_by: _,
             updated_at: _,
             revoked: _,
+            // Set when a token is over, and forgotten only of one that is not.
+            expiry_noted_at: _,
             id: _,
             // Nobody can ask for these; a new secret is handed out only where `reveals` says so.
             user_id: _,

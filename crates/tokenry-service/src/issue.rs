@@ -99,7 +99,7 @@ impl Tokenry {
     /// # Errors
     /// [`IssueError`].
     pub fn issue(&self, call: &Call, owner: UserId, new: NewToken) -> Result<Issued, IssueError> {
-        call.caller.require_current(&tokens_write())?;
+        call.caller.require(&tokens_write())?;
         if !call.caller.may_manage(owner) {
             return Err(IssueError::NoSuchUser);
         }

@@ -40,6 +40,7 @@ pub mod cleanup;
 mod cursor;
 pub mod denial;
 mod draft;
+mod ends;
 pub mod field;
 pub mod find;
 mod gate;
@@ -48,6 +49,7 @@ mod hash_pool;
 mod hash_queue;
 pub mod issue;
 pub mod list;
+pub mod monotonic;
 mod periodic;
 pub mod policy_check;
 mod refusals;
@@ -99,6 +101,7 @@ pub use crate::{
     find::FindError,
     issue::{IssueError, Issued, NewToken},
     list::{ListError, PageQuery, TokenPage},
+    monotonic::Monotonic,
     policy_check::{PolicyCheckError, PolicyImpact},
     revoke::RevokeError,
     rotate::{RotateError, Rotated, Rotation},

@@ -12,7 +12,7 @@ use tokenry_domain::{Actor, EventKind, Origin, Token, TokenId, UnixMillis, UserI
 use tokenry_store::{Store, StoreError};
 
 use crate::{
-    audit::{Signature, append, detail},
+    audit::{Signature, detail},
     caller::Caller,
     periodic::{Left, Periodic},
     tokenry::Tokenry,
@@ -141,7 +141,7 @@ fn write(store: &Store, counts: &Counts) -> Left {
         return Left::Nothing;
     }
     let kinds = taken.len();
-    let written = store.write(move |tx| {
+    let written = store.write_bookkeeping(move |tx| {
         let told = |(key, tally): (Key, Tally)| {
             let origin = Origin::new(key.source, None, None);
             let signature = Signature { actor: Actor::System, at: tally.last, origin };
@@ -153,7 +153,7 @@ fn write(store: &Store, counts: &Counts) -> Left {
             ]);
             signature.event(key.kind, key.user_id, key.token_id, fields)
         };
-        append(tx, &taken.into_iter().map(told).collect::<Vec<_>>())
+        tx.append(&taken.into_iter().map(told).collect::<Vec<_>>(), tokenry_crypto::link)
     });
     if let Err(error) = written {
         // They are in the log of the process as well; a database that is away must not fill the memory.

@@ -120,7 +120,7 @@ impl Tokenry {
     /// # Errors
     /// [`RotateError`].
     pub fn rotate(&self, call: &Call, id: TokenId, rotation: Rotation) -> Result<Rotated, RotateError> {
-        call.caller.require(&tokens_write())?;
+        call.caller.require_for_use(&tokens_write())?;
         let seen = self.0.store.read(|tx| {
             let token = token::find(tx, id)?.filter(|token| call.caller.may_manage(token.user_id));
             let token = token.ok_or(RotateError::NotFound)?;
@@ -130,7 +130,7 @@ impl Tokenry {
                 _ => Ok(token),
             }
         })?;
-        call.caller.require_current(&tokens_write())?;
+        call.caller.require(&tokens_write())?;
         let unit = Unit {
             policy: self.0.policy.clone(),
             catalog: self.0.catalog.clone(),
@@ -271,7 +271,19 @@ impl Unit {
             }
         };
         let version = before.version + 1;
-        Ok(Token { lookup, suffix, secret_at: now, expires_at, version, updated_at: now, ..before.clone() })
+        // It is not over, so what a policy of before had ended is forgotten.
+        let expiry_noted_at = None;
+        let updated_at = now;
+        Ok(Token {
+            lookup,
+            suffix,
+            secret_at: now,
+            expires_at,
+            expiry_noted_at,
+            version,
+            updated_at,
+            ..before.clone()
+        })
     }
 
     /// When the old secret ends: after the grace, and never later than it would have without the rotation.

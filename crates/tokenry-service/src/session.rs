@@ -81,8 +81,13 @@ impl Tokenry {
         // SECURITY: a rotated token has another public id; whoever knows only the old secret is out.
         let token = live.token.as_ref().filter(|token| token.lookup == *lookup && token.user_id == user.id);
         let token = token.ok_or(SessionEnd::TokenEnded)?;
-        match judge(token, user, &self.0.policy.horizon(now), live.source) {
+        let judged_at = self.0.ends.secrets.no_earlier(now, || token.lookup.clone());
+        match judge(token, user, &self.0.policy.horizon(judged_at), live.source) {
             Ok(()) => Ok(()),
+            Err(Rejection::Expired) => {
+                self.0.ends.token_is_over(token, judged_at);
+                Err(SessionEnd::TokenEnded)
+            }
             Err(Rejection::AddressNotAllowed) => Err(SessionEnd::AddressNotAllowed),
             Err(Rejection::OwnerDisabled) => Err(SessionEnd::UserDisabled),
             Err(_) => Err(SessionEnd::TokenEnded),

@@ -6,7 +6,7 @@ use thiserror::Error;
 use tokenry_crypto::{HashSettings, Prefix, Scheme};
 use tokenry_domain::{Catalog, Lifetime, Policy};
 
-use crate::{session::SessionSettings, usage::UsageSettings};
+use crate::{monotonic::Monotonic, session::SessionSettings, usage::UsageSettings};
 
 /// The settings of a [`crate::Tokenry`]. The default is that of the binary: prefix `pat_`, bcrypt at cost 6, at most
 /// 10 live tokens and 5 creations an hour for each user, 90 days of life, an open vocabulary of scopes; dead tokens are
@@ -31,6 +31,8 @@ pub struct Settings {
     /// revocations among them, may take so long to be seen here; those of this process are seen at once. A refusal is
     /// never decided on an old row.
     pub max_staleness: Duration,
+    /// What measures that age, and by what a wall clock that steps is noticed. Default: the system's.
+    pub monotonic: Monotonic,
     /// What the usage log keeps.
     pub usage: UsageSettings,
     /// How long sign-ins of browsers last.
@@ -77,6 +79,7 @@ impl Default for Settings {
             catalog: Catalog::open(),
             retention: Some(Lifetime::days(90)),
             max_staleness: Duration::ZERO,
+            monotonic: Monotonic::system(),
             usage: UsageSettings::default(),
             session: SessionSettings::default(),
             #[cfg(feature = "jwt")]

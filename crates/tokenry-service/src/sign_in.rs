@@ -1,8 +1,8 @@
 //! Users who come with a JWT of a configured issuer.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use tokenry_crypto::{JwtClaims, JwtError, JwtVerifier, SecretRng};
+use tokenry_crypto::{GENESIS, JwtClaims, JwtError, JwtVerifier, SecretRng, link};
 use tokenry_domain::{Actor, Lifetime, Origin, Role, Subject, UnixMillis, User, UserId, UserName};
 use tokenry_store::{
     StoreError,
@@ -48,8 +48,9 @@ pub struct IssuerMapping {
     pub creates_users: bool,
 }
 
-/// How far ahead an issuer's clock may be: what it issued in that span after a decision here may be from before it.
-const SKEW: Lifetime = Lifetime::seconds(30);
+/// How far ahead an issuer's clock may be at least, or its configured leeway: what it issued in that span after a decision
+/// here may be from before it.
+const SKEW: Duration = Duration::from_secs(30);
 
 impl Tokenry {
     /// Whether a presented credential has the form of a JWT and there are issuers: decided by the exact prefix of
@@ -81,7 +82,14 @@ impl Tokenry {
     fn signed_in(&self, presented: &[u8], now: UnixMillis, origin: &Origin) -> Result<Caller, VerifyError> {
         let unknown = || VerifyError::Rejected(Rejection::Unknown);
         let sign_in = self.0.sign_in.as_ref().ok_or_else(unknown)?;
-        let claims = sign_in.verifier.verify(presented, now).map_err(|error| refusal(sign_in, error))?;
+        let digest = || link(&GENESIS, presented);
+        let judged_at = self.0.ends.jwts.no_earlier(now, digest);
+        let claims = sign_in.verifier.verify(presented, judged_at).map_err(|error| {
+            if error == JwtError::Expired {
+                self.0.ends.jwts.remember(digest(), judged_at);
+            }
+            refusal(sign_in, error)
+        })?;
         let mapping =
             sign_in.issuers.iter().find(|known| known.issuer == claims.issuer()).ok_or_else(unknown)?;
         let subject = format!("{}{}", mapping.subject_prefix, claims.subject().as_str());
@@ -92,8 +100,17 @@ impl Tokenry {
             return Err(unknown());
         }
         let role = self.claimed_role(mapping, &claims);
-        let claimed = Claimed { role, name: claimed_name(mapping, &claims), issued_at };
-        let found = self.0.store.read(|tx| user::find_by_subject(tx, &subject))?;
+        let leeway = sign_in.verifier.leeway(claims.issuer()).max(SKEW);
+        let skew = Lifetime::seconds(u32::try_from(leeway.as_secs()).unwrap_or(u32::MAX));
+        let claimed = Claimed { role, name: claimed_name(mapping, &claims), issued_at, skew };
+        let (former, found) = self.0.store.read(|tx| {
+            let former = former::find(tx, &subject)?;
+            Ok::<_, StoreError>((former, user::find_by_subject(tx, &subject)?))
+        })?;
+        // SECURITY: it may speak of whoever had the subject before; without a date nobody could tell.
+        if former.is_some_and(|former| !claimed.is_since(former.gone_at)) {
+            return Err(unknown());
+        }
         let user = match found {
             Some(user) if user.is_disabled() => return Err(VerifyError::Rejected(Rejection::OwnerDisabled)),
             Some(user) => self.brought_up_to_date(user, &claimed, now, origin)?,
@@ -151,7 +168,7 @@ impl Tokenry {
             if !former::find(tx, &wanted)?.is_none_or(is_newer) {
                 return Ok(None);
             }
-            former::forget(tx, &wanted)?;
+            former::readmit(tx, &wanted)?;
             let user = User { claims_at: claimed.issued_at, ..new_user(id, wanted, name, role, now) };
             create(tx, &user, &signature)?;
             Ok::<_, StoreError>(Some(user))
@@ -211,6 +228,8 @@ struct Claimed {
     role: Option<Role>,
     name: Option<UserName>,
     issued_at: Option<UnixMillis>,
+    /// How far ahead the clock may be that `issued_at` was read from.
+    skew: Lifetime,
 }
 
 impl Claimed {
@@ -223,7 +242,7 @@ impl Claimed {
 
     /// Whether this was surely claimed after something happened here at `at`.
     fn is_since(&self, at: UnixMillis) -> bool {
-        let safe = at.checked_add(SKEW).unwrap_or(UnixMillis::MAX);
+        let safe = at.checked_add(self.skew).unwrap_or(UnixMillis::MAX);
         self.issued_at.is_some_and(|issued| issued > safe)
     }
 

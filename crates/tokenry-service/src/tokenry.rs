@@ -9,6 +9,7 @@ use tokenry_store::{Store, StoreError, StoredSecret, instance};
 
 use crate::{
     caller::Caller,
+    ends::Ends,
     gate::Gate,
     hash_pool::HashPool,
     hash_queue::HashQueue,
@@ -51,6 +52,8 @@ pub(crate) struct Inner {
     /// What tokens are used for.
     pub(crate) uses: WriteBehind,
     pub(crate) refusals: Refusals,
+    /// What this process answered that is over.
+    pub(crate) ends: Arc<Ends>,
     /// Who checks the audit log.
     pub(crate) chain_gate: Gate,
     /// Who adds up uses.
@@ -88,14 +91,21 @@ impl Tokenry {
         let key_checks: Vec<_> = settings.hash.peppers.iter().map(|pepper| pepper.key_check()).collect();
         let cursor_key = store.write(move |tx| remembered(tx, fresh_key, &key_checks))?;
         let hasher = Arc::new(Hasher::new(settings.hash)?);
+        let ends = Arc::new(Ends::under(settings.policy.clone()));
         Ok(Self(Arc::new(Inner {
             proofs: Proofs::new(),
-            snapshots: Snapshots::within(settings.max_staleness),
+            snapshots: Snapshots::within(settings.max_staleness, settings.monotonic),
             hash_queue: HashQueue::start()?,
             rewrites: HashPool::with_threads(1)?,
             pending_rewrites: PendingRewrites::default(),
             alarms: HashPool::with_threads(1)?,
-            uses: WriteBehind::start(store.clone(), settings.usage, u64::from_le_bytes(rng.bytes()?))?,
+            uses: WriteBehind::start(
+                store.clone(),
+                settings.usage,
+                u64::from_le_bytes(rng.bytes()?),
+                ends.clone(),
+            )?,
+            ends,
             refusals: Refusals::start(store.clone())?,
             chain_gate: Gate::of(1),
             // Half of the connections that a store has by default.

@@ -93,7 +93,7 @@ impl Tokenry {
         id: TokenId,
         changes: TokenChanges,
     ) -> Result<(Token, User), UpdateError> {
-        call.caller.require_current(&tokens_write())?;
+        call.caller.require(&tokens_write())?;
         let unit = Unit {
             caller: call.caller.clone(),
             signature: Signature::of(call),
@@ -197,6 +197,8 @@ impl Unit {
             let decided = self.policy.expires_at(asked, before.secret_at, now);
             if let Some(end) = checked_expiry(&mut errors, decided) {
                 after.expires_at = end;
+                // It is not over, so what a policy of before had ended is forgotten.
+                after.expiry_noted_at = None;
             }
             if let (Some(from), Some(end)) = (after.not_before, after.expires_at)
                 && from >= end

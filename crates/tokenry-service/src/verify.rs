@@ -161,7 +161,9 @@ impl Tokenry {
             .parse(presented)
             .map_err(|error| VerifyError::Rejected(Rejection::Malformed(error)))?;
         let lookup = plain.lookup();
-        let horizon = self.0.policy.horizon(now);
+        // SECURITY: what was refused as over is judged no earlier than then, wherever the clock is now.
+        let judged_at = self.0.ends.secrets.no_earlier(now, || lookup.clone());
+        let horizon = self.0.policy.horizon(judged_at);
         if let Some(recent) =
             self.0.snapshots.as_ref().and_then(|rows| rows.recent(&self.0.store, &lookup, now))
             && self.is_known(&plain, &recent)
@@ -186,6 +188,9 @@ impl Tokenry {
             None => (Arc::new(self.retired(&plain, &lookup, now, source).await?), true),
         };
         if let Err(rejection) = judge(&credential.token, &credential.owner, &horizon, source) {
+            if rejection == Rejection::Expired {
+                self.0.ends.token_is_over(&credential.token, judged_at);
+            }
             self.record_rejection(rejection, &credential.token, source, now);
             return Err(VerifyError::Rejected(rejection));
         }

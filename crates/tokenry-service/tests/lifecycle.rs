@@ -5,9 +5,14 @@ mod common;
 
 use common::{at, issue, new, operator, service, settings, user, verify};
 use tokenry_service::{
-    Call, Catalog, Cleaned, Expiry, Lifetime, NewToken, PageQuery, Policy, PolicyImpact, Rejection, Rotation,
-    Settings, Status, Token, TokenChanges, TokenFilter, Tokenry, UpdateError, Use, VerifyError,
+    Call, Catalog, Cleaned, Expiry, Lifetime, NewToken, PageQuery, Policy, PolicyImpact, Rejection,
+    RotateError, Rotation, Settings, Status, Token, TokenChanges, TokenFilter, Tokenry, UpdateError, Use,
+    VerifyError,
     catalog::{Definition, RoleDefinition},
+};
+use tokenry_store::{
+    audit::{self, AuditFilter},
+    token,
 };
 use tokenry_testkit::{TestDatabase, each_backend};
 
@@ -182,4 +187,110 @@ each_backend!(a_token_cannot_stretch_its_life_by_rotating_itself, |db| {
     let person = Call::new(tight.vouch(alice).unwrap(), at(9 * DAY + 1));
     let renewed = tight.rotate(&person, endless.id, longer).unwrap();
     assert_eq!(renewed.token.expires_at, Some(at(19 * DAY + 1)), "a person renews it");
+});
+
+each_backend!(a_recorded_expiry_is_final_whatever_the_clock_says, |db| {
+    let (tokenry, behind) = (service(db), common::service_on(db.second_store()));
+    let alice = user(&tokenry, "alice", "user");
+    let short = NewToken { expiry: Some(Expiry::In(Lifetime::days(1))), ..new("short", &[]) };
+    let issued = tokenry.issue(&operator(0), alice.id, short).unwrap();
+    let (id, text) = (issued.token.id, issued.secret.reveal_once());
+    assert_eq!(tokenry.cleanup(&operator(DAY)).unwrap().expired, 1);
+    for node in [&tokenry, &behind] {
+        for seconds in [DAY - 1, 10] {
+            assert!(is_expired(node, &text, seconds), "{seconds}");
+            let token = node.find(&operator(seconds), id).unwrap().0;
+            assert_eq!(token.status(&node.policy().horizon(at(seconds))), Status::Expired);
+            let more =
+                TokenChanges { expiry: Some(Expiry::In(Lifetime::days(5))), ..TokenChanges::default() };
+            assert!(matches!(node.update(&operator(seconds), id, more), Err(UpdateError::Expired)));
+            let outcome = node.rotate(&operator(seconds), id, Rotation::default());
+            assert!(matches!(outcome, Err(RotateError::Expired)));
+        }
+    }
+    assert_eq!(tokenry.cleanup(&operator(10)).unwrap(), Cleaned::default(), "and is told once");
+    assert_eq!(tokenry.cleanup(&operator(2 * DAY)).unwrap(), Cleaned::default());
+});
+
+each_backend!(a_token_that_another_policy_brings_back_is_told_of_again_when_it_ends, |db| {
+    let usual = service(db);
+    let (token, text) = issue(&usual, &user(&usual, "alice", "user"), &[]);
+    let tight = under(db, Policy { idle_lifetime: Some(Lifetime::days(7)), ..Policy::default() });
+    assert_eq!(tight.cleanup(&operator(8 * DAY)).unwrap().expired, 1);
+    assert!(is_expired(&tight, &text, 6 * DAY), "under this policy it stays over");
+    assert!(!is_expired(&usual, &text, 9 * DAY), "the policy of now decides");
+    assert_eq!(usual.cleanup(&operator(9 * DAY)).unwrap().expired, 0);
+    assert_eq!(usual.cleanup(&operator(90 * DAY)).unwrap().expired, 1);
+    assert!(is_expired(&usual, &text, 10 * DAY));
+    assert_eq!(usual.find(&operator(10 * DAY), token.id).unwrap().0.expires_at, token.expires_at);
+});
+
+each_backend!(what_a_policy_ended_is_removed_when_it_was_told_of_long_enough_ago, |db| {
+    let retention = Some(Lifetime::days(30));
+    let idle = Policy { idle_lifetime: Some(Lifetime::days(7)), ..Policy::default() };
+    let open = |policy| Tokenry::new(db.second_store(), Settings { retention, ..settings(policy) }).unwrap();
+    let usual = open(Policy::default());
+    let alice = user(&usual, "alice", "user");
+    let year = || NewToken { expiry: Some(Expiry::In(Lifetime::days(365))), ..new("year", &[]) };
+    let make = || usual.issue(&operator(0), alice.id, year()).unwrap().token.id;
+    let (idle_id, used_id) = (make(), make());
+    assert_eq!(usual.cleanup(&operator(60 * DAY)).unwrap(), Cleaned::default());
+    let tight = open(idle);
+    let used = move |tx: &mut tokenry_store::Tx<'_>| token::mark_used(tx, used_id, at(59 * DAY), None);
+    db.store().write(used).unwrap();
+    let told = tight.cleanup(&operator(60 * DAY)).unwrap();
+    assert_eq!((told.expired, told.purged_tokens), (1, 0), "a policy of today removes nothing today");
+    assert_eq!(tight.cleanup(&operator(89 * DAY)).unwrap().purged_tokens, 0);
+    assert_eq!(tight.cleanup(&operator(90 * DAY + 1)).unwrap().purged_tokens, 1);
+    assert!(
+        tight.find(&operator(90 * DAY), idle_id).is_err() && tight.find(&operator(90 * DAY), used_id).is_ok()
+    );
+});
+
+/// How often the audit log was told that a token's time ran out.
+fn told(db: &TestDatabase) -> usize {
+    let all = db.store().read(|tx| audit::search(tx, &AuditFilter::default(), None, 100)).unwrap();
+    all.iter().filter(|link| link.event.kind.as_str() == "auth.token.expired").count()
+}
+
+/// Waits for what is written behind the answers.
+fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
+    for _ in 0..400 {
+        if is_there() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(25));
+    }
+    panic!("not within ten seconds: {what}");
+}
+
+each_backend!(a_refused_expiry_is_final_here_at_once_and_everywhere_soon, |db| {
+    let (tokenry, behind) = (service(db), common::service_on(db.second_store()));
+    let alice = user(&tokenry, "alice", "user");
+    let short = || NewToken { expiry: Some(Expiry::In(Lifetime::days(1))), ..new("short", &[]) };
+    let make = || tokenry.issue(&operator(0), alice.id, short()).unwrap().secret.reveal_once();
+    let (text, other) = (make(), make());
+    assert!(!is_expired(&tokenry, &text, DAY - 1) && is_expired(&tokenry, &text, DAY));
+    for seconds in [DAY - 1, 0, DAY + 1] {
+        assert!(is_expired(&tokenry, &text, seconds), "{seconds}");
+    }
+    assert!(!is_expired(&tokenry, &other, DAY - 1), "which says nothing of others");
+    wait_for("the record of the expiry", || is_expired(&behind, &text, 10));
+    assert_eq!(told(db), 1);
+    for _ in 0..3 {
+        assert!(is_expired(&tokenry, &text, 2 * DAY) && is_expired(&behind, &text, 2 * DAY));
+    }
+    assert_eq!(tokenry.cleanup(&operator(DAY - 1)).unwrap().expired, 0);
+    drop((tokenry, behind));
+    assert_eq!(told(db), 1, "it is told once, whoever refuses it how often");
+});
+
+each_backend!(what_a_policy_ended_is_not_back_when_the_clock_is, |db| {
+    let usual = service(db);
+    let (_, text) = issue(&usual, &user(&usual, "alice", "user"), &[]);
+    let idle = || under(db, Policy { idle_lifetime: Some(Lifetime::days(7)), ..Policy::default() });
+    let (tight, behind) = (idle(), idle());
+    assert!(is_expired(&tight, &text, 7 * DAY) && is_expired(&tight, &text, 6 * DAY));
+    wait_for("the record of the end", || is_expired(&behind, &text, 6 * DAY));
+    assert!(!is_expired(&usual, &text, 8 * DAY), "another policy decides for itself");
 });

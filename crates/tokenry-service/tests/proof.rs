@@ -133,7 +133,7 @@ each_backend!(a_restart_lets_a_thousand_tokens_in_without_one_slow_hash, |db| {
                 .build();
             let proof = hasher().storable_proof(&plain, &stranger);
             let secret = StoredSecret { proof, ..stranger.clone().into() };
-            token::Import { token, secret, expiry_noted_at: None }
+            token::Import { token, secret }
         })
         .collect();
     db.store().write(move |tx| token::insert_many(tx, &imports)).unwrap();

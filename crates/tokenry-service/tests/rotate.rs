@@ -257,3 +257,61 @@ each_backend!(a_retired_secret_administers_nothing, |db| {
     assert!(tokenry.cleanup(&call).is_err() && tokenry.revoke(&call, other.id, None).is_err());
     assert!(tokenry.revoke(&call, token.id, None).unwrap(), "possession is enough to end the token itself");
 });
+
+each_backend!(a_secret_without_a_grace_stays_dead_when_a_clock_goes_back, |db| {
+    let (tokenry, behind) = (service(db), common::service_on(db.second_store()));
+    let alice = user(&tokenry, "alice", "user");
+    let (token, old) = issue(&tokenry, &alice, &["a:read"]);
+    let (_, new) = rotate(&tokenry, &operator(100), token.id, grace(0)).unwrap();
+    for seconds in [101, 100, 99, 0] {
+        for node in [&tokenry, &behind] {
+            assert_eq!(
+                rejection(verify(node, &old, seconds)),
+                Some(Rejection::Rotated(token.id)),
+                "{seconds}"
+            );
+            assert!(verify(node, &new, seconds).is_ok(), "{seconds}");
+        }
+    }
+});
+
+each_backend!(a_grace_that_was_ended_early_stays_ended_when_a_clock_goes_back, |db| {
+    let (tokenry, behind) = (service(db), common::service_on(db.second_store()));
+    let alice = user(&tokenry, "alice", "user");
+    let (twice, first) = issue(&tokenry, &alice, &[]);
+    rotate(&tokenry, &operator(10), twice.id, grace(3600)).unwrap();
+    let (_, third) = rotate(&tokenry, &operator(100), twice.id, grace(3600)).unwrap();
+    let (widened, old) = issue(&tokenry, &alice, &[]);
+    rotate(&tokenry, &operator(10), widened.id, grace(3600)).unwrap();
+    let more = TokenChanges { scopes: Some(vec!["a:read".to_owned()]), ..TokenChanges::default() };
+    tokenry.update(&operator(100), widened.id, more).unwrap();
+    for node in [&tokenry, &behind] {
+        for text in [&first, &old] {
+            assert!(matches!(rejection(verify(node, text, 50)), Some(Rejection::Rotated(_))));
+        }
+        assert!(verify(node, &third, 50).is_ok());
+    }
+});
+
+each_backend!(a_clock_that_was_behind_at_the_rotation_ends_no_grace_late, |db| {
+    let tokenry = service(db);
+    let (token, first) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
+    rotate(&tokenry, &operator(5000), token.id, grace(10)).unwrap();
+    // This node's clock is behind the one that made the grace, which it could not see the end of.
+    let (_, third) = rotate(&tokenry, &operator(6000), token.id, grace(0)).unwrap();
+    assert!(verify(&tokenry, &first, 5005).is_err() && verify(&tokenry, &third, 5005).is_ok());
+});
+
+each_backend!(a_grace_that_was_refused_as_over_is_over_everywhere, |db| {
+    let (tokenry, behind) = (service(db), common::service_on(db.second_store()));
+    let (token, old) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
+    rotate(&tokenry, &operator(10), token.id, grace(60)).unwrap();
+    assert!(verify(&tokenry, &old, 69).is_ok() && verify(&behind, &old, 69).is_ok());
+    assert!(verify(&tokenry, &old, 70).is_err() && verify(&tokenry, &old, 69).is_err());
+    let is_over = || verify(&behind, &old, 69).is_err();
+    let is_soon = || {
+        std::thread::sleep(std::time::Duration::from_millis(25));
+        is_over()
+    };
+    assert!((0..400).any(|_| is_soon()), "the other node learns of it");
+});

@@ -323,8 +323,8 @@ each_backend!(whoever_is_made_here_has_the_role_that_was_given_here, |db| {
     tokenry.delete_user(&operator(20), first).unwrap();
     let role_user = NewUser { role: Some("user".parse().unwrap()), ..NewUser::default() };
     tokenry.create_user(&operator(21), "id|alice", role_user).unwrap();
-    let old = come(&tokenry, &["Root"], 15, 22);
-    assert!(role(&old) == "user" && !may(&old, "admin:read"), "claims of before decide nothing");
+    let old = signed(&claims("alice", &["Root"], 15));
+    assert_eq!(rejection(sign_in(&tokenry, &old, 22)), Rejection::Unknown, "it spoke of somebody else");
     assert_eq!(role(&come(&tokenry, &["Root"], 60, 61)), "admin");
 });
 
@@ -359,4 +359,54 @@ each_backend!(without_issuers_no_session_of_a_jwt_is_accepted, |db| {
     assert!(is_in(&tokenry, 2));
     assert!(!is_in(&common::service(db), 3));
     assert!(!is_in(&tokenry, 4), "it is over for good");
+});
+
+each_backend!(a_jwt_of_before_does_not_act_as_a_later_user_of_its_subject, |db| {
+    let tokenry = service(db, IssuerMapping { role_claim: None, ..mapping() });
+    let before = signed(&claims("alice", &[], 100));
+    let mut undated = claims("alice", &[], 100);
+    undated.as_object_mut().unwrap().remove("iat");
+    let undated = signed(&undated);
+    let mut last = 100;
+    let mut id = sign_in(&tokenry, &before, 101).unwrap().user().unwrap().id;
+    assert!(sign_in(&tokenry, &undated, 101).is_ok(), "nobody had the subject before");
+    // Whoever it is that makes the next one, and however the one before lost the subject.
+    for again in ["administrator", "proxy", "rename"] {
+        last += 10;
+        if again == "rename" {
+            let away = UserChanges { subject: Some("id|away".to_owned()), ..UserChanges::default() };
+            tokenry.update_user(&operator(last), id, away).unwrap();
+        } else {
+            tokenry.delete_user(&operator(last), id).unwrap();
+        }
+        assert_eq!(rejection(sign_in(&tokenry, &before, last + 1)), Rejection::Unknown, "{again}");
+        id = match again {
+            "proxy" => {
+                let named = tokenry.named_by_proxy("id|alice", true, at(last + 2), &Origin::default());
+                named.unwrap().user().unwrap().id
+            }
+            _ => tokenry.create_user(&operator(last + 2), "id|alice", NewUser::default()).unwrap().id,
+        };
+        for old in [&before, &undated] {
+            assert_eq!(rejection(sign_in(&tokenry, old, last + 3)), Rejection::Unknown, "{again}");
+        }
+        let skewed = signed(&claims("alice", &[], last + 30));
+        assert_eq!(
+            rejection(sign_in(&tokenry, &skewed, last + 3)),
+            Rejection::Unknown,
+            "{again}: clocks differ"
+        );
+        let new = signed(&claims("alice", &[], last + 31));
+        assert_eq!(sign_in(&tokenry, &new, last + 32).unwrap().user().unwrap().id, id, "{again}");
+    }
+});
+
+each_backend!(an_expired_jwt_stays_so_when_the_clock_goes_back, |db| {
+    let tokenry = service(db, mapping());
+    let jwt = signed(&claims("alice", &["Staff"], 100));
+    let other = signed(&claims("bob", &["Staff"], 100));
+    assert!(sign_in(&tokenry, &jwt, 399).is_ok());
+    assert_eq!(rejection(sign_in(&tokenry, &jwt, 500)), Rejection::Expired);
+    assert_eq!(rejection(sign_in(&tokenry, &jwt, 200)), Rejection::Expired);
+    assert!(sign_in(&tokenry, &other, 200).is_ok(), "which says nothing of others");
 });

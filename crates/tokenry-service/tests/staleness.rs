@@ -4,14 +4,17 @@
 mod common;
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use common::{at, issue, operator, service, settings, user, verify, with_secret_of};
 use tokenry_service::{
-    Limits, Policy, Rejection, Rotation, Settings, Switch, TokenChanges, TokenId, Tokenry, UserChanges,
-    VerifyError,
+    Limits, Monotonic, Policy, Rejection, Rotation, Settings, Switch, TokenChanges, TokenId, Tokenry, Use,
+    UserChanges, VerifyError,
 };
 use tokenry_testkit::{TestDatabase, each_backend};
 
@@ -19,11 +22,16 @@ const BOUND: i64 = 60;
 
 /// A node that may be a minute behind.
 fn behind(db: &TestDatabase) -> Tokenry {
+    behind_by(db, Monotonic::system())
+}
+
+/// The same, whose time passes as the test says.
+fn behind_by(db: &TestDatabase, monotonic: Monotonic) -> Tokenry {
     let bound = Duration::from_secs(BOUND.unsigned_abs());
     let store = db.second_store();
     let limits = Limits { max_live_tokens: None, creations_per_hour: None };
     let settings = settings(Policy { limits, ..Policy::default() });
-    Tokenry::new(store, Settings { max_staleness: bound, ..settings }).unwrap()
+    Tokenry::new(store, Settings { max_staleness: bound, monotonic, ..settings }).unwrap()
 }
 
 fn is_refused(tokenry: &Tokenry, text: &str, seconds: i64, rejection: Rejection) -> bool {
@@ -136,4 +144,37 @@ each_backend!(no_verification_that_began_after_its_revoke_was_answered_succeeds,
         }
         is_over.store(true, Ordering::SeqCst);
     });
+});
+
+each_backend!(a_row_grows_old_although_the_clock_was_set_back, |db| {
+    let passed = Arc::new(AtomicU64::new(0));
+    let told = passed.clone();
+    let monotonic = Monotonic::from_fn(move || Duration::from_secs(told.load(Ordering::SeqCst)));
+    let (node, other) = (behind_by(db, monotonic), service(db));
+    let (token, text) = issue(&other, &user(&other, "alice", "user"), &[]);
+    verify(&node, &text, 100).unwrap();
+    other.revoke(&operator(101), token.id, None).unwrap();
+    passed.store(BOUND.unsigned_abs() - 1, Ordering::SeqCst);
+    assert!(verify(&node, &text, 100).is_ok(), "within the bound");
+    // The clock was set back by a minute in the meantime: it shows the time of the reading again.
+    passed.store(BOUND.unsigned_abs(), Ordering::SeqCst);
+    assert!(is_refused(&node, &text, 100, Rejection::Revoked));
+});
+
+each_backend!(what_only_notes_uses_and_refusals_leaves_the_rows_of_a_moment_ago, |db| {
+    let (node, other) = (behind(db), service(db));
+    let (token, text) = issue(&other, &user(&other, "alice", "user"), &["demo:read"]);
+    let verified = verify(&node, &text, 100).unwrap();
+    let changes = node.store().changes();
+    node.record_use(&verified, &Use::new(at(100), None, 200));
+    node.record_scopes(&verified, [&"demo:read".parse().unwrap()], at(100));
+    node.record_failure("invalid_token", None, at(100));
+    node.flush().unwrap();
+    assert_eq!(other.find(&operator(101), token.id).unwrap().0.last_used_at, Some(at(100)));
+    other.revoke(&operator(101), token.id, None).unwrap();
+    assert!(verify(&node, &text, 102).is_ok(), "the row of before is still there");
+    assert_eq!(node.store().changes(), changes);
+    user(&node, "bob", "user");
+    assert!(node.store().changes() > changes, "whatever else is written ends it");
+    assert!(is_refused(&node, &text, 103, Rejection::Revoked));
 });

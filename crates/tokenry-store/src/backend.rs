@@ -56,6 +56,9 @@ pub struct Store(pub(crate) Arc<Opened>);
 
 pub(crate) struct Opened {
     pub(crate) backend: Backend,
+    /// Units that may have changed what somebody may do.
+    changes: AtomicU64,
+    /// All writing units.
     writes: AtomicU64,
 }
 
@@ -97,7 +100,7 @@ impl Store {
             #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
             _ => return Err(StoreError::Bug("a backend that this build leaves out".to_owned())),
         };
-        Ok(Self(Arc::new(Opened { backend, writes: AtomicU64::new(0) })))
+        Ok(Self(Arc::new(Opened { backend, changes: AtomicU64::new(0), writes: AtomicU64::new(0) })))
     }
 
     /// Runs `work` on a consistent snapshot. It blocks the thread and may run twice after a lost connection.
@@ -137,18 +140,38 @@ impl Store {
     {
         let result = self.run(work);
         // SECURITY: before the answer, whatever it is: a unit that failed at the end may be durable all the same.
-        self.0.writes.fetch_add(1, Ordering::SeqCst);
+        self.0.changes.fetch_add(1, Ordering::SeqCst);
         result
     }
 
     /// How many units [`write`](Self::write) has run on this store: what was read before may be out of date when it
-    /// has grown. What other processes write is not counted.
+    /// has grown. What other processes write is not counted, nor is
+    /// [`write_bookkeeping`](Self::write_bookkeeping).
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.0.changes.load(Ordering::SeqCst)
+    }
+
+    /// How many writing units of either kind this store has run.
     #[must_use]
     pub fn writes(&self) -> u64 {
         self.0.writes.load(Ordering::SeqCst)
     }
 
-    fn run<T, E>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub(crate) fn run<T, E>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let result = self.run_once(work);
+        self.0.writes.fetch_add(1, Ordering::SeqCst);
+        result
+    }
+
+    fn run_once<T, E>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,

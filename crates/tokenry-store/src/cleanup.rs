@@ -3,7 +3,7 @@
 //! The table is walked once, span by span, by reading; what was found is changed in small units that look again. So no unit
 //! searches while others wait for it, and the work grows with the table and not with its square.
 
-use diesel::prelude::*;
+use diesel::{dsl::not, prelude::*};
 use tokenry_domain::{Horizon, TokenId, UnixMillis, UserId};
 
 use crate::{
@@ -61,31 +61,74 @@ macro_rules! within {
     }};
 }
 
-/// Whether a token's time ran out without the audit log knowing. Revocations tell by themselves.
-macro_rules! is_untold {
+/// Whether a token's time ran out without its row saying so. Revocations tell by themselves. A token that a policy ended
+/// first, and its own expiry later, is noted again: the expiry is the end that no policy takes back.
+macro_rules! is_unnoted {
     ($horizon:expr) => {
-        tokens::revoked_at.is_null().and(tokens::expiry_noted_at.is_null()).and(is_over!($horizon))
+        tokens::revoked_at.is_null().and(is_over!($horizon)).and(
+            tokens::expiry_noted_at.is_null().or(tokens::expires_at
+                .is_not_null()
+                .and(tokens::expires_at.le(InstantValue($horizon.now)))
+                .and(tokens::expires_at.gt(tokens::expiry_noted_at))),
+        )
     };
 }
 
-/// Whether a token was revoked or ran out before an instant.
+/// Whether a token was noted as over and is not, because the policy is another now.
+macro_rules! is_back {
+    ($horizon:expr) => {
+        tokens::revoked_at.is_null().and(tokens::expiry_noted_at.is_not_null()).and(not(is_over!($horizon)))
+    };
+}
+
+/// Whether a token was revoked or over before an instant, as
+/// [`Horizon::is_over_since`](tokenry_domain::Horizon::is_over_since) decides.
 macro_rules! is_dead {
-    ($cutoff:expr) => {
-        tokens::revoked_at.lt($cutoff).or(tokens::revoked_at.is_null().and(tokens::expires_at.lt($cutoff)))
-    };
+    ($horizon:expr, $cutoff:expr) => {{
+        let cutoff = InstantValue($cutoff);
+        tokens::revoked_at.lt(cutoff).or(tokens::revoked_at.is_null().and(
+            tokens::expires_at.lt(cutoff).or(tokens::expiry_noted_at.lt(cutoff).and(is_over!($horizon))),
+        ))
+    }};
 }
 
-/// Unrevoked tokens of a span whose time ran out without the audit log knowing.
+/// Unrevoked tokens of a span whose time ran out without their rows saying so.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn find_expired(tx: &mut Tx<'_>, horizon: &Horizon, span: Span) -> Result<Vec<TokenId>, StoreError> {
-    let found: Vec<IdValue> = on!(tx, |c| within!(Db, span).filter(is_untold!(horizon)).load(c))?;
+    let found: Vec<IdValue> = on!(tx, |c| within!(Db, span).filter(is_unnoted!(horizon)).load(c))?;
     Ok(token_ids(&found))
 }
 
-/// Notes those of `ids` as told, at the horizon's instant, that still are to be told of, and says whose they are. Tokens
-/// that somebody else holds at this moment are left for the next cleanup.
+/// Unrevoked tokens of a span that were noted as over and are not, because the policy is another now.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn find_back(tx: &mut Tx<'_>, horizon: &Horizon, span: Span) -> Result<Vec<TokenId>, StoreError> {
+    let found: Vec<IdValue> = on!(tx, |c| within!(Db, span).filter(is_back!(horizon)).load(c))?;
+    Ok(token_ids(&found))
+}
+
+/// Forgets of those of `ids` that still are back that they were noted as over, so that their next end is told again.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn forget_end(tx: &mut Tx<'_>, horizon: &Horizon, ids: &[TokenId]) -> Result<usize, StoreError> {
+    let back =
+        tokens::table.filter(tokens::id.eq_any(values(ids))).filter(is_back!(horizon)).select(tokens::id);
+    let found: Vec<IdValue> = match tx {
+        #[cfg(feature = "sqlite")]
+        Tx::Sqlite(c) => back.load(&mut **c),
+        #[cfg(feature = "postgres")]
+        Tx::Postgres(c) => back.for_update().skip_locked().load(&mut **c),
+    }?;
+    let forgotten = tokens::expiry_noted_at.eq(None::<InstantValue>);
+    Ok(on!(tx, |c| diesel::update(tokens::table.filter(tokens::id.eq_any(found))).set(forgotten).execute(c))?)
+}
+
+/// Notes at the horizon's instant that the time of those of `ids` ran out that still are to be noted, and says whose they
+/// are: those of which nobody told the audit log yet. Tokens that somebody else holds at this moment are left for later.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -94,59 +137,71 @@ pub fn take_expired(
     horizon: &Horizon,
     ids: &[TokenId],
 ) -> Result<Vec<(TokenId, UserId)>, StoreError> {
-    let untold = tokens::table
-        .filter(tokens::id.eq_any(values(ids)))
-        .filter(is_untold!(horizon))
-        .select((tokens::id, tokens::user_id));
-    let found: Vec<(IdValue, IdValue)> = match tx {
+    let unnoted = tokens::table.filter(tokens::id.eq_any(values(ids))).filter(is_unnoted!(horizon)).select((
+        tokens::id,
+        tokens::user_id,
+        tokens::expiry_noted_at,
+    ));
+    let found: Vec<(IdValue, IdValue, Option<InstantValue>)> = match tx {
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(c) => untold.load(&mut **c),
+        Tx::Sqlite(c) => unnoted.load(&mut **c),
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => untold.for_update().skip_locked().load(&mut **c),
+        Tx::Postgres(c) => unnoted.for_update().skip_locked().load(&mut **c),
     }?;
-    let ids: Vec<IdValue> = found.iter().map(|(id, _)| *id).collect();
+    let ids: Vec<IdValue> = found.iter().map(|(id, ..)| *id).collect();
     let noted = tokens::expiry_noted_at.eq(Some(InstantValue(horizon.now)));
     on!(tx, |c| diesel::update(tokens::table.filter(tokens::id.eq_any(ids))).set(noted).execute(c))?;
-    Ok(found.into_iter().map(|(id, user)| (TokenId::from_uuid(id.0), UserId::from_uuid(user.0))).collect())
+    let untold = found.into_iter().filter(|(_, _, noted)| noted.is_none());
+    Ok(untold.map(|(id, user, _)| (TokenId::from_uuid(id.0), UserId::from_uuid(user.0))).collect())
 }
 
-/// Tokens of a span that were revoked or ran out before `cutoff`.
+/// Tokens of a span that were revoked or over before `cutoff`.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn find_dead(tx: &mut Tx<'_>, cutoff: UnixMillis, span: Span) -> Result<Vec<TokenId>, StoreError> {
-    let cutoff = InstantValue(cutoff);
-    let found: Vec<IdValue> = on!(tx, |c| within!(Db, span).filter(is_dead!(cutoff)).load(c))?;
+pub fn find_dead(
+    tx: &mut Tx<'_>,
+    horizon: &Horizon,
+    cutoff: UnixMillis,
+    span: Span,
+) -> Result<Vec<TokenId>, StoreError> {
+    let found: Vec<IdValue> = on!(tx, |c| within!(Db, span).filter(is_dead!(horizon, cutoff)).load(c))?;
     Ok(token_ids(&found))
 }
 
-/// Removes uses of those of `ids` that were revoked or ran out before `cutoff`, at most `limit` rows, and says how many rows;
+/// Removes uses of those of `ids` that were revoked or over before `cutoff`, at most `limit` rows, and says how many rows;
 /// fewer than `limit` when [`purge_tokens`] is left next to none.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn drain_dead(
     tx: &mut Tx<'_>,
-    cutoff: UnixMillis,
+    (horizon, cutoff): (&Horizon, UnixMillis),
     ids: &[TokenId],
     limit: u16,
 ) -> Result<usize, StoreError> {
-    let cutoff = InstantValue(cutoff);
-    let dead =
-        tokens::table.filter(tokens::id.eq_any(values(ids))).filter(is_dead!(cutoff)).select(tokens::id);
+    let dead = tokens::table
+        .filter(tokens::id.eq_any(values(ids)))
+        .filter(is_dead!(horizon, cutoff))
+        .select(tokens::id);
     let found: Vec<IdValue> = on!(tx, |c| dead.load(c))?;
     usage::drain(tx, &token_ids(&found), limit)
 }
 
-/// Removes those of `ids` that were revoked or ran out before `cutoff`, with all that belongs to them, and says how many.
+/// Removes those of `ids` that were revoked or over before `cutoff`, with all that belongs to them, and says how many.
 /// Tokens that somebody else holds at this moment are left for the next cleanup, so that nobody waits crosswise.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn purge_tokens(tx: &mut Tx<'_>, cutoff: UnixMillis, ids: &[TokenId]) -> Result<usize, StoreError> {
-    let cutoff = InstantValue(cutoff);
-    let dead =
-        tokens::table.filter(tokens::id.eq_any(values(ids))).filter(is_dead!(cutoff)).select(tokens::id);
+pub fn purge_tokens(
+    tx: &mut Tx<'_>,
+    (horizon, cutoff): (&Horizon, UnixMillis),
+    ids: &[TokenId],
+) -> Result<usize, StoreError> {
+    let dead = tokens::table
+        .filter(tokens::id.eq_any(values(ids)))
+        .filter(is_dead!(horizon, cutoff))
+        .select(tokens::id);
     let found: Vec<IdValue> = match tx {
         #[cfg(feature = "sqlite")]
         Tx::Sqlite(c) => dead.load(&mut **c),

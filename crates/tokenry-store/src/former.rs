@@ -1,4 +1,4 @@
-//! Subjects whose users were removed or renamed.
+//! Subjects whose users were removed or renamed, for ever: nobody knows how long a JWT of theirs lasts.
 
 use diesel::prelude::*;
 use tokenry_domain::{Subject, UnixMillis, User};
@@ -32,7 +32,7 @@ pub fn remember(tx: &mut Tx<'_>, subject: &Subject, former: Former) -> Result<()
         former_subjects::gone_at.eq(InstantValue(former.gone_at)),
         former_subjects::was_disabled.eq(former.was_disabled),
     );
-    forget(tx, subject)?;
+    on!(tx, |c| diesel::delete(former_subjects::table.find(subject.as_str())).execute(c))?;
     on!(tx, |c| diesel::insert_into(former_subjects::table).values(row).execute(c))?;
     Ok(())
 }
@@ -49,12 +49,13 @@ pub fn find(tx: &mut Tx<'_>, subject: &Subject) -> Result<Option<Former>, StoreE
     Ok(row.map(|(InstantValue(gone_at), was_disabled)| Former { gone_at, was_disabled }))
 }
 
-/// Forgets a subject, because somebody has it again.
+/// Notes that somebody has a subject again. Since when the one before is gone stays known: a JWT of that time does not
+/// speak of the one who has it now.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn forget(tx: &mut Tx<'_>, subject: &Subject) -> Result<(), StoreError> {
+pub fn readmit(tx: &mut Tx<'_>, subject: &Subject) -> Result<(), StoreError> {
     let row = former_subjects::table.find(subject.as_str());
-    on!(tx, |c| diesel::delete(row).execute(c))?;
+    on!(tx, |c| diesel::update(row).set(former_subjects::was_disabled.eq(false)).execute(c))?;
     Ok(())
 }

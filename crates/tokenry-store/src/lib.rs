@@ -24,6 +24,7 @@ mod writer;
 
 pub mod audit;
 pub mod backend;
+pub mod bookkeeping;
 pub mod cleanup;
 pub mod error;
 pub mod former;
@@ -41,6 +42,7 @@ pub mod user;
 
 pub use crate::{
     backend::{Store, StoreSettings, Tx},
+    bookkeeping::Bookkeeping,
     error::StoreError,
     live::{Credential, RetiredCredential, StoredSecret},
     url::DatabaseUrl,

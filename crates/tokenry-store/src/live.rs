@@ -53,6 +53,8 @@ pub struct RetiredCredential {
     pub retired_at: UnixMillis,
     /// From this instant on the old secret is refused.
     pub valid_until: UnixMillis,
+    /// Since when it is over for good, whatever the clock says.
+    pub ended_at: Option<UnixMillis>,
     /// When a use after that was last told.
     pub reused_at: Option<UnixMillis>,
 }

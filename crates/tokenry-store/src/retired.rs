@@ -25,7 +25,8 @@ pub struct Retired {
     pub secret: StoredSecret,
     /// When it was replaced.
     pub at: UnixMillis,
-    /// From this instant on it is refused.
+    /// From this instant on it is refused. One without a grace, which ends when it is replaced, is ended by that: no
+    /// clock is asked about it again.
     pub valid_until: UnixMillis,
     /// The digest of the key that the request for it bore.
     pub idempotency_key: Option<String>,
@@ -43,6 +44,7 @@ pub fn insert(tx: &mut Tx<'_>, retired: &Retired) -> Result<(), StoreError> {
         secret_check: check_value(&retired.secret),
         retired_at: InstantValue(retired.at),
         valid_until: InstantValue(retired.valid_until),
+        ended_at: (retired.valid_until <= retired.at).then_some(InstantValue(retired.at)),
         idempotency_key: retired.idempotency_key.clone(),
         reused_at: None,
         secret_proof: proof_value(retired.secret.proof.as_ref()),
@@ -81,16 +83,30 @@ pub fn forget_oldest(tx: &mut Tx<'_>, token_id: TokenId, kept: i64) -> Result<us
     Ok(on!(tx, |c| diesel::delete(oldest).execute(c))?)
 }
 
-/// Ends the grace of every retired secret of a token.
+/// Ends every retired secret of a token for good, whatever the clock says about its grace.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn end_grace(tx: &mut Tx<'_>, token_id: TokenId, now: UnixMillis) -> Result<usize, StoreError> {
     let graced = retired_secrets::table
         .filter(retired_secrets::token_id.eq(IdValue(token_id.uuid())))
-        .filter(retired_secrets::valid_until.gt(InstantValue(now)));
-    let ended = retired_secrets::valid_until.eq(InstantValue(now));
+        .filter(retired_secrets::ended_at.is_null());
+    let ended = retired_secrets::ended_at.eq(Some(InstantValue(now)));
     Ok(on!(tx, |c| diesel::update(graced).set(ended).execute(c))?)
+}
+
+/// Ends a retired secret whose grace ran out by `now`; `false` when it was ended before or has more time.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn end_expired(tx: &mut Tx<'_>, lookup: &Lookup, now: UnixMillis) -> Result<bool, StoreError> {
+    let expired = retired_secrets::table
+        .filter(retired_secrets::lookup.eq(lookup.as_str()))
+        .filter(retired_secrets::ended_at.is_null())
+        .filter(retired_secrets::valid_until.le(InstantValue(now)));
+    // When it ran out, which may be long ago.
+    let ended = retired_secrets::ended_at.eq(retired_secrets::valid_until.nullable());
+    Ok(on!(tx, |c| diesel::update(expired).set(ended).execute(c))? == 1)
 }
 
 /// Notes at `now` that a retired secret was used after its grace; `false` when that was noted after `since` already.
@@ -124,6 +140,7 @@ pub(crate) fn credential(
         lookup: Lookup::from_stored(retired.lookup),
         retired_at: retired.retired_at.0,
         valid_until: retired.valid_until.0,
+        ended_at: instant(retired.ended_at),
         reused_at: instant(retired.reused_at),
     })
 }
@@ -139,5 +156,6 @@ pub(crate) struct RetiredRow {
     valid_until: InstantValue,
     idempotency_key: Option<String>,
     reused_at: Option<InstantValue>,
+    ended_at: Option<InstantValue>,
     secret_proof: Option<Vec<u8>>,
 }

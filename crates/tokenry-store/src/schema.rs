@@ -76,6 +76,7 @@ diesel::table! {
         valid_until -> Instant,
         idempotency_key -> Nullable<Text>,
         reused_at -> Nullable<Instant>,
+        ended_at -> Nullable<Instant>,
         secret_proof -> Nullable<Binary>,
     }
 }

@@ -3,6 +3,7 @@
 mod bulk;
 mod filter;
 mod list;
+pub(crate) mod noted;
 pub(crate) mod row;
 
 use diesel::{
@@ -129,6 +130,7 @@ pub fn update(tx: &mut Tx<'_>, token: &Token) -> Result<bool, StoreError> {
         tokens::scopes.eq(&row.scopes),
         tokens::inactive_at.eq(row.inactive_at),
         tokens::expires_at.eq(row.expires_at),
+        tokens::expiry_noted_at.eq(row.expiry_noted_at),
         tokens::allowed_ips.eq(&row.allowed_ips),
         tokens::metadata.eq(&row.metadata),
         tokens::version.eq(row.version),
@@ -155,6 +157,7 @@ pub fn replace_secret(tx: &mut Tx<'_>, token: &Token, secret: &StoredSecret) -> 
         tokens::secret_proof.eq(proof_value(secret.proof.as_ref())),
         tokens::secret_at.eq(InstantValue(token.secret_at)),
         tokens::expires_at.eq(instant_value(token.expires_at)),
+        tokens::expiry_noted_at.eq(instant_value(token.expiry_noted_at)),
         tokens::version.eq(token.version),
         tokens::updated_at.eq(InstantValue(token.updated_at)),
     );

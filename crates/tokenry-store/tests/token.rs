@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use futures_executor::block_on;
 use tokenry_domain::{
-    Actor, Description, Lifetime, Metadata, PageSize, Policy, Reason, Revocation, Risk, ScopeSet, SecretHash,
-    SecretProof, Sort, Status, Token, TokenFilter, TokenId, TokenName, UnixMillis, query::Position,
+    Actor, Description, Horizon, Lifetime, Metadata, PageSize, Policy, Reason, Revocation, Risk, ScopeSet,
+    SecretHash, SecretProof, Sort, Status, Token, TokenFilter, TokenId, TokenName, UnixMillis,
+    query::Position,
 };
-use tokenry_store::{StoreError, token};
+use tokenry_store::{StoreError, cleanup, token};
 use tokenry_testkit::{TestDatabase, at, each_backend};
 
 fn find(db: &TestDatabase, token: &Token) -> Token {
@@ -82,12 +83,10 @@ each_backend!(a_public_id_is_unique, |db| {
 
 each_backend!(many_tokens_at_once_read_back_and_are_all_or_none, |db| {
     let owner = db.user("alice");
-    let import = |token: Token| token::Import {
-        token,
-        secret: SecretHash::from_stored("$none$".to_owned()).into(),
-        expiry_noted_at: Some(at(5)),
-    };
-    let tokens: Vec<_> = (0..1500).map(|_| db.token(&owner).build()).collect();
+    let import =
+        |token: Token| token::Import { token, secret: SecretHash::from_stored("$none$".to_owned()).into() };
+    let noted = |token: &mut Token| token.expiry_noted_at = Some(at(5));
+    let tokens: Vec<_> = (0..1500).map(|_| db.token(&owner).with(noted).build()).collect();
     let rows: Vec<_> = tokens.iter().cloned().map(import).collect();
     let doubled = [rows.clone(), rows.iter().take(1).cloned().collect()].concat();
     let refused = db.store().write(move |tx| token::insert_many(tx, &doubled));
@@ -214,6 +213,9 @@ each_backend!(filters_by_status_and_risk_agree_with_each_row_under_every_policy,
                                 (token.revoked, token.not_before) = (revoked, not_before);
                                 (token.expires_at, token.last_used_at) = (expires_at, last_used_at);
                                 token.secret_at = secret_at;
+                                // Also in the future, as a clock leaves it that was set back.
+                                token.expiry_noted_at =
+                                    [None, Some(at(1)), Some(at(1001)), Some(at(1002))][number / 5 % 4];
                                 token.inactive_at = (number % 7 == 0).then_some(at(0));
                                 token.scopes = ScopeSet::parse(&[["*", "a:read"][number % 2]]).unwrap();
                             })
@@ -247,6 +249,18 @@ each_backend!(filters_by_status_and_risk_agree_with_each_row_under_every_policy,
                 let expected = all.iter().filter(has).map(|token| token.id).collect();
                 let filter = TokenFilter { risk: Some(risk), ..TokenFilter::default() };
                 assert_eq!(listed(filter), expected, "{risk} {policy:?}");
+            }
+            for cutoff in [at(1000), at(1002), now] {
+                let dead = |token: &&Token| match &token.revoked {
+                    Some(revoked) => revoked.at < cutoff,
+                    None => horizon.is_over_since(token, cutoff),
+                };
+                let expected: BTreeSet<_> = all.iter().filter(dead).map(|token| token.id).collect();
+                let found = db.store().read(|tx| {
+                    let span = cleanup::next_span(tx, None)?.unwrap();
+                    cleanup::find_dead(tx, &horizon, cutoff, span)
+                });
+                assert_eq!(BTreeSet::from_iter(found.unwrap()), expected, "{cutoff} {policy:?}");
             }
             for user in [&enabled, &changed] {
                 let live =
@@ -354,4 +368,29 @@ each_backend!(metadata_at_its_limit_reads_back_however_the_database_writes_numbe
     let stored = find(db, &token).metadata.to_value();
     assert_eq!(stored["a"][499].as_f64(), Some(1e16));
     assert_eq!(page(db, &TokenFilter::default(), "name", 10, None).total, 1);
+});
+
+each_backend!(an_end_that_was_recorded_holds_for_earlier_clocks_and_under_the_policy_of_now, |db| {
+    let owner = db.user("alice");
+    let ended = db.token(&owner).with(|token| token.expires_at = Some(at(1000))).insert();
+    let idle = db.token(&owner).with(|token| token.expires_at = Some(at(5000))).insert();
+    let strict = Policy { idle_lifetime: Some(Lifetime::seconds(1)), ..Policy::default() };
+    let note = |horizon: Horizon| {
+        db.store().write(move |tx| cleanup::take_expired(tx, &horizon, &[ended.id, idle.id])).unwrap().len()
+    };
+    assert_eq!((note(strict.horizon(at(2000))), note(strict.horizon(at(2000)))), (2, 0));
+    for now in [at(0), at(999), at(1000), at(3000)] {
+        for (policy, token, is_over) in
+            [(&strict, &ended, true), (&strict, &idle, true), (&Policy::default(), &idle, false)]
+        {
+            let horizon = policy.horizon(now);
+            let status = if is_over { Status::Expired } else { Status::Active };
+            assert_eq!(find(db, token).status(&horizon), status, "{now}");
+        }
+        assert_eq!(find(db, &ended).status(&Policy::default().horizon(now)), Status::Expired);
+    }
+    // Its own expiry is an end of its own, which is not told a second time.
+    assert_eq!(note(Policy::default().horizon(at(5000))), 0);
+    assert_eq!(find(db, &idle).expiry_noted_at, Some(at(5000)));
+    assert_eq!(find(db, &idle).status(&Policy::default().horizon(at(0))), Status::Expired);
 });

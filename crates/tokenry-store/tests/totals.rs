@@ -33,10 +33,11 @@ impl Drop for AtWork<'_> {
 /// Removes what was revoked before `at(100)`, in small units.
 fn purge(store: &Store) -> usize {
     let (mut purged, mut before) = (0, None);
+    let horizon = Policy::default().horizon(at(100));
     while let Some(span) = store.read(|tx| cleanup::next_span(tx, before)).unwrap() {
-        for ids in store.read(|tx| cleanup::find_dead(tx, at(100), span)).unwrap().chunks(7) {
+        for ids in store.read(|tx| cleanup::find_dead(tx, &horizon, at(100), span)).unwrap().chunks(7) {
             let ids = ids.to_vec();
-            purged += store.write(move |tx| cleanup::purge_tokens(tx, at(100), &ids)).unwrap();
+            purged += store.write(move |tx| cleanup::purge_tokens(tx, (&horizon, at(100)), &ids)).unwrap();
         }
         before = Some(span);
     }
@@ -138,7 +139,6 @@ each_backend!(a_walk_meets_every_expired_token_and_each_is_told_once, |db| {
                 .with(|token| token.expires_at = Some(at(10)).filter(|_| n % 41 == 0))
                 .build(),
             secret: SecretHash::from_stored("$none$".to_owned()).into(),
-            expiry_noted_at: None,
         })
         .collect();
     let expired: BTreeSet<TokenId> =

@@ -91,6 +91,7 @@ impl TestDatabase {
                 created_by: Actor::System,
                 updated_at: at(0),
                 revoked: None,
+                expiry_noted_at: None,
             },
         }
     }

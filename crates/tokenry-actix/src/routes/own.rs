@@ -4,12 +4,17 @@ use actix_web::{
     HttpResponse,
     web::{Data, Json},
 };
-use tokenry_service::{Credential, Token, Tokenry, VerifiedToken};
+use tokenry_service::{Caller, Credential, Token, Tokenry, VerifiedToken};
 
 use super::blocking;
 use crate::{
-    authorized::AnyToken, body::Then, error::ApiError, managing::Managing, problem::Problem,
-    query::StrictQuery, wire,
+    authorized::AnyToken,
+    body::Then,
+    error::ApiError,
+    managing::{EndingItself, Managing},
+    problem::Problem,
+    query::StrictQuery,
+    wire,
 };
 
 /// Who is calling, what they may do and what they have left of their limits.
@@ -44,27 +49,27 @@ pub(crate) async fn show_own_token(
     Then(caller, _): Then<Managing<AnyToken>, StrictQuery<()>>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::Token>, ApiError> {
-    let token = presented(&caller)?;
+    let token = presented(caller.caller())?;
     Ok(Json(wire::Token::new(token, caller.user(), &tokenry, caller.call().now)))
 }
 
-/// Ends the token that this request was made with, whatever its scopes.
+/// Ends the token that this request was made with, whatever its scopes; an old secret within its grace may do it too.
 #[utoipa::path(delete, path = "/api/v1/token", tag = "tokens", security(("token" = [])), responses(
     (status = 204, description = "Revoked."),
     (status = 401, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn revoke_own_token(
-    Then(caller, _): Then<Managing<AnyToken>, StrictQuery<()>>,
+    Then(EndingItself(call), _): Then<EndingItself, StrictQuery<()>>,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
-    let (call, id) = (caller.call().clone(), presented(&caller)?.id);
+    let id = presented(&call.caller)?.id;
     blocking(move || tokenry.revoke(&call, id, None)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// The token that the request was made with.
-fn presented(caller: &Managing<AnyToken>) -> Result<&Token, ApiError> {
-    caller.caller().verified().map(VerifiedToken::token).ok_or_else(|| ApiError::Forbidden {
+fn presented(caller: &Caller) -> Result<&Token, ApiError> {
+    caller.verified().map(VerifiedToken::token).ok_or_else(|| ApiError::Forbidden {
         detail: "This is about the token that a request is made with; this one was made without.".into(),
         errors: Vec::new(),
     })

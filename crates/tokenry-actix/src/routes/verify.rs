@@ -8,13 +8,14 @@ use actix_web::{
 };
 use tokenry_service::{Scope, ScopeSet, Tokenry, UnixMillis, Use, VerifiedToken, VerifyError};
 
-use super::{blocking, scopes::Introspect};
+use super::blocking;
 use crate::{
     authenticate::MAX_CREDENTIAL,
-    authorized::{Authorized, origin},
+    authorized::origin,
     body::{StrictJson, Then},
     clock,
     error::ApiError,
+    managing::Asking,
     problem::Problem,
     query::{FromQuery, Query, StrictForm, StrictQuery},
     wire,
@@ -31,8 +32,8 @@ use crate::{
     (status = 503, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn verify_token(
-    Then(caller, Then(_, StrictJson(body))): Then<
-        Authorized<Introspect>,
+    Then(Asking(caller), Then(_, StrictJson(body))): Then<
+        Asking,
         Then<StrictQuery<()>, StrictJson<wire::VerifyToken>>,
     >,
     tokenry: Data<Tokenry>,
@@ -72,8 +73,8 @@ pub(crate) async fn verify_token(
     (status = 503, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn introspect_token(
-    Then(caller, Then(_, StrictForm(form))): Then<
-        Authorized<Introspect>,
+    Then(Asking(caller), Then(_, StrictForm(form))): Then<
+        Asking,
         Then<StrictQuery<()>, StrictForm<TokenForm>>,
     >,
     tokenry: Data<Tokenry>,

@@ -115,11 +115,11 @@ const PUBLIC: [u16; 18] = [200; 18];
 const FORWARD: [u16; 18] =
     //  none read write full ret  retAdm exAdm admin only userJ weak admJ disab disJ other patS jwtS foreign
     [401, 200, 200, 200, 200, 200, 200, 200, 403, 401, 401, 401, 401, 401, 200, 401, 401, 401];
-/// Only administrators, who are answered with `$ok`; an old secret of theirs with `$retired`.
+/// Only administrators, who are answered with `$ok`.
 macro_rules! admin {
-    ($ok:literal, $retired:literal) => {
+    ($ok:literal) => {
         //  none read write full ret  retAdm exAdm admin only userJ weak admJ disab disJ other patS jwtS foreign
-        [401, 403, 403, 403, 403, $retired, 403, $ok, $ok, 403, 403, $ok, 401, 401, 403, 403, 403, 403]
+        [401, 403, 403, 403, 403, 403, 403, $ok, $ok, 403, 403, $ok, 401, 401, 403, 403, 403, 403]
     };
 }
 
@@ -136,48 +136,48 @@ const ROWS: &[Row] = &[
               [204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 403]),
     //         none read write full ret retAdm exAdm admin only userJ weak admJ disab disJ other patS jwtS foreign
     row("GET", "/api/v1/me", "", Nothing,
-              [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
+              [401, 200, 200, 200, 403, 403, 200, 200, 200, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
     row("GET", "/api/v1/scopes", "", Nothing,
-              [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
+              [401, 200, 200, 200, 403, 403, 200, 200, 200, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
     row("GET", "/api/v1/policy", "", Nothing,
-              [401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
+              [401, 200, 200, 200, 403, 403, 200, 200, 200, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
     row("GET", "/api/v1/token", "", Nothing,
-              [401, 200, 200, 200, 200, 200, 200, 200, 200, 403, 403, 403, 401, 401, 200, 403, 403, 403]),
+              [401, 200, 200, 200, 403, 403, 200, 200, 200, 403, 403, 403, 401, 401, 200, 403, 403, 403]),
     row("DELETE", "/api/v1/token", "", Nothing,
               [401, 204, 204, 204, 204, 204, 204, 204, 204, 403, 403, 403, 401, 401, 204, 403, 403, 403]),
     row("GET", "/api/v1/tokens", "", Nothing,
-              [401, 200, 200, 200, 200, 200, 200, 200, 403, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
+              [401, 200, 200, 200, 403, 403, 200, 200, 403, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
     row("POST", "/api/v1/tokens", r#"{"name":"new"}"#, Nothing,
               [401, 403, 201, 201, 403, 403, 201, 201, 403, 201, 201, 201, 401, 401, 201, 201, 201, 403]),
     row("GET", "/api/v1/tokens/{id}", "", OwnToken,
-              [401, 200, 200, 200, 200, 404, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
+              [401, 200, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
     row("PATCH", "/api/v1/tokens/{id}", r#"{"name":"new"}"#, OwnToken,
               [401, 403, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
     row("DELETE", "/api/v1/tokens/{id}", "", OwnToken,
               [401, 403, 204, 204, 403, 403, 404, 404, 403, 204, 404, 404, 401, 401, 404, 204, 204, 403]),
     row("POST", "/api/v1/tokens/{id}/rotate", "", OwnToken,
-              [401, 403, 200, 200, 403, 404, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
+              [401, 403, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
     row("GET", "/api/v1/tokens/{id}/usage", "", OwnToken,
-              [401, 200, 200, 200, 200, 404, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
+              [401, 200, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
     row("GET", "/api/v1/tokens/{id}/usage/summary", "", OwnToken,
-              [401, 200, 200, 200, 200, 404, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
+              [401, 200, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
     row("GET", "/api/v1/tokens/{id}/events", "", OwnToken,
-              [401, 200, 200, 200, 200, 404, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
-    row("GET", "/api/v1/users", "", Nothing, admin!(200, 200)),
-    row("POST", "/api/v1/users", r#"{"subject":"new"}"#, Nothing, admin!(201, 403)),
-    row("GET", "/api/v1/users/{id}", "", AUser, admin!(200, 200)),
-    row("PATCH", "/api/v1/users/{id}", r#"{"name":"new"}"#, AUser, admin!(200, 403)),
-    row("DELETE", "/api/v1/users/{id}", "", AUser, admin!(204, 403)),
-    row("GET", "/api/v1/users/{id}/tokens", "", AUser, admin!(200, 200)),
-    row("POST", "/api/v1/users/{id}/revoke-tokens", "", AUser, admin!(200, 403)),
-    row("GET", "/api/v1/admin/tokens", "", Nothing, admin!(200, 200)),
-    row("POST", "/api/v1/admin/cleanup", "", Nothing, admin!(200, 403)),
-    row("GET", "/api/v1/audit", "", Nothing, admin!(200, 200)),
-    row("GET", "/api/v1/audit/chain", "", Nothing, admin!(200, 200)),
+              [401, 200, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
+    row("GET", "/api/v1/users", "", Nothing, admin!(200)),
+    row("POST", "/api/v1/users", r#"{"subject":"new"}"#, Nothing, admin!(201)),
+    row("GET", "/api/v1/users/{id}", "", AUser, admin!(200)),
+    row("PATCH", "/api/v1/users/{id}", r#"{"name":"new"}"#, AUser, admin!(200)),
+    row("DELETE", "/api/v1/users/{id}", "", AUser, admin!(204)),
+    row("GET", "/api/v1/users/{id}/tokens", "", AUser, admin!(200)),
+    row("POST", "/api/v1/users/{id}/revoke-tokens", "", AUser, admin!(200)),
+    row("GET", "/api/v1/admin/tokens", "", Nothing, admin!(200)),
+    row("POST", "/api/v1/admin/cleanup", "", Nothing, admin!(200)),
+    row("GET", "/api/v1/audit", "", Nothing, admin!(200)),
+    row("GET", "/api/v1/audit/chain", "", Nothing, admin!(200)),
     row("POST", "/api/v1/verify", r#"{"token":"x"}"#, Nothing,
-              [401, 403, 403, 403, 403, 200, 403, 200, 403, 401, 401, 401, 401, 401, 403, 401, 401, 401]),
+              [401, 403, 403, 403, 403, 403, 403, 200, 403, 401, 401, 401, 401, 401, 403, 401, 401, 401]),
     row("POST", "/oauth/introspect", "token=x", Nothing,
-              [401, 403, 403, 403, 403, 200, 403, 200, 403, 401, 401, 401, 401, 401, 403, 401, 401, 401]),
+              [401, 403, 403, 403, 403, 403, 403, 200, 403, 401, 401, 401, 401, 401, 403, 401, 401, 401]),
     row("POST", "/oauth/revoke", "token=x", Nothing, PUBLIC),
     row("ANY", "/auth/nginx", "", Asked, FORWARD),
     row("ANY", "/auth/traefik", "", Asked, FORWARD),
@@ -354,10 +354,7 @@ impl<'a> Cell<'a> {
             {
                 "forbidden"
             }
-            (By::RetiredAdminToken, 403) => "forbidden",
-            (By::RetiredToken, 403) if row.path.starts_with("/api/v1/tokens") || row.path == "/session" => {
-                "forbidden"
-            }
+            (By::RetiredToken | By::RetiredAdminToken, 403) => "forbidden",
             (_, 403) => "insufficient_scope",
             (_, 404) => "not_found",
             _ => panic!("{cell}: no such status"),

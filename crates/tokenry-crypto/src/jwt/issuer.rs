@@ -11,7 +11,7 @@ use super::{
 };
 
 /// The longest leeway: beyond it clocks are not inexact, but wrong.
-const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
+pub(super) const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
 
 /// An issuer and the rules for its tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]

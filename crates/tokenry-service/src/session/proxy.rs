@@ -59,7 +59,7 @@ impl Tokenry {
             if former::find(tx, &wanted)?.is_some_and(|former: Former| former.was_disabled) {
                 return Ok(None);
             }
-            former::forget(tx, &wanted)?;
+            former::readmit(tx, &wanted)?;
             let mut user = new_user(id, wanted, name, role, now);
             // No claim of before decides about them.
             user.claims_after = Some(now);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokenry_domain::{SessionId, UnixMillis};
-use tokenry_store::{Store, StoreError, session};
+use tokenry_store::{Store, StoreError};
 
 /// How many sessions wait at most; beyond that a use is left out, and the next one is noted.
 const MOST: usize = 10_000;
@@ -32,8 +32,9 @@ impl SeenSessions {
             return Ok(());
         }
         let rows = seen.clone();
-        let written = store
-            .write(move |tx| rows.iter().try_for_each(|(id, at)| session::mark_seen(tx, *id, *at).map(drop)));
+        let written = store.write_bookkeeping(move |tx| {
+            rows.iter().try_for_each(|(id, at)| tx.mark_seen(*id, *at).map(drop))
+        });
         if written.is_err() {
             seen.into_iter().for_each(|(id, at)| self.note(id, at));
         }

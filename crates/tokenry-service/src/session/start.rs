@@ -56,7 +56,7 @@ impl Tokenry {
         let caller = &call.caller;
         let proof = match (caller.credential(), caller.token()) {
             (Credential::Token, Some(token)) => {
-                caller.require_current(&tokens_read())?;
+                caller.require(&tokens_read())?;
                 SessionProof::Token { id: token.id, lookup: token.lookup.clone() }
             }
             (Credential::Jwt, _) => SessionProof::Jwt,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokenry_domain::{TokenId, UnixMillis};
-use tokenry_store::{Store, StoreError, token};
+use tokenry_store::{Store, StoreError};
 
 use super::{UsedToken, stripes::Stripes};
 use crate::periodic::Left;
@@ -86,16 +86,16 @@ fn wait(waiting: &mut LastUses, most: usize, id: TokenId, used: LastUse) {
 /// Writes what nobody holds at this moment. Those that somebody changes now are left to be tried again, those that are
 /// gone are not.
 fn write_batch(store: &Store, uses: Vec<(TokenId, LastUse)>) -> Result<Vec<(TokenId, LastUse)>, StoreError> {
-    store.write(move |tx| {
+    store.write_bookkeeping(move |tx| {
         let ids: Vec<TokenId> = uses.iter().map(|(id, _)| *id).collect();
-        let free: HashSet<TokenId> = token::lock_free(tx, &ids)?.into_iter().collect();
+        let free: HashSet<TokenId> = tx.lock_free(&ids)?.into_iter().collect();
         let (free, held): (Vec<_>, Vec<_>) = uses.into_iter().partition(|(id, _)| free.contains(id));
         for (id, (at, ip)) in free {
-            token::mark_used(tx, id, at, ip)?;
+            tx.mark_used(id, at, ip)?;
         }
         let mut left = Vec::new();
         for (id, used) in held {
-            if token::find(tx, id)?.is_some() {
+            if tx.has_token(id)? {
                 left.push((id, used));
             }
         }

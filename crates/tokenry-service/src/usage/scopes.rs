@@ -12,10 +12,7 @@ use std::{
 
 use hashbrown::HashTable;
 use tokenry_domain::{Scope, TokenId, UnixMillis};
-use tokenry_store::{
-    Store, StoreError,
-    usage::scopes::{self, ScopeUse},
-};
+use tokenry_store::{Store, StoreError, usage::scopes::ScopeUse};
 
 use super::stripes::Stripes;
 use crate::periodic::Left;
@@ -72,7 +69,7 @@ impl ScopeUses {
         let mut left = Left::Nothing;
         for (index, batch) in used.chunks(BATCH).enumerate() {
             let rows = batch.to_vec();
-            match store.write(move |tx| scopes::mark(tx, &rows)) {
+            match store.write_bookkeeping(move |tx| tx.mark_scopes(&rows)) {
                 Ok(held) => {
                     let (held, done): (Vec<_>, Vec<_>) =
                         batch.iter().partition(|it| held.contains(&it.token_id));

@@ -10,6 +10,7 @@ use tokenry_store::{Store, StoreError, usage};
 
 use super::{UsageSettings, counts::Counts, last_used::LastUsed, scopes::ScopeUses};
 use crate::{
+    ends::Ends,
     periodic::{Left, Periodic},
     session::seen::SeenSessions,
 };
@@ -34,12 +35,18 @@ pub(crate) struct Waiting {
     pub(super) scopes: ScopeUses,
     pub(super) counts: Option<Counts>,
     pub(crate) sessions: SeenSessions,
+    ends: Arc<Ends>,
     /// One round at a time, so that the end of a flush is the end of all that was taken before it.
     writing: Mutex<()>,
 }
 
 impl WriteBehind {
-    pub(crate) fn start(store: Store, settings: UsageSettings, seed: u64) -> Result<Self, StoreError> {
+    pub(crate) fn start(
+        store: Store,
+        settings: UsageSettings,
+        seed: u64,
+        ends: Arc<Ends>,
+    ) -> Result<Self, StoreError> {
         let counts = settings.is_enabled.then(|| Counts::new(settings.bucket, seed));
         let (last_used, scopes) = (LastUsed::default(), ScopeUses::default());
         let waiting = Arc::new(Waiting {
@@ -48,6 +55,7 @@ impl WriteBehind {
             scopes,
             counts,
             sessions: SeenSessions::default(),
+            ends,
             writing: Mutex::default(),
         });
         let written = waiting.clone();
@@ -74,6 +82,7 @@ impl Waiting {
         let scopes = self.scopes.write(&self.store);
         let counted = self.counts.as_ref().map_or(Ok(Left::Nothing), |counts| self.write_counts(counts));
         let sessions = self.sessions.write(&self.store);
+        self.ends.write(&self.store)?;
         let left = [last_used?, scopes?, counted?];
         sessions?;
         Ok(if left.contains(&Left::Something) { Left::Something } else { Left::Nothing })
@@ -127,10 +136,10 @@ impl Waiting {
 
     fn add(&self, batch: &[Counted]) -> Result<Vec<Counted>, StoreError> {
         let rows = batch.to_vec();
-        self.store.write(move |tx| {
+        self.store.write_bookkeeping(move |tx| {
             let uses: Vec<(&Combination, Tally)> =
                 rows.iter().map(|(combination, tally)| (&**combination, *tally)).collect();
-            let held = usage::add(tx, &uses)?;
+            let held = tx.add_uses(&uses)?;
             Ok(rows.into_iter().filter(|(combination, _)| held.contains(&combination.token_id)).collect())
         })
     }

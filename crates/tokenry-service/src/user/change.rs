@@ -57,7 +57,7 @@ impl Tokenry {
     /// # Errors
     /// [`UserError`].
     pub fn update_user(&self, call: &Call, id: UserId, changes: UserChanges) -> Result<User, UserError> {
-        call.caller.require_current(&admin_scope("write"))?;
+        call.caller.require(&admin_scope("write"))?;
         if let Some(role) = &changes.role {
             self.known_role(role)?;
         }
@@ -211,7 +211,7 @@ impl Tokenry {
         id: UserId,
         work: impl FnOnce(&mut Tx<'_>, User) -> Result<T, UserError> + Send + 'static,
     ) -> Result<T, UserError> {
-        call.caller.require_current(&admin_scope("write"))?;
+        call.caller.require(&admin_scope("write"))?;
         let (caller, catalog) = (call.caller.clone(), self.0.catalog.clone());
         let horizon = self.0.policy.horizon(call.now);
         self.0.store.write(move |tx| {
@@ -293,7 +293,7 @@ pub(crate) fn store(
     signature: &Signature,
 ) -> Result<(), UserError> {
     if before.subject != after.subject {
-        former::forget(tx, &after.subject)?;
+        former::readmit(tx, &after.subject)?;
         former::remember(tx, &before.subject, Former::of(before, signature.at))?;
     }
     if !user::update(tx, after)? {

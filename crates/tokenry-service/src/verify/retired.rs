@@ -37,9 +37,14 @@ impl Tokenry {
         }
         // The longest grace of now, not of when it was rotated.
         let longest = found.retired_at.checked_add(self.0.policy.max_grace).unwrap_or(UnixMillis::MAX);
-        let end = found.valid_until.min(longest);
-        if now < end {
+        let end = found.ended_at.unwrap_or(UnixMillis::MAX).min(found.valid_until).min(longest);
+        // SECURITY: what is over for good is over before any clock is asked.
+        let judged_at = self.0.ends.secrets.no_earlier(now, || lookup.clone());
+        if found.ended_at.is_none() && judged_at < end {
             return Ok(found.credential);
+        }
+        if found.ended_at.is_none() {
+            self.0.ends.grace_is_over(lookup, judged_at, judged_at >= found.valid_until);
         }
         let token_id = found.credential.token.id;
         self.record_rejection(Rejection::Rotated(token_id), &found.credential.token, source, now);

@@ -1,13 +1,10 @@
 //! Many tokens at once: what an import writes, faster than one by one.
 
 use diesel::prelude::*;
-use tokenry_domain::{Token, UnixMillis};
+use tokenry_domain::Token;
 
 use super::row::{SecretRow, TokenRow};
-use crate::{
-    backend::Tx, convert::instant_value, error::StoreError, live::StoredSecret,
-    schema::personal_access_tokens as tokens,
-};
+use crate::{backend::Tx, error::StoreError, live::StoredSecret, schema::personal_access_tokens as tokens};
 
 /// A token that was made elsewhere.
 #[derive(Clone)]
@@ -16,8 +13,6 @@ pub struct Import {
     pub token: Token,
     /// What a presented secret must match. Without a proof if its strength is not known.
     pub secret: StoredSecret,
-    /// When the audit log was told that its time ran out; `None` for what is not over, or not told yet.
-    pub expiry_noted_at: Option<UnixMillis>,
 }
 
 /// Rows of one statement on PostgreSQL, where a statement has at most 65,535 parameters and a row 26.
@@ -49,12 +44,6 @@ pub fn insert_many(tx: &mut Tx<'_>, imports: &[Import]) -> Result<(), StoreError
     Ok(())
 }
 
-type Noted = diesel::dsl::Eq<tokens::expiry_noted_at, Option<crate::sql_types::InstantValue>>;
-
-fn values(import: &Import) -> (TokenRow, SecretRow, Noted) {
-    (
-        TokenRow::from(&import.token),
-        SecretRow::from(&import.secret),
-        tokens::expiry_noted_at.eq(instant_value(import.expiry_noted_at)),
-    )
+fn values(import: &Import) -> (TokenRow, SecretRow) {
+    (TokenRow::from(&import.token), SecretRow::from(&import.secret))
 }

@@ -17,6 +17,7 @@ macro_rules! is_over {
                 .le(used_by)
                 .and(tokens::not_before.is_null().or(tokens::not_before.le(used_by)))
                 .and(tokens::last_used_at.is_null().or(tokens::last_used_at.le(used_by))))
+            .or($crate::token::noted::OverWhenNoted::under($horizon.spans))
     }};
 }
 pub(crate) use is_over;

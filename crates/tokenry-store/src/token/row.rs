@@ -41,6 +41,7 @@ pub(crate) struct TokenRow {
     revoked_by: Option<String>,
     revoked_reason: Option<String>,
     secret_at: InstantValue,
+    pub(crate) expiry_noted_at: Option<InstantValue>,
 }
 
 /// What is kept of the secret, read for verification alone.
@@ -133,6 +134,7 @@ impl From<&Token> for TokenRow {
                 .and_then(|revoked| revoked.reason.as_ref())
                 .map(|text| text.as_str().to_owned()),
             secret_at: InstantValue(token.secret_at),
+            expiry_noted_at: instant_value(token.expiry_noted_at),
         }
     }
 }
@@ -178,6 +180,7 @@ impl TryFrom<TokenRow> for Token {
             created_by: parsed("created_by", &row.created_by)?,
             updated_at: row.updated_at.0,
             revoked,
+            expiry_noted_at: instant(row.expiry_noted_at),
         })
     }
 }

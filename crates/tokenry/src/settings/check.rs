@@ -57,6 +57,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
             catalog: catalog?,
             retention: convert::days(from.integer(&key::DEAD_TOKENS_DAYS)?),
             max_staleness: max_staleness?,
+            monotonic: tokenry_service::Monotonic::system(),
             usage: usage?,
             session: session?,
             sign_in: issuers.sign_in,

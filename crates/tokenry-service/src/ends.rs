@@ -1,0 +1,219 @@
+//! Ends that this process answered with. They hold when the clock goes back: at once and while the database is away by
+//! memory, and for every node by the row, which is written behind the answer.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::Hash,
+    mem::take,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+};
+
+use serde_json::Map;
+use tokenry_domain::{Actor, EventKind, Lookup, Origin, Policy, Token, TokenId, UnixMillis, UserId};
+use tokenry_store::{Store, StoreError, cleanup, retired};
+
+use crate::audit::{Signature, append};
+
+/// How many ends of one kind are remembered one by one.
+const REMEMBERED: usize = 100_000;
+/// How many wait to be written; the next refusal of one that does not wait tries again.
+const WAITING: usize = 10_000;
+/// How many share one transaction.
+const BATCH: usize = 200;
+
+/// Which credentials this process refused because their time is over.
+pub(crate) struct Ends {
+    policy: Policy,
+    /// Secrets of tokens by their public ids, retired ones too.
+    pub(crate) secrets: Remembered<Lookup>,
+    /// Digests of JWTs.
+    pub(crate) jwts: Remembered<[u8; 32]>,
+    waiting: Mutex<Waiting>,
+}
+
+/// What waits to be written.
+#[derive(Default)]
+struct Waiting {
+    tokens: BTreeMap<TokenId, (Lookup, UnixMillis)>,
+    retired: BTreeMap<Lookup, UnixMillis>,
+}
+
+impl Ends {
+    pub(crate) fn under(policy: Policy) -> Self {
+        Self {
+            policy,
+            secrets: Remembered::default(),
+            jwts: Remembered::default(),
+            waiting: Mutex::default(),
+        }
+    }
+
+    /// A token was refused at `at` because its time is over.
+    pub(crate) fn token_is_over(&self, token: &Token, at: UnixMillis) {
+        // Its row says so already, whatever the clock says.
+        if self.policy.horizon(UnixMillis::MIN).is_over(token) {
+            return;
+        }
+        self.secrets.remember(token.lookup.clone(), at);
+        let mut waiting = self.waiting();
+        if waiting.tokens.len() < WAITING {
+            waiting.tokens.entry(token.id).or_insert_with(|| (token.lookup.clone(), at));
+        }
+    }
+
+    /// A retired secret was refused at `at` because its grace is over; `is_by_row` if not only by the policy of now.
+    pub(crate) fn grace_is_over(&self, lookup: &Lookup, at: UnixMillis, is_by_row: bool) {
+        self.secrets.remember(lookup.clone(), at);
+        let mut waiting = self.waiting();
+        if is_by_row && waiting.retired.len() < WAITING {
+            waiting.retired.entry(lookup.clone()).or_insert(at);
+        }
+    }
+
+    /// Writes what waits. What was not written waits on.
+    pub(crate) fn write(&self, store: &Store) -> Result<(), StoreError> {
+        let Waiting { tokens, retired } = take(&mut *self.waiting());
+        let tokens: Vec<_> = tokens.into_iter().collect();
+        let retired: Vec<_> = retired.into_iter().collect();
+        let mut written = Ok(());
+        for batch in tokens.chunks(BATCH) {
+            written = written.and_then(|()| self.write_tokens(store, batch));
+            if written.is_err() {
+                self.waiting().tokens.extend(batch.iter().cloned());
+            }
+        }
+        for batch in retired.chunks(BATCH) {
+            let rows = batch.to_vec();
+            let end = |rows: Vec<(Lookup, UnixMillis)>| {
+                store.write(move |tx| {
+                    rows.iter().try_for_each(|(lookup, at)| retired::end_expired(tx, lookup, *at).map(drop))
+                })
+            };
+            written = written.and_then(|()| end(rows));
+            match &written {
+                Ok(()) => batch.iter().for_each(|(lookup, _)| self.secrets.forget(lookup)),
+                Err(_) => self.waiting().retired.extend(batch.iter().cloned()),
+            }
+        }
+        written
+    }
+
+    fn write_tokens(
+        &self,
+        store: &Store,
+        batch: &[(TokenId, (Lookup, UnixMillis))],
+    ) -> Result<(), StoreError> {
+        let Some(at) = batch.iter().map(|(_, (_, at))| *at).max() else { return Ok(()) };
+        let horizon = self.policy.horizon(at);
+        let ids: Vec<TokenId> = batch.iter().map(|(id, _)| *id).collect();
+        let recorded = store.write(move |tx| {
+            let signature = Signature { actor: Actor::System, at, origin: Origin::default() };
+            let recorded = cleanup::take_expired(tx, &horizon, &ids)?;
+            let told = |(token, owner): &(TokenId, UserId)| {
+                signature.event(EventKind::TokenExpired, Some(*owner), Some(*token), Map::new())
+            };
+            append(tx, &recorded.iter().map(told).collect::<Vec<_>>())?;
+            Ok::<_, StoreError>(recorded)
+        })?;
+        // What somebody held at that moment stays in memory, until the next refusal or cleanup writes it.
+        for (id, (lookup, _)) in batch {
+            if recorded.iter().any(|(recorded, _)| recorded == id) {
+                self.secrets.forget(lookup);
+            }
+        }
+        Ok(())
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// At which instant each credential was refused last because its time was over. No credential is judged at an earlier one.
+pub(crate) struct Remembered<K> {
+    /// The latest instant of all: a clock that is behind it went back, and only then is anything looked up.
+    newest: AtomicI64,
+    known: Mutex<Known<K>>,
+}
+
+struct Known<K> {
+    ends: HashMap<K, UnixMillis>,
+    /// What could not be remembered one by one: nothing at all is judged earlier.
+    floor: UnixMillis,
+}
+
+impl<K> Default for Remembered<K> {
+    fn default() -> Self {
+        let known = Known { ends: HashMap::new(), floor: UnixMillis::MIN };
+        Self { newest: AtomicI64::new(0), known: Mutex::new(known) }
+    }
+}
+
+impl<K: Eq + Hash> Remembered<K> {
+    /// The instant at which a credential is judged: now, unless it was refused at a later one.
+    pub(crate) fn no_earlier(&self, now: UnixMillis, key: impl FnOnce() -> K) -> UnixMillis {
+        if now.get() >= self.newest.load(Relaxed) {
+            return now;
+        }
+        let known = self.known();
+        let refused = known.ends.get(&key()).copied().unwrap_or(UnixMillis::MIN);
+        now.max(refused).max(known.floor)
+    }
+
+    /// Notes that a credential was refused at `at`. When there are too many, all are judged at the latest of these
+    /// instants from then on: a clock that goes back is too strict then, and never too lax.
+    pub(crate) fn remember(&self, key: K, at: UnixMillis) {
+        let mut known = self.known();
+        if known.ends.len() >= REMEMBERED && !known.ends.contains_key(&key) {
+            known.floor = known.ends.values().copied().max().unwrap_or(at).max(known.floor);
+            known.ends.clear();
+        }
+        let latest = known.ends.entry(key).or_insert(at);
+        *latest = at.max(*latest);
+        self.newest.fetch_max(at.get(), Relaxed);
+    }
+
+    fn forget(&self, key: &K) {
+        self.known().ends.remove(key);
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known<K>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> UnixMillis {
+        UnixMillis::new(millis).unwrap()
+    }
+
+    #[test]
+    fn a_credential_is_judged_no_earlier_than_it_was_refused() {
+        let ends = Remembered::default();
+        assert_eq!(ends.no_earlier(at(5), || 1), at(5));
+        ends.remember(1, at(100));
+        ends.remember(1, at(50));
+        assert_eq!(ends.no_earlier(at(5), || 1), at(100));
+        assert_eq!((ends.no_earlier(at(5), || 2), ends.no_earlier(at(200), || 1)), (at(5), at(200)));
+        ends.forget(&1);
+        assert_eq!(ends.no_earlier(at(5), || 1), at(5));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_a_full_one_forgets_no_end() {
+        let ends = Remembered::default();
+        for number in 0..REMEMBERED + 10 {
+            ends.remember(number, at(100));
+        }
+        assert_eq!(ends.known().ends.len(), 10);
+        for key in [0, REMEMBERED - 1, REMEMBERED + 5] {
+            assert_eq!(ends.no_earlier(at(5), || key), at(100));
+        }
+    }
+}
