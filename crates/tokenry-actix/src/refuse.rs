@@ -267,6 +267,7 @@ impl From<CleanupError> for ApiError {
         match error {
             CleanupError::Denied(denial) => denial.into(),
             CleanupError::Store(error) => error.into(),
+            CleanupError::Clock(_) => Self::unavailable("the clock of this server may be far ahead", 60),
             error => Self::internal(error),
         }
     }

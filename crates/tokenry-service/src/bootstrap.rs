@@ -2,8 +2,8 @@
 
 use tokenry_crypto::SecretRng;
 use tokenry_domain::{
-    Actor, EventKind, IpList, Lifetime, Metadata, Origin, Role, Scope, ScopeSet, Subject, Token, TokenId,
-    TokenName, UnixMillis, User, UserId, UserName, text::TextError,
+    Actor, EventKind, IpList, Lifetime, Metadata, Origin, PageSize, Role, Scope, ScopeSet, Sort, Subject,
+    Token, TokenFilter, TokenId, TokenName, UnixMillis, User, UserId, UserName, text::TextError,
 };
 use tokenry_store::{StoreError, Tx, former, instance, token, user};
 
@@ -74,6 +74,23 @@ impl Tokenry {
             Ok::<_, StoreError>(Some((token, owner)))
         })?;
         Ok(seeded.map(|(token, owner)| Issued { token, owner, secret }))
+    }
+}
+
+impl Tokenry {
+    /// Whether the first token and no other was ever made, and nobody used it, whether or not its time is over by now:
+    /// then its secret may have been lost before anybody saw it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_first_token_unused(&self, now: UnixMillis) -> Result<bool, StoreError> {
+        let horizon = self.0.policy.horizon(now);
+        let page = self.0.store.read(|tx| {
+            let size = PageSize::new(1).unwrap_or_default();
+            token::list(tx, &TokenFilter::default(), Sort::default(), size, None, &horizon)
+        })?;
+        let is_unused = |token: &Token| token.created_by == Actor::System && token.last_used_at.is_none();
+        Ok(page.total == 1 && page.items.iter().all(is_unused))
     }
 }
 

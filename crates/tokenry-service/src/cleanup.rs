@@ -10,6 +10,7 @@ use tokenry_store::{
 use crate::{
     audit::{Signature, append},
     caller::Call,
+    clock::ClockFault,
     denial::Denial,
     issue::HOUR,
     tokenry::Tokenry,
@@ -44,6 +45,9 @@ pub enum CleanupError {
     /// The database did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The clock of this node may be far ahead; what is removed by a wrong clock does not come back.
+    #[error("{0}; nothing was cleaned up")]
+    Clock(ClockFault),
 }
 
 impl Tokenry {
@@ -55,6 +59,9 @@ impl Tokenry {
     /// [`CleanupError`].
     pub fn cleanup(&self, call: &Call) -> Result<Cleaned, CleanupError> {
         call.caller.require(&admin_scope("write"))?;
+        if let Some(fault) = self.untrusted_clock() {
+            return Err(CleanupError::Clock(fault));
+        }
         let mut cleaned = Cleaned { expired: self.tell_expired(call)?, ..Cleaned::default() };
         cleaned.ended_sessions = self.end_dead_sessions(call)?;
         let kept = |kept: Lifetime| call.now.checked_sub(kept.max(HOUR));

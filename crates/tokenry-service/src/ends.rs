@@ -51,7 +51,7 @@ impl Ends {
         }
     }
 
-    /// A token was refused at `at` because its time is over.
+    /// A token was refused at `at`, by a clock that is not known to be far off, because its time is over.
     pub(crate) fn token_is_over(&self, token: &Token, at: UnixMillis) {
         // Its row says so already, whatever the clock says.
         if self.policy.horizon(UnixMillis::MIN).is_over(token) {

@@ -37,6 +37,7 @@ pub mod audit_log;
 pub mod bootstrap;
 pub mod caller;
 pub mod cleanup;
+pub mod clock;
 mod cursor;
 pub mod denial;
 mod draft;
@@ -96,6 +97,7 @@ pub use crate::{
     audit_log::{AuditCheck, AuditError, AuditPage, ChainFault},
     caller::{Call, Caller, Credential},
     cleanup::{Cleaned, CleanupError},
+    clock::ClockFault,
     denial::Denial,
     field::FieldError,
     find::FindError,

@@ -9,6 +9,7 @@ use tokenry_store::{Store, StoreError, StoredSecret, instance};
 
 use crate::{
     caller::Caller,
+    clock::ClockWatch,
     ends::Ends,
     gate::Gate,
     hash_pool::HashPool,
@@ -52,6 +53,8 @@ pub(crate) struct Inner {
     /// What tokens are used for.
     pub(crate) uses: WriteBehind,
     pub(crate) refusals: Refusals,
+    /// Whether the clock can be believed.
+    pub(crate) clock: ClockWatch,
     /// What this process answered that is over.
     pub(crate) ends: Arc<Ends>,
     /// Who checks the audit log.
@@ -94,7 +97,8 @@ impl Tokenry {
         let ends = Arc::new(Ends::under(settings.policy.clone()));
         Ok(Self(Arc::new(Inner {
             proofs: Proofs::new(),
-            snapshots: Snapshots::within(settings.max_staleness, settings.monotonic),
+            snapshots: Snapshots::within(settings.max_staleness, settings.monotonic.clone()),
+            clock: ClockWatch::with(settings.monotonic),
             hash_queue: HashQueue::start()?,
             rewrites: HashPool::with_threads(1)?,
             pending_rewrites: PendingRewrites::default(),

@@ -26,6 +26,7 @@ pub mod audit;
 pub mod backend;
 pub mod bookkeeping;
 pub mod cleanup;
+pub mod clock;
 pub mod error;
 pub mod former;
 pub mod instance;

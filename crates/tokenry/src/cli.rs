@@ -114,7 +114,11 @@ pub(crate) enum Command {
     Policy(PolicyCommand),
     /// Tell the audit log of expired tokens, and remove those dead for longer than they are kept
     #[command(after_help = CLEANUP_HELP)]
-    Cleanup,
+    Cleanup {
+        /// Believe this machine's clock although the audit log or the database speaks against it.
+        #[arg(long)]
+        accept_clock: bool,
+    },
     /// Check settings, database and audit log, and say what to do about what is wrong
     #[command(after_help = DOCTOR_HELP)]
     Doctor,

@@ -67,7 +67,9 @@ fn run(cli: Cli, console: &mut Console) -> Result<(), Failure> {
             let session = Session::open_as_it_is(settings)?;
             commands::policy::check(&proposed.service, &session, console)
         }
-        Command::Cleanup => commands::cleanup::run(&Session::open(settings)?, console),
+        Command::Cleanup { accept_clock } => {
+            commands::cleanup::run(accept_clock, &Session::open(settings)?, console)
+        }
         Command::Doctor => commands::doctor::run(Ok(settings), console),
         Command::Check(args) => commands::check::run(&args, &prefixes(&settings), console),
         Command::Migrate(command) => {

@@ -6,8 +6,16 @@ use tokenry_actix::wire;
 use super::Session;
 use crate::output::{Console, Failure, View};
 
-/// Cleans up, and tells what that changed.
-pub(crate) fn run(Session { tokenry, call }: &Session, console: &mut Console) -> Result<(), Failure> {
+/// Cleans up, and tells what that changed. By a clock that may be far ahead only if the operator has looked at it.
+pub(crate) fn run(
+    accept_clock: bool,
+    Session { tokenry, call }: &Session,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    if !accept_clock {
+        // What it finds, the cleanup refuses by.
+        tokenry.check_clock(call.now)?;
+    }
     let cleaned = tokenry.cleanup(call)?;
     let attributes = [
         ("Expired", cleaned.expired),

@@ -4,7 +4,7 @@ mod check;
 mod file_mode;
 
 use tokenry_actix::clock;
-use tokenry_service::{Call, Caller, SettingsOutline, Store, Tokenry};
+use tokenry_service::{Call, Caller, ClockFault, SettingsOutline, Store, Tokenry};
 
 use self::check::{Checks, Finding};
 use super::{audit, open_existing};
@@ -63,6 +63,7 @@ fn database(settings: Settings, checks: &mut Checks) {
     checks.add("hash key", Finding::ok("the one this database was begun with, or none is needed"));
     checks.add("stored rows", stored_rows(&tokenry, &outline));
     checks.add("audit log", audit_log(&tokenry));
+    checks.add("clock", clock_check(&tokenry));
 }
 
 fn migrations(store: &Store) -> Finding {
@@ -89,6 +90,24 @@ fn stored_rows(tokenry: &Tokenry, outline: &SettingsOutline) -> Finding {
             Finding::ok(format!("these settings are good for all of them; live tokens: {}", report.live))
         }
         Ok(report) => Finding::no(report.to_string()),
+        Err(error) => Finding::unknown(Failure::from(error).text()),
+    }
+}
+
+fn clock_check(tokenry: &Tokenry) -> Finding {
+    match tokenry.check_clock(clock::now()) {
+        Ok(faults) => {
+            // A long quiet time is no fault by itself; only a cleanup has to be sure.
+            let wrong = |fault: &&ClockFault| !matches!(fault, ClockFault::Unconfirmed(_));
+            let told: Vec<_> = faults.iter().filter(wrong).map(ToString::to_string).collect();
+            match (told.as_slice(), faults.first()) {
+                ([], None) => Finding::ok("agrees with the database, as far as it knows the time"),
+                ([], Some(quiet)) => {
+                    Finding::ok(format!("{quiet}; a cleanup waits for a day of running or --accept-clock"))
+                }
+                (told, _) => Finding::no(format!("{}; set the clock right", told.join("; "))),
+            }
+        }
         Err(error) => Finding::unknown(Failure::from(error).text()),
     }
 }

@@ -157,6 +157,13 @@ impl From<CleanupError> for Failure {
         match error {
             CleanupError::Denied(denial) => denial.into(),
             CleanupError::Store(error) => error.into(),
+            CleanupError::Clock(fault) => Self::failed(
+                "clock_unconfirmed",
+                format!("{fault}; nothing was cleaned up"),
+            )
+            .next(
+                "compare `date -u` with another clock; if it is right, run `tokenry cleanup --accept-clock`",
+            ),
             error => internal(error.to_string()),
         }
     }

@@ -1,6 +1,7 @@
 //! `tokenry serve`
 
 mod cleaner;
+mod clock_watch;
 
 use std::{
     fs::{self, OpenOptions},
@@ -16,9 +17,9 @@ use tokenry_actix::{
     FailureLimit, HttpSettings, ManagementQuota, ProxySignIn, TrustedProxies, clock, configure, fallback,
     server, shell::shell,
 };
-use tokenry_service::{Call, Caller, DatabaseUrl, SettingsOutline, Tokenry};
+use tokenry_service::{Call, Caller, DatabaseUrl, SettingsOutline, Tokenry, UnixMillis};
 
-use self::cleaner::Cleaner;
+use self::{cleaner::Cleaner, clock_watch::ClockWatch};
 use super::{start, token::view};
 use crate::{
     key_feed::{KeyFeed, KeySource},
@@ -40,6 +41,7 @@ pub(crate) fn run(mut settings: Settings, console: &mut Console) -> Result<(), F
     let tokenry = start(settings)?;
     compare(&tokenry, &outline)?;
     bootstrap(&tokenry, &url, console)?;
+    let _clock = ClockWatch::start(tokenry.clone()).map_err(no_thread)?;
     let _cleaner = Cleaner::start(tokenry.clone()).map_err(no_thread)?;
     let failed = |error: io::Error| {
         Failure::failed("internal_error", format!("cannot listen on {listen}: {error}"))
@@ -160,10 +162,10 @@ fn bind(
 /// On the first start: makes the first token, keeps it in a file that only its owner can read, and prints it once.
 fn bootstrap(tokenry: &Tokenry, url: &DatabaseUrl, console: &mut Console) -> Result<(), Failure> {
     let now = clock::now();
-    let Some(issued) = tokenry.bootstrap(now)? else { return Ok(()) };
+    let path = bootstrap_file(url);
+    let Some(issued) = tokenry.bootstrap(now)? else { return tell_of_lost(tokenry, &path, console, now) };
     let secret = issued.secret.reveal_once();
     let view = view::one(&(issued.token, issued.owner), tokenry, now);
-    let path = bootstrap_file(url);
     let kept = keep(&path, &secret);
     // One of the two is enough; with neither, nobody would ever know the token.
     match (console.secret(&secret, view), kept) {
@@ -172,6 +174,25 @@ fn bootstrap(tokenry: &Tokenry, url: &DatabaseUrl, console: &mut Console) -> Res
             tracing::warn!(path = %path.display(), %error, "the first token could not be kept")
         }
         (Err(failure), Err(_)) => return Err(failure),
+    }
+    Ok(())
+}
+
+/// An earlier start may have been killed between making the first token and keeping it. While that token would work, nobody
+/// has used it, and its file is not there, the operator is told the way in that access to the database gives anyway:
+/// nothing is made again, so that neither a second node nor whoever can remove a file gets a token.
+fn tell_of_lost(
+    tokenry: &Tokenry,
+    path: &Path,
+    console: &mut Console,
+    now: UnixMillis,
+) -> Result<(), Failure> {
+    if !path.exists() && tokenry.is_first_token_unused(now)? {
+        console.note(&format!(
+            "the first token was made by an earlier start, was never used, and is not in {}; if nobody has it, make \
+             another: tokenry token create --user admin --name first --scope '*' --expires 1d",
+            path.display()
+        ));
     }
     Ok(())
 }

@@ -25,9 +25,12 @@ fn a_sound_installation_passes_every_check() {
     folder.output("user add alice");
     let (code, document) = examined(&folder);
     assert_eq!((code, &document["ok"]), (0, &true.into()));
-    assert_eq!(checks(&document), "settings, database, migrations, hash key, stored rows, audit log, files");
+    assert_eq!(
+        checks(&document),
+        "settings, database, migrations, hash key, stored rows, audit log, clock, files"
+    );
     let (_, table, err) = folder.end("doctor");
-    assert!(table.lines().count() == 7 && table.lines().all(|line| line.starts_with("ok  ")), "{table}");
+    assert!(table.lines().count() == 8 && table.lines().all(|line| line.starts_with("ok  ")), "{table}");
     assert_eq!((err.as_str(), folder.output("doctor --output name").as_str()), ("", ""));
 }
 
@@ -87,7 +90,7 @@ fn a_changed_audit_log_is_told() {
     let (code, document) = examined(&folder);
     assert_eq!(
         (code, checks(&document).as_str()),
-        (5, "settings, database, migrations, hash key, stored rows, AUDIT LOG, files")
+        (5, "settings, database, migrations, hash key, stored rows, AUDIT LOG, clock, files")
     );
 }
 
@@ -102,9 +105,9 @@ fn a_database_that_everybody_can_read_is_told() {
     let (code, document) = examined(&folder);
     assert_eq!(
         (code, checks(&document).as_str()),
-        (5, "settings, database, migrations, hash key, stored rows, audit log, FILES")
+        (5, "settings, database, migrations, hash key, stored rows, audit log, clock, FILES")
     );
     assert!(
-        document["checks"][6]["detail"].as_str().is_some_and(|text| text.contains("chmod o-rwx tokenry.db"))
+        document["checks"][7]["detail"].as_str().is_some_and(|text| text.contains("chmod o-rwx tokenry.db"))
     );
 }

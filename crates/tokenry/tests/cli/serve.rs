@@ -17,6 +17,25 @@ fn the_first_start_prints_a_working_token_once() {
 }
 
 #[test]
+fn a_first_token_that_nobody_ever_saw_leaves_a_way_in() {
+    let folder = Folder::new();
+    let server = Server::start(&folder);
+    drop(server);
+    // As if it had been killed between the commit and the file.
+    std::fs::remove_file(folder.path("tokenry-bootstrap-token")).expect("the kept token");
+    let again = Server::start(&folder);
+    let command = "token create --user admin --name first --scope '*' --expires 1d";
+    assert!(again.waits_for_log(&format!("tokenry {command}")));
+    assert!(!folder.path("tokenry-bootstrap-token").exists(), "nobody gets a token by removing a file");
+    let secret = folder.output(&format!("{} --quiet", command.replace('\'', "")));
+    assert!(again.get("/api/v1/me", secret.trim()).contains("\"role\":\"admin\""));
+    assert_eq!(again.stop(), "", "and no secret is printed");
+    let third = Server::start(&folder);
+    assert!(third.get("/readyz", "").starts_with("HTTP/1.1 200"));
+    assert!(!third.log.lock().expect("a whole log").contains(command));
+}
+
+#[test]
 fn the_page_is_served_and_its_address_told_unless_nobody_wants_it() {
     let folder = Folder::new();
     let server = Server::start(&folder);

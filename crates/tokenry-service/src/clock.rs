@@ -1,0 +1,291 @@
+//! Whether the clock of this node can be believed: against one that does not step, and against the database's.
+//!
+//! A wrong clock is told of and refuses nobody. One that may be more than a day ahead removes nothing: what a cleanup
+//! takes away does not come back when the clock is set right.
+
+use std::{
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokenry_domain::UnixMillis;
+use tokenry_store::{StoreError, clock::DatabaseClock};
+
+use crate::{monotonic::Monotonic, tokenry::Tokenry};
+
+/// Clocks may differ by so much without a word.
+const TOLERATED: Duration = Duration::from_secs(5);
+/// A clock that may be ahead by more removes nothing.
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// What is wrong with a node's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClockFault {
+    /// It went back by so much while this process ran.
+    SteppedBack(Duration),
+    /// It is behind the clock of the database's server.
+    BehindDatabase(Duration),
+    /// It is ahead of the clock of the database's server.
+    AheadOfDatabase(Duration),
+    /// It is behind the newest entry of the audit log: it is wrong, or the one was that wrote the entry.
+    BehindAuditLog(Duration),
+    /// The newest entry of the audit log is so old that a clock far ahead cannot be told from a long quiet time, and
+    /// there is no other clock to ask. It is believed after this process has run for a day.
+    Unconfirmed(Duration),
+}
+
+impl ClockFault {
+    /// Whether nothing may be removed by such a clock.
+    #[must_use]
+    pub fn forbids_cleanup(self) -> bool {
+        match self {
+            Self::Unconfirmed(_) => true,
+            Self::AheadOfDatabase(by) | Self::BehindDatabase(by) | Self::BehindAuditLog(by) => by > DAY,
+            Self::SteppedBack(_) => false,
+        }
+    }
+
+    fn is_same_kind(self, other: Self) -> bool {
+        std::mem::discriminant(&self) == std::mem::discriminant(&other)
+            && self.forbids_cleanup() == other.forbids_cleanup()
+    }
+}
+
+impl fmt::Display for ClockFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SteppedBack(by) => write!(f, "the clock went back by {} s", by.as_secs()),
+            Self::BehindDatabase(by) => write!(f, "the clock is {} s behind the database's", by.as_secs()),
+            Self::AheadOfDatabase(by) => write!(f, "the clock is {} s ahead of the database's", by.as_secs()),
+            Self::BehindAuditLog(by) => {
+                write!(f, "the clock is {} s behind the newest entry of the audit log", by.as_secs())
+            }
+            Self::Unconfirmed(by) => {
+                let hours = by.as_secs() / 3600;
+                write!(
+                    f,
+                    "the newest entry of the audit log is {hours} h old: a long quiet time, or a clock far ahead"
+                )
+            }
+        }
+    }
+}
+
+/// What was found of this node's clock so far.
+pub(crate) struct ClockWatch {
+    monotonic: Monotonic,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// An instant of both clocks; the latest time of day that was ever right according to the other clock.
+    line: Option<(UnixMillis, Duration)>,
+    /// Since when nobody knows whether the time is a day ahead or a day has passed, and by how much.
+    unconfirmed: Option<(Duration, Duration)>,
+    faults: Vec<ClockFault>,
+}
+
+impl ClockWatch {
+    pub(crate) fn with(monotonic: Monotonic) -> Self {
+        Self { monotonic, seen: Mutex::default() }
+    }
+
+    /// `took` is how long it took to ask the database after `now`.
+    fn judge(&self, now: UnixMillis, took: Duration, database: DatabaseClock) -> Vec<ClockFault> {
+        let elapsed = self.monotonic.elapsed();
+        let mut seen = self.seen();
+        let mut faults = Vec::new();
+        // How much more the time of day moved than the time that passed.
+        let (forward, back) = match seen.line {
+            None => (Duration::ZERO, Duration::ZERO),
+            Some((at, then)) => {
+                let expected = later(at, elapsed.saturating_sub(then));
+                (now.since(expected), expected.since(now))
+            }
+        };
+        if back > TOLERATED {
+            faults.push(ClockFault::SteppedBack(back));
+        }
+        let is_first = seen.line.is_none();
+        if is_first || back.is_zero() {
+            seen.line = Some((now, elapsed));
+        }
+        match (database.server, database.newest_audit) {
+            (Some(server), _) => {
+                let (ahead, behind) = (now.since(server), server.since(later(now, took)));
+                faults.extend((ahead > TOLERATED).then_some(ClockFault::AheadOfDatabase(ahead)));
+                faults.extend((behind > TOLERATED).then_some(ClockFault::BehindDatabase(behind)));
+            }
+            (None, Some(newest)) => {
+                let quiet = now.since(newest);
+                if forward > DAY {
+                    seen.unconfirmed = Some((elapsed, forward));
+                } else if is_first && quiet > DAY {
+                    seen.unconfirmed = Some((elapsed, quiet));
+                }
+            }
+            // Nothing happened yet, so there is nothing to lose.
+            (None, None) => {}
+        }
+        if let Some(behind) = database.newest_audit.map(|newest| newest.since(later(now, took)))
+            && behind > TOLERATED
+        {
+            faults.push(ClockFault::BehindAuditLog(behind));
+        }
+        seen.unconfirmed = seen.unconfirmed.filter(|(since, _)| elapsed.saturating_sub(*since) < DAY);
+        faults.extend(seen.unconfirmed.map(|(_, by)| ClockFault::Unconfirmed(by)));
+        tell(&seen.faults, &faults);
+        seen.faults.clone_from(&faults);
+        faults
+    }
+
+    /// What the last look found.
+    pub(crate) fn faults(&self) -> Vec<ClockFault> {
+        self.seen().faults.clone()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One line for each fault that came, and one when all are gone.
+fn tell(before: &[ClockFault], faults: &[ClockFault]) {
+    let is_new = |fault: &&ClockFault| !before.iter().any(|known| known.is_same_kind(**fault));
+    for fault in faults.iter().filter(is_new) {
+        if fault.forbids_cleanup() {
+            tracing::error!(%fault, "the clock of this node may be wrong: nothing is cleaned up");
+        } else {
+            tracing::warn!(%fault, "the clock of this node may be wrong");
+        }
+    }
+    if faults.is_empty() && !before.is_empty() {
+        tracing::info!("the clock of this node is right again");
+    }
+}
+
+fn later(at: UnixMillis, by: Duration) -> UnixMillis {
+    let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+    UnixMillis::new(at.get().saturating_add(millis)).unwrap_or(UnixMillis::MAX)
+}
+
+impl Tokenry {
+    /// Compares the clock that says `now` with one that does not step, and with the database's; on SQLite, which has
+    /// none, with the newest entry of the audit log. A program calls it at its start and every minute. What changed is
+    /// logged once; from the first call on [`cleanup`](Self::cleanup) refuses while a fault forbids it. It blocks the
+    /// thread.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what was found before stays.
+    pub fn check_clock(&self, now: UnixMillis) -> Result<Vec<ClockFault>, StoreError> {
+        let watch = &self.0.clock;
+        let begun = watch.monotonic.elapsed();
+        let database = self.0.store.read(tokenry_store::clock::read)?;
+        let took = watch.monotonic.elapsed().saturating_sub(begun);
+        Ok(watch.judge(now, took, database))
+    }
+
+    /// What the last [`check_clock`](Self::check_clock) found; nothing before the first.
+    #[must_use]
+    pub fn clock_faults(&self) -> Vec<ClockFault> {
+        self.0.clock.faults()
+    }
+
+    /// Why nothing may be removed by the clock of this node, if it is so.
+    pub(crate) fn untrusted_clock(&self) -> Option<ClockFault> {
+        self.0.clock.faults().into_iter().find(|fault| fault.forbids_cleanup())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    };
+
+    use super::*;
+
+    const HOUR: u64 = 3600;
+
+    struct Node {
+        passed: Arc<AtomicU64>,
+        watch: ClockWatch,
+    }
+
+    fn at(second: u64) -> UnixMillis {
+        UnixMillis::new(i64::try_from(second * 1000).unwrap()).unwrap()
+    }
+
+    impl Node {
+        fn new() -> Self {
+            let passed = Arc::new(AtomicU64::new(0));
+            let told = passed.clone();
+            let monotonic = Monotonic::from_fn(move || Duration::from_secs(told.load(Ordering::SeqCst)));
+            Self { passed, watch: ClockWatch::with(monotonic) }
+        }
+
+        /// What is found after `passed` seconds, when it is `now` here, `server` there and the newest entry is of `audit`.
+        fn see(&self, passed: u64, now: u64, server: Option<u64>, audit: Option<u64>) -> Vec<ClockFault> {
+            self.passed.store(passed, Ordering::SeqCst);
+            let database = DatabaseClock { server: server.map(at), newest_audit: audit.map(at) };
+            self.watch.judge(at(now), Duration::ZERO, database)
+        }
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_step_back_is_seen_until_the_clock_has_made_up_for_it() {
+        let node = Node::new();
+        assert_eq!(node.see(0, 10_000, None, None), []);
+        assert_eq!(node.see(60, 10_055, None, None), [], "within the tolerance");
+        assert_eq!(node.see(120, 10_060, None, None), [ClockFault::SteppedBack(seconds(60))]);
+        assert_eq!(node.see(180, 10_120, None, None), [ClockFault::SteppedBack(seconds(60))]);
+        assert_eq!(node.see(240, 10_240, None, None), []);
+    }
+
+    #[test]
+    fn the_clock_of_a_server_decides_about_long_quiet_times() {
+        let node = Node::new();
+        let now = 1000 * HOUR;
+        assert_eq!(node.see(0, now, Some(now - 5), Some(now - 900 * HOUR)), []);
+        assert_eq!(node.see(60, now + 60, Some(now + 50), None), [ClockFault::AheadOfDatabase(seconds(10))]);
+        assert_eq!(node.see(60, now + 60, Some(now + 70), None), [ClockFault::BehindDatabase(seconds(10))]);
+        let far = node.see(120, now + 25 * HOUR, Some(now + 120), Some(now));
+        assert!(far.iter().any(|fault| fault.forbids_cleanup()), "{far:?}");
+    }
+
+    #[test]
+    fn without_another_clock_a_long_quiet_time_is_believed_after_a_day_of_running() {
+        let node = Node::new();
+        let begun = 1000 * HOUR;
+        assert_eq!(
+            node.see(0, begun, None, Some(begun - 25 * HOUR)),
+            [ClockFault::Unconfirmed(seconds(25 * HOUR))]
+        );
+        // What is written by this very clock proves nothing.
+        assert!(node.see(HOUR, begun + HOUR, None, Some(begun + HOUR))[0].forbids_cleanup());
+        assert_eq!(node.see(24 * HOUR, begun + 24 * HOUR, None, Some(begun)), []);
+        assert_eq!(
+            node.see(96 * HOUR, begun + 96 * HOUR, None, Some(begun)),
+            [],
+            "it ran through the quiet time"
+        );
+        let jump = node.see(97 * HOUR, begun + 8000 * HOUR, None, Some(begun));
+        assert!(jump[0].forbids_cleanup(), "{jump:?}");
+        assert_eq!(Node::new().see(0, begun, None, Some(begun - 23 * HOUR)), []);
+    }
+
+    #[test]
+    fn a_clock_behind_the_audit_log_is_told_of() {
+        let node = Node::new();
+        assert_eq!(node.see(0, 1000, None, Some(1004)), []);
+        assert_eq!(node.see(0, 1000, None, Some(1060)), [ClockFault::BehindAuditLog(seconds(60))]);
+    }
+}
