@@ -105,7 +105,7 @@ pub(crate) fn tell_forbidden(req: &HttpRequest, code: &'static str) {
     let is_told = req.extensions().contains::<Told>();
     if let (Some(known), Some(tokenry), false) = (known, req.app_data::<Data<Tokenry>>(), is_told) {
         req.extensions_mut().insert(Told);
-        tokenry.record_forbidden(&known.caller, code, source::of(req), known.now);
+        tokenry.record_forbidden(&known.caller, code, source::of(req).known(), known.now);
     }
 }
 
@@ -202,7 +202,7 @@ async fn let_in(
     if req.headers().get(AUTHORIZATION).is_none_or(|header| header.len() > MAX_CREDENTIAL) {
         return Err(VerifyError::Rejected(Rejection::Unknown));
     }
-    tokenry.verify(presented, now, source::of(req)).await.map(Caller::from)
+    tokenry.verify(presented, now, source::of(req).known()).await.map(Caller::from)
 }
 
 /// Runs what decides about a caller on a thread where it may wait for the database.
@@ -249,7 +249,7 @@ fn counted(req: &HttpRequest, error: ApiError) -> ApiError {
         return error;
     }
     if let (ApiError::InvalidToken, Some(tokenry)) = (&error, req.app_data::<Data<Tokenry>>()) {
-        tokenry.record_failure(error.code(), source::of(req), clock::now());
+        tokenry.record_failure(error.code(), source::of(req).known(), clock::now());
     }
     match req.app_data::<Data<FailureLimit>>().map(|limit| limit.count(source::of(req))) {
         Some(Err(limited)) => limited,

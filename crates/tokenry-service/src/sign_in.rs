@@ -99,7 +99,7 @@ impl Tokenry {
             // Nobody could tell whether such a claim is older than what is stored.
             return Err(unknown());
         }
-        let role = self.claimed_role(mapping, &claims);
+        let role = self.claimed_role(mapping, &claims).ok_or_else(unknown)?;
         let leeway = sign_in.verifier.leeway(claims.issuer()).max(SKEW);
         let skew = Lifetime::seconds(u32::try_from(leeway.as_secs()).unwrap_or(u32::MAX));
         let claimed = Claimed { role, name: claimed_name(mapping, &claims), issued_at, skew };
@@ -127,9 +127,11 @@ impl Tokenry {
         Ok(Caller::person(Person { user, effective, credential, ceiling, session: None, token: None }))
     }
 
-    /// The highest role that the claims name; the default if they name none. `None` where the issuer has no say.
-    fn claimed_role(&self, mapping: &IssuerMapping, claims: &JwtClaims) -> Option<Role> {
-        let values = claims.texts(mapping.role_claim.as_ref()?);
+    /// The highest role that the claims name; the default if they name none; no role where the issuer has no say.
+    /// `None` where the claim is there and cannot be read.
+    fn claimed_role(&self, mapping: &IssuerMapping, claims: &JwtClaims) -> Option<Option<Role>> {
+        let Some(claim) = &mapping.role_claim else { return Some(None) };
+        let values = claims.texts_or_unreadable(claim)?;
         let is_named = |role: &&Role| {
             values.iter().any(|value| match mapping.roles.as_slice() {
                 [] => *value == role.as_str(),
@@ -137,7 +139,7 @@ impl Tokenry {
             })
         };
         let named = self.0.catalog.roles().filter(is_named).last().cloned();
-        Some(named.unwrap_or_else(|| self.default_role(mapping)))
+        Some(Some(named.unwrap_or_else(|| self.default_role(mapping))))
     }
 
     fn default_role(&self, mapping: &IssuerMapping) -> Role {

@@ -114,6 +114,23 @@ each_backend!(a_user_who_was_never_seen_is_refused_unless_users_may_be_made, |db
     assert!(sign_in(&tokenry, &jwt, 11).is_ok());
 });
 
+each_backend!(a_role_claim_that_cannot_be_read_is_not_taken_for_one_that_names_none, |db| {
+    let tokenry = service(db, IssuerMapping { default_role: Some("admin".parse().unwrap()), ..mapping() });
+    let with = |groups: Value| {
+        let mut claims = claims("alice", &[], 10);
+        claims["groups"] = groups;
+        sign_in(&tokenry, &signed(&claims), 11)
+    };
+    for unreadable in [json!(5), json!(true), json!({"Staff": true}), json!(["Staff", 5]), json!([["Staff"]])] {
+        assert_eq!(rejection(with(unreadable.clone())), Rejection::Unknown, "{unreadable}");
+    }
+    assert_eq!(role(&with(json!("Staff")).unwrap()), "user");
+    assert_eq!(role(&with(json!(null)).unwrap()), "user", "what was stored, bounded by what is claimed");
+    for none in [json!([]), json!(["Others"])] {
+        assert!(with(none).is_ok());
+    }
+});
+
 each_backend!(a_newer_token_brings_the_role_along_and_an_older_one_cannot_bring_it_back, |db| {
     let tokenry = service(db, mapping());
     let caller = come(&tokenry, &["Root"], 10, 11);

@@ -3,6 +3,7 @@
 
 mod admin;
 mod api;
+mod client_ip;
 mod credentials;
 mod documents;
 mod events;
