@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot be set up fails or says so")]
 
 mod builder;
+mod contents;
 mod database;
 mod lobby;
 mod postgres;
 
 pub use crate::{
     builder::{TokenBuilder, at, user},
+    contents::Column,
     database::TestDatabase,
     lobby::{Lobby, Visit},
     postgres::create_database,
