@@ -15,6 +15,7 @@ mod limits;
 mod lists;
 mod matrix;
 mod policy;
+mod presented;
 mod rotate;
 mod session;
 mod tokens;
