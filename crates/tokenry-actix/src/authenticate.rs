@@ -1,5 +1,10 @@
 //! The one way in: the `Authorization` header or the session cookie becomes a [`Caller`], once per request.
 
+#[cfg(feature = "jwt")]
+use std::time::Duration;
+
+#[cfg(feature = "jwt")]
+use actix_web::rt::time::timeout;
 use actix_web::{
     HttpMessage, HttpRequest,
     body::{BoxBody, EitherBody, MessageBody},
@@ -30,6 +35,10 @@ use crate::{
 
 /// Longest `Authorization` header, in bytes; nothing that could be a token is longer. A JWT has its own limit of 8 KiB.
 pub const MAX_CREDENTIAL: usize = 512;
+
+/// How long a JWT waits for a key that its issuer is being asked for.
+#[cfg(feature = "jwt")]
+const KEY_WAIT: Duration = Duration::from_secs(3);
 
 /// Which credentials a route takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,6 +204,12 @@ async fn let_in(
     };
     #[cfg(feature = "jwt")]
     if accepts != Accepts::Tokens && tokenry.is_jwt(presented) {
+        // SECURITY: waited for here, where no thread is held, and not at all for a key that is known.
+        if let Some(arrival) = tokenry.key_arrival(presented)
+            && timeout(KEY_WAIT, arrival).await.is_err()
+        {
+            return Err(VerifyError::KeysUnavailable);
+        }
         let (presented, origin) = (presented.to_vec(), origin(req));
         return waiting(tokenry, move |tokenry| tokenry.sign_in(&presented, now, &origin)).await;
     }
