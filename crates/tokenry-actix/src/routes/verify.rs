@@ -6,7 +6,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     web::{Data, Json},
 };
-use tokenry_service::{Scope, ScopeSet, Tokenry, UnixMillis, Use, VerifiedToken, VerifyError, check_format};
+use tokenry_service::{Scope, ScopeSet, Tokenry, UnixMillis, Use, VerifiedToken, VerifyError};
 use zeroize::Zeroizing;
 
 use super::blocking;
@@ -112,8 +112,7 @@ pub(crate) async fn revoke_presented(
         None => {
             tokenry.record_failure(ApiError::InvalidToken.code(), origin.ip, now);
             // What has not even the form of a token costs nothing and guesses nothing.
-            let is_guess =
-                std::str::from_utf8(presented).is_ok_and(|text| check_format(tokenry.prefix(), text).is_ok());
+            let is_guess = tokenry.has_token_form(presented);
             if let (true, Some(limit)) = (is_guess, req.app_data::<Data<FailureLimit>>()) {
                 limit.count_revocation(source::of(&req))?;
             }
