@@ -101,17 +101,6 @@ impl TestDatabase {
             })
             .collect()
     }
-
-    /// Runs one statement that is the same on both databases.
-    ///
-    /// # Panics
-    /// When the database refuses it.
-    pub fn execute(&self, statement: &str) {
-        match Raw::open(self.url()) {
-            Raw::Sqlite(mut connection) => sql_query(statement).execute(&mut *connection).unwrap(),
-            Raw::Postgres(mut connection) => sql_query(statement).execute(&mut *connection).unwrap(),
-        };
-    }
 }
 
 fn bytes(hex: &str) -> Vec<u8> {

@@ -176,8 +176,9 @@ fn places(db: &TestDatabase, needles: &Needles) -> Vec<String> {
 fn assert_that_the_searches_find(db: &TestDatabase, planted: &str) {
     let needles = Needles::new(&[planted.to_owned()]);
     let hex: String = planted.bytes().map(|byte| format!("{byte:02x}")).collect();
-    db.execute("CREATE TABLE planted (words TEXT, hex TEXT)");
-    db.execute(&format!("INSERT INTO planted VALUES ('x{planted}x', '{hex}')"));
+    let _made = db.execute("CREATE TABLE planted (words TEXT, hex TEXT)");
+    let inserted = db.execute(&format!("INSERT INTO planted VALUES ('x{planted}x', '{hex}')"));
+    assert_eq!(inserted, 1);
     let found = places(db, &needles);
     for place in ["planted.words", "planted.hex"] {
         assert!(found.iter().any(|found| found == place), "{place}: {found:?}");
