@@ -67,7 +67,11 @@ impl TestDatabase {
     pub fn execute(&self, statement: &str) -> usize {
         let path = self.url.strip_prefix("sqlite://");
         let done = match path {
-            Some(path) => SqliteConnection::establish(path).map(|mut c| sql_query(statement).execute(&mut c)),
+            Some(path) => SqliteConnection::establish(path).map(|mut c| {
+                // The service may be writing.
+                sql_query("PRAGMA busy_timeout = 5000").execute(&mut c)?;
+                sql_query(statement).execute(&mut c)
+            }),
             None => PgConnection::establish(&self.url).map(|mut c| sql_query(statement).execute(&mut c)),
         };
         done.unwrap().unwrap()

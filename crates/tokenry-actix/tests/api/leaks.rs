@@ -176,7 +176,7 @@ fn places(db: &TestDatabase, needles: &Needles) -> Vec<String> {
 fn assert_that_the_searches_find(db: &TestDatabase, planted: &str) {
     let needles = Needles::new(&[planted.to_owned()]);
     let hex: String = planted.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let _made = db.execute("CREATE TABLE planted (words TEXT, hex TEXT)");
+    db.execute("CREATE TABLE planted (words TEXT, hex TEXT)");
     let inserted = db.execute(&format!("INSERT INTO planted VALUES ('x{planted}x', '{hex}')"));
     assert_eq!(inserted, 1);
     let found = places(db, &needles);
