@@ -76,7 +76,7 @@ pub use crate::{
     failures::FailureLimit,
     routes::{HttpSettings, configure},
     session::proxy::{ProxySignIn, ProxySignInError},
-    source::{ClientIp, TrustedProxies},
+    source::TrustedProxies,
 };
 
 /// Compiles what the README shows.

@@ -10,7 +10,6 @@ use tokenry_store::{
 use crate::{
     audit::{Signature, append},
     caller::Call,
-    caller_lock::CallerLock,
     clock::ClockFault,
     denial::Denial,
     issue::HOUR,
@@ -80,8 +79,7 @@ impl Tokenry {
         let tell = |ids: Vec<TokenId>| {
             let (signature, caller) = (Signature::of(call), call.caller.clone());
             self.0.store.write(move |tx| {
-                let (lock, _) = CallerLock::take(tx, &caller, &[])?;
-                if !caller.still_entitled(tx, &horizon, &lock)? {
+                if !caller.still_entitled(tx, &horizon)? {
                     return Err(Denial::NoLongerEntitled.into());
                 }
                 let expired = cleanup::take_expired(tx, &horizon, &ids)?;

@@ -16,7 +16,6 @@ use tokenry_store::{
 use crate::{
     audit::{Signature, detail},
     caller::Call,
-    caller_lock::CallerLock,
     cursor::{self, Cursors},
     denial::Denial,
     list::{holder, without_secret},
@@ -119,8 +118,10 @@ impl Tokenry {
         let catalog = self.0.catalog.clone();
         let horizon = self.0.policy.horizon(call.now);
         let made = self.0.store.write(move |tx| {
-            let (lock, _) = CallerLock::take(tx, &caller, &[])?;
-            if !caller.still_entitled(tx, &horizon, &lock)? {
+            if let Some(own) = caller.user() {
+                user::lock(tx, own.id)?;
+            }
+            if !caller.still_entitled(tx, &horizon)? {
                 return Err(Denial::NoLongerEntitled.into());
             }
             if user::find_by_subject(tx, &subject)?.is_some() {

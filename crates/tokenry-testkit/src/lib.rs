@@ -3,16 +3,20 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot be set up fails or says so")]
 
 mod builder;
-mod contents;
+mod cluster;
 mod database;
+mod floating;
 mod lobby;
+mod pooler;
 mod postgres;
 
 pub use crate::{
     builder::{TokenBuilder, at, user},
-    contents::Column,
+    cluster::Cluster,
     database::TestDatabase,
+    floating::FloatingAddress,
     lobby::{Lobby, Visit},
+    pooler::Pooler,
     postgres::create_database,
 };
 

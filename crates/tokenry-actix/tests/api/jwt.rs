@@ -24,7 +24,7 @@ pub(crate) fn sign_in() -> SignIn {
             default_role: None,
             creates_users: true,
         }],
-        key_refresh: None,
+        on_unknown_key: None,
     }
 }
 

@@ -3,7 +3,6 @@
 
 mod admin;
 mod api;
-mod client_ip;
 mod credentials;
 mod documents;
 mod events;
@@ -15,7 +14,6 @@ mod limits;
 mod lists;
 mod matrix;
 mod policy;
-mod presented;
 mod rotate;
 mod session;
 mod tokens;

@@ -38,7 +38,7 @@ fn with_jwts() -> Site {
                 default_role: None,
                 creates_users: true,
             }],
-            key_refresh: None,
+            on_unknown_key: None,
         });
     })
 }

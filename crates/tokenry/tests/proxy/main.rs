@@ -8,7 +8,6 @@ mod gateway;
 mod passing;
 mod recipes;
 mod setup;
-mod sources;
 mod upstream;
 
 #[path = "../cli/folder.rs"]
