@@ -83,6 +83,7 @@ fn every_page_is_there_at_the_root_and_in_a_scope() {
             assert_eq!(answer.header("content-security-policy"), PAGE_POLICY);
             assert_eq!(answer.header("x-content-type-options"), "nosniff");
             assert_eq!(answer.header("referrer-policy"), "no-referrer");
+            assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin");
             assert_eq!(answer.header("cache-control"), "no-cache");
             assert!(!answer.body.contains('{'), "{name}");
         }

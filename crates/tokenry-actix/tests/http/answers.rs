@@ -143,6 +143,7 @@ async fn every_answer_has_the_request_id_and_the_secure_headers() {
         assert_eq!(header(&headers, "x-content-type-options"), "nosniff", "{path}");
         assert_eq!(header(&headers, "referrer-policy"), "no-referrer", "{path}");
         assert_eq!(header(&headers, "cross-origin-resource-policy"), "same-origin", "{path}");
+        assert_eq!(header(&headers, "cross-origin-opener-policy"), "same-origin", "{path}");
         let (csp, cache) = match path {
             "/page" => ("default-src 'self'", "max-age=60"),
             _ => ("default-src 'none'; frame-ancestors 'none'", "no-store"),
