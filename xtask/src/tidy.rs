@@ -9,6 +9,7 @@ mod guards;
 mod layers;
 mod licences;
 mod migrations;
+mod silent;
 mod size;
 mod unused;
 mod words;
@@ -46,6 +47,7 @@ const RULES: &[(&str, Rule)] = &[
     ("guards", guards::check),
     ("licences", licences::check),
     ("unused", unused::check),
+    ("silent", silent::check),
 ];
 
 /// Checks every rule and lists every failure.

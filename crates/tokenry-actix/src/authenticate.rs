@@ -1,5 +1,10 @@
 //! The one way in: the `Authorization` header or the session cookie becomes a [`Caller`], once per request.
 
+#[cfg(feature = "jwt")]
+use std::time::Duration;
+
+#[cfg(feature = "jwt")]
+use actix_web::rt::time::timeout;
 use actix_web::{
     HttpMessage, HttpRequest,
     body::{BoxBody, EitherBody, MessageBody},
@@ -30,6 +35,10 @@ use crate::{
 
 /// Longest `Authorization` header, in bytes; nothing that could be a token is longer. A JWT has its own limit of 8 KiB.
 pub const MAX_CREDENTIAL: usize = 512;
+
+/// How long a JWT waits for a key that its issuer is being asked for.
+#[cfg(feature = "jwt")]
+const KEY_WAIT: Duration = Duration::from_secs(3);
 
 /// Which credentials a route takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +114,7 @@ pub(crate) fn tell_forbidden(req: &HttpRequest, code: &'static str) {
     let is_told = req.extensions().contains::<Told>();
     if let (Some(known), Some(tokenry), false) = (known, req.app_data::<Data<Tokenry>>(), is_told) {
         req.extensions_mut().insert(Told);
-        tokenry.record_forbidden(&known.caller, code, source::of(req), known.now);
+        tokenry.record_forbidden(&known.caller, code, source::of(req).known(), known.now);
     }
 }
 
@@ -195,6 +204,12 @@ async fn let_in(
     };
     #[cfg(feature = "jwt")]
     if accepts != Accepts::Tokens && tokenry.is_jwt(presented) {
+        // SECURITY: waited for here, where no thread is held, and not at all for a key that is known.
+        if let Some(arrival) = tokenry.key_arrival(presented)
+            && timeout(KEY_WAIT, arrival).await.is_err()
+        {
+            return Err(VerifyError::KeysUnavailable);
+        }
         let (presented, origin) = (presented.to_vec(), origin(req));
         return waiting(tokenry, move |tokenry| tokenry.sign_in(&presented, now, &origin)).await;
     }
@@ -202,7 +217,7 @@ async fn let_in(
     if req.headers().get(AUTHORIZATION).is_none_or(|header| header.len() > MAX_CREDENTIAL) {
         return Err(VerifyError::Rejected(Rejection::Unknown));
     }
-    tokenry.verify(presented, now, source::of(req)).await.map(Caller::from)
+    tokenry.verify(presented, now, source::of(req).known()).await.map(Caller::from)
 }
 
 /// Runs what decides about a caller on a thread where it may wait for the database.
@@ -249,7 +264,7 @@ fn counted(req: &HttpRequest, error: ApiError) -> ApiError {
         return error;
     }
     if let (ApiError::InvalidToken, Some(tokenry)) = (&error, req.app_data::<Data<Tokenry>>()) {
-        tokenry.record_failure(error.code(), source::of(req), clock::now());
+        tokenry.record_failure(error.code(), source::of(req).known(), clock::now());
     }
     match req.app_data::<Data<FailureLimit>>().map(|limit| limit.count(source::of(req))) {
         Some(Err(limited)) => limited,

@@ -138,5 +138,5 @@ pub(crate) fn note_scope(
 /// What the audit log may know of a request.
 pub(crate) fn origin(req: &HttpRequest) -> Origin {
     let agent = req.headers().get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    Origin::new(source::of(req), agent.as_deref(), Some(RequestId::of(req).to_string()))
+    Origin::new(source::of(req).known(), agent.as_deref(), Some(RequestId::of(req).to_string()))
 }

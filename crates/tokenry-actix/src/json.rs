@@ -132,10 +132,24 @@ impl<'de> Visitor<'de> for Tree {
     }
 }
 
+/// Longest name in a pointer; none of this API's own is longer.
+const MAX_NAME: usize = 32;
+/// What is left of another name.
+const MAX_SHOWN: usize = 12;
+
 /// Adds one segment to a JSON pointer.
+///
+/// SECURITY: the name may be what a client sent, a secret included. Only up to 32 letters, digits, `_`, `.` and `-` are
+/// repeated; of anything else only the first few, fewer than prefix and public id of a token, and three dots.
 pub(crate) fn push(pointer: &mut String, segment: &str) {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     pointer.push('/');
-    pointer.push_str(&segment.replace('~', "~0").replace('/', "~1"));
+    if segment.len() <= MAX_NAME && segment.bytes().all(is_plain) {
+        pointer.push_str(segment);
+    } else {
+        pointer.extend(segment.bytes().take(MAX_SHOWN).take_while(|byte| is_plain(*byte)).map(char::from));
+        pointer.push_str("...");
+    }
 }
 
 #[cfg(test)]
@@ -173,6 +187,29 @@ mod tests {
         metadata: BTreeMap<String, Value>,
         #[serde(default, deserialize_with = "double_option")]
         note: Option<Option<String>>,
+    }
+
+    #[test]
+    fn no_more_than_32_plain_characters_of_a_name_are_repeated() {
+        let plain = "x".repeat(32);
+        for (name, shown) in [
+            ("user_id", "/user_id"),
+            ("a.b-C_9", "/a.b-C_9"),
+            (plain.as_str(), &format!("/{plain}")[..]),
+            ("", "/"),
+            (&"x".repeat(33), "/xxxxxxxxxxxx..."),
+            ("pat_Q7mZ0aKd93XbS3CRETS3CRETS3CRETS3CRET", "/pat_Q7mZ0aKd..."),
+            ("a\r\nb", "/a..."),
+            ("a/b", "/a..."),
+            ("<script>", "/..."),
+            ("é", "/..."),
+            ("a\u{202e}b", "/a..."),
+            ("a b", "/a..."),
+        ] {
+            let mut pointer = String::new();
+            push(&mut pointer, name);
+            assert_eq!(pointer, shown, "{name:?}");
+        }
     }
 
     fn mistake(body: &str) -> (String, &'static str, String) {
@@ -218,10 +255,10 @@ mod tests {
             (r#"{}"#, "/name", "required"),
             (r#"{"name":"a","inner":[{"level":"read"},{}]}"#, "/inner/1/level", "required"),
             (r#"{"name":"a","id":1}"#, "/id", "unknown_field"),
-            (r#"{"name":"a","x~/y":1}"#, "/x~0~1y", "unknown_field"),
+            (r#"{"name":"a","x~/y":1}"#, "/x...", "unknown_field"),
             (
                 r#"{"name":"a","inner":[{"level":"read","a`, expected `b":1}]}"#,
-                "/inner/0/a`, expected `b",
+                "/inner/0/a...",
                 "unknown_field",
             ),
             (r#"{"name":1}"#, "/name", "invalid_type"),

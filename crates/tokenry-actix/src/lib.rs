@@ -76,7 +76,7 @@ pub use crate::{
     failures::FailureLimit,
     routes::{HttpSettings, configure},
     session::proxy::{ProxySignIn, ProxySignInError},
-    source::TrustedProxies,
+    source::{ClientIp, TrustedProxies},
 };
 
 /// Compiles what the README shows.

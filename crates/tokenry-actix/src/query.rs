@@ -37,6 +37,10 @@ pub trait FromQuery: Sized {
     /// Whether other parameters are passed over, as OAuth 2.0 demands of its forms, instead of refused.
     const IGNORES_UNKNOWN: bool = false;
 
+    /// Parameters whose values are bytes that only their reader judges, such as a presented token: whatever they hold, the
+    /// request is well-formed.
+    const OPAQUE: &'static [&'static str] = &[];
+
     /// Takes what it needs out of `query`, which notes what is wrong with it. If anything is, the value that
     /// this returns is thrown away.
     fn from_query(query: &mut Query) -> Self;
@@ -98,10 +102,15 @@ impl Query {
         let mut query = Self { pairs: Vec::new(), errors: Vec::new() };
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (Some(name), Some(value)) = (decode(name), decode(value)) else {
-                return Err(ApiError::InvalidRequest {
-                    detail: "A parameter is not percent-encoded UTF-8.".into(),
-                });
+            let malformed =
+                || ApiError::InvalidRequest { detail: "A parameter is not percent-encoded UTF-8.".into() };
+            let name = decode(name).ok_or_else(malformed)?;
+            let is_opaque = T::OPAQUE.contains(&name.as_str());
+            let bytes = decode_bytes(value).ok_or_else(malformed)?;
+            let value = match String::from_utf8(bytes) {
+                Ok(value) => value,
+                Err(error) if is_opaque => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+                Err(_) => return Err(malformed()),
             };
             if !T::NAMES.contains(&name.as_str()) {
                 if !T::IGNORES_UNKNOWN {
@@ -109,7 +118,7 @@ impl Query {
                 }
             } else if query.pairs.iter().any(|(it, _)| *it == name) {
                 query.refuse(&name, "repeated_parameter", "This parameter may be given once.");
-            } else if value.chars().any(char::is_control) {
+            } else if !is_opaque && value.chars().any(char::is_control) {
                 query.refuse(&name, "invalid_characters", "Must not contain control characters.");
             } else {
                 query.pairs.push((name, value));
@@ -122,6 +131,10 @@ impl Query {
 
 /// The text behind `+` and `%XX`; `None` if it is not UTF-8 or a `%` stands alone.
 pub(crate) fn decode(text: &str) -> Option<String> {
+    String::from_utf8(decode_bytes(text)?).ok()
+}
+
+fn decode_bytes(text: &str) -> Option<Vec<u8>> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());
     let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
@@ -135,7 +148,7 @@ pub(crate) fn decode(text: &str) -> Option<String> {
             other => other,
         });
     }
-    String::from_utf8(decoded).ok()
+    Some(decoded)
 }
 
 /// The query string, read by the rules of [`Query::read`].
@@ -216,7 +229,7 @@ mod tests {
         assert_eq!(
             mistakes("a/b=1&limit=256&search=123456"),
             [
-                ("/a~1b".into(), "unknown_parameter"),
+                ("/a...".into(), "unknown_parameter"),
                 ("/search".into(), "too_long"),
                 ("/limit".into(), "invalid_value")
             ]

@@ -40,7 +40,7 @@ impl OpenUse {
             tokenry,
             token,
             at: authentication.now,
-            source: source::of(req),
+            source: source::of(req).known(),
             method: known(req.method()),
             route: is_counted.then(|| req.match_pattern()).flatten(),
             user_agent: req.headers().get(USER_AGENT).filter(|_| is_counted).cloned(),

@@ -8,12 +8,13 @@ mod token_events;
 mod usage;
 mod verify;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use tokenry_service::{
     Expiry, Lifetime, NewToken, Rotation, Status, Switch, TokenChanges, Tokenry, UnixMillis,
 };
 use utoipa::ToSchema;
+use zeroize::Zeroizing;
 
 pub use self::{
     admin::{
@@ -122,7 +123,13 @@ pub struct CreatedToken {
     #[serde(flatten)]
     pub(crate) attributes: Token,
     /// The token's text. It is shown here and never again.
-    pub(crate) token: String,
+    #[serde(serialize_with = "revealed")]
+    #[schema(value_type = String)]
+    pub(crate) token: Zeroizing<String>,
+}
+
+fn revealed<S: Serializer>(token: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(token)
 }
 
 /// Some tokens of a longer list.

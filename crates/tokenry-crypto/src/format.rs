@@ -106,6 +106,17 @@ pub fn check_format(prefix: &Prefix, text: &str) -> Result<(), ParseError> {
     check(prefix, text.as_bytes()).map(|_| ())
 }
 
+/// The line that standard input holds, without the LF that ends it: `echo` and editors write one behind every text. A CRLF
+/// stays, which every entrance reads alike; so does what stands before a second line end.
+#[must_use]
+pub fn presented_line(text: &str) -> &str {
+    if text.ends_with("\r\n") {
+        text
+    } else {
+        text.strip_suffix('\n').filter(|line| !line.ends_with('\n')).unwrap_or(text)
+    }
+}
+
 /// What people may see of a token that stands in `text`, whole or cut off at its end: prefix and public id, and the last
 /// four characters if it is whole. `None` if there is nothing in it that holds a part of a secret.
 #[must_use]
@@ -120,8 +131,12 @@ pub fn shown<'t>(prefix: &Prefix, text: &'t str) -> Option<(&'t str, &'t str)> {
     })
 }
 
-/// The text, if it has the form and the checksum of a token.
+/// The text, if it has the form and the checksum of a token: the one reading of what is presented, whatever the entrance.
+///
+/// One CRLF behind it is the end of the line it was copied with, and not of the token. Nothing else is trimmed: no blank, no
+/// second line end, and no lone CR or LF, which only readers of standard input meet (see [`presented_line`]).
 pub(crate) fn check<'t>(prefix: &Prefix, text: &'t [u8]) -> Result<&'t str, ParseError> {
+    let text = text.strip_suffix(b"\r\n").unwrap_or(text);
     if text.len() > MAX_LEN || text.len() != prefix.0.len() + BODY_LEN {
         return Err(ParseError::Length);
     }

@@ -115,21 +115,35 @@ impl JwtVerifier {
     /// The first of these that is wrong, in this order: form, issuer, algorithm, type, key, signature, audience,
     /// times, subject.
     pub fn verify(&self, presented: &[u8], now: UnixMillis) -> Result<JwtClaims, JwtError> {
-        let form = Form::read(presented).ok_or(JwtError::Malformed)?;
-        let issuer = form.issuer().and_then(|name| self.find(name)).ok_or(JwtError::UnknownIssuer)?;
+        let (form, issuer) = self.read(presented)?;
         let rules = &issuer.rules;
-        if form.algorithm() != Some(rules.algorithm.name()) {
-            return Err(JwtError::WrongAlgorithm);
-        }
-        if !rules.accepts_type(form.kind()) {
-            return Err(JwtError::WrongType);
-        }
         let keys = issuer.keys().ok_or(JwtError::KeysUnavailable)?;
         let key = keys.find(form.key_id()).ok_or(JwtError::UnknownKey)?;
         if !keys::is_signed(key, rules.algorithm, form.message(), form.signature()) {
             return Err(JwtError::BadSignature);
         }
         JwtClaims::check(form.into_payload(), rules, now)
+    }
+
+    /// The issuer whose keys lack the one that a token names; `None` if it is there, or the token is refused before.
+    #[must_use]
+    pub fn missing_key(&self, presented: &[u8]) -> Option<&str> {
+        let (form, issuer) = self.read(presented).ok()?;
+        let is_here = issuer.keys().is_some_and(|keys| keys.find(form.key_id()).is_some());
+        (!is_here).then_some(issuer.rules.issuer.as_str())
+    }
+
+    /// What can be told of a token without a key.
+    fn read<'t>(&self, presented: &'t [u8]) -> Result<(Form<'t>, &Issuer), JwtError> {
+        let form = Form::read(presented).ok_or(JwtError::Malformed)?;
+        let issuer = form.issuer().and_then(|name| self.find(name)).ok_or(JwtError::UnknownIssuer)?;
+        if form.algorithm() != Some(issuer.rules.algorithm.name()) {
+            return Err(JwtError::WrongAlgorithm);
+        }
+        if !issuer.rules.accepts_type(form.kind()) {
+            return Err(JwtError::WrongType);
+        }
+        Ok((form, issuer))
     }
 
     /// Replaces the keys of an issuer. On an error the old ones stay, also when the new set has no usable key.

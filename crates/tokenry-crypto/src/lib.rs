@@ -43,7 +43,7 @@ pub use crate::{
     comparison::Comparison,
     format::{
         CHECKSUM_LEN, MAX_LEN, PUBLIC_ID_LEN, ParseError, Prefix, PrefixError, SECRET_LEN, check_format,
-        pattern, shown,
+        pattern, presented_line, shown,
     },
     hash::{HashSettings, Hasher, HasherError, Match, Scheme, UnknownScheme, UnreadableHash},
     pepper::{Pepper, PepperError},

@@ -3,6 +3,8 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use crate::text::forges;
+
 /// The most bytes of metadata, written as compact JSON.
 pub const MAX_METADATA_BYTES: usize = 4096;
 
@@ -20,6 +22,9 @@ pub enum MetadataError {
     /// A NUL character, which PostgreSQL's `jsonb` cannot hold.
     #[error("must not contain the NUL character")]
     Nul,
+    /// A name with a control, line-separator or bidirectional character, at any depth.
+    #[error("must not have names with control characters")]
+    Key,
 }
 
 impl Metadata {
@@ -35,6 +40,9 @@ impl Metadata {
         if metadata.0.iter().any(|(key, value)| key.contains('\0') || has_nul(value)) {
             return Err(MetadataError::Nul);
         }
+        if metadata.0.iter().any(|(key, value)| key.contains(forges) || has_forging_key(value)) {
+            return Err(MetadataError::Key);
+        }
         Ok(metadata)
     }
 
@@ -49,6 +57,17 @@ impl Metadata {
     #[must_use]
     pub fn to_value(&self) -> Value {
         Value::Object(self.0.clone())
+    }
+}
+
+/// Whether an object within has a key that could forge a line where it is shown.
+fn has_forging_key(value: &Value) -> bool {
+    match value {
+        Value::Array(values) => values.iter().any(has_forging_key),
+        Value::Object(object) => {
+            object.iter().any(|(key, value)| key.contains(forges) || has_forging_key(value))
+        }
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
@@ -77,5 +96,14 @@ mod tests {
         assert_eq!(parse(json!({"a": "x".repeat(4096)})), Err(MetadataError::TooLarge));
         assert_eq!(parse(json!({"a": {"b\0": 1}})), Err(MetadataError::Nul));
         assert_eq!(parse(json!({"a": ["\0"]})), Err(MetadataError::Nul));
+    }
+
+    #[test]
+    fn a_key_stands_on_one_line() {
+        for key in ["a\nb", "a\u{1b}[2J", "a\u{2028}b", "a\u{202e}b", "a\u{200f}b"] {
+            assert_eq!(parse(json!({key: 1})), Err(MetadataError::Key), "{key:?}");
+            assert_eq!(parse(json!({"a": [{"b": {key: 1}}]})), Err(MetadataError::Key), "{key:?}");
+            assert!(parse(json!({"a": key})).is_ok(), "a value may have lines");
+        }
     }
 }

@@ -3,12 +3,13 @@
 use std::{borrow::Cow, fmt};
 
 use thiserror::Error;
+use unicode_width::UnicodeWidthChar as _;
 
 /// Why a text was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TextError {
-    /// Nothing but white space.
+    /// Nothing but white space and characters that nobody sees.
     #[error("must not be empty")]
     Empty,
     /// More characters (Unicode scalar values) than allowed.
@@ -17,7 +18,7 @@ pub enum TextError {
         /// The most characters allowed.
         max: usize,
     },
-    /// A control, line-separator or bidirectional-override character, which could forge a log line or a screen.
+    /// A control, line-separator or bidirectional character, which could forge a log line or a screen.
     #[error("must not contain control characters")]
     Control,
 }
@@ -30,7 +31,7 @@ pub fn one_line(text: &str, max: usize) -> Cow<'_, str> {
     if is_plain && let Some(first) = text.get(..text.len().min(max)) {
         return Cow::Borrowed(first);
     }
-    Cow::Owned(text.chars().filter(|c| !c.is_control()).take(max).collect())
+    Cow::Owned(text.chars().filter(|c| !forges(*c)).take(max).collect())
 }
 
 macro_rules! text {
@@ -51,6 +52,12 @@ macro_rules! text {
                 let text = text.into();
                 check(&text, $min, $max, $lines)?;
                 Ok(Self(text))
+            }
+
+            /// Takes a text that was parsed before and read back: what the rules of its time accepted stays readable.
+            #[must_use]
+            pub fn from_stored(text: String) -> Self {
+                Self(text)
             }
 
             /// The text as it was written.
@@ -107,16 +114,26 @@ fn check(text: &str, minimum: Minimum, max: usize, lines: Lines) -> Result<(), T
     if text.chars().any(|c| forges(c) && !(lines == Lines::Many && matches!(c, '\n' | '\r' | '\t'))) {
         return Err(TextError::Control);
     }
-    if matches!(minimum, Minimum::Visible) && text.trim().is_empty() {
+    if matches!(minimum, Minimum::Visible) && !text.chars().any(is_visible) {
         return Err(TextError::Empty);
     }
     Ok(())
 }
 
-/// Characters that change how the text around them is shown: controls, line separators, bidirectional overrides.
-fn forges(c: char) -> bool {
+/// Whether a character shows something by itself: no blank, nothing of no width (joiners, selectors, fillers, marks that
+/// combine with what is before them).
+fn is_visible(c: char) -> bool {
+    // Blanks that are letters or symbols by their category: the Hangul filler that has a width, and the empty Braille cell.
+    let is_blank = c.is_whitespace() || matches!(c, '\u{115f}' | '\u{2800}');
+    !is_blank && c.width().is_some_and(|width| width > 0)
+}
+
+/// Characters that change how the text around them is shown: controls, line separators, and all that says in which
+/// direction a text runs.
+#[must_use]
+pub fn forges(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -130,6 +147,71 @@ mod tests {
         assert_eq!(TokenName::parse(" \u{3000}"), Err(TextError::Empty));
         for text in ["a\nb", "a\0", "\u{1b}[31m", "a\u{202e}b", "a\u{2028}b", "a\u{85}"] {
             assert_eq!(TokenName::parse(text), Err(TextError::Control), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_nothing_that_anybody_sees_is_empty() {
+        for text in [
+            "\u{200b}",
+            "\u{200c}\u{200d}",
+            "\u{2060}",
+            "\u{ad}",
+            "\u{34f}",
+            "\u{3164}",
+            "\u{ffa0}",
+            "\u{115f}",
+            "\u{1160}",
+            "\u{17b4}",
+            "\u{180e}",
+            "\u{2800}",
+            "\u{fe0f}",
+            "\u{fe00} ",
+            "\u{e0100}",
+            "\u{e0041}",
+            "\u{301}",
+            "\u{301}\u{20dd}",
+            " \u{a0}\u{3000}\u{200b}",
+        ] {
+            assert_eq!(TokenName::parse(text), Err(TextError::Empty), "{text:?}");
+            assert_eq!(UserName::parse(text), Err(TextError::Empty), "{text:?}");
+            assert_eq!(Subject::parse(text), Err(TextError::Empty), "{text:?}");
+            assert_eq!(Reason::parse(text), Err(TextError::Empty), "{text:?}");
+        }
+        for text in [
+            "é",
+            "e\u{301}",
+            "👩\u{200d}💻",
+            "❤\u{fe0f}",
+            "한글",
+            "می\u{200c}خواهم",
+            "-",
+            ".",
+            "ﷺ",
+            "\u{e000}",
+        ] {
+            assert!(TokenName::parse(text).is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_breaks_or_turns_a_line_enters_one_line() {
+        for c in [
+            '\u{2028}', '\u{2029}', '\u{200e}', '\u{200f}', '\u{61c}', '\u{202a}', '\u{202b}', '\u{202c}',
+            '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}', '\u{feff}', '\u{85}',
+        ] {
+            let text = format!("a{c}b");
+            for refused in [
+                TokenName::parse(text.as_str()).map(drop),
+                UserName::parse(text.as_str()).map(drop),
+                Subject::parse(text.as_str()).map(drop),
+                Reason::parse(text.as_str()).map(drop),
+                // Lines are a description's own; their direction is not.
+                Description::parse(text.as_str()).map(drop),
+            ] {
+                assert_eq!(refused, Err(TextError::Control), "{c:?}");
+            }
+            assert_eq!(one_line(&text, 9), "ab", "{c:?}");
         }
     }
 

@@ -5,7 +5,7 @@ use tokenry_domain::{
 };
 use tokenry_store::{StoreError, Tx};
 
-use crate::{denial::Denial, tokenry::Tokenry, verify::VerifiedToken};
+use crate::{caller_lock::CallerLock, denial::Denial, tokenry::Tokenry, verify::VerifiedToken};
 
 /// One request: who asks, when, and from where.
 #[derive(Clone)]
@@ -209,8 +209,16 @@ impl Caller {
     /// Looks again, inside the unit of work, whether a caller who was let in is still entitled: their account may
     /// have been disabled or given another role, their session ended, or their token ended, rotated or narrowed since. The
     /// token's row is locked, so that none of it can happen to it before the unit ends. A sign-out locks
-    /// the user first, as the unit has done that asks here.
-    pub(crate) fn still_entitled(&self, tx: &mut Tx<'_>, horizon: &Horizon) -> Result<bool, StoreError> {
+    /// the user first, as the unit has done that asks here: it has the [`CallerLock`].
+    pub(crate) fn still_entitled(
+        &self,
+        tx: &mut Tx<'_>,
+        horizon: &Horizon,
+        lock: &CallerLock,
+    ) -> Result<bool, StoreError> {
+        if !lock.is_of(self) {
+            return Err(StoreError::Bug("the lock is of another caller".to_owned()));
+        }
         let Some(user) = self.user() else { return Ok(true) };
         // Whoever came by name, and not with a token, is somebody else once the account has another name.
         let is_same = |now: &User| self.token().is_some() || now.subject == user.subject;

@@ -10,6 +10,7 @@ use tokenry_store::{
 use crate::{
     audit::{Signature, append},
     caller::Call,
+    caller_lock::CallerLock,
     clock::ClockFault,
     denial::Denial,
     issue::HOUR,
@@ -79,7 +80,8 @@ impl Tokenry {
         let tell = |ids: Vec<TokenId>| {
             let (signature, caller) = (Signature::of(call), call.caller.clone());
             self.0.store.write(move |tx| {
-                if !caller.still_entitled(tx, &horizon)? {
+                let (lock, _) = CallerLock::take(tx, &caller, &[])?;
+                if !caller.still_entitled(tx, &horizon, &lock)? {
                     return Err(Denial::NoLongerEntitled.into());
                 }
                 let expired = cleanup::take_expired(tx, &horizon, &ids)?;

@@ -11,6 +11,7 @@ use tokenry_store::{StoreError, StoredSecret, Tx, token, user};
 use crate::{
     audit::{Signature, detail},
     caller::{Call, Caller},
+    caller_lock::CallerLock,
     denial::Denial,
     draft::Draft,
     field::FieldError,
@@ -212,11 +213,12 @@ impl Unit {
     /// Locks the owner, and decides whether they and the caller may still have tokens made.
     fn admit(&self, tx: &mut Tx<'_>, owner: UserId) -> Result<User, IssueError> {
         let now = self.signature.at;
-        let owner = user::lock(tx, owner)?.ok_or(IssueError::NoSuchUser)?;
+        let (lock, owner) = CallerLock::with(tx, &self.caller, owner)?;
+        let owner = owner.ok_or(IssueError::NoSuchUser)?;
         if owner.is_disabled() {
             return Err(IssueError::OwnerDisabled);
         }
-        if !self.caller.still_entitled(tx, &self.policy.horizon(now))? {
+        if !self.caller.still_entitled(tx, &self.policy.horizon(now), &lock)? {
             return Err(Denial::NoLongerEntitled.into());
         }
         if owner.tokens_revoked_at != self.revoked_at {

@@ -36,6 +36,7 @@ mod audit;
 pub mod audit_log;
 pub mod bootstrap;
 pub mod caller;
+mod caller_lock;
 pub mod cleanup;
 pub mod clock;
 mod cursor;
@@ -49,6 +50,8 @@ mod grant;
 mod hash_pool;
 mod hash_queue;
 pub mod issue;
+#[cfg(feature = "jwt")]
+pub mod key_refresh;
 pub mod list;
 pub mod monotonic;
 mod periodic;
@@ -70,7 +73,7 @@ pub mod verify;
 
 pub use tokenry_crypto::{
     HashSettings, Pepper, PlainToken, Prefix, Prefixes, Scheme, SecretRng, SessionSecret, check_format,
-    pattern,
+    pattern, presented_line,
 };
 #[cfg(feature = "jwt")]
 pub use tokenry_crypto::{
@@ -90,8 +93,6 @@ pub use tokenry_store::{
     usage::summary::{AddressCount, HourCount, RouteCount},
 };
 
-#[cfg(feature = "jwt")]
-pub use crate::sign_in::{IssuerMapping, SignIn};
 pub use crate::{
     account::Allowance,
     audit_log::{AuditCheck, AuditError, AuditPage, ChainFault},
@@ -123,4 +124,9 @@ pub use crate::{
     },
     user::{NewUser, UserError, UserPage, change::UserChanges},
     verify::{Rejection, VerifiedToken, VerifyError},
+};
+#[cfg(feature = "jwt")]
+pub use crate::{
+    key_refresh::{KeyArrival, KeyRefresh, KeyRefreshStatus},
+    sign_in::{IssuerMapping, SignIn},
 };

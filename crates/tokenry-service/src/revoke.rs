@@ -8,6 +8,7 @@ use tokenry_store::{StoreError, Tx, token, user};
 use crate::{
     audit::{Signature, detail},
     caller::Call,
+    caller_lock::CallerLock,
     denial::Denial,
     issue::tokens_write,
     session::end::Ending,
@@ -66,8 +67,8 @@ impl Tokenry {
             let found = token::find(tx, id)?.filter(|token| caller.may_manage(token.user_id));
             let token = found.ok_or(RevokeError::NotFound)?;
             // Waits for a creation with this very token that is about to commit, so that it is seen afterwards.
-            user::lock(tx, token.user_id)?;
-            if !is_own && !caller.still_entitled(tx, &horizon)? {
+            let (lock, _) = CallerLock::with(tx, &caller, token.user_id)?;
+            if !is_own && !caller.still_entitled(tx, &horizon, &lock)? {
                 return Err(Denial::NoLongerEntitled.into());
             }
             Ok(end(tx, id, token.user_id, &signature, reason)?)

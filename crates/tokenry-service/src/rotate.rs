@@ -9,12 +9,13 @@ use tokenry_domain::{
 use tokenry_store::{
     StoreError, StoredSecret, Tx,
     retired::{self, Retired},
-    token, user,
+    token,
 };
 
 use crate::{
     audit::{Signature, detail},
     caller::{Call, Caller},
+    caller_lock::CallerLock,
     denial::Denial,
     draft::checked_expiry,
     field::{FieldError, FieldErrors},
@@ -36,7 +37,7 @@ pub struct Rotation {
     /// digest of the name is kept.
     pub idempotency_key: Option<String>,
     /// Rotate only this version of the token.
-    pub if_version: Option<i64>,
+    pub if_version: Option<Vec<i64>>,
 }
 
 /// A token with its new secret, which is nowhere else.
@@ -177,7 +178,8 @@ impl Unit {
         stored: &StoredSecret,
     ) -> Result<(Token, User, UnixMillis), RotateError> {
         let id = self.seen.id;
-        let owner = user::lock(tx, self.seen.user_id)?.ok_or(RotateError::NotFound)?;
+        let (lock, owner) = CallerLock::with(tx, &self.caller, self.seen.user_id)?;
+        let owner = owner.ok_or(RotateError::NotFound)?;
         if owner.is_disabled() {
             return Err(RotateError::OwnerDisabled);
         }
@@ -187,7 +189,7 @@ impl Unit {
         if is_own && is_other_secret {
             return Err(RotateError::Rotated);
         }
-        if !self.caller.still_entitled(tx, &self.horizon())? {
+        if !self.caller.still_entitled(tx, &self.horizon(), &lock)? {
             return Err(Denial::NoLongerEntitled.into());
         }
         self.admit(tx, &before)?;
@@ -242,7 +244,7 @@ impl Unit {
         if was_rotated && settled.is_some_and(|settled| self.signature.at < settled) {
             return Err(RotateError::Rotated);
         }
-        if self.rotation.if_version.is_some_and(|version| version != before.version) {
+        if self.rotation.if_version.as_ref().is_some_and(|versions| !versions.contains(&before.version)) {
             return Err(RotateError::VersionMismatch { version: before.version });
         }
         if self.horizon().is_over(before) {

@@ -13,6 +13,7 @@ use tokenry_store::{
 use crate::{
     audit::Signature,
     caller::{Caller, Credential, Person},
+    key_refresh::{KeyArrival, KeyRefresh, KeyRefreshStatus},
     tokenry::Tokenry,
     user::{UserError, change, create, new_user},
     verify::{Rejection, VerifyError},
@@ -25,8 +26,8 @@ pub struct SignIn {
     pub verifier: Arc<JwtVerifier>,
     /// One for each issuer of the verifier.
     pub issuers: Vec<IssuerMapping>,
-    /// Called when a token names a key that is not known: the issuer may have new ones.
-    pub on_unknown_key: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// Asked when a token names a key that is not known: its issuer may have new ones.
+    pub key_refresh: Option<Arc<dyn KeyRefresh>>,
 }
 
 /// How the claims of one issuer become a user.
@@ -62,6 +63,18 @@ impl Tokenry {
             && JwtVerifier::looks_like_jwt(presented)
     }
 
+    /// What a JWT waits for whose key is not here and is being fetched: await it, within bounds, before
+    /// [`sign_in`](Self::sign_in), which does not wait. `None` if there is nothing to wait for.
+    #[must_use]
+    pub fn key_arrival(&self, presented: &[u8]) -> Option<KeyArrival> {
+        let sign_in = self.0.sign_in.as_ref()?;
+        let refresh = sign_in.key_refresh.as_ref()?;
+        match refresh.refresh(sign_in.verifier.missing_key(presented)?) {
+            KeyRefreshStatus::Pending(arrival) => Some(arrival),
+            KeyRefreshStatus::Current | KeyRefreshStatus::Unavailable => None,
+        }
+    }
+
     /// The user whom a JWT stands for, made or brought up to date if the issuer's mapping says so. It blocks the
     /// thread.
     ///
@@ -88,7 +101,7 @@ impl Tokenry {
             if error == JwtError::Expired {
                 self.0.ends.jwts.remember(digest(), judged_at);
             }
-            refusal(sign_in, error)
+            refusal(sign_in, presented, error)
         })?;
         let mapping =
             sign_in.issuers.iter().find(|known| known.issuer == claims.issuer()).ok_or_else(unknown)?;
@@ -99,7 +112,7 @@ impl Tokenry {
             // Nobody could tell whether such a claim is older than what is stored.
             return Err(unknown());
         }
-        let role = self.claimed_role(mapping, &claims);
+        let role = self.claimed_role(mapping, &claims).ok_or_else(unknown)?;
         let leeway = sign_in.verifier.leeway(claims.issuer()).max(SKEW);
         let skew = Lifetime::seconds(u32::try_from(leeway.as_secs()).unwrap_or(u32::MAX));
         let claimed = Claimed { role, name: claimed_name(mapping, &claims), issued_at, skew };
@@ -127,9 +140,11 @@ impl Tokenry {
         Ok(Caller::person(Person { user, effective, credential, ceiling, session: None, token: None }))
     }
 
-    /// The highest role that the claims name; the default if they name none. `None` where the issuer has no say.
-    fn claimed_role(&self, mapping: &IssuerMapping, claims: &JwtClaims) -> Option<Role> {
-        let values = claims.texts(mapping.role_claim.as_ref()?);
+    /// The highest role that the claims name; the default if they name none; no role where the issuer has no say.
+    /// `None` where the claim is there and cannot be read.
+    fn claimed_role(&self, mapping: &IssuerMapping, claims: &JwtClaims) -> Option<Option<Role>> {
+        let Some(claim) = &mapping.role_claim else { return Some(None) };
+        let values = claims.texts_or_unreadable(claim)?;
         let is_named = |role: &&Role| {
             values.iter().any(|value| match mapping.roles.as_slice() {
                 [] => *value == role.as_str(),
@@ -137,7 +152,7 @@ impl Tokenry {
             })
         };
         let named = self.0.catalog.roles().filter(is_named).last().cloned();
-        Some(named.unwrap_or_else(|| self.default_role(mapping)))
+        Some(Some(named.unwrap_or_else(|| self.default_role(mapping))))
     }
 
     fn default_role(&self, mapping: &IssuerMapping) -> Role {
@@ -257,16 +272,20 @@ fn claimed_name(mapping: &IssuerMapping, claims: &JwtClaims) -> Option<UserName>
 }
 
 /// SECURITY: whoever has no token of the issuer learns nothing: one answer for all of it.
-fn refusal(sign_in: &SignIn, error: JwtError) -> VerifyError {
+fn refusal(sign_in: &SignIn, presented: &[u8], error: JwtError) -> VerifyError {
     tracing::debug!(%error, "a JWT was refused");
     match error {
         JwtError::Expired => VerifyError::Rejected(Rejection::Expired),
         JwtError::KeysUnavailable => VerifyError::KeysUnavailable,
         JwtError::UnknownKey => {
-            if let Some(refresh) = &sign_in.on_unknown_key {
-                refresh();
+            let issuer = sign_in.verifier.missing_key(presented);
+            match sign_in.key_refresh.as_ref().zip(issuer).map(|(keys, issuer)| keys.refresh(issuer)) {
+                None | Some(KeyRefreshStatus::Current) => VerifyError::Rejected(Rejection::Unknown),
+                // Nobody can tell yet whether the issuer has such a key.
+                Some(KeyRefreshStatus::Pending(_) | KeyRefreshStatus::Unavailable) => {
+                    VerifyError::KeysUnavailable
+                }
             }
-            VerifyError::Rejected(Rejection::Unknown)
         }
         _ => VerifyError::Rejected(Rejection::Unknown),
     }

@@ -5,11 +5,12 @@ use thiserror::Error;
 use tokenry_domain::{
     Catalog, Description, EventKind, Expiry, Metadata, Policy, Status, Token, TokenId, TokenName, User,
 };
-use tokenry_store::{StoreError, Tx, retired, token, usage::scopes, user};
+use tokenry_store::{StoreError, Tx, retired, token, usage::scopes};
 
 use crate::{
     audit::{Signature, detail},
     caller::{Call, Caller},
+    caller_lock::CallerLock,
     denial::Denial,
     draft::{checked_expiry, checked_ips, checked_scopes},
     field::{FieldError, FieldErrors},
@@ -37,7 +38,7 @@ pub struct TokenChanges {
     /// Pause or resume.
     pub switch: Option<Switch>,
     /// Change only this version of the token.
-    pub if_version: Option<i64>,
+    pub if_version: Option<Vec<i64>>,
 }
 
 /// Pause or resume a token.
@@ -117,12 +118,13 @@ impl Unit {
         let horizon = self.policy.horizon(self.signature.at);
         let found = token::find(tx, id)?.filter(|token| self.caller.may_manage(token.user_id));
         let owner_id = found.ok_or(UpdateError::NotFound)?.user_id;
-        let owner = user::lock(tx, owner_id)?.ok_or(UpdateError::NotFound)?;
-        if !self.caller.still_entitled(tx, &horizon)? {
+        let (lock, owner) = CallerLock::with(tx, &self.caller, owner_id)?;
+        let owner = owner.ok_or(UpdateError::NotFound)?;
+        if !self.caller.still_entitled(tx, &horizon, &lock)? {
             return Err(Denial::NoLongerEntitled.into());
         }
         let before = token::lock(tx, id)?.ok_or(UpdateError::NotFound)?;
-        if changes.if_version.is_some_and(|version| version != before.version) {
+        if changes.if_version.as_ref().is_some_and(|versions| !versions.contains(&before.version)) {
             return Err(UpdateError::VersionMismatch { version: before.version });
         }
         if before.revoked.is_some() {

@@ -16,6 +16,7 @@ use tokenry_store::{
 use crate::{
     audit::{Signature, detail},
     caller::Call,
+    caller_lock::CallerLock,
     cursor::{self, Cursors},
     denial::Denial,
     list::{holder, without_secret},
@@ -118,10 +119,8 @@ impl Tokenry {
         let catalog = self.0.catalog.clone();
         let horizon = self.0.policy.horizon(call.now);
         let made = self.0.store.write(move |tx| {
-            if let Some(own) = caller.user() {
-                user::lock(tx, own.id)?;
-            }
-            if !caller.still_entitled(tx, &horizon)? {
+            let (lock, _) = CallerLock::take(tx, &caller, &[])?;
+            if !caller.still_entitled(tx, &horizon, &lock)? {
                 return Err(Denial::NoLongerEntitled.into());
             }
             if user::find_by_subject(tx, &subject)?.is_some() {

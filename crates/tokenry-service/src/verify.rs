@@ -202,6 +202,12 @@ impl Tokenry {
         VerifiedToken(Arc::new(Verified { credential, effective, is_retired }))
     }
 
+    /// Whether a presented text has the form and the checksum of a token here: anything else is refused without a database.
+    #[must_use]
+    pub fn has_token_form(&self, presented: &[u8]) -> bool {
+        self.0.prefixes.parse(presented).is_ok()
+    }
+
     /// The token and the owner whose present secret, or an old one within its grace, is presented, whatever their state:
     /// for what possession alone entitles to. Unknown and wrong cost what they cost [`verify`](Self::verify).
     ///

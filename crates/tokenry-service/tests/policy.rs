@@ -287,7 +287,7 @@ each_backend!(a_change_of_another_version_is_refused, |db| {
     let (token, _) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
     let rename = |name: &str, version| TokenChanges {
         name: Some(name.to_owned()),
-        if_version: Some(version),
+        if_version: Some(vec![version]),
         ..TokenChanges::default()
     };
     tokenry.update(&operator(1), token.id, rename("first", 1)).unwrap();

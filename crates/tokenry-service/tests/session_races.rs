@@ -5,8 +5,8 @@ mod common;
 
 use common::{at, issue, new, operator, service, service_on, user, with_token};
 use tokenry_service::{
-    Call, Denial, EventKind, IssueError, Origin, Rotation, SessionError, Switch, TokenChanges, TokenId,
-    Tokenry, UserChanges,
+    Call, Denial, EventKind, Expiry, IssueError, Lifetime, NewToken, Origin, Rotation, SessionError, Switch,
+    TokenChanges, TokenId, Tokenry, UserChanges,
 };
 use tokenry_store::{audit, session};
 use tokenry_testkit::{TestDatabase, each_backend};
@@ -136,5 +136,26 @@ each_backend!(a_session_that_many_end_at_once_ends_once, |db| {
             audit::AuditFilter { kind: Some(EventKind::SessionEnded), ..audit::AuditFilter::default() };
         let ended = db.store().read(|tx| audit::search(tx, &filter, None, 100)).unwrap();
         assert_eq!(ended.len(), round + 1);
+    }
+});
+
+each_backend!(a_cleanup_by_a_session_is_done_before_its_sign_out_is_answered, |db| {
+    let tokenry = service(db);
+    let other = service_on(db.second_store());
+    let (_, text) = issue(&tokenry, &user(&tokenry, "root", "admin"), &["*"]);
+    let bob = user(&tokenry, "bob", "user");
+    for round in 0..30 {
+        let now = 100 * (round + 1);
+        let short = NewToken { expiry: Some(Expiry::In(Lifetime::seconds(60))), ..new("short", &[]) };
+        let short = tokenry.issue(&operator(now - 90), bob.id, short).unwrap().token.id;
+        let started = tokenry.start_session(&with_token(&tokenry, &text, now), None).unwrap();
+        let cookie = started.secret.reveal_once().to_string();
+        let caller = other.session(cookie.as_bytes(), at(now), &Origin::default()).unwrap();
+        let clean = || other.cleanup(&Call::new(caller, at(now))).map(|_| ());
+        let out = || tokenry.end_session(cookie.as_bytes(), at(now), Origin::default()).unwrap();
+        assert!(together(clean, out).1);
+        let expired = place(db, EventKind::TokenExpired);
+        assert!(expired < place(db, EventKind::SessionEnded), "an event of a session that was over");
+        tokenry.revoke(&operator(now), short, None).unwrap();
     }
 });

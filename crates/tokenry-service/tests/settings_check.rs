@@ -192,7 +192,7 @@ each_backend!(users_whom_no_issuer_could_speak_of_are_counted, |db| {
         };
         let verifier = Arc::new(JwtVerifier::new(Vec::new()).unwrap());
         let issuers = prefixes.iter().enumerate().map(mapping).collect();
-        Settings { sign_in: Some(SignIn { verifier, issuers, on_unknown_key: None }), ..free() }
+        Settings { sign_in: Some(SignIn { verifier, issuers, key_refresh: None }), ..free() }
     };
     let tokenry = service(db, "pat_", &[]);
     for (subject, came) in

@@ -3,19 +3,16 @@
 
 mod common;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::{Arc, Mutex};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use common::{at, issue, operator, settings, user, verify};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tokenry_service::{
-    Call, Caller, Credential, Expiry, IssuerMapping, JwtAlgorithm, JwtIssuer, JwtKeys, JwtVerifier, Lifetime,
-    Limits, NewToken, NewUser, Origin, Policy, Rejection, Scope, Settings, SignIn, Tokenry, UserChanges,
-    VerifyError,
+    Call, Caller, Credential, Expiry, IssuerMapping, JwtAlgorithm, JwtIssuer, JwtKeys, JwtVerifier,
+    KeyRefresh, KeyRefreshStatus, Lifetime, Limits, NewToken, NewUser, Origin, Policy, Rejection, Scope,
+    Settings, SignIn, Tokenry, UserChanges, VerifyError,
 };
 use tokenry_testkit::{TestDatabase, each_backend};
 
@@ -39,7 +36,7 @@ fn mapping() -> IssuerMapping {
 fn service(db: &TestDatabase, mapping: IssuerMapping) -> Tokenry {
     let issuer = JwtIssuer::new(mapping.issuer.clone(), vec!["tokenry".to_owned()], JwtAlgorithm::Hs256);
     let verifier = JwtVerifier::new(vec![(issuer, JwtKeys::Secret(SECRET.to_vec().into()))]).unwrap();
-    let sign_in = SignIn { verifier: Arc::new(verifier), issuers: vec![mapping], on_unknown_key: None };
+    let sign_in = SignIn { verifier: Arc::new(verifier), issuers: vec![mapping], key_refresh: None };
     let limits = Limits { max_live_tokens: None, creations_per_hour: None };
     let policy = Policy { limits, ..Policy::default() };
     let settings = Settings { sign_in: Some(sign_in), ..settings(policy) };
@@ -112,6 +109,24 @@ each_backend!(a_user_who_was_never_seen_is_refused_unless_users_may_be_made, |db
     assert_eq!(rejection(sign_in(&tokenry, &jwt, 11)), Rejection::Unknown);
     user(&tokenry, "id|alice", "user");
     assert!(sign_in(&tokenry, &jwt, 11).is_ok());
+});
+
+each_backend!(a_role_claim_that_cannot_be_read_is_not_taken_for_one_that_names_none, |db| {
+    let tokenry = service(db, IssuerMapping { default_role: Some("admin".parse().unwrap()), ..mapping() });
+    let with = |groups: Value| {
+        let mut claims = claims("alice", &[], 10);
+        claims["groups"] = groups;
+        sign_in(&tokenry, &signed(&claims), 11)
+    };
+    for unreadable in [json!(5), json!(true), json!({"Staff": true}), json!(["Staff", 5]), json!([["Staff"]])]
+    {
+        assert_eq!(rejection(with(unreadable.clone())), Rejection::Unknown, "{unreadable}");
+    }
+    assert_eq!(role(&with(json!("Staff")).unwrap()), "user");
+    assert_eq!(role(&with(json!(null)).unwrap()), "user", "what was stored, bounded by what is claimed");
+    for none in [json!([]), json!(["Others"])] {
+        assert!(with(none).is_ok());
+    }
 });
 
 each_backend!(a_newer_token_brings_the_role_along_and_an_older_one_cannot_bring_it_back, |db| {
@@ -206,30 +221,79 @@ each_backend!(no_credential_is_ever_tried_as_both, |db| {
     assert!(!without.is_jwt(jwt.as_bytes()));
 });
 
-each_backend!(an_unknown_key_asks_for_new_ones_and_missing_keys_are_no_verdict, |db| {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let issuer = JwtIssuer::new(mapping().issuer, vec!["tokenry".to_owned()], JwtAlgorithm::Rs256);
-    let verifier = Arc::new(JwtVerifier::new(vec![(issuer, JwtKeys::Pending)]).unwrap());
-    let counter = asked.clone();
+/// Answers as it is told, and notes whose keys it was asked for.
+#[derive(Default)]
+struct Refresh {
+    asked: Mutex<Vec<String>>,
+    status: Mutex<Option<KeyRefreshStatus>>,
+}
+
+impl Refresh {
+    fn answers(&self, status: KeyRefreshStatus) {
+        *self.status.lock().unwrap() = Some(status);
+    }
+
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+}
+
+impl KeyRefresh for Refresh {
+    fn refresh(&self, issuer: &str) -> KeyRefreshStatus {
+        self.asked.lock().unwrap().push(issuer.to_owned());
+        self.status.lock().unwrap().take().unwrap_or(KeyRefreshStatus::Current)
+    }
+}
+
+each_backend!(an_unknown_key_is_asked_for_at_its_issuer_alone_and_no_verdict_until_it_is_known, |db| {
+    let rules = |name: String| JwtIssuer::new(name, vec!["tokenry".to_owned()], JwtAlgorithm::Rs256);
+    let both = [mapping().issuer, "https://other.example.com".to_owned()];
+    let pending = both.clone().map(|name| (rules(name), JwtKeys::Pending)).into();
+    let verifier = Arc::new(JwtVerifier::new(pending).unwrap());
+    let refresh = Arc::new(Refresh::default());
     let accepted = SignIn {
         verifier: verifier.clone(),
-        issuers: vec![mapping()],
-        on_unknown_key: Some(Arc::new(move || {
-            counter.fetch_add(1, Ordering::SeqCst);
-        })),
+        issuers: vec![mapping(), IssuerMapping { issuer: both[1].clone(), ..mapping() }],
+        key_refresh: Some(refresh.clone()),
     };
     let settings = Settings { sign_in: Some(accepted), ..settings(Policy::default()) };
     let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
     let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let head = part(json!({"alg": "RS256", "typ": "JWT", "kid": "new"}));
-    let jwt = format!("{head}.{}.AAAA", part(claims("alice", &[], 10)));
+    let of = |key: &str, algorithm: &str| {
+        let head = part(json!({"alg": algorithm, "typ": "JWT", "kid": key}));
+        format!("{head}.{}.AAAA", part(claims("alice", &[], 10)))
+    };
+    let jwt = of("new", "RS256");
+    let arrival = |jwt: &str| tokenry.key_arrival(jwt.as_bytes());
+    let pending = || KeyRefreshStatus::Pending(Box::pin(std::future::ready(())));
+
+    // Without any keys there is no verdict, but something to wait for.
     assert!(matches!(sign_in(&tokenry, &jwt, 11), Err(VerifyError::KeysUnavailable)));
-    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    refresh.answers(pending());
+    assert!(arrival(&jwt).is_some());
+    assert_eq!(refresh.asked(), [mapping().issuer]);
+
     let modulus = URL_SAFE_NO_PAD.encode([0xc5; 256]);
     let keys = json!({"keys": [{"kty": "RSA", "kid": "old", "n": modulus, "e": "AQAB"}]});
     verifier.replace_keys(&mapping().issuer, &keys.to_string()).unwrap();
+    refresh.answers(pending());
+    assert!(matches!(sign_in(&tokenry, &jwt, 11), Err(VerifyError::KeysUnavailable)), "it may come");
+    refresh.answers(KeyRefreshStatus::Unavailable);
+    assert!(matches!(sign_in(&tokenry, &jwt, 11), Err(VerifyError::KeysUnavailable)), "nobody can tell");
+    refresh.answers(KeyRefreshStatus::Current);
     assert_eq!(rejection(sign_in(&tokenry, &jwt, 11)), Rejection::Unknown);
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert!(arrival(&jwt).is_none());
+    assert!(refresh.asked().iter().all(|issuer| *issuer == mapping().issuer));
+
+    // A key that is here, another algorithm, an unknown issuer: nobody is asked.
+    for jwt in [of("old", "RS256"), of("new", "HS256")] {
+        assert_eq!(rejection(sign_in(&tokenry, &jwt, 11)), Rejection::Unknown);
+        assert!(arrival(&jwt).is_none());
+    }
+    let head = part(json!({"alg": "RS256", "typ": "JWT", "kid": "new"}));
+    let stranger = format!("{head}.{}.AAAA", part(json!({"iss": "https://evil.example.com"})));
+    assert_eq!(rejection(sign_in(&tokenry, &stranger, 11)), Rejection::Unknown);
+    assert_eq!(refresh.asked(), Vec::<String>::new());
 });
 
 each_backend!(a_person_by_jwt_may_widen_what_a_token_may_not, |db| {

@@ -11,11 +11,12 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner},
 };
 use tokenry_service::{
-    Call, Caller, Catalog, Expiry, HashSettings, Lifetime, Limits, NewToken, Policy, Reuse, Role, Rotation,
-    Scheme, Scope, Settings, Switch, Token, TokenChanges, TokenId, Tokenry, UnixMillis, User, UserChanges,
-    VerifiedToken,
+    Actor, Call, Caller, Catalog, EventKind, Expiry, HashSettings, Lifetime, Limits, NewToken, Policy, Reuse,
+    Role, Rotation, Scheme, Scope, Settings, Switch, Token, TokenChanges, TokenId, Tokenry, UnixMillis, User,
+    UserChanges, VerifiedToken,
     catalog::{Definition, RoleDefinition},
 };
+use tokenry_store::audit;
 use tokenry_testkit::{TestDatabase, each_backend};
 
 /// How many sequences are tried on each database, by so many threads.
@@ -178,6 +179,7 @@ impl World<'_> {
     }
 
     fn create(&mut self, by: &By, owner: usize, scopes: &[usize], days: Option<u32>, ips: Option<usize>) {
+        // Whoever is not let in makes nothing.
         let Some(call) = self.call(by) else { return };
         let new = NewToken {
             name: "t".to_owned(),
@@ -186,6 +188,7 @@ impl World<'_> {
             allowed_ips: ips.map(addresses),
             ..NewToken::default()
         };
+        // A refusal is always safe; that not everything is refused is asserted at the end.
         let Ok(issued) = self.tokenry.issue(&call, self.users[owner].id, new) else { return };
         let text = issued.secret.reveal_once().to_string();
         self.tokens.push(Known { id: issued.token.id, texts: vec![text.clone()] });
@@ -195,6 +198,7 @@ impl World<'_> {
     }
 
     fn update(&self, by: &By, token: &prop::sample::Index, changes: TokenChanges) {
+        // Whoever is not let in changes nothing.
         let (Some(call), false) = (self.call(by), self.tokens.is_empty()) else { return };
         let id = token.get(&self.tokens).id;
         let before = self.row(id);
@@ -206,6 +210,7 @@ impl World<'_> {
     }
 
     fn rotate(&mut self, by: &By, token: &prop::sample::Index, grace: u32, days: Option<u32>) {
+        // Whoever is not let in changes nothing.
         let (Some(call), false) = (self.call(by), self.tokens.is_empty()) else { return };
         let index = token.index(self.tokens.len());
         let id = self.tokens[index].id;
@@ -353,6 +358,7 @@ fn run(db: &TestDatabase, tokenry: &Tokenry, number: u64, steps: &[Step]) {
     // Something to begin with, so that no sequence is empty.
     world.create(&By::Person(1), 1, &[0], None, None);
     world.create(&By::Person(0), 0, &[3, 8], Some(30), Some(1));
+    assert_eq!(world.tokens.len(), 2);
     for step in steps {
         world.take(step);
         world.check();
@@ -390,4 +396,11 @@ each_backend!(no_sequence_of_changes_widens_a_token_beyond_its_maker_and_its_own
         }
     });
     assert!(numbers.into_inner() >= u64::from(SEQUENCES));
+    // Steps that are refused end early: tokens did make, change and rotate tokens.
+    for kind in [EventKind::TokenCreated, EventKind::TokenUpdated, EventKind::TokenRotated] {
+        let filter = audit::AuditFilter { kind: Some(kind), ..audit::AuditFilter::default() };
+        let told = db.store().read(|tx| audit::search(tx, &filter, None, 1000)).unwrap();
+        let by_tokens = told.iter().filter(|link| matches!(link.event.actor, Actor::Token(_))).count();
+        assert!(by_tokens >= 10, "{kind:?}: {by_tokens}");
+    }
 });

@@ -15,8 +15,6 @@ mod page;
 #[cfg(feature = "sqlite")]
 mod pin;
 mod pool;
-#[cfg(feature = "postgres")]
-mod primary;
 #[allow(unreachable_pub, reason = "`table!` makes public modules")]
 mod schema;
 #[allow(unreachable_pub, reason = "`table!` makes public modules, which may not name narrower types")]

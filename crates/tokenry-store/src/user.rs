@@ -5,7 +5,7 @@ use tokenry_domain::{Subject, User, UserId, UserName};
 
 use crate::{
     backend::Tx,
-    convert::{corrupt, instant, instant_value, parsed},
+    convert::{instant, instant_value, parsed},
     error::StoreError,
     filter::{Dialect, like},
     macros::on,
@@ -169,8 +169,8 @@ impl TryFrom<UserRow> for User {
     fn try_from(row: UserRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: UserId::from_uuid(row.id.0),
-            subject: Subject::parse(row.subject).map_err(|error| corrupt("users.subject", error))?,
-            name: UserName::parse(row.name).map_err(|error| corrupt("users.name", error))?,
+            subject: Subject::from_stored(row.subject),
+            name: UserName::from_stored(row.name),
             role: parsed("users.role", &row.role)?,
             disabled_at: instant(row.disabled_at),
             created_at: row.created_at.0,

@@ -36,12 +36,6 @@ impl TestDatabase {
         Some(Self::open(scratch.url(), None, Some(scratch)))
     }
 
-    /// The database at an address that the test has made; it stays after the test.
-    #[must_use]
-    pub fn at(url: String) -> Self {
-        Self::open(url, None, None)
-    }
-
     fn open(url: String, folder: Option<TempDir>, scratch: Option<Scratch>) -> Self {
         let store = open(&url);
         store.migrate().unwrap();
@@ -73,7 +67,11 @@ impl TestDatabase {
     pub fn execute(&self, statement: &str) -> usize {
         let path = self.url.strip_prefix("sqlite://");
         let done = match path {
-            Some(path) => SqliteConnection::establish(path).map(|mut c| sql_query(statement).execute(&mut c)),
+            Some(path) => SqliteConnection::establish(path).map(|mut c| {
+                // The service may be writing.
+                sql_query("PRAGMA busy_timeout = 5000").execute(&mut c)?;
+                sql_query(statement).execute(&mut c)
+            }),
             None => PgConnection::establish(&self.url).map(|mut c| sql_query(statement).execute(&mut c)),
         };
         done.unwrap().unwrap()

@@ -68,7 +68,9 @@ fn send(
         .insert_header((CONTENT_SECURITY_POLICY, policy))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((REFERRER_POLICY, "no-referrer"))
-        .insert_header((HeaderName::from_static("cross-origin-resource-policy"), "same-origin"));
+        .insert_header((HeaderName::from_static("cross-origin-resource-policy"), "same-origin"))
+        // No window of another origin gets hold of the one that shows a secret.
+        .insert_header((HeaderName::from_static("cross-origin-opener-policy"), "same-origin"));
     if is_known {
         return response.finish();
     }

@@ -4,18 +4,19 @@ mod fetch;
 mod plan;
 #[cfg(test)]
 mod tests;
+mod waiters;
 
 use std::{
     io,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread::{Builder, JoinHandle},
     time::{Duration, Instant},
 };
 
-use tokenry_service::JwtVerifier;
+use tokenry_service::{JwtVerifier, KeyRefresh, KeyRefreshStatus};
 
 use self::{fetch::Client, plan::Plan};
 
@@ -81,18 +82,37 @@ impl KeyFeed {
 
     /// Fetches the issuer's keys soon, because a token names a key that is not among them. It returns at once; what is
     /// asked less than 30 seconds after the last such fetch is not done.
-    pub(crate) fn refresh_soon(&self, issuer: &str) {
+    fn request_refresh(&self, issuer: &str) -> KeyRefreshStatus {
         let mut state = self.shared.lock();
-        let plan = state.plans.iter_mut().find(|plan| plan.source().issuer == issuer);
-        if plan.is_some_and(|plan| plan.hurry(now())) {
+        let found = state.plans.iter_mut().find(|plan| plan.source().issuer == issuer);
+        // Other keys than those of a URL do not change while the server runs.
+        let Some(plan) = found else { return KeyRefreshStatus::Current };
+        if plan.hurry(now()) {
             self.shared.changed.notify_one();
         }
+        match plan.is_fetching(now()) {
+            true => plan.waiters().join().map_or(KeyRefreshStatus::Unavailable, KeyRefreshStatus::Pending),
+            false if plan.is_fresh() => KeyRefreshStatus::Current,
+            false => KeyRefreshStatus::Unavailable,
+        }
+    }
+}
+
+/// The feed as the service asks it. It ends with the server, and not with whoever holds the service last.
+pub(crate) struct Refresher(pub(crate) Weak<KeyFeed>);
+
+impl KeyRefresh for Refresher {
+    fn refresh(&self, issuer: &str) -> KeyRefreshStatus {
+        self.0.upgrade().map_or(KeyRefreshStatus::Unavailable, |feed| feed.request_refresh(issuer))
     }
 }
 
 impl Drop for KeyFeed {
     fn drop(&mut self) {
-        self.shared.lock().stopped = true;
+        let mut state = self.shared.lock();
+        state.stopped = true;
+        state.plans.iter_mut().for_each(|plan| plan.waiters().wake());
+        drop(state);
         self.shared.changed.notify_one();
         let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
         let is_over = ended.recv_timeout(LAST_WAIT) == Err(RecvTimeoutError::Disconnected);

@@ -10,6 +10,7 @@ use std::{
 };
 
 use serde_json::Value;
+use zeroize::{Zeroize as _, Zeroizing};
 
 pub(crate) use self::{failure::Failure, view::View};
 use crate::cli::{Format, Global};
@@ -75,7 +76,11 @@ impl Console {
                 if let Value::Object(object) = &mut json {
                     object.insert("token".to_owned(), Value::String(secret.to_owned()));
                 }
-                self.out.write_all(pretty(&json).as_bytes())
+                let text = Zeroizing::new(pretty(&json));
+                if let Some(Value::String(copy)) = json.get_mut("token") {
+                    copy.zeroize();
+                }
+                self.out.write_all(text.as_bytes())
             }
             format => {
                 if !self.quiet {
@@ -84,7 +89,7 @@ impl Console {
                     // What stands beside the secret may get lost; the secret may not.
                     let _ = self.err.write_all(details.as_bytes());
                 }
-                self.out.write_all(format!("{secret}\n").as_bytes())
+                self.out.write_all(secret.as_bytes()).and_then(|()| self.out.write_all(b"\n"))
             }
         };
         written.and_then(|()| self.out.flush()).map_err(|error| {
@@ -122,9 +127,9 @@ impl Console {
     }
 
     /// Reads standard input to its end, as UTF-8 of at most `most` bytes.
-    pub(crate) fn read(&mut self, most: u64) -> Result<zeroize::Zeroizing<String>, Failure> {
+    pub(crate) fn read(&mut self, most: u64) -> Result<Zeroizing<String>, Failure> {
         use io::Read;
-        let mut text = zeroize::Zeroizing::new(String::new());
+        let mut text = Zeroizing::new(String::new());
         match self.input.by_ref().take(most + 1).read_to_string(&mut text) {
             Ok(length) if length as u64 <= most => Ok(text),
             Ok(_) => Err(Failure::usage(format!("standard input is longer than {most} bytes"))),

@@ -135,7 +135,7 @@ fn count(
             method: asked.as_ref().map_or("", |it| it.method),
             route: route.unwrap_or_default(),
             user_agent: agent.as_deref(),
-            ..Use::new(authentication.now, source::of(req), status.as_u16())
+            ..Use::new(authentication.now, source::of(req).known(), status.as_u16())
         },
     );
 }

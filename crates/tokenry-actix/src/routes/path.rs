@@ -1,14 +1,18 @@
 //! What the management routes read from a path and the headers.
 
+mod if_match;
+
 use std::str::FromStr;
 
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
-    http::header::{HeaderMap, HeaderValue, IF_MATCH},
+    http::header::{HeaderMap, HeaderValue},
 };
 
 use crate::error::ApiError;
+
+pub(crate) use self::if_match::IfMatch;
 
 /// The id in the path. What is no id belongs to nothing.
 pub(crate) struct IdPath<T>(pub(crate) T);
@@ -21,38 +25,6 @@ impl<T: FromStr> FromRequest for IdPath<T> {
         let id = req.match_info().get("id").and_then(|text| text.parse().ok());
         std::future::ready(id.map(Self).ok_or(ApiError::NotFound))
     }
-}
-
-/// The version that a change is meant for (RFC 9110, section 13.1.1); `*` is any.
-pub(crate) struct IfMatch(pub(crate) Option<i64>);
-
-impl FromRequest for IfMatch {
-    type Error = ApiError;
-    type Future = std::future::Ready<Result<Self, ApiError>>;
-
-    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let mut values = req.headers().get_all(IF_MATCH);
-        let version = match (values.next(), values.next()) {
-            (None, _) => Ok(Self(None)),
-            (Some(value), None) => version(value).map(Self),
-            (Some(_), Some(_)) => Err(one_version()),
-        };
-        std::future::ready(version)
-    }
-}
-
-fn version(value: &HeaderValue) -> Result<Option<i64>, ApiError> {
-    let text = value.to_str().map_err(|_| one_version())?.trim();
-    if text == "*" {
-        return Ok(None);
-    }
-    let digits = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or_else(one_version)?;
-    // A tag that is no version of ours matches no version.
-    Ok(Some(digits.parse().unwrap_or(-1)))
-}
-
-fn one_version() -> ApiError {
-    ApiError::InvalidRequest { detail: "If-Match must be one version in quotes, such as \"3\", or *.".into() }
 }
 
 /// What names one request among its repetitions (draft-ietf-httpapi-idempotency-key-header), with or without quotes.

@@ -50,7 +50,7 @@ pub(crate) async fn rotate_token(
     settle(token.secret_at).await;
     let rotated = wire::CreatedToken {
         attributes: wire::Token::new(&token, &owner, &tokenry, caller.call().now),
-        token: secret.reveal_once().to_string(),
+        token: secret.reveal_once(),
     };
     Ok(HttpResponse::Ok().insert_header((ETAG, format!("\"{}\"", token.version))).json(rotated))
 }

@@ -45,7 +45,7 @@ pub(crate) async fn create_token(
     let Issued { token, owner, secret } = blocking(move || service.issue(&call, owner, new)).await?;
     let created = wire::CreatedToken {
         attributes: wire::Token::new(&token, &owner, &tokenry, caller.call().now),
-        token: secret.reveal_once().to_string(),
+        token: secret.reveal_once(),
     };
     Ok(HttpResponse::Created()
         .insert_header((LOCATION, format!("/api/v1/tokens/{}", token.id)))

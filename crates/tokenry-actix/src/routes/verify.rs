@@ -7,6 +7,7 @@ use actix_web::{
     web::{Data, Json},
 };
 use tokenry_service::{Scope, ScopeSet, Tokenry, UnixMillis, Use, VerifiedToken, VerifyError};
+use zeroize::Zeroizing;
 
 use super::blocking;
 use crate::{
@@ -15,10 +16,11 @@ use crate::{
     body::{StrictJson, Then},
     clock,
     error::ApiError,
+    failures::FailureLimit,
     managing::Asking,
     problem::Problem,
     query::{FromQuery, Query, StrictForm, StrictQuery},
-    wire,
+    source, wire,
 };
 
 /// What a token that was presented to the caller may do. The caller's own token needs `introspect`.
@@ -80,7 +82,7 @@ pub(crate) async fn introspect_token(
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::Introspection>, ApiError> {
     let now = caller.now();
-    let Ok(verified) = decide(&tokenry, &form.token()?, now, form.ip).await? else {
+    let Ok(verified) = decide(&tokenry, &given(form.token)?, now, form.ip).await? else {
         return Ok(Json(wire::Introspection::inactive()));
     };
     tokenry.record_use(&verified, &Use::new(now, form.ip, 200));
@@ -95,19 +97,26 @@ pub(crate) async fn introspect_token(
     (status = 503, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn revoke_presented(
-    body: Then<StrictQuery<()>, StrictForm<TokenForm>>,
+    body: Then<StrictQuery<()>, StrictForm<RevocationForm>>,
     req: HttpRequest,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
-    let Then(_, StrictForm(form)) = body;
-    let (now, token) = (clock::now(), form.token()?);
-    let origin = origin(&req);
-    match tokenry.possessed(within_limit(&token), now, origin.ip).await? {
+    let Then(_, StrictForm(RevocationForm(token))) = body;
+    let (now, token) = (clock::now(), given(token)?);
+    let (origin, presented) = (origin(&req), within_limit(&token));
+    match tokenry.possessed(presented, now, origin.ip).await? {
         Some(possessed) => {
             let service = tokenry.clone();
             blocking(move || service.revoke_possessed(possessed, now, origin)).await?;
         }
-        None => tokenry.record_failure(ApiError::InvalidToken.code(), origin.ip, now),
+        None => {
+            tokenry.record_failure(ApiError::InvalidToken.code(), origin.ip, now);
+            // What has not even the form of a token costs nothing and guesses nothing.
+            let is_guess = tokenry.has_token_form(presented);
+            if let (true, Some(limit)) = (is_guess, req.app_data::<Data<FailureLimit>>()) {
+                limit.count_revocation(source::of(&req))?;
+            }
+        }
     }
     Ok(HttpResponse::Ok().finish())
 }
@@ -173,25 +182,42 @@ fn address(text: &str) -> Result<IpAddr, ApiError> {
         .map_err(|_| ApiError::field("/ip", "invalid_address", "Must be an IP address."))
 }
 
-/// The form of both OAuth routes; hints and whatever else a client adds are passed over.
+/// The form of introspection; hints and whatever else a client adds are passed over.
 pub(crate) struct TokenForm {
-    token: Option<String>,
+    token: Option<Zeroizing<String>>,
     ip: Option<IpAddr>,
 }
 
-impl TokenForm {
-    fn token(&self) -> Result<String, ApiError> {
-        let missing = || ApiError::InvalidRequest { detail: "The form must have one token.".into() };
-        self.token.clone().ok_or_else(missing)
+/// The form of revocation.
+pub(crate) struct RevocationForm(Option<Zeroizing<String>>);
+
+/// The token of a form, which must have one.
+fn given(token: Option<Zeroizing<String>>) -> Result<Zeroizing<String>, ApiError> {
+    token.ok_or_else(|| ApiError::InvalidRequest { detail: "The form must have one token.".into() })
+}
+
+/// What the form holds, whatever it is: what is longer than any token is none, which is for its reader to say.
+fn token(query: &mut Query) -> Option<Zeroizing<String>> {
+    query.text("token", usize::MAX).map(Zeroizing::new)
+}
+
+impl FromQuery for RevocationForm {
+    const NAMES: &'static [&'static str] = &["token"];
+    const IGNORES_UNKNOWN: bool = true;
+    const OPAQUE: &'static [&'static str] = &["token"];
+
+    fn from_query(query: &mut Query) -> Self {
+        Self(token(query))
     }
 }
 
 impl FromQuery for TokenForm {
     const NAMES: &'static [&'static str] = &["token", "ip"];
     const IGNORES_UNKNOWN: bool = true;
+    const OPAQUE: &'static [&'static str] = &["token"];
 
     fn from_query(query: &mut Query) -> Self {
         let ip = query.parse::<IpAddr>("ip", "an IP address").map(|ip| ip.to_canonical());
-        Self { token: query.text("token", 8192), ip }
+        Self { token: token(query), ip }
     }
 }

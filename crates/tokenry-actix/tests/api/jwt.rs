@@ -24,7 +24,7 @@ pub(crate) fn sign_in() -> SignIn {
             default_role: None,
             creates_users: true,
         }],
-        on_unknown_key: None,
+        key_refresh: None,
     }
 }
 

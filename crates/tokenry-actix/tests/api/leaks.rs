@@ -1,8 +1,9 @@
-//! The canary: no plaintext anywhere but in the one answer that shows it.
+//! The canary: no plaintext anywhere but in the one answer that shows it. Each search is one that finds what was planted.
 
 use std::{
+    collections::HashSet,
     io::{self, Write},
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
 use serde_json::json;
@@ -23,13 +24,30 @@ impl Write for Captured {
     }
 }
 
-/// Runs a whole scenario and returns all texts that must never be seen again, and all that was answered.
-fn scenario(db: &TestDatabase) -> (Vec<String>, Vec<String>) {
+/// All that this process logs at the finest level, whichever test of it: process-wide, so that the threads behind the
+/// answers are heard as well. Fails if somebody else is listening instead.
+static LOG: LazyLock<Captured> = LazyLock::new(|| {
+    let log = Captured::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_writer(move || writer.clone())
+        .try_init()
+        .expect("nobody else listens to this process");
+    log
+});
+
+/// Runs a whole scenario and returns all texts that must never be seen again, the one answer that shows a secret, and
+/// all others.
+fn scenario(db: &TestDatabase) -> (Vec<String>, String, Vec<String>) {
     let api = Api::new(db);
     let alice = api.user("alice");
     let mut secrets = vec![api.root.clone()];
     let mut answers = Vec::new();
-    let (created, text) = api.create(&api.root, &json!({"name": "canary", "scopes": ["*"]}));
+    let shown =
+        api.json("POST", "/api/v1/tokens", &api.root, &json!({"name": "canary", "scopes": ["*"]})).body;
+    let created: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let text = created["token"].as_str().unwrap().to_owned();
     secrets.push(text.clone());
     let path = format!("/api/v1/tokens/{}", created["id"].as_str().unwrap());
     let mut wrong = text.clone();
@@ -44,16 +62,46 @@ fn scenario(db: &TestDatabase) -> (Vec<String>, Vec<String>) {
         ("GET", &format!("/api/v1/tokens?search={text}"), &text),
         ("GET", &format!("/api/v1/tokens?limit={text}"), &text),
         ("GET", &format!("/{text}"), &text),
+        ("GET", &format!("{path}/usage"), &text),
+        ("GET", &format!("{path}/usage/summary"), &text),
+        ("GET", "/api/v1/audit", &text),
+        ("GET", "/api/v1/users", &text),
+        ("GET", "/api/v1/admin/tokens", &text),
+        ("GET", "/api/v1/scopes", &text),
+        ("GET", "/openapi.json", &text),
+        ("GET", "/readyz", &text),
     ] {
         answers.push(api.call(method, path, token).body);
     }
     answers.push(api.json("PATCH", &path, &text, &json!({"status": text})).body);
+    // A secret where a name should be: of an unknown name an answer repeats the beginning at most.
+    answers.push(api.json("PATCH", &path, &text, &json!({text.as_str(): 1})).body);
+    answers.push(
+        api.json("POST", "/api/v1/tokens", &text, &json!({"name": "a", "metadata": {text.as_str(): "\0"}}))
+            .body,
+    );
+    answers.push(api.call("GET", &format!("/api/v1/tokens?{text}=1"), &text).body);
     answers.push(api.json("POST", "/api/v1/tokens", &text, &json!({"name": 5, "metadata": [text]})).body);
     answers.push(api.raw("POST", "/api/v1/tokens", &text, format!("{{\"name\": {text}")).body);
     let doubled =
         request("GET", "/api/v1/me", &text).append_header(("authorization", format!("Bearer {text}")));
     answers.push(api.send(doubled).body);
     secrets.push(api.token_of(&alice, &[]).1);
+    // Both secrets of a token that is in its grace, and what others are asked about.
+    let (rotated, old) = api.create(&api.root, &json!({"name": "rotated"}));
+    let rotate = format!("/api/v1/tokens/{}/rotate", rotated["id"].as_str().unwrap());
+    let rotated = api.json("POST", &rotate, &api.root, &json!({"grace_seconds": 600})).json();
+    secrets.push(rotated["token"].as_str().unwrap().to_owned());
+    secrets.push(old);
+    let sent =
+        api.json("POST", "/api/v1/verify", &text, &json!({"token": wrong, "method": "GET", "resource": "a"}));
+    answers.push(sent.body);
+    for path in ["/oauth/introspect", "/oauth/revoke"] {
+        let form = request("POST", path, &text)
+            .insert_header(("content-type", "application/x-www-form-urlencoded"))
+            .set_payload(format!("token={wrong}"));
+        answers.push(api.send(form).body);
+    }
     let cookie = api.sign_in(&text);
     secrets.push(cookie.clone());
     let mut unknown = cookie.clone();
@@ -80,41 +128,94 @@ fn scenario(db: &TestDatabase) -> (Vec<String>, Vec<String>) {
     secrets.push(api.sign_in(&api.root));
     answers.push(api.call("DELETE", &path, &text).body);
     answers.push(api.call("GET", "/api/v1/me", &text).body);
-    (secrets, answers)
+    api.tokenry.flush().unwrap();
+    (secrets, shown, answers)
 }
 
-/// Every eight characters of the secret part of a token.
-fn assert_absent(secrets: &[String], text: &str, place: &str) {
-    for secret in secrets {
-        for start in 16..secret.len() - 6 - 8 {
-            assert!(!text.contains(&secret[start..start + 8]), "a part of a secret is in {place}");
+/// Every eight characters of the secret parts of some tokens, as they are and in hexadecimal digits.
+struct Needles(HashSet<Vec<u8>>);
+
+impl Needles {
+    fn new(secrets: &[String]) -> Self {
+        let mut needles = HashSet::new();
+        for secret in secrets {
+            for start in 16..secret.len() - 6 - 8 {
+                let part = &secret.as_bytes()[start..start + 8];
+                needles.insert(part.to_vec());
+                let hex = format!("{:016x}", u64::from_be_bytes(part.try_into().unwrap()));
+                needles.insert(hex.to_uppercase().into_bytes());
+                needles.insert(hex.into_bytes());
+            }
         }
+        assert!(needles.len() > 30);
+        Self(needles)
+    }
+
+    fn are_in(&self, text: &[u8]) -> bool {
+        [8, 16].iter().any(|length| text.windows(*length).any(|part| self.0.contains(part)))
+    }
+}
+
+/// The places in which one of these secrets is, of all columns of all tables and, where the database is files, of those.
+fn places(db: &TestDatabase, needles: &Needles) -> Vec<String> {
+    let columns = db.contents().into_iter();
+    let mut places: Vec<String> = columns
+        .filter(|column| column.values.iter().any(|value| needles.are_in(value)))
+        .map(|column| column.name)
+        .collect();
+    for entry in db.folder().iter().flat_map(|folder| folder.read_dir().unwrap()) {
+        let path = entry.unwrap().path();
+        if needles.are_in(&std::fs::read(&path).unwrap()) {
+            places.push(path.file_name().unwrap().to_string_lossy().into_owned());
+        }
+    }
+    places
+}
+
+/// Puts a secret where it must not be, and asserts that it is found in each of the places.
+fn assert_that_the_searches_find(db: &TestDatabase, planted: &str) {
+    let needles = Needles::new(&[planted.to_owned()]);
+    let hex: String = planted.bytes().map(|byte| format!("{byte:02x}")).collect();
+    db.execute("CREATE TABLE planted (words TEXT, hex TEXT)");
+    let inserted = db.execute(&format!("INSERT INTO planted VALUES ('x{planted}x', '{hex}')"));
+    assert_eq!(inserted, 1);
+    let found = places(db, &needles);
+    for place in ["planted.words", "planted.hex"] {
+        assert!(found.iter().any(|found| found == place), "{place}: {found:?}");
+    }
+    // What the write-ahead log or the file itself has.
+    assert_eq!(db.folder().is_some(), found.iter().any(|place| place.starts_with("tokenry.db")), "{found:?}");
+    let name = db.contents().into_iter().find(|column| column.name == "personal_access_tokens.name").unwrap();
+    assert!(name.values.contains(&b"canary".to_vec()), "the rows of the scenario are among what is searched");
+    let columns = db.contents().len();
+    assert!(columns > 60, "{columns} columns");
+
+    tracing::trace!(planted, "on this thread");
+    let elsewhere = planted.to_owned();
+    std::thread::spawn(move || tracing::trace!(planted = elsewhere, "on another")).join().unwrap();
+    let log = LOG.0.lock().unwrap().clone();
+    for place in ["on this thread", "on another"] {
+        let log = String::from_utf8_lossy(&log);
+        let line = log.lines().find(|line| line.contains(place) && line.contains(planted));
+        assert!(line.is_some_and(|line| needles.are_in(line.as_bytes())), "{place}");
     }
 }
 
 each_backend!(no_plaintext_is_in_logs_at_trace_answers_or_database, |db| {
-    let log = Captured::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    // Process-wide, so that the threads behind the answers are heard as well; each test is a process of its own.
-    let _ = tracing::subscriber::set_global_default(subscriber);
-    let (secrets, answers) = scenario(db);
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(secrets.len() >= 7);
-    assert_absent(&secrets, &log, "the log");
+    LazyLock::force(&LOG);
+    let (secrets, shown, answers) = scenario(db);
+    let needles = Needles::new(&secrets);
+    assert!(secrets.len() >= 9 && answers.len() >= 30);
+    assert!(!needles.are_in(&LOG.0.lock().unwrap()), "a part of a secret is in the log");
     for answer in &answers {
-        assert_absent(&secrets, answer, "an answer");
+        assert!(!needles.are_in(answer.as_bytes()), "a part of a secret is in an answer");
     }
-    if let Some(folder) = db.folder() {
-        for entry in folder.read_dir().unwrap() {
-            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-            assert_absent(&secrets, &String::from_utf8_lossy(&bytes), "the database");
-        }
-    } else {
-        let events = db.store().read(|tx| tokenry_store::audit::list(tx, 0, 1000)).unwrap();
-        assert_absent(&secrets, &format!("{events:?}"), "the audit log");
-    }
+    assert_eq!(places(db, &needles), Vec::<String>::new());
+
+    assert!(needles.are_in(shown.as_bytes()), "the one answer that shows a secret");
+    let planted = tokenry_actix::tokenry::PlainToken::generate(
+        &tokenry_actix::tokenry::Prefix::parse("pat_").unwrap(),
+        &mut tokenry_actix::tokenry::SecretRng::os(),
+    );
+    assert_that_the_searches_find(db, &planted.unwrap().reveal_once());
 });

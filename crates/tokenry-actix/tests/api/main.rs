@@ -3,6 +3,7 @@
 
 mod admin;
 mod api;
+mod client_ip;
 mod credentials;
 mod documents;
 mod events;
@@ -14,6 +15,7 @@ mod limits;
 mod lists;
 mod matrix;
 mod policy;
+mod presented;
 mod rotate;
 mod session;
 mod tokens;

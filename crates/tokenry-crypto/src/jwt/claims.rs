@@ -78,6 +78,18 @@ impl JwtClaims {
         }
     }
 
+    /// The texts of a claim that decides about rights: none where the token lacks it. `None` where it is anything but a
+    /// text or an array of nothing but texts: what cannot be read must not pass for what was not said.
+    #[must_use]
+    pub fn texts_or_unreadable(&self, claim: &str) -> Option<Vec<&str>> {
+        match self.find(claim) {
+            None | Some(Value::Null) => Some(Vec::new()),
+            Some(Value::String(text)) => Some(vec![text]),
+            Some(Value::Array(items)) => items.iter().map(Value::as_str).collect(),
+            Some(_) => None,
+        }
+    }
+
     /// A claim by its path; a name in the form of an URL, such as `https://example.com/roles`, is no path.
     ///
     /// SECURITY: never both. Where users can add claims of their own, one called like a path must not stand in for it.

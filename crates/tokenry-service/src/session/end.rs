@@ -12,6 +12,7 @@ use super::{Live, event};
 use crate::{
     audit::{Signature, append},
     caller::Call,
+    caller_lock::CallerLock,
     cleanup::CleanupError,
     denial::Denial,
     tokenry::Tokenry,
@@ -71,7 +72,8 @@ impl Tokenry {
         let horizon = self.0.policy.horizon(call.now);
         let (tokenry, now) = (self.clone(), call.now);
         self.0.store.write(move |tx| {
-            if !caller.still_entitled(tx, &horizon)? {
+            let (lock, _) = CallerLock::take(tx, &caller, &[])?;
+            if !caller.still_entitled(tx, &horizon, &lock)? {
                 return Err(Denial::NoLongerEntitled.into());
             }
             // Somebody may have used one in the meantime, which was idle until then.

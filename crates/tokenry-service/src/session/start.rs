@@ -2,13 +2,14 @@
 
 use thiserror::Error;
 use tokenry_crypto::{RngError, SecretRng, SessionSecret};
-use tokenry_domain::{Session, SessionEnd, SessionId, SessionProof, UnixMillis, User, UserId};
-use tokenry_store::{StoreError, Tx, session, user};
+use tokenry_domain::{Session, SessionEnd, SessionId, SessionProof, UnixMillis, User};
+use tokenry_store::{StoreError, Tx, session};
 
 use super::{end::Ending, tell};
 use crate::{
     audit::Signature,
     caller::{Call, Credential},
+    caller_lock::CallerLock,
     denial::Denial,
     find::tokens_read,
     tokenry::Tokenry,
@@ -84,9 +85,11 @@ impl Tokenry {
         let old = old.map(|old| old.digest());
         let (session, user) = self.0.store.write(move |tx| {
             let old = old.map(|digest| session::find(tx, &digest)).transpose()?.flatten();
-            let user = lock(tx, user_id, old.as_ref())?.ok_or(Denial::NoLongerEntitled)?;
+            let others: Vec<_> = old.iter().map(|old| old.user_id).collect();
+            let (lock, users) = CallerLock::take(tx, &call.caller, &others)?;
+            let user = users.into_iter().find(|user| user.id == user_id).ok_or(Denial::NoLongerEntitled)?;
             // SECURITY: looked at again under the locks, so that no session begins with what was ended meanwhile.
-            if user.is_disabled() || !call.caller.still_entitled(tx, &tokenry.0.policy.horizon(now))? {
+            if user.is_disabled() || !call.caller.still_entitled(tx, &tokenry.0.policy.horizon(now), &lock)? {
                 return Err(Denial::NoLongerEntitled.into());
             }
             let token_ends = call.caller.token().and_then(|token| tokenry.0.policy.end_of(token));
@@ -120,17 +123,4 @@ impl Tokenry {
         let over = over.into_iter().map(|session| (session, SessionEnd::Expired));
         Ok(over.chain(live.into_iter().take(too_many).map(|old| (old, SessionEnd::Replaced))).collect())
     }
-}
-
-/// Locks the user, and whose session is replaced, always in the order of their ids.
-fn lock(tx: &mut Tx<'_>, id: UserId, old: Option<&Session>) -> Result<Option<User>, StoreError> {
-    let other = old.map(|old| old.user_id).filter(|other| *other != id);
-    if let Some(other) = other.filter(|other| *other < id) {
-        user::lock(tx, other)?;
-    }
-    let user = user::lock(tx, id)?;
-    if let Some(other) = other.filter(|other| *other > id) {
-        user::lock(tx, other)?;
-    }
-    Ok(user)
 }

@@ -15,6 +15,7 @@ use super::{UserError, admin_scope};
 use crate::{
     audit::{Signature, append, detail},
     caller::{Call, Caller},
+    caller_lock::CallerLock,
     denial::Denial,
     session::end::Ending,
     tokenry::Tokenry,
@@ -215,8 +216,9 @@ impl Tokenry {
         let (caller, catalog) = (call.caller.clone(), self.0.catalog.clone());
         let horizon = self.0.policy.horizon(call.now);
         self.0.store.write(move |tx| {
-            let user = lock_both(tx, id, &caller)?.ok_or(UserError::NotFound)?;
-            if !caller.still_entitled(tx, &horizon)? {
+            let (lock, user) = CallerLock::with(tx, &caller, id)?;
+            let user = user.ok_or(UserError::NotFound)?;
+            if !caller.still_entitled(tx, &horizon, &lock)? {
                 return Err(Denial::NoLongerEntitled.into());
             }
             if caller.user().is_some_and(|own| !catalog.is_within(&user.role, &own.role)) {
@@ -269,20 +271,6 @@ fn may_change(caller: &Caller, catalog: &Catalog, before: &User, after: &User) -
         caller.may_give(catalog, &after.role)?;
     }
     Ok(())
-}
-
-/// Locks the user and the caller's own user, always in the order of their ids: two administrators may change each
-/// other at the same moment.
-fn lock_both(tx: &mut Tx<'_>, id: UserId, caller: &Caller) -> Result<Option<User>, StoreError> {
-    let own = caller.user().map(|user| user.id).filter(|own| *own != id);
-    if let Some(own) = own.filter(|own| *own < id) {
-        user::lock(tx, own)?;
-    }
-    let user = user::lock(tx, id)?;
-    if let Some(own) = own.filter(|own| *own > id) {
-        user::lock(tx, own)?;
-    }
-    Ok(user)
 }
 
 /// Writes a changed user and tells of it.

@@ -1,6 +1,5 @@
 //! The live reader of PostgreSQL: one thread and connection that reads whatever waits in few statements.
 
-mod connected;
 mod delivery;
 mod reader;
 mod watch;
@@ -19,12 +18,11 @@ use diesel::PgConnection;
 use futures_channel::oneshot;
 use tokenry_domain::Lookup;
 
-use self::{connected::Connected, delivery::Delivered};
+use self::delivery::Delivered;
 use crate::{
     error::StoreError,
     live::{Credential, RetiredCredential},
     pool::Manager,
-    primary::Session,
     retired::{self, RetiredCredentialRow},
     token::row::{CredentialRow, credential},
 };
@@ -78,10 +76,8 @@ struct Read<Row> {
 type Answer<T> = Result<Option<T>, StoreError>;
 
 impl BatchReader {
-    pub(crate) fn start(
-        manager: Manager<PgConnection>,
-        connected: (PgConnection, Session),
-    ) -> Result<Self, StoreError> {
+    pub(crate) fn start(manager: Manager<PgConnection>) -> Result<Self, StoreError> {
+        let connection = manager.open()?;
         let (queue, waiting) = sync_channel(QUEUE);
         let shared = Arc::new(Shared {
             manager,
@@ -90,7 +86,7 @@ impl BatchReader {
             reader: Mutex::default(),
             lost: AtomicUsize::new(0),
         });
-        reader::start(&shared, 0, Some(Connected::new(connected)))?;
+        reader::start(&shared, 0, Some(connection))?;
         let (stop, stopped) = channel();
         let watched = shared.clone();
         let watch = thread("tokenry-watch", move || watch::run(&watched, &stopped))?;

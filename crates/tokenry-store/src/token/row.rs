@@ -148,11 +148,7 @@ impl TryFrom<TokenRow> for Token {
             Some(InstantValue(at)) => Some(Revocation {
                 at,
                 by: parsed("revoked_by", row.revoked_by.as_deref().unwrap_or_default())?,
-                reason: row
-                    .revoked_reason
-                    .map(Reason::parse)
-                    .transpose()
-                    .map_err(|error| corrupt("revoked_reason", error))?,
+                reason: row.revoked_reason.map(Reason::from_stored),
             }),
         };
         Ok(Self {
@@ -160,12 +156,8 @@ impl TryFrom<TokenRow> for Token {
             user_id: UserId::from_uuid(row.user_id.0),
             lookup: Lookup::from_stored(row.lookup),
             suffix: row.suffix,
-            name: TokenName::parse(row.name).map_err(|error| corrupt("name", error))?,
-            description: row
-                .description
-                .map(Description::parse)
-                .transpose()
-                .map_err(|error| corrupt("description", error))?,
+            name: TokenName::from_stored(row.name),
+            description: row.description.map(Description::from_stored),
             scopes: convert::scopes(&row.scopes)?,
             inactive_at: instant(row.inactive_at),
             not_before: instant(row.not_before),

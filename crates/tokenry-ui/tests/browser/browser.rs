@@ -132,6 +132,7 @@ impl Drop for Browser {
 
 /// Ends what is left of a browser whose driver could not: only processes that name this very profile.
 fn end_leftovers(profile: &Path) {
+    // Elsewhere than on Linux the driver has to see to it.
     let Ok(processes) = fs::read_dir("/proc") else { return };
     for process in processes.flatten() {
         let id = process.file_name();

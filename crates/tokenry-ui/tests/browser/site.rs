@@ -104,6 +104,7 @@ impl Site {
 
     /// Ends the server, as if the network were gone.
     pub(crate) fn stop(&mut self) {
+        // It was stopped before.
         let Some(running) = self.running.take() else { return };
         // Awaiting it is the thread's part.
         drop(running.handle.stop(false));

@@ -38,7 +38,7 @@ fn with_jwts() -> Site {
                 default_role: None,
                 creates_users: true,
             }],
-            on_unknown_key: None,
+            key_refresh: None,
         });
     })
 }

@@ -1,6 +1,6 @@
 //! `tokenry check -`
 
-use tokenry_service::Prefixes;
+use tokenry_service::{Prefixes, presented_line};
 
 use crate::{
     cli::CheckArgs,
@@ -21,7 +21,7 @@ pub(crate) fn run(args: &CheckArgs, prefixes: &Prefixes, console: &mut Console) 
         return Err(Failure::usage(told).next("write it to standard input: tokenry check - < secret.txt"));
     }
     let text = console.read(MOST_BYTES)?;
-    if prefixes.check_format(text.trim_ascii_end()).is_ok() {
+    if prefixes.check_format(presented_line(&text)).is_ok() {
         console.note("well-formed: prefix, length and checksum are right");
         Ok(())
     } else {

@@ -22,7 +22,7 @@ use tokenry_service::{Call, Caller, DatabaseUrl, SettingsOutline, Tokenry, UnixM
 use self::{cleaner::Cleaner, clock_watch::ClockWatch};
 use super::{start, token::view};
 use crate::{
-    key_feed::{KeyFeed, KeySource},
+    key_feed::{KeyFeed, KeySource, Refresher},
     output::{Console, Failure},
     settings::{Rates, Server, Settings},
 };
@@ -86,14 +86,8 @@ fn feed(
     sources: Vec<KeySource>,
 ) -> io::Result<Option<Arc<KeyFeed>>> {
     let Some(sign_in) = service.sign_in.as_mut().filter(|_| !sources.is_empty()) else { return Ok(None) };
-    let issuers: Vec<_> = sources.iter().map(|source| source.issuer.clone()).collect();
     let feed = Arc::new(KeyFeed::start(sign_in.verifier.clone(), sources)?);
-    // Weak, so that it ends with the server and not with whoever holds the service last.
-    let told = Arc::downgrade(&feed);
-    sign_in.on_unknown_key = Some(Arc::new(move || {
-        let Some(feed) = told.upgrade() else { return };
-        issuers.iter().for_each(|issuer| feed.refresh_soon(issuer));
-    }));
+    sign_in.key_refresh = Some(Arc::new(Refresher(Arc::downgrade(&feed))));
     Ok(Some(feed))
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::KeySource;
+use super::{KeySource, waiters::Waiters};
 
 /// The bounds of the time between two fetches: not a flood for the issuer, and within what clocks can add.
 const REFRESH: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30 * 24 * 60 * 60));
@@ -19,12 +19,15 @@ pub(super) struct Plan {
     pause: Duration,
     /// When a fetch was last asked for out of turn.
     hurried: Option<Instant>,
+    /// Whether the last fetch brought keys.
+    is_fresh: bool,
+    waiters: Waiters,
 }
 
 impl Plan {
     /// The first fetch is due at once.
     pub(super) fn new(source: KeySource, now: Instant) -> Self {
-        Self { source, due: now, pause: PAUSE.0, hurried: None }
+        Self { source, due: now, pause: PAUSE.0, hurried: None, is_fresh: false, waiters: Waiters::default() }
     }
 
     pub(super) fn source(&self) -> &KeySource {
@@ -45,7 +48,27 @@ impl Plan {
             false => self.pause,
         };
         self.due = now + pause;
+        self.is_fresh = is_fresh;
+        // Whoever asked after the fetch had begun waits for the next one.
+        if !self.is_fetching(now) {
+            self.waiters.wake();
+        }
         self.pause = if is_fresh { PAUSE.0 } else { (self.pause * 2).min(PAUSE.1) };
+    }
+
+    /// Whether a fetch is due or under way: until it has ended, its time stays what it was.
+    pub(super) fn is_fetching(&self, now: Instant) -> bool {
+        self.due <= now
+    }
+
+    /// Whether the last fetch brought keys.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.is_fresh
+    }
+
+    /// Those who wait for the fetch that is due or under way.
+    pub(super) fn waiters(&mut self) -> &mut Waiters {
+        &mut self.waiters
     }
 
     /// Makes the fetch due now, if none was made out of turn lately. Says whether it did.

@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use tokenry_service::{JwtAlgorithm, JwtError, JwtIssuer, JwtKeys, JwtVerifier, UnixMillis};
+use tokenry_service::{
+    JwtAlgorithm, JwtError, JwtIssuer, JwtKeys, JwtVerifier, KeyRefreshStatus, UnixMillis,
+};
 
 use super::{KeyFeed, KeySource, fetch::Client, now};
 
@@ -98,8 +100,8 @@ fn keys_arrive_and_a_refresh_replaces_them() {
     assert_eq!(refusal(&verifier, 1), Some(JwtError::UnknownKey));
 
     server.answer(ok(&jwks(KEYS[1])));
-    feed.refresh_soon("another");
-    feed.refresh_soon(ISSUER);
+    feed.request_refresh("another");
+    feed.request_refresh(ISSUER);
     wait_until(|| refusal(&verifier, 1).is_none());
     assert_eq!(refusal(&verifier, 0), Some(JwtError::UnknownKey));
 }
@@ -110,10 +112,10 @@ fn unknown_keys_cause_one_fetch_out_of_turn() {
     let (verifier, feed) = feed(&server.url);
     wait_until(|| refusal(&verifier, 0).is_none());
     for _ in 0..1000 {
-        feed.refresh_soon(ISSUER);
+        feed.request_refresh(ISSUER);
     }
     wait_until(|| server.requests() == 2);
-    feed.refresh_soon(ISSUER);
+    feed.request_refresh(ISSUER);
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(server.requests(), 2);
 }
@@ -135,7 +137,7 @@ fn recovers_from(failure: String) {
     wait_until(|| refusal(&verifier, 0).is_none());
 
     server.answer(failure);
-    feed.refresh_soon(ISSUER);
+    feed.request_refresh(ISSUER);
     wait_until(|| server.requests() >= 2);
     std::thread::sleep(Duration::from_millis(20));
     assert_eq!((refusal(&verifier, 0), refusal(&verifier, 1)), (None, Some(JwtError::UnknownKey)));
@@ -227,5 +229,62 @@ fn a_feed_stops_promptly_also_while_a_server_hangs() {
 #[test]
 fn a_feed_of_nothing_is_idle() {
     let feed = KeyFeed::start(Arc::new(JwtVerifier::new(Vec::new()).unwrap()), Vec::new()).unwrap();
-    feed.refresh_soon(ISSUER);
+    feed.request_refresh(ISSUER);
+}
+
+/// Waits as a request does, and says where the keys stand then.
+fn wait_for(feed: &KeyFeed) -> KeyRefreshStatus {
+    match feed.request_refresh(ISSUER) {
+        KeyRefreshStatus::Pending(arrival) => {
+            futures_executor::block_on(arrival);
+            feed.request_refresh(ISSUER)
+        }
+        status => status,
+    }
+}
+
+#[test]
+fn whoever_waits_for_a_key_is_told_when_the_fetch_is_over_whatever_it_brought() {
+    let server = Server::start(ok(&jwks(KEYS[0])));
+    let (verifier, feed) = feed(&server.url);
+    wait_until(|| refusal(&verifier, 0).is_none());
+
+    // The issuer has a new key: one fetch, and it is there.
+    server.answer(ok(&jwks(KEYS[1])));
+    assert_eq!(refusal(&verifier, 1), Some(JwtError::UnknownKey));
+    assert!(matches!(wait_for(&feed), KeyRefreshStatus::Current));
+    assert_eq!(refusal(&verifier, 1), None);
+
+    // What it does not have after that, it has not: nobody waits, and nothing is fetched.
+    let requests = server.requests();
+    for _ in 0..1000 {
+        assert!(matches!(wait_for(&feed), KeyRefreshStatus::Current));
+    }
+    assert_eq!(server.requests(), requests);
+    assert!(matches!(feed.request_refresh("another"), KeyRefreshStatus::Current));
+}
+
+#[test]
+fn a_fetch_that_fails_is_no_verdict_about_a_key() {
+    let server = Server::start(ok(&jwks(KEYS[0])));
+    let (verifier, feed) = feed(&server.url);
+    wait_until(|| refusal(&verifier, 0).is_none());
+    server.answer(BROKEN);
+    assert!(matches!(wait_for(&feed), KeyRefreshStatus::Unavailable));
+    assert_eq!(refusal(&verifier, 0), None, "the old keys stay");
+}
+
+#[test]
+fn so_many_wait_for_an_issuer_that_hangs_and_the_end_of_the_feed_lets_them_go() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (_, feed) = feed(&format!("http://{}/keys", silent.local_addr().unwrap()));
+    let mut waiting = Vec::new();
+    while let KeyRefreshStatus::Pending(arrival) = feed.request_refresh(ISSUER) {
+        waiting.push(arrival);
+        assert!(waiting.len() <= 100, "as many wait as come");
+    }
+    assert_eq!(waiting.len(), 100);
+    assert!(matches!(feed.request_refresh(ISSUER), KeyRefreshStatus::Unavailable));
+    drop(feed);
+    waiting.into_iter().for_each(futures_executor::block_on);
 }

@@ -83,7 +83,7 @@ pub(super) fn read(
         key_sources.extend(issuer.source);
     }
     let verifier = JwtVerifier::new(verified).map_err(|error| root.refuse("issuers", &told(error).1)).ok()?;
-    let sign_in = SignIn { verifier: Arc::new(verifier), issuers: mappings, on_unknown_key: None };
+    let sign_in = SignIn { verifier: Arc::new(verifier), issuers: mappings, key_refresh: None };
     Some(Issuers { sign_in: Some(sign_in), key_sources })
 }
 

@@ -26,6 +26,34 @@ fn a_token_lives_from_create_to_revoke() {
 }
 
 #[test]
+fn a_presented_token_is_read_with_one_line_end_and_nothing_else() {
+    let folder = Folder::new();
+    folder.output("user add alice");
+    let secret = folder.output("token create --user alice --name ci --quiet").trim().to_owned();
+    for (before, behind, code) in [
+        ("", "", 0),
+        // What `echo` writes, here and on Windows.
+        ("", "\n", 0),
+        ("", "\r\n", 0),
+        ("", "\r", 5),
+        ("", "\n\n", 5),
+        ("", "\r\n\n", 5),
+        ("", "\r\n\r\n", 5),
+        ("", "\n\r", 5),
+        ("", " ", 5),
+        ("", " \n", 5),
+        ("", "\t\n", 5),
+        ("", "\0", 5),
+        (" ", "", 5),
+        ("\n", "", 5),
+        ("\u{feff}", "", 5),
+    ] {
+        let text = format!("{before}{secret}{behind}");
+        folder.tokenry().args(["check", "-"]).write_stdin(text).assert().code(code).stdout("");
+    }
+}
+
+#[test]
 fn the_created_token_is_in_the_json_document() {
     let folder = Folder::new();
     folder.output("user add alice");

@@ -8,6 +8,7 @@ mod gateway;
 mod passing;
 mod recipes;
 mod setup;
+mod sources;
 mod upstream;
 
 #[path = "../cli/folder.rs"]

@@ -1,0 +1,107 @@
+//! One reading of a presented token at every entrance, and what the OAuth routes answer to what is none.
+
+use std::num::NonZero;
+
+use serde_json::json;
+use tokenry_actix::{FailureLimit, HttpSettings, clock};
+use tokenry_testkit::each_backend;
+
+use crate::api::{Answer, Api, request};
+
+/// What stands around a token, and whether it is still that token.
+const CASES: [(&str, &str, bool); 17] = [
+    ("", "", true),
+    ("", "\r\n", true),
+    ("", "\n", false),
+    ("", "\r", false),
+    ("", "\n\r", false),
+    ("", "\r\n\r\n", false),
+    ("", "\n\r\n", false),
+    ("", " \r\n", false),
+    ("", "\r\n ", false),
+    ("", " ", false),
+    ("", "\t", false),
+    ("", "\0", false),
+    ("", "\u{a0}", false),
+    (" ", "", false),
+    ("\r\n", "", false),
+    ("\u{feff}", "", false),
+    ("Bearer ", "", false),
+];
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+fn form(api: &Api, path: &str, token: &str, body: &str) -> Answer {
+    let request = request("POST", path, token)
+        .insert_header(("content-type", "application/x-www-form-urlencoded"))
+        .set_payload(body.to_owned());
+    api.send(request)
+}
+
+each_backend!(a_presented_token_is_read_alike_at_every_entrance, |db| {
+    let api = Api::new(db);
+    let alice = api.user("alice");
+    for (before, behind, is_it) in CASES {
+        let (_, text) = api.token_of(&alice, &[]);
+        let presented = format!("{before}{text}{behind}");
+        let case = format!("{before:?} {behind:?}");
+        let by_crate = api.tokenry.verify_blocking(presented.as_bytes(), clock::now(), None);
+        assert_eq!(by_crate.is_ok(), is_it, "crate {case}");
+        let verdict = api.json("POST", "/api/v1/verify", &api.root, &json!({"token": presented}));
+        assert_eq!((verdict.status, verdict.json()["valid"].as_bool()), (200, Some(is_it)), "verify {case}");
+        let body = format!("token={}", encoded(&presented));
+        let introspected = form(&api, "/oauth/introspect", &api.root, &body);
+        assert_eq!(introspected.status, 200, "introspect {case}");
+        assert_eq!(introspected.json()["active"].as_bool(), Some(is_it), "introspect {case}");
+        if !is_it {
+            assert_eq!(introspected.body, "{\"active\":false}", "introspect {case}");
+        }
+        let revoked = form(&api, "/oauth/revoke", "", &body);
+        assert_eq!((revoked.status, revoked.body.as_str()), (200, ""), "revoke {case}");
+        let status = api.call("GET", "/api/v1/token", &text).status;
+        assert_eq!(status, if is_it { 401 } else { 200 }, "revoke {case}");
+    }
+});
+
+each_backend!(whatever_is_no_token_is_inactive_and_revoked, |db| {
+    let api = Api::new(db);
+    let long = "x".repeat(15_000);
+    for value in ["", "x", "%00", "%0D%0A", "%FF%FE", "%E2%80%A8", "%F0%9F%98%80", "a+b", "pat_%20", &long] {
+        let body = format!("token={value}&token_type_hint=refresh_token");
+        let revoked = form(&api, "/oauth/revoke", "", &body);
+        assert_eq!((revoked.status, revoked.body.as_str()), (200, ""), "{value}");
+        let introspected = form(&api, "/oauth/introspect", &api.root, &body);
+        assert_eq!((introspected.status, introspected.body.as_str()), (200, "{\"active\":false}"), "{value}");
+    }
+    let revoked = form(&api, "/oauth/revoke", "", "token=x&ip=nonsense%0A");
+    assert_eq!(revoked.status, 200, "a parameter that revocation does not have is passed over");
+});
+
+each_backend!(guesses_at_revocation_are_limited_as_rfc_7009_allows_and_real_tokens_are_not, |db| {
+    let failures = FailureLimit::new(NonZero::new(2).unwrap());
+    let api = Api::with(db, |_| {}, HttpSettings { failures: Some(failures), ..HttpSettings::default() });
+    let guess = || {
+        let mut rng = tokenry_actix::tokenry::SecretRng::os();
+        let drawn = tokenry_actix::tokenry::PlainToken::generate(api.tokenry.prefix(), &mut rng);
+        format!("token={}", *drawn.unwrap().reveal_once())
+    };
+    // What has not the form of a token costs nothing and is not counted.
+    for _ in 0..50 {
+        assert_eq!(form(&api, "/oauth/revoke", "", "token=pat_nonsense").status, 200);
+    }
+    for _ in 0..4 {
+        assert_eq!(form(&api, "/oauth/revoke", "", &guess()).status, 200);
+    }
+    for _ in 0..4 {
+        let refused = form(&api, "/oauth/revoke", "", &guess());
+        refused.is_problem(503, "service_unavailable");
+        assert!(refused.header("retry-after").parse::<u32>().unwrap() >= 1);
+    }
+    let (_, text) = api.token_of(&api.user("alice"), &[]);
+    assert_eq!(form(&api, "/oauth/revoke", "", &format!("token={text}")).status, 200);
+    api.call("GET", "/api/v1/token", &text).is_problem(401, "revoked_token");
+    // The limit of credentials was not used up by guesses.
+    api.call("GET", "/api/v1/token", "pat_wrong").is_problem(401, "invalid_token");
+});
