@@ -62,7 +62,7 @@ use crate::{problem, routes, wire};
         wire::PolicyLimits, wire::SessionRules, wire::RoleInfo, wire::Scopes, wire::ScopeGroup, wire::ScopeResource, wire::ScopeInfo, wire::User, wire::UserPage, wire::CreateUser,
         wire::UpdateUser, wire::RevokeTokens, wire::Revoked, wire::InventoryToken, wire::InventoryPage, wire::Cleaned,
         wire::AuditEvent, wire::AuditPage, wire::AuditChain, wire::VerifyToken, wire::Verdict, wire::VerdictUser, wire::Introspection,
-        wire::IntrospectionClaims, wire::Health, problem::Problem, problem::FieldError
+        wire::IntrospectionClaims, wire::Health, wire::Readiness, wire::ReadinessCheck, problem::Problem, problem::FieldError
     )),
     modifiers(&Bearer)
 )]

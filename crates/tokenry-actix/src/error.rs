@@ -11,7 +11,10 @@ use actix_web::{
 };
 use thiserror::Error;
 
-use crate::problem::{FieldError, Problem};
+use crate::{
+    problem::{FieldError, Problem},
+    wire::ReadinessCheck,
+};
 
 /// A sentence for the caller; it never quotes a value that the caller sent.
 pub type Detail = Cow<'static, str>;
@@ -127,6 +130,12 @@ pub enum ApiError {
         /// Seconds after which another attempt is reasonable.
         retry_after_seconds: u64,
     },
+    /// A readiness check failed.
+    #[error("not ready")]
+    NotReady {
+        /// All checks.
+        checks: Vec<ReadinessCheck>,
+    },
     /// A fault of this server. The answer says nothing about it; make it with
     /// [`internal`](Self::internal), so that the log does.
     #[error("internal error")]
@@ -216,7 +225,7 @@ impl ApiError {
                 (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", "Headers too large")
             }
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "Internal error"),
-            Self::Unavailable { .. } => {
+            Self::Unavailable { .. } | Self::NotReady { .. } => {
                 (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", "Service unavailable")
             }
         }
@@ -233,6 +242,10 @@ impl ApiError {
             | Self::RateLimited { detail, .. } => return detail.clone(),
             Self::InsufficientScope { missing } => {
                 return Cow::Owned(format!("The credential lacks a scope; needed: {missing}."));
+            }
+            Self::NotReady { checks } => {
+                let failed: Vec<_> = checks.iter().filter_map(ReadinessCheck::failed_name).collect();
+                return Cow::Owned(format!("Not ready; what failed: {}.", failed.join(", ")));
             }
             Self::MalformedCredential => {
                 "Send one credential: one Authorization header with a scheme and one value, or one session cookie."
@@ -264,6 +277,14 @@ impl ApiError {
         }
     }
 
+    /// All readiness checks, if it is about them.
+    pub(crate) fn checks(&self) -> &[ReadinessCheck] {
+        match self {
+            Self::NotReady { checks } => checks,
+            _ => &[],
+        }
+    }
+
     /// The headers that belong to this refusal, besides the body's own.
     pub(crate) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         let mut headers = vec![(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
@@ -277,6 +298,7 @@ impl ApiError {
             Self::Unavailable { retry_after_seconds } => {
                 headers.push((RETRY_AFTER, HeaderValue::from((*retry_after_seconds).max(1))));
             }
+            Self::NotReady { .. } => headers.push((RETRY_AFTER, HeaderValue::from_static("2"))),
             // Names and structured fields as in draft-ietf-httpapi-ratelimit-headers-10.
             Self::RateLimited { policy, quota, window_seconds, retry_after_seconds, .. } => {
                 let seconds = (*retry_after_seconds).max(1);

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use crate::{
     error::{ApiError, Detail},
     request_id::RequestId,
+    wire::ReadinessCheck,
 };
 
 /// The media type of [`Problem`] (RFC 9457).
@@ -62,6 +63,9 @@ pub struct Problem {
     /// The fields and parameters at fault, at most 32 of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    /// The readiness checks, of `/readyz` alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    checks: Vec<ReadinessCheck>,
 }
 
 impl From<&ApiError> for Problem {
@@ -75,6 +79,7 @@ impl From<&ApiError> for Problem {
             code,
             request_id: None,
             errors: error.field_errors().iter().take(MAX_FIELD_ERRORS).cloned().collect(),
+            checks: error.checks().to_vec(),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod admin;
 mod catalog;
 mod policy;
+mod readiness;
 mod session;
 mod token_events;
 mod usage;
@@ -26,6 +27,7 @@ pub use self::{
         LifetimeRules, Policy, PolicyLimits, Retention, RoleInfo, RotationRules, SessionRules, TokenForm,
         UsageRules,
     },
+    readiness::{Readiness, ReadinessCheck},
     session::{Session, SessionState, SessionUser},
     token_events::{TokenEvent, TokenEventPage},
     usage::{ScopeUse, Usage, UsageAddress, UsageHour, UsageRoute, UsageRow, UsageSummary},

@@ -1,19 +1,27 @@
 //! Threads for what is done behind the answers, and for hashes of new secrets, behind a short queue.
 
 use std::sync::{
-    Arc, Mutex,
+    Arc, Mutex, PoisonError,
     mpsc::{Receiver, SyncSender, sync_channel},
 };
 
-use tokenry_store::StoreError;
+use tokenry_store::{
+    StoreError,
+    supervisor::{Importance, Stop, Work, Worker, Workers},
+};
 
 /// How many hashes may wait for a thread; more are refused.
 const QUEUE: usize = 64;
 
 /// Dropping it ends its threads after the work that waits.
 pub(crate) struct HashPool {
+    // Dropped first: the threads then end after what is queued.
     queue: SyncSender<Job>,
+    workers: Vec<Worker>,
 }
+
+/// One thread of a pool.
+struct Serving(Arc<Mutex<Receiver<Job>>>);
 
 /// Too many hashes wait.
 #[derive(Debug)]
@@ -22,17 +30,16 @@ pub(crate) struct Busy;
 type Job = Box<dyn FnOnce() + Send>;
 
 impl HashPool {
-    pub(crate) fn with_threads(threads: usize) -> Result<Self, StoreError> {
+    pub(crate) fn with_threads(
+        workers: &Workers,
+        name: &'static str,
+        threads: usize,
+    ) -> Result<Self, StoreError> {
         let (queue, jobs) = sync_channel::<Job>(QUEUE);
         let jobs = Arc::new(Mutex::new(jobs));
-        for _ in 0..threads {
-            let jobs = jobs.clone();
-            std::thread::Builder::new()
-                .name("tokenry-hash".to_owned())
-                .spawn(move || serve(&jobs))
-                .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        }
-        Ok(Self { queue })
+        let start = |_| workers.start(name, Importance::Vital, Serving(jobs.clone()));
+        let started: Result<Vec<_>, _> = (0..threads).map(start).collect();
+        Ok(Self { queue, workers: started? })
     }
 
     /// Does the work some time; `false` if too much waits.
@@ -54,15 +61,34 @@ impl HashPool {
     }
 }
 
-fn serve(jobs: &Mutex<Receiver<Job>>) {
-    loop {
-        let job = match jobs.lock() {
-            Ok(jobs) => jobs.recv(),
-            Err(_) => return,
-        };
-        let Ok(job) = job else { return };
-        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
-            tracing::error!("a hash panicked");
+impl Drop for HashPool {
+    /// Before the queue is closed, which without an order to stop would be a failure.
+    fn drop(&mut self) {
+        self.workers.iter().for_each(Worker::stop);
+    }
+}
+
+impl Work for Serving {
+    fn run(&mut self, _: &Stop) {
+        loop {
+            // In a statement of its own, so that the work runs without the lock.
+            let job = self.jobs().recv();
+            let Ok(job) = job else { return };
+            if let Err(payload) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)) {
+                // Its own end may panic too.
+                std::mem::forget(payload);
+                tracing::error!("a hash panicked");
+            }
         }
+    }
+
+    fn while_down(&mut self) {
+        self.jobs().try_iter().for_each(drop);
+    }
+}
+
+impl Serving {
+    fn jobs(&self) -> std::sync::MutexGuard<'_, Receiver<Job>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

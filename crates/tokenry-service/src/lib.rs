@@ -56,6 +56,7 @@ pub mod list;
 pub mod monotonic;
 mod periodic;
 pub mod policy_check;
+pub mod readiness;
 mod refusals;
 pub mod revoke;
 pub mod rotate;
@@ -90,6 +91,7 @@ pub use tokenry_domain::{
 pub use tokenry_store::{
     DatabaseUrl, Store, StoreError, StoreSettings,
     audit::{AuditFilter, Link},
+    supervisor,
     usage::summary::{AddressCount, HourCount, RouteCount},
 };
 
@@ -106,6 +108,7 @@ pub use crate::{
     list::{ListError, PageQuery, TokenPage},
     monotonic::Monotonic,
     policy_check::{PolicyCheckError, PolicyImpact},
+    readiness::{Check, CheckState, Finding, Readiness},
     revoke::RevokeError,
     rotate::{RotateError, Rotated, Rotation},
     session::{

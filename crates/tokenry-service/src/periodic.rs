@@ -1,12 +1,11 @@
 //! A thread that does something every now and then, and once more at the end.
 
-use std::{
-    sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel},
-    thread::JoinHandle,
-    time::Duration,
-};
+use std::time::Duration;
 
-use tokenry_store::StoreError;
+use tokenry_store::{
+    StoreError,
+    supervisor::{Importance, Stop, Worker, Workers},
+};
 
 /// At the end what is left is tried so often, with so long a pause.
 pub(crate) const LAST_ROUNDS: usize = 20;
@@ -19,42 +18,29 @@ pub(crate) enum Left {
     Something,
 }
 
-/// Dropping it ends the thread after a last round, and waits for it.
+/// Dropping it ends the thread after a last round, and waits for it for a bounded time.
 pub(crate) struct Periodic {
-    stop: Option<SyncSender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _worker: Worker,
 }
 
 impl Periodic {
     pub(crate) fn start(
-        name: &str,
+        workers: &Workers,
+        name: &'static str,
         interval: Duration,
         work: impl Fn() -> Left + Send + 'static,
     ) -> Result<Self, StoreError> {
-        let (stop, stopped) = sync_channel(0);
-        let thread = std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || {
-                while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-                    work();
+        let worker = workers.start(name, Importance::Background, move |stop: &Stop| {
+            while !stop.wait(interval) {
+                work();
+            }
+            for _ in 0..LAST_ROUNDS {
+                if work() == Left::Nothing {
+                    break;
                 }
-                for _ in 0..LAST_ROUNDS {
-                    if work() == Left::Nothing {
-                        break;
-                    }
-                    std::thread::sleep(LAST_PAUSE);
-                }
-            })
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Periodic {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+                std::thread::sleep(LAST_PAUSE);
+            }
+        })?;
+        Ok(Self { _worker: worker })
     }
 }

@@ -53,7 +53,8 @@ impl Refusals {
     pub(crate) fn start(store: Store) -> Result<Self, StoreError> {
         let counts = Counts::default();
         let written = counts.clone();
-        let thread = Periodic::start("tokenry-refusals", INTERVAL, move || write(&store, &written))?;
+        let workers = store.workers().clone();
+        let thread = Periodic::start(&workers, "refusals", INTERVAL, move || write(&store, &written))?;
         Ok(Self { counts, _thread: thread })
     }
 

@@ -14,6 +14,7 @@ use crate::{
     gate::Gate,
     hash_pool::HashPool,
     hash_queue::HashQueue,
+    readiness::Prober,
     refusals::Refusals,
     session::SessionSettings,
     settings::{Settings, SlowHash},
@@ -57,6 +58,8 @@ pub(crate) struct Inner {
     pub(crate) clock: ClockWatch,
     /// What this process answered that is over.
     pub(crate) ends: Arc<Ends>,
+    /// Finds out whether all is well.
+    pub(crate) prober: Prober,
     /// Who checks the audit log.
     pub(crate) chain_gate: Gate,
     /// Who adds up uses.
@@ -100,9 +103,9 @@ impl Tokenry {
             snapshots: Snapshots::within(settings.max_staleness, settings.monotonic.clone()),
             clock: ClockWatch::with(settings.monotonic),
             hash_queue: HashQueue::start()?,
-            rewrites: HashPool::with_threads(1)?,
+            rewrites: HashPool::with_threads(store.workers(), "hash-rewrite", 1)?,
             pending_rewrites: PendingRewrites::default(),
-            alarms: HashPool::with_threads(1)?,
+            alarms: HashPool::with_threads(store.workers(), "alarm", 1)?,
             uses: WriteBehind::start(
                 store.clone(),
                 settings.usage,
@@ -111,6 +114,7 @@ impl Tokenry {
             )?,
             ends,
             refusals: Refusals::start(store.clone())?,
+            prober: Prober::start(&store)?,
             chain_gate: Gate::of(1),
             // Half of the connections that a store has by default.
             summary_gate: Gate::of(4),

@@ -20,6 +20,7 @@ use crate::live::postgres::BatchReader;
 use crate::{
     error::StoreError,
     pool::{self, Manager},
+    supervisor::Workers,
     url::{DatabaseUrl, Location},
 };
 #[cfg(feature = "sqlite")]
@@ -58,6 +59,7 @@ pub(crate) struct Opened {
     pub(crate) backend: Backend,
     /// Units that may have changed what somebody may do.
     changes: AtomicU64,
+    workers: Workers,
     /// All writing units.
     writes: AtomicU64,
 }
@@ -76,13 +78,14 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] if there is no database at `url`, [`StoreError::Unusable`] if it is not one of ours.
     pub fn open(url: &DatabaseUrl, settings: StoreSettings) -> Result<Self, StoreError> {
+        let workers = Workers::default();
         let backend = match &url.0 {
             #[cfg(feature = "sqlite")]
             Location::Sqlite(path) => {
                 let path = file::open(path)?;
                 let reader = || Manager::new(path.clone(), prepare_sqlite_reader);
                 let (writer, pin) =
-                    Writer::start(&Manager::new(path.clone(), prepare_sqlite_writer), reader())?;
+                    Writer::start(Manager::new(path.clone(), prepare_sqlite_writer), reader(), &workers)?;
                 Backend::Sqlite {
                     readers: pool::pool(reader(), settings.pool_size, settings.pool_wait),
                     // Verification has connections of its own, so that long lists cannot keep it waiting.
@@ -93,14 +96,20 @@ impl Store {
             #[cfg(feature = "postgres")]
             Location::Postgres(server) => {
                 let manager = |prepare| Manager::new(server.conninfo(), prepare).hiding(server.secrets());
-                let live = BatchReader::start(manager(prepare_postgres_reader))?;
+                let live = BatchReader::start(manager(prepare_postgres_reader), &workers)?;
                 let manager = manager(prepare_postgres);
                 Backend::Postgres { pool: pool::pool(manager, settings.pool_size, settings.pool_wait), live }
             }
             #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
             _ => return Err(StoreError::Bug("a backend that this build leaves out".to_owned())),
         };
-        Ok(Self(Arc::new(Opened { backend, changes: AtomicU64::new(0), writes: AtomicU64::new(0) })))
+        Ok(Self(Arc::new(Opened { backend, workers, changes: AtomicU64::new(0), writes: AtomicU64::new(0) })))
+    }
+
+    /// The background threads of this store; whoever builds on it starts theirs here too.
+    #[must_use]
+    pub fn workers(&self) -> &Workers {
+        &self.0.workers
     }
 
     /// Runs `work` on a consistent snapshot. It blocks the thread and may run twice after a lost connection.
@@ -171,7 +180,10 @@ impl Store {
         result
     }
 
-    fn run_once<T, E>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub(crate) fn run_once<T, E>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,

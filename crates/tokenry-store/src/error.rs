@@ -25,6 +25,13 @@ pub enum StoreError {
     Bug(String),
 }
 
+impl From<std::io::Error> for StoreError {
+    /// The system gives no further thread, or no file.
+    fn from(error: std::io::Error) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
 impl From<DieselError> for StoreError {
     fn from(error: DieselError) -> Self {
         match error {

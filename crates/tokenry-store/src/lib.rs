@@ -15,6 +15,7 @@ mod page;
 #[cfg(feature = "sqlite")]
 mod pin;
 mod pool;
+mod probe;
 #[allow(unreachable_pub, reason = "`table!` makes public modules")]
 mod schema;
 #[allow(unreachable_pub, reason = "`table!` makes public modules, which may not name narrower types")]
@@ -36,6 +37,7 @@ pub mod proof;
 pub mod retired;
 pub mod session;
 pub mod stored_settings;
+pub mod supervisor;
 pub mod token;
 pub mod url;
 pub mod usage;

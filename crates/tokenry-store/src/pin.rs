@@ -83,6 +83,13 @@ impl Pin {
         self.connection = held;
     }
 
+    /// Throws the connection away, in whatever state a panic left it.
+    pub(crate) fn discard(&mut self) {
+        self.connection = None;
+        self.is_held = false;
+        self.is_asked.store(false, Ordering::Relaxed);
+    }
+
     /// Ends the transaction; the next read may ask for another.
     pub(crate) fn release(&mut self) {
         if self.is_held {

@@ -3,10 +3,7 @@
 //! Units of work queue up for one thread, which runs all that wait in one `BEGIN IMMEDIATE` transaction, each in its
 //! own savepoint, and answers them after the commit: many durable changes for one sync to disk.
 
-use std::{
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
-    thread::JoinHandle,
-};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 
 use diesel::{Connection, SqliteConnection};
 
@@ -15,16 +12,28 @@ use crate::{
     error::StoreError,
     pin::{HELD, Pin, PinRequests},
     pool::{Failure, Manager},
+    supervisor::{Importance, Stop, Work, Worker, Workers},
 };
 
 /// How many units may wait; more are refused as unavailable.
 const QUEUE: usize = 1024;
+/// What a unit is answered whose thread failed before its answer.
+const OUTCOME_UNKNOWN: &str = "the writer failed, and whether the change was made is not known";
 /// How many units share one commit at most, so that the first of them is answered soon.
 const GROUP: usize = 128;
 
 pub(crate) struct Writer {
-    queue: Option<SyncSender<Job>>,
-    thread: Option<JoinHandle<()>>,
+    // Dropped first: the thread then ends after what is queued.
+    queue: SyncSender<Job>,
+    worker: Worker,
+}
+
+/// What the thread works with. The queue outlives a failure; the connections do not.
+struct Serving {
+    manager: Manager<SqliteConnection>,
+    connection: Option<SqliteConnection>,
+    pin: Pin,
+    jobs: Receiver<Job>,
 }
 
 /// What the thread is asked to do.
@@ -46,18 +55,17 @@ pub(crate) struct Ran {
 impl Writer {
     /// Starts the thread. The pin is the readers' to ask for with the result's second part.
     pub(crate) fn start(
-        manager: &Manager<SqliteConnection>,
+        manager: Manager<SqliteConnection>,
         pin: Manager<SqliteConnection>,
+        workers: &Workers,
     ) -> Result<(Self, PinRequests), StoreError> {
-        let connection = manager.open()?;
+        let connection = Some(manager.open()?);
         let (queue, jobs) = sync_channel(QUEUE);
         let pin = Pin::new(pin);
         let requests = pin.requests(queue.clone());
-        let thread = std::thread::Builder::new()
-            .name("tokenry-writer".to_owned())
-            .spawn(move || serve(connection, pin, &jobs))
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok((Self { queue: Some(queue), thread: Some(thread) }, requests))
+        let serving = Serving { manager, connection, pin, jobs };
+        let worker = workers.start("writer", Importance::Vital, serving)?;
+        Ok((Self { queue, worker }, requests))
     }
 
     pub(crate) fn run<T, E>(
@@ -82,27 +90,18 @@ impl Writer {
             };
             Ran { keep, answer: Box::new(answer) }
         });
-        let queue = self.queue.as_ref().ok_or_else(stopped)?;
-        queue.try_send(Job::Unit(unit)).map_err(|error| match error {
+        self.queue.try_send(Job::Unit(unit)).map_err(|error| match error {
             TrySendError::Full(_) => StoreError::Unavailable("too many changes are waiting".to_owned()),
             TrySendError::Disconnected(_) => stopped(),
         })?;
-        answered
-            .recv()
-            .unwrap_or_else(|_| Err(E::from(StoreError::Unavailable("the change was not begun".to_owned()))))
+        answered.recv().unwrap_or_else(|_| Err(E::from(StoreError::Unavailable(OUTCOME_UNKNOWN.to_owned()))))
     }
 }
 
 impl Drop for Writer {
-    /// Lets the queued units finish before the database is closed.
+    /// Before the queue is closed, which without an order to stop would be a failure.
     fn drop(&mut self) {
-        drop(self.queue.take());
-        if let Some(thread) = self.thread.take() {
-            // The last owner may be the writer thread itself, when a unit of work held the store.
-            if thread.thread().id() != std::thread::current().id() {
-                let _ = thread.join();
-            }
-        }
+        self.worker.stop();
     }
 }
 
@@ -110,7 +109,27 @@ fn stopped() -> StoreError {
     StoreError::Unavailable("the writer has stopped".to_owned())
 }
 
-fn serve(mut connection: SqliteConnection, mut pin: Pin, jobs: &Receiver<Job>) {
+impl Work for Serving {
+    fn run(&mut self, _: &Stop) {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            lost => match self.manager.open() {
+                Ok(connection) => lost.insert(connection),
+                Err(error) => return tracing::error!(%error, "the writer cannot open the database"),
+            },
+        };
+        serve(connection, &mut self.pin, &self.jobs);
+    }
+
+    /// A connection that a panic left behind may hold the write lock.
+    fn while_down(&mut self) {
+        self.connection = None;
+        self.pin.discard();
+        self.jobs.try_iter().for_each(drop);
+    }
+}
+
+fn serve(connection: &mut SqliteConnection, pin: &mut Pin, jobs: &Receiver<Job>) {
     loop {
         let job = match pin.is_held() {
             false => jobs.recv().map_err(RecvTimeoutError::from),
@@ -127,7 +146,7 @@ fn serve(mut connection: SqliteConnection, mut pin: Pin, jobs: &Receiver<Job>) {
                         None
                     }
                 });
-                run_group(&mut connection, std::iter::once(first).chain(others).take(GROUP));
+                run_group(connection, std::iter::once(first).chain(others).take(GROUP));
                 if is_asked {
                     pin.hold();
                 }

@@ -1,19 +1,12 @@
 //! What the read behind every verification promises, while many read at once and others change what they read.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
-use std::{
-    io::{Read as _, Write as _},
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_executor::block_on;
 use tokenry_domain::{Actor, Revocation};
 use tokenry_store::{Store, StoreError, StoreSettings, token, user};
-use tokenry_testkit::{TestDatabase, at, each_backend, user as new_user};
+use tokenry_testkit::{Relay, TestDatabase, at, each_backend, user as new_user};
 
 /// Runs `work` while four threads read without a pause.
 fn under_reads(store: &Store, lookups: &[tokenry_domain::Lookup], work: impl FnOnce()) {
@@ -87,54 +80,19 @@ fn reads_without_a_pause_do_not_let_the_log_of_sqlite_grow_without_bound() {
     assert!((1..16 << 20).contains(&bytes), "{bytes} bytes");
 }
 
-/// A way to a server that can fall silent: it takes what is sent and passes nothing on.
-struct Relay {
-    port: u16,
-    is_silent: Arc<AtomicBool>,
-}
-
-impl Relay {
-    fn to(server: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let relay = Self { port: listener.local_addr().unwrap().port(), is_silent: Arc::default() };
-        let is_silent = relay.is_silent.clone();
-        std::thread::spawn(move || {
-            for near in listener.incoming() {
-                let (near, far) = (near.unwrap(), TcpStream::connect(server).unwrap());
-                for (mut from, mut to) in [(near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near)]
-                {
-                    let is_silent = is_silent.clone();
-                    std::thread::spawn(move || {
-                        let mut bytes = [0; 4096];
-                        while let Ok(count @ 1..) = from.read(&mut bytes) {
-                            if !is_silent.load(Ordering::SeqCst) && to.write_all(&bytes[..count]).is_err() {
-                                return;
-                            }
-                        }
-                        let _ = to.shutdown(Shutdown::Both);
-                    });
-                }
-            }
-        });
-        relay
-    }
-}
-
 #[test]
 fn a_postgres_that_falls_silent_is_unavailable_within_seconds_and_read_again_when_it_speaks() {
     let Some(db) = TestDatabase::postgres() else { return };
-    let address = db.url().split('@').nth(1).unwrap().split('/').next().unwrap().to_owned();
-    let relay = Relay::to(address.to_socket_addrs().unwrap().next().unwrap());
-    let url = db.url().replacen(&address, &format!("127.0.0.1:{}", relay.port), 1);
+    let (relay, url) = Relay::to_database(db.url());
     let store = Store::open(&url.parse().unwrap(), StoreSettings::default()).unwrap();
     let lookup = db.token(&db.user("alice")).insert().lookup;
     let read = || block_on(store.credential(&lookup));
     assert!(read().unwrap().is_some());
-    relay.is_silent.store(true, Ordering::SeqCst);
+    relay.set_silent(true);
     // One that waits while its thread is given up, and those that ask the next one, which finds nobody either.
     for _ in 0..3 {
         assert!(matches!(read(), Err(StoreError::Unavailable(_))));
     }
-    relay.is_silent.store(false, Ordering::SeqCst);
+    relay.set_silent(false);
     assert!((0..20).any(|_| read().is_ok_and(|found| found.is_some())), "it is not read again");
 }

@@ -7,6 +7,7 @@ mod contents;
 mod database;
 mod lobby;
 mod postgres;
+mod relay;
 
 pub use crate::{
     builder::{TokenBuilder, at, user},
@@ -14,6 +15,7 @@ pub use crate::{
     database::TestDatabase,
     lobby::{Lobby, Visit},
     postgres::create_database,
+    relay::Relay,
 };
 
 /// One test text, run on a fresh database of each backend: `each_backend!(claim, |db| { … })` makes the tests

@@ -58,8 +58,8 @@ impl WriteBehind {
             ends,
             writing: Mutex::default(),
         });
-        let written = waiting.clone();
-        let thread = Periodic::start("tokenry-uses", INTERVAL, move || {
+        let (written, workers) = (waiting.clone(), waiting.store.workers());
+        let thread = Periodic::start(workers, "usage", INTERVAL, move || {
             written.write().unwrap_or_else(|error| {
                 tracing::warn!(%error, "uses of tokens were not written and wait");
                 Left::Nothing

@@ -8,10 +8,9 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::AtomicUsize,
-        mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
-    thread::{JoinHandle, ThreadId},
-    time::Duration,
+    thread::ThreadId,
 };
 
 use diesel::PgConnection;
@@ -24,20 +23,18 @@ use crate::{
     live::{Credential, RetiredCredential},
     pool::Manager,
     retired::{self, RetiredCredentialRow},
+    supervisor::{Importance, Stop, Worker, Workers},
     token::row::{CredentialRow, credential},
 };
 
 /// How many reads may wait; more are refused as unavailable.
 const QUEUE: usize = 4096;
-/// How often, and with which pause, the end looks whether the thread has ended. One that hangs is left behind.
-const LAST_LOOKS: usize = 200;
-const LAST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Reads for many at once. Whatever becomes of the database, each read is answered within seconds.
 pub(crate) struct BatchReader {
     queue: Option<SyncSender<Waiting>>,
+    watch: Option<Worker>,
     shared: Arc<Shared>,
-    watch: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 /// What the reading thread, whoever watches it and the thread that may take its place have in common.
@@ -45,7 +42,8 @@ struct Shared {
     manager: Manager<PgConnection>,
     waiting: Mutex<Receiver<Waiting>>,
     in_flight: Mutex<InFlight>,
-    reader: Mutex<Option<JoinHandle<()>>>,
+    reader: Mutex<Option<Worker>>,
+    workers: Workers,
     /// Threads that were replaced and still hang.
     lost: AtomicUsize,
 }
@@ -76,7 +74,7 @@ struct Read<Row> {
 type Answer<T> = Result<Option<T>, StoreError>;
 
 impl BatchReader {
-    pub(crate) fn start(manager: Manager<PgConnection>) -> Result<Self, StoreError> {
+    pub(crate) fn start(manager: Manager<PgConnection>, workers: &Workers) -> Result<Self, StoreError> {
         let connection = manager.open()?;
         let (queue, waiting) = sync_channel(QUEUE);
         let shared = Arc::new(Shared {
@@ -84,13 +82,15 @@ impl BatchReader {
             waiting: Mutex::new(waiting),
             in_flight: Mutex::default(),
             reader: Mutex::default(),
+            workers: workers.clone(),
             lost: AtomicUsize::new(0),
         });
         reader::start(&shared, 0, Some(connection))?;
-        let (stop, stopped) = channel();
         let watched = shared.clone();
-        let watch = thread("tokenry-watch", move || watch::run(&watched, &stopped))?;
-        Ok(Self { queue: Some(queue), shared, watch: Some((stop, watch)) })
+        let watch = workers.start("reader-watchdog", Importance::Vital, move |stop: &Stop| {
+            watch::run(&watched, stop);
+        })?;
+        Ok(Self { queue: Some(queue), shared, watch: Some(watch) })
     }
 
     pub(crate) async fn current(&self, lookup: &Lookup) -> Answer<Credential> {
@@ -117,19 +117,12 @@ impl BatchReader {
 
 impl Drop for BatchReader {
     fn drop(&mut self) {
+        // First whoever would take the end of the reading thread for a failure.
+        drop(self.watch.take());
+        let reader = locked(&self.shared.reader).take();
+        reader.iter().for_each(Worker::stop);
         drop(self.queue.take());
-        if let Some((stop, watch)) = self.watch.take() {
-            drop(stop);
-            let _ = watch.join();
-        }
-        let Some(reader) = locked(&self.shared.reader).take() else { return };
-        for _ in 0..LAST_LOOKS {
-            if reader.is_finished() {
-                let _ = reader.join();
-                return;
-            }
-            std::thread::sleep(LAST_PAUSE);
-        }
+        drop(reader);
     }
 }
 
@@ -145,13 +138,6 @@ impl Waiting {
 
 fn stopped() -> StoreError {
     StoreError::Unavailable("the reader has stopped".to_owned())
-}
-
-fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(run)
-        .map_err(|error| StoreError::Unavailable(error.to_string()))
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -12,12 +12,13 @@ use tokenry_domain::Lookup;
 use super::{
     Answer, Read, Shared, Waiting,
     delivery::{Kind, Reply, deliver},
-    locked, thread,
+    locked,
 };
 use crate::{
     error::StoreError,
     retired::{RetiredCredentialRow, RetiredRow},
     schema::{personal_access_tokens as tokens, retired_secrets, users},
+    supervisor::{Importance, Stop, Work},
     token::row::{CredentialRow, SecretRow, TokenRow},
     user::UserRow,
 };
@@ -31,9 +32,9 @@ pub(super) fn start(
     generation: u64,
     connection: Option<PgConnection>,
 ) -> Result<(), StoreError> {
-    let mut reader = Reader { shared: shared.clone(), generation, connection };
-    let started = thread("tokenry-reader", move || reader.serve())?;
-    *locked(&shared.reader) = Some(started);
+    let reader = Reader { shared: shared.clone(), generation, connection };
+    let worker = shared.workers.start("reader", Importance::Vital, reader)?;
+    *locked(&shared.reader) = Some(worker);
     Ok(())
 }
 
@@ -46,6 +47,33 @@ struct Reader {
 /// Rows by the public id that they were found by, or why there are none.
 type Found<Row> = Result<HashMap<String, Result<Row, StoreError>>, StoreError>;
 type Select<Row> = fn(&mut PgConnection, &[&str]) -> Result<Vec<(String, Row)>, StoreError>;
+
+impl Work for Reader {
+    fn run(&mut self, _: &Stop) {
+        self.serve();
+    }
+
+    fn while_down(&mut self) {
+        self.connection = None;
+        let why = StoreError::Unavailable("the reader failed".to_owned());
+        let mut in_flight = locked(&self.shared.in_flight);
+        if in_flight.generation == self.generation {
+            let left = std::mem::take(&mut in_flight.reads);
+            drop(in_flight);
+            let waiting = locked(&self.shared.waiting);
+            left.into_iter().chain(waiting.try_iter()).for_each(|read| read.refuse(&why));
+        }
+    }
+}
+
+impl Drop for Reader {
+    /// One that was replaced no longer hangs.
+    fn drop(&mut self) {
+        if locked(&self.shared.in_flight).generation != self.generation {
+            self.shared.lost.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
 
 impl Reader {
     fn serve(&mut self) {
@@ -63,7 +91,6 @@ impl Reader {
                 let mut in_flight = locked(&shared.in_flight);
                 if in_flight.generation != self.generation {
                     // It took so long that another thread reads now, and this batch was refused.
-                    shared.lost.fetch_sub(1, Ordering::Relaxed);
                     return;
                 }
                 std::mem::take(&mut in_flight.reads)

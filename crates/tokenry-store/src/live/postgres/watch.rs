@@ -4,16 +4,15 @@
 //! takes what is sent and never answers does neither, and the thread hangs in the driver for as long as that lasts.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::Ordering,
-        mpsc::{Receiver, RecvTimeoutError},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use super::{Shared, locked, reader};
-use crate::error::StoreError;
+use crate::{
+    error::StoreError,
+    supervisor::{Stop, Worker},
+};
 
 /// How often it looks.
 const TICK: Duration = Duration::from_secs(1);
@@ -22,9 +21,9 @@ const PATIENCE: u32 = 4;
 /// How many threads may hang at once; beyond that whoever asks is refused at the next look.
 const LOST: usize = 4;
 
-pub(super) fn run(shared: &Arc<Shared>, stopped: &Receiver<()>) {
+pub(super) fn run(shared: &Arc<Shared>, stop: &Stop) {
     let (mut batch, mut looks) = (0, 0);
-    while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+    while !stop.wait(TICK) {
         let seen = {
             let in_flight = locked(&shared.in_flight);
             (!in_flight.reads.is_empty()).then_some(in_flight.batch)
@@ -53,22 +52,22 @@ fn give_up(shared: &Shared, batch: u64) -> bool {
     in_flight.generation += 1;
     shared.lost.fetch_add(1, Ordering::Relaxed);
     let reads = std::mem::take(&mut in_flight.reads);
-    // Its handle is let go with it: nobody waits for a thread that hangs.
-    drop(locked(&shared.reader).take());
+    // Nobody waits for a thread that hangs.
+    locked(&shared.reader).take().into_iter().for_each(Worker::abandon);
     let why = StoreError::Unavailable("the database does not answer".to_owned());
     tracing::error!(reads = reads.len(), "the database does not answer; its reader is replaced");
     reads.into_iter().for_each(|read| read.refuse(&why));
     true
 }
 
-/// Sees to it that somebody reads, or else that nobody waits. Besides a thread that was given up, it may be one that
-/// panicked.
+/// Sees to it that somebody reads, or else that nobody waits: after a thread was given up. One that fails is restarted
+/// by its supervisor.
 fn revive(shared: &Arc<Shared>) {
     let why = StoreError::Unavailable("the database does not answer".to_owned());
     {
         let mut reader = locked(&shared.reader);
         match &*reader {
-            Some(running) if !running.is_finished() => return,
+            Some(running) if !running.has_ended() => return,
             Some(_) => *reader = None,
             None => {}
         }
@@ -99,7 +98,11 @@ mod tests {
 
     use super::super::{Delivered, InFlight, Read, Waiting};
     use super::*;
-    use crate::{pool::Manager, token::row::CredentialRow};
+    use crate::{
+        pool::Manager,
+        supervisor::{Importance, Workers},
+        token::row::CredentialRow,
+    };
 
     type Asked = oneshot::Receiver<Delivered<CredentialRow>>;
 
@@ -110,6 +113,7 @@ mod tests {
             waiting: Mutex::new(waiting),
             in_flight: Mutex::default(),
             reader: Mutex::default(),
+            workers: Workers::default(),
             lost: AtomicUsize::new(0),
         };
         (Arc::new(shared), queue)
@@ -126,12 +130,12 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_is_gone_is_replaced_whatever_it_died_of() {
+    fn a_reader_that_is_gone_is_replaced() {
         let Some(db) = TestDatabase::postgres() else { return };
-        for died in [None, Some(std::thread::spawn(|| {}))] {
-            while died.as_ref().is_some_and(|died| !died.is_finished()) {
-                std::thread::yield_now();
-            }
+        let ended = Workers::default().start("test", Importance::Vital, |_: &Stop| {}).unwrap();
+        ended.stop();
+        assert!(ended.wait(Duration::from_secs(10)));
+        for died in [None, Some(ended)] {
             let (shared, queue) = shared(&db);
             let ((left, of_left), (waits, of_waiting)) = (ask(), ask());
             *locked(&shared.in_flight) = InFlight { reads: vec![left], ..InFlight::default() };

@@ -1,0 +1,90 @@
+//! The checks of every installation.
+
+use std::time::Duration;
+
+use tokenry_domain::{Lookup, UnixMillis};
+use tokenry_store::{
+    Store, StoreError,
+    supervisor::{Importance, WorkerState},
+};
+
+use super::Finding;
+
+/// How long a restart is still worth a warning.
+const RECENT: Duration = Duration::from_secs(600);
+/// The public id of no token: too short for one.
+const UNKNOWN: &str = "readiness";
+
+pub(super) fn reading(store: &Store, _: UnixMillis) -> Result<Finding, StoreError> {
+    store.check_reading().map(|()| Finding::ok())
+}
+
+pub(super) fn writing(store: &Store, _: UnixMillis) -> Result<Finding, StoreError> {
+    store.check_writing().map(|()| Finding::ok())
+}
+
+/// The read that every verification makes, on the connection that it uses.
+pub(super) fn verification(store: &Store, _: UnixMillis) -> Result<Finding, StoreError> {
+    let lookup = Lookup::from_stored(UNKNOWN.to_owned());
+    futures_executor::block_on(store.credential(&lookup)).map(|_| Finding::ok())
+}
+
+pub(super) fn migrations(store: &Store, _: UnixMillis) -> Result<Finding, StoreError> {
+    Ok(match store.is_ready()? {
+        true => Finding::ok(),
+        false => Finding::failed("the tables are not those of this version of the program"),
+    })
+}
+
+pub(super) fn workers(store: &Store, _: UnixMillis) -> Result<Finding, StoreError> {
+    Ok(judge(&store.workers().states()))
+}
+
+fn judge(states: &[WorkerState]) -> Finding {
+    let names = |is_meant: fn(&WorkerState) -> bool| {
+        let mut names: Vec<&str> =
+            states.iter().filter(|state| is_meant(state)).map(|state| state.name).collect();
+        names.dedup();
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    if let Some(names) = names(|state| state.down_for.is_some() && state.importance == Importance::Vital) {
+        return Finding::failed(format!("waiting for a restart: {names}"));
+    }
+    if let Some(names) = names(|state| state.down_for.is_some()) {
+        return Finding::warning(format!("waiting for a restart: {names}"));
+    }
+    match names(|state| state.last_failure_age.is_some_and(|age| age < RECENT)) {
+        Some(names) => Finding::warning(format!("restarted within the last ten minutes: {names}")),
+        None => Finding::ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(name: &'static str, importance: Importance) -> WorkerState {
+        WorkerState {
+            name,
+            importance,
+            down_for: None,
+            failures: 0,
+            last_failure_age: None,
+            last_failure: Some("pat_secret".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_vital_thread_that_is_down_fails_and_the_rest_is_a_warning() {
+        let up = state("reader", Importance::Vital);
+        let down = |importance| WorkerState { down_for: Some(RECENT), ..state("usage", importance) };
+        let restarted = WorkerState { last_failure_age: Some(Duration::ZERO), ..up.clone() };
+        let long_ago = WorkerState { last_failure_age: Some(RECENT), ..up.clone() };
+        assert_eq!(judge(&[up.clone(), long_ago]), Finding::ok());
+        let waiting = "waiting for a restart: usage";
+        assert_eq!(judge(&[up.clone(), down(Importance::Vital)]), Finding::failed(waiting));
+        assert_eq!(judge(&[up, down(Importance::Background)]), Finding::warning(waiting));
+        let told = "restarted within the last ten minutes: reader";
+        assert_eq!(judge(&[restarted.clone(), restarted]), Finding::warning(told));
+    }
+}
