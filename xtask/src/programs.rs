@@ -1,4 +1,5 @@
-//! The programs beside PostgreSQL that tests run against: proxies for the recipes of `docs/deploy`, a browser for the page.
+//! The programs beside PostgreSQL that tests run against: proxies for the recipes of `docs/deploy`, a pooler, a
+//! browser for the page.
 
 use std::env;
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ struct Program {
 }
 
 /// All of them, with the names under which the tests look for them too.
-const PROGRAMS: [Program; 5] = [
+const PROGRAMS: [Program; 6] = [
     Program {
         names: &["nginx"],
         software: Software { name: "nginx", packages: ["nginx"; 4] },
@@ -27,6 +28,11 @@ const PROGRAMS: [Program; 5] = [
         names: &["caddy"],
         software: Software { name: "Caddy", packages: ["caddy"; 4] },
         loss: "ITS RECIPE IS NOT TESTED",
+    },
+    Program {
+        names: &["pgbouncer"],
+        software: Software { name: "PgBouncer", packages: ["pgbouncer"; 4] },
+        loss: "POOLERS ARE NOT TESTED",
     },
     Program {
         names: &["chromium", "chromium-browser", "google-chrome"],

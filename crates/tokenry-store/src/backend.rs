@@ -15,16 +15,19 @@ use diesel::PgConnection;
 use diesel::SqliteConnection;
 use diesel::{connection::SimpleConnection, r2d2::Pool};
 
-#[cfg(feature = "postgres")]
-use crate::live::postgres::BatchReader;
 use crate::{
     error::StoreError,
-    pool::{self, Manager},
+    pool::{self, Access, Manager},
     supervisor::Workers,
     url::{DatabaseUrl, Location},
 };
 #[cfg(feature = "sqlite")]
 use crate::{file, live::sqlite::SqliteReader, writer::Writer};
+#[cfg(feature = "postgres")]
+use crate::{
+    live::postgres::BatchReader,
+    primary::{self, Primary},
+};
 
 /// The transaction that a unit of work runs in; queries take it as their first argument.
 pub enum Tx<'c> {
@@ -95,9 +98,13 @@ impl Store {
             }
             #[cfg(feature = "postgres")]
             Location::Postgres(server) => {
-                let manager = |prepare| Manager::new(server.conninfo(), prepare).hiding(server.secrets());
-                let live = BatchReader::start(manager(prepare_postgres_reader), &workers)?;
-                let manager = manager(prepare_postgres);
+                let primary = Arc::<Primary>::default();
+                let manager = |prepare| {
+                    Manager::proven(server.conninfo(), primary.clone(), prepare).hiding(server.secrets())
+                };
+                let (reader, manager) = (manager(prepare_postgres_reader), manager(prepare_postgres));
+                let connected = primary::connect(&reader, &manager)?;
+                let live = BatchReader::start(reader, connected, &workers)?;
                 Backend::Postgres { pool: pool::pool(manager, settings.pool_size, settings.pool_wait), live }
             }
             #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
@@ -123,14 +130,12 @@ impl Store {
         match &self.0.backend {
             #[cfg(feature = "sqlite")]
             Backend::Sqlite { readers, .. } => {
-                pool::transaction(readers, |c| caught(|| work(&mut Tx::Sqlite(c))))
+                pool::transaction(readers, Access::Read, |c| caught(|| work(&mut Tx::Sqlite(c))))
             }
             #[cfg(feature = "postgres")]
-            Backend::Postgres { pool, .. } => pool::transaction(pool, |c| {
-                c.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                    .map_err(StoreError::from)?;
-                caught(|| work(&mut Tx::Postgres(c)))
-            }),
+            Backend::Postgres { pool, .. } => {
+                pool::transaction(pool, Access::Read, |c| caught(|| work(&mut Tx::Postgres(c))))
+            }
         }
     }
 
@@ -194,7 +199,7 @@ impl Store {
             #[cfg(feature = "postgres")]
             Backend::Postgres { pool, .. } => {
                 let mut work = Some(work);
-                pool::transaction(pool, |c| match work.take() {
+                pool::transaction(pool, Access::Write, |c| match work.take() {
                     Some(work) => caught(|| work(&mut Tx::Postgres(c))),
                     None => Err(E::from(StoreError::Bug("a unit of work ran twice".to_owned()))),
                 })

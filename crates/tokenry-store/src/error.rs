@@ -36,7 +36,10 @@ impl From<DieselError> for StoreError {
     fn from(error: DieselError) -> Self {
         match error {
             DieselError::DatabaseError(kind, info) => {
-                let message = info.message().to_owned();
+                let message = info.message();
+                #[cfg(feature = "postgres")]
+                let message = crate::primary::told(message).unwrap_or(message);
+                let message = message.to_owned();
                 match kind {
                     DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::ForeignKeyViolation => {
                         Self::Conflict(message)
@@ -51,7 +54,7 @@ impl From<DieselError> for StoreError {
             }
             DieselError::DeserializationError(cause) => Self::Corrupt(cause.to_string()),
             DieselError::SerializationError(cause) => Self::Bug(cause.to_string()),
-            DieselError::NotFound => Self::Bug("a row that must exist is missing".to_owned()),
+            DieselError::NotFound => Self::Corrupt("a row that must exist is missing".to_owned()),
             other => Self::Unavailable(other.to_string()),
         }
     }

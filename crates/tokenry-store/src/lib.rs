@@ -15,6 +15,8 @@ mod page;
 #[cfg(feature = "sqlite")]
 mod pin;
 mod pool;
+#[cfg(feature = "postgres")]
+mod primary;
 mod probe;
 #[allow(unreachable_pub, reason = "`table!` makes public modules")]
 mod schema;

@@ -8,18 +8,26 @@
 //! All connections of a store lead to one server. When a newer one is found (the address leads to it now, or it was
 //! promoted), connections to the old one are not used any more, and a unit that ran there is not answered as durable.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use diesel::{PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query};
 
-use crate::error::StoreError;
+use crate::{error::StoreError, pool::Manager};
+
+/// How old a connection may become: the address may lead elsewhere by now, and leave behind who is connected.
+pub(crate) const MAX_AGE: Duration = Duration::from_secs(30);
 
 /// What a pooler has to be told whose sessions are shared.
-const SHARED: &str = "the session is not our own: behind a pooler Tokenry needs session pooling or a direct connection";
-const STANDBY: &str = "the server is a standby or read-only: Tokenry needs the primary; name it, or several hosts";
+const SHARED: &str =
+    "the session is not our own: behind a pooler Tokenry needs session pooling or a direct connection";
+const STANDBY: &str =
+    "the server is a standby or read-only: Tokenry needs the primary; name it, or several hosts";
 
 /// Which server the connections of a store lead to.
 #[derive(Default)]
@@ -91,6 +99,27 @@ impl Primary {
     }
 }
 
+/// Two connections, of which the first is the result, so that a pooler shows itself that shares sessions: it gives both the
+/// session of whoever asks, or takes it from one of them.
+pub(crate) fn connect(
+    reader: &Manager<PgConnection>,
+    pool: &Manager<PgConnection>,
+) -> Result<(PgConnection, Session), StoreError> {
+    let try_both = || {
+        let (mut first, session) = reader.open_session()?;
+        let (mut second, other) = pool.open_session()?;
+        for _ in 0..3 {
+            session.prove(&mut first)?;
+            other.prove(&mut second)?;
+        }
+        Ok((first, session))
+    };
+    try_both().map_err(|error: StoreError| match is_shared(&error) {
+        true => StoreError::Unusable(SHARED.to_owned()),
+        false => error,
+    })
+}
+
 impl Session {
     /// Begins a unit that writes, in the same request as its check.
     pub(crate) fn begin_write(&self) -> String {
@@ -147,9 +176,10 @@ pub(crate) fn told_by_driver(message: &str) -> Option<&'static str> {
     is_standby.then_some(STANDBY)
 }
 
-/// Whether it is a pooler that has to be set in another way.
-pub(crate) fn is_shared(error: &StoreError) -> bool {
-    matches!(error, StoreError::Unavailable(told) if told.contains(SHARED))
+/// Whether it is a pooler that has to be set in another way. In statement mode PgBouncer refuses transactions itself.
+fn is_shared(error: &StoreError) -> bool {
+    let said = [SHARED, "statement pooling mode"];
+    matches!(error, StoreError::Unavailable(told) if said.iter().any(|said| told.contains(said)))
 }
 
 #[derive(QueryableByName)]

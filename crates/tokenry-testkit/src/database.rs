@@ -36,6 +36,12 @@ impl TestDatabase {
         Some(Self::open(scratch.url(), None, Some(scratch)))
     }
 
+    /// The database at an address that the test has made; it stays after the test.
+    #[must_use]
+    pub fn at(url: String) -> Self {
+        Self::open(url, None, None)
+    }
+
     fn open(url: String, folder: Option<TempDir>, scratch: Option<Scratch>) -> Self {
         let store = open(&url);
         store.migrate().unwrap();

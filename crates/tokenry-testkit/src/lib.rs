@@ -3,17 +3,23 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot be set up fails or says so")]
 
 mod builder;
+mod cluster;
 mod contents;
 mod database;
+mod floating;
 mod lobby;
+mod pooler;
 mod postgres;
 mod relay;
 
 pub use crate::{
     builder::{TokenBuilder, at, user},
+    cluster::Cluster,
     contents::Column,
     database::TestDatabase,
+    floating::FloatingAddress,
     lobby::{Lobby, Visit},
+    pooler::Pooler,
     postgres::create_database,
     relay::Relay,
 };

@@ -1,5 +1,6 @@
 //! The live reader of PostgreSQL: one thread and connection that reads whatever waits in few statements.
 
+mod connected;
 mod delivery;
 mod reader;
 mod watch;
@@ -17,11 +18,12 @@ use diesel::PgConnection;
 use futures_channel::oneshot;
 use tokenry_domain::Lookup;
 
-use self::delivery::Delivered;
+use self::{connected::Connected, delivery::Delivered};
 use crate::{
     error::StoreError,
     live::{Credential, RetiredCredential},
     pool::Manager,
+    primary::Session,
     retired::{self, RetiredCredentialRow},
     supervisor::{Importance, Stop, Worker, Workers},
     token::row::{CredentialRow, credential},
@@ -74,8 +76,11 @@ struct Read<Row> {
 type Answer<T> = Result<Option<T>, StoreError>;
 
 impl BatchReader {
-    pub(crate) fn start(manager: Manager<PgConnection>, workers: &Workers) -> Result<Self, StoreError> {
-        let connection = manager.open()?;
+    pub(crate) fn start(
+        manager: Manager<PgConnection>,
+        connected: (PgConnection, Session),
+        workers: &Workers,
+    ) -> Result<Self, StoreError> {
         let (queue, waiting) = sync_channel(QUEUE);
         let shared = Arc::new(Shared {
             manager,
@@ -85,7 +90,7 @@ impl BatchReader {
             workers: workers.clone(),
             lost: AtomicUsize::new(0),
         });
-        reader::start(&shared, 0, Some(connection))?;
+        reader::start(&shared, 0, Some(Connected::new(connected)))?;
         let watched = shared.clone();
         let watch = workers.start("reader-watchdog", Importance::Vital, move |stop: &Stop| {
             watch::run(&watched, stop);

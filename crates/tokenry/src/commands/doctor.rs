@@ -7,7 +7,7 @@ use tokenry_actix::clock;
 use tokenry_service::{Call, Caller, ClockFault, SettingsOutline, Store, Tokenry};
 
 use self::check::{Checks, Finding};
-use super::{audit, open_existing};
+use super::{audit, open_existing, refusal::UNUSABLE};
 use crate::{
     output::{Console, Failure},
     settings::{Problem, Settings},
@@ -46,6 +46,7 @@ fn database(settings: Settings, checks: &mut Checks) {
     let url = settings.database_url.to_string();
     let store = match open_existing(&settings.database_url, settings.store) {
         Ok(store) => store,
+        Err(failure) if failure.is(UNUSABLE) => return checks.add("database", Finding::no(failure.text())),
         Err(failure) => return checks.add("database", Finding::unknown(failure.text())),
     };
     checks.add("database", Finding::ok(format!("{url} answers")));

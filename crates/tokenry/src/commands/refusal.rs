@@ -7,6 +7,9 @@ use tokenry_service::{
 
 use crate::output::Failure;
 
+/// The code of a database that an operator has to change first.
+pub(super) const UNUSABLE: &str = "database_unusable";
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let text = error.to_string();
@@ -15,7 +18,7 @@ impl From<StoreError> for Failure {
                 Self::failed("service_unavailable", text).status(503).next("check database_url and try again")
             }
             // The text says what to do.
-            StoreError::Unusable(_) => Self::failed("service_unavailable", text).status(503),
+            StoreError::Unusable(_) => Self::failed(UNUSABLE, text).status(503),
             _ => internal(text),
         }
     }

@@ -106,6 +106,11 @@ impl Failure {
         Self { next: Some(step.into()), ..self }
     }
 
+    /// Whether it is the failure with this code.
+    pub(crate) fn is(&self, code: &str) -> bool {
+        self.code == code
+    }
+
     /// All of it in one text, with the next step.
     pub(crate) fn text(&self) -> String {
         self.details.iter().chain(&self.next).map(String::as_str).collect::<Vec<_>>().join("; ")

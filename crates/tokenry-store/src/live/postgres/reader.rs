@@ -5,12 +5,13 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use diesel::{PgConnection, prelude::*};
+use diesel::prelude::*;
 
 use tokenry_domain::Lookup;
 
 use super::{
     Answer, Read, Shared, Waiting,
+    connected::{Connected, Connection, Proven},
     delivery::{Kind, Reply, deliver},
     locked,
 };
@@ -30,8 +31,9 @@ const BATCH: usize = 256;
 pub(super) fn start(
     shared: &Arc<Shared>,
     generation: u64,
-    connection: Option<PgConnection>,
+    connected: Option<Connected>,
 ) -> Result<(), StoreError> {
+    let connection = Connection::new(shared.clone(), connected);
     let reader = Reader { shared: shared.clone(), generation, connection };
     let worker = shared.workers.start("reader", Importance::Vital, reader)?;
     *locked(&shared.reader) = Some(worker);
@@ -41,12 +43,12 @@ pub(super) fn start(
 struct Reader {
     shared: Arc<Shared>,
     generation: u64,
-    connection: Option<PgConnection>,
+    connection: Connection,
 }
 
 /// Rows by the public id that they were found by, or why there are none.
 type Found<Row> = Result<HashMap<String, Result<Row, StoreError>>, StoreError>;
-type Select<Row> = fn(&mut PgConnection, &[&str]) -> Result<Vec<(String, Row)>, StoreError>;
+type Select<Row> = fn(&mut Connected, &[&str]) -> Result<Vec<(String, Row)>, StoreError>;
 
 impl Work for Reader {
     fn run(&mut self, _: &Stop) {
@@ -54,7 +56,7 @@ impl Work for Reader {
     }
 
     fn while_down(&mut self) {
-        self.connection = None;
+        self.connection.close();
         let why = StoreError::Unavailable("the reader failed".to_owned());
         let mut in_flight = locked(&self.shared.in_flight);
         if in_flight.generation == self.generation {
@@ -153,20 +155,16 @@ impl Reader {
     /// Reads a batch. A connection that died while it was idle is replaced once, and only a failure on a fresh one
     /// is an answer; reading twice does no harm.
     fn read<Row>(&mut self, lookups: &[&str], select: Select<Row>) -> Result<Vec<(String, Row)>, StoreError> {
-        if let Some(connection) = &mut self.connection {
-            match select(connection, lookups) {
+        if let Some(connected) = self.connection.open() {
+            match select(connected, lookups) {
                 Ok(found) => return Ok(found),
                 Err(error @ StoreError::Corrupt(_)) => return Err(error),
-                Err(error) => {
-                    tracing::warn!(%error, "the reader's connection failed and is replaced");
-                    self.connection = None;
-                }
+                Err(error) => tracing::warn!(%error, "the reader's connection failed and is replaced"),
             }
         }
-        let mut connection = self.shared.manager.open()?;
-        let found = select(&mut connection, lookups);
-        if !matches!(found, Err(StoreError::Unavailable(_))) {
-            self.connection = Some(connection);
+        let found = select(self.connection.reopen()?, lookups);
+        if matches!(found, Err(StoreError::Unavailable(_))) {
+            self.connection.close();
         }
         found
     }
@@ -205,32 +203,34 @@ fn row<Row: Clone>(found: &mut Found<Row>, lookup: &Lookup, is_last: bool) -> An
 }
 
 fn select_current(
-    connection: &mut PgConnection,
+    connected: &mut Connected,
     lookups: &[&str],
 ) -> Result<Vec<(String, CredentialRow)>, StoreError> {
     let rows: Vec<CredentialRow> = tokens::table
         .inner_join(users::table)
         .filter(tokens::lookup.eq_any(lookups))
+        .filter(Proven(connected.session.mark()))
         .select((TokenRow::as_select(), SecretRow::as_select(), UserRow::as_select()))
-        .load(connection)?;
+        .load(&mut connected.connection)?;
     Ok(rows.into_iter().map(|row| (row.0.lookup.clone(), row)).collect())
 }
 
 fn select_retired(
-    connection: &mut PgConnection,
+    connected: &mut Connected,
     lookups: &[&str],
 ) -> Result<Vec<(String, RetiredCredentialRow)>, StoreError> {
     let rows: Vec<RetiredCredentialRow> = retired_secrets::table
         .inner_join(tokens::table.inner_join(users::table))
         .filter(retired_secrets::lookup.eq_any(lookups))
+        .filter(Proven(connected.session.mark()))
         .select((RetiredRow::as_select(), TokenRow::as_select(), UserRow::as_select()))
-        .load(connection)?;
+        .load(&mut connected.connection)?;
     Ok(rows.into_iter().map(|row| (row.0.lookup.clone(), row)).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use diesel::sql_types::Text;
+    use diesel::{PgConnection, connection::SimpleConnection as _, sql_types::Text};
     use tokenry_testkit::TestDatabase;
 
     use super::*;
@@ -246,7 +246,8 @@ mod tests {
     }
 
     fn plan(db: &TestDatabase, prepare: fn(&mut PgConnection) -> QueryResult<()>) -> String {
-        let mut connection = Manager::new(db.url().to_owned(), prepare).open().unwrap();
+        let (mut connection, _) =
+            Manager::proven(db.url().to_owned(), Arc::default(), prepare).open_session().unwrap();
         let query = "EXPLAIN SELECT * FROM personal_access_tokens t JOIN users u ON u.id = t.user_id \
                      WHERE t.lookup = ANY(ARRAY['a', 'b', 'c'])";
         let lines: Vec<Line> = diesel::sql_query(query).load(&mut connection).unwrap();
@@ -254,11 +255,44 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_is_proven_in_the_same_statement_also_when_it_finds_nothing() {
+        let Some(db) = TestDatabase::postgres() else { return };
+        let lookup = db.token(&db.user("alice")).insert().lookup;
+        let manager = Manager::proven(db.url().to_owned(), Arc::default(), prepare_postgres_reader);
+        for (change, told) in [
+            // A standby has this as well.
+            ("SET default_transaction_read_only = on", "read-only"),
+            ("SELECT set_config('tokenry.session', 'of another', false)", "session pooling"),
+            ("RESET ALL", "session pooling"),
+        ] {
+            for asked in [lookup.as_str(), "unknown"] {
+                let mut connected = Connected::new(manager.open_session().unwrap());
+                assert_eq!(
+                    select_current(&mut connected, &[asked]).unwrap().len(),
+                    usize::from(asked != "unknown")
+                );
+                assert!(select_retired(&mut connected, &[asked]).unwrap().is_empty());
+                connected.connection.batch_execute(change).unwrap();
+                for error in [
+                    select_current(&mut connected, &[asked]).map(drop).unwrap_err(),
+                    select_retired(&mut connected, &[asked]).map(drop).unwrap_err(),
+                ] {
+                    assert!(
+                        matches!(&error, StoreError::Unavailable(text) if text.contains(told)),
+                        "{error}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_batch_is_read_by_the_index_where_the_planner_would_read_the_table() {
         let Some(db) = TestDatabase::postgres() else { return };
         let owner = db.user("alice");
         (0..300).for_each(|_| drop(db.token(&owner).insert()));
-        let mut connection = Manager::new(db.url().to_owned(), prepare_postgres).open().unwrap();
+        let (mut connection, _) =
+            Manager::proven(db.url().to_owned(), Arc::default(), prepare_postgres).open_session().unwrap();
         diesel::sql_query("ANALYZE").execute(&mut connection).unwrap();
         assert!(plan(&db, prepare_postgres).contains("Seq Scan on personal_access_tokens"));
         let ours = plan(&db, prepare_postgres_reader);

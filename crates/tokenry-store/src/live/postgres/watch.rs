@@ -109,7 +109,7 @@ mod tests {
     fn shared(db: &TestDatabase) -> (Arc<Shared>, SyncSender<Waiting>) {
         let (queue, waiting) = sync_channel(8);
         let shared = Shared {
-            manager: Manager::new(db.url().to_owned(), |_| Ok(())),
+            manager: Manager::proven(db.url().to_owned(), Arc::default(), |_| Ok(())),
             waiting: Mutex::new(waiting),
             in_flight: Mutex::default(),
             reader: Mutex::default(),

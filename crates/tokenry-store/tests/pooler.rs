@@ -1,0 +1,98 @@
+//! What PgBouncer may do with sessions.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::disallowed_methods, reason = "a test that waits ends some day")]
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use futures_executor::block_on;
+use tokenry_domain::{Actor, Revocation};
+use tokenry_store::{Store, StoreError, StoreSettings, token};
+use tokenry_testkit::{Pooler, TestDatabase, at};
+
+const TOLD: &str = "needs session pooling or a direct connection";
+
+fn name_of(db: &TestDatabase) -> String {
+    db.url().rsplit('/').next().unwrap().split('?').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_pooler_that_shares_sessions_is_refused_at_the_start() {
+    let Some(db) = TestDatabase::postgres() else { return };
+    for mode in ["transaction", "statement"] {
+        let Some(pooler) = Pooler::start(db.url(), mode) else { return };
+        let open = || Store::open(&pooler.url(&name_of(&db)).parse().unwrap(), StoreSettings::default());
+        for _ in 0..5 {
+            let error = open().err().unwrap();
+            assert!(matches!(&error, StoreError::Unusable(told) if told.contains(TOLD)), "{mode}: {error}");
+        }
+        // Also while others keep sessions of the pooler busy.
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        drop(open())
+                    }
+                });
+            }
+            for _ in 0..10 {
+                let error = open().err().unwrap();
+                assert!(matches!(error, StoreError::Unusable(_)), "{mode}: {error}");
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+    }
+}
+
+#[test]
+fn a_pooler_that_keeps_sessions_is_as_good_as_the_server() {
+    let Some(db) = TestDatabase::postgres() else { return };
+    let Some(pooler) = Pooler::start(db.url(), "session") else { return };
+    let through = TestDatabase::at(pooler.url(&name_of(&db)));
+    let owner = through.user("alice");
+    let tokens: Vec<_> = (0..20).map(|_| through.token(&owner).insert()).collect();
+    let read =
+        |token: &tokenry_domain::Token| block_on(through.store().credential(&token.lookup)).unwrap().unwrap();
+    std::thread::scope(|scope| {
+        for token in &tokens {
+            scope.spawn(|| assert!(read(token).token.revoked.is_none()));
+        }
+    });
+    for token in &tokens {
+        let (id, revocation) = (token.id, Revocation { at: at(10), by: Actor::System, reason: None });
+        through.store().write(move |tx| token::mark_revoked(tx, id, &revocation)).unwrap();
+        assert!(read(token).token.revoked.is_some());
+    }
+}
+
+#[test]
+fn a_pooler_that_begins_to_share_sessions_is_noticed() {
+    let Some(db) = TestDatabase::postgres() else { return };
+    let Some(pooler) = Pooler::start(db.url(), "session") else { return };
+    let through = TestDatabase::at(pooler.url(&name_of(&db)));
+    let lookup = through.token(&through.user("alice")).insert().lookup;
+    pooler.set_mode("transaction");
+    let (told, end) = (AtomicBool::new(false), Instant::now() + Duration::from_secs(30));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !told.load(Ordering::Relaxed) && Instant::now() < end {
+                    let read = block_on(through.store().credential(&lookup));
+                    // Never another answer than the right one or none.
+                    let found = read.as_ref().map(|found| found.as_ref().unwrap().token.lookup == lookup);
+                    let unit: Result<(), StoreError> = through.store().write(|_| Ok(()));
+                    for error in
+                        [found.map(|is_it| assert!(is_it)).err().cloned(), unit.err()].into_iter().flatten()
+                    {
+                        assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+                        told.fetch_or(error.to_string().contains(TOLD), Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    assert!(told.load(Ordering::Relaxed), "nobody noticed");
+}

@@ -1,0 +1,237 @@
+//! A PostgreSQL server of its own for one test, which may be stopped, promoted, and made the standby of another.
+
+use std::{
+    env, fs,
+    net::TcpListener,
+    os::unix::{
+        fs::{MetadataExt, chown},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use diesel::{Connection, PgConnection, RunQueryDsl, connection::SimpleConnection, sql_query};
+use tempfile::TempDir;
+
+/// A server on a free port of 127.0.0.1, with the superuser `tokenry` and no password. It ends with this value.
+pub struct Cluster {
+    programs: Programs,
+    folder: TempDir,
+    port: u16,
+}
+
+#[derive(Clone)]
+struct Programs {
+    folder: PathBuf,
+    /// PostgreSQL refuses to run as root.
+    account: Option<(u32, u32)>,
+}
+
+impl Cluster {
+    /// A new, empty one; `None` without PostgreSQL's programs.
+    ///
+    /// # Panics
+    /// Without the programs under `CI`.
+    #[must_use]
+    pub fn start() -> Option<Self> {
+        let cluster = Self::prepare(Programs::find()?);
+        let data = cluster.data();
+        let mut init = cluster.programs.command("initdb", cluster.folder.path());
+        init.arg("-D").arg(&data).args([
+            "--username=tokenry",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+        ]);
+        run(init.arg("--no-sync"));
+        let settings = "listen_addresses = '127.0.0.1'\nshared_buffers = 16MB\nfsync = off\nwal_keep_size = 64MB\n\
+                        max_connections = 60\n";
+        let socket = format!("unix_socket_directories = '{}'\n", cluster.folder.path().display());
+        let file = data.join("postgresql.conf");
+        fs::write(&file, fs::read_to_string(&file).unwrap() + settings + &socket).unwrap();
+        cluster.launch();
+        Some(cluster)
+    }
+
+    /// A standby of this one, which has caught up.
+    #[must_use]
+    pub fn standby(&self) -> Self {
+        let mut standby = Self::prepare(self.programs.clone());
+        standby.follow(self);
+        standby
+    }
+
+    /// Throws away what it holds, on the port it had, and becomes a standby of `primary`.
+    pub fn follow(&mut self, primary: &Self) {
+        let data = self.data();
+        if data.exists() {
+            self.stop();
+            fs::remove_dir_all(&data).unwrap();
+        }
+        let mut copy = self.programs.command("pg_basebackup", self.folder.path());
+        copy.arg("-D").arg(&data).args([
+            "--write-recovery-conf",
+            "--checkpoint=fast",
+            "--no-sync",
+            "-X",
+            "stream",
+        ]);
+        run(copy.args(["-h", "127.0.0.1", "-U", "tokenry", "-p", &primary.port.to_string()]));
+        self.launch();
+    }
+
+    /// Makes a primary of this standby.
+    pub fn promote(&self) {
+        run(self.control().args(["promote", "-w", "-t", "30"]));
+    }
+
+    /// Stops it, which ends all connections.
+    pub fn stop(&self) {
+        run(self.control().args(["stop", "-m", "fast", "-w", "-t", "30"]));
+    }
+
+    /// Starts it again on the port it had.
+    pub fn launch(&self) {
+        let options = format!("-p {}", self.port);
+        let log = self.folder.path().join("log");
+        let mut control = self.control();
+        control.arg("-l").arg(&log).args(["-o", &options, "start", "-w", "-t", "60"]);
+        run(&mut control);
+    }
+
+    /// Ends every connection that Tokenry has to it.
+    pub fn disconnect(&self) {
+        self.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tokenry'",
+            "postgres",
+        );
+    }
+
+    /// Runs a statement in one of its databases, as the superuser.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn execute(&self, statement: &str, database: &str) {
+        let mut connection = PgConnection::establish(&self.url(database)).unwrap();
+        connection.batch_execute(statement).unwrap();
+    }
+
+    /// Waits until the answer of a query is not empty.
+    ///
+    /// # Panics
+    /// When it still is after half a minute.
+    pub fn wait_for(&self, query: &str, database: &str) {
+        let is_there = || {
+            let mut connection = PgConnection::establish(&self.url(database)).ok()?;
+            sql_query(query).execute(&mut connection).ok().filter(|rows| *rows > 0)
+        };
+        let pause = std::time::Duration::from_millis(50);
+        assert!(
+            (0..600).any(|_| is_there().is_some() || {
+                std::thread::sleep(pause);
+                false
+            }),
+            "never: {query}"
+        );
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The address of one of its databases.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://tokenry@127.0.0.1:{}/{database}", self.port)
+    }
+
+    fn prepare(programs: Programs) -> Self {
+        // A socket's path may have 107 bytes.
+        let folder = tempfile::Builder::new().prefix("tokenry-pg-").tempdir_in("/tmp").unwrap();
+        if let Some((user, group)) = programs.account {
+            chown(folder.path(), Some(user), Some(group)).unwrap();
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self { programs, folder, port }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn control(&self) -> Command {
+        let mut command = self.programs.command("pg_ctl", self.folder.path());
+        command.arg("-D").arg(self.data());
+        command
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // Whatever becomes of it: without its folder, which is removed next, the server ends by itself.
+        let _ = self.control().args(["stop", "-m", "immediate", "-w", "-t", "20"]).output();
+    }
+}
+
+impl Programs {
+    /// What `pg_config` says, else the newest known place.
+    fn find() -> Option<Self> {
+        let said = Command::new("pg_config").arg("--bindir").output().ok();
+        let said = said.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+        let path = env::var_os("PATH").unwrap_or_default();
+        let mut versions: Vec<PathBuf> = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"]
+            .iter()
+            .filter_map(|parent| fs::read_dir(parent).ok())
+            .flat_map(|entries| entries.flatten().map(|entry| entry.path().join("bin")))
+            .chain([PathBuf::from("/usr/libexec/postgresql")])
+            .collect();
+        versions.sort();
+        let candidates = said.into_iter().chain(env::split_paths(&path)).chain(versions.into_iter().rev());
+        let is_whole = |folder: &PathBuf| {
+            ["initdb", "pg_ctl", "pg_basebackup", "postgres"].iter().all(|name| folder.join(name).is_file())
+        };
+        let Some(folder) = candidates.into_iter().find(is_whole) else {
+            let is_ci = env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false");
+            assert!(!is_ci, "PostgreSQL's programs are missing: run `cargo xtask test`");
+            eprintln!("NOT TESTED: PostgreSQL's programs are missing; `cargo xtask test` installs them");
+            return None;
+        };
+        Some(Self { folder, account: account() })
+    }
+
+    /// One of the programs, free of the developer's own settings.
+    fn command(&self, name: &str, directory: &Path) -> Command {
+        let mut command = Command::new(self.folder.join(name));
+        command.current_dir(directory).env("LC_ALL", "C");
+        for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PG")) {
+            command.env_remove(name);
+        }
+        if let Some((user, group)) = self.account {
+            command.uid(user).gid(group);
+        }
+        command
+    }
+}
+
+/// For root: `postgres` if there is such an account, else `nobody`.
+pub(crate) fn account() -> Option<(u32, u32)> {
+    if fs::metadata("/proc/self").map_or(1, |process| process.uid()) != 0 {
+        return None;
+    }
+    let accounts = fs::read_to_string("/etc/passwd").unwrap();
+    let of = |name: &str| {
+        let mut fields =
+            accounts.lines().map(|line| line.split(':')).find(|line| line.clone().next() == Some(name))?;
+        Some((fields.nth(2)?.parse().ok()?, fields.next()?.parse().ok()?))
+    };
+    of("postgres").or_else(|| of("nobody"))
+}
+
+fn run(command: &mut Command) {
+    // Not `output`: a server that is started keeps what it inherits.
+    let status = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).status();
+    assert!(status.unwrap().success(), "{command:?}");
+}
