@@ -9,8 +9,16 @@ use super::Failure;
 use super::tree::{Text, Tree};
 
 /// What there may be nothing of on a developer's machine; each of them fails under `CI`.
-const GATES: &[&str] =
-    &["TestDatabase::postgres()", "Visit::start()", "Visit::of(", "Setup::new(", "Setup::with(", "axe()"];
+const GATES: &[&str] = &[
+    "TestDatabase::postgres()",
+    "Cluster::start()",
+    "Pooler::start(",
+    "Visit::start()",
+    "Visit::of(",
+    "Setup::new(",
+    "Setup::with(",
+    "axe()",
+];
 
 /// What installs a subscriber, and returns whether it did.
 const SUBSCRIBERS: &[&str] = &["set_global_default(", ".try_init("];
