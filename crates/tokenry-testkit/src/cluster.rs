@@ -65,8 +65,10 @@ impl Cluster {
     /// Throws away what it holds, on the port it had, and becomes a standby of `primary`.
     pub fn follow(&mut self, primary: &Self) {
         let data = self.data();
-        if data.exists() {
+        if data.join("postmaster.pid").exists() {
             self.stop();
+        }
+        if data.exists() {
             fs::remove_dir_all(&data).unwrap();
         }
         let mut copy = self.programs.command("pg_basebackup", self.folder.path());

@@ -13,6 +13,7 @@ mod rotate;
 mod serve;
 mod server;
 mod sign_in;
+mod switchover;
 mod tokens;
 mod usage;
 mod users;

@@ -19,7 +19,7 @@ pub(super) const FILES: &[(&str, &[u8])] = &[
 const LIMIT: &str = "TOKENRY_LIMITS__MAX_LIVE_TOKENS";
 const LIMIT_FILE: &str = "TOKENRY_LIMITS__MAX_LIVE_TOKENS_FILE";
 
-/// What Kubernetes 1.31 put into a container beside the Services `tokenry` (two ports, UDP too), `tokenry-log` (IPv6) and
+/// What Kubernetes documents that it puts into a container beside the Services `tokenry` (two ports, UDP too), `tokenry-log` (IPv6) and
 /// `tokenry-issuers`.
 const KUBERNETES: &[(&str, &str)] = &[
     ("TOKENRY_SERVICE_HOST", "10.0.0.1"),
