@@ -90,7 +90,10 @@ impl Drop for Line {
     /// A client that went away before its answer still gets its line, with the status 499 that nginx made
     /// customary.
     fn drop(&mut self) {
-        self.write(499, || None);
+        // Logging runs code of others, and a panic within a panic ends the process.
+        if !std::thread::panicking() {
+            self.write(499, || None);
+        }
     }
 }
 

@@ -3,24 +3,21 @@
 mod cli;
 mod commands;
 mod key_feed;
+mod log;
 mod output;
 mod settings;
 
-use std::{
-    io::{self, IsTerminal},
-    path::Path,
-    process::ExitCode,
-};
+use std::{io, path::Path, process::ExitCode};
 
 use clap::{Parser, error::ErrorKind};
 use tokenry_service::Prefixes;
-use tracing_subscriber::{EnvFilter, util::SubscriberInitExt};
 
 use crate::{
     cli::{Cli, Command, PolicyCommand},
     commands::Session,
+    log::{LogOutput, Sink},
     output::{Console, Failure},
-    settings::{Environment, Flags, Log, LogFormat, Settings},
+    settings::{Environment, Flags, Log, Settings},
 };
 
 fn main() -> ExitCode {
@@ -50,13 +47,13 @@ fn run(cli: Cli, console: &mut Console) -> Result<(), Failure> {
         }
         loaded => loaded.map_err(|problems| Failure::configuration(&problems))?,
     };
-    start_log(&settings.log, &cli, !environment.forbids_color());
+    let sink = start_log(&settings.log, &cli, !environment.forbids_color())?;
     if matches!(cli.command, Command::Serve(_)) && !settings.foreign_variables.is_empty() {
         let names = settings.foreign_variables.join(" ");
         tracing::warn!(%names, "variables of a Kubernetes Service or a linked container are no settings and are ignored");
     }
     match cli.command {
-        Command::Serve(_) => commands::serve::run(settings, console),
+        Command::Serve(_) => commands::serve::run(settings, &sink, console),
         Command::Token(command) => commands::token::run(command, &Session::open(settings)?, console),
         Command::User(command) => commands::user::run(command, &Session::open(settings)?, console),
         Command::Audit(command) => commands::audit::run(command, &Session::open(settings)?, console),
@@ -86,19 +83,21 @@ fn prefixes(settings: &Settings) -> Prefixes {
 }
 
 /// Logs go to standard error. Commands other than `serve` log only what is wrong unless `TOKENRY_LOG` asks for more.
-fn start_log(log: &Log, cli: &Cli, colors: bool) {
+fn start_log(log: &Log, cli: &Cli, colors: bool) -> Result<Sink, Failure> {
     let serves = matches!(cli.command, Command::Serve(_));
     let filter = match log.filter.as_str() {
         filter if serves || log.requested => filter,
         _ if cli.global.quiet => "error",
         _ => "warn",
     };
-    let colors = colors && io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(io::stderr);
-    match log.format {
-        LogFormat::Text => builder.with_ansi(colors).finish().init(),
-        LogFormat::Json => builder.json().flatten_event(true).finish().init(),
-    }
+    let sink = if serves { Sink::Queued(LogOutput::start().map_err(no_thread)?) } else { Sink::Direct };
+    log::start(log, filter, colors, &sink);
+    Ok(sink)
+}
+
+/// What a command says when it cannot start a thread.
+pub(crate) fn no_thread(error: io::Error) -> Failure {
+    Failure::failed("internal_error", format!("the system gives no further thread: {error}"))
 }
 
 /// Prints help, the version, or what is wrong with the command line.

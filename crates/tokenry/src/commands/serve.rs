@@ -2,6 +2,7 @@
 
 mod cleaner;
 mod clock_watch;
+mod core_dump;
 
 use std::{
     fs::{self, OpenOptions},
@@ -23,6 +24,8 @@ use self::{cleaner::Cleaner, clock_watch::ClockWatch};
 use super::{start, token::view};
 use crate::{
     key_feed::{KeyFeed, KeySource, Refresher},
+    log::{self, Sink},
+    no_thread,
     output::{Console, Failure},
     settings::{Rates, Server, Settings},
 };
@@ -31,7 +34,8 @@ use crate::{
 const BOOTSTRAP_FILE: &str = "tokenry-bootstrap-token";
 
 /// Answers requests until the process is told to stop.
-pub(crate) fn run(mut settings: Settings, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) -> Result<(), Failure> {
+    core_dump::forbid();
     let (url, listen, workers) = (settings.database_url.clone(), settings.listen, settings.server.workers);
     let http = http_settings(settings.rates, &settings.server, settings.proxy_sign_in.take());
     let has_page = settings.server.ui && cfg!(feature = "ui");
@@ -39,9 +43,13 @@ pub(crate) fn run(mut settings: Settings, console: &mut Console) -> Result<(), F
     let _feed = feed(&mut settings.service, sources).map_err(no_thread)?;
     let outline = SettingsOutline::of(&settings.service);
     let tokenry = start(settings)?;
+    if let Sink::Queued(output) = sink {
+        let output = output.clone();
+        tokenry.add_check("log", move |_| log::judge(&output));
+    }
     compare(&tokenry, &outline)?;
     bootstrap(&tokenry, &url, console)?;
-    let _clock = ClockWatch::start(tokenry.clone()).map_err(no_thread)?;
+    let _clock = ClockWatch::start(&tokenry).map_err(no_thread)?;
     let _cleaner = Cleaner::start(tokenry.clone()).map_err(no_thread)?;
     let failed = |error: io::Error| {
         Failure::failed("internal_error", format!("cannot listen on {listen}: {error}"))
@@ -74,10 +82,6 @@ fn compare(tokenry: &Tokenry, outline: &SettingsOutline) -> Result<(), Failure> 
         tracing::warn!(told, "these settings do not fit what is stored");
     }
     Ok(())
-}
-
-fn no_thread(error: io::Error) -> Failure {
-    Failure::failed("internal_error", format!("the system gives no further thread: {error}"))
 }
 
 /// Keeps the keys of the issuers fresh for as long as the result lives, and tells it of tokens with unknown keys.

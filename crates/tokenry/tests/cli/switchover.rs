@@ -7,6 +7,7 @@ use tokenry_testkit::{Cluster, Pooler, create_database};
 use crate::{folder::Folder, server::Server};
 
 /// Asks until the status is this one.
+#[allow(clippy::disallowed_methods, reason = "a test waits for something with a deadline")]
 fn soon(what: &str, status: u16, ask: impl Fn() -> u16) {
     let end = Instant::now() + Duration::from_secs(40);
     let mut last = 0;

@@ -2,43 +2,56 @@
 
 use std::{
     io,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::mpsc::{RecvTimeoutError, Sender, channel},
-    thread::Builder,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use tokenry_actix::clock;
-use tokenry_service::Tokenry;
+use tokenry_service::{
+    Finding, Tokenry,
+    supervisor::{Importance, Stop, Worker},
+};
 
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// Watches in the background until it is dropped. The thread ends by itself and is not waited for.
+/// What the last look found. Shared with the readiness check, which must not hold the service that it belongs to.
+type Faults = Arc<Mutex<Vec<String>>>;
+
+/// Watches in the background until it is dropped.
 pub(super) struct ClockWatch {
-    _stop: Sender<()>,
+    _worker: Worker,
 }
 
 impl ClockWatch {
-    /// Looks once before it returns, so that the first cleanup knows.
+    /// Looks once before it returns, so that the first cleanup knows; `/readyz` says from then on what was found.
     ///
     /// # Errors
     /// When the system gives no further thread.
-    pub(super) fn start(tokenry: Tokenry) -> io::Result<Self> {
-        look(&tokenry);
-        let (stop, stopped) = channel::<()>();
-        Builder::new().name("tokenry-clock".to_owned()).spawn(move || {
-            while stopped.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
-                if catch_unwind(AssertUnwindSafe(|| look(&tokenry))).is_err() {
-                    tracing::error!("a look at the clock panicked");
+    pub(super) fn start(tokenry: &Tokenry) -> io::Result<Self> {
+        let faults = Faults::default();
+        look(tokenry, &faults);
+        let (watched, found) = (tokenry.clone(), faults.clone());
+        let worker =
+            tokenry.store().workers().start("clock", Importance::Background, move |stop: &Stop| {
+                while !stop.wait(PAUSE) {
+                    look(&watched, &found);
                 }
-            }
-        })?;
-        Ok(Self { _stop: stop })
+            })?;
+        tokenry.add_check("clock", move |_| judge(&faults));
+        Ok(Self { _worker: worker })
     }
 }
 
-fn look(tokenry: &Tokenry) {
+fn look(tokenry: &Tokenry, faults: &Faults) {
     if let Err(error) = tokenry.check_clock(clock::now()) {
         tracing::debug!(%error, "the clock could not be compared with the database's");
     }
+    let found = tokenry.clock_faults().iter().map(ToString::to_string).collect();
+    *faults.lock().unwrap_or_else(PoisonError::into_inner) = found;
+}
+
+/// A warning: a clock that is off makes no node unready, since others would be no better.
+fn judge(faults: &Faults) -> Finding {
+    let faults = faults.lock().unwrap_or_else(PoisonError::into_inner);
+    if faults.is_empty() { Finding::ok() } else { Finding::warning(faults.join("; ")) }
 }
