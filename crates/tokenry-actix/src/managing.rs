@@ -94,10 +94,10 @@ impl FromRequest for Asking {
     }
 }
 
-/// A token that is about to end itself: with an old secret as well, for possession is enough.
-pub(crate) struct EndingItself(pub(crate) Call);
+/// A token that asks about itself or ends itself: with an old secret as well, for possession is enough.
+pub(crate) struct AboutItself(pub(crate) Call);
 
-impl FromRequest for EndingItself {
+impl FromRequest for AboutItself {
     type Error = ApiError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 

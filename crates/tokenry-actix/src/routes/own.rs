@@ -11,7 +11,7 @@ use crate::{
     authorized::AnyToken,
     body::Then,
     error::ApiError,
-    managing::{EndingItself, Managing},
+    managing::{AboutItself, Managing},
     problem::Problem,
     query::StrictQuery,
     wire,
@@ -40,17 +40,18 @@ pub(crate) async fn show_me(
     }))
 }
 
-/// The token that this request was made with.
+/// The token that this request was made with; an old secret within its grace may ask too.
 #[utoipa::path(get, path = "/api/v1/token", tag = "tokens", security(("token" = [])), responses(
     (status = 200, body = wire::Token),
     (status = 401, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_own_token(
-    Then(caller, _): Then<Managing<AnyToken>, StrictQuery<()>>,
+    Then(AboutItself(call), _): Then<AboutItself, StrictQuery<()>>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::Token>, ApiError> {
-    let token = presented(caller.caller())?;
-    Ok(Json(wire::Token::new(token, caller.user(), &tokenry, caller.call().now)))
+    let token = presented(&call.caller)?;
+    let owner = call.caller.user().ok_or(ApiError::InvalidToken)?;
+    Ok(Json(wire::Token::new(token, owner, &tokenry, call.now)))
 }
 
 /// Ends the token that this request was made with, whatever its scopes; an old secret within its grace may do it too.
@@ -59,7 +60,7 @@ pub(crate) async fn show_own_token(
     (status = 401, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn revoke_own_token(
-    Then(EndingItself(call), _): Then<EndingItself, StrictQuery<()>>,
+    Then(AboutItself(call), _): Then<AboutItself, StrictQuery<()>>,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
     let id = presented(&call.caller)?.id;
