@@ -13,6 +13,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+use self::output::LAST_WAIT;
 pub(crate) use self::output::LogOutput;
 use crate::settings::{Log, LogFormat};
 
@@ -23,9 +24,6 @@ const OURS: &str = "tokenry";
 const THEIRS: LevelFilter = LevelFilter::WARN;
 /// How long a loss of lines is worth a warning.
 const RECENT: std::time::Duration = std::time::Duration::from_secs(600);
-
-/// How long the end of the process waits for whoever reads its log.
-const LAST_WAIT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// How a command uses standard error.
 pub(crate) enum Sink {

@@ -48,6 +48,9 @@ fn run(cli: Cli, console: &mut Console) -> Result<(), Failure> {
         loaded => loaded.map_err(|problems| Failure::configuration(&problems))?,
     };
     let sink = start_log(&settings.log, &cli, !environment.forbids_color())?;
+    if let Sink::Queued(output) = &sink {
+        console.never_wait(output.clone()).map_err(no_thread)?;
+    }
     if matches!(cli.command, Command::Serve(_)) && !settings.foreign_variables.is_empty() {
         let names = settings.foreign_variables.join(" ");
         tracing::warn!(%names, "variables of a Kubernetes Service or a linked container are no settings and are ignored");

@@ -2,6 +2,7 @@
 
 mod escape;
 mod failure;
+mod timed;
 mod view;
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
 use serde_json::Value;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use self::timed::TimedOutput;
 pub(crate) use self::{failure::Failure, view::View};
 use crate::cli::{Format, Global};
 
@@ -47,6 +49,17 @@ impl Console {
             quiet,
             interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
         }
+    }
+
+    /// For a command that must not wait for whoever reads its streams: notes go to `err`, and standard output is given up
+    /// when nobody reads it.
+    ///
+    /// # Errors
+    /// When the system gives no further thread.
+    pub(crate) fn never_wait(&mut self, err: impl Write + 'static) -> io::Result<()> {
+        self.out = Box::new(TimedOutput::start(io::stdout())?);
+        self.err = Box::new(err);
+        Ok(())
     }
 
     /// Writes the answer to standard output.
@@ -107,7 +120,7 @@ impl Console {
     pub(crate) fn note(&mut self, line: &str) {
         if !self.quiet {
             // Nobody is left to hear that standard error is closed.
-            let _ = writeln!(self.err, "{}", escape::line(line));
+            let _ = self.err.write_all((escape::line(line) + "\n").as_bytes());
         }
     }
 

@@ -22,6 +22,8 @@ const QUEUE: usize = 8192;
 const QUEUED_BYTES: usize = 16 << 20;
 /// How many bytes are written at once, if they wait.
 const BATCH: usize = 32 << 10;
+/// How long the end of the process waits for whoever reads its log.
+pub(super) const LAST_WAIT: Duration = Duration::from_secs(1);
 /// The pause while an output that does not block has no room.
 const FULL_PAUSE: Duration = Duration::from_millis(10);
 
@@ -124,7 +126,9 @@ impl Write for LogOutput {
         Ok(line.len())
     }
 
+    /// Waits for whoever reads, but not for long. No event of the log does.
     fn flush(&mut self) -> io::Result<()> {
+        self.wait_until_written(LAST_WAIT);
         Ok(())
     }
 }

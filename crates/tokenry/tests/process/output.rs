@@ -107,15 +107,40 @@ each_backend!(a_server_starts_and_works_with_all_outputs_closed, |db| {
 });
 
 #[test]
-fn the_first_token_is_in_its_file_when_standard_output_is_closed() {
-    let db = TestDatabase::sqlite();
-    let url = db.url().to_owned();
-    let server = Server::start(&url, |folder, address| {
-        let mut command = tokenry(folder, &url);
-        command.args(["serve", "--listen", address]).stdout(broken_pipe()).stderr(Stdio::null());
+fn the_first_token_is_in_its_file_when_standard_output_is_closed_or_nobody_reads_it() {
+    for is_full in [false, true] {
+        let db = TestDatabase::sqlite();
+        let url = db.url().to_owned();
+        let (reader, mut writer) = pipe().unwrap();
+        let _reader = is_full.then(|| fill(&mut writer, reader));
+        let server = Server::start(&url, |folder, address| {
+            let mut command = tokenry(folder, &url);
+            command.args(["serve", "--listen", address]).stdout(writer).stderr(Stdio::null());
+            command
+        });
+        assert_eq!(server.ask("GET", "/api/v1/me", "").unwrap().0, 200);
+    }
+}
+
+each_backend!(a_server_starts_although_its_outputs_are_full_and_nobody_reads_them, |db| {
+    let ((out_reader, mut out), (err_reader, mut err)) = (pipe().unwrap(), pipe().unwrap());
+    let _readers = (fill(&mut out, out_reader), fill(&mut err, err_reader));
+    let url = db.url();
+    let mut server = Server::start(url, |folder, address| {
+        let mut command = tokenry(folder, url);
+        command.args(["serve", "--listen", address]).stdout(out).stderr(err);
         command
     });
-    assert_eq!(server.ask("GET", "/api/v1/me", "").unwrap().0, 200);
+    works_under_load(&server);
+    server.signal("TERM");
+    assert_eq!(server.wait().0, Some(0));
+});
+
+/// Writes until the pipe has no room: on Linux it holds so much unless somebody asked for more.
+fn fill(writer: &mut PipeWriter, reader: PipeReader) -> PipeReader {
+    use std::io::Write;
+    writer.write_all(&[b'x'; 65536]).unwrap();
+    reader
 }
 
 #[test]
