@@ -85,6 +85,10 @@ impl Primary {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         match *known {
             Some(server) if server == found => return Ok(self.number.load(Ordering::SeqCst)),
+            // SECURITY: an answer that is missing now is no other server: it may hide an old primary.
+            Some(server) if server.system != 0 && found.system == 0 => {
+                return Err(StoreError::Unavailable("the server does not tell which one it is".to_owned()));
+            }
             Some(server) if server.system == found.system && found.timeline < server.timeline => {
                 return Err(StoreError::Unavailable(format!(
                     "the server is an old primary (timeline {}): another was promoted (timeline {})",
@@ -240,6 +244,9 @@ mod tests {
         let promoted = primary.note(Server { timeline: 2, started: 20, ..OLD }).unwrap();
         assert!(promoted > number);
         assert!(matches!(primary.note(OLD), Err(StoreError::Unavailable(_))));
+        // One that once told which it is, and now does not.
+        let silent = Server { system: 0, timeline: 0, started: 40 };
+        assert!(matches!(primary.note(silent), Err(StoreError::Unavailable(_))));
         // A restart, and another system altogether.
         let restarted = primary.note(Server { timeline: 2, started: 30, ..OLD }).unwrap();
         let other = primary.note(Server { system: 8, timeline: 1, started: 5 }).unwrap();
