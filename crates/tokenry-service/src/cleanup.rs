@@ -52,6 +52,16 @@ pub enum CleanupError {
 }
 
 impl Tokenry {
+    /// [`cleanup`](Self::cleanup) by a clock that is compared first: what a wrong one removes does not come back.
+    ///
+    /// # Errors
+    /// [`CleanupError`]; the database must answer about its clock.
+    pub fn cleanup_by_clock(&self, call: &Call) -> Result<Cleaned, CleanupError> {
+        call.caller.require(&admin_scope("write"))?;
+        self.check_clock(call.now)?;
+        self.cleanup(call)
+    }
+
     /// Tells the audit log of every token whose time ran out since the last time, ends the sessions that are over, and
     /// removes tokens that have been dead for longer than the settings keep them, at least for the hour in which they count as creations, and counts of
     /// uses that are older than the settings keep those. Safe to run on several nodes at once.

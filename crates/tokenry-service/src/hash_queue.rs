@@ -13,7 +13,10 @@ use std::{
 use futures_channel::oneshot;
 use tokenry_crypto::{Match, Proof};
 use tokenry_domain::TokenId;
-use tokenry_store::StoreError;
+use tokenry_store::{
+    StoreError,
+    supervisor::{Importance, Stop, Worker, Workers},
+};
 
 use crate::hash_pool::Busy;
 
@@ -28,7 +31,10 @@ const MAX_WAITERS: usize = 4096;
 const MAX_SECRETS: usize = 4;
 
 /// Dropping it ends its threads after the hashes they are at.
-pub(crate) struct HashQueue(Arc<Shared>);
+pub(crate) struct HashQueue {
+    shared: Arc<Shared>,
+    workers: Vec<Worker>,
+}
 
 struct Shared {
     state: Mutex<State>,
@@ -65,20 +71,21 @@ type Work = Box<dyn FnOnce() -> Match + Send>;
 
 impl HashQueue {
     /// As many threads as there are cores but one, so that slow hashes leave a core to everything else.
-    pub(crate) fn start() -> Result<Self, StoreError> {
+    pub(crate) fn start(workers: &Workers) -> Result<Self, StoreError> {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self::with_threads(cores.saturating_sub(1).max(1))
+        Self::with_threads(workers, cores.saturating_sub(1).max(1))
     }
 
-    fn with_threads(threads: usize) -> Result<Self, StoreError> {
+    fn with_threads(workers: &Workers, threads: usize) -> Result<Self, StoreError> {
         let state = Mutex::default();
-        let queue = Self(Arc::new(Shared { state, work: Condvar::new(), waiting: Condvar::new() }));
+        let shared = Arc::new(Shared { state, work: Condvar::new(), waiting: Condvar::new() });
+        let mut queue = Self { shared: shared.clone(), workers: Vec::new() };
         for _ in 0..threads {
-            let shared = queue.0.clone();
-            spawn("tokenry-hash", move || shared.work())?;
+            let shared = shared.clone();
+            queue.workers.push(workers.start("hash", Importance::Vital, move |_: &Stop| shared.work())?);
         }
-        let shared = queue.0.clone();
-        spawn("tokenry-hash-wait", move || shared.count_ticks())?;
+        let ticks = move |_: &Stop| shared.count_ticks();
+        queue.workers.push(workers.start("hash-wait", Importance::Vital, ticks)?);
         Ok(queue)
     }
 
@@ -89,7 +96,7 @@ impl HashQueue {
         token_id: TokenId,
         work: impl FnOnce() -> Match + Send + 'static,
     ) -> Result<Match, Busy> {
-        let answered = self.0.enqueue(key, token_id, Box::new(work))?;
+        let answered = self.shared.enqueue(key, token_id, Box::new(work))?;
         // Dropped without an answer when it has waited too long.
         answered.await.map_err(|_| Busy)
     }
@@ -97,9 +104,11 @@ impl HashQueue {
 
 impl Drop for HashQueue {
     fn drop(&mut self) {
-        self.0.locked().is_closed = true;
-        self.0.work.notify_all();
-        self.0.waiting.notify_all();
+        // First: an end that nobody ordered would be a failure.
+        self.workers.iter().for_each(Worker::stop);
+        self.shared.locked().is_closed = true;
+        self.shared.work.notify_all();
+        self.shared.waiting.notify_all();
     }
 }
 
@@ -213,9 +222,4 @@ impl State {
         let Self { jobs, order, .. } = self;
         order.retain(|key| jobs.contains_key(key));
     }
-}
-
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
-    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(run);
-    spawned.map(drop).map_err(|error| StoreError::Unavailable(error.to_string()))
 }

@@ -19,6 +19,7 @@ pub enum KeyRefreshStatus {
     Current,
     /// A fetch is due or under way.
     Pending(KeyArrival),
-    /// The last fetch failed and the next is not due, or too many wait for it: nobody can tell whether there is such a key.
+    /// The last fetch failed or was a while ago and the next is not due, or too many wait for it: nobody can tell whether
+    /// there is such a key.
     Unavailable,
 }

@@ -102,7 +102,7 @@ impl Tokenry {
             proofs: Proofs::new(),
             snapshots: Snapshots::within(settings.max_staleness, settings.monotonic.clone()),
             clock: ClockWatch::with(settings.monotonic),
-            hash_queue: HashQueue::start()?,
+            hash_queue: HashQueue::start(store.workers())?,
             rewrites: HashPool::with_threads(store.workers(), "hash-rewrite", 1)?,
             pending_rewrites: PendingRewrites::default(),
             alarms: HashPool::with_threads(store.workers(), "alarm", 1)?,

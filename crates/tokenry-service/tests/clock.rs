@@ -27,6 +27,17 @@ each_backend!(a_clock_that_may_be_far_ahead_removes_nothing_and_records_no_end, 
     assert_eq!(other.cleanup(&operator(10)).unwrap(), Cleaned::default(), "a clock that is right goes on");
 });
 
+each_backend!(a_cleanup_by_the_clock_looks_at_it_first_and_at_each_time, |db| {
+    let retention = Some(Lifetime::days(30));
+    let tokenry =
+        Tokenry::new(db.second_store(), Settings { retention, ..settings(Policy::default()) }).unwrap();
+    let alice = user(&tokenry, "alice", "user");
+    let (token, _) = issue(&tokenry, &alice, &[]);
+    assert_eq!(tokenry.clock_faults(), [], "nobody has looked");
+    assert!(matches!(tokenry.cleanup_by_clock(&operator(100_000 * DAY)), Err(CleanupError::Clock(_))));
+    assert_eq!(tokenry.find(&operator(10), token.id).unwrap().0.expiry_noted_at, None);
+});
+
 each_backend!(a_database_without_history_is_cleaned_up_by_the_clock_there_is, |db| {
     let tokenry = service(db);
     let now = tokenry_service::UnixMillis::new(

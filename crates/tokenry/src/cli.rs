@@ -155,7 +155,9 @@ Example:
   tokenry check - < secret.txt";
 
 const CLEANUP_HELP: &str = "\
-Safe at any time and on several nodes at once. The audit log is never shortened.
+Safe on several nodes at once. The audit log is never shortened. While the clock of this machine may be wrong by more \
+than a day nothing is cleaned up, and the exit status is 1; --accept-clock is for an operator who has looked at it, since \
+what a wrong clock removes does not come back.
 
 Examples:
   tokenry cleanup

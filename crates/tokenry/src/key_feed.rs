@@ -8,19 +8,18 @@ mod waiters;
 
 use std::{
     io,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
-    },
-    thread::{Builder, JoinHandle},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
-use tokenry_service::{JwtVerifier, KeyRefresh, KeyRefreshStatus};
+use tokenry_service::{
+    JwtVerifier, KeyRefresh, KeyRefreshStatus,
+    supervisor::{Deadline, Importance, Stop, Work, Worker, Workers},
+};
 
 use self::{fetch::Client, plan::Plan};
 
-/// How long the end of the process waits for a fetch that is under way. It ends by itself within the client's timeout.
+/// How long the end of the process waits for fetches that are under way. They end by themselves within the client's timeout.
 const LAST_WAIT: Duration = Duration::from_millis(200);
 
 /// An issuer whose keys come from a URL.
@@ -45,12 +44,12 @@ impl KeySource {
     }
 }
 
-/// Fetches keys in the background from when it is started until it is dropped. A failed fetch keeps the old keys.
+/// Fetches keys in the background from when it is begun until it is dropped, those of each issuer on a thread of its own, so
+/// that none waits for another. A failed fetch keeps the old keys.
 pub(crate) struct KeyFeed {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
-    /// In a mutex only so that threads can share the feed.
-    ended: Mutex<Receiver<()>>,
+    /// In a mutex only so that the feed can be begun while others hold it.
+    workers: Mutex<Vec<Worker>>,
 }
 
 struct Shared {
@@ -63,21 +62,35 @@ struct State {
     plans: Vec<Plan>,
 }
 
+/// What one thread does: it fetches the keys of one source.
+struct Fetching {
+    shared: Arc<Shared>,
+    verifier: Arc<JwtVerifier>,
+    index: usize,
+    client: Client,
+}
+
 impl KeyFeed {
+    /// A feed of these sources, which fetches nothing yet. Who asks for a key waits until it has begun.
+    pub(crate) fn new(sources: Vec<KeySource>) -> Self {
+        let plans = sources.into_iter().map(|source| Plan::new(source, now())).collect();
+        let state = Mutex::new(State { stopped: false, plans });
+        Self { shared: Arc::new(Shared { state, changed: Condvar::new() }), workers: Mutex::default() }
+    }
+
     /// Starts to fetch the keys of all sources, at once and then again and again.
     ///
     /// # Errors
     /// When the system gives no further thread.
-    pub(crate) fn start(verifier: Arc<JwtVerifier>, sources: Vec<KeySource>) -> io::Result<Self> {
-        let plans = sources.into_iter().map(|source| Plan::new(source, now())).collect();
-        let shared =
-            Arc::new(Shared { state: Mutex::new(State { stopped: false, plans }), changed: Condvar::new() });
-        let (alive, ended) = channel();
-        let thread = Builder::new().name("tokenry-keys".to_owned()).spawn({
-            let shared = shared.clone();
-            move || run(&shared, &verifier, alive)
-        })?;
-        Ok(Self { shared, thread: Some(thread), ended: Mutex::new(ended) })
+    pub(crate) fn begin(&self, verifier: &Arc<JwtVerifier>, workers: &Workers) -> io::Result<()> {
+        let sources = self.shared.lock().plans.len();
+        for index in 0..sources {
+            let (shared, verifier) = (self.shared.clone(), verifier.clone());
+            let fetching = Fetching { shared, verifier, index, client: Client::new() };
+            let worker = workers.start("keys", Importance::Background, fetching)?;
+            self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        }
+        Ok(())
     }
 
     /// Fetches the issuer's keys soon, because a token names a key that is not among them. It returns at once; what is
@@ -87,12 +100,11 @@ impl KeyFeed {
         let found = state.plans.iter_mut().find(|plan| plan.source().issuer == issuer);
         // Other keys than those of a URL do not change while the server runs.
         let Some(plan) = found else { return KeyRefreshStatus::Current };
-        if plan.hurry(now()) {
-            self.shared.changed.notify_one();
-        }
+        plan.hurry(now());
+        self.shared.changed.notify_all();
         match plan.is_fetching(now()) {
             true => plan.waiters().join().map_or(KeyRefreshStatus::Unavailable, KeyRefreshStatus::Pending),
-            false if plan.is_fresh() => KeyRefreshStatus::Current,
+            false if plan.is_current(now()) => KeyRefreshStatus::Current,
             false => KeyRefreshStatus::Unavailable,
         }
     }
@@ -109,15 +121,18 @@ impl KeyRefresh for Refresher {
 
 impl Drop for KeyFeed {
     fn drop(&mut self) {
+        let workers = std::mem::take(self.workers.get_mut().unwrap_or_else(PoisonError::into_inner));
+        workers.iter().for_each(Worker::stop);
         let mut state = self.shared.lock();
         state.stopped = true;
         state.plans.iter_mut().for_each(|plan| plan.waiters().wake());
         drop(state);
-        self.shared.changed.notify_one();
-        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let is_over = ended.recv_timeout(LAST_WAIT) == Err(RecvTimeoutError::Disconnected);
-        if let Some(thread) = self.thread.take().filter(|_| is_over) {
-            let _ = thread.join();
+        self.shared.changed.notify_all();
+        let deadline = Deadline::after(LAST_WAIT);
+        for worker in workers {
+            if !worker.wait(deadline.left()) {
+                worker.abandon();
+            }
         }
     }
 }
@@ -127,11 +142,11 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the next source whose time has come; `None` when nothing is to be fetched any more.
-    fn next(&self) -> Option<KeySource> {
+    /// Waits until the time of a source has come; `None` when nothing is to be fetched any more.
+    fn next(&self, index: usize) -> Option<KeySource> {
         let mut state = self.lock();
         loop {
-            let plan = state.plans.iter().min_by_key(|plan| plan.due()).filter(|_| !state.stopped)?;
+            let plan = state.plans.get(index).filter(|_| !state.stopped)?;
             let wait = plan.due().saturating_duration_since(now());
             if wait.is_zero() {
                 return Some(plan.source().clone());
@@ -140,25 +155,33 @@ impl Shared {
         }
     }
 
-    fn note(&self, source: &KeySource, is_fresh: bool, started: Instant) {
-        if let Some(plan) = self.lock().plans.iter_mut().find(|plan| plan.source() == source) {
+    fn note(&self, index: usize, is_fresh: bool, started: Instant) {
+        if let Some(plan) = self.lock().plans.get_mut(index) {
             plan.note(is_fresh, started, now());
         }
     }
 }
 
-/// The thread. `_alive` is dropped when it ends, whatever ends it.
-fn run(shared: &Shared, verifier: &JwtVerifier, _alive: Sender<()>) {
-    let client = Client::new();
-    while let Some(source) = shared.next() {
-        let started = now();
-        let fetched = client.fetch(&source.url);
-        let replaced = fetched
-            .and_then(|jwks| verifier.replace_keys(&source.issuer, &jwks).map_err(|error| error.to_string()));
-        shared.note(&source, replaced.is_ok(), started);
-        match replaced {
-            Ok(()) => tracing::debug!(issuer = source.issuer, "the keys are fresh"),
-            Err(error) => tracing::warn!(issuer = source.issuer, error, "the keys were not refreshed"),
+impl Work for Fetching {
+    fn run(&mut self, _: &Stop) {
+        while let Some(source) = self.shared.next(self.index) {
+            let started = now();
+            let fetched = self.client.fetch(&source.url);
+            let replaced = fetched.and_then(|jwks| {
+                self.verifier.replace_keys(&source.issuer, &jwks).map_err(|error| error.to_string())
+            });
+            self.shared.note(self.index, replaced.is_ok(), started);
+            match replaced {
+                Ok(()) => tracing::debug!(issuer = source.issuer, "the keys are fresh"),
+                Err(error) => tracing::warn!(issuer = source.issuer, error, "the keys were not refreshed"),
+            }
+        }
+    }
+
+    /// Nobody waits for a fetch that failed.
+    fn while_down(&mut self) {
+        if let Some(plan) = self.shared.lock().plans.get_mut(self.index) {
+            plan.waiters().wake();
         }
     }
 }

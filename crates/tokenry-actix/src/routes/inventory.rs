@@ -70,13 +70,14 @@ pub(crate) async fn list_user_tokens(
     (status = 200, body = wire::Cleaned),
     (status = 401, body = Problem, content_type = "application/problem+json"),
     (status = 403, body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The database is away, or the server's clock may be wrong by more than a day: nothing was cleaned up.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn clean_up(
     Then(caller, _): Then<Managing<AdminWrite>, StrictQuery<()>>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::Cleaned>, ApiError> {
     let call = caller.call().clone();
-    let cleaned = blocking(move || tokenry.cleanup(&call)).await?;
+    let cleaned = blocking(move || tokenry.cleanup_by_clock(&call)).await?;
     Ok(Json(cleaned.into()))
 }
 

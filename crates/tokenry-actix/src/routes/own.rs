@@ -44,6 +44,7 @@ pub(crate) async fn show_me(
 #[utoipa::path(get, path = "/api/v1/token", tag = "tokens", security(("token" = [])), responses(
     (status = 200, body = wire::Token),
     (status = 401, body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "The request was made without a token.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_own_token(
     Then(AboutItself(call), _): Then<AboutItself, StrictQuery<()>>,
@@ -58,6 +59,7 @@ pub(crate) async fn show_own_token(
 #[utoipa::path(delete, path = "/api/v1/token", tag = "tokens", security(("token" = [])), responses(
     (status = 204, description = "Revoked."),
     (status = 401, body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "The request was made without a token.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn revoke_own_token(
     Then(AboutItself(call), _): Then<AboutItself, StrictQuery<()>>,

@@ -23,10 +23,10 @@ fn id(number: u8) -> TokenId {
 
 /// A queue whose one thread is at work until the sender is dropped.
 fn blocked() -> (HashQueue, Sender<()>) {
-    let queue = HashQueue::with_threads(1).unwrap();
+    let queue = HashQueue::with_threads(&Workers::default(), 1).unwrap();
     let (release, released) = channel::<()>();
     let (begin, begun) = channel();
-    let hold = queue.0.enqueue(
+    let hold = queue.shared.enqueue(
         key(),
         id(0),
         Box::new(move || {
@@ -57,14 +57,14 @@ fn one_hash_answers_all_who_wait_for_it() {
                 })
             })
             .collect();
-        while queue.0.locked().jobs.get(&key).is_none_or(|job| job.waiters.len() < 32) {
+        while queue.shared.locked().jobs.get(&key).is_none_or(|job| job.waiters.len() < 32) {
             sleep(Duration::from_millis(1));
         }
         drop(release);
         assert!(waiters.into_iter().all(|waiter| matches!(waiter.join().unwrap(), Ok(Match::Yes))));
     });
     assert_eq!(done.load(Ordering::Relaxed), 1);
-    let state = queue.0.locked();
+    let state = queue.shared.locked();
     assert!(state.jobs.is_empty() && state.waiters == 0);
 }
 
@@ -73,7 +73,7 @@ fn far_more_wait_than_there_are_threads_and_none_is_refused() {
     let (queue, release) = blocked();
     let answers: Vec<_> = (0..=999_u16)
         .map(|n| {
-            queue.0.enqueue(key(), id(u8::try_from(n / 4 + 1).unwrap()), Box::new(|| Match::No)).unwrap()
+            queue.shared.enqueue(key(), id(u8::try_from(n / 4 + 1).unwrap()), Box::new(|| Match::No)).unwrap()
         })
         .collect();
     drop(release);
@@ -85,7 +85,7 @@ fn whoever_waits_too_long_is_sent_away_though_every_thread_is_at_work() {
     let (queue, _release) = blocked();
     let outcome = block_on(queue.run(key(), id(1), || Match::Yes));
     assert!(outcome.is_err());
-    let state = queue.0.locked();
+    let state = queue.shared.locked();
     assert!(state.tick >= PATIENCE && state.waiters == 0 && state.order.is_empty());
 }
 
@@ -100,8 +100,8 @@ fn what_nobody_waits_for_any_more_is_not_done() {
             Match::Yes
         })
     };
-    drop(queue.0.enqueue(key(), id(1), count()).unwrap());
-    let stays = queue.0.enqueue(key(), id(2), count()).unwrap();
+    drop(queue.shared.enqueue(key(), id(1), count()).unwrap());
+    let stays = queue.shared.enqueue(key(), id(2), count()).unwrap();
     drop(release);
     assert!(block_on(stays) == Ok(Match::Yes));
     assert_eq!(done.load(Ordering::Relaxed), 1);
@@ -110,7 +110,7 @@ fn what_nobody_waits_for_any_more_is_not_done() {
 #[test]
 fn guesses_at_one_token_take_no_place_of_another() {
     let (queue, release) = blocked();
-    let guess = |token| queue.0.enqueue(key(), id(token), Box::new(|| Match::No));
+    let guess = |token| queue.shared.enqueue(key(), id(token), Box::new(|| Match::No));
     let waiting: Vec<_> = (0..MAX_SECRETS).map(|_| guess(1).unwrap()).collect();
     assert!(guess(1).is_err());
     let other = guess(2).unwrap();
@@ -123,7 +123,7 @@ fn guesses_at_one_token_take_no_place_of_another() {
 fn the_number_of_those_who_wait_is_bounded() {
     let (queue, release) = blocked();
     let key = key();
-    let join = || queue.0.enqueue(key, id(1), Box::new(|| Match::Yes));
+    let join = || queue.shared.enqueue(key, id(1), Box::new(|| Match::Yes));
     let waiting: Vec<_> = std::iter::from_fn(|| join().ok()).take(MAX_WAITERS + 1).collect();
     assert!(waiting.len() <= MAX_WAITERS && join().is_err());
     drop(release);
@@ -133,7 +133,7 @@ fn the_number_of_those_who_wait_is_bounded() {
 
 #[test]
 fn a_hash_that_panics_leaves_a_queue_that_works() {
-    let queue = HashQueue::with_threads(1).unwrap();
+    let queue = HashQueue::with_threads(&Workers::default(), 1).unwrap();
     assert!(block_on(queue.run(key(), id(1), || panic!("a broken hash"))).is_err());
     assert!(matches!(block_on(queue.run(key(), id(1), || Match::Yes)), Ok(Match::Yes)));
 }

@@ -18,9 +18,9 @@ use tokenry_actix::{
     FailureLimit, HttpSettings, ManagementQuota, ProxySignIn, TrustedProxies, clock, configure, fallback,
     server, shell::shell,
 };
-use tokenry_service::{Call, Caller, DatabaseUrl, SettingsOutline, Tokenry, UnixMillis};
+use tokenry_service::{Call, Caller, DatabaseUrl, JwtVerifier, SettingsOutline, Tokenry, UnixMillis};
 
-use self::{cleaner::Cleaner, clock_watch::ClockWatch};
+use self::clock_watch::ClockWatch;
 use super::{start, token::view};
 use crate::{
     key_feed::{KeyFeed, KeySource, Refresher},
@@ -40,17 +40,20 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
     let http = http_settings(settings.rates, &settings.server, settings.proxy_sign_in.take());
     let has_page = settings.server.ui && cfg!(feature = "ui");
     let sources = std::mem::take(&mut settings.key_sources);
-    let _feed = feed(&mut settings.service, sources).map_err(no_thread)?;
+    let feed = feed(&mut settings.service, sources);
     let outline = SettingsOutline::of(&settings.service);
     let tokenry = start(settings)?;
     if let Sink::Queued(output) = sink {
         let output = output.clone();
         tokenry.add_check("log", move |_| log::judge(&output));
     }
+    if let Some((feed, verifier)) = &feed {
+        feed.begin(verifier, tokenry.store().workers()).map_err(no_thread)?;
+    }
     compare(&tokenry, &outline)?;
     bootstrap(&tokenry, &url, console)?;
     let _clock = ClockWatch::start(&tokenry).map_err(no_thread)?;
-    let _cleaner = Cleaner::start(tokenry.clone()).map_err(no_thread)?;
+    let _cleaner = cleaner::start(tokenry.clone()).map_err(no_thread)?;
     let failed = |error: io::Error| {
         Failure::failed("internal_error", format!("cannot listen on {listen}: {error}"))
             .next("choose another with --listen")
@@ -84,15 +87,15 @@ fn compare(tokenry: &Tokenry, outline: &SettingsOutline) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Keeps the keys of the issuers fresh for as long as the result lives, and tells it of tokens with unknown keys.
+/// Has the keys of the issuers kept fresh for as long as the result lives, from when it is begun.
 fn feed(
     service: &mut tokenry_service::Settings,
     sources: Vec<KeySource>,
-) -> io::Result<Option<Arc<KeyFeed>>> {
-    let Some(sign_in) = service.sign_in.as_mut().filter(|_| !sources.is_empty()) else { return Ok(None) };
-    let feed = Arc::new(KeyFeed::start(sign_in.verifier.clone(), sources)?);
+) -> Option<(Arc<KeyFeed>, Arc<JwtVerifier>)> {
+    let sign_in = service.sign_in.as_mut().filter(|_| !sources.is_empty())?;
+    let feed = Arc::new(KeyFeed::new(sources));
     sign_in.key_refresh = Some(Arc::new(Refresher(Arc::downgrade(&feed))));
-    Ok(Some(feed))
+    Some((feed, sign_in.verifier.clone()))
 }
 
 /// What every worker decides alike; the limits count together.

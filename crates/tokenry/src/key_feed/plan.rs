@@ -13,21 +13,35 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// How long after a fetch out of turn none follows: anyone can present a token that names an unknown key.
 const CALM: Duration = Duration::from_secs(30);
 
+/// For how long, from its beginning, a fetch tells which keys the issuer does not have. An issuer may begin to use a key at any
+/// moment after that.
+const CURRENT: Duration = Duration::from_secs(3);
+
 pub(super) struct Plan {
     source: KeySource,
     due: Instant,
     pause: Duration,
     /// When a fetch was last asked for out of turn.
     hurried: Option<Instant>,
-    /// Whether the last fetch brought keys.
-    is_fresh: bool,
+    /// When the fetch is due that was asked for too soon after that.
+    postponed: Option<Instant>,
+    /// When the last fetch began; `None` if it brought no keys.
+    fresh_since: Option<Instant>,
     waiters: Waiters,
 }
 
 impl Plan {
     /// The first fetch is due at once.
     pub(super) fn new(source: KeySource, now: Instant) -> Self {
-        Self { source, due: now, pause: PAUSE.0, hurried: None, is_fresh: false, waiters: Waiters::default() }
+        Self {
+            source,
+            due: now,
+            pause: PAUSE.0,
+            hurried: None,
+            postponed: None,
+            fresh_since: None,
+            waiters: Waiters::default(),
+        }
     }
 
     pub(super) fn source(&self) -> &KeySource {
@@ -48,7 +62,14 @@ impl Plan {
             false => self.pause,
         };
         self.due = now + pause;
-        self.is_fresh = is_fresh;
+        if self.postponed.is_some_and(|at| at <= started) {
+            self.hurried = Some(started);
+            self.postponed = None;
+        }
+        if let Some(postponed) = self.postponed.filter(|_| is_fresh) {
+            self.due = self.due.min(postponed);
+        }
+        self.fresh_since = is_fresh.then_some(started);
         // Whoever asked after the fetch had begun waits for the next one.
         if !self.is_fetching(now) {
             self.waiters.wake();
@@ -61,9 +82,9 @@ impl Plan {
         self.due <= now
     }
 
-    /// Whether the last fetch brought keys.
-    pub(super) fn is_fresh(&self) -> bool {
-        self.is_fresh
+    /// Whether a key that is not there now is none of the issuer's: the last fetch has just brought all there are.
+    pub(super) fn is_current(&self, now: Instant) -> bool {
+        self.fresh_since.is_some_and(|began| now < began + CURRENT)
     }
 
     /// Those who wait for the fetch that is due or under way.
@@ -71,14 +92,17 @@ impl Plan {
         &mut self.waiters
     }
 
-    /// Makes the fetch due now, if none was made out of turn lately. Says whether it did.
+    /// Makes the fetch due now, or as soon as one out of turn may follow the last. Says whether it is now.
     pub(super) fn hurry(&mut self, now: Instant) -> bool {
-        let may = self.hurried.is_none_or(|at| now >= at + CALM);
-        if may {
-            self.due = self.due.min(now);
-            self.hurried = Some(now);
+        let calm_until = self.hurried.map(|at| at + CALM).filter(|calm| now < *calm);
+        if let Some(calm) = calm_until {
+            self.due = self.due.min(calm);
+            self.postponed = Some(calm);
+            return false;
         }
-        may
+        self.due = self.due.min(now);
+        self.hurried = Some(now);
+        true
     }
 }
 
@@ -137,5 +161,26 @@ mod tests {
         assert_eq!(plan.due(), at(2));
         plan.note(true, at(2), at(3));
         assert_eq!(plan.due(), at(303));
+    }
+
+    #[test]
+    fn a_fetch_tells_for_a_moment_what_is_not_there_and_the_next_one_is_not_left_to_its_turn() {
+        let start = super::super::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut plan = plan(Duration::from_secs(300), start);
+        assert!(!plan.is_current(start));
+        assert!(plan.hurry(at(1)));
+        plan.note(true, at(1), at(2));
+        assert_eq!([1, 3, 4, 20].map(|seconds| plan.is_current(at(seconds))), [true, true, false, false]);
+        // Asked at 20 for what the fetch of 1 may not have seen: 31 is the first moment that is not too soon.
+        assert!(!plan.hurry(at(20)));
+        assert_eq!(plan.due(), at(31));
+        plan.note(true, at(31), at(32));
+        assert_eq!(plan.due(), at(332));
+        // That was one out of turn.
+        assert!(!plan.hurry(at(33)));
+        assert_eq!(plan.due(), at(61));
+        plan.note(false, at(61), at(62));
+        assert!(!plan.is_current(at(62)));
     }
 }

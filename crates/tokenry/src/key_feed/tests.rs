@@ -7,6 +7,7 @@ use std::{
 
 use tokenry_service::{
     JwtAlgorithm, JwtError, JwtIssuer, JwtKeys, JwtVerifier, KeyRefreshStatus, UnixMillis,
+    supervisor::Workers,
 };
 
 use super::{KeyFeed, KeySource, fetch::Client, now};
@@ -75,7 +76,8 @@ fn feed(url: &str) -> (Arc<JwtVerifier>, KeyFeed) {
     let verifier = Arc::new(JwtVerifier::new(vec![(rules, JwtKeys::Pending)]).unwrap());
     let refresh = Duration::from_secs(3600);
     let source = KeySource { issuer: ISSUER.to_owned(), url: url.to_owned(), refresh };
-    let feed = KeyFeed::start(verifier.clone(), vec![source]).unwrap();
+    let feed = KeyFeed::new(vec![source]);
+    feed.begin(&verifier, &Workers::default()).unwrap();
     (verifier, feed)
 }
 
@@ -228,7 +230,8 @@ fn a_feed_stops_promptly_also_while_a_server_hangs() {
 
 #[test]
 fn a_feed_of_nothing_is_idle() {
-    let feed = KeyFeed::start(Arc::new(JwtVerifier::new(Vec::new()).unwrap()), Vec::new()).unwrap();
+    let feed = KeyFeed::new(Vec::new());
+    feed.begin(&Arc::new(JwtVerifier::new(Vec::new()).unwrap()), &Workers::default()).unwrap();
     feed.request_refresh(ISSUER);
 }
 
@@ -287,4 +290,25 @@ fn so_many_wait_for_an_issuer_that_hangs_and_the_end_of_the_feed_lets_them_go() 
     assert!(matches!(feed.request_refresh(ISSUER), KeyRefreshStatus::Unavailable));
     drop(feed);
     waiting.into_iter().for_each(futures_executor::block_on);
+}
+
+#[test]
+fn an_issuer_that_hangs_keeps_nobody_else_waiting() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let answering = Server::start(ok(&jwks(KEYS[0])));
+    let names = ["hangs", ISSUER];
+    let rules = |name: &str| JwtIssuer::new(name.to_owned(), vec!["tokenry".to_owned()], JwtAlgorithm::EdDsa);
+    let issuers = names.map(|name| (rules(name), JwtKeys::Pending));
+    let verifier = Arc::new(JwtVerifier::new(issuers.into()).unwrap());
+    let urls = [format!("http://{}/keys", silent.local_addr().unwrap()), answering.url.clone()];
+    let source = |(name, url): (&str, &String)| KeySource {
+        issuer: name.to_owned(),
+        url: url.clone(),
+        refresh: Duration::from_secs(3600),
+    };
+    let feed = KeyFeed::new(names.into_iter().zip(&urls).map(source).collect());
+    let start = now();
+    feed.begin(&verifier, &Workers::default()).unwrap();
+    wait_until(|| refusal(&verifier, 0).is_none());
+    assert!(start.elapsed() < Duration::from_secs(4), "it waited for the other");
 }
