@@ -13,6 +13,9 @@ use tokenry_service::IpList;
 
 /// Longest walk over trusted proxies; no real chain has as many.
 const MAX_HOPS: usize = 32;
+/// Other headers in which proxies name the client.
+const OTHER_NAMES: [&str; 5] =
+    ["forwarded", "x-real-ip", "true-client-ip", "cf-connecting-ip", "x-client-ip"];
 
 /// Where a request comes from.
 ///
@@ -61,7 +64,8 @@ impl TrustedProxies {
             return ClientIp::Known(peer);
         }
         // The proxy names the client in a header that is not read here.
-        if !headers.contains_key(header::X_FORWARDED_FOR) && headers.contains_key(header::FORWARDED) {
+        let is_named = OTHER_NAMES.iter().any(|name| headers.contains_key(*name));
+        if !headers.contains_key(header::X_FORWARDED_FOR) && is_named {
             return ClientIp::Unknown;
         }
         let lines: Vec<_> = headers.get_all(header::X_FORWARDED_FOR).collect();
@@ -186,9 +190,11 @@ mod tests {
 
     #[test]
     fn a_proxy_that_names_the_client_elsewhere_is_not_the_client() {
-        let forwarded = &["for=1.2.3.4"];
-        assert_eq!(source_by(&["10.0.0.1"], Some("10.0.0.1"), "forwarded", forwarded), None);
-        assert_eq!(source_by(&[], Some("10.0.0.1"), "forwarded", forwarded).unwrap(), "10.0.0.1");
+        for name in OTHER_NAMES {
+            let named = &["1.2.3.4"];
+            assert_eq!(source_by(&["10.0.0.1"], Some("10.0.0.1"), name, named), None, "{name}");
+            assert_eq!(source_by(&[], Some("10.0.0.1"), name, named).unwrap(), "10.0.0.1", "{name}");
+        }
     }
 
     #[test]

@@ -30,8 +30,9 @@ pub(super) fn read(path: &str, directory: &Path) -> Result<String, String> {
 /// The path as messages name it.
 ///
 /// SECURITY: whoever writes the secret itself where its file belongs must not find it in the log: addresses with
-/// passwords and peppers have characters that a path hardly ever has.
+/// passwords and peppers have characters that a path hardly ever has, or nothing of what makes a path.
 fn shown(path: &str) -> &str {
     let is_of_a_path = |c: char| c.is_alphanumeric() || "/\\._- ".contains(c);
-    if path.chars().all(is_of_a_path) { path } else { "the file it names" }
+    let is_path = path.chars().all(is_of_a_path) && path.contains(['/', '\\', '.']);
+    if is_path { path } else { "the file it names" }
 }

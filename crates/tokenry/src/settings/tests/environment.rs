@@ -165,13 +165,13 @@ fn every_key_can_be_in_a_file() {
 fn a_value_that_cannot_be_read_is_never_replaced_by_a_weaker_one() {
     let missing = std::io::Error::from_raw_os_error(2);
     for (path, what) in [
-        ("missing", format!("missing cannot be read: {missing}")),
+        ("./missing", format!("./missing cannot be read: {missing}")),
         (".", format!(". cannot be read: {}", std::io::Error::from_raw_os_error(21))),
-        ("no-value", "no-value is empty".to_owned()),
-        ("newline", "newline is empty".to_owned()),
-        ("crlf", "crlf is empty".to_owned()),
-        ("latin-1", "latin-1 must be UTF-8 text".to_owned()),
-        ("long-value", "long-value must have at most 65536 bytes".to_owned()),
+        ("./no-value", "./no-value is empty".to_owned()),
+        ("./newline", "./newline is empty".to_owned()),
+        ("./crlf", "./crlf is empty".to_owned()),
+        ("./latin-1", "./latin-1 must be UTF-8 text".to_owned()),
+        ("./long-value", "./long-value must have at most 65536 bytes".to_owned()),
     ] {
         let lines = refused("[limits]\nmax_live_tokens = 3", &[(LIMIT_FILE, path)]);
         assert_eq!(lines, [format!("{LIMIT_FILE}: {what}")]);
@@ -206,6 +206,7 @@ fn a_mistyped_name_of_a_file_is_told_with_the_right_one() {
 fn a_secret_in_the_place_of_its_file_is_not_repeated() {
     for (name, secret) in [
         ("TOKENRY_TOKEN__PEPPER_FILE", "k1:hunter2="),
+        ("TOKENRY_TOKEN__PEPPER_FILE", "hunter2hunter2"),
         ("DATABASE_URL_FILE", "postgres://me:hunter2@localhost/x"),
     ] {
         let lines = refused("", &[(name, secret)]);
