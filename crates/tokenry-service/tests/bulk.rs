@@ -9,8 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{issue, operator, service, service_on, user, verify};
-use tokenry_service::{EventKind, Reason, Rejection, Tokenry, UserId, VerifyError};
+use common::{at, issue, new, operator, service, service_on, user, verify};
+use tokenry_service::{Call, EventKind, Reason, Rejection, Tokenry, UserId, VerifyError};
 use tokenry_store::audit::{self, Link};
 use tokenry_testkit::{TestDatabase, each_backend};
 
@@ -138,4 +138,42 @@ each_backend!(ten_thousand_expired_tokens_are_told_of_one_by_one_and_nobody_wait
     assert_eq!(cleaned.expired, MANY);
     times.assert_bounded();
     told(db, alice.id, EventKind::TokenExpired);
+});
+
+// The maker has the greatest id, and so the last turn.
+each_backend!(what_a_token_makes_while_it_waits_for_its_end_ends_too, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    db.tokens(&alice, 5000);
+    let (_, maker) = issue(&tokenry, &alice, &["*"]);
+    let is_over = AtomicBool::new(false);
+    let (revoked, made) = std::thread::scope(|scope| {
+        let maker = scope.spawn(|| {
+            let mut made = Vec::new();
+            while !is_over.load(Ordering::SeqCst) {
+                // Each time let in anew, so that nothing it asks for was asked for before the revocation.
+                let Ok(verified) = verify(&tokenry, &maker, 5) else { break };
+                let call = Call::new(verified.into(), at(5));
+                if let Ok(issued) = tokenry.issue(&call, alice.id, new("made", &[])) {
+                    made.push((Instant::now(), issued.secret.reveal_once().to_string()));
+                }
+            }
+            made
+        });
+        while tokenry.allowance(&operator(5), &alice).unwrap().live_tokens < 5002 {
+            std::thread::yield_now();
+        }
+        let begun = Instant::now();
+        let revoked = tokenry.revoke_user_tokens(&operator(5), alice.id, None).unwrap();
+        is_over.store(true, Ordering::SeqCst);
+        let made = maker.join().unwrap();
+        assert!(made.iter().any(|(at, _)| *at > begun), "nothing was made while they ended");
+        (revoked, made)
+    });
+    for (_, text) in &made {
+        let outcome = verify(&tokenry, text, 6);
+        assert!(matches!(outcome, Err(VerifyError::Rejected(Rejection::Revoked))));
+    }
+    assert_eq!(tokenry.allowance(&operator(6), &alice).unwrap().live_tokens, 0);
+    assert_eq!(revoked, 5001 + made.len(), "each was ended once");
 });

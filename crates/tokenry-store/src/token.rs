@@ -164,15 +164,17 @@ pub fn replace_secret(tx: &mut Tx<'_>, token: &Token, secret: &StoredSecret) -> 
     Ok(on!(tx, |c| diesel::update(before).set(changes).execute(c))? == 1)
 }
 
-/// The ids of a user's tokens that are not revoked.
+/// The ids of a user's tokens that are not revoked, at most `limit` of them, the oldest first.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn unrevoked(tx: &mut Tx<'_>, user_id: UserId) -> Result<Vec<TokenId>, StoreError> {
+pub fn unrevoked(tx: &mut Tx<'_>, user_id: UserId, limit: u16) -> Result<Vec<TokenId>, StoreError> {
     let unrevoked = tokens::table
         .filter(tokens::user_id.eq(IdValue(user_id.uuid())))
         .filter(tokens::revoked_at.is_null())
-        .order(tokens::id)
+        // The order of the index by owner, so that no plan reads the tokens of others.
+        .order((tokens::created_at, tokens::id))
+        .limit(limit.into())
         .select(tokens::id);
     let ids: Vec<IdValue> = on!(tx, |c| unrevoked.load(c))?;
     Ok(ids.into_iter().map(|IdValue(id)| TokenId::from_uuid(id)).collect())

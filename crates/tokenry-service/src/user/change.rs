@@ -130,7 +130,7 @@ impl Tokenry {
     /// Removes these tokens of a user who was disabled for that, in units so small that nobody waits long for one; `false` if
     /// it has to be decided again.
     fn delete_tokens(&self, before: &User, tokens: &[TokenId]) -> Result<bool, UserError> {
-        for part in tokens.chunks(BATCH) {
+        for part in tokens.chunks(BATCH.into()) {
             let (id, role, part) = (before.id, before.role.clone(), part.to_vec());
             let is_same = self.0.store.write(move |tx| {
                 let user = user::lock(tx, id)?.ok_or(UserError::NotFound)?;
@@ -171,8 +171,9 @@ impl Tokenry {
     /// was asked for before comes into being.
     ///
     /// First the user is stamped, so that no creation of before comes through; then the tokens are ended in units so small
-    /// that nobody waits long for one, each with its audit events. After an error some may be ended, and nothing else:
-    /// to ask again ends the rest.
+    /// that nobody waits long for one, each with its audit events. Each unit reads anew what is left, with what a token
+    /// made while it waited for its own end. After an error some may be ended, and nothing else: to ask again ends the
+    /// rest.
     ///
     /// # Errors
     /// [`UserError`].
@@ -186,21 +187,21 @@ impl Tokenry {
         let revocation = Revocation { at: signature.at, by: signature.actor, reason };
         let (first, by) = (signature.clone(), revocation.clone());
         // SECURITY: whether the caller may is decided here, and not again for the rest: it may be their own tokens that end.
-        let (rest, mut ended) = self.administer(call, id, move |tx, mut user| {
+        let (mut ended, mut is_more) = self.administer(call, id, move |tx, mut user| {
             // Never the same instant twice: a creation compares it with the one it saw.
             let next = user.tokens_revoked_at.and_then(|at| at.checked_add(Lifetime::millis_of(1)));
             user.tokens_revoked_at = next.max(Some(first.at));
             user::update(tx, &user)?;
-            let mut tokens = token::unrevoked(tx, user.id)?;
-            let rest = tokens.split_off(tokens.len().min(BATCH));
-            Ok((rest, revoke_part(tx, id, &tokens, &first, &by)?))
+            Ok(revoke_part(tx, id, &first, &by)?)
         })?;
-        for part in rest.chunks(BATCH) {
-            let (part, signature, by) = (part.to_vec(), signature.clone(), revocation.clone());
-            ended += self.0.store.write(move |tx| {
+        while is_more {
+            let (signature, by) = (signature.clone(), revocation.clone());
+            let part = self.0.store.write(move |tx| {
                 user::lock(tx, id)?;
-                revoke_part(tx, id, &part, &signature, &by)
+                revoke_part(tx, id, &signature, &by)
             })?;
+            ended += part.0;
+            is_more = part.1;
         }
         Ok(ended)
     }
@@ -233,17 +234,18 @@ impl Tokenry {
 }
 
 /// How many tokens one unit of work ends or removes.
-const BATCH: usize = 500;
+const BATCH: u16 = 500;
 
-/// Ends those of these tokens of a locked user that are not, and tells of each; how many.
+/// Ends some tokens of a locked user that are not ended, and tells of each; how many, and whether there may be more.
 fn revoke_part(
     tx: &mut Tx<'_>,
     user: UserId,
-    tokens: &[TokenId],
     signature: &Signature,
     revocation: &Revocation,
-) -> Result<usize, StoreError> {
-    let ended = token::revoke_all(tx, tokens, revocation)?;
+) -> Result<(usize, bool), StoreError> {
+    let tokens = token::unrevoked(tx, user, BATCH)?;
+    let is_more = tokens.len() >= usize::from(BATCH);
+    let ended = token::revoke_all(tx, &tokens, revocation)?;
     let sessions = Ending::of_tokens(tx, &ended)?;
     let why = revocation.reason.as_ref().map_or(Value::Null, |reason| Value::from(reason.as_str()));
     let fields = detail([("reason", why), ("all", Value::Bool(true))]);
@@ -251,7 +253,7 @@ fn revoke_part(
     let mut events: Vec<_> = ended.iter().map(told).collect();
     events.extend(sessions.events(signature));
     append(tx, &events)?;
-    Ok(ended.len())
+    Ok((ended.len(), is_more))
 }
 
 /// Refuses a change that makes somebody more than the caller may do.
