@@ -33,5 +33,6 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long an orderly end of a connection may take, also of one whose body was refused unread.
 pub const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long requests may go on after the server was told to stop, in seconds.
-pub const SHUTDOWN_SECONDS: u64 = 10;
+/// How long requests may go on after the server was told to stop, in seconds: short enough to write what waits before
+/// container runtimes kill the process, ten seconds after they asked it to end.
+pub const SHUTDOWN_SECONDS: u64 = 4;

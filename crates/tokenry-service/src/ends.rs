@@ -15,7 +15,10 @@ use serde_json::Map;
 use tokenry_domain::{Actor, EventKind, Lookup, Origin, Policy, Token, TokenId, UnixMillis, UserId};
 use tokenry_store::{Store, StoreError, cleanup, retired};
 
-use crate::audit::{Signature, append};
+use crate::{
+    audit::{Signature, append},
+    unwritten::{Taken, count},
+};
 
 /// How many ends of one kind are remembered one by one.
 const REMEMBERED: usize = 100_000;
@@ -32,6 +35,7 @@ pub(crate) struct Ends {
     /// Digests of JWTs.
     pub(crate) jwts: Remembered<[u8; 32]>,
     waiting: Mutex<Waiting>,
+    taken: Taken,
 }
 
 /// What waits to be written.
@@ -48,6 +52,7 @@ impl Ends {
             secrets: Remembered::default(),
             jwts: Remembered::default(),
             waiting: Mutex::default(),
+            taken: Taken::default(),
         }
     }
 
@@ -78,12 +83,14 @@ impl Ends {
         let Waiting { tokens, retired } = take(&mut *self.waiting());
         let tokens: Vec<_> = tokens.into_iter().collect();
         let retired: Vec<_> = retired.into_iter().collect();
+        self.taken.add(count(tokens.len() + retired.len()));
         let mut written = Ok(());
         for batch in tokens.chunks(BATCH) {
             written = written.and_then(|()| self.write_tokens(store, batch));
             if written.is_err() {
                 self.waiting().tokens.extend(batch.iter().cloned());
             }
+            self.taken.settle(count(batch.len()));
         }
         for batch in retired.chunks(BATCH) {
             let rows = batch.to_vec();
@@ -97,8 +104,15 @@ impl Ends {
                 Ok(()) => batch.iter().for_each(|(lookup, _)| self.secrets.forget(lookup)),
                 Err(_) => self.waiting().retired.extend(batch.iter().cloned()),
             }
+            self.taken.settle(count(batch.len()));
         }
         written
+    }
+
+    /// How many ends are not written.
+    pub(crate) fn unwritten(&self) -> u64 {
+        let waiting = self.waiting();
+        self.taken.get() + count(waiting.tokens.len() + waiting.retired.len())
     }
 
     fn write_tokens(

@@ -39,6 +39,7 @@ pub mod caller;
 mod caller_lock;
 pub mod cleanup;
 pub mod clock;
+mod close;
 mod cursor;
 pub mod denial;
 mod draft;
@@ -67,6 +68,7 @@ pub mod settings_check;
 pub mod sign_in;
 pub mod token_events;
 pub mod tokenry;
+mod unwritten;
 pub mod update;
 pub mod usage;
 pub mod user;
@@ -119,6 +121,7 @@ pub use crate::{
     settings_check::{SettingsOutline, SettingsReport},
     token_events::{TokenEvent, TokenEventPage, TokenEventsError},
     tokenry::{OpenError, Tokenry},
+    unwritten::Unwritten,
     update::{Switch, TokenChanges, UpdateError},
     usage::{
         UsageSettings, Use, UsedToken,

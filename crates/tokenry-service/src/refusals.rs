@@ -3,12 +3,12 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use serde_json::Value;
-use tokenry_domain::{Actor, EventKind, Origin, Token, TokenId, UnixMillis, UserId};
+use tokenry_domain::{Actor, AuditEvent, EventKind, Origin, Token, TokenId, UnixMillis, UserId};
 use tokenry_store::{Store, StoreError};
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     caller::Caller,
     periodic::{Left, Periodic},
     tokenry::Tokenry,
+    unwritten::Taken,
     verify::Rejection,
 };
 
@@ -26,11 +27,16 @@ const INTERVAL: Duration = Duration::from_secs(60);
 const KINDS: usize = 256;
 
 pub(crate) struct Refusals {
-    counts: Counts,
+    waiting: Arc<Waiting>,
     _thread: Periodic,
 }
 
-type Counts = Arc<Mutex<HashMap<Key, Tally>>>;
+/// What waits to be written.
+struct Waiting {
+    store: Store,
+    counts: Mutex<HashMap<Key, Tally>>,
+    taken: Taken,
+}
 
 /// What is counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -51,15 +57,35 @@ struct Tally {
 
 impl Refusals {
     pub(crate) fn start(store: Store) -> Result<Self, StoreError> {
-        let counts = Counts::default();
-        let written = counts.clone();
-        let workers = store.workers().clone();
-        let thread = Periodic::start(&workers, "refusals", INTERVAL, move || write(&store, &written))?;
-        Ok(Self { counts, _thread: thread })
+        let waiting = Arc::new(Waiting { store, counts: Mutex::default(), taken: Taken::default() });
+        let written = waiting.clone();
+        let thread = Periodic::start(waiting.store.workers(), "refusals", INTERVAL, move || {
+            if let Err(error) = written.write() {
+                tracing::warn!(%error, "refused requests were not written into the audit log and wait");
+            }
+            Left::Nothing
+        })?;
+        Ok(Self { waiting, _thread: thread })
+    }
+
+    /// Writes all that waits. What was not written waits on.
+    pub(crate) fn write(&self) -> Result<(), StoreError> {
+        self.waiting.write()
+    }
+
+    /// How many refused requests are not written.
+    pub(crate) fn unwritten(&self) -> u64 {
+        self.waiting.taken.get() + self.waiting.counts().values().map(|tally| tally.count).sum::<u64>()
     }
 
     fn count(&self, key: Key, now: UnixMillis) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        self.waiting.add(key, Tally { count: 1, first: now, last: now });
+    }
+}
+
+impl Waiting {
+    fn add(&self, key: Key, tally: Tally) {
+        let mut counts = self.counts();
         let is_known = counts.contains_key(&key);
         let key = match key {
             // A flood of what is nobody's must not hide what happens to somebody's token.
@@ -75,10 +101,48 @@ impl Refusals {
             }
             key => key,
         };
-        let tally = counts.entry(key).or_insert(Tally { count: 0, first: now, last: now });
-        tally.count += 1;
-        tally.last = tally.last.max(now);
+        let sum = counts.entry(key).or_insert(Tally { count: 0, ..tally });
+        sum.count += tally.count;
+        sum.first = sum.first.min(tally.first);
+        sum.last = sum.last.max(tally.last);
     }
+
+    fn write(&self) -> Result<(), StoreError> {
+        let taken: Vec<(Key, Tally)> = {
+            let mut counts = self.counts();
+            let taken: Vec<_> = std::mem::take(&mut *counts).into_iter().collect();
+            self.taken.add(taken.iter().map(|(_, tally)| tally.count).sum());
+            taken
+        };
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let events: Vec<AuditEvent> = taken.iter().map(|(key, tally)| event(key, tally)).collect();
+        let written = self.store.write_bookkeeping(move |tx| tx.append(&events, tokenry_crypto::link));
+        for (key, tally) in taken {
+            if written.is_err() {
+                self.add(key, tally);
+            }
+            self.taken.settle(tally.count);
+        }
+        written
+    }
+
+    fn counts(&self) -> MutexGuard<'_, HashMap<Key, Tally>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn event(key: &Key, tally: &Tally) -> AuditEvent {
+    let signature =
+        Signature { actor: Actor::System, at: tally.last, origin: Origin::new(key.source, None, None) };
+    let fields = detail([
+        ("reason", Value::from(key.code)),
+        ("count", Value::from(tally.count)),
+        ("first_at", Value::from(tally.first.to_string())),
+        ("last_at", Value::from(tally.last.to_string())),
+    ]);
+    signature.event(key.kind, key.user_id, key.token_id, fields)
 }
 
 impl Tokenry {
@@ -134,31 +198,4 @@ fn network(ip: IpAddr) -> IpAddr {
         IpAddr::V6(ip) => Ipv6Addr::from(u128::from(ip) & !u128::from(u64::MAX)).into(),
         ip => ip,
     }
-}
-
-fn write(store: &Store, counts: &Counts) -> Left {
-    let taken = std::mem::take(&mut *counts.lock().unwrap_or_else(PoisonError::into_inner));
-    if taken.is_empty() {
-        return Left::Nothing;
-    }
-    let kinds = taken.len();
-    let written = store.write_bookkeeping(move |tx| {
-        let told = |(key, tally): (Key, Tally)| {
-            let origin = Origin::new(key.source, None, None);
-            let signature = Signature { actor: Actor::System, at: tally.last, origin };
-            let fields = detail([
-                ("reason", Value::from(key.code)),
-                ("count", Value::from(tally.count)),
-                ("first_at", Value::from(tally.first.to_string())),
-                ("last_at", Value::from(tally.last.to_string())),
-            ]);
-            signature.event(key.kind, key.user_id, key.token_id, fields)
-        };
-        tx.append(&taken.into_iter().map(told).collect::<Vec<_>>(), tokenry_crypto::link)
-    });
-    if let Err(error) = written {
-        // They are in the log of the process as well; a database that is away must not fill the memory.
-        tracing::warn!(%error, kinds, "refused requests were not written into the audit log");
-    }
-    Left::Nothing
 }

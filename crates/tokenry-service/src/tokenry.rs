@@ -1,6 +1,6 @@
 //! The service: a store and what an installation decided.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use thiserror::Error;
 use tokenry_crypto::{Hasher, HasherError, Prefix, Prefixes, RngError, SealKey, SecretRng};
@@ -18,6 +18,7 @@ use crate::{
     refusals::Refusals,
     session::SessionSettings,
     settings::{Settings, SlowHash},
+    unwritten::Taken,
     usage::{UsageSettings, WriteBehind},
     verify::{proof::Proofs, rewrite::PendingRewrites, snapshots::Snapshots},
 };
@@ -51,6 +52,10 @@ pub(crate) struct Inner {
     /// Tells of retired secrets that are used, and writes proofs.
     pub(crate) alarms: HashPool,
     pub(crate) pending_rewrites: PendingRewrites,
+    /// Uses of retired secrets that are not recorded yet.
+    pub(crate) reuses: Arc<Taken>,
+    /// Whether it is being closed.
+    pub(crate) is_closing: Arc<AtomicBool>,
     /// What tokens are used for.
     pub(crate) uses: WriteBehind,
     pub(crate) refusals: Refusals,
@@ -105,6 +110,8 @@ impl Tokenry {
             hash_queue: HashQueue::start(store.workers())?,
             rewrites: HashPool::with_threads(store.workers(), "hash-rewrite", 1)?,
             pending_rewrites: PendingRewrites::default(),
+            reuses: Arc::default(),
+            is_closing: Arc::default(),
             alarms: HashPool::with_threads(store.workers(), "alarm", 1)?,
             uses: WriteBehind::start(
                 store.clone(),

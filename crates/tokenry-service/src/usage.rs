@@ -133,8 +133,8 @@ impl Tokenry {
     }
 
     /// Writes everything that was noted with [`record_use`](Self::record_use) and waits, and returns when it is
-    /// written. It blocks the thread. For the end of a program whose threads may outlive it, and before reading what
-    /// was noted a moment ago.
+    /// written. It blocks the thread. For reading what was noted a moment ago; at the end of a program see
+    /// [`close`](Self::close).
     ///
     /// # Errors
     /// [`StoreError`] if the database did not take all of it; what it did not take waits on.

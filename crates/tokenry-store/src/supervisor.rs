@@ -66,7 +66,7 @@ pub struct WorkerState {
     pub failures: u64,
     /// How long ago it last failed.
     pub last_failure_age: Option<Duration>,
-    /// What it failed with. It may quote anything: for the operator's log, not for answers.
+    /// What it failed with. For the operator's log, not for answers.
     pub last_failure: Option<String>,
 }
 
@@ -268,13 +268,20 @@ fn stay_down(work: &mut impl Work, stop: &Stop, pause: Duration) -> bool {
     }
 }
 
-/// What a panic said.
+/// What a panic said, if that stands in the source.
+///
+/// SECURITY: a text that was put together while it ran may quote a secret, as that of a string cut at a wrong place does,
+/// and is left out.
+#[must_use]
+pub fn panic_text(payload: &(dyn Any + Send)) -> &'static str {
+    payload.downcast_ref::<&'static str>().copied().unwrap_or("a panic whose text may quote a secret")
+}
+
 fn message(payload: Box<dyn Any + Send>) -> String {
-    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    let text = panic_text(&*payload).to_owned();
     // Its own end may panic, and nobody is left to catch that.
     std::mem::forget(payload);
-    text.unwrap_or_else(|| "a panic without a text".to_owned())
+    text
 }
 
 /// An instant of the monotonic clock by which something is to be done.
@@ -343,6 +350,17 @@ mod tests {
         drop(worker);
         assert!(workers.states().is_empty());
         assert!(runs.recv().is_err(), "an orderly stop is no failure");
+    }
+
+    #[test]
+    fn the_text_of_a_panic_is_told_unless_it_was_put_together() {
+        let said = |panics: fn()| message(catch_unwind(panics).unwrap_err());
+        assert_eq!(said(|| panic!("as it stands")), "as it stands");
+        let quoting = said(|| {
+            let secret = String::from("pat_é");
+            let _ = secret.split_at(5);
+        });
+        assert_eq!(quoting, "a panic whose text may quote a secret");
     }
 
     struct Queue(Receiver<std::sync::mpsc::Sender<()>>);

@@ -8,6 +8,7 @@ mod contents;
 mod database;
 mod floating;
 mod lobby;
+mod lock;
 mod pooler;
 mod postgres;
 mod relay;
@@ -19,6 +20,7 @@ pub use crate::{
     database::TestDatabase,
     floating::FloatingAddress,
     lobby::{Lobby, Visit},
+    lock::WriteLock,
     pooler::Pooler,
     postgres::create_database,
     relay::Relay,

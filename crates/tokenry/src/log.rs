@@ -4,7 +4,7 @@ mod output;
 
 use std::io::{self, IsTerminal, Write};
 
-use tokenry_service::Finding;
+use tokenry_service::{Finding, supervisor};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
     filter::{LevelFilter, Targets},
@@ -31,6 +31,16 @@ pub(crate) enum Sink {
     Direct,
     /// Over a queue, so that no request waits for whoever reads it.
     Queued(LogOutput),
+}
+
+impl Sink {
+    /// The queue, if there is one.
+    pub(crate) fn queue(&self) -> Option<&LogOutput> {
+        match self {
+            Self::Direct => None,
+            Self::Queued(output) => Some(output),
+        }
+    }
 }
 
 impl Drop for Sink {
@@ -75,9 +85,7 @@ fn write_panics_to(output: LogOutput, format: LogFormat) {
     std::panic::set_hook(Box::new(move |panic| {
         // Not by an event: the panic may have come from the middle of one.
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let said = panic.payload().downcast_ref::<&str>().copied();
-        let said = said.or_else(|| panic.payload().downcast_ref::<String>().map(String::as_str));
-        let said = said.unwrap_or("a panic without a text");
+        let said = supervisor::panic_text(panic.payload());
         let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
         let line = match format {
             LogFormat::Text => format!("thread '{thread}' panicked at {place}: {said}\n"),

@@ -48,7 +48,7 @@ fn run(cli: Cli, console: &mut Console) -> Result<(), Failure> {
         loaded => loaded.map_err(|problems| Failure::configuration(&problems))?,
     };
     let sink = start_log(&settings.log, &cli, !environment.forbids_color())?;
-    if let Sink::Queued(output) = &sink {
+    if let Some(output) = sink.queue() {
         console.never_wait(output.clone()).map_err(no_thread)?;
     }
     if matches!(cli.command, Command::Serve(_)) && !settings.foreign_variables.is_empty() {

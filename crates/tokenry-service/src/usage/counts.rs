@@ -14,6 +14,7 @@ use hashbrown::HashTable;
 use tokenry_domain::{Bucket, Combination, Tally, TokenId, UnixMillis};
 
 use super::{details::Details, stripes::Stripes, write_behind::Counted};
+use crate::unwritten::Taken;
 
 /// How much may wait.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +43,7 @@ pub(super) struct Counts {
     /// Tells uses apart that are not counted together, also from those of other nodes.
     seq: AtomicI64,
     dropped: AtomicU64,
+    taken: Taken,
 }
 
 #[derive(Default)]
@@ -118,6 +120,7 @@ impl Counts {
             // Far from the end, and never 0.
             seq: AtomicI64::new(i64::try_from(seed >> 2).unwrap_or_default().max(1)),
             dropped: AtomicU64::new(0),
+            taken: Taken::default(),
         }
     }
 
@@ -177,7 +180,14 @@ impl Counts {
         stripe.entries.insert_unique(hash, entry, |entry| entry.hash);
     }
 
-    /// Everything that was counted since the last time, sorted, each combination once.
+    /// How many uses are not written.
+    pub(super) fn unwritten(&self) -> u64 {
+        let waiting = |stripe: &Stripe| stripe.entries.iter().map(|entry| entry.tally.count).sum::<u64>();
+        self.taken.get() + self.stripes.all().map(|stripe| waiting(&stripe)).sum::<u64>()
+    }
+
+    /// Everything that was counted since the last time, sorted, each combination once. Whoever takes it
+    /// [settles](Self::settle) it when it is written or put back.
     pub(super) fn take(&self) -> Vec<Counted> {
         let newest = UnixMillis::new(self.newest.load(Relaxed)).unwrap_or(UnixMillis::MIN);
         let mut taken = Vec::new();
@@ -198,6 +208,7 @@ impl Counts {
             stripe.shrink();
         }
         self.details.forget_before(newest);
+        self.taken.add(sum(&taken));
         taken.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         taken.dedup_by(|(next, tally), (known, sum)| {
             let is_same = next == known;
@@ -207,6 +218,11 @@ impl Counts {
             is_same
         });
         taken
+    }
+
+    /// What was taken is written, put back, or known to be lost.
+    pub(super) fn settle(&self, counted: &[Counted]) {
+        self.taken.settle(sum(counted));
     }
 
     /// Lets wait again what could not be written.
@@ -229,6 +245,10 @@ impl Counts {
     pub(super) fn take_dropped(&self) -> u64 {
         self.dropped.swap(0, Relaxed)
     }
+}
+
+fn sum(counted: &[Counted]) -> u64 {
+    counted.iter().map(|(_, tally)| tally.count).sum()
 }
 
 impl Stripe {

@@ -10,7 +10,10 @@ use tokenry_domain::{TokenId, UnixMillis};
 use tokenry_store::{Store, StoreError};
 
 use super::{UsedToken, stripes::Stripes};
-use crate::periodic::Left;
+use crate::{
+    periodic::Left,
+    unwritten::{Taken, count},
+};
 
 /// How many tokens' last uses may wait in one stripe; further tokens are left out until the next write.
 const WAITING: usize = 25_000;
@@ -21,7 +24,10 @@ const COALESCED: Duration = Duration::from_secs(60);
 
 /// The newest use of each token that waits to be written.
 #[derive(Default)]
-pub(super) struct LastUsed(Stripes<LastUses>);
+pub(super) struct LastUsed {
+    stripes: Stripes<LastUses>,
+    taken: Taken,
+}
 
 type LastUses = HashMap<TokenId, LastUse>;
 type LastUse = (UnixMillis, Option<IpAddr>);
@@ -30,23 +36,28 @@ impl LastUsed {
     pub(super) fn note(&self, token: &UsedToken, at: UnixMillis, source: Option<IpAddr>) {
         let is_recent = token.last_used_at.is_some_and(|last| at.since(last) < COALESCED);
         if !(is_recent && token.last_used_ip == source) {
-            wait(&mut self.0.mine(), WAITING, token.id, (at, source));
+            wait(&mut self.stripes.mine(), WAITING, token.id, (at, source));
         }
     }
 
     pub(super) fn write(&self, store: &Store) -> Result<Left, StoreError> {
         let uses = self.take();
+        self.taken.add(count(uses.len()));
         let mut left = Left::Nothing;
         for (index, batch) in uses.chunks(BATCH).enumerate() {
             match write_batch(store, batch.to_vec()) {
-                Ok(held) if held.is_empty() => {}
                 Ok(held) => {
-                    left = Left::Something;
                     self.put_back(&held);
+                    self.taken.settle(count(batch.len()));
+                    if !held.is_empty() {
+                        left = Left::Something;
+                    }
                 }
                 Err(error) => {
                     // One refusal is enough: neither the next batch nor, at the end, the next round waits for it again.
-                    self.put_back(uses.get(index * BATCH..).unwrap_or_default());
+                    let rest = uses.get(index * BATCH..).unwrap_or_default();
+                    self.put_back(rest);
+                    self.taken.settle(count(rest.len()));
                     return Err(error);
                 }
             }
@@ -54,9 +65,16 @@ impl LastUsed {
         Ok(left)
     }
 
+    /// How many tokens' last uses are not written.
+    pub(super) fn unwritten(&self) -> u64 {
+        let waiting: HashSet<TokenId> =
+            self.stripes.all().flat_map(|stripe| stripe.keys().copied().collect::<Vec<_>>()).collect();
+        self.taken.get() + count(waiting.len())
+    }
+
     fn take(&self) -> Vec<(TokenId, LastUse)> {
         let mut newest = LastUses::new();
-        for mut stripe in self.0.all() {
+        for mut stripe in self.stripes.all() {
             for (id, used) in stripe.drain() {
                 wait(&mut newest, usize::MAX, id, used);
             }
@@ -65,7 +83,7 @@ impl LastUsed {
     }
 
     fn put_back(&self, uses: &[(TokenId, LastUse)]) {
-        let mut stripe = self.0.mine();
+        let mut stripe = self.stripes.mine();
         for (id, used) in uses {
             wait(&mut stripe, WAITING, *id, *used);
         }

@@ -15,7 +15,10 @@ use tokenry_domain::{Scope, TokenId, UnixMillis};
 use tokenry_store::{Store, StoreError, usage::scopes::ScopeUse};
 
 use super::stripes::Stripes;
-use crate::periodic::Left;
+use crate::{
+    periodic::Left,
+    unwritten::{Taken, count},
+};
 
 /// How many scopes of tokens are known in one stripe; further ones are left out until there is room, which is a minute
 /// later at the latest.
@@ -32,6 +35,7 @@ const COALESCED: Duration = Duration::from_secs(60);
 pub(super) struct ScopeUses {
     hasher: RandomState,
     stripes: Stripes<HashTable<Entry>>,
+    taken: Taken,
     /// The newest instant that was noted, in milliseconds since 1970.
     newest: AtomicI64,
     /// What was written within the last minute, whichever thread noted it.
@@ -66,6 +70,7 @@ impl ScopeUses {
 
     pub(super) fn write(&self, store: &Store) -> Result<Left, StoreError> {
         let used = self.take();
+        self.taken.add(count(used.len()));
         let mut left = Left::Nothing;
         for (index, batch) in used.chunks(BATCH).enumerate() {
             let rows = batch.to_vec();
@@ -79,14 +84,23 @@ impl ScopeUses {
                     }
                     self.written()
                         .extend(done.into_iter().map(|it| ((it.token_id, it.scope.clone()), it.at)));
+                    self.taken.settle(count(batch.len()));
                 }
                 Err(error) => {
-                    used.iter().skip(index * BATCH).for_each(|it| self.put_back(it));
+                    let rest = used.get(index * BATCH..).unwrap_or_default();
+                    rest.iter().for_each(|it| self.put_back(it));
+                    self.taken.settle(count(rest.len()));
                     return Err(error);
                 }
             }
         }
         Ok(left)
+    }
+
+    /// How many uses of scopes are not written.
+    pub(super) fn unwritten(&self) -> u64 {
+        let waiting = |stripe: &HashTable<Entry>| stripe.iter().filter(|entry| entry.waits).count();
+        self.taken.get() + count(self.stripes.all().map(|stripe| waiting(&stripe)).sum())
     }
 
     /// What has to be written, sorted, each scope of a token once.

@@ -74,6 +74,12 @@ impl WriteBehind {
 }
 
 impl Waiting {
+    /// How many uses, and how many last uses, are not written.
+    pub(crate) fn unwritten(&self) -> (u64, u64) {
+        let uses = self.counts.as_ref().map_or(0, Counts::unwritten);
+        (uses, self.last_used.unwritten() + self.scopes.unwritten() + self.sessions.unwritten())
+    }
+
     /// Writes all that waits, but for what somebody else holds at this moment.
     pub(super) fn write(&self) -> Result<Left, StoreError> {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,9 +103,12 @@ impl Waiting {
         for batch in counts.take().chunks(BATCH) {
             if failures == FAILURES {
                 counts.put_back(batch);
+                counts.settle(batch);
                 continue;
             }
-            match self.write_batch(counts, batch) {
+            let written = self.write_batch(counts, batch);
+            counts.settle(batch);
+            match written {
                 Ok(Left::Nothing) => failures = 0,
                 Ok(Left::Something) => (left, failures) = (Left::Something, 0),
                 Err(error) => (failure, failures) = (Some(error), failures + 1),

@@ -1,6 +1,6 @@
 //! Secrets that a rotation replaced: good until their grace ends, and worth telling when they are used after it.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::atomic::Ordering, time::Duration};
 
 use serde_json::Value;
 use tokenry_crypto::PlainToken;
@@ -67,16 +67,24 @@ impl Tokenry {
         if reuse != Reuse::Record {
             tracing::warn!(target: "tokenry::security", %token_id, "a retired secret was used after its grace");
         }
-        let store = self.0.store.clone();
+        let (store, reuses, is_closing) =
+            (self.0.store.clone(), self.0.reuses.clone(), self.0.is_closing.clone());
+        reuses.add(1);
         let submitted = self.0.alarms.submit(move || {
             let signature =
                 Signature { actor: Actor::System, at: now, origin: Origin::new(source, None, None) };
             let told = store.write(move |tx| record_reuse(tx, &found, &signature, reuse));
             if let Err(error) = told {
                 tracing::error!(%token_id, %error, "the use of a retired secret was not recorded");
+                // The next use is told; at the end of the process there is none, and this one is lost.
+                if is_closing.load(Ordering::Relaxed) {
+                    return;
+                }
             }
+            reuses.settle(1);
         });
         if !submitted {
+            self.0.reuses.settle(1);
             // The next use is told.
             tracing::error!(%token_id, "the use of a retired secret was not recorded: too many wait");
         }

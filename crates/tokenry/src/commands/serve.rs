@@ -3,6 +3,7 @@
 mod cleaner;
 mod clock_watch;
 mod core_dump;
+mod shutdown;
 
 use std::{
     fs::{self, OpenOptions},
@@ -13,14 +14,16 @@ use std::{
     sync::Arc,
 };
 
-use actix_web::{App, HttpServer, dev, middleware::from_fn, rt::System, web::ServiceConfig};
+use actix_web::{
+    App, HttpServer, dev, dev::Service as _, middleware::from_fn, rt::System, web::ServiceConfig,
+};
 use tokenry_actix::{
     FailureLimit, HttpSettings, ManagementQuota, ProxySignIn, TrustedProxies, clock, configure, fallback,
     server, shell::shell,
 };
 use tokenry_service::{Call, Caller, DatabaseUrl, JwtVerifier, SettingsOutline, Tokenry, UnixMillis};
 
-use self::clock_watch::ClockWatch;
+use self::{clock_watch::ClockWatch, shutdown::Shutdown};
 use super::{start, token::view};
 use crate::{
     key_feed::{KeyFeed, KeySource, Refresher},
@@ -35,6 +38,7 @@ const BOOTSTRAP_FILE: &str = "tokenry-bootstrap-token";
 
 /// Answers requests until the process is told to stop.
 pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) -> Result<(), Failure> {
+    let shutdown = Shutdown::listen(sink.queue().cloned()).map_err(no_thread)?;
     core_dump::forbid();
     let (url, listen, workers) = (settings.database_url.clone(), settings.listen, settings.server.workers);
     let http = http_settings(settings.rates, &settings.server, settings.proxy_sign_in.take());
@@ -43,7 +47,7 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
     let feed = feed(&mut settings.service, sources);
     let outline = SettingsOutline::of(&settings.service);
     let tokenry = start(settings)?;
-    if let Sink::Queued(output) = sink {
+    if let Some(output) = sink.queue() {
         let output = output.clone();
         tokenry.add_check("log", move |_| log::judge(&output));
     }
@@ -58,17 +62,18 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
         Failure::failed("internal_error", format!("cannot listen on {listen}: {error}"))
             .next("choose another with --listen")
     };
-    let served = System::new().block_on(async {
-        let (server, addresses) = bind(tokenry.clone(), listen, http, workers, has_page)?;
+    let system = System::new();
+    let served = system.block_on(async {
+        let (server, addresses) = bind(tokenry.clone(), listen, http, workers, has_page, shutdown.clone())?;
+        shutdown.begin_serving(server.handle(), tokenry.clone());
         for address in addresses.into_iter().filter(|_| has_page) {
             console.note(&format!("page: {}", page_url(address)));
         }
         server.await
     });
-    // The workers' threads may outlive the server by a moment, and hold the service as long.
-    if let Err(error) = tokenry.flush() {
-        tracing::warn!(%error, "the last uses of tokens were not all written");
-    }
+    // Its end would wait for requests that a database keeps.
+    std::mem::forget(system);
+    shutdown.finish(&tokenry);
     served.map_err(failed)
 }
 
@@ -136,6 +141,7 @@ fn bind(
     api: HttpSettings,
     workers: Option<NonZero<usize>>,
     has_page: bool,
+    shutdown: Shutdown,
 ) -> io::Result<(dev::Server, Vec<SocketAddr>)> {
     let mut http = HttpServer::new(move || {
         App::new()
@@ -143,12 +149,24 @@ fn bind(
             .configure(|app| page(app, has_page))
             .default_service(fallback::not_found())
             .wrap(from_fn(shell))
+            .wrap_fn({
+                let shutdown = shutdown.clone();
+                move |req, app| {
+                    let (answer, shutdown) = (app.call(req), shutdown.clone());
+                    async move { answer.await.map(|answer| shutdown.close_connection(answer)) }
+                }
+            })
     })
     .client_request_timeout(server::HEAD_TIMEOUT)
     .keep_alive(server::KEEP_ALIVE)
     .client_disconnect_timeout(server::DISCONNECT_TIMEOUT)
     .shutdown_timeout(server::SHUTDOWN_SECONDS)
     .tcp_nodelay(true);
+    // They are told to the shutdown instead.
+    #[cfg(unix)]
+    {
+        http = http.disable_signals();
+    }
     if let Some(workers) = workers {
         http = http.workers(workers.get());
     }

@@ -6,3 +6,4 @@
 mod output;
 mod secrecy;
 mod server;
+mod shutdown;

@@ -69,6 +69,18 @@ impl Server {
         })
     }
 
+    /// The secret that it asks with.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Asks with this secret from now on.
+    pub(crate) fn with_token(self, token: &str) -> Self {
+        let mut server = self;
+        server.token = token.to_owned();
+        server
+    }
+
     fn bootstrap_token(&self, url: &str) -> String {
         let name = "tokenry-bootstrap-token";
         let beside = url.strip_prefix("sqlite://").map(|path| Path::new(path).with_file_name(name));

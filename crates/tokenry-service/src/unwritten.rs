@@ -1,0 +1,85 @@
+//! What was noted and is not in the database yet.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+/// What would be lost if the process ended now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unwritten {
+    /// Uses of tokens that are not in the usage log.
+    pub uses: u64,
+    /// Tokens, scopes of tokens and sessions whose last use is not stored.
+    pub last_uses: u64,
+    /// Refused requests that are not in the audit log.
+    pub refusals: u64,
+    /// Uses of retired secrets that are not in the audit log and, if the policy asks for it, ended no token.
+    pub reuses: u64,
+    /// Credentials that were refused because their time is over, which their row does not say.
+    pub ends: u64,
+}
+
+impl Unwritten {
+    /// Whether nothing would be lost.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+}
+
+impl fmt::Display for Unwritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = [
+            (self.uses, "uses of tokens"),
+            (self.last_uses, "times of last use"),
+            (self.refusals, "refused requests"),
+            (self.reuses, "uses of retired secrets"),
+            (self.ends, "ends of expired credentials"),
+        ];
+        if self.is_empty() {
+            return write!(f, "nothing");
+        }
+        let mut separator = "";
+        for (count, kind) in kinds.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, "{separator}{kind}: {count}")?;
+            separator = ", ";
+        }
+        Ok(())
+    }
+}
+
+/// How much was taken out of a queue and is neither written nor back in it.
+#[derive(Default)]
+pub(crate) struct Taken(AtomicU64);
+
+impl Taken {
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Relaxed);
+    }
+
+    pub(crate) fn settle(&self, count: u64) {
+        self.0.fetch_sub(count, Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// A length as a count.
+pub(crate) fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_be_lost_is_named_with_its_number() {
+        assert_eq!(Unwritten::default().to_string(), "nothing");
+        let lost = Unwritten { uses: 12, refusals: 3, ..Unwritten::default() };
+        assert_eq!(lost.to_string(), "uses of tokens: 12, refused requests: 3");
+    }
+}
