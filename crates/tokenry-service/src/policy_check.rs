@@ -1,6 +1,6 @@
 //! What another policy or catalog would do to the tokens there are, before it is applied.
 
-use tokenry_domain::{Catalog, PageSize, Policy, Sort, SortKey, TokenFilter};
+use tokenry_domain::{Catalog, PageSize, Policy, Sort, SortKey, Token, TokenFilter, User};
 use tokenry_store::{StoreError, token};
 
 use crate::{caller::Call, denial::Denial, list::with_owners, tokenry::Tokenry, user::admin_scope};
@@ -8,7 +8,7 @@ use crate::{caller::Call, denial::Denial, list::with_owners, tokenry::Tokenry, u
 /// How many live tokens a change would touch, in which way; one token may be counted in several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PolicyImpact {
-    /// Live tokens now.
+    /// Live tokens now, of users who are not disabled.
     pub live: u64,
     /// Those that would be touched at all.
     pub touched: u64,
@@ -56,7 +56,8 @@ impl Tokenry {
                 let page = token::list(tx, &TokenFilter::default(), sort, size, position.as_ref(), &present)?;
                 Ok::<_, StoreError>((with_owners(tx, page.items)?, page.next))
             })?;
-            for (token, owner) in pairs.iter().filter(|(token, _)| token.is_live(&present)) {
+            let works = |(token, owner): &&(Token, User)| token.is_live(&present) && !owner.is_disabled();
+            for (token, owner) in pairs.iter().filter(works) {
                 let ends_now = proposed.is_over(token);
                 let end = |policy: &Policy| policy.end_of(token);
                 let ends_sooner =

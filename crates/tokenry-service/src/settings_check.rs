@@ -41,7 +41,7 @@ impl SettingsOutline {
 /// Rows that mean nothing under some settings. [`fmt::Display`] says it in a sentence for each kind, with what to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SettingsReport {
-    /// Live tokens there are.
+    /// Live tokens there are, here and below of users who are not disabled.
     pub live: u64,
     /// Live tokens whose prefix is not accepted, by prefix: they are refused.
     pub prefixes: BTreeMap<String, u64>,
@@ -149,11 +149,12 @@ impl Tokenry {
     ) -> Result<SettingsReport, PolicyCheckError> {
         call.caller.require(&admin_scope("read"))?;
         let horizon = self.0.policy.horizon(call.now);
+        let graced_after = call.now.checked_sub(self.0.policy.max_grace);
         let public_id = u8::try_from(PUBLIC_ID_LEN).unwrap_or(u8::MAX);
         let (alike, old, by_role, subjects) = self.0.store.read(|tx| {
             Ok::<_, StoreError>((
                 stored_settings::live_tokens(tx, &horizon, public_id)?,
-                stored_settings::old_secrets(tx, &horizon, public_id)?,
+                stored_settings::old_secrets(tx, &horizon, graced_after, public_id)?,
                 stored_settings::users_by_role(tx)?,
                 stored_settings::users_of_no_issuer(tx, &outline.subject_prefixes)?,
             ))

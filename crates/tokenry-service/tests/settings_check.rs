@@ -117,6 +117,36 @@ each_backend!(live_tokens_of_a_refused_prefix_are_counted_and_dead_ones_are_not,
     assert!(report(&both, &with_prefixes("new_", &["pat_", "old_"])).is_clean());
 });
 
+each_backend!(what_does_not_work_anyway_is_not_counted, |db| {
+    let old = service(db, "old_", &[]);
+    let (alice, bob) = (user(&old, "alice", "user"), user(&old, "bob", "user"));
+    let rotate = |owner, grace: u32| {
+        let (token, _) = issue(&old, owner, &[]);
+        let rotation = Rotation { grace: Some(Lifetime::seconds(grace)), ..Rotation::default() };
+        old.rotate(&operator(1), token.id, rotation).unwrap().token
+    };
+    rotate(&alice, 3600);
+    rotate(&bob, 3600);
+    rotate(&alice, 0);
+    // Its first secret still has a grace in its row, which the second rotation ended.
+    let twice = rotate(&alice, 3600);
+    let again = Rotation { grace: Some(Lifetime::seconds(3600)), ..Rotation::default() };
+    old.rotate(&operator(2), twice.id, again).unwrap();
+    let proposed = with_prefixes("pat_", &[]);
+    let counted = report(&old, &proposed);
+    assert_eq!((counted.live, counted.old_secrets), (4, 3));
+    let changes = tokenry_service::UserChanges::disabled(true);
+    old.update_user(&operator(3), bob.id, changes).unwrap();
+    let counted = report(&old, &proposed);
+    assert_eq!((counted.live, counted.old_secrets), (3, 2));
+    let impact = old.check_policy(&operator(5), old.policy(), &Catalog::open()).unwrap();
+    assert_eq!(impact.live, 3);
+    // The longest grace is that of the policy of now.
+    let strict = Policy { max_grace: Lifetime::seconds(4), ..free().policy };
+    let strict = Tokenry::new(db.store().clone(), Settings { policy: strict, ..free() }).unwrap();
+    assert_eq!(report(&strict, &proposed).old_secrets, 1);
+});
+
 each_backend!(tokens_of_a_pepper_that_is_gone_are_counted, |db| {
     let pepper = |id: &str, byte| Pepper::new(id, vec![byte; 32]).unwrap();
     let with = |peppers: Vec<Pepper>| {

@@ -16,7 +16,7 @@ use crate::{
     token::is_over,
 };
 
-/// Live tokens that were made alike.
+/// Live tokens of users who are not disabled that were made alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MadeAlike {
     /// What they begin with.
@@ -51,7 +51,8 @@ fn parts(tx: &Tx<'_>, table: &str, public_id: u8) -> (String, String) {
     }
 }
 
-/// Tokens that are neither revoked nor over, by how they were made; a public id has `public_id` characters.
+/// Tokens that are neither revoked nor over, of users who are not disabled, by how they were made; a public id has
+/// `public_id` characters.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -60,6 +61,7 @@ pub fn live_tokens(tx: &mut Tx<'_>, horizon: &Horizon, public_id: u8) -> Result<
     let rows: Vec<(String, Option<String>, String, i64)> = on!(tx, |c| {
         tokens::table
             .inner_join(users::table)
+            .filter(users::disabled_at.is_null())
             .filter(tokens::revoked_at.is_null())
             .filter(not(is_over!(horizon)))
             .group_by(sql::<Text>("1, 2, 3"))
@@ -75,21 +77,26 @@ pub fn live_tokens(tx: &mut Tx<'_>, horizon: &Horizon, public_id: u8) -> Result<
     Ok(rows.into_iter().map(alike).collect())
 }
 
-/// Old secrets that still work beside the new one of a live token, by prefix and pepper.
+/// Old secrets that still work beside the new one of a live token, by prefix and pepper; of those that were replaced at
+/// `graced_after` or before the grace is over by the policy.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn old_secrets(
     tx: &mut Tx<'_>,
     horizon: &Horizon,
+    graced_after: Option<UnixMillis>,
     public_id: u8,
 ) -> Result<Vec<(String, Option<String>, u64)>, StoreError> {
     let (prefix, pepper) = parts(tx, "retired_secrets", public_id);
-    let now: UnixMillis = horizon.now;
+    let graced_after = graced_after.unwrap_or(UnixMillis::MIN);
     let rows: Vec<(String, Option<String>, i64)> = on!(tx, |c| {
         retired_secrets::table
-            .inner_join(tokens::table)
-            .filter(retired_secrets::valid_until.gt(InstantValue(now)))
+            .inner_join(tokens::table.inner_join(users::table))
+            .filter(retired_secrets::ended_at.is_null())
+            .filter(retired_secrets::valid_until.gt(InstantValue(horizon.now)))
+            .filter(retired_secrets::retired_at.gt(InstantValue(graced_after)))
+            .filter(users::disabled_at.is_null())
             .filter(tokens::revoked_at.is_null())
             .filter(not(is_over!(horizon)))
             .group_by(sql::<Text>("1, 2"))
