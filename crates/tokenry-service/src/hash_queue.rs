@@ -1,4 +1,5 @@
-//! Slow hashes that verifications wait for: each is done once, however many wait for it, and nobody waits for long.
+//! Slow hashes that verifications wait for: each is done once, however many wait for it, and nobody waits long for its
+//! beginning.
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ use crate::hash_pool::Busy;
 
 /// Waiting is counted in these, so that no clock is read. They pass only while somebody waits.
 const TICK: Duration = Duration::from_millis(50);
-/// How many of them a request waits at most: two seconds.
+/// How many of them a request waits at most for its hash to begin: two seconds.
 const PATIENCE: u64 = 40;
 /// How many requests may wait at once; each takes less than a kilobyte.
 const MAX_WAITERS: usize = 4096;
@@ -97,8 +98,16 @@ impl HashQueue {
         work: impl FnOnce() -> Match + Send + 'static,
     ) -> Result<Match, Busy> {
         let answered = self.shared.enqueue(key, token_id, Box::new(work))?;
-        // Dropped without an answer when it has waited too long.
+        // Dropped without an answer when it has waited too long for the beginning.
         answered.await.map_err(|_| Busy)
+    }
+}
+
+#[cfg(test)]
+impl HashQueue {
+    /// Whether a hash is being done.
+    pub(crate) fn is_hashing(&self) -> bool {
+        self.shared.locked().jobs.values().any(|job| job.work.is_none())
     }
 }
 
@@ -165,7 +174,8 @@ impl Shared {
         None
     }
 
-    /// A thread that ends the waiting of whoever has waited too long, also while all hashing threads are at work.
+    /// A thread that ends the waiting of whoever waits too long for a beginning, also while all hashing threads are at
+    /// work.
     fn count_ticks(&self) {
         let mut state = self.locked();
         while !state.is_closed {
@@ -211,12 +221,16 @@ impl State {
         waiters
     }
 
-    /// Sends away who has waited too long, and forgets who has gone away and what nobody waits for.
+    /// Sends away who has waited too long, and forgets who has gone away and what nobody waits for. A hash that has begun
+    /// keeps who waits for it, and its place for whoever comes later: to send them away would only bring them back for
+    /// another one.
     fn end_waits(&mut self) {
         let tick = self.tick;
         self.jobs.retain(|_, job| {
-            job.waiters.retain(|waiter| tick - waiter.since < PATIENCE && !waiter.answer.is_canceled());
-            !job.waiters.is_empty()
+            let has_begun = job.work.is_none();
+            let is_patient = |waiter: &Waiter| has_begun || tick - waiter.since < PATIENCE;
+            job.waiters.retain(|waiter| is_patient(waiter) && !waiter.answer.is_canceled());
+            has_begun || !job.waiters.is_empty()
         });
         self.waiters = self.jobs.values().map(|job| job.waiters.len()).sum();
         let Self { jobs, order, .. } = self;

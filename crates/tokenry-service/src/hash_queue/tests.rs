@@ -23,11 +23,16 @@ fn id(number: u8) -> TokenId {
 
 /// A queue whose one thread is at work until the sender is dropped.
 fn blocked() -> (HashQueue, Sender<()>) {
+    blocked_at(key())
+}
+
+/// The same with a known work, for which nobody waits.
+fn blocked_at(key: Proof) -> (HashQueue, Sender<()>) {
     let queue = HashQueue::with_threads(&Workers::default(), 1).unwrap();
     let (release, released) = channel::<()>();
     let (begin, begun) = channel();
     let hold = queue.shared.enqueue(
-        key(),
+        key,
         id(0),
         Box::new(move || {
             begin.send(()).unwrap();
@@ -38,6 +43,12 @@ fn blocked() -> (HashQueue, Sender<()>) {
     begun.recv().unwrap();
     drop(hold);
     (queue, release)
+}
+
+/// Waits until so many ticks have passed.
+fn until(queue: &HashQueue, tick: u64) {
+    let pause = |_: &_| sleep(Duration::from_millis(1));
+    assert!((0..20_000).inspect(pause).any(|_| queue.shared.locked().tick >= tick), "nobody waits any more");
 }
 
 #[test]
@@ -87,6 +98,34 @@ fn whoever_waits_too_long_is_sent_away_though_every_thread_is_at_work() {
     assert!(outcome.is_err());
     let state = queue.shared.locked();
     assert!(state.tick >= PATIENCE && state.waiters == 0 && state.order.is_empty());
+}
+
+#[test]
+fn a_hash_that_has_begun_keeps_who_waits_and_answers_who_comes_later() {
+    let key = key();
+    let (queue, release) = blocked_at(key);
+    let join = || queue.shared.enqueue(key, id(0), Box::new(|| panic!("it is being done"))).unwrap();
+    let patient = join();
+    until(&queue, PATIENCE + 1);
+    drop(join());
+    until(&queue, PATIENCE + 3);
+    assert_eq!(queue.shared.locked().waiters, 1);
+    let late = join();
+    drop(release);
+    assert!(block_on(patient) == Ok(Match::Yes) && block_on(late) == Ok(Match::Yes));
+    let state = queue.shared.locked();
+    assert!(state.jobs.is_empty() && state.order.is_empty() && state.waiters == 0);
+}
+
+#[test]
+fn a_hash_that_has_begun_is_not_begun_again_when_all_have_gone() {
+    let key = key();
+    let (queue, release) = blocked_at(key);
+    until(&queue, 1);
+    let late = queue.shared.enqueue(key, id(0), Box::new(|| panic!("it is being done"))).unwrap();
+    assert!(queue.shared.locked().order.is_empty());
+    drop(release);
+    assert!(block_on(late) == Ok(Match::Yes));
 }
 
 #[test]

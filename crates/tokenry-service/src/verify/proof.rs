@@ -1,5 +1,7 @@
 //! Whether a presented secret is the stored one.
 
+use std::sync::Arc;
+
 use quick_cache::sync::Cache;
 use tokenry_crypto::{Comparison, Match, PlainToken, Proof, UnreadableHash};
 use tokenry_domain::{TokenId, UnixMillis};
@@ -12,12 +14,13 @@ use crate::{hash_pool::Busy, settings::SlowHash, tokenry::Tokenry};
 const PROOFS: usize = 100_000;
 
 /// Which tokens a slow hash has matched in this process: an immutable fact, never a verdict. For rows that have no proof,
-/// or not yet, and where the settings want the slow hash once per process. Bounded; about 100 bytes each.
-pub(crate) struct Proofs(Cache<Proof, ()>);
+/// or not yet, and where the settings want the slow hash once per process. Bounded; about 100 bytes each. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Proofs(Arc<Cache<Proof, ()>>);
 
 impl Proofs {
     pub(crate) fn new() -> Self {
-        Self(Cache::new(PROOFS))
+        Self(Arc::new(Cache::new(PROOFS)))
     }
 }
 
@@ -54,11 +57,18 @@ impl Tokenry {
             Known::Yes => {}
             Known::Open(proof) => {
                 let comparison = Comparison::new(&self.0.hasher, plain, &secret.hash);
-                let outcome = self.0.hash_queue.run(proof, token.id, move || comparison.run());
+                let proofs = self.0.proofs.clone();
+                let outcome = self.0.hash_queue.run(proof, token.id, move || {
+                    let outcome = comparison.run();
+                    // Here, so that the work of a caller who gave up is not lost: the next one is let in by it.
+                    if matches!(outcome, Match::Yes) {
+                        proofs.0.insert(proof, ());
+                    }
+                    outcome
+                });
                 if !is_match(outcome.await.map_err(|Busy| VerifyError::Busy)?, Some(token.id))? {
                     return Ok(false);
                 }
-                self.0.proofs.0.insert(proof, ());
             }
         }
         if secret.proof.is_none() {
@@ -116,4 +126,43 @@ fn is_match(outcome: Match, token_id: Option<TokenId>) -> Result<bool, VerifyErr
             }
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::pin,
+        task::{Context, Waker},
+        time::Duration,
+    };
+
+    use tokenry_crypto::{HashSettings, Prefix, Scheme};
+    use tokenry_testkit::{TestDatabase, at, each_backend};
+
+    use super::*;
+    use crate::{caller::Call, caller::Caller, issue::NewToken, settings::Settings};
+
+    fn service(db: &TestDatabase) -> Tokenry {
+        // Some dozens of milliseconds.
+        let hash = HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 10, peppers: Vec::new() };
+        let prefix = Prefix::parse("test_pat_").unwrap();
+        Tokenry::new(db.store().clone(), Settings { prefix, hash, ..Settings::default() }).unwrap()
+    }
+
+    each_backend!(whoever_gives_up_leaves_what_their_hash_has_proven, |db| {
+        let tokenry = service(db);
+        let new = NewToken { name: "token".to_owned(), ..NewToken::default() };
+        let issued = tokenry.issue(&Call::new(Caller::operator(), at(0)), db.user("alice").id, new).unwrap();
+        db.execute("UPDATE personal_access_tokens SET secret_proof = NULL");
+        let text = issued.secret.reveal_once();
+        {
+            let mut asked = pin!(tokenry.verify(text.as_bytes(), at(1), None));
+            let mut context = Context::from_waker(Waker::noop());
+            while !tokenry.0.hash_queue.is_hashing() {
+                assert!(asked.as_mut().poll(&mut context).is_pending());
+            }
+        }
+        let pause = |_: &_| std::thread::sleep(Duration::from_millis(10));
+        assert!((0..2000).inspect(pause).any(|_| tokenry.0.proofs.0.len() == 1), "the work was lost");
+    });
 }
