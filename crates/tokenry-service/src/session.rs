@@ -68,14 +68,14 @@ impl Tokenry {
 
     /// Why a session is over at `now`, by its user and the token it was begun with as they are now; `None` while it is
     /// not. What of a token refuses by address is for the caller to judge.
-    fn over(&self, session: &Session, live: &Live, now: UnixMillis) -> Result<(), SessionEnd> {
+    fn over(&self, session: &Session, live: &Live, now: UnixMillis) -> Result<(), Over> {
         if session.is_over(now, self.0.session.idle) {
-            return Err(SessionEnd::Expired);
+            return Err(Over { end: SessionEnd::Expired, is_for_good: !self.doubts_clock(now) });
         }
         let user = live.user.as_ref().filter(|user| !user.is_disabled()).ok_or(SessionEnd::UserDisabled)?;
         let lookup = match &session.proof {
             SessionProof::Token { lookup, .. } => lookup,
-            SessionProof::Jwt if !self.takes_jwts() => return Err(SessionEnd::WayClosed),
+            SessionProof::Jwt if !self.takes_jwts() => return Err(SessionEnd::WayClosed.into()),
             SessionProof::Jwt | SessionProof::Proxy => return Ok(()),
         };
         // SECURITY: a rotated token has another public id; whoever knows only the old secret is out.
@@ -85,15 +85,29 @@ impl Tokenry {
         match judge(token, user, &self.0.policy.horizon(judged_at), live.source) {
             Ok(()) => Ok(()),
             Err(Rejection::Expired) => {
-                if self.untrusted_clock().is_none() {
+                let is_for_good = !self.doubts_clock(now);
+                if is_for_good {
                     self.0.ends.token_is_over(token, judged_at);
                 }
-                Err(SessionEnd::TokenEnded)
+                Err(Over { end: SessionEnd::TokenEnded, is_for_good })
             }
-            Err(Rejection::AddressNotAllowed) => Err(SessionEnd::AddressNotAllowed),
-            Err(Rejection::OwnerDisabled) => Err(SessionEnd::UserDisabled),
-            Err(_) => Err(SessionEnd::TokenEnded),
+            Err(Rejection::AddressNotAllowed) => Err(SessionEnd::AddressNotAllowed.into()),
+            Err(Rejection::OwnerDisabled) => Err(SessionEnd::UserDisabled.into()),
+            Err(_) => Err(SessionEnd::TokenEnded.into()),
         }
+    }
+}
+
+/// Why a session is refused.
+struct Over {
+    end: SessionEnd,
+    /// Whether it ends by that; otherwise only a clock that may be far ahead says so.
+    is_for_good: bool,
+}
+
+impl From<SessionEnd> for Over {
+    fn from(end: SessionEnd) -> Self {
+        Self { end, is_for_good: true }
     }
 }
 

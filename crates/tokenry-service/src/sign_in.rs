@@ -98,7 +98,7 @@ impl Tokenry {
         let digest = || link(&GENESIS, presented);
         let judged_at = self.0.ends.jwts.no_earlier(now, digest);
         let claims = sign_in.verifier.verify(presented, judged_at).map_err(|error| {
-            if error == JwtError::Expired {
+            if error == JwtError::Expired && !self.doubts_clock(now) {
                 self.0.ends.jwts.remember(digest(), judged_at);
             }
             refusal(sign_in, presented, error)

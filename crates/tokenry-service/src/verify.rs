@@ -163,7 +163,7 @@ impl Tokenry {
         let lookup = plain.lookup();
         // SECURITY: what was refused as over is judged no earlier than then, wherever the clock is now.
         let judged_at = self.0.ends.secrets.no_earlier(now, || lookup.clone());
-        let horizon = self.0.policy.horizon(judged_at);
+        let mut horizon = self.0.policy.horizon(judged_at);
         if let Some(recent) =
             self.0.snapshots.as_ref().and_then(|rows| rows.recent(&self.0.store, &lookup, now))
             && self.is_known(&plain, &recent)
@@ -185,11 +185,15 @@ impl Tokenry {
                 (found, false)
             }
             // Asked for a wrong secret as well, so that a known public id costs what an unknown one does.
-            None => (Arc::new(self.retired(&plain, &lookup, now, source).await?), true),
+            None => {
+                let (credential, judged_at) = self.retired(&plain, &lookup, now, source).await?;
+                horizon = self.0.policy.horizon(judged_at);
+                (Arc::new(credential), true)
+            }
         };
         if let Err(rejection) = judge(&credential.token, &credential.owner, &horizon, source) {
-            if rejection == Rejection::Expired && self.untrusted_clock().is_none() {
-                self.0.ends.token_is_over(&credential.token, judged_at);
+            if rejection == Rejection::Expired && !self.doubts_clock(now) {
+                self.0.ends.token_is_over(&credential.token, horizon.now);
             }
             self.record_rejection(rejection, &credential.token, source, now);
             return Err(VerifyError::Rejected(rejection));
@@ -226,7 +230,7 @@ impl Tokenry {
         let found = match found.filter(|_| is_proven) {
             Some(found) => found,
             None => match self.retired(&plain, &lookup, now, source).await {
-                Ok(found) => found,
+                Ok((found, _)) => found,
                 Err(VerifyError::Rejected(_)) => return Ok(None),
                 Err(error) => return Err(error),
             },

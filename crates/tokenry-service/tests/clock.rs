@@ -1,11 +1,15 @@
 //! A clock that may be far ahead removes nothing and records no end.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
 
-use common::{at, issue, operator, service, settings, user, verify};
-use tokenry_service::{Cleaned, CleanupError, Lifetime, Policy, Settings, Tokenry};
-use tokenry_testkit::each_backend;
+use common::{at, issue, new, operator, service, settings, user, verify};
+use tokenry_service::{
+    AuditEvent, Call, Caller, Cleaned, CleanupError, EventKind, Lifetime, Limits, Origin, Policy, Rejection,
+    Reuse, Rotation, Settings, Token, Tokenry, UnixMillis, VerifyError,
+};
+use tokenry_store::audit;
+use tokenry_testkit::{TestDatabase, each_backend};
 
 const DAY: i64 = 86_400;
 
@@ -40,9 +44,140 @@ each_backend!(a_cleanup_by_the_clock_looks_at_it_first_and_at_each_time, |db| {
 
 each_backend!(a_database_without_history_is_cleaned_up_by_the_clock_there_is, |db| {
     let tokenry = service(db);
-    let now = tokenry_service::UnixMillis::new(
-        i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap(),
-    );
-    assert_eq!(tokenry.check_clock(now.unwrap()).unwrap(), []);
+    assert_eq!(tokenry.check_clock(today()).unwrap(), []);
     assert_eq!(tokenry.cleanup(&operator(10)).unwrap(), Cleaned::default());
+});
+
+/// The time of day, which a database's server knows too.
+fn today() -> UnixMillis {
+    let passed = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    UnixMillis::new(i64::try_from(passed.as_millis()).unwrap()).unwrap()
+}
+
+fn by(at: UnixMillis) -> Call {
+    Call::new(Caller::operator(), at)
+}
+
+/// A service that has looked at its clock at `now`, which is right, and revokes for the use of a retired secret.
+fn looked(db: &TestDatabase, now: UnixMillis) -> Tokenry {
+    let limits = Limits { max_live_tokens: None, creations_per_hour: None };
+    let policy = Policy { limits, on_reuse: Reuse::Revoke, ..Policy::default() };
+    let tokenry = Tokenry::new(db.second_store(), settings(policy)).unwrap();
+    tokenry.check_clock(now).unwrap();
+    tokenry
+}
+
+/// A token of alice's made at `now`, and its text.
+fn made(tokenry: &Tokenry, now: UnixMillis) -> (Token, String) {
+    let alice = tokenry.find_or_create_user(&by(now), "alice", None).unwrap();
+    let issued = tokenry.issue(&by(now), alice.id, new("token", &["*"])).unwrap();
+    (issued.token, issued.secret.reveal_once().to_string())
+}
+
+/// The same after a rotation with a grace of so many seconds: the token, its old text and its new one.
+fn rotated(tokenry: &Tokenry, now: UnixMillis, grace: u32) -> (Token, String, String) {
+    let (token, old) = made(tokenry, now);
+    let rotation = Rotation { grace: Some(Lifetime::seconds(grace)), ..Rotation::default() };
+    let rotated = tokenry.rotate(&by(now), token.id, rotation).unwrap();
+    (rotated.token, old, rotated.secret.reveal_once().to_string())
+}
+
+fn rejected(tokenry: &Tokenry, text: &str, now: UnixMillis) -> Option<Rejection> {
+    match tokenry.verify_blocking(text.as_bytes(), now, None) {
+        Err(VerifyError::Rejected(rejection)) => Some(rejection),
+        _ => None,
+    }
+}
+
+/// What the audit log tells of ends and of retired secrets.
+fn ends(db: &TestDatabase) -> Vec<EventKind> {
+    let links = db.store().read(|tx| audit::list(tx, 0, 1000)).unwrap();
+    let is_end = |event: &AuditEvent| match event.kind {
+        EventKind::TokenExpired | EventKind::TokenRevoked | EventKind::SessionEnded => true,
+        EventKind::RequestFailed => event.detail["reason"] == "retired_secret",
+        _ => false,
+    };
+    links.into_iter().map(|link| link.event).filter(is_end).map(|event| event.kind).collect()
+}
+
+const YEAR: Lifetime = Lifetime::days(366);
+
+each_backend!(a_clock_that_jumped_since_the_last_look_makes_nothing_lasting_of_what_it_calls_over, |db| {
+    let now = today();
+    let tokenry = looked(db, now);
+    let later = |seconds: u32| now.checked_add(Lifetime::seconds(seconds)).unwrap();
+    let (token, old, present) = rotated(&tokenry, now, 3600);
+    let (_, text) = made(&tokenry, now);
+    let caller =
+        |text: &str, at| Call::new(tokenry.verify_blocking(text.as_bytes(), at, None).unwrap().into(), at);
+    let start = |call: &Call| tokenry.start_session(call, None).unwrap().secret.reveal_once().to_string();
+    let alice = tokenry.find_or_create_user(&by(now), "alice", None).unwrap();
+    let vouched = |at| Call::new(tokenry.vouch(alice.clone()).unwrap(), at);
+    let cookies = [start(&caller(&text, now)), start(&vouched(now))];
+    let is_signed_in =
+        |cookie: &String, at| tokenry.session(cookie.as_bytes(), at, &Origin::default()).is_ok();
+
+    let jumped = later(30).checked_add(YEAR).unwrap();
+    assert_eq!(rejected(&tokenry, &text, jumped), Some(Rejection::Expired));
+    assert_eq!(rejected(&tokenry, &present, jumped), Some(Rejection::Expired));
+    assert_eq!(rejected(&tokenry, &old, jumped), Some(Rejection::Rotated(token.id)));
+    assert!(cookies.iter().all(|cookie| !is_signed_in(cookie, jumped)));
+    // A session that begins then ends none that is over by that clock.
+    start(&vouched(jumped));
+
+    for text in [&text, &present, &old] {
+        assert_eq!(rejected(&tokenry, text, later(60)), None);
+    }
+    assert!(cookies.iter().all(|cookie| is_signed_in(cookie, later(60))));
+    tokenry.flush().unwrap();
+    let row = tokenry.find(&by(now), token.id).unwrap().0;
+    assert_eq!((row.expiry_noted_at, row.revoked), (None, None));
+    let digest = tokenry_service::SessionSecret::parse(cookies[1].as_bytes()).unwrap().digest();
+    assert!(db.store().read(|tx| tokenry_store::session::find(tx, &digest)).unwrap().is_some());
+    assert!(tokenry.end_session(cookies[1].as_bytes(), jumped, Origin::default()).unwrap());
+    // What is told behind the answers is told before this ends.
+    drop(tokenry);
+    assert_eq!(ends(db), [EventKind::SessionEnded]);
+});
+
+each_backend!(a_clock_that_is_right_makes_ends_of_the_same, |db| {
+    let now = today();
+    let tokenry = looked(db, now);
+    let (token, old, _) = rotated(&tokenry, now, 60);
+    let after = now.checked_add(Lifetime::seconds(3600)).unwrap();
+    assert_eq!(rejected(&tokenry, &old, after), Some(Rejection::Rotated(token.id)));
+    drop(tokenry);
+    assert_eq!(ends(db), [EventKind::RequestFailed, EventKind::TokenRevoked]);
+});
+
+// Without a grace the row says so: no clock is asked whether it has ended, only how long ago.
+each_backend!(the_use_of_a_secret_that_was_replaced_at_once_is_told_unless_the_clock_is_ahead, |db| {
+    let now = today();
+    let tokenry = looked(db, now);
+    let (token, old, _) = rotated(&tokenry, now, 0);
+    let jumped = now.checked_add(YEAR).unwrap();
+    assert_eq!(rejected(&tokenry, &old, jumped), Some(Rejection::Rotated(token.id)));
+    drop(tokenry);
+    assert_eq!(ends(db), [], "an answer may have been lost a moment ago");
+    let tokenry = looked(db, now);
+    let after = now.checked_add(Lifetime::seconds(61)).unwrap();
+    assert_eq!(rejected(&tokenry, &old, after), Some(Rejection::Rotated(token.id)));
+    drop(tokenry);
+    assert_eq!(ends(db), [EventKind::RequestFailed, EventKind::TokenRevoked]);
+});
+
+each_backend!(a_clock_far_behind_makes_ends_of_what_it_calls_over, |db| {
+    let tokenry = service(db);
+    let alice = user(&tokenry, "alice", "user");
+    let (_, text) = issue(&tokenry, &alice, &[]);
+    // Behind PostgreSQL's clock by months; on SQLite nothing is wrong with it.
+    tokenry.check_clock(at(10)).unwrap();
+    let short = tokenry_service::NewToken {
+        expiry: Some(tokenry_service::Expiry::In(Lifetime::seconds(60))),
+        ..new("short", &[])
+    };
+    let short = tokenry.issue(&operator(0), alice.id, short).unwrap().secret.reveal_once();
+    assert!(verify(&tokenry, &short, 3600).is_err());
+    assert!(verify(&tokenry, &short, 10).is_err(), "it stays so when the clock goes back");
+    assert!(verify(&tokenry, &text, 10).is_ok());
 });

@@ -302,6 +302,19 @@ each_backend!(a_clock_that_was_behind_at_the_rotation_ends_no_grace_late, |db| {
     assert!(verify(&tokenry, &first, 5005).is_err() && verify(&tokenry, &third, 5005).is_ok());
 });
 
+each_backend!(an_old_secret_is_over_with_its_token_when_a_clock_goes_back, |db| {
+    let tokenry = service(db);
+    let (token, old) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
+    let shorter = Rotation { expiry: Some(Expiry::In(Lifetime::seconds(60))), ..grace(3600) };
+    let (_, new) = rotate(&tokenry, &operator(10), token.id, shorter).unwrap();
+    assert!(verify(&tokenry, &old, 69).is_ok() && verify(&tokenry, &new, 69).is_ok());
+    assert_eq!(rejection(verify(&tokenry, &new, 70)), Some(Rejection::Expired));
+    // At once, before the row says so.
+    for text in [&old, &new] {
+        assert_eq!(rejection(verify(&tokenry, text, 50)), Some(Rejection::Expired));
+    }
+});
+
 each_backend!(a_grace_that_was_refused_as_over_is_over_everywhere, |db| {
     let (tokenry, behind) = (service(db), common::service_on(db.second_store()));
     let (token, old) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);

@@ -465,6 +465,17 @@ each_backend!(a_jwt_of_before_does_not_act_as_a_later_user_of_its_subject, |db| 
     }
 });
 
+each_backend!(a_jwt_that_only_a_clock_far_ahead_calls_over_is_good_again, |db| {
+    let tokenry = service(db, mapping());
+    let jwt = signed(&claims("alice", &["Staff"], 100));
+    tokenry.check_clock(at(100)).unwrap();
+    assert!(sign_in(&tokenry, &jwt, 110).is_ok());
+    assert_eq!(rejection(sign_in(&tokenry, &jwt, 400 * 86_400)), Rejection::Expired);
+    assert!(sign_in(&tokenry, &jwt, 120).is_ok(), "nothing was made of it");
+    assert_eq!(rejection(sign_in(&tokenry, &jwt, 500)), Rejection::Expired);
+    assert_eq!(rejection(sign_in(&tokenry, &jwt, 130)), Rejection::Expired);
+});
+
 each_backend!(an_expired_jwt_stays_so_when_the_clock_goes_back, |db| {
     let tokenry = service(db, mapping());
     let jwt = signed(&claims("alice", &["Staff"], 100));

@@ -34,11 +34,13 @@ impl Tokenry {
         if self.0.store.read(|tx| session::find(tx, &digest))?.is_none() {
             return Ok(false);
         }
+        let is_doubted = self.doubts_clock(now);
         self.0.store.write(move |tx| {
             let Some(session) = session::find(tx, &digest)? else { return Ok(false) };
             user::lock(tx, session.user_id)?;
             let actor = session.proof.token_id().map_or(Actor::User(session.user_id), Actor::Token);
-            let end = if session.is_over(now, idle) { SessionEnd::Expired } else { SessionEnd::SignedOut };
+            let is_over = !is_doubted && session.is_over(now, idle);
+            let end = if is_over { SessionEnd::Expired } else { SessionEnd::SignedOut };
             let ending = Ending::take(tx, vec![(session, end)])?;
             ending.tell(tx, &Signature { actor, at: now, origin })?;
             Ok(!ending.0.is_empty())
@@ -96,8 +98,8 @@ impl Tokenry {
         now: UnixMillis,
     ) -> Result<Option<SessionEnd>, StoreError> {
         let live = Live::read(tx, session, None)?;
+        let end = self.over(session, &live, now).err().filter(|over| over.is_for_good).map(|over| over.end);
         // From which address it would be used is not known here.
-        let end = self.over(session, &live, now).err();
         Ok(end.filter(|end| *end != SessionEnd::AddressNotAllowed))
     }
 }

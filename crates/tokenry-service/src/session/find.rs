@@ -19,7 +19,8 @@ impl Tokenry {
     /// Decides who the holder of this cookie is at `now`, and what they may do. It blocks the thread.
     ///
     /// The session, its user and the token that it was begun with are read as they are now, and the token is judged by
-    /// the very rules of [`verify`](Self::verify). A session that is over is removed, and stays over.
+    /// the very rules of [`verify`](Self::verify). A session that is over is removed, and stays over, unless only a clock
+    /// that may be far ahead says so.
     ///
     /// # Errors
     /// [`VerifyError`]; unknown and over is one rejection, [`Rejection::Unknown`].
@@ -32,8 +33,10 @@ impl Tokenry {
             None => Ok::<_, StoreError>(None),
         })?;
         let Some((session, live)) = found else { return Err(unknown) };
-        if let Err(end) = self.over(&session, &live, now) {
-            self.end_found(session, end, now, origin)?;
+        if let Err(over) = self.over(&session, &live, now) {
+            if over.is_for_good {
+                self.end_found(session, over.end, now, origin)?;
+            }
             return Err(unknown);
         }
         let Some(user) = live.user else { return Err(unknown) };

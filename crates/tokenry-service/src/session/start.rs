@@ -116,8 +116,9 @@ impl Tokenry {
         now: UnixMillis,
     ) -> Result<Vec<(Session, SessionEnd)>, StoreError> {
         let all = session::of_user(tx, new.user_id)?;
+        let is_believed = !self.doubts_clock(now);
         let (over, mut live): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|session| session.is_over(now, self.0.session.idle));
+            all.into_iter().partition(|session| is_believed && session.is_over(now, self.0.session.idle));
         live.retain(|session| session.proof == new.proof);
         let too_many = (live.len() + 1).saturating_sub(MOST);
         let over = over.into_iter().map(|session| (session, SessionEnd::Expired));

@@ -22,14 +22,14 @@ const TOLD: Lifetime = Lifetime::seconds(3600);
 const REUSED: &str = "a retired secret was used";
 
 impl Tokenry {
-    /// The credential of a retired secret within its grace.
+    /// The credential of a retired secret within its grace, and the instant at which it is judged.
     pub(super) async fn retired(
         &self,
         plain: &PlainToken,
         lookup: &Lookup,
         now: UnixMillis,
         source: Option<IpAddr>,
-    ) -> Result<Credential, VerifyError> {
+    ) -> Result<(Credential, UnixMillis), VerifyError> {
         let unknown = Err(VerifyError::Rejected(Rejection::Unknown));
         let Some(found) = self.0.store.retired_credential(lookup).await? else { return unknown };
         if !self.is_proven(plain, Some(&found.credential), now).await? {
@@ -38,18 +38,26 @@ impl Tokenry {
         // The longest grace of now, not of when it was rotated.
         let longest = found.retired_at.checked_add(self.0.policy.max_grace).unwrap_or(UnixMillis::MAX);
         let end = found.ended_at.unwrap_or(UnixMillis::MAX).min(found.valid_until).min(longest);
+        // SECURITY: what was refused as over is judged no earlier than then, the token itself too, which is remembered by
+        // its present secret.
+        let ends = &self.0.ends.secrets;
+        let judged_at = ends.no_earlier(now, || lookup.clone());
+        let judged_at = ends.no_earlier(judged_at, || found.credential.token.lookup.clone());
         // SECURITY: what is over for good is over before any clock is asked.
-        let judged_at = self.0.ends.secrets.no_earlier(now, || lookup.clone());
         if found.ended_at.is_none() && judged_at < end {
-            return Ok(found.credential);
+            return Ok((found.credential, judged_at));
         }
-        if found.ended_at.is_none() && self.untrusted_clock().is_none() {
+        let is_by_clock = found.ended_at.is_none();
+        if is_by_clock && !self.doubts_clock(now) {
             self.0.ends.grace_is_over(lookup, judged_at, judged_at >= found.valid_until);
         }
         let token_id = found.credential.token.id;
         self.record_rejection(Rejection::Rotated(token_id), &found.credential.token, source, now);
+        // A clock that nobody can confirm does not hide the use of what the row says has ended; one that is ahead does, since
+        // it would take an answer that was lost a moment ago for an old one.
+        let is_doubted = if is_by_clock { self.doubts_clock(now) } else { self.0.clock.is_ahead(now) };
         // Whoever rotated it may not have heard the answer, or not have told everybody yet that its grace is over.
-        if now.since(found.retired_at.max(end)) > LOST_ANSWER {
+        if !is_doubted && now.since(found.retired_at.max(end)) > LOST_ANSWER {
             self.tell_reuse(found, now, source);
         }
         Err(VerifyError::Rejected(Rejection::Rotated(token_id)))
