@@ -44,7 +44,8 @@ pub enum Tx<'c> {
 pub struct StoreSettings {
     /// The most connections for units of work. Default 8.
     pub pool_size: u32,
-    /// How long a unit waits for a connection before it is refused as unavailable. Default 2 s.
+    /// How long a unit waits before it is refused as unavailable: for a connection and for locks, on SQLite for the one
+    /// writer and the lock of the file. Default 2 s.
     pub pool_wait: Duration,
 }
 
@@ -56,7 +57,11 @@ impl Default for StoreSettings {
 
 /// A database of tokens. Cheap to clone; all clones share connections.
 #[derive(Clone)]
-pub struct Store(pub(crate) Arc<Opened>);
+pub struct Store {
+    pub(crate) opened: Arc<Opened>,
+    /// How long a unit waits.
+    wait: Duration,
+}
 
 pub(crate) struct Opened {
     pub(crate) backend: Backend,
@@ -87,8 +92,8 @@ impl Store {
             Location::Sqlite(path) => {
                 let path = file::open(path)?;
                 let reader = || Manager::new(path.clone(), prepare_sqlite_reader);
-                let (writer, pin) =
-                    Writer::start(Manager::new(path.clone(), prepare_sqlite_writer), reader(), &workers)?;
+                let manager = Manager::new(path.clone(), prepare_sqlite_writer);
+                let (writer, pin) = Writer::start(manager, reader(), &workers)?;
                 Backend::Sqlite {
                     readers: pool::pool(reader(), settings.pool_size, settings.pool_wait),
                     // Verification has connections of its own, so that long lists cannot keep it waiting.
@@ -110,13 +115,25 @@ impl Store {
             #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
             _ => return Err(StoreError::Bug("a backend that this build leaves out".to_owned())),
         };
-        Ok(Self(Arc::new(Opened { backend, workers, changes: AtomicU64::new(0), writes: AtomicU64::new(0) })))
+        let opened = Opened { backend, workers, changes: AtomicU64::new(0), writes: AtomicU64::new(0) };
+        Ok(Self { opened: Arc::new(opened), wait: settings.pool_wait })
+    }
+
+    /// The same store for units that wait no longer than this: for whoever tries again later anyway.
+    #[must_use]
+    pub fn waiting_at_most(&self, wait: Duration) -> Self {
+        Self { opened: self.opened.clone(), wait: self.wait.min(wait) }
+    }
+
+    /// The same store for units that wait as long as this.
+    pub(crate) fn waiting_at_least(&self, wait: Duration) -> Self {
+        Self { opened: self.opened.clone(), wait: self.wait.max(wait) }
     }
 
     /// The background threads of this store; whoever builds on it starts theirs here too.
     #[must_use]
     pub fn workers(&self) -> &Workers {
-        &self.0.workers
+        &self.opened.workers
     }
 
     /// Runs `work` on a consistent snapshot. It blocks the thread and may run twice after a lost connection.
@@ -127,7 +144,7 @@ impl Store {
         &self,
         mut work: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        match &self.0.backend {
+        match &self.opened.backend {
             #[cfg(feature = "sqlite")]
             Backend::Sqlite { readers, .. } => {
                 pool::transaction(readers, Access::Read, |c| caught(|| work(&mut Tx::Sqlite(c))))
@@ -154,7 +171,7 @@ impl Store {
     {
         let result = self.run(work);
         // SECURITY: before the answer, whatever it is: a unit that failed at the end may be durable all the same.
-        self.0.changes.fetch_add(1, Ordering::SeqCst);
+        self.opened.changes.fetch_add(1, Ordering::SeqCst);
         result
     }
 
@@ -163,13 +180,13 @@ impl Store {
     /// [`write_bookkeeping`](Self::write_bookkeeping).
     #[must_use]
     pub fn changes(&self) -> u64 {
-        self.0.changes.load(Ordering::SeqCst)
+        self.opened.changes.load(Ordering::SeqCst)
     }
 
     /// How many writing units of either kind this store has run.
     #[must_use]
     pub fn writes(&self) -> u64 {
-        self.0.writes.load(Ordering::SeqCst)
+        self.opened.writes.load(Ordering::SeqCst)
     }
 
     pub(crate) fn run<T, E>(
@@ -181,7 +198,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let result = self.run_once(work);
-        self.0.writes.fetch_add(1, Ordering::SeqCst);
+        self.opened.writes.fetch_add(1, Ordering::SeqCst);
         result
     }
 
@@ -193,9 +210,9 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        match &self.0.backend {
+        match &self.opened.backend {
             #[cfg(feature = "sqlite")]
-            Backend::Sqlite { writer, .. } => writer.run(work),
+            Backend::Sqlite { writer, .. } => writer.run(self.wait, work),
             #[cfg(feature = "postgres")]
             Backend::Postgres { pool, .. } => {
                 let mut work = Some(work);

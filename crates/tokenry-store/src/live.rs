@@ -68,7 +68,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; an unknown public id is `None`.
     pub async fn credential(&self, lookup: &Lookup) -> Result<Option<Credential>, StoreError> {
-        match &self.0.backend {
+        match &self.opened.backend {
             #[cfg(feature = "sqlite")]
             Backend::Sqlite { live, .. } => live.current(lookup),
             #[cfg(feature = "postgres")]
@@ -81,7 +81,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; an unknown public id is `None`.
     pub async fn retired_credential(&self, lookup: &Lookup) -> Result<Option<RetiredCredential>, StoreError> {
-        match &self.0.backend {
+        match &self.opened.backend {
             #[cfg(feature = "sqlite")]
             Backend::Sqlite { live, .. } => live.retired(lookup),
             #[cfg(feature = "postgres")]

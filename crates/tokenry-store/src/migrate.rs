@@ -1,5 +1,7 @@
 //! Schema migrations, embedded in the program.
 
+use std::time::Duration;
+
 use diesel::{
     QueryableByName, RunQueryDsl,
     migration::{Migration, MigrationSource},
@@ -16,6 +18,9 @@ use crate::{
 const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 #[cfg(feature = "postgres")]
 const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
+
+/// How long it is waited for the lock of a SQLite file: another process may be changing its tables.
+const WAIT: Duration = Duration::from_secs(5);
 
 /// One migration and whether the database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +40,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Bug`] when a migration fails or the database is newer than this program; nothing is changed.
     pub fn migrate(&self) -> Result<Vec<String>, StoreError> {
-        self.write(|tx| {
+        self.waiting_at_least(WAIT).write(|tx| {
             lock(tx)?;
             refuse_newer(&steps(tx)?)?;
             mark(tx)?;
@@ -51,7 +56,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Bug`] when it fails or this program does not know it; nothing is changed.
     pub fn revert_migration(&self) -> Result<Option<String>, StoreError> {
-        self.write(|tx| {
+        self.waiting_at_least(WAIT).write(|tx| {
             lock(tx)?;
             let steps = steps(tx)?;
             refuse_newer(&steps)?;

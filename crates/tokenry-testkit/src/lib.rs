@@ -7,6 +7,7 @@ mod cluster;
 mod contents;
 mod database;
 mod floating;
+mod held;
 mod lobby;
 mod lock;
 mod pooler;
@@ -19,6 +20,7 @@ pub use crate::{
     contents::Column,
     database::TestDatabase,
     floating::FloatingAddress,
+    held::Held,
     lobby::{Lobby, Visit},
     lock::WriteLock,
     pooler::Pooler,
