@@ -10,12 +10,24 @@ use tokenry_store::{
 /// At the end what is left is tried so often, with so long a pause.
 pub(crate) const LAST_ROUNDS: usize = 20;
 pub(crate) const LAST_PAUSE: Duration = Duration::from_millis(50);
+/// How long one unit of such a thread waits: it is tried again anyway, and an end must not take long.
+pub(crate) const UNIT_WAIT: Duration = Duration::from_millis(500);
 
 /// Whether a round has to be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Left {
     Nothing,
+    /// Somebody else holds it at this moment.
     Something,
+}
+
+/// What is written behind the answers.
+pub(crate) trait Behind: Send + 'static {
+    /// Writes what waits; what the database does not take waits on. Once it `is_hurried`, a first refusal is enough.
+    fn write(&self, is_hurried: &dyn Fn() -> bool) -> Result<Left, StoreError>;
+
+    /// How much is not written.
+    fn unwritten(&self) -> u64;
 }
 
 /// Dropping it ends the thread after a last round, and waits for it for a bounded time.
@@ -28,17 +40,29 @@ impl Periodic {
         workers: &Workers,
         name: &'static str,
         interval: Duration,
-        work: impl Fn() -> Left + Send + 'static,
+        work: impl Behind,
     ) -> Result<Self, StoreError> {
         let worker = workers.start(name, Importance::Background, move |stop: &Stop| {
+            let round = || {
+                let written = work.write(&|| stop.is_told());
+                written.inspect_err(|error| {
+                    tracing::warn!(%error, worker = name, "what was noted is not written and waits");
+                })
+            };
             while !stop.wait(interval) {
-                work();
+                // What is left is tried in the next one.
+                let _ = round();
             }
             for _ in 0..LAST_ROUNDS {
-                if work() == Left::Nothing {
-                    break;
+                match round() {
+                    Ok(Left::Nothing) => break,
+                    Ok(Left::Something) => std::thread::sleep(LAST_PAUSE),
+                    Err(_) => break,
                 }
-                std::thread::sleep(LAST_PAUSE);
+            }
+            let lost = work.unwritten();
+            if lost > 0 {
+                tracing::error!(worker = name, lost, "what was noted was not all written before the end");
             }
         })?;
         Ok(Self { _worker: worker })

@@ -14,7 +14,7 @@ use tokenry_store::{Store, StoreError};
 use crate::{
     audit::{Signature, detail},
     caller::Caller,
-    periodic::{Left, Periodic},
+    periodic::{Behind, Left, Periodic, UNIT_WAIT},
     tokenry::Tokenry,
     unwritten::Taken,
     verify::Rejection,
@@ -57,25 +57,20 @@ struct Tally {
 
 impl Refusals {
     pub(crate) fn start(store: Store) -> Result<Self, StoreError> {
-        let waiting = Arc::new(Waiting { store, counts: Mutex::default(), taken: Taken::default() });
-        let written = waiting.clone();
-        let thread = Periodic::start(waiting.store.workers(), "refusals", INTERVAL, move || {
-            if let Err(error) = written.write() {
-                tracing::warn!(%error, "refused requests were not written into the audit log and wait");
-            }
-            Left::Nothing
-        })?;
+        let workers = store.workers().clone();
+        let waiting = Arc::new(Waiting::of(store));
+        let thread = Periodic::start(&workers, "refusals", INTERVAL, waiting.clone())?;
         Ok(Self { waiting, _thread: thread })
     }
 
     /// Writes all that waits. What was not written waits on.
     pub(crate) fn write(&self) -> Result<(), StoreError> {
-        self.waiting.write()
+        self.waiting.append()
     }
 
     /// How many refused requests are not written.
     pub(crate) fn unwritten(&self) -> u64 {
-        self.waiting.taken.get() + self.waiting.counts().values().map(|tally| tally.count).sum::<u64>()
+        self.waiting.unwritten()
     }
 
     fn count(&self, key: Key, now: UnixMillis) {
@@ -84,6 +79,11 @@ impl Refusals {
 }
 
 impl Waiting {
+    fn of(store: Store) -> Self {
+        let store = store.waiting_at_most(UNIT_WAIT);
+        Self { store, counts: Mutex::default(), taken: Taken::default() }
+    }
+
     fn add(&self, key: Key, tally: Tally) {
         let mut counts = self.counts();
         let is_known = counts.contains_key(&key);
@@ -107,7 +107,7 @@ impl Waiting {
         sum.last = sum.last.max(tally.last);
     }
 
-    fn write(&self) -> Result<(), StoreError> {
+    fn append(&self) -> Result<(), StoreError> {
         let taken: Vec<(Key, Tally)> = {
             let mut counts = self.counts();
             let taken: Vec<_> = std::mem::take(&mut *counts).into_iter().collect();
@@ -130,6 +130,16 @@ impl Waiting {
 
     fn counts(&self) -> MutexGuard<'_, HashMap<Key, Tally>> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Behind for Arc<Waiting> {
+    fn write(&self, _: &dyn Fn() -> bool) -> Result<Left, StoreError> {
+        self.append().map(|()| Left::Nothing)
+    }
+
+    fn unwritten(&self) -> u64 {
+        self.taken.get() + self.counts().values().map(|tally| tally.count).sum::<u64>()
     }
 }
 
@@ -198,4 +208,63 @@ fn network(ip: IpAddr) -> IpAddr {
         IpAddr::V6(ip) => Ipv6Addr::from(u128::from(ip) & !u128::from(u64::MAX)).into(),
         ip => ip,
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokenry_store::audit::{self, AuditFilter};
+    use tokenry_testkit::{TestDatabase, at, each_backend};
+
+    use super::*;
+
+    fn key(code: &'static str, source: u8) -> Key {
+        let source = Some(IpAddr::from([192, 0, 2, source]));
+        Key { kind: EventKind::RequestFailed, source, user_id: None, token_id: None, code }
+    }
+
+    fn once(seconds: i64) -> Tally {
+        Tally { count: 1, first: at(seconds * 1000), last: at(seconds * 1000) }
+    }
+
+    fn told(db: &TestDatabase) -> Vec<(u64, UnixMillis)> {
+        let links = db.store().read(|tx| audit::search(tx, &AuditFilter::default(), None, 500)).unwrap();
+        let mut told: Vec<_> = links
+            .iter()
+            .map(|link| (link.event.detail.get("count").unwrap().as_u64().unwrap(), link.event.at))
+            .collect();
+        told.sort_unstable();
+        told
+    }
+
+    each_backend!(what_the_database_does_not_take_is_kept_within_bounds_and_written_later, |db| {
+        let waiting = Arc::new(Waiting::of(db.store().clone()));
+        (1..=3).for_each(|second| waiting.add(key("invalid_token", 1), once(second)));
+        let held = db.hold_writes();
+        for round in 1..=2 {
+            assert!(matches!(waiting.write(&|| false), Err(StoreError::Unavailable(_))));
+            waiting.add(key("invalid_token", 1), once(round * 10));
+        }
+        drop(held);
+        assert_eq!(waiting.write(&|| false).unwrap(), Left::Nothing);
+        assert_eq!(told(db), [(5, at(20_000))]);
+        // Written once, and nothing waits.
+        assert_eq!(waiting.write(&|| false).unwrap(), Left::Nothing);
+        assert_eq!(told(db).len(), 1);
+
+        // A flood while the database is away fills neither the memory nor, afterwards, the log.
+        let held = db.hold_writes();
+        for source in 0..=255 {
+            for code in ["revoked_token", "expired_token"] {
+                waiting.add(key(code, source), once(30));
+            }
+            if source % 100 == 0 {
+                assert!(waiting.write(&|| false).is_err());
+            }
+        }
+        drop(held);
+        waiting.write(&|| false).unwrap();
+        let told = told(db);
+        assert!(told.len() <= KINDS + 3, "{}", told.len());
+        assert_eq!(told.iter().map(|(count, _)| count).sum::<u64>(), 5 + 512);
+    });
 }

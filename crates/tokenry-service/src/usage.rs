@@ -140,7 +140,7 @@ impl Tokenry {
     /// [`StoreError`] if the database did not take all of it; what it did not take waits on.
     pub fn flush(&self) -> Result<(), StoreError> {
         for _ in 0..LAST_ROUNDS {
-            if self.0.uses.waiting().write()? == Left::Nothing {
+            if self.0.uses.waiting().write(&|| true)? == Left::Nothing {
                 return Ok(());
             }
             std::thread::sleep(LAST_PAUSE);

@@ -125,6 +125,48 @@ each_backend!(nothing_is_lost_when_the_service_is_dropped, |db| {
     assert_eq!(counts(&usage(&node(db, 60), used.token().id)), [1000]);
 });
 
+each_backend!(what_is_noted_while_the_database_is_locked_waits_and_is_counted_once, |db| {
+    let tokenry = node(db, 60);
+    let used = token(&tokenry, "alice");
+    let held = db.hold_writes();
+    for second in 5..8 {
+        tokenry.record_use(&used, &get("/a", at(second)));
+        assert!(tokenry.flush().is_err());
+    }
+    drop(held);
+    tokenry.flush().unwrap();
+    let id = used.token().id;
+    assert_eq!(counts(&usage(&tokenry, id)), [3]);
+    assert_eq!(tokenry.find(&operator(10), id).unwrap().0.last_used_at, Some(at(7)));
+});
+
+/// How many threads of this process have names that begin so.
+fn threads(name: &str) -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    names.filter(|found| found.starts_with(name)).count()
+}
+
+#[test]
+fn a_service_that_ends_while_the_database_is_locked_leaves_no_thread() {
+    let db = &TestDatabase::sqlite();
+    let tokenry = node(db, 60);
+    let used = token(&tokenry, "alice");
+    let held = db.hold_writes();
+    tokenry.record_use(&used, &get("/a", at(5)));
+    tokenry.record_failure("invalid_token", None, at(5));
+    let noting = || threads("tokenry-usage") + threads("tokenry-refusal");
+    assert_eq!(noting(), 2);
+    drop(tokenry);
+    // One that has told its end may be there for a moment.
+    assert!((0..100).any(|_| noting() == 0 || {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        false
+    }));
+    drop(held);
+    assert!(counts(&usage(&node(db, 60), used.token().id)).is_empty());
+}
+
 each_backend!(with_a_span_of_zero_every_use_has_a_row, |db| {
     let nodes = [node(db, 0), node(db, 0)];
     let used = token(&nodes[0], "alice");

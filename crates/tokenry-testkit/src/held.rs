@@ -1,6 +1,9 @@
 //! What somebody else has locked.
 
-use diesel::{Connection as _, PgConnection, SqliteConnection, connection::SimpleConnection as _};
+use diesel::{
+    Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection,
+    connection::SimpleConnection as _, sql_query, sql_types::Text,
+};
 
 use crate::database::TestDatabase;
 
@@ -12,18 +15,25 @@ enum Connection {
     Postgres(PgConnection),
 }
 
-/// Whoever changes a row or locks one waits, whoever reads does not.
-const TABLES: &str = "LOCK TABLE users, former_subjects, personal_access_tokens, audit_events, instance, \
-                      retired_secrets, sessions, token_usage, token_scope_uses, token_counts IN EXCLUSIVE MODE";
-
 impl TestDatabase {
-    /// Holds what every change needs: the write lock of a SQLite file, all tables on PostgreSQL.
+    /// Keeps everybody else from changing anything, by the write lock of a SQLite file or by all tables of PostgreSQL.
+    /// Reading goes on.
+    ///
+    /// # Panics
+    /// When the database refuses it.
     #[must_use]
     pub fn hold_writes(&self) -> Held {
-        self.hold(if self.folder().is_some() { "" } else { TABLES })
+        if self.folder().is_some() {
+            return self.hold("");
+        }
+        let mut connection = PgConnection::establish(self.url()).unwrap();
+        let tables = "SELECT string_agg(quote_ident(table_name), ', ') AS names FROM information_schema.tables \
+                      WHERE table_schema = current_schema AND table_type = 'BASE TABLE'";
+        let tables: Tables = sql_query(tables).get_result(&mut connection).unwrap();
+        self.hold(&format!("LOCK TABLE {} IN EXCLUSIVE MODE", tables.names))
     }
 
-    /// Holds what this statement locks, on SQLite the write lock of the file.
+    /// Holds what this statement locks, and on SQLite the write lock of the file.
     ///
     /// # Panics
     /// When the database refuses it.
@@ -65,4 +75,10 @@ impl Drop for Held {
             Connection::Postgres(c) => c.batch_execute("ROLLBACK"),
         };
     }
+}
+
+#[derive(QueryableByName)]
+struct Tables {
+    #[diesel(sql_type = Text)]
+    names: String,
 }

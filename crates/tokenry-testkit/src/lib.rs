@@ -9,7 +9,6 @@ mod database;
 mod floating;
 mod held;
 mod lobby;
-mod lock;
 mod pooler;
 mod postgres;
 mod relay;
@@ -22,7 +21,6 @@ pub use crate::{
     floating::FloatingAddress,
     held::Held,
     lobby::{Lobby, Visit},
-    lock::WriteLock,
     pooler::Pooler,
     postgres::create_database,
     relay::Relay,

@@ -11,7 +11,7 @@ use tokenry_store::{Store, StoreError, usage};
 use super::{UsageSettings, counts::Counts, last_used::LastUsed, scopes::ScopeUses};
 use crate::{
     ends::Ends,
-    periodic::{Left, Periodic},
+    periodic::{Behind, Left, Periodic, UNIT_WAIT},
     session::seen::SeenSessions,
 };
 
@@ -20,7 +20,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// How many combinations share one transaction.
 const BATCH: usize = 500;
 const _: () = assert!(BATCH <= usage::MOST);
-/// After so many batches in a row that failed, the others are not tried in this round.
+/// After so many failures, of batches in a row or of kinds, the others are not tried in this round.
 const FAILURES: u8 = 2;
 
 pub(crate) struct WriteBehind {
@@ -58,13 +58,8 @@ impl WriteBehind {
             ends,
             writing: Mutex::default(),
         });
-        let (written, workers) = (waiting.clone(), waiting.store.workers());
-        let thread = Periodic::start(workers, "usage", INTERVAL, move || {
-            written.write().unwrap_or_else(|error| {
-                tracing::warn!(%error, "uses of tokens were not written and wait");
-                Left::Nothing
-            })
-        })?;
+        let workers = waiting.store.workers();
+        let thread = Periodic::start(workers, "usage", INTERVAL, waiting.clone())?;
         Ok(Self { waiting, _thread: thread })
     }
 
@@ -80,78 +75,116 @@ impl Waiting {
         (uses, self.last_used.unwritten() + self.scopes.unwritten() + self.sessions.unwritten())
     }
 
-    /// Writes all that waits, but for what somebody else holds at this moment.
-    pub(super) fn write(&self) -> Result<Left, StoreError> {
-        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        // All are tried, so that what keeps one from being written does not keep the others.
-        let last_used = self.last_used.write(&self.store);
-        let scopes = self.scopes.write(&self.store);
-        let counted = self.counts.as_ref().map_or(Ok(Left::Nothing), |counts| self.write_counts(counts));
-        let sessions = self.sessions.write(&self.store);
-        self.ends.write(&self.store)?;
-        let left = [last_used?, scopes?, counted?];
-        sessions?;
-        Ok(if left.contains(&Left::Something) { Left::Something } else { Left::Nothing })
+    /// Writes all that waits, but for what somebody else holds at this moment. Once it `is_hurried`, a first refusal is
+    /// enough.
+    pub(super) fn write(&self, is_hurried: &dyn Fn() -> bool) -> Result<Left, StoreError> {
+        self.write_to(&self.store, is_hurried)
     }
 
-    fn write_counts(&self, counts: &Counts) -> Result<Left, StoreError> {
-        let dropped = counts.take_dropped();
-        if dropped > 0 {
-            tracing::warn!(uses = dropped, "too many uses of tokens waited: these are not in the usage log");
-        }
+    fn write_to(&self, store: &Store, is_hurried: &dyn Fn() -> bool) -> Result<Left, StoreError> {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = || match &self.counts {
+            Some(counts) => write_counts(store, counts, is_hurried),
+            None => Ok(Left::Nothing),
+        };
+        let kinds: [&dyn Fn() -> Result<Left, StoreError>; 5] = [
+            &|| self.last_used.write(store),
+            &|| self.scopes.write(store),
+            &counted,
+            &|| self.sessions.write(store).map(|()| Left::Nothing),
+            &|| self.ends.write(store).map(|()| Left::Nothing),
+        ];
         let (mut left, mut failures, mut failure) = (Left::Nothing, 0, None);
-        for batch in counts.take().chunks(BATCH) {
-            if failures == FAILURES {
-                counts.put_back(batch);
-                counts.settle(batch);
-                continue;
-            }
-            let written = self.write_batch(counts, batch);
-            counts.settle(batch);
-            match written {
-                Ok(Left::Nothing) => failures = 0,
-                Ok(Left::Something) => (left, failures) = (Left::Something, 0),
-                Err(error) => (failure, failures) = (Some(error), failures + 1),
+        for write in kinds {
+            match write() {
+                Ok(Left::Nothing) => {}
+                Ok(Left::Something) => left = Left::Something,
+                // What keeps one kind from being written need not keep the others.
+                Err(error) => {
+                    failures += u8::from(matches!(error, StoreError::Unavailable(_)));
+                    failure.get_or_insert(error);
+                    if is_enough(failures, is_hurried) {
+                        break;
+                    }
+                }
             }
         }
         failure.map_or(Ok(left), Err)
     }
+}
 
-    /// Writes a batch; what has to be tried again waits again.
-    fn write_batch(&self, counts: &Counts, batch: &[Counted]) -> Result<Left, StoreError> {
-        match (self.add(batch), batch) {
-            (Ok(held), _) => {
-                counts.put_back(&held);
-                Ok(if held.is_empty() { Left::Nothing } else { Left::Something })
-            }
-            (Err(error @ StoreError::Unavailable(_)), _) => {
-                counts.put_back(batch);
-                Err(error)
-            }
-            (Err(error), [(combination, tally)]) => {
-                let (token, uses) = (combination.token_id, tally.count);
-                tracing::error!(%error, %token, uses, "these uses cannot be in the usage log");
-                Ok(Left::Nothing)
-            }
-            // What is wrong with one row must not keep the others out.
-            (Err(_), rows) => {
-                let (front, back) = rows.split_at(rows.len() / 2);
-                let halves = (self.write_batch(counts, front), self.write_batch(counts, back));
-                let (front, back) = (halves.0?, halves.1?);
-                Ok(if front == Left::Nothing { back } else { front })
-            }
+impl Behind for Arc<Waiting> {
+    fn write(&self, is_hurried: &dyn Fn() -> bool) -> Result<Left, StoreError> {
+        self.write_to(&self.store.waiting_at_most(UNIT_WAIT), is_hurried)
+    }
+
+    fn unwritten(&self) -> u64 {
+        let (uses, last_uses) = Waiting::unwritten(self);
+        uses + last_uses + self.ends.unwritten()
+    }
+}
+
+fn is_enough(failures: u8, is_hurried: &dyn Fn() -> bool) -> bool {
+    failures >= FAILURES || (failures > 0 && is_hurried())
+}
+
+fn write_counts(store: &Store, counts: &Counts, is_hurried: &dyn Fn() -> bool) -> Result<Left, StoreError> {
+    let dropped = counts.take_dropped();
+    if dropped > 0 {
+        tracing::warn!(uses = dropped, "too many uses of tokens waited: these are not in the usage log");
+    }
+    let (mut left, mut failures, mut failure) = (Left::Nothing, 0, None);
+    for batch in counts.take().chunks(BATCH) {
+        if is_enough(failures, is_hurried) {
+            counts.put_back(batch);
+            counts.settle(batch);
+            continue;
+        }
+        let written = write_batch(store, counts, batch);
+        counts.settle(batch);
+        match written {
+            Ok(Left::Nothing) => failures = 0,
+            Ok(Left::Something) => (left, failures) = (Left::Something, 0),
+            Err(error) => (failure, failures) = (Some(error), failures + 1),
         }
     }
+    failure.map_or(Ok(left), Err)
+}
 
-    fn add(&self, batch: &[Counted]) -> Result<Vec<Counted>, StoreError> {
-        let rows = batch.to_vec();
-        self.store.write_bookkeeping(move |tx| {
-            let uses: Vec<(&Combination, Tally)> =
-                rows.iter().map(|(combination, tally)| (&**combination, *tally)).collect();
-            let held = tx.add_uses(&uses)?;
-            Ok(rows.into_iter().filter(|(combination, _)| held.contains(&combination.token_id)).collect())
-        })
+/// Writes a batch; what has to be tried again waits again.
+fn write_batch(store: &Store, counts: &Counts, batch: &[Counted]) -> Result<Left, StoreError> {
+    match (add(store, batch), batch) {
+        (Ok(held), _) => {
+            counts.put_back(&held);
+            Ok(if held.is_empty() { Left::Nothing } else { Left::Something })
+        }
+        (Err(error @ StoreError::Unavailable(_)), _) => {
+            counts.put_back(batch);
+            Err(error)
+        }
+        (Err(error), [(combination, tally)]) => {
+            let (token, uses) = (combination.token_id, tally.count);
+            tracing::error!(%error, %token, uses, "these uses cannot be in the usage log");
+            Ok(Left::Nothing)
+        }
+        // What is wrong with one row must not keep the others out.
+        (Err(_), rows) => {
+            let (front, back) = rows.split_at(rows.len() / 2);
+            let halves = (write_batch(store, counts, front), write_batch(store, counts, back));
+            let (front, back) = (halves.0?, halves.1?);
+            Ok(if front == Left::Nothing { back } else { front })
+        }
     }
+}
+
+fn add(store: &Store, batch: &[Counted]) -> Result<Vec<Counted>, StoreError> {
+    let rows = batch.to_vec();
+    store.write_bookkeeping(move |tx| {
+        let uses: Vec<(&Combination, Tally)> =
+            rows.iter().map(|(combination, tally)| (&**combination, *tally)).collect();
+        let held = tx.add_uses(&uses)?;
+        Ok(rows.into_iter().filter(|(combination, _)| held.contains(&combination.token_id)).collect())
+    })
 }
 
 /// A combination and how often it was used.

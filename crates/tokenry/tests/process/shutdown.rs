@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tokenry_testkit::{Relay, TestDatabase, WriteLock, each_backend};
+use tokenry_testkit::{Relay, TestDatabase, each_backend};
 
 use crate::server::{Server, configure, tokenry};
 
@@ -96,7 +96,7 @@ each_backend!(a_database_that_nobody_can_write_costs_a_line_and_status_1, |db| {
     let (mut server, log) = logged(db.url());
     used(&server, 1);
     let id = used(&server, 0);
-    let lock = WriteLock::hold(db);
+    let lock = db.hold_writes();
     let secret = server.token().to_owned();
     for _ in 0..7 {
         let (status, _) =
