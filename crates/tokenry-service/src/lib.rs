@@ -93,6 +93,8 @@ pub use tokenry_domain::{
 pub use tokenry_store::{
     DatabaseUrl, Store, StoreError, StoreSettings,
     audit::{AuditFilter, Link},
+    grants,
+    rights::RoleRights,
     supervisor,
     usage::summary::{AddressCount, HourCount, RouteCount},
 };

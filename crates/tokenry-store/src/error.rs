@@ -3,6 +3,8 @@
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use thiserror::Error;
 
+use crate::sentences;
+
 /// A storage failure. It never means "not found": that is an `Option`.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
@@ -10,8 +12,7 @@ pub enum StoreError {
     /// The database did not answer, is full, busy or gone. Nothing was changed; trying again later is right.
     #[error("database unavailable: {0}")]
     Unavailable(String),
-    /// The database cannot be used as it is; the text says what an operator has to change. Only opening and migrating end
-    /// like this.
+    /// The database cannot be used as it is; the text says what an operator has to change. Nothing was changed.
     #[error("database cannot be used: {0}")]
     Unusable(String),
     /// A uniqueness or reference rule refused the row, because someone else was faster.
@@ -49,13 +50,13 @@ impl From<DieselError> for StoreError {
                     }
                     // Everything else, a lost connection or a full disk among it, is reported as unavailable: the
                     // one answer that neither lets anybody in nor tells a client that its token is wrong.
-                    _ => Self::Unavailable(message),
+                    _ => sentences::told(message),
                 }
             }
             DieselError::DeserializationError(cause) => Self::Corrupt(cause.to_string()),
             DieselError::SerializationError(cause) => Self::Bug(cause.to_string()),
             DieselError::NotFound => Self::Corrupt("a row that must exist is missing".to_owned()),
-            other => Self::Unavailable(other.to_string()),
+            other => sentences::told(other.to_string()),
         }
     }
 }

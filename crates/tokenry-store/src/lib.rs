@@ -20,8 +20,10 @@ mod primary;
 mod probe;
 #[allow(unreachable_pub, reason = "`table!` makes public modules")]
 mod schema;
+mod sentences;
 #[allow(unreachable_pub, reason = "`table!` makes public modules, which may not name narrower types")]
 mod sql_types;
+mod tables;
 #[cfg(feature = "sqlite")]
 mod writer;
 
@@ -32,11 +34,13 @@ pub mod cleanup;
 pub mod clock;
 pub mod error;
 pub mod former;
+pub mod grants;
 pub mod instance;
 pub mod live;
 pub mod migrate;
 pub mod proof;
 pub mod retired;
+pub mod rights;
 pub mod session;
 pub mod stored_settings;
 pub mod supervisor;

@@ -1,17 +1,21 @@
 //! Schema migrations, embedded in the program.
 
+#[cfg(feature = "postgres")]
+mod owner;
+
 use std::time::Duration;
 
 use diesel::{
     QueryableByName, RunQueryDsl,
     migration::{Migration, MigrationSource},
 };
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use diesel_migrations::{EmbeddedMigrations, MigrationError, MigrationHarness, embed_migrations};
 
 use crate::{
     backend::{Store, Tx},
     error::StoreError,
     macros::on,
+    sentences,
 };
 
 #[cfg(feature = "sqlite")]
@@ -38,12 +42,28 @@ impl Store {
     /// together wait for each other.
     ///
     /// # Errors
-    /// [`StoreError::Bug`] when a migration fails or the database is newer than this program; nothing is changed.
+    /// [`StoreError::Unusable`] when a migration fails, this role may not make it, or the database is newer than this
+    /// program; nothing is changed.
     pub fn migrate(&self) -> Result<Vec<String>, StoreError> {
+        // By reading, so that a role that may change no table starts when there is nothing to change.
+        let is_done = self.read(|tx| {
+            let steps = steps(tx)?;
+            refuse_newer(&steps)?;
+            Ok::<_, StoreError>(are_applied(&steps) && is_marked(tx)?)
+        })?;
+        if is_done {
+            return Ok(Vec::new());
+        }
         self.waiting_at_least(WAIT).write(|tx| {
             lock(tx)?;
-            refuse_newer(&steps(tx)?)?;
+            let steps = steps(tx)?;
+            refuse_newer(&steps)?;
             mark(tx)?;
+            if are_applied(&steps) {
+                // Another node was faster.
+                return Ok(Vec::new());
+            }
+            demand_ownership(tx, &steps)?;
             on!(tx, |c| {
                 let done = c.run_pending_migrations(Db::migrations()).map_err(failed)?;
                 Ok(done.iter().map(ToString::to_string).collect())
@@ -54,7 +74,7 @@ impl Store {
     /// Takes the newest migration back and returns its name; `None` when there is none.
     ///
     /// # Errors
-    /// [`StoreError::Bug`] when it fails or this program does not know it; nothing is changed.
+    /// [`StoreError::Unusable`] when it fails or this program does not know it; nothing is changed.
     pub fn revert_migration(&self) -> Result<Option<String>, StoreError> {
         self.waiting_at_least(WAIT).write(|tx| {
             lock(tx)?;
@@ -84,7 +104,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn is_ready(&self) -> Result<bool, StoreError> {
-        Ok(self.migrations()?.iter().all(|step| step.is_applied && step.is_known))
+        let steps = self.migrations()?;
+        Ok(are_applied(&steps) && steps.iter().all(|step| step.is_known))
     }
 }
 
@@ -124,20 +145,48 @@ fn lock(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Refuses a role that may not change the tables, before it tries.
+fn demand_ownership(tx: &mut Tx<'_>, steps: &[Step]) -> Result<(), StoreError> {
+    match tx {
+        #[cfg(feature = "sqlite")]
+        Tx::Sqlite(_) => {
+            let _ = steps;
+            Ok(())
+        }
+        #[cfg(feature = "postgres")]
+        Tx::Postgres(c) => owner::demand(c, steps),
+    }
+}
+
 /// Marks a SQLite file as ours that was made before files were marked.
 fn mark(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    if is_marked(tx)? {
+        return Ok(());
+    }
     match tx {
         #[cfg(feature = "sqlite")]
         Tx::Sqlite(c) => {
-            if crate::file::application(c)? != Some(crate::file::APPLICATION) {
-                let mark = format!("PRAGMA application_id = {}", crate::file::APPLICATION);
-                diesel::sql_query(mark).execute(&mut **c)?;
-            }
+            let mark = format!("PRAGMA application_id = {}", crate::file::APPLICATION);
+            diesel::sql_query(mark).execute(&mut **c)?;
         }
         #[cfg(feature = "postgres")]
         Tx::Postgres(_) => {}
     }
     Ok(())
+}
+
+/// Whether a SQLite file is marked as ours; on PostgreSQL there is no such mark.
+fn is_marked(tx: &mut Tx<'_>) -> Result<bool, StoreError> {
+    match tx {
+        #[cfg(feature = "sqlite")]
+        Tx::Sqlite(c) => Ok(crate::file::application(c)? == Some(crate::file::APPLICATION)),
+        #[cfg(feature = "postgres")]
+        Tx::Postgres(_) => Ok(true),
+    }
+}
+
+fn are_applied(steps: &[Step]) -> bool {
+    steps.iter().all(|step| step.is_applied)
 }
 
 fn steps(tx: &mut Tx<'_>) -> Result<Vec<Step>, StoreError> {
@@ -189,7 +238,7 @@ struct Version {
 
 fn refuse_newer(steps: &[Step]) -> Result<(), StoreError> {
     match steps.iter().find(|step| !step.is_known) {
-        Some(step) => Err(StoreError::Bug(format!(
+        Some(step) => Err(StoreError::Unusable(format!(
             "the database has the migration {}, which this version of the program does not know: run a newer version",
             step.name
         ))),
@@ -202,6 +251,12 @@ fn version_of(name: &str) -> String {
     name.split('_').next().unwrap_or_default().replace('-', "")
 }
 
+/// Diesel boxes what a migration failed of in a type of its own that it does not show, so only its words are left.
 fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
-    StoreError::Bug(format!("migration: {error}"))
+    let told = error.to_string();
+    match sentences::known(&told) {
+        Some(error) => error,
+        None if error.is::<MigrationError>() => StoreError::Bug(format!("migration: {told}")),
+        None => StoreError::Unusable(format!("a migration failed, and nothing was changed: {told}")),
+    }
 }

@@ -15,9 +15,9 @@ use diesel::{
     r2d2::{ManageConnection, Pool, PooledConnection},
 };
 
-use crate::error::StoreError;
 #[cfg(feature = "postgres")]
 use crate::primary::{self, Primary, Session};
+use crate::{error::StoreError, sentences};
 
 /// A connection of one database, and what is proven about it.
 pub(crate) trait Link:
@@ -136,8 +136,7 @@ impl Manager<PgConnection> {
 impl<C: Link> Manager<C> {
     /// A connection and what is proven about it.
     pub(crate) fn open_session(&self) -> Result<(C, C::Session), StoreError> {
-        let mut connection =
-            C::establish(&self.url).map_err(|error| StoreError::Unavailable(self.told(&error)))?;
+        let mut connection = C::establish(&self.url).map_err(|error| sentences::told(self.told(&error)))?;
         let session = (self.prepare)(&mut connection)?;
         Ok((connection, session))
     }

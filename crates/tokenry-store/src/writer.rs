@@ -26,6 +26,7 @@ use crate::{
     error::StoreError,
     pin::{HELD, Pin, PinRequests},
     pool::{Failure, Manager},
+    sentences,
     supervisor::{Deadline, Importance, Stop, Work, Worker, Workers},
 };
 
@@ -310,7 +311,7 @@ fn run_group(
         tracing::error!(%error, units = waiting.len(), "a group of changes was not committed");
     }
     for ran in waiting {
-        (ran.answer)(committed.as_ref().copied().map_err(|error| StoreError::Unavailable(error.to_string())));
+        (ran.answer)(committed.as_ref().copied().map_err(|error| sentences::told(error.to_string())));
     }
 }
 

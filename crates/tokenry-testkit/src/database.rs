@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use diesel::{Connection as _, PgConnection, RunQueryDsl as _, SqliteConnection, sql_query};
+use diesel::{
+    Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection,
+    connection::SimpleConnection as _, sql_query,
+};
 use tempfile::TempDir;
 use tokenry_store::{DatabaseUrl, Store, StoreSettings};
 
@@ -83,11 +86,49 @@ impl TestDatabase {
         done.unwrap().unwrap()
     }
 
+    /// Runs statements on PostgreSQL as its owner, on one connection.
+    ///
+    /// # Errors
+    /// What the server says.
+    ///
+    /// # Panics
+    /// When there is no such server.
+    pub fn try_run(&self, statements: &str) -> Result<(), String> {
+        let mut connection = PgConnection::establish(&self.url).unwrap();
+        connection.batch_execute(statements).map_err(|error| error.to_string())
+    }
+
+    /// The same for what must succeed.
+    ///
+    /// # Panics
+    /// When the server refuses it.
+    pub fn run(&self, statements: &str) {
+        self.try_run(statements).unwrap();
+    }
+
+    /// The first column of what PostgreSQL answers to a query, which is text.
+    ///
+    /// # Panics
+    /// When the server refuses it.
+    #[must_use]
+    pub fn texts(&self, query: &str) -> Vec<String> {
+        let mut connection = PgConnection::establish(&self.url).unwrap();
+        let rows = sql_query(format!("SELECT told::text AS told FROM ({query}) AS asked (told)"));
+        let rows: Vec<Told> = rows.load(&mut connection).unwrap();
+        rows.into_iter().map(|row| row.told).collect()
+    }
+
     /// The folder of the SQLite file; `None` on PostgreSQL.
     #[must_use]
     pub fn folder(&self) -> Option<PathBuf> {
         self.folder.as_ref().map(|folder| folder.path().to_owned())
     }
+}
+
+#[derive(QueryableByName)]
+struct Told {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    told: String,
 }
 
 impl Drop for TestDatabase {

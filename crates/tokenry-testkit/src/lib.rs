@@ -12,6 +12,7 @@ mod lobby;
 mod pooler;
 mod postgres;
 mod relay;
+mod role;
 
 pub use crate::{
     builder::{TokenBuilder, at, user},
@@ -24,6 +25,7 @@ pub use crate::{
     pooler::Pooler,
     postgres::create_database,
     relay::Relay,
+    role::TestRole,
 };
 
 /// One test text, run on a fresh database of each backend: `each_backend!(claim, |db| { … })` makes the tests

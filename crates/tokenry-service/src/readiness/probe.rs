@@ -192,6 +192,7 @@ impl Probe {
             }
             Finding::failed(match error {
                 StoreError::Unavailable(_) => "the database is unavailable",
+                StoreError::Unusable(_) => "the database needs an operator; the log says why",
                 StoreError::Corrupt(_) => "a stored value cannot be read",
                 _ => "it failed; the log says why",
             })

@@ -158,7 +158,8 @@ fn write_batch(store: &Store, counts: &Counts, batch: &[Counted]) -> Result<Left
             counts.put_back(&held);
             Ok(if held.is_empty() { Left::Nothing } else { Left::Something })
         }
-        (Err(error @ StoreError::Unavailable(_)), _) => {
+        // No row is to blame for these.
+        (Err(error @ (StoreError::Unavailable(_) | StoreError::Unusable(_))), _) => {
             counts.put_back(batch);
             Err(error)
         }

@@ -1,0 +1,75 @@
+//! What the role that is connected may do.
+
+#[cfg(feature = "postgres")]
+use diesel::{
+    QueryableByName, RunQueryDsl, sql_query,
+    sql_types::{Array, Bool, Text},
+};
+
+#[cfg(feature = "postgres")]
+use crate::tables::TABLES;
+use crate::{
+    backend::{Store, Tx},
+    error::StoreError,
+};
+
+/// A role of PostgreSQL, measured by what a running server needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleRights {
+    /// Its name.
+    pub role: String,
+    /// What it lacks, such as `INSERT on audit_events`.
+    pub missing: Vec<String>,
+    /// Whether it may change or remove entries of the audit log.
+    pub rewrites_log: bool,
+}
+
+impl Store {
+    /// What the role that is connected may do; `None` on SQLite, where whoever may write the file may do all.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn role_rights(&self) -> Result<Option<RoleRights>, StoreError> {
+        self.read(|tx| match tx {
+            #[cfg(feature = "sqlite")]
+            Tx::Sqlite(_) => Ok(None),
+            #[cfg(feature = "postgres")]
+            Tx::Postgres(c) => {
+                let rights = |(table, rights): &(&'static str, crate::tables::Rights)| {
+                    rights.names().iter().map(|right| (*table, *right)).collect::<Vec<_>>()
+                };
+                let (tables, rights): (Vec<&str>, Vec<&str>) = TABLES.iter().flat_map(rights).unzip();
+                let missing = "SELECT format('%s on %s', needed, name) AS told \
+                               FROM unnest($1, $2) AS known (name, needed) \
+                               JOIN pg_class ON pg_class.oid = to_regclass(name) \
+                               WHERE NOT has_table_privilege(pg_class.oid, needed) ORDER BY name, needed";
+                let missing: Vec<Missing> = sql_query(missing)
+                    .bind::<Array<Text>, _>(tables)
+                    .bind::<Array<Text>, _>(rights)
+                    .load(&mut **c)?;
+                let role = "SELECT current_user::text AS name, \
+                            coalesce(has_table_privilege(to_regclass('audit_events'), 'UPDATE, DELETE, TRUNCATE'), false) \
+                            AS rewrites_log";
+                let Role { name, rewrites_log } = sql_query(role).get_result(&mut **c)?;
+                let missing = missing.into_iter().map(|missing| missing.told).collect();
+                Ok(Some(RoleRights { role: name, missing, rewrites_log }))
+            }
+        })
+    }
+}
+
+#[cfg(feature = "postgres")]
+#[derive(QueryableByName)]
+struct Missing {
+    #[diesel(sql_type = Text)]
+    told: String,
+}
+
+#[cfg(feature = "postgres")]
+#[derive(QueryableByName)]
+struct Role {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Bool)]
+    rewrites_log: bool,
+}

@@ -1,0 +1,48 @@
+//! The tables of the newest schema on PostgreSQL, and what a running server may do with each.
+
+/// What a role may do with the rows of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rights(&'static [&'static str]);
+
+const ALL: Rights = Rights(&["SELECT", "INSERT", "UPDATE", "DELETE"]);
+
+/// Every table; a test compares this with a migrated database.
+pub(crate) const TABLES: &[(&str, Rights)] = &[
+    (MIGRATIONS, Rights(&["SELECT"])),
+    // SECURITY: entries are added, and never changed or removed.
+    ("audit_events", Rights(&["SELECT", "INSERT"])),
+    ("former_subjects", ALL),
+    // Its one row is made by the migrations.
+    ("instance", Rights(&["SELECT", "UPDATE"])),
+    ("personal_access_tokens", ALL),
+    ("retired_secrets", ALL),
+    ("sessions", ALL),
+    ("token_counts", ALL),
+    ("token_scope_uses", ALL),
+    ("token_usage", ALL),
+    ("users", ALL),
+];
+
+/// Every function, all of which are called by triggers; the same test compares them.
+pub(crate) const FUNCTIONS: &[&str] = &[
+    "count_new_tokens",
+    "count_removed_tokens",
+    "forget_secret_proof",
+    "forget_token_counts",
+    "refuse_token_of_another_user",
+];
+
+/// Where it stands which migrations the database has.
+pub(crate) const MIGRATIONS: &str = "__diesel_schema_migrations";
+
+impl Rights {
+    /// The names of the rights.
+    pub(crate) fn names(self) -> &'static [&'static str] {
+        self.0
+    }
+}
+
+/// What a running server needs of a table; `None` if it is none of ours.
+pub(crate) fn rights(table: &str) -> Option<Rights> {
+    TABLES.iter().find(|(name, _)| *name == table).map(|(_, rights)| *rights)
+}
