@@ -195,7 +195,7 @@ pub(crate) struct CheckArgs {
 }
 
 /// What to do with the tables.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub(crate) enum MigrateCommand {
     /// Apply every migration that is missing
     Run,
@@ -207,6 +207,27 @@ pub(crate) enum MigrateCommand {
     },
     /// List the migrations and whether they were applied
     Status,
+    /// Print the SQL that gives a role of PostgreSQL what a server needs, and nothing else
+    #[command(after_help = GRANTS_HELP)]
+    Grants(GrantsArgs),
+}
+
+const GRANTS_HELP: &str = "\
+The owner of the tables runs it, again after each `tokenry migrate run`. The role must exist, and its search_path must \
+lead to the schema.
+
+Example:
+  tokenry migrate grants --role tokenry_app | psql --set ON_ERROR_STOP=1 tokens";
+
+/// Who is given what, and where.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct GrantsArgs {
+    /// The role that `tokenry serve` connects as
+    #[arg(long, value_name = "NAME")]
+    pub(crate) role: String,
+    /// The schema of the tables
+    #[arg(long, value_name = "NAME", default_value = "public")]
+    pub(crate) schema: String,
 }
 
 impl Cli {

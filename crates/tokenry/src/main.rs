@@ -13,7 +13,7 @@ use clap::{Parser, error::ErrorKind};
 use tokenry_service::Prefixes;
 
 use crate::{
-    cli::{Cli, Command, PolicyCommand},
+    cli::{Cli, Command, MigrateCommand, PolicyCommand},
     commands::Session,
     log::{LogOutput, Sink},
     output::{Console, Failure},
@@ -34,9 +34,12 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli, console: &mut Console) -> Result<(), Failure> {
     // What needs no settings works with wrong ones.
-    match cli.command {
-        Command::Completions { shell } => return commands::completions::run(shell, console),
+    match &cli.command {
+        Command::Completions { shell } => return commands::completions::run(*shell, console),
         Command::Openapi => return console.text(tokenry_actix::api_doc::openapi()),
+        Command::Migrate(MigrateCommand::Grants(args)) => {
+            return commands::migrate::print_grants(args, console);
+        }
         _ => {}
     }
     let environment = Environment::of_process();
@@ -100,7 +103,7 @@ fn start_log(log: &Log, cli: &Cli, colors: bool) -> Result<Sink, Failure> {
 
 /// What a command says when it cannot start a thread.
 pub(crate) fn no_thread(error: io::Error) -> Failure {
-    Failure::failed("internal_error", format!("the system gives no further thread: {error}"))
+    Failure::failed("service_unavailable", format!("the system gives no further thread: {error}")).status(503)
 }
 
 /// Prints help, the version, or what is wrong with the command line.

@@ -4,7 +4,7 @@ mod check;
 mod file_mode;
 
 use tokenry_actix::clock;
-use tokenry_service::{Call, Caller, ClockFault, SettingsOutline, Store, Tokenry};
+use tokenry_service::{Call, Caller, ClockFault, RoleRights, SettingsOutline, Store, Tokenry};
 
 use self::check::{Checks, Finding};
 use super::{audit, open_existing, refusal::UNUSABLE};
@@ -46,8 +46,7 @@ fn database(settings: Settings, checks: &mut Checks) {
     let url = settings.database_url.to_string();
     let store = match open_existing(&settings.database_url, settings.store) {
         Ok(store) => store,
-        Err(failure) if failure.is(UNUSABLE) => return checks.add("database", Finding::no(failure.text())),
-        Err(failure) => return checks.add("database", Finding::unknown(failure.text())),
+        Err(failure) => return checks.add("database", not_made(failure)),
     };
     checks.add("database", Finding::ok(format!("{url} answers")));
     let finding = migrations(&store);
@@ -55,6 +54,11 @@ fn database(settings: Settings, checks: &mut Checks) {
     checks.add("migrations", finding);
     if !is_current {
         return;
+    }
+    match store.role_rights() {
+        Ok(None) => {}
+        Ok(Some(found)) => checks.add("rights", rights(&found)),
+        Err(error) => checks.add("rights", not_made(error)),
     }
     let outline = SettingsOutline::of(&settings.service);
     let tokenry = match Tokenry::new(store, settings.service) {
@@ -70,7 +74,7 @@ fn database(settings: Settings, checks: &mut Checks) {
 fn migrations(store: &Store) -> Finding {
     let steps = match store.migrations() {
         Ok(steps) => steps,
-        Err(error) => return Finding::unknown(Failure::from(error).text()),
+        Err(error) => return not_made(error),
     };
     let missing = steps.iter().filter(|step| !step.is_applied).count();
     if let Some(step) = steps.iter().find(|step| !step.is_known) {
@@ -83,6 +87,22 @@ fn migrations(store: &Store) -> Finding {
     }
 }
 
+fn rights(found: &RoleRights) -> Finding {
+    let RoleRights { role, missing, rewrites_log } = found;
+    match (missing.as_slice(), rewrites_log) {
+        ([], false) => {
+            Finding::ok(format!("the role \"{role}\" may serve, and may not change the audit log"))
+        }
+        ([], true) => Finding::ok(format!(
+            "the role \"{role}\" may serve, and change the audit log as well; `tokenry migrate grants` makes one that may not"
+        )),
+        (missing, _) => Finding::no(format!(
+            "the role \"{role}\" lacks {}; run what `tokenry migrate grants` prints as the owner of the tables",
+            missing.join(", ")
+        )),
+    }
+}
+
 /// What the settings leave of what was made under others.
 fn stored_rows(tokenry: &Tokenry, outline: &SettingsOutline) -> Finding {
     let call = Call::new(Caller::operator(), clock::now());
@@ -91,7 +111,16 @@ fn stored_rows(tokenry: &Tokenry, outline: &SettingsOutline) -> Finding {
             Finding::ok(format!("these settings are good for all of them; live tokens: {}", report.live))
         }
         Ok(report) => Finding::no(report.to_string()),
-        Err(error) => Finding::unknown(Failure::from(error).text()),
+        Err(error) => not_made(error),
+    }
+}
+
+/// A check that could not be made, unless the database says no to it.
+fn not_made(error: impl Into<Failure>) -> Finding {
+    let failure = error.into();
+    match failure.is(UNUSABLE) {
+        true => Finding::no(failure.text()),
+        false => Finding::unknown(failure.text()),
     }
 }
 
@@ -109,7 +138,7 @@ fn clock_check(tokenry: &Tokenry) -> Finding {
                 (told, _) => Finding::no(format!("{}; set the clock right", told.join("; "))),
             }
         }
-        Err(error) => Finding::unknown(Failure::from(error).text()),
+        Err(error) => not_made(error),
     }
 }
 
@@ -123,6 +152,6 @@ fn audit_log(tokenry: &Tokenry) -> Finding {
             None => Finding::ok(audit::whole(checked.entries)),
             Some((seq, fault)) => broken(&audit::place(seq, &fault)),
         },
-        Err(error) => Finding::unknown(Failure::from(error).text()),
+        Err(error) => not_made(error),
     }
 }

@@ -1,10 +1,10 @@
 //! `tokenry migrate …`
 
 use serde_json::json;
-use tokenry_service::Store;
+use tokenry_service::{Store, grants};
 
 use crate::{
-    cli::MigrateCommand,
+    cli::{GrantsArgs, MigrateCommand},
     output::{Console, Failure, View},
 };
 
@@ -51,8 +51,19 @@ pub(crate) fn run(command: MigrateCommand, store: &Store, console: &mut Console)
             );
             console.answer(&view)?;
         }
+        MigrateCommand::Grants(args) => print_grants(&args, console)?,
     }
     Ok(())
+}
+
+/// Prints what the owner of the tables has to run so that a role can serve; it needs no database.
+///
+/// # Errors
+/// Status 2 if a name is none.
+pub(crate) fn print_grants(args: &GrantsArgs, console: &mut Console) -> Result<(), Failure> {
+    let schema = args.schema.parse().map_err(|error| Failure::usage(format!("--schema: {error}")))?;
+    let script = grants::script(&args.role, &schema);
+    console.text(&script.map_err(|error| Failure::usage(format!("--role: {error}")))?)
 }
 
 fn names(names: &[String]) -> View {

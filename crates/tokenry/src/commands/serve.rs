@@ -21,7 +21,9 @@ use tokenry_actix::{
     FailureLimit, HttpSettings, ManagementQuota, ProxySignIn, TrustedProxies, clock, configure, fallback,
     server, shell::shell,
 };
-use tokenry_service::{Call, Caller, DatabaseUrl, JwtVerifier, SettingsOutline, Tokenry, UnixMillis};
+use tokenry_service::{
+    Call, Caller, DatabaseUrl, JwtVerifier, RoleRights, SettingsOutline, Tokenry, UnixMillis,
+};
 
 use self::{clock_watch::ClockWatch, shutdown::Shutdown};
 use super::{start, token::view};
@@ -54,12 +56,14 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
     if let Some((feed, verifier)) = &feed {
         feed.begin(verifier, tokenry.store().workers()).map_err(no_thread)?;
     }
+    tell_of_missing_rights(&tokenry)?;
     compare(&tokenry, &outline)?;
     bootstrap(&tokenry, &url, console)?;
     let _clock = ClockWatch::start(&tokenry).map_err(no_thread)?;
     let _cleaner = cleaner::start(tokenry.clone()).map_err(no_thread)?;
     let failed = |error: io::Error| {
-        Failure::failed("internal_error", format!("cannot listen on {listen}: {error}"))
+        Failure::failed("service_unavailable", format!("cannot listen on {listen}: {error}"))
+            .status(503)
             .next("choose another with --listen")
     };
     let system = System::new();
@@ -75,6 +79,18 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
     std::mem::forget(system);
     shutdown.finish(&tokenry);
     served.map_err(failed)
+}
+
+/// Tells what requests will fail of; what needs none of it is answered.
+fn tell_of_missing_rights(tokenry: &Tokenry) -> Result<(), Failure> {
+    match tokenry.store().role_rights()? {
+        Some(RoleRights { role, missing, .. }) if !missing.is_empty() => {
+            let missing = missing.join(", ");
+            tracing::error!(%role, %missing, "the role of the database lacks rights: grant what `tokenry migrate grants` prints");
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Warns of what was made under other settings and means nothing now.

@@ -9,6 +9,7 @@ mod folder;
 mod grammar;
 mod limits;
 mod policy;
+mod roles;
 mod rotate;
 mod serve;
 mod server;
