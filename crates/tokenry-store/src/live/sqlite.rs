@@ -58,7 +58,7 @@ impl SqliteReader {
             empty => empty.insert(self.manager.open()?),
         };
         let result = read(connection);
-        if matches!(result, Err(StoreError::Unavailable(_))) {
+        if matches!(result, Err(StoreError::Unavailable(_) | StoreError::Unusable(_))) {
             *place = None;
         }
         self.pin.ask();

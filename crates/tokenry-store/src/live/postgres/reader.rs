@@ -163,7 +163,7 @@ impl Reader {
             }
         }
         let found = select(self.connection.reopen()?, lookups);
-        if matches!(found, Err(StoreError::Unavailable(_))) {
+        if matches!(found, Err(StoreError::Unavailable(_) | StoreError::Unusable(_))) {
             self.connection.close();
         }
         found
