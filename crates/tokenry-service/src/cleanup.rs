@@ -67,22 +67,33 @@ impl Tokenry {
     /// uses that are older than the settings keep those. Safe to run on several nodes at once.
     ///
     /// # Errors
-    /// [`CleanupError`].
+    /// [`CleanupError`]. A right that the database refuses keeps nothing back but what needs it, and is the error at the end.
     pub fn cleanup(&self, call: &Call) -> Result<Cleaned, CleanupError> {
         call.caller.require(&admin_scope("write"))?;
         if let Some(fault) = self.untrusted_clock() {
             return Err(CleanupError::Clock(fault));
         }
-        let mut cleaned = Cleaned { expired: self.tell_expired(call)?, ..Cleaned::default() };
-        cleaned.ended_sessions = self.end_dead_sessions(call)?;
+        let mut refused = None;
+        let mut part = |done: Result<usize, CleanupError>| match done {
+            Err(CleanupError::Store(error @ StoreError::Unusable(_))) => {
+                refused.get_or_insert(error);
+                Ok(0)
+            }
+            done => done,
+        };
+        let told = self.tell_expired(call);
+        let is_told = told.is_ok();
+        let mut cleaned = Cleaned { expired: part(told)?, ..Cleaned::default() };
+        cleaned.ended_sessions = part(self.end_dead_sessions(call))?;
         let kept = |kept: Lifetime| call.now.checked_sub(kept.max(HOUR));
         if let Some(cutoff) = self.0.usage.retention.and_then(kept) {
-            cleaned.purged_uses = self.purge_uses(cutoff)?;
+            cleaned.purged_uses = part(self.purge_uses(cutoff))?;
         }
-        if let Some(cutoff) = self.0.retention.and_then(kept) {
-            cleaned.purged_tokens = self.purge_tokens(&self.0.policy.horizon(call.now), cutoff)?;
+        // No token goes whose end the audit log was not told of.
+        if let Some(cutoff) = self.0.retention.and_then(kept).filter(|_| is_told) {
+            cleaned.purged_tokens = part(self.purge_tokens(&self.0.policy.horizon(call.now), cutoff))?;
         }
-        Ok(cleaned)
+        refused.map_or(Ok(cleaned), |error| Err(error.into()))
     }
 
     fn tell_expired(&self, call: &Call) -> Result<usize, CleanupError> {

@@ -1,0 +1,77 @@
+//! The service as a role of PostgreSQL that lacks a right: nothing is lost, and what needs no such right goes on.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod common;
+
+use common::{at, issue, operator, settings, user, verify};
+use tokenry_service::{
+    CleanupError, Lifetime, Policy, Settings, Store, StoreError, StoreSettings, Tokenry, UnixMillis,
+    UsageQuery, UsageSettings, Use, grants,
+};
+use tokenry_testkit::{TestDatabase, TestRole};
+
+const DAY: i64 = 86_400;
+
+/// A service as a role that may do what a server needs.
+fn restricted(db: &TestDatabase, role: &TestRole) -> Tokenry {
+    db.run(&grants::script(role.name(), &"public".parse().unwrap()).unwrap());
+    let store = Store::open(&role.url().parse().unwrap(), StoreSettings::default()).unwrap();
+    let day = Some(Lifetime::days(1));
+    let usage = UsageSettings { retention: day, ..UsageSettings::default() };
+    Tokenry::new(store, Settings { retention: day, usage, ..settings(Policy::default()) }).unwrap()
+}
+
+fn get(at: UnixMillis) -> Use<'static> {
+    Use { method: "GET", route: "/a", user_agent: None, ..Use::new(at, None, 200) }
+}
+
+#[test]
+fn uses_wait_until_the_right_to_write_them_is_back() {
+    let Some(db) = TestDatabase::postgres() else { return };
+    let role = TestRole::new(&db);
+    let tokenry = restricted(&db, &role);
+    let (token, text) = issue(&tokenry, &user(&tokenry, "alice", "user"), &["tokens:read"]);
+    let verified = verify(&tokenry, &text, 1).unwrap();
+    db.run(&format!("REVOKE INSERT ON token_usage FROM {}", role.name()));
+    for _ in 0..5 {
+        tokenry.record_use(&verified, &get(at(5)));
+    }
+    let told = tokenry.flush().unwrap_err().to_string();
+    let right =
+        "permission denied for table token_usage: the role needs SELECT, INSERT, UPDATE, DELETE on it";
+    assert!(told.contains(right), "{told}");
+    db.run(&format!("GRANT INSERT ON token_usage TO {}", role.name()));
+    tokenry.flush().unwrap();
+    let all = UsageQuery { from: Some(UnixMillis::MIN), ..UsageQuery::default() };
+    assert_eq!(tokenry.usage(&operator(10), token.id, all).unwrap().total_count, 5);
+}
+
+#[test]
+fn a_right_that_is_missing_keeps_only_its_own_part_of_a_cleanup_back() {
+    let Some(db) = TestDatabase::postgres() else { return };
+    let role = TestRole::new(&db);
+    let name = role.name();
+    let tokenry = restricted(&db, &role);
+    let owner = user(&tokenry, "alice", "user");
+    let (token, text) = issue(&tokenry, &owner, &["tokens:read"]);
+    tokenry.record_use(&verify(&tokenry, &text, 1).unwrap(), &get(at(5)));
+    tokenry.flush().unwrap();
+    let uses = || db.texts("SELECT count(*) FROM token_usage").remove(0);
+    let tokens = || db.texts("SELECT count(*) FROM personal_access_tokens").remove(0);
+    let refused = |told: &str| match tokenry.cleanup(&operator(1000 * DAY)) {
+        Err(CleanupError::Store(StoreError::Unusable(text))) => assert!(text.contains(told), "{text}"),
+        other => panic!("{other:?}"),
+    };
+    // Without its entry in the audit log no token goes, but uses do.
+    db.run(&format!("REVOKE INSERT ON audit_events FROM {name}"));
+    assert_eq!((uses(), tokens()), ("1".to_owned(), "1".to_owned()));
+    refused("audit_events");
+    assert_eq!((uses(), tokens()), ("0".to_owned(), "1".to_owned()));
+    // Without the right to remove sessions all else goes.
+    db.run(&format!("GRANT INSERT ON audit_events TO {name}; REVOKE SELECT ON sessions FROM {name}"));
+    refused("permission denied for table sessions");
+    assert_eq!(tokens(), "0");
+    assert!(tokenry.find(&operator(1000 * DAY), token.id).is_err());
+    db.run(&format!("GRANT SELECT ON sessions TO {name}"));
+    tokenry.cleanup(&operator(1000 * DAY)).unwrap();
+}
