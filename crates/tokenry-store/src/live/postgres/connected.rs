@@ -90,7 +90,11 @@ impl Connected {
     }
 
     fn to(shared: &Shared) -> Result<Self, StoreError> {
-        shared.manager.open_session().map(Self::new)
+        shared.manager.open_session().map(Self::new).map_err(|error| match error {
+            // It was good when the store was opened, and may be so again.
+            StoreError::Unusable(told) => StoreError::Unavailable(told),
+            error => error,
+        })
     }
 }
 
