@@ -147,9 +147,7 @@ fn threads(name: &str) -> usize {
     names.filter(|found| found.starts_with(name)).count()
 }
 
-#[test]
-fn a_service_that_ends_while_the_database_is_locked_leaves_no_thread() {
-    let db = &TestDatabase::sqlite();
+each_backend!(a_service_that_ends_while_the_database_is_locked_leaves_no_thread, |db| {
     let tokenry = node(db, 60);
     let used = token(&tokenry, "alice");
     let held = db.hold_writes();
@@ -165,7 +163,7 @@ fn a_service_that_ends_while_the_database_is_locked_leaves_no_thread() {
     }));
     drop(held);
     assert!(counts(&usage(&node(db, 60), used.token().id)).is_empty());
-}
+});
 
 each_backend!(with_a_span_of_zero_every_use_has_a_row, |db| {
     let nodes = [node(db, 0), node(db, 0)];

@@ -26,6 +26,7 @@ use crate::{file, live::sqlite::SqliteReader, writer::Writer};
 #[cfg(feature = "postgres")]
 use crate::{
     live::postgres::BatchReader,
+    patience,
     primary::{self, Primary},
 };
 
@@ -104,12 +105,14 @@ impl Store {
             #[cfg(feature = "postgres")]
             Location::Postgres(server) => {
                 let primary = Arc::<Primary>::default();
-                let manager = |prepare| {
+                let manager = |prepare: fn(&mut PgConnection, Duration) -> diesel::QueryResult<()>| {
+                    let one_wait = patience::one_read(settings.pool_wait);
+                    let prepare = move |connection: &mut PgConnection| prepare(connection, one_wait);
                     Manager::proven(server.conninfo(), primary.clone(), prepare).hiding(server.secrets())
                 };
                 let (reader, manager) = (manager(prepare_postgres_reader), manager(prepare_postgres));
                 let connected = primary::connect(&reader, &manager)?;
-                let live = BatchReader::start(reader, connected, &workers)?;
+                let live = BatchReader::start(reader, connected, settings.pool_wait, &workers)?;
                 Backend::Postgres { pool: pool::pool(manager, settings.pool_size, settings.pool_wait), live }
             }
             #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
@@ -147,11 +150,11 @@ impl Store {
         match &self.opened.backend {
             #[cfg(feature = "sqlite")]
             Backend::Sqlite { readers, .. } => {
-                pool::transaction(readers, Access::Read, |c| caught(|| work(&mut Tx::Sqlite(c))))
+                pool::transaction(readers, Access::Read, self.wait, |c| caught(|| work(&mut Tx::Sqlite(c))))
             }
             #[cfg(feature = "postgres")]
             Backend::Postgres { pool, .. } => {
-                pool::transaction(pool, Access::Read, |c| caught(|| work(&mut Tx::Postgres(c))))
+                pool::transaction(pool, Access::Read, self.wait, |c| caught(|| work(&mut Tx::Postgres(c))))
             }
         }
     }
@@ -216,7 +219,7 @@ impl Store {
             #[cfg(feature = "postgres")]
             Backend::Postgres { pool, .. } => {
                 let mut work = Some(work);
-                pool::transaction(pool, Access::Write, |c| match work.take() {
+                pool::transaction(pool, Access::Write, self.wait, |c| match work.take() {
                     Some(work) => caught(|| work(&mut Tx::Postgres(c))),
                     None => Err(E::from(StoreError::Bug("a unit of work ran twice".to_owned()))),
                 })
@@ -246,19 +249,24 @@ fn prepare_sqlite_reader(connection: &mut SqliteConnection) -> diesel::QueryResu
         .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")
 }
 
+/// A unit of work bounds its waits for locks itself; what is asked outside of one waits so long.
 #[cfg(feature = "postgres")]
-pub(crate) fn prepare_postgres(connection: &mut PgConnection) -> diesel::QueryResult<()> {
-    connection.batch_execute(
-        "SET lock_timeout = '5s'; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'; \
+pub(crate) fn prepare_postgres(connection: &mut PgConnection, one_wait: Duration) -> diesel::QueryResult<()> {
+    connection.batch_execute(&format!(
+        "SET lock_timeout = {}; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'; \
          SET client_min_messages = warning;",
-    )
+        one_wait.as_millis()
+    ))
 }
 
 /// The live read fetches rows by their unique key, and nothing else. Left to itself the planner reads a whole table of
 /// some thousands of rows instead, for every batch, and does so or not as its statistics change.
 #[cfg(feature = "postgres")]
-pub(crate) fn prepare_postgres_reader(connection: &mut PgConnection) -> diesel::QueryResult<()> {
-    prepare_postgres(connection)?;
+pub(crate) fn prepare_postgres_reader(
+    connection: &mut PgConnection,
+    one_wait: Duration,
+) -> diesel::QueryResult<()> {
+    prepare_postgres(connection, one_wait)?;
     // Not by SET: an engine that is only compatible need not know them all.
     connection.batch_execute(
         "SELECT set_config(name, CASE name WHEN 'plan_cache_mode' THEN 'force_generic_plan' ELSE 'off' END, false) \

@@ -3,6 +3,8 @@
 use diesel::prelude::*;
 use tokenry_domain::UnixMillis;
 
+#[cfg(feature = "postgres")]
+use crate::patience::InTime;
 use crate::{
     audit::digest, backend::Tx, convert::instant, error::StoreError, macros::on, schema::instance,
     sql_types::InstantValue,
@@ -84,7 +86,9 @@ fn locked(tx: &mut Tx<'_>) -> Result<InstanceRow, StoreError> {
         #[cfg(feature = "sqlite")]
         Tx::Sqlite(c) => query.select(InstanceRow::as_select()).get_result(&mut **c),
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => query.select(InstanceRow::as_select()).for_update().get_result(&mut **c),
+        Tx::Postgres(c) => {
+            query.filter(InTime).select(InstanceRow::as_select()).for_update().get_result(&mut **c)
+        }
     }?)
 }
 

@@ -12,6 +12,8 @@ mod file;
 mod filter;
 mod macros;
 mod page;
+#[cfg(feature = "postgres")]
+mod patience;
 #[cfg(feature = "sqlite")]
 mod pin;
 mod pool;

@@ -17,7 +17,7 @@ use diesel::{
 
 #[cfg(feature = "postgres")]
 use crate::primary::{self, Primary, Session};
-use crate::{error::StoreError, sentences};
+use crate::{error::StoreError, sentences, supervisor::Deadline};
 
 /// A connection of one database, and what is proven about it.
 pub(crate) trait Link:
@@ -27,8 +27,8 @@ pub(crate) trait Link:
     /// How old one may become that is kept.
     const MAX_AGE: Option<Duration>;
 
-    /// How a unit begins.
-    fn begin(session: &Self::Session, access: Access) -> Cow<'static, str>;
+    /// How a unit begins that waits so long for locks.
+    fn begin(session: &Self::Session, access: Access, wait: Duration) -> Cow<'static, str>;
 
     /// Whether what was proven at the beginning of a unit holds at its end.
     fn is_current(session: &Self::Session) -> bool;
@@ -51,7 +51,7 @@ impl Link for SqliteConnection {
     type Session = ();
     const MAX_AGE: Option<Duration> = None;
 
-    fn begin(_: &(), _: Access) -> Cow<'static, str> {
+    fn begin(_: &(), _: Access, _: Duration) -> Cow<'static, str> {
         Cow::Borrowed("BEGIN")
     }
 
@@ -70,10 +70,10 @@ impl Link for PgConnection {
     /// An address may lead elsewhere by now, and leave behind who is connected.
     const MAX_AGE: Option<Duration> = Some(primary::MAX_AGE);
 
-    fn begin(session: &Session, access: Access) -> Cow<'static, str> {
+    fn begin(session: &Session, access: Access, wait: Duration) -> Cow<'static, str> {
         Cow::Owned(match access {
-            Access::Read => session.begin_read(),
-            Access::Write => session.begin_write(),
+            Access::Read => session.begin_read(wait),
+            Access::Write => session.begin_write(wait),
         })
     }
 
@@ -118,7 +118,7 @@ impl Manager<PgConnection> {
     pub(crate) fn proven(
         url: String,
         primary: Arc<Primary>,
-        prepare: fn(&mut PgConnection) -> diesel::QueryResult<()>,
+        prepare: impl Fn(&mut PgConnection) -> diesel::QueryResult<()> + Send + Sync + 'static,
     ) -> Self {
         let prepare = move |connection: &mut PgConnection| {
             prepare(connection)?;
@@ -191,38 +191,41 @@ pub(crate) fn pool<C: Link>(manager: Manager<C>, size: u32, wait: Duration) -> P
         .build_unchecked(manager)
 }
 
-/// Takes a connection out of the pool and runs `work` in a transaction on it.
+/// Takes a connection out of the pool and runs `work` in a transaction on it. What `wait` leaves when there is a connection
+/// is for locks.
 ///
 /// A pooled connection may have died while it was idle, or lead elsewhere by now. That shows at its BEGIN, before anything
 /// was done, so the next one is tried.
 pub(crate) fn transaction<C, T, E>(
     pool: &Pool<Manager<C>>,
     access: Access,
+    wait: Duration,
     mut work: impl FnMut(&mut C) -> Result<T, E>,
 ) -> Result<T, E>
 where
     C: Link,
     E: From<StoreError>,
 {
+    let deadline = Deadline::after(wait);
     for _ in 0..pool.max_size() {
-        let mut managed = checked_out(pool)?;
-        if managed.begin(access).is_ok() {
+        let mut managed = checked_out(pool, deadline)?;
+        if managed.begin(access, deadline).is_ok() {
             return managed.run(&mut work);
         }
     }
-    let mut managed = checked_out(pool)?;
-    managed.begin(access)?;
+    let mut managed = checked_out(pool, deadline)?;
+    managed.begin(access, deadline)?;
     managed.run(&mut work)
 }
 
 impl<C: Link> Managed<C> {
-    fn begin(&mut self, access: Access) -> Result<(), StoreError> {
+    fn begin(&mut self, access: Access, deadline: Deadline) -> Result<(), StoreError> {
         // Until it is proven.
         self.is_lost = true;
         if !C::is_current(&self.session) {
             return Err(StoreError::Unavailable("the database is another server now".to_owned()));
         }
-        let begin = C::begin(&self.session, access);
+        let begin = C::begin(&self.session, access, deadline.left());
         AnsiTransactionManager::begin_transaction_sql(&mut self.connection, &begin)?;
         self.is_lost = false;
         Ok(())
@@ -253,9 +256,12 @@ impl<C: Link> Managed<C> {
     }
 }
 
-fn checked_out<C: Link>(pool: &Pool<Manager<C>>) -> Result<PooledConnection<Manager<C>>, StoreError> {
+fn checked_out<C: Link>(
+    pool: &Pool<Manager<C>>,
+    deadline: Deadline,
+) -> Result<PooledConnection<Manager<C>>, StoreError> {
     // The pool tells what the last attempt to connect failed of.
-    pool.get()
+    pool.get_timeout(deadline.left())
         .map_err(|error| StoreError::Unavailable(format!("no connection within the pool's wait: {error}")))
 }
 

@@ -18,7 +18,7 @@ use std::{
 
 use diesel::{PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query};
 
-use crate::{error::StoreError, pool::Manager};
+use crate::{error::StoreError, patience, pool::Manager};
 
 /// How old a connection may become: the address may lead elsewhere by now, and leave behind who is connected.
 pub(crate) const MAX_AGE: Duration = Duration::from_secs(30);
@@ -125,17 +125,16 @@ pub(crate) fn connect(
 }
 
 impl Session {
-    /// Begins a unit that writes, in the same request as its check.
-    pub(crate) fn begin_write(&self) -> String {
-        format!("BEGIN; SELECT {}", self.check("current_setting('transaction_read_only') = 'on'"))
+    /// Begins a unit that writes, in the same request as its check; it waits so long for locks.
+    pub(crate) fn begin_write(&self, wait: Duration) -> String {
+        let check = self.check("current_setting('transaction_read_only') = 'on'");
+        format!("BEGIN; SELECT {}, {check}", patience::begun(wait))
     }
 
     /// Begins a unit that reads.
-    pub(crate) fn begin_read(&self) -> String {
-        format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT {}",
-            self.check("pg_is_in_recovery()")
-        )
+    pub(crate) fn begin_read(&self, wait: Duration) -> String {
+        let check = self.check("pg_is_in_recovery()");
+        format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT {}, {check}", patience::begun(wait))
     }
 
     /// Proves it once more.

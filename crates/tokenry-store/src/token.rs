@@ -20,6 +20,8 @@ pub use self::{
     bulk::{Import, insert_many},
     list::list,
 };
+#[cfg(feature = "postgres")]
+use crate::patience::InTime;
 use crate::{
     backend::Tx,
     convert::instant_value,
@@ -62,7 +64,9 @@ pub fn lock(tx: &mut Tx<'_>, id: TokenId) -> Result<Option<Token>, StoreError> {
         #[cfg(feature = "sqlite")]
         Tx::Sqlite(c) => query.select(TokenRow::as_select()).get_result(&mut **c).optional(),
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => query.select(TokenRow::as_select()).for_update().get_result(&mut **c).optional(),
+        Tx::Postgres(c) => {
+            query.filter(InTime).select(TokenRow::as_select()).for_update().get_result(&mut **c).optional()
+        }
     }?;
     row.map(Token::try_from).transpose()
 }

@@ -3,6 +3,8 @@
 use diesel::{dsl::count_star, prelude::*};
 use tokenry_domain::{Subject, User, UserId, UserName};
 
+#[cfg(feature = "postgres")]
+use crate::patience::InTime;
 use crate::{
     backend::Tx,
     convert::{instant, instant_value, parsed},
@@ -64,7 +66,9 @@ pub fn lock(tx: &mut Tx<'_>, id: UserId) -> Result<Option<User>, StoreError> {
         #[cfg(feature = "sqlite")]
         Tx::Sqlite(c) => query.select(UserRow::as_select()).get_result(&mut **c).optional(),
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => query.select(UserRow::as_select()).for_update().get_result(&mut **c).optional(),
+        Tx::Postgres(c) => {
+            query.filter(InTime).select(UserRow::as_select()).for_update().get_result(&mut **c).optional()
+        }
     }?;
     row.map(User::try_from).transpose()
 }

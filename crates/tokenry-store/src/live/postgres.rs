@@ -12,6 +12,7 @@ use std::{
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread::ThreadId,
+    time::Duration,
 };
 
 use diesel::PgConnection;
@@ -22,6 +23,7 @@ use self::{connected::Connected, delivery::Delivered};
 use crate::{
     error::StoreError,
     live::{Credential, RetiredCredential},
+    patience,
     pool::Manager,
     primary::Session,
     retired::{self, RetiredCredentialRow},
@@ -42,6 +44,8 @@ pub(crate) struct BatchReader {
 /// What the reading thread, whoever watches it and the thread that may take its place have in common.
 struct Shared {
     manager: Manager<PgConnection>,
+    /// How long the server lets a batch wait for a lock.
+    one_wait: Duration,
     waiting: Mutex<Receiver<Waiting>>,
     in_flight: Mutex<InFlight>,
     reader: Mutex<Option<Worker>>,
@@ -79,11 +83,13 @@ impl BatchReader {
     pub(crate) fn start(
         manager: Manager<PgConnection>,
         connected: (PgConnection, Session),
+        wait: Duration,
         workers: &Workers,
     ) -> Result<Self, StoreError> {
         let (queue, waiting) = sync_channel(QUEUE);
         let shared = Arc::new(Shared {
             manager,
+            one_wait: patience::one_read(wait),
             waiting: Mutex::new(waiting),
             in_flight: Mutex::default(),
             reader: Mutex::default(),

@@ -19,7 +19,7 @@ use crate::{
     error::StoreError,
     retired::{RetiredCredentialRow, RetiredRow},
     schema::{personal_access_tokens as tokens, retired_secrets, users},
-    supervisor::{Importance, Stop, Work},
+    supervisor::{Deadline, Importance, Stop, Work},
     token::row::{CredentialRow, SecretRow, TokenRow},
     user::UserRow,
 };
@@ -88,7 +88,11 @@ impl Reader {
                 in_flight.reads = batch;
             }
             let mut current = self.find(&current, select_current);
-            let mut retired = self.find(&retired, select_retired);
+            let mut retired = match &current {
+                // One refusal is enough: a second one may take as long.
+                Err(error) => Err(error.clone()),
+                Ok(_) => self.find(&retired, select_retired),
+            };
             let batch = {
                 let mut in_flight = locked(&shared.in_flight);
                 if in_flight.generation != self.generation {
@@ -153,12 +157,14 @@ impl Reader {
     }
 
     /// Reads a batch. A connection that died while it was idle is replaced once, and only a failure on a fresh one
-    /// is an answer; reading twice does no harm.
+    /// is an answer; reading twice does no harm. What fails after the whole wait for a lock is not tried again.
     fn read<Row>(&mut self, lookups: &[&str], select: Select<Row>) -> Result<Vec<(String, Row)>, StoreError> {
+        let deadline = Deadline::after(self.shared.one_wait);
         if let Some(connected) = self.connection.open() {
             match select(connected, lookups) {
                 Ok(found) => return Ok(found),
                 Err(error @ StoreError::Corrupt(_)) => return Err(error),
+                Err(error) if deadline.left().is_zero() => return Err(error),
                 Err(error) => tracing::warn!(%error, "the reader's connection failed and is replaced"),
             }
         }
@@ -230,6 +236,8 @@ fn select_retired(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use diesel::{PgConnection, connection::SimpleConnection as _, sql_types::Text};
     use tokenry_testkit::TestDatabase;
 
@@ -245,9 +253,16 @@ mod tests {
         text: String,
     }
 
-    fn plan(db: &TestDatabase, prepare: fn(&mut PgConnection) -> QueryResult<()>) -> String {
-        let (mut connection, _) =
-            Manager::proven(db.url().to_owned(), Arc::default(), prepare).open_session().unwrap();
+    fn manager(
+        db: &TestDatabase,
+        prepare: fn(&mut PgConnection, Duration) -> QueryResult<()>,
+    ) -> Manager<PgConnection> {
+        let prepare = move |connection: &mut PgConnection| prepare(connection, Duration::from_secs(1));
+        Manager::proven(db.url().to_owned(), Arc::default(), prepare)
+    }
+
+    fn plan(db: &TestDatabase, prepare: fn(&mut PgConnection, Duration) -> QueryResult<()>) -> String {
+        let (mut connection, _) = manager(db, prepare).open_session().unwrap();
         let query = "EXPLAIN SELECT * FROM personal_access_tokens t JOIN users u ON u.id = t.user_id \
                      WHERE t.lookup = ANY(ARRAY['a', 'b', 'c'])";
         let lines: Vec<Line> = diesel::sql_query(query).load(&mut connection).unwrap();
@@ -258,7 +273,7 @@ mod tests {
     fn a_batch_is_proven_in_the_same_statement_also_when_it_finds_nothing() {
         let Some(db) = TestDatabase::postgres() else { return };
         let lookup = db.token(&db.user("alice")).insert().lookup;
-        let manager = Manager::proven(db.url().to_owned(), Arc::default(), prepare_postgres_reader);
+        let manager = manager(&db, prepare_postgres_reader);
         for (change, told) in [
             // A standby has this as well.
             ("SET default_transaction_read_only = on", "read-only"),
@@ -291,8 +306,7 @@ mod tests {
         let Some(db) = TestDatabase::postgres() else { return };
         let owner = db.user("alice");
         (0..300).for_each(|_| drop(db.token(&owner).insert()));
-        let (mut connection, _) =
-            Manager::proven(db.url().to_owned(), Arc::default(), prepare_postgres).open_session().unwrap();
+        let (mut connection, _) = manager(&db, prepare_postgres).open_session().unwrap();
         diesel::sql_query("ANALYZE").execute(&mut connection).unwrap();
         assert!(plan(&db, prepare_postgres).contains("Seq Scan on personal_access_tokens"));
         let ours = plan(&db, prepare_postgres_reader);

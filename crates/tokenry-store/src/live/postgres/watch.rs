@@ -110,6 +110,7 @@ mod tests {
         let (queue, waiting) = sync_channel(8);
         let shared = Shared {
             manager: Manager::proven(db.url().to_owned(), Arc::default(), |_| Ok(())),
+            one_wait: Duration::from_secs(1),
             waiting: Mutex::new(waiting),
             in_flight: Mutex::default(),
             reader: Mutex::default(),
