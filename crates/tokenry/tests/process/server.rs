@@ -95,6 +95,18 @@ impl Server {
     }
 
     pub(crate) fn ask_as(&self, token: &str, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
+        let (head, body) = self.exchange(token, method, path, body)?;
+        Some((head.split(' ').nth(1)?.parse().ok()?, body))
+    }
+
+    /// The head and the body of an answer.
+    pub(crate) fn exchange(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> Option<(String, String)> {
         let length = body.len();
         let authorization =
             if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
@@ -107,7 +119,7 @@ impl Server {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
-        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+        Some((head.to_owned(), body.to_owned()))
     }
 
     pub(crate) fn connect(&self) -> Option<TcpStream> {
