@@ -20,9 +20,9 @@ use crate::{problem, routes, wire};
         routes::session::show_session,
         routes::session::start_session,
         routes::session::end_session,
-        routes::own::show_me,
-        routes::own::show_own_token,
-        routes::own::revoke_own_token,
+        routes::current::show_me,
+        routes::current::show_own_token,
+        routes::current::revoke_own_token,
         routes::token_list::list_tokens,
         routes::tokens::create_token,
         routes::tokens::show_token,
@@ -58,11 +58,11 @@ use crate::{problem, routes, wire};
         wire::Token, wire::CreatedToken, wire::CreateToken, wire::UpdateToken, wire::RotateToken, wire::TokenPage,
         wire::Usage, wire::UsageRow, wire::UsageSummary, wire::UsageHour, wire::UsageRoute, wire::UsageAddress, wire::ScopeUse,
         wire::TokenEvent, wire::TokenEventPage,
-        wire::SessionState, wire::Session, wire::SessionUser, wire::Me, wire::Limits, wire::Policy, wire::TokenForm, wire::LifetimeRules, wire::RotationRules, wire::Retention, wire::UsageRules,
+        wire::SessionState, wire::Session, wire::SessionUser, wire::Me, wire::Limits, wire::Policy, wire::TokenFormat, wire::LifetimeRules, wire::RotationRules, wire::Retention, wire::UsageRules,
         wire::PolicyLimits, wire::SessionRules, wire::RoleInfo, wire::Scopes, wire::ScopeGroup, wire::ScopeResource, wire::ScopeInfo, wire::User, wire::UserPage, wire::CreateUser,
-        wire::UpdateUser, wire::RevokeTokens, wire::Revoked, wire::InventoryToken, wire::InventoryPage, wire::Cleaned,
+        wire::UpdateUser, wire::RevokeTokens, wire::Revoked, wire::InventoryToken, wire::InventoryPage, wire::CleanupReport,
         wire::AuditEvent, wire::AuditPage, wire::AuditChain, wire::VerifyToken, wire::Verdict, wire::VerdictUser, wire::Introspection,
-        wire::IntrospectionClaims, wire::Health, wire::Readiness, wire::ReadinessCheck, problem::Problem, problem::FieldError
+        wire::IntrospectionClaims, wire::Health, wire::Readiness, wire::ReadinessCheck, problem::Problem, problem::FieldProblem
     )),
     modifiers(&Bearer)
 )]

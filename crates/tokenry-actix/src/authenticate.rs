@@ -18,18 +18,17 @@ use tokenry_service::{
 };
 
 use crate::{
-    authorized::origin,
-    clock,
+    authorized::client_info,
+    client_ip, clock,
     error::ApiError,
     failures::FailureLimit,
     log::LogFields,
     routes::{blocking, path::idempotency_key},
     session::{
         cookie::{self, Cookie},
-        origin::Site,
         proxy::{self, ProxySignIn},
+        request_origin::RequestOrigin,
     },
-    source,
     usage::{self, OpenUse},
 };
 
@@ -100,21 +99,21 @@ impl Authentication {
 fn told(req: &HttpRequest, allowed: Result<(), Denial>) -> Result<(), ApiError> {
     allowed.map_err(|denial| {
         let error = ApiError::from(denial);
-        tell_forbidden(req, error.code());
+        record_forbidden(req, error.code());
         error
     })
 }
 
 /// That the audit log was told what this request was forbidden.
-struct Told;
+struct ForbiddenRecorded;
 
 /// Tells the audit log, once a request, what a known caller was forbidden.
-pub(crate) fn tell_forbidden(req: &HttpRequest, code: &'static str) {
+pub(crate) fn record_forbidden(req: &HttpRequest, code: &'static str) {
     let known = req.extensions().get::<Authentication>().cloned();
-    let is_told = req.extensions().contains::<Told>();
+    let is_told = req.extensions().contains::<ForbiddenRecorded>();
     if let (Some(known), Some(tokenry), false) = (known, req.app_data::<Data<Tokenry>>(), is_told) {
-        req.extensions_mut().insert(Told);
-        tokenry.record_forbidden(&known.caller, code, source::of(req).known(), known.now);
+        req.extensions_mut().insert(ForbiddenRecorded);
+        tokenry.record_forbidden(&known.caller, code, client_ip::of(req).known(), known.now);
     }
 }
 
@@ -192,13 +191,13 @@ async fn let_in(
     let presented = match presented {
         Presented::Bearer(presented) => presented,
         Presented::Session(cookie) => {
-            let (cookie, origin) = (cookie.to_vec(), origin(req));
+            let (cookie, origin) = (cookie.to_vec(), client_info(req));
             return waiting(tokenry, move |tokenry| tokenry.session(&cookie, now, &origin)).await;
         }
         Presented::Named(subject) => {
             let makes = req.app_data::<Data<ProxySignIn>>().is_some_and(|proxy| proxy.creates_users());
-            let origin = origin(req);
-            return waiting(tokenry, move |tokenry| tokenry.named_by_proxy(&subject, makes, now, &origin))
+            let origin = client_info(req);
+            return waiting(tokenry, move |tokenry| tokenry.sign_in_via_proxy(&subject, makes, now, &origin))
                 .await;
         }
     };
@@ -210,14 +209,14 @@ async fn let_in(
         {
             return Err(VerifyError::KeysUnavailable);
         }
-        let (presented, origin) = (presented.to_vec(), origin(req));
+        let (presented, origin) = (presented.to_vec(), client_info(req));
         return waiting(tokenry, move |tokenry| tokenry.sign_in(&presented, now, &origin)).await;
     }
     let _ = accepts;
     if req.headers().get(AUTHORIZATION).is_none_or(|header| header.len() > MAX_CREDENTIAL) {
         return Err(VerifyError::Rejected(Rejection::Unknown));
     }
-    tokenry.verify(presented, now, source::of(req).known()).await.map(Caller::from)
+    tokenry.verify(presented, now, client_ip::of(req).known()).await.map(Caller::from)
 }
 
 /// Runs what decides about a caller on a thread where it may wait for the database.
@@ -264,9 +263,9 @@ fn counted(req: &HttpRequest, error: ApiError) -> ApiError {
         return error;
     }
     if let (ApiError::InvalidToken, Some(tokenry)) = (&error, req.app_data::<Data<Tokenry>>()) {
-        tokenry.record_failure(error.code(), source::of(req).known(), clock::now());
+        tokenry.record_failure(error.code(), client_ip::of(req).known(), clock::now());
     }
-    match req.app_data::<Data<FailureLimit>>().map(|limit| limit.count(source::of(req))) {
+    match req.app_data::<Data<FailureLimit>>().map(|limit| limit.count(client_ip::of(req))) {
         Some(Err(limited)) => limited,
         _ => error,
     }
@@ -293,7 +292,7 @@ fn presented(req: &HttpRequest, accepts: Accepts) -> Result<Presented<'_>, ApiEr
             None => credential(req).map(Presented::Bearer),
         },
         Accepts::SignIn => {
-            Site::of(req)?.check(req)?;
+            RequestOrigin::of(req)?.check(req)?;
             match req.app_data::<Data<ProxySignIn>>() {
                 Some(proxy) if !has_bearer => {
                     proxy.subject(req)?.map(Presented::Named).ok_or(ApiError::AuthenticationRequired)

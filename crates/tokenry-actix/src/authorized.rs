@@ -8,13 +8,13 @@ use actix_web::{
     http::{StatusCode, header::USER_AGENT},
     web::Data,
 };
-use tokenry_service::{Call, Origin, Scope, Token, Tokenry, UnixMillis, User, VerifiedToken};
+use tokenry_service::{ClientInfo, RequestContext, Scope, Token, Tokenry, UnixMillis, User, VerifiedToken};
 
 use crate::{
     authenticate::{Accepts, authentication},
+    client_ip,
     error::ApiError,
     request_id::RequestId,
-    source,
 };
 
 /// The scope that a route needs, as a type. Made by [`scope!`](crate::scope).
@@ -98,8 +98,8 @@ impl<S> Authorized<S> {
 
     /// The call to make use cases with; `req` is the request that the token came with, for the audit log.
     #[must_use]
-    pub fn call(&self, req: &HttpRequest) -> Call {
-        Call { caller: self.verified.clone().into(), now: self.now, origin: origin(req) }
+    pub fn call(&self, req: &HttpRequest) -> RequestContext {
+        RequestContext { caller: self.verified.clone().into(), now: self.now, client: client_info(req) }
     }
 }
 
@@ -136,7 +136,7 @@ pub(crate) fn note_scope(
 }
 
 /// What the audit log may know of a request.
-pub(crate) fn origin(req: &HttpRequest) -> Origin {
+pub(crate) fn client_info(req: &HttpRequest) -> ClientInfo {
     let agent = req.headers().get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    Origin::new(source::of(req).known(), agent.as_deref(), Some(RequestId::of(req).to_string()))
+    ClientInfo::new(client_ip::of(req).known(), agent.as_deref(), Some(RequestId::of(req).to_string()))
 }

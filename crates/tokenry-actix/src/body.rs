@@ -1,4 +1,4 @@
-//! Request bodies: [`StrictJson`], its optional form, and [`Then`] to keep them behind authentication.
+//! Request bodies: [`StrictJson`], its optional form, and [`Sequential`] to keep them behind authentication.
 
 use std::{pin::Pin, time::Duration};
 
@@ -71,12 +71,12 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJson<T> {
 /// Two extractors, the second only after the first succeeded.
 ///
 /// SECURITY: actix-web polls the arguments of a handler side by side. While authentication waits for the
-/// database, a body beside it is already read, and its error wins. `Then<Caller, StrictJson<T>>` reads nothing
+/// database, a body beside it is already read, and its error wins. `Sequential<Caller, StrictJson<T>>` reads nothing
 /// for a caller who may not come in.
 #[derive(Debug)]
-pub struct Then<A, B>(pub A, pub B);
+pub struct Sequential<A, B>(pub A, pub B);
 
-impl<A: FromRequest + 'static, B: FromRequest + 'static> FromRequest for Then<A, B> {
+impl<A: FromRequest + 'static, B: FromRequest + 'static> FromRequest for Sequential<A, B> {
     type Error = Error;
     type Future = LocalFuture<Result<Self, Error>>;
 

@@ -12,7 +12,7 @@ use actix_web::{
 use thiserror::Error;
 
 use crate::{
-    problem::{FieldError, Problem},
+    problem::{FieldProblem, Problem},
     wire::ReadinessCheck,
 };
 
@@ -72,7 +72,7 @@ pub enum ApiError {
         /// What is not allowed.
         detail: Detail,
         /// The fields that ask for it, if it is about fields.
-        errors: Vec<FieldError>,
+        errors: Vec<FieldProblem>,
     },
     /// There is nothing here for this caller; also what someone else's resource looks like.
     #[error("not found")]
@@ -109,7 +109,7 @@ pub enum ApiError {
     UnsupportedMediaType,
     /// The request is well formed, but fields or parameters hold what they may not.
     #[error("validation failed")]
-    ValidationFailed(Vec<FieldError>),
+    ValidationFailed(Vec<FieldProblem>),
     /// The caller used up a quota.
     #[error("rate limited")]
     RateLimited {
@@ -160,7 +160,7 @@ impl ApiError {
     /// One invalid field or parameter; see [`ValidationFailed`](Self::ValidationFailed).
     #[must_use]
     pub fn field(pointer: impl Into<String>, code: &'static str, detail: impl Into<Detail>) -> Self {
-        Self::ValidationFailed(vec![FieldError::new(pointer, code, detail)])
+        Self::ValidationFailed(vec![FieldProblem::new(pointer, code, detail)])
     }
 
     /// The stable, machine-readable name of this refusal.
@@ -270,7 +270,7 @@ impl ApiError {
     }
 
     /// What is wrong field by field, if it is about fields.
-    pub(crate) fn field_errors(&self) -> &[FieldError] {
+    pub(crate) fn field_errors(&self) -> &[FieldProblem] {
         match self {
             Self::ValidationFailed(errors) | Self::Forbidden { errors, .. } => errors,
             _ => &[],

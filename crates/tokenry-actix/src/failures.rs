@@ -15,7 +15,7 @@ use governor::{
 };
 
 use self::sources::{Source, Sources};
-use crate::{error::ApiError, source::ClientIp};
+use crate::{client_ip::ClientIp, error::ApiError};
 
 /// At most so many sources are remembered, about 100 bytes each; all further ones share one count until a sweep has
 /// forgotten those that were quiet.

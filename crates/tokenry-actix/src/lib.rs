@@ -33,34 +33,34 @@
 //! }
 //! ```
 
+mod api_caller;
 pub mod api_doc;
 pub mod authenticate;
 pub mod authorized;
 pub mod failures;
-mod managing;
 #[cfg(feature = "route-quotas")]
 pub mod quota;
 pub mod routes;
 pub mod session;
 pub mod wire;
 
-pub mod shell;
+pub mod outer_middleware;
 
 pub mod body;
 pub mod json;
 pub mod query;
 
 pub mod error;
+mod error_mapping;
 pub mod fallback;
 pub mod problem;
-mod refuse;
 
+pub mod client_ip;
 pub mod clock;
 pub mod headers;
 pub mod log;
 pub mod request_id;
 pub mod server;
-pub mod source;
 mod usage;
 
 /// The use cases below the adapter: one dependency is enough to embed both.
@@ -72,11 +72,11 @@ pub use crate::quota::ManagementQuota;
 pub use crate::{
     authenticate::authenticate,
     authorized::{AnyToken, Authorized, RequiredScope},
+    client_ip::{ClientIp, TrustedProxies},
     error::ApiError,
     failures::FailureLimit,
     routes::{HttpSettings, configure},
     session::proxy::{ProxySignIn, ProxySignInError},
-    source::{ClientIp, TrustedProxies},
 };
 
 /// Compiles what the README shows.

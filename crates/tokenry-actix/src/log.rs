@@ -17,7 +17,7 @@ use crate::{clock::Stopwatch, request_id::RequestId};
 /// The target of the request log's events and spans.
 pub const TARGET: &str = "tokenry::request";
 
-/// What authentication adds to a request's line. In the request's extensions while [`shell`](crate::shell) runs.
+/// What authentication adds to a request's line. In the request's extensions while [`outer_middleware`](crate::outer_middleware) runs.
 #[derive(Debug, Default)]
 pub struct LogFields {
     user: Cell<Option<UserId>>,

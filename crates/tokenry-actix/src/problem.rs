@@ -25,7 +25,7 @@ const MAX_FIELD_ERRORS: usize = 32;
 
 /// One field or parameter that is not acceptable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct FieldError {
+pub struct FieldProblem {
     /// JSON pointer (RFC 6901) to the field in the body; `/name` for the query parameter `name`.
     pub pointer: String,
     /// The stable, machine-readable name of the mistake.
@@ -35,7 +35,7 @@ pub struct FieldError {
     pub detail: Detail,
 }
 
-impl FieldError {
+impl FieldProblem {
     /// `pointer` is `/name`, or `""` for the whole body.
     #[must_use]
     pub fn new(pointer: impl Into<String>, code: &'static str, detail: impl Into<Detail>) -> Self {
@@ -62,7 +62,7 @@ pub struct Problem {
     request_id: Option<String>,
     /// The fields and parameters at fault, at most 32 of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<FieldError>,
+    errors: Vec<FieldProblem>,
     /// The readiness checks, of `/readyz` alone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     checks: Vec<ReadinessCheck>,

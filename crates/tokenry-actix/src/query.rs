@@ -12,7 +12,7 @@ use crate::{
     body,
     error::{ApiError, Detail},
     json::push,
-    problem::FieldError,
+    problem::FieldProblem,
 };
 
 /// Longest query string, in bytes.
@@ -57,7 +57,7 @@ impl FromQuery for () {
 #[derive(Debug)]
 pub struct Query {
     pairs: Vec<(String, String)>,
-    errors: Vec<FieldError>,
+    errors: Vec<FieldProblem>,
 }
 
 impl Query {
@@ -84,7 +84,7 @@ impl Query {
     pub fn refuse(&mut self, name: &str, code: &'static str, detail: impl Into<Detail>) {
         let mut pointer = String::new();
         push(&mut pointer, name);
-        self.errors.push(FieldError::new(pointer, code, detail));
+        self.errors.push(FieldProblem::new(pointer, code, detail));
     }
 
     fn take(&mut self, name: &str) -> Option<String> {

@@ -2,10 +2,10 @@
 
 pub(crate) mod audit;
 pub(crate) mod catalog;
+pub(crate) mod current;
 pub(crate) mod forward;
 pub(crate) mod health;
 pub(crate) mod inventory;
-pub(crate) mod own;
 pub(crate) mod path;
 pub(crate) mod policy;
 pub(crate) mod rotate;
@@ -20,10 +20,10 @@ pub(crate) mod verify;
 use actix_web::web::{Data, ServiceConfig};
 use tokenry_service::Tokenry;
 
-use self::policy::Rates;
+use self::policy::RateLimits;
 use crate::{
-    api_doc, error::ApiError, failures::FailureLimit, fallback::Endpoint, session::proxy::ProxySignIn,
-    source::TrustedProxies,
+    api_doc, client_ip::TrustedProxies, error::ApiError, failures::FailureLimit, fallback::Endpoint,
+    session::proxy::ProxySignIn,
 };
 #[cfg(feature = "route-quotas")]
 use crate::{authenticate::Accepts, quota::ManagementQuota};
@@ -123,12 +123,12 @@ pub struct HttpSettings {
 
 /// Puts the API into an app: `App::new().configure(configure(tokenry, HttpSettings::default()))`.
 ///
-/// The routes bring their own authentication. Wrap the app in [`shell`](crate::shell::shell) for request ids, the
+/// The routes bring their own authentication. Wrap the app in [`outer_middleware`](crate::outer_middleware::outer_middleware) for request ids, the
 /// request log and security headers on every answer.
 pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
         app.app_data(Data::new(tokenry)).app_data(Data::new(settings.trusted_proxies.clone()));
-        app.app_data(Data::new(Rates::of(&settings)));
+        app.app_data(Data::new(RateLimits::of(&settings)));
         if let Some(failures) = &settings.failures {
             app.app_data(Data::new(failures.clone()));
         }
@@ -140,10 +140,10 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
             .service(Endpoint::new("/readyz").get(health::show_readiness))
             .service(Endpoint::new("/openapi.json").get(api_doc::show_openapi))
             .service(signed_in_at(&settings))
-            .service(managed("/api/v1/me").get(own::show_me))
+            .service(managed("/api/v1/me").get(current::show_me))
             .service(managed("/api/v1/scopes").get(catalog::show_scopes))
             .service(managed("/api/v1/policy").get(policy::show_policy))
-            .service(managed("/api/v1/token").get(own::show_own_token).delete(own::revoke_own_token))
+            .service(managed("/api/v1/token").get(current::show_own_token).delete(current::revoke_own_token))
             .service(managed("/api/v1/tokens").get(token_list::list_tokens).post(tokens::create_token))
             .service(
                 managed("/api/v1/tokens/{id}")

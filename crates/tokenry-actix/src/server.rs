@@ -2,9 +2,9 @@
 //!
 //! ```no_run
 //! use actix_web::{App, HttpServer, middleware::from_fn};
-//! use tokenry_actix::{server, shell::shell};
+//! use tokenry_actix::{server, outer_middleware::outer_middleware};
 //! # fn main() -> std::io::Result<()> {
-//! let server = HttpServer::new(|| App::new().wrap(from_fn(shell)))
+//! let server = HttpServer::new(|| App::new().wrap(from_fn(outer_middleware)))
 //!     .client_request_timeout(server::HEAD_TIMEOUT)
 //!     .keep_alive(server::KEEP_ALIVE)
 //!     .client_disconnect_timeout(server::DISCONNECT_TIMEOUT)
@@ -15,7 +15,7 @@
 //! ```
 //!
 //! What happens before there is a request, actix-http answers by itself, without a body and without the headers
-//! of [`shell`](crate::shell::shell): 400 to what is not HTTP, 408 to a slow head, 431 to a head of more than
+//! of [`outer_middleware`](crate::outer_middleware::outer_middleware): 400 to what is not HTTP, 408 to a slow head, 431 to a head of more than
 //! 128 KiB or 96 headers. It then closes the connection.
 //!
 //! Two things it leaves unbounded: [`HEAD_TIMEOUT`] covers only the first head of a connection, and a chunked

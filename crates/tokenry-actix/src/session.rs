@@ -4,5 +4,5 @@
 //! session must show that a page of this very origin made it ([`origin`]), GETs included.
 
 pub(crate) mod cookie;
-pub(crate) mod origin;
 pub mod proxy;
+pub(crate) mod request_origin;

@@ -10,9 +10,9 @@ use actix_web::{
     },
     web::Data,
 };
-use tokenry_service::{Tokenry, UnixMillis, Use, UsedToken};
+use tokenry_service::{Tokenry, UnixMillis, UsageEvent, UsedToken};
 
-use crate::{authenticate::Authentication, log::known, source};
+use crate::{authenticate::Authentication, client_ip, log::known};
 
 /// What a client that went away before its answer is counted with, as in the request log.
 const WENT_AWAY: u16 = 499;
@@ -40,7 +40,7 @@ impl OpenUse {
             tokenry,
             token,
             at: authentication.now,
-            source: source::of(req).known(),
+            source: client_ip::of(req).known(),
             method: known(req.method()),
             route: is_counted.then(|| req.match_pattern()).flatten(),
             user_agent: req.headers().get(USER_AGENT).filter(|_| is_counted).cloned(),
@@ -60,17 +60,17 @@ impl Drop for OpenUse {
         let agent = self.user_agent.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()));
         self.tokenry.record_use(
             self.token,
-            &Use {
+            &UsageEvent {
                 method: self.method,
                 route: self.route.as_deref().unwrap_or_default(),
                 user_agent: agent.as_deref(),
-                ..Use::new(self.at, self.source, self.status.map_or(gone, |status| status.as_u16()))
+                ..UsageEvent::new(self.at, self.source, self.status.map_or(gone, |status| status.as_u16()))
             },
         );
     }
 }
 
-/// Counts a request once, when [`shell`](crate::shell) knows the status of its answer. Without the shell it is counted
+/// Counts a request once, when [`outer_middleware`](crate::outer_middleware) knows the status of its answer. Without the shell it is counted
 /// at once, with the status that is known so far.
 pub(crate) fn count(req: &HttpRequest, authentication: &Authentication, status: StatusCode) {
     let left = req.extensions().get::<Rc<LeftUse>>().cloned();

@@ -12,19 +12,19 @@ mod verify;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use tokenry_service::{
-    Expiry, Lifetime, NewToken, Rotation, Status, Switch, TokenChanges, Tokenry, UnixMillis,
+    Activation, Expiry, Lifetime, NewToken, Rotation, Status, TokenChanges, Tokenry, UnixMillis,
 };
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 pub use self::{
     admin::{
-        AuditChain, AuditEvent, AuditPage, Cleaned, CreateUser, InventoryPage, InventoryToken, RevokeTokens,
-        Revoked, UpdateUser, User, UserPage,
+        AuditChain, AuditEvent, AuditPage, CleanupReport, CreateUser, InventoryPage, InventoryToken,
+        RevokeTokens, Revoked, UpdateUser, User, UserPage,
     },
     catalog::{ScopeGroup, ScopeInfo, ScopeResource, Scopes},
     policy::{
-        LifetimeRules, Policy, PolicyLimits, Retention, RoleInfo, RotationRules, SessionRules, TokenForm,
+        LifetimeRules, Policy, PolicyLimits, Retention, RoleInfo, RotationRules, SessionRules, TokenFormat,
         UsageRules,
     },
     readiness::{Readiness, ReadinessCheck},
@@ -97,14 +97,14 @@ impl Token {
             id: token.id.to_string(),
             name: token.name.to_string(),
             description: token.description.as_ref().map(ToString::to_string),
-            token_prefix: token.lookup.to_string(),
+            token_prefix: token.public_id.to_string(),
             token_suffix: token.suffix.clone(),
             scopes: token.scopes.to_texts(),
             effective_scopes: effective,
-            status: token.status(&tokenry.policy().horizon(now)).as_str(),
+            status: token.status(&tokenry.policy().cutoffs(now)).as_str(),
             created_at: token.created_at.to_string(),
             updated_at: token.updated_at.to_string(),
-            expires_at: text(tokenry.policy().end_of(token)),
+            expires_at: text(tokenry.policy().effective_expiry(token)),
             not_before: text(token.not_before),
             last_used_at: text(token.last_used_at),
             last_used_ip: token.last_used_ip.map(|ip| ip.to_string()),
@@ -309,8 +309,8 @@ pub struct Limits {
     resets_at: Option<String>,
 }
 
-impl From<tokenry_service::Allowance> for Limits {
-    fn from(allowance: tokenry_service::Allowance) -> Self {
+impl From<tokenry_service::LimitStatus> for Limits {
+    fn from(allowance: tokenry_service::LimitStatus) -> Self {
         Self {
             max_tokens: allowance.max_tokens,
             live_tokens: allowance.live_tokens,
@@ -342,10 +342,10 @@ fn instant(pointer: &str, text: &str) -> Result<UnixMillis, ApiError> {
     })
 }
 
-fn switch(status: &str) -> Result<Switch, ApiError> {
+fn switch(status: &str) -> Result<Activation, ApiError> {
     match status.parse() {
-        Ok(Status::Active) => Ok(Switch::Active),
-        Ok(Status::Inactive) => Ok(Switch::Inactive),
+        Ok(Status::Active) => Ok(Activation::Active),
+        Ok(Status::Inactive) => Ok(Activation::Inactive),
         _ => Err(ApiError::field("/status", "invalid_status", "must be active or inactive")),
     }
 }

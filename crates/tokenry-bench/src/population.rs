@@ -111,7 +111,7 @@ impl Population {
         let token = Token {
             id: self.id(number, now)?,
             user_id: self.owner_id(number * self.owners / self.count.max(1), now),
-            lookup: plain.lookup(),
+            public_id: plain.public_id(),
             suffix: plain.suffix(),
             name: TokenName::parse(format!("token {number}"))?,
             description: None,

@@ -195,14 +195,16 @@ mod tests {
     fn of_a_token_in_a_text_only_its_ends_are_shown() {
         let prefix = Prefix::default();
         let (id, rest) = ("Q7mZ0aKd93Xb", format!("{}aB3x", "s".repeat(45)));
-        let (lookup, whole) = (format!("pat_{id}"), format!("pat_{id}{rest}"));
+        let (public_id, whole) = (format!("pat_{id}"), format!("pat_{id}{rest}"));
         for text in [whole.clone(), format!("Bearer {whole} "), format!("\u{e9}pat_x pat_{id}{rest}\u{e9}")] {
-            assert_eq!(shown(&prefix, &text), Some((lookup.as_str(), "aB3x")), "{text}");
+            assert_eq!(shown(&prefix, &text), Some((public_id.as_str(), "aB3x")), "{text}");
         }
-        for text in [format!("{lookup}s"), format!("{whole}s"), whole[..60].to_owned()] {
-            assert_eq!(shown(&prefix, &text), Some((lookup.as_str(), "")), "{text}");
+        for text in [format!("{public_id}s"), format!("{whole}s"), whole[..60].to_owned()] {
+            assert_eq!(shown(&prefix, &text), Some((public_id.as_str(), "")), "{text}");
         }
-        for text in [lookup.as_str(), "", "pat_", "pat_Q7", "aB3x", "ci pat_", &rest, "other_Q7mZ0aKd93Xbs"] {
+        for text in
+            [public_id.as_str(), "", "pat_", "pat_Q7", "aB3x", "ci pat_", &rest, "other_Q7mZ0aKd93Xbs"]
+        {
             assert_eq!(shown(&prefix, text), None, "{text}");
         }
     }

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
-use tokenry_domain::{Lookup, SecretCheck};
+use tokenry_domain::{PublicId, SecretCheck};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -49,9 +49,9 @@ impl PlainToken {
 
     /// Prefix and public id: safe to log and to show.
     #[must_use]
-    pub fn lookup(&self) -> Lookup {
+    pub fn public_id(&self) -> PublicId {
         let shown = self.text.get(..self.prefix_len + PUBLIC_ID_LEN).unwrap_or_default();
-        Lookup::from_stored(shown.to_owned())
+        PublicId::from_stored(shown.to_owned())
     }
 
     /// The last four characters, which are of the checksum: safe to show.
@@ -137,7 +137,7 @@ mod tests {
     fn the_format_never_drifts() {
         assert_eq!(generated(1), FIXED);
         let token = PlainToken::parse(&prefix(), FIXED.as_bytes()).unwrap();
-        assert_eq!(token.lookup().as_str(), &FIXED[..20]);
+        assert_eq!(token.public_id().as_str(), &FIXED[..20]);
         assert_eq!(token.suffix(), &FIXED[FIXED.len() - 4..]);
     }
 
@@ -149,7 +149,7 @@ mod tests {
         let mut seen = HashSet::new();
         for _ in 0..2000 {
             let token = PlainToken::generate(&prefix(), &mut rng).unwrap();
-            assert!(seen.insert(token.lookup().to_string()));
+            assert!(seen.insert(token.public_id().to_string()));
             let text = token.reveal_once();
             assert_eq!(text.len(), 8 + 61);
             assert!(text.starts_with("mcp_pat_") && text[8..].bytes().all(|b| b.is_ascii_alphanumeric()));

@@ -65,7 +65,7 @@ impl Prefixes {
     /// beginning counts: what follows a shorter one could be a part of the secret.
     #[must_use]
     pub fn shown<'t>(&self, text: &'t str) -> Option<(&'t str, &'t str)> {
-        self.iter().filter_map(|prefix| shown(prefix, text)).max_by_key(|(lookup, _)| lookup.len())
+        self.iter().filter_map(|prefix| shown(prefix, text)).max_by_key(|(public_id, _)| public_id.len())
     }
 
     fn first<T>(&self, read: impl Fn(&Prefix) -> Result<T, ParseError>) -> Result<T, ParseError> {
@@ -124,7 +124,7 @@ mod tests {
         for own in TEXTS.into_iter().chain(["new_"]) {
             let text = token(own, 1);
             let read = all.parse(text.as_bytes()).ok().unwrap();
-            assert_eq!(read.lookup().as_str(), &text[..own.len() + 12]);
+            assert_eq!(read.public_id().as_str(), &text[..own.len() + 12]);
             assert!(all.begin(text.as_bytes()) && all.has(own) && all.check_format(&text).is_ok());
             for end in 0..text.len() {
                 assert!(all.parse(&text.as_bytes()[..end]).is_err());

@@ -20,7 +20,7 @@ fn hex(bytes: &[u8]) -> String {
 #[test]
 fn a_token_is_read_as_it_was_shown() {
     let token = PlainToken::parse(&prefix(), FIXED.as_bytes()).unwrap();
-    assert_eq!(token.lookup().as_str(), "mcp_pat_Q7mZ0aKd93Xb");
+    assert_eq!(token.public_id().as_str(), "mcp_pat_Q7mZ0aKd93Xb");
     assert_eq!(token.suffix(), "kZwj");
     assert_eq!(hex(token.check().as_bytes()), "a5d62ab568a9f0bb");
     assert_eq!(token.reveal_once().as_str(), FIXED);

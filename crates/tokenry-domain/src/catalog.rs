@@ -1,8 +1,8 @@
 //! The vocabulary of rights: which there are, what they include, and what each role may hold.
 
-mod ceiling;
 mod definition;
 mod path;
+mod role_permissions;
 mod route_map;
 #[cfg(test)]
 mod tests;
@@ -10,13 +10,13 @@ mod vocabulary;
 
 use std::sync::Arc;
 
-use self::ceiling::Ceiling;
+use self::role_permissions::RolePermissions;
 pub use self::{
-    ceiling::Effective,
     definition::{
         Definition, Fault, GroupDefinition, Place, ResourceDefinition, RoleDefinition, RouteDefinition,
     },
     path::{CanonicalPath, MAX_TARGET, PathError},
+    role_permissions::EffectivePermissions,
     route_map::{RouteDecision, RouteMap},
     vocabulary::{Resource, Vocabulary},
 };
@@ -35,12 +35,12 @@ pub struct Catalog(Arc<Inner>);
 struct Inner {
     vocabulary: Arc<Vocabulary>,
     /// From the least to the most.
-    roles: Vec<(Role, Arc<Ceiling>)>,
-    nobody: Arc<Ceiling>,
+    roles: Vec<(Role, Arc<RolePermissions>)>,
+    nobody: Arc<RolePermissions>,
     groups: Vec<Group>,
     default_scopes: ScopeSet,
     /// What no token may do, whoever owns it.
-    withheld: Arc<ScopeSet>,
+    denied: Arc<ScopeSet>,
     routes: RouteMap,
 }
 
@@ -62,12 +62,12 @@ impl Catalog {
     pub fn open() -> Self {
         let vocabulary = Arc::new(Vocabulary::open());
         Self(Arc::new(Inner {
-            roles: Ceiling::usual(&vocabulary),
-            nobody: Ceiling::nothing(&vocabulary),
+            roles: RolePermissions::usual(&vocabulary),
+            nobody: RolePermissions::nothing(&vocabulary),
             vocabulary,
             groups: Vec::new(),
             default_scopes: ScopeSet::default(),
-            withheld: Arc::default(),
+            denied: Arc::default(),
             routes: RouteMap::default(),
         }))
     }
@@ -130,36 +130,43 @@ impl Catalog {
     /// Whether someone with these rights holds all that `role` allows. What is withheld from tokens does not count
     /// against them.
     #[must_use]
-    pub fn covers(&self, rights: &Effective, role: &Role) -> bool {
-        rights.covers(&self.ceiling(role))
+    pub fn covers(&self, rights: &EffectivePermissions, role: &Role) -> bool {
+        rights.covers(&self.role_permissions(role))
     }
 
     /// Whether `role` allows nothing that `other` does not.
     #[must_use]
     pub fn is_within(&self, role: &Role, other: &Role) -> bool {
-        role == other || self.ceiling(other).includes(&self.ceiling(role))
+        role == other || self.role_permissions(other).includes(&self.role_permissions(role))
     }
 
     /// What a token with the scopes `held` may do while its owner has `role`: the intersection of both, less what is
     /// withheld from every token.
     #[must_use]
-    pub fn effective(&self, held: &ScopeSet, role: &Role) -> Effective {
-        let whole_is_withheld = self.0.withheld.contains(&Scope::All);
-        let held =
-            held.iter().filter(|scope| !(whole_is_withheld && **scope == Scope::All)).cloned().collect();
-        Effective::new(held, self.ceiling(role), self.0.withheld.clone())
+    pub fn effective(&self, held: &ScopeSet, role: &Role) -> EffectivePermissions {
+        let whole_is_denied = self.0.denied.contains(&Scope::All);
+        let held = held.iter().filter(|scope| !(whole_is_denied && **scope == Scope::All)).cloned().collect();
+        EffectivePermissions::new(held, self.role_permissions(role), self.0.denied.clone())
     }
 
     /// What a user of `role` may do without a token: all that the role may.
     #[must_use]
-    pub fn of_role(&self, role: &Role) -> Effective {
-        Effective::new(ScopeSet::from_iter([Scope::All]), self.ceiling(role), Arc::default())
+    pub fn of_role(&self, role: &Role) -> EffectivePermissions {
+        EffectivePermissions::new(
+            ScopeSet::from_iter([Scope::All]),
+            self.role_permissions(role),
+            Arc::default(),
+        )
     }
 
     /// The most that a token of a user of `role` may do.
     #[must_use]
-    pub fn of_tokens(&self, role: &Role) -> Effective {
-        Effective::new(ScopeSet::from_iter([Scope::All]), self.ceiling(role), self.0.withheld.clone())
+    pub fn of_tokens(&self, role: &Role) -> EffectivePermissions {
+        EffectivePermissions::new(
+            ScopeSet::from_iter([Scope::All]),
+            self.role_permissions(role),
+            self.0.denied.clone(),
+        )
     }
 
     /// Whether the scopes `held` include `wanted`, whoever holds them: `*` includes all, a level all below it.
@@ -170,12 +177,12 @@ impl Catalog {
 
     /// That of the scopes `held` which includes `wanted` and the least besides; `None` if none does.
     #[must_use]
-    pub fn covering<'h>(&self, held: &'h ScopeSet, wanted: &Scope) -> Option<&'h Scope> {
-        self.0.vocabulary.covering(held, wanted)
+    pub fn least_sufficient<'h>(&self, held: &'h ScopeSet, wanted: &Scope) -> Option<&'h Scope> {
+        self.0.vocabulary.least_sufficient(held, wanted)
     }
 
-    fn ceiling(&self, role: &Role) -> Arc<Ceiling> {
+    fn role_permissions(&self, role: &Role) -> Arc<RolePermissions> {
         let known = self.0.roles.iter().find(|(known, _)| known == role);
-        known.map_or(&self.0.nobody, |(_, ceiling)| ceiling).clone()
+        known.map_or(&self.0.nobody, |(_, role_permissions)| role_permissions).clone()
     }
 }

@@ -86,16 +86,16 @@ impl FromStr for EventKind {
 
 /// Where a request came from, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origin {
+pub struct ClientInfo {
     /// The source address.
     pub ip: Option<IpAddr>,
-    /// What the client calls itself; made safe by [`Origin::user_agent`].
+    /// What the client calls itself; made safe by [`ClientInfo::user_agent`].
     user_agent: Option<String>,
     /// The id that ties log lines, answers and events together.
     pub request_id: Option<String>,
 }
 
-impl Origin {
+impl ClientInfo {
     /// The most characters kept of a user agent.
     pub const MAX_USER_AGENT: usize = 256;
 
@@ -127,7 +127,7 @@ pub struct AuditEvent {
     /// To which token.
     pub token_id: Option<TokenId>,
     /// From where.
-    pub origin: Origin,
+    pub client: ClientInfo,
     /// What exactly; never a secret or a hash.
     pub detail: Map<String, Value>,
 }
@@ -148,9 +148,9 @@ impl AuditEvent {
             Value::from(self.actor.to_string()),
             text(self.user_id.map(|id| id.to_string())),
             text(self.token_id.map(|id| id.to_string())),
-            text(self.origin.ip.map(|ip| ip.to_string())),
-            text(self.origin.user_agent.clone()),
-            text(self.origin.request_id.clone()),
+            text(self.client.ip.map(|ip| ip.to_string())),
+            text(self.client.user_agent.clone()),
+            text(self.client.request_id.clone()),
             detail,
         ])
         .to_string()
@@ -178,7 +178,7 @@ mod tests {
             actor: Actor::System,
             user_id: None,
             token_id: None,
-            origin: Origin::default(),
+            client: ClientInfo::default(),
             detail: serde_json::from_str(text).unwrap(),
         };
         let canonical = event(r#"{"name":"x","changes":{"b":[{"d":1,"c":2}],"a":3}}"#).canonical(7);
@@ -189,8 +189,8 @@ mod tests {
 
     #[test]
     fn a_user_agent_cannot_forge_a_line_or_fill_the_log() {
-        let origin = Origin::new(None, Some(&format!("curl\r\n\u{1b}[2J{}", "x".repeat(500))), None);
-        let agent = origin.user_agent().unwrap();
+        let client = ClientInfo::new(None, Some(&format!("curl\r\n\u{1b}[2J{}", "x".repeat(500))), None);
+        let agent = client.user_agent().unwrap();
         assert!(agent.starts_with("curl[2Jxx") && agent.chars().count() == 256);
     }
 }

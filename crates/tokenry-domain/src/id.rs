@@ -59,7 +59,7 @@ macro_rules! id {
 }
 
 id! {
-    /// Identifies one token, alive or dead; not the public part of its text ([`crate::Lookup`]).
+    /// Identifies one token, alive or dead; not the public part of its text ([`crate::PublicId`]).
     TokenId
 }
 id! {

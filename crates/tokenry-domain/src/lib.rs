@@ -24,13 +24,13 @@ pub mod user;
 
 pub use crate::{
     actor::Actor,
-    catalog::{Catalog, Effective, RouteDecision},
-    event::{AuditEvent, EventKind, Origin},
+    catalog::{Catalog, EffectivePermissions, RouteDecision},
+    event::{AuditEvent, ClientInfo, EventKind},
     hash::{SecretCheck, SecretHash, SecretProof},
     id::{SessionId, TokenId, UserId},
     ip::IpList,
     metadata::Metadata,
-    policy::{Expiry, Horizon, Limits, Policy, Reuse, Spans},
+    policy::{Expiry, ExpiryCutoffs, Limits, Policy, ReusePolicy, Spans},
     query::{Page, PageSize, Sort, SortKey, TokenFilter},
     risk::Risk,
     role::Role,
@@ -38,7 +38,7 @@ pub use crate::{
     session::{Session, SessionDigest, SessionEnd, SessionProof},
     text::{Description, Reason, Subject, TokenName, UserName},
     time::{Lifetime, UnixMillis},
-    token::{Lookup, Revocation, Status, Token},
-    usage::{Bucket, Combination, Tally},
+    token::{PublicId, Revocation, Status, Token},
+    usage::{Bucket, UsageCount, UsageKey},
     user::User,
 };

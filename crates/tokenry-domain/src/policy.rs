@@ -24,13 +24,13 @@ pub struct Policy {
     pub idle_lifetime: Option<Lifetime>,
     /// The longest that the old secret works beside the new one after a rotation. Default 24 hours.
     pub max_grace: Lifetime,
-    /// What happens when a secret is used that a rotation took out of use. Default [`Reuse::Alert`].
-    pub on_reuse: Reuse,
+    /// What happens when a secret is used that a rotation took out of use. Default [`ReusePolicy::Alert`].
+    pub on_reuse: ReusePolicy,
 }
 
 /// What happens when a retired secret is used after its grace: someone has not got the new one, or has stolen the old.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reuse {
+pub enum ReusePolicy {
     /// It is written into the audit log.
     Record,
     /// It is written into the audit log, and a warning into the log of the process.
@@ -44,7 +44,7 @@ pub enum Reuse {
 #[error("must be record, alert or revoke")]
 pub struct ParseReuseError;
 
-impl FromStr for Reuse {
+impl FromStr for ReusePolicy {
     type Err = ParseReuseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -57,7 +57,7 @@ impl FromStr for Reuse {
     }
 }
 
-impl fmt::Display for Reuse {
+impl fmt::Display for ReusePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Record => "record",
@@ -85,7 +85,7 @@ impl Default for Policy {
             allow_never: false,
             idle_lifetime: None,
             max_grace: Lifetime::days(1),
-            on_reuse: Reuse::Alert,
+            on_reuse: ReusePolicy::Alert,
         }
     }
 }
@@ -162,7 +162,7 @@ impl Policy {
 
     /// When `token` ends, by its own expiry or by this policy, whichever is sooner, and used or not; `None` is never.
     #[must_use]
-    pub fn end_of(&self, token: &Token) -> Option<UnixMillis> {
+    pub fn effective_expiry(&self, token: &Token) -> Option<UnixMillis> {
         let longest = match token.expires_at {
             Some(_) => self.max_lifetime,
             None => self.longest_without_expiry(),
@@ -176,13 +176,13 @@ impl Policy {
 
     /// Which tokens are over at `now`.
     #[must_use]
-    pub fn horizon(&self, now: UnixMillis) -> Horizon {
+    pub fn cutoffs(&self, now: UnixMillis) -> ExpiryCutoffs {
         let spans = Spans {
             made: self.max_lifetime,
             endless: self.longest_without_expiry(),
             idle: self.idle_lifetime,
         };
-        spans.horizon(now)
+        spans.cutoffs(now)
     }
 
     /// How long a token lasts that has no expiry of its own, for example because it was made under another policy.
@@ -207,13 +207,13 @@ pub struct Spans {
 }
 
 impl Spans {
-    fn horizon(self, now: UnixMillis) -> Horizon {
+    fn cutoffs(self, now: UnixMillis) -> ExpiryCutoffs {
         let before = |span: Option<Lifetime>| span.and_then(|span| now.checked_sub(span));
-        Horizon {
+        ExpiryCutoffs {
             now,
-            made_by: before(self.made),
+            created_cutoff: before(self.made),
             endless_made_by: before(self.endless),
-            used_by: before(self.idle),
+            idle_cutoff: before(self.idle),
             spans: self,
         }
     }
@@ -221,33 +221,33 @@ impl Spans {
 
 /// What a policy means at one instant: which tokens are over then. The database decides by the same instants and spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Horizon {
+pub struct ExpiryCutoffs {
     /// The instant; a token that expires now or before is over.
     pub now: UnixMillis,
     /// A token whose secret was made at this instant or before is over.
-    pub made_by: Option<UnixMillis>,
+    pub created_cutoff: Option<UnixMillis>,
     /// The same, for tokens without an expiry.
     pub endless_made_by: Option<UnixMillis>,
     /// A token that was made, began and was last used at this instant or before is over.
-    pub used_by: Option<UnixMillis>,
+    pub idle_cutoff: Option<UnixMillis>,
     /// What the instants above are derived from, for tokens that are judged at a later instant.
     pub spans: Spans,
 }
 
-impl Horizon {
+impl ExpiryCutoffs {
     /// The same policy at `at`, if that is later. An end that was recorded or answered at `at` stays one when the clock
     /// goes back.
     #[must_use]
     pub fn no_earlier_than(&self, at: Option<UnixMillis>) -> Self {
         match at {
-            Some(at) if at > self.now => self.spans.horizon(at),
+            Some(at) if at > self.now => self.spans.cutoffs(at),
             _ => *self,
         }
     }
 
     /// Whether the token's time is over. Equality counts. A token whose end was recorded is judged no earlier than then.
     #[must_use]
-    pub fn is_over(&self, token: &Token) -> bool {
+    pub fn is_expired(&self, token: &Token) -> bool {
         self.no_earlier_than(token.expiry_noted_at).is_over_by_now(token)
     }
 
@@ -256,16 +256,16 @@ impl Horizon {
     #[must_use]
     pub fn is_over_since(&self, token: &Token, cutoff: UnixMillis) -> bool {
         token.expires_at.is_some_and(|end| end < cutoff)
-            || (token.expiry_noted_at.is_some_and(|noted| noted < cutoff) && self.is_over(token))
+            || (token.expiry_noted_at.is_some_and(|noted| noted < cutoff) && self.is_expired(token))
     }
 
     fn is_over_by_now(&self, token: &Token) -> bool {
         let is_by = |at: UnixMillis, bound: Option<UnixMillis>| bound.is_some_and(|bound| at <= bound);
         let touched = [Some(token.secret_at), token.not_before, token.last_used_at];
         token.expires_at.is_some_and(|end| self.now >= end)
-            || is_by(token.secret_at, self.made_by)
+            || is_by(token.secret_at, self.created_cutoff)
             || (token.expires_at.is_none() && is_by(token.secret_at, self.endless_made_by))
-            || touched.into_iter().flatten().max().is_some_and(|last| is_by(last, self.used_by))
+            || touched.into_iter().flatten().max().is_some_and(|last| is_by(last, self.idle_cutoff))
     }
 }
 

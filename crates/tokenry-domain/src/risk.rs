@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use thiserror::Error;
 
 use crate::{
-    policy::Horizon,
+    policy::ExpiryCutoffs,
     scope::Scope,
     time::{Lifetime, UnixMillis},
     token::Token,
@@ -49,11 +49,11 @@ impl Risk {
 
     /// The risks of a token at an instant; the database filters by the same rules.
     #[must_use]
-    pub fn of(token: &Token, owner: &User, horizon: &Horizon) -> Vec<Self> {
-        if !token.is_live(horizon) {
+    pub fn of(token: &Token, owner: &User, cutoffs: &ExpiryCutoffs) -> Vec<Self> {
+        if !token.is_live(cutoffs) {
             return Vec::new();
         }
-        let is_idle = token.last_used_at.unwrap_or(token.secret_at) <= Self::idle_by(horizon.now);
+        let is_idle = token.last_used_at.unwrap_or(token.secret_at) <= Self::idle_by(cutoffs.now);
         [
             (Self::NeverUsed, token.last_used_at.is_none()),
             (Self::NoExpiry, token.expires_at.is_none()),

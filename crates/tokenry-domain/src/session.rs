@@ -6,7 +6,7 @@ use crate::{
     id::{SessionId, TokenId, UserId},
     role::Role,
     time::{Lifetime, UnixMillis},
-    token::Lookup,
+    token::PublicId,
 };
 
 /// A sign-in, as it is stored. What it may do is decided anew at each request.
@@ -20,7 +20,7 @@ pub struct Session {
     pub proof: SessionProof,
     /// The role that the JWT of the sign-in claimed, which the session never goes beyond; `None` where nobody claimed
     /// one.
-    pub ceiling: Option<Role>,
+    pub max_role: Option<Role>,
     /// When it began.
     pub created_at: UnixMillis,
     /// When it was last used, up to a minute late.
@@ -36,7 +36,7 @@ pub struct Session {
 impl Session {
     /// Whether its time is over, or nobody used it for `idle`.
     #[must_use]
-    pub fn is_over(&self, now: UnixMillis, idle: Option<Lifetime>) -> bool {
+    pub fn is_expired(&self, now: UnixMillis, idle: Option<Lifetime>) -> bool {
         let is_idle = |span: Lifetime| self.seen_at.checked_add(span).is_some_and(|end| now >= end);
         now >= self.expires_at || idle.is_some_and(is_idle)
     }
@@ -50,7 +50,7 @@ pub enum SessionProof {
         /// The token.
         id: TokenId,
         /// The public id that its secret had then: another one means that the token was rotated since.
-        lookup: Lookup,
+        public_id: PublicId,
     },
     /// A JWT of a configured issuer.
     Jwt,
@@ -110,7 +110,7 @@ pub enum SessionEnd {
     /// Its account was given to somebody else: another subject.
     AccountChanged,
     /// What it was begun with is not accepted here any more.
-    WayClosed,
+    MethodDisabled,
     /// Somebody signed in again in its place, or too often.
     Replaced,
 }
@@ -126,7 +126,7 @@ impl SessionEnd {
             Self::AddressNotAllowed => "address_not_allowed",
             Self::UserDisabled => "user_disabled",
             Self::AccountChanged => "account_changed",
-            Self::WayClosed => "way_closed",
+            Self::MethodDisabled => "way_closed",
             Self::Replaced => "replaced",
         }
     }
@@ -142,7 +142,7 @@ mod tests {
             id: SessionId::new(at(0), [1; 10]),
             user_id: UserId::new(at(0), [2; 10]),
             proof: SessionProof::Jwt,
-            ceiling: None,
+            max_role: None,
             created_at: at(0),
             seen_at: at(seen),
             expires_at: at(100_000),
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn a_session_is_over_at_its_end_and_when_nobody_used_it() {
         let over = |seen, now, idle: Option<u32>| {
-            session(seen).is_over(UnixMillis::new(now).unwrap(), idle.map(Lifetime::seconds))
+            session(seen).is_expired(UnixMillis::new(now).unwrap(), idle.map(Lifetime::seconds))
         };
         assert!(!over(0, 99_999, None) && over(99_999, 100_000, None));
         assert!(!over(0, 29_999, Some(30)) && over(0, 30_000, Some(30)) && !over(1, 30_000, Some(30)));

@@ -9,7 +9,7 @@ use crate::{
     id::{TokenId, UserId},
     ip::IpList,
     metadata::Metadata,
-    policy::Horizon,
+    policy::ExpiryCutoffs,
     scope::ScopeSet,
     text::{Description, Reason, TokenName},
     time::UnixMillis,
@@ -17,9 +17,9 @@ use crate::{
 
 /// The public beginning of a token's text, prefix and public id: unique, safe to log and to show.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Lookup(String);
+pub struct PublicId(String);
 
-impl Lookup {
+impl PublicId {
     /// The most bytes a lookup has: a prefix of 20 and a public id of 12.
     pub const MAX: usize = 32;
 
@@ -36,7 +36,7 @@ impl Lookup {
     }
 }
 
-impl fmt::Display for Lookup {
+impl fmt::Display for PublicId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -50,14 +50,14 @@ pub struct Token {
     /// Who owns it.
     pub user_id: UserId,
     /// The public beginning of its text.
-    pub lookup: Lookup,
+    pub public_id: PublicId,
     /// The last four characters of its text.
     pub suffix: String,
     /// What its owner calls it.
     pub name: TokenName,
     /// What its owner notes about it.
     pub description: Option<Description>,
-    /// What it was given; what it may do now is less or equal ([`crate::Effective`]).
+    /// What it was given; what it may do now is less or equal ([`crate::EffectivePermissions`]).
     pub scopes: ScopeSet,
     /// Since when it is paused.
     pub inactive_at: Option<UnixMillis>,
@@ -103,14 +103,14 @@ pub struct Revocation {
 impl Token {
     /// The state at an instant under a policy, decided in the order in which verification refuses.
     #[must_use]
-    pub fn status(&self, horizon: &Horizon) -> Status {
+    pub fn status(&self, cutoffs: &ExpiryCutoffs) -> Status {
         if self.revoked.is_some() {
             Status::Revoked
         } else if self.inactive_at.is_some() {
             Status::Inactive
-        } else if self.not_before.is_some_and(|from| horizon.now < from) {
+        } else if self.not_before.is_some_and(|from| cutoffs.now < from) {
             Status::Pending
-        } else if horizon.is_over(self) {
+        } else if cutoffs.is_expired(self) {
             Status::Expired
         } else {
             Status::Active
@@ -119,8 +119,8 @@ impl Token {
 
     /// Whether it counts against the limit of live tokens: neither revoked nor expired.
     #[must_use]
-    pub fn is_live(&self, horizon: &Horizon) -> bool {
-        self.revoked.is_none() && !horizon.is_over(self)
+    pub fn is_live(&self, cutoffs: &ExpiryCutoffs) -> bool {
+        self.revoked.is_none() && !cutoffs.is_expired(self)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
 
 /// Uses that are counted in one row. Its order is the one in which every node writes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Combination {
+pub struct UsageKey {
     /// The token.
     pub token_id: TokenId,
     /// The start of the span of time; the instant of the use where every use is kept apart.
@@ -32,7 +32,7 @@ pub struct Combination {
 
 /// How often, and when first and last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tally {
+pub struct UsageCount {
     /// How often.
     pub count: u64,
     /// The earliest instant.
@@ -41,7 +41,7 @@ pub struct Tally {
     pub last: UnixMillis,
 }
 
-impl Tally {
+impl UsageCount {
     /// One at this instant.
     #[must_use]
     pub fn once(at: UnixMillis) -> Self {

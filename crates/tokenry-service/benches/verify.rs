@@ -3,7 +3,8 @@
 
 use divan::{Bencher, black_box};
 use tokenry_service::{
-    Call, Caller, HashSettings, Limits, NewToken, PlainToken, Policy, Scheme, SecretRng, Settings, Tokenry,
+    Caller, HashSettings, Limits, NewToken, PlainToken, Policy, RequestContext, Scheme, SecretRng, Settings,
+    Tokenry,
 };
 use tokenry_testkit::{TestDatabase, at};
 
@@ -22,12 +23,12 @@ fn service(db: &TestDatabase) -> (Tokenry, Vec<String>) {
         ..Settings::default()
     };
     let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
-    let call = Call::new(Caller::operator(), at(0));
-    let owner = tokenry.find_or_create_user(&call, "alice", None).unwrap();
+    let context = RequestContext::new(Caller::operator(), at(0));
+    let owner = tokenry.find_or_create_user(&context, "alice", None).unwrap();
     let issue = |number| {
         let scopes = Some(vec!["a:read".to_owned(), "b:write".to_owned()]);
         let new = NewToken { name: format!("token {number}"), scopes, ..NewToken::default() };
-        tokenry.issue(&call, owner.id, new).unwrap().secret.reveal_once().to_string()
+        tokenry.issue_token(&context, owner.id, new).unwrap().secret.reveal_once().to_string()
     };
     let texts: Vec<_> = (0..TOKENS).map(issue).collect();
     for text in &texts {

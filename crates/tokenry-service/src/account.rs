@@ -3,11 +3,11 @@
 use tokenry_domain::{UnixMillis, User};
 use tokenry_store::{StoreError, token};
 
-use crate::{caller::Call, issue::HOUR, tokenry::Tokenry};
+use crate::{caller::RequestContext, issue::HOUR, tokenry::Tokenry};
 
 /// How many tokens a user has and may still make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Allowance {
+pub struct LimitStatus {
     /// The most live tokens; `None` is no limit.
     pub max_tokens: Option<u32>,
     /// Tokens that are neither revoked nor expired.
@@ -23,19 +23,19 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn allowance(&self, call: &Call, user: &User) -> Result<Allowance, StoreError> {
+    pub fn limit_status(&self, context: &RequestContext, user: &User) -> Result<LimitStatus, StoreError> {
         let limits = self.0.policy.limits;
         self.0.store.read(|tx| {
-            let live_tokens = token::count_live(tx, user.id, &self.0.policy.horizon(call.now))?;
+            let live_tokens = token::count_live(tx, user.id, &self.0.policy.cutoffs(context.now))?;
             let (creations_left, resets_at) = match limits.creations_per_hour {
                 None => (None, None),
                 Some(limit) => {
-                    let made = token::creations_since(tx, user.id, call.now.saturating_sub(HOUR), limit)?;
+                    let made = token::creations_since(tx, user.id, context.now.saturating_sub(HOUR), limit)?;
                     let left = limit.saturating_sub(u32::try_from(made.len()).unwrap_or(u32::MAX));
                     (Some(left), made.first().and_then(|oldest| oldest.checked_add(HOUR)))
                 }
             };
-            Ok(Allowance { max_tokens: limits.max_live_tokens, live_tokens, creations_left, resets_at })
+            Ok(LimitStatus { max_tokens: limits.max_live_tokens, live_tokens, creations_left, resets_at })
         })
     }
 }

@@ -1,22 +1,22 @@
 //! The audit entry of a change, in the unit of work of the change.
 
 use serde_json::{Map, Value};
-use tokenry_domain::{Actor, AuditEvent, EventKind, Origin, TokenId, UnixMillis, UserId};
+use tokenry_domain::{Actor, AuditEvent, ClientInfo, EventKind, TokenId, UnixMillis, UserId};
 use tokenry_store::{StoreError, Tx, audit};
 
-use crate::caller::Call;
+use crate::caller::RequestContext;
 
 /// Who did it, when and from where: the part of an entry that all changes of one call share.
 #[derive(Clone)]
-pub(crate) struct Signature {
+pub(crate) struct AuditContext {
     pub(crate) actor: Actor,
     pub(crate) at: UnixMillis,
-    pub(crate) origin: Origin,
+    pub(crate) client: ClientInfo,
 }
 
-impl Signature {
-    pub(crate) fn of(call: &Call) -> Self {
-        Self { actor: call.caller.actor(), at: call.now, origin: call.origin.clone() }
+impl AuditContext {
+    pub(crate) fn of(context: &RequestContext) -> Self {
+        Self { actor: context.caller.actor(), at: context.now, client: context.client.clone() }
     }
 
     /// Appends an entry about a user or one of their tokens, as far as they are known.
@@ -39,8 +39,8 @@ impl Signature {
         token_id: Option<TokenId>,
         detail: Map<String, Value>,
     ) -> AuditEvent {
-        let (at, actor, origin) = (self.at, self.actor, self.origin.clone());
-        AuditEvent { at, kind, actor, user_id, token_id, origin, detail }
+        let (at, actor, client) = (self.at, self.actor, self.client.clone());
+        AuditEvent { at, kind, actor, user_id, token_id, client, detail }
     }
 
     /// Appends an entry about a user or one of their tokens.

@@ -5,12 +5,12 @@ use tokenry_crypto::{GENESIS, link as digest};
 use tokenry_domain::PageSize;
 use tokenry_store::{
     StoreError, Tx,
-    audit::{self, AuditFilter, Link},
+    audit::{self, AuditEntry, AuditFilter},
     instance::{self, ChainHead},
 };
 
 use crate::{
-    caller::Call,
+    caller::RequestContext,
     cursor::{self, Cursors},
     denial::Denial,
     list::holder,
@@ -21,7 +21,7 @@ use crate::{
 /// Some entries of the audit log, newest first.
 pub struct AuditPage {
     /// The entries.
-    pub entries: Vec<Link>,
+    pub entries: Vec<AuditEntry>,
     /// What to ask the next page with, if there is one.
     pub next_cursor: Option<String>,
 }
@@ -78,13 +78,13 @@ impl Tokenry {
     /// [`AuditError`].
     pub fn audit_log(
         &self,
-        call: &Call,
+        context: &RequestContext,
         filter: &AuditFilter,
         size: PageSize,
         cursor: Option<&str>,
     ) -> Result<AuditPage, AuditError> {
-        call.caller.require(&admin_scope("read"))?;
-        let binding = format!("audit {} {filter:?}", holder(&call.caller));
+        context.caller.require(&admin_scope("read"))?;
+        let binding = format!("audit {} {filter:?}", holder(&context.caller));
         let cursors = Cursors { key: &self.0.cursor_key, binding };
         let place = |text: &str| cursors.open(text)?.parse::<i64>().map_err(|_| cursor::Forged);
         let before = cursor.map(place).transpose().map_err(|cursor::Forged| AuditError::BadCursor)?;
@@ -101,9 +101,9 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`AuditError`]; [`AuditError::Busy`] while another walk is under way.
-    pub fn check_audit_log(&self, call: &Call) -> Result<AuditCheck, AuditError> {
-        call.caller.require(&admin_scope("read"))?;
-        let _alone = self.0.chain_gate.enter(None).ok_or(AuditError::Busy)?;
+    pub fn check_audit_log(&self, context: &RequestContext) -> Result<AuditCheck, AuditError> {
+        context.caller.require(&admin_scope("read"))?;
+        let _alone = self.0.chain_gate.try_acquire(None).ok_or(AuditError::Busy)?;
         let mut walk = Walk { seq: 0, hash: GENESIS };
         loop {
             let here = |tx: &mut Tx<'_>| {
@@ -133,7 +133,7 @@ impl Tokenry {
 const PAGE: u16 = 500;
 
 /// The entries behind a place, or what keeps the very next one from being read.
-fn page(tx: &mut Tx<'_>, after: i64) -> Result<Result<Vec<Link>, String>, StoreError> {
+fn page(tx: &mut Tx<'_>, after: i64) -> Result<Result<Vec<AuditEntry>, String>, StoreError> {
     // One that cannot be read hides those before it; then they are read one by one.
     let found = match audit::list(tx, after, PAGE) {
         Err(StoreError::Corrupt(_)) => audit::list(tx, after, 1),
@@ -157,7 +157,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn follow(&mut self, link: &Link) -> Result<(), ChainFault> {
+    fn follow(&mut self, link: &AuditEntry) -> Result<(), ChainFault> {
         if link.seq != self.seq + 1 {
             return Err(ChainFault::Missing);
         }
@@ -178,24 +178,24 @@ impl Walk {
 
 #[cfg(test)]
 mod tests {
-    use tokenry_domain::{Actor, AuditEvent, EventKind, Origin, UnixMillis};
+    use tokenry_domain::{Actor, AuditEvent, ClientInfo, EventKind, UnixMillis};
 
     use super::*;
 
-    fn chain(length: i64) -> Vec<Link> {
+    fn chain(length: i64) -> Vec<AuditEntry> {
         let mut prev_hash = GENESIS;
         let link = |seq| {
-            let (at, kind, origin) = (UnixMillis::MIN, EventKind::UserCreated, Origin::default());
+            let (at, kind, client) = (UnixMillis::MIN, EventKind::UserCreated, ClientInfo::default());
             let (user_id, token_id, detail) = (None, None, serde_json::Map::new());
-            let event = AuditEvent { at, kind, actor: Actor::System, user_id, token_id, origin, detail };
+            let event = AuditEvent { at, kind, actor: Actor::System, user_id, token_id, client, detail };
             let hash = digest(&prev_hash, &event.canonical(seq));
-            Link { seq, event, prev_hash: std::mem::replace(&mut prev_hash, hash), hash }
+            AuditEntry { seq, event, prev_hash: std::mem::replace(&mut prev_hash, hash), hash }
         };
         (1..=length).map(link).collect()
     }
 
     /// Where a walk along these entries ends, and why.
-    fn walk(links: &[Link], head: &Link) -> (i64, Result<(), ChainFault>) {
+    fn walk(links: &[AuditEntry], head: &AuditEntry) -> (i64, Result<(), ChainFault>) {
         let mut walk = Walk { seq: 0, hash: GENESIS };
         let followed = links.iter().try_for_each(|link| walk.follow(link));
         let end = followed.and_then(|()| walk.end(ChainHead { seq: head.seq, hash: head.hash }));
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn only_the_very_entries_in_their_order_are_a_chain() {
         let whole = chain(5);
-        let with = |change: fn(&mut Vec<Link>)| {
+        let with = |change: fn(&mut Vec<AuditEntry>)| {
             let mut links = whole.clone();
             change(&mut links);
             walk(&links, &whole[4])

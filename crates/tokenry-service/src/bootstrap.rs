@@ -2,14 +2,14 @@
 
 use tokenry_crypto::SecretRng;
 use tokenry_domain::{
-    Actor, EventKind, IpList, Lifetime, Metadata, Origin, PageSize, Role, Scope, ScopeSet, Sort, Subject,
+    Actor, ClientInfo, EventKind, IpList, Lifetime, Metadata, PageSize, Role, Scope, ScopeSet, Sort, Subject,
     Token, TokenFilter, TokenId, TokenName, UnixMillis, User, UserId, UserName, text::TextError,
 };
-use tokenry_store::{StoreError, Tx, former, instance, token, user};
+use tokenry_store::{StoreError, Tx, instance, token, tombstone, user};
 
 use crate::{
-    audit::Signature,
-    issue::{Fresh, IssueError, Issued, made},
+    audit::AuditContext,
+    issue::{GeneratedSecret, IssueError, Issued, made},
     tokenry::Tokenry,
     user::{create, new_user},
 };
@@ -26,8 +26,8 @@ impl Tokenry {
     pub fn bootstrap(&self, now: UnixMillis) -> Result<Option<Issued>, IssueError> {
         let mut rng = SecretRng::os();
         let user_id = UserId::new(now, rng.bytes()?);
-        let Fresh { secret, stored, id_bytes } = Fresh::generate(self)?;
-        let (lookup, suffix) = (secret.lookup(), secret.suffix());
+        let GeneratedSecret { secret, stored, id_bytes } = GeneratedSecret::generate(self)?;
+        let (public_id, suffix) = (secret.public_id(), secret.suffix());
         let beyond = || StoreError::Bug("the clock stands at the end of time".to_owned());
         let ends = now.checked_add(LIFETIME).ok_or_else(beyond)?;
         let catalog = self.0.catalog.clone();
@@ -37,17 +37,17 @@ impl Tokenry {
             if row.bootstrapped_at.is_some() {
                 return Ok(None);
             }
-            let signature = Signature { actor: Actor::System, at: now, origin: Origin::default() };
+            let audit = AuditContext { actor: Actor::System, at: now, client: ClientInfo::default() };
             let highest = catalog.roles().last().cloned().unwrap_or_else(Role::admin);
-            let owner = admin(tx, user_id, highest, &signature)?;
+            let owner = admin(tx, user_id, highest, &audit)?;
             // `*`, or where that is withheld from tokens, all that can be named of it.
             let most = catalog.of_tokens(&owner.role);
             let whole = ScopeSet::from_iter([Scope::All]);
-            let scopes = if most.can_pass_on(&Scope::All) { whole } else { most.to_set() };
+            let scopes = if most.can_delegate(&Scope::All) { whole } else { most.to_set() };
             let token = Token {
                 id: TokenId::new(now, id_bytes),
                 user_id: owner.id,
-                lookup,
+                public_id,
                 suffix,
                 name: TokenName::parse("bootstrap").map_err(defect)?,
                 description: None,
@@ -68,7 +68,7 @@ impl Tokenry {
                 expiry_noted_at: None,
             };
             token::insert(tx, &token, &stored)?;
-            signature.record(tx, EventKind::TokenSeeded, owner.id, Some(token.id), made(&token))?;
+            audit.record(tx, EventKind::TokenSeeded, owner.id, Some(token.id), made(&token))?;
             row.bootstrapped_at = Some(now);
             instance::update(tx, &row)?;
             Ok::<_, StoreError>(Some((token, owner)))
@@ -84,10 +84,10 @@ impl Tokenry {
     /// # Errors
     /// [`StoreError`].
     pub fn is_first_token_unused(&self, now: UnixMillis) -> Result<bool, StoreError> {
-        let horizon = self.0.policy.horizon(now);
+        let cutoffs = self.0.policy.cutoffs(now);
         let page = self.0.store.read(|tx| {
             let size = PageSize::new(1).unwrap_or_default();
-            token::list(tx, &TokenFilter::default(), Sort::default(), size, None, &horizon)
+            token::list(tx, &TokenFilter::default(), Sort::default(), size, None, &cutoffs)
         })?;
         let is_unused = |token: &Token| token.created_by == Actor::System && token.last_used_at.is_none();
         Ok(page.total == 1 && page.items.iter().all(is_unused))
@@ -103,16 +103,16 @@ fn lock_admin(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn admin(tx: &mut Tx<'_>, id: UserId, role: Role, signature: &Signature) -> Result<User, StoreError> {
+fn admin(tx: &mut Tx<'_>, id: UserId, role: Role, audit: &AuditContext) -> Result<User, StoreError> {
     let subject = Subject::parse("admin").map_err(defect)?;
     if let Some(user) = user::find_by_subject(tx, &subject)? {
         return Ok(user);
     }
     let name = UserName::parse("admin").map_err(defect)?;
-    former::readmit(tx, &subject)?;
-    let mut user = new_user(id, subject, name, role, signature.at);
-    user.claims_after = Some(signature.at);
-    create(tx, &user, signature)?;
+    tombstone::readmit(tx, &subject)?;
+    let mut user = new_user(id, subject, name, role, audit.at);
+    user.claims_after = Some(audit.at);
+    create(tx, &user, audit)?;
     Ok(user)
 }
 

@@ -1,7 +1,8 @@
 //! Who asks for something, proven before a use case is reached.
 
 use tokenry_domain::{
-    Actor, Catalog, Effective, Horizon, Origin, Role, Scope, Session, Status, Token, UnixMillis, User, UserId,
+    Actor, Catalog, ClientInfo, EffectivePermissions, ExpiryCutoffs, Role, Scope, Session, Status, Token,
+    UnixMillis, User, UserId,
 };
 use tokenry_store::{StoreError, Tx};
 
@@ -9,25 +10,25 @@ use crate::{caller_lock::CallerLock, denial::Denial, tokenry::Tokenry, verify::V
 
 /// One request: who asks, when, and from where.
 #[derive(Clone)]
-pub struct Call {
+pub struct RequestContext {
     /// Who asks.
     pub caller: Caller,
     /// The instant that every rule of this request is decided at.
     pub now: UnixMillis,
     /// From where, for the audit log.
-    pub origin: Origin,
+    pub client: ClientInfo,
 }
 
-impl Call {
+impl RequestContext {
     /// A call whose origin is not known.
     #[must_use]
     pub fn new(caller: Caller, now: UnixMillis) -> Self {
-        Self { caller, now, origin: Origin::default() }
+        Self { caller, now, client: ClientInfo::default() }
     }
 }
 
 /// Someone who may ask. Only [`Tokenry::verify`] makes one of a token and [`Tokenry::session`] one of a session; an
-/// embedding program makes one of a user it has authenticated itself ([`Tokenry::vouch`]); an operator is someone at the
+/// embedding program makes one of a user it has authenticated itself ([`Tokenry::caller_for_user`]); an operator is someone at the
 /// database's own command line.
 #[derive(Clone)]
 pub struct Caller(Kind);
@@ -43,10 +44,10 @@ enum Kind {
 #[derive(Clone)]
 pub(crate) struct Person {
     pub(crate) user: User,
-    pub(crate) effective: Effective,
-    pub(crate) credential: Credential,
+    pub(crate) effective: EffectivePermissions,
+    pub(crate) credential: CredentialKind,
     /// The role that a JWT claimed, if its issuer has a say: they are never more than that.
-    pub(crate) ceiling: Option<Role>,
+    pub(crate) max_role: Option<Role>,
     /// The session they came with.
     pub(crate) session: Option<Session>,
     /// The token that this session was begun with and is bound by.
@@ -55,7 +56,7 @@ pub(crate) struct Person {
 
 /// The kind of proof a caller came with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Credential {
+pub enum CredentialKind {
     /// Access to the database's own machine.
     Operator,
     /// A sign-in that the embedding program vouches for.
@@ -81,11 +82,11 @@ impl Caller {
 
     /// The kind of proof.
     #[must_use]
-    pub fn credential(&self) -> Credential {
+    pub fn credential(&self) -> CredentialKind {
         match &self.0 {
-            Kind::Operator => Credential::Operator,
+            Kind::Operator => CredentialKind::Operator,
             Kind::User(person) => person.credential,
-            Kind::Token(_) => Credential::Token,
+            Kind::Token(_) => CredentialKind::Token,
         }
     }
 
@@ -129,9 +130,9 @@ impl Caller {
     }
 
     /// The role that a JWT claimed for them, if its issuer has a say.
-    pub(crate) fn ceiling(&self) -> Option<&Role> {
+    pub(crate) fn max_role(&self) -> Option<&Role> {
         match &self.0 {
-            Kind::User(person) => person.ceiling.as_ref(),
+            Kind::User(person) => person.max_role.as_ref(),
             Kind::Operator | Kind::Token(_) => None,
         }
     }
@@ -151,7 +152,7 @@ impl Caller {
 
     /// The rights of this caller now; none are listed for an operator, who needs none.
     #[must_use]
-    pub fn effective(&self) -> Option<&Effective> {
+    pub fn effective(&self) -> Option<&EffectivePermissions> {
         match &self.0 {
             Kind::Operator => None,
             Kind::User(person) => Some(&person.effective),
@@ -213,7 +214,7 @@ impl Caller {
     pub(crate) fn still_entitled(
         &self,
         tx: &mut Tx<'_>,
-        horizon: &Horizon,
+        cutoffs: &ExpiryCutoffs,
         lock: &CallerLock,
     ) -> Result<bool, StoreError> {
         if !lock.is_of(self) {
@@ -233,11 +234,11 @@ impl Caller {
         }
         let Some(token) = self.token() else { return Ok(true) };
         let Some(current) = tokenry_store::token::lock(tx, token.id)? else { return Ok(false) };
-        let is_as_verified = current.lookup == token.lookup
+        let is_as_verified = current.public_id == token.public_id
             && current.scopes == token.scopes
             && current.expires_at == token.expires_at
             && current.allowed_ips == token.allowed_ips;
-        Ok(is_as_verified && current.status(horizon) == Status::Active)
+        Ok(is_as_verified && current.status(cutoffs) == Status::Active)
     }
 }
 
@@ -252,14 +253,14 @@ impl Tokenry {
     /// Their rights are those of their role. A disabled user cannot be vouched for. Take the user as they are stored now,
     /// for each request: what was decided about them since is refused to a caller who was let in before.
     #[must_use]
-    pub fn vouch(&self, user: User) -> Option<Caller> {
+    pub fn caller_for_user(&self, user: User) -> Option<Caller> {
         let effective = self.0.catalog.of_role(&user.role);
         let is_enabled = !user.is_disabled();
         let person = Person {
             user,
             effective,
-            credential: Credential::User,
-            ceiling: None,
+            credential: CredentialKind::User,
+            max_role: None,
             session: None,
             token: None,
         };

@@ -1,15 +1,15 @@
 //! Tell of tokens whose time ran out, and remove those that nobody needs to see any more.
 
 use serde_json::Map;
-use tokenry_domain::{EventKind, Horizon, Lifetime, TokenId, UnixMillis, UserId};
+use tokenry_domain::{EventKind, ExpiryCutoffs, Lifetime, TokenId, UnixMillis, UserId};
 use tokenry_store::{
     StoreError, Tx,
-    cleanup::{self, Span},
+    cleanup::{self, CleanupRange},
 };
 
 use crate::{
-    audit::{Signature, append},
-    caller::Call,
+    audit::{AuditContext, append},
+    caller::RequestContext,
     caller_lock::CallerLock,
     clock::ClockFault,
     denial::Denial,
@@ -25,7 +25,7 @@ const DRAINED: u16 = 5000;
 
 /// What a cleanup did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Cleaned {
+pub struct CleanupReport {
     /// Tokens whose time ran out and that the audit log was told of now.
     pub expired: usize,
     /// Sessions that were over and that nobody came back with.
@@ -56,10 +56,10 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`CleanupError`]; the database must answer about its clock.
-    pub fn cleanup_by_clock(&self, call: &Call) -> Result<Cleaned, CleanupError> {
-        call.caller.require(&admin_scope("write"))?;
-        self.check_clock(call.now)?;
-        self.cleanup(call)
+    pub fn cleanup_by_clock(&self, context: &RequestContext) -> Result<CleanupReport, CleanupError> {
+        context.caller.require(&admin_scope("write"))?;
+        self.check_clock(context.now)?;
+        self.cleanup(context)
     }
 
     /// Tells the audit log of every token whose time ran out since the last time, ends the sessions that are over, and
@@ -68,8 +68,8 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`CleanupError`]. A right that the database refuses keeps nothing back but what needs it, and is the error at the end.
-    pub fn cleanup(&self, call: &Call) -> Result<Cleaned, CleanupError> {
-        call.caller.require(&admin_scope("write"))?;
+    pub fn cleanup(&self, context: &RequestContext) -> Result<CleanupReport, CleanupError> {
+        context.caller.require(&admin_scope("write"))?;
         if let Some(fault) = self.untrusted_clock() {
             return Err(CleanupError::Clock(fault));
         }
@@ -81,33 +81,33 @@ impl Tokenry {
             }
             done => done,
         };
-        let told = self.tell_expired(call);
+        let told = self.tell_expired(context);
         let is_told = told.is_ok();
-        let mut cleaned = Cleaned { expired: part(told)?, ..Cleaned::default() };
-        cleaned.ended_sessions = part(self.end_dead_sessions(call))?;
-        let kept = |kept: Lifetime| call.now.checked_sub(kept.max(HOUR));
+        let mut cleaned = CleanupReport { expired: part(told)?, ..CleanupReport::default() };
+        cleaned.ended_sessions = part(self.end_dead_sessions(context))?;
+        let kept = |kept: Lifetime| context.now.checked_sub(kept.max(HOUR));
         if let Some(cutoff) = self.0.usage.retention.and_then(kept) {
             cleaned.purged_uses = part(self.purge_uses(cutoff))?;
         }
         // No token goes whose end the audit log was not told of.
         if let Some(cutoff) = self.0.retention.and_then(kept).filter(|_| is_told) {
-            cleaned.purged_tokens = part(self.purge_tokens(&self.0.policy.horizon(call.now), cutoff))?;
+            cleaned.purged_tokens = part(self.purge_tokens(&self.0.policy.cutoffs(context.now), cutoff))?;
         }
         refused.map_or(Ok(cleaned), |error| Err(error.into()))
     }
 
-    fn tell_expired(&self, call: &Call) -> Result<usize, CleanupError> {
-        let horizon = self.0.policy.horizon(call.now);
+    fn tell_expired(&self, context: &RequestContext) -> Result<usize, CleanupError> {
+        let cutoffs = self.0.policy.cutoffs(context.now);
         let tell = |ids: Vec<TokenId>| {
-            let (signature, caller) = (Signature::of(call), call.caller.clone());
+            let (audit, caller) = (AuditContext::of(context), context.caller.clone());
             self.0.store.write(move |tx| {
                 let (lock, _) = CallerLock::take(tx, &caller, &[])?;
-                if !caller.still_entitled(tx, &horizon, &lock)? {
+                if !caller.still_entitled(tx, &cutoffs, &lock)? {
                     return Err(Denial::NoLongerEntitled.into());
                 }
-                let expired = cleanup::take_expired(tx, &horizon, &ids)?;
+                let expired = cleanup::take_expired(tx, &cutoffs, &ids)?;
                 let told = |(token, owner): &(TokenId, UserId)| {
-                    signature.event(EventKind::TokenExpired, Some(*owner), Some(*token), Map::new())
+                    audit.event(EventKind::TokenExpired, Some(*owner), Some(*token), Map::new())
                 };
                 append(tx, &expired.iter().map(told).collect::<Vec<_>>())?;
                 Ok::<_, CleanupError>(expired.len())
@@ -116,32 +116,32 @@ impl Tokenry {
         // Whoever is not entitled any more is refused also when there is nothing to tell.
         tell(Vec::new())?;
         let forget =
-            |ids: Vec<TokenId>| Ok(self.0.store.write(move |tx| cleanup::forget_end(tx, &horizon, &ids))?);
-        self.walk(|tx, span| cleanup::find_back(tx, &horizon, span), forget)?;
-        self.walk(|tx, span| cleanup::find_expired(tx, &horizon, span), tell)
+            |ids: Vec<TokenId>| Ok(self.0.store.write(move |tx| cleanup::forget_end(tx, &cutoffs, &ids))?);
+        self.walk(|tx, span| cleanup::find_back(tx, &cutoffs, span), forget)?;
+        self.walk(|tx, span| cleanup::find_expired(tx, &cutoffs, span), tell)
     }
 
-    fn purge_tokens(&self, horizon: &Horizon, cutoff: UnixMillis) -> Result<usize, CleanupError> {
-        let horizon = *horizon;
+    fn purge_tokens(&self, cutoffs: &ExpiryCutoffs, cutoff: UnixMillis) -> Result<usize, CleanupError> {
+        let cutoffs = *cutoffs;
         let purge = |ids: Vec<TokenId>| {
-            drain(|| {
+            delete_in_batches(|| {
                 let going = ids.clone();
-                self.0.store.write(move |tx| cleanup::drain_dead(tx, (&horizon, cutoff), &going, DRAINED))
+                self.0.store.write(move |tx| cleanup::drain_dead(tx, (&cutoffs, cutoff), &going, DRAINED))
             })?;
-            Ok(self.0.store.write(move |tx| cleanup::purge_tokens(tx, (&horizon, cutoff), &ids))?)
+            Ok(self.0.store.write(move |tx| cleanup::purge_tokens(tx, (&cutoffs, cutoff), &ids))?)
         };
-        self.walk(|tx, span| cleanup::find_dead(tx, &horizon, cutoff, span), purge)
+        self.walk(|tx, span| cleanup::find_dead(tx, &cutoffs, cutoff, span), purge)
     }
 
     /// Goes once through all tokens and hands what `find` finds to `act`, batch by batch; the sum of what it answers.
     fn walk(
         &self,
-        find: impl Fn(&mut Tx<'_>, Span) -> Result<Vec<TokenId>, StoreError>,
+        find: impl Fn(&mut Tx<'_>, CleanupRange) -> Result<Vec<TokenId>, StoreError>,
         act: impl Fn(Vec<TokenId>) -> Result<usize, CleanupError>,
     ) -> Result<usize, CleanupError> {
         let (mut done, mut before) = (0, None);
         loop {
-            let found = self.0.store.read(|tx| match cleanup::next_span(tx, before)? {
+            let found = self.0.store.read(|tx| match cleanup::next_range(tx, before)? {
                 Some(span) => Ok::<_, StoreError>(Some((span, find(tx, span)?))),
                 None => Ok(None),
             })?;
@@ -156,7 +156,7 @@ impl Tokenry {
     /// Removes what these tokens were used for, in units so small that nobody waits long for one.
     pub(crate) fn drain_uses(&self, tokens: &[TokenId]) -> Result<(), StoreError> {
         for batch in tokens.chunks(BATCH.into()) {
-            drain(|| {
+            delete_in_batches(|| {
                 let batch = batch.to_vec();
                 self.0.store.write_bookkeeping(move |tx| tx.drain_uses(&batch, DRAINED))
             })?;
@@ -177,7 +177,7 @@ impl Tokenry {
 }
 
 /// Repeats a unit that removes uses until it finds too few for another one.
-fn drain(mut unit: impl FnMut() -> Result<usize, StoreError>) -> Result<(), StoreError> {
+fn delete_in_batches(mut unit: impl FnMut() -> Result<usize, StoreError>) -> Result<(), StoreError> {
     while unit()? >= usize::from(DRAINED) {}
     Ok(())
 }

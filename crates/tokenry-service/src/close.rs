@@ -26,8 +26,8 @@ impl Tokenry {
         let deadline = Deadline::after(most);
         self.0.is_closing.store(true, Ordering::Relaxed);
         let (written, is_written) = channel();
-        let is_over = Arc::new(AtomicBool::new(false));
-        let (closed, over) = (self.clone(), is_over.clone());
+        let is_expired = Arc::new(AtomicBool::new(false));
+        let (closed, over) = (self.clone(), is_expired.clone());
         // A database that does not answer must not keep whoever waits here.
         let writing = Builder::new().name("tokenry-close".to_owned()).spawn(move || {
             while !over.load(Ordering::Relaxed) {
@@ -45,7 +45,7 @@ impl Tokenry {
             tracing::warn!(%error, "no thread to write what waits");
         }
         let _ = is_written.recv_timeout(deadline.left());
-        is_over.store(true, Ordering::Relaxed);
+        is_expired.store(true, Ordering::Relaxed);
         self.unwritten()
     }
 

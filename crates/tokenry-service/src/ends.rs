@@ -12,11 +12,11 @@ use std::{
 };
 
 use serde_json::Map;
-use tokenry_domain::{Actor, EventKind, Lookup, Origin, Policy, Token, TokenId, UnixMillis, UserId};
+use tokenry_domain::{Actor, ClientInfo, EventKind, Policy, PublicId, Token, TokenId, UnixMillis, UserId};
 use tokenry_store::{Store, StoreError, cleanup, retired};
 
 use crate::{
-    audit::{Signature, append},
+    audit::{AuditContext, append},
     unwritten::{Taken, count},
 };
 
@@ -31,7 +31,7 @@ const BATCH: usize = 200;
 pub(crate) struct Ends {
     policy: Policy,
     /// Secrets of tokens by their public ids, retired ones too.
-    pub(crate) secrets: Remembered<Lookup>,
+    pub(crate) secrets: Remembered<PublicId>,
     /// Digests of JWTs.
     pub(crate) jwts: Remembered<[u8; 32]>,
     waiting: Mutex<Waiting>,
@@ -41,8 +41,8 @@ pub(crate) struct Ends {
 /// What waits to be written.
 #[derive(Default)]
 struct Waiting {
-    tokens: BTreeMap<TokenId, (Lookup, UnixMillis)>,
-    retired: BTreeMap<Lookup, UnixMillis>,
+    tokens: BTreeMap<TokenId, (PublicId, UnixMillis)>,
+    retired: BTreeMap<PublicId, UnixMillis>,
 }
 
 impl Ends {
@@ -59,22 +59,22 @@ impl Ends {
     /// A token was refused at `at`, by a clock that is not known to be far off, because its time is over.
     pub(crate) fn token_is_over(&self, token: &Token, at: UnixMillis) {
         // Its row says so already, whatever the clock says.
-        if self.policy.horizon(UnixMillis::MIN).is_over(token) {
+        if self.policy.cutoffs(UnixMillis::MIN).is_expired(token) {
             return;
         }
-        self.secrets.remember(token.lookup.clone(), at);
+        self.secrets.remember(token.public_id.clone(), at);
         let mut waiting = self.waiting();
         if waiting.tokens.len() < WAITING {
-            waiting.tokens.entry(token.id).or_insert_with(|| (token.lookup.clone(), at));
+            waiting.tokens.entry(token.id).or_insert_with(|| (token.public_id.clone(), at));
         }
     }
 
     /// A retired secret was refused at `at` because its grace is over; `is_by_row` if not only by the policy of now.
-    pub(crate) fn grace_is_over(&self, lookup: &Lookup, at: UnixMillis, is_by_row: bool) {
-        self.secrets.remember(lookup.clone(), at);
+    pub(crate) fn grace_is_over(&self, public_id: &PublicId, at: UnixMillis, is_by_row: bool) {
+        self.secrets.remember(public_id.clone(), at);
         let mut waiting = self.waiting();
         if is_by_row && waiting.retired.len() < WAITING {
-            waiting.retired.entry(lookup.clone()).or_insert(at);
+            waiting.retired.entry(public_id.clone()).or_insert(at);
         }
     }
 
@@ -94,14 +94,15 @@ impl Ends {
         }
         for batch in retired.chunks(BATCH) {
             let rows = batch.to_vec();
-            let end = |rows: Vec<(Lookup, UnixMillis)>| {
+            let end = |rows: Vec<(PublicId, UnixMillis)>| {
                 store.write(move |tx| {
-                    rows.iter().try_for_each(|(lookup, at)| retired::end_expired(tx, lookup, *at).map(drop))
+                    rows.iter()
+                        .try_for_each(|(public_id, at)| retired::end_expired(tx, public_id, *at).map(drop))
                 })
             };
             written = written.and_then(|()| end(rows));
             match &written {
-                Ok(()) => batch.iter().for_each(|(lookup, _)| self.secrets.forget(lookup)),
+                Ok(()) => batch.iter().for_each(|(public_id, _)| self.secrets.forget(public_id)),
                 Err(_) => self.waiting().retired.extend(batch.iter().cloned()),
             }
             self.taken.settle(count(batch.len()));
@@ -118,24 +119,24 @@ impl Ends {
     fn write_tokens(
         &self,
         store: &Store,
-        batch: &[(TokenId, (Lookup, UnixMillis))],
+        batch: &[(TokenId, (PublicId, UnixMillis))],
     ) -> Result<(), StoreError> {
         let Some(at) = batch.iter().map(|(_, (_, at))| *at).max() else { return Ok(()) };
-        let horizon = self.policy.horizon(at);
+        let cutoffs = self.policy.cutoffs(at);
         let ids: Vec<TokenId> = batch.iter().map(|(id, _)| *id).collect();
         let recorded = store.write(move |tx| {
-            let signature = Signature { actor: Actor::System, at, origin: Origin::default() };
-            let recorded = cleanup::take_expired(tx, &horizon, &ids)?;
+            let audit = AuditContext { actor: Actor::System, at, client: ClientInfo::default() };
+            let recorded = cleanup::take_expired(tx, &cutoffs, &ids)?;
             let told = |(token, owner): &(TokenId, UserId)| {
-                signature.event(EventKind::TokenExpired, Some(*owner), Some(*token), Map::new())
+                audit.event(EventKind::TokenExpired, Some(*owner), Some(*token), Map::new())
             };
             append(tx, &recorded.iter().map(told).collect::<Vec<_>>())?;
             Ok::<_, StoreError>(recorded)
         })?;
         // What somebody held at that moment stays in memory, until the next refusal or cleanup writes it.
-        for (id, (lookup, _)) in batch {
+        for (id, (public_id, _)) in batch {
             if recorded.iter().any(|(recorded, _)| recorded == id) {
-                self.secrets.forget(lookup);
+                self.secrets.forget(public_id);
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use tokenry_domain::{Scope, Token, TokenId, User};
 use tokenry_store::{StoreError, Tx, token, user};
 
 use crate::{
-    caller::{Call, Caller},
+    caller::{Caller, RequestContext},
     denial::Denial,
     tokenry::Tokenry,
 };
@@ -30,11 +30,11 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`FindError`].
-    pub fn find(&self, call: &Call, id: TokenId) -> Result<(Token, User), FindError> {
-        call.caller.require(&tokens_read())?;
+    pub fn find_token(&self, context: &RequestContext, id: TokenId) -> Result<(Token, User), FindError> {
+        context.caller.require(&tokens_read())?;
         self.0.store.read(|tx| {
             let token = token::find(tx, id)?.ok_or(FindError::NotFound)?;
-            let owner = owner(tx, &call.caller, &token)?.ok_or(FindError::NotFound)?;
+            let owner = owner(tx, &context.caller, &token)?.ok_or(FindError::NotFound)?;
             Ok((token, owner))
         })
     }

@@ -46,7 +46,7 @@ impl Grant<'_> {
             id: _,
             // Nobody can ask for these; a new secret is handed out only where `reveals` says so.
             user_id: _,
-            lookup: _,
+            public_id: _,
             suffix: _,
             secret_at: _,
         } = after;
@@ -54,13 +54,13 @@ impl Grant<'_> {
         let Some(own) = self.caller.token() else { return Ok(()) };
         if let Some(before) = before {
             // A new secret does not live longer than the one it replaces: lifetimes count from a secret's beginning.
-            let end = if self.reveals { self.policy.end_of(before) } else { before.expires_at };
+            let end = if self.reveals { self.policy.effective_expiry(before) } else { before.expires_at };
             within(after, before, end, &Bound::Stored)?;
         }
         if !self.hands_out_another(before) {
             return Ok(());
         }
-        within(after, own, self.policy.end_of(own), &Bound::Callers)
+        within(after, own, self.policy.effective_expiry(own), &Bound::Callers)
     }
 
     /// Whether the caller gets to know the secret of a token that they did not come with.
@@ -70,9 +70,9 @@ impl Grant<'_> {
 
     fn check_scopes(&self, before: Option<&Token>, after: &Token) -> Result<(), Denial> {
         let has = |scope| before.is_some_and(|before| before.scopes.contains(scope));
-        let ceiling = self.catalog.of_tokens(&self.owner.role);
+        let permissions = self.catalog.of_tokens(&self.owner.role);
         for scope in after.scopes.iter().filter(|scope| !has(scope)) {
-            if !ceiling.can_pass_on(scope) {
+            if !permissions.can_delegate(scope) {
                 return Err(Denial::beyond_role(scope, &self.owner.role));
             }
         }
@@ -84,10 +84,10 @@ impl Grant<'_> {
         let had = |scope| before.is_some_and(|before| self.catalog.includes(&before.scopes, scope));
         // What the owner's role does not allow at all sleeps in the token; whoever may do all that the role allows may
         // leave it there.
-        let is_owner_in_full = self.caller.token().is_none() && !effective.is_part();
-        let sleeps = |scope| has(scope) && is_owner_in_full && !ceiling.can_pass_on(scope);
+        let is_owner_in_full = self.caller.token().is_none() && !effective.is_restricted();
+        let sleeps = |scope| has(scope) && is_owner_in_full && !permissions.can_delegate(scope);
         for scope in after.scopes.iter() {
-            if (grows || !had(scope)) && !sleeps(scope) && !effective.can_pass_on(scope) {
+            if (grows || !had(scope)) && !sleeps(scope) && !effective.can_delegate(scope) {
                 return Err(Denial::missing(scope));
             }
             if before.is_some() && !had(scope) && self.caller.token().is_some() {
@@ -149,7 +149,7 @@ pub(crate) fn default_bounds(
     asked_default: bool,
 ) -> (Option<UnixMillis>, IpList) {
     let Some(own) = caller.token() else { return (expires_at, allowed_ips.unwrap_or_default()) };
-    let bound = policy.end_of(own);
+    let bound = policy.effective_expiry(own);
     let end = if asked_default && lasts_longer(expires_at, bound) { bound } else { expires_at };
     (end, allowed_ips.unwrap_or_else(|| own.allowed_ips.clone()))
 }

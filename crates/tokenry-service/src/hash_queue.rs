@@ -19,12 +19,12 @@ use tokenry_store::{
     supervisor::{Importance, Stop, Worker, Workers},
 };
 
-use crate::hash_pool::Busy;
+use crate::worker_pool::Busy;
 
 /// Waiting is counted in these, so that no clock is read. They pass only while somebody waits.
 const TICK: Duration = Duration::from_millis(50);
 /// How many of them a request waits at most for its hash to begin: two seconds.
-const PATIENCE: u64 = 40;
+const MAX_WAIT_TICKS: u64 = 40;
 /// How many requests may wait at once; each takes less than a kilobyte.
 const MAX_WAITERS: usize = 4096;
 /// How many different secrets of one token may wait. A token has one right secret, for which one hash is done, so more of
@@ -228,7 +228,7 @@ impl State {
         let tick = self.tick;
         self.jobs.retain(|_, job| {
             let has_begun = job.work.is_none();
-            let is_patient = |waiter: &Waiter| has_begun || tick - waiter.since < PATIENCE;
+            let is_patient = |waiter: &Waiter| has_begun || tick - waiter.since < MAX_WAIT_TICKS;
             job.waiters.retain(|waiter| is_patient(waiter) && !waiter.answer.is_canceled());
             has_begun || !job.waiters.is_empty()
         });

@@ -9,15 +9,15 @@ use tokenry_domain::{
 use tokenry_store::{StoreError, StoredSecret, Tx, token, user};
 
 use crate::{
-    audit::{Signature, detail},
-    caller::{Call, Caller},
+    audit::{AuditContext, detail},
+    caller::{Caller, RequestContext},
     caller_lock::CallerLock,
     denial::Denial,
-    draft::Draft,
     field::FieldError,
     grant::Grant,
-    hash_pool::Busy,
     tokenry::Tokenry,
+    validated_request::ValidatedRequest,
+    worker_pool::Busy,
 };
 
 /// What a client asks for; whatever is left out gets the default of policy and catalog.
@@ -99,22 +99,27 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`IssueError`].
-    pub fn issue(&self, call: &Call, owner: UserId, new: NewToken) -> Result<Issued, IssueError> {
-        call.caller.require(&tokens_write())?;
-        if !call.caller.may_manage(owner) {
+    pub fn issue_token(
+        &self,
+        context: &RequestContext,
+        owner: UserId,
+        new: NewToken,
+    ) -> Result<Issued, IssueError> {
+        context.caller.require(&tokens_write())?;
+        if !context.caller.may_manage(owner) {
             return Err(IssueError::NoSuchUser);
         }
-        let draft = Draft::check(&self.0.policy, &self.0.catalog, call, new)?;
+        let draft = ValidatedRequest::check(&self.0.policy, &self.0.catalog, context, new)?;
         // What the unit of work decides exactly is asked before the work of a hash is done for nothing.
         let seen = self.0.store.read(|tx| {
-            within_limits(tx, &self.0.policy, owner, call.now)?;
+            within_limits(tx, &self.0.policy, owner, context.now)?;
             Ok::<_, IssueError>(user::find(tx, owner)?.and_then(|owner| owner.tokens_revoked_at))
         })?;
         // A caller was let in before that: whatever was revoked since then beats this creation.
-        let revoked_at = call.caller.user().map_or(seen, |user| user.tokens_revoked_at);
+        let revoked_at = context.caller.user().map_or(seen, |user| user.tokens_revoked_at);
         // A taken public id is drawn again; twice in a row would be a broken random generator.
         for _ in 0..3 {
-            match self.issue_once(call, owner, &draft, revoked_at) {
+            match self.issue_once(context, owner, &draft, revoked_at) {
                 Err(IssueError::Store(StoreError::Conflict(_))) => {}
                 outcome => return outcome,
             }
@@ -124,26 +129,26 @@ impl Tokenry {
 
     fn issue_once(
         &self,
-        call: &Call,
+        context: &RequestContext,
         owner: UserId,
-        draft: &Draft,
+        draft: &ValidatedRequest,
         revoked_at: Option<UnixMillis>,
     ) -> Result<Issued, IssueError> {
-        let fresh = Fresh::generate(self)?;
-        let Fresh { secret, stored, id_bytes } = fresh;
-        let (lookup, suffix) = (secret.lookup(), secret.suffix());
+        let fresh = GeneratedSecret::generate(self)?;
+        let GeneratedSecret { secret, stored, id_bytes } = fresh;
+        let (public_id, suffix) = (secret.public_id(), secret.suffix());
         let draft = draft.clone();
-        let unit = Unit {
-            caller: call.caller.clone(),
-            signature: Signature::of(call),
+        let unit = IssueTransaction {
+            caller: context.caller.clone(),
+            audit: AuditContext::of(context),
             policy: self.0.policy.clone(),
             catalog: self.0.catalog.clone(),
             revoked_at,
         };
-        let now = call.now;
+        let now = context.now;
         let (token, owner) = self.0.store.write(move |tx| {
             let owner = unit.admit(tx, owner)?;
-            let token = draft.token(TokenId::new(now, id_bytes), &owner, lookup, suffix, &unit.signature);
+            let token = draft.token(TokenId::new(now, id_bytes), &owner, public_id, suffix, &unit.audit);
             let grant = Grant {
                 policy: &unit.policy,
                 catalog: &unit.catalog,
@@ -154,7 +159,7 @@ impl Tokenry {
             grant.check(None, &token)?;
             within_limits(tx, &unit.policy, owner.id, now)?;
             token::insert(tx, &token, &stored)?;
-            unit.signature.record(tx, EventKind::TokenCreated, owner.id, Some(token.id), made(&token))?;
+            unit.audit.record(tx, EventKind::TokenCreated, owner.id, Some(token.id), made(&token))?;
             Ok::<_, IssueError>((token, owner))
         })?;
         Ok(Issued { token, owner, secret })
@@ -176,13 +181,13 @@ pub(crate) fn made(token: &Token) -> Map<String, Value> {
 }
 
 /// A secret and all that is made of it before the unit of work begins.
-pub(crate) struct Fresh {
+pub(crate) struct GeneratedSecret {
     pub(crate) secret: PlainToken,
     pub(crate) stored: StoredSecret,
     pub(crate) id_bytes: [u8; 10],
 }
 
-impl Fresh {
+impl GeneratedSecret {
     pub(crate) fn generate(tokenry: &Tokenry) -> Result<Self, IssueError> {
         let mut rng = SecretRng::os();
         let secret = PlainToken::generate(tokenry.0.prefixes.present(), &mut rng)?;
@@ -200,25 +205,25 @@ impl Fresh {
 }
 
 /// What the unit of work of a creation decides by.
-struct Unit {
+struct IssueTransaction {
     caller: Caller,
-    signature: Signature,
+    audit: AuditContext,
     policy: Policy,
     catalog: Catalog,
     /// When all tokens of the owner had last been revoked when the caller was let in.
     revoked_at: Option<UnixMillis>,
 }
 
-impl Unit {
+impl IssueTransaction {
     /// Locks the owner, and decides whether they and the caller may still have tokens made.
     fn admit(&self, tx: &mut Tx<'_>, owner: UserId) -> Result<User, IssueError> {
-        let now = self.signature.at;
+        let now = self.audit.at;
         let (lock, owner) = CallerLock::with(tx, &self.caller, owner)?;
         let owner = owner.ok_or(IssueError::NoSuchUser)?;
         if owner.is_disabled() {
             return Err(IssueError::OwnerDisabled);
         }
-        if !self.caller.still_entitled(tx, &self.policy.horizon(now), &lock)? {
+        if !self.caller.still_entitled(tx, &self.policy.cutoffs(now), &lock)? {
             return Err(Denial::NoLongerEntitled.into());
         }
         if owner.tokens_revoked_at != self.revoked_at {
@@ -232,7 +237,7 @@ impl Unit {
 fn within_limits(tx: &mut Tx<'_>, policy: &Policy, owner: UserId, now: UnixMillis) -> Result<(), IssueError> {
     let limits = policy.limits;
     if let Some(limit) = limits.max_live_tokens
-        && token::count_live(tx, owner, &policy.horizon(now))? >= u64::from(limit)
+        && token::count_live(tx, owner, &policy.cutoffs(now))? >= u64::from(limit)
     {
         return Err(IssueError::TokenLimitReached { limit });
     }

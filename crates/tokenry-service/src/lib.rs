@@ -5,7 +5,7 @@
 //! read for each verification, so a revoked token is refused by the very next one, on every node.
 //!
 //! ```
-//! use tokenry_service::{Call, Caller, Lifetime, NewToken, Policy, Settings, Store, StoreSettings, Tokenry, UnixMillis};
+//! use tokenry_service::{RequestContext, Caller, Lifetime, NewToken, Policy, Settings, Store, StoreSettings, Tokenry, UnixMillis};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
@@ -15,17 +15,17 @@
 //! let tokenry = Tokenry::new(store, Settings::default())?;
 //!
 //! let now = UnixMillis::new(1_800_000_000_000).ok_or("a wrong clock")?;
-//! let call = Call::new(Caller::operator(), now);
-//! let owner = tokenry.find_or_create_user(&call, "alice", None)?;
+//! let context = RequestContext::new(Caller::operator(), now);
+//! let owner = tokenry.find_or_create_user(&context, "alice", None)?;
 //! let new = NewToken { name: "ci".into(), scopes: Some(vec!["projects:read".into()]), ..NewToken::default() };
-//! let issued = tokenry.issue(&call, owner.id, new)?;
+//! let issued = tokenry.issue_token(&context, owner.id, new)?;
 //!
 //! let secret = issued.secret.reveal_once();
 //! let verified = tokenry.verify_blocking(secret.as_bytes(), now, None)?;
 //! assert!(verified.grants(&"projects:read".parse()?));
 //! assert!(!verified.grants(&"projects:write".parse()?));
 //!
-//! tokenry.revoke(&call, issued.token.id, None)?;
+//! tokenry.revoke_token(&context, issued.token.id, None)?;
 //! assert!(tokenry.verify_blocking(secret.as_bytes(), now, None).is_err());
 //! # Ok(())
 //! # }
@@ -42,13 +42,10 @@ pub mod clock;
 mod close;
 mod cursor;
 pub mod denial;
-mod draft;
 mod ends;
 pub mod field;
 pub mod find;
-mod gate;
 mod grant;
-mod hash_pool;
 mod hash_queue;
 pub mod issue;
 #[cfg(feature = "jwt")]
@@ -61,6 +58,7 @@ pub mod readiness;
 mod refusals;
 pub mod revoke;
 pub mod rotate;
+mod semaphore;
 pub mod session;
 pub mod settings;
 pub mod settings_check;
@@ -72,7 +70,9 @@ mod unwritten;
 pub mod update;
 pub mod usage;
 pub mod user;
+mod validated_request;
 pub mod verify;
+mod worker_pool;
 
 pub use tokenry_crypto::{
     HashSettings, Pepper, PlainToken, Prefix, Prefixes, Scheme, SecretRng, SessionSecret, check_format,
@@ -84,15 +84,15 @@ pub use tokenry_crypto::{
     UnknownJwtAlgorithm,
 };
 pub use tokenry_domain::{
-    Actor, AuditEvent, Bucket, Catalog, Combination, Description, Effective, EventKind, Expiry, Horizon,
-    IpList, Lifetime, Limits, Lookup, Metadata, Origin, PageSize, Policy, Reason, Reuse, Risk, Role,
-    RouteDecision, Scope, ScopeSet, Session, SessionId, SessionProof, Sort, Status, Subject, Tally, Token,
-    TokenFilter, TokenId, TokenName, UnixMillis, User, UserId, UserName, catalog, text::TextError,
-    time::ParseInstantError, usage::BucketError,
+    Actor, AuditEvent, Bucket, Catalog, ClientInfo, Description, EffectivePermissions, EventKind, Expiry,
+    ExpiryCutoffs, IpList, Lifetime, Limits, Metadata, PageSize, Policy, PublicId, Reason, ReusePolicy, Risk,
+    Role, RouteDecision, Scope, ScopeSet, Session, SessionId, SessionProof, Sort, Status, Subject, Token,
+    TokenFilter, TokenId, TokenName, UnixMillis, UsageCount, UsageKey, User, UserId, UserName, catalog,
+    text::TextError, time::ParseInstantError, usage::BucketError,
 };
 pub use tokenry_store::{
     DatabaseUrl, Store, StoreError, StoreSettings,
-    audit::{AuditFilter, Link},
+    audit::{AuditEntry, AuditFilter},
     grants,
     rights::RoleRights,
     supervisor,
@@ -100,10 +100,10 @@ pub use tokenry_store::{
 };
 
 pub use crate::{
-    account::Allowance,
+    account::LimitStatus,
     audit_log::{AuditCheck, AuditError, AuditPage, ChainFault},
-    caller::{Call, Caller, Credential},
-    cleanup::{Cleaned, CleanupError},
+    caller::{Caller, CredentialKind, RequestContext},
+    cleanup::{CleanupError, CleanupReport},
     clock::ClockFault,
     denial::Denial,
     field::FieldError,
@@ -124,9 +124,9 @@ pub use crate::{
     token_events::{TokenEvent, TokenEventPage, TokenEventsError},
     tokenry::{OpenError, Tokenry},
     unwritten::Unwritten,
-    update::{Switch, TokenChanges, UpdateError},
+    update::{Activation, TokenChanges, UpdateError},
     usage::{
-        UsageSettings, Use, UsedToken,
+        UsageEvent, UsageSettings, UsedToken,
         log::{ParseUsageLimitError, UsageLimit, UsagePage, UsageQuery},
         summary::{SummaryError, SummaryQuery, UsageSummary},
     },

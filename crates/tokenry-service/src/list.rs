@@ -11,7 +11,7 @@ use tokenry_domain::{PageSize, Sort, Token, TokenFilter, User, UserId};
 use tokenry_store::{StoreError, Tx, token, user};
 
 use crate::{
-    caller::{Call, Caller},
+    caller::{Caller, RequestContext},
     cursor::{self, Cursors},
     denial::Denial,
     find::tokens_read,
@@ -63,17 +63,17 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`ListError`].
-    pub fn list(
+    pub fn list_tokens(
         &self,
-        call: &Call,
+        context: &RequestContext,
         mut filter: TokenFilter,
         page: PageQuery,
     ) -> Result<TokenPage, ListError> {
-        call.caller.require(&tokens_read())?;
-        if let Some(user) = call.caller.user() {
+        context.caller.require(&tokens_read())?;
+        if let Some(user) = context.caller.user() {
             filter.user_id = Some(user.id);
         }
-        self.token_page(call, "own", &filter, &page)
+        self.token_page(context, "own", &filter, &page)
     }
 
     /// One page of the tokens of all users, for administrators.
@@ -82,20 +82,20 @@ impl Tokenry {
     /// [`ListError`]; [`ListError::NoSuchUser`] if the filter names a user who is not there.
     pub fn inventory(
         &self,
-        call: &Call,
+        context: &RequestContext,
         filter: &TokenFilter,
         page: &PageQuery,
     ) -> Result<TokenPage, ListError> {
-        call.caller.require(&admin_scope("read"))?;
+        context.caller.require(&admin_scope("read"))?;
         if let Some(id) = filter.user_id {
             self.0.store.read(|tx| user::find(tx, id)?.ok_or(ListError::NoSuchUser))?;
         }
-        self.token_page(call, "inventory", filter, page)
+        self.token_page(context, "inventory", filter, page)
     }
 
     fn token_page(
         &self,
-        call: &Call,
+        context: &RequestContext,
         list: &str,
         filter: &TokenFilter,
         page: &PageQuery,
@@ -103,14 +103,14 @@ impl Tokenry {
         let search = filter.search.as_deref().map(|text| without_secret(&self.0.prefixes, text).into_owned());
         let filter = &TokenFilter { search, ..filter.clone() };
         let PageQuery { sort, size, cursor } = page;
-        let binding = format!("{list} {} {filter:?} {sort}", holder(&call.caller));
+        let binding = format!("{list} {} {filter:?} {sort}", holder(&context.caller));
         let cursors = Cursors { key: &self.0.cursor_key, binding };
         let position = |text: &str| cursor::read(&cursors.open(text)?).ok_or(cursor::Forged);
         let position =
             cursor.as_deref().map(position).transpose().map_err(|cursor::Forged| ListError::BadCursor)?;
-        let horizon = self.0.policy.horizon(call.now);
+        let cutoffs = self.0.policy.cutoffs(context.now);
         self.0.store.read(|tx| {
-            let page = token::list(tx, filter, *sort, *size, position.as_ref(), &horizon)?;
+            let page = token::list(tx, filter, *sort, *size, position.as_ref(), &cutoffs)?;
             Ok(TokenPage {
                 next_cursor: page.next.as_ref().map(|next| cursors.seal(&cursor::written(next))),
                 tokens: with_owners(tx, page.items)?,
@@ -124,7 +124,7 @@ impl Tokenry {
 /// database logs of its queries.
 pub(crate) fn without_secret<'t>(prefixes: &Prefixes, search: &'t str) -> Cow<'t, str> {
     match prefixes.shown(search) {
-        Some((lookup, suffix)) => format!("{lookup}\u{2026}{suffix}").into(),
+        Some((public_id, suffix)) => format!("{public_id}\u{2026}{suffix}").into(),
         None => search.into(),
     }
 }

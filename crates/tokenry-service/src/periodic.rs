@@ -15,7 +15,7 @@ pub(crate) const UNIT_WAIT: Duration = Duration::from_millis(500);
 
 /// Whether a round has to be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Left {
+pub(crate) enum FlushOutcome {
     Nothing,
     /// Somebody else holds it at this moment.
     Something,
@@ -24,7 +24,7 @@ pub(crate) enum Left {
 /// What is written behind the answers.
 pub(crate) trait Behind: Send + 'static {
     /// Writes what waits; what the database does not take waits on. Once it `is_hurried`, a first refusal is enough.
-    fn write(&self, is_hurried: &dyn Fn() -> bool) -> Result<Left, StoreError>;
+    fn write(&self, is_hurried: &dyn Fn() -> bool) -> Result<FlushOutcome, StoreError>;
 
     /// How much is not written.
     fn unwritten(&self) -> u64;
@@ -55,8 +55,8 @@ impl Periodic {
             }
             for _ in 0..LAST_ROUNDS {
                 match round() {
-                    Ok(Left::Nothing) => break,
-                    Ok(Left::Something) => std::thread::sleep(LAST_PAUSE),
+                    Ok(FlushOutcome::Nothing) => break,
+                    Ok(FlushOutcome::Something) => std::thread::sleep(LAST_PAUSE),
                     Err(_) => break,
                 }
             }

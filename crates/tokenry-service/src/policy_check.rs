@@ -3,7 +3,7 @@
 use tokenry_domain::{Catalog, PageSize, Policy, Sort, SortKey, Token, TokenFilter, User};
 use tokenry_store::{StoreError, token};
 
-use crate::{caller::Call, denial::Denial, list::with_owners, tokenry::Tokenry, user::admin_scope};
+use crate::{caller::RequestContext, denial::Denial, list::with_owners, tokenry::Tokenry, user::admin_scope};
 
 /// How many live tokens a change would touch, in which way; one token may be counted in several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,12 +41,12 @@ impl Tokenry {
     /// [`PolicyCheckError`].
     pub fn check_policy(
         &self,
-        call: &Call,
+        context: &RequestContext,
         policy: &Policy,
         catalog: &Catalog,
     ) -> Result<PolicyImpact, PolicyCheckError> {
-        call.caller.require(&admin_scope("read"))?;
-        let (present, proposed) = (self.0.policy.horizon(call.now), policy.horizon(call.now));
+        context.caller.require(&admin_scope("read"))?;
+        let (present, proposed) = (self.0.policy.cutoffs(context.now), policy.cutoffs(context.now));
         let sort = Sort { key: SortKey::CreatedAt, descending: false };
         let size = PageSize::new(PageSize::MAX).unwrap_or_default();
         let mut impact = PolicyImpact::default();
@@ -58,8 +58,8 @@ impl Tokenry {
             })?;
             let works = |(token, owner): &&(Token, User)| token.is_live(&present) && !owner.is_disabled();
             for (token, owner) in pairs.iter().filter(works) {
-                let ends_now = proposed.is_over(token);
-                let end = |policy: &Policy| policy.end_of(token);
+                let ends_now = proposed.is_expired(token);
+                let end = |policy: &Policy| policy.effective_expiry(token);
                 let ends_sooner =
                     end(policy).is_some_and(|end_then| end(&self.0.policy).is_none_or(|now| end_then < now));
                 let now = self.0.catalog.effective(&token.scopes, &owner.role);

@@ -8,13 +8,13 @@ use std::{
 };
 
 use serde_json::Value;
-use tokenry_domain::{Actor, AuditEvent, EventKind, Origin, Token, TokenId, UnixMillis, UserId};
+use tokenry_domain::{Actor, AuditEvent, ClientInfo, EventKind, Token, TokenId, UnixMillis, UserId};
 use tokenry_store::{Store, StoreError};
 
 use crate::{
-    audit::{Signature, detail},
+    audit::{AuditContext, detail},
     caller::Caller,
-    periodic::{Behind, Left, Periodic, UNIT_WAIT},
+    periodic::{Behind, FlushOutcome, Periodic, UNIT_WAIT},
     tokenry::Tokenry,
     unwritten::Taken,
     verify::Rejection,
@@ -34,7 +34,7 @@ pub(crate) struct Refusals {
 /// What waits to be written.
 struct Waiting {
     store: Store,
-    counts: Mutex<HashMap<Key, Tally>>,
+    counts: Mutex<HashMap<Key, RefusalCount>>,
     taken: Taken,
 }
 
@@ -49,7 +49,7 @@ struct Key {
 }
 
 #[derive(Clone, Copy)]
-struct Tally {
+struct RefusalCount {
     count: u64,
     first: UnixMillis,
     last: UnixMillis,
@@ -74,7 +74,7 @@ impl Refusals {
     }
 
     fn count(&self, key: Key, now: UnixMillis) {
-        self.waiting.add(key, Tally { count: 1, first: now, last: now });
+        self.waiting.add(key, RefusalCount { count: 1, first: now, last: now });
     }
 }
 
@@ -84,7 +84,7 @@ impl Waiting {
         Self { store, counts: Mutex::default(), taken: Taken::default() }
     }
 
-    fn add(&self, key: Key, tally: Tally) {
+    fn add(&self, key: Key, tally: RefusalCount) {
         let mut counts = self.counts();
         let is_known = counts.contains_key(&key);
         let key = match key {
@@ -101,14 +101,14 @@ impl Waiting {
             }
             key => key,
         };
-        let sum = counts.entry(key).or_insert(Tally { count: 0, ..tally });
+        let sum = counts.entry(key).or_insert(RefusalCount { count: 0, ..tally });
         sum.count += tally.count;
         sum.first = sum.first.min(tally.first);
         sum.last = sum.last.max(tally.last);
     }
 
     fn append(&self) -> Result<(), StoreError> {
-        let taken: Vec<(Key, Tally)> = {
+        let taken: Vec<(Key, RefusalCount)> = {
             let mut counts = self.counts();
             let taken: Vec<_> = std::mem::take(&mut *counts).into_iter().collect();
             self.taken.add(taken.iter().map(|(_, tally)| tally.count).sum());
@@ -128,14 +128,14 @@ impl Waiting {
         written
     }
 
-    fn counts(&self) -> MutexGuard<'_, HashMap<Key, Tally>> {
+    fn counts(&self) -> MutexGuard<'_, HashMap<Key, RefusalCount>> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Behind for Arc<Waiting> {
-    fn write(&self, _: &dyn Fn() -> bool) -> Result<Left, StoreError> {
-        self.append().map(|()| Left::Nothing)
+    fn write(&self, _: &dyn Fn() -> bool) -> Result<FlushOutcome, StoreError> {
+        self.append().map(|()| FlushOutcome::Nothing)
     }
 
     fn unwritten(&self) -> u64 {
@@ -143,16 +143,19 @@ impl Behind for Arc<Waiting> {
     }
 }
 
-fn event(key: &Key, tally: &Tally) -> AuditEvent {
-    let signature =
-        Signature { actor: Actor::System, at: tally.last, origin: Origin::new(key.source, None, None) };
+fn event(key: &Key, tally: &RefusalCount) -> AuditEvent {
+    let audit = AuditContext {
+        actor: Actor::System,
+        at: tally.last,
+        client: ClientInfo::new(key.source, None, None),
+    };
     let fields = detail([
         ("reason", Value::from(key.code)),
         ("count", Value::from(tally.count)),
         ("first_at", Value::from(tally.first.to_string())),
         ("last_at", Value::from(tally.last.to_string())),
     ]);
-    signature.event(key.kind, key.user_id, key.token_id, fields)
+    audit.event(key.kind, key.user_id, key.token_id, fields)
 }
 
 impl Tokenry {
@@ -222,8 +225,8 @@ mod tests {
         Key { kind: EventKind::RequestFailed, source, user_id: None, token_id: None, code }
     }
 
-    fn once(seconds: i64) -> Tally {
-        Tally { count: 1, first: at(seconds * 1000), last: at(seconds * 1000) }
+    fn once(seconds: i64) -> RefusalCount {
+        RefusalCount { count: 1, first: at(seconds * 1000), last: at(seconds * 1000) }
     }
 
     fn told(db: &TestDatabase) -> Vec<(u64, UnixMillis)> {
@@ -245,10 +248,10 @@ mod tests {
             waiting.add(key("invalid_token", 1), once(round * 10));
         }
         drop(held);
-        assert_eq!(waiting.write(&|| false).unwrap(), Left::Nothing);
+        assert_eq!(waiting.write(&|| false).unwrap(), FlushOutcome::Nothing);
         assert_eq!(told(db), [(5, at(20_000))]);
         // Written once, and nothing waits.
-        assert_eq!(waiting.write(&|| false).unwrap(), Left::Nothing);
+        assert_eq!(waiting.write(&|| false).unwrap(), FlushOutcome::Nothing);
         assert_eq!(told(db).len(), 1);
 
         // A flood while the database is away fills neither the memory nor, afterwards, the log.

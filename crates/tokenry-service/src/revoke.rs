@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 use thiserror::Error;
-use tokenry_domain::{Actor, EventKind, Origin, Reason, Revocation, TokenId, UnixMillis, UserId};
+use tokenry_domain::{Actor, ClientInfo, EventKind, Reason, Revocation, TokenId, UnixMillis, UserId};
 use tokenry_store::{StoreError, Tx, token, user};
 
 use crate::{
-    audit::{Signature, detail},
-    caller::Call,
+    audit::{AuditContext, detail},
+    caller::RequestContext,
     caller_lock::CallerLock,
     denial::Denial,
     issue::tokens_write,
@@ -31,7 +31,7 @@ pub enum RevokeError {
 }
 
 impl Tokenry {
-    /// Ends a token whose holder has shown it ([`Tokenry::possessed`]): possession is authority enough (RFC 7009).
+    /// Ends a token whose holder has shown it ([`Tokenry::identify_token`]): possession is authority enough (RFC 7009).
     /// `false` means that it was revoked before.
     ///
     /// # Errors
@@ -40,12 +40,12 @@ impl Tokenry {
         &self,
         (id, owner): (TokenId, UserId),
         now: UnixMillis,
-        origin: Origin,
+        client: ClientInfo,
     ) -> Result<bool, StoreError> {
-        let signature = Signature { actor: Actor::Token(id), at: now, origin };
+        let audit = AuditContext { actor: Actor::Token(id), at: now, client };
         self.0.store.write(move |tx| {
             user::lock(tx, owner)?;
-            end(tx, id, owner, &signature, None)
+            end(tx, id, owner, &audit, None)
         })
     }
 
@@ -54,24 +54,29 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`RevokeError`].
-    pub fn revoke(&self, call: &Call, id: TokenId, reason: Option<Reason>) -> Result<bool, RevokeError> {
+    pub fn revoke_token(
+        &self,
+        context: &RequestContext,
+        id: TokenId,
+        reason: Option<Reason>,
+    ) -> Result<bool, RevokeError> {
         // A token may always end itself: whoever holds a leaked one can take it out of use.
-        let is_own = call.caller.token().is_some_and(|own| own.id == id);
+        let is_own = context.caller.token().is_some_and(|own| own.id == id);
         if !is_own {
-            call.caller.require(&tokens_write())?;
+            context.caller.require(&tokens_write())?;
         }
-        let horizon = self.0.policy.horizon(call.now);
-        let signature = Signature::of(call);
-        let caller = call.caller.clone();
+        let cutoffs = self.0.policy.cutoffs(context.now);
+        let audit = AuditContext::of(context);
+        let caller = context.caller.clone();
         self.0.store.write(move |tx| {
             let found = token::find(tx, id)?.filter(|token| caller.may_manage(token.user_id));
             let token = found.ok_or(RevokeError::NotFound)?;
             // Waits for a creation with this very token that is about to commit, so that it is seen afterwards.
             let (lock, _) = CallerLock::with(tx, &caller, token.user_id)?;
-            if !is_own && !caller.still_entitled(tx, &horizon, &lock)? {
+            if !is_own && !caller.still_entitled(tx, &cutoffs, &lock)? {
                 return Err(Denial::NoLongerEntitled.into());
             }
-            Ok(end(tx, id, token.user_id, &signature, reason)?)
+            Ok(end(tx, id, token.user_id, &audit, reason)?)
         })
     }
 }
@@ -81,16 +86,16 @@ fn end(
     tx: &mut Tx<'_>,
     id: TokenId,
     owner: UserId,
-    signature: &Signature,
+    audit: &AuditContext,
     reason: Option<Reason>,
 ) -> Result<bool, StoreError> {
     let why = reason.as_ref().map_or(Value::Null, |reason| Value::from(reason.as_str()));
-    let revocation = Revocation { at: signature.at, by: signature.actor, reason };
+    let revocation = Revocation { at: audit.at, by: audit.actor, reason };
     let is_first = token::mark_revoked(tx, id, &revocation)?;
     if is_first {
         let sessions = Ending::of_token(tx, id)?;
-        signature.record(tx, EventKind::TokenRevoked, owner, Some(id), detail([("reason", why)]))?;
-        sessions.tell(tx, signature)?;
+        audit.record(tx, EventKind::TokenRevoked, owner, Some(id), detail([("reason", why)]))?;
+        sessions.tell(tx, audit)?;
     }
     Ok(is_first)
 }

@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use thiserror::Error;
 use tokenry_crypto::{GENESIS, PlainToken, RngError, link};
 use tokenry_domain::{
-    Catalog, EventKind, Expiry, Horizon, Lifetime, Lookup, Policy, Token, TokenId, UnixMillis, User,
+    Catalog, EventKind, Expiry, ExpiryCutoffs, Lifetime, Policy, PublicId, Token, TokenId, UnixMillis, User,
 };
 use tokenry_store::{
     StoreError, StoredSecret, Tx,
@@ -13,16 +13,16 @@ use tokenry_store::{
 };
 
 use crate::{
-    audit::{Signature, detail},
-    caller::{Call, Caller},
+    audit::{AuditContext, detail},
+    caller::{Caller, RequestContext},
     caller_lock::CallerLock,
     denial::Denial,
-    draft::checked_expiry,
     field::{FieldError, FieldErrors},
     grant::Grant,
-    issue::{Fresh, IssueError, tokens_write},
+    issue::{GeneratedSecret, IssueError, tokens_write},
     session::end::Ending,
     tokenry::Tokenry,
+    validated_request::checked_expiry,
 };
 
 /// How a token shall be rotated.
@@ -120,10 +120,15 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`RotateError`].
-    pub fn rotate(&self, call: &Call, id: TokenId, rotation: Rotation) -> Result<Rotated, RotateError> {
-        call.caller.require_for_use(&tokens_write())?;
+    pub fn rotate_token(
+        &self,
+        context: &RequestContext,
+        id: TokenId,
+        rotation: Rotation,
+    ) -> Result<Rotated, RotateError> {
+        context.caller.require_for_use(&tokens_write())?;
         let seen = self.0.store.read(|tx| {
-            let token = token::find(tx, id)?.filter(|token| call.caller.may_manage(token.user_id));
+            let token = token::find(tx, id)?.filter(|token| context.caller.may_manage(token.user_id));
             let token = token.ok_or(RotateError::NotFound)?;
             // Before anything else, so that a repeated request hears what became of the first.
             match &rotation.idempotency_key {
@@ -131,20 +136,20 @@ impl Tokenry {
                 _ => Ok(token),
             }
         })?;
-        call.caller.require(&tokens_write())?;
-        let unit = Unit {
+        context.caller.require(&tokens_write())?;
+        let unit = RotateTransaction {
             policy: self.0.policy.clone(),
             catalog: self.0.catalog.clone(),
-            caller: call.caller.clone(),
-            signature: Signature::of(call),
+            caller: context.caller.clone(),
+            audit: AuditContext::of(context),
             seen,
             rotation,
         };
         // What the unit of work decides exactly is asked before the work of a hash is done for nothing.
         self.0.store.read(|tx| unit.admit(tx, &unit.seen))?;
-        let Fresh { secret, stored, .. } = Fresh::generate(self)?;
-        let (lookup, suffix) = (secret.lookup(), secret.suffix());
-        let done = self.0.store.write(move |tx| unit.run(tx, lookup, suffix, &stored))?;
+        let GeneratedSecret { secret, stored, .. } = GeneratedSecret::generate(self)?;
+        let (public_id, suffix) = (secret.public_id(), secret.suffix());
+        let done = self.0.store.write(move |tx| unit.run(tx, public_id, suffix, &stored))?;
         let (token, owner, old_works_until) = done;
         Ok(Rotated { token, owner, secret, old_works_until })
     }
@@ -159,21 +164,21 @@ fn digest(key: &str) -> String {
 }
 
 /// What the unit of work of a rotation decides by.
-struct Unit {
+struct RotateTransaction {
     policy: Policy,
     catalog: Catalog,
     caller: Caller,
-    signature: Signature,
+    audit: AuditContext,
     /// The token as it was when the request came.
     seen: Token,
     rotation: Rotation,
 }
 
-impl Unit {
+impl RotateTransaction {
     fn run(
         &self,
         tx: &mut Tx<'_>,
-        lookup: Lookup,
+        public_id: PublicId,
         suffix: String,
         stored: &StoredSecret,
     ) -> Result<(Token, User, UnixMillis), RotateError> {
@@ -184,12 +189,12 @@ impl Unit {
             return Err(RotateError::OwnerDisabled);
         }
         let before = token::lock(tx, id)?.ok_or(RotateError::NotFound)?;
-        let is_other_secret = before.lookup != self.seen.lookup;
+        let is_other_secret = before.public_id != self.seen.public_id;
         let is_own = self.caller.token().is_some_and(|own| own.id == id);
         if is_own && is_other_secret {
             return Err(RotateError::Rotated);
         }
-        if !self.caller.still_entitled(tx, &self.horizon(), &lock)? {
+        if !self.caller.still_entitled(tx, &self.cutoffs(), &lock)? {
             return Err(Denial::NoLongerEntitled.into());
         }
         self.admit(tx, &before)?;
@@ -197,7 +202,7 @@ impl Unit {
         if is_other_secret {
             return Err(RotateError::Rotated);
         }
-        let after = self.rotated(&before, lookup, suffix)?;
+        let after = self.rotated(&before, public_id, suffix)?;
         let grant = Grant {
             policy: &self.policy,
             catalog: &self.catalog,
@@ -207,25 +212,31 @@ impl Unit {
         };
         grant.check(Some(&before), &after)?;
         let secret = token::find_secret(tx, id)?.ok_or(RotateError::NotFound)?;
-        let now = self.signature.at;
+        let now = self.audit.at;
         let valid_until = self.grace_ends(&before);
         retired::end_grace(tx, id, now)?;
         if !token::replace_secret(tx, &after, stored)? {
             return Err(RotateError::VersionMismatch { version: before.version });
         }
         let idempotency_key = self.rotation.idempotency_key.as_deref().map(digest);
-        let old =
-            Retired { lookup: before.lookup, token_id: id, secret, at: now, valid_until, idempotency_key };
+        let old = Retired {
+            public_id: before.public_id,
+            token_id: id,
+            secret,
+            at: now,
+            valid_until,
+            idempotency_key,
+        };
         retired::insert(tx, &old)?;
         retired::forget_oldest(tx, id, RETIRED)?;
         let sessions = Ending::of_token(tx, id)?;
         let fields = detail([
-            ("old_prefix", old.lookup.as_str().into()),
+            ("old_prefix", old.public_id.as_str().into()),
             ("old_valid_until", valid_until.to_string().into()),
             ("expires_at", after.expires_at.map(|end| end.to_string()).into()),
         ]);
-        self.signature.record(tx, EventKind::TokenRotated, owner.id, Some(id), fields)?;
-        sessions.tell(tx, &self.signature)?;
+        self.audit.record(tx, EventKind::TokenRotated, owner.id, Some(id), fields)?;
+        sessions.tell(tx, &self.audit)?;
         Ok((after, owner, valid_until))
     }
 
@@ -241,23 +252,23 @@ impl Unit {
         }
         let was_rotated = before.secret_at != before.created_at;
         let settled = before.secret_at.checked_add(Tokenry::ROTATION_SETTLES);
-        if was_rotated && settled.is_some_and(|settled| self.signature.at < settled) {
+        if was_rotated && settled.is_some_and(|settled| self.audit.at < settled) {
             return Err(RotateError::Rotated);
         }
         if self.rotation.if_version.as_ref().is_some_and(|versions| !versions.contains(&before.version)) {
             return Err(RotateError::VersionMismatch { version: before.version });
         }
-        if self.horizon().is_over(before) {
+        if self.cutoffs().is_expired(before) {
             return Err(RotateError::Expired);
         }
         Ok(())
     }
 
-    fn rotated(&self, before: &Token, lookup: Lookup, suffix: String) -> Result<Token, RotateError> {
-        let now = self.signature.at;
+    fn rotated(&self, before: &Token, public_id: PublicId, suffix: String) -> Result<Token, RotateError> {
+        let now = self.audit.at;
         let expires_at = match self.rotation.expiry {
             // A new secret begins a new life by the policy; only a person gives it that.
-            None if self.caller.token().is_some() => self.policy.end_of(before),
+            None if self.caller.token().is_some() => self.policy.effective_expiry(before),
             None => before.expires_at,
             Some(asked) => {
                 let mut errors = FieldErrors::default();
@@ -277,7 +288,7 @@ impl Unit {
         let expiry_noted_at = None;
         let updated_at = now;
         Ok(Token {
-            lookup,
+            public_id,
             suffix,
             secret_at: now,
             expires_at,
@@ -290,14 +301,14 @@ impl Unit {
 
     /// When the old secret ends: after the grace, and never later than it would have without the rotation.
     fn grace_ends(&self, before: &Token) -> UnixMillis {
-        let now = self.signature.at;
+        let now = self.audit.at;
         let grace = self.rotation.grace.unwrap_or(Lifetime::seconds(0)).min(self.policy.max_grace);
         let end = now.checked_add(grace).unwrap_or(UnixMillis::MAX);
-        self.policy.end_of(before).map_or(end, |old| end.min(old))
+        self.policy.effective_expiry(before).map_or(end, |old| end.min(old))
     }
 
-    fn horizon(&self) -> Horizon {
-        self.policy.horizon(self.signature.at)
+    fn cutoffs(&self) -> ExpiryCutoffs {
+        self.policy.cutoffs(self.audit.at)
     }
 }
 

@@ -13,13 +13,13 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 use tokenry_domain::{
-    AuditEvent, Effective, EventKind, Lifetime, Role, Session, SessionEnd, SessionProof, Token, UnixMillis,
-    User,
+    AuditEvent, EffectivePermissions, EventKind, Lifetime, Role, Session, SessionEnd, SessionProof, Token,
+    UnixMillis, User,
 };
 use tokenry_store::{StoreError, Tx};
 
 use crate::{
-    audit::{Signature, append, detail},
+    audit::{AuditContext, append, detail},
     tokenry::Tokenry,
     verify::{Rejection, judge},
 };
@@ -50,7 +50,7 @@ impl Tokenry {
 
     /// Whether somebody can come with a JWT: there are issuers.
     #[must_use]
-    pub fn takes_jwts(&self) -> bool {
+    pub fn jwt_enabled(&self) -> bool {
         #[cfg(feature = "jwt")]
         return self.0.sign_in.is_some();
         #[cfg(not(feature = "jwt"))]
@@ -58,9 +58,9 @@ impl Tokenry {
     }
 
     /// What somebody of this role may do whom an issuer gave that role: of two different ones, what both may.
-    pub(crate) fn rights_under(&self, user: &User, ceiling: Option<&Role>) -> Effective {
+    pub(crate) fn rights_under(&self, user: &User, max_role: Option<&Role>) -> EffectivePermissions {
         let stored = self.0.catalog.of_role(&user.role);
-        match ceiling {
+        match max_role {
             Some(role) if *role != user.role => stored.intersection(&self.0.catalog.of_role(role)),
             _ => stored,
         }
@@ -69,20 +69,21 @@ impl Tokenry {
     /// Why a session is over at `now`, by its user and the token it was begun with as they are now; `None` while it is
     /// not. What of a token refuses by address is for the caller to judge.
     fn over(&self, session: &Session, live: &Live, now: UnixMillis) -> Result<(), Over> {
-        if session.is_over(now, self.0.session.idle) {
+        if session.is_expired(now, self.0.session.idle) {
             return Err(Over { end: SessionEnd::Expired, is_for_good: !self.doubts_clock(now) });
         }
         let user = live.user.as_ref().filter(|user| !user.is_disabled()).ok_or(SessionEnd::UserDisabled)?;
-        let lookup = match &session.proof {
-            SessionProof::Token { lookup, .. } => lookup,
-            SessionProof::Jwt if !self.takes_jwts() => return Err(SessionEnd::WayClosed.into()),
+        let public_id = match &session.proof {
+            SessionProof::Token { public_id, .. } => public_id,
+            SessionProof::Jwt if !self.jwt_enabled() => return Err(SessionEnd::MethodDisabled.into()),
             SessionProof::Jwt | SessionProof::Proxy => return Ok(()),
         };
         // SECURITY: a rotated token has another public id; whoever knows only the old secret is out.
-        let token = live.token.as_ref().filter(|token| token.lookup == *lookup && token.user_id == user.id);
+        let token =
+            live.token.as_ref().filter(|token| token.public_id == *public_id && token.user_id == user.id);
         let token = token.ok_or(SessionEnd::TokenEnded)?;
-        let judged_at = self.0.ends.secrets.no_earlier(now, || token.lookup.clone());
-        match judge(token, user, &self.0.policy.horizon(judged_at), live.source) {
+        let judged_at = self.0.ends.secrets.no_earlier(now, || token.public_id.clone());
+        match judge(token, user, &self.0.policy.cutoffs(judged_at), live.source) {
             Ok(()) => Ok(()),
             Err(Rejection::Expired) => {
                 let is_for_good = !self.doubts_clock(now);
@@ -131,14 +132,14 @@ impl Live {
 /// Tells the audit log of the beginning of a session, or of its end.
 fn tell(
     tx: &mut Tx<'_>,
-    signature: &Signature,
+    audit: &AuditContext,
     session: &Session,
     end: Option<SessionEnd>,
 ) -> Result<(), StoreError> {
-    append(tx, &[event(signature, session, end)])
+    append(tx, &[event(audit, session, end)])
 }
 
-fn event(signature: &Signature, session: &Session, end: Option<SessionEnd>) -> AuditEvent {
+fn event(audit: &AuditContext, session: &Session, end: Option<SessionEnd>) -> AuditEvent {
     let mut fields = detail([
         ("session_id", Value::from(session.id.to_string())),
         ("credential", Value::from(session.proof.as_str())),
@@ -150,5 +151,5 @@ fn event(signature: &Signature, session: &Session, end: Option<SessionEnd>) -> A
             EventKind::SessionEnded
         }
     };
-    signature.event(kind, Some(session.user_id), session.proof.token_id(), fields)
+    audit.event(kind, Some(session.user_id), session.proof.token_id(), fields)
 }

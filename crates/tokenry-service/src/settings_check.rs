@@ -8,7 +8,8 @@ use tokenry_domain::Catalog;
 use tokenry_store::{StoreError, stored_settings};
 
 use crate::{
-    caller::Call, policy_check::PolicyCheckError, settings::Settings, tokenry::Tokenry, user::admin_scope,
+    caller::RequestContext, policy_check::PolicyCheckError, settings::Settings, tokenry::Tokenry,
+    user::admin_scope,
 };
 
 /// The part of the settings that decides whether stored rows still mean something.
@@ -144,17 +145,17 @@ impl Tokenry {
     /// [`PolicyCheckError`].
     pub fn check_settings(
         &self,
-        call: &Call,
+        context: &RequestContext,
         outline: &SettingsOutline,
     ) -> Result<SettingsReport, PolicyCheckError> {
-        call.caller.require(&admin_scope("read"))?;
-        let horizon = self.0.policy.horizon(call.now);
-        let graced_after = call.now.checked_sub(self.0.policy.max_grace);
+        context.caller.require(&admin_scope("read"))?;
+        let cutoffs = self.0.policy.cutoffs(context.now);
+        let graced_after = context.now.checked_sub(self.0.policy.max_grace);
         let public_id = u8::try_from(PUBLIC_ID_LEN).unwrap_or(u8::MAX);
         let (alike, old, by_role, subjects) = self.0.store.read(|tx| {
             Ok::<_, StoreError>((
-                stored_settings::live_tokens(tx, &horizon, public_id)?,
-                stored_settings::old_secrets(tx, &horizon, graced_after, public_id)?,
+                stored_settings::live_tokens(tx, &cutoffs, public_id)?,
+                stored_settings::old_secrets(tx, &cutoffs, graced_after, public_id)?,
                 stored_settings::users_by_role(tx)?,
                 stored_settings::users_of_no_issuer(tx, &outline.subject_prefixes)?,
             ))

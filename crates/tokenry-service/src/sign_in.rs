@@ -3,16 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use tokenry_crypto::{GENESIS, JwtClaims, JwtError, JwtVerifier, SecretRng, link};
-use tokenry_domain::{Actor, Lifetime, Origin, Role, Subject, UnixMillis, User, UserId, UserName};
+use tokenry_domain::{Actor, ClientInfo, Lifetime, Role, Subject, UnixMillis, User, UserId, UserName};
 use tokenry_store::{
     StoreError,
-    former::{self, Former},
+    tombstone::{self, SubjectTombstone},
     user,
 };
 
 use crate::{
-    audit::Signature,
-    caller::{Caller, Credential, Person},
+    audit::AuditContext,
+    caller::{Caller, CredentialKind, Person},
     key_refresh::{KeyArrival, KeyRefresh, KeyRefreshStatus},
     tokenry::Tokenry,
     user::{UserError, change, create, new_user},
@@ -82,17 +82,27 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`VerifyError`]; why a token is not good is told only if its issuer did sign it.
-    pub fn sign_in(&self, presented: &[u8], now: UnixMillis, origin: &Origin) -> Result<Caller, VerifyError> {
-        let signed_in = self.signed_in(presented, now, origin);
+    pub fn sign_in(
+        &self,
+        presented: &[u8],
+        now: UnixMillis,
+        client: &ClientInfo,
+    ) -> Result<Caller, VerifyError> {
+        let signed_in = self.signed_in(presented, now, client);
         if let Err(VerifyError::Rejected(rejection @ (Rejection::Expired | Rejection::OwnerDisabled))) =
             &signed_in
         {
-            self.record_failure(rejection.code(), origin.ip, now);
+            self.record_failure(rejection.code(), client.ip, now);
         }
         signed_in
     }
 
-    fn signed_in(&self, presented: &[u8], now: UnixMillis, origin: &Origin) -> Result<Caller, VerifyError> {
+    fn signed_in(
+        &self,
+        presented: &[u8],
+        now: UnixMillis,
+        client: &ClientInfo,
+    ) -> Result<Caller, VerifyError> {
         let unknown = || VerifyError::Rejected(Rejection::Unknown);
         let sign_in = self.0.sign_in.as_ref().ok_or_else(unknown)?;
         let digest = || link(&GENESIS, presented);
@@ -116,19 +126,19 @@ impl Tokenry {
         let leeway = sign_in.verifier.leeway(claims.issuer()).max(SKEW);
         let skew = Lifetime::seconds(u32::try_from(leeway.as_secs()).unwrap_or(u32::MAX));
         let claimed = Claimed { role, name: claimed_name(mapping, &claims), issued_at, skew };
-        let (former, found) = self.0.store.read(|tx| {
-            let former = former::find(tx, &subject)?;
-            Ok::<_, StoreError>((former, user::find_by_subject(tx, &subject)?))
+        let (tombstone, found) = self.0.store.read(|tx| {
+            let tombstone = tombstone::find(tx, &subject)?;
+            Ok::<_, StoreError>((tombstone, user::find_by_subject(tx, &subject)?))
         })?;
         // SECURITY: it may speak of whoever had the subject before; without a date nobody could tell.
-        if former.is_some_and(|former| !claimed.is_since(former.gone_at)) {
+        if tombstone.is_some_and(|tombstone| !claimed.is_since(tombstone.gone_at)) {
             return Err(unknown());
         }
         let user = match found {
             Some(user) if user.is_disabled() => return Err(VerifyError::Rejected(Rejection::OwnerDisabled)),
-            Some(user) => self.brought_up_to_date(user, &claimed, now, origin)?,
+            Some(user) => self.brought_up_to_date(user, &claimed, now, client)?,
             None if mapping.creates_users => {
-                self.first_seen(mapping, subject, claimed.clone(), now, origin)?
+                self.first_seen(mapping, subject, claimed.clone(), now, client)?
             }
             None => return Err(unknown()),
         };
@@ -136,8 +146,8 @@ impl Tokenry {
             return Err(VerifyError::Rejected(Rejection::OwnerDisabled));
         }
         let effective = self.rights_under(&user, claimed.role.as_ref());
-        let (credential, ceiling) = (Credential::Jwt, claimed.role);
-        Ok(Caller::person(Person { user, effective, credential, ceiling, session: None, token: None }))
+        let (credential, max_role) = (CredentialKind::Jwt, claimed.role);
+        Ok(Caller::person(Person { user, effective, credential, max_role, session: None, token: None }))
     }
 
     /// The highest role that the claims name; the default if they name none; no role where the issuer has no say.
@@ -165,7 +175,7 @@ impl Tokenry {
         subject: Subject,
         claimed: Claimed,
         now: UnixMillis,
-        origin: &Origin,
+        client: &ClientInfo,
     ) -> Result<User, VerifyError> {
         let id =
             UserId::new(now, SecretRng::os().bytes().map_err(|error| StoreError::Bug(error.to_string()))?);
@@ -175,17 +185,18 @@ impl Tokenry {
             Some(name) => name,
             None => UserName::parse(text).map_err(|_| VerifyError::Rejected(Rejection::Unknown))?,
         };
-        let signature = Signature { actor: Actor::User(id), at: now, origin: origin.clone() };
+        let audit = AuditContext { actor: Actor::User(id), at: now, client: client.clone() };
         let wanted = subject.clone();
         let made = self.0.store.write(move |tx| {
             // Whoever was removed does not come back with a token of before; whoever was disabled, not by themselves.
-            let is_newer = |former: Former| !former.was_disabled && claimed.is_since(former.gone_at);
-            if !former::find(tx, &wanted)?.is_none_or(is_newer) {
+            let is_newer =
+                |tombstone: SubjectTombstone| !tombstone.was_disabled && claimed.is_since(tombstone.gone_at);
+            if !tombstone::find(tx, &wanted)?.is_none_or(is_newer) {
                 return Ok(None);
             }
-            former::readmit(tx, &wanted)?;
+            tombstone::readmit(tx, &wanted)?;
             let user = User { claims_at: claimed.issued_at, ..new_user(id, wanted, name, role, now) };
-            create(tx, &user, &signature)?;
+            create(tx, &user, &audit)?;
             Ok::<_, StoreError>(Some(user))
         });
         let unknown = VerifyError::Rejected(Rejection::Unknown);
@@ -206,13 +217,13 @@ impl Tokenry {
         user: User,
         claimed: &Claimed,
         now: UnixMillis,
-        origin: &Origin,
+        client: &ClientInfo,
     ) -> Result<User, VerifyError> {
         let says_nothing = claimed.role.is_none() && claimed.name.is_none();
         if says_nothing || !claimed.is_newer(&user) {
             return Ok(user);
         }
-        let signature = Signature { actor: Actor::User(user.id), at: now, origin: origin.clone() };
+        let audit = AuditContext { actor: Actor::User(user.id), at: now, client: client.clone() };
         let (claimed, id) = (claimed.clone(), user.id);
         let changed = self.0.store.write(move |tx| {
             let before = user::lock(tx, id)?.ok_or(UserError::NotFound)?;
@@ -227,7 +238,7 @@ impl Tokenry {
                 after.name = claimed.name.unwrap_or(after.name);
                 after.updated_at = now;
             }
-            change::store(tx, &before, &after, &signature)?;
+            change::store(tx, &before, &after, &audit)?;
             Ok(after)
         });
         changed.map_err(|error| match error {

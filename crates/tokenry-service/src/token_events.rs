@@ -3,15 +3,15 @@
 use std::collections::HashSet;
 
 use thiserror::Error;
-use tokenry_domain::{Actor, AuditEvent, Origin, PageSize, TokenId, User};
+use tokenry_domain::{Actor, AuditEvent, ClientInfo, PageSize, TokenId, User};
 use tokenry_store::{
     StoreError, Tx,
-    audit::{self, AuditFilter, Link},
+    audit::{self, AuditEntry, AuditFilter},
     token,
 };
 
 use crate::{
-    caller::Call,
+    caller::RequestContext,
     cursor::{self, Cursors},
     denial::Denial,
     find::{owner, tokens_read},
@@ -62,15 +62,15 @@ impl Tokenry {
     /// [`TokenEventsError`].
     pub fn token_events(
         &self,
-        call: &Call,
+        context: &RequestContext,
         id: TokenId,
         size: PageSize,
         cursor: Option<&str>,
     ) -> Result<TokenEventPage, TokenEventsError> {
-        call.caller.require(&tokens_read())?;
+        context.caller.require(&tokens_read())?;
         let cursors = Cursors {
             key: &self.0.cursor_key,
-            binding: format!("token events {} {id}", holder(&call.caller)),
+            binding: format!("token events {} {id}", holder(&context.caller)),
         };
         let place = |text: &str| cursors.open(text)?.parse::<i64>().map_err(|_| cursor::Forged);
         let before = cursor.map(place).transpose().map_err(|cursor::Forged| TokenEventsError::BadCursor)?;
@@ -78,12 +78,12 @@ impl Tokenry {
         let limit = size.get();
         self.0.store.read(|tx| {
             let token = token::find(tx, id)?.ok_or(TokenEventsError::NotFound)?;
-            owner(tx, &call.caller, &token)?.ok_or(TokenEventsError::NotFound)?;
+            owner(tx, &context.caller, &token)?.ok_or(TokenEventsError::NotFound)?;
             let mut links = audit::search(tx, &filter, before, limit + 1)?;
             let more = links.len() > usize::from(limit);
             links.truncate(limit.into());
             let next_cursor = links.last().filter(|_| more).map(|last| cursors.seal(&last.seq.to_string()));
-            let events = match call.caller.user() {
+            let events = match context.caller.user() {
                 Some(viewer) => without_strangers(tx, links, viewer)?,
                 None => links.into_iter().map(TokenEvent::from).collect(),
             };
@@ -92,8 +92,8 @@ impl Tokenry {
     }
 }
 
-impl From<Link> for TokenEvent {
-    fn from(Link { seq, event, .. }: Link) -> Self {
+impl From<AuditEntry> for TokenEvent {
+    fn from(AuditEntry { seq, event, .. }: AuditEntry) -> Self {
         Self { seq, event }
     }
 }
@@ -102,10 +102,10 @@ impl From<Link> for TokenEvent {
 /// Tokenry tells by itself comes from whoever had the token's own secret, as the usage log tells as well.
 fn without_strangers(
     tx: &mut Tx<'_>,
-    links: Vec<Link>,
+    links: Vec<AuditEntry>,
     viewer: &User,
 ) -> Result<Vec<TokenEvent>, StoreError> {
-    let acting = |link: &Link| match link.event.actor {
+    let acting = |link: &AuditEntry| match link.event.actor {
         Actor::Token(id) => Some(id),
         Actor::System | Actor::Operator | Actor::User(_) => None,
     };
@@ -117,10 +117,10 @@ fn without_strangers(
         Actor::Token(id) => own.contains(&id),
         Actor::Operator => false,
     };
-    let shown = |link: Link| {
+    let shown = |link: AuditEntry| {
         let TokenEvent { seq, event } = link.into();
-        let origin = if is_own(event.actor) { event.origin } else { Origin::default() };
-        TokenEvent { seq, event: AuditEvent { origin, ..event } }
+        let client = if is_own(event.actor) { event.client } else { ClientInfo::default() };
+        TokenEvent { seq, event: AuditEvent { client, ..event } }
     };
     Ok(links.into_iter().map(shown).collect())
 }

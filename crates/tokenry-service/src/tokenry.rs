@@ -11,16 +11,16 @@ use crate::{
     caller::Caller,
     clock::ClockWatch,
     ends::Ends,
-    gate::Gate,
-    hash_pool::HashPool,
     hash_queue::HashQueue,
     readiness::Prober,
     refusals::Refusals,
+    semaphore::Semaphore,
     session::SessionSettings,
     settings::{Settings, SlowHash},
     unwritten::Taken,
     usage::{UsageSettings, WriteBehind},
     verify::{proof::Proofs, rewrite::PendingRewrites, snapshots::Snapshots},
+    worker_pool::WorkerPool,
 };
 
 /// Personal access tokens of one installation. Cheap to clone; all clones share connections and caches.
@@ -48,9 +48,9 @@ pub(crate) struct Inner {
     /// Slow hashes that verifications wait for.
     pub(crate) hash_queue: HashQueue,
     /// Makes stored hashes, of new tokens and after the settings changed, one after another.
-    pub(crate) rewrites: HashPool,
+    pub(crate) rewrites: WorkerPool,
     /// Tells of retired secrets that are used, and writes proofs.
-    pub(crate) alarms: HashPool,
+    pub(crate) alarms: WorkerPool,
     pub(crate) pending_rewrites: PendingRewrites,
     /// Uses of retired secrets that are not recorded yet.
     pub(crate) reuses: Arc<Taken>,
@@ -66,9 +66,9 @@ pub(crate) struct Inner {
     /// Finds out whether all is well.
     pub(crate) prober: Prober,
     /// Who checks the audit log.
-    pub(crate) chain_gate: Gate,
+    pub(crate) chain_gate: Semaphore,
     /// Who adds up uses.
-    pub(crate) summary_gate: Gate,
+    pub(crate) summary_gate: Semaphore,
 }
 
 /// Why an installation cannot start.
@@ -108,11 +108,11 @@ impl Tokenry {
             snapshots: Snapshots::within(settings.max_staleness, settings.monotonic.clone()),
             clock: ClockWatch::with(settings.monotonic),
             hash_queue: HashQueue::start(store.workers())?,
-            rewrites: HashPool::with_threads(store.workers(), "hash-rewrite", 1)?,
+            rewrites: WorkerPool::with_threads(store.workers(), "hash-rewrite", 1)?,
             pending_rewrites: PendingRewrites::default(),
             reuses: Arc::default(),
             is_closing: Arc::default(),
-            alarms: HashPool::with_threads(store.workers(), "alarm", 1)?,
+            alarms: WorkerPool::with_threads(store.workers(), "alarm", 1)?,
             uses: WriteBehind::start(
                 store.clone(),
                 settings.usage,
@@ -122,9 +122,9 @@ impl Tokenry {
             ends,
             refusals: Refusals::start(store.clone())?,
             prober: Prober::start(&store)?,
-            chain_gate: Gate::of(1),
+            chain_gate: Semaphore::of(1),
             // Half of the connections that a store has by default.
-            summary_gate: Gate::of(4),
+            summary_gate: Semaphore::of(4),
             store,
             prefixes: Prefixes::new(settings.prefix, settings.former_prefixes),
             dummy: StoredSecret { proof: Some(SecretProof::new([0; 32])), ..hasher.dummy().clone().into() },
@@ -182,8 +182,8 @@ impl Tokenry {
     pub fn can_grant(&self, caller: &Caller, scope: &Scope) -> bool {
         let Some(user) = caller.user() else { return self.0.catalog.knows(scope) };
         let own = caller.effective();
-        self.0.catalog.of_tokens(&user.role).can_pass_on(scope)
-            && own.is_none_or(|effective| effective.can_pass_on(scope))
+        self.0.catalog.of_tokens(&user.role).can_delegate(scope)
+            && own.is_none_or(|effective| effective.can_delegate(scope))
     }
 }
 

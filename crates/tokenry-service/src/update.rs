@@ -8,16 +8,16 @@ use tokenry_domain::{
 use tokenry_store::{StoreError, Tx, retired, token, usage::scopes};
 
 use crate::{
-    audit::{Signature, detail},
-    caller::{Call, Caller},
+    audit::{AuditContext, detail},
+    caller::{Caller, RequestContext},
     caller_lock::CallerLock,
     denial::Denial,
-    draft::{checked_expiry, checked_ips, checked_scopes},
     field::{FieldError, FieldErrors},
     grant::{Grant, is_wider},
     issue::tokens_write,
     session::end::Ending,
     tokenry::Tokenry,
+    validated_request::{checked_expiry, checked_ips, checked_scopes},
 };
 
 /// What shall change; `None` stays as it is.
@@ -36,14 +36,14 @@ pub struct TokenChanges {
     /// Other metadata.
     pub metadata: Option<Map<String, Value>>,
     /// Pause or resume.
-    pub switch: Option<Switch>,
+    pub switch: Option<Activation>,
     /// Change only this version of the token.
     pub if_version: Option<Vec<i64>>,
 }
 
 /// Pause or resume a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Switch {
+pub enum Activation {
     /// It shall work.
     Active,
     /// It shall be refused until it is resumed.
@@ -88,16 +88,16 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`UpdateError`].
-    pub fn update(
+    pub fn update_token(
         &self,
-        call: &Call,
+        context: &RequestContext,
         id: TokenId,
         changes: TokenChanges,
     ) -> Result<(Token, User), UpdateError> {
-        call.caller.require(&tokens_write())?;
-        let unit = Unit {
-            caller: call.caller.clone(),
-            signature: Signature::of(call),
+        context.caller.require(&tokens_write())?;
+        let unit = UpdateTransaction {
+            caller: context.caller.clone(),
+            audit: AuditContext::of(context),
             policy: self.0.policy.clone(),
             catalog: self.0.catalog.clone(),
         };
@@ -106,21 +106,21 @@ impl Tokenry {
 }
 
 /// What the unit of work of an update decides by.
-struct Unit {
+struct UpdateTransaction {
     caller: Caller,
-    signature: Signature,
+    audit: AuditContext,
     policy: Policy,
     catalog: Catalog,
 }
 
-impl Unit {
+impl UpdateTransaction {
     fn run(&self, tx: &mut Tx<'_>, id: TokenId, changes: TokenChanges) -> Result<(Token, User), UpdateError> {
-        let horizon = self.policy.horizon(self.signature.at);
+        let cutoffs = self.policy.cutoffs(self.audit.at);
         let found = token::find(tx, id)?.filter(|token| self.caller.may_manage(token.user_id));
         let owner_id = found.ok_or(UpdateError::NotFound)?.user_id;
         let (lock, owner) = CallerLock::with(tx, &self.caller, owner_id)?;
         let owner = owner.ok_or(UpdateError::NotFound)?;
-        if !self.caller.still_entitled(tx, &horizon, &lock)? {
+        if !self.caller.still_entitled(tx, &cutoffs, &lock)? {
             return Err(Denial::NoLongerEntitled.into());
         }
         let before = token::lock(tx, id)?.ok_or(UpdateError::NotFound)?;
@@ -143,7 +143,7 @@ impl Unit {
             return Ok((before, owner));
         }
         after.version = before.version + 1;
-        after.updated_at = self.signature.at;
+        after.updated_at = self.audit.at;
         if !token::update(tx, &after)? {
             return Err(UpdateError::VersionMismatch { version: before.version });
         }
@@ -151,30 +151,24 @@ impl Unit {
             scopes::keep_only(tx, id, &after.scopes)?;
         }
         if is_wider(&self.catalog, &after, &before) {
-            retired::end_grace(tx, id, self.signature.at)?;
+            retired::end_grace(tx, id, self.audit.at)?;
         }
         let sessions = match after.inactive_at {
             Some(_) => Some(Ending::of_token(tx, id)?),
             None => None,
         };
-        self.signature.record(
-            tx,
-            EventKind::TokenUpdated,
-            owner.id,
-            Some(id),
-            difference(&before, &after),
-        )?;
+        self.audit.record(tx, EventKind::TokenUpdated, owner.id, Some(id), difference(&before, &after))?;
         if let Some(sessions) = sessions {
-            sessions.tell(tx, &self.signature)?;
+            sessions.tell(tx, &self.audit)?;
         }
         Ok((after, owner))
     }
 
     /// The token with its changes, each of which keeps its own rules.
     fn changed(&self, before: &Token, changes: TokenChanges) -> Result<Token, UpdateError> {
-        let now = self.signature.at;
+        let now = self.audit.at;
         // Not even a token that is idle too long is brought back by more time.
-        if changes.expiry.is_some() && self.policy.horizon(now).is_over(before) {
+        if changes.expiry.is_some() && self.policy.cutoffs(now).is_expired(before) {
             return Err(UpdateError::Expired);
         }
         let mut errors = FieldErrors::default();
@@ -221,8 +215,8 @@ impl Unit {
         }
         after.inactive_at = match changes.switch {
             None => before.inactive_at,
-            Some(Switch::Active) => None,
-            Some(Switch::Inactive) => before.inactive_at.or(Some(now)),
+            Some(Activation::Active) => None,
+            Some(Activation::Inactive) => before.inactive_at.or(Some(now)),
         };
         errors.finish().map_err(UpdateError::Invalid)?;
         Ok(after)

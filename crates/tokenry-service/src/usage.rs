@@ -5,19 +5,19 @@ mod details;
 mod last_used;
 pub mod log;
 mod scopes;
-mod stripes;
+mod sharded;
 pub mod summary;
 mod write_behind;
 
 use std::net::IpAddr;
 
-use tokenry_domain::{Bucket, Lifetime, Origin, Scope, TokenId, UnixMillis, text::one_line};
+use tokenry_domain::{Bucket, ClientInfo, Lifetime, Scope, TokenId, UnixMillis, text::one_line};
 use tokenry_store::StoreError;
 
 use self::counts::Key;
 pub(crate) use self::write_behind::WriteBehind;
 use crate::{
-    periodic::{LAST_PAUSE, LAST_ROUNDS, Left},
+    periodic::{FlushOutcome, LAST_PAUSE, LAST_ROUNDS},
     tokenry::Tokenry,
     verify::VerifiedToken,
 };
@@ -42,7 +42,7 @@ impl Default for UsageSettings {
 
 /// One use of a token: a request that was made with it.
 #[derive(Debug, Clone, Copy)]
-pub struct Use<'a> {
+pub struct UsageEvent<'a> {
     /// When it was let in.
     pub at: UnixMillis,
     /// From where.
@@ -54,15 +54,15 @@ pub struct Use<'a> {
     pub route: &'a str,
     /// The status of the answer.
     pub status: u16,
-    /// What the client calls itself. Cut to [`Origin::MAX_USER_AGENT`] characters; control characters are left out.
+    /// What the client calls itself. Cut to [`ClientInfo::MAX_USER_AGENT`] characters; control characters are left out.
     pub user_agent: Option<&'a str>,
 }
 
-impl<'a> Use<'a> {
+impl<'a> UsageEvent<'a> {
     /// A use of which nothing is known but when, from where, and how it was answered.
     #[must_use]
     pub fn new(at: UnixMillis, source: Option<IpAddr>, status: u16) -> Self {
-        Use { at, source, method: "", route: "", status, user_agent: None }
+        UsageEvent { at, source, method: "", route: "", status, user_agent: None }
     }
 }
 
@@ -88,7 +88,7 @@ impl Tokenry {
     /// Notes what a token, a [`&VerifiedToken`](VerifiedToken), was used for. It returns at once; the note is written
     /// within a second, and before the last clone of this service is dropped. A use that was refused (401, 403) is
     /// counted, but is not the token's last use.
-    pub fn record_use(&self, token: impl Into<UsedToken>, of: &Use<'_>) {
+    pub fn record_use(&self, token: impl Into<UsedToken>, of: &UsageEvent<'_>) {
         let token = token.into();
         let waiting = self.0.uses.waiting();
         if !matches!(of.status, 401 | 403) {
@@ -103,7 +103,7 @@ impl Tokenry {
                 route: &one_line(of.route, MAX_ROUTE),
                 status: of.status,
                 ip: of.source,
-                user_agent: &one_line(of.user_agent.unwrap_or_default(), Origin::MAX_USER_AGENT),
+                user_agent: &one_line(of.user_agent.unwrap_or_default(), ClientInfo::MAX_USER_AGENT),
             },
             of.at,
         );
@@ -120,7 +120,7 @@ impl Tokenry {
     ) {
         let token = verified.token();
         for needed in needed {
-            if let Some(held) = self.0.catalog.covering(&token.scopes, needed) {
+            if let Some(held) = self.0.catalog.least_sufficient(&token.scopes, needed) {
                 self.0.uses.waiting().scopes.note(token.id, held, at);
             }
         }
@@ -140,7 +140,7 @@ impl Tokenry {
     /// [`StoreError`] if the database did not take all of it; what it did not take waits on.
     pub fn flush(&self) -> Result<(), StoreError> {
         for _ in 0..LAST_ROUNDS {
-            if self.0.uses.waiting().write(&|| true)? == Left::Nothing {
+            if self.0.uses.waiting().write(&|| true)? == FlushOutcome::Nothing {
                 return Ok(());
             }
             std::thread::sleep(LAST_PAUSE);

@@ -9,13 +9,13 @@ use tokenry_domain::{
 };
 use tokenry_store::{
     StoreError, Tx,
-    former::{self, Former},
+    tombstone::{self, SubjectTombstone},
     user,
 };
 
 use crate::{
-    audit::{Signature, detail},
-    caller::Call,
+    audit::{AuditContext, detail},
+    caller::RequestContext,
     caller_lock::CallerLock,
     cursor::{self, Cursors},
     denial::Denial,
@@ -89,12 +89,12 @@ impl Tokenry {
     /// [`UserError`].
     pub fn find_or_create_user(
         &self,
-        call: &Call,
+        context: &RequestContext,
         subject: &str,
         new: Option<NewUser>,
     ) -> Result<User, UserError> {
-        match self.create_user(call, subject, new.unwrap_or_default()) {
-            Err(UserError::SubjectTaken) => self.find_user_by_subject(call, subject),
+        match self.create_user(context, subject, new.unwrap_or_default()) {
+            Err(UserError::SubjectTaken) => self.find_user_by_subject(context, subject),
             made => made,
         }
     }
@@ -103,8 +103,13 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`UserError::SubjectTaken`] when there is one with this subject.
-    pub fn create_user(&self, call: &Call, subject: &str, new: NewUser) -> Result<User, UserError> {
-        call.caller.require(&admin_scope("write"))?;
+    pub fn create_user(
+        &self,
+        context: &RequestContext,
+        subject: &str,
+        new: NewUser,
+    ) -> Result<User, UserError> {
+        context.caller.require(&admin_scope("write"))?;
         let subject = Subject::parse(subject).map_err(UserError::Subject)?;
         let NewUser { name, role, disabled } = new;
         let name = name.unwrap_or_else(|| subject.as_str().chars().take(UserName::MAX).collect());
@@ -112,32 +117,32 @@ impl Tokenry {
         let role = role.unwrap_or_else(|| self.0.catalog.default_role());
         self.known_role(&role)?;
         if role != self.0.catalog.default_role() {
-            call.caller.may_give(&self.0.catalog, &role)?;
+            context.caller.may_give(&self.0.catalog, &role)?;
         }
-        let id = UserId::new(call.now, SecretRng::os().bytes()?);
-        let (signature, caller) = (Signature::of(call), call.caller.clone());
+        let id = UserId::new(context.now, SecretRng::os().bytes()?);
+        let (audit, caller) = (AuditContext::of(context), context.caller.clone());
         let catalog = self.0.catalog.clone();
-        let horizon = self.0.policy.horizon(call.now);
+        let cutoffs = self.0.policy.cutoffs(context.now);
         let made = self.0.store.write(move |tx| {
             let (lock, _) = CallerLock::take(tx, &caller, &[])?;
-            if !caller.still_entitled(tx, &horizon, &lock)? {
+            if !caller.still_entitled(tx, &cutoffs, &lock)? {
                 return Err(Denial::NoLongerEntitled.into());
             }
             if user::find_by_subject(tx, &subject)?.is_some() {
                 return Err(UserError::SubjectTaken);
             }
             // Somebody who was disabled comes back only by whoever could have enabled them, whatever their role was.
-            if let (Some(Former { was_disabled: true, .. }), Some(highest)) =
-                (former::find(tx, &subject)?, catalog.roles().last())
+            if let (Some(SubjectTombstone { was_disabled: true, .. }), Some(highest)) =
+                (tombstone::find(tx, &subject)?, catalog.roles().last())
             {
                 caller.may_give(&catalog, highest)?;
             }
-            former::readmit(tx, &subject)?;
-            let mut user = new_user(id, subject, name, role, signature.at);
+            tombstone::readmit(tx, &subject)?;
+            let mut user = new_user(id, subject, name, role, audit.at);
             // No claim of before decides about them.
-            user.claims_after = Some(signature.at);
-            user.disabled_at = disabled.then_some(signature.at);
-            create(tx, &user, &signature)?;
+            user.claims_after = Some(audit.at);
+            user.disabled_at = disabled.then_some(audit.at);
+            create(tx, &user, &audit)?;
             Ok(user)
         });
         match made {
@@ -151,8 +156,8 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`UserError`].
-    pub fn find_user_by_subject(&self, call: &Call, subject: &str) -> Result<User, UserError> {
-        call.caller.require(&admin_scope("read"))?;
+    pub fn find_user_by_subject(&self, context: &RequestContext, subject: &str) -> Result<User, UserError> {
+        context.caller.require(&admin_scope("read"))?;
         let subject = Subject::parse(subject).map_err(UserError::Subject)?;
         self.0.store.read(|tx| user::find_by_subject(tx, &subject)?.ok_or(UserError::NotFound))
     }
@@ -161,8 +166,8 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`UserError`].
-    pub fn find_user(&self, call: &Call, id: UserId) -> Result<User, UserError> {
-        call.caller.require(&admin_scope("read"))?;
+    pub fn find_user(&self, context: &RequestContext, id: UserId) -> Result<User, UserError> {
+        context.caller.require(&admin_scope("read"))?;
         self.0.store.read(|tx| user::find(tx, id)?.ok_or(UserError::NotFound))
     }
 
@@ -172,15 +177,15 @@ impl Tokenry {
     /// [`UserError`].
     pub fn list_users(
         &self,
-        call: &Call,
+        context: &RequestContext,
         search: Option<&str>,
         size: PageSize,
         cursor: Option<&str>,
     ) -> Result<UserPage, UserError> {
-        call.caller.require(&admin_scope("read"))?;
+        context.caller.require(&admin_scope("read"))?;
         let search = search.map(|text| without_secret(&self.0.prefixes, text));
         let search = search.as_deref();
-        let binding = format!("users {} {search:?}", holder(&call.caller));
+        let binding = format!("users {} {search:?}", holder(&context.caller));
         let cursors = Cursors { key: &self.0.cursor_key, binding };
         let last = |text: &str| cursors.open(text)?.parse::<UserId>().map_err(|_| cursor::Forged);
         let after = cursor.map(last).transpose().map_err(|cursor::Forged| UserError::BadCursor)?;
@@ -221,12 +226,12 @@ pub(crate) fn new_user(id: UserId, subject: Subject, name: UserName, role: Role,
     }
 }
 
-pub(crate) fn create(tx: &mut Tx<'_>, user: &User, signature: &Signature) -> Result<(), StoreError> {
+pub(crate) fn create(tx: &mut Tx<'_>, user: &User, audit: &AuditContext) -> Result<(), StoreError> {
     user::insert(tx, user)?;
     let fields = [
         ("subject", user.subject.as_str().into()),
         ("role", user.role.as_str().into()),
         ("disabled", user.is_disabled().into()),
     ];
-    signature.record(tx, EventKind::UserCreated, user.id, None, detail(fields))
+    audit.record(tx, EventKind::UserCreated, user.id, None, detail(fields))
 }

@@ -9,7 +9,9 @@ use std::{net::IpAddr, sync::Arc};
 
 use thiserror::Error;
 use tokenry_crypto::{ParseError, UnreadableHash};
-use tokenry_domain::{Effective, Horizon, Scope, ScopeSet, Status, Token, TokenId, UnixMillis, User, UserId};
+use tokenry_domain::{
+    EffectivePermissions, ExpiryCutoffs, Scope, ScopeSet, Status, Token, TokenId, UnixMillis, User, UserId,
+};
 use tokenry_store::{Credential, StoreError};
 
 use crate::{denial::Denial, tokenry::Tokenry};
@@ -21,7 +23,7 @@ pub struct VerifiedToken(Arc<Verified>);
 
 struct Verified {
     credential: Arc<Credential>,
-    effective: Effective,
+    effective: EffectivePermissions,
     /// Whether the presented secret is one that a rotation replaced, still within its grace.
     is_retired: bool,
 }
@@ -41,7 +43,7 @@ impl VerifiedToken {
 
     /// What it may do: its scopes under its owner's role.
     #[must_use]
-    pub fn effective(&self) -> &Effective {
+    pub fn effective(&self) -> &EffectivePermissions {
         &self.0.effective
     }
 
@@ -160,21 +162,21 @@ impl Tokenry {
             .prefixes
             .parse(presented)
             .map_err(|error| VerifyError::Rejected(Rejection::Malformed(error)))?;
-        let lookup = plain.lookup();
+        let public_id = plain.public_id();
         // SECURITY: what was refused as over is judged no earlier than then, wherever the clock is now.
-        let judged_at = self.0.ends.secrets.no_earlier(now, || lookup.clone());
-        let mut horizon = self.0.policy.horizon(judged_at);
+        let judged_at = self.0.ends.secrets.no_earlier(now, || public_id.clone());
+        let mut cutoffs = self.0.policy.cutoffs(judged_at);
         if let Some(recent) =
-            self.0.snapshots.as_ref().and_then(|rows| rows.recent(&self.0.store, &lookup, now))
+            self.0.snapshots.as_ref().and_then(|rows| rows.recent(&self.0.store, &public_id, now))
             && self.is_known(&plain, &recent)
-            && judge(&recent.token, &recent.owner, &horizon, source).is_ok()
+            && judge(&recent.token, &recent.owner, &cutoffs, source).is_ok()
         {
             return Ok(self.verified(recent, false));
         }
         // What a row of a moment ago would refuse, the row of now decides.
         let found = match &self.0.snapshots {
-            Some(rows) => rows.read(&self.0.store, &lookup, now).await?,
-            None => self.0.store.credential(&lookup).await?.map(Arc::new),
+            Some(rows) => rows.read(&self.0.store, &public_id, now).await?,
+            None => self.0.store.credential(&public_id).await?.map(Arc::new),
         };
         let is_proven = self.is_proven(&plain, found.as_deref(), now).await?;
         let (credential, is_retired) = match found.filter(|_| is_proven) {
@@ -186,14 +188,14 @@ impl Tokenry {
             }
             // Asked for a wrong secret as well, so that a known public id costs what an unknown one does.
             None => {
-                let (credential, judged_at) = self.retired(&plain, &lookup, now, source).await?;
-                horizon = self.0.policy.horizon(judged_at);
+                let (credential, judged_at) = self.retired(&plain, &public_id, now, source).await?;
+                cutoffs = self.0.policy.cutoffs(judged_at);
                 (Arc::new(credential), true)
             }
         };
-        if let Err(rejection) = judge(&credential.token, &credential.owner, &horizon, source) {
+        if let Err(rejection) = judge(&credential.token, &credential.owner, &cutoffs, source) {
             if rejection == Rejection::Expired && !self.doubts_clock(now) {
-                self.0.ends.token_is_over(&credential.token, horizon.now);
+                self.0.ends.token_is_over(&credential.token, cutoffs.now);
             }
             self.record_rejection(rejection, &credential.token, source, now);
             return Err(VerifyError::Rejected(rejection));
@@ -217,19 +219,19 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`VerifyError`], never a rejection: `None` is no token of this installation, or not its secret.
-    pub async fn possessed(
+    pub async fn identify_token(
         &self,
         presented: &[u8],
         now: UnixMillis,
         source: Option<IpAddr>,
     ) -> Result<Option<(TokenId, UserId)>, VerifyError> {
         let Ok(plain) = self.0.prefixes.parse(presented) else { return Ok(None) };
-        let lookup = plain.lookup();
-        let found = self.0.store.credential(&lookup).await?;
+        let public_id = plain.public_id();
+        let found = self.0.store.credential(&public_id).await?;
         let is_proven = self.is_proven(&plain, found.as_ref(), now).await?;
         let found = match found.filter(|_| is_proven) {
             Some(found) => found,
-            None => match self.retired(&plain, &lookup, now, source).await {
+            None => match self.retired(&plain, &public_id, now, source).await {
                 Ok((found, _)) => found,
                 Err(VerifyError::Rejected(_)) => return Ok(None),
                 Err(error) => return Err(error),
@@ -256,10 +258,10 @@ impl Tokenry {
 pub(crate) fn judge(
     token: &Token,
     owner: &User,
-    horizon: &Horizon,
+    cutoffs: &ExpiryCutoffs,
     source: Option<IpAddr>,
 ) -> Result<(), Rejection> {
-    match token.status(horizon) {
+    match token.status(cutoffs) {
         Status::Revoked => Err(Rejection::Revoked),
         Status::Inactive => Err(Rejection::Inactive),
         Status::Pending => Err(Rejection::Pending),

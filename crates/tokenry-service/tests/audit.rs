@@ -5,18 +5,18 @@ mod common;
 
 use common::{issue, operator, service, user, with_token};
 use tokenry_service::{
-    AuditCheck, AuditError, Catalog, ChainFault, Origin, Policy, Reason, Settings, Switch, TokenChanges,
-    Tokenry, UserChanges,
+    Activation, AuditCheck, AuditError, Catalog, ChainFault, ClientInfo, Policy, Reason, Settings,
+    TokenChanges, Tokenry, UserChanges,
     catalog::{Definition, RoleDefinition},
 };
 use tokenry_store::{StoreError, audit};
 use tokenry_testkit::{TestDatabase, each_backend};
 
-fn chain(db: &TestDatabase) -> Vec<audit::Link> {
+fn chain(db: &TestDatabase) -> Vec<audit::AuditEntry> {
     db.store().read(|tx| audit::list(tx, 0, 1000)).unwrap()
 }
 
-fn assert_whole(links: &[audit::Link]) {
+fn assert_whole(links: &[audit::AuditEntry]) {
     let mut before = tokenry_crypto::GENESIS;
     for (place, link) in (1..).zip(links) {
         assert_eq!((link.seq, link.prev_hash), (place, before));
@@ -29,14 +29,15 @@ each_backend!(every_change_is_told_with_who_whom_and_what, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (own, text) = issue(&tokenry, &alice, &["tokens:write"]);
-    let mut call = with_token(&tokenry, &text, 1);
-    call.origin = Origin::new(Some("192.0.2.1".parse().unwrap()), Some("curl/8"), Some("req-1".to_owned()));
+    let mut context = with_token(&tokenry, &text, 1);
+    context.client =
+        ClientInfo::new(Some("192.0.2.1".parse().unwrap()), Some("curl/8"), Some("req-1".to_owned()));
     let (other, _) = issue(&tokenry, &alice, &["a:read"]);
-    let pause = TokenChanges { switch: Some(Switch::Inactive), ..TokenChanges::default() };
-    tokenry.update(&call, other.id, pause.clone()).unwrap();
-    tokenry.update(&call, other.id, pause).unwrap();
-    tokenry.revoke(&call, other.id, Some(Reason::parse("lost").unwrap())).unwrap();
-    tokenry.revoke(&call, other.id, None).unwrap();
+    let pause = TokenChanges { switch: Some(Activation::Inactive), ..TokenChanges::default() };
+    tokenry.update_token(&context, other.id, pause.clone()).unwrap();
+    tokenry.update_token(&context, other.id, pause).unwrap();
+    tokenry.revoke_token(&context, other.id, Some(Reason::parse("lost").unwrap())).unwrap();
+    tokenry.revoke_token(&context, other.id, None).unwrap();
     tokenry.update_user(&operator(2), alice.id, UserChanges::disabled(true)).unwrap();
     tokenry.update_user(&operator(2), alice.id, UserChanges::disabled(true)).unwrap();
     tokenry.update_user(&operator(2), alice.id, UserChanges::disabled(false)).unwrap();
@@ -59,7 +60,7 @@ each_backend!(every_change_is_told_with_who_whom_and_what, |db| {
     let revoked = &links[4].event;
     assert_eq!(revoked.actor.to_string(), format!("token:{}", own.id));
     assert_eq!((revoked.user_id, revoked.token_id), (Some(alice.id), Some(other.id)));
-    assert_eq!(revoked.origin, call.origin);
+    assert_eq!(revoked.client, context.client);
     assert_eq!(revoked.detail.get("reason").and_then(|reason| reason.as_str()), Some("lost"));
     assert_eq!(links[5].event.actor.to_string(), "operator");
 });
@@ -73,7 +74,7 @@ each_backend!(parallel_changes_from_two_nodes_make_one_chain_without_gaps, |db| 
             scope.spawn(move || {
                 for _ in 0..10 {
                     let (token, _) = issue(node, owner, &[]);
-                    node.revoke(&operator(1), token.id, None).unwrap();
+                    node.revoke_token(&operator(1), token.id, None).unwrap();
                 }
             });
         }
@@ -87,8 +88,8 @@ each_backend!(a_refused_change_leaves_no_entry, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let before = chain(db).len();
-    assert!(tokenry.issue(&operator(0), alice.id, common::new("", &[])).is_err());
-    assert!(tokenry.issue(&operator(0), alice.id, common::new("x", &["admin:read"])).is_err());
+    assert!(tokenry.issue_token(&operator(0), alice.id, common::new("", &[])).is_err());
+    assert!(tokenry.issue_token(&operator(0), alice.id, common::new("x", &["admin:read"])).is_err());
     assert_eq!(chain(db).len(), before);
 });
 
@@ -117,7 +118,7 @@ each_backend!(the_first_token_can_administer_under_whatever_the_highest_role_is_
     };
     let definition = |withheld: &[&str]| Definition {
         roles: vec![role("guest", &["a:read"]), role("chief", &["a:write", "admin:write", "tokens:write"])],
-        withheld_scopes: withheld.iter().map(ToString::to_string).collect(),
+        denied_scopes: withheld.iter().map(ToString::to_string).collect(),
         ..Definition::default()
     };
     for (number, withheld) in [&[][..], &["*"]].into_iter().enumerate() {
@@ -143,9 +144,9 @@ each_backend!(a_log_of_more_than_a_page_is_checked_whole, |db| {
     let alice = user(&tokenry, "alice", "user");
     let (token, _) = issue(&tokenry, &alice, &[]);
     for number in 0..600 {
-        let switch = if number % 2 == 0 { Switch::Inactive } else { Switch::Active };
+        let switch = if number % 2 == 0 { Activation::Inactive } else { Activation::Active };
         let changes = TokenChanges { switch: Some(switch), ..TokenChanges::default() };
-        tokenry.update(&operator(1), token.id, changes).unwrap();
+        tokenry.update_token(&operator(1), token.id, changes).unwrap();
     }
     assert_eq!(check(), AuditCheck { entries: 602, broken: None });
 });
@@ -170,7 +171,7 @@ each_backend!(a_check_beside_changes_finds_the_log_whole_and_comes_to_an_end, |d
         let changes = scope.spawn(|| {
             for _ in 0..60 {
                 let (token, _) = issue(&node, &alice, &[]);
-                node.revoke(&operator(1), token.id, None).unwrap();
+                node.revoke_token(&operator(1), token.id, None).unwrap();
             }
         });
         while !changes.is_finished() {

@@ -10,16 +10,16 @@ use std::{
 };
 
 use common::{at, issue, new, operator, service, service_on, user, verify};
-use tokenry_service::{Call, EventKind, Reason, Rejection, Tokenry, UserId, VerifyError};
-use tokenry_store::audit::{self, Link};
+use tokenry_service::{EventKind, Reason, Rejection, RequestContext, Tokenry, UserId, VerifyError};
+use tokenry_store::audit::{self, AuditEntry};
 use tokenry_testkit::{TestDatabase, each_backend};
 
 const MANY: usize = 10_000;
 /// What the work of a second or less may take where two noisy cores run other tests as well.
 const WIDE: Duration = Duration::from_secs(20);
 
-fn chain(db: &TestDatabase) -> Vec<Link> {
-    let mut links: Vec<Link> = Vec::new();
+fn chain(db: &TestDatabase) -> Vec<AuditEntry> {
+    let mut links: Vec<AuditEntry> = Vec::new();
     loop {
         let after = links.last().map_or(0, |link| link.seq);
         let page = db.store().read(|tx| audit::list(tx, after, 5000)).unwrap();
@@ -93,7 +93,7 @@ each_backend!(ten_thousand_tokens_of_a_user_are_revoked_soon_one_event_each_and_
         assert!(matches!(verify(&tokenry, &text, 6), Err(VerifyError::Rejected(Rejection::Revoked))));
     }
     assert!(verify(&tokenry, &kept, 6).is_ok());
-    assert_eq!(tokenry.allowance(&operator(6), &alice).unwrap().live_tokens, 0);
+    assert_eq!(tokenry.limit_status(&operator(6), &alice).unwrap().live_tokens, 0);
     assert_eq!(tokenry.revoke_user_tokens(&operator(7), alice.id, None).unwrap(), 0);
     told(db, alice.id, EventKind::TokenRevoked);
 });
@@ -146,26 +146,26 @@ each_backend!(what_a_token_makes_while_it_waits_for_its_end_ends_too, |db| {
     let alice = user(&tokenry, "alice", "user");
     db.tokens(&alice, 5000);
     let (_, maker) = issue(&tokenry, &alice, &["*"]);
-    let is_over = AtomicBool::new(false);
+    let is_expired = AtomicBool::new(false);
     let (revoked, made) = std::thread::scope(|scope| {
         let maker = scope.spawn(|| {
             let mut made = Vec::new();
-            while !is_over.load(Ordering::SeqCst) {
+            while !is_expired.load(Ordering::SeqCst) {
                 // Each time let in anew, so that nothing it asks for was asked for before the revocation.
                 let Ok(verified) = verify(&tokenry, &maker, 5) else { break };
-                let call = Call::new(verified.into(), at(5));
-                if let Ok(issued) = tokenry.issue(&call, alice.id, new("made", &[])) {
+                let context = RequestContext::new(verified.into(), at(5));
+                if let Ok(issued) = tokenry.issue_token(&context, alice.id, new("made", &[])) {
                     made.push((Instant::now(), issued.secret.reveal_once().to_string()));
                 }
             }
             made
         });
-        while tokenry.allowance(&operator(5), &alice).unwrap().live_tokens < 5002 {
+        while tokenry.limit_status(&operator(5), &alice).unwrap().live_tokens < 5002 {
             std::thread::yield_now();
         }
         let begun = Instant::now();
         let revoked = tokenry.revoke_user_tokens(&operator(5), alice.id, None).unwrap();
-        is_over.store(true, Ordering::SeqCst);
+        is_expired.store(true, Ordering::SeqCst);
         let made = maker.join().unwrap();
         assert!(made.iter().any(|(at, _)| *at > begun), "nothing was made while they ended");
         (revoked, made)
@@ -174,6 +174,6 @@ each_backend!(what_a_token_makes_while_it_waits_for_its_end_ends_too, |db| {
         let outcome = verify(&tokenry, text, 6);
         assert!(matches!(outcome, Err(VerifyError::Rejected(Rejection::Revoked))));
     }
-    assert_eq!(tokenry.allowance(&operator(6), &alice).unwrap().live_tokens, 0);
+    assert_eq!(tokenry.limit_status(&operator(6), &alice).unwrap().live_tokens, 0);
     assert_eq!(revoked, 5001 + made.len(), "each was ended once");
 });

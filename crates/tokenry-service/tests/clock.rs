@@ -5,8 +5,8 @@ mod common;
 
 use common::{at, issue, new, operator, service, settings, user, verify};
 use tokenry_service::{
-    AuditEvent, Call, Caller, Cleaned, CleanupError, EventKind, Lifetime, Limits, Origin, Policy, Rejection,
-    Reuse, Rotation, Settings, Token, Tokenry, UnixMillis, VerifyError,
+    AuditEvent, Caller, CleanupError, CleanupReport, ClientInfo, EventKind, Lifetime, Limits, Policy,
+    Rejection, RequestContext, ReusePolicy, Rotation, Settings, Token, Tokenry, UnixMillis, VerifyError,
 };
 use tokenry_store::audit;
 use tokenry_testkit::{TestDatabase, each_backend};
@@ -26,9 +26,13 @@ each_backend!(a_clock_that_may_be_far_ahead_removes_nothing_and_records_no_end, 
     assert!(matches!(tokenry.cleanup(&operator(5000 * DAY)), Err(CleanupError::Clock(_))));
     assert!(verify(&tokenry, &text, 5000 * DAY).is_err());
     assert!(verify(&tokenry, &text, 10).is_ok(), "what a clock far ahead refused is back when it is right");
-    assert_eq!(tokenry.find(&operator(10), token.id).unwrap().0.expiry_noted_at, None);
+    assert_eq!(tokenry.find_token(&operator(10), token.id).unwrap().0.expiry_noted_at, None);
     let other = service(db);
-    assert_eq!(other.cleanup(&operator(10)).unwrap(), Cleaned::default(), "a clock that is right goes on");
+    assert_eq!(
+        other.cleanup(&operator(10)).unwrap(),
+        CleanupReport::default(),
+        "a clock that is right goes on"
+    );
 });
 
 each_backend!(a_cleanup_by_the_clock_looks_at_it_first_and_at_each_time, |db| {
@@ -39,13 +43,13 @@ each_backend!(a_cleanup_by_the_clock_looks_at_it_first_and_at_each_time, |db| {
     let (token, _) = issue(&tokenry, &alice, &[]);
     assert_eq!(tokenry.clock_faults(), [], "nobody has looked");
     assert!(matches!(tokenry.cleanup_by_clock(&operator(100_000 * DAY)), Err(CleanupError::Clock(_))));
-    assert_eq!(tokenry.find(&operator(10), token.id).unwrap().0.expiry_noted_at, None);
+    assert_eq!(tokenry.find_token(&operator(10), token.id).unwrap().0.expiry_noted_at, None);
 });
 
 each_backend!(a_database_without_history_is_cleaned_up_by_the_clock_there_is, |db| {
     let tokenry = service(db);
     assert_eq!(tokenry.check_clock(today()).unwrap(), []);
-    assert_eq!(tokenry.cleanup(&operator(10)).unwrap(), Cleaned::default());
+    assert_eq!(tokenry.cleanup(&operator(10)).unwrap(), CleanupReport::default());
 });
 
 /// The time of day, which a database's server knows too.
@@ -54,14 +58,14 @@ fn today() -> UnixMillis {
     UnixMillis::new(i64::try_from(passed.as_millis()).unwrap()).unwrap()
 }
 
-fn by(at: UnixMillis) -> Call {
-    Call::new(Caller::operator(), at)
+fn by(at: UnixMillis) -> RequestContext {
+    RequestContext::new(Caller::operator(), at)
 }
 
 /// A service that has looked at its clock at `now`, which is right, and revokes for the use of a retired secret.
 fn looked(db: &TestDatabase, now: UnixMillis) -> Tokenry {
     let limits = Limits { max_live_tokens: None, creations_per_hour: None };
-    let policy = Policy { limits, on_reuse: Reuse::Revoke, ..Policy::default() };
+    let policy = Policy { limits, on_reuse: ReusePolicy::Revoke, ..Policy::default() };
     let tokenry = Tokenry::new(db.second_store(), settings(policy)).unwrap();
     tokenry.check_clock(now).unwrap();
     tokenry
@@ -70,7 +74,7 @@ fn looked(db: &TestDatabase, now: UnixMillis) -> Tokenry {
 /// A token of alice's made at `now`, and its text.
 fn made(tokenry: &Tokenry, now: UnixMillis) -> (Token, String) {
     let alice = tokenry.find_or_create_user(&by(now), "alice", None).unwrap();
-    let issued = tokenry.issue(&by(now), alice.id, new("token", &["*"])).unwrap();
+    let issued = tokenry.issue_token(&by(now), alice.id, new("token", &["*"])).unwrap();
     (issued.token, issued.secret.reveal_once().to_string())
 }
 
@@ -78,7 +82,7 @@ fn made(tokenry: &Tokenry, now: UnixMillis) -> (Token, String) {
 fn rotated(tokenry: &Tokenry, now: UnixMillis, grace: u32) -> (Token, String, String) {
     let (token, old) = made(tokenry, now);
     let rotation = Rotation { grace: Some(Lifetime::seconds(grace)), ..Rotation::default() };
-    let rotated = tokenry.rotate(&by(now), token.id, rotation).unwrap();
+    let rotated = tokenry.rotate_token(&by(now), token.id, rotation).unwrap();
     (rotated.token, old, rotated.secret.reveal_once().to_string())
 }
 
@@ -108,14 +112,17 @@ each_backend!(a_clock_that_jumped_since_the_last_look_makes_nothing_lasting_of_w
     let later = |seconds: u32| now.checked_add(Lifetime::seconds(seconds)).unwrap();
     let (token, old, present) = rotated(&tokenry, now, 3600);
     let (_, text) = made(&tokenry, now);
-    let caller =
-        |text: &str, at| Call::new(tokenry.verify_blocking(text.as_bytes(), at, None).unwrap().into(), at);
-    let start = |call: &Call| tokenry.start_session(call, None).unwrap().secret.reveal_once().to_string();
+    let caller = |text: &str, at| {
+        RequestContext::new(tokenry.verify_blocking(text.as_bytes(), at, None).unwrap().into(), at)
+    };
+    let start = |context: &RequestContext| {
+        tokenry.start_session(context, None).unwrap().secret.reveal_once().to_string()
+    };
     let alice = tokenry.find_or_create_user(&by(now), "alice", None).unwrap();
-    let vouched = |at| Call::new(tokenry.vouch(alice.clone()).unwrap(), at);
+    let vouched = |at| RequestContext::new(tokenry.caller_for_user(alice.clone()).unwrap(), at);
     let cookies = [start(&caller(&text, now)), start(&vouched(now))];
     let is_signed_in =
-        |cookie: &String, at| tokenry.session(cookie.as_bytes(), at, &Origin::default()).is_ok();
+        |cookie: &String, at| tokenry.session(cookie.as_bytes(), at, &ClientInfo::default()).is_ok();
 
     let jumped = later(30).checked_add(YEAR).unwrap();
     assert_eq!(rejected(&tokenry, &text, jumped), Some(Rejection::Expired));
@@ -130,11 +137,11 @@ each_backend!(a_clock_that_jumped_since_the_last_look_makes_nothing_lasting_of_w
     }
     assert!(cookies.iter().all(|cookie| is_signed_in(cookie, later(60))));
     tokenry.flush().unwrap();
-    let row = tokenry.find(&by(now), token.id).unwrap().0;
+    let row = tokenry.find_token(&by(now), token.id).unwrap().0;
     assert_eq!((row.expiry_noted_at, row.revoked), (None, None));
     let digest = tokenry_service::SessionSecret::parse(cookies[1].as_bytes()).unwrap().digest();
     assert!(db.store().read(|tx| tokenry_store::session::find(tx, &digest)).unwrap().is_some());
-    assert!(tokenry.end_session(cookies[1].as_bytes(), jumped, Origin::default()).unwrap());
+    assert!(tokenry.end_session(cookies[1].as_bytes(), jumped, ClientInfo::default()).unwrap());
     // What is told behind the answers is told before this ends.
     drop(tokenry);
     assert_eq!(ends(db), [EventKind::SessionEnded]);
@@ -176,7 +183,7 @@ each_backend!(a_clock_far_behind_makes_ends_of_what_it_calls_over, |db| {
         expiry: Some(tokenry_service::Expiry::In(Lifetime::seconds(60))),
         ..new("short", &[])
     };
-    let short = tokenry.issue(&operator(0), alice.id, short).unwrap().secret.reveal_once();
+    let short = tokenry.issue_token(&operator(0), alice.id, short).unwrap().secret.reveal_once();
     assert!(verify(&tokenry, &short, 3600).is_err());
     assert!(verify(&tokenry, &short, 10).is_err(), "it stays so when the clock goes back");
     assert!(verify(&tokenry, &text, 10).is_ok());

@@ -5,9 +5,9 @@ mod common;
 
 use common::{at, issue, new, operator, service, settings, user, verify};
 use tokenry_service::{
-    Call, Catalog, Cleaned, Expiry, Lifetime, NewToken, PageQuery, Policy, PolicyImpact, Rejection,
-    RotateError, Rotation, Settings, Status, Token, TokenChanges, TokenFilter, Tokenry, UpdateError, Use,
-    VerifyError,
+    Catalog, CleanupReport, Expiry, Lifetime, NewToken, PageQuery, Policy, PolicyImpact, Rejection,
+    RequestContext, RotateError, Rotation, Settings, Status, Token, TokenChanges, TokenFilter, Tokenry,
+    UpdateError, UsageEvent, VerifyError,
     catalog::{Definition, RoleDefinition},
 };
 use tokenry_store::{
@@ -44,7 +44,7 @@ fn free() -> Policy {
 
 fn listed(tokenry: &Tokenry, status: Status, seconds: i64) -> Vec<Token> {
     let filter = TokenFilter { status: Some(status), ..TokenFilter::default() };
-    let page = tokenry.list(&operator(seconds), filter, PageQuery::default()).unwrap();
+    let page = tokenry.list_tokens(&operator(seconds), filter, PageQuery::default()).unwrap();
     page.tokens.into_iter().map(|(token, _)| token).collect()
 }
 
@@ -53,7 +53,7 @@ each_backend!(a_tightened_policy_ends_tokens_that_were_made_before_it, |db| {
     let alice = user(&generous, "alice", "user");
     let (endless, endless_text) = issue(&generous, &alice, &[]);
     let year = NewToken { expiry: Some(Expiry::In(Lifetime::days(365))), ..new("year", &[]) };
-    let year = generous.issue(&operator(0), alice.id, year).unwrap();
+    let year = generous.issue_token(&operator(0), alice.id, year).unwrap();
     let year_text = year.secret.reveal_once();
     let tight = under(db, Policy { max_lifetime: Some(Lifetime::days(30)), ..Policy::default() });
     for text in [endless_text.as_str(), &year_text] {
@@ -62,9 +62,9 @@ each_backend!(a_tightened_policy_ends_tokens_that_were_made_before_it, |db| {
     }
     assert_eq!(listed(&tight, Status::Expired, 30 * DAY).len(), 2);
     assert_eq!(listed(&generous, Status::Active, 30 * DAY).len(), 2);
-    assert_eq!(tight.policy().end_of(&endless), Some(at(30 * DAY)));
+    assert_eq!(tight.policy().effective_expiry(&endless), Some(at(30 * DAY)));
     let more = TokenChanges { expiry: Some(Expiry::In(Lifetime::days(5))), ..TokenChanges::default() };
-    assert!(matches!(tight.update(&operator(31 * DAY), endless.id, more), Err(UpdateError::Expired)));
+    assert!(matches!(tight.update_token(&operator(31 * DAY), endless.id, more), Err(UpdateError::Expired)));
 });
 
 each_backend!(never_ends_when_the_policy_no_longer_allows_it, |db| {
@@ -81,17 +81,17 @@ each_backend!(a_token_that_nobody_uses_ends_if_the_policy_says_so, |db| {
     let (idle, idle_text) = issue(&usual, &alice, &[]);
     let (_, used_text) = issue(&usual, &alice, &[]);
     let later = NewToken { not_before: Some(at(10 * DAY)), ..new("later", &[]) };
-    let later_text = usual.issue(&operator(0), alice.id, later).unwrap().secret.reveal_once();
+    let later_text = usual.issue_token(&operator(0), alice.id, later).unwrap().secret.reveal_once();
     let tight = under(db, Policy { idle_lifetime: Some(Lifetime::days(7)), ..Policy::default() });
     let used = verify(&tight, &used_text, 6 * DAY).unwrap();
-    tight.record_use(&used, &Use::new(at(6 * DAY), None, 200));
+    tight.record_use(&used, &UsageEvent::new(at(6 * DAY), None, 200));
     drop(tight);
     let tight = under(db, Policy { idle_lifetime: Some(Lifetime::days(7)), ..Policy::default() });
     assert!(!is_expired(&tight, &idle_text, 7 * DAY - 1) && is_expired(&tight, &idle_text, 7 * DAY));
     assert!(!is_expired(&tight, &used_text, 13 * DAY - 1) && is_expired(&tight, &used_text, 13 * DAY));
     assert!(!is_expired(&tight, &later_text, 17 * DAY - 1) && is_expired(&tight, &later_text, 17 * DAY));
     assert!(!is_expired(&usual, &idle_text, 30 * DAY), "off by default");
-    assert_eq!(tight.find(&operator(8 * DAY), idle.id).unwrap().0.expires_at, idle.expires_at);
+    assert_eq!(tight.find_token(&operator(8 * DAY), idle.id).unwrap().0.expires_at, idle.expires_at);
 });
 
 each_backend!(a_rotation_begins_a_new_life, |db| {
@@ -99,7 +99,7 @@ each_backend!(a_rotation_begins_a_new_life, |db| {
     let (token, _) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
     let longest = || Some(Expiry::In(Lifetime::days(365)));
     let rotation = Rotation { expiry: longest(), ..Rotation::default() };
-    let rotated = tokenry.rotate(&operator(80 * DAY), token.id, rotation).unwrap().token;
+    let rotated = tokenry.rotate_token(&operator(80 * DAY), token.id, rotation).unwrap().token;
     assert_eq!(rotated.expires_at, Some(at((80 + 365) * DAY)));
 });
 
@@ -108,19 +108,19 @@ each_backend!(a_policy_is_tried_on_the_tokens_there_are_before_it_is_applied, |d
     let (alice, root) = (user(&tokenry, "alice", "user"), user(&tokenry, "root", "admin"));
     let short =
         |name: &str| NewToken { expiry: Some(Expiry::In(Lifetime::days(5))), ..new(name, &["a:read"]) };
-    tokenry.issue(&operator(0), alice.id, short("short")).unwrap();
+    tokenry.issue_token(&operator(0), alice.id, short("short")).unwrap();
     let (long, _) = issue(&tokenry, &alice, &["a:write"]);
     issue(&tokenry, &root, &["admin:write"]);
     let (dead, _) = issue(&tokenry, &root, &["*"]);
-    tokenry.revoke(&operator(1), dead.id, None).unwrap();
-    let call = operator(20);
-    let same = tokenry.check_policy(&call, tokenry.policy(), tokenry.catalog()).unwrap();
+    tokenry.revoke_token(&operator(1), dead.id, None).unwrap();
+    let context = operator(20);
+    let same = tokenry.check_policy(&context, tokenry.policy(), tokenry.catalog()).unwrap();
     assert_eq!(same, PolicyImpact { live: 3, ..PolicyImpact::default() });
     let short = Policy { max_lifetime: Some(Lifetime::days(30)), ..Policy::default() };
-    let impact = tokenry.check_policy(&call, &short, tokenry.catalog()).unwrap();
+    let impact = tokenry.check_policy(&context, &short, tokenry.catalog()).unwrap();
     assert_eq!(impact, PolicyImpact { live: 3, touched: 2, ending_sooner: 2, ..PolicyImpact::default() });
     let at_once = Policy { max_lifetime: Some(Lifetime::seconds(10)), ..Policy::default() };
-    let impact = tokenry.check_policy(&call, &at_once, tokenry.catalog()).unwrap();
+    let impact = tokenry.check_policy(&context, &at_once, tokenry.catalog()).unwrap();
     assert_eq!((impact.touched, impact.ending_now), (3, 3));
     let role = |name: &str, scopes: &[&str]| RoleDefinition {
         name: name.to_owned(),
@@ -129,9 +129,9 @@ each_backend!(a_policy_is_tried_on_the_tokens_there_are_before_it_is_applied, |d
     let definition =
         Definition { roles: vec![role("user", &["a:read"]), role("admin", &["*"])], ..Definition::default() };
     let catalog = Catalog::define(&definition).unwrap();
-    let impact = tokenry.check_policy(&call, tokenry.policy(), &catalog).unwrap();
+    let impact = tokenry.check_policy(&context, tokenry.policy(), &catalog).unwrap();
     assert_eq!((impact.touched, impact.losing_scopes, impact.gaining_scopes), (1, 1, 0));
-    assert!(tokenry.find(&call, long.id).unwrap().0 == long, "nothing was changed");
+    assert!(tokenry.find_token(&context, long.id).unwrap().0 == long, "nothing was changed");
 });
 
 each_backend!(a_cleanup_tells_of_each_expiry_once_and_removes_what_is_long_dead, |db| {
@@ -141,25 +141,25 @@ each_backend!(a_cleanup_tells_of_each_expiry_once_and_removes_what_is_long_dead,
     let (tokenry, other_node) = (open(), open());
     let alice = user(&tokenry, "alice", "user");
     let soon = NewToken { expiry: Some(Expiry::In(Lifetime::days(1))), ..new("soon", &[]) };
-    let soon = tokenry.issue(&operator(0), alice.id, soon).unwrap().token;
+    let soon = tokenry.issue_token(&operator(0), alice.id, soon).unwrap().token;
     let (revoked, _) = issue(&tokenry, &alice, &[]);
-    tokenry.revoke(&operator(1), revoked.id, None).unwrap();
+    tokenry.revoke_token(&operator(1), revoked.id, None).unwrap();
     let (live, live_text) = issue(&tokenry, &alice, &[]);
-    tokenry.rotate(&operator(2), live.id, Rotation::default()).unwrap();
-    assert_eq!(tokenry.cleanup(&operator(10)).unwrap(), Cleaned::default());
+    tokenry.rotate_token(&operator(2), live.id, Rotation::default()).unwrap();
+    assert_eq!(tokenry.cleanup(&operator(10)).unwrap(), CleanupReport::default());
     let told: usize = std::thread::scope(|scope| {
         let nodes =
             [&tokenry, &other_node].map(|node| scope.spawn(|| node.cleanup(&operator(DAY)).unwrap().expired));
         nodes.into_iter().map(|node| node.join().unwrap()).sum()
     });
     assert_eq!(told, 1);
-    assert_eq!(tokenry.cleanup(&operator(2 * DAY)).unwrap(), Cleaned::default());
-    assert!(tokenry.find(&operator(29 * DAY), soon.id).is_ok(), "dead tokens stay listed");
+    assert_eq!(tokenry.cleanup(&operator(2 * DAY)).unwrap(), CleanupReport::default());
+    assert!(tokenry.find_token(&operator(29 * DAY), soon.id).is_ok(), "dead tokens stay listed");
     let cleaned = tokenry.cleanup(&operator(31 * DAY + 10)).unwrap();
-    assert_eq!(cleaned, Cleaned { purged_tokens: 2, ..Cleaned::default() });
+    assert_eq!(cleaned, CleanupReport { purged_tokens: 2, ..CleanupReport::default() });
     assert!(
-        tokenry.find(&operator(31 * DAY), soon.id).is_err()
-            && tokenry.find(&operator(31 * DAY), live.id).is_ok()
+        tokenry.find_token(&operator(31 * DAY), soon.id).is_err()
+            && tokenry.find_token(&operator(31 * DAY), live.id).is_ok()
     );
     let stolen = rejection(verify(&tokenry, &live_text, 31 * DAY));
     assert!(
@@ -175,17 +175,17 @@ each_backend!(a_token_cannot_stretch_its_life_by_rotating_itself, |db| {
     let (endless, mut text) = issue(&generous, &alice, &["tokens:write"]);
     let tight = under(db, ten_days);
     for day in [3, 6, 9] {
-        let call = common::with_token(&tight, &text, day * DAY);
-        let rotated = tight.rotate(&call, endless.id, Rotation::default()).unwrap();
-        assert_eq!(tight.policy().end_of(&rotated.token), Some(at(10 * DAY)), "day {day}");
+        let context = common::with_token(&tight, &text, day * DAY);
+        let rotated = tight.rotate_token(&context, endless.id, Rotation::default()).unwrap();
+        assert_eq!(tight.policy().effective_expiry(&rotated.token), Some(at(10 * DAY)), "day {day}");
         text = rotated.secret.reveal_once().to_string();
     }
     let longer = Rotation { expiry: Some(Expiry::In(Lifetime::days(10))), ..Rotation::default() };
-    let outcome = tight.rotate(&common::with_token(&tight, &text, 9 * DAY), endless.id, longer.clone());
+    let outcome = tight.rotate_token(&common::with_token(&tight, &text, 9 * DAY), endless.id, longer.clone());
     assert!(outcome.is_err(), "not even when it asks");
     assert!(is_expired(&tight, &text, 10 * DAY));
-    let person = Call::new(tight.vouch(alice).unwrap(), at(9 * DAY + 1));
-    let renewed = tight.rotate(&person, endless.id, longer).unwrap();
+    let person = RequestContext::new(tight.caller_for_user(alice).unwrap(), at(9 * DAY + 1));
+    let renewed = tight.rotate_token(&person, endless.id, longer).unwrap();
     assert_eq!(renewed.token.expires_at, Some(at(19 * DAY + 1)), "a person renews it");
 });
 
@@ -193,23 +193,23 @@ each_backend!(a_recorded_expiry_is_final_whatever_the_clock_says, |db| {
     let (tokenry, behind) = (service(db), common::service_on(db.second_store()));
     let alice = user(&tokenry, "alice", "user");
     let short = NewToken { expiry: Some(Expiry::In(Lifetime::days(1))), ..new("short", &[]) };
-    let issued = tokenry.issue(&operator(0), alice.id, short).unwrap();
+    let issued = tokenry.issue_token(&operator(0), alice.id, short).unwrap();
     let (id, text) = (issued.token.id, issued.secret.reveal_once());
     assert_eq!(tokenry.cleanup(&operator(DAY)).unwrap().expired, 1);
     for node in [&tokenry, &behind] {
         for seconds in [DAY - 1, 10] {
             assert!(is_expired(node, &text, seconds), "{seconds}");
-            let token = node.find(&operator(seconds), id).unwrap().0;
-            assert_eq!(token.status(&node.policy().horizon(at(seconds))), Status::Expired);
+            let token = node.find_token(&operator(seconds), id).unwrap().0;
+            assert_eq!(token.status(&node.policy().cutoffs(at(seconds))), Status::Expired);
             let more =
                 TokenChanges { expiry: Some(Expiry::In(Lifetime::days(5))), ..TokenChanges::default() };
-            assert!(matches!(node.update(&operator(seconds), id, more), Err(UpdateError::Expired)));
-            let outcome = node.rotate(&operator(seconds), id, Rotation::default());
+            assert!(matches!(node.update_token(&operator(seconds), id, more), Err(UpdateError::Expired)));
+            let outcome = node.rotate_token(&operator(seconds), id, Rotation::default());
             assert!(matches!(outcome, Err(RotateError::Expired)));
         }
     }
-    assert_eq!(tokenry.cleanup(&operator(10)).unwrap(), Cleaned::default(), "and is told once");
-    assert_eq!(tokenry.cleanup(&operator(2 * DAY)).unwrap(), Cleaned::default());
+    assert_eq!(tokenry.cleanup(&operator(10)).unwrap(), CleanupReport::default(), "and is told once");
+    assert_eq!(tokenry.cleanup(&operator(2 * DAY)).unwrap(), CleanupReport::default());
 });
 
 each_backend!(a_token_that_another_policy_brings_back_is_told_of_again_when_it_ends, |db| {
@@ -222,7 +222,7 @@ each_backend!(a_token_that_another_policy_brings_back_is_told_of_again_when_it_e
     assert_eq!(usual.cleanup(&operator(9 * DAY)).unwrap().expired, 0);
     assert_eq!(usual.cleanup(&operator(90 * DAY)).unwrap().expired, 1);
     assert!(is_expired(&usual, &text, 10 * DAY));
-    assert_eq!(usual.find(&operator(10 * DAY), token.id).unwrap().0.expires_at, token.expires_at);
+    assert_eq!(usual.find_token(&operator(10 * DAY), token.id).unwrap().0.expires_at, token.expires_at);
 });
 
 each_backend!(what_a_policy_ended_is_removed_when_it_was_told_of_long_enough_ago, |db| {
@@ -232,9 +232,9 @@ each_backend!(what_a_policy_ended_is_removed_when_it_was_told_of_long_enough_ago
     let usual = open(Policy::default());
     let alice = user(&usual, "alice", "user");
     let year = || NewToken { expiry: Some(Expiry::In(Lifetime::days(365))), ..new("year", &[]) };
-    let make = || usual.issue(&operator(0), alice.id, year()).unwrap().token.id;
+    let make = || usual.issue_token(&operator(0), alice.id, year()).unwrap().token.id;
     let (idle_id, used_id) = (make(), make());
-    assert_eq!(usual.cleanup(&operator(60 * DAY)).unwrap(), Cleaned::default());
+    assert_eq!(usual.cleanup(&operator(60 * DAY)).unwrap(), CleanupReport::default());
     let tight = open(idle);
     let used = move |tx: &mut tokenry_store::Tx<'_>| token::mark_used(tx, used_id, at(59 * DAY), None);
     db.store().write(used).unwrap();
@@ -243,7 +243,8 @@ each_backend!(what_a_policy_ended_is_removed_when_it_was_told_of_long_enough_ago
     assert_eq!(tight.cleanup(&operator(89 * DAY)).unwrap().purged_tokens, 0);
     assert_eq!(tight.cleanup(&operator(90 * DAY + 1)).unwrap().purged_tokens, 1);
     assert!(
-        tight.find(&operator(90 * DAY), idle_id).is_err() && tight.find(&operator(90 * DAY), used_id).is_ok()
+        tight.find_token(&operator(90 * DAY), idle_id).is_err()
+            && tight.find_token(&operator(90 * DAY), used_id).is_ok()
     );
 });
 
@@ -268,7 +269,7 @@ each_backend!(a_refused_expiry_is_final_here_at_once_and_everywhere_soon, |db| {
     let (tokenry, behind) = (service(db), common::service_on(db.second_store()));
     let alice = user(&tokenry, "alice", "user");
     let short = || NewToken { expiry: Some(Expiry::In(Lifetime::days(1))), ..new("short", &[]) };
-    let make = || tokenry.issue(&operator(0), alice.id, short()).unwrap().secret.reveal_once();
+    let make = || tokenry.issue_token(&operator(0), alice.id, short()).unwrap().secret.reveal_once();
     let (text, other) = (make(), make());
     assert!(!is_expired(&tokenry, &text, DAY - 1) && is_expired(&tokenry, &text, DAY));
     for seconds in [DAY - 1, 0, DAY + 1] {

@@ -5,8 +5,8 @@ mod common;
 
 use common::{at, issue, limited, new, operator, service, user, verify, with_token};
 use tokenry_service::{
-    Call, Denial, Expiry, IssueError, Lifetime, NewToken, Rejection, Switch, TokenChanges, UpdateError,
-    UserChanges, VerifyError,
+    Activation, Denial, Expiry, IssueError, Lifetime, NewToken, Rejection, RequestContext, TokenChanges,
+    UpdateError, UserChanges, VerifyError,
 };
 use tokenry_testkit::each_backend;
 
@@ -25,7 +25,7 @@ each_backend!(a_hundred_parallel_creates_at_a_limit_of_ten_make_exactly_ten, |db
             .map(|n| {
                 let node = &nodes[n % 2];
                 let owner = alice.id;
-                scope.spawn(move || node.issue(&operator(0), owner, new("t", &[])))
+                scope.spawn(move || node.issue_token(&operator(0), owner, new("t", &[])))
             })
             .collect();
         creates
@@ -39,37 +39,37 @@ each_backend!(a_hundred_parallel_creates_at_a_limit_of_ten_make_exactly_ten, |db
             .count()
     });
     assert_eq!(made, 10);
-    assert_eq!(nodes[0].allowance(&operator(0), &alice).unwrap().live_tokens, 10);
+    assert_eq!(nodes[0].limit_status(&operator(0), &alice).unwrap().live_tokens, 10);
 });
 
 each_backend!(dead_tokens_do_not_count_against_the_limit, |db| {
     let tokenry = limited(db, Some(1), None);
     let alice = user(&tokenry, "alice", "user");
     let (first, _) = issue(&tokenry, &alice, &[]);
-    let full = tokenry.issue(&operator(1), alice.id, new("second", &[]));
+    let full = tokenry.issue_token(&operator(1), alice.id, new("second", &[]));
     assert!(matches!(full, Err(IssueError::TokenLimitReached { limit: 1 })));
-    tokenry.revoke(&operator(1), first.id, None).unwrap();
+    tokenry.revoke_token(&operator(1), first.id, None).unwrap();
     issue(&tokenry, &alice, &[]);
-    let later = Call { now: at(90 * 86_400), ..operator(0) };
-    assert!(tokenry.issue(&later, alice.id, new("third", &[])).is_ok());
+    let later = RequestContext { now: at(90 * 86_400), ..operator(0) };
+    assert!(tokenry.issue_token(&later, alice.id, new("third", &[])).is_ok());
 });
 
 each_backend!(the_rate_of_creations_is_kept_across_restarts_and_by_revoked_tokens, |db| {
     let alice = user(&service(db), "alice", "user");
     for n in 0..3 {
         let tokenry = limited(db, None, Some(3));
-        let made = tokenry.issue(&operator(n * 10), alice.id, new("t", &[])).unwrap();
-        tokenry.revoke(&operator(n * 10), made.token.id, None).unwrap();
+        let made = tokenry.issue_token(&operator(n * 10), alice.id, new("t", &[])).unwrap();
+        tokenry.revoke_token(&operator(n * 10), made.token.id, None).unwrap();
     }
     let tokenry = limited(db, None, Some(3));
-    match tokenry.issue(&operator(30), alice.id, new("t", &[])) {
+    match tokenry.issue_token(&operator(30), alice.id, new("t", &[])) {
         Err(IssueError::CreationRateReached { limit: 3, resets_at }) => assert_eq!(resets_at, at(3600)),
         Err(error) => panic!("{error}"),
         Ok(_) => panic!("a fourth token within the hour"),
     }
-    let allowance = tokenry.allowance(&operator(30), &alice).unwrap();
+    let allowance = tokenry.limit_status(&operator(30), &alice).unwrap();
     assert_eq!((allowance.creations_left, allowance.resets_at), (Some(0), Some(at(3600))));
-    assert!(tokenry.issue(&operator(3600), alice.id, new("t", &[])).is_ok());
+    assert!(tokenry.issue_token(&operator(3600), alice.id, new("t", &[])).is_ok());
 });
 
 each_backend!(a_token_makes_only_tokens_that_are_a_part_of_itself, |db| {
@@ -80,34 +80,42 @@ each_backend!(a_token_makes_only_tokens_that_are_a_part_of_itself, |db| {
         allowed_ips: Some(vec!["10.0.0.0/8".to_owned()]),
         ..new("parent", &["tokens:write", "a:write"])
     };
-    let text = tokenry.issue(&operator(0), alice.id, parent).unwrap().secret.reveal_once();
+    let text = tokenry.issue_token(&operator(0), alice.id, parent).unwrap().secret.reveal_once();
     let ip = Some("10.1.1.1".parse().unwrap());
-    let call = Call::new(tokenry.verify_blocking(text.as_bytes(), at(1), ip).unwrap().into(), at(1));
+    let context =
+        RequestContext::new(tokenry.verify_blocking(text.as_bytes(), at(1), ip).unwrap().into(), at(1));
 
-    let child = tokenry.issue(&call, alice.id, new("child", &["a:read"])).unwrap().token;
+    let child = tokenry.issue_token(&context, alice.id, new("child", &["a:read"])).unwrap().token;
     assert_eq!(child.expires_at, Some(at(2 * 86_400)), "the default ends with the parent");
     assert_eq!(child.allowed_ips.to_texts(), ["10.0.0.0/8"]);
 
     for wide in [&["a:admin"][..], &["b:read"], &["*"], &["full_access"], &["a:read", "introspect"]] {
-        let outcome = tokenry.issue(&call, alice.id, new("wide", wide));
+        let outcome = tokenry.issue_token(&context, alice.id, new("wide", wide));
         assert!(matches!(outcome, Err(IssueError::Denied(_))), "{wide:?}");
     }
     let longer = NewToken { expiry: Some(Expiry::In(Lifetime::days(3))), ..new("longer", &[]) };
-    assert!(matches!(tokenry.issue(&call, alice.id, longer), Err(IssueError::Denied(Denial::Beyond(_)))));
+    assert!(matches!(
+        tokenry.issue_token(&context, alice.id, longer),
+        Err(IssueError::Denied(Denial::Beyond(_)))
+    ));
     for ips in [&[][..], &["11.0.0.0/8"], &["0.0.0.0/0"]] {
         let ips = Some(ips.iter().map(ToString::to_string).collect());
-        let outcome = tokenry.issue(&call, alice.id, NewToken { allowed_ips: ips, ..new("anywhere", &[]) });
+        let outcome =
+            tokenry.issue_token(&context, alice.id, NewToken { allowed_ips: ips, ..new("anywhere", &[]) });
         assert!(matches!(outcome, Err(IssueError::Denied(Denial::Beyond(_)))));
     }
     let bob = user(&tokenry, "bob", "user");
-    assert!(matches!(tokenry.issue(&call, bob.id, new("for bob", &[])), Err(IssueError::NoSuchUser)));
+    assert!(matches!(
+        tokenry.issue_token(&context, bob.id, new("for bob", &[])),
+        Err(IssueError::NoSuchUser)
+    ));
 });
 
 each_backend!(a_role_is_a_ceiling_for_the_operator_too, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     for beyond in ["admin:read", "introspect"] {
-        let outcome = tokenry.issue(&operator(0), alice.id, new("beyond", &[beyond]));
+        let outcome = tokenry.issue_token(&operator(0), alice.id, new("beyond", &[beyond]));
         assert!(matches!(outcome, Err(IssueError::Denied(Denial::Beyond(_)))), "{beyond}");
     }
     let (_, text) = issue(&tokenry, &alice, &["*"]);
@@ -131,13 +139,13 @@ each_backend!(a_token_cannot_widen_anything_itself_included, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (own, text) = issue(&tokenry, &alice, &["*"]);
-    let call = with_token(&tokenry, &text, 1);
+    let context = with_token(&tokenry, &text, 1);
     let target = NewToken {
         expiry: Some(Expiry::In(Lifetime::days(5))),
         allowed_ips: Some(vec!["10.0.0.0/8".to_owned()]),
         ..new("target", &["a:write"])
     };
-    let target = tokenry.issue(&operator(0), alice.id, target).unwrap().token;
+    let target = tokenry.issue_token(&operator(0), alice.id, target).unwrap().token;
     let no = TokenChanges::default;
     for (changes, what) in [
         (scopes(&["a:write", "b:read"]), "scopes"),
@@ -147,18 +155,18 @@ each_backend!(a_token_cannot_widen_anything_itself_included, |db| {
         (TokenChanges { allowed_ips: Some(vec![]), ..no() }, "addresses"),
         (TokenChanges { allowed_ips: Some(vec!["10.0.0.0/7".to_owned()]), ..no() }, "networks"),
     ] {
-        let outcome = tokenry.update(&call, target.id, changes.clone());
+        let outcome = tokenry.update_token(&context, target.id, changes.clone());
         assert!(matches!(outcome, Err(UpdateError::Denied(_))), "{what}");
-        assert_eq!(tokenry.find(&operator(1), target.id).unwrap().0, target, "{what}");
+        assert_eq!(tokenry.find_token(&operator(1), target.id).unwrap().0, target, "{what}");
     }
     let longer = TokenChanges { expiry: Some(Expiry::In(Lifetime::days(200))), ..no() };
-    assert!(matches!(tokenry.update(&call, own.id, longer), Err(UpdateError::Denied(_))));
+    assert!(matches!(tokenry.update_token(&context, own.id, longer), Err(UpdateError::Denied(_))));
     // Somebody who signed in may.
-    let session = Call::new(tokenry.vouch(alice.clone()).unwrap(), at(1));
-    let (wider, _) = tokenry.update(&session, target.id, scopes(&["a:write", "b:read"])).unwrap();
+    let session = RequestContext::new(tokenry.caller_for_user(alice.clone()).unwrap(), at(1));
+    let (wider, _) = tokenry.update_token(&session, target.id, scopes(&["a:write", "b:read"])).unwrap();
     assert_eq!(wider.scopes.to_texts(), ["a:write", "b:read"]);
     assert!(matches!(
-        tokenry.update(&session, target.id, scopes(&["admin:read"])),
+        tokenry.update_token(&session, target.id, scopes(&["admin:read"])),
         Err(UpdateError::Denied(_))
     ));
 });
@@ -167,21 +175,21 @@ each_backend!(a_token_can_take_away_and_change_what_grants_nothing, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (_, text) = issue(&tokenry, &alice, &["tokens:write"]);
-    let call = with_token(&tokenry, &text, 1);
+    let context = with_token(&tokenry, &text, 1);
     let (target, _) = issue(&tokenry, &alice, &["a:write", "b:write"]);
     let changes = TokenChanges {
         name: Some("narrow".to_owned()),
         description: Some(Some("note".to_owned())),
         expiry: Some(Expiry::In(Lifetime::days(1))),
         allowed_ips: Some(vec!["10.0.0.1".to_owned()]),
-        switch: Some(Switch::Inactive),
+        switch: Some(Activation::Inactive),
         ..scopes(&["a:read", "b:write"])
     };
-    let (changed, _) = tokenry.update(&call, target.id, changes).unwrap();
+    let (changed, _) = tokenry.update_token(&context, target.id, changes).unwrap();
     assert_eq!(changed.scopes.to_texts(), ["a:read", "b:write"]);
     assert_eq!((changed.version, changed.inactive_at), (2, Some(at(1))));
-    let resume = TokenChanges { switch: Some(Switch::Active), ..TokenChanges::default() };
-    let outcome = tokenry.update(&call, target.id, resume);
+    let resume = TokenChanges { switch: Some(Activation::Active), ..TokenChanges::default() };
+    let outcome = tokenry.update_token(&context, target.id, resume);
     assert!(matches!(outcome, Err(UpdateError::Denied(_))), "resuming a stronger token is a grant");
 });
 
@@ -194,26 +202,29 @@ each_backend!(a_broken_field_changes_nothing_and_all_are_named, |db| {
         allowed_ips: Some(vec!["::1".to_owned(), "nowhere".to_owned()]),
         ..new("", &["a:read", "a:owner"])
     };
-    let Err(IssueError::Invalid(errors)) = tokenry.issue(&operator(0), alice.id, broken) else {
+    let Err(IssueError::Invalid(errors)) = tokenry.issue_token(&operator(0), alice.id, broken) else {
         panic!("accepted")
     };
     let pointers: Vec<_> = errors.iter().map(|error| error.pointer.as_str()).collect();
     assert_eq!(pointers, ["/name", "/description", "/scopes/1", "/expires_at", "/allowed_ips/1"]);
     let (token, _) = issue(&tokenry, &alice, &["a:read"]);
     let half = TokenChanges { name: Some("new".to_owned()), ..scopes(&["nonsense"]) };
-    assert!(matches!(tokenry.update(&operator(1), token.id, half), Err(UpdateError::Invalid(_))));
-    assert_eq!(tokenry.find(&operator(1), token.id).unwrap().0, token);
+    assert!(matches!(tokenry.update_token(&operator(1), token.id, half), Err(UpdateError::Invalid(_))));
+    assert_eq!(tokenry.find_token(&operator(1), token.id).unwrap().0, token);
 });
 
 each_backend!(somebody_elses_token_does_not_exist, |db| {
     let tokenry = service(db);
     let (alice, bob) = (user(&tokenry, "alice", "user"), user(&tokenry, "bob", "user"));
     let (_, text) = issue(&tokenry, &alice, &["*"]);
-    let call = with_token(&tokenry, &text, 1);
+    let context = with_token(&tokenry, &text, 1);
     let (theirs, their_text) = issue(&tokenry, &bob, &[]);
-    assert!(matches!(tokenry.find(&call, theirs.id), Err(tokenry_service::FindError::NotFound)));
-    assert!(matches!(tokenry.update(&call, theirs.id, scopes(&[])), Err(UpdateError::NotFound)));
-    assert!(matches!(tokenry.revoke(&call, theirs.id, None), Err(tokenry_service::RevokeError::NotFound)));
+    assert!(matches!(tokenry.find_token(&context, theirs.id), Err(tokenry_service::FindError::NotFound)));
+    assert!(matches!(tokenry.update_token(&context, theirs.id, scopes(&[])), Err(UpdateError::NotFound)));
+    assert!(matches!(
+        tokenry.revoke_token(&context, theirs.id, None),
+        Err(tokenry_service::RevokeError::NotFound)
+    ));
     assert!(verify(&tokenry, &their_text, 1).is_ok());
 });
 
@@ -222,24 +233,27 @@ each_backend!(a_token_without_the_scope_manages_nothing_but_its_own_end, |db| {
     let alice = user(&tokenry, "alice", "user");
     let (own, text) = issue(&tokenry, &alice, &["a:admin"]);
     let (other, _) = issue(&tokenry, &alice, &[]);
-    let call = with_token(&tokenry, &text, 1);
-    assert!(matches!(tokenry.find(&call, other.id), Err(tokenry_service::FindError::Denied(_))));
-    assert!(matches!(tokenry.update(&call, own.id, scopes(&[])), Err(UpdateError::Denied(_))));
-    assert!(matches!(tokenry.issue(&call, alice.id, new("x", &[])), Err(IssueError::Denied(_))));
-    assert!(matches!(tokenry.revoke(&call, other.id, None), Err(tokenry_service::RevokeError::Denied(_))));
-    assert!(tokenry.revoke(&call, own.id, None).unwrap());
+    let context = with_token(&tokenry, &text, 1);
+    assert!(matches!(tokenry.find_token(&context, other.id), Err(tokenry_service::FindError::Denied(_))));
+    assert!(matches!(tokenry.update_token(&context, own.id, scopes(&[])), Err(UpdateError::Denied(_))));
+    assert!(matches!(tokenry.issue_token(&context, alice.id, new("x", &[])), Err(IssueError::Denied(_))));
+    assert!(matches!(
+        tokenry.revoke_token(&context, other.id, None),
+        Err(tokenry_service::RevokeError::Denied(_))
+    ));
+    assert!(tokenry.revoke_token(&context, own.id, None).unwrap());
 });
 
 each_backend!(a_caller_who_lost_the_right_meanwhile_is_refused, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (own, text) = issue(&tokenry, &alice, &["*"]);
-    let call = with_token(&tokenry, &text, 1);
-    tokenry.revoke(&operator(1), own.id, None).unwrap();
-    let outcome = tokenry.issue(&call, alice.id, new("heir", &[]));
+    let context = with_token(&tokenry, &text, 1);
+    tokenry.revoke_token(&operator(1), own.id, None).unwrap();
+    let outcome = tokenry.issue_token(&context, alice.id, new("heir", &[]));
     assert!(matches!(outcome, Err(IssueError::Denied(Denial::NoLongerEntitled))));
     tokenry.update_user(&operator(2), alice.id, UserChanges::disabled(true)).unwrap();
-    let outcome = tokenry.issue(&operator(2), alice.id, new("heir", &[]));
+    let outcome = tokenry.issue_token(&operator(2), alice.id, new("heir", &[]));
     assert!(matches!(outcome, Err(IssueError::OwnerDisabled)));
 });
 
@@ -253,9 +267,9 @@ each_backend!(a_caller_narrowed_meanwhile_passes_on_nothing_of_what_it_had, |db|
         TokenChanges { allowed_ips: Some(vec!["10.0.0.1".to_owned()]), ..no() },
     ] {
         let (own, text) = issue(&tokenry, &alice, &["*"]);
-        let call = with_token(&tokenry, &text, 1);
-        tokenry.update(&operator(1), own.id, narrowing).unwrap();
-        let outcome = tokenry.issue(&call, alice.id, new("heir", &["a:read"]));
+        let context = with_token(&tokenry, &text, 1);
+        tokenry.update_token(&operator(1), own.id, narrowing).unwrap();
+        let outcome = tokenry.issue_token(&context, alice.id, new("heir", &["a:read"]));
         assert!(matches!(outcome, Err(IssueError::Denied(Denial::NoLongerEntitled))));
     }
 });
@@ -264,7 +278,7 @@ each_backend!(an_update_stores_no_scope_that_a_creation_would_refuse, |db| {
     let tokenry = service(db);
     let (token, _) = issue(&tokenry, &user(&tokenry, "alice", "user"), &["*"]);
     for beyond in ["admin:write", "introspect"] {
-        let outcome = tokenry.update(&operator(1), token.id, scopes(&[beyond]));
+        let outcome = tokenry.update_token(&operator(1), token.id, scopes(&[beyond]));
         assert!(matches!(outcome, Err(UpdateError::Denied(Denial::Beyond(_)))), "{beyond}");
     }
 });
@@ -273,12 +287,12 @@ each_backend!(a_revoked_or_expired_token_stays_so, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (token, text) = issue(&tokenry, &alice, &[]);
-    let later = Call { now: at(90 * 86_400), ..operator(0) };
+    let later = RequestContext { now: at(90 * 86_400), ..operator(0) };
     let more = TokenChanges { expiry: Some(Expiry::In(Lifetime::days(9))), ..TokenChanges::default() };
-    assert!(matches!(tokenry.update(&later, token.id, more), Err(UpdateError::Expired)));
-    tokenry.revoke(&operator(1), token.id, None).unwrap();
-    let resume = TokenChanges { switch: Some(Switch::Active), ..TokenChanges::default() };
-    assert!(matches!(tokenry.update(&operator(2), token.id, resume), Err(UpdateError::Revoked)));
+    assert!(matches!(tokenry.update_token(&later, token.id, more), Err(UpdateError::Expired)));
+    tokenry.revoke_token(&operator(1), token.id, None).unwrap();
+    let resume = TokenChanges { switch: Some(Activation::Active), ..TokenChanges::default() };
+    assert!(matches!(tokenry.update_token(&operator(2), token.id, resume), Err(UpdateError::Revoked)));
     assert!(matches!(verify(&tokenry, &text, 2), Err(VerifyError::Rejected(Rejection::Revoked))));
 });
 
@@ -290,9 +304,9 @@ each_backend!(a_change_of_another_version_is_refused, |db| {
         if_version: Some(vec![version]),
         ..TokenChanges::default()
     };
-    tokenry.update(&operator(1), token.id, rename("first", 1)).unwrap();
-    let late = tokenry.update(&operator(1), token.id, rename("late", 1));
+    tokenry.update_token(&operator(1), token.id, rename("first", 1)).unwrap();
+    let late = tokenry.update_token(&operator(1), token.id, rename("late", 1));
     assert!(matches!(late, Err(UpdateError::VersionMismatch { version: 2 })));
-    let same = tokenry.update(&operator(1), token.id, rename("first", 2)).unwrap().0;
+    let same = tokenry.update_token(&operator(1), token.id, rename("first", 2)).unwrap().0;
     assert_eq!(same.version, 2, "a change that changes nothing is no new version");
 });

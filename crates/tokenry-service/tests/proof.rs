@@ -42,7 +42,8 @@ fn restarted(db: &TestDatabase, slow_hash: SlowHash) -> Tokenry {
 
 fn store(db: &TestDatabase, owner: &User, text: &str, secret: StoredSecret) {
     let plain = parsed(text);
-    let row = db.token(owner).with(|row| (row.lookup, row.suffix) = (plain.lookup(), plain.suffix())).build();
+    let row =
+        db.token(owner).with(|row| (row.public_id, row.suffix) = (plain.public_id(), plain.suffix())).build();
     db.store().write(move |tx| token::insert(tx, &row, &secret)).unwrap();
 }
 
@@ -53,13 +54,13 @@ fn store_old(db: &TestDatabase, owner: &User, text: &str) {
 }
 
 fn stored(db: &TestDatabase, text: &str) -> Option<StoredSecret> {
-    let lookup = parsed(text).lookup();
-    block_on(db.store().credential(&lookup)).unwrap().map(|row| row.secret)
+    let public_id = parsed(text).public_id();
+    block_on(db.store().credential(&public_id)).unwrap().map(|row| row.secret)
 }
 
 fn stored_retired(db: &TestDatabase, text: &str) -> Option<StoredSecret> {
-    let lookup = parsed(text).lookup();
-    block_on(db.store().retired_credential(&lookup)).unwrap().map(|row| row.credential.secret)
+    let public_id = parsed(text).public_id();
+    block_on(db.store().retired_credential(&public_id)).unwrap().map(|row| row.credential.secret)
 }
 
 /// Whether there is a proof, which must then be the right one.
@@ -99,7 +100,8 @@ each_backend!(a_secret_has_its_proof_when_it_is_made_and_when_it_is_rotated, |db
     let (token, text) = issue(&tokenry, &alice, &[]);
     assert!(has_proof(stored(db, &text), &text));
     let rotation = Rotation { grace: Some(Lifetime::seconds(100)), ..Rotation::default() };
-    let new = tokenry.rotate(&operator(1), token.id, rotation).unwrap().secret.reveal_once().to_string();
+    let new =
+        tokenry.rotate_token(&operator(1), token.id, rotation).unwrap().secret.reveal_once().to_string();
     assert!(has_proof(stored(db, &new), &new) && has_proof(stored_retired(db, &text), &text));
     for node in [&tokenry, &restarted(db, SlowHash::Once), &restarted(db, SlowHash::Always)] {
         assert!(verify(node, &new, 2).is_ok() && verify(node, &text, 2).is_ok());
@@ -129,7 +131,7 @@ each_backend!(a_restart_lets_a_thousand_tokens_in_without_one_slow_hash, |db| {
             let plain = parsed(text);
             let token = db
                 .token(&alice)
-                .with(|row| (row.lookup, row.suffix) = (plain.lookup(), plain.suffix()))
+                .with(|row| (row.public_id, row.suffix) = (plain.public_id(), plain.suffix()))
                 .build();
             let proof = hasher().storable_proof(&plain, &stranger);
             let secret = StoredSecret { proof, ..stranger.clone().into() };
@@ -186,7 +188,7 @@ each_backend!(an_old_secret_in_its_grace_gets_its_proof_as_well, |db| {
     let (token, text) = issue(&tokenry, &alice, &[]);
     db.execute("UPDATE personal_access_tokens SET secret_proof = NULL");
     let rotation = Rotation { grace: Some(Lifetime::seconds(100)), ..Rotation::default() };
-    tokenry.rotate(&operator(1), token.id, rotation).unwrap();
+    tokenry.rotate_token(&operator(1), token.id, rotation).unwrap();
     assert!(!has_proof(stored_retired(db, &text), &text));
     assert!(verify(&restarted(db, SlowHash::Once), &text, 2).is_ok());
     until(|| has_proof(stored_retired(db, &text), &text));
@@ -201,7 +203,7 @@ each_backend!(a_proof_is_kept_for_the_very_hash_of_a_live_token_alone, |db| {
     };
     let proven = |(token, text, secret): &(tokenry_service::Token, String, StoredSecret)| ProvenSecret {
         token_id: token.id,
-        lookup: parsed(text).lookup(),
+        public_id: parsed(text).public_id(),
         hash: secret.hash.clone(),
         proof: secret.proof.clone().unwrap(),
     };
@@ -212,8 +214,9 @@ each_backend!(a_proof_is_kept_for_the_very_hash_of_a_live_token_alone, |db| {
     assert_eq!(keep(vec![proven(&live)]), 0, "it has one");
     db.execute("UPDATE personal_access_tokens SET secret_proof = NULL");
     let grace = Rotation { grace: Some(Lifetime::seconds(100)), ..Rotation::default() };
-    let new = tokenry.rotate(&operator(1), rotated.0.id, grace).unwrap().secret.reveal_once().to_string();
-    tokenry.revoke(&operator(1), revoked.0.id, None).unwrap();
+    let new =
+        tokenry.rotate_token(&operator(1), rotated.0.id, grace).unwrap().secret.reveal_once().to_string();
+    tokenry.revoke_token(&operator(1), revoked.0.id, None).unwrap();
     let other = ProvenSecret { hash: hash(&parsed(&changed.1)), ..proven(&changed) };
     assert_eq!(keep(vec![proven(&live), proven(&rotated), proven(&revoked), other]), 2);
     assert!(has_proof(stored(db, &live.1), &live.1));
@@ -230,16 +233,16 @@ each_backend!(no_proof_survives_a_rotation_or_a_revocation_beside_the_first_use,
     for round in 0..20 {
         let text = fresh();
         store_old(db, &alice, &text);
-        let lookup = parsed(&text).lookup();
-        let id = block_on(db.store().credential(&lookup)).unwrap().unwrap().token.id;
+        let public_id = parsed(&text).public_id();
+        let id = block_on(db.store().credential(&public_id)).unwrap().unwrap().token.id;
         let new = std::thread::scope(|scope| {
             let first_use = scope.spawn(|| verify(&other, &text, 1).map(drop));
             let change = scope.spawn(|| {
                 if round % 2 == 0 {
-                    tokenry.revoke(&operator(1), id, None).unwrap();
+                    tokenry.revoke_token(&operator(1), id, None).unwrap();
                     return None;
                 }
-                let rotated = tokenry.rotate(&operator(1), id, Rotation::default()).unwrap();
+                let rotated = tokenry.rotate_token(&operator(1), id, Rotation::default()).unwrap();
                 Some(rotated.secret.reveal_once().to_string())
             });
             let _ = first_use.join().unwrap();
@@ -260,7 +263,7 @@ each_backend!(a_proof_that_is_copied_to_another_row_helps_nobody, |db| {
     let alice = user(&tokenry, "alice", "user");
     let (mine, theirs) = (issue(&tokenry, &alice, &[]), issue(&tokenry, &alice, &[]));
     let copy = |column: &str| {
-        let (from, to) = (mine.0.lookup.as_str(), theirs.0.lookup.as_str());
+        let (from, to) = (mine.0.public_id.as_str(), theirs.0.public_id.as_str());
         let statement = format!(
             "UPDATE personal_access_tokens SET {column} = \
              (SELECT {column} FROM personal_access_tokens WHERE lookup = '{from}') WHERE lookup = '{to}'"
@@ -285,11 +288,11 @@ each_backend!(a_proof_of_another_length_matches_nothing, |db| {
     let alice = user(&tokenry, "alice", "user");
     let (_, text) = issue(&tokenry, &alice, &[]);
     let (_, neighbour) = issue(&tokenry, &alice, &[]);
-    let lookup = parsed(&text).lookup();
+    let public_id = parsed(&text).public_id();
     for length in [31, 8, 0] {
         let statement = format!(
             "UPDATE personal_access_tokens SET secret_proof = substr(secret_proof, 1, {length}) \
-             WHERE lookup = '{lookup}'"
+             WHERE lookup = '{public_id}'"
         );
         assert_eq!(db.execute(&statement), 1);
         for node in [&tokenry, &restarted(db, SlowHash::Once), &restarted(db, SlowHash::Always)] {
@@ -305,11 +308,11 @@ each_backend!(a_hash_that_is_replaced_without_its_proof_takes_the_proof_along, |
     let alice = user(&tokenry, "alice", "user");
     let (token, old) = issue(&tokenry, &alice, &[]);
     let new = fresh();
-    let (lookup, hash) = (parsed(&new).lookup(), hash(&parsed(&new)));
+    let (public_id, hash) = (parsed(&new).public_id(), hash(&parsed(&new)));
     let statement = format!(
-        "UPDATE personal_access_tokens SET lookup = '{lookup}', secret_hash = '{}' WHERE lookup = '{}'",
+        "UPDATE personal_access_tokens SET lookup = '{public_id}', secret_hash = '{}' WHERE lookup = '{}'",
         hash.as_str(),
-        token.lookup,
+        token.public_id,
     );
     assert_eq!(db.execute(&statement), 1);
     assert!(stored(db, &new).unwrap().proof.is_none());

@@ -5,10 +5,10 @@ mod common;
 
 use common::{at, issue, new, operator, service, user, verify, with_token};
 use tokenry_service::NewToken;
-use tokenry_store::audit::{self, AuditFilter, Link};
+use tokenry_store::audit::{self, AuditEntry, AuditFilter};
 use tokenry_testkit::{TestDatabase, each_backend};
 
-fn told(db: &TestDatabase, kind: &str) -> Vec<Link> {
+fn told(db: &TestDatabase, kind: &str) -> Vec<AuditEntry> {
     let filter = AuditFilter { kind: Some(kind.parse().unwrap()), ..AuditFilter::default() };
     db.store().read(|tx| audit::search(tx, &filter, None, 500)).unwrap()
 }
@@ -61,9 +61,9 @@ each_backend!(a_right_secret_that_is_refused_is_told_with_its_token, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let bound = NewToken { allowed_ips: Some(vec!["10.0.0.1".to_owned()]), ..new("bound", &[]) };
-    let bound = tokenry.issue(&operator(0), alice.id, bound).unwrap();
+    let bound = tokenry.issue_token(&operator(0), alice.id, bound).unwrap();
     let (revoked, text) = issue(&tokenry, &alice, &[]);
-    tokenry.revoke(&operator(1), revoked.id, None).unwrap();
+    tokenry.revoke_token(&operator(1), revoked.id, None).unwrap();
     assert!(verify(&tokenry, bound.secret.reveal_once().as_str(), 2).is_err());
     assert!(verify(&tokenry, &text, 2).is_err());
     drop(tokenry);

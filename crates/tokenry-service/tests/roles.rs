@@ -6,7 +6,7 @@ mod common;
 use common::{at, issue, operator, settings, user, verify};
 use tokenry_service::{
     CleanupError, Lifetime, Policy, Settings, Store, StoreError, StoreSettings, Tokenry, UnixMillis,
-    UsageQuery, UsageSettings, Use, grants,
+    UsageEvent, UsageQuery, UsageSettings, grants,
 };
 use tokenry_testkit::{TestDatabase, TestRole};
 
@@ -21,8 +21,8 @@ fn restricted(db: &TestDatabase, role: &TestRole) -> Tokenry {
     Tokenry::new(store, Settings { retention: day, usage, ..settings(Policy::default()) }).unwrap()
 }
 
-fn get(at: UnixMillis) -> Use<'static> {
-    Use { method: "GET", route: "/a", user_agent: None, ..Use::new(at, None, 200) }
+fn get(at: UnixMillis) -> UsageEvent<'static> {
+    UsageEvent { method: "GET", route: "/a", user_agent: None, ..UsageEvent::new(at, None, 200) }
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_right_that_is_missing_keeps_only_its_own_part_of_a_cleanup_back() {
     db.run(&format!("GRANT INSERT ON audit_events TO {name}; REVOKE SELECT ON sessions FROM {name}"));
     refused("permission denied for table sessions");
     assert_eq!(tokens(), "0");
-    assert!(tokenry.find(&operator(1000 * DAY), token.id).is_err());
+    assert!(tokenry.find_token(&operator(1000 * DAY), token.id).is_err());
     db.run(&format!("GRANT SELECT ON sessions TO {name}"));
     tokenry.cleanup(&operator(1000 * DAY)).unwrap();
 }

@@ -5,19 +5,19 @@ mod common;
 
 use common::{at, issue, new, operator, service, settings, user, verify, with_token};
 use tokenry_service::{
-    Call, Denial, Expiry, Lifetime, NewToken, NewUser, Policy, Rejection, Reuse, RotateError, Rotated,
-    Rotation, Switch, Token, TokenChanges, TokenId, Tokenry, UserError, VerifyError,
+    Activation, Denial, Expiry, Lifetime, NewToken, NewUser, Policy, Rejection, RequestContext, ReusePolicy,
+    RotateError, Rotated, Rotation, Token, TokenChanges, TokenId, Tokenry, UserError, VerifyError,
 };
 use tokenry_store::audit::{self, AuditFilter};
 use tokenry_testkit::{TestDatabase, each_backend};
 
 fn rotate(
     tokenry: &Tokenry,
-    call: &Call,
+    context: &RequestContext,
     id: TokenId,
     rotation: Rotation,
 ) -> Result<(Token, String), RotateError> {
-    let Rotated { token, secret, .. } = tokenry.rotate(call, id, rotation)?;
+    let Rotated { token, secret, .. } = tokenry.rotate_token(context, id, rotation)?;
     Ok((token, secret.reveal_once().to_string()))
 }
 
@@ -46,10 +46,10 @@ each_backend!(a_rotated_token_keeps_everything_but_its_secret, |db| {
         metadata: serde_json::json!({"a": 1}).as_object().unwrap().clone(),
         ..new("full", &["a:read", "b:write"])
     };
-    let before = tokenry.issue(&operator(0), alice.id, full).unwrap();
+    let before = tokenry.issue_token(&operator(0), alice.id, full).unwrap();
     let (after, text) = rotate(&tokenry, &operator(10), before.token.id, Rotation::default()).unwrap();
     let unchanged = Token {
-        lookup: after.lookup.clone(),
+        public_id: after.public_id.clone(),
         suffix: after.suffix.clone(),
         secret_at: at(10),
         updated_at: at(10),
@@ -57,7 +57,7 @@ each_backend!(a_rotated_token_keeps_everything_but_its_secret, |db| {
         ..before.token.clone()
     };
     assert_eq!(after, unchanged);
-    assert_eq!(tokenry.find(&operator(10), after.id).unwrap().0, after);
+    assert_eq!(tokenry.find_token(&operator(10), after.id).unwrap().0, after);
     let source = Some("10.1.1.1".parse().unwrap());
     assert!(tokenry.verify_blocking(text.as_bytes(), at(11), source).is_ok());
     let old = before.secret.reveal_once();
@@ -83,7 +83,7 @@ each_backend!(a_grace_ends_with_the_policy_and_with_the_old_expiry, |db| {
     rotate(&tokenry, &operator(10), long.id, grace(3600)).unwrap();
     assert!(verify(&tokenry, &old, 109).is_ok() && verify(&tokenry, &old, 110).is_err());
     let soon = NewToken { expiry: Some(Expiry::In(Lifetime::seconds(60))), ..new("soon", &[]) };
-    let soon = tokenry.issue(&operator(0), alice.id, soon).unwrap();
+    let soon = tokenry.issue_token(&operator(0), alice.id, soon).unwrap();
     let longer = Rotation { expiry: Some(Expiry::In(Lifetime::days(1))), ..grace(90) };
     let (token, new) = rotate(&tokenry, &operator(10), soon.token.id, longer).unwrap();
     assert_eq!(token.expires_at, at(10).checked_add(Lifetime::days(1)));
@@ -105,10 +105,10 @@ each_backend!(what_ends_or_pauses_a_token_does_so_for_its_old_secret_too, |db| {
     let tokenry = service(db);
     let (token, old) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
     rotate(&tokenry, &operator(10), token.id, grace(3600)).unwrap();
-    let pause = TokenChanges { switch: Some(Switch::Inactive), ..TokenChanges::default() };
-    tokenry.update(&operator(11), token.id, pause).unwrap();
+    let pause = TokenChanges { switch: Some(Activation::Inactive), ..TokenChanges::default() };
+    tokenry.update_token(&operator(11), token.id, pause).unwrap();
     assert_eq!(rejection(verify(&tokenry, &old, 12)), Some(Rejection::Inactive));
-    tokenry.revoke(&operator(12), token.id, None).unwrap();
+    tokenry.revoke_token(&operator(12), token.id, None).unwrap();
     assert_eq!(rejection(verify(&tokenry, &old, 13)), Some(Rejection::Revoked));
     assert!(matches!(rotate(&tokenry, &operator(14), token.id, grace(1)), Err(RotateError::Revoked)));
 });
@@ -141,11 +141,12 @@ each_backend!(of_fifty_parallel_rotations_one_succeeds_and_its_secret_works, |db
 each_backend!(a_rotation_right_after_another_counts_as_parallel_to_it, |db| {
     let tokenry = service(db);
     let (token, _) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
-    let call = |millis: i64| Call::new(tokenry_service::Caller::operator(), tokenry_testkit::at(millis));
-    rotate(&tokenry, &call(1000), token.id, grace(0)).unwrap();
-    let outcome = rotate(&tokenry, &call(1499), token.id, grace(0));
+    let context =
+        |millis: i64| RequestContext::new(tokenry_service::Caller::operator(), tokenry_testkit::at(millis));
+    rotate(&tokenry, &context(1000), token.id, grace(0)).unwrap();
+    let outcome = rotate(&tokenry, &context(1499), token.id, grace(0));
     assert!(matches!(outcome, Err(RotateError::Rotated)));
-    rotate(&tokenry, &call(1500), token.id, grace(0)).unwrap();
+    rotate(&tokenry, &context(1500), token.id, grace(0)).unwrap();
 });
 
 each_backend!(a_repeated_request_is_told_that_its_secret_was_delivered, |db| {
@@ -176,21 +177,21 @@ each_backend!(a_token_rotates_itself_and_lesser_ones_but_none_with_more_than_its
     let (lesser, _) = issue(&tokenry, &alice, &["a:read"]);
     let (greater, _) = issue(&tokenry, &alice, &["a:write"]);
     let (all, _) = issue(&tokenry, &alice, &["*"]);
-    let call = with_token(&tokenry, &own_text, 10);
+    let context = with_token(&tokenry, &own_text, 10);
     for id in [greater.id, all.id] {
-        let outcome = rotate(&tokenry, &call, id, grace(0));
+        let outcome = rotate(&tokenry, &context, id, grace(0));
         assert!(matches!(outcome, Err(RotateError::Denied(Denial::MissingScopes(_)))));
     }
-    rotate(&tokenry, &call, lesser.id, grace(0)).unwrap();
-    let (_, renewed) = rotate(&tokenry, &call, own.id, grace(60)).unwrap();
+    rotate(&tokenry, &context, lesser.id, grace(0)).unwrap();
+    let (_, renewed) = rotate(&tokenry, &context, own.id, grace(60)).unwrap();
     let longer = Rotation { expiry: Some(Expiry::In(Lifetime::days(364))), ..grace(0) };
     let outcome = rotate(&tokenry, &with_token(&tokenry, &renewed, 20), own.id, longer);
     assert!(matches!(outcome, Err(RotateError::Denied(Denial::Beyond(_)))));
     let retired = with_token(&tokenry, &own_text, 20);
     let outcome = rotate(&tokenry, &retired, own.id, grace(60));
     assert!(matches!(outcome, Err(RotateError::Denied(Denial::Retired))));
-    assert!(tokenry.issue(&retired, alice.id, new("child", &[])).is_err());
-    assert!(tokenry.revoke(&retired, own.id, None).unwrap());
+    assert!(tokenry.issue_token(&retired, alice.id, new("child", &[])).is_err());
+    assert!(tokenry.revoke_token(&retired, own.id, None).unwrap());
 });
 
 each_backend!(
@@ -215,7 +216,7 @@ each_backend!(
             assert_eq!(rejection(verify(&tokenry, &old, seconds)), Some(Rejection::Rotated(token.id)));
         }
         assert_eq!(events(db), (1, 0));
-        let strict = Policy { on_reuse: Reuse::Revoke, ..Policy::default() };
+        let strict = Policy { on_reuse: ReusePolicy::Revoke, ..Policy::default() };
         let strict = Tokenry::new(db.second_store(), settings(strict)).unwrap();
         assert!(verify(&strict, &new, 3600).is_ok());
         assert!(verify(&strict, &old, 3600).is_err());
@@ -235,9 +236,9 @@ each_backend!(a_grace_is_the_policys_of_now_and_ends_when_the_token_gets_more, |
         scopes: Some(scopes.iter().map(ToString::to_string).collect()),
         ..TokenChanges::default()
     };
-    tokenry.update(&operator(20), token.id, changes(&[])).unwrap();
+    tokenry.update_token(&operator(20), token.id, changes(&[])).unwrap();
     assert!(verify(&tokenry, &old, 21).is_ok());
-    tokenry.update(&operator(30), token.id, changes(&["a:read"])).unwrap();
+    tokenry.update_token(&operator(30), token.id, changes(&["a:read"])).unwrap();
     assert!(verify(&tokenry, &old, 31).is_err(), "whoever has the old secret must not have it too");
 });
 
@@ -247,15 +248,18 @@ each_backend!(a_retired_secret_administers_nothing, |db| {
     let (token, old) = issue(&tokenry, &root, &["*"]);
     let (other, _) = issue(&tokenry, &root, &[]);
     rotate(&tokenry, &operator(10), token.id, grace(3600)).unwrap();
-    let call = with_token(&tokenry, &old, 20);
+    let context = with_token(&tokenry, &old, 20);
     let role = tokenry_service::UserChanges::role("admin".parse().unwrap());
     let retired = |outcome: Result<(), UserError>| matches!(outcome, Err(UserError::Denied(Denial::Retired)));
-    assert!(retired(tokenry.create_user(&call, "eve", NewUser::default()).map(|_| ())));
-    assert!(retired(tokenry.update_user(&call, bob.id, role).map(|_| ())));
-    assert!(retired(tokenry.revoke_user_tokens(&call, bob.id, None).map(|_| ())));
-    assert!(retired(tokenry.delete_user(&call, bob.id)));
-    assert!(tokenry.cleanup(&call).is_err() && tokenry.revoke(&call, other.id, None).is_err());
-    assert!(tokenry.revoke(&call, token.id, None).unwrap(), "possession is enough to end the token itself");
+    assert!(retired(tokenry.create_user(&context, "eve", NewUser::default()).map(|_| ())));
+    assert!(retired(tokenry.update_user(&context, bob.id, role).map(|_| ())));
+    assert!(retired(tokenry.revoke_user_tokens(&context, bob.id, None).map(|_| ())));
+    assert!(retired(tokenry.delete_user(&context, bob.id)));
+    assert!(tokenry.cleanup(&context).is_err() && tokenry.revoke_token(&context, other.id, None).is_err());
+    assert!(
+        tokenry.revoke_token(&context, token.id, None).unwrap(),
+        "possession is enough to end the token itself"
+    );
 });
 
 each_backend!(a_secret_without_a_grace_stays_dead_when_a_clock_goes_back, |db| {
@@ -284,7 +288,7 @@ each_backend!(a_grace_that_was_ended_early_stays_ended_when_a_clock_goes_back, |
     let (widened, old) = issue(&tokenry, &alice, &[]);
     rotate(&tokenry, &operator(10), widened.id, grace(3600)).unwrap();
     let more = TokenChanges { scopes: Some(vec!["a:read".to_owned()]), ..TokenChanges::default() };
-    tokenry.update(&operator(100), widened.id, more).unwrap();
+    tokenry.update_token(&operator(100), widened.id, more).unwrap();
     for node in [&tokenry, &behind] {
         for text in [&first, &old] {
             assert!(matches!(rejection(verify(node, text, 50)), Some(Rejection::Rotated(_))));
@@ -321,10 +325,10 @@ each_backend!(a_grace_that_was_refused_as_over_is_over_everywhere, |db| {
     rotate(&tokenry, &operator(10), token.id, grace(60)).unwrap();
     assert!(verify(&tokenry, &old, 69).is_ok() && verify(&behind, &old, 69).is_ok());
     assert!(verify(&tokenry, &old, 70).is_err() && verify(&tokenry, &old, 69).is_err());
-    let is_over = || verify(&behind, &old, 69).is_err();
+    let is_expired = || verify(&behind, &old, 69).is_err();
     let is_soon = || {
         std::thread::sleep(std::time::Duration::from_millis(25));
-        is_over()
+        is_expired()
     };
     assert!((0..400).any(|_| is_soon()), "the other node learns of it");
 });

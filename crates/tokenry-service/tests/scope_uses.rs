@@ -76,7 +76,9 @@ each_backend!(what_a_token_is_no_longer_given_is_forgotten, |db| {
     record(&tokenry, &verify(&tokenry, &text, 1).unwrap(), &["a:read", "b:read"], 10);
     let change = |scopes: &[&str]| {
         let scopes = Some(scopes.iter().map(ToString::to_string).collect());
-        tokenry.update(&operator(20), token.id, TokenChanges { scopes, ..TokenChanges::default() }).unwrap();
+        tokenry
+            .update_token(&operator(20), token.id, TokenChanges { scopes, ..TokenChanges::default() })
+            .unwrap();
     };
     change(&["b:read"]);
     assert_eq!(rows(db, token.id), 1);

@@ -5,9 +5,9 @@ mod common;
 
 use common::{at, issue, new, operator, service, settings, user, verify, with_token};
 use tokenry_service::{
-    Actor, Call, Caller, Catalog, Credential, Denial, EventKind, Expiry, IssueError, Lifetime, Limits,
-    NewToken, Origin, Policy, Rejection, Rotation, Scope, Session, SessionError, SessionProof,
-    SessionSettings, Settings, Started, Switch, TokenChanges, TokenId, Tokenry, UpdateError, User,
+    Activation, Actor, Caller, Catalog, ClientInfo, CredentialKind, Denial, EventKind, Expiry, IssueError,
+    Lifetime, Limits, NewToken, Policy, Rejection, RequestContext, Rotation, Scope, Session, SessionError,
+    SessionProof, SessionSettings, Settings, Started, TokenChanges, TokenId, Tokenry, UpdateError, User,
     UserChanges, VerifyError,
 };
 use tokenry_store::audit;
@@ -15,8 +15,8 @@ use tokenry_testkit::{TestDatabase, each_backend};
 
 /// Begins a session with a token; the value of its cookie beside it.
 fn start(tokenry: &Tokenry, text: &str, seconds: i64) -> (Started, String) {
-    let call = with_token(tokenry, text, seconds);
-    split(tokenry.start_session(&call, None).unwrap())
+    let context = with_token(tokenry, text, seconds);
+    split(tokenry.start_session(&context, None).unwrap())
 }
 
 fn split(mut started: Started) -> (Started, String) {
@@ -25,8 +25,8 @@ fn split(mut started: Started) -> (Started, String) {
     (started, secret)
 }
 
-fn from(ip: Option<&str>) -> Origin {
-    Origin::new(ip.map(|ip| ip.parse().unwrap()), None, None)
+fn from(ip: Option<&str>) -> ClientInfo {
+    ClientInfo::new(ip.map(|ip| ip.parse().unwrap()), None, None)
 }
 
 fn use_at(tokenry: &Tokenry, cookie: &str, seconds: i64) -> Result<Caller, VerifyError> {
@@ -36,8 +36,8 @@ fn use_at(tokenry: &Tokenry, cookie: &str, seconds: i64) -> Result<Caller, Verif
     used
 }
 
-fn call(tokenry: &Tokenry, cookie: &str, seconds: i64) -> Call {
-    Call::new(use_at(tokenry, cookie, seconds).unwrap(), at(seconds))
+fn context(tokenry: &Tokenry, cookie: &str, seconds: i64) -> RequestContext {
+    RequestContext::new(use_at(tokenry, cookie, seconds).unwrap(), at(seconds))
 }
 
 #[track_caller]
@@ -67,7 +67,7 @@ type End = fn(&Tokenry, &User, TokenId);
 
 /// How a token can end or lose its secret, what the session's end is called, and how it would be taken back.
 const ENDS: &[(&str, End, &str, Option<End>)] = &[
-    ("revoked", |t, _, id| assert!(t.revoke(&operator(2), id, None).unwrap()), "token_ended", None),
+    ("revoked", |t, _, id| assert!(t.revoke_token(&operator(2), id, None).unwrap()), "token_ended", None),
     (
         "all revoked",
         |t, owner, _| assert!(t.revoke_user_tokens(&operator(2), owner.id, None).unwrap() > 0),
@@ -78,16 +78,16 @@ const ENDS: &[(&str, End, &str, Option<End>)] = &[
         "rotated",
         |t, _, id| {
             let rotation = Rotation { grace: Some(Lifetime::seconds(600)), ..Rotation::default() };
-            drop(t.rotate(&operator(2), id, rotation).unwrap());
+            drop(t.rotate_token(&operator(2), id, rotation).unwrap());
         },
         "token_ended",
         None,
     ),
     (
         "paused",
-        |t, _, id| switch(t, id, Switch::Inactive),
+        |t, _, id| switch(t, id, Activation::Inactive),
         "token_ended",
-        Some(|t, _, id| switch(t, id, Switch::Active)),
+        Some(|t, _, id| switch(t, id, Activation::Active)),
     ),
     (
         "disabled",
@@ -101,19 +101,19 @@ const ENDS: &[(&str, End, &str, Option<End>)] = &[
         |t, _, id| {
             let changes =
                 TokenChanges { allowed_ips: Some(vec!["203.0.113.7".into()]), ..TokenChanges::default() };
-            drop(t.update(&operator(2), id, changes).unwrap());
+            drop(t.update_token(&operator(2), id, changes).unwrap());
         },
         "address_not_allowed",
         Some(|t, _, id| {
             let changes = TokenChanges { allowed_ips: Some(Vec::new()), ..TokenChanges::default() };
-            drop(t.update(&operator(4), id, changes).unwrap());
+            drop(t.update_token(&operator(4), id, changes).unwrap());
         }),
     ),
 ];
 
-fn switch(tokenry: &Tokenry, id: TokenId, to: Switch) {
+fn switch(tokenry: &Tokenry, id: TokenId, to: Activation) {
     let changes = TokenChanges { switch: Some(to), ..TokenChanges::default() };
-    tokenry.update(&operator(3), id, changes).unwrap();
+    tokenry.update_token(&operator(3), id, changes).unwrap();
 }
 
 fn disable(tokenry: &Tokenry, owner: &User, disabled: bool) {
@@ -147,7 +147,7 @@ each_backend!(whatever_ends_a_token_ends_its_sessions_for_good, |db| {
 });
 
 each_backend!(a_session_is_decided_on_the_rows_of_now_whoever_changed_them, |db| {
-    use tokenry_domain::{Lookup, Revocation};
+    use tokenry_domain::{PublicId, Revocation};
     use tokenry_store::{session, token, user as users};
     type Change = fn(&TestDatabase, User, TokenId);
     let changes: [Change; 3] = [
@@ -171,8 +171,8 @@ each_backend!(a_session_is_decided_on_the_rows_of_now_whoever_changed_them, |db|
         if number == 2 {
             // The row of a token that was rotated since, however that was done.
             let SessionProof::Token { id, .. } = started.session.proof else { panic!("not of a token") };
-            let lookup = Lookup::from_stored("test_pat_another0000".to_owned());
-            let proof = SessionProof::Token { id, lookup };
+            let public_id = PublicId::from_stored("test_pat_another0000".to_owned());
+            let proof = SessionProof::Token { id, public_id };
             let stale = Session { proof, ..started.session.clone() };
             let digest = tokenry_service::SessionSecret::parse(cookie.as_bytes()).unwrap().digest();
             db.store()
@@ -205,7 +205,7 @@ each_backend!(a_session_ends_by_time_by_idleness_and_never_after_its_token, |db|
 
     let short =
         NewToken { expiry: Some(Expiry::In(Lifetime::seconds(900))), ..new("short", &["tokens:read"]) };
-    let issued = tokenry.issue(&operator(0), alice.id, short).unwrap();
+    let issued = tokenry.issue_token(&operator(0), alice.id, short).unwrap();
     let (started, cookie) = start(&tokenry, &issued.secret.reveal_once(), 500);
     assert_eq!(started.session.expires_at, at(900));
     assert!(use_at(&tokenry, &cookie, 899).is_ok());
@@ -238,18 +238,19 @@ each_backend!(a_session_of_a_token_widens_nothing, |db| {
         allowed_ips: Some(vec!["192.0.2.0/24".into()]),
         ..new("mine", &["tokens:write", "x:read"])
     };
-    let issued = tokenry.issue(&operator(0), alice.id, bounds).unwrap();
+    let issued = tokenry.issue_token(&operator(0), alice.id, bounds).unwrap();
     let (own, text) = (issued.token, issued.secret.reveal_once().to_string());
     let ip = Some("192.0.2.1".parse().unwrap());
     let verified = tokenry.verify_blocking(text.as_bytes(), at(1), ip).unwrap();
-    let begin = Call { origin: from(Some("192.0.2.1")), ..Call::new(verified.into(), at(1)) };
+    let begin =
+        RequestContext { client: from(Some("192.0.2.1")), ..RequestContext::new(verified.into(), at(1)) };
     let (_, cookie) = split(tokenry.start_session(&begin, None).unwrap());
     let caller = tokenry.session(cookie.as_bytes(), at(2), &from(Some("192.0.2.9"))).unwrap();
-    assert_eq!((caller.credential(), caller.actor()), (Credential::Session, Actor::Token(own.id)));
+    assert_eq!((caller.credential(), caller.actor()), (CredentialKind::Session, Actor::Token(own.id)));
     assert!(caller.verified().is_none() && may(&caller, "x:read") && !may(&caller, "x:write"));
-    let call = Call::new(caller, at(2));
+    let context = RequestContext::new(caller, at(2));
 
-    let made = tokenry.issue(&call, alice.id, new("part", &["x:read"])).unwrap().token;
+    let made = tokenry.issue_token(&context, alice.id, new("part", &["x:read"])).unwrap().token;
     assert_eq!((made.expires_at, made.allowed_ips), (own.expires_at, own.allowed_ips.clone()));
     assert_eq!(made.created_by, Actor::Token(own.id));
     let longer = Some(Expiry::In(Lifetime::days(20)));
@@ -259,7 +260,7 @@ each_backend!(a_session_of_a_token_widens_nothing, |db| {
         NewToken { expiry: longer, ..new("days", &["x:read"]) },
         NewToken { allowed_ips: Some(Vec::new()), ..new("addresses", &["x:read"]) },
     ] {
-        let refused = tokenry.issue(&call, alice.id, wide).map(|_| ()).unwrap_err();
+        let refused = tokenry.issue_token(&context, alice.id, wide).map(|_| ()).unwrap_err();
         assert!(matches!(refused, IssueError::Denied(_)), "{refused}");
     }
     for wide in [
@@ -270,17 +271,17 @@ each_backend!(a_session_of_a_token_widens_nothing, |db| {
         TokenChanges { expiry: longer, ..TokenChanges::default() },
         TokenChanges { allowed_ips: Some(Vec::new()), ..TokenChanges::default() },
     ] {
-        let refused = tokenry.update(&call, own.id, wide).map(|_| ()).unwrap_err();
+        let refused = tokenry.update_token(&context, own.id, wide).map(|_| ()).unwrap_err();
         assert!(matches!(refused, UpdateError::Denied(_)), "{refused}");
     }
     let bob = user(&tokenry, "bob", "user");
-    let refused = tokenry.issue(&call, bob.id, new("t", &[])).map(|_| ()).unwrap_err();
+    let refused = tokenry.issue_token(&context, bob.id, new("t", &[])).map(|_| ()).unwrap_err();
     assert!(matches!(refused, IssueError::NoSuchUser));
 
     // What the token loses, the session loses at once; and its owner's role is the ceiling of both.
     let less = TokenChanges { scopes: Some(vec!["tokens:read".into()]), ..TokenChanges::default() };
-    tokenry.update(&operator(3), own.id, less).unwrap();
-    let refused = tokenry.issue(&call, alice.id, new("late", &["x:read"])).map(|_| ()).unwrap_err();
+    tokenry.update_token(&operator(3), own.id, less).unwrap();
+    let refused = tokenry.issue_token(&context, alice.id, new("late", &["x:read"])).map(|_| ()).unwrap_err();
     assert!(matches!(refused, IssueError::Denied(Denial::NoLongerEntitled)));
     let caller = tokenry.session(cookie.as_bytes(), at(4), &from(Some("192.0.2.1"))).unwrap();
     assert!(may(&caller, "tokens:read") && !may(&caller, "x:read") && !may(&caller, "tokens:write"));
@@ -293,7 +294,7 @@ each_backend!(a_session_of_an_administrators_token_touches_neither_their_role_no
     let root = user(&tokenry, "root", "admin");
     let (_, text) = issue(&tokenry, &root, &["*"]);
     let (_, cookie) = start(&tokenry, &text, 1);
-    let session = call(&tokenry, &cookie, 2);
+    let session = context(&tokenry, &cookie, 2);
     for changes in [
         UserChanges::role("user".parse().unwrap()),
         UserChanges { subject: Some("other".into()), ..UserChanges::default() },
@@ -308,7 +309,7 @@ each_backend!(a_session_of_an_administrators_token_touches_neither_their_role_no
 each_backend!(somebody_vouched_for_has_a_session_with_the_role_of_now, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "admin");
-    let begin = Call::new(tokenry.vouch(alice.clone()).unwrap(), at(1));
+    let begin = RequestContext::new(tokenry.caller_for_user(alice.clone()).unwrap(), at(1));
     let (started, cookie) = split(tokenry.start_session(&begin, None).unwrap());
     assert_eq!(started.session.proof.as_str(), "proxy");
     let caller = use_at(&tokenry, &cookie, 2).unwrap();
@@ -322,7 +323,7 @@ each_backend!(an_account_that_gets_another_subject_ends_the_sessions_of_who_came
     let tokenry = service(db);
     let mallory = user(&tokenry, "mallory", "user");
     let (_, text) = issue(&tokenry, &mallory, &["tokens:read"]);
-    let vouched = Call::new(tokenry.vouch(mallory.clone()).unwrap(), at(1));
+    let vouched = RequestContext::new(tokenry.caller_for_user(mallory.clone()).unwrap(), at(1));
     let (_, by_name) = split(tokenry.start_session(&vouched, None).unwrap());
     let (_, by_token) = start(&tokenry, &text, 1);
     let changes = UserChanges { subject: Some("alice".to_owned()), ..UserChanges::default() };
@@ -341,16 +342,16 @@ each_backend!(who_may_not_look_at_tokens_begins_no_session, |db| {
     let (_, poor) = issue(&tokenry, &alice, &["x:read"]);
     let (full, old) = issue(&tokenry, &alice, &["*"]);
     let rotation = Rotation { grace: Some(Lifetime::seconds(600)), ..Rotation::default() };
-    tokenry.rotate(&operator(1), full.id, rotation).unwrap();
+    tokenry.rotate_token(&operator(1), full.id, rotation).unwrap();
     let (_, good) = issue(&tokenry, &alice, &["*"]);
     let (_, cookie) = start(&tokenry, &good, 2);
-    let begin = |call: Call| tokenry.start_session(&call, None).map(|_| ()).unwrap_err();
-    let denied = |call| matches!(begin(call), SessionError::Denied(Denial::MissingScopes(_)));
+    let begin = |context: RequestContext| tokenry.start_session(&context, None).map(|_| ()).unwrap_err();
+    let denied = |context| matches!(begin(context), SessionError::Denied(Denial::MissingScopes(_)));
     assert!(denied(with_token(&tokenry, &poor, 2)));
     let retired = begin(with_token(&tokenry, &old, 2));
     assert!(matches!(retired, SessionError::Denied(Denial::Retired)), "{retired}");
     assert!(matches!(begin(operator(2)), SessionError::NoCredential));
-    assert!(matches!(begin(call(&tokenry, &cookie, 2)), SessionError::NoCredential));
+    assert!(matches!(begin(context(&tokenry, &cookie, 2)), SessionError::NoCredential));
 });
 
 each_backend!(a_token_begins_twenty_sessions_and_one_more_ends_the_oldest_of_its_own, |db| {
@@ -379,9 +380,10 @@ each_backend!(the_cleanup_ends_what_is_over_and_nobody_came_back_with, |db| {
     let alice = user(&tokenry, "alice", "user");
     let (_, text) = issue(&tokenry, &alice, &["tokens:read"]);
     let bound = NewToken { allowed_ips: Some(vec!["192.0.2.1".into()]), ..new("bound", &["tokens:read"]) };
-    let bound = tokenry.issue(&operator(0), alice.id, bound).unwrap().secret.reveal_once();
+    let bound = tokenry.issue_token(&operator(0), alice.id, bound).unwrap().secret.reveal_once();
     let verified = tokenry.verify_blocking(bound.as_bytes(), at(3000), from(Some("192.0.2.1")).ip).unwrap();
-    let (_, elsewhere) = split(tokenry.start_session(&Call::new(verified.into(), at(3000)), None).unwrap());
+    let (_, elsewhere) =
+        split(tokenry.start_session(&RequestContext::new(verified.into(), at(3000)), None).unwrap());
     let (_, idle) = start(&tokenry, &text, 0);
     let (_, live) = start(&tokenry, &text, 3000);
     // Two nodes at once tell of it once.
@@ -414,13 +416,13 @@ each_backend!(beginning_and_end_are_told_with_who_what_and_why, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (token, text) = issue(&tokenry, &alice, &["tokens:read"]);
-    let origin = Origin::new(Some("192.0.2.1".parse().unwrap()), Some("Firefox"), Some("req-1".into()));
-    let begin = Call { origin: origin.clone(), ..with_token(&tokenry, &text, 1) };
+    let client = ClientInfo::new(Some("192.0.2.1".parse().unwrap()), Some("Firefox"), Some("req-1".into()));
+    let begin = RequestContext { client: client.clone(), ..with_token(&tokenry, &text, 1) };
     let (first, cookie) = split(tokenry.start_session(&begin, None).unwrap());
     let (second, other) = split(tokenry.start_session(&begin, Some(cookie.as_bytes())).unwrap());
-    assert!(tokenry.end_session(other.as_bytes(), at(5), origin.clone()).unwrap());
-    assert!(!tokenry.end_session(other.as_bytes(), at(5), origin.clone()).unwrap());
-    assert!(!tokenry.end_session(b"nonsense", at(5), origin.clone()).unwrap());
+    assert!(tokenry.end_session(other.as_bytes(), at(5), client.clone()).unwrap());
+    assert!(!tokenry.end_session(other.as_bytes(), at(5), client.clone()).unwrap());
+    assert!(!tokenry.end_session(b"nonsense", at(5), client.clone()).unwrap());
     let links = db.store().read(|tx| audit::list(tx, 0, 100)).unwrap();
     let told: Vec<_> = links
         .iter()
@@ -434,7 +436,7 @@ each_backend!(beginning_and_end_are_told_with_who_what_and_why, |db| {
     for (((event, id), kind), reason) in told.iter().zip(ids).zip(kinds).zip(reasons) {
         assert_eq!(event.kind.as_str(), kind);
         assert_eq!((event.user_id, event.token_id), (Some(alice.id), Some(token.id)));
-        assert_eq!((event.actor, &event.origin), (Actor::Token(token.id), &origin));
+        assert_eq!((event.actor, &event.client), (Actor::Token(token.id), &client));
         assert_eq!(event.detail["session_id"], id.to_string());
         assert_eq!(event.detail["credential"], "pat");
         assert_eq!(event.detail.get("reason").and_then(|reason| reason.as_str()), reason);
@@ -444,7 +446,7 @@ each_backend!(beginning_and_end_are_told_with_who_what_and_why, |db| {
 
 each_backend!(what_a_catalog_withholds_from_tokens_is_withheld_from_their_sessions, |db| {
     let definition = tokenry_service::catalog::Definition {
-        withheld_scopes: vec!["admin:write".into()],
+        denied_scopes: vec!["admin:write".into()],
         ..tokenry_service::catalog::Definition::default()
     };
     let catalog = Catalog::define(&definition).unwrap();

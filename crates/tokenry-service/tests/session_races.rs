@@ -5,8 +5,8 @@ mod common;
 
 use common::{at, issue, new, operator, service, service_on, user, with_token};
 use tokenry_service::{
-    Call, Denial, EventKind, Expiry, IssueError, Lifetime, NewToken, Origin, Rotation, SessionError, Switch,
-    TokenChanges, TokenId, Tokenry, UserChanges,
+    Activation, ClientInfo, Denial, EventKind, Expiry, IssueError, Lifetime, NewToken, RequestContext,
+    Rotation, SessionError, TokenChanges, TokenId, Tokenry, UserChanges,
 };
 use tokenry_store::{audit, session};
 use tokenry_testkit::{TestDatabase, each_backend};
@@ -42,9 +42,11 @@ each_backend!(what_a_session_does_is_done_before_its_sign_out_is_answered, |db| 
     for round in 0..ROUNDS {
         let started = tokenry.start_session(&with_token(&tokenry, &text, round), None).unwrap();
         let cookie = started.secret.reveal_once().to_string();
-        let caller = other.session(cookie.as_bytes(), at(round), &Origin::default()).unwrap();
-        let used = || other.issue(&Call::new(caller, at(round)), alice.id, new("t", &[])).map(|_| ());
-        let out = || tokenry.end_session(cookie.as_bytes(), at(round), Origin::default()).unwrap();
+        let caller = other.session(cookie.as_bytes(), at(round), &ClientInfo::default()).unwrap();
+        let used = || {
+            other.issue_token(&RequestContext::new(caller, at(round)), alice.id, new("t", &[])).map(|_| ())
+        };
+        let out = || tokenry.end_session(cookie.as_bytes(), at(round), ClientInfo::default()).unwrap();
         let (used, is_out) = together(used, out);
         assert!(is_out);
         match used {
@@ -54,23 +56,23 @@ each_backend!(what_a_session_does_is_done_before_its_sign_out_is_answered, |db| 
             Err(IssueError::Denied(Denial::NoLongerEntitled)) => {}
             Err(error) => panic!("{error}"),
         }
-        assert!(other.session(cookie.as_bytes(), at(round), &Origin::default()).is_err());
+        assert!(other.session(cookie.as_bytes(), at(round), &ClientInfo::default()).is_err());
     }
 });
 
 type End = (EventKind, fn(&Tokenry, TokenId));
 
 const ENDS: &[End] = &[
-    (EventKind::TokenRevoked, |tokenry, id| assert!(tokenry.revoke(&operator(1), id, None).unwrap())),
+    (EventKind::TokenRevoked, |tokenry, id| assert!(tokenry.revoke_token(&operator(1), id, None).unwrap())),
     (EventKind::TokenRotated, |tokenry, id| {
-        drop(tokenry.rotate(&operator(1), id, Rotation::default()).unwrap());
+        drop(tokenry.rotate_token(&operator(1), id, Rotation::default()).unwrap());
     }),
     (EventKind::TokenUpdated, |tokenry, id| {
-        let pause = TokenChanges { switch: Some(Switch::Inactive), ..TokenChanges::default() };
-        drop(tokenry.update(&operator(1), id, pause).unwrap());
+        let pause = TokenChanges { switch: Some(Activation::Inactive), ..TokenChanges::default() };
+        drop(tokenry.update_token(&operator(1), id, pause).unwrap());
     }),
     (EventKind::UserDisabled, |tokenry, id| {
-        let (_, owner) = tokenry.find(&operator(1), id).unwrap();
+        let (_, owner) = tokenry.find_token(&operator(1), id).unwrap();
         drop(tokenry.update_user(&operator(1), owner.id, UserChanges::disabled(true)).unwrap());
     }),
 ];
@@ -82,14 +84,14 @@ each_backend!(no_session_that_begins_beside_the_end_of_its_token_lives, |db| {
         let (kind, end) = ENDS[usize::try_from(round).unwrap() % ENDS.len()];
         let alice = user(&tokenry, &format!("alice{round}"), "user");
         let (token, text) = issue(&tokenry, &alice, &["*"]);
-        let call = with_token(&other, &text, 1);
-        let (begun, ()) = together(|| other.start_session(&call, None), || end(&tokenry, token.id));
+        let context = with_token(&other, &text, 1);
+        let (begun, ()) = together(|| other.start_session(&context, None), || end(&tokenry, token.id));
         match begun {
             Ok(started) => {
                 let (begun, ended) = (place(db, EventKind::SessionStarted), place(db, kind));
                 assert!(begun < ended, "round {round}: it began with what was over");
                 let cookie = started.secret.reveal_once();
-                assert!(other.session(cookie.as_bytes(), at(1), &Origin::default()).is_err());
+                assert!(other.session(cookie.as_bytes(), at(1), &ClientInfo::default()).is_err());
             }
             Err(SessionError::Denied(Denial::NoLongerEntitled)) => {}
             Err(error) => panic!("{error}"),
@@ -126,9 +128,9 @@ each_backend!(a_session_that_many_end_at_once_ends_once, |db| {
         let cookie = started.secret.reveal_once().to_string();
         // Long idle: its next use, its sign-out and the cleanup all find it over.
         let late = at(7200);
-        let found = || drop(other.session(cookie.as_bytes(), late, &Origin::default()));
+        let found = || drop(other.session(cookie.as_bytes(), late, &ClientInfo::default()));
         let out = || {
-            let out = || tokenry.end_session(cookie.as_bytes(), late, Origin::default()).unwrap();
+            let out = || tokenry.end_session(cookie.as_bytes(), late, ClientInfo::default()).unwrap();
             together(out, || tokenry.cleanup(&operator(7200)).unwrap())
         };
         together(found, out);
@@ -147,15 +149,15 @@ each_backend!(a_cleanup_by_a_session_is_done_before_its_sign_out_is_answered, |d
     for round in 0..30 {
         let now = 100 * (round + 1);
         let short = NewToken { expiry: Some(Expiry::In(Lifetime::seconds(60))), ..new("short", &[]) };
-        let short = tokenry.issue(&operator(now - 90), bob.id, short).unwrap().token.id;
+        let short = tokenry.issue_token(&operator(now - 90), bob.id, short).unwrap().token.id;
         let started = tokenry.start_session(&with_token(&tokenry, &text, now), None).unwrap();
         let cookie = started.secret.reveal_once().to_string();
-        let caller = other.session(cookie.as_bytes(), at(now), &Origin::default()).unwrap();
-        let clean = || other.cleanup(&Call::new(caller, at(now))).map(|_| ());
-        let out = || tokenry.end_session(cookie.as_bytes(), at(now), Origin::default()).unwrap();
+        let caller = other.session(cookie.as_bytes(), at(now), &ClientInfo::default()).unwrap();
+        let clean = || other.cleanup(&RequestContext::new(caller, at(now))).map(|_| ());
+        let out = || tokenry.end_session(cookie.as_bytes(), at(now), ClientInfo::default()).unwrap();
         assert!(together(clean, out).1);
         let expired = place(db, EventKind::TokenExpired);
         assert!(expired < place(db, EventKind::SessionEnded), "an event of a session that was over");
-        tokenry.revoke(&operator(now), short, None).unwrap();
+        tokenry.revoke_token(&operator(now), short, None).unwrap();
     }
 });

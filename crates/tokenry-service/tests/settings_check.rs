@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use common::{at, issue, new, operator, settings, user, verify};
 use tokenry_crypto::{Pepper, Prefixes};
 use tokenry_service::{
-    Catalog, IssuerMapping, JwtVerifier, Lifetime, Limits, Origin, Policy, Prefix, Rejection, Rotation,
+    Catalog, ClientInfo, IssuerMapping, JwtVerifier, Lifetime, Limits, Policy, Prefix, Rejection, Rotation,
     Scheme, Settings, SettingsOutline, SettingsReport, SignIn, Tokenry, VerifyError,
     catalog::{Definition, RoleDefinition},
 };
@@ -24,12 +24,12 @@ fn free() -> Settings {
 }
 
 /// A service with this prefix and former ones.
-fn service(db: &TestDatabase, present: &str, former: &[&str]) -> Tokenry {
-    Tokenry::new(db.store().clone(), with_prefixes(present, former)).unwrap()
+fn service(db: &TestDatabase, present: &str, tombstone: &[&str]) -> Tokenry {
+    Tokenry::new(db.store().clone(), with_prefixes(present, tombstone)).unwrap()
 }
 
-fn with_prefixes(present: &str, former: &[&str]) -> Settings {
-    let former_prefixes = former.iter().map(|text| prefix(text)).collect();
+fn with_prefixes(present: &str, tombstone: &[&str]) -> Settings {
+    let former_prefixes = tombstone.iter().map(|text| prefix(text)).collect();
     Settings { prefix: prefix(present), former_prefixes, ..free() }
 }
 
@@ -54,19 +54,19 @@ each_backend!(tokens_of_a_former_prefix_go_on_and_are_rotated_to_the_present_one
 
     // The former one is the beginning of the present one.
     let tokenry = service(db, "pat_x_", &["pat_"]);
-    assert_eq!(verify(&tokenry, &text, 1).unwrap().token().lookup.as_str(), &text[..16]);
+    assert_eq!(verify(&tokenry, &text, 1).unwrap().token().public_id.as_str(), &text[..16]);
     assert!(is_malformed(verify(&tokenry, &text[..text.len() - 1], 1)));
-    let possessed = tokenry.possessed(text.as_bytes(), at(1), None);
-    let possessed = std::pin::pin!(possessed);
-    assert_eq!(futures(possessed).unwrap().unwrap().0, token.id);
+    let identify_token = tokenry.identify_token(text.as_bytes(), at(1), None);
+    let identify_token = std::pin::pin!(identify_token);
+    assert_eq!(futures(identify_token).unwrap().unwrap().0, token.id);
     assert!(!tokenry.is_jwt(text.as_bytes()));
-    let found = tokenry.find(&operator(1), token.id).unwrap().0;
-    assert_eq!(found.lookup.as_str(), &text[..16]);
+    let found = tokenry.find_token(&operator(1), token.id).unwrap().0;
+    assert_eq!(found.public_id.as_str(), &text[..16]);
 
     let rotation = Rotation { grace: Some(Lifetime::seconds(60)), ..Rotation::default() };
-    let rotated = tokenry.rotate(&operator(2), token.id, rotation).unwrap();
+    let rotated = tokenry.rotate_token(&operator(2), token.id, rotation).unwrap();
     let renewed = rotated.secret.reveal_once().to_string();
-    assert!(renewed.starts_with("pat_x_") && rotated.token.lookup.as_str() == &renewed[..18]);
+    assert!(renewed.starts_with("pat_x_") && rotated.token.public_id.as_str() == &renewed[..18]);
     assert!(verify(&tokenry, &renewed, 3).is_ok() && verify(&tokenry, &text, 3).unwrap().is_retired());
     let refused = verify(&tokenry, &text, 70);
     assert!(matches!(refused, Err(VerifyError::Rejected(Rejection::Rotated(id))) if id == token.id));
@@ -74,7 +74,7 @@ each_backend!(tokens_of_a_former_prefix_go_on_and_are_rotated_to_the_present_one
     // What is in its grace counts apart.
     let without = report(&tokenry, &with_prefixes("pat_x_", &[]));
     assert_eq!((without.old_secrets, without.prefixes.len(), without.live), (1, 0, 1));
-    assert!(tokenry.revoke_possessed((token.id, alice.id), at(4), Origin::default()).unwrap());
+    assert!(tokenry.revoke_possessed((token.id, alice.id), at(4), ClientInfo::default()).unwrap());
     assert!(matches!(verify(&tokenry, &renewed, 5), Err(VerifyError::Rejected(Rejection::Revoked))));
 });
 
@@ -96,12 +96,12 @@ each_backend!(live_tokens_of_a_refused_prefix_are_counted_and_dead_ones_are_not,
         issue(&old, &alice, &[]);
     }
     let (revoked, _) = issue(&old, &alice, &[]);
-    old.revoke(&operator(1), revoked.id, None).unwrap();
+    old.revoke_token(&operator(1), revoked.id, None).unwrap();
     let soon = tokenry_service::NewToken {
         expiry: Some(tokenry_service::Expiry::In(Lifetime::seconds(60))),
         ..new("soon", &[])
     };
-    old.issue(&operator(-60), alice.id, soon).unwrap();
+    old.issue_token(&operator(-60), alice.id, soon).unwrap();
     let proposed = with_prefixes("pat_", &[]);
     let counted = report(&old, &proposed);
     assert_eq!((counted.live, &counted.prefixes), (3, &counts([("old_", 3)])));
@@ -123,7 +123,7 @@ each_backend!(what_does_not_work_anyway_is_not_counted, |db| {
     let rotate = |owner, grace: u32| {
         let (token, _) = issue(&old, owner, &[]);
         let rotation = Rotation { grace: Some(Lifetime::seconds(grace)), ..Rotation::default() };
-        old.rotate(&operator(1), token.id, rotation).unwrap().token
+        old.rotate_token(&operator(1), token.id, rotation).unwrap().token
     };
     rotate(&alice, 3600);
     rotate(&bob, 3600);
@@ -131,7 +131,7 @@ each_backend!(what_does_not_work_anyway_is_not_counted, |db| {
     // Its first secret still has a grace in its row, which the second rotation ended.
     let twice = rotate(&alice, 3600);
     let again = Rotation { grace: Some(Lifetime::seconds(3600)), ..Rotation::default() };
-    old.rotate(&operator(2), twice.id, again).unwrap();
+    old.rotate_token(&operator(2), twice.id, again).unwrap();
     let proposed = with_prefixes("pat_", &[]);
     let counted = report(&old, &proposed);
     assert_eq!((counted.live, counted.old_secrets), (4, 3));

@@ -10,9 +10,9 @@ use common::{at, issue, operator, settings, user, verify};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tokenry_service::{
-    Call, Caller, Credential, Expiry, IssuerMapping, JwtAlgorithm, JwtIssuer, JwtKeys, JwtVerifier,
-    KeyRefresh, KeyRefreshStatus, Lifetime, Limits, NewToken, NewUser, Origin, Policy, Rejection, Scope,
-    Settings, SignIn, Tokenry, UserChanges, VerifyError,
+    Caller, ClientInfo, CredentialKind, Expiry, IssuerMapping, JwtAlgorithm, JwtIssuer, JwtKeys, JwtVerifier,
+    KeyRefresh, KeyRefreshStatus, Lifetime, Limits, NewToken, NewUser, Policy, Rejection, RequestContext,
+    Scope, Settings, SignIn, Tokenry, UserChanges, VerifyError,
 };
 use tokenry_testkit::{TestDatabase, each_backend};
 
@@ -58,7 +58,7 @@ fn signed(claims: &Value) -> String {
 
 fn sign_in(tokenry: &Tokenry, jwt: &str, seconds: i64) -> Result<Caller, VerifyError> {
     assert!(tokenry.is_jwt(jwt.as_bytes()));
-    tokenry.sign_in(jwt.as_bytes(), at(seconds), &Origin::default())
+    tokenry.sign_in(jwt.as_bytes(), at(seconds), &ClientInfo::default())
 }
 
 fn come(tokenry: &Tokenry, groups: &[&str], issued: i64, seconds: i64) -> Caller {
@@ -83,7 +83,7 @@ fn rejection(outcome: Result<Caller, VerifyError>) -> Rejection {
 each_backend!(a_user_is_made_at_first_sight_with_the_name_and_role_of_the_claims, |db| {
     let tokenry = service(db, mapping());
     let caller = come(&tokenry, &["Root", "Staff", "Other"], 10, 11);
-    assert_eq!(caller.credential(), Credential::Jwt);
+    assert_eq!(caller.credential(), CredentialKind::Jwt);
     let user = caller.user().unwrap();
     assert_eq!((user.subject.as_str(), user.name.as_str(), role(&caller)), ("id|alice", "Alice", "admin"));
     assert!(may(&caller, "admin:write"));
@@ -185,7 +185,7 @@ each_backend!(whatever_is_wrong_with_a_jwt_is_one_answer_and_makes_no_user, |db|
         signed(&claims)
     };
     let good = signed(&claims("alice", &["Root"], 10));
-    let (head, signature) = good.rsplit_once('.').unwrap();
+    let (head, audit) = good.rsplit_once('.').unwrap();
     let other_key = EncodingKey::from_secret(b"another secret of thirty-two bytes");
     for jwt in [
         changed("aud", json!("other")),
@@ -200,7 +200,7 @@ each_backend!(whatever_is_wrong_with_a_jwt_is_one_answer_and_makes_no_user, |db|
             &EncodingKey::from_secret(SECRET),
         )
         .unwrap(),
-        format!("{head}.{}", signature.chars().rev().collect::<String>()),
+        format!("{head}.{}", audit.chars().rev().collect::<String>()),
     ] {
         assert_eq!(rejection(sign_in(&tokenry, &jwt, 11)), Rejection::Unknown);
     }
@@ -304,12 +304,12 @@ each_backend!(a_person_by_jwt_may_widen_what_a_token_may_not, |db| {
         scopes: Some(vec!["tokens:write".to_owned(), "a:write".to_owned()]),
         ..Default::default()
     };
-    let by_token = Call::new(verify(&tokenry, &text, 12).unwrap().into(), at(12));
-    assert!(tokenry.update(&by_token, token.id, more()).is_err());
-    tokenry.update(&Call::new(caller.clone(), at(12)), token.id, more()).unwrap();
+    let by_token = RequestContext::new(verify(&tokenry, &text, 12).unwrap().into(), at(12));
+    assert!(tokenry.update_token(&by_token, token.id, more()).is_err());
+    tokenry.update_token(&RequestContext::new(caller.clone(), at(12)), token.id, more()).unwrap();
     let beyond =
         tokenry_service::TokenChanges { scopes: Some(vec!["admin:read".to_owned()]), ..Default::default() };
-    assert!(tokenry.update(&Call::new(caller, at(13)), token.id, beyond).is_err());
+    assert!(tokenry.update_token(&RequestContext::new(caller, at(13)), token.id, beyond).is_err());
 });
 
 each_backend!(a_jwt_that_is_less_than_the_stored_role_gives_no_more_than_it_has, |db| {
@@ -317,16 +317,19 @@ each_backend!(a_jwt_that_is_less_than_the_stored_role_gives_no_more_than_it_has,
     let id = come(&tokenry, &["Staff"], 10, 11).user().unwrap().id;
     tokenry.update_user(&operator(20), id, UserChanges::role("admin".parse().unwrap())).unwrap();
     let weak = come(&tokenry, &["Staff"], 15, 21);
-    let call = Call::new(weak.clone(), at(21));
+    let context = RequestContext::new(weak.clone(), at(21));
     for beyond in ["*", "admin:write", "admin:read", "introspect"] {
-        let outcome = tokenry.issue(&call, id, common::new("t", &[beyond]));
+        let outcome = tokenry.issue_token(&context, id, common::new("t", &[beyond]));
         assert!(outcome.is_err(), "{beyond}");
         assert!(!tokenry.can_grant(&weak, &beyond.parse().unwrap()), "{beyond}");
     }
     let owner = tokenry.find_user(&operator(21), id).unwrap();
     for beyond in ["*", "admin:write"] {
         let (token, _) = issue(&tokenry, &owner, &[beyond]);
-        assert!(tokenry.rotate(&call, token.id, tokenry_service::Rotation::default()).is_err(), "{beyond}");
+        assert!(
+            tokenry.rotate_token(&context, token.id, tokenry_service::Rotation::default()).is_err(),
+            "{beyond}"
+        );
     }
     for wider in [
         tokenry_service::TokenChanges {
@@ -337,14 +340,17 @@ each_backend!(a_jwt_that_is_less_than_the_stored_role_gives_no_more_than_it_has,
     ] {
         let bound =
             NewToken { allowed_ips: Some(vec!["10.0.0.1".to_owned()]), ..common::new("bound", &["*"]) };
-        let bound = tokenry.issue(&operator(0), id, bound).unwrap().token;
-        assert!(tokenry.update(&call, bound.id, wider).is_err(), "not even longer or from more addresses");
+        let bound = tokenry.issue_token(&operator(0), id, bound).unwrap().token;
+        assert!(
+            tokenry.update_token(&context, bound.id, wider).is_err(),
+            "not even longer or from more addresses"
+        );
     }
     let (plain, _) = issue(&tokenry, &owner, &["a:read"]);
     let more = tokenry_service::TokenChanges { scopes: Some(vec!["*".to_owned()]), ..Default::default() };
-    assert!(tokenry.update(&call, plain.id, more).is_err());
-    tokenry.rotate(&call, plain.id, tokenry_service::Rotation::default()).unwrap();
-    tokenry.issue(&call, id, common::new("t", &["a:write"])).unwrap();
+    assert!(tokenry.update_token(&context, plain.id, more).is_err());
+    tokenry.rotate_token(&context, plain.id, tokenry_service::Rotation::default()).unwrap();
+    tokenry.issue_token(&context, id, common::new("t", &["a:write"])).unwrap();
 });
 
 each_backend!(of_two_tokens_the_one_issued_later_counts_whichever_comes_first, |db| {
@@ -415,10 +421,10 @@ each_backend!(a_name_that_is_corrected_does_not_hold_a_demotion_up, |db| {
 
 each_backend!(without_issuers_no_session_of_a_jwt_is_accepted, |db| {
     let tokenry = service(db, mapping());
-    let begin = Call::new(come(&tokenry, &["Staff"], 0, 1), at(1));
+    let begin = RequestContext::new(come(&tokenry, &["Staff"], 0, 1), at(1));
     let cookie = tokenry.start_session(&begin, None).unwrap().secret.reveal_once().to_string();
     let is_in = |tokenry: &Tokenry, seconds| {
-        tokenry.session(cookie.as_bytes(), at(seconds), &Origin::default()).is_ok()
+        tokenry.session(cookie.as_bytes(), at(seconds), &ClientInfo::default()).is_ok()
     };
     assert!(is_in(&tokenry, 2));
     assert!(!is_in(&common::service(db), 3));
@@ -446,7 +452,7 @@ each_backend!(a_jwt_of_before_does_not_act_as_a_later_user_of_its_subject, |db| 
         assert_eq!(rejection(sign_in(&tokenry, &before, last + 1)), Rejection::Unknown, "{again}");
         id = match again {
             "proxy" => {
-                let named = tokenry.named_by_proxy("id|alice", true, at(last + 2), &Origin::default());
+                let named = tokenry.sign_in_via_proxy("id|alice", true, at(last + 2), &ClientInfo::default());
                 named.unwrap().user().unwrap().id
             }
             _ => tokenry.create_user(&operator(last + 2), "id|alice", NewUser::default()).unwrap().id,

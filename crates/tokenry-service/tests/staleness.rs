@@ -13,8 +13,8 @@ use std::{
 
 use common::{at, issue, operator, service, settings, user, verify, with_secret_of};
 use tokenry_service::{
-    Limits, Monotonic, Policy, Rejection, Rotation, Settings, Switch, TokenChanges, TokenId, Tokenry, Use,
-    UserChanges, VerifyError,
+    Activation, Limits, Monotonic, Policy, Rejection, Rotation, Settings, TokenChanges, TokenId, Tokenry,
+    UsageEvent, UserChanges, VerifyError,
 };
 use tokenry_testkit::{TestDatabase, each_backend};
 
@@ -46,9 +46,9 @@ fn is_refused(tokenry: &Tokenry, text: &str, seconds: i64, rejection: Rejection)
 }
 
 fn pause(tokenry: &Tokenry, id: TokenId, is_active: bool) {
-    let switch = Some(if is_active { Switch::Active } else { Switch::Inactive });
+    let switch = Some(if is_active { Activation::Active } else { Activation::Inactive });
     let changes = TokenChanges { switch, ..TokenChanges::default() };
-    tokenry.update(&operator(2), id, changes).unwrap();
+    tokenry.update_token(&operator(2), id, changes).unwrap();
 }
 
 each_backend!(what_another_process_changes_is_seen_within_the_bound_and_not_later, |db| {
@@ -56,7 +56,7 @@ each_backend!(what_another_process_changes_is_seen_within_the_bound_and_not_late
     let alice = user(&other, "alice", "user");
     let (token, text) = issue(&other, &alice, &["demo:read"]);
     verify(&node, &text, 10).unwrap();
-    other.revoke(&operator(11), token.id, None).unwrap();
+    other.revoke_token(&operator(11), token.id, None).unwrap();
     // It is behind, which is what was asked for …
     assert!(verify(&node, &text, 10 + BOUND - 1).is_ok());
     // … and not by more than that.
@@ -78,7 +78,7 @@ each_backend!(what_this_process_changes_is_seen_at_once, |db| {
     assert!(is_refused(&node, &text, 3, Rejection::OwnerDisabled));
     node.update_user(&operator(3), alice.id, UserChanges::disabled(false)).unwrap();
     verify(&node, &text, 3).unwrap();
-    let rotated = node.rotate(&operator(4), token.id, Rotation::default()).unwrap();
+    let rotated = node.rotate_token(&operator(4), token.id, Rotation::default()).unwrap();
     assert!(matches!(verify(&node, &text, 4), Err(VerifyError::Rejected(Rejection::Rotated(_)))));
     let text = rotated.secret.reveal_once();
     verify(&node, &text, 5).unwrap();
@@ -106,7 +106,7 @@ each_backend!(a_row_of_a_moment_ago_is_judged_by_the_clock_of_now, |db| {
     // A clock that was set back makes no row young.
     let (other, text) = issue(&node, &alice, &[]);
     verify(&node, &text, 2 * BOUND).unwrap();
-    service(db).revoke(&operator(1), other.id, None).unwrap();
+    service(db).revoke_token(&operator(1), other.id, None).unwrap();
     assert!(is_refused(&node, &text, 2 * BOUND - 1, Rejection::Revoked));
 });
 
@@ -125,11 +125,11 @@ each_backend!(no_verification_that_began_after_its_revoke_was_answered_succeeds,
     let alice = user(&node, "alice", "user");
     let tokens: Vec<_> = (0..60).map(|_| issue(&node, &alice, &[])).collect();
     let gone: Vec<_> = tokens.iter().map(|_| AtomicBool::new(false)).collect();
-    let is_over = AtomicBool::new(false);
+    let is_expired = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                while !is_over.load(Ordering::SeqCst) {
+                while !is_expired.load(Ordering::SeqCst) {
                     for ((_, text), gone) in tokens.iter().zip(&gone) {
                         let was_gone = gone.load(Ordering::SeqCst);
                         let is_let_in = verify(&node, text, 1).is_ok();
@@ -139,10 +139,10 @@ each_backend!(no_verification_that_began_after_its_revoke_was_answered_succeeds,
             });
         }
         for ((token, _), gone) in tokens.iter().zip(&gone) {
-            node.revoke(&operator(1), token.id, None).unwrap();
+            node.revoke_token(&operator(1), token.id, None).unwrap();
             gone.store(true, Ordering::SeqCst);
         }
-        is_over.store(true, Ordering::SeqCst);
+        is_expired.store(true, Ordering::SeqCst);
     });
 });
 
@@ -153,7 +153,7 @@ each_backend!(a_row_grows_old_although_the_clock_was_set_back, |db| {
     let (node, other) = (behind_by(db, monotonic), service(db));
     let (token, text) = issue(&other, &user(&other, "alice", "user"), &[]);
     verify(&node, &text, 100).unwrap();
-    other.revoke(&operator(101), token.id, None).unwrap();
+    other.revoke_token(&operator(101), token.id, None).unwrap();
     passed.store(BOUND.unsigned_abs() - 1, Ordering::SeqCst);
     assert!(verify(&node, &text, 100).is_ok(), "within the bound");
     // The clock was set back by a minute in the meantime: it shows the time of the reading again.
@@ -166,12 +166,12 @@ each_backend!(what_only_notes_uses_and_refusals_leaves_the_rows_of_a_moment_ago,
     let (token, text) = issue(&other, &user(&other, "alice", "user"), &["demo:read"]);
     let verified = verify(&node, &text, 100).unwrap();
     let changes = node.store().changes();
-    node.record_use(&verified, &Use::new(at(100), None, 200));
+    node.record_use(&verified, &UsageEvent::new(at(100), None, 200));
     node.record_scopes(&verified, [&"demo:read".parse().unwrap()], at(100));
     node.record_failure("invalid_token", None, at(100));
     node.flush().unwrap();
-    assert_eq!(other.find(&operator(101), token.id).unwrap().0.last_used_at, Some(at(100)));
-    other.revoke(&operator(101), token.id, None).unwrap();
+    assert_eq!(other.find_token(&operator(101), token.id).unwrap().0.last_used_at, Some(at(100)));
+    other.revoke_token(&operator(101), token.id, None).unwrap();
     assert!(verify(&node, &text, 102).is_ok(), "the row of before is still there");
     assert_eq!(node.store().changes(), changes);
     user(&node, "bob", "user");

@@ -5,27 +5,27 @@ mod common;
 
 use common::{issue, operator, service, user, with_token};
 use tokenry_service::{
-    Call, Lifetime, Origin, PageSize, Policy, Reason, Rotation, Settings, Switch, TokenChanges, TokenEvent,
-    TokenEventsError, TokenId, Tokenry,
+    Activation, ClientInfo, Lifetime, PageSize, Policy, Reason, RequestContext, Rotation, Settings,
+    TokenChanges, TokenEvent, TokenEventsError, TokenId, Tokenry,
 };
 use tokenry_testkit::each_backend;
 
-fn located(call: Call, ip: &str) -> Call {
-    let origin = Origin::new(ip.parse().ok(), Some("curl/8"), Some(format!("request from {ip}")));
-    Call { origin, ..call }
+fn located(context: RequestContext, ip: &str) -> RequestContext {
+    let client = ClientInfo::new(ip.parse().ok(), Some("curl/8"), Some(format!("request from {ip}")));
+    RequestContext { client, ..context }
 }
 
-fn events(tokenry: &Tokenry, call: &Call, id: TokenId) -> Vec<TokenEvent> {
-    tokenry.token_events(call, id, PageSize::default(), None).unwrap().events
+fn events(tokenry: &Tokenry, context: &RequestContext, id: TokenId) -> Vec<TokenEvent> {
+    tokenry.token_events(context, id, PageSize::default(), None).unwrap().events
 }
 
 /// Kind and address of each event, the oldest first.
 fn told(events: &[TokenEvent]) -> Vec<(&str, Option<String>)> {
-    let pair = |it: &TokenEvent| (it.event.kind.as_str(), it.event.origin.ip.map(|ip| ip.to_string()));
+    let pair = |it: &TokenEvent| (it.event.kind.as_str(), it.event.client.ip.map(|ip| ip.to_string()));
     events.iter().rev().map(pair).collect()
 }
 
-fn switch(switch: Switch) -> TokenChanges {
+fn switch(switch: Activation) -> TokenChanges {
     TokenChanges { switch: Some(switch), ..TokenChanges::default() }
 }
 
@@ -35,15 +35,18 @@ each_backend!(an_owner_sees_from_where_they_changed_a_token_themselves_and_nobod
     let (token, _) = issue(&tokenry, &alice, &["a:read"]);
     let (_, managing) = issue(&tokenry, &alice, &["*"]);
     let own = |seconds| located(with_token(&tokenry, &managing, seconds), "192.0.2.1");
-    let vouched = located(Call::new(tokenry.vouch(alice.clone()).unwrap(), common::at(3)), "192.0.2.2");
-    tokenry.update(&own(1), token.id, switch(Switch::Inactive)).unwrap();
-    tokenry.update(&vouched, token.id, switch(Switch::Active)).unwrap();
-    tokenry.update(&located(operator(4), "192.0.2.3"), token.id, switch(Switch::Inactive)).unwrap();
+    let vouched = located(
+        RequestContext::new(tokenry.caller_for_user(alice.clone()).unwrap(), common::at(3)),
+        "192.0.2.2",
+    );
+    tokenry.update_token(&own(1), token.id, switch(Activation::Inactive)).unwrap();
+    tokenry.update_token(&vouched, token.id, switch(Activation::Active)).unwrap();
+    tokenry.update_token(&located(operator(4), "192.0.2.3"), token.id, switch(Activation::Inactive)).unwrap();
     let (_, administering) = issue(&tokenry, &root, &["*"]);
     let admin = located(with_token(&tokenry, &administering, 5), "192.0.2.4");
     tokenry.revoke_user_tokens(&admin, alice.id, Some(Reason::parse("gone").unwrap())).unwrap();
 
-    let alice_again = Call::new(tokenry.vouch(alice).unwrap(), common::at(6));
+    let alice_again = RequestContext::new(tokenry.caller_for_user(alice).unwrap(), common::at(6));
     let seen = events(&tokenry, &alice_again, token.id);
     let at = |ip: &str| Some(ip.to_owned());
     assert_eq!(
@@ -57,12 +60,12 @@ each_backend!(an_owner_sees_from_where_they_changed_a_token_themselves_and_nobod
         ]
     );
     let revoked = &seen[0].event;
-    assert_eq!(revoked.origin, Origin::default(), "neither agent nor request id");
+    assert_eq!(revoked.client, ClientInfo::default(), "neither agent nor request id");
     assert_eq!(revoked.detail.get("reason").and_then(|it| it.as_str()), Some("gone"));
     let of_operator = events(&tokenry, &operator(6), token.id);
     assert_eq!(told(&of_operator)[4].1, at("192.0.2.4"), "who has the database sees all of it");
-    for call in [&admin, &Call::new(tokenry.vouch(root).unwrap(), common::at(6))] {
-        let refused = tokenry.token_events(call, token.id, PageSize::default(), None);
+    for context in [&admin, &RequestContext::new(tokenry.caller_for_user(root).unwrap(), common::at(6))] {
+        let refused = tokenry.token_events(context, token.id, PageSize::default(), None);
         assert!(matches!(refused, Err(TokenEventsError::NotFound)));
     }
 });
@@ -72,12 +75,12 @@ each_backend!(an_owner_learns_from_where_a_retired_secret_of_theirs_was_used, |d
     let alice = user(&tokenry, "alice", "user");
     let (token, old) = issue(&tokenry, &alice, &["a:read"]);
     let rotation = Rotation { grace: Some(Lifetime::seconds(0)), ..Rotation::default() };
-    tokenry.rotate(&operator(1), token.id, rotation).unwrap();
+    tokenry.rotate_token(&operator(1), token.id, rotation).unwrap();
     let thief = "203.0.113.9".parse().ok();
     assert!(tokenry.verify_blocking(old.as_bytes(), common::at(4000), thief).is_err());
     drop(tokenry);
     let tokenry = service(db);
-    let caller = Call::new(tokenry.vouch(alice).unwrap(), common::at(4001));
+    let caller = RequestContext::new(tokenry.caller_for_user(alice).unwrap(), common::at(4001));
     let seen = events(&tokenry, &caller, token.id);
     let told = told(&seen);
     let failed: Vec<_> = told.iter().filter(|(kind, _)| *kind == "auth.request.failed").collect();
@@ -93,16 +96,17 @@ each_backend!(what_a_token_did_that_is_gone_is_told_as_by_a_stranger, |db| {
     let (token, _) = issue(&tokenry, &alice, &["a:read"]);
     let (acting, text) = issue(&tokenry, &alice, &["*"]);
     let own = located(with_token(&tokenry, &text, 1), "192.0.2.1");
-    tokenry.update(&own, token.id, switch(Switch::Inactive)).unwrap();
+    tokenry.update_token(&own, token.id, switch(Activation::Inactive)).unwrap();
     let seen = |seconds| {
-        let caller = Call::new(tokenry.vouch(alice.clone()).unwrap(), common::at(seconds));
+        let caller =
+            RequestContext::new(tokenry.caller_for_user(alice.clone()).unwrap(), common::at(seconds));
         told(&events(&tokenry, &caller, token.id))[1].1.clone()
     };
     assert_eq!(seen(2).as_deref(), Some("192.0.2.1"));
-    tokenry.revoke(&operator(3), acting.id, None).unwrap();
+    tokenry.revoke_token(&operator(3), acting.id, None).unwrap();
     assert_eq!(tokenry.cleanup(&operator(2 * 86_400)).unwrap().purged_tokens, 1);
     assert_eq!(seen(2 * 86_400), None);
-    let caller = Call::new(tokenry.vouch(alice.clone()).unwrap(), common::at(2 * 86_400));
+    let caller = RequestContext::new(tokenry.caller_for_user(alice.clone()).unwrap(), common::at(2 * 86_400));
     let gone = tokenry.token_events(&caller, acting.id, PageSize::default(), None);
     assert!(matches!(gone, Err(TokenEventsError::NotFound)), "a token that is gone is unknown");
 });

@@ -5,11 +5,11 @@ mod common;
 
 use common::{at, issue, operator, settings, user, verify, with_token};
 use tokenry_service::{
-    Bucket, Combination, Denial, FindError, Lifetime, Policy, Settings, Tally, TokenId, Tokenry, UnixMillis,
-    UsageLimit, UsagePage, UsageQuery, UsageSettings, Use, UserError, VerifiedToken,
+    Bucket, Denial, FindError, Lifetime, Policy, Settings, TokenId, Tokenry, UnixMillis, UsageCount,
+    UsageEvent, UsageKey, UsageLimit, UsagePage, UsageQuery, UsageSettings, UserError, VerifiedToken,
 };
 use tokenry_store::{
-    former,
+    tombstone,
     usage::{self, UsageFilter},
 };
 use tokenry_testkit::{TestDatabase, each_backend};
@@ -27,8 +27,13 @@ fn token(tokenry: &Tokenry, subject: &str) -> VerifiedToken {
     verify(tokenry, &text, 1).unwrap()
 }
 
-fn get(route: &str, at: UnixMillis) -> Use<'_> {
-    Use { method: "GET", route, user_agent: Some("curl/8"), ..Use::new(at, "192.0.2.7".parse().ok(), 200) }
+fn get(route: &str, at: UnixMillis) -> UsageEvent<'_> {
+    UsageEvent {
+        method: "GET",
+        route,
+        user_agent: Some("curl/8"),
+        ..UsageEvent::new(at, "192.0.2.7".parse().ok(), 200)
+    }
 }
 
 fn usage(tokenry: &Tokenry, id: TokenId) -> UsagePage {
@@ -74,9 +79,9 @@ each_backend!(a_row_tells_when_how_from_where_and_with_what, |db| {
     for second in [130, 150, 121] {
         tokenry.record_use(&used, &get("/a/{id}", at(second)));
     }
-    tokenry.record_use(&used, &Use::new(at(122), None, 200));
+    tokenry.record_use(&used, &UsageEvent::new(at(122), None, 200));
     tokenry.flush().unwrap();
-    let combination = Combination {
+    let combination = UsageKey {
         token_id: used.token().id,
         start: at(120),
         method: "GET".into(),
@@ -86,7 +91,7 @@ each_backend!(a_row_tells_when_how_from_where_and_with_what, |db| {
         user_agent: "curl/8".into(),
         seq: 0,
     };
-    let tally = Tally { count: 3, first: at(121), last: at(150) };
+    let tally = UsageCount { count: 3, first: at(121), last: at(150) };
     let page = usage(&tokenry, used.token().id);
     assert_eq!((&page.uses[0], page.uses.len(), page.total_count), (&(combination, tally), 2, 4));
     assert_eq!((page.uses[1].0.ip, &*page.uses[1].0.user_agent), (None, ""));
@@ -137,7 +142,7 @@ each_backend!(what_is_noted_while_the_database_is_locked_waits_and_is_counted_on
     tokenry.flush().unwrap();
     let id = used.token().id;
     assert_eq!(counts(&usage(&tokenry, id)), [3]);
-    assert_eq!(tokenry.find(&operator(10), id).unwrap().0.last_used_at, Some(at(7)));
+    assert_eq!(tokenry.find_token(&operator(10), id).unwrap().0.last_used_at, Some(at(7)));
 });
 
 /// How many threads of this process have names that begin so.
@@ -182,12 +187,12 @@ each_backend!(with_a_span_of_zero_every_use_has_a_row, |db| {
 each_backend!(a_refused_use_is_counted_but_is_not_the_last_use, |db| {
     let tokenry = node(db, 60);
     let used = token(&tokenry, "alice");
-    tokenry.record_use(&used, &Use::new(at(5), None, 200));
-    tokenry.record_use(&used, &Use::new(at(9), None, 403));
+    tokenry.record_use(&used, &UsageEvent::new(at(5), None, 200));
+    tokenry.record_use(&used, &UsageEvent::new(at(9), None, 403));
     tokenry.flush().unwrap();
     let id = used.token().id;
     assert_eq!(usage(&tokenry, id).total_count, 2);
-    assert_eq!(tokenry.find(&operator(10), id).unwrap().0.last_used_at, Some(at(5)));
+    assert_eq!(tokenry.find_token(&operator(10), id).unwrap().0.last_used_at, Some(at(5)));
 });
 
 each_backend!(a_deleted_token_takes_its_uses_along_and_nobody_elses, |db| {
@@ -213,7 +218,7 @@ each_backend!(a_hostile_user_agent_is_cut_and_cannot_forge_a_line, |db| {
         ["\0\r\n\u{1b}[2J\u{85}x".to_owned(), "é".repeat(5000), "\u{10ffff}".repeat(300), "'; --".to_owned()];
     for agent in &agents {
         let longest = "/".repeat(5000);
-        let of = Use { user_agent: Some(agent), method: &"M".repeat(5000), ..get(&longest, at(5)) };
+        let of = UsageEvent { user_agent: Some(agent), method: &"M".repeat(5000), ..get(&longest, at(5)) };
         tokenry.record_use(&used, &of);
     }
     tokenry.flush().unwrap();
@@ -265,7 +270,7 @@ each_backend!(uses_are_shown_to_the_owner_alone_and_after_the_end_too, |db| {
     let (token, text) = issue(&tokenry, &alice, &[]);
     tokenry.record_use(&verify(&tokenry, &text, 1).unwrap(), &get("/a", at(5)));
     tokenry.flush().unwrap();
-    tokenry.revoke(&operator(6), token.id, None).unwrap();
+    tokenry.revoke_token(&operator(6), token.id, None).unwrap();
     let ask = |owner: &str, role: &str, scopes: &[&str]| {
         let owner = user(&tokenry, owner, role);
         let (_, text) = issue(&tokenry, &owner, scopes);
@@ -286,15 +291,15 @@ each_backend!(switched_off_nothing_is_counted_but_the_last_use_is_known, |db| {
     tokenry.record_use(&used, &get("/a", at(5)));
     tokenry.flush().unwrap();
     assert_eq!(usage(&tokenry, used.token().id).total_count, 0);
-    assert_eq!(tokenry.find(&operator(6), used.token().id).unwrap().0.last_used_at, Some(at(5)));
+    assert_eq!(tokenry.find_token(&operator(6), used.token().id).unwrap().0.last_used_at, Some(at(5)));
     assert!(!tokenry.counts_uses());
 });
 
 /// Many uses of the tokens of one user: how many units of work the writer needs for 5000 rows each, at least.
 fn flood(db: &TestDatabase, tokens: &[TokenId]) -> u64 {
     const ROWS: i64 = 30_000;
-    let tally = Tally { count: 1, first: at(0), last: at(0) };
-    let of_first = Combination {
+    let tally = UsageCount { count: 1, first: at(0), last: at(0) };
+    let of_first = UsageKey {
         token_id: tokens[0],
         start: at(0),
         method: "GET".into(),
@@ -306,8 +311,8 @@ fn flood(db: &TestDatabase, tokens: &[TokenId]) -> u64 {
     };
     for token_id in tokens {
         for from in (0..ROWS).step_by(1000) {
-            let rows: Vec<Combination> = (from..from + 1000)
-                .map(|seq| Combination { token_id: *token_id, seq, ..of_first.clone() })
+            let rows: Vec<UsageKey> = (from..from + 1000)
+                .map(|seq| UsageKey { token_id: *token_id, seq, ..of_first.clone() })
                 .collect();
             let held = db
                 .store()
@@ -341,7 +346,7 @@ each_backend!(uses_go_in_small_units_before_their_user_and_revocations_come_in_b
         }
         assert!(issued.iter().all(|(_, text)| verify(&tokenry, text, 11).is_err()));
         for (token, _) in &others {
-            assert!(tokenry.revoke(&operator(11), token.id, None).unwrap());
+            assert!(tokenry.revoke_token(&operator(11), token.id, None).unwrap());
         }
         deletion.join().unwrap().unwrap();
     });
@@ -359,7 +364,7 @@ each_backend!(uses_go_in_small_units_before_dead_tokens_that_are_purged, |db| {
     let alice = user(&tokenry, "alice", "user");
     let ids = [0; 2].map(|_| issue(&tokenry, &alice, &[]).0.id);
     let live = issue(&tokenry, &alice, &[]).0.id;
-    ids.iter().for_each(|id| assert!(tokenry.revoke(&operator(1), *id, None).unwrap()));
+    ids.iter().for_each(|id| assert!(tokenry.revoke_token(&operator(1), *id, None).unwrap()));
     let units = flood(db, &ids);
     flood(db, &[live]);
     let before = db.store().writes();
@@ -373,8 +378,12 @@ each_backend!(what_a_drain_meets_is_bounded_and_nobody_elses, |db| {
     let tokenry = node(db, 60);
     let ids = ["alice", "bob", "carol"].map(|name| token(&tokenry, name).token().id);
     flood(db, &ids);
-    let drain = |limit| db.store().write(move |tx| usage::drain(tx, &ids[..2], limit)).unwrap();
-    assert_eq!([drain(5000), drain(40_000), drain(40_000), drain(5)], [5000, 40_000, 15_000, 0]);
+    let delete_in_batches =
+        |limit| db.store().write(move |tx| usage::delete_in_batches(tx, &ids[..2], limit)).unwrap();
+    assert_eq!(
+        [delete_in_batches(5000), delete_in_batches(40_000), delete_in_batches(40_000), delete_in_batches(5)],
+        [5000, 40_000, 15_000, 0]
+    );
     assert_eq!(ids.map(|id| rows_of(db, id)), [0, 0, 30_000]);
 });
 
@@ -382,10 +391,10 @@ each_backend!(a_user_who_deletes_themselves_is_gone_and_comes_back_as_before, |d
     let tokenry = node(db, 60);
     let (root, boss) = (user(&tokenry, "root", "admin"), user(&tokenry, "boss", "admin"));
     let (_, text) = issue(&tokenry, &root, &["*"]);
-    let call = with_token(&tokenry, &text, 1);
-    tokenry.delete_user(&call, root.id).unwrap();
-    let again = tokenry.delete_user(&call, boss.id);
+    let context = with_token(&tokenry, &text, 1);
+    tokenry.delete_user(&context, root.id).unwrap();
+    let again = tokenry.delete_user(&context, boss.id);
     assert!(matches!(again, Err(UserError::Denied(Denial::NoLongerEntitled))));
-    let gone = db.store().read(|tx| former::find(tx, &root.subject)).unwrap().unwrap();
+    let gone = db.store().read(|tx| tombstone::find(tx, &root.subject)).unwrap().unwrap();
     assert!(!gone.was_disabled, "what a deletion does on its way is not what was decided about them");
 });

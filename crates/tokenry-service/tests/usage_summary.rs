@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use common::{at, issue, operator, service, user, verify, with_token};
 use tokenry_service::{
-    AddressCount, Combination, HourCount, RouteCount, SummaryError, SummaryQuery, Tally, TokenId, Tokenry,
-    UnixMillis, UsageSummary, Use,
+    AddressCount, HourCount, RouteCount, SummaryError, SummaryQuery, TokenId, Tokenry, UnixMillis,
+    UsageCount, UsageEvent, UsageKey, UsageSummary,
 };
 use tokenry_store::usage;
 use tokenry_testkit::{TestDatabase, each_backend};
@@ -24,22 +24,22 @@ fn summary(tokenry: &Tokenry, id: TokenId, query: SummaryQuery) -> UsageSummary 
     tokenry.usage_summary(&operator(100 * DAY), id, query).unwrap()
 }
 
-fn write(db: &TestDatabase, rows: &[(Combination, u64)]) {
+fn write(db: &TestDatabase, rows: &[(UsageKey, u64)]) {
     let mut rows = rows.to_vec();
     rows.sort();
     for batch in rows.chunks(1000) {
         let batch = batch.to_vec();
         let held = db.store().write(move |tx| {
-            let tally = |it: &Combination, count| Tally { count, first: it.start, last: it.start };
+            let tally = |it: &UsageKey, count| UsageCount { count, first: it.start, last: it.start };
             usage::add(tx, &batch.iter().map(|(it, count)| (it, tally(it, *count))).collect::<Vec<_>>())
         });
         assert!(held.unwrap().is_empty());
     }
 }
 
-fn row(token_id: TokenId, start: UnixMillis, status: u16) -> Combination {
+fn row(token_id: TokenId, start: UnixMillis, status: u16) -> UsageKey {
     let (method, route, user_agent) = ("GET".into(), "/a".into(), "curl/8".into());
-    Combination { token_id, start, method, route, status, ip: None, user_agent, seq: 0 }
+    UsageKey { token_id, start, method, route, status, ip: None, user_agent, seq: 0 }
 }
 
 each_backend!(uses_are_added_up_by_hour_and_status_route_and_address, |db| {
@@ -47,16 +47,20 @@ each_backend!(uses_are_added_up_by_hour_and_status_route_and_address, |db| {
     let (token, text) = issue(&tokenry, &user(&tokenry, "alice", "user"), &["a:read"]);
     let used = verify(&tokenry, &text, 1).unwrap();
     let (_, other) = issue(&tokenry, &user(&tokenry, "bob", "user"), &[]);
-    tokenry.record_use(&verify(&tokenry, &other, 1).unwrap(), &Use::new(at(HOUR), None, 200));
+    tokenry.record_use(&verify(&tokenry, &other, 1).unwrap(), &UsageEvent::new(at(HOUR), None, 200));
     let ip = "192.0.2.7".parse().ok();
-    let of = |second, method, route, status| Use { method, route, ..Use::new(at(second), ip, status) };
+    let of = |second, method, route, status| UsageEvent {
+        method,
+        route,
+        ..UsageEvent::new(at(second), ip, status)
+    };
     for it in [
         of(0, "GET", "/a", 200),
         of(HOUR - 1, "GET", "/a", 200),
         of(HOUR, "GET", "/a", 404),
         of(HOUR + 61, "POST", "/a", 200),
-        Use { user_agent: Some("curl/8"), ..of(HOUR + 62, "GET", "/b", 200) },
-        Use::new(at(5 * HOUR), "2001:db8::1".parse().ok(), 200),
+        UsageEvent { user_agent: Some("curl/8"), ..of(HOUR + 62, "GET", "/b", 200) },
+        UsageEvent::new(at(5 * HOUR), "2001:db8::1".parse().ok(), 200),
     ] {
         tokenry.record_use(&used, &it);
     }
@@ -115,7 +119,7 @@ each_backend!(only_the_owner_has_a_summary, |db| {
     let tokenry = service(db);
     let (alice, root) = (user(&tokenry, "alice", "user"), user(&tokenry, "root", "admin"));
     let (token, _) = issue(&tokenry, &alice, &["tokens:read"]);
-    tokenry.revoke(&operator(1), token.id, None).unwrap();
+    tokenry.revoke_token(&operator(1), token.id, None).unwrap();
     let ask = |owner, scopes: &[&str]| {
         let (_, text) = issue(&tokenry, owner, scopes);
         tokenry.usage_summary(&with_token(&tokenry, &text, 2), token.id, span(0, 1))
@@ -138,7 +142,7 @@ each_backend!(a_summary_is_complete_and_bounded_whatever_a_token_did, |db| {
         .map(|n| {
             let it = row(token.id, at(0), 200);
             let route = format!("/route/{n:02}").into();
-            (Combination { route, user_agent: format!("agent {n:02}").into(), ..it }, n + 1)
+            (UsageKey { route, user_agent: format!("agent {n:02}").into(), ..it }, n + 1)
         })
         .collect();
     write(db, &more);

@@ -5,8 +5,8 @@ mod common;
 
 use common::{at, issue, limited, new, operator, service, settings, user, verify, with_token};
 use tokenry_service::{
-    Call, Denial, IssueError, NewUser, PageQuery, PageSize, Policy, Rejection, Risk, TokenFilter, Tokenry,
-    User, UserChanges, UserError, VerifyError,
+    Denial, IssueError, NewUser, PageQuery, PageSize, Policy, Rejection, RequestContext, Risk, TokenFilter,
+    Tokenry, User, UserChanges, UserError, VerifyError,
 };
 use tokenry_testkit::each_backend;
 
@@ -22,8 +22,8 @@ fn named(role: &str) -> NewUser {
     NewUser { role: Some(role.parse().unwrap()), ..NewUser::default() }
 }
 
-fn person(tokenry: &Tokenry, user: &User, seconds: i64) -> Call {
-    Call::new(tokenry.vouch(user.clone()).unwrap(), at(seconds))
+fn person(tokenry: &Tokenry, user: &User, seconds: i64) -> RequestContext {
+    RequestContext::new(tokenry.caller_for_user(user.clone()).unwrap(), at(seconds))
 }
 
 each_backend!(demoting_and_disabling_change_the_very_next_request_of_every_token, |db| {
@@ -92,12 +92,12 @@ each_backend!(a_former_admin_cannot_use_what_they_were_let_in_with, |db| {
     let (_, text) = issue(&tokenry, &root, &["*"]);
     let calls = [person(&tokenry, &root, 1), with_token(&tokenry, &text, 1)];
     tokenry.update_user(&operator(2), root.id, role("user")).unwrap();
-    for call in calls {
+    for context in calls {
         let outcomes = [
-            tokenry.create_user(&call, "eve", named("user")).map(|_| ()),
-            tokenry.update_user(&call, bob.id, role("admin")).map(|_| ()),
-            tokenry.revoke_user_tokens(&call, bob.id, None).map(|_| ()),
-            tokenry.delete_user(&call, bob.id),
+            tokenry.create_user(&context, "eve", named("user")).map(|_| ()),
+            tokenry.update_user(&context, bob.id, role("admin")).map(|_| ()),
+            tokenry.revoke_user_tokens(&context, bob.id, None).map(|_| ()),
+            tokenry.delete_user(&context, bob.id),
         ];
         for outcome in outcomes {
             assert!(matches!(outcome, Err(UserError::Denied(Denial::NoLongerEntitled))));
@@ -125,11 +125,11 @@ each_backend!(revoking_all_tokens_beats_those_that_are_being_made, |db| {
         let (_, first) = issue(&tokenry, &alice, &["tokens:write"]);
         let calls = [person(&tokenry, &alice, 10), with_token(&tokenry, &first, 10)];
         let texts: Vec<String> = std::thread::scope(|scope| {
-            let make = |call: &Call| tokenry.issue(call, alice.id, new("t", &[])).ok();
+            let make = |context: &RequestContext| tokenry.issue_token(context, alice.id, new("t", &[])).ok();
             let threads: Vec<_> = (0..8)
                 .map(|n| {
-                    let call = &calls[n % 2];
-                    scope.spawn(move || make(call))
+                    let context = &calls[n % 2];
+                    scope.spawn(move || make(context))
                 })
                 .collect();
             let revoked = tokenry.revoke_user_tokens(&operator(10), alice.id, None).unwrap();
@@ -144,15 +144,15 @@ each_backend!(revoking_all_tokens_beats_those_that_are_being_made, |db| {
             assert!(matches!(outcome, Err(VerifyError::Rejected(Rejection::Revoked))), "round {round}");
         }
         for ahead in [10, 1000] {
-            let late = Call { now: at(ahead), ..calls[0].clone() };
-            let late = tokenry.issue(&late, alice.id, new("late", &[]));
+            let late = RequestContext { now: at(ahead), ..calls[0].clone() };
+            let late = tokenry.issue_token(&late, alice.id, new("late", &[]));
             assert!(
                 matches!(late, Err(IssueError::RevokedMeanwhile)),
                 "let in before, whatever the clock says"
             );
         }
         let alice = tokenry.find_user(&operator(11), alice.id).unwrap();
-        tokenry.issue(&person(&tokenry, &alice, 11), alice.id, new("after", &[])).unwrap();
+        tokenry.issue_token(&person(&tokenry, &alice, 11), alice.id, new("after", &[])).unwrap();
     }
 });
 
@@ -161,13 +161,14 @@ each_backend!(a_deleted_user_leaves_no_token_behind_and_no_new_one_comes, |db| {
     let alice = user(&tokenry, "alice", "user");
     let (token, text) = issue(&tokenry, &alice, &[]);
     let made = std::thread::scope(|scope| {
-        let make = || tokenry.issue(&operator(1), alice.id, new("t", &[])).map(|issued| issued.token.id);
+        let make =
+            || tokenry.issue_token(&operator(1), alice.id, new("t", &[])).map(|issued| issued.token.id);
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
         tokenry.delete_user(&operator(1), alice.id).unwrap();
         threads.into_iter().filter_map(|thread| thread.join().unwrap().ok()).collect::<Vec<_>>()
     });
     for id in made.into_iter().chain([token.id]) {
-        assert!(tokenry.find(&operator(2), id).is_err());
+        assert!(tokenry.find_token(&operator(2), id).is_err());
     }
     assert!(matches!(verify(&tokenry, &text, 2), Err(VerifyError::Rejected(Rejection::Unknown))));
     assert!(matches!(tokenry.delete_user(&operator(2), alice.id), Err(UserError::NotFound)));
@@ -178,7 +179,7 @@ each_backend!(administrators_who_act_on_each_other_do_not_lock_each_other_out, |
     let (a, b) = (user(&tokenry, "a", "admin"), user(&tokenry, "b", "admin"));
     for round in 0..20 {
         let text = |owner: &User| {
-            let issued = tokenry.issue(&operator(2 * round + 1), owner.id, new("t", &["*"])).unwrap();
+            let issued = tokenry.issue_token(&operator(2 * round + 1), owner.id, new("t", &["*"])).unwrap();
             issued.secret.reveal_once().to_string()
         };
         let (of_a, of_b) = (text(&a), text(&b));
@@ -187,7 +188,7 @@ each_backend!(administrators_who_act_on_each_other_do_not_lock_each_other_out, |
         std::thread::scope(|scope| {
             let threads = calls
                 .each_ref()
-                .map(|(call, id)| scope.spawn(|| tokenry.revoke_user_tokens(call, *id, None)));
+                .map(|(context, id)| scope.spawn(|| tokenry.revoke_user_tokens(context, *id, None)));
             for thread in threads {
                 match thread.join().unwrap() {
                     Ok(_) | Err(UserError::Denied(Denial::NoLongerEntitled)) => {}

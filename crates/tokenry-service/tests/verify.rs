@@ -5,7 +5,7 @@ mod common;
 
 use common::{at, issue, operator, service, user, verify};
 use tokenry_service::{
-    HashSettings, Pepper, Policy, Rejection, Scheme, Settings, Switch, TokenChanges, Tokenry, Use,
+    Activation, HashSettings, Pepper, Policy, Rejection, Scheme, Settings, TokenChanges, Tokenry, UsageEvent,
     UserChanges, VerifyError,
 };
 use tokenry_testkit::each_backend;
@@ -39,8 +39,8 @@ each_backend!(a_revoked_token_never_verifies_again_on_any_node, |db| {
     let (token, text) = issue(&tokenry, &alice, &[]);
     let (_, neighbour) = issue(&tokenry, &alice, &[]);
     assert!(verify(&tokenry, &text, 1).is_ok() && verify(&other_node, &text, 1).is_ok());
-    assert!(tokenry.revoke(&operator(2), token.id, None).unwrap());
-    assert!(!tokenry.revoke(&operator(3), token.id, None).unwrap());
+    assert!(tokenry.revoke_token(&operator(2), token.id, None).unwrap());
+    assert!(!tokenry.revoke_token(&operator(3), token.id, None).unwrap());
     for node in [&tokenry, &other_node, &service(db)] {
         assert_eq!(rejection(verify(node, &text, 2)), Rejection::Revoked);
         assert!(verify(node, &neighbour, 2).is_ok());
@@ -53,11 +53,11 @@ each_backend!(pause_expiry_start_and_a_disabled_owner_each_refuse_the_very_next_
     let (token, text) = issue(&tokenry, &alice, &[]);
     let switch = |switch| {
         let changes = TokenChanges { switch: Some(switch), ..TokenChanges::default() };
-        tokenry.update(&operator(1), token.id, changes).unwrap();
+        tokenry.update_token(&operator(1), token.id, changes).unwrap();
     };
-    switch(Switch::Inactive);
+    switch(Activation::Inactive);
     assert_eq!(rejection(verify(&tokenry, &text, 1)), Rejection::Inactive);
-    switch(Switch::Active);
+    switch(Activation::Active);
     assert!(verify(&tokenry, &text, 1).is_ok());
 
     tokenry.update_user(&operator(1), alice.id, UserChanges::disabled(true)).unwrap();
@@ -66,7 +66,7 @@ each_backend!(pause_expiry_start_and_a_disabled_owner_each_refuse_the_very_next_
     assert!(verify(&tokenry, &text, 1).is_ok());
 
     let new = tokenry_service::NewToken { not_before: Some(at(100)), ..common::new("later", &[]) };
-    let later = tokenry.issue(&operator(0), alice.id, new).unwrap().secret.reveal_once();
+    let later = tokenry.issue_token(&operator(0), alice.id, new).unwrap().secret.reveal_once();
     assert_eq!(rejection(verify(&tokenry, &later, 99)), Rejection::Pending);
     assert!(verify(&tokenry, &later, 100).is_ok());
 
@@ -81,9 +81,9 @@ each_backend!(whoever_lacks_the_secret_learns_nothing_about_its_state, |db| {
     let alice = user(&tokenry, "alice", "user");
     let texts: Vec<String> = (0..4).map(|_| issue(&tokenry, &alice, &[]).1).collect();
     let ids: Vec<_> = texts.iter().map(|text| verify(&tokenry, text, 1).unwrap().token().id).collect();
-    tokenry.revoke(&operator(1), ids[1], None).unwrap();
-    let pause = TokenChanges { switch: Some(Switch::Inactive), ..TokenChanges::default() };
-    tokenry.update(&operator(1), ids[2], pause).unwrap();
+    tokenry.revoke_token(&operator(1), ids[1], None).unwrap();
+    let pause = TokenChanges { switch: Some(Activation::Inactive), ..TokenChanges::default() };
+    tokenry.update_token(&operator(1), ids[2], pause).unwrap();
     for (text, donor) in texts.iter().zip(texts.iter().cycle().skip(1)) {
         let wrong = common::with_secret_of(text, donor);
         for when in [1, 91 * 86_400] {
@@ -104,7 +104,7 @@ each_backend!(an_address_list_is_kept, |db| {
         allowed_ips: Some(vec!["10.0.0.0/8".to_owned()]),
         ..common::new("inside", &[])
     };
-    let text = tokenry.issue(&operator(0), alice.id, new).unwrap().secret.reveal_once();
+    let text = tokenry.issue_token(&operator(0), alice.id, new).unwrap().secret.reveal_once();
     let from =
         |ip: Option<&str>| tokenry.verify_blocking(text.as_bytes(), at(1), ip.map(|ip| ip.parse().unwrap()));
     assert!(from(Some("10.1.2.3")).is_ok() && from(Some("::ffff:10.1.2.3")).is_ok());
@@ -115,12 +115,12 @@ each_backend!(an_address_list_is_kept, |db| {
 each_backend!(a_changed_scheme_upgrades_a_hash_at_its_next_use_and_both_keep_working, |db| {
     let alice = user(&service(db), "alice", "user");
     let (token, text) = issue(&service(db), &alice, &[]);
-    let stored = |lookup: &str| {
-        let lookup = tokenry_service::Lookup::from_stored(lookup.to_owned());
-        let row = futures_executor::block_on(db.store().credential(&lookup)).unwrap().unwrap();
+    let stored = |public_id: &str| {
+        let public_id = tokenry_service::PublicId::from_stored(public_id.to_owned());
+        let row = futures_executor::block_on(db.store().credential(&public_id)).unwrap().unwrap();
         row.secret.hash.as_str().to_owned()
     };
-    assert!(stored(token.lookup.as_str()).starts_with("$2b$04$"));
+    assert!(stored(token.public_id.as_str()).starts_with("$2b$04$"));
     let pepper = Pepper::new("k1", vec![7; 32]).unwrap();
     for (scheme, begins) in [
         (Scheme::Sha256, "$sha256$"),
@@ -134,7 +134,7 @@ each_backend!(a_changed_scheme_upgrades_a_hash_at_its_next_use_and_both_keep_wor
         // The upgrade comes behind the answer; dropping the service does not wait for it.
         let is_upgraded = |_| {
             std::thread::sleep(std::time::Duration::from_millis(10));
-            stored(token.lookup.as_str()).starts_with(begins)
+            stored(token.public_id.as_str()).starts_with(begins)
         };
         assert!((0..1000).any(is_upgraded), "{begins}");
         assert!(verify(&tokenry, &text, 1).is_ok());
@@ -160,9 +160,9 @@ each_backend!(a_use_is_noted_with_its_time_and_address_and_survives_a_clean_stop
     let (token, text) = issue(&tokenry, &alice, &[]);
     let ip = Some("192.0.2.7".parse().unwrap());
     let verified = tokenry.verify_blocking(text.as_bytes(), at(5), ip).unwrap();
-    tokenry.record_use(&verified, &Use::new(at(5), ip, 200));
+    tokenry.record_use(&verified, &UsageEvent::new(at(5), ip, 200));
     drop(tokenry);
-    let (stored, _) = service(db).find(&operator(6), token.id).unwrap();
+    let (stored, _) = service(db).find_token(&operator(6), token.id).unwrap();
     assert_eq!((stored.last_used_at, stored.last_used_ip), (Some(at(5)), ip));
 });
 

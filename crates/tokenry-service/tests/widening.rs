@@ -11,9 +11,9 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner},
 };
 use tokenry_service::{
-    Actor, Call, Caller, Catalog, EventKind, Expiry, HashSettings, Lifetime, Limits, NewToken, Policy, Reuse,
-    Role, Rotation, Scheme, Scope, Settings, Switch, Token, TokenChanges, TokenId, Tokenry, UnixMillis, User,
-    UserChanges, VerifiedToken,
+    Activation, Actor, Caller, Catalog, EventKind, Expiry, HashSettings, Lifetime, Limits, NewToken, Policy,
+    RequestContext, ReusePolicy, Role, Rotation, Scheme, Scope, Settings, Token, TokenChanges, TokenId,
+    Tokenry, UnixMillis, User, UserChanges, VerifiedToken,
     catalog::{Definition, RoleDefinition},
 };
 use tokenry_store::audit;
@@ -124,22 +124,22 @@ struct World<'t> {
 }
 
 impl World<'_> {
-    fn call(&self, by: &By) -> Option<Call> {
+    fn context(&self, by: &By) -> Option<RequestContext> {
         let caller = match by {
             By::Operator => Caller::operator(),
-            By::Person(user) => self.tokenry.vouch(self.user(*user))?,
+            By::Person(user) => self.tokenry.caller_for_user(self.user(*user))?,
             By::Token(index) => self.verified(index.get(&self.tokens).texts.last()?)?.into(),
         };
-        Some(Call::new(caller, self.now))
+        Some(RequestContext::new(caller, self.now))
     }
 
     fn user(&self, index: usize) -> User {
         let id = self.users[index].id;
-        self.tokenry.find_user(&Call::new(Caller::operator(), self.now), id).unwrap()
+        self.tokenry.find_user(&RequestContext::new(Caller::operator(), self.now), id).unwrap()
     }
 
     fn row(&self, id: TokenId) -> Token {
-        self.tokenry.find(&Call::new(Caller::operator(), self.now), id).unwrap().0
+        self.tokenry.find_token(&RequestContext::new(Caller::operator(), self.now), id).unwrap().0
     }
 
     /// From an address that every list has.
@@ -156,7 +156,7 @@ impl World<'_> {
                     scopes: scopes.as_ref().map(|scopes| texts(scopes)),
                     expiry: days.map(|days| Expiry::In(Lifetime::days(days))),
                     allowed_ips: ips.map(addresses),
-                    switch: switch.map(|on| if on { Switch::Active } else { Switch::Inactive }),
+                    switch: switch.map(|on| if on { Activation::Active } else { Activation::Inactive }),
                     ..TokenChanges::default()
                 };
                 self.update(by, token, changes);
@@ -174,13 +174,13 @@ impl World<'_> {
     }
 
     fn change(&self, user: usize, changes: UserChanges) {
-        let call = Call::new(Caller::operator(), self.now);
-        self.tokenry.update_user(&call, self.users[user].id, changes).unwrap();
+        let context = RequestContext::new(Caller::operator(), self.now);
+        self.tokenry.update_user(&context, self.users[user].id, changes).unwrap();
     }
 
     fn create(&mut self, by: &By, owner: usize, scopes: &[usize], days: Option<u32>, ips: Option<usize>) {
         // Whoever is not let in makes nothing.
-        let Some(call) = self.call(by) else { return };
+        let Some(context) = self.context(by) else { return };
         let new = NewToken {
             name: "t".to_owned(),
             scopes: Some(texts(scopes)),
@@ -189,10 +189,10 @@ impl World<'_> {
             ..NewToken::default()
         };
         // A refusal is always safe; that not everything is refused is asserted at the end.
-        let Ok(issued) = self.tokenry.issue(&call, self.users[owner].id, new) else { return };
+        let Ok(issued) = self.tokenry.issue_token(&context, self.users[owner].id, new) else { return };
         let text = issued.secret.reveal_once().to_string();
         self.tokens.push(Known { id: issued.token.id, texts: vec![text.clone()] });
-        if let Some(maker) = call.caller.verified() {
+        if let Some(maker) = context.caller.verified() {
             self.is_within(&issued.token, &self.verified(&text).unwrap(), maker);
         }
     }
@@ -203,19 +203,19 @@ impl World<'_> {
 
     fn update(&self, by: &By, token: &prop::sample::Index, changes: TokenChanges) {
         // Whoever is not let in changes nothing.
-        let (Some(call), false) = (self.call(by), self.tokens.is_empty()) else { return };
+        let (Some(context), false) = (self.context(by), self.tokens.is_empty()) else { return };
         let id = token.get(&self.tokens).id;
         let before = self.row(id);
-        match self.tokenry.update(&call, id, changes) {
+        match self.tokenry.update_token(&context, id, changes) {
             Err(_) => assert_eq!(self.settled(id), settled(before), "a refused change changed something"),
-            Ok((after, _)) if call.caller.token().is_some() => self.is_not_wider(&after, &before),
+            Ok((after, _)) if context.caller.token().is_some() => self.is_not_wider(&after, &before),
             Ok(_) => {}
         }
     }
 
     fn rotate(&mut self, by: &By, token: &prop::sample::Index, grace: u32, days: Option<u32>) {
         // Whoever is not let in changes nothing.
-        let (Some(call), false) = (self.call(by), self.tokens.is_empty()) else { return };
+        let (Some(context), false) = (self.context(by), self.tokens.is_empty()) else { return };
         let index = token.index(self.tokens.len());
         let id = self.tokens[index].id;
         let before = self.row(id);
@@ -224,13 +224,13 @@ impl World<'_> {
             expiry: days.map(|days| Expiry::In(Lifetime::days(days))),
             ..Rotation::default()
         };
-        let Ok(issued) = self.tokenry.rotate(&call, id, rotation) else {
+        let Ok(issued) = self.tokenry.rotate_token(&context, id, rotation) else {
             assert_eq!(self.settled(id), settled(before), "a refused rotation changed something");
             return;
         };
         let text = issued.secret.reveal_once().to_string();
         let expected = Token {
-            lookup: issued.token.lookup.clone(),
+            public_id: issued.token.public_id.clone(),
             suffix: issued.token.suffix.clone(),
             secret_at: self.now,
             updated_at: self.now,
@@ -240,10 +240,10 @@ impl World<'_> {
         };
         assert_eq!(self.row(id), expected, "a rotation changed more than the secret");
         self.tokens[index].texts.push(text.clone());
-        if let Some(maker) = call.caller.verified() {
+        if let Some(maker) = context.caller.verified() {
             self.is_not_wider(&issued.token, &before);
             let policy = self.tokenry.policy();
-            let (end, bound) = (policy.end_of(&issued.token), policy.end_of(&before));
+            let (end, bound) = (policy.effective_expiry(&issued.token), policy.effective_expiry(&before));
             assert!(
                 bound.is_none_or(|bound| end.is_some_and(|end| end <= bound)),
                 "a new secret lives longer"
@@ -260,7 +260,7 @@ impl World<'_> {
             assert!(!verified.grants(&probe) || maker.grants(&probe), "{probe} beyond {made:?}");
         }
         let policy = self.tokenry.policy();
-        let (end, bound) = (policy.end_of(made), policy.end_of(maker.token()));
+        let (end, bound) = (policy.effective_expiry(made), policy.effective_expiry(maker.token()));
         assert!(bound.is_none_or(|bound| end.is_some_and(|end| end <= bound)), "outlives its maker");
         assert!(made.allowed_ips.is_subset_of(&maker.token().allowed_ips), "from more addresses");
     }
@@ -326,7 +326,7 @@ fn service(db: &TestDatabase) -> Tokenry {
             role("member", &["a:write", "b:write", "tokens:write"]),
             role("owner", &["*"]),
         ],
-        withheld_scopes: vec!["admin:write".to_owned()],
+        denied_scopes: vec!["admin:write".to_owned()],
         ..Definition::default()
     };
     let settings = Settings {
@@ -336,7 +336,7 @@ fn service(db: &TestDatabase) -> Tokenry {
             allow_never: true,
             max_lifetime: Some(Lifetime::days(60)),
             max_grace: Lifetime::seconds(3600),
-            on_reuse: Reuse::Record,
+            on_reuse: ReusePolicy::Record,
             ..Policy::default()
         },
         catalog: Catalog::define(&definition).unwrap(),

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use serde_json::Value;
-use tokenry_domain::{AuditEvent, EventKind, Origin, TokenId, UnixMillis, UserId};
+use tokenry_domain::{AuditEvent, ClientInfo, EventKind, TokenId, UnixMillis, UserId};
 
 use crate::{
     backend::Tx,
@@ -16,7 +16,7 @@ use crate::{
 
 /// An event in its place in the chain.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Link {
+pub struct AuditEntry {
     /// Its place, from 1, without gaps.
     pub seq: i64,
     /// The event.
@@ -43,7 +43,7 @@ pub struct AuditFilter {
 }
 
 /// How an entry's digest is made of the one before it and the entry's canonical bytes.
-pub type Linker = fn(&[u8; 32], &[u8]) -> [u8; 32];
+pub type ChainHasher = fn(&[u8; 32], &[u8]) -> [u8; 32];
 
 /// Rows of one statement on PostgreSQL, where a statement has at most 65,535 parameters and a row 12.
 #[cfg(feature = "postgres")]
@@ -54,7 +54,7 @@ const ROWS: usize = 1000;
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn append(tx: &mut Tx<'_>, event: &AuditEvent, link: Linker) -> Result<(), StoreError> {
+pub fn append(tx: &mut Tx<'_>, event: &AuditEvent, link: ChainHasher) -> Result<(), StoreError> {
     append_all(tx, std::slice::from_ref(event), link)
 }
 
@@ -63,7 +63,7 @@ pub fn append(tx: &mut Tx<'_>, event: &AuditEvent, link: Linker) -> Result<(), S
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn append_all(tx: &mut Tx<'_>, events: &[AuditEvent], link: Linker) -> Result<(), StoreError> {
+pub fn append_all(tx: &mut Tx<'_>, events: &[AuditEvent], link: ChainHasher) -> Result<(), StoreError> {
     if events.is_empty() {
         return Ok(());
     }
@@ -102,11 +102,11 @@ pub fn append_all(tx: &mut Tx<'_>, events: &[AuditEvent], link: Linker) -> Resul
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn list(tx: &mut Tx<'_>, after: i64, limit: u16) -> Result<Vec<Link>, StoreError> {
+pub fn list(tx: &mut Tx<'_>, after: i64, limit: u16) -> Result<Vec<AuditEntry>, StoreError> {
     let query =
         audit_events::table.filter(audit_events::seq.gt(after)).order(audit_events::seq).limit(limit.into());
     let rows: Vec<AuditRow> = on!(tx, |c| query.select(AuditRow::as_select()).load(c))?;
-    rows.into_iter().map(Link::try_from).collect()
+    rows.into_iter().map(AuditEntry::try_from).collect()
 }
 
 /// The newest entries that `filter` lets through, newest first, at most `limit`, all before the place `before`.
@@ -118,7 +118,7 @@ pub fn search(
     filter: &AuditFilter,
     before: Option<i64>,
     limit: u16,
-) -> Result<Vec<Link>, StoreError> {
+) -> Result<Vec<AuditEntry>, StoreError> {
     let rows: Vec<AuditRow> = on!(tx, |c| {
         let mut query = audit_events::table.into_boxed::<Db>();
         if let Some(before) = before {
@@ -141,7 +141,7 @@ pub fn search(
         }
         query.order(audit_events::seq.desc()).limit(limit.into()).select(AuditRow::as_select()).load(c)
     })?;
-    rows.into_iter().map(Link::try_from).collect()
+    rows.into_iter().map(AuditEntry::try_from).collect()
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -170,9 +170,9 @@ impl AuditRow {
             actor: event.actor.to_string(),
             user_id: event.user_id.map(|id| IdValue(id.uuid())),
             token_id: event.token_id.map(|id| IdValue(id.uuid())),
-            ip: event.origin.ip.map(|ip| ip.to_string()),
-            user_agent: event.origin.user_agent().map(str::to_owned),
-            request_id: event.origin.request_id.clone(),
+            ip: event.client.ip.map(|ip| ip.to_string()),
+            user_agent: event.client.user_agent().map(str::to_owned),
+            request_id: event.client.request_id.clone(),
             detail: DocumentValue::new(&Value::Object(event.detail.clone())),
             prev_hash: before.to_vec(),
             hash: hash.to_vec(),
@@ -180,7 +180,7 @@ impl AuditRow {
     }
 }
 
-impl TryFrom<AuditRow> for Link {
+impl TryFrom<AuditRow> for AuditEntry {
     type Error = StoreError;
 
     fn try_from(row: AuditRow) -> Result<Self, StoreError> {
@@ -191,7 +191,7 @@ impl TryFrom<AuditRow> for Link {
             actor: parsed("audit_events.actor", &row.actor)?,
             user_id: row.user_id.map(|id| UserId::from_uuid(id.0)),
             token_id: row.token_id.map(|id| TokenId::from_uuid(id.0)),
-            origin: Origin::new(
+            client: ClientInfo::new(
                 address("audit_events.ip", row.ip.as_deref())?,
                 row.user_agent.as_deref(),
                 row.request_id,

@@ -2,10 +2,10 @@
 
 use std::{collections::HashSet, net::IpAddr};
 
-use tokenry_domain::{AuditEvent, Combination, SessionId, Tally, TokenId, UnixMillis};
+use tokenry_domain::{AuditEvent, SessionId, TokenId, UnixMillis, UsageCount, UsageKey};
 
 use crate::{
-    audit::{self, Linker},
+    audit::{self, ChainHasher},
     backend::{Store, Tx},
     error::StoreError,
     session, token,
@@ -63,7 +63,7 @@ impl Bookkeeping<'_, '_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn add_uses(&mut self, uses: &[(&Combination, Tally)]) -> Result<HashSet<TokenId>, StoreError> {
+    pub fn add_uses(&mut self, uses: &[(&UsageKey, UsageCount)]) -> Result<HashSet<TokenId>, StoreError> {
         usage::add(self.0, uses)
     }
 
@@ -75,12 +75,12 @@ impl Bookkeeping<'_, '_> {
         usage::purge(self.0, cutoff, limit)
     }
 
-    /// [`usage::drain`].
+    /// [`usage::delete_in_batches`].
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn drain_uses(&mut self, tokens: &[TokenId], limit: u16) -> Result<usize, StoreError> {
-        usage::drain(self.0, tokens, limit)
+        usage::delete_in_batches(self.0, tokens, limit)
     }
 
     /// [`scopes::mark`].
@@ -103,7 +103,7 @@ impl Bookkeeping<'_, '_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn append(&mut self, events: &[AuditEvent], link: Linker) -> Result<(), StoreError> {
+    pub fn append(&mut self, events: &[AuditEvent], link: ChainHasher) -> Result<(), StoreError> {
         audit::append_all(self.0, events, link)
     }
 }

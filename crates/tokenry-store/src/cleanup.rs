@@ -4,7 +4,7 @@
 //! searches while others wait for it, and the work grows with the table and not with its square.
 
 use diesel::{dsl::not, prelude::*};
-use tokenry_domain::{Horizon, TokenId, UnixMillis, UserId};
+use tokenry_domain::{ExpiryCutoffs, TokenId, UnixMillis, UserId};
 
 use crate::{
     backend::Tx,
@@ -12,7 +12,7 @@ use crate::{
     macros::on,
     schema::personal_access_tokens as tokens,
     sql_types::{IdValue, InstantValue},
-    token::is_over,
+    token::is_expired,
     usage,
 };
 
@@ -21,7 +21,7 @@ const SPAN: i64 = 10_000;
 
 /// A part of all tokens in the order of their ids.
 #[derive(Debug, Clone, Copy)]
-pub struct Span {
+pub struct CleanupRange {
     after: Option<IdValue>,
     /// `None` in the last span, which has no end.
     last: Option<IdValue>,
@@ -31,11 +31,11 @@ pub struct Span {
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn next_span(tx: &mut Tx<'_>, before: Option<Span>) -> Result<Option<Span>, StoreError> {
+pub fn next_range(tx: &mut Tx<'_>, before: Option<CleanupRange>) -> Result<Option<CleanupRange>, StoreError> {
     let after = match before {
         None => None,
-        Some(Span { last: None, .. }) => return Ok(None),
-        Some(Span { last, .. }) => last,
+        Some(CleanupRange { last: None, .. }) => return Ok(None),
+        Some(CleanupRange { last, .. }) => last,
     };
     let last: Option<IdValue> = on!(tx, |c| {
         let mut ids = tokens::table.select(tokens::id).into_boxed::<Db>();
@@ -44,7 +44,7 @@ pub fn next_span(tx: &mut Tx<'_>, before: Option<Span>) -> Result<Option<Span>, 
         }
         ids.order(tokens::id).offset(SPAN - 1).limit(1).get_result(c).optional()
     })?;
-    Ok(Some(Span { after, last }))
+    Ok(Some(CleanupRange { after, last }))
 }
 
 /// The ids of one span, as a boxed query of one backend.
@@ -64,11 +64,11 @@ macro_rules! within {
 /// Whether a token's time ran out without its row saying so. Revocations tell by themselves. A token that a policy ended
 /// first, and its own expiry later, is noted again: the expiry is the end that no policy takes back.
 macro_rules! is_unnoted {
-    ($horizon:expr) => {
-        tokens::revoked_at.is_null().and(is_over!($horizon)).and(
+    ($cutoffs:expr) => {
+        tokens::revoked_at.is_null().and(is_expired!($cutoffs)).and(
             tokens::expiry_noted_at.is_null().or(tokens::expires_at
                 .is_not_null()
-                .and(tokens::expires_at.le(InstantValue($horizon.now)))
+                .and(tokens::expires_at.le(InstantValue($cutoffs.now)))
                 .and(tokens::expires_at.gt(tokens::expiry_noted_at))),
         )
     };
@@ -76,18 +76,21 @@ macro_rules! is_unnoted {
 
 /// Whether a token was noted as over and is not, because the policy is another now.
 macro_rules! is_back {
-    ($horizon:expr) => {
-        tokens::revoked_at.is_null().and(tokens::expiry_noted_at.is_not_null()).and(not(is_over!($horizon)))
+    ($cutoffs:expr) => {
+        tokens::revoked_at
+            .is_null()
+            .and(tokens::expiry_noted_at.is_not_null())
+            .and(not(is_expired!($cutoffs)))
     };
 }
 
 /// Whether a token was revoked or over before an instant, as
-/// [`Horizon::is_over_since`](tokenry_domain::Horizon::is_over_since) decides.
+/// [`ExpiryCutoffs::is_over_since`](tokenry_domain::ExpiryCutoffs::is_over_since) decides.
 macro_rules! is_dead {
-    ($horizon:expr, $cutoff:expr) => {{
+    ($cutoffs:expr, $cutoff:expr) => {{
         let cutoff = InstantValue($cutoff);
         tokens::revoked_at.lt(cutoff).or(tokens::revoked_at.is_null().and(
-            tokens::expires_at.lt(cutoff).or(tokens::expiry_noted_at.lt(cutoff).and(is_over!($horizon))),
+            tokens::expires_at.lt(cutoff).or(tokens::expiry_noted_at.lt(cutoff).and(is_expired!($cutoffs))),
         ))
     }};
 }
@@ -96,8 +99,12 @@ macro_rules! is_dead {
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn find_expired(tx: &mut Tx<'_>, horizon: &Horizon, span: Span) -> Result<Vec<TokenId>, StoreError> {
-    let found: Vec<IdValue> = on!(tx, |c| within!(Db, span).filter(is_unnoted!(horizon)).load(c))?;
+pub fn find_expired(
+    tx: &mut Tx<'_>,
+    cutoffs: &ExpiryCutoffs,
+    span: CleanupRange,
+) -> Result<Vec<TokenId>, StoreError> {
+    let found: Vec<IdValue> = on!(tx, |c| within!(Db, span).filter(is_unnoted!(cutoffs)).load(c))?;
     Ok(token_ids(&found))
 }
 
@@ -105,8 +112,12 @@ pub fn find_expired(tx: &mut Tx<'_>, horizon: &Horizon, span: Span) -> Result<Ve
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn find_back(tx: &mut Tx<'_>, horizon: &Horizon, span: Span) -> Result<Vec<TokenId>, StoreError> {
-    let found: Vec<IdValue> = on!(tx, |c| within!(Db, span).filter(is_back!(horizon)).load(c))?;
+pub fn find_back(
+    tx: &mut Tx<'_>,
+    cutoffs: &ExpiryCutoffs,
+    span: CleanupRange,
+) -> Result<Vec<TokenId>, StoreError> {
+    let found: Vec<IdValue> = on!(tx, |c| within!(Db, span).filter(is_back!(cutoffs)).load(c))?;
     Ok(token_ids(&found))
 }
 
@@ -114,9 +125,9 @@ pub fn find_back(tx: &mut Tx<'_>, horizon: &Horizon, span: Span) -> Result<Vec<T
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn forget_end(tx: &mut Tx<'_>, horizon: &Horizon, ids: &[TokenId]) -> Result<usize, StoreError> {
+pub fn forget_end(tx: &mut Tx<'_>, cutoffs: &ExpiryCutoffs, ids: &[TokenId]) -> Result<usize, StoreError> {
     let back =
-        tokens::table.filter(tokens::id.eq_any(values(ids))).filter(is_back!(horizon)).select(tokens::id);
+        tokens::table.filter(tokens::id.eq_any(values(ids))).filter(is_back!(cutoffs)).select(tokens::id);
     let found: Vec<IdValue> = match tx {
         #[cfg(feature = "sqlite")]
         Tx::Sqlite(c) => back.load(&mut **c),
@@ -134,10 +145,10 @@ pub fn forget_end(tx: &mut Tx<'_>, horizon: &Horizon, ids: &[TokenId]) -> Result
 /// [`StoreError`].
 pub fn take_expired(
     tx: &mut Tx<'_>,
-    horizon: &Horizon,
+    cutoffs: &ExpiryCutoffs,
     ids: &[TokenId],
 ) -> Result<Vec<(TokenId, UserId)>, StoreError> {
-    let unnoted = tokens::table.filter(tokens::id.eq_any(values(ids))).filter(is_unnoted!(horizon)).select((
+    let unnoted = tokens::table.filter(tokens::id.eq_any(values(ids))).filter(is_unnoted!(cutoffs)).select((
         tokens::id,
         tokens::user_id,
         tokens::expiry_noted_at,
@@ -149,7 +160,7 @@ pub fn take_expired(
         Tx::Postgres(c) => unnoted.for_update().skip_locked().load(&mut **c),
     }?;
     let ids: Vec<IdValue> = found.iter().map(|(id, ..)| *id).collect();
-    let noted = tokens::expiry_noted_at.eq(Some(InstantValue(horizon.now)));
+    let noted = tokens::expiry_noted_at.eq(Some(InstantValue(cutoffs.now)));
     on!(tx, |c| diesel::update(tokens::table.filter(tokens::id.eq_any(ids))).set(noted).execute(c))?;
     let untold = found.into_iter().filter(|(_, _, noted)| noted.is_none());
     Ok(untold.map(|(id, user, _)| (TokenId::from_uuid(id.0), UserId::from_uuid(user.0))).collect())
@@ -161,11 +172,11 @@ pub fn take_expired(
 /// [`StoreError`].
 pub fn find_dead(
     tx: &mut Tx<'_>,
-    horizon: &Horizon,
+    cutoffs: &ExpiryCutoffs,
     cutoff: UnixMillis,
-    span: Span,
+    span: CleanupRange,
 ) -> Result<Vec<TokenId>, StoreError> {
-    let found: Vec<IdValue> = on!(tx, |c| within!(Db, span).filter(is_dead!(horizon, cutoff)).load(c))?;
+    let found: Vec<IdValue> = on!(tx, |c| within!(Db, span).filter(is_dead!(cutoffs, cutoff)).load(c))?;
     Ok(token_ids(&found))
 }
 
@@ -176,16 +187,16 @@ pub fn find_dead(
 /// [`StoreError`].
 pub fn drain_dead(
     tx: &mut Tx<'_>,
-    (horizon, cutoff): (&Horizon, UnixMillis),
+    (cutoffs, cutoff): (&ExpiryCutoffs, UnixMillis),
     ids: &[TokenId],
     limit: u16,
 ) -> Result<usize, StoreError> {
     let dead = tokens::table
         .filter(tokens::id.eq_any(values(ids)))
-        .filter(is_dead!(horizon, cutoff))
+        .filter(is_dead!(cutoffs, cutoff))
         .select(tokens::id);
     let found: Vec<IdValue> = on!(tx, |c| dead.load(c))?;
-    usage::drain(tx, &token_ids(&found), limit)
+    usage::delete_in_batches(tx, &token_ids(&found), limit)
 }
 
 /// Removes those of `ids` that were revoked or over before `cutoff`, with all that belongs to them, and says how many.
@@ -195,12 +206,12 @@ pub fn drain_dead(
 /// [`StoreError`].
 pub fn purge_tokens(
     tx: &mut Tx<'_>,
-    (horizon, cutoff): (&Horizon, UnixMillis),
+    (cutoffs, cutoff): (&ExpiryCutoffs, UnixMillis),
     ids: &[TokenId],
 ) -> Result<usize, StoreError> {
     let dead = tokens::table
         .filter(tokens::id.eq_any(values(ids)))
-        .filter(is_dead!(horizon, cutoff))
+        .filter(is_dead!(cutoffs, cutoff))
         .select(tokens::id);
     let found: Vec<IdValue> = match tx {
         #[cfg(feature = "sqlite")]

@@ -4,14 +4,14 @@ use crate::backend::Tx;
 
 /// Where the SQL of the two databases really differs.
 #[derive(Clone, Copy)]
-pub(crate) struct Dialect {
+pub(crate) struct SqlDialect {
     /// Compares without regard to the case of ASCII letters; the columns' collation keeps it to those.
     pub(crate) like: &'static str,
     /// Around a scope: whether the list of scopes has it.
     pub(crate) has_scope: (&'static str, &'static str),
 }
 
-impl Dialect {
+impl SqlDialect {
     pub(crate) fn of(tx: &Tx<'_>) -> Self {
         match tx {
             #[cfg(feature = "sqlite")]

@@ -14,8 +14,6 @@ mod macros;
 mod page;
 #[cfg(feature = "postgres")]
 mod patience;
-#[cfg(feature = "sqlite")]
-mod pin;
 mod pool;
 #[cfg(feature = "postgres")]
 mod primary;
@@ -23,6 +21,8 @@ mod probe;
 #[allow(unreachable_pub, reason = "`table!` makes public modules")]
 mod schema;
 mod sentences;
+#[cfg(feature = "sqlite")]
+mod shared_lock;
 #[allow(unreachable_pub, reason = "`table!` makes public modules, which may not name narrower types")]
 mod sql_types;
 mod tables;
@@ -35,7 +35,6 @@ pub mod bookkeeping;
 pub mod cleanup;
 pub mod clock;
 pub mod error;
-pub mod former;
 pub mod grants;
 pub mod instance;
 pub mod live;
@@ -47,6 +46,7 @@ pub mod session;
 pub mod stored_settings;
 pub mod supervisor;
 pub mod token;
+pub mod tombstone;
 pub mod url;
 pub mod usage;
 pub mod user;

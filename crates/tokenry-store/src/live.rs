@@ -5,7 +5,7 @@ pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 
-use tokenry_domain::{Lookup, SecretCheck, SecretHash, SecretProof, Token, UnixMillis, User};
+use tokenry_domain::{PublicId, SecretCheck, SecretHash, SecretProof, Token, UnixMillis, User};
 
 use crate::{
     backend::{Backend, Store},
@@ -48,7 +48,7 @@ pub struct RetiredCredential {
     /// The token, with the old secret.
     pub credential: Credential,
     /// The old public id.
-    pub lookup: Lookup,
+    pub public_id: PublicId,
     /// When it was replaced.
     pub retired_at: UnixMillis,
     /// From this instant on the old secret is refused.
@@ -67,12 +67,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]; an unknown public id is `None`.
-    pub async fn credential(&self, lookup: &Lookup) -> Result<Option<Credential>, StoreError> {
+    pub async fn credential(&self, public_id: &PublicId) -> Result<Option<Credential>, StoreError> {
         match &self.opened.backend {
             #[cfg(feature = "sqlite")]
-            Backend::Sqlite { live, .. } => live.current(lookup),
+            Backend::Sqlite { live, .. } => live.current(public_id),
             #[cfg(feature = "postgres")]
-            Backend::Postgres { live, .. } => live.current(lookup).await,
+            Backend::Postgres { live, .. } => live.current(public_id).await,
         }
     }
 
@@ -80,12 +80,15 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]; an unknown public id is `None`.
-    pub async fn retired_credential(&self, lookup: &Lookup) -> Result<Option<RetiredCredential>, StoreError> {
+    pub async fn retired_credential(
+        &self,
+        public_id: &PublicId,
+    ) -> Result<Option<RetiredCredential>, StoreError> {
         match &self.opened.backend {
             #[cfg(feature = "sqlite")]
-            Backend::Sqlite { live, .. } => live.retired(lookup),
+            Backend::Sqlite { live, .. } => live.retired(public_id),
             #[cfg(feature = "postgres")]
-            Backend::Postgres { live, .. } => live.retired(lookup).await,
+            Backend::Postgres { live, .. } => live.retired(public_id).await,
         }
     }
 }

@@ -16,25 +16,25 @@ use diesel::{
 };
 
 #[cfg(feature = "postgres")]
-use crate::primary::{self, Primary, Session};
+use crate::primary::{self, ConnectionProof, Primary};
 use crate::{error::StoreError, sentences, supervisor::Deadline};
 
 /// A connection of one database, and what is proven about it.
-pub(crate) trait Link:
+pub(crate) trait BackendConnection:
     Connection<TransactionManager = AnsiTransactionManager> + Send + 'static
 {
-    type Session: Send + 'static;
+    type ConnectionProof: Send + 'static;
     /// How old one may become that is kept.
     const MAX_AGE: Option<Duration>;
 
     /// How a unit begins that waits so long for locks.
-    fn begin(session: &Self::Session, access: Access, wait: Duration) -> Cow<'static, str>;
+    fn begin(session: &Self::ConnectionProof, access: Access, wait: Duration) -> Cow<'static, str>;
 
     /// Whether what was proven at the beginning of a unit holds at its end.
-    fn is_current(session: &Self::Session) -> bool;
+    fn is_current(session: &Self::ConnectionProof) -> bool;
 
     /// Proves it anew.
-    fn prove(&mut self, session: &Self::Session) -> Result<(), StoreError>;
+    fn prove(&mut self, session: &Self::ConnectionProof) -> Result<(), StoreError>;
 }
 
 /// What a unit does.
@@ -47,8 +47,8 @@ pub(crate) enum Access {
 
 /// A file cannot be mistaken for another while it is open.
 #[cfg(feature = "sqlite")]
-impl Link for SqliteConnection {
-    type Session = ();
+impl BackendConnection for SqliteConnection {
+    type ConnectionProof = ();
     const MAX_AGE: Option<Duration> = None;
 
     fn begin(_: &(), _: Access, _: Duration) -> Cow<'static, str> {
@@ -65,32 +65,33 @@ impl Link for SqliteConnection {
 }
 
 #[cfg(feature = "postgres")]
-impl Link for PgConnection {
-    type Session = Session;
+impl BackendConnection for PgConnection {
+    type ConnectionProof = ConnectionProof;
     /// An address may lead elsewhere by now, and leave behind who is connected.
     const MAX_AGE: Option<Duration> = Some(primary::MAX_AGE);
 
-    fn begin(session: &Session, access: Access, wait: Duration) -> Cow<'static, str> {
+    fn begin(session: &ConnectionProof, access: Access, wait: Duration) -> Cow<'static, str> {
         Cow::Owned(match access {
             Access::Read => session.begin_read(wait),
             Access::Write => session.begin_write(wait),
         })
     }
 
-    fn is_current(session: &Session) -> bool {
+    fn is_current(session: &ConnectionProof) -> bool {
         session.is_current()
     }
 
-    fn prove(&mut self, session: &Session) -> Result<(), StoreError> {
+    fn prove(&mut self, session: &ConnectionProof) -> Result<(), StoreError> {
         session.prove(self)
     }
 }
 
 /// What is done with a connection that was just opened.
-type Prepare<C> = Box<dyn Fn(&mut C) -> Result<<C as Link>::Session, StoreError> + Send + Sync>;
+type Prepare<C> =
+    Box<dyn Fn(&mut C) -> Result<<C as BackendConnection>::ConnectionProof, StoreError> + Send + Sync>;
 
 /// How to open connections of one kind.
-pub(crate) struct Manager<C: Link> {
+pub(crate) struct Manager<C: BackendConnection> {
     url: String,
     prepare: Prepare<C>,
     /// What no message of the driver may show.
@@ -99,13 +100,13 @@ pub(crate) struct Manager<C: Link> {
 
 /// A connection and whether it is known to be lost. Diesel itself notices a lost connection only inside a
 /// transaction, and r2d2 would hand it out for ever.
-pub(crate) struct Managed<C: Link> {
+pub(crate) struct Managed<C: BackendConnection> {
     pub(crate) connection: C,
-    session: C::Session,
+    session: C::ConnectionProof,
     is_lost: bool,
 }
 
-impl<C: Link<Session = ()>> Manager<C> {
+impl<C: BackendConnection<ConnectionProof = ()>> Manager<C> {
     pub(crate) fn new(url: String, prepare: fn(&mut C) -> diesel::QueryResult<()>) -> Self {
         let prepare = move |connection: &mut C| Ok(prepare(connection)?);
         Self { url, prepare: Box::new(prepare), secrets: Vec::new() }
@@ -133,9 +134,9 @@ impl Manager<PgConnection> {
     }
 }
 
-impl<C: Link> Manager<C> {
+impl<C: BackendConnection> Manager<C> {
     /// A connection and what is proven about it.
-    pub(crate) fn open_session(&self) -> Result<(C, C::Session), StoreError> {
+    pub(crate) fn open_session(&self) -> Result<(C, C::ConnectionProof), StoreError> {
         let mut connection = C::establish(&self.url).map_err(|error| sentences::told(self.told(&error)))?;
         let session = (self.prepare)(&mut connection)?;
         Ok((connection, session))
@@ -163,7 +164,7 @@ impl Manager<SqliteConnection> {
     }
 }
 
-impl<C: Link> ManageConnection for Manager<C> {
+impl<C: BackendConnection> ManageConnection for Manager<C> {
     type Connection = Managed<C>;
     type Error = StoreError;
 
@@ -181,7 +182,7 @@ impl<C: Link> ManageConnection for Manager<C> {
 }
 
 /// A pool that opens connections as they are needed and waits at most `wait` for one.
-pub(crate) fn pool<C: Link>(manager: Manager<C>, size: u32, wait: Duration) -> Pool<Manager<C>> {
+pub(crate) fn pool<C: BackendConnection>(manager: Manager<C>, size: u32, wait: Duration) -> Pool<Manager<C>> {
     Pool::builder()
         .max_lifetime(C::MAX_AGE)
         .max_size(size)
@@ -203,7 +204,7 @@ pub(crate) fn transaction<C, T, E>(
     mut work: impl FnMut(&mut C) -> Result<T, E>,
 ) -> Result<T, E>
 where
-    C: Link,
+    C: BackendConnection,
     E: From<StoreError>,
 {
     let deadline = Deadline::after(wait);
@@ -218,7 +219,7 @@ where
     managed.run(&mut work)
 }
 
-impl<C: Link> Managed<C> {
+impl<C: BackendConnection> Managed<C> {
     fn begin(&mut self, access: Access, deadline: Deadline) -> Result<(), StoreError> {
         // Until it is proven.
         self.is_lost = true;
@@ -256,7 +257,7 @@ impl<C: Link> Managed<C> {
     }
 }
 
-fn checked_out<C: Link>(
+fn checked_out<C: BackendConnection>(
     pool: &Pool<Manager<C>>,
     deadline: Deadline,
 ) -> Result<PooledConnection<Manager<C>>, StoreError> {
@@ -266,14 +267,14 @@ fn checked_out<C: Link>(
 }
 
 /// Keeps an error of the work apart from one of BEGIN or COMMIT.
-pub(crate) enum Failure<E> {
+pub(crate) enum TransactionError<E> {
     /// The work refused; it was rolled back.
     Work(E),
     /// The transaction itself failed.
     Database(diesel::result::Error),
 }
 
-impl<E> From<diesel::result::Error> for Failure<E> {
+impl<E> From<diesel::result::Error> for TransactionError<E> {
     fn from(error: diesel::result::Error) -> Self {
         Self::Database(error)
     }

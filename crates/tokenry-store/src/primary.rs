@@ -48,7 +48,7 @@ struct Server {
 }
 
 /// The session of a connection, as it was proven when it was opened.
-pub(crate) struct Session {
+pub(crate) struct ConnectionProof {
     /// What only this session knows.
     mark: String,
     /// Of the server.
@@ -58,7 +58,10 @@ pub(crate) struct Session {
 
 impl Primary {
     /// Proves a connection that was just opened.
-    pub(crate) fn admit(self: &Arc<Self>, connection: &mut PgConnection) -> Result<Session, StoreError> {
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        connection: &mut PgConnection,
+    ) -> Result<ConnectionProof, StoreError> {
         let facts = Facts::ask(connection)?;
         if facts.encoding != "UTF8" {
             return Err(StoreError::Unusable(format!(
@@ -72,7 +75,7 @@ impl Primary {
         // Whoever puts the address of an engine here that is only compatible does without what it does not tell.
         let (system, timeline) = Identity::ask(connection).unwrap_or_default();
         let number = self.note(Server { system, timeline, started: facts.started })?;
-        let session = Session { mark: facts.mark, number, primary: self.clone() };
+        let session = ConnectionProof { mark: facts.mark, number, primary: self.clone() };
         // In a transaction of its own: a pooler may have taken the session away after the last.
         session.prove(connection)?;
         Ok(session)
@@ -108,7 +111,7 @@ impl Primary {
 pub(crate) fn connect(
     reader: &Manager<PgConnection>,
     pool: &Manager<PgConnection>,
-) -> Result<(PgConnection, Session), StoreError> {
+) -> Result<(PgConnection, ConnectionProof), StoreError> {
     let try_both = || {
         let (mut first, session) = reader.open_session()?;
         let (mut second, other) = pool.open_session()?;
@@ -124,7 +127,7 @@ pub(crate) fn connect(
     })
 }
 
-impl Session {
+impl ConnectionProof {
     /// Begins a unit that writes, in the same request as its check; it waits so long for locks.
     pub(crate) fn begin_write(&self, wait: Duration) -> String {
         let check = self.check("current_setting('transaction_read_only') = 'on'");

@@ -1,7 +1,7 @@
 //! Proofs that are kept after a slow hash has matched.
 
 use diesel::prelude::*;
-use tokenry_domain::{Lookup, SecretHash, SecretProof, TokenId};
+use tokenry_domain::{PublicId, SecretHash, SecretProof, TokenId};
 
 use crate::{
     backend::Tx,
@@ -18,7 +18,7 @@ pub struct ProvenSecret {
     /// The token it belongs to.
     pub token_id: TokenId,
     /// The public id it was found by, of the token or of one of its retired secrets.
-    pub lookup: Lookup,
+    pub public_id: PublicId,
     /// The hash that has matched.
     pub hash: SecretHash,
     /// What proves it from now on.
@@ -55,7 +55,7 @@ fn insert(tx: &mut Tx<'_>, secret: &ProvenSecret) -> Result<bool, StoreError> {
 
 fn insert_retired(tx: &mut Tx<'_>, secret: &ProvenSecret) -> Result<bool, StoreError> {
     let same = retired_secrets::table
-        .filter(retired_secrets::lookup.eq(secret.lookup.as_str()))
+        .filter(retired_secrets::public_id.eq(secret.public_id.as_str()))
         .filter(retired_secrets::token_id.eq(IdValue(secret.token_id.uuid())))
         .filter(retired_secrets::secret_hash.eq(secret.hash.as_str()))
         .filter(retired_secrets::secret_proof.is_null());

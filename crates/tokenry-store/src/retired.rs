@@ -1,7 +1,7 @@
 //! Secrets that a rotation took out of use: rows and queries.
 
 use diesel::prelude::*;
-use tokenry_domain::{Lookup, TokenId, UnixMillis};
+use tokenry_domain::{PublicId, TokenId, UnixMillis};
 
 use crate::{
     backend::Tx,
@@ -18,7 +18,7 @@ use crate::{
 /// A secret that a rotation takes out of use.
 pub struct Retired {
     /// The public id it was found by.
-    pub lookup: Lookup,
+    pub public_id: PublicId,
     /// Whose it was.
     pub token_id: TokenId,
     /// The secret.
@@ -38,7 +38,7 @@ pub struct Retired {
 /// [`StoreError`].
 pub fn insert(tx: &mut Tx<'_>, retired: &Retired) -> Result<(), StoreError> {
     let row = RetiredRow {
-        lookup: retired.lookup.as_str().to_owned(),
+        public_id: retired.public_id.as_str().to_owned(),
         token_id: IdValue(retired.token_id.uuid()),
         secret_hash: retired.secret.hash.as_str().to_owned(),
         secret_check: check_value(&retired.secret),
@@ -61,7 +61,7 @@ pub fn has_key(tx: &mut Tx<'_>, token_id: TokenId, key: &str) -> Result<bool, St
     let query = retired_secrets::table
         .filter(retired_secrets::token_id.eq(IdValue(token_id.uuid())))
         .filter(retired_secrets::idempotency_key.eq(key))
-        .select(retired_secrets::lookup);
+        .select(retired_secrets::public_id);
     let found: Option<String> = on!(tx, |c| query.get_result(c).optional())?;
     Ok(found.is_some())
 }
@@ -75,11 +75,11 @@ pub fn forget_oldest(tx: &mut Tx<'_>, token_id: TokenId, kept: i64) -> Result<us
         .filter(retired_secrets::token_id.eq(IdValue(token_id.uuid())))
         .order(retired_secrets::retired_at.desc())
         .limit(kept)
-        .select(retired_secrets::lookup);
+        .select(retired_secrets::public_id);
     let newest: Vec<String> = on!(tx, |c| newest.load(c))?;
     let oldest = retired_secrets::table
         .filter(retired_secrets::token_id.eq(IdValue(token_id.uuid())))
-        .filter(retired_secrets::lookup.ne_all(newest));
+        .filter(retired_secrets::public_id.ne_all(newest));
     Ok(on!(tx, |c| diesel::delete(oldest).execute(c))?)
 }
 
@@ -99,9 +99,9 @@ pub fn end_grace(tx: &mut Tx<'_>, token_id: TokenId, now: UnixMillis) -> Result<
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn end_expired(tx: &mut Tx<'_>, lookup: &Lookup, now: UnixMillis) -> Result<bool, StoreError> {
+pub fn end_expired(tx: &mut Tx<'_>, public_id: &PublicId, now: UnixMillis) -> Result<bool, StoreError> {
     let expired = retired_secrets::table
-        .filter(retired_secrets::lookup.eq(lookup.as_str()))
+        .filter(retired_secrets::public_id.eq(public_id.as_str()))
         .filter(retired_secrets::ended_at.is_null())
         .filter(retired_secrets::valid_until.le(InstantValue(now)));
     // When it ran out, which may be long ago.
@@ -115,12 +115,12 @@ pub fn end_expired(tx: &mut Tx<'_>, lookup: &Lookup, now: UnixMillis) -> Result<
 /// [`StoreError`].
 pub fn mark_reused(
     tx: &mut Tx<'_>,
-    lookup: &Lookup,
+    public_id: &PublicId,
     now: UnixMillis,
     since: UnixMillis,
 ) -> Result<bool, StoreError> {
     let untold = retired_secrets::table
-        .filter(retired_secrets::lookup.eq(lookup.as_str()))
+        .filter(retired_secrets::public_id.eq(public_id.as_str()))
         .filter(retired_secrets::reused_at.is_null().or(retired_secrets::reused_at.le(InstantValue(since))));
     let noted = retired_secrets::reused_at.eq(instant_value(Some(now)));
     Ok(on!(tx, |c| diesel::update(untold).set(noted).execute(c))? == 1)
@@ -137,7 +137,7 @@ pub(crate) fn credential(
             secret: stored_secret(retired.secret_hash, retired.secret_check, retired.secret_proof)?,
             owner: user.try_into()?,
         },
-        lookup: Lookup::from_stored(retired.lookup),
+        public_id: PublicId::from_stored(retired.public_id),
         retired_at: retired.retired_at.0,
         valid_until: retired.valid_until.0,
         ended_at: instant(retired.ended_at),
@@ -148,7 +148,7 @@ pub(crate) fn credential(
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = retired_secrets, treat_none_as_default_value = false)]
 pub(crate) struct RetiredRow {
-    pub(crate) lookup: String,
+    pub(crate) public_id: String,
     token_id: IdValue,
     secret_hash: String,
     secret_check: Option<Vec<u8>>,

@@ -25,7 +25,8 @@ diesel::table! {
     personal_access_tokens (id) {
         id -> Id,
         user_id -> Id,
-        lookup -> Text,
+        #[sql_name = "lookup"]
+        public_id -> Text,
         suffix -> Text,
         secret_hash -> Text,
         secret_check -> Nullable<Binary>,
@@ -67,8 +68,9 @@ diesel::table! {
     use crate::sql_types::{Id, Instant};
     use diesel::sql_types::{Binary, Nullable, Text};
 
-    retired_secrets (lookup) {
-        lookup -> Text,
+    retired_secrets (public_id) {
+        #[sql_name = "lookup"]
+        public_id -> Text,
         token_id -> Id,
         secret_hash -> Text,
         secret_check -> Nullable<Binary>,
@@ -166,8 +168,10 @@ diesel::table! {
         user_id -> Id,
         credential -> Text,
         token_id -> Nullable<Id>,
-        token_lookup -> Nullable<Text>,
-        ceiling -> Nullable<Text>,
+        #[sql_name = "token_lookup"]
+        token_public_id -> Nullable<Text>,
+        #[sql_name = "ceiling"]
+        max_role -> Nullable<Text>,
         created_at -> Instant,
         seen_at -> Instant,
         expires_at -> Instant,

@@ -1,7 +1,9 @@
 //! Sessions: rows and queries.
 
 use diesel::prelude::*;
-use tokenry_domain::{Lookup, Session, SessionDigest, SessionId, SessionProof, TokenId, UnixMillis, UserId};
+use tokenry_domain::{
+    PublicId, Session, SessionDigest, SessionId, SessionProof, TokenId, UnixMillis, UserId,
+};
 
 use crate::{
     backend::Tx,
@@ -144,8 +146,8 @@ struct SessionRow {
     user_id: IdValue,
     credential: String,
     token_id: Option<IdValue>,
-    token_lookup: Option<String>,
-    ceiling: Option<String>,
+    token_public_id: Option<String>,
+    max_role: Option<String>,
     created_at: InstantValue,
     seen_at: InstantValue,
     expires_at: InstantValue,
@@ -156,17 +158,19 @@ struct SessionRow {
 impl From<&Session> for SessionRow {
     fn from(session: &Session) -> Self {
         let token = match &session.proof {
-            SessionProof::Token { id, lookup } => Some((IdValue(id.uuid()), lookup.as_str().to_owned())),
+            SessionProof::Token { id, public_id } => {
+                Some((IdValue(id.uuid()), public_id.as_str().to_owned()))
+            }
             SessionProof::Jwt | SessionProof::Proxy => None,
         };
-        let (token_id, token_lookup) = token.unzip();
+        let (token_id, token_public_id) = token.unzip();
         Self {
             id: IdValue(session.id.uuid()),
             user_id: IdValue(session.user_id.uuid()),
             credential: session.proof.as_str().to_owned(),
             token_id,
-            token_lookup,
-            ceiling: session.ceiling.as_ref().map(|role| role.as_str().to_owned()),
+            token_public_id,
+            max_role: session.max_role.as_ref().map(|role| role.as_str().to_owned()),
             created_at: InstantValue(session.created_at),
             seen_at: InstantValue(session.seen_at),
             expires_at: InstantValue(session.expires_at),
@@ -180,20 +184,21 @@ impl TryFrom<SessionRow> for Session {
     type Error = StoreError;
 
     fn try_from(row: SessionRow) -> Result<Self, StoreError> {
-        let proof = match (row.credential.as_str(), row.token_id, row.token_lookup) {
-            ("pat", Some(id), Some(lookup)) => {
-                SessionProof::Token { id: TokenId::from_uuid(id.0), lookup: Lookup::from_stored(lookup) }
-            }
+        let proof = match (row.credential.as_str(), row.token_id, row.token_public_id) {
+            ("pat", Some(id), Some(public_id)) => SessionProof::Token {
+                id: TokenId::from_uuid(id.0),
+                public_id: PublicId::from_stored(public_id),
+            },
             ("jwt", None, None) => SessionProof::Jwt,
             ("proxy", None, None) => SessionProof::Proxy,
             _ => return Err(corrupt("sessions.credential", "not a known one")),
         };
-        let ceiling = row.ceiling.map(|role| parsed("sessions.ceiling", &role)).transpose()?;
+        let max_role = row.max_role.map(|role| parsed("sessions.ceiling", &role)).transpose()?;
         Ok(Self {
             id: SessionId::from_uuid(row.id.0),
             user_id: UserId::from_uuid(row.user_id.0),
             proof,
-            ceiling,
+            max_role,
             created_at: row.created_at.0,
             seen_at: row.seen_at.0,
             expires_at: row.expires_at.0,

@@ -5,7 +5,7 @@ use diesel::{
     prelude::*,
     sql_types::{BigInt, Bool, Integer, Nullable, Text},
 };
-use tokenry_domain::{Horizon, UnixMillis};
+use tokenry_domain::{ExpiryCutoffs, UnixMillis};
 
 use crate::{
     backend::Tx,
@@ -13,7 +13,7 @@ use crate::{
     macros::on,
     schema::{personal_access_tokens as tokens, retired_secrets, users},
     sql_types::InstantValue,
-    token::is_over,
+    token::is_expired,
 };
 
 /// Live tokens of users who are not disabled that were made alike.
@@ -56,14 +56,18 @@ fn parts(tx: &Tx<'_>, table: &str, public_id: u8) -> (String, String) {
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn live_tokens(tx: &mut Tx<'_>, horizon: &Horizon, public_id: u8) -> Result<Vec<MadeAlike>, StoreError> {
+pub fn live_tokens(
+    tx: &mut Tx<'_>,
+    cutoffs: &ExpiryCutoffs,
+    public_id: u8,
+) -> Result<Vec<MadeAlike>, StoreError> {
     let (prefix, pepper) = parts(tx, "personal_access_tokens", public_id);
     let rows: Vec<(String, Option<String>, String, i64)> = on!(tx, |c| {
         tokens::table
             .inner_join(users::table)
             .filter(users::disabled_at.is_null())
             .filter(tokens::revoked_at.is_null())
-            .filter(not(is_over!(horizon)))
+            .filter(not(is_expired!(cutoffs)))
             .group_by(sql::<Text>("1, 2, 3"))
             .select((
                 sql::<Text>(&prefix),
@@ -84,7 +88,7 @@ pub fn live_tokens(tx: &mut Tx<'_>, horizon: &Horizon, public_id: u8) -> Result<
 /// [`StoreError`].
 pub fn old_secrets(
     tx: &mut Tx<'_>,
-    horizon: &Horizon,
+    cutoffs: &ExpiryCutoffs,
     graced_after: Option<UnixMillis>,
     public_id: u8,
 ) -> Result<Vec<(String, Option<String>, u64)>, StoreError> {
@@ -94,11 +98,11 @@ pub fn old_secrets(
         retired_secrets::table
             .inner_join(tokens::table.inner_join(users::table))
             .filter(retired_secrets::ended_at.is_null())
-            .filter(retired_secrets::valid_until.gt(InstantValue(horizon.now)))
+            .filter(retired_secrets::valid_until.gt(InstantValue(cutoffs.now)))
             .filter(retired_secrets::retired_at.gt(InstantValue(graced_after)))
             .filter(users::disabled_at.is_null())
             .filter(tokens::revoked_at.is_null())
-            .filter(not(is_over!(horizon)))
+            .filter(not(is_expired!(cutoffs)))
             .group_by(sql::<Text>("1, 2"))
             .select((sql::<Text>(&prefix), sql::<Nullable<Text>>(&pepper), sql::<BigInt>("count(*)")))
             .load(c)

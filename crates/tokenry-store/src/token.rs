@@ -11,10 +11,10 @@ use diesel::{
     prelude::*,
 };
 use tokenry_domain::{
-    Actor, Horizon, Revocation, SecretHash, SecretProof, Token, TokenId, UnixMillis, UserId,
+    Actor, ExpiryCutoffs, Revocation, SecretHash, SecretProof, Token, TokenId, UnixMillis, UserId,
 };
 
-pub(crate) use self::filter::is_over;
+pub(crate) use self::filter::is_expired;
 use self::row::{SecretRow, TokenRow, check_value, proof_value};
 pub use self::{
     bulk::{Import, insert_many},
@@ -85,11 +85,11 @@ pub fn find_secret(tx: &mut Tx<'_>, id: TokenId) -> Result<Option<StoredSecret>,
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn count_live(tx: &mut Tx<'_>, user_id: UserId, horizon: &Horizon) -> Result<u64, StoreError> {
+pub fn count_live(tx: &mut Tx<'_>, user_id: UserId, cutoffs: &ExpiryCutoffs) -> Result<u64, StoreError> {
     let live = tokens::table
         .filter(tokens::user_id.eq(IdValue(user_id.uuid())))
         .filter(tokens::revoked_at.is_null())
-        .filter(not(is_over!(horizon)));
+        .filter(not(is_expired!(cutoffs)));
     let count: i64 = on!(tx, |c| live.select(count_star()).get_result(c))?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
@@ -154,7 +154,7 @@ pub fn replace_secret(tx: &mut Tx<'_>, token: &Token, secret: &StoredSecret) -> 
         .filter(tokens::version.eq(token.version - 1))
         .filter(tokens::revoked_at.is_null());
     let changes = (
-        tokens::lookup.eq(token.lookup.as_str()),
+        tokens::public_id.eq(token.public_id.as_str()),
         tokens::suffix.eq(&token.suffix),
         tokens::secret_hash.eq(secret.hash.as_str()),
         tokens::secret_check.eq(check_value(secret)),

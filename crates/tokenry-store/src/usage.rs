@@ -1,6 +1,6 @@
 //! The usage log: what each token was used for, counted.
 
-mod drain;
+mod delete_in_batches;
 pub mod scopes;
 pub mod summary;
 
@@ -12,9 +12,9 @@ use diesel::{
     sql_types::{BigInt, Bool},
     upsert::excluded,
 };
-use tokenry_domain::{Combination, Tally, TokenId, UnixMillis};
+use tokenry_domain::{TokenId, UnixMillis, UsageCount, UsageKey};
 
-pub use self::drain::drain;
+pub use self::delete_in_batches::delete_in_batches;
 use crate::{
     backend::Tx,
     convert::{address, corrupt},
@@ -44,7 +44,7 @@ pub struct UsageFilter {
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn add(tx: &mut Tx<'_>, uses: &[(&Combination, Tally)]) -> Result<HashSet<TokenId>, StoreError> {
+pub fn add(tx: &mut Tx<'_>, uses: &[(&UsageKey, UsageCount)]) -> Result<HashSet<TokenId>, StoreError> {
     let mut ids: Vec<TokenId> = uses.iter().map(|(combination, _)| combination.token_id).collect();
     ids.dedup();
     let kept = keep(tx, &ids)?;
@@ -132,7 +132,7 @@ pub fn list(
     tx: &mut Tx<'_>,
     filter: UsageFilter,
     limit: u16,
-) -> Result<Vec<(Combination, Tally)>, StoreError> {
+) -> Result<Vec<(UsageKey, UsageCount)>, StoreError> {
     let rows: Vec<Row> = on!(tx, |c| filtered!(filter, Db)
         .order((
             usage::minute.desc(),
@@ -192,7 +192,7 @@ struct NewRow<'a> {
 }
 
 impl<'a> NewRow<'a> {
-    fn new(combination: &'a Combination, tally: Tally) -> Self {
+    fn new(combination: &'a UsageKey, tally: UsageCount) -> Self {
         Self {
             token_id: IdValue(combination.token_id.uuid()),
             minute: InstantValue(combination.start),
@@ -226,8 +226,8 @@ struct Row {
 }
 
 impl Row {
-    fn read(self) -> Result<(Combination, Tally), StoreError> {
-        let combination = Combination {
+    fn read(self) -> Result<(UsageKey, UsageCount), StoreError> {
+        let combination = UsageKey {
             token_id: TokenId::from_uuid(self.token_id.0),
             start: self.minute.0,
             method: self.method.into(),
@@ -238,7 +238,7 @@ impl Row {
             seq: self.seq,
         };
         let count = u64::try_from(self.count).map_err(|error| corrupt("token_usage.count", error))?;
-        Ok((combination, Tally { count, first: self.first_at.0, last: self.last_at.0 }))
+        Ok((combination, UsageCount { count, first: self.first_at.0, last: self.last_at.0 }))
     }
 }
 

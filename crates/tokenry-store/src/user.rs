@@ -9,7 +9,7 @@ use crate::{
     backend::Tx,
     convert::{instant, instant_value, parsed},
     error::StoreError,
-    filter::{Dialect, like},
+    filter::{SqlDialect, like},
     macros::on,
     schema::users,
     sql_types::{IdValue, InstantValue},
@@ -84,7 +84,7 @@ pub fn list(
     after: Option<UserId>,
     limit: u16,
 ) -> Result<(Vec<User>, u64), StoreError> {
-    let dialect = Dialect::of(tx);
+    let dialect = SqlDialect::of(tx);
     macro_rules! found {
         ($Db:ty) => {{
             let mut query = users::table.into_boxed::<$Db>();

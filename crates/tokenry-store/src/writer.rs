@@ -24,9 +24,9 @@ use diesel::{
 use crate::{
     backend::{Tx, caught},
     error::StoreError,
-    pin::{HELD, Pin, PinRequests},
-    pool::{Failure, Manager},
+    pool::{Manager, TransactionError},
     sentences,
+    shared_lock::{MAX_HOLD, SharedLockHolder, SharedLockRequests},
     supervisor::{Deadline, Importance, Stop, Work, Worker, Workers},
 };
 
@@ -57,7 +57,7 @@ pub(crate) struct Writer {
 struct Serving {
     manager: Manager<SqliteConnection>,
     connection: Option<SqliteConnection>,
-    pin: Pin,
+    pin: SharedLockHolder,
     jobs: Receiver<Job>,
 }
 
@@ -67,13 +67,13 @@ struct Lost;
 /// What the thread is asked to do.
 pub(crate) enum Job {
     /// To run a unit of work.
-    Unit(Unit),
+    WriteUnit(WriteUnit),
     /// To hold the pin for the readers.
-    Pin,
+    SharedLockHolder,
 }
 
 /// A unit of work that waits.
-pub(crate) struct Unit {
+pub(crate) struct WriteUnit {
     turn: Turn,
     work: Box<dyn FnOnce(&mut Tx<'_>) -> Ran + Send>,
 }
@@ -105,10 +105,10 @@ impl Writer {
         manager: Manager<SqliteConnection>,
         pin: Manager<SqliteConnection>,
         workers: &Workers,
-    ) -> Result<(Self, PinRequests), StoreError> {
+    ) -> Result<(Self, SharedLockRequests), StoreError> {
         let connection = Some(manager.open()?);
         let (queue, jobs) = sync_channel(QUEUE);
-        let pin = Pin::new(pin);
+        let pin = SharedLockHolder::new(pin);
         let requests = pin.requests(queue.clone());
         let serving = Serving { manager, connection, pin, jobs };
         let worker = workers.start("writer", Importance::Vital, serving)?;
@@ -140,9 +140,11 @@ impl Writer {
             Ran { keep, answer: Box::new(answer) }
         });
         let turn = Turn::default();
-        self.queue.try_send(Job::Unit(Unit { turn: turn.clone(), work })).map_err(|error| match error {
-            TrySendError::Full(_) => StoreError::Unavailable("too many changes are waiting".to_owned()),
-            TrySendError::Disconnected(_) => stopped(),
+        self.queue.try_send(Job::WriteUnit(WriteUnit { turn: turn.clone(), work })).map_err(|error| {
+            match error {
+                TrySendError::Full(_) => StoreError::Unavailable("too many changes are waiting".to_owned()),
+                TrySendError::Disconnected(_) => stopped(),
+            }
         })?;
         let failed = match answered.recv_timeout(wait) {
             Ok(result) => return result,
@@ -195,20 +197,24 @@ impl Work for Serving {
 }
 
 /// Serves until the queue is closed.
-fn serve(connection: &mut SqliteConnection, pin: &mut Pin, jobs: &Receiver<Job>) -> Result<(), Lost> {
+fn serve(
+    connection: &mut SqliteConnection,
+    pin: &mut SharedLockHolder,
+    jobs: &Receiver<Job>,
+) -> Result<(), Lost> {
     loop {
         let job = match pin.is_held() {
             false => jobs.recv().map_err(RecvTimeoutError::from),
-            true => jobs.recv_timeout(HELD),
+            true => jobs.recv_timeout(MAX_HOLD),
         };
         match job {
-            Ok(Job::Unit(first)) => {
+            Ok(Job::WriteUnit(first)) => {
                 pin.release();
                 if run_waiting(connection, first, jobs)? {
                     pin.hold();
                 }
             }
-            Ok(Job::Pin) => pin.hold(),
+            Ok(Job::SharedLockHolder) => pin.hold(),
             Err(RecvTimeoutError::Timeout) => pin.release(),
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
@@ -217,7 +223,11 @@ fn serve(connection: &mut SqliteConnection, pin: &mut Pin, jobs: &Receiver<Job>)
 
 /// Runs a unit and what else waits as soon as the write lock is free, but for what is withdrawn until then. Whether the
 /// pin was asked for meanwhile.
-fn run_waiting(connection: &mut SqliteConnection, first: Unit, jobs: &Receiver<Job>) -> Result<bool, Lost> {
+fn run_waiting(
+    connection: &mut SqliteConnection,
+    first: WriteUnit,
+    jobs: &Receiver<Job>,
+) -> Result<bool, Lost> {
     let (mut waiting, mut is_asked) = (vec![first], false);
     let mut withdrawn = Withdrawn::default();
     while !waiting.is_empty() {
@@ -274,10 +284,10 @@ impl Drop for Withdrawn {
     }
 }
 
-fn unit_of(job: Job, is_asked: &mut bool) -> Option<Unit> {
+fn unit_of(job: Job, is_asked: &mut bool) -> Option<WriteUnit> {
     match job {
-        Job::Unit(unit) => Some(unit),
-        Job::Pin => {
+        Job::WriteUnit(unit) => Some(unit),
+        Job::SharedLockHolder => {
             *is_asked = true;
             None
         }
@@ -292,7 +302,7 @@ fn is_busy(error: &DieselError) -> bool {
 /// Runs what is not withdrawn in the transaction that is open, and ends it.
 fn run_group(
     connection: &mut SqliteConnection,
-    group: impl Iterator<Item = Unit>,
+    group: impl Iterator<Item = WriteUnit>,
     withdrawn: &mut Withdrawn,
 ) {
     let mut waiting = Vec::with_capacity(GROUP);
@@ -315,17 +325,17 @@ fn run_group(
     }
 }
 
-fn in_savepoint(connection: &mut SqliteConnection, unit: Unit) -> diesel::QueryResult<Ran> {
+fn in_savepoint(connection: &mut SqliteConnection, unit: WriteUnit) -> diesel::QueryResult<Ran> {
     let mut ran = None;
     let result = connection.transaction(|c| {
         let unit = (unit.work)(&mut Tx::Sqlite(c));
         let keep = unit.keep;
         ran = Some(unit);
-        if keep { Ok(()) } else { Err(Failure::Work(())) }
+        if keep { Ok(()) } else { Err(TransactionError::Work(())) }
     });
     match (result, ran) {
-        (Ok(()) | Err(Failure::Work(())), Some(ran)) => Ok(ran),
-        (Err(Failure::Database(error)), _) => Err(error),
+        (Ok(()) | Err(TransactionError::Work(())), Some(ran)) => Ok(ran),
+        (Err(TransactionError::Database(error)), _) => Err(error),
         // The closure sets `ran` before it returns, so this is the savepoint that could not be made.
         (_, None) => Err(DieselError::RollbackTransaction),
     }

@@ -92,7 +92,7 @@ fn a_file_that_is_removed_while_it_is_in_use_is_not_made_anew() {
         // What is open goes on; what has to be opened finds nothing.
         let _ = db.store().is_ready();
         let _ = futures_executor::block_on(
-            db.store().credential(&tokenry_domain::Lookup::from_stored("test_x".to_owned())),
+            db.store().credential(&tokenry_domain::PublicId::from_stored("test_x".to_owned())),
         );
     }
     assert!(!path.exists());

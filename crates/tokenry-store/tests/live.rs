@@ -9,27 +9,27 @@ use tokenry_store::{Store, StoreError, StoreSettings, token, user};
 use tokenry_testkit::{Relay, TestDatabase, at, each_backend, user as new_user};
 
 /// Runs `work` while four threads read without a pause.
-fn under_reads(store: &Store, lookups: &[tokenry_domain::Lookup], work: impl FnOnce()) {
-    let is_over = AtomicBool::new(false);
+fn under_reads(store: &Store, lookups: &[tokenry_domain::PublicId], work: impl FnOnce()) {
+    let is_expired = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                while !is_over.load(Ordering::Relaxed) {
-                    for lookup in lookups {
-                        assert!(block_on(store.credential(lookup)).unwrap().is_some());
+                while !is_expired.load(Ordering::Relaxed) {
+                    for public_id in lookups {
+                        assert!(block_on(store.credential(public_id)).unwrap().is_some());
                     }
                 }
             });
         }
         work();
-        is_over.store(true, Ordering::Relaxed);
+        is_expired.store(true, Ordering::Relaxed);
     });
 }
 
 each_backend!(a_read_sees_every_change_that_was_answered_before_it_began, |db| {
     let owner = db.user("alice");
     let tokens: Vec<_> = (0..200).map(|_| db.token(&owner).insert()).collect();
-    let lookups: Vec<_> = tokens.iter().map(|token| token.lookup.clone()).collect();
+    let lookups: Vec<_> = tokens.iter().map(|token| token.public_id.clone()).collect();
     let elsewhere = db.second_store();
     under_reads(db.store(), &lookups, || {
         for (n, token) in tokens.iter().enumerate() {
@@ -38,7 +38,7 @@ each_backend!(a_read_sees_every_change_that_was_answered_before_it_began, |db| {
             let id = token.id;
             by.write(move |tx| token::mark_revoked(tx, id, &revocation)).unwrap();
             for store in [db.store(), &elsewhere] {
-                let seen = block_on(store.credential(&token.lookup)).unwrap().unwrap();
+                let seen = block_on(store.credential(&token.public_id)).unwrap().unwrap();
                 assert!(seen.token.revoked.is_some(), "token {n} was read as it was before");
             }
         }
@@ -53,7 +53,7 @@ each_backend!(requests_with_one_token_at_the_same_moment_are_all_answered, |db| 
             let token = [&one, &other][n % 2];
             scope.spawn(move || {
                 for _ in 0..100 {
-                    let seen = block_on(db.store().credential(&token.lookup)).unwrap().unwrap();
+                    let seen = block_on(db.store().credential(&token.public_id)).unwrap().unwrap();
                     assert_eq!(seen.token.id, token.id);
                 }
             });
@@ -65,7 +65,7 @@ each_backend!(requests_with_one_token_at_the_same_moment_are_all_answered, |db| 
 fn reads_without_a_pause_do_not_let_the_log_of_sqlite_grow_without_bound() {
     let db = TestDatabase::sqlite();
     let owner = db.user("alice");
-    let lookups = [db.token(&owner).insert().lookup];
+    let lookups = [db.token(&owner).insert().public_id];
     under_reads(db.store(), &lookups, || {
         for n in 0..2000 {
             let written: Result<(), StoreError> =
@@ -85,8 +85,8 @@ fn a_postgres_that_falls_silent_is_unavailable_within_seconds_and_read_again_whe
     let Some(db) = TestDatabase::postgres() else { return };
     let (relay, url) = Relay::to_database(db.url());
     let store = Store::open(&url.parse().unwrap(), StoreSettings::default()).unwrap();
-    let lookup = db.token(&db.user("alice")).insert().lookup;
-    let read = || block_on(store.credential(&lookup));
+    let public_id = db.token(&db.user("alice")).insert().public_id;
+    let read = || block_on(store.credential(&public_id));
     assert!(read().unwrap().is_some());
     relay.set_silent(true);
     // One that waits while its thread is given up, and those that ask the next one, which finds nobody either.

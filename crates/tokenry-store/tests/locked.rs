@@ -18,7 +18,7 @@ use diesel::{
     QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_query, sql_types::Text,
 };
 use futures_executor::block_on;
-use tokenry_domain::{Actor, AuditEvent, EventKind, Origin, UserId};
+use tokenry_domain::{Actor, AuditEvent, ClientInfo, EventKind, UserId};
 use tokenry_store::{Store, StoreError, StoreSettings, Tx, audit, user};
 use tokenry_testkit::{Held, Relay, TestDatabase, each_backend, user as new_user};
 
@@ -81,7 +81,7 @@ fn create(store: &Store, owner: UserId, name: &str) -> Result<(), StoreError> {
         actor: Actor::System,
         user_id: Some(row.id),
         token_id: None,
-        origin: Origin::default(),
+        client: ClientInfo::default(),
         detail: serde_json::Map::new(),
     };
     store.write(move |tx| {
@@ -138,17 +138,17 @@ fn the_server_is_told_how_long_a_unit_may_wait_and_before_each_row_what_is_left_
 fn whoever_reads_a_locked_table_is_refused_in_time_and_reads_when_it_is_free() {
     let Some(db) = TestDatabase::postgres() else { return };
     let store = &store(&db, WAIT);
-    let lookup = &db.token(&db.user("alice")).insert().lookup;
+    let public_id = &db.token(&db.user("alice")).insert().public_id;
     let held = db.hold("LOCK TABLE users, personal_access_tokens, retired_secrets IN ACCESS EXCLUSIVE MODE");
     ten_are_refused(|_| store.read(|tx| user::list(tx, None, None, 200)).map(drop));
     ten_are_refused(|n| insert(store, &format!("late {n}")));
-    ten_are_refused(|_| block_on(store.credential(lookup)).map(drop));
+    ten_are_refused(|_| block_on(store.credential(public_id)).map(drop));
     ten_are_refused(|n| match n % 2 {
-        0 => block_on(store.credential(lookup)).map(drop),
-        _ => block_on(store.retired_credential(lookup)).map(drop),
+        0 => block_on(store.credential(public_id)).map(drop),
+        _ => block_on(store.retired_credential(public_id)).map(drop),
     });
     drop(held);
-    assert!(block_on(store.credential(lookup)).unwrap().is_some());
+    assert!(block_on(store.credential(public_id)).unwrap().is_some());
     assert_eq!(subjects(store), ["alice"]);
 }
 

@@ -29,11 +29,11 @@ fn a_pooler_that_shares_sessions_is_refused_at_the_start() {
             assert!(matches!(&error, StoreError::Unusable(told) if told.contains(TOLD)), "{mode}: {error}");
         }
         // Also while others keep sessions of the pooler busy.
-        let is_over = AtomicBool::new(false);
+        let is_expired = AtomicBool::new(false);
         std::thread::scope(|scope| {
             for _ in 0..3 {
                 scope.spawn(|| {
-                    while !is_over.load(Ordering::Relaxed) {
+                    while !is_expired.load(Ordering::Relaxed) {
                         drop(open())
                     }
                 });
@@ -42,7 +42,7 @@ fn a_pooler_that_shares_sessions_is_refused_at_the_start() {
                 let error = open().err().unwrap();
                 assert!(matches!(error, StoreError::Unusable(_)), "{mode}: {error}");
             }
-            is_over.store(true, Ordering::Relaxed);
+            is_expired.store(true, Ordering::Relaxed);
         });
     }
 }
@@ -54,8 +54,9 @@ fn a_pooler_that_keeps_sessions_is_as_good_as_the_server() {
     let through = TestDatabase::at(pooler.url(&name_of(&db)));
     let owner = through.user("alice");
     let tokens: Vec<_> = (0..20).map(|_| through.token(&owner).insert()).collect();
-    let read =
-        |token: &tokenry_domain::Token| block_on(through.store().credential(&token.lookup)).unwrap().unwrap();
+    let read = |token: &tokenry_domain::Token| {
+        block_on(through.store().credential(&token.public_id)).unwrap().unwrap()
+    };
     std::thread::scope(|scope| {
         for token in &tokens {
             scope.spawn(|| assert!(read(token).token.revoked.is_none()));
@@ -73,16 +74,17 @@ fn a_pooler_that_begins_to_share_sessions_is_noticed() {
     let Some(db) = TestDatabase::postgres() else { return };
     let Some(pooler) = Pooler::start(db.url(), "session") else { return };
     let through = TestDatabase::at(pooler.url(&name_of(&db)));
-    let lookup = through.token(&through.user("alice")).insert().lookup;
+    let public_id = through.token(&through.user("alice")).insert().public_id;
     pooler.set_mode("transaction");
     let (told, end) = (AtomicBool::new(false), Instant::now() + Duration::from_secs(30));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 while !told.load(Ordering::Relaxed) && Instant::now() < end {
-                    let read = block_on(through.store().credential(&lookup));
+                    let read = block_on(through.store().credential(&public_id));
                     // Never another answer than the right one or none.
-                    let found = read.as_ref().map(|found| found.as_ref().unwrap().token.lookup == lookup);
+                    let found =
+                        read.as_ref().map(|found| found.as_ref().unwrap().token.public_id == public_id);
                     let unit: Result<(), StoreError> = through.store().write(|_| Ok(()));
                     for error in
                         [found.map(|is_it| assert!(is_it)).err().cloned(), unit.err()].into_iter().flatten()

@@ -10,7 +10,7 @@ fn session(owner: &User, number: u8, proof: SessionProof) -> Session {
         id: SessionId::new(at(number.into()), [number; 10]),
         user_id: owner.id,
         proof,
-        ceiling: None,
+        max_role: None,
         created_at: at(number.into()),
         seen_at: at(number.into()),
         expires_at: at(1000),
@@ -42,9 +42,10 @@ fn found(db: &TestDatabase, number: u8) -> Option<Session> {
 each_backend!(every_session_reads_back_as_it_was_written, |db| {
     let alice = db.user("alice");
     let token = db.token(&alice).insert();
-    let of_token = session(&alice, 1, SessionProof::Token { id: token.id, lookup: token.lookup.clone() });
+    let of_token =
+        session(&alice, 1, SessionProof::Token { id: token.id, public_id: token.public_id.clone() });
     let of_jwt = Session {
-        ceiling: Some(Role::admin()),
+        max_role: Some(Role::admin()),
         ip: Some("2001:db8::1".parse().unwrap()),
         user_agent: Some("Firefox".to_owned()),
         ..session(&alice, 2, SessionProof::Jwt)
@@ -85,7 +86,7 @@ each_backend!(a_session_is_taken_once_and_an_older_use_changes_nothing, |db| {
 each_backend!(a_session_goes_with_its_user, |db| {
     let (alice, bob) = (db.user("alice"), db.user("bob"));
     let token = db.token(&alice).insert();
-    let proof = SessionProof::Token { id: token.id, lookup: token.lookup.clone() };
+    let proof = SessionProof::Token { id: token.id, public_id: token.public_id.clone() };
     insert(db, &session(&alice, 1, proof), 1).unwrap();
     insert(db, &session(&bob, 2, SessionProof::Jwt), 2).unwrap();
     let id = alice.id;

@@ -92,13 +92,13 @@ fn a_reader_that_dies_is_restarted() {
     let token = db.token(&db.user("alice")).insert();
     let store = db.store();
     {
-        let mut read = Box::pin(store.credential(&token.lookup));
+        let mut read = Box::pin(store.credential(&token.public_id));
         let waker = Waker::from(Arc::new(PanickingWaker));
         assert!(read.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         until(|| worker(store, "reader").failures == 1);
     }
     until(|| worker(store, "reader").down_for.is_none());
-    let found = futures_executor::block_on(store.credential(&token.lookup)).unwrap();
+    let found = futures_executor::block_on(store.credential(&token.public_id)).unwrap();
     assert_eq!(found.unwrap().token.id, token.id);
 }
 

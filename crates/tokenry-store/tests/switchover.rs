@@ -19,7 +19,7 @@ fn revoke(store: &Store, of: &Token) -> Result<(), StoreError> {
 
 fn is_revoked(store: &Store, of: &Token) -> Result<bool, StoreError> {
     // An answer without the row would be a 401 for a good token.
-    Ok(block_on(store.credential(&of.lookup))?.unwrap().token.revoked.is_some())
+    Ok(block_on(store.credential(&of.public_id))?.unwrap().token.revoked.is_some())
 }
 
 /// Tries until it works, which it has to by itself.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use futures_executor::block_on;
 use tokenry_domain::{
-    Actor, Description, Horizon, Lifetime, Metadata, PageSize, Policy, Reason, Revocation, Risk, ScopeSet,
-    SecretHash, SecretProof, Sort, Status, Token, TokenFilter, TokenId, TokenName, UnixMillis,
+    Actor, Description, ExpiryCutoffs, Lifetime, Metadata, PageSize, Policy, Reason, Revocation, Risk,
+    ScopeSet, SecretHash, SecretProof, Sort, Status, Token, TokenFilter, TokenId, TokenName, UnixMillis,
     query::Position,
 };
 use tokenry_store::{StoreError, cleanup, token};
@@ -25,9 +25,9 @@ fn page(
     after: Option<&Position>,
 ) -> tokenry_domain::Page<Token> {
     let sort: Sort = sort.parse().unwrap();
-    let horizon = Policy::default().horizon(at(1000));
+    let cutoffs = Policy::default().cutoffs(at(1000));
     db.store()
-        .read(|tx| token::list(tx, filter, sort, PageSize::new(size).unwrap(), after, &horizon))
+        .read(|tx| token::list(tx, filter, sort, PageSize::new(size).unwrap(), after, &cutoffs))
         .unwrap()
 }
 
@@ -61,8 +61,8 @@ each_backend!(every_attribute_reads_back, |db| {
         })
         .insert();
     assert_eq!(find(db, &token), token);
-    let lookup = token.lookup.clone();
-    let credential = block_on(db.store().credential(&lookup)).unwrap().unwrap();
+    let public_id = token.public_id.clone();
+    let credential = block_on(db.store().credential(&public_id)).unwrap().unwrap();
     assert_eq!(credential.token, token);
     assert_eq!(credential.owner, owner);
     assert_eq!(credential.secret.hash.as_str(), "$none$");
@@ -74,7 +74,7 @@ each_backend!(a_public_id_is_unique, |db| {
     let token = db.token(&owner).insert();
     let mut double = db.token(&owner).insert();
     double.id = tokenry_domain::TokenId::new(at(5), [9; 10]);
-    double.lookup = token.lookup;
+    double.public_id = token.public_id;
     let result = db
         .store()
         .write(move |tx| token::insert(tx, &double, &SecretHash::from_stored(String::new()).into()));
@@ -155,8 +155,8 @@ each_backend!(live_tokens_are_those_neither_revoked_nor_expired, |db| {
         .with(|token| token.revoked = Some(Revocation { at: at(0), by: Actor::System, reason: None }))
         .insert();
     db.token(&db.user("bob")).insert();
-    let horizon = Policy::default().horizon(at(1000));
-    assert_eq!(db.store().read(|tx| token::count_live(tx, owner.id, &horizon)).unwrap(), 3);
+    let cutoffs = Policy::default().cutoffs(at(1000));
+    assert_eq!(db.store().read(|tx| token::count_live(tx, owner.id, &cutoffs)).unwrap(), 3);
 });
 
 each_backend!(creations_are_counted_in_a_sliding_window, |db| {
@@ -230,22 +230,22 @@ each_backend!(filters_by_status_and_risk_agree_with_each_row_under_every_policy,
     // Far enough for tokens to be idle that a policy does not end.
     for now in [at(1000), at(90 * 86_400_000)] {
         for policy in policies() {
-            let horizon = policy.horizon(now);
+            let cutoffs = policy.cutoffs(now);
             let listed = |filter: TokenFilter| -> BTreeSet<TokenId> {
                 let size = PageSize::new(200).unwrap();
                 let page =
-                    db.store().read(|tx| token::list(tx, &filter, Sort::default(), size, None, &horizon));
+                    db.store().read(|tx| token::list(tx, &filter, Sort::default(), size, None, &cutoffs));
                 page.unwrap().items.into_iter().map(|token| token.id).collect()
             };
             for status in Status::ALL {
                 let expected =
-                    all.iter().filter(|token| token.status(&horizon) == status).map(|token| token.id);
+                    all.iter().filter(|token| token.status(&cutoffs) == status).map(|token| token.id);
                 let filter = TokenFilter { status: Some(status), ..TokenFilter::default() };
                 assert_eq!(listed(filter), expected.collect(), "{status} {policy:?}");
             }
             for risk in Risk::ALL {
                 let owner = |token: &Token| if token.user_id == changed.id { &changed } else { &enabled };
-                let has = |token: &&Token| Risk::of(token, owner(token), &horizon).contains(&risk);
+                let has = |token: &&Token| Risk::of(token, owner(token), &cutoffs).contains(&risk);
                 let expected = all.iter().filter(has).map(|token| token.id).collect();
                 let filter = TokenFilter { risk: Some(risk), ..TokenFilter::default() };
                 assert_eq!(listed(filter), expected, "{risk} {policy:?}");
@@ -253,19 +253,19 @@ each_backend!(filters_by_status_and_risk_agree_with_each_row_under_every_policy,
             for cutoff in [at(1000), at(1002), now] {
                 let dead = |token: &&Token| match &token.revoked {
                     Some(revoked) => revoked.at < cutoff,
-                    None => horizon.is_over_since(token, cutoff),
+                    None => cutoffs.is_over_since(token, cutoff),
                 };
                 let expected: BTreeSet<_> = all.iter().filter(dead).map(|token| token.id).collect();
                 let found = db.store().read(|tx| {
-                    let span = cleanup::next_span(tx, None)?.unwrap();
-                    cleanup::find_dead(tx, &horizon, cutoff, span)
+                    let span = cleanup::next_range(tx, None)?.unwrap();
+                    cleanup::find_dead(tx, &cutoffs, cutoff, span)
                 });
                 assert_eq!(BTreeSet::from_iter(found.unwrap()), expected, "{cutoff} {policy:?}");
             }
             for user in [&enabled, &changed] {
                 let live =
-                    all.iter().filter(|token| token.user_id == user.id && token.is_live(&horizon)).count();
-                let counted = db.store().read(|tx| token::count_live(tx, user.id, &horizon)).unwrap();
+                    all.iter().filter(|token| token.user_id == user.id && token.is_live(&cutoffs)).count();
+                let counted = db.store().read(|tx| token::count_live(tx, user.id, &cutoffs)).unwrap();
                 assert_eq!(counted, live as u64, "{policy:?}");
             }
         }
@@ -287,7 +287,7 @@ each_backend!(a_search_takes_wildcards_literally_and_ignores_the_case_of_ascii_o
     assert_eq!(found("ärger"), set(&[]));
     assert_eq!(found("ÄrGER"), set(&["ÄRGER"]));
     assert_eq!(found("DEPLOY"), set(&["Deploy"]));
-    assert_eq!(found(odd.lookup.as_str()), set(&[odd.name.as_str()]));
+    assert_eq!(found(odd.public_id.as_str()), set(&[odd.name.as_str()]));
     assert_eq!(found("q9w"), set(&[odd.name.as_str()]));
     assert_eq!(found("' OR 1=1 --"), set(&[]));
 });
@@ -375,22 +375,22 @@ each_backend!(an_end_that_was_recorded_holds_for_earlier_clocks_and_under_the_po
     let ended = db.token(&owner).with(|token| token.expires_at = Some(at(1000))).insert();
     let idle = db.token(&owner).with(|token| token.expires_at = Some(at(5000))).insert();
     let strict = Policy { idle_lifetime: Some(Lifetime::seconds(1)), ..Policy::default() };
-    let note = |horizon: Horizon| {
-        db.store().write(move |tx| cleanup::take_expired(tx, &horizon, &[ended.id, idle.id])).unwrap().len()
+    let note = |cutoffs: ExpiryCutoffs| {
+        db.store().write(move |tx| cleanup::take_expired(tx, &cutoffs, &[ended.id, idle.id])).unwrap().len()
     };
-    assert_eq!((note(strict.horizon(at(2000))), note(strict.horizon(at(2000)))), (2, 0));
+    assert_eq!((note(strict.cutoffs(at(2000))), note(strict.cutoffs(at(2000)))), (2, 0));
     for now in [at(0), at(999), at(1000), at(3000)] {
-        for (policy, token, is_over) in
+        for (policy, token, is_expired) in
             [(&strict, &ended, true), (&strict, &idle, true), (&Policy::default(), &idle, false)]
         {
-            let horizon = policy.horizon(now);
-            let status = if is_over { Status::Expired } else { Status::Active };
-            assert_eq!(find(db, token).status(&horizon), status, "{now}");
+            let cutoffs = policy.cutoffs(now);
+            let status = if is_expired { Status::Expired } else { Status::Active };
+            assert_eq!(find(db, token).status(&cutoffs), status, "{now}");
         }
-        assert_eq!(find(db, &ended).status(&Policy::default().horizon(now)), Status::Expired);
+        assert_eq!(find(db, &ended).status(&Policy::default().cutoffs(now)), Status::Expired);
     }
     // Its own expiry is an end of its own, which is not told a second time.
-    assert_eq!(note(Policy::default().horizon(at(5000))), 0);
+    assert_eq!(note(Policy::default().cutoffs(at(5000))), 0);
     assert_eq!(find(db, &idle).expiry_noted_at, Some(at(5000)));
-    assert_eq!(find(db, &idle).status(&Policy::default().horizon(at(0))), Status::Expired);
+    assert_eq!(find(db, &idle).status(&Policy::default().cutoffs(at(0))), Status::Expired);
 });

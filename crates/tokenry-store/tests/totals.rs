@@ -15,8 +15,8 @@ use tokenry_testkit::{at, each_backend};
 fn totals(store: &Store, user_id: Option<UserId>) -> (u64, u64) {
     let total = |tx: &mut Tx<'_>, search: Option<String>| {
         let filter = TokenFilter { user_id, search, ..TokenFilter::default() };
-        let (size, horizon) = (PageSize::new(1).unwrap(), Policy::default().horizon(at(0)));
-        token::list(tx, &filter, Sort::default(), size, None, &horizon).map(|page| page.total)
+        let (size, cutoffs) = (PageSize::new(1).unwrap(), Policy::default().cutoffs(at(0)));
+        token::list(tx, &filter, Sort::default(), size, None, &cutoffs).map(|page| page.total)
     };
     store.read(|tx| Ok::<_, StoreError>((total(tx, None)?, total(tx, Some(String::new()))?))).unwrap()
 }
@@ -33,11 +33,11 @@ impl Drop for AtWork<'_> {
 /// Removes what was revoked before `at(100)`, in small units.
 fn purge(store: &Store) -> usize {
     let (mut purged, mut before) = (0, None);
-    let horizon = Policy::default().horizon(at(100));
-    while let Some(span) = store.read(|tx| cleanup::next_span(tx, before)).unwrap() {
-        for ids in store.read(|tx| cleanup::find_dead(tx, &horizon, at(100), span)).unwrap().chunks(7) {
+    let cutoffs = Policy::default().cutoffs(at(100));
+    while let Some(span) = store.read(|tx| cleanup::next_range(tx, before)).unwrap() {
+        for ids in store.read(|tx| cleanup::find_dead(tx, &cutoffs, at(100), span)).unwrap().chunks(7) {
             let ids = ids.to_vec();
-            purged += store.write(move |tx| cleanup::purge_tokens(tx, (&horizon, at(100)), &ids)).unwrap();
+            purged += store.write(move |tx| cleanup::purge_tokens(tx, (&cutoffs, at(100)), &ids)).unwrap();
         }
         before = Some(span);
     }
@@ -122,7 +122,7 @@ each_backend!(totals_survive_their_migration, |db| {
     while db.store().revert_migration().unwrap().is_some_and(|name| name != newest) {}
     // By SQL, since this program writes to its own schema alone.
     let [.., last] = &tokens;
-    db.execute(&format!("DELETE FROM personal_access_tokens WHERE lookup = '{}'", last.lookup));
+    db.execute(&format!("DELETE FROM personal_access_tokens WHERE lookup = '{}'", last.public_id));
     db.store().migrate().unwrap();
     let kept = [Some(alice.id), Some(bob.id), None].map(|owner| totals(db.store(), owner).0);
     assert_eq!(kept, [3, 1, 4]);
@@ -144,15 +144,15 @@ each_backend!(a_walk_meets_every_expired_token_and_each_is_told_once, |db| {
     let expired: BTreeSet<TokenId> =
         rows.iter().filter(|row| row.token.expires_at.is_some()).map(|row| row.token.id).collect();
     db.store().write(move |tx| token::insert_many(tx, &rows)).unwrap();
-    let horizon = Policy::default().horizon(at(20));
+    let cutoffs = Policy::default().cutoffs(at(20));
     let tell = || {
         let (mut told, mut before, mut spans) = (Vec::new(), None, 0);
-        while let Some(span) = db.store().read(|tx| cleanup::next_span(tx, before)).unwrap() {
-            let found = db.store().read(|tx| cleanup::find_expired(tx, &horizon, span)).unwrap();
+        while let Some(span) = db.store().read(|tx| cleanup::next_range(tx, before)).unwrap() {
+            let found = db.store().read(|tx| cleanup::find_expired(tx, &cutoffs, span)).unwrap();
             // Somebody who searched at the same moment finds the same and tells of none of it.
             for _ in 0..2 {
-                let (found, horizon) = (found.clone(), horizon);
-                told.extend(db.store().write(move |tx| cleanup::take_expired(tx, &horizon, &found)).unwrap());
+                let (found, cutoffs) = (found.clone(), cutoffs);
+                told.extend(db.store().write(move |tx| cleanup::take_expired(tx, &cutoffs, &found)).unwrap());
             }
             (before, spans) = (Some(span), spans + 1);
         }

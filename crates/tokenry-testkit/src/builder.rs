@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokenry_domain::{
-    Actor, IpList, Lookup, Metadata, Role, ScopeSet, SecretHash, Subject, Token, TokenId, TokenName,
+    Actor, IpList, Metadata, PublicId, Role, ScopeSet, SecretHash, Subject, Token, TokenId, TokenName,
     UnixMillis, User, UserId, UserName,
 };
 use tokenry_store::{Store, StoreError, Tx, token};
@@ -73,7 +73,7 @@ impl TestDatabase {
             token: Token {
                 id: TokenId::new(at(0), random()),
                 user_id: owner.id,
-                lookup: Lookup::from_stored(format!("test_{number:012}")),
+                public_id: PublicId::from_stored(format!("test_{number:012}")),
                 suffix: "wxyz".to_owned(),
                 name: TokenName::parse(format!("token {number}")).unwrap(),
                 description: None,

@@ -13,7 +13,7 @@ use actix_web::{
 };
 use tokenry_actix::{
     HttpSettings, clock,
-    shell::shell,
+    outer_middleware::outer_middleware,
     tokenry::{Settings, Store, StoreSettings, Tokenry},
 };
 
@@ -44,7 +44,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Limits count together in all clones, so the settings are made outside of the factory.
     let settings = HttpSettings::default();
     HttpServer::new(move || {
-        App::new().configure(|into| app(into, tokenry.clone(), settings.clone())).wrap(from_fn(shell))
+        App::new()
+            .configure(|into| app(into, tokenry.clone(), settings.clone()))
+            .wrap(from_fn(outer_middleware))
     })
     .bind("127.0.0.1:8082")?
     .run()

@@ -11,7 +11,7 @@ use actix_web::{
     test::{TestRequest, init_service},
     web,
 };
-use tokenry_actix::{fallback, shell::shell};
+use tokenry_actix::{fallback, outer_middleware::outer_middleware};
 use tokenry_ui::{PAGE_POLICY, PAGES};
 
 /// An answer, read whole.
@@ -35,7 +35,7 @@ fn ask(path: &str, request: TestRequest) -> Answer {
             "" => App::new().configure(tokenry_ui::configure),
             _ => App::new().service(scope),
         };
-        let app = app.default_service(fallback::not_found()).wrap(from_fn(shell));
+        let app = app.default_service(fallback::not_found()).wrap(from_fn(outer_middleware));
         let service = init_service(app).await;
         let response: Result<ServiceResponse<_>, Error> = service.call(request.to_request()).await;
         let response = response.unwrap().into_parts().1;

@@ -135,7 +135,7 @@ pub(crate) enum Command {
     Completions {
         /// For which shell
         #[arg(value_name = "SHELL", value_enum)]
-        shell: Shell,
+        outer_middleware: Shell,
     },
 }
 

@@ -2,7 +2,7 @@
 
 mod cli;
 mod commands;
-mod key_feed;
+mod jwks_refresher;
 mod log;
 mod output;
 mod settings;
@@ -14,9 +14,9 @@ use tokenry_service::Prefixes;
 
 use crate::{
     cli::{Cli, Command, MigrateCommand, PolicyCommand},
-    commands::Session,
+    commands::CommandContext,
     log::{LogOutput, Sink},
-    output::{Console, Failure},
+    output::{CliError, Console},
     settings::{Environment, Flags, Log, Settings},
 };
 
@@ -32,10 +32,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli, console: &mut Console) -> Result<(), Failure> {
+fn run(cli: Cli, console: &mut Console) -> Result<(), CliError> {
     // What needs no settings works with wrong ones.
     match &cli.command {
-        Command::Completions { shell } => return commands::completions::run(*shell, console),
+        Command::Completions { outer_middleware } => {
+            return commands::completions::run(*outer_middleware, console);
+        }
         Command::Openapi => return console.text(tokenry_actix::api_doc::openapi()),
         Command::Migrate(MigrateCommand::Grants(args)) => {
             return commands::migrate::print_grants(args, console);
@@ -48,7 +50,7 @@ fn run(cli: Cli, console: &mut Console) -> Result<(), Failure> {
         Err(problems) if matches!(cli.command, Command::Doctor) => {
             return commands::doctor::run(Err(problems), console);
         }
-        loaded => loaded.map_err(|problems| Failure::configuration(&problems))?,
+        loaded => loaded.map_err(|problems| CliError::configuration(&problems))?,
     };
     let sink = start_log(&settings.log, &cli, !environment.forbids_color())?;
     if let Some(output) = sink.queue() {
@@ -60,18 +62,18 @@ fn run(cli: Cli, console: &mut Console) -> Result<(), Failure> {
     }
     match cli.command {
         Command::Serve(_) => commands::serve::run(settings, &sink, console),
-        Command::Token(command) => commands::token::run(command, &Session::open(settings)?, console),
-        Command::User(command) => commands::user::run(command, &Session::open(settings)?, console),
-        Command::Audit(command) => commands::audit::run(command, &Session::open(settings)?, console),
+        Command::Token(command) => commands::token::run(command, &CommandContext::open(settings)?, console),
+        Command::User(command) => commands::user::run(command, &CommandContext::open(settings)?, console),
+        Command::Audit(command) => commands::audit::run(command, &CommandContext::open(settings)?, console),
         Command::Policy(PolicyCommand::Check { proposed }) => {
             let flags = Flags { config: Some(proposed), ..flags };
             let proposed = Settings::load(flags, &environment, Path::new(""))
-                .map_err(|problems| Failure::configuration(&problems))?;
-            let session = Session::open_as_it_is(settings)?;
+                .map_err(|problems| CliError::configuration(&problems))?;
+            let session = CommandContext::open_as_it_is(settings)?;
             commands::policy::check(&proposed.service, &session, console)
         }
         Command::Cleanup { accept_clock } => {
-            commands::cleanup::run(accept_clock, &Session::open(settings)?, console)
+            commands::cleanup::run(accept_clock, &CommandContext::open(settings)?, console)
         }
         Command::Doctor => commands::doctor::run(Ok(settings), console),
         Command::Check(args) => commands::check::run(&args, &prefixes(&settings), console),
@@ -89,7 +91,7 @@ fn prefixes(settings: &Settings) -> Prefixes {
 }
 
 /// Logs go to standard error. Commands other than `serve` log only what is wrong unless `TOKENRY_LOG` asks for more.
-fn start_log(log: &Log, cli: &Cli, colors: bool) -> Result<Sink, Failure> {
+fn start_log(log: &Log, cli: &Cli, colors: bool) -> Result<Sink, CliError> {
     let serves = matches!(cli.command, Command::Serve(_));
     let filter = match log.filter.as_str() {
         filter if serves || log.requested => filter,
@@ -102,8 +104,9 @@ fn start_log(log: &Log, cli: &Cli, colors: bool) -> Result<Sink, Failure> {
 }
 
 /// What a command says when it cannot start a thread.
-pub(crate) fn no_thread(error: io::Error) -> Failure {
-    Failure::failed("service_unavailable", format!("the system gives no further thread: {error}")).status(503)
+pub(crate) fn no_thread(error: io::Error) -> CliError {
+    CliError::failed("service_unavailable", format!("the system gives no further thread: {error}"))
+        .status(503)
 }
 
 /// Prints help, the version, or what is wrong with the command line.
@@ -114,7 +117,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
     if json && !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         let text = error.to_string();
         let first = text.lines().next().unwrap_or_default();
-        let failure = Failure::usage(first.strip_prefix("error: ").unwrap_or(first));
+        let failure = CliError::usage(first.strip_prefix("error: ").unwrap_or(first));
         return Console::for_usage().fail(&failure);
     }
     // A closed stream leaves nobody to tell.

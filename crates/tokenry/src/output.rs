@@ -1,7 +1,7 @@
 //! What is written where: answers and secrets to standard output, everything else to standard error.
 
+mod cli_error;
 mod escape;
-mod failure;
 mod timed;
 mod view;
 
@@ -14,7 +14,7 @@ use serde_json::Value;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use self::timed::TimedOutput;
-pub(crate) use self::{failure::Failure, view::View};
+pub(crate) use self::{cli_error::CliError, view::View};
 use crate::cli::{Format, Global};
 
 /// The three standard streams of a command and how it was asked to use them.
@@ -63,7 +63,7 @@ impl Console {
     }
 
     /// Writes the answer to standard output.
-    pub(crate) fn answer(&mut self, view: &View) -> Result<(), Failure> {
+    pub(crate) fn answer(&mut self, view: &View) -> Result<(), CliError> {
         let text = match self.format {
             Format::Table => view.to_table(),
             Format::Json => pretty(&view.json),
@@ -73,7 +73,7 @@ impl Console {
     }
 
     /// Writes what a change led to. Whoever wants it quiet asks for it by `--output json` or `name`, or not at all.
-    pub(crate) fn outcome(&mut self, view: &View) -> Result<(), Failure> {
+    pub(crate) fn outcome(&mut self, view: &View) -> Result<(), CliError> {
         if self.quiet && self.format == Format::Table { Ok(()) } else { self.answer(view) }
     }
 
@@ -82,7 +82,7 @@ impl Console {
     ///
     /// # Errors
     /// It could not be written: nobody has seen it, and nobody can be shown it again.
-    pub(crate) fn secret(&mut self, secret: &str, view: View) -> Result<(), Failure> {
+    pub(crate) fn secret(&mut self, secret: &str, view: View) -> Result<(), CliError> {
         let written = match self.format {
             Format::Json => {
                 let mut json = view.json;
@@ -106,13 +106,13 @@ impl Console {
             }
         };
         written.and_then(|()| self.out.flush()).map_err(|error| {
-            Failure::failed("output_lost", format!("the secret could not be written: {error}"))
+            CliError::failed("output_lost", format!("the secret could not be written: {error}"))
                 .next("revoke the token and create another")
         })
     }
 
     /// Writes a text that was made by this program for standard output, such as a completion script.
-    pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), CliError> {
         self.write(text)
     }
 
@@ -128,7 +128,7 @@ impl Console {
     ///
     /// # Errors
     /// [`Exit::Cancelled`] unless the answer is `y` or `yes`.
-    pub(crate) fn confirm(&mut self, question: &str, yes: bool) -> Result<(), Failure> {
+    pub(crate) fn confirm(&mut self, question: &str, yes: bool) -> Result<(), CliError> {
         if yes || !self.interactive {
             return Ok(());
         }
@@ -136,22 +136,22 @@ impl Console {
         let asked = write!(self.err, "{} [y/N] ", escape::line(question)).and_then(|()| self.err.flush());
         let read = asked.and_then(|()| self.input.read_line(&mut answer));
         let agreed = ["y", "yes"].contains(&answer.trim().to_lowercase().as_str());
-        if read.is_ok() && agreed { Ok(()) } else { Err(Failure::cancelled()) }
+        if read.is_ok() && agreed { Ok(()) } else { Err(CliError::cancelled()) }
     }
 
     /// Reads standard input to its end, as UTF-8 of at most `most` bytes.
-    pub(crate) fn read(&mut self, most: u64) -> Result<Zeroizing<String>, Failure> {
+    pub(crate) fn read(&mut self, most: u64) -> Result<Zeroizing<String>, CliError> {
         use io::Read;
         let mut text = Zeroizing::new(String::new());
         match self.input.by_ref().take(most + 1).read_to_string(&mut text) {
             Ok(length) if length as u64 <= most => Ok(text),
-            Ok(_) => Err(Failure::usage(format!("standard input is longer than {most} bytes"))),
-            Err(error) => Err(Failure::usage(format!("standard input cannot be read: {error}"))),
+            Ok(_) => Err(CliError::usage(format!("standard input is longer than {most} bytes"))),
+            Err(error) => Err(CliError::usage(format!("standard input cannot be read: {error}"))),
         }
     }
 
     /// Tells what went wrong on standard error, and with what status the process ends.
-    pub(crate) fn fail(&mut self, failure: &Failure) -> ExitCode {
+    pub(crate) fn fail(&mut self, failure: &CliError) -> ExitCode {
         let text = match self.format {
             Format::Json => pretty(&failure.to_problem()),
             Format::Table | Format::Name => failure.to_lines(),
@@ -161,10 +161,10 @@ impl Console {
     }
 
     /// A reader that went away (`tokenry token list | head`) has seen what it wanted.
-    fn write(&mut self, text: &str) -> Result<(), Failure> {
+    fn write(&mut self, text: &str) -> Result<(), CliError> {
         match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Failure::failed("output_lost", format!("the answer could not be written: {error}")))
+                Err(CliError::failed("output_lost", format!("the answer could not be written: {error}")))
             }
             _ => Ok(()),
         }

@@ -31,7 +31,7 @@ use tokenry_service::{DatabaseUrl, IpList, StoreSettings};
 
 use self::source::{BLANK, Raw, Sources, has_clean_ends};
 pub(crate) use self::{environment::Environment, problem::Problem, value::LogFormat};
-use crate::key_feed::KeySource;
+use crate::jwks_refresher::KeySource;
 
 /// Everything that can be set. It holds secrets, so it has no `Debug`.
 pub(crate) struct Settings {
@@ -47,7 +47,7 @@ pub(crate) struct Settings {
     pub(crate) key_sources: Vec<KeySource>,
     /// How a trusted proxy names the user who signs in.
     pub(crate) proxy_sign_in: Option<ProxySignIn>,
-    pub(crate) rates: Rates,
+    pub(crate) rates: RateSettings,
     pub(crate) server: Server,
     pub(crate) log: Log,
     /// Variables of the environment that another program made and that say nothing here.
@@ -56,7 +56,7 @@ pub(crate) struct Settings {
 
 /// Limits that are counted in this process; `None` is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rates {
+pub(crate) struct RateSettings {
     /// Failed verifications per source address.
     pub(crate) failures_per_minute: Option<NonZero<u32>>,
     /// Management requests per user.
@@ -110,11 +110,11 @@ impl Settings {
             (&key::DATABASE_URL, "--database-url", flags.database_url),
         ] {
             if let Some(text) = value {
-                sources.add(key, problem::Origin::Flag(name), Some(Raw::Text(text)));
+                sources.add(key, problem::SettingSource::Flag(name), Some(Raw::Text(text)));
             }
         }
         if flags.no_ui {
-            sources.add(&key::UI, problem::Origin::Flag("--no-ui"), Some(Raw::Switch(false)));
+            sources.add(&key::UI, problem::SettingSource::Flag("--no-ui"), Some(Raw::Switch(false)));
         }
         environment.read(directory, &mut sources);
         if flags.config.as_ref().is_some_and(|path| !has_clean_ends(&path.to_string_lossy())) {

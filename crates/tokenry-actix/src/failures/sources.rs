@@ -10,7 +10,7 @@ use governor::{
     },
 };
 
-use crate::source::ClientIp;
+use crate::client_ip::ClientIp;
 
 /// What counts as one source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -13,10 +13,10 @@ use serde::{
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
-use crate::{json::push, problem::FieldError};
+use crate::{json::push, problem::FieldProblem};
 
 /// The tree as a `T`.
-pub(super) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, FieldError> {
+pub(super) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, FieldProblem> {
     serde_path_to_error::deserialize(Node(value)).map_err(|error| {
         let mut pointer = String::new();
         for segment in error.path() {
@@ -28,17 +28,19 @@ pub(super) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, FieldError>
         }
         match error.into_inner() {
             Fault::UnknownField => {
-                FieldError::new(pointer, "unknown_field", "This field does not exist here.")
+                FieldProblem::new(pointer, "unknown_field", "This field does not exist here.")
             }
             Fault::MissingField(name) => {
                 push(&mut pointer, name);
-                FieldError::new(pointer, "required", "This field is required.")
+                FieldProblem::new(pointer, "required", "This field is required.")
             }
-            Fault::Type(expected) => FieldError::new(pointer, "invalid_type", format!("Must be {expected}.")),
+            Fault::Type(expected) => {
+                FieldProblem::new(pointer, "invalid_type", format!("Must be {expected}."))
+            }
             Fault::Value(expected) => {
-                FieldError::new(pointer, "invalid_value", format!("Must be {expected}."))
+                FieldProblem::new(pointer, "invalid_value", format!("Must be {expected}."))
             }
-            Fault::Other => FieldError::new(pointer, "invalid_value", "This value is not acceptable."),
+            Fault::Other => FieldProblem::new(pointer, "invalid_value", "This value is not acceptable."),
         }
     })
 }

@@ -9,9 +9,9 @@ use super::{
     token_list::{INSTANT, size},
 };
 use crate::{
-    body::Then,
+    api_caller::ApiCaller,
+    body::Sequential,
     error::ApiError,
-    managing::Managing,
     problem::Problem,
     query::{FromQuery, Query, StrictQuery},
     wire,
@@ -33,12 +33,12 @@ use crate::{
     (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list_events(
-    Then(caller, StrictQuery(query)): Then<Managing<AdminRead>, StrictQuery<AuditQuery>>,
+    Sequential(caller, StrictQuery(query)): Sequential<ApiCaller<AdminRead>, StrictQuery<AuditQuery>>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::AuditPage>, ApiError> {
-    let call = caller.call().clone();
+    let context = caller.call().clone();
     let AuditQuery { filter, size, cursor } = query;
-    let page = blocking(move || tokenry.audit_log(&call, &filter, size, cursor.as_deref())).await?;
+    let page = blocking(move || tokenry.audit_log(&context, &filter, size, cursor.as_deref())).await?;
     Ok(Json(wire::AuditPage {
         data: page.entries.iter().map(wire::AuditEvent::from).collect(),
         next_cursor: page.next_cursor,
@@ -53,11 +53,11 @@ pub(crate) async fn list_events(
     (status = 503, description = "The database does not answer, or another check is under way.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn check_chain(
-    Then(caller, _): Then<Managing<AdminRead>, StrictQuery<()>>,
+    Sequential(caller, _): Sequential<ApiCaller<AdminRead>, StrictQuery<()>>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::AuditChain>, ApiError> {
-    let (call, now) = (caller.call().clone(), caller.call().now);
-    let check = blocking(move || tokenry.check_audit_log(&call)).await?;
+    let (context, now) = (caller.call().clone(), caller.call().now);
+    let check = blocking(move || tokenry.check_audit_log(&context)).await?;
     Ok(Json(wire::AuditChain::new(&check, now)))
 }
 

@@ -4,7 +4,7 @@ use actix_web::web::{Data, Json};
 use tokenry_service::Tokenry;
 
 use crate::{
-    authorized::AnyToken, body::Then, error::ApiError, managing::Managing, problem::Problem,
+    api_caller::ApiCaller, authorized::AnyToken, body::Sequential, error::ApiError, problem::Problem,
     query::StrictQuery, wire,
 };
 
@@ -14,7 +14,7 @@ use crate::{
     (status = 401, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_scopes(
-    Then(caller, _): Then<Managing<AnyToken>, StrictQuery<()>>,
+    Sequential(caller, _): Sequential<ApiCaller<AnyToken>, StrictQuery<()>>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::Scopes>, ApiError> {
     Ok(Json(wire::Scopes::new(&tokenry, caller.caller())))

@@ -3,7 +3,7 @@
 mod dialect;
 mod forwarded;
 mod identity;
-mod needs;
+mod required_scopes;
 
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError as _,
@@ -13,14 +13,14 @@ use actix_web::{
     },
     web::Data,
 };
-use tokenry_service::{Caller, RouteDecision, ScopeSet, Tokenry, Use, VerifiedToken};
+use tokenry_service::{Caller, RouteDecision, ScopeSet, Tokenry, UsageEvent, VerifiedToken};
 
-use self::dialect::Dialect;
+use self::dialect::ProxyDialect;
 use crate::{
-    authenticate::{Accepts, Authentication, authentication, tell_forbidden},
+    authenticate::{Accepts, Authentication, authentication, record_forbidden},
+    client_ip,
     error::ApiError,
     problem::Problem,
-    source,
 };
 
 /// Describes one way to ask: all answer alike.
@@ -53,19 +53,19 @@ macro_rules! forward {
 forward! {
     /// For `auth_request` of nginx, which forwards `X-Original-Method` and `X-Original-URI`. It knows 200, 401 and 403
     /// only: any other status is 403 with the real one in `X-Tokenry-Status`.
-    ask_by_nginx, "/auth/nginx", Dialect::Nginx
+    ask_by_nginx, "/auth/nginx", ProxyDialect::Nginx
 }
 forward! {
     /// For `forwardAuth` of Traefik, which forwards `X-Forwarded-Method` and `X-Forwarded-Uri`.
-    ask_by_traefik, "/auth/traefik", Dialect::Forwarded
+    ask_by_traefik, "/auth/traefik", ProxyDialect::Forwarded
 }
 forward! {
     /// For `forward_auth` of Caddy, which forwards `X-Forwarded-Method` and `X-Forwarded-Uri`.
-    ask_by_caddy, "/auth/caddy", Dialect::Forwarded
+    ask_by_caddy, "/auth/caddy", ProxyDialect::Forwarded
 }
 forward! {
     /// For `ext_authz` of Envoy without `path_prefix`, with `X-Forwarded-Method` and `X-Forwarded-Uri`.
-    ask_by_envoy, "/auth/envoy", Dialect::Forwarded
+    ask_by_envoy, "/auth/envoy", ProxyDialect::Forwarded
 }
 
 /// For `ext_authz` of Envoy with `path_prefix: /auth/envoy`: method, path and query are those of the client's request.
@@ -81,11 +81,11 @@ forward! {
     (status = 503, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn ask_by_envoy_path(req: HttpRequest, tokenry: Data<Tokenry>) -> HttpResponse {
-    answer(Dialect::EnvoyPath, &req, &tokenry).await
+    answer(ProxyDialect::EnvoyPath, &req, &tokenry).await
 }
 
 /// Every answer names the caller, or says that there is none: no proxy is left with what the client sent.
-async fn answer(dialect: Dialect, req: &HttpRequest, tokenry: &Tokenry) -> HttpResponse {
+async fn answer(dialect: ProxyDialect, req: &HttpRequest, tokenry: &Tokenry) -> HttpResponse {
     let (mut response, verified) = match decide(dialect, req, tokenry).await {
         Ok(verified) => (HttpResponse::Ok().finish(), Some(verified)),
         Err(error) => (dialect.refusal(&error), None),
@@ -96,7 +96,11 @@ async fn answer(dialect: Dialect, req: &HttpRequest, tokenry: &Tokenry) -> HttpR
 }
 
 /// The credential first, then the question, then the answer to it.
-async fn decide(dialect: Dialect, req: &HttpRequest, tokenry: &Tokenry) -> Result<VerifiedToken, ApiError> {
+async fn decide(
+    dialect: ProxyDialect,
+    req: &HttpRequest,
+    tokenry: &Tokenry,
+) -> Result<VerifiedToken, ApiError> {
     let authentication = authentication(req, Accepts::Tokens, false).await?;
     let verified = authentication.caller.verified().cloned().ok_or(ApiError::InvalidToken)?;
     match permit(dialect, req, tokenry, &authentication.caller) {
@@ -106,7 +110,7 @@ async fn decide(dialect: Dialect, req: &HttpRequest, tokenry: &Tokenry) -> Resul
             Ok(verified)
         }
         Err(error) => {
-            tell_forbidden(req, error.code());
+            record_forbidden(req, error.code());
             if error.status_code() == StatusCode::FORBIDDEN {
                 count(dialect, req, tokenry, &authentication, StatusCode::FORBIDDEN);
             }
@@ -118,7 +122,7 @@ async fn decide(dialect: Dialect, req: &HttpRequest, tokenry: &Tokenry) -> Resul
 /// Counts the client's request as a use of the token, by its method and the route that it falls under, as far as the
 /// proxy tells them.
 fn count(
-    dialect: Dialect,
+    dialect: ProxyDialect,
     req: &HttpRequest,
     tokenry: &Tokenry,
     authentication: &Authentication,
@@ -131,24 +135,24 @@ fn count(
         req.headers().get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     tokenry.record_use(
         verified,
-        &Use {
+        &UsageEvent {
             method: asked.as_ref().map_or("", |it| it.method),
             route: route.unwrap_or_default(),
             user_agent: agent.as_deref(),
-            ..Use::new(authentication.now, source::of(req).known(), status.as_u16())
+            ..UsageEvent::new(authentication.now, client_ip::of(req).known(), status.as_u16())
         },
     );
 }
 
 /// What the request needs, if the caller may do all of it.
 fn permit(
-    dialect: Dialect,
+    dialect: ProxyDialect,
     req: &HttpRequest,
     tokenry: &Tokenry,
     caller: &Caller,
 ) -> Result<ScopeSet, ApiError> {
     let needed = match dialect.configured(req)? {
-        Some(query) => needs::read(query, tokenry.catalog())?,
+        Some(query) => required_scopes::read(query, tokenry.catalog())?,
         None => mapped(dialect, req, tokenry)?,
     };
     let is_enough = caller.effective().is_some_and(|effective| effective.missing(&needed).is_empty());
@@ -156,7 +160,7 @@ fn permit(
 }
 
 /// What the catalog's routes ask of the client's request; whatever they do not name is refused.
-fn mapped(dialect: Dialect, req: &HttpRequest, tokenry: &Tokenry) -> Result<ScopeSet, ApiError> {
+fn mapped(dialect: ProxyDialect, req: &HttpRequest, tokenry: &Tokenry) -> Result<ScopeSet, ApiError> {
     let forwarded = dialect.forwarded(req)?;
     match tokenry.catalog().routes().decide(forwarded.method, &forwarded.path) {
         RouteDecision::Needs(scope) => Ok(ScopeSet::from_iter([scope])),

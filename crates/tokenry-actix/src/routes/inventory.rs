@@ -10,9 +10,9 @@ use super::{
     token_list::{ListQuery, TokenListParams, filter, page},
 };
 use crate::{
-    body::Then,
+    api_caller::ApiCaller,
+    body::Sequential,
     error::ApiError,
-    managing::Managing,
     problem::Problem,
     query::{FromQuery, Query, StrictQuery},
     wire,
@@ -30,11 +30,11 @@ use crate::{
     (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list_all_tokens(
-    Then(caller, StrictQuery(query)): Then<Managing<AdminRead>, StrictQuery<InventoryQuery>>,
+    Sequential(caller, StrictQuery(query)): Sequential<ApiCaller<AdminRead>, StrictQuery<InventoryQuery>>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::InventoryPage>, ApiError> {
-    let (call, service) = (caller.call().clone(), tokenry.clone());
-    let found = blocking(move || service.inventory(&call, &query.filter, &query.page)).await?;
+    let (context, service) = (caller.call().clone(), tokenry.clone());
+    let found = blocking(move || service.inventory(&context, &query.filter, &query.page)).await?;
     Ok(Json(wire::InventoryPage::new(&found, &tokenry, caller.call().now)))
 }
 
@@ -50,15 +50,15 @@ pub(crate) async fn list_all_tokens(
     (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list_user_tokens(
-    Then(caller, (IdPath(id), StrictQuery(query))): Then<
-        Managing<AdminRead>,
+    Sequential(caller, (IdPath(id), StrictQuery(query))): Sequential<
+        ApiCaller<AdminRead>,
         (IdPath<UserId>, StrictQuery<ListQuery>),
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::TokenPage>, ApiError> {
-    let (call, service) = (caller.call().clone(), tokenry.clone());
+    let (context, service) = (caller.call().clone(), tokenry.clone());
     let filter = TokenFilter { user_id: Some(id), ..query.filter };
-    let found = blocking(move || match service.inventory(&call, &filter, &query.page) {
+    let found = blocking(move || match service.inventory(&context, &filter, &query.page) {
         Err(tokenry_service::ListError::NoSuchUser) => Err(ApiError::NotFound),
         found => found.map_err(ApiError::from),
     });
@@ -67,17 +67,17 @@ pub(crate) async fn list_user_tokens(
 
 /// Tells the audit log of tokens whose time ran out, and removes what has been dead for longer than it is kept.
 #[utoipa::path(post, path = "/api/v1/admin/cleanup", tag = "admin", security(("token" = [])), responses(
-    (status = 200, body = wire::Cleaned),
+    (status = 200, body = wire::CleanupReport),
     (status = 401, body = Problem, content_type = "application/problem+json"),
     (status = 403, body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The database is away, or the server's clock may be wrong by more than a day: nothing was cleaned up.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn clean_up(
-    Then(caller, _): Then<Managing<AdminWrite>, StrictQuery<()>>,
+    Sequential(caller, _): Sequential<ApiCaller<AdminWrite>, StrictQuery<()>>,
     tokenry: Data<Tokenry>,
-) -> Result<Json<wire::Cleaned>, ApiError> {
-    let call = caller.call().clone();
-    let cleaned = blocking(move || tokenry.cleanup_by_clock(&call)).await?;
+) -> Result<Json<wire::CleanupReport>, ApiError> {
+    let context = caller.call().clone();
+    let cleaned = blocking(move || tokenry.cleanup_by_clock(&context)).await?;
     Ok(Json(cleaned.into()))
 }
 

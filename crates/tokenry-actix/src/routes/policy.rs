@@ -5,7 +5,7 @@ use tokenry_service::Tokenry;
 
 use super::HttpSettings;
 use crate::{
-    authorized::AnyToken, body::Then, error::ApiError, managing::Managing, problem::Problem,
+    api_caller::ApiCaller, authorized::AnyToken, body::Sequential, error::ApiError, problem::Problem,
     query::StrictQuery, wire,
 };
 
@@ -15,21 +15,21 @@ use crate::{
     (status = 401, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_policy(
-    Then(_caller, _): Then<Managing<AnyToken>, StrictQuery<()>>,
+    Sequential(_caller, _): Sequential<ApiCaller<AnyToken>, StrictQuery<()>>,
     tokenry: Data<Tokenry>,
-    rates: Data<Rates>,
+    rates: Data<RateLimits>,
 ) -> Result<Json<wire::Policy>, ApiError> {
     Ok(Json(wire::Policy::new(&tokenry, **rates)))
 }
 
 /// The limits that the adapter keeps, for a minute; `None` where there is none.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rates {
+pub(crate) struct RateLimits {
     pub(crate) management: Option<u32>,
     pub(crate) failures: Option<u32>,
 }
 
-impl Rates {
+impl RateLimits {
     pub(super) fn of(settings: &HttpSettings) -> Self {
         #[cfg(feature = "route-quotas")]
         let management = settings.management.as_ref().map(|quota| quota.per_minute().get());

@@ -11,10 +11,10 @@ use super::{
     scopes::TokensWrite,
 };
 use crate::{
-    body::{OptionalJson, Then},
+    api_caller::ApiCaller,
+    body::{OptionalJson, Sequential},
     clock,
     error::ApiError,
-    managing::Managing,
     problem::Problem,
     query::StrictQuery,
     wire,
@@ -37,16 +37,17 @@ use crate::{
     (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn rotate_token(
-    Then(caller, Then(head, OptionalJson(body))): Then<
-        Managing<TokensWrite>,
-        Then<Head, OptionalJson<wire::RotateToken>>,
+    Sequential(caller, Sequential(head, OptionalJson(body))): Sequential<
+        ApiCaller<TokensWrite>,
+        Sequential<Head, OptionalJson<wire::RotateToken>>,
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
     let (IdPath(id), IfMatch(if_version), IdempotencyKey(idempotency_key), _) = head;
     let rotation = Rotation { if_version, idempotency_key, ..Rotation::try_from(body)? };
-    let (call, service) = (caller.call().clone(), tokenry.clone());
-    let Rotated { token, owner, secret, .. } = blocking(move || service.rotate(&call, id, rotation)).await?;
+    let (context, service) = (caller.call().clone(), tokenry.clone());
+    let Rotated { token, owner, secret, .. } =
+        blocking(move || service.rotate_token(&context, id, rotation)).await?;
     settle(token.secret_at).await;
     let rotated = wire::CreatedToken {
         attributes: wire::Token::new(&token, &owner, &tokenry, caller.call().now),

@@ -8,22 +8,22 @@ use actix_web::{
     },
     web::Data,
 };
-use tokenry_service::{Call, Tokenry};
+use tokenry_service::{RequestContext, Tokenry};
 
 use super::blocking;
 use crate::{
+    api_caller::SignInCaller,
     authenticate::{Accepts, authentication, limited},
-    authorized::origin,
-    body::Then,
+    authorized::client_info,
+    body::Sequential,
     clock,
     error::ApiError,
-    managing::SigningIn,
     problem::Problem,
     query::StrictQuery,
     session::{
         cookie::{self, Cookie},
-        origin::Site,
         proxy::ProxySignIn,
+        request_origin::RequestOrigin,
     },
     wire,
 };
@@ -41,7 +41,7 @@ pub(crate) async fn show_session(
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
     let mut ways = vec!["pat"];
-    ways.extend(tokenry.takes_jwts().then_some("jwt"));
+    ways.extend(tokenry.jwt_enabled().then_some("jwt"));
     ways.extend(req.app_data::<Data<ProxySignIn>>().map(|_| "proxy"));
     let mut answer = answer(StatusCode::OK);
     let session = match authentication(&req, Accepts::Session, false).await {
@@ -52,7 +52,7 @@ pub(crate) async fn show_session(
             .map(|(session, user)| wire::Session::new(session, user)),
         Err(ApiError::AuthenticationRequired) => None,
         Err(ApiError::InvalidToken) => {
-            answer.insert_header((SET_COOKIE, cookie::clear(&Site::of(&req)?)?));
+            answer.insert_header((SET_COOKIE, cookie::clear(&RequestOrigin::of(&req)?)?));
             None
         }
         Err(error) => return Err(error),
@@ -70,14 +70,14 @@ pub(crate) async fn show_session(
     (status = 403, description = "Another origin, without the header, or a token that may not look at tokens.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn start_session(
-    Then(caller, _): Then<SigningIn, StrictQuery<()>>,
+    Sequential(caller, _): Sequential<SignInCaller, StrictQuery<()>>,
     req: HttpRequest,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
-    let site = Site::of(&req)?;
+    let site = RequestOrigin::of(&req)?;
     let replaced = cookie::find(&req, &site)?.map(<[u8]>::to_vec);
-    let call = Call { caller: caller.caller, now: caller.now, origin: origin(&req) };
-    let started = blocking(move || tokenry.start_session(&call, replaced.as_deref())).await?;
+    let context = RequestContext { caller: caller.caller, now: caller.now, client: client_info(&req) };
+    let started = blocking(move || tokenry.start_session(&context, replaced.as_deref())).await?;
     let session = wire::Session::new(&started.session, &started.user);
     let left = started.session.expires_at.since(started.session.created_at);
     let cookie = cookie::set(&site, started.secret, left)?;
@@ -101,9 +101,9 @@ pub(crate) async fn end_session(
         return Ok(answer(StatusCode::NO_CONTENT).finish());
     };
     site.check(&req)?;
-    let (value, origin) = (value.to_vec(), origin(&req));
+    let (value, client) = (value.to_vec(), client_info(&req));
     let service = tokenry.clone();
-    if !blocking(move || service.end_session(&value, clock::now(), origin)).await? {
+    if !blocking(move || service.end_session(&value, clock::now(), client)).await? {
         // Over already, or made up: whoever tries many is slowed down as with any credential.
         limited(&req)?;
     }

@@ -5,9 +5,9 @@ use tokenry_service::{PageSize, TokenId, Tokenry};
 
 use super::{blocking, path::IdPath, scopes::TokensRead, token_list::size};
 use crate::{
-    body::Then,
+    api_caller::ApiCaller,
+    body::Sequential,
     error::ApiError,
-    managing::Managing,
     problem::Problem,
     query::{FromQuery, Query, StrictQuery},
     wire,
@@ -26,15 +26,15 @@ use crate::{
     (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list_token_events(
-    Then(caller, (IdPath(id), StrictQuery(query))): Then<
-        Managing<TokensRead>,
+    Sequential(caller, (IdPath(id), StrictQuery(query))): Sequential<
+        ApiCaller<TokensRead>,
         (IdPath<TokenId>, StrictQuery<EventsQuery>),
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::TokenEventPage>, ApiError> {
-    let call = caller.call().clone();
+    let context = caller.call().clone();
     let EventsQuery { size, cursor } = query;
-    let page = blocking(move || tokenry.token_events(&call, id, size, cursor.as_deref())).await?;
+    let page = blocking(move || tokenry.token_events(&context, id, size, cursor.as_deref())).await?;
     Ok(Json(wire::TokenEventPage::from(&page)))
 }
 

@@ -5,9 +5,9 @@ use tokenry_service::{PageQuery, PageSize, Scope, Status, TokenFilter, Tokenry, 
 
 use super::{blocking, scopes::TokensRead};
 use crate::{
-    body::Then,
+    api_caller::ApiCaller,
+    body::Sequential,
     error::ApiError,
-    managing::Managing,
     problem::Problem,
     query::{FromQuery, Query, StrictQuery},
     wire,
@@ -23,11 +23,11 @@ use crate::{
     (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list_tokens(
-    Then(caller, StrictQuery(query)): Then<Managing<TokensRead>, StrictQuery<ListQuery>>,
+    Sequential(caller, StrictQuery(query)): Sequential<ApiCaller<TokensRead>, StrictQuery<ListQuery>>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::TokenPage>, ApiError> {
-    let (call, service) = (caller.call().clone(), tokenry.clone());
-    let page = blocking(move || service.list(&call, query.filter, query.page)).await?;
+    let (context, service) = (caller.call().clone(), tokenry.clone());
+    let page = blocking(move || service.list_tokens(&context, query.filter, query.page)).await?;
     Ok(Json(wire::TokenPage::new(&page, &tokenry, caller.call().now)))
 }
 

@@ -13,9 +13,9 @@ use super::{
     scopes::{TokensRead, TokensWrite},
 };
 use crate::{
-    body::{StrictJson, Then},
+    api_caller::ApiCaller,
+    body::{Sequential, StrictJson},
     error::ApiError,
-    managing::Managing,
     problem::Problem,
     query::{FromQuery, Query, StrictQuery},
     wire,
@@ -33,16 +33,16 @@ use crate::{
     (status = 429, description = "Too many tokens within the hour.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn create_token(
-    Then(caller, Then(_, StrictJson(body))): Then<
-        Managing<TokensWrite>,
-        Then<StrictQuery<()>, StrictJson<wire::CreateToken>>,
+    Sequential(caller, Sequential(_, StrictJson(body))): Sequential<
+        ApiCaller<TokensWrite>,
+        Sequential<StrictQuery<()>, StrictJson<wire::CreateToken>>,
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
     let new = NewToken::try_from(body)?;
-    let (call, owner) = (caller.call().clone(), caller.user().id);
+    let (context, owner) = (caller.call().clone(), caller.user().id);
     let service = tokenry.clone();
-    let Issued { token, owner, secret } = blocking(move || service.issue(&call, owner, new)).await?;
+    let Issued { token, owner, secret } = blocking(move || service.issue_token(&context, owner, new)).await?;
     let created = wire::CreatedToken {
         attributes: wire::Token::new(&token, &owner, &tokenry, caller.call().now),
         token: secret.reveal_once(),
@@ -62,11 +62,14 @@ pub(crate) async fn create_token(
     (status = 404, description = "Unknown, or somebody else's.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_token(
-    Then(caller, (IdPath(id), _)): Then<Managing<TokensRead>, (IdPath<TokenId>, StrictQuery<()>)>,
+    Sequential(caller, (IdPath(id), _)): Sequential<
+        ApiCaller<TokensRead>,
+        (IdPath<TokenId>, StrictQuery<()>),
+    >,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
-    let (call, service) = (caller.call().clone(), tokenry.clone());
-    let (token, owner) = blocking(move || service.find(&call, id)).await?;
+    let (context, service) = (caller.call().clone(), tokenry.clone());
+    let (token, owner) = blocking(move || service.find_token(&context, id)).await?;
     let shown = wire::Token::new(&token, &owner, &tokenry, caller.call().now);
     Ok(HttpResponse::Ok().insert_header((ETAG, format!("\"{}\"", token.version))).json(shown))
 }
@@ -84,15 +87,15 @@ pub(crate) async fn show_token(
     (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn update_token(
-    Then(caller, Then((IdPath(id), IfMatch(if_version), _), StrictJson(body))): Then<
-        Managing<TokensWrite>,
+    Sequential(caller, Sequential((IdPath(id), IfMatch(if_version), _), StrictJson(body))): Sequential<
+        ApiCaller<TokensWrite>,
         Update,
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
     let changes = TokenChanges { if_version, ..TokenChanges::try_from(body)? };
-    let (call, service) = (caller.call().clone(), tokenry.clone());
-    let (token, owner) = blocking(move || service.update(&call, id, changes)).await?;
+    let (context, service) = (caller.call().clone(), tokenry.clone());
+    let (token, owner) = blocking(move || service.update_token(&context, id, changes)).await?;
     let shown = wire::Token::new(&token, &owner, &tokenry, caller.call().now);
     Ok(HttpResponse::Ok().insert_header((ETAG, format!("\"{}\"", token.version))).json(shown))
 }
@@ -106,19 +109,19 @@ pub(crate) async fn update_token(
     (status = 404, description = "Unknown, or somebody else's.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn revoke_token(
-    Then(caller, (IdPath(id), StrictQuery(query))): Then<
-        Managing<TokensWrite>,
+    Sequential(caller, (IdPath(id), StrictQuery(query))): Sequential<
+        ApiCaller<TokensWrite>,
         (IdPath<TokenId>, StrictQuery<RevokeQuery>),
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
-    let call = caller.call().clone();
-    blocking(move || tokenry.revoke(&call, id, query.reason)).await?;
+    let context = caller.call().clone();
+    blocking(move || tokenry.revoke_token(&context, id, query.reason)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// All that an update brings along; its body is read last.
-type Update = Then<(IdPath<TokenId>, IfMatch, StrictQuery<()>), StrictJson<wire::UpdateToken>>;
+type Update = Sequential<(IdPath<TokenId>, IfMatch, StrictQuery<()>), StrictJson<wire::UpdateToken>>;
 
 /// Why a token is revoked.
 pub(crate) struct RevokeQuery {

@@ -5,9 +5,9 @@ use tokenry_service::{SummaryQuery, TokenId, Tokenry, UnixMillis, UsageLimit, Us
 
 use super::{blocking, path::IdPath, scopes::TokensRead, token_list::INSTANT};
 use crate::{
-    body::Then,
+    api_caller::ApiCaller,
+    body::Sequential,
     error::ApiError,
-    managing::Managing,
     problem::Problem,
     query::{FromQuery, Query, StrictQuery},
     wire,
@@ -27,14 +27,14 @@ use crate::{
     (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_usage(
-    Then(caller, (IdPath(id), StrictQuery(Wanted(query)))): Then<
-        Managing<TokensRead>,
+    Sequential(caller, (IdPath(id), StrictQuery(Wanted(query)))): Sequential<
+        ApiCaller<TokensRead>,
         (IdPath<TokenId>, StrictQuery<Wanted>),
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::Usage>, ApiError> {
-    let call = caller.call().clone();
-    let page = blocking(move || tokenry.usage(&call, id, query)).await?;
+    let context = caller.call().clone();
+    let page = blocking(move || tokenry.usage(&context, id, query)).await?;
     Ok(Json(wire::Usage::from(&page)))
 }
 
@@ -52,21 +52,21 @@ pub(crate) async fn show_usage(
     (status = 503, description = "The database does not answer, or too many summaries are being made.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_usage_summary(
-    Then(caller, (IdPath(id), StrictQuery(Span(query)))): Then<
-        Managing<TokensRead>,
-        (IdPath<TokenId>, StrictQuery<Span>),
+    Sequential(caller, (IdPath(id), StrictQuery(SummaryInterval(query)))): Sequential<
+        ApiCaller<TokensRead>,
+        (IdPath<TokenId>, StrictQuery<SummaryInterval>),
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::UsageSummary>, ApiError> {
-    let call = caller.call().clone();
-    let summary = blocking(move || tokenry.usage_summary(&call, id, query)).await?;
+    let context = caller.call().clone();
+    let summary = blocking(move || tokenry.usage_summary(&context, id, query)).await?;
     Ok(Json(wire::UsageSummary::from(&summary)))
 }
 
 /// Which uses are added up.
-pub(crate) struct Span(SummaryQuery);
+pub(crate) struct SummaryInterval(SummaryQuery);
 
-impl FromQuery for Span {
+impl FromQuery for SummaryInterval {
     const NAMES: &'static [&'static str] = &["from", "to"];
 
     fn from_query(query: &mut Query) -> Self {

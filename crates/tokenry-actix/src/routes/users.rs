@@ -14,9 +14,9 @@ use super::{
     token_list::size,
 };
 use crate::{
-    body::{OptionalJson, StrictJson, Then},
+    api_caller::ApiCaller,
+    body::{OptionalJson, Sequential, StrictJson},
     error::ApiError,
-    managing::Managing,
     problem::Problem,
     query::{FromQuery, Query, StrictQuery},
     wire,
@@ -34,13 +34,13 @@ use crate::{
     (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list_users(
-    Then(caller, StrictQuery(query)): Then<Managing<AdminRead>, StrictQuery<UserQuery>>,
+    Sequential(caller, StrictQuery(query)): Sequential<ApiCaller<AdminRead>, StrictQuery<UserQuery>>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::UserPage>, ApiError> {
-    let call = caller.call().clone();
+    let context = caller.call().clone();
     let UserQuery { search, size, cursor } = query;
     let UserPage { users, next_cursor, total } =
-        blocking(move || tokenry.list_users(&call, search.as_deref(), size, cursor.as_deref())).await?;
+        blocking(move || tokenry.list_users(&context, search.as_deref(), size, cursor.as_deref())).await?;
     Ok(Json(wire::UserPage { data: users.iter().map(wire::User::from).collect(), next_cursor, total }))
 }
 
@@ -55,15 +55,15 @@ pub(crate) async fn list_users(
     (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn create_user(
-    Then(caller, Then(_, StrictJson(body))): Then<
-        Managing<AdminWrite>,
-        Then<StrictQuery<()>, StrictJson<wire::CreateUser>>,
+    Sequential(caller, Sequential(_, StrictJson(body))): Sequential<
+        ApiCaller<AdminWrite>,
+        Sequential<StrictQuery<()>, StrictJson<wire::CreateUser>>,
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
-    let call = caller.call().clone();
+    let context = caller.call().clone();
     let (subject, new) = <(String, NewUser)>::try_from(body)?;
-    let user = blocking(move || tokenry.create_user(&call, &subject, new)).await?;
+    let user = blocking(move || tokenry.create_user(&context, &subject, new)).await?;
     let location = (LOCATION, format!("/api/v1/users/{}", user.id));
     Ok(HttpResponse::Created().insert_header(location).json(wire::User::from(&user)))
 }
@@ -77,11 +77,11 @@ pub(crate) async fn create_user(
     (status = 404, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_user(
-    Then(caller, (IdPath(id), _)): Then<Managing<AdminRead>, (IdPath<UserId>, StrictQuery<()>)>,
+    Sequential(caller, (IdPath(id), _)): Sequential<ApiCaller<AdminRead>, (IdPath<UserId>, StrictQuery<()>)>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::User>, ApiError> {
-    let call = caller.call().clone();
-    let user = blocking(move || tokenry.find_user(&call, id)).await?;
+    let context = caller.call().clone();
+    let user = blocking(move || tokenry.find_user(&context, id)).await?;
     Ok(Json(wire::User::from(&user)))
 }
 
@@ -97,16 +97,19 @@ pub(crate) async fn show_user(
     (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn update_user(
-    Then(caller, Then((IdPath(id), _), StrictJson(body))): Then<Managing<AdminWrite>, Update>,
+    Sequential(caller, Sequential((IdPath(id), _), StrictJson(body))): Sequential<
+        ApiCaller<AdminWrite>,
+        Update,
+    >,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::User>, ApiError> {
-    let call = caller.call().clone();
+    let context = caller.call().clone();
     let changes = UserChanges::try_from(body)?;
-    let user = blocking(move || tokenry.update_user(&call, id, changes)).await?;
+    let user = blocking(move || tokenry.update_user(&context, id, changes)).await?;
     Ok(Json(wire::User::from(&user)))
 }
 
-type Update = Then<(IdPath<UserId>, StrictQuery<()>), StrictJson<wire::UpdateUser>>;
+type Update = Sequential<(IdPath<UserId>, StrictQuery<()>), StrictJson<wire::UpdateUser>>;
 
 /// Removes a user with all their tokens.
 #[utoipa::path(delete, path = "/api/v1/users/{id}", tag = "admin", security(("token" = [])),
@@ -117,11 +120,11 @@ type Update = Then<(IdPath<UserId>, StrictQuery<()>), StrictJson<wire::UpdateUse
     (status = 404, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn delete_user(
-    Then(caller, (IdPath(id), _)): Then<Managing<AdminWrite>, (IdPath<UserId>, StrictQuery<()>)>,
+    Sequential(caller, (IdPath(id), _)): Sequential<ApiCaller<AdminWrite>, (IdPath<UserId>, StrictQuery<()>)>,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
-    let call = caller.call().clone();
-    blocking(move || tokenry.delete_user(&call, id)).await?;
+    let context = caller.call().clone();
+    blocking(move || tokenry.delete_user(&context, id)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -136,16 +139,19 @@ pub(crate) async fn delete_user(
     (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn revoke_user_tokens(
-    Then(caller, Then((IdPath(id), _), OptionalJson(body))): Then<Managing<AdminWrite>, RevokeAll>,
+    Sequential(caller, Sequential((IdPath(id), _), OptionalJson(body))): Sequential<
+        ApiCaller<AdminWrite>,
+        RevokeAll,
+    >,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::Revoked>, ApiError> {
-    let call = caller.call().clone();
+    let context = caller.call().clone();
     let reason = body.reason()?;
-    let revoked = blocking(move || tokenry.revoke_user_tokens(&call, id, reason)).await?;
+    let revoked = blocking(move || tokenry.revoke_user_tokens(&context, id, reason)).await?;
     Ok(Json(wire::Revoked { revoked }))
 }
 
-type RevokeAll = Then<(IdPath<UserId>, StrictQuery<()>), OptionalJson<wire::RevokeTokens>>;
+type RevokeAll = Sequential<(IdPath<UserId>, StrictQuery<()>), OptionalJson<wire::RevokeTokens>>;
 
 /// Which users a list shows.
 pub(crate) struct UserQuery {

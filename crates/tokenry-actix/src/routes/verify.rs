@@ -6,21 +6,21 @@ use actix_web::{
     HttpRequest, HttpResponse,
     web::{Data, Json},
 };
-use tokenry_service::{Scope, ScopeSet, Tokenry, UnixMillis, Use, VerifiedToken, VerifyError};
+use tokenry_service::{Scope, ScopeSet, Tokenry, UnixMillis, UsageEvent, VerifiedToken, VerifyError};
 use zeroize::Zeroizing;
 
 use super::blocking;
 use crate::{
+    api_caller::Asking,
     authenticate::MAX_CREDENTIAL,
-    authorized::origin,
-    body::{StrictJson, Then},
-    clock,
+    authorized::client_info,
+    body::{Sequential, StrictJson},
+    client_ip, clock,
     error::ApiError,
     failures::FailureLimit,
-    managing::Asking,
     problem::Problem,
     query::{FromQuery, Query, StrictForm, StrictQuery},
-    source, wire,
+    wire,
 };
 
 /// What a token that was presented to the caller may do. The caller's own token needs `introspect`.
@@ -34,9 +34,9 @@ use crate::{
     (status = 503, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn verify_token(
-    Then(Asking(caller), Then(_, StrictJson(body))): Then<
+    Sequential(Asking(caller), Sequential(_, StrictJson(body))): Sequential<
         Asking,
-        Then<StrictQuery<()>, StrictJson<wire::VerifyToken>>,
+        Sequential<StrictQuery<()>, StrictJson<wire::VerifyToken>>,
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::Verdict>, ApiError> {
@@ -50,10 +50,10 @@ pub(crate) async fn verify_token(
     let missing = verified.effective().missing(&needed);
     tokenry.record_use(
         &verified,
-        &Use {
+        &UsageEvent {
             method: body.method.as_deref().unwrap_or_default(),
             route: body.resource.as_deref().unwrap_or_default(),
-            ..Use::new(now, ip, if missing.is_empty() { 200 } else { 403 })
+            ..UsageEvent::new(now, ip, if missing.is_empty() { 200 } else { 403 })
         },
     );
     if !missing.is_empty() {
@@ -75,9 +75,9 @@ pub(crate) async fn verify_token(
     (status = 503, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn introspect_token(
-    Then(Asking(caller), Then(_, StrictForm(form))): Then<
+    Sequential(Asking(caller), Sequential(_, StrictForm(form))): Sequential<
         Asking,
-        Then<StrictQuery<()>, StrictForm<TokenForm>>,
+        Sequential<StrictQuery<()>, StrictForm<TokenForm>>,
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::Introspection>, ApiError> {
@@ -85,7 +85,7 @@ pub(crate) async fn introspect_token(
     let Ok(verified) = decide(&tokenry, &given(form.token)?, now, form.ip).await? else {
         return Ok(Json(wire::Introspection::inactive()));
     };
-    tokenry.record_use(&verified, &Use::new(now, form.ip, 200));
+    tokenry.record_use(&verified, &UsageEvent::new(now, form.ip, 200));
     Ok(Json(wire::Introspection::active(&verified, &tokenry)))
 }
 
@@ -97,24 +97,24 @@ pub(crate) async fn introspect_token(
     (status = 503, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn revoke_presented(
-    body: Then<StrictQuery<()>, StrictForm<RevocationForm>>,
+    body: Sequential<StrictQuery<()>, StrictForm<RevocationForm>>,
     req: HttpRequest,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
-    let Then(_, StrictForm(RevocationForm(token))) = body;
+    let Sequential(_, StrictForm(RevocationForm(token))) = body;
     let (now, token) = (clock::now(), given(token)?);
-    let (origin, presented) = (origin(&req), within_limit(&token));
-    match tokenry.possessed(presented, now, origin.ip).await? {
-        Some(possessed) => {
+    let (client, presented) = (client_info(&req), within_limit(&token));
+    match tokenry.identify_token(presented, now, client.ip).await? {
+        Some(identify_token) => {
             let service = tokenry.clone();
-            blocking(move || service.revoke_possessed(possessed, now, origin)).await?;
+            blocking(move || service.revoke_possessed(identify_token, now, client)).await?;
         }
         None => {
-            tokenry.record_failure(ApiError::InvalidToken.code(), origin.ip, now);
+            tokenry.record_failure(ApiError::InvalidToken.code(), client.ip, now);
             // What has not even the form of a token costs nothing and guesses nothing.
             let is_guess = tokenry.has_token_form(presented);
             if let (true, Some(limit)) = (is_guess, req.app_data::<Data<FailureLimit>>()) {
-                limit.count_revocation(source::of(&req))?;
+                limit.count_revocation(client_ip::of(&req))?;
             }
         }
     }

@@ -8,7 +8,7 @@ use actix_web::{
 };
 use tokenry_service::SessionSecret;
 
-use super::origin::Site;
+use super::request_origin::RequestOrigin;
 use crate::error::ApiError;
 
 /// With this prefix a browser takes it only over TLS, for this host alone and for all its paths.
@@ -18,7 +18,7 @@ const LOCAL: &str = "tokenry";
 
 /// A session's cookie as it was sent, and the site it was sent to.
 pub(crate) struct Cookie<'r> {
-    pub(crate) site: Site,
+    pub(crate) site: RequestOrigin,
     pub(crate) value: &'r [u8],
 }
 
@@ -29,12 +29,12 @@ pub(crate) fn presented(req: &HttpRequest) -> Result<Option<Cookie<'_>>, ApiErro
     if pairs(req).all(|(name, _)| name != SECURE.as_bytes() && name != LOCAL.as_bytes()) {
         return Ok(None);
     }
-    let site = Site::of(req)?;
+    let site = RequestOrigin::of(req)?;
     Ok(find(req, &site)?.map(|value| Cookie { site, value }))
 }
 
 /// The value of the cookie that this site sets; of two of the same name nobody knows which is whose.
-pub(crate) fn find<'r>(req: &'r HttpRequest, site: &Site) -> Result<Option<&'r [u8]>, ApiError> {
+pub(crate) fn find<'r>(req: &'r HttpRequest, site: &RequestOrigin) -> Result<Option<&'r [u8]>, ApiError> {
     let mut values = pairs(req).filter(|(known, _)| *known == name(site).as_bytes()).map(|(_, value)| value);
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
@@ -43,7 +43,11 @@ pub(crate) fn find<'r>(req: &'r HttpRequest, site: &Site) -> Result<Option<&'r [
 }
 
 /// `Set-Cookie` for a new session that ends after `left`.
-pub(crate) fn set(site: &Site, secret: SessionSecret, left: Duration) -> Result<HeaderValue, ApiError> {
+pub(crate) fn set(
+    site: &RequestOrigin,
+    secret: SessionSecret,
+    left: Duration,
+) -> Result<HeaderValue, ApiError> {
     let secret = secret.reveal_once();
     let text = format!("{}={}{}", name(site), *secret, attributes(site, left.as_secs()));
     let mut value = HeaderValue::from_str(&text).map_err(ApiError::internal)?;
@@ -53,16 +57,16 @@ pub(crate) fn set(site: &Site, secret: SessionSecret, left: Duration) -> Result<
 }
 
 /// `Set-Cookie` that takes the cookie away.
-pub(crate) fn clear(site: &Site) -> Result<HeaderValue, ApiError> {
+pub(crate) fn clear(site: &RequestOrigin) -> Result<HeaderValue, ApiError> {
     let text = format!("{}={}", name(site), attributes(site, 0));
     HeaderValue::from_str(&text).map_err(ApiError::internal)
 }
 
-fn name(site: &Site) -> &'static str {
+fn name(site: &RequestOrigin) -> &'static str {
     if site.is_local() { LOCAL } else { SECURE }
 }
 
-fn attributes(site: &Site, seconds: u64) -> String {
+fn attributes(site: &RequestOrigin, seconds: u64) -> String {
     let secure = if site.is_local() { "" } else { "; Secure" };
     format!("; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
 }

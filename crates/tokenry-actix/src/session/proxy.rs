@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, http::header::HeaderName, web::Data};
 use thiserror::Error;
 use tokenry_service::{Caller, SessionProof, Subject};
 
-use crate::{error::ApiError, source};
+use crate::{client_ip, error::ApiError};
 
 /// Headers that mean something else.
 const TAKEN: &[&str] = &[
@@ -75,7 +75,7 @@ impl ProxySignIn {
 
     /// The subject of the user whom a trusted proxy names; `None` where none does.
     pub(crate) fn subject(&self, req: &HttpRequest) -> Result<Option<String>, ApiError> {
-        if !source::is_trusted(req) {
+        if !client_ip::is_trusted(req) {
             return Ok(None);
         }
         // Some systems read `_` as `-`: the proxy may have deleted the client's header in one spelling alone.
@@ -128,7 +128,7 @@ mod tests {
     use tokenry_service::IpList;
 
     use super::*;
-    use crate::source::TrustedProxies;
+    use crate::client_ip::TrustedProxies;
 
     fn named(peer: &str, headers: &[(&'static str, &str)]) -> Result<Option<String>, ApiError> {
         let proxies = TrustedProxies::new(IpList::parse(&["10.0.0.1"]).unwrap());

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokenry_service::{AuditCheck, Link, NewUser, Reason, Risk, Role, Tokenry, UnixMillis, UserChanges};
+use tokenry_service::{
+    AuditCheck, AuditEntry, NewUser, Reason, Risk, Role, Tokenry, UnixMillis, UserChanges,
+};
 use utoipa::ToSchema;
 
 use super::{Token, not_null};
@@ -161,11 +163,11 @@ impl InventoryPage {
     /// The page as it stands at `now`.
     #[must_use]
     pub fn new(page: &tokenry_service::TokenPage, tokenry: &Tokenry, now: UnixMillis) -> Self {
-        let horizon = tokenry.policy().horizon(now);
+        let cutoffs = tokenry.policy().cutoffs(now);
         let shown = |(token, owner): &(tokenry_service::Token, tokenry_service::User)| InventoryToken {
             attributes: Token::new(token, owner, tokenry, now),
             subject: owner.subject.to_string(),
-            risks: Risk::of(token, owner, &horizon).into_iter().map(Risk::as_str).collect(),
+            risks: Risk::of(token, owner, &cutoffs).into_iter().map(Risk::as_str).collect(),
         };
         Self {
             data: page.tokens.iter().map(shown).collect(),
@@ -177,7 +179,7 @@ impl InventoryPage {
 
 /// What a cleanup did.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Cleaned {
+pub struct CleanupReport {
     /// Tokens whose time ran out and that the audit log was told of now.
     expired: usize,
     /// Sessions that were over and that nobody came back with.
@@ -188,9 +190,9 @@ pub struct Cleaned {
     purged_uses: usize,
 }
 
-impl From<tokenry_service::Cleaned> for Cleaned {
-    fn from(cleaned: tokenry_service::Cleaned) -> Self {
-        let tokenry_service::Cleaned { expired, ended_sessions, purged_tokens, purged_uses } = cleaned;
+impl From<tokenry_service::CleanupReport> for CleanupReport {
+    fn from(cleaned: tokenry_service::CleanupReport) -> Self {
+        let tokenry_service::CleanupReport { expired, ended_sessions, purged_tokens, purged_uses } = cleaned;
         Self { expired, ended_sessions, purged_tokens, purged_uses }
     }
 }
@@ -219,8 +221,8 @@ pub struct AuditEvent {
     hash: String,
 }
 
-impl From<&Link> for AuditEvent {
-    fn from(link: &Link) -> Self {
+impl From<&AuditEntry> for AuditEvent {
+    fn from(link: &AuditEntry) -> Self {
         let event = &link.event;
         Self {
             seq: link.seq,
@@ -229,9 +231,9 @@ impl From<&Link> for AuditEvent {
             actor: event.actor.to_string(),
             user_id: event.user_id.map(|id| id.to_string()),
             token_id: event.token_id.map(|id| id.to_string()),
-            ip: event.origin.ip.map(|ip| ip.to_string()),
-            user_agent: event.origin.user_agent().map(str::to_owned),
-            request_id: event.origin.request_id.clone(),
+            ip: event.client.ip.map(|ip| ip.to_string()),
+            user_agent: event.client.user_agent().map(str::to_owned),
+            request_id: event.client.request_id.clone(),
             detail: event.detail.clone(),
             prev_hash: hexadecimal(&link.prev_hash),
             hash: hexadecimal(&link.hash),

@@ -4,12 +4,12 @@ use serde::Serialize;
 use tokenry_service::{Lifetime, Tokenry};
 use utoipa::ToSchema;
 
-use crate::routes::policy::Rates;
+use crate::routes::policy::RateLimits;
 
 /// What a server decides for all tokens and callers. In the numbers 0 is no limit, as in the settings file.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Policy {
-    token: TokenForm,
+    token: TokenFormat,
     lifetime: LifetimeRules,
     rotation: RotationRules,
     retention: Retention,
@@ -22,7 +22,7 @@ pub struct Policy {
 
 /// What tokens look like.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct TokenForm {
+pub struct TokenFormat {
     /// What every token begins with.
     prefix: String,
 }
@@ -94,7 +94,7 @@ pub struct RoleInfo {
 }
 
 impl Policy {
-    pub(crate) fn new(tokenry: &Tokenry, rates: Rates) -> Self {
+    pub(crate) fn new(tokenry: &Tokenry, rates: RateLimits) -> Self {
         let (policy, usage, catalog) = (tokenry.policy(), tokenry.usage_settings(), tokenry.catalog());
         let session = tokenry.session_settings();
         let role = |role| RoleInfo {
@@ -102,7 +102,7 @@ impl Policy {
             scopes: catalog.of_role(role).to_set().to_texts(),
         };
         Self {
-            token: TokenForm { prefix: tokenry.prefix().to_string() },
+            token: TokenFormat { prefix: tokenry.prefix().to_string() },
             lifetime: LifetimeRules {
                 min_seconds: tokenry_service::Policy::MIN_LIFETIME.millis() / 1000,
                 default_days: days(policy.default_lifetime),

@@ -52,9 +52,9 @@ impl From<&tokenry_service::TokenEvent> for TokenEvent {
             actor: event.actor.to_string(),
             user_id: event.user_id.map(|id| id.to_string()),
             token_id: event.token_id.map(|id| id.to_string()),
-            ip: event.origin.ip.map(|ip| ip.to_string()),
-            user_agent: event.origin.user_agent().map(str::to_owned),
-            request_id: event.origin.request_id.clone(),
+            ip: event.client.ip.map(|ip| ip.to_string()),
+            user_agent: event.client.user_agent().map(str::to_owned),
+            request_id: event.client.request_id.clone(),
             detail: event.detail.clone(),
         }
     }

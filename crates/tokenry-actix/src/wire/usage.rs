@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use tokenry_service::{
-    AddressCount, Combination, HourCount, RouteCount, Scope, Tally, UnixMillis, UsagePage,
+    AddressCount, HourCount, RouteCount, Scope, UnixMillis, UsageCount, UsageKey, UsagePage,
 };
 use utoipa::ToSchema;
 
@@ -40,7 +40,7 @@ impl From<&UsagePage> for Usage {
 }
 
 impl UsageRow {
-    fn new((combination, tally): &(Combination, Tally)) -> Self {
+    fn new((combination, tally): &(UsageKey, UsageCount)) -> Self {
         let agent = &*combination.user_agent;
         Self {
             minute: combination.start.to_string(),

@@ -123,11 +123,11 @@ impl Introspection {
                 scope: verified.effective().to_set().to_string(),
                 sub: owner.subject.to_string(),
                 username: owner.name.to_string(),
-                client_id: token.lookup.to_string(),
+                client_id: token.public_id.to_string(),
                 jti: token.id.to_string(),
                 iat: token.secret_at.seconds(),
                 nbf: token.not_before.map(UnixMillis::seconds),
-                exp: tokenry.policy().end_of(token).map(UnixMillis::seconds),
+                exp: tokenry.policy().effective_expiry(token).map(UnixMillis::seconds),
                 token_type: "Bearer",
             }),
         }

@@ -13,9 +13,10 @@ use actix_web::{
 };
 use serde_json::Value;
 use tokenry_actix::{
-    HttpSettings, configure, shell,
+    HttpSettings, configure, outer_middleware,
     tokenry::{
-        Call, Caller, HashSettings, Limits, NewToken, NewUser, Policy, Role, Scheme, Settings, Tokenry, User,
+        Caller, HashSettings, Limits, NewToken, NewUser, Policy, RequestContext, Role, Scheme, Settings,
+        Tokenry, User,
     },
 };
 use tokenry_testkit::TestDatabase;
@@ -101,9 +102,9 @@ impl Api {
         let app = App::new()
             .configure(configure(tokenry.clone(), http))
             .default_service(tokenry_actix::fallback::not_found())
-            .wrap(from_fn(shell::shell));
+            .wrap(from_fn(outer_middleware::outer_middleware));
         let service = Rc::new(system.block_on(init_service(app)));
-        let call = move |request: Request| -> Answering {
+        let context = move |request: Request| -> Answering {
             let service = service.clone();
             Box::pin(async move {
                 let response = match service.call(request).await {
@@ -115,7 +116,7 @@ impl Api {
                 Answer { status, headers, body: String::from_utf8(body.to_vec()).unwrap() }
             })
         };
-        Self { system, app: Box::new(call), tokenry, root }
+        Self { system, app: Box::new(context), tokenry, root }
     }
 
     /// Sends a request that is as the test made it.
@@ -166,8 +167,8 @@ impl Api {
         (created, text)
     }
 
-    pub(crate) fn operator(&self) -> Call {
-        Call::new(Caller::operator(), tokenry_actix::clock::now())
+    pub(crate) fn operator(&self) -> RequestContext {
+        RequestContext::new(Caller::operator(), tokenry_actix::clock::now())
     }
 
     pub(crate) fn user(&self, subject: &str) -> User {
@@ -179,7 +180,7 @@ impl Api {
     pub(crate) fn token_of(&self, owner: &User, scopes: &[&str]) -> (String, String) {
         let scopes = scopes.iter().map(ToString::to_string).collect();
         let new = NewToken { name: "t".to_owned(), scopes: Some(scopes), ..NewToken::default() };
-        let issued = self.tokenry.issue(&self.operator(), owner.id, new).unwrap();
+        let issued = self.tokenry.issue_token(&self.operator(), owner.id, new).unwrap();
         (issued.token.id.to_string(), issued.secret.reveal_once().to_string())
     }
 }

@@ -108,7 +108,7 @@ fn no_schema_but_one_has_the_secret() {
         .collect();
     // Clients send the last, and the token of the others is one without its secret, or what all tokens look like.
     assert_eq!(with_secret, ["CreatedToken", "Policy", "Verdict", "VerifyToken"]);
-    for (schema, token) in [("Policy", "TokenForm"), ("Verdict", "Token")] {
+    for (schema, token) in [("Policy", "TokenFormat"), ("Verdict", "Token")] {
         let shown = &document["components"]["schemas"][schema]["properties"]["token"];
         assert!(shown.to_string().contains(&format!("#/components/schemas/{token}\"")), "{shown}");
     }

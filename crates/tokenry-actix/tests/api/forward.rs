@@ -6,8 +6,8 @@ use actix_web::test::TestRequest;
 use tokenry_actix::{
     FailureLimit, HttpSettings, TrustedProxies, clock,
     tokenry::{
-        AuditFilter, Call, Caller, Catalog, EventKind, IpList, Lifetime, NewToken, PageSize, Rotation,
-        Settings, Tokenry,
+        AuditFilter, Caller, Catalog, EventKind, IpList, Lifetime, NewToken, PageSize, RequestContext,
+        Rotation, Settings, Tokenry,
         catalog::{Definition, RouteDefinition},
     },
 };
@@ -239,7 +239,7 @@ each_backend!(what_a_stranger_forwards_counts_for_nothing, |db| {
         ..NewToken::default()
     };
     let owner = api.user("bound");
-    let bound = api.tokenry.issue(&api.operator(), owner.id, bound).unwrap().secret.reveal_once();
+    let bound = api.tokenry.issue_token(&api.operator(), owner.id, bound).unwrap().secret.reveal_once();
     for dialect in BY_HEADERS {
         let forged = request("GET", &format!("{dialect}?scope=demo:read"), bound.as_str())
             .insert_header(("x-forwarded-for", "203.0.113.7"));
@@ -336,7 +336,7 @@ each_backend!(the_source_behind_a_proxy_is_what_binds_a_token, |db| {
         allowed_ips: Some(vec!["203.0.113.7".to_owned()]),
         ..NewToken::default()
     };
-    let issued = api.tokenry.issue(&api.operator(), api.user("alice").id, bound).unwrap();
+    let issued = api.tokenry.issue_token(&api.operator(), api.user("alice").id, bound).unwrap();
     let text = issued.secret.reveal_once();
     for dialect in DIALECTS {
         let from = |source: &str| {
@@ -355,9 +355,9 @@ each_backend!(an_old_secret_within_its_grace_is_let_in_and_a_revoked_one_at_once
     let (id, text) = api.token_of(&api.user("alice"), &["demo:read"]);
     let id = id.parse().unwrap();
     let grace = Rotation { grace: Some(Lifetime::seconds(600)), ..Rotation::default() };
-    api.tokenry.rotate(&api.operator(), id, grace).unwrap();
+    api.tokenry.rotate_token(&api.operator(), id, grace).unwrap();
     assert_eq!(api.send(about("/auth/nginx", "GET", "/demo", &text)).status, 200);
-    api.tokenry.revoke(&api.operator(), id, None).unwrap();
+    api.tokenry.revoke_token(&api.operator(), id, None).unwrap();
     refused("/auth/nginx", &api.send(about("/auth/nginx", "GET", "/demo", &text)), 401, "revoked_token");
 });
 
@@ -386,8 +386,8 @@ each_backend!(uses_and_refusals_behind_a_proxy_are_recorded, |db| {
     // Its end writes what waits.
     drop(api);
     let tokenry = Tokenry::new(db.store().clone(), Settings::default()).unwrap();
-    let operator = Call::new(Caller::operator(), clock::now());
-    let last_used = |id: &str| tokenry.find(&operator, id.parse().unwrap()).unwrap().0.last_used_at;
+    let operator = RequestContext::new(Caller::operator(), clock::now());
+    let last_used = |id: &str| tokenry.find_token(&operator, id.parse().unwrap()).unwrap().0.last_used_at;
     assert!(last_used(&used).is_some() && last_used(&unused).is_none());
     let filter = AuditFilter { kind: Some(EventKind::RequestForbidden), ..AuditFilter::default() };
     let page = tokenry.audit_log(&operator, &filter, PageSize::default(), None).unwrap();

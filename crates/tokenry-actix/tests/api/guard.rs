@@ -58,14 +58,14 @@ each_backend!(an_embedded_guard_lets_in_only_live_tokens_with_the_scope, |db| {
     assert_eq!(ask("/guard/forgetful", ""), StatusCode::UNAUTHORIZED);
 
     let id = id.parse().unwrap();
-    api.tokenry.revoke(&api.operator(), id, None).unwrap();
+    api.tokenry.revoke_token(&api.operator(), id, None).unwrap();
     assert_eq!(ask("/bare", &good), StatusCode::UNAUTHORIZED);
     assert_eq!(
         api.tokenry
-            .find(&api.operator(), id)
+            .find_token(&api.operator(), id)
             .unwrap()
             .0
-            .status(&api.tokenry.policy().horizon(tokenry_actix::clock::now())),
+            .status(&api.tokenry.policy().cutoffs(tokenry_actix::clock::now())),
         Status::Revoked
     );
 });

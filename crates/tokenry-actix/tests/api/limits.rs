@@ -69,7 +69,7 @@ each_backend!(a_forwarded_address_of_a_stranger_does_not_escape_the_limit, |db| 
 each_backend!(credentials_that_are_right_but_dead_count_as_well, |db| {
     let api = Api::with(db, |_| {}, behind_proxy(1));
     let (id, text) = api.token_of(&api.user("alice"), &[]);
-    api.tokenry.revoke(&api.operator(), id.parse().unwrap(), None).unwrap();
+    api.tokenry.revoke_token(&api.operator(), id.parse().unwrap(), None).unwrap();
     for _ in 0..2 {
         from(&api, "203.0.113.7", &text).is_problem(401, "revoked_token");
     }

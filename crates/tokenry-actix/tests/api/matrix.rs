@@ -250,7 +250,7 @@ impl<'a> Cell<'a> {
     fn token(&self, owner: &User, scopes: &[&str]) -> (Token, String) {
         let scopes = Some(scopes.iter().map(ToString::to_string).collect());
         let new = NewToken { name: "t".to_owned(), scopes, ..NewToken::default() };
-        let issued = self.api.tokenry.issue(&self.api.operator(), owner.id, new).unwrap();
+        let issued = self.api.tokenry.issue_token(&self.api.operator(), owner.id, new).unwrap();
         (issued.token, issued.secret.reveal_once().to_string())
     }
 
@@ -258,7 +258,7 @@ impl<'a> Cell<'a> {
     fn retired(&self, owner: &User) -> String {
         let (token, text) = self.token(owner, &["*"]);
         let rotation = Rotation { grace: Some(Lifetime::seconds(600)), ..Rotation::default() };
-        self.api.tokenry.rotate(&self.api.operator(), token.id, rotation).unwrap();
+        self.api.tokenry.rotate_token(&self.api.operator(), token.id, rotation).unwrap();
         text
     }
 
@@ -362,7 +362,11 @@ impl<'a> Cell<'a> {
         if !code.is_empty() {
             answer.is_problem(expected, code);
             let (now, victim) = (self.api.operator(), self.victim.id);
-            assert_eq!(self.api.tokenry.find(&now, target.id).unwrap().0, target, "{cell} changed the token");
+            assert_eq!(
+                self.api.tokenry.find_token(&now, target.id).unwrap().0,
+                target,
+                "{cell} changed the token"
+            );
             assert_eq!(
                 self.api.tokenry.find_user(&now, victim).unwrap(),
                 self.victim,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokenry_actix::{
     FailureLimit, HttpSettings,
     tokenry::{
-        Bucket, Catalog, Lifetime, Limits, Policy, Reuse, Settings, UsageSettings,
+        Bucket, Catalog, Lifetime, Limits, Policy, ReusePolicy, Settings, UsageSettings,
         catalog::{Definition, RoleDefinition},
     },
 };
@@ -89,7 +89,7 @@ each_backend!(every_rule_that_is_set_is_told, |db| {
         allow_never: true,
         idle_lifetime: Some(Lifetime::seconds(1)),
         max_grace: Lifetime::seconds(90),
-        on_reuse: Reuse::Revoke,
+        on_reuse: ReusePolicy::Revoke,
     };
     let change = |settings: &mut Settings| {
         (settings.policy, settings.catalog, settings.retention) = (policy, catalog, None);

@@ -13,7 +13,7 @@ use actix_web::{
     web,
 };
 use serde_json::{Value, json};
-use tokenry_actix::{AnyToken, Authorized, authenticate, shell::shell};
+use tokenry_actix::{AnyToken, Authorized, authenticate, outer_middleware::outer_middleware};
 use tokenry_testkit::each_backend;
 
 use crate::{
@@ -56,7 +56,7 @@ each_backend!(forward_auth_counts_the_request_that_the_proxy_asks_about, |db| {
 fn uses(api: &Api, id: &str) -> Vec<(String, String, u64, u64)> {
     api.tokenry.flush().unwrap();
     let page = api.tokenry.usage(&api.operator(), id.parse().unwrap(), Default::default()).unwrap();
-    let row = |(c, tally): &(tokenry_actix::tokenry::Combination, tokenry_actix::tokenry::Tally)| {
+    let row = |(c, tally): &(tokenry_actix::tokenry::UsageKey, tokenry_actix::tokenry::UsageCount)| {
         (c.method.to_string(), c.route.to_string(), u64::from(c.status), tally.count)
     };
     let mut rows: Vec<_> = page.uses.iter().map(row).collect();
@@ -154,8 +154,8 @@ each_backend!(behind_the_middleware_every_request_is_counted_once_with_its_answe
     };
     for outer in [false, true] {
         if outer {
-            send(app().wrap(from_fn(shell)), &token, &REQUESTS);
-            send(app().wrap(from_fn(shell)), &token, &[("GET", "/panics")]);
+            send(app().wrap(from_fn(outer_middleware)), &token, &REQUESTS);
+            send(app().wrap(from_fn(outer_middleware)), &token, &[("GET", "/panics")]);
         } else {
             send(app(), &token, &REQUESTS);
         }
@@ -182,8 +182,8 @@ each_backend!(the_extractor_alone_counts_with_the_shell_the_answer_and_without_i
     let (poor_id, poor) = api.token_of(&api.user("bob"), &["other:read"]);
     let tokenry = web::Data::new(api.tokenry.clone());
     let app = || App::new().app_data(tokenry.clone()).configure(routes);
-    send(app().wrap(from_fn(shell)), &token, &REQUESTS);
-    send(app().wrap(from_fn(shell)), &token, &[("GET", "/panics")]);
+    send(app().wrap(from_fn(outer_middleware)), &token, &REQUESTS);
+    send(app().wrap(from_fn(outer_middleware)), &token, &[("GET", "/panics")]);
     assert_eq!(
         uses(&api, &id),
         used(&[
@@ -198,9 +198,9 @@ each_backend!(the_extractor_alone_counts_with_the_shell_the_answer_and_without_i
     let alone = [("PUT", "/scoped/{id}", 200, 1), ("PUT", "/twice", 200, 1)];
     assert_eq!(uses(&api, &id)[5..], used(&alone));
     send(app(), &poor, &[("GET", "/scoped/1")]);
-    send(app().wrap(from_fn(shell)), &poor, &[("GET", "/scoped/1")]);
+    send(app().wrap(from_fn(outer_middleware)), &poor, &[("GET", "/scoped/1")]);
     assert_eq!(uses(&api, &poor_id), used(&[("GET", "/scoped/{id}", 403, 2)]));
-    let poor = api.tokenry.find(&api.operator(), poor_id.parse().unwrap()).unwrap().0;
+    let poor = api.tokenry.find_token(&api.operator(), poor_id.parse().unwrap()).unwrap().0;
     assert_eq!(poor.last_used_at, None, "what was refused is no use that keeps a token alive");
 });
 
@@ -386,7 +386,7 @@ each_backend!(each_way_in_tells_which_scope_was_enough, |db| {
     assert!(used(&id).is_empty(), "no scope is needed");
     assert_eq!(api.call("GET", "/api/v1/tokens", &text).status, 200);
     assert_eq!(used(&id), ["tokens:write"], "management needs it, though it is no use of the token");
-    assert_eq!(api.tokenry.find(&api.operator(), id.parse().unwrap()).unwrap().0.last_used_at, None);
+    assert_eq!(api.tokenry.find_token(&api.operator(), id.parse().unwrap()).unwrap().0.last_used_at, None);
     let (id, text) = new();
     let tokenry = web::Data::new(api.tokenry.clone());
     let app = || App::new().app_data(tokenry.clone()).configure(routes);

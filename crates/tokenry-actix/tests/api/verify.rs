@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokenry_actix::{
     clock,
     tokenry::{
-        Expiry, Lifetime, NewToken, Rejection, Rotation, Settings, Switch, TokenChanges, UserChanges,
+        Activation, Expiry, Lifetime, NewToken, Rejection, Rotation, Settings, TokenChanges, UserChanges,
         VerifyError,
     },
 };
@@ -42,7 +42,7 @@ fn cases(api: &Api) -> Vec<(String, &'static str)> {
             ..NewToken::default()
         };
         change(&mut new);
-        let issued = api.tokenry.issue(&operator, owner.id, new).unwrap();
+        let issued = api.tokenry.issue_token(&operator, owner.id, new).unwrap();
         (issued.token.id, issued.secret.reveal_once().to_string())
     };
     let (_, good) = make(|_| {}, &alice);
@@ -50,12 +50,12 @@ fn cases(api: &Api) -> Vec<(String, &'static str)> {
     let (_, elsewhere) = make(|new| new.allowed_ips = Some(vec!["10.0.0.0/8".to_owned()]), &alice);
     let (_, later) = make(|new| new.not_before = clock::now().checked_add(Lifetime::days(1)), &alice);
     let (revoked_id, revoked) = make(|_| {}, &alice);
-    api.tokenry.revoke(&operator, revoked_id, None).unwrap();
+    api.tokenry.revoke_token(&operator, revoked_id, None).unwrap();
     let (paused_id, paused) = make(|_| {}, &alice);
-    let pause = TokenChanges { switch: Some(Switch::Inactive), ..TokenChanges::default() };
-    api.tokenry.update(&operator, paused_id, pause).unwrap();
+    let pause = TokenChanges { switch: Some(Activation::Inactive), ..TokenChanges::default() };
+    api.tokenry.update_token(&operator, paused_id, pause).unwrap();
     let (rotated_id, rotated) = make(|_| {}, &alice);
-    api.tokenry.rotate(&operator, rotated_id, Rotation::default()).unwrap();
+    api.tokenry.rotate_token(&operator, rotated_id, Rotation::default()).unwrap();
     let (_, disabled) = make(|_| {}, &gone);
     api.tokenry.update_user(&operator, gone.id, UserChanges::disabled(true)).unwrap();
     let unknown = {
@@ -170,7 +170,7 @@ each_backend!(a_verdict_tells_who_and_what_and_what_is_missing, |db| {
         expiry: Some(Expiry::In(Lifetime::days(1))),
         ..NewToken::default()
     };
-    let bound = api.tokenry.issue(&api.operator(), alice.id, bound).unwrap().secret.reveal_once();
+    let bound = api.tokenry.issue_token(&api.operator(), alice.id, bound).unwrap().secret.reveal_once();
     let verdict = verify(&api, &json!({"token": bound.as_str()}));
     assert_eq!(verdict["code"], "ip_not_allowed", "whoever does not say from where is refused");
 });
@@ -207,8 +207,8 @@ each_backend!(whoever_holds_a_token_may_end_it_and_nobody_learns_more, |db| {
         let answer = form(&api, "/oauth/revoke", "", &format!("token={token}"));
         assert_eq!((answer.status, answer.body.as_str()), (200, ""));
     };
-    let pause = TokenChanges { switch: Some(Switch::Inactive), ..TokenChanges::default() };
-    api.tokenry.update(&api.operator(), id.parse().unwrap(), pause).unwrap();
+    let pause = TokenChanges { switch: Some(Activation::Inactive), ..TokenChanges::default() };
+    api.tokenry.update_token(&api.operator(), id.parse().unwrap(), pause).unwrap();
     let mut wrong = kept.clone();
     wrong.replace_range(30..31, if kept.as_bytes()[30] == b'a' { "b" } else { "a" });
     for token in [text.as_str(), &text, "x", &wrong, &"x".repeat(600)] {
@@ -221,6 +221,6 @@ each_backend!(whoever_holds_a_token_may_end_it_and_nobody_learns_more, |db| {
         200,
         "another secret of the same public id ends nothing"
     );
-    let shown = api.tokenry.find(&api.operator(), id.parse().unwrap()).unwrap().0;
+    let shown = api.tokenry.find_token(&api.operator(), id.parse().unwrap()).unwrap().0;
     assert_eq!(shown.revoked.unwrap().by.to_string(), format!("token:{id}"));
 });

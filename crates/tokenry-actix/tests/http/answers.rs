@@ -14,8 +14,8 @@ use serde_json::Value;
 use tokenry_actix::{
     error::ApiError,
     fallback::{Endpoint, not_found},
-    problem::FieldError,
-    shell::shell,
+    outer_middleware::outer_middleware,
+    problem::FieldProblem,
 };
 
 /// Sends `req` with a request id of its own to an app with one of everything.
@@ -39,7 +39,7 @@ async fn answer(req: TestRequest) -> (StatusCode, HeaderMap, String) {
             .service(web::scope("/closed").wrap(from_fn(closed)).default_service(not_found()))
             .service(web::resource("/plain").route(web::get().to(async || "all")))
             .default_service(not_found())
-            .wrap(from_fn(shell)),
+            .wrap(from_fn(outer_middleware)),
     )
     .await;
     let req = req.append_header(("x-request-id", "test-1")).to_request();
@@ -66,8 +66,8 @@ async fn missing_page() -> HttpResponse {
 
 async fn invalid() -> Result<&'static str, ApiError> {
     Err(ApiError::ValidationFailed(vec![
-        FieldError::new("/name", "too_long", "Must be at most 100 characters."),
-        FieldError::new("/scopes/1", "unknown_scope", "This scope does not exist."),
+        FieldProblem::new("/name", "too_long", "Must be at most 100 characters."),
+        FieldProblem::new("/scopes/1", "unknown_scope", "This scope does not exist."),
     ]))
 }
 

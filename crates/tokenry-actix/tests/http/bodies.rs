@@ -12,7 +12,7 @@ use actix_web::{
 };
 use serde_json::Value;
 use tokenry_actix::{
-    body::{MAX_BODY, OptionalJson, StrictJson, Then},
+    body::{MAX_BODY, OptionalJson, Sequential, StrictJson},
     error::ApiError,
     fallback::Endpoint,
     query::StrictForm,
@@ -26,11 +26,11 @@ async fn sent(req: TestRequest) -> StatusCode {
                 Endpoint::new("/optional").post(async |OptionalJson(it): OptionalJson<Value>| it.to_string()),
             )
             .service(Endpoint::new("/form").post(async |StrictForm(()): StrictForm<()>| "read"))
-            .service(
-                Endpoint::new("/locked").post(
-                    async |Then(Locked, StrictJson(it)): Then<Locked, StrictJson<Value>>| it.to_string(),
-                ),
-            )
+            .service(Endpoint::new("/locked").post(
+                async |Sequential(Locked, StrictJson(it)): Sequential<Locked, StrictJson<Value>>| {
+                    it.to_string()
+                },
+            ))
             .service(
                 Endpoint::new("/beside")
                     .post(async |_: Locked, StrictJson(it): StrictJson<Value>| it.to_string()),
@@ -126,6 +126,6 @@ async fn a_form_is_read_as_strictly_as_a_query() {
 #[actix_web::test]
 async fn a_body_behind_then_is_not_looked_at_before_the_caller_is_known() {
     assert_eq!(sent(json("{").uri("/locked")).await, 401);
-    // Why `Then` exists: beside each other, the broken body wins.
+    // Why `Sequential` exists: beside each other, the broken body wins.
     assert_eq!(sent(json("{").uri("/beside")).await, 400);
 }

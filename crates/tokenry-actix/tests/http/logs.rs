@@ -17,7 +17,7 @@ use tokenry_actix::{
     error::ApiError,
     fallback::{Endpoint, not_found},
     log::{LogFields, TARGET},
-    shell::shell,
+    outer_middleware::outer_middleware,
 };
 use tokenry_service::{TokenId, UnixMillis, UserId};
 
@@ -63,7 +63,7 @@ async fn logged(req: TestRequest) -> (Vec<Map<String, Value>>, String) {
             )
             .service(Endpoint::new("/slow").get(async || std::future::pending::<&str>().await))
             .default_service(not_found())
-            .wrap(from_fn(shell)),
+            .wrap(from_fn(outer_middleware)),
     )
     .await;
     let answer = app.call(req.append_header(("x-request-id", "test-1")).to_request());

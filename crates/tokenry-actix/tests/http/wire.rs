@@ -13,8 +13,8 @@ use serde_json::Value;
 use tokenry_actix::{
     body::{BodyTimeout, StrictJson},
     fallback::{Endpoint, not_found},
+    outer_middleware::outer_middleware,
     server,
-    shell::shell,
 };
 
 /// One server for all tests of this file; it keeps nothing between requests.
@@ -31,7 +31,7 @@ static SERVER: LazyLock<SocketAddr> = LazyLock::new(|| {
                         Endpoint::new("/json").post(async |StrictJson(it): StrictJson<Value>| it.to_string()),
                     )
                     .default_service(not_found())
-                    .wrap(from_fn(shell))
+                    .wrap(from_fn(outer_middleware))
             })
             .client_request_timeout(server::HEAD_TIMEOUT)
             .keep_alive(server::KEEP_ALIVE)

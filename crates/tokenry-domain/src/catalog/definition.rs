@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     Group, Inner,
-    ceiling::Ceiling,
+    role_permissions::RolePermissions,
     route_map::RouteMap,
     vocabulary::{ADMIN, Resource, TOKENS, USUAL_LEVELS, Vocabulary},
 };
@@ -27,7 +27,7 @@ pub struct Definition {
     /// The scopes of a token that was asked for without any.
     pub default_scopes: Vec<String>,
     /// What no token may do, whoever owns it.
-    pub withheld_scopes: Vec<String>,
+    pub denied_scopes: Vec<String>,
     /// What each route of the guarded system needs; the first rule that fits decides.
     pub routes: Vec<RouteDefinition>,
 }
@@ -104,11 +104,9 @@ pub(super) fn check(definition: &Definition) -> Result<Inner, Vec<Fault>> {
     let inner = Inner {
         groups: checker.groups(&vocabulary),
         roles: checker.roles(&vocabulary),
-        nobody: Ceiling::nothing(&vocabulary),
+        nobody: RolePermissions::nothing(&vocabulary),
         default_scopes: checker.scopes(Place::of("default_scopes"), &definition.default_scopes, &vocabulary),
-        withheld: checker
-            .scopes(Place::of("withheld_scopes"), &definition.withheld_scopes, &vocabulary)
-            .into(),
+        denied: checker.scopes(Place::of("withheld_scopes"), &definition.denied_scopes, &vocabulary).into(),
         routes: checker.routes(&vocabulary),
         vocabulary,
     };
@@ -192,11 +190,11 @@ impl Checker<'_> {
         self.definition.groups.iter().map(group).collect()
     }
 
-    fn roles(&mut self, vocabulary: &Arc<Vocabulary>) -> Vec<(Role, Arc<Ceiling>)> {
+    fn roles(&mut self, vocabulary: &Arc<Vocabulary>) -> Vec<(Role, Arc<RolePermissions>)> {
         if self.definition.roles.is_empty() {
-            return Ceiling::usual(vocabulary);
+            return RolePermissions::usual(vocabulary);
         }
-        let mut roles: Vec<(Role, Arc<Ceiling>)> = Vec::new();
+        let mut roles: Vec<(Role, Arc<RolePermissions>)> = Vec::new();
         for (index, definition) in self.definition.roles.iter().enumerate() {
             let scopes = self.scopes(Place::entry("roles", index, "scopes"), &definition.scopes, vocabulary);
             let place = Place::entry("roles", index, "name");
@@ -205,7 +203,7 @@ impl Checker<'_> {
                 Ok(role) if roles.iter().any(|(known, _)| *known == role) => {
                     self.refuse(place, format!("{role} is there twice"));
                 }
-                Ok(role) => roles.push((role, Ceiling::listed(scopes, vocabulary))),
+                Ok(role) => roles.push((role, RolePermissions::listed(scopes, vocabulary))),
             }
         }
         roles

@@ -121,7 +121,7 @@ fn closed() -> Definition {
             role("owner", &["*"]),
         ],
         default_scopes: texts(&["repos:read"]),
-        withheld_scopes: texts(&["admin:write"]),
+        denied_scopes: texts(&["admin:write"]),
         routes: vec![
             RouteDefinition { path: "/hooks/**".to_owned(), exclude: true, ..Default::default() },
             RouteDefinition {
@@ -191,13 +191,13 @@ fn what_is_withheld_from_tokens_is_left_to_people() {
         assert!(!token.grants(&wanted.parse().unwrap()), "{wanted}");
     }
     assert!(catalog.of_role(&owner).grants(&"admin:write".parse().unwrap()));
-    assert!(!catalog.of_tokens(&owner).can_pass_on(&"admin:write".parse().unwrap()));
-    assert!(catalog.of_tokens(&owner).can_pass_on(&Scope::All));
+    assert!(!catalog.of_tokens(&owner).can_delegate(&"admin:write".parse().unwrap()));
+    assert!(catalog.of_tokens(&owner).can_delegate(&Scope::All));
     let shown = token.to_set().to_texts();
     assert!(shown.contains(&"admin:read".to_owned()) && !shown.contains(&"*".to_owned()), "{shown:?}");
-    let strict = Catalog::define(&Definition { withheld_scopes: vec!["*".to_owned()], ..closed() }).unwrap();
-    assert!(!strict.of_tokens(&owner).can_pass_on(&Scope::All));
-    assert!(strict.of_tokens(&owner).can_pass_on(&"model:own".parse().unwrap()));
+    let strict = Catalog::define(&Definition { denied_scopes: vec!["*".to_owned()], ..closed() }).unwrap();
+    assert!(!strict.of_tokens(&owner).can_delegate(&Scope::All));
+    assert!(strict.of_tokens(&owner).can_delegate(&"model:own".parse().unwrap()));
     assert!(!strict.effective(&set(&["*"]), &owner).grants(&"repos:read".parse().unwrap()));
 }
 
@@ -233,9 +233,9 @@ fn of_two_rights_the_common_part_is_left() {
     for (a, b) in [("member", "owner"), ("owner", "member")] {
         let both = role(a).intersection(&role(b));
         assert!(both.grants(&"model:tune".parse().unwrap()) && !both.grants(&"model:own".parse().unwrap()));
-        assert!(both.can_pass_on(&"model:tune".parse().unwrap()));
+        assert!(both.can_delegate(&"model:tune".parse().unwrap()));
         // All that a member may do is still all of it; of an owner's rights it is a part.
-        assert_eq!((both.can_pass_on(&Scope::All), both.is_part()), (a == "member", a == "owner"));
+        assert_eq!((both.can_delegate(&Scope::All), both.is_restricted()), (a == "member", a == "owner"));
     }
     let both = role("member").intersection(&role("guest"));
     assert_eq!(both.to_set().to_texts(), ["repos:read"]);
@@ -328,7 +328,7 @@ fn every_fault_of_a_definition_is_found_with_its_place() {
 
 #[test]
 fn of_the_scopes_that_are_held_the_least_that_is_enough_covers_a_use() {
-    for (held, wanted, covering) in [
+    for (held, wanted, least_sufficient) in [
         (&["*", "a:read", "a:write"][..], "a:read", Some("a:read")),
         (&["*", "a:admin", "a:write"], "a:read", Some("a:write")),
         (&["*", "b:read"], "a:read", Some("*")),
@@ -341,8 +341,8 @@ fn of_the_scopes_that_are_held_the_least_that_is_enough_covers_a_use() {
         (&[], "a:read", None),
     ] {
         let (held, wanted) = (set(held), wanted.parse().unwrap());
-        let found = Catalog::open().covering(&held, &wanted).map(ToString::to_string);
-        assert_eq!(found.as_deref(), covering, "{held} {wanted}");
+        let found = Catalog::open().least_sufficient(&held, &wanted).map(ToString::to_string);
+        assert_eq!(found.as_deref(), least_sufficient, "{held} {wanted}");
         assert_eq!(found.is_some(), Catalog::open().includes(&held, &wanted), "{held} {wanted}");
     }
 }

@@ -105,7 +105,7 @@ impl Vocabulary {
     }
 
     /// That of `held` which includes `wanted` and the least besides: itself, the lowest level above it, or `*`.
-    pub(super) fn covering<'h>(&self, held: &'h ScopeSet, wanted: &Scope) -> Option<&'h Scope> {
+    pub(super) fn least_sufficient<'h>(&self, held: &'h ScopeSet, wanted: &Scope) -> Option<&'h Scope> {
         let rank = |scope: &Scope| match scope {
             Scope::Access { resource, level } => self.rank(resource, level),
             Scope::All | Scope::Introspect => None,

@@ -97,7 +97,7 @@ fn whoever_waits_too_long_is_sent_away_though_every_thread_is_at_work() {
     let outcome = block_on(queue.run(key(), id(1), || Match::Yes));
     assert!(outcome.is_err());
     let state = queue.shared.locked();
-    assert!(state.tick >= PATIENCE && state.waiters == 0 && state.order.is_empty());
+    assert!(state.tick >= MAX_WAIT_TICKS && state.waiters == 0 && state.order.is_empty());
 }
 
 #[test]
@@ -106,9 +106,9 @@ fn a_hash_that_has_begun_keeps_who_waits_and_answers_who_comes_later() {
     let (queue, release) = blocked_at(key);
     let join = || queue.shared.enqueue(key, id(0), Box::new(|| panic!("it is being done"))).unwrap();
     let patient = join();
-    until(&queue, PATIENCE + 1);
+    until(&queue, MAX_WAIT_TICKS + 1);
     drop(join());
-    until(&queue, PATIENCE + 3);
+    until(&queue, MAX_WAIT_TICKS + 3);
     assert_eq!(queue.shared.locked().waiters, 1);
     let late = join();
     drop(release);

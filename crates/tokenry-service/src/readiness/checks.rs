@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokenry_domain::{Lookup, UnixMillis};
+use tokenry_domain::{PublicId, UnixMillis};
 use tokenry_store::{
     Store, StoreError,
     supervisor::{Importance, WorkerState},
@@ -25,8 +25,8 @@ pub(super) fn writing(store: &Store, _: UnixMillis) -> Result<Finding, StoreErro
 
 /// The read that every verification makes, on the connection that it uses.
 pub(super) fn verification(store: &Store, _: UnixMillis) -> Result<Finding, StoreError> {
-    let lookup = Lookup::from_stored(UNKNOWN.to_owned());
-    futures_executor::block_on(store.credential(&lookup)).map(|_| Finding::ok())
+    let public_id = PublicId::from_stored(UNKNOWN.to_owned());
+    futures_executor::block_on(store.credential(&public_id)).map(|_| Finding::ok())
 }
 
 pub(super) fn migrations(store: &Store, _: UnixMillis) -> Result<Finding, StoreError> {

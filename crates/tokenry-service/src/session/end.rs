@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use tokenry_crypto::SessionSecret;
 use tokenry_domain::{
-    Actor, AuditEvent, Origin, Session, SessionEnd, SessionId, TokenId, UnixMillis, UserId,
+    Actor, AuditEvent, ClientInfo, Session, SessionEnd, SessionId, TokenId, UnixMillis, UserId,
 };
 use tokenry_store::{StoreError, Tx, session, user};
 
 use super::{Live, event};
 use crate::{
-    audit::{Signature, append},
-    caller::Call,
+    audit::{AuditContext, append},
+    caller::RequestContext,
     caller_lock::CallerLock,
     cleanup::CleanupError,
     denial::Denial,
@@ -27,7 +27,12 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`StoreError`]: the session may still be there. Try again.
-    pub fn end_session(&self, presented: &[u8], now: UnixMillis, origin: Origin) -> Result<bool, StoreError> {
+    pub fn end_session(
+        &self,
+        presented: &[u8],
+        now: UnixMillis,
+        client: ClientInfo,
+    ) -> Result<bool, StoreError> {
         let Some(secret) = SessionSecret::parse(presented) else { return Ok(false) };
         let (digest, idle) = (secret.digest(), self.0.session.idle);
         // SECURITY: whoever has no session does not get to the one who writes.
@@ -39,28 +44,28 @@ impl Tokenry {
             let Some(session) = session::find(tx, &digest)? else { return Ok(false) };
             user::lock(tx, session.user_id)?;
             let actor = session.proof.token_id().map_or(Actor::User(session.user_id), Actor::Token);
-            let is_over = !is_doubted && session.is_over(now, idle);
-            let end = if is_over { SessionEnd::Expired } else { SessionEnd::SignedOut };
+            let is_expired = !is_doubted && session.is_expired(now, idle);
+            let end = if is_expired { SessionEnd::Expired } else { SessionEnd::SignedOut };
             let ending = Ending::take(tx, vec![(session, end)])?;
-            ending.tell(tx, &Signature { actor, at: now, origin })?;
+            ending.tell(tx, &AuditContext { actor, at: now, client })?;
             Ok(!ending.0.is_empty())
         })
     }
 
     /// Removes the sessions that are over although nobody came back with them, and tells of them; how many.
-    pub(crate) fn end_dead_sessions(&self, call: &Call) -> Result<usize, CleanupError> {
+    pub(crate) fn end_dead_sessions(&self, context: &RequestContext) -> Result<usize, CleanupError> {
         let (mut ended, mut after) = (0, None);
         loop {
             let (last, dead) = self.0.store.read(|tx| {
                 let page = session::page(tx, after, BATCH)?;
                 let mut dead = Vec::new();
                 for session in &page {
-                    dead.extend(self.dead(tx, session, call.now)?.map(|end| (session.clone(), end)));
+                    dead.extend(self.dead(tx, session, context.now)?.map(|end| (session.clone(), end)));
                 }
                 Ok::<_, StoreError>((page.last().map(|session| session.id), dead))
             })?;
             if !dead.is_empty() {
-                ended += self.end_dead(call, dead)?;
+                ended += self.end_dead(context, dead)?;
             }
             match last {
                 Some(last) => after = Some(last),
@@ -69,13 +74,17 @@ impl Tokenry {
         }
     }
 
-    fn end_dead(&self, call: &Call, dead: Vec<(Session, SessionEnd)>) -> Result<usize, CleanupError> {
-        let (signature, caller) = (Signature::of(call), call.caller.clone());
-        let horizon = self.0.policy.horizon(call.now);
-        let (tokenry, now) = (self.clone(), call.now);
+    fn end_dead(
+        &self,
+        context: &RequestContext,
+        dead: Vec<(Session, SessionEnd)>,
+    ) -> Result<usize, CleanupError> {
+        let (audit, caller) = (AuditContext::of(context), context.caller.clone());
+        let cutoffs = self.0.policy.cutoffs(context.now);
+        let (tokenry, now) = (self.clone(), context.now);
         self.0.store.write(move |tx| {
             let (lock, _) = CallerLock::take(tx, &caller, &[])?;
-            if !caller.still_entitled(tx, &horizon, &lock)? {
+            if !caller.still_entitled(tx, &cutoffs, &lock)? {
                 return Err(Denial::NoLongerEntitled.into());
             }
             // Somebody may have used one in the meantime, which was idle until then.
@@ -85,7 +94,7 @@ impl Tokenry {
                 still.extend(tokenry.dead(tx, &session, now)?.map(|end| (session, end)));
             }
             let ending = Ending::take(tx, still)?;
-            ending.tell(tx, &signature)?;
+            ending.tell(tx, &audit)?;
             Ok::<_, CleanupError>(ending.0.len())
         })
     }
@@ -146,12 +155,12 @@ impl Ending {
     }
 
     /// Tells of each of them.
-    pub(crate) fn tell(&self, tx: &mut Tx<'_>, signature: &Signature) -> Result<(), StoreError> {
-        append(tx, &self.events(signature))
+    pub(crate) fn tell(&self, tx: &mut Tx<'_>, audit: &AuditContext) -> Result<(), StoreError> {
+        append(tx, &self.events(audit))
     }
 
     /// What there is to tell, for a unit that has more to tell.
-    pub(crate) fn events(&self, signature: &Signature) -> Vec<AuditEvent> {
-        self.0.iter().map(|(session, end)| event(signature, session, Some(*end))).collect()
+    pub(crate) fn events(&self, audit: &AuditContext) -> Vec<AuditEvent> {
+        self.0.iter().map(|(session, end)| event(audit, session, Some(*end))).collect()
     }
 }

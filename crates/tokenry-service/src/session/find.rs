@@ -1,13 +1,13 @@
 //! The caller of a session, decided on the rows of now.
 
 use tokenry_crypto::SessionSecret;
-use tokenry_domain::{Actor, Lifetime, Origin, Session, SessionEnd, Token, UnixMillis, User};
+use tokenry_domain::{Actor, ClientInfo, Lifetime, Session, SessionEnd, Token, UnixMillis, User};
 use tokenry_store::{StoreError, session};
 
 use super::{Live, end::Ending};
 use crate::{
-    audit::Signature,
-    caller::{Caller, Credential, Person},
+    audit::AuditContext,
+    caller::{Caller, CredentialKind, Person},
     tokenry::Tokenry,
     verify::{Rejection, VerifyError},
 };
@@ -24,18 +24,23 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`VerifyError`]; unknown and over is one rejection, [`Rejection::Unknown`].
-    pub fn session(&self, presented: &[u8], now: UnixMillis, origin: &Origin) -> Result<Caller, VerifyError> {
+    pub fn session(
+        &self,
+        presented: &[u8],
+        now: UnixMillis,
+        client: &ClientInfo,
+    ) -> Result<Caller, VerifyError> {
         let unknown = VerifyError::Rejected(Rejection::Unknown);
         let Some(secret) = SessionSecret::parse(presented) else { return Err(unknown) };
         let digest = secret.digest();
         let found = self.0.store.read(|tx| match session::find(tx, &digest)? {
-            Some(session) => Live::read(tx, &session, origin.ip).map(|live| Some((session, live))),
+            Some(session) => Live::read(tx, &session, client.ip).map(|live| Some((session, live))),
             None => Ok::<_, StoreError>(None),
         })?;
         let Some((session, live)) = found else { return Err(unknown) };
         if let Err(over) = self.over(&session, &live, now) {
             if over.is_for_good {
-                self.end_found(session, over.end, now, origin)?;
+                self.end_found(session, over.end, now, client)?;
             }
             return Err(unknown);
         }
@@ -47,11 +52,11 @@ impl Tokenry {
     fn caller_of(&self, session: Session, user: User, token: Option<Token>) -> Caller {
         let effective = match &token {
             Some(token) => self.0.catalog.effective(&token.scopes, &user.role),
-            None => self.rights_under(&user, session.ceiling.as_ref()),
+            None => self.rights_under(&user, session.max_role.as_ref()),
         };
-        let ceiling = session.ceiling.clone();
-        let credential = Credential::Session;
-        Caller::person(Person { user, effective, credential, ceiling, session: Some(session), token })
+        let max_role = session.max_role.clone();
+        let credential = CredentialKind::Session;
+        Caller::person(Person { user, effective, credential, max_role, session: Some(session), token })
     }
 
     /// Nobody waits for it: the session of a database that cannot be written counts as idle sooner.
@@ -66,9 +71,9 @@ impl Tokenry {
         session: Session,
         end: SessionEnd,
         now: UnixMillis,
-        origin: &Origin,
+        client: &ClientInfo,
     ) -> Result<(), StoreError> {
-        let signature = Signature { actor: Actor::System, at: now, origin: origin.clone() };
-        self.0.store.write(move |tx| Ending::take(tx, vec![(session, end)])?.tell(tx, &signature))
+        let audit = AuditContext { actor: Actor::System, at: now, client: client.clone() };
+        self.0.store.write(move |tx| Ending::take(tx, vec![(session, end)])?.tell(tx, &audit))
     }
 }

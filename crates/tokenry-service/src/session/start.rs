@@ -7,8 +7,8 @@ use tokenry_store::{StoreError, Tx, session};
 
 use super::{end::Ending, tell};
 use crate::{
-    audit::Signature,
-    caller::{Call, Credential},
+    audit::AuditContext,
+    caller::{CredentialKind, RequestContext},
     caller_lock::CallerLock,
     denial::Denial,
     find::tokens_read,
@@ -53,55 +53,62 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`SessionError`].
-    pub fn start_session(&self, call: &Call, replaced: Option<&[u8]>) -> Result<Started, SessionError> {
-        let caller = &call.caller;
+    pub fn start_session(
+        &self,
+        context: &RequestContext,
+        replaced: Option<&[u8]>,
+    ) -> Result<Started, SessionError> {
+        let caller = &context.caller;
         let proof = match (caller.credential(), caller.token()) {
-            (Credential::Token, Some(token)) => {
+            (CredentialKind::Token, Some(token)) => {
                 caller.require(&tokens_read())?;
-                SessionProof::Token { id: token.id, lookup: token.lookup.clone() }
+                SessionProof::Token { id: token.id, public_id: token.public_id.clone() }
             }
-            (Credential::Jwt, _) => SessionProof::Jwt,
-            (Credential::User, _) => SessionProof::Proxy,
+            (CredentialKind::Jwt, _) => SessionProof::Jwt,
+            (CredentialKind::User, _) => SessionProof::Proxy,
             _ => return Err(SessionError::NoCredential),
         };
         let user_id = caller.user().ok_or(SessionError::NoCredential)?.id;
         let mut rng = SecretRng::os();
         let secret = SessionSecret::generate(&mut rng)?;
-        let now = call.now;
+        let now = context.now;
         let longest = now.checked_add(self.0.session.lifetime).unwrap_or(UnixMillis::MAX);
         let session = Session {
             id: SessionId::new(now, rng.bytes()?),
             user_id,
             proof,
-            ceiling: caller.ceiling().cloned(),
+            max_role: caller.max_role().cloned(),
             created_at: now,
             seen_at: now,
             expires_at: longest,
-            ip: call.origin.ip,
-            user_agent: call.origin.user_agent().map(str::to_owned),
+            ip: context.client.ip,
+            user_agent: context.client.user_agent().map(str::to_owned),
         };
         let (digest, old) = (secret.digest(), replaced.and_then(SessionSecret::parse));
-        let (tokenry, call) = (self.clone(), call.clone());
+        let (tokenry, context) = (self.clone(), context.clone());
         let old = old.map(|old| old.digest());
         let (session, user) = self.0.store.write(move |tx| {
             let old = old.map(|digest| session::find(tx, &digest)).transpose()?.flatten();
             let others: Vec<_> = old.iter().map(|old| old.user_id).collect();
-            let (lock, users) = CallerLock::take(tx, &call.caller, &others)?;
+            let (lock, users) = CallerLock::take(tx, &context.caller, &others)?;
             let user = users.into_iter().find(|user| user.id == user_id).ok_or(Denial::NoLongerEntitled)?;
             // SECURITY: looked at again under the locks, so that no session begins with what was ended meanwhile.
-            if user.is_disabled() || !call.caller.still_entitled(tx, &tokenry.0.policy.horizon(now), &lock)? {
+            if user.is_disabled()
+                || !context.caller.still_entitled(tx, &tokenry.0.policy.cutoffs(now), &lock)?
+            {
                 return Err(Denial::NoLongerEntitled.into());
             }
-            let token_ends = call.caller.token().and_then(|token| tokenry.0.policy.end_of(token));
+            let token_ends =
+                context.caller.token().and_then(|token| tokenry.0.policy.effective_expiry(token));
             let expires_at = token_ends.map_or(session.expires_at, |end| end.min(session.expires_at));
             let session = Session { expires_at, ..session };
-            let signature = Signature::of(&call);
-            let mut leaving = tokenry.beyond_limit(tx, &session, call.now)?;
+            let audit = AuditContext::of(&context);
+            let mut leaving = tokenry.beyond_limit(tx, &session, context.now)?;
             leaving.extend(old.map(|old| (old, SessionEnd::Replaced)));
             let ending = Ending::take(tx, leaving)?;
             session::insert(tx, &session, &digest)?;
-            ending.tell(tx, &signature)?;
-            tell(tx, &signature, &session, None)?;
+            ending.tell(tx, &audit)?;
+            tell(tx, &audit, &session, None)?;
             Ok::<_, SessionError>((session, user))
         })?;
         Ok(Started { session, user, secret })
@@ -118,7 +125,7 @@ impl Tokenry {
         let all = session::of_user(tx, new.user_id)?;
         let is_believed = !self.doubts_clock(now);
         let (over, mut live): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|session| is_believed && session.is_over(now, self.0.session.idle));
+            all.into_iter().partition(|session| is_believed && session.is_expired(now, self.0.session.idle));
         live.retain(|session| session.proof == new.proof);
         let too_many = (live.len() + 1).saturating_sub(MOST);
         let over = over.into_iter().map(|session| (session, SessionEnd::Expired));

@@ -11,9 +11,9 @@ use std::{
 };
 
 use hashbrown::HashTable;
-use tokenry_domain::{Bucket, Combination, Tally, TokenId, UnixMillis};
+use tokenry_domain::{Bucket, TokenId, UnixMillis, UsageCount, UsageKey};
 
-use super::{details::Details, stripes::Stripes, write_behind::Counted};
+use super::{details::Details, sharded::Sharded, write_behind::Counted};
 use crate::unwritten::Taken;
 
 /// How much may wait.
@@ -34,7 +34,7 @@ pub(super) struct Counts {
     bucket: Bucket,
     bounds: Bounds,
     hasher: RandomState,
-    stripes: Stripes<Stripe>,
+    sharded: Sharded<Stripe>,
     details: Details,
     /// How many combinations all stripes have.
     combinations: AtomicUsize,
@@ -55,8 +55,8 @@ struct Stripe {
 /// its next use finds it.
 struct Entry {
     hash: u64,
-    combination: Arc<Combination>,
-    tally: Tally,
+    combination: Arc<UsageKey>,
+    tally: UsageCount,
 }
 
 /// A combination that is only looked at.
@@ -72,7 +72,7 @@ pub(super) struct Key<'a> {
 }
 
 impl<'a> Key<'a> {
-    fn of(combination: &'a Combination) -> Self {
+    fn of(combination: &'a UsageKey) -> Self {
         Self {
             token_id: combination.token_id,
             start: combination.start,
@@ -84,8 +84,8 @@ impl<'a> Key<'a> {
         }
     }
 
-    fn to_combination(self, seq: i64) -> Combination {
-        Combination {
+    fn to_combination(self, seq: i64) -> UsageKey {
+        UsageKey {
             token_id: self.token_id,
             start: self.start,
             method: self.method.into(),
@@ -113,7 +113,7 @@ impl Counts {
             bucket,
             bounds,
             hasher: RandomState::new(),
-            stripes: Stripes::default(),
+            sharded: Sharded::default(),
             details: Details::default(),
             combinations: AtomicUsize::new(0),
             newest: AtomicI64::new(0),
@@ -130,14 +130,14 @@ impl Counts {
 
     /// Counts one use.
     pub(super) fn count(&self, key: &Key<'_>, at: UnixMillis) {
-        let tally = Tally::once(at);
+        let tally = UsageCount::once(at);
         if self.bucket.is_single() {
             let seq = self.seq.fetch_add(1, Relaxed);
-            self.insert(&mut self.stripes.mine(), *key, seq, tally);
+            self.insert(&mut self.sharded.mine(), *key, seq, tally);
             return;
         }
         let hash = self.hasher.hash_one(key);
-        let mut stripe = self.stripes.mine();
+        let mut stripe = self.sharded.mine();
         if let Some(entry) = stripe.find(hash, key) {
             entry.tally.add(tally);
         } else if self.keeps_details(key, hash) {
@@ -153,7 +153,7 @@ impl Counts {
     }
 
     /// Adds a combination that is not there, without its details if there are too many.
-    fn insert(&self, stripe: &mut Stripe, key: Key<'_>, seq: i64, tally: Tally) {
+    fn insert(&self, stripe: &mut Stripe, key: Key<'_>, seq: i64, tally: UsageCount) {
         if self.combinations.load(Relaxed) >= self.bounds.combinations {
             self.insert_coarse(stripe, key, tally);
         } else {
@@ -161,7 +161,7 @@ impl Counts {
         }
     }
 
-    fn insert_coarse(&self, stripe: &mut Stripe, key: Key<'_>, tally: Tally) {
+    fn insert_coarse(&self, stripe: &mut Stripe, key: Key<'_>, tally: UsageCount) {
         let key = key.coarse();
         if let Some(entry) = stripe.find(self.hasher.hash_one(key), &key) {
             entry.tally.add(tally);
@@ -172,7 +172,7 @@ impl Counts {
         }
     }
 
-    fn insert_as_it_is(&self, stripe: &mut Stripe, combination: Arc<Combination>, tally: Tally) {
+    fn insert_as_it_is(&self, stripe: &mut Stripe, combination: Arc<UsageKey>, tally: UsageCount) {
         let hash = self.hasher.hash_one(Key::of(&combination));
         self.newest.fetch_max(combination.start.get(), Relaxed);
         self.combinations.fetch_add(1, Relaxed);
@@ -183,7 +183,7 @@ impl Counts {
     /// How many uses are not written.
     pub(super) fn unwritten(&self) -> u64 {
         let waiting = |stripe: &Stripe| stripe.entries.iter().map(|entry| entry.tally.count).sum::<u64>();
-        self.taken.get() + self.stripes.all().map(|stripe| waiting(&stripe)).sum::<u64>()
+        self.taken.get() + self.sharded.all().map(|stripe| waiting(&stripe)).sum::<u64>()
     }
 
     /// Everything that was counted since the last time, sorted, each combination once. Whoever takes it
@@ -193,7 +193,7 @@ impl Counts {
         let mut taken = Vec::new();
         // Half of the room is for new ones.
         let mut kept = self.bounds.combinations / 2;
-        for mut stripe in self.stripes.all() {
+        for mut stripe in self.sharded.all() {
             let before = stripe.entries.len();
             stripe.entries.retain(|Entry { combination, tally, .. }| {
                 if tally.count > 0 {
@@ -226,8 +226,8 @@ impl Counts {
     }
 
     /// Lets wait again what could not be written.
-    pub(super) fn put_back(&self, counted: &[Counted]) {
-        let mut stripe = self.stripes.mine();
+    pub(super) fn requeue(&self, counted: &[Counted]) {
+        let mut stripe = self.sharded.mine();
         for (combination, tally) in counted {
             let key = Key::of(combination);
             let known = stripe.find(self.hasher.hash_one(key), &key).filter(|_| combination.seq == 0);
@@ -376,7 +376,7 @@ mod tests {
         for _ in 0..3 {
             let taken = counts.take();
             assert_eq!(sum(&taken), 3);
-            counts.put_back(&taken);
+            counts.requeue(&taken);
         }
         count(&counts, &key(1, 5, "curl"), 1);
         // A newer span: the older ones are forgotten once they are written.
@@ -384,7 +384,7 @@ mod tests {
         let taken = counts.take();
         assert_eq!(taken.iter().map(|(_, tally)| tally.count).collect::<Vec<_>>(), [4, 1]);
         assert_eq!(counts.combinations.load(Relaxed), 1);
-        counts.put_back(&taken);
+        counts.requeue(&taken);
         assert_eq!(sum(&counts.take()), 5);
         assert!(counts.take().is_empty());
     }

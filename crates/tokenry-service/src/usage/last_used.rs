@@ -9,9 +9,9 @@ use std::{
 use tokenry_domain::{TokenId, UnixMillis};
 use tokenry_store::{Store, StoreError};
 
-use super::{UsedToken, stripes::Stripes};
+use super::{UsedToken, sharded::Sharded};
 use crate::{
-    periodic::Left,
+    periodic::FlushOutcome,
     unwritten::{Taken, count},
 };
 
@@ -25,7 +25,7 @@ const COALESCED: Duration = Duration::from_secs(60);
 /// The newest use of each token that waits to be written.
 #[derive(Default)]
 pub(super) struct LastUsed {
-    stripes: Stripes<LastUses>,
+    sharded: Sharded<LastUses>,
     taken: Taken,
 }
 
@@ -36,27 +36,27 @@ impl LastUsed {
     pub(super) fn note(&self, token: &UsedToken, at: UnixMillis, source: Option<IpAddr>) {
         let is_recent = token.last_used_at.is_some_and(|last| at.since(last) < COALESCED);
         if !(is_recent && token.last_used_ip == source) {
-            wait(&mut self.stripes.mine(), WAITING, token.id, (at, source));
+            wait(&mut self.sharded.mine(), WAITING, token.id, (at, source));
         }
     }
 
-    pub(super) fn write(&self, store: &Store) -> Result<Left, StoreError> {
+    pub(super) fn write(&self, store: &Store) -> Result<FlushOutcome, StoreError> {
         let uses = self.take();
         self.taken.add(count(uses.len()));
-        let mut left = Left::Nothing;
+        let mut left = FlushOutcome::Nothing;
         for (index, batch) in uses.chunks(BATCH).enumerate() {
             match write_batch(store, batch.to_vec()) {
                 Ok(held) => {
-                    self.put_back(&held);
+                    self.requeue(&held);
                     self.taken.settle(count(batch.len()));
                     if !held.is_empty() {
-                        left = Left::Something;
+                        left = FlushOutcome::Something;
                     }
                 }
                 Err(error) => {
                     // One refusal is enough: neither the next batch nor, at the end, the next round waits for it again.
                     let rest = uses.get(index * BATCH..).unwrap_or_default();
-                    self.put_back(rest);
+                    self.requeue(rest);
                     self.taken.settle(count(rest.len()));
                     return Err(error);
                 }
@@ -68,13 +68,13 @@ impl LastUsed {
     /// How many tokens' last uses are not written.
     pub(super) fn unwritten(&self) -> u64 {
         let waiting: HashSet<TokenId> =
-            self.stripes.all().flat_map(|stripe| stripe.keys().copied().collect::<Vec<_>>()).collect();
+            self.sharded.all().flat_map(|stripe| stripe.keys().copied().collect::<Vec<_>>()).collect();
         self.taken.get() + count(waiting.len())
     }
 
     fn take(&self) -> Vec<(TokenId, LastUse)> {
         let mut newest = LastUses::new();
-        for mut stripe in self.stripes.all() {
+        for mut stripe in self.sharded.all() {
             for (id, used) in stripe.drain() {
                 wait(&mut newest, usize::MAX, id, used);
             }
@@ -82,8 +82,8 @@ impl LastUsed {
         newest.into_iter().collect()
     }
 
-    fn put_back(&self, uses: &[(TokenId, LastUse)]) {
-        let mut stripe = self.stripes.mine();
+    fn requeue(&self, uses: &[(TokenId, LastUse)]) {
+        let mut stripe = self.sharded.mine();
         for (id, used) in uses {
             wait(&mut stripe, WAITING, *id, *used);
         }

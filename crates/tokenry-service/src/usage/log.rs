@@ -3,14 +3,14 @@
 use std::str::FromStr;
 
 use thiserror::Error;
-use tokenry_domain::{Combination, Lifetime, Tally, TokenId, UnixMillis};
+use tokenry_domain::{Lifetime, TokenId, UnixMillis, UsageCount, UsageKey};
 use tokenry_store::{
     token,
     usage::{self, UsageFilter},
 };
 
 use crate::{
-    caller::Call,
+    caller::RequestContext,
     find::{FindError, owner, tokens_read},
     tokenry::Tokenry,
 };
@@ -64,7 +64,7 @@ impl Default for UsageLimit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsagePage {
     /// The newest uses, newest first.
-    pub uses: Vec<(Combination, Tally)>,
+    pub uses: Vec<(UsageKey, UsageCount)>,
     /// How many uses there were in the whole time that was asked for.
     pub total_count: u64,
 }
@@ -77,15 +77,20 @@ impl Tokenry {
     /// this node is there after [`flush`](Self::flush).
     ///
     /// # Errors
-    /// [`FindError`], as [`find`](Self::find).
-    pub fn usage(&self, call: &Call, id: TokenId, query: UsageQuery) -> Result<UsagePage, FindError> {
-        call.caller.require(&tokens_read())?;
+    /// [`FindError`], as [`find`](Self::find_token).
+    pub fn usage(
+        &self,
+        context: &RequestContext,
+        id: TokenId,
+        query: UsageQuery,
+    ) -> Result<UsagePage, FindError> {
+        context.caller.require(&tokens_read())?;
         let UsageQuery { from, to, limit } = query;
-        let from = from.unwrap_or_else(|| to.unwrap_or(call.now).saturating_sub(MONTH));
+        let from = from.unwrap_or_else(|| to.unwrap_or(context.now).saturating_sub(MONTH));
         let filter = UsageFilter { token_id: id, from, to };
         self.0.store.read(|tx| {
             let token = token::find(tx, id)?.ok_or(FindError::NotFound)?;
-            owner(tx, &call.caller, &token)?.ok_or(FindError::NotFound)?;
+            owner(tx, &context.caller, &token)?.ok_or(FindError::NotFound)?;
             Ok(UsagePage { uses: usage::list(tx, filter, limit.0)?, total_count: usage::total(tx, filter)? })
         })
     }

@@ -14,9 +14,9 @@ use hashbrown::HashTable;
 use tokenry_domain::{Scope, TokenId, UnixMillis};
 use tokenry_store::{Store, StoreError, usage::scopes::ScopeUse};
 
-use super::stripes::Stripes;
+use super::sharded::Sharded;
 use crate::{
-    periodic::Left,
+    periodic::FlushOutcome,
     unwritten::{Taken, count},
 };
 
@@ -34,7 +34,7 @@ const COALESCED: Duration = Duration::from_secs(60);
 #[derive(Default)]
 pub(super) struct ScopeUses {
     hasher: RandomState,
-    stripes: Stripes<HashTable<Entry>>,
+    sharded: Sharded<HashTable<Entry>>,
     taken: Taken,
     /// The newest instant that was noted, in milliseconds since 1970.
     newest: AtomicI64,
@@ -54,7 +54,7 @@ impl ScopeUses {
     /// Notes that a scope was asked for. One that was noted within the minute costs a look-up and nothing else.
     pub(super) fn note(&self, token_id: TokenId, scope: &Scope, at: UnixMillis) {
         let hash = self.hasher.hash_one((token_id, scope));
-        let mut stripe = self.stripes.mine();
+        let mut stripe = self.sharded.mine();
         let has_room = stripe.len() < KNOWN;
         match stripe.find_mut(hash, |it| it.hash == hash && it.token_id == token_id && it.scope == *scope) {
             Some(known) if at.since(known.at) < COALESCED => return,
@@ -68,10 +68,10 @@ impl ScopeUses {
         self.newest.fetch_max(at.get(), Relaxed);
     }
 
-    pub(super) fn write(&self, store: &Store) -> Result<Left, StoreError> {
+    pub(super) fn write(&self, store: &Store) -> Result<FlushOutcome, StoreError> {
         let used = self.take();
         self.taken.add(count(used.len()));
-        let mut left = Left::Nothing;
+        let mut left = FlushOutcome::Nothing;
         for (index, batch) in used.chunks(BATCH).enumerate() {
             let rows = batch.to_vec();
             match store.write_bookkeeping(move |tx| tx.mark_scopes(&rows)) {
@@ -79,8 +79,8 @@ impl ScopeUses {
                     let (held, done): (Vec<_>, Vec<_>) =
                         batch.iter().partition(|it| held.contains(&it.token_id));
                     if !held.is_empty() {
-                        left = Left::Something;
-                        held.into_iter().for_each(|it| self.put_back(it));
+                        left = FlushOutcome::Something;
+                        held.into_iter().for_each(|it| self.requeue(it));
                     }
                     self.written()
                         .extend(done.into_iter().map(|it| ((it.token_id, it.scope.clone()), it.at)));
@@ -88,7 +88,7 @@ impl ScopeUses {
                 }
                 Err(error) => {
                     let rest = used.get(index * BATCH..).unwrap_or_default();
-                    rest.iter().for_each(|it| self.put_back(it));
+                    rest.iter().for_each(|it| self.requeue(it));
                     self.taken.settle(count(rest.len()));
                     return Err(error);
                 }
@@ -100,7 +100,7 @@ impl ScopeUses {
     /// How many uses of scopes are not written.
     pub(super) fn unwritten(&self) -> u64 {
         let waiting = |stripe: &HashTable<Entry>| stripe.iter().filter(|entry| entry.waits).count();
-        self.taken.get() + count(self.stripes.all().map(|stripe| waiting(&stripe)).sum())
+        self.taken.get() + count(self.sharded.all().map(|stripe| waiting(&stripe)).sum())
     }
 
     /// What has to be written, sorted, each scope of a token once.
@@ -108,7 +108,7 @@ impl ScopeUses {
         let newest = UnixMillis::new(self.newest.load(Relaxed)).unwrap_or(UnixMillis::MIN);
         let is_recent = |at: UnixMillis| newest.since(at) < COALESCED;
         let mut taken: HashMap<(TokenId, Scope), UnixMillis> = HashMap::new();
-        for mut stripe in self.stripes.all() {
+        for mut stripe in self.sharded.all() {
             stripe.retain(|entry| {
                 if std::mem::take(&mut entry.waits) {
                     let at = taken.entry((entry.token_id, entry.scope.clone())).or_insert(entry.at);
@@ -134,10 +134,10 @@ impl ScopeUses {
     }
 
     /// Lets wait again what could not be written.
-    fn put_back(&self, used: &ScopeUse) {
+    fn requeue(&self, used: &ScopeUse) {
         let ScopeUse { token_id, scope, at } = used;
         let hash = self.hasher.hash_one((token_id, scope));
-        let mut stripe = self.stripes.mine();
+        let mut stripe = self.sharded.mine();
         let has_room = stripe.len() < WAITING;
         match stripe.find_mut(hash, |it| it.hash == hash && it.token_id == *token_id && it.scope == *scope) {
             Some(known) => (known.at, known.waits) = (known.at.max(*at), true),
@@ -204,7 +204,7 @@ mod tests {
         uses.note(token(1), &scope("a:read"), at(100));
         let taken = uses.take();
         uses.note(token(1), &scope("a:read"), at(170));
-        taken.iter().for_each(|it| uses.put_back(it));
+        taken.iter().for_each(|it| uses.requeue(it));
         assert_eq!(noted(&uses), [("a:read".to_owned(), at(170))]);
         assert!(noted(&uses).is_empty());
     }
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(noted(&uses).len(), KNOWN);
         uses.note(token(0), &scope("a:read"), at(61));
         assert_eq!(noted(&uses).len(), 1);
-        let room: usize = uses.stripes.all().map(|stripe| stripe.capacity()).sum();
+        let room: usize = uses.sharded.all().map(|stripe| stripe.capacity()).sum();
         assert!(room < 1000 && uses.written().len() == 1, "{room}");
     }
 }

@@ -14,7 +14,7 @@ use tokenry_store::{
 
 use super::log::MONTH;
 use crate::{
-    caller::Call,
+    caller::RequestContext,
     denial::Denial,
     find::{owner, tokens_read},
     tokenry::Tokenry,
@@ -85,22 +85,25 @@ impl Tokenry {
     /// [`SummaryError`].
     pub fn usage_summary(
         &self,
-        call: &Call,
+        context: &RequestContext,
         id: TokenId,
         query: SummaryQuery,
     ) -> Result<UsageSummary, SummaryError> {
-        call.caller.require(&tokens_read())?;
-        let to = query.to.unwrap_or(call.now);
+        context.caller.require(&tokens_read())?;
+        let to = query.to.unwrap_or(context.now);
         let from = query.from.unwrap_or_else(|| to.saturating_sub(MONTH));
         if from < to.saturating_sub(LONGEST) {
             return Err(SummaryError::TooLong);
         }
         let span = UsageSpan { token_id: id, from, to };
-        let _place =
-            self.0.summary_gate.enter(call.caller.user().map(|user| user.id)).ok_or(SummaryError::Busy)?;
+        let _place = self
+            .0
+            .summary_gate
+            .try_acquire(context.caller.user().map(|user| user.id))
+            .ok_or(SummaryError::Busy)?;
         self.0.store.read(|tx| {
             let token = token::find(tx, id)?.ok_or(SummaryError::NotFound)?;
-            owner(tx, &call.caller, &token)?.ok_or(SummaryError::NotFound)?;
+            owner(tx, &context.caller, &token)?.ok_or(SummaryError::NotFound)?;
             let hours = hours(tx, span)?;
             let used: HashMap<Scope, UnixMillis> = scopes::list(tx, id)?.into_iter().collect();
             let scope = |scope: &Scope| (scope.clone(), used.get(scope).copied());

@@ -5,13 +5,13 @@ use std::{
     time::Duration,
 };
 
-use tokenry_domain::{Combination, Tally};
+use tokenry_domain::{UsageCount, UsageKey};
 use tokenry_store::{Store, StoreError, usage};
 
 use super::{UsageSettings, counts::Counts, last_used::LastUsed, scopes::ScopeUses};
 use crate::{
     ends::Ends,
-    periodic::{Behind, Left, Periodic, UNIT_WAIT},
+    periodic::{Behind, FlushOutcome, Periodic, UNIT_WAIT},
     session::seen::SeenSessions,
 };
 
@@ -77,28 +77,28 @@ impl Waiting {
 
     /// Writes all that waits, but for what somebody else holds at this moment. Once it `is_hurried`, a first refusal is
     /// enough.
-    pub(super) fn write(&self, is_hurried: &dyn Fn() -> bool) -> Result<Left, StoreError> {
+    pub(super) fn write(&self, is_hurried: &dyn Fn() -> bool) -> Result<FlushOutcome, StoreError> {
         self.write_to(&self.store, is_hurried)
     }
 
-    fn write_to(&self, store: &Store, is_hurried: &dyn Fn() -> bool) -> Result<Left, StoreError> {
+    fn write_to(&self, store: &Store, is_hurried: &dyn Fn() -> bool) -> Result<FlushOutcome, StoreError> {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let counted = || match &self.counts {
             Some(counts) => write_counts(store, counts, is_hurried),
-            None => Ok(Left::Nothing),
+            None => Ok(FlushOutcome::Nothing),
         };
-        let kinds: [&dyn Fn() -> Result<Left, StoreError>; 5] = [
+        let kinds: [&dyn Fn() -> Result<FlushOutcome, StoreError>; 5] = [
             &|| self.last_used.write(store),
             &|| self.scopes.write(store),
             &counted,
-            &|| self.sessions.write(store).map(|()| Left::Nothing),
-            &|| self.ends.write(store).map(|()| Left::Nothing),
+            &|| self.sessions.write(store).map(|()| FlushOutcome::Nothing),
+            &|| self.ends.write(store).map(|()| FlushOutcome::Nothing),
         ];
-        let (mut left, mut failures, mut failure) = (Left::Nothing, 0, None);
+        let (mut left, mut failures, mut failure) = (FlushOutcome::Nothing, 0, None);
         for write in kinds {
             match write() {
-                Ok(Left::Nothing) => {}
-                Ok(Left::Something) => left = Left::Something,
+                Ok(FlushOutcome::Nothing) => {}
+                Ok(FlushOutcome::Something) => left = FlushOutcome::Something,
                 // What keeps one kind from being written need not keep the others.
                 Err(error) => {
                     failures += u8::from(matches!(error, StoreError::Unavailable(_)));
@@ -114,7 +114,7 @@ impl Waiting {
 }
 
 impl Behind for Arc<Waiting> {
-    fn write(&self, is_hurried: &dyn Fn() -> bool) -> Result<Left, StoreError> {
+    fn write(&self, is_hurried: &dyn Fn() -> bool) -> Result<FlushOutcome, StoreError> {
         self.write_to(&self.store.waiting_at_most(UNIT_WAIT), is_hurried)
     }
 
@@ -128,23 +128,27 @@ fn is_enough(failures: u8, is_hurried: &dyn Fn() -> bool) -> bool {
     failures >= FAILURES || (failures > 0 && is_hurried())
 }
 
-fn write_counts(store: &Store, counts: &Counts, is_hurried: &dyn Fn() -> bool) -> Result<Left, StoreError> {
+fn write_counts(
+    store: &Store,
+    counts: &Counts,
+    is_hurried: &dyn Fn() -> bool,
+) -> Result<FlushOutcome, StoreError> {
     let dropped = counts.take_dropped();
     if dropped > 0 {
         tracing::warn!(uses = dropped, "too many uses of tokens waited: these are not in the usage log");
     }
-    let (mut left, mut failures, mut failure) = (Left::Nothing, 0, None);
+    let (mut left, mut failures, mut failure) = (FlushOutcome::Nothing, 0, None);
     for batch in counts.take().chunks(BATCH) {
         if is_enough(failures, is_hurried) {
-            counts.put_back(batch);
+            counts.requeue(batch);
             counts.settle(batch);
             continue;
         }
         let written = write_batch(store, counts, batch);
         counts.settle(batch);
         match written {
-            Ok(Left::Nothing) => failures = 0,
-            Ok(Left::Something) => (left, failures) = (Left::Something, 0),
+            Ok(FlushOutcome::Nothing) => failures = 0,
+            Ok(FlushOutcome::Something) => (left, failures) = (FlushOutcome::Something, 0),
             Err(error) => (failure, failures) = (Some(error), failures + 1),
         }
     }
@@ -152,28 +156,28 @@ fn write_counts(store: &Store, counts: &Counts, is_hurried: &dyn Fn() -> bool) -
 }
 
 /// Writes a batch; what has to be tried again waits again.
-fn write_batch(store: &Store, counts: &Counts, batch: &[Counted]) -> Result<Left, StoreError> {
+fn write_batch(store: &Store, counts: &Counts, batch: &[Counted]) -> Result<FlushOutcome, StoreError> {
     match (add(store, batch), batch) {
         (Ok(held), _) => {
-            counts.put_back(&held);
-            Ok(if held.is_empty() { Left::Nothing } else { Left::Something })
+            counts.requeue(&held);
+            Ok(if held.is_empty() { FlushOutcome::Nothing } else { FlushOutcome::Something })
         }
         // No row is to blame for these.
         (Err(error @ (StoreError::Unavailable(_) | StoreError::Unusable(_))), _) => {
-            counts.put_back(batch);
+            counts.requeue(batch);
             Err(error)
         }
         (Err(error), [(combination, tally)]) => {
             let (token, uses) = (combination.token_id, tally.count);
             tracing::error!(%error, %token, uses, "these uses cannot be in the usage log");
-            Ok(Left::Nothing)
+            Ok(FlushOutcome::Nothing)
         }
         // What is wrong with one row must not keep the others out.
         (Err(_), rows) => {
             let (front, back) = rows.split_at(rows.len() / 2);
             let halves = (write_batch(store, counts, front), write_batch(store, counts, back));
             let (front, back) = (halves.0?, halves.1?);
-            Ok(if front == Left::Nothing { back } else { front })
+            Ok(if front == FlushOutcome::Nothing { back } else { front })
         }
     }
 }
@@ -181,7 +185,7 @@ fn write_batch(store: &Store, counts: &Counts, batch: &[Counted]) -> Result<Left
 fn add(store: &Store, batch: &[Counted]) -> Result<Vec<Counted>, StoreError> {
     let rows = batch.to_vec();
     store.write_bookkeeping(move |tx| {
-        let uses: Vec<(&Combination, Tally)> =
+        let uses: Vec<(&UsageKey, UsageCount)> =
             rows.iter().map(|(combination, tally)| (&**combination, *tally)).collect();
         let held = tx.add_uses(&uses)?;
         Ok(rows.into_iter().filter(|(combination, _)| held.contains(&combination.token_id)).collect())
@@ -189,4 +193,4 @@ fn add(store: &Store, batch: &[Counted]) -> Result<Vec<Counted>, StoreError> {
 }
 
 /// A combination and how often it was used.
-pub(super) type Counted = (Arc<Combination>, Tally);
+pub(super) type Counted = (Arc<UsageKey>, UsageCount);

@@ -2,19 +2,19 @@
 
 use serde_json::{Map, Value};
 use tokenry_domain::{
-    Catalog, Effective, EventKind, Lifetime, Reason, Revocation, Role, Subject, TokenId, User, UserId,
-    UserName,
+    Catalog, EffectivePermissions, EventKind, Lifetime, Reason, Revocation, Role, Subject, TokenId, User,
+    UserId, UserName,
 };
 use tokenry_store::{
-    StoreError, Tx,
-    former::{self, Former},
-    token, user,
+    StoreError, Tx, token,
+    tombstone::{self, SubjectTombstone},
+    user,
 };
 
 use super::{UserError, admin_scope};
 use crate::{
-    audit::{Signature, append, detail},
-    caller::{Call, Caller},
+    audit::{AuditContext, append, detail},
+    caller::{Caller, RequestContext},
     caller_lock::CallerLock,
     denial::Denial,
     session::end::Ending,
@@ -57,17 +57,22 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`UserError`].
-    pub fn update_user(&self, call: &Call, id: UserId, changes: UserChanges) -> Result<User, UserError> {
-        call.caller.require(&admin_scope("write"))?;
+    pub fn update_user(
+        &self,
+        context: &RequestContext,
+        id: UserId,
+        changes: UserChanges,
+    ) -> Result<User, UserError> {
+        context.caller.require(&admin_scope("write"))?;
         if let Some(role) = &changes.role {
             self.known_role(role)?;
         }
         let subject = changes.subject.map(Subject::parse).transpose().map_err(UserError::Subject)?;
         let name = changes.name.map(UserName::parse).transpose().map_err(UserError::Name)?;
         let (role, disabled) = (changes.role, changes.disabled);
-        let (at, signature) = (call.now, Signature::of(call));
-        let (caller, catalog) = (call.caller.clone(), self.0.catalog.clone());
-        let changed = self.administer(call, id, move |tx, before| {
+        let (at, audit) = (context.now, AuditContext::of(context));
+        let (caller, catalog) = (context.caller.clone(), self.0.catalog.clone());
+        let changed = self.administer(context, id, move |tx, before| {
             let mut after = before.clone();
             after.subject = subject.unwrap_or(after.subject);
             after.name = name.unwrap_or(after.name);
@@ -86,7 +91,7 @@ impl Tokenry {
                 // What an issuer said before is no longer what counts.
                 after.claims_after = after.claims_after.max(Some(at));
             }
-            store(tx, &before, &after, &signature)?;
+            store(tx, &before, &after, &audit)?;
             Ok(after)
         });
         match changed {
@@ -103,25 +108,25 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`UserError`].
-    pub fn delete_user(&self, call: &Call, id: UserId) -> Result<(), UserError> {
+    pub fn delete_user(&self, context: &RequestContext, id: UserId) -> Result<(), UserError> {
         loop {
-            let before = self.disable_to_delete(call, id)?;
+            let before = self.disable_to_delete(context, id)?;
             let tokens = self.0.store.read(|tx| token::ids_of(tx, id))?;
             self.drain_uses(&tokens)?;
-            if self.delete_tokens(&before, &tokens)? && self.delete_disabled(call, before)? {
+            if self.delete_tokens(&before, &tokens)? && self.delete_disabled(context, before)? {
                 return Ok(());
             }
         }
     }
 
     /// Lets nothing of a user work any more; how they were before.
-    fn disable_to_delete(&self, call: &Call, id: UserId) -> Result<User, UserError> {
-        let signature = Signature::of(call);
-        self.administer(call, id, move |tx, before| {
+    fn disable_to_delete(&self, context: &RequestContext, id: UserId) -> Result<User, UserError> {
+        let audit = AuditContext::of(context);
+        self.administer(context, id, move |tx, before| {
             if !before.is_disabled() {
-                let at = signature.at;
+                let at = audit.at;
                 let after = User { disabled_at: Some(at), updated_at: at, ..before.clone() };
-                store(tx, &before, &after, &signature)?;
+                store(tx, &before, &after, &audit)?;
             }
             Ok(before)
         })
@@ -148,8 +153,8 @@ impl Tokenry {
     }
 
     /// Removes a user who was disabled for that; `false` if it has to be decided again.
-    fn delete_disabled(&self, call: &Call, before: User) -> Result<bool, UserError> {
-        let signature = Signature::of(call);
+    fn delete_disabled(&self, context: &RequestContext, before: User) -> Result<bool, UserError> {
+        let audit = AuditContext::of(context);
         self.0.store.write(move |tx| {
             let user = user::lock(tx, before.id)?.ok_or(UserError::NotFound)?;
             // SECURITY: whether the caller may was decided when the user was disabled, and not again, since it may be the
@@ -159,10 +164,10 @@ impl Tokenry {
             }
             user::delete(tx, user.id)?;
             let gone = User { disabled_at: before.disabled_at, ..user };
-            former::remember(tx, &gone.subject, Former::of(&gone, signature.at))?;
+            tombstone::remember(tx, &gone.subject, SubjectTombstone::of(&gone, audit.at))?;
             let fields =
                 detail([("subject", gone.subject.as_str().into()), ("role", gone.role.as_str().into())]);
-            signature.record(tx, EventKind::UserDeleted, gone.id, None, fields)?;
+            audit.record(tx, EventKind::UserDeleted, gone.id, None, fields)?;
             Ok(true)
         })
     }
@@ -179,15 +184,15 @@ impl Tokenry {
     /// [`UserError`].
     pub fn revoke_user_tokens(
         &self,
-        call: &Call,
+        context: &RequestContext,
         id: UserId,
         reason: Option<Reason>,
     ) -> Result<usize, UserError> {
-        let signature = Signature::of(call);
-        let revocation = Revocation { at: signature.at, by: signature.actor, reason };
-        let (first, by) = (signature.clone(), revocation.clone());
+        let audit = AuditContext::of(context);
+        let revocation = Revocation { at: audit.at, by: audit.actor, reason };
+        let (first, by) = (audit.clone(), revocation.clone());
         // SECURITY: whether the caller may is decided here, and not again for the rest: it may be their own tokens that end.
-        let (mut ended, mut is_more) = self.administer(call, id, move |tx, mut user| {
+        let (mut ended, mut is_more) = self.administer(context, id, move |tx, mut user| {
             // Never the same instant twice: a creation compares it with the one it saw.
             let next = user.tokens_revoked_at.and_then(|at| at.checked_add(Lifetime::millis_of(1)));
             user.tokens_revoked_at = next.max(Some(first.at));
@@ -195,10 +200,10 @@ impl Tokenry {
             Ok(revoke_part(tx, id, &first, &by)?)
         })?;
         while is_more {
-            let (signature, by) = (signature.clone(), revocation.clone());
+            let (audit, by) = (audit.clone(), revocation.clone());
             let part = self.0.store.write(move |tx| {
                 user::lock(tx, id)?;
-                revoke_part(tx, id, &signature, &by)
+                revoke_part(tx, id, &audit, &by)
             })?;
             ended += part.0;
             is_more = part.1;
@@ -209,23 +214,23 @@ impl Tokenry {
     /// Runs `work` on a user who is locked and whom the caller may still change.
     fn administer<T: Send + 'static>(
         &self,
-        call: &Call,
+        context: &RequestContext,
         id: UserId,
         work: impl FnOnce(&mut Tx<'_>, User) -> Result<T, UserError> + Send + 'static,
     ) -> Result<T, UserError> {
-        call.caller.require(&admin_scope("write"))?;
-        let (caller, catalog) = (call.caller.clone(), self.0.catalog.clone());
-        let horizon = self.0.policy.horizon(call.now);
+        context.caller.require(&admin_scope("write"))?;
+        let (caller, catalog) = (context.caller.clone(), self.0.catalog.clone());
+        let cutoffs = self.0.policy.cutoffs(context.now);
         self.0.store.write(move |tx| {
             let (lock, user) = CallerLock::with(tx, &caller, id)?;
             let user = user.ok_or(UserError::NotFound)?;
-            if !caller.still_entitled(tx, &horizon, &lock)? {
+            if !caller.still_entitled(tx, &cutoffs, &lock)? {
                 return Err(Denial::NoLongerEntitled.into());
             }
             if caller.user().is_some_and(|own| !catalog.is_within(&user.role, &own.role)) {
                 return Err(Denial::beyond_own_role(&user.role).into());
             }
-            if caller.effective().is_some_and(Effective::is_part) {
+            if caller.effective().is_some_and(EffectivePermissions::is_restricted) {
                 caller.may_give(&catalog, &user.role)?;
             }
             work(tx, user)
@@ -240,7 +245,7 @@ const BATCH: u16 = 500;
 fn revoke_part(
     tx: &mut Tx<'_>,
     user: UserId,
-    signature: &Signature,
+    audit: &AuditContext,
     revocation: &Revocation,
 ) -> Result<(usize, bool), StoreError> {
     let tokens = token::unrevoked(tx, user, BATCH)?;
@@ -249,9 +254,9 @@ fn revoke_part(
     let sessions = Ending::of_tokens(tx, &ended)?;
     let why = revocation.reason.as_ref().map_or(Value::Null, |reason| Value::from(reason.as_str()));
     let fields = detail([("reason", why), ("all", Value::Bool(true))]);
-    let told = |id: &TokenId| signature.event(EventKind::TokenRevoked, Some(user), Some(*id), fields.clone());
+    let told = |id: &TokenId| audit.event(EventKind::TokenRevoked, Some(user), Some(*id), fields.clone());
     let mut events: Vec<_> = ended.iter().map(told).collect();
-    events.extend(sessions.events(signature));
+    events.extend(sessions.events(audit));
     append(tx, &events)?;
     Ok((ended.len(), is_more))
 }
@@ -280,11 +285,11 @@ pub(crate) fn store(
     tx: &mut Tx<'_>,
     before: &User,
     after: &User,
-    signature: &Signature,
+    audit: &AuditContext,
 ) -> Result<(), UserError> {
     if before.subject != after.subject {
-        former::readmit(tx, &after.subject)?;
-        former::remember(tx, &before.subject, Former::of(before, signature.at))?;
+        tombstone::readmit(tx, &after.subject)?;
+        tombstone::remember(tx, &before.subject, SubjectTombstone::of(before, audit.at))?;
     }
     if !user::update(tx, after)? {
         return Err(UserError::NotFound);
@@ -307,12 +312,12 @@ pub(crate) fn store(
         }
     }
     if !fields.is_empty() {
-        signature.record(tx, EventKind::UserUpdated, after.id, None, fields)?;
+        audit.record(tx, EventKind::UserUpdated, after.id, None, fields)?;
     }
     match (before.is_disabled(), after.is_disabled()) {
-        (false, true) => signature.record(tx, EventKind::UserDisabled, after.id, None, Map::new())?,
-        (true, false) => signature.record(tx, EventKind::UserEnabled, after.id, None, Map::new())?,
+        (false, true) => audit.record(tx, EventKind::UserDisabled, after.id, None, Map::new())?,
+        (true, false) => audit.record(tx, EventKind::UserEnabled, after.id, None, Map::new())?,
         _ => {}
     }
-    sessions.map_or(Ok(()), |sessions| Ok(sessions.tell(tx, signature)?))
+    sessions.map_or(Ok(()), |sessions| Ok(sessions.tell(tx, audit)?))
 }

@@ -8,7 +8,7 @@ use tokenry_domain::{TokenId, UnixMillis};
 use tokenry_store::{Credential, StoredSecret};
 
 use super::VerifyError;
-use crate::{hash_pool::Busy, settings::SlowHash, tokenry::Tokenry};
+use crate::{settings::SlowHash, tokenry::Tokenry, worker_pool::Busy};
 
 /// How many proven pairs of token and stored hash one process remembers.
 const PROOFS: usize = 100_000;
@@ -140,7 +140,7 @@ mod tests {
     use tokenry_testkit::{TestDatabase, at, each_backend};
 
     use super::*;
-    use crate::{caller::Call, caller::Caller, issue::NewToken, settings::Settings};
+    use crate::{caller::Caller, caller::RequestContext, issue::NewToken, settings::Settings};
 
     fn service(db: &TestDatabase) -> Tokenry {
         // Some dozens of milliseconds.
@@ -152,7 +152,9 @@ mod tests {
     each_backend!(whoever_gives_up_leaves_what_their_hash_has_proven, |db| {
         let tokenry = service(db);
         let new = NewToken { name: "token".to_owned(), ..NewToken::default() };
-        let issued = tokenry.issue(&Call::new(Caller::operator(), at(0)), db.user("alice").id, new).unwrap();
+        let issued = tokenry
+            .issue_token(&RequestContext::new(Caller::operator(), at(0)), db.user("alice").id, new)
+            .unwrap();
         db.execute("UPDATE personal_access_tokens SET secret_proof = NULL");
         let text = issued.secret.reveal_once();
         {

@@ -4,12 +4,14 @@ use std::{net::IpAddr, sync::atomic::Ordering, time::Duration};
 
 use serde_json::Value;
 use tokenry_crypto::PlainToken;
-use tokenry_domain::{Actor, EventKind, Lifetime, Lookup, Origin, Reason, Reuse, Revocation, UnixMillis};
+use tokenry_domain::{
+    Actor, ClientInfo, EventKind, Lifetime, PublicId, Reason, ReusePolicy, Revocation, UnixMillis,
+};
 use tokenry_store::{Credential, RetiredCredential, StoreError, Tx, retired, token, user};
 
 use super::{Rejection, VerifyError};
 use crate::{
-    audit::{Signature, detail},
+    audit::{AuditContext, detail},
     session::end::Ending,
     tokenry::Tokenry,
 };
@@ -26,12 +28,12 @@ impl Tokenry {
     pub(super) async fn retired(
         &self,
         plain: &PlainToken,
-        lookup: &Lookup,
+        public_id: &PublicId,
         now: UnixMillis,
         source: Option<IpAddr>,
     ) -> Result<(Credential, UnixMillis), VerifyError> {
         let unknown = Err(VerifyError::Rejected(Rejection::Unknown));
-        let Some(found) = self.0.store.retired_credential(lookup).await? else { return unknown };
+        let Some(found) = self.0.store.retired_credential(public_id).await? else { return unknown };
         if !self.is_proven(plain, Some(&found.credential), now).await? {
             return unknown;
         }
@@ -41,15 +43,15 @@ impl Tokenry {
         // SECURITY: what was refused as over is judged no earlier than then, the token itself too, which is remembered by
         // its present secret.
         let ends = &self.0.ends.secrets;
-        let judged_at = ends.no_earlier(now, || lookup.clone());
-        let judged_at = ends.no_earlier(judged_at, || found.credential.token.lookup.clone());
+        let judged_at = ends.no_earlier(now, || public_id.clone());
+        let judged_at = ends.no_earlier(judged_at, || found.credential.token.public_id.clone());
         // SECURITY: what is over for good is over before any clock is asked.
         if found.ended_at.is_none() && judged_at < end {
             return Ok((found.credential, judged_at));
         }
         let is_by_clock = found.ended_at.is_none();
         if is_by_clock && !self.doubts_clock(now) {
-            self.0.ends.grace_is_over(lookup, judged_at, judged_at >= found.valid_until);
+            self.0.ends.grace_is_over(public_id, judged_at, judged_at >= found.valid_until);
         }
         let token_id = found.credential.token.id;
         self.record_rejection(Rejection::Rotated(token_id), &found.credential.token, source, now);
@@ -67,21 +69,21 @@ impl Tokenry {
     fn tell_reuse(&self, found: RetiredCredential, now: UnixMillis, source: Option<IpAddr>) {
         let reuse = self.0.policy.on_reuse;
         let is_told = found.reused_at.is_some_and(|told| now.saturating_sub(TOLD) < told);
-        let shall_revoke = reuse == Reuse::Revoke && found.credential.token.revoked.is_none();
+        let shall_revoke = reuse == ReusePolicy::Revoke && found.credential.token.revoked.is_none();
         if is_told && !shall_revoke {
             return;
         }
         let token_id = found.credential.token.id;
-        if reuse != Reuse::Record {
+        if reuse != ReusePolicy::Record {
             tracing::warn!(target: "tokenry::security", %token_id, "a retired secret was used after its grace");
         }
         let (store, reuses, is_closing) =
             (self.0.store.clone(), self.0.reuses.clone(), self.0.is_closing.clone());
         reuses.add(1);
         let submitted = self.0.alarms.submit(move || {
-            let signature =
-                Signature { actor: Actor::System, at: now, origin: Origin::new(source, None, None) };
-            let told = store.write(move |tx| record_reuse(tx, &found, &signature, reuse));
+            let audit =
+                AuditContext { actor: Actor::System, at: now, client: ClientInfo::new(source, None, None) };
+            let told = store.write(move |tx| record_reuse(tx, &found, &audit, reuse));
             if let Err(error) = told {
                 tracing::error!(%token_id, %error, "the use of a retired secret was not recorded");
                 // The next use is told; at the end of the process there is none, and this one is lost.
@@ -102,27 +104,27 @@ impl Tokenry {
 fn record_reuse(
     tx: &mut Tx<'_>,
     found: &RetiredCredential,
-    signature: &Signature,
-    reuse: Reuse,
+    audit: &AuditContext,
+    reuse: ReusePolicy,
 ) -> Result<(), StoreError> {
     let (token_id, owner) = (found.credential.token.id, found.credential.owner.id);
     user::lock(tx, owner)?;
     token::lock(tx, token_id)?;
     let reason = Reason::parse(REUSED).ok();
-    let revocation = Revocation { at: signature.at, by: signature.actor, reason };
-    let is_revoked = reuse == Reuse::Revoke && token::mark_revoked(tx, token_id, &revocation)?;
+    let revocation = Revocation { at: audit.at, by: audit.actor, reason };
+    let is_revoked = reuse == ReusePolicy::Revoke && token::mark_revoked(tx, token_id, &revocation)?;
     let sessions = if is_revoked { Some(Ending::of_token(tx, token_id)?) } else { None };
-    if retired::mark_reused(tx, &found.lookup, signature.at, signature.at.saturating_sub(TOLD))? {
+    if retired::mark_reused(tx, &found.public_id, audit.at, audit.at.saturating_sub(TOLD))? {
         let fields = detail([
             ("reason", Value::from("retired_secret")),
-            ("token_prefix", Value::from(found.lookup.as_str())),
+            ("token_prefix", Value::from(found.public_id.as_str())),
         ]);
-        signature.record(tx, EventKind::RequestFailed, owner, Some(token_id), fields)?;
+        audit.record(tx, EventKind::RequestFailed, owner, Some(token_id), fields)?;
     }
     if let Some(sessions) = sessions {
         let fields = detail([("reason", Value::from(REUSED))]);
-        signature.record(tx, EventKind::TokenRevoked, owner, Some(token_id), fields)?;
-        sessions.tell(tx, signature)?;
+        audit.record(tx, EventKind::TokenRevoked, owner, Some(token_id), fields)?;
+        sessions.tell(tx, audit)?;
     }
     Ok(())
 }

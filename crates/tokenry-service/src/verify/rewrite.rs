@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokenry_crypto::{PlainToken, SecretRng};
-use tokenry_domain::{Lookup, TokenId, UnixMillis};
+use tokenry_domain::{PublicId, TokenId, UnixMillis};
 use tokenry_store::{
     Credential, Store, StoreError,
     proof::{self, ProvenSecret},
@@ -29,7 +29,7 @@ pub(crate) struct PendingRewrites(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    proofs: HashMap<Lookup, ProvenSecret>,
+    proofs: HashMap<PublicId, ProvenSecret>,
     is_writing: bool,
     upgrading: HashSet<TokenId>,
     failed_at: Option<UnixMillis>,
@@ -40,8 +40,8 @@ impl Tokenry {
     /// a database that cannot be written refuses nobody.
     pub(super) fn keep_proof(&self, plain: &PlainToken, stored: &Credential, now: UnixMillis) {
         let Some(proof) = self.0.hasher.storable_proof(plain, &stored.secret.hash) else { return };
-        let (token_id, lookup) = (stored.token.id, plain.lookup());
-        let secret = ProvenSecret { token_id, lookup, hash: stored.secret.hash.clone(), proof };
+        let (token_id, public_id) = (stored.token.id, plain.public_id());
+        let secret = ProvenSecret { token_id, public_id, hash: stored.secret.hash.clone(), proof };
         let Some(writing) = self.0.pending_rewrites.add(secret, now) else { return };
         let store = self.0.store.clone();
         // Without a place there a later use brings it about.
@@ -77,7 +77,7 @@ impl PendingRewrites {
         if state.is_paused(now) || state.proofs.len() >= WAITING {
             return None;
         }
-        state.proofs.entry(secret.lookup.clone()).or_insert(secret);
+        state.proofs.entry(secret.public_id.clone()).or_insert(secret);
         (!std::mem::replace(&mut state.is_writing, true)).then(|| Writing(self.clone()))
     }
 
@@ -117,7 +117,7 @@ impl Writing {
 
     fn next(&self) -> Option<Vec<ProvenSecret>> {
         let mut state = self.0.locked();
-        let keys: Vec<Lookup> = state.proofs.keys().take(BATCH).cloned().collect();
+        let keys: Vec<PublicId> = state.proofs.keys().take(BATCH).cloned().collect();
         // In the same step, so that whoever adds one after it gets the writing.
         state.is_writing = !keys.is_empty();
         state.is_writing.then(|| keys.iter().filter_map(|key| state.proofs.remove(key)).collect())

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use quick_cache::sync::Cache;
-use tokenry_domain::{Lookup, UnixMillis};
+use tokenry_domain::{PublicId, UnixMillis};
 use tokenry_store::{Credential, Store, StoreError};
 
 use crate::monotonic::Monotonic;
@@ -17,7 +17,7 @@ const ROWS: usize = 20_000;
 pub(crate) struct Snapshots {
     bound: Duration,
     monotonic: Monotonic,
-    rows: Cache<Lookup, Arc<Snapshot>>,
+    rows: Cache<PublicId, Arc<Snapshot>>,
 }
 
 struct Snapshot {
@@ -37,8 +37,13 @@ impl Snapshots {
 
     /// The row, if it is recent enough by both clocks: the one that tells the time may step, the other may stand still
     /// while the machine sleeps. A clock that was set back makes it too old.
-    pub(super) fn recent(&self, store: &Store, lookup: &Lookup, now: UnixMillis) -> Option<Arc<Credential>> {
-        let snapshot = self.rows.get(lookup)?;
+    pub(super) fn recent(
+        &self,
+        store: &Store,
+        public_id: &PublicId,
+        now: UnixMillis,
+    ) -> Option<Arc<Credential>> {
+        let snapshot = self.rows.get(public_id)?;
         let is_recent = snapshot.changes == store.changes()
             && snapshot.at <= now
             && now.since(snapshot.at) < self.bound
@@ -50,14 +55,14 @@ impl Snapshots {
     pub(super) async fn read(
         &self,
         store: &Store,
-        lookup: &Lookup,
+        public_id: &PublicId,
         now: UnixMillis,
     ) -> Result<Option<Arc<Credential>>, StoreError> {
         let (changes, elapsed) = (store.changes(), self.monotonic.elapsed());
-        let credential = store.credential(lookup).await?.map(Arc::new);
+        let credential = store.credential(public_id).await?.map(Arc::new);
         if let Some(credential) = &credential {
             let snapshot = Snapshot { credential: credential.clone(), at: now, elapsed, changes };
-            self.rows.insert(lookup.clone(), Arc::new(snapshot));
+            self.rows.insert(public_id.clone(), Arc::new(snapshot));
         }
         Ok(credential)
     }

@@ -3,8 +3,8 @@
 #![allow(dead_code, reason = "no test file uses all of it")]
 
 use tokenry_service::{
-    Call, Caller, Catalog, HashSettings, Issued, Limits, NewToken, Policy, Prefix, Role, Scheme, Settings,
-    Tokenry, UnixMillis, User, VerifiedToken, VerifyError,
+    Caller, Catalog, HashSettings, Issued, Limits, NewToken, Policy, Prefix, RequestContext, Role, Scheme,
+    Settings, Tokenry, UnixMillis, User, VerifiedToken, VerifyError,
 };
 use tokenry_testkit::TestDatabase;
 
@@ -44,8 +44,8 @@ pub(crate) fn service_on(store: tokenry_service::Store) -> Tokenry {
     Tokenry::new(store, settings(Policy { limits, ..Policy::default() })).unwrap()
 }
 
-pub(crate) fn operator(seconds: i64) -> Call {
-    Call::new(Caller::operator(), at(seconds))
+pub(crate) fn operator(seconds: i64) -> RequestContext {
+    RequestContext::new(Caller::operator(), at(seconds))
 }
 
 pub(crate) fn user(tokenry: &Tokenry, subject: &str, role: &str) -> User {
@@ -64,7 +64,8 @@ pub(crate) fn new(name: &str, scopes: &[&str]) -> NewToken {
 
 /// A token made by the operator, and its text.
 pub(crate) fn issue(tokenry: &Tokenry, owner: &User, scopes: &[&str]) -> (tokenry_service::Token, String) {
-    let Issued { token, secret, .. } = tokenry.issue(&operator(0), owner.id, new("token", scopes)).unwrap();
+    let Issued { token, secret, .. } =
+        tokenry.issue_token(&operator(0), owner.id, new("token", scopes)).unwrap();
     (token, secret.reveal_once().to_string())
 }
 
@@ -73,8 +74,8 @@ pub(crate) fn verify(tokenry: &Tokenry, text: &str, seconds: i64) -> Result<Veri
 }
 
 /// A call made with a token.
-pub(crate) fn with_token(tokenry: &Tokenry, text: &str, seconds: i64) -> Call {
-    Call::new(verify(tokenry, text, seconds).unwrap().into(), at(seconds))
+pub(crate) fn with_token(tokenry: &Tokenry, text: &str, seconds: i64) -> RequestContext {
+    RequestContext::new(verify(tokenry, text, seconds).unwrap().into(), at(seconds))
 }
 
 /// The public id of one token with the secret of another, under a right checksum.

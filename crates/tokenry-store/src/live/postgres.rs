@@ -3,7 +3,7 @@
 mod connected;
 mod delivery;
 mod reader;
-mod watch;
+mod watchdog;
 
 use std::{
     sync::{
@@ -17,7 +17,7 @@ use std::{
 
 use diesel::PgConnection;
 use futures_channel::oneshot;
-use tokenry_domain::Lookup;
+use tokenry_domain::PublicId;
 
 use self::{connected::Connected, delivery::Delivered};
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
     live::{Credential, RetiredCredential},
     patience,
     pool::Manager,
-    primary::Session,
+    primary::ConnectionProof,
     retired::{self, RetiredCredentialRow},
     supervisor::{Importance, Stop, Worker, Workers},
     token::row::{CredentialRow, credential},
@@ -71,7 +71,7 @@ enum Waiting {
 }
 
 struct Read<Row> {
-    lookup: Lookup,
+    public_id: PublicId,
     /// Where whoever asks runs.
     thread: ThreadId,
     answer: oneshot::Sender<Delivered<Row>>,
@@ -82,7 +82,7 @@ type Answer<T> = Result<Option<T>, StoreError>;
 impl BatchReader {
     pub(crate) fn start(
         manager: Manager<PgConnection>,
-        connected: (PgConnection, Session),
+        connected: (PgConnection, ConnectionProof),
         wait: Duration,
         workers: &Workers,
     ) -> Result<Self, StoreError> {
@@ -99,25 +99,25 @@ impl BatchReader {
         reader::start(&shared, 0, Some(Connected::new(connected)))?;
         let watched = shared.clone();
         let watch = workers.start("reader-watchdog", Importance::Vital, move |stop: &Stop| {
-            watch::run(&watched, stop);
+            watchdog::run(&watched, stop);
         })?;
         Ok(Self { queue: Some(queue), shared, watch: Some(watch) })
     }
 
-    pub(crate) async fn current(&self, lookup: &Lookup) -> Answer<Credential> {
-        self.read(lookup, Waiting::Current).await?.map(credential).transpose()
+    pub(crate) async fn current(&self, public_id: &PublicId) -> Answer<Credential> {
+        self.read(public_id, Waiting::Current).await?.map(credential).transpose()
     }
 
-    pub(crate) async fn retired(&self, lookup: &Lookup) -> Answer<RetiredCredential> {
-        self.read(lookup, Waiting::Retired).await?.map(retired::credential).transpose()
+    pub(crate) async fn retired(&self, public_id: &PublicId) -> Answer<RetiredCredential> {
+        self.read(public_id, Waiting::Retired).await?.map(retired::credential).transpose()
     }
 
     /// Rows are taken apart by whoever asked, since the one thread that reads them is what all wait for.
-    async fn read<Row>(&self, lookup: &Lookup, kind: fn(Read<Row>) -> Waiting) -> Answer<Row> {
+    async fn read<Row>(&self, public_id: &PublicId, kind: fn(Read<Row>) -> Waiting) -> Answer<Row> {
         let (answer, answered) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         let thread = std::thread::current().id();
-        let read = kind(Read { lookup: lookup.clone(), thread, answer });
+        let read = kind(Read { public_id: public_id.clone(), thread, answer });
         queue.try_send(read).map_err(|error| match error {
             TrySendError::Full(_) => StoreError::Unavailable("too many reads are waiting".to_owned()),
             TrySendError::Disconnected(_) => stopped(),

@@ -1,38 +1,38 @@
 //! The conditions of a list of tokens.
 
-/// Whether a token's time is over, as [`Horizon::is_over`](tokenry_domain::Horizon::is_over) decides: never NULL.
-macro_rules! is_over {
-    ($horizon:expr) => {{
+/// Whether a token's time is over, as [`ExpiryCutoffs::is_expired`](tokenry_domain::ExpiryCutoffs::is_expired) decides: never NULL.
+macro_rules! is_expired {
+    ($cutoffs:expr) => {{
         // No token is older than the calendar: a bound that is not there is passed by nobody.
         let by = |bound: Option<tokenry_domain::UnixMillis>| {
             InstantValue(bound.unwrap_or(tokenry_domain::UnixMillis::MIN))
         };
-        let now = InstantValue($horizon.now);
-        let (made_by, endless_by) = (by($horizon.made_by), by($horizon.endless_made_by));
-        let used_by = by($horizon.used_by);
+        let now = InstantValue($cutoffs.now);
+        let (created_cutoff, endless_by) = (by($cutoffs.created_cutoff), by($cutoffs.endless_made_by));
+        let idle_cutoff = by($cutoffs.idle_cutoff);
         (tokens::expires_at.is_not_null().and(tokens::expires_at.le(now)))
-            .or(tokens::secret_at.le(made_by))
+            .or(tokens::secret_at.le(created_cutoff))
             .or(tokens::expires_at.is_null().and(tokens::secret_at.le(endless_by)))
             .or(tokens::secret_at
-                .le(used_by)
-                .and(tokens::not_before.is_null().or(tokens::not_before.le(used_by)))
-                .and(tokens::last_used_at.is_null().or(tokens::last_used_at.le(used_by))))
-            .or($crate::token::noted::OverWhenNoted::under($horizon.spans))
+                .le(idle_cutoff)
+                .and(tokens::not_before.is_null().or(tokens::not_before.le(idle_cutoff)))
+                .and(tokens::last_used_at.is_null().or(tokens::last_used_at.le(idle_cutoff))))
+            .or($crate::token::noted::OverWhenNoted::under($cutoffs.spans))
     }};
 }
-pub(crate) use is_over;
+pub(crate) use is_expired;
 
 /// The tokens that a filter lets through at an instant, as a boxed query of one backend.
 macro_rules! filtered {
-    ($Db:ty, $filter:expr, $dialect:expr, $horizon:expr) => {{
+    ($Db:ty, $filter:expr, $dialect:expr, $cutoffs:expr) => {{
         use diesel::{
             dsl::{not, sql},
             sql_types::{Bool, Text},
         };
         use tokenry_domain::{Risk, Scope, Status, query::shown_ends};
-        use $crate::{filter::like, token::filter::is_over};
+        use $crate::{filter::like, token::filter::is_expired};
 
-        let now = InstantValue($horizon.now);
+        let now = InstantValue($cutoffs.now);
         let (before, behind) = $dialect.has_scope;
         let has_scope = |scope: &Scope| sql::<Bool>(before).bind::<Text, _>(scope.to_string()).sql(behind);
         let mut query = tokens::table.into_boxed::<$Db>();
@@ -56,8 +56,8 @@ macro_rules! filtered {
             };
             query = match status {
                 Status::Revoked | Status::Inactive | Status::Pending => query,
-                Status::Expired => query.filter(is_over!($horizon)),
-                Status::Active => query.filter(not(is_over!($horizon))),
+                Status::Expired => query.filter(is_expired!($cutoffs)),
+                Status::Active => query.filter(not(is_expired!($cutoffs))),
             };
         }
         if let Some(text) = &$filter.search {
@@ -81,13 +81,13 @@ macro_rules! filtered {
             query = query.filter(tokens::expires_at.lt(InstantValue(before)));
         }
         if let Some(risk) = $filter.risk {
-            query = query.filter(tokens::revoked_at.is_null()).filter(not(is_over!($horizon)));
+            query = query.filter(tokens::revoked_at.is_null()).filter(not(is_expired!($cutoffs)));
             query = match risk {
                 Risk::NeverUsed => query.filter(tokens::last_used_at.is_null()),
                 Risk::NoExpiry => query.filter(tokens::expires_at.is_null()),
                 Risk::FullAccess => query.filter(has_scope(&Scope::All)),
                 Risk::Idle => {
-                    let by = InstantValue(Risk::idle_by($horizon.now));
+                    let by = InstantValue(Risk::idle_by($cutoffs.now));
                     let unused = tokens::last_used_at.is_null().and(tokens::secret_at.le(by));
                     query.filter(unused.or(tokens::last_used_at.le(by)))
                 }

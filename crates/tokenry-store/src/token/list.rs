@@ -6,7 +6,7 @@ use diesel::{
     sql_types::BigInt,
 };
 use tokenry_domain::{
-    Horizon, Page, PageSize, Sort, SortKey, Token, TokenFilter,
+    ExpiryCutoffs, Page, PageSize, Sort, SortKey, Token, TokenFilter,
     query::{Position, PositionKey},
 };
 
@@ -14,14 +14,14 @@ use super::{filter::filtered, row::TokenRow};
 use crate::{
     backend::Tx,
     error::StoreError,
-    filter::Dialect,
+    filter::SqlDialect,
     macros::on,
     page::{after, after_nullable, ordered_nullable},
     schema::{personal_access_tokens as tokens, token_counts, users},
     sql_types::{IdValue, InstantValue},
 };
 
-/// One page of the tokens that `filter` lets through under `horizon`, from the row after `position` on.
+/// One page of the tokens that `filter` lets through under `cutoffs`, from the row after `position` on.
 ///
 /// A position that was made under another order is a [`StoreError::Bug`]: the service binds them together.
 ///
@@ -33,11 +33,11 @@ pub fn list(
     sort: Sort,
     size: PageSize,
     position: Option<&Position>,
-    horizon: &Horizon,
+    cutoffs: &ExpiryCutoffs,
 ) -> Result<Page<Token>, StoreError> {
-    let dialect = Dialect::of(tx);
+    let dialect = SqlDialect::of(tx);
     let mut rows: Vec<TokenRow> = on!(tx, |c| {
-        let mut query = filtered!(Db, filter, dialect, horizon).select(TokenRow::as_select());
+        let mut query = filtered!(Db, filter, dialect, cutoffs).select(TokenRow::as_select());
         query = match (sort.key, position.map(|p| (&p.key, IdValue(p.id.uuid())))) {
             (SortKey::CreatedAt, None) => query,
             (SortKey::CreatedAt, Some((PositionKey::Instant(Some(at)), id))) => {
@@ -87,7 +87,7 @@ pub fn list(
         };
         query.limit(i64::from(size.get()) + 1).load(c)
     })?;
-    let total = total(tx, filter, horizon)?;
+    let total = total(tx, filter, cutoffs)?;
 
     let more = rows.len() > usize::from(size.get());
     rows.truncate(size.get().into());
@@ -98,7 +98,7 @@ pub fn list(
 
 /// How many tokens `filter` lets through. All tokens of a user or of everybody are not counted but looked up: lists are
 /// read far more often than they change, and most have no other condition.
-fn total(tx: &mut Tx<'_>, filter: &TokenFilter, horizon: &Horizon) -> Result<u64, StoreError> {
+fn total(tx: &mut Tx<'_>, filter: &TokenFilter, cutoffs: &ExpiryCutoffs) -> Result<u64, StoreError> {
     let all = TokenFilter { user_id: filter.user_id, ..TokenFilter::default() };
     let total: i64 = if *filter == all {
         on!(tx, |c| {
@@ -109,8 +109,8 @@ fn total(tx: &mut Tx<'_>, filter: &TokenFilter, horizon: &Horizon) -> Result<u64
             kept.select(sql::<BigInt>("CAST(COALESCE(SUM(tokens), 0) AS BIGINT)")).get_result(c)
         })?
     } else {
-        let dialect = Dialect::of(tx);
-        on!(tx, |c| filtered!(Db, filter, dialect, horizon).select(count_star()).get_result(c))?
+        let dialect = SqlDialect::of(tx);
+        on!(tx, |c| filtered!(Db, filter, dialect, cutoffs).select(count_star()).get_result(c))?
     };
     Ok(u64::try_from(total).unwrap_or(0))
 }

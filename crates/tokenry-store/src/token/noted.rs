@@ -9,7 +9,7 @@ use diesel::{
 use tokenry_domain::{Lifetime, Spans};
 
 /// The condition, true or false and never NULL, as
-/// [`Horizon::no_earlier_than`](tokenry_domain::Horizon::no_earlier_than) decides.
+/// [`ExpiryCutoffs::no_earlier_than`](tokenry_domain::ExpiryCutoffs::no_earlier_than) decides.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OverWhenNoted(Spans);
 

@@ -2,8 +2,8 @@
 
 use diesel::prelude::*;
 use tokenry_domain::{
-    Description, Lookup, Reason, Revocation, SecretCheck, SecretHash, SecretProof, Token, TokenId, TokenName,
-    User, UserId,
+    Description, PublicId, Reason, Revocation, SecretCheck, SecretHash, SecretProof, Token, TokenId,
+    TokenName, User, UserId,
 };
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 pub(crate) struct TokenRow {
     pub(crate) id: IdValue,
     user_id: IdValue,
-    pub(crate) lookup: String,
+    pub(crate) public_id: String,
     suffix: String,
     pub(crate) name: String,
     pub(crate) description: Option<String>,
@@ -112,7 +112,7 @@ impl From<&Token> for TokenRow {
         Self {
             id: IdValue(token.id.uuid()),
             user_id: IdValue(token.user_id.uuid()),
-            lookup: token.lookup.as_str().to_owned(),
+            public_id: token.public_id.as_str().to_owned(),
             suffix: token.suffix.clone(),
             name: token.name.as_str().to_owned(),
             description: token.description.as_ref().map(|text| text.as_str().to_owned()),
@@ -154,7 +154,7 @@ impl TryFrom<TokenRow> for Token {
         Ok(Self {
             id: TokenId::from_uuid(row.id.0),
             user_id: UserId::from_uuid(row.user_id.0),
-            lookup: Lookup::from_stored(row.lookup),
+            public_id: PublicId::from_stored(row.public_id),
             suffix: row.suffix,
             name: TokenName::from_stored(row.name),
             description: row.description.map(Description::from_stored),

@@ -4,7 +4,7 @@ use serde_json::json;
 use tokenry_actix::{
     clock,
     tokenry::{
-        Catalog, Expiry, Lifetime, NewToken, NewUser, Role, Settings, Use, User,
+        Catalog, Expiry, Lifetime, NewToken, NewUser, Role, Settings, UsageEvent, User,
         catalog::{Definition, GroupDefinition, ResourceDefinition},
     },
 };
@@ -182,7 +182,12 @@ fn markup_that_clients_say_of_themselves_is_text_in_usage_history_and_audit() {
     // Of what it guards, a service that embeds Tokenry tells what it likes.
     let (method, route) = ("<img/src=x onerror=hacked=1>", markup("route"));
     let verified = site.tokenry.verify_blocking(secret.as_bytes(), clock::now(), None).unwrap();
-    let told = Use { method, route: &route, user_agent: Some(AGENT), ..Use::new(clock::now(), None, 200) };
+    let told = UsageEvent {
+        method,
+        route: &route,
+        user_agent: Some(AGENT),
+        ..UsageEvent::new(clock::now(), None, 200)
+    };
     site.tokenry.record_use(&verified, &told);
     site.tokenry.flush().unwrap();
     visit.sign_in(&secret);

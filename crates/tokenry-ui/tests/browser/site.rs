@@ -19,11 +19,12 @@ use actix_web::{
 };
 use serde_json::Value;
 use tokenry_actix::{
-    HttpSettings, clock, configure, fallback, server,
-    shell::shell,
+    HttpSettings, clock, configure, fallback,
+    outer_middleware::outer_middleware,
+    server,
     tokenry::{
-        Call, Caller, HashSettings, Issued, Limits, NewToken, NewUser, Policy, Role, Scheme, Settings,
-        Tokenry, User,
+        Caller, HashSettings, Issued, Limits, NewToken, NewUser, Policy, RequestContext, Role, Scheme,
+        Settings, Tokenry, User,
     },
 };
 use tokenry_testkit::TestDatabase;
@@ -143,8 +144,8 @@ impl Site {
     }
 
     /// A call of the operator, who may everything.
-    pub(crate) fn operator(&self) -> Call {
-        Call::new(Caller::operator(), clock::now())
+    pub(crate) fn operator(&self) -> RequestContext {
+        RequestContext::new(Caller::operator(), clock::now())
     }
 
     pub(crate) fn user(&self, subject: &str) -> User {
@@ -164,7 +165,7 @@ impl Site {
     }
 
     pub(crate) fn issue(&self, owner: &User, new: NewToken) -> (String, String) {
-        let Issued { token, secret, .. } = self.tokenry.issue(&self.operator(), owner.id, new).unwrap();
+        let Issued { token, secret, .. } = self.tokenry.issue_token(&self.operator(), owner.id, new).unwrap();
         (secret.reveal_once().to_string(), token.id.to_string())
     }
 
@@ -270,7 +271,7 @@ fn run(
                     Err(ErrorBadGateway("lost"))
                 }
             };
-            app.default_service(fallback::not_found()).wrap(from_fn(note)).wrap(from_fn(shell))
+            app.default_service(fallback::not_found()).wrap(from_fn(note)).wrap(from_fn(outer_middleware))
         });
         let server = server
             .workers(2)

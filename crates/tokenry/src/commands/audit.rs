@@ -5,42 +5,49 @@ mod view;
 use serde_json::json;
 use tokenry_service::{AuditCheck, AuditFilter, ChainFault, PageSize};
 
-use super::Session;
+use super::CommandContext;
 use crate::{
     cli::{AuditCommand, AuditListArgs},
-    output::{Console, Failure, View},
+    output::{CliError, Console, View},
 };
 
 /// Does what was asked for with the audit log.
-pub(crate) fn run(command: AuditCommand, session: &Session, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(
+    command: AuditCommand,
+    context: &CommandContext,
+    console: &mut Console,
+) -> Result<(), CliError> {
     match command {
-        AuditCommand::List(args) => list(args, session, console),
-        AuditCommand::Verify => verify(session, console),
+        AuditCommand::List(args) => list(args, context, console),
+        AuditCommand::Verify => verify(context, console),
     }
 }
 
-fn list(args: AuditListArgs, session: &Session, console: &mut Console) -> Result<(), Failure> {
-    let Session { tokenry, call } = session;
-    let user_id = args.user.map(|subject| session.user(subject.as_str())).transpose()?.map(|user| user.id);
+fn list(args: AuditListArgs, context: &CommandContext, console: &mut Console) -> Result<(), CliError> {
+    let CommandContext { tokenry, request } = context;
+    let user_id = args.user.map(|subject| context.user(subject.as_str())).transpose()?.map(|user| user.id);
     let filter = AuditFilter { kind: args.kind, user_id, token_id: args.token, from: args.from, to: args.to };
     let size = if args.all { PageSize::new(PageSize::MAX).unwrap_or_default() } else { args.limit };
-    let mut listed = tokenry.audit_log(call, &filter, size, None)?;
+    let mut listed = tokenry.audit_log(request, &filter, size, None)?;
     while args.all
         && let Some(cursor) = &listed.next_cursor
     {
-        let next = tokenry.audit_log(call, &filter, size, Some(cursor))?;
+        let next = tokenry.audit_log(request, &filter, size, Some(cursor))?;
         listed.entries.extend(next.entries);
         listed.next_cursor = next.next_cursor;
     }
-    console.answer(&view::page(&listed, session)?)?;
+    console.answer(&view::page(&listed, context)?)?;
     if listed.next_cursor.is_some() {
         console.note(&format!("the newest {}; --all lists the rest", listed.entries.len()));
     }
     Ok(())
 }
 
-fn verify(Session { tokenry, call }: &Session, console: &mut Console) -> Result<(), Failure> {
-    let AuditCheck { entries, broken } = tokenry.check_audit_log(call)?;
+fn verify(
+    CommandContext { tokenry, request }: &CommandContext,
+    console: &mut Console,
+) -> Result<(), CliError> {
+    let AuditCheck { entries, broken } = tokenry.check_audit_log(request)?;
     let broken_at = broken.as_ref().map(|(seq, _)| *seq);
     let rows = match broken_at {
         None => vec![vec![whole(entries)]],
@@ -61,7 +68,7 @@ pub(super) fn whole(entries: i64) -> String {
     format!("the audit log is whole: {entries} {}", if entries == 1 { "entry" } else { "entries" })
 }
 
-fn not_as_written(what: &str) -> Failure {
-    Failure::no("audit_log_broken", format!("the audit log is not as it was written: {what}"))
+fn not_as_written(what: &str) -> CliError {
+    CliError::no("audit_log_broken", format!("the audit log is not as it was written: {what}"))
         .next("keep a copy of the database and compare it with a backup")
 }

@@ -4,7 +4,7 @@ use tokenry_service::{Prefixes, presented_line};
 
 use crate::{
     cli::CheckArgs,
-    output::{Console, Failure},
+    output::{CliError, Console},
 };
 
 /// Longer than any token.
@@ -14,11 +14,11 @@ const MOST_BYTES: u64 = 1024;
 ///
 /// # Errors
 /// Status 5 if they are not, status 2 if the token was given as an argument.
-pub(crate) fn run(args: &CheckArgs, prefixes: &Prefixes, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(args: &CheckArgs, prefixes: &Prefixes, console: &mut Console) -> Result<(), CliError> {
     if args.input != "-" {
         // SECURITY: not repeated, and not accepted: arguments are seen by other users and kept in the shell's history.
         let told = "a token is never an argument, where other users and the shell's history see it";
-        return Err(Failure::usage(told).next("write it to standard input: tokenry check - < secret.txt"));
+        return Err(CliError::usage(told).next("write it to standard input: tokenry check - < secret.txt"));
     }
     let text = console.read(MOST_BYTES)?;
     if prefixes.check_format(presented_line(&text)).is_ok() {
@@ -26,6 +26,6 @@ pub(crate) fn run(args: &CheckArgs, prefixes: &Prefixes, console: &mut Console) 
         Ok(())
     } else {
         let told = "this is no token of this instance: its prefix, length or checksum is wrong";
-        Err(Failure::no("malformed_token", told).next("copy it again, whole"))
+        Err(CliError::no("malformed_token", told).next("copy it again, whole"))
     }
 }

@@ -3,16 +3,16 @@
 use serde_json::json;
 use tokenry_actix::wire;
 
-use super::Session;
-use crate::output::{Console, Failure, View};
+use super::CommandContext;
+use crate::output::{CliError, Console, View};
 
 /// Cleans up, and tells what that changed. By a clock that may be far ahead only if the operator has looked at it.
 pub(crate) fn run(
     accept_clock: bool,
-    Session { tokenry, call }: &Session,
+    CommandContext { tokenry, request }: &CommandContext,
     console: &mut Console,
-) -> Result<(), Failure> {
-    let cleaned = if accept_clock { tokenry.cleanup(call)? } else { tokenry.cleanup_by_clock(call)? };
+) -> Result<(), CliError> {
+    let cleaned = if accept_clock { tokenry.cleanup(request)? } else { tokenry.cleanup_by_clock(request)? };
     let attributes = [
         ("Expired", cleaned.expired),
         ("Ended sessions", cleaned.ended_sessions),
@@ -20,5 +20,5 @@ pub(crate) fn run(
         ("Purged uses", cleaned.purged_uses),
     ];
     let rows = attributes.map(|(name, count)| vec![name.to_owned(), count.to_string()]);
-    console.outcome(&View::list(&[], rows.to_vec(), Vec::new(), json!(wire::Cleaned::from(cleaned))))
+    console.outcome(&View::list(&[], rows.to_vec(), Vec::new(), json!(wire::CleanupReport::from(cleaned))))
 }

@@ -5,12 +5,12 @@ use clap_complete::{Shell, generate};
 
 use crate::{
     cli::Cli,
-    output::{Console, Failure},
+    output::{CliError, Console},
 };
 
-/// Prints the script that completes the command line in `shell`.
-pub(crate) fn run(shell: Shell, console: &mut Console) -> Result<(), Failure> {
+/// Prints the script that completes the command line in `outer_middleware`.
+pub(crate) fn run(outer_middleware: Shell, console: &mut Console) -> Result<(), CliError> {
     let mut script = Vec::new();
-    generate(shell, &mut Cli::command(), "tokenry", &mut script);
+    generate(outer_middleware, &mut Cli::command(), "tokenry", &mut script);
     console.text(&String::from_utf8_lossy(&script))
 }

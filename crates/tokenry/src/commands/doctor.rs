@@ -4,12 +4,12 @@ mod check;
 mod file_mode;
 
 use tokenry_actix::clock;
-use tokenry_service::{Call, Caller, ClockFault, RoleRights, SettingsOutline, Store, Tokenry};
+use tokenry_service::{Caller, ClockFault, RequestContext, RoleRights, SettingsOutline, Store, Tokenry};
 
 use self::check::{Checks, Finding};
 use super::{audit, open_existing, refusal::UNUSABLE};
 use crate::{
-    output::{Console, Failure},
+    output::{CliError, Console},
     settings::{Problem, Settings},
 };
 
@@ -17,7 +17,7 @@ use crate::{
 ///
 /// # Errors
 /// Status 5 if a check says no, status 1 if one could not be made.
-pub(crate) fn run(settings: Result<Settings, Vec<Problem>>, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(settings: Result<Settings, Vec<Problem>>, console: &mut Console) -> Result<(), CliError> {
     let mut checks = Checks::default();
     match settings {
         Ok(settings) => {
@@ -63,7 +63,7 @@ fn database(settings: Settings, checks: &mut Checks) {
     let outline = SettingsOutline::of(&settings.service);
     let tokenry = match Tokenry::new(store, settings.service) {
         Ok(tokenry) => tokenry,
-        Err(error) => return checks.add("hash key", Finding::no(Failure::from(error).text())),
+        Err(error) => return checks.add("hash key", Finding::no(CliError::from(error).text())),
     };
     checks.add("hash key", Finding::ok("the one this database was begun with, or none is needed"));
     checks.add("stored rows", stored_rows(&tokenry, &outline));
@@ -105,8 +105,8 @@ fn rights(found: &RoleRights) -> Finding {
 
 /// What the settings leave of what was made under others.
 fn stored_rows(tokenry: &Tokenry, outline: &SettingsOutline) -> Finding {
-    let call = Call::new(Caller::operator(), clock::now());
-    match tokenry.check_settings(&call, outline) {
+    let request = RequestContext::new(Caller::operator(), clock::now());
+    match tokenry.check_settings(&request, outline) {
         Ok(report) if report.is_clean() => {
             Finding::ok(format!("these settings are good for all of them; live tokens: {}", report.live))
         }
@@ -116,7 +116,7 @@ fn stored_rows(tokenry: &Tokenry, outline: &SettingsOutline) -> Finding {
 }
 
 /// A check that could not be made, unless the database says no to it.
-fn not_made(error: impl Into<Failure>) -> Finding {
+fn not_made(error: impl Into<CliError>) -> Finding {
     let failure = error.into();
     match failure.is(UNUSABLE) {
         true => Finding::no(failure.text()),
@@ -143,11 +143,11 @@ fn clock_check(tokenry: &Tokenry) -> Finding {
 }
 
 fn audit_log(tokenry: &Tokenry) -> Finding {
-    let call = Call::new(Caller::operator(), clock::now());
+    let request = RequestContext::new(Caller::operator(), clock::now());
     let broken = |what: &str| {
         Finding::no(format!("not as it was written: {what}; `tokenry audit verify` says the same"))
     };
-    match tokenry.check_audit_log(&call) {
+    match tokenry.check_audit_log(&request) {
         Ok(checked) => match checked.broken {
             None => Finding::ok(audit::whole(checked.entries)),
             Some((seq, fault)) => broken(&audit::place(seq, &fault)),

@@ -5,11 +5,11 @@ use tokenry_service::{Store, grants};
 
 use crate::{
     cli::{GrantsArgs, MigrateCommand},
-    output::{Console, Failure, View},
+    output::{CliError, Console, View},
 };
 
 /// Changes the tables, or lists what was done to them.
-pub(crate) fn run(command: MigrateCommand, store: &Store, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(command: MigrateCommand, store: &Store, console: &mut Console) -> Result<(), CliError> {
     match command {
         MigrateCommand::Run => {
             let done = store.migrate()?;
@@ -60,10 +60,10 @@ pub(crate) fn run(command: MigrateCommand, store: &Store, console: &mut Console)
 ///
 /// # Errors
 /// Status 2 if a name is none.
-pub(crate) fn print_grants(args: &GrantsArgs, console: &mut Console) -> Result<(), Failure> {
-    let schema = args.schema.parse().map_err(|error| Failure::usage(format!("--schema: {error}")))?;
+pub(crate) fn print_grants(args: &GrantsArgs, console: &mut Console) -> Result<(), CliError> {
+    let schema = args.schema.parse().map_err(|error| CliError::usage(format!("--schema: {error}")))?;
     let script = grants::script(&args.role, &schema);
-    console.text(&script.map_err(|error| Failure::usage(format!("--role: {error}")))?)
+    console.text(&script.map_err(|error| CliError::usage(format!("--role: {error}")))?)
 }
 
 fn names(names: &[String]) -> View {

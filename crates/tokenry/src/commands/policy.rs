@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use tokenry_service::{Settings, SettingsOutline, SettingsReport};
 
-use super::Session;
-use crate::output::{Console, Failure, View};
+use super::CommandContext;
+use crate::output::{CliError, Console, View};
 
 /// Counts the live tokens that other settings would touch, and the rows that would mean nothing under them.
 ///
@@ -14,11 +14,11 @@ use crate::output::{Console, Failure, View};
 /// Status 5 if there are any.
 pub(crate) fn check(
     proposed: &Settings,
-    Session { tokenry, call }: &Session,
+    CommandContext { tokenry, request }: &CommandContext,
     console: &mut Console,
-) -> Result<(), Failure> {
-    let impact = tokenry.check_policy(call, &proposed.policy, &proposed.catalog)?;
-    let report = tokenry.check_settings(call, &SettingsOutline::of(proposed))?;
+) -> Result<(), CliError> {
+    let impact = tokenry.check_policy(request, &proposed.policy, &proposed.catalog)?;
+    let report = tokenry.check_settings(request, &SettingsOutline::of(proposed))?;
     let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
     let counts = [
         ("live", impact.live),
@@ -60,7 +60,7 @@ pub(crate) fn check(
         return Ok(());
     }
     let code = if report.is_clean() { "tokens_touched" } else { "stored_rows_invalid" };
-    Err(Failure::no(code, told.join("; ")).next("nothing was changed"))
+    Err(CliError::no(code, told.join("; ")).next("nothing was changed"))
 }
 
 /// The report by name, for programs.

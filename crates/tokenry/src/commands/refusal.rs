@@ -5,12 +5,12 @@ use tokenry_service::{
     PolicyCheckError, RevokeError, RotateError, StoreError, UpdateError, UserError,
 };
 
-use crate::output::Failure;
+use crate::output::CliError;
 
 /// The code of a database that an operator has to change first.
 pub(super) const UNUSABLE: &str = "database_unusable";
 
-impl From<StoreError> for Failure {
+impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let text = error.to_string();
         match error {
@@ -24,7 +24,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-impl From<OpenError> for Failure {
+impl From<OpenError> for CliError {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Store(error) => error.into(),
@@ -35,13 +35,13 @@ impl From<OpenError> for Failure {
     }
 }
 
-impl From<Denial> for Failure {
+impl From<Denial> for CliError {
     fn from(denial: Denial) -> Self {
         Self::forbidden(denial.to_string())
     }
 }
 
-impl From<IssueError> for Failure {
+impl From<IssueError> for CliError {
     fn from(error: IssueError) -> Self {
         let text = error.to_string();
         match error {
@@ -63,7 +63,7 @@ impl From<IssueError> for Failure {
     }
 }
 
-impl From<UpdateError> for Failure {
+impl From<UpdateError> for CliError {
     fn from(error: UpdateError) -> Self {
         let text = error.to_string();
         match error {
@@ -80,7 +80,7 @@ impl From<UpdateError> for Failure {
     }
 }
 
-impl From<RotateError> for Failure {
+impl From<RotateError> for CliError {
     fn from(error: RotateError) -> Self {
         let text = error.to_string();
         let conflict = || Self::failed("conflict", text.clone()).status(409);
@@ -99,7 +99,7 @@ impl From<RotateError> for Failure {
     }
 }
 
-impl From<FindError> for Failure {
+impl From<FindError> for CliError {
     fn from(error: FindError) -> Self {
         match error {
             FindError::Denied(denial) => denial.into(),
@@ -110,7 +110,7 @@ impl From<FindError> for Failure {
     }
 }
 
-impl From<ListError> for Failure {
+impl From<ListError> for CliError {
     fn from(error: ListError) -> Self {
         match error {
             ListError::Denied(denial) => denial.into(),
@@ -120,7 +120,7 @@ impl From<ListError> for Failure {
     }
 }
 
-impl From<RevokeError> for Failure {
+impl From<RevokeError> for CliError {
     fn from(error: RevokeError) -> Self {
         match error {
             RevokeError::Denied(denial) => denial.into(),
@@ -131,7 +131,7 @@ impl From<RevokeError> for Failure {
     }
 }
 
-impl From<UserError> for Failure {
+impl From<UserError> for CliError {
     fn from(error: UserError) -> Self {
         let text = error.to_string();
         match error {
@@ -145,7 +145,7 @@ impl From<UserError> for Failure {
     }
 }
 
-impl From<AuditError> for Failure {
+impl From<AuditError> for CliError {
     fn from(error: AuditError) -> Self {
         match error {
             AuditError::Denied(denial) => denial.into(),
@@ -155,7 +155,7 @@ impl From<AuditError> for Failure {
     }
 }
 
-impl From<CleanupError> for Failure {
+impl From<CleanupError> for CliError {
     fn from(error: CleanupError) -> Self {
         match error {
             CleanupError::Denied(denial) => denial.into(),
@@ -172,7 +172,7 @@ impl From<CleanupError> for Failure {
     }
 }
 
-impl From<PolicyCheckError> for Failure {
+impl From<PolicyCheckError> for CliError {
     fn from(error: PolicyCheckError) -> Self {
         match error {
             PolicyCheckError::Denied(denial) => denial.into(),
@@ -183,7 +183,7 @@ impl From<PolicyCheckError> for Failure {
 }
 
 /// The fields of the service carry the names of the options.
-fn invalid(fields: &[FieldError]) -> Failure {
+fn invalid(fields: &[FieldError]) -> CliError {
     let line = |field: &FieldError| {
         let name = field.pointer.split('/').nth(1).unwrap_or_default();
         let option = match name {
@@ -194,13 +194,13 @@ fn invalid(fields: &[FieldError]) -> Failure {
         };
         format!("--{option}: {}", field.detail)
     };
-    Failure::invalid(fields.iter().map(line).collect())
+    CliError::invalid(fields.iter().map(line).collect())
 }
 
-fn no_token(text: String) -> Failure {
-    Failure::not_found(text).next("`tokenry token list` shows which there are")
+fn no_token(text: String) -> CliError {
+    CliError::not_found(text).next("`tokenry token list` shows which there are")
 }
 
-fn internal(text: String) -> Failure {
-    Failure::failed("internal_error", text).status(500)
+fn internal(text: String) -> CliError {
+    CliError::failed("internal_error", text).status(500)
 }

@@ -19,27 +19,27 @@ use actix_web::{
 };
 use tokenry_actix::{
     FailureLimit, HttpSettings, ManagementQuota, ProxySignIn, TrustedProxies, clock, configure, fallback,
-    server, shell::shell,
+    outer_middleware::outer_middleware, server,
 };
 use tokenry_service::{
-    Call, Caller, DatabaseUrl, JwtVerifier, RoleRights, SettingsOutline, Tokenry, UnixMillis,
+    Caller, DatabaseUrl, JwtVerifier, RequestContext, RoleRights, SettingsOutline, Tokenry, UnixMillis,
 };
 
 use self::{clock_watch::ClockWatch, shutdown::Shutdown};
 use super::{start, token::view};
 use crate::{
-    key_feed::{KeyFeed, KeySource, Refresher},
+    jwks_refresher::{JwksRefresher, KeySource, Refresher},
     log::{self, Sink},
     no_thread,
-    output::{Console, Failure},
-    settings::{Rates, Server, Settings},
+    output::{CliError, Console},
+    settings::{RateSettings, Server, Settings},
 };
 
 /// The name of the file that holds the first token.
 const BOOTSTRAP_FILE: &str = "tokenry-bootstrap-token";
 
 /// Answers requests until the process is told to stop.
-pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) -> Result<(), CliError> {
     let shutdown = Shutdown::listen(sink.queue().cloned()).map_err(no_thread)?;
     core_dump::forbid();
     let (url, listen, workers) = (settings.database_url.clone(), settings.listen, settings.server.workers);
@@ -62,7 +62,7 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
     let _clock = ClockWatch::start(&tokenry).map_err(no_thread)?;
     let _cleaner = cleaner::start(tokenry.clone()).map_err(no_thread)?;
     let failed = |error: io::Error| {
-        Failure::failed("service_unavailable", format!("cannot listen on {listen}: {error}"))
+        CliError::failed("service_unavailable", format!("cannot listen on {listen}: {error}"))
             .status(503)
             .next("choose another with --listen")
     };
@@ -82,7 +82,7 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
 }
 
 /// Tells what requests will fail of; what needs none of it is answered.
-fn tell_of_missing_rights(tokenry: &Tokenry) -> Result<(), Failure> {
+fn tell_of_missing_rights(tokenry: &Tokenry) -> Result<(), CliError> {
     match tokenry.store().role_rights()? {
         Some(RoleRights { role, missing, .. }) if !missing.is_empty() => {
             let missing = missing.join(", ");
@@ -97,10 +97,10 @@ fn tell_of_missing_rights(tokenry: &Tokenry) -> Result<(), Failure> {
 ///
 /// # Errors
 /// If every live token would be refused for its prefix: whoever started this meant another database or file.
-fn compare(tokenry: &Tokenry, outline: &SettingsOutline) -> Result<(), Failure> {
-    let report = tokenry.check_settings(&Call::new(Caller::operator(), clock::now()), outline)?;
+fn compare(tokenry: &Tokenry, outline: &SettingsOutline) -> Result<(), CliError> {
+    let report = tokenry.check_settings(&RequestContext::new(Caller::operator(), clock::now()), outline)?;
     if report.refuses_all() {
-        return Err(Failure::unfitting(&report));
+        return Err(CliError::unfitting(&report));
     }
     for told in report.sentences() {
         tracing::warn!(told, "these settings do not fit what is stored");
@@ -112,15 +112,15 @@ fn compare(tokenry: &Tokenry, outline: &SettingsOutline) -> Result<(), Failure> 
 fn feed(
     service: &mut tokenry_service::Settings,
     sources: Vec<KeySource>,
-) -> Option<(Arc<KeyFeed>, Arc<JwtVerifier>)> {
+) -> Option<(Arc<JwksRefresher>, Arc<JwtVerifier>)> {
     let sign_in = service.sign_in.as_mut().filter(|_| !sources.is_empty())?;
-    let feed = Arc::new(KeyFeed::new(sources));
+    let feed = Arc::new(JwksRefresher::new(sources));
     sign_in.key_refresh = Some(Arc::new(Refresher(Arc::downgrade(&feed))));
     Some((feed, sign_in.verifier.clone()))
 }
 
 /// What every worker decides alike; the limits count together.
-fn http_settings(rates: Rates, server: &Server, proxy_sign_in: Option<ProxySignIn>) -> HttpSettings {
+fn http_settings(rates: RateSettings, server: &Server, proxy_sign_in: Option<ProxySignIn>) -> HttpSettings {
     HttpSettings {
         trusted_proxies: TrustedProxies::new(server.trusted_proxies.clone()),
         failures: rates.failures_per_minute.map(FailureLimit::new),
@@ -164,7 +164,7 @@ fn bind(
             .configure(configure(tokenry.clone(), api.clone()))
             .configure(|app| page(app, has_page))
             .default_service(fallback::not_found())
-            .wrap(from_fn(shell))
+            .wrap(from_fn(outer_middleware))
             .wrap_fn({
                 let shutdown = shutdown.clone();
                 move |req, app| {
@@ -195,7 +195,7 @@ fn bind(
 }
 
 /// On the first start: makes the first token, keeps it in a file that only its owner can read, and prints it once.
-fn bootstrap(tokenry: &Tokenry, url: &DatabaseUrl, console: &mut Console) -> Result<(), Failure> {
+fn bootstrap(tokenry: &Tokenry, url: &DatabaseUrl, console: &mut Console) -> Result<(), CliError> {
     let now = clock::now();
     let path = bootstrap_file(url);
     let Some(issued) = tokenry.bootstrap(now)? else { return tell_of_lost(tokenry, &path, console, now) };
@@ -221,7 +221,7 @@ fn tell_of_lost(
     path: &Path,
     console: &mut Console,
     now: UnixMillis,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     if !path.exists() && tokenry.is_first_token_unused(now)? {
         console.note(&format!(
             "the first token was made by an earlier start, was never used, and is not in {}; if nobody has it, make \

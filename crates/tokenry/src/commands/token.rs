@@ -6,32 +6,36 @@ mod usage;
 pub(crate) mod view;
 
 use serde_json::{Map, Value, json};
-use tokenry_service::{Description, NewToken, Scope, Switch, Token, TokenChanges, TokenId, User};
+use tokenry_service::{Activation, Description, NewToken, Scope, Token, TokenChanges, TokenId, User};
 
-use super::Session;
+use super::CommandContext;
 use crate::{
     cli::{CreateArgs, MetadataArg, RevokeArgs, TokenCommand, UpdateArgs, json_object},
-    output::{Console, Failure, View},
+    output::{CliError, Console, View},
 };
 
 /// More than metadata may have, so that the message about it is the right one.
 const MOST_BYTES: u64 = 64 * 1024;
 
 /// Does what was asked for with tokens.
-pub(crate) fn run(command: TokenCommand, session: &Session, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(
+    command: TokenCommand,
+    context: &CommandContext,
+    console: &mut Console,
+) -> Result<(), CliError> {
     match command {
-        TokenCommand::Create(args) => create(&args, session, console),
-        TokenCommand::List(args) => list::run(args, session, console),
-        TokenCommand::Show { id } => console.answer(&session.view(&find(id, session)?)),
-        TokenCommand::Usage(args) => usage::run(&args, session, console),
-        TokenCommand::Update(args) => update(&args, session, console),
-        TokenCommand::Rotate(args) => rotate::run(args, session, console),
-        TokenCommand::Revoke(args) => revoke(args, session, console),
+        TokenCommand::Create(args) => create(&args, context, console),
+        TokenCommand::List(args) => list::run(args, context, console),
+        TokenCommand::Show { id } => console.answer(&context.view(&find(id, context)?)),
+        TokenCommand::Usage(args) => usage::run(&args, context, console),
+        TokenCommand::Update(args) => update(&args, context, console),
+        TokenCommand::Rotate(args) => rotate::run(args, context, console),
+        TokenCommand::Revoke(args) => revoke(args, context, console),
     }
 }
 
-fn create(args: &CreateArgs, session: &Session, console: &mut Console) -> Result<(), Failure> {
-    let owner = session.user(args.user.as_str())?;
+fn create(args: &CreateArgs, context: &CommandContext, console: &mut Console) -> Result<(), CliError> {
+    let owner = context.user(args.user.as_str())?;
     let new = NewToken {
         name: args.name.to_string(),
         description: args.description.as_ref().map(Description::to_string),
@@ -42,12 +46,12 @@ fn create(args: &CreateArgs, session: &Session, console: &mut Console) -> Result
         allowed_ips: Some(args.allowed_ips.clone()).filter(|entries| !entries.is_empty()),
         metadata: metadata(args.metadata.as_ref(), console)?.unwrap_or_default(),
     };
-    let issued = session.tokenry.issue(&session.call, owner.id, new)?;
-    let view = session.view(&(issued.token, issued.owner));
+    let issued = context.tokenry.issue_token(&context.request, owner.id, new)?;
+    let view = context.view(&(issued.token, issued.owner));
     console.secret(&issued.secret.reveal_once(), view)
 }
 
-fn update(args: &UpdateArgs, session: &Session, console: &mut Console) -> Result<(), Failure> {
+fn update(args: &UpdateArgs, context: &CommandContext, console: &mut Console) -> Result<(), CliError> {
     let changes = TokenChanges {
         name: args.name.as_ref().map(ToString::to_string),
         description: args
@@ -59,23 +63,23 @@ fn update(args: &UpdateArgs, session: &Session, console: &mut Console) -> Result
         allowed_ips: replaced(args.allowed_ips.clone(), args.any_ip),
         metadata: metadata(args.metadata.as_ref(), console)?,
         switch: match (args.active, args.inactive) {
-            (true, _) => Some(Switch::Active),
-            (_, true) => Some(Switch::Inactive),
+            (true, _) => Some(Activation::Active),
+            (_, true) => Some(Activation::Inactive),
             _ => None,
         },
         if_version: None,
     };
-    let changed = session.tokenry.update(&session.call, args.id, changes)?;
-    console.outcome(&session.view(&changed))
+    let changed = context.tokenry.update_token(&context.request, args.id, changes)?;
+    console.outcome(&context.view(&changed))
 }
 
 /// All tokens are looked up before one is revoked, so that a wrong id revokes nothing.
-fn revoke(args: RevokeArgs, session: &Session, console: &mut Console) -> Result<(), Failure> {
-    let tokens = args.ids.iter().map(|id| find(*id, session)).collect::<Result<Vec<_>, _>>()?;
-    console.confirm(&view::revoke_question(&tokens, session.call.now), args.yes)?;
+fn revoke(args: RevokeArgs, context: &CommandContext, console: &mut Console) -> Result<(), CliError> {
+    let tokens = args.ids.iter().map(|id| find(*id, context)).collect::<Result<Vec<_>, _>>()?;
+    console.confirm(&view::revoke_question(&tokens, context.request.now), args.yes)?;
     let mut revoked = Vec::new();
     for id in &args.ids {
-        if session.tokenry.revoke(&session.call, *id, args.reason.clone())? {
+        if context.tokenry.revoke_token(&context.request, *id, args.reason.clone())? {
             revoked.push(id.to_string());
         }
     }
@@ -86,8 +90,11 @@ fn revoke(args: RevokeArgs, session: &Session, console: &mut Console) -> Result<
     Ok(())
 }
 
-fn find(id: TokenId, session: &Session) -> Result<(Token, User), Failure> {
-    session.tokenry.find(&session.call, id).map_err(|error| Failure::from(error).about(&id.to_string()))
+fn find(id: TokenId, context: &CommandContext) -> Result<(Token, User), CliError> {
+    context
+        .tokenry
+        .find_token(&context.request, id)
+        .map_err(|error| CliError::from(error).about(&id.to_string()))
 }
 
 /// What a list becomes: the entries given, nothing if that was asked for, or what it was.
@@ -99,13 +106,13 @@ fn replaced(entries: Vec<String>, nothing: bool) -> Option<Vec<String>> {
 fn metadata(
     given: Option<&MetadataArg>,
     console: &mut Console,
-) -> Result<Option<Map<String, Value>>, Failure> {
+) -> Result<Option<Map<String, Value>>, CliError> {
     match given {
         None => Ok(None),
         Some(MetadataArg::Given(object)) => Ok(Some(object.clone())),
         Some(MetadataArg::StandardInput) => {
             let object = json_object(&console.read(MOST_BYTES)?);
-            object.map(Some).map_err(|what| Failure::usage(format!("--metadata: {what}")))
+            object.map(Some).map_err(|what| CliError::usage(format!("--metadata: {what}")))
         }
     }
 }

@@ -5,52 +5,60 @@ mod view;
 
 use tokenry_service::{NewUser, PageSize, User, UserChanges, UserError};
 
-use super::Session;
+use super::CommandContext;
 use crate::{
     cli::{AddArgs, UpdateUserArgs, UserCommand},
-    output::{Console, Failure},
+    output::{CliError, Console},
 };
 
 /// Does what was asked for with users.
-pub(crate) fn run(command: UserCommand, session: &Session, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn run(
+    command: UserCommand,
+    context: &CommandContext,
+    console: &mut Console,
+) -> Result<(), CliError> {
     match command {
-        UserCommand::Add(args) => add(args, session, console),
-        UserCommand::List { search } => list(search.as_deref(), session, console),
+        UserCommand::Add(args) => add(args, context, console),
+        UserCommand::List { search } => list(search.as_deref(), context, console),
         UserCommand::Show { subject } => {
-            let user = session.user(subject.as_str())?;
-            let allowance = session.tokenry.allowance(&session.call, &user)?;
+            let user = context.user(subject.as_str())?;
+            let allowance = context.tokenry.limit_status(&context.request, &user)?;
             console.answer(&view::one(&user, &allowance))
         }
-        UserCommand::Update(args) => update(args, session, console),
+        UserCommand::Update(args) => update(args, context, console),
         UserCommand::Disable { subject } => {
-            change(subject.as_str(), UserChanges::disabled(true), session, console)?;
+            change(subject.as_str(), UserChanges::disabled(true), context, console)?;
             console.note("every token of this user is refused from now on");
             Ok(())
         }
         UserCommand::Enable { subject } => {
-            change(subject.as_str(), UserChanges::disabled(false), session, console)
+            change(subject.as_str(), UserChanges::disabled(false), context, console)
         }
-        UserCommand::RevokeTokens(args) => end::revoke_tokens(args, session, console),
-        UserCommand::Delete(args) => end::delete(&args, session, console),
+        UserCommand::RevokeTokens(args) => end::revoke_tokens(args, context, console),
+        UserCommand::Delete(args) => end::delete(&args, context, console),
     }
 }
 
-fn add(args: AddArgs, Session { tokenry, call }: &Session, console: &mut Console) -> Result<(), Failure> {
+fn add(
+    args: AddArgs,
+    CommandContext { tokenry, request }: &CommandContext,
+    console: &mut Console,
+) -> Result<(), CliError> {
     let subject = args.subject.as_str();
     let new = NewUser { name: args.name.map(|name| name.to_string()), role: args.role, disabled: false };
-    let made = tokenry.create_user(call, subject, new).map_err(|error| taken(error, subject))?;
+    let made = tokenry.create_user(request, subject, new).map_err(|error| taken(error, subject))?;
     console.outcome(&view::changed(&made))
 }
 
 fn list(
     search: Option<&str>,
-    Session { tokenry, call }: &Session,
+    CommandContext { tokenry, request }: &CommandContext,
     console: &mut Console,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let mut users: Vec<User> = Vec::new();
     let mut cursor = None;
     loop {
-        let page = tokenry.list_users(call, search, PageSize::default(), cursor.as_deref())?;
+        let page = tokenry.list_users(request, search, PageSize::default(), cursor.as_deref())?;
         users.extend(page.users);
         cursor = page.next_cursor;
         if cursor.is_none() {
@@ -59,33 +67,33 @@ fn list(
     }
 }
 
-fn update(args: UpdateUserArgs, session: &Session, console: &mut Console) -> Result<(), Failure> {
+fn update(args: UpdateUserArgs, context: &CommandContext, console: &mut Console) -> Result<(), CliError> {
     let changes = UserChanges {
         subject: args.new_subject.map(|subject| subject.to_string()),
         name: args.name.map(|name| name.to_string()),
         role: args.role,
         disabled: None,
     };
-    change(args.subject.as_str(), changes, session, console)
+    change(args.subject.as_str(), changes, context, console)
 }
 
 fn change(
     subject: &str,
     changes: UserChanges,
-    session: &Session,
+    context: &CommandContext,
     console: &mut Console,
-) -> Result<(), Failure> {
-    let user = session.user(subject)?;
+) -> Result<(), CliError> {
+    let user = context.user(subject)?;
     let new_subject = changes.subject.clone().unwrap_or_default();
-    let changed = session.tokenry.update_user(&session.call, user.id, changes);
+    let changed = context.tokenry.update_user(&context.request, user.id, changes);
     console.outcome(&view::changed(&changed.map_err(|error| taken(error, &new_subject))?))
 }
 
 /// Names the subject that another user has already.
-fn taken(error: UserError, subject: &str) -> Failure {
+fn taken(error: UserError, subject: &str) -> CliError {
     match error {
         UserError::SubjectTaken => {
-            Failure::failed("conflict", format!("there is a user {subject} already")).status(409)
+            CliError::failed("conflict", format!("there is a user {subject} already")).status(409)
         }
         error => error.into(),
     }

@@ -113,7 +113,7 @@ fn the_outcome_of_a_change_is_left_out_when_quiet_unless_its_form_was_chosen() {
 
 #[test]
 fn a_failure_is_one_line_or_a_problem_document() {
-    let failure = Failure::not_found("no token 7\u{1b}").next("list them with `tokenry token list`");
+    let failure = CliError::not_found("no token 7\u{1b}").next("list them with `tokenry token list`");
     let fail = |console: &mut Console| assert_eq!(console.fail(&failure), ExitCode::from(5));
     let line = "tokenry: no token 7\\u{1b}; list them with `tokenry token list`\n";
     assert_eq!(written(Format::Table, true, "", fail), (String::new(), line.to_owned()));
@@ -128,13 +128,13 @@ fn a_failure_is_one_line_or_a_problem_document() {
 #[test]
 fn exit_statuses_are_the_documented_ones() {
     for (failure, status) in [
-        (Failure::failed("internal_error", "x"), 1),
-        (Failure::usage("x"), 2),
-        (Failure::configuration(&[]), 2),
-        (Failure::cancelled(), 3),
-        (Failure::forbidden("x"), 4),
-        (Failure::not_found("x"), 5),
-        (Failure::no("malformed_token", "x"), 5),
+        (CliError::failed("internal_error", "x"), 1),
+        (CliError::usage("x"), 2),
+        (CliError::configuration(&[]), 2),
+        (CliError::cancelled(), 3),
+        (CliError::forbidden("x"), 4),
+        (CliError::not_found("x"), 5),
+        (CliError::no("malformed_token", "x"), 5),
     ] {
         assert_eq!(failure.exit() as u8, status, "{failure:?}");
     }

@@ -10,7 +10,7 @@ use std::{
 use zeroize::Zeroizing;
 
 /// How long one write may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Writes on a thread of its own and waits for it, but not for long: after that every write fails. The thread that waits
 /// for a reader is left behind.
@@ -42,7 +42,7 @@ impl Write for TimedOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let texts = self.texts.as_ref().ok_or(io::ErrorKind::TimedOut)?;
         texts.send(Zeroizing::new(bytes.to_vec())).map_err(|_| io::ErrorKind::BrokenPipe)?;
-        match self.results.recv_timeout(PATIENCE) {
+        match self.results.recv_timeout(WRITE_TIMEOUT) {
             Ok(written) => written.map(|()| bytes.len()),
             Err(_) => {
                 self.texts = None;

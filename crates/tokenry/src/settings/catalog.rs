@@ -64,7 +64,7 @@ impl<'f> Written<'f> {
             groups: groups.iter_mut().map(group).collect(),
             roles: roles.iter_mut().map(role).collect(),
             default_scopes: top.texts("default_scopes"),
-            withheld_scopes: top.texts("withheld_scopes"),
+            denied_scopes: top.texts("withheld_scopes"),
             routes: routes.iter_mut().map(route).collect(),
         };
         let lists = [("resources", resources), ("groups", groups), ("roles", roles), ("routes", routes)];

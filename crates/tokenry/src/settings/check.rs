@@ -8,10 +8,10 @@ use tokenry_service::{
 };
 
 use super::{
-    Log, Rates, Server, Settings, catalog, convert, environment,
+    Log, RateSettings, Server, Settings, catalog, convert, environment,
     issuers::{self, Issuers},
     key, pepper,
-    problem::Origin,
+    problem::SettingSource,
     section::Section,
     source::Sources,
     value,
@@ -37,11 +37,11 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
     let max_staleness = from.text(&key::MAX_STALENESS, |text| value::span(text, MAX_STALENESS));
     let session = session(from);
     let proxy_sign_in = proxy_sign_in(from, trusted_proxies.as_ref());
-    let requested = from.find(&key::LOG_FILTER).1 == Origin::Variable(environment::LOG.to_owned());
+    let requested = from.find(&key::LOG_FILTER).1 == SettingSource::Variable(environment::LOG.to_owned());
     let filter = from.text(&key::LOG_FILTER, value::log_filter);
     let format = from.text(&key::LOG_FORMAT, value::log_format);
     let ui = from.switch(&key::UI);
-    let (catalog, issuers) = rich(from, directory);
+    let (catalog, issuers) = structured(from, directory);
     let workers = from.integer(&key::WORKERS)?;
     let issuers = issuers?;
     Some(Settings {
@@ -64,7 +64,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
         },
         key_sources: issuers.key_sources,
         proxy_sign_in: proxy_sign_in?,
-        rates: Rates {
+        rates: RateSettings {
             failures_per_minute: NonZero::new(from.integer(&key::FAILURES_PER_MINUTE)?),
             management_per_minute: NonZero::new(from.integer(&key::MANAGEMENT_PER_MINUTE)?),
         },
@@ -79,8 +79,8 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
 }
 
 /// What is in the file alone. The catalog comes first, because issuers name its roles.
-fn rich(from: &mut Sources, directory: &Path) -> (Option<Catalog>, Option<Issuers>) {
-    let (file, entries) = std::mem::take(&mut from.rich);
+fn structured(from: &mut Sources, directory: &Path) -> (Option<Catalog>, Option<Issuers>) {
+    let (file, entries) = std::mem::take(&mut from.structured);
     let mut root = Section::root(&file, &entries);
     let catalog = catalog::read(&mut root, &mut from.problems);
     let issuers = issuers::read(&mut root, catalog.as_ref(), directory, &mut from.problems);

@@ -3,8 +3,8 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use tokenry_service::{
-    Bucket, BucketError, DatabaseUrl, HashSettings, Lifetime, Limits, Pepper, Policy, Prefix, Reuse, Scheme,
-    SlowHash, UnknownSlowHash,
+    Bucket, BucketError, DatabaseUrl, HashSettings, Lifetime, Limits, Pepper, Policy, Prefix, ReusePolicy,
+    Scheme, SlowHash, UnknownSlowHash,
 };
 
 use super::value;
@@ -80,8 +80,8 @@ pub(super) fn idle(text: &str) -> Result<Option<Lifetime>, String> {
 }
 
 /// What happens when a retired secret is used.
-pub(super) fn reuse(text: &str) -> Result<Reuse, String> {
-    text.parse::<Reuse>().map_err(|error| error.to_string())
+pub(super) fn reuse(text: &str) -> Result<ReusePolicy, String> {
+    text.parse::<ReusePolicy>().map_err(|error| error.to_string())
 }
 
 /// A span of days, of which 0 means none.

@@ -11,7 +11,7 @@ use std::{
 use self::injected::Injected;
 use super::{
     key::{self, Key, Preset},
-    problem::Origin,
+    problem::SettingSource,
     source::{BLANK, Raw, Sources, has_clean_ends},
 };
 
@@ -79,9 +79,11 @@ impl Environment {
                     Ok(None) => continue,
                     Ok(Some((name, text))) if !has_clean_ends(&text) => {
                         // Not only its items, if it is a list.
-                        sources.add(key, Origin::Variable(name), Some(Raw::Text(text)));
+                        sources.add(key, SettingSource::Variable(name), Some(Raw::Text(text)));
                     }
-                    Ok(Some((name, text))) => sources.add(key, Origin::Variable(name), typed(key, &text)),
+                    Ok(Some((name, text))) => {
+                        sources.add(key, SettingSource::Variable(name), typed(key, &text))
+                    }
                     Err(line) => sources.refuse(line),
                 }
                 // A weaker name says nothing any more, above all not where the stronger one could not be read.

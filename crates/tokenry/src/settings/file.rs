@@ -12,7 +12,7 @@ use toml::{
 
 use super::{
     key::{Key, Preset},
-    problem::Origin,
+    problem::SettingSource,
     section::Node,
     source::{Raw, Sources},
 };
@@ -47,12 +47,12 @@ fn add(text: &str, name: &str, sources: &mut Sources) {
             return sources.refuse(format!("{name}:{line}: {what}"));
         }
     };
-    name.clone_into(&mut sources.rich.0);
+    name.clone_into(&mut sources.structured.0);
     for (key, value) in table.get_ref() {
         let line = line_of(text, key.span().start);
         if Key::is_rich(key.get_ref()) {
             let node = Node::of(line, value.get_ref(), &|offset| line_of(text, offset));
-            sources.rich.1.insert(key.get_ref().to_string(), node);
+            sources.structured.1.insert(key.get_ref().to_string(), node);
             continue;
         }
         match (Key::is_section(key.get_ref()), value.get_ref()) {
@@ -63,7 +63,7 @@ fn add(text: &str, name: &str, sources: &mut Sources) {
                         key.get_ref(),
                         entry.get_ref(),
                         value,
-                        Origin::File { name: name.to_owned(), line },
+                        SettingSource::File { name: name.to_owned(), line },
                         sources,
                     );
                 }
@@ -75,7 +75,7 @@ fn add(text: &str, name: &str, sources: &mut Sources) {
                 sources.refuse(format!("[{}]: {what} ({name}:{line})", key.get_ref()));
             }
             (false, _) => {
-                set("", key.get_ref(), value, Origin::File { name: name.to_owned(), line }, sources)
+                set("", key.get_ref(), value, SettingSource::File { name: name.to_owned(), line }, sources)
             }
         }
     }
@@ -87,7 +87,13 @@ fn holds_tables(value: &DeValue<'_>) -> bool {
     is_table(value) || value.as_array().is_some_and(|items| items.iter().any(|item| is_table(item.get_ref())))
 }
 
-fn set(section: &str, name: &str, value: &Spanned<DeValue<'_>>, origin: Origin, sources: &mut Sources) {
+fn set(
+    section: &str,
+    name: &str,
+    value: &Spanned<DeValue<'_>>,
+    origin: SettingSource,
+    sources: &mut Sources,
+) {
     let Some(key) = Key::find(section, name) else {
         let place = if section.is_empty() { name.to_owned() } else { format!("[{section}] {name}") };
         let nearest = Key::nearest(section, name).map(Key::to_string).unwrap_or_default();

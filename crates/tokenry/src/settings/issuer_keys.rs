@@ -10,7 +10,7 @@ use tokenry_service::{JwtAlgorithm, JwtKeys};
 use zeroize::Zeroizing;
 
 use super::section::Section;
-use crate::key_feed::KeySource;
+use crate::jwks_refresher::KeySource;
 
 const SECRET_FILE: &str = "secret_file";
 const JWKS_FILE: &str = "jwks_file";
@@ -41,7 +41,7 @@ pub(super) fn read<'f>(
                 // SECURITY: whoever could fetch a shared secret could sign.
                 section.refuse(JWKS_URL, "is for public keys; a shared secret belongs into a secret_file");
             }
-            Some((JwtKeys::Pending, section.peek(JWKS_URL)))
+            Some((JwtKeys::Pending, section.get(JWKS_URL)))
         }
         [] => {
             section.refuse("", "needs one of secret_file, jwks_file and jwks_url");

@@ -13,7 +13,7 @@ use super::{
     section::{Section, Shape},
     value,
 };
-use crate::key_feed::KeySource;
+use crate::jwks_refresher::KeySource;
 
 const ISSUERS: Shape = Shape {
     title: "[[issuers]]",
@@ -90,7 +90,7 @@ pub(super) fn read(
 /// SECURITY: whoever has the prefix `a` can name the users of whoever has `ab`, by a `sub` that begins with `b`. So no
 /// prefix may be the beginning of another, and least of all the same.
 fn refuse_doubles(sections: &mut [Section<'_>]) {
-    let names: Vec<_> = sections.iter().map(|section| section.peek("issuer")).collect();
+    let names: Vec<_> = sections.iter().map(|section| section.get("issuer")).collect();
     let prefixes: Vec<_> = sections.iter().map(prefix_of).collect();
     let overlap = |one: Option<&str>, other: Option<&str>| match (one, other) {
         (Some(one), Some(other)) => one.starts_with(other) || other.starts_with(one),
@@ -110,7 +110,7 @@ fn refuse_doubles(sections: &mut [Section<'_>]) {
 }
 
 fn prefix_of<'f>(section: &Section<'f>) -> Option<&'f str> {
-    if section.has("subject_prefix") { section.peek("subject_prefix") } else { Some("") }
+    if section.has("subject_prefix") { section.get("subject_prefix") } else { Some("") }
 }
 
 /// One issuer, unless something is wrong with it.

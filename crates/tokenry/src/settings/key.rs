@@ -131,16 +131,16 @@ impl Key {
 
     /// Whether this is the name of what is too rich for this table.
     pub(super) fn is_rich(name: &str) -> bool {
-        RICH.iter().any(|(rich, _)| *rich == name)
+        RICH.iter().any(|(structured, _)| *structured == name)
     }
 
     /// How that is written in the file for which someone took a variable of this name.
     pub(super) fn rich_variable(variable: &str) -> Option<&'static str> {
-        let is_of = |rich: &str| {
-            let rest = variable.strip_prefix("TOKENRY_")?.strip_prefix(&rich.to_ascii_uppercase())?;
+        let is_of = |structured: &str| {
+            let rest = variable.strip_prefix("TOKENRY_")?.strip_prefix(&structured.to_ascii_uppercase())?;
             (rest.is_empty() || rest.starts_with('_')).then_some(())
         };
-        RICH.iter().find(|(rich, _)| is_of(rich).is_some()).map(|(_, written)| *written)
+        RICH.iter().find(|(structured, _)| is_of(structured).is_some()).map(|(_, written)| *written)
     }
 
     /// Its name in the environment.
@@ -160,8 +160,9 @@ impl Key {
     pub(super) fn nearest_section(name: &str) -> Option<String> {
         let sections = ALL.iter().map(|key| key.section).filter(|section| !section.is_empty());
         let sections = sections.map(|section| (section, format!("[{section}]")));
-        let rich = RICH.iter().map(|(rich, written)| (*rich, (*written).to_owned()));
-        let nearest = sections.chain(rich).min_by_key(|(section, _)| strsim::osa_distance(section, name));
+        let structured = RICH.iter().map(|(structured, written)| (*structured, (*written).to_owned()));
+        let nearest =
+            sections.chain(structured).min_by_key(|(section, _)| strsim::osa_distance(section, name));
         nearest.map(|(_, written)| written)
     }
 

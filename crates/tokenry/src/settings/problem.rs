@@ -16,12 +16,12 @@ impl Problem {
     }
 
     /// A fault of what stands at `place`.
-    pub(super) fn in_file(place: &str, origin: &Origin, what: impl fmt::Display) -> Self {
+    pub(super) fn in_file(place: &str, origin: &SettingSource, what: impl fmt::Display) -> Self {
         Self(format!("{place}: {what}{origin}"))
     }
 
     /// A fault of the value of `key` that came from `origin`.
-    pub(super) fn at(key: &Key, origin: &Origin, what: impl fmt::Display) -> Self {
+    pub(super) fn at(key: &Key, origin: &SettingSource, what: impl fmt::Display) -> Self {
         Self::in_file(&key.to_string(), origin, what)
     }
 }
@@ -34,7 +34,7 @@ impl fmt::Display for Problem {
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum SettingSource {
     /// This option of the command line.
     Flag(&'static str),
     /// This variable of the environment.
@@ -45,7 +45,7 @@ pub(super) enum Origin {
     Default,
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for SettingSource {
     /// As it stands at the end of a message: ` (tokenry.toml:3)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

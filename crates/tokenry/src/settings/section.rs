@@ -9,7 +9,7 @@ use toml::{
 
 use super::{
     key,
-    problem::{Origin, Problem},
+    problem::{Problem, SettingSource},
     source::{BLANK, has_clean_ends},
 };
 
@@ -110,7 +110,7 @@ impl<'f> Section<'f> {
     }
 
     fn refuse_line(&mut self, key: &str, line: usize, what: &str) {
-        let origin = Origin::File { name: self.file.to_owned(), line };
+        let origin = SettingSource::File { name: self.file.to_owned(), line };
         let place = [self.title, key].join(" ");
         self.problems.push(Problem::in_file(place.trim(), &origin, what));
     }
@@ -141,7 +141,7 @@ impl<'f> Section<'f> {
     }
 
     /// The text without a word about one that is wrong or missing.
-    pub(super) fn peek(&self, key: &str) -> Option<&'f str> {
+    pub(super) fn get(&self, key: &str) -> Option<&'f str> {
         self.entries.get(key)?.text()
     }
 
@@ -261,7 +261,7 @@ impl<'f> Section<'f> {
     }
 
     fn refuse_shape(&mut self, key: &str, line: usize, shape: Shape, what: &str) {
-        let origin = Origin::File { name: self.file.to_owned(), line };
+        let origin = SettingSource::File { name: self.file.to_owned(), line };
         self.problems.push(Problem::in_file(shape.title, &origin, what));
         self.unread.push(key.to_owned());
     }

@@ -2,7 +2,7 @@
 
 use super::{
     key::{Key, Preset},
-    problem::{Origin, Problem},
+    problem::{Problem, SettingSource},
     section::Entries,
 };
 
@@ -37,7 +37,7 @@ pub(super) fn has_clean_ends(text: &str) -> bool {
 /// What one source says about one key.
 pub(super) struct Entry {
     pub(super) key: &'static Key,
-    pub(super) origin: Origin,
+    pub(super) origin: SettingSource,
     pub(super) raw: Raw,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Entry {
 pub(super) struct Sources {
     entries: Vec<Entry>,
     /// What the file of this name says that is too rich for the table of keys.
-    pub(super) rich: (String, Entries),
+    pub(super) structured: (String, Entries),
     /// Variables that another program made, whose names only look like ours.
     pub(super) foreign: Vec<String>,
     pub(super) problems: Vec<Problem>,
@@ -54,7 +54,7 @@ pub(super) struct Sources {
 
 impl Sources {
     /// Adds what a source says; whatever was added earlier is stronger.
-    pub(super) fn add(&mut self, key: &'static Key, origin: Origin, raw: Option<Raw>) {
+    pub(super) fn add(&mut self, key: &'static Key, origin: SettingSource, raw: Option<Raw>) {
         match raw {
             Some(raw) if !raw.texts().iter().all(|text| has_clean_ends(text)) => {
                 self.problems.push(Problem::at(key, &origin, BLANK));
@@ -76,7 +76,7 @@ impl Sources {
     }
 
     /// The strongest value of `key`, or its default, and where that is from.
-    pub(super) fn find(&self, key: &'static Key) -> (Raw, Origin) {
+    pub(super) fn find(&self, key: &'static Key) -> (Raw, SettingSource) {
         match self.entries.iter().find(|entry| std::ptr::eq(entry.key, key)) {
             Some(entry) => (entry.raw.clone(), entry.origin.clone()),
             None => {
@@ -86,7 +86,7 @@ impl Sources {
                     Preset::Switch(on) => Raw::Switch(on),
                     Preset::List => Raw::List(Vec::new()),
                 };
-                (raw, Origin::Default)
+                (raw, SettingSource::Default)
             }
         }
     }

@@ -10,7 +10,9 @@ mod wrong;
 use std::{fs, time::Duration};
 
 use tempfile::TempDir;
-use tokenry_service::{Bucket, Lifetime, Policy, Reuse, Scheme, SessionSettings, SlowHash, UsageSettings};
+use tokenry_service::{
+    Bucket, Lifetime, Policy, ReusePolicy, Scheme, SessionSettings, SlowHash, UsageSettings,
+};
 
 use super::*;
 
@@ -75,7 +77,8 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(settings.proxy_sign_in, None);
     assert!(settings.service.catalog.vocabulary().is_open());
     assert!(settings.service.sign_in.is_none() && settings.key_sources.is_empty());
-    let rates = Rates { failures_per_minute: NonZero::new(30), management_per_minute: NonZero::new(60) };
+    let rates =
+        RateSettings { failures_per_minute: NonZero::new(30), management_per_minute: NonZero::new(60) };
     assert_eq!(settings.rates, rates);
     assert_eq!(settings.service.max_staleness, Duration::ZERO);
     assert_eq!(settings.server, Server { trusted_proxies: IpList::default(), workers: None, ui: true });
@@ -188,7 +191,7 @@ fn lifecycle_and_rotation_are_set_by_the_environment_too() {
     );
     let policy = settings.service.policy;
     assert_eq!(policy.idle_lifetime, Some(Lifetime::days(45)));
-    assert_eq!((policy.max_grace, policy.on_reuse), (Lifetime::seconds(60), Reuse::Revoke));
+    assert_eq!((policy.max_grace, policy.on_reuse), (Lifetime::seconds(60), ReusePolicy::Revoke));
     assert_eq!(settings.service.retention, Some(Lifetime::days(7)));
 }
 
@@ -220,11 +223,11 @@ fn zero_switches_a_limit_off() {
         allow_never: true,
         idle_lifetime: None,
         max_grace: Lifetime::seconds(0),
-        on_reuse: Reuse::Alert,
+        on_reuse: ReusePolicy::Alert,
     };
     assert_eq!(settings.service.policy, free);
     assert_eq!(settings.service.retention, None);
-    assert_eq!(settings.rates, Rates { failures_per_minute: None, management_per_minute: None });
+    assert_eq!(settings.rates, RateSettings { failures_per_minute: None, management_per_minute: None });
     let month = good("[lifetime]\nmax_days = 30", &[]);
     assert_eq!(month.service.policy.max_lifetime, Some(Lifetime::days(30)));
 }

@@ -1,7 +1,7 @@
 //! Other settings tried on the tokens there are, and what time makes of those.
 
 use serde_json::{Value, json};
-use tokenry_service::{Call, Caller, Expiry, Lifetime, NewToken};
+use tokenry_service::{Caller, Expiry, Lifetime, NewToken, RequestContext};
 
 use crate::{folder::Folder, server::Server};
 
@@ -136,11 +136,11 @@ fn a_cleanup_tells_of_expired_tokens_and_removes_those_long_dead() {
         let tokenry = folder.service();
         let now = tokenry_actix::clock::now();
         for (subject, days) in [("alice", 200), ("bob", 20), ("carol", 0)] {
-            let call = Call::new(Caller::operator(), now.saturating_sub(Lifetime::days(days)));
+            let call = RequestContext::new(Caller::operator(), now.saturating_sub(Lifetime::days(days)));
             let owner = tokenry.find_or_create_user(&call, subject, None).expect("a user");
             let expiry = Some(Expiry::In(Lifetime::days(10)));
             let new = NewToken { name: subject.to_owned(), expiry, ..NewToken::default() };
-            tokenry.issue(&call, owner.id, new).expect("a token");
+            tokenry.issue_token(&call, owner.id, new).expect("a token");
         }
     }
     assert_eq!(

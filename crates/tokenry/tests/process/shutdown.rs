@@ -13,7 +13,7 @@ use tokenry_testkit::{Relay, TestDatabase, each_backend};
 use crate::server::{Server, configure, tokenry};
 
 /// When container runtimes kill a process that they asked to end.
-const PATIENCE: Duration = Duration::from_secs(10);
+const KILL_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A server and the reading end of its log.
 fn logged(url: &str) -> (Server, std::io::PipeReader) {
@@ -65,7 +65,7 @@ each_backend!(every_signal_to_end_writes_what_waits_and_ends_with_0, |db| {
         let id = used(&server, 25);
         let (status, took, log) = end(&mut server, signal, logs.take().unwrap());
         assert_eq!(status, Some(0), "{signal}: {log}");
-        assert!(took < PATIENCE && losses(&log).is_empty(), "{signal}: {took:?} {log}");
+        assert!(took < KILL_DEADLINE && losses(&log).is_empty(), "{signal}: {took:?} {log}");
         let (next, log) = logged(db.url());
         (server, logs) = (next.with_token(&token), Some(log));
         assert_eq!(counted(&server, &id), 25, "{signal}");
@@ -105,7 +105,7 @@ each_backend!(a_database_that_nobody_can_write_costs_a_line_and_status_1, |db| {
         assert_eq!(server.ask_as("pat_wrong", "GET", "/api/v1/token", "").unwrap().0, 401);
     }
     let (status, took, log) = end(&mut server, "TERM", log);
-    assert!(status == Some(1) && took < PATIENCE, "{status:?} {took:?} {log}");
+    assert!(status == Some(1) && took < KILL_DEADLINE, "{status:?} {took:?} {log}");
     let [lost] = &losses(&log)[..] else { panic!("one line: {log}") };
     assert!(lost.contains("uses of tokens: ") && lost.contains("refused requests: 7"), "{lost}");
     drop((lock, id));
@@ -131,7 +131,7 @@ fn a_server_that_does_not_answer_keeps_nobody() {
         })
         .collect();
     let (status, took, log) = end(&mut server, "TERM", log);
-    assert!(took < PATIENCE, "{took:?} {log}");
+    assert!(took < KILL_DEADLINE, "{took:?} {log}");
     let lost = losses(&log);
     assert!(status == Some(1) && lost.len() == 1 && lost[0].contains("uses of tokens: "), "{status:?} {log}");
     drop(waiting);
@@ -145,7 +145,7 @@ each_backend!(a_body_that_never_comes_keeps_nobody, |db| {
     let mut head = server.connect().unwrap();
     head.write_all(b"GET /healthz HTTP/1.1\r\nHost:").unwrap();
     let (status, took, log) = end(&mut server, "TERM", log);
-    assert!(status == Some(0) && took < PATIENCE, "{status:?} {took:?} {log}");
+    assert!(status == Some(0) && took < KILL_DEADLINE, "{status:?} {took:?} {log}");
 });
 
 each_backend!(a_request_that_was_begun_is_answered_and_its_connection_closed, |db| {

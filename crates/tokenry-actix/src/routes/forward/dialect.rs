@@ -19,7 +19,7 @@ const X_TOKENRY_STATUS: HeaderName = HeaderName::from_static("x-tokenry-status")
 
 /// A way to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub(super) enum ProxyDialect {
     /// `X-Original-Method` and `X-Original-URI`; understands 200, 401 and 403.
     Nginx,
     /// `X-Forwarded-Method` and `X-Forwarded-Uri`: Traefik, Caddy, and Envoy without `path_prefix`.
@@ -28,7 +28,7 @@ pub(super) enum Dialect {
     EnvoyPath,
 }
 
-impl Dialect {
+impl ProxyDialect {
     /// The query that the proxy was configured with.
     ///
     /// SECURITY: whoever writes the query decides what is asked. Behind Envoy's `path_prefix` that is the client. So it

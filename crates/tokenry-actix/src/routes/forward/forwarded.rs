@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 use tokenry_service::catalog::CanonicalPath;
 
 use super::forbidden;
-use crate::{error::ApiError, source};
+use crate::{client_ip, error::ApiError};
 
 /// The method names that are registered for HTTP and mean something in a request of a client; whoever invents one
 /// might find a program behind the proxy that reads it as another.
@@ -49,7 +49,7 @@ impl Forwarded {
 
     /// What these headers say. SECURITY: they are worth as much as whoever sends them, so only a trusted proxy may.
     pub(super) fn by_headers(req: &HttpRequest, method: &str, target: &str) -> Result<Self, ApiError> {
-        if !source::is_trusted(req) {
+        if !client_ip::is_trusted(req) {
             return Err(forbidden(
                 "Forwarded headers count only from a trusted proxy; see server.trusted_proxies.",
             ));

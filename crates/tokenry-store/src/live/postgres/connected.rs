@@ -17,13 +17,13 @@ use diesel::{
 use super::Shared;
 use crate::{
     error::StoreError,
-    primary::{self, MAX_AGE, Session},
+    primary::{self, ConnectionProof, MAX_AGE},
 };
 
 /// A connection that was proven to lead to the primary.
 pub(super) struct Connected {
     pub(super) connection: PgConnection,
-    pub(super) session: Session,
+    pub(super) session: ConnectionProof,
     opened: Instant,
 }
 
@@ -85,7 +85,7 @@ impl Connection {
 
 impl Connected {
     #[allow(clippy::disallowed_methods, reason = "the age of a connection decides about nothing but itself")]
-    pub(super) fn new((connection, session): (PgConnection, Session)) -> Self {
+    pub(super) fn new((connection, session): (PgConnection, ConnectionProof)) -> Self {
         Self { connection, session, opened: Instant::now() }
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use diesel::prelude::*;
 
-use tokenry_domain::Lookup;
+use tokenry_domain::PublicId;
 
 use super::{
     Answer, Read, Shared, Waiting,
@@ -107,12 +107,12 @@ impl Reader {
                 // Several requests with one token may share a batch; the last of them is given the row itself.
                 let is_last = batch.peek().is_none_or(|next| next.question() != read.question());
                 replies.push(match read {
-                    Waiting::Current(Read { lookup, thread, answer }) => {
-                        let row = row(&mut current, &lookup, is_last);
+                    Waiting::Current(Read { public_id, thread, answer }) => {
+                        let row = row(&mut current, &public_id, is_last);
                         Reply { thread, kind: Kind::Current(answer, row) }
                     }
-                    Waiting::Retired(Read { lookup, thread, answer }) => {
-                        let row = row(&mut retired, &lookup, is_last);
+                    Waiting::Retired(Read { public_id, thread, answer }) => {
+                        let row = row(&mut retired, &public_id, is_last);
                         Reply { thread, kind: Kind::Retired(answer, row) }
                     }
                 });
@@ -138,13 +138,13 @@ impl Reader {
         }
         let all: Vec<&str> = lookups.iter().map(String::as_str).collect();
         let found = match self.read(&all, select) {
-            Ok(rows) => Ok(rows.into_iter().map(|(lookup, row)| (lookup, Ok(row))).collect()),
+            Ok(rows) => Ok(rows.into_iter().map(|(public_id, row)| (public_id, Ok(row))).collect()),
             // One row that cannot be read must not refuse the others.
             Err(StoreError::Corrupt(_)) => all
                 .iter()
-                .filter_map(|lookup| match self.read(&[lookup], select) {
-                    Ok(rows) => rows.into_iter().next().map(|(lookup, row)| Ok((lookup, Ok(row)))),
-                    Err(error @ StoreError::Corrupt(_)) => Some(Ok(((*lookup).to_owned(), Err(error)))),
+                .filter_map(|public_id| match self.read(&[public_id], select) {
+                    Ok(rows) => rows.into_iter().next().map(|(public_id, row)| Ok((public_id, Ok(row)))),
+                    Err(error @ StoreError::Corrupt(_)) => Some(Ok(((*public_id).to_owned(), Err(error)))),
                     Err(error) => Some(Err(error)),
                 })
                 .collect(),
@@ -180,8 +180,8 @@ impl Waiting {
     /// What it asks for; in a batch that is sorted by it, equal questions are side by side.
     fn question(&self) -> (bool, &str) {
         match self {
-            Self::Current(read) => (false, read.lookup.as_str()),
-            Self::Retired(read) => (true, read.lookup.as_str()),
+            Self::Current(read) => (false, read.public_id.as_str()),
+            Self::Retired(read) => (true, read.public_id.as_str()),
         }
     }
 }
@@ -191,8 +191,8 @@ fn lookups(batch: &[Waiting]) -> (Vec<String>, Vec<String>) {
     let (mut current, mut retired) = (Vec::new(), Vec::new());
     for read in batch {
         match read {
-            Waiting::Current(read) => current.push(read.lookup.as_str().to_owned()),
-            Waiting::Retired(read) => retired.push(read.lookup.as_str().to_owned()),
+            Waiting::Current(read) => current.push(read.public_id.as_str().to_owned()),
+            Waiting::Retired(read) => retired.push(read.public_id.as_str().to_owned()),
         }
     }
     current.dedup();
@@ -200,10 +200,10 @@ fn lookups(batch: &[Waiting]) -> (Vec<String>, Vec<String>) {
     (current, retired)
 }
 
-fn row<Row: Clone>(found: &mut Found<Row>, lookup: &Lookup, is_last: bool) -> Answer<Row> {
+fn row<Row: Clone>(found: &mut Found<Row>, public_id: &PublicId, is_last: bool) -> Answer<Row> {
     match found {
-        Ok(rows) if is_last => rows.remove(lookup.as_str()).transpose(),
-        Ok(rows) => rows.get(lookup.as_str()).cloned().transpose(),
+        Ok(rows) if is_last => rows.remove(public_id.as_str()).transpose(),
+        Ok(rows) => rows.get(public_id.as_str()).cloned().transpose(),
         Err(error) => Err(error.clone()),
     }
 }
@@ -214,11 +214,11 @@ fn select_current(
 ) -> Result<Vec<(String, CredentialRow)>, StoreError> {
     let rows: Vec<CredentialRow> = tokens::table
         .inner_join(users::table)
-        .filter(tokens::lookup.eq_any(lookups))
+        .filter(tokens::public_id.eq_any(lookups))
         .filter(Proven(connected.session.mark()))
         .select((TokenRow::as_select(), SecretRow::as_select(), UserRow::as_select()))
         .load(&mut connected.connection)?;
-    Ok(rows.into_iter().map(|row| (row.0.lookup.clone(), row)).collect())
+    Ok(rows.into_iter().map(|row| (row.0.public_id.clone(), row)).collect())
 }
 
 fn select_retired(
@@ -227,11 +227,11 @@ fn select_retired(
 ) -> Result<Vec<(String, RetiredCredentialRow)>, StoreError> {
     let rows: Vec<RetiredCredentialRow> = retired_secrets::table
         .inner_join(tokens::table.inner_join(users::table))
-        .filter(retired_secrets::lookup.eq_any(lookups))
+        .filter(retired_secrets::public_id.eq_any(lookups))
         .filter(Proven(connected.session.mark()))
         .select((RetiredRow::as_select(), TokenRow::as_select(), UserRow::as_select()))
         .load(&mut connected.connection)?;
-    Ok(rows.into_iter().map(|row| (row.0.lookup.clone(), row)).collect())
+    Ok(rows.into_iter().map(|row| (row.0.public_id.clone(), row)).collect())
 }
 
 #[cfg(test)]
@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn a_batch_is_proven_in_the_same_statement_also_when_it_finds_nothing() {
         let Some(db) = TestDatabase::postgres() else { return };
-        let lookup = db.token(&db.user("alice")).insert().lookup;
+        let public_id = db.token(&db.user("alice")).insert().public_id;
         let manager = manager(&db, prepare_postgres_reader);
         for (change, told) in [
             // A standby has this as well.
@@ -280,7 +280,7 @@ mod tests {
             ("SELECT set_config('tokenry.session', 'of another', false)", "session pooling"),
             ("RESET ALL", "session pooling"),
         ] {
-            for asked in [lookup.as_str(), "unknown"] {
+            for asked in [public_id.as_str(), "unknown"] {
                 let mut connected = Connected::new(manager.open_session().unwrap());
                 assert_eq!(
                     select_current(&mut connected, &[asked]).unwrap().len(),

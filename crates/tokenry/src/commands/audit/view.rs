@@ -4,22 +4,22 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use serde_json::{Value, json};
 use tokenry_actix::wire;
-use tokenry_service::{AuditPage, Link, UserError, UserId};
+use tokenry_service::{AuditEntry, AuditPage, UserError, UserId};
 
 use crate::{
-    commands::Session,
-    output::{Failure, View},
+    commands::CommandContext,
+    output::{CliError, View},
 };
 
 /// Entries as rows. People see subjects instead of the ids of users; those of deleted users stay ids.
-pub(super) fn page(page: &AuditPage, session: &Session) -> Result<View, Failure> {
+pub(super) fn page(page: &AuditPage, context: &CommandContext) -> Result<View, CliError> {
     let mut subjects = HashMap::new();
     for id in page.entries.iter().filter_map(|entry| entry.event.user_id) {
         if let Entry::Vacant(unknown) = subjects.entry(id) {
-            unknown.insert(subject(id, session)?);
+            unknown.insert(subject(id, context)?);
         }
     }
-    let row = |entry: &Link| {
+    let row = |entry: &AuditEntry| {
         let event = &entry.event;
         let text = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         vec![
@@ -29,7 +29,7 @@ pub(super) fn page(page: &AuditPage, session: &Session) -> Result<View, Failure>
             event.actor.to_string(),
             text(event.user_id.and_then(|id| subjects.get(&id).cloned())),
             text(event.token_id.map(|id| id.to_string())),
-            text(event.origin.ip.map(|ip| ip.to_string())),
+            text(event.client.ip.map(|ip| ip.to_string())),
             Value::Object(event.detail.clone()).to_string(),
         ]
     };
@@ -42,8 +42,8 @@ pub(super) fn page(page: &AuditPage, session: &Session) -> Result<View, Failure>
     ))
 }
 
-fn subject(id: UserId, Session { tokenry, call }: &Session) -> Result<String, Failure> {
-    match tokenry.find_user(call, id) {
+fn subject(id: UserId, CommandContext { tokenry, request }: &CommandContext) -> Result<String, CliError> {
+    match tokenry.find_user(request, id) {
         Ok(user) => Ok(user.subject.to_string()),
         Err(UserError::NotFound) => Ok(id.to_string()),
         Err(error) => Err(error.into()),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::output::{Failure, View};
+use crate::output::{CliError, View};
 
 /// What one check found.
 pub(super) struct Finding {
@@ -63,16 +63,16 @@ impl Checks {
 
     /// # Errors
     /// Unless all is well.
-    pub(super) fn verdict(&self) -> Result<(), Failure> {
+    pub(super) fn verdict(&self) -> Result<(), CliError> {
         let failed: Vec<_> = self.failed().map(|(name, _)| *name).collect();
         if failed.is_empty() {
             return Ok(());
         }
         let told = format!("not all is well: {}", failed.join(", "));
         if self.failed().any(|(_, finding)| finding.verdict == Verdict::Unknown) {
-            return Err(Failure::failed("check_impossible", told));
+            return Err(CliError::failed("check_impossible", told));
         }
-        Err(Failure::no("check_failed", told))
+        Err(CliError::no("check_failed", told))
     }
 
     fn failed(&self) -> impl Iterator<Item = &(&'static str, Finding)> {

@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use tokenry_actix::clock;
 use tokenry_service::{
-    Call, Caller, Cleaned, Tokenry,
+    Caller, CleanupReport, RequestContext, Tokenry,
     supervisor::{Importance, Stop, Worker},
 };
 
@@ -27,9 +27,11 @@ pub(super) fn start(tokenry: Tokenry) -> io::Result<Worker> {
 }
 
 fn clean(tokenry: &Tokenry) {
-    match tokenry.cleanup_by_clock(&Call::new(Caller::operator(), clock::now())) {
-        Ok(cleaned) if cleaned == Cleaned::default() => tracing::debug!("there was nothing to clean up"),
-        Ok(Cleaned { expired, ended_sessions, purged_tokens, purged_uses }) => {
+    match tokenry.cleanup_by_clock(&RequestContext::new(Caller::operator(), clock::now())) {
+        Ok(cleaned) if cleaned == CleanupReport::default() => {
+            tracing::debug!("there was nothing to clean up")
+        }
+        Ok(CleanupReport { expired, ended_sessions, purged_tokens, purged_uses }) => {
             tracing::info!(expired, ended_sessions, purged_tokens, purged_uses, "cleaned up");
         }
         // Whatever it was may be gone in an hour; requests tell of it sooner.
@@ -54,20 +56,20 @@ mod tests {
         store.migrate().unwrap();
         let tokenry = Tokenry::new(store, Settings::default()).unwrap();
         let now = clock::now();
-        let made = Call::new(Caller::operator(), now.checked_sub(Lifetime::days(200)).unwrap());
+        let made = RequestContext::new(Caller::operator(), now.checked_sub(Lifetime::days(200)).unwrap());
         let owner = tokenry.find_or_create_user(&made, "alice", None).unwrap();
-        let issue = |name: &str, call: &Call, days| {
+        let issue = |name: &str, request: &RequestContext, days| {
             let expiry = Some(Expiry::In(Lifetime::days(days)));
             let new = NewToken { name: name.to_owned(), expiry, ..NewToken::default() };
-            tokenry.issue(call, owner.id, new).unwrap().token.id
+            tokenry.issue_token(request, owner.id, new).unwrap().token.id
         };
         let (dead, live) = (issue("dead", &made, 1), issue("live", &made, 300));
-        let now = Call::new(Caller::operator(), now);
+        let now = RequestContext::new(Caller::operator(), now);
         // Without an entry of today in the audit log the clock might be far ahead.
         issue("new", &now, 1);
         let start = Instant::now();
         let cleaner = super::start(tokenry.clone()).unwrap();
-        while tokenry.find(&now, dead).is_ok() {
+        while tokenry.find_token(&now, dead).is_ok() {
             assert!(start.elapsed() < Duration::from_secs(10), "it was not removed");
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -75,7 +77,7 @@ mod tests {
         drop(cleaner);
         assert!(end.elapsed() < Duration::from_secs(1), "it did not stop");
         assert_eq!(
-            tokenry.find(&now, live).unwrap().0.status(&tokenry.policy().horizon(now.now)),
+            tokenry.find_token(&now, live).unwrap().0.status(&tokenry.policy().cutoffs(now.now)),
             Status::Active
         );
     }

@@ -5,14 +5,14 @@ use tokenry_service::{ListError, PageQuery, PageSize, TokenFilter, TokenPage};
 use super::view;
 use crate::{
     cli::ListArgs,
-    commands::Session,
-    output::{Console, Failure},
+    commands::CommandContext,
+    output::{CliError, Console},
 };
 
 /// Lists tokens; with their risks where one was asked for.
-pub(super) fn run(args: ListArgs, session: &Session, console: &mut Console) -> Result<(), Failure> {
-    let Session { tokenry, call } = session;
-    let user_id = args.user.map(|subject| session.user(subject.as_str())).transpose()?.map(|user| user.id);
+pub(super) fn run(args: ListArgs, context: &CommandContext, console: &mut Console) -> Result<(), CliError> {
+    let CommandContext { tokenry, request } = context;
+    let user_id = args.user.map(|subject| context.user(subject.as_str())).transpose()?.map(|user| user.id);
     let filter = TokenFilter {
         user_id,
         status: args.status,
@@ -25,8 +25,8 @@ pub(super) fn run(args: ListArgs, session: &Session, console: &mut Console) -> R
     let page = |cursor: Option<&str>| -> Result<TokenPage, ListError> {
         let query = PageQuery { sort: args.sort, size, cursor: cursor.map(str::to_owned) };
         match args.risk {
-            None => tokenry.list(call, filter.clone(), query),
-            Some(_) => tokenry.inventory(call, &filter, &query),
+            None => tokenry.list_tokens(request, filter.clone(), query),
+            Some(_) => tokenry.inventory(request, &filter, &query),
         }
     };
     let mut listed = page(None)?;
@@ -38,8 +38,8 @@ pub(super) fn run(args: ListArgs, session: &Session, console: &mut Console) -> R
         listed.next_cursor = next.next_cursor;
     }
     let view = match args.risk {
-        None => view::page(&listed, tokenry, call.now),
-        Some(_) => view::inventory(&listed, tokenry, call.now),
+        None => view::page(&listed, tokenry, request.now),
+        Some(_) => view::inventory(&listed, tokenry, request.now),
     };
     console.answer(&view)?;
     if listed.next_cursor.is_some() {

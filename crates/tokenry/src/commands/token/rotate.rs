@@ -7,24 +7,24 @@ use tokenry_service::{Rotation, Tokenry, UnixMillis};
 
 use crate::{
     cli::RotateArgs,
-    commands::Session,
-    output::{Console, Failure},
+    commands::CommandContext,
+    output::{CliError, Console},
 };
 
 /// Prints a token's new secret, and tells until when the old one works.
-pub(super) fn run(args: RotateArgs, session: &Session, console: &mut Console) -> Result<(), Failure> {
+pub(super) fn run(args: RotateArgs, context: &CommandContext, console: &mut Console) -> Result<(), CliError> {
     let rotation = Rotation {
         grace: args.grace,
         expiry: args.expires,
         idempotency_key: args.idempotency_key,
         if_version: None,
     };
-    let rotated = session
+    let rotated = context
         .tokenry
-        .rotate(&session.call, args.id, rotation)
-        .map_err(|error| Failure::from(error).about(&args.id.to_string()))?;
+        .rotate_token(&context.request, args.id, rotation)
+        .map_err(|error| CliError::from(error).about(&args.id.to_string()))?;
     let (at, ends) = (rotated.token.secret_at, rotated.old_works_until);
-    console.secret(&rotated.secret.reveal_once(), session.view(&(rotated.token, rotated.owner)))?;
+    console.secret(&rotated.secret.reveal_once(), context.view(&(rotated.token, rotated.owner)))?;
     console.note(&if ends <= at {
         "the old secret is refused from now on".to_owned()
     } else {

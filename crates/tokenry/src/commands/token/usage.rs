@@ -2,21 +2,21 @@
 
 use serde_json::json;
 use tokenry_actix::wire;
-use tokenry_service::{Combination, Tally, UsageQuery};
+use tokenry_service::{UsageCount, UsageKey, UsageQuery};
 
 use crate::{
     cli::UsageArgs,
-    commands::Session,
-    output::{Console, Failure, View},
+    commands::CommandContext,
+    output::{CliError, Console, View},
 };
 
 /// Shows what a token was used for.
-pub(super) fn run(args: &UsageArgs, session: &Session, console: &mut Console) -> Result<(), Failure> {
+pub(super) fn run(args: &UsageArgs, context: &CommandContext, console: &mut Console) -> Result<(), CliError> {
     let query = UsageQuery { from: args.from, to: args.to, limit: args.limit };
-    let page = session
+    let page = context
         .tokenry
-        .usage(&session.call, args.id, query)
-        .map_err(|error| Failure::from(error).about(&args.id.to_string()))?;
+        .usage(&context.request, args.id, query)
+        .map_err(|error| CliError::from(error).about(&args.id.to_string()))?;
     let rows = page.uses.iter().map(row).collect();
     console.answer(&View::list(
         &["MINUTE", "METHOD", "ROUTE", "STATUS", "FROM", "COUNT", "USER AGENT"],
@@ -31,7 +31,7 @@ pub(super) fn run(args: &UsageArgs, session: &Session, console: &mut Console) ->
     Ok(())
 }
 
-fn row((combination, tally): &(Combination, Tally)) -> Vec<String> {
+fn row((combination, tally): &(UsageKey, UsageCount)) -> Vec<String> {
     let text = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
     vec![
         combination.start.to_string(),

@@ -37,9 +37,9 @@ pub(super) fn page(page: &TokenPage, tokenry: &Tokenry, now: UnixMillis) -> View
 
 /// A page of the inventory: every token with its risks.
 pub(super) fn inventory(page: &TokenPage, tokenry: &Tokenry, now: UnixMillis) -> View {
-    let horizon = tokenry.policy().horizon(now);
+    let cutoffs = tokenry.policy().cutoffs(now);
     let risks = |(token, owner): &(Token, User)| -> Vec<&str> {
-        Risk::of(token, owner, &horizon).into_iter().map(Risk::as_str).collect()
+        Risk::of(token, owner, &cutoffs).into_iter().map(Risk::as_str).collect()
     };
     let with_risks = |pair| {
         let mut row = row(pair, tokenry, now);
@@ -62,9 +62,9 @@ fn row((token, owner): &(Token, User), tokenry: &Tokenry, now: UnixMillis) -> Ve
         owner.subject.to_string(),
         token.name.to_string(),
         shown(token),
-        token.status(&tokenry.policy().horizon(now)).to_string(),
+        token.status(&tokenry.policy().cutoffs(now)).to_string(),
         token.scopes.to_string(),
-        tokenry.policy().end_of(token).map_or("never".to_owned(), |at| at.to_string()),
+        tokenry.policy().effective_expiry(token).map_or("never".to_owned(), |at| at.to_string()),
         token.last_used_at.map_or("never".to_owned(), |at| at.to_string()),
     ]
 }
@@ -90,12 +90,12 @@ pub(crate) fn one(pair: &(Token, User), tokenry: &Tokenry, now: UnixMillis) -> V
         ("Description", token.description.as_ref().map(ToString::to_string)),
         ("Token", Some(shown(token))),
         ("Owner", Some(owner.subject.to_string())),
-        ("Status", Some(token.status(&tokenry.policy().horizon(now)).to_string())),
+        ("Status", Some(token.status(&tokenry.policy().cutoffs(now)).to_string())),
         ("Scopes", Some(scopes)),
         ("Allowed from", Some(ips)),
         ("Created", Some(format!("{} by {}", token.created_at, token.created_by))),
         ("Not before", time(token.not_before)),
-        ("Expires", Some(time(tokenry.policy().end_of(token)).unwrap_or("never".to_owned()))),
+        ("Expires", Some(time(tokenry.policy().effective_expiry(token)).unwrap_or("never".to_owned()))),
         ("Last used", Some(used)),
         ("Revoked", revoked),
         ("Metadata", Some(token.metadata.to_value().to_string()).filter(|text| text != "{}")),
@@ -106,7 +106,7 @@ pub(crate) fn one(pair: &(Token, User), tokenry: &Tokenry, now: UnixMillis) -> V
 
 /// The part of a token's text that anyone may see.
 fn shown(token: &Token) -> String {
-    format!("{}…{}", token.lookup, token.suffix)
+    format!("{}…{}", token.public_id, token.suffix)
 }
 
 fn from(token: &Token) -> String {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tokenry_actix::wire;
-use tokenry_service::{Allowance, User};
+use tokenry_service::{LimitStatus, User};
 
 use crate::output::View;
 
@@ -18,7 +18,7 @@ pub(super) fn all(users: &[User]) -> View {
 }
 
 /// Everything about one user.
-pub(super) fn one(user: &User, allowance: &Allowance) -> View {
+pub(super) fn one(user: &User, allowance: &LimitStatus) -> View {
     let limit = allowance.max_tokens.map_or(String::new(), |limit| format!(" of {limit}"));
     let creations = allowance.creations_left.map_or("any number".to_owned(), |left| left.to_string());
     let attributes = [

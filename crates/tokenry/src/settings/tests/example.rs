@@ -3,7 +3,7 @@
 use tokenry_service::{IssuerMapping, Role, RouteDecision, Scope, ScopeSet, catalog::CanonicalPath};
 
 use super::*;
-use crate::key_feed::KeySource;
+use crate::jwks_refresher::KeySource;
 
 const EXAMPLE: &str = include_str!("../../../../../docs/tokenry.example.toml");
 
@@ -17,7 +17,7 @@ fn the_documented_example_means_what_it_says() {
         max_lifetime: Some(days(180)),
         idle_lifetime: Some(days(60)),
         max_grace: Lifetime::seconds(3600),
-        on_reuse: Reuse::Revoke,
+        on_reuse: ReusePolicy::Revoke,
         ..Policy::default()
     };
     assert_eq!(service.policy, policy);

@@ -1,34 +1,34 @@
-//! [`Managing`]: the argument that a handler of the API's own routes cannot have without the right it names.
+//! [`ApiCaller`]: the argument that a handler of the API's own routes cannot have without the right it names.
 
 use std::{marker::PhantomData, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
-use tokenry_service::{Call, Caller, UnixMillis, User};
+use tokenry_service::{Caller, RequestContext, UnixMillis, User};
 
 use crate::{
     authenticate::{Accepts, Authentication, authentication},
-    authorized::{Authorized, RequiredScope, note_scope, origin},
+    authorized::{Authorized, RequiredScope, client_info, note_scope},
     error::ApiError,
     routes::scopes::Introspect,
 };
 
 /// A caller of the management API, with whatever credential, who has the right `S`. Managing tokens is no use of the
 /// token it is done with.
-pub(crate) struct Managing<S> {
-    call: Call,
+pub(crate) struct ApiCaller<S> {
+    context: RequestContext,
     user: User,
     scope: PhantomData<S>,
 }
 
-impl<S> Managing<S> {
+impl<S> ApiCaller<S> {
     /// The call to make use cases with.
-    pub(crate) fn call(&self) -> &Call {
-        &self.call
+    pub(crate) fn call(&self) -> &RequestContext {
+        &self.context
     }
 
     /// Who asks.
     pub(crate) fn caller(&self) -> &Caller {
-        &self.call.caller
+        &self.context.caller
     }
 
     /// On whose behalf.
@@ -37,7 +37,7 @@ impl<S> Managing<S> {
     }
 }
 
-impl<S: RequiredScope> FromRequest for Managing<S> {
+impl<S: RequiredScope> FromRequest for ApiCaller<S> {
     type Error = ApiError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
@@ -53,19 +53,19 @@ impl<S: RequiredScope> FromRequest for Managing<S> {
             }
             // SECURITY: an operator is whoever has the machine, and never comes by HTTP.
             let user = caller.user().cloned().ok_or(ApiError::InvalidToken)?;
-            let call = Call { caller, now, origin: origin(&req) };
-            Ok(Self { call, user, scope: PhantomData })
+            let context = RequestContext { caller, now, client: client_info(&req) };
+            Ok(Self { context, user, scope: PhantomData })
         })
     }
 }
 
 /// Somebody who brings what a session begins with.
-pub(crate) struct SigningIn {
+pub(crate) struct SignInCaller {
     pub(crate) caller: Caller,
     pub(crate) now: UnixMillis,
 }
 
-impl FromRequest for SigningIn {
+impl FromRequest for SignInCaller {
     type Error = ApiError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
@@ -95,7 +95,7 @@ impl FromRequest for Asking {
 }
 
 /// A token that asks about itself or ends itself: with an old secret as well, for possession is enough.
-pub(crate) struct AboutItself(pub(crate) Call);
+pub(crate) struct AboutItself(pub(crate) RequestContext);
 
 impl FromRequest for AboutItself {
     type Error = ApiError;
@@ -105,7 +105,7 @@ impl FromRequest for AboutItself {
         let req = req.clone();
         Box::pin(async move {
             let Authentication { caller, now, .. } = authentication(&req, Accepts::Everyone, false).await?;
-            Ok(Self(Call { caller, now, origin: origin(&req) }))
+            Ok(Self(RequestContext { caller, now, client: client_info(&req) }))
         })
     }
 }

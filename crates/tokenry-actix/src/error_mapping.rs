@@ -6,7 +6,7 @@ use tokenry_service::{
     UpdateError, UserError, VerifyError,
 };
 
-use crate::{clock, error::ApiError, problem::FieldError};
+use crate::{clock, error::ApiError, problem::FieldProblem};
 
 /// Seconds after which a client may try again when the database did not answer.
 const RETRY_AFTER: u64 = 2;
@@ -69,14 +69,14 @@ impl From<Denial> for ApiError {
     }
 }
 
-impl From<ServiceFieldError> for FieldError {
+impl From<ServiceFieldError> for FieldProblem {
     fn from(error: ServiceFieldError) -> Self {
         Self::new(error.pointer, error.code, error.detail)
     }
 }
 
 fn invalid(errors: Vec<ServiceFieldError>) -> ApiError {
-    ApiError::ValidationFailed(errors.into_iter().map(FieldError::from).collect())
+    ApiError::ValidationFailed(errors.into_iter().map(FieldProblem::from).collect())
 }
 
 impl From<IssueError> for ApiError {

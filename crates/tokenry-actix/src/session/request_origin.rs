@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use actix_web::{HttpRequest, http::Method};
 
-use crate::{error::ApiError, source};
+use crate::{client_ip, error::ApiError};
 
 /// The header without which no session is used or made: a form or a link of another site cannot send it, and a script
 /// of another site would have to be allowed to.
@@ -12,7 +12,7 @@ const MARK: &str = "x-tokenry-request";
 
 /// Where a request was sent to, as its browser sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Site {
+pub(crate) struct RequestOrigin {
     is_secure: bool,
     /// In lower case, with its port unless that is the scheme's own.
     host: String,
@@ -20,10 +20,10 @@ pub(crate) struct Site {
     is_local: bool,
 }
 
-impl Site {
+impl RequestOrigin {
     /// The site by the connection and the `Host` header; of a trusted proxy by what it forwards of both.
     pub(crate) fn of(req: &HttpRequest) -> Result<Self, ApiError> {
-        let is_trusted = source::is_trusted(req);
+        let is_trusted = client_ip::is_trusted(req);
         let forwarded = |name| if is_trusted { at_most_one(req, name) } else { Ok(None) };
         let is_secure = match forwarded("x-forwarded-proto")? {
             None => req.app_config().secure(),
@@ -130,7 +130,7 @@ mod tests {
     use tokenry_service::IpList;
 
     use super::*;
-    use crate::source::TrustedProxies;
+    use crate::client_ip::TrustedProxies;
 
     type Headers<'a> = &'a [(&'static str, &'a str)];
 
@@ -144,7 +144,7 @@ mod tests {
     }
 
     fn site(peer: &str, headers: Headers<'_>) -> Option<(String, bool)> {
-        let site = Site::of(&request(Method::GET, peer, headers)).ok()?;
+        let site = RequestOrigin::of(&request(Method::GET, peer, headers)).ok()?;
         Some((site.origin(), site.is_local()))
     }
 
@@ -241,7 +241,7 @@ mod tests {
     fn passes(method: Method, headers: Headers<'_>) -> bool {
         let headers = [&[("host", "a:8080")], headers].concat();
         let req = request(method, "192.0.2.1", &headers);
-        Site::of(&req).unwrap().check(&req).is_ok()
+        RequestOrigin::of(&req).unwrap().check(&req).is_ok()
     }
 
     #[test]

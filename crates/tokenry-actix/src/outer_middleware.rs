@@ -1,4 +1,4 @@
-//! [`shell`]: the middleware around the whole app.
+//! [`outer_middleware`]: the middleware around the whole app.
 
 use std::{
     future::poll_fn,
@@ -17,7 +17,7 @@ use actix_web::{
 use tracing::Instrument as _;
 
 use crate::{
-    authenticate::tell_forbidden,
+    authenticate::record_forbidden,
     error::ApiError,
     headers,
     log::Line,
@@ -36,7 +36,7 @@ use crate::{
 ///
 /// ```
 /// use actix_web::{App, middleware::from_fn};
-/// let app = App::new().wrap(from_fn(tokenry_actix::shell::shell));
+/// let app = App::new().wrap(from_fn(tokenry_actix::outer_middleware::outer_middleware));
 /// ```
 ///
 /// # Errors
@@ -44,7 +44,7 @@ use crate::{
 /// becomes [`ApiError::Internal`].
 // The order is: name the request, start its line, run it, complete the answer, write the line. The line is
 // last so that it tells the status the client sees, and the name first so that everything else has it.
-pub async fn shell<B: MessageBody + 'static>(
+pub async fn outer_middleware<B: MessageBody + 'static>(
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
@@ -56,11 +56,11 @@ pub async fn shell<B: MessageBody + 'static>(
             let handled = guard(async move { next.call(req).await }).instrument(line.span()).await;
             handled.map(|response| {
                 tell(&response);
-                dress_response(response, &id)
+                finalize_response(response, &id)
             })
         }
         Err(refusal) => {
-            let refused = dress_response(req.error_response(refusal), &id);
+            let refused = finalize_response(req.error_response(refusal), &id);
             Ok(refused.map_body(|_, body| EitherBody::right(BoxBody::new(body))))
         }
     };
@@ -74,7 +74,7 @@ pub async fn shell<B: MessageBody + 'static>(
             let status = error.as_response_error().status_code();
             line.finish(status, || None);
             uses.close(status);
-            error.add_response_mapper(move |response| dress(response, &id).map_into_boxed_body());
+            error.add_response_mapper(move |response| finalize(response, &id).map_into_boxed_body());
             Err(error)
         }
     }
@@ -84,24 +84,24 @@ pub async fn shell<B: MessageBody + 'static>(
 fn tell<B>(response: &ServiceResponse<B>) {
     if response.status() == StatusCode::FORBIDDEN {
         let error = response.response().error().and_then(|error| error.as_error::<ApiError>());
-        tell_forbidden(response.request(), error.map_or("forbidden", ApiError::code));
+        record_forbidden(response.request(), error.map_or("forbidden", ApiError::code));
     }
 }
 
 /// Gives an answer its problem body, if it is a refusal, and the headers every answer has.
-fn dress<B: MessageBody>(response: HttpResponse<B>, id: &RequestId) -> HttpResponse<EitherBody<B>> {
+fn finalize<B: MessageBody>(response: HttpResponse<B>, id: &RequestId) -> HttpResponse<EitherBody<B>> {
     let mut response = problem::complete(response, id);
     headers::secure(response.headers_mut());
     response.headers_mut().insert(HeaderName::from_static(X_REQUEST_ID), id.header());
     response
 }
 
-fn dress_response<B: MessageBody>(
+fn finalize_response<B: MessageBody>(
     response: ServiceResponse<B>,
     id: &RequestId,
 ) -> ServiceResponse<EitherBody<B>> {
     let (req, response) = response.into_parts();
-    ServiceResponse::new(req, dress(response, id))
+    ServiceResponse::new(req, finalize(response, id))
 }
 
 /// Turns a panic of `handled` into an error, so that the client gets an answer and the connection lives on.

@@ -46,7 +46,7 @@ impl KeySource {
 
 /// Fetches keys in the background from when it is begun until it is dropped, those of each issuer on a thread of its own, so
 /// that none waits for another. A failed fetch keeps the old keys.
-pub(crate) struct KeyFeed {
+pub(crate) struct JwksRefresher {
     shared: Arc<Shared>,
     /// In a mutex only so that the feed can be begun while others hold it.
     workers: Mutex<Vec<Worker>>,
@@ -70,7 +70,7 @@ struct Fetching {
     client: Client,
 }
 
-impl KeyFeed {
+impl JwksRefresher {
     /// A feed of these sources, which fetches nothing yet. Who asks for a key waits until it has begun.
     pub(crate) fn new(sources: Vec<KeySource>) -> Self {
         let plans = sources.into_iter().map(|source| Plan::new(source, now())).collect();
@@ -100,7 +100,7 @@ impl KeyFeed {
         let found = state.plans.iter_mut().find(|plan| plan.source().issuer == issuer);
         // Other keys than those of a URL do not change while the server runs.
         let Some(plan) = found else { return KeyRefreshStatus::Current };
-        plan.hurry(now());
+        plan.request_refresh(now());
         self.shared.changed.notify_all();
         match plan.is_fetching(now()) {
             true => plan.waiters().join().map_or(KeyRefreshStatus::Unavailable, KeyRefreshStatus::Pending),
@@ -111,7 +111,7 @@ impl KeyFeed {
 }
 
 /// The feed as the service asks it. It ends with the server, and not with whoever holds the service last.
-pub(crate) struct Refresher(pub(crate) Weak<KeyFeed>);
+pub(crate) struct Refresher(pub(crate) Weak<JwksRefresher>);
 
 impl KeyRefresh for Refresher {
     fn refresh(&self, issuer: &str) -> KeyRefreshStatus {
@@ -119,7 +119,7 @@ impl KeyRefresh for Refresher {
     }
 }
 
-impl Drop for KeyFeed {
+impl Drop for JwksRefresher {
     fn drop(&mut self) {
         let workers = std::mem::take(self.workers.get_mut().unwrap_or_else(PoisonError::into_inner));
         workers.iter().for_each(Worker::stop);

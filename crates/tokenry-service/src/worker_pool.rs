@@ -14,7 +14,7 @@ use tokenry_store::{
 const QUEUE: usize = 64;
 
 /// Dropping it ends its threads after the work that waits.
-pub(crate) struct HashPool {
+pub(crate) struct WorkerPool {
     // Dropped first: the threads then end after what is queued.
     queue: SyncSender<Job>,
     workers: Vec<Worker>,
@@ -29,7 +29,7 @@ pub(crate) struct Busy;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-impl HashPool {
+impl WorkerPool {
     pub(crate) fn with_threads(
         workers: &Workers,
         name: &'static str,
@@ -61,7 +61,7 @@ impl HashPool {
     }
 }
 
-impl Drop for HashPool {
+impl Drop for WorkerPool {
     /// Before the queue is closed, which without an order to stop would be a failure.
     fn drop(&mut self) {
         self.workers.iter().for_each(Worker::stop);

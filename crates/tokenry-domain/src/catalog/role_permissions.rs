@@ -10,7 +10,7 @@ use crate::{
 
 /// The most that one role may do.
 #[derive(Debug)]
-pub(super) struct Ceiling {
+pub(super) struct RolePermissions {
     rule: Rule,
     vocabulary: Arc<Vocabulary>,
 }
@@ -23,11 +23,14 @@ enum Rule {
     Listed(ScopeSet),
 }
 
-impl Ceiling {
+impl RolePermissions {
     /// The two roles where none is configured.
     pub(super) fn usual(vocabulary: &Arc<Vocabulary>) -> Vec<(Role, Arc<Self>)> {
-        let ceiling = |rule| Arc::new(Self { rule, vocabulary: vocabulary.clone() });
-        vec![(Role::user(), ceiling(Rule::AllButAdministration)), (Role::admin(), ceiling(Rule::Everything))]
+        let role_permissions = |rule| Arc::new(Self { rule, vocabulary: vocabulary.clone() });
+        vec![
+            (Role::user(), role_permissions(Rule::AllButAdministration)),
+            (Role::admin(), role_permissions(Rule::Everything)),
+        ]
     }
 
     pub(super) fn nothing(vocabulary: &Arc<Vocabulary>) -> Arc<Self> {
@@ -80,46 +83,46 @@ impl Ceiling {
 /// The rights someone really has at this moment: the scopes of the token and, above them, the role of its owner and
 /// what the policy withholds.
 #[derive(Debug, Clone)]
-pub struct Effective {
+pub struct EffectivePermissions {
     held: ScopeSet,
-    ceiling: Arc<Ceiling>,
-    withheld: Arc<ScopeSet>,
+    role_permissions: Arc<RolePermissions>,
+    denied: Arc<ScopeSet>,
     /// Whether this is less than what the role of the owner allows: then `*`, which means all of that, is not theirs to
     /// give.
-    is_part: bool,
+    is_restricted: bool,
 }
 
-impl Effective {
-    pub(super) fn new(held: ScopeSet, ceiling: Arc<Ceiling>, withheld: Arc<ScopeSet>) -> Self {
-        Self { held, ceiling, withheld, is_part: false }
+impl EffectivePermissions {
+    pub(super) fn new(held: ScopeSet, role_permissions: Arc<RolePermissions>, denied: Arc<ScopeSet>) -> Self {
+        Self { held, role_permissions, denied, is_restricted: false }
     }
 
-    /// Whether everything that `ceiling` allows is granted.
-    pub(super) fn covers(&self, ceiling: &Ceiling) -> bool {
-        match &ceiling.rule {
+    /// Whether everything that `role_permissions` allows is granted.
+    pub(super) fn covers(&self, role_permissions: &RolePermissions) -> bool {
+        match &role_permissions.rule {
             Rule::Listed(scopes) => scopes
                 .iter()
-                .all(|scope| self.grants(scope) || (self.is_whole() && self.ceiling.permits(scope))),
-            _ => self.is_whole() && self.ceiling.includes(ceiling),
+                .all(|scope| self.grants(scope) || (self.is_whole() && self.role_permissions.permits(scope))),
+            _ => self.is_whole() && self.role_permissions.includes(role_permissions),
         }
     }
 
     /// Whether this is less than what the role of the owner allows, without being limited by a token.
     #[must_use]
-    pub fn is_part(&self) -> bool {
-        self.is_part
+    pub fn is_restricted(&self) -> bool {
+        self.is_restricted
     }
 
     /// Whether this is all that the role allows, but for what is withheld from tokens.
     fn is_whole(&self) -> bool {
-        !self.is_part && self.held.contains(&Scope::All)
+        !self.is_restricted && self.held.contains(&Scope::All)
     }
 
     /// Whether `wanted` is granted. `*` is granted only to someone who holds it under a role without a ceiling.
     #[must_use]
     pub fn grants(&self, wanted: &Scope) -> bool {
-        self.ceiling.vocabulary.knows(wanted)
-            && self.ceiling.vocabulary.includes(&self.held, wanted)
+        self.role_permissions.vocabulary.knows(wanted)
+            && self.role_permissions.vocabulary.includes(&self.held, wanted)
             && self.permits(wanted)
     }
 
@@ -133,37 +136,43 @@ impl Effective {
     ///
     /// `*` means "what its owner may", so a holder of `*` may pass it on under any ceiling but the empty one.
     #[must_use]
-    pub fn can_pass_on(&self, scope: &Scope) -> bool {
+    pub fn can_delegate(&self, scope: &Scope) -> bool {
         self.grants(scope)
             || (*scope == Scope::All
-                && !self.is_part
+                && !self.is_restricted
                 && self.held.contains(&Scope::All)
-                && !self.ceiling.is_nothing()
-                && !self.withheld.contains(&Scope::All))
+                && !self.role_permissions.is_nothing()
+                && !self.denied.contains(&Scope::All))
     }
 
     /// What both grant. If that is less than `self` allows, `*` cannot be passed on from it.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         // Of two ceilings one usually includes the other; otherwise what can be named of the one is held below the other.
-        let (lower, upper) =
-            if self.ceiling.includes(&other.ceiling) { (other, self) } else { (self, other) };
+        let (lower, upper) = if self.role_permissions.includes(&other.role_permissions) {
+            (other, self)
+        } else {
+            (self, other)
+        };
         if upper.held.contains(&Scope::All)
-            && upper.withheld.is_empty()
-            && upper.ceiling.includes(&lower.ceiling)
+            && upper.denied.is_empty()
+            && upper.role_permissions.includes(&lower.role_permissions)
         {
-            return Self { is_part: !lower.ceiling.includes(&self.ceiling), ..lower.clone() };
+            return Self {
+                is_restricted: !lower.role_permissions.includes(&self.role_permissions),
+                ..lower.clone()
+            };
         }
         let common = |scope: &Scope| upper.cut(scope).filter(|part| upper.grants(part));
         let held = lower.to_set().iter().filter_map(common).collect();
-        Self { held, is_part: true, ..lower.clone() }
+        Self { held, is_restricted: true, ..lower.clone() }
     }
 
     /// The rights as scopes, to show. `*` is listed only where nothing is above it: under a lower role a reader could
     /// take it for more than it grants, so what can be named of it is listed instead.
     #[must_use]
     pub fn to_set(&self) -> ScopeSet {
-        let all = || self.ceiling.all().into_iter();
+        let all = || self.role_permissions.all().into_iter();
         let named = |scope: &Scope| match scope {
             Scope::All if !self.permits(scope) => all().filter_map(|scope| self.cut(&scope)).collect(),
             scope => self.cut(scope).into_iter().collect::<Vec<_>>(),
@@ -172,13 +181,13 @@ impl Effective {
     }
 
     fn permits(&self, scope: &Scope) -> bool {
-        self.ceiling.permits(scope)
-            && !self.withheld.iter().any(|withheld| self.ceiling.vocabulary.covers(scope, withheld))
+        self.role_permissions.permits(scope)
+            && !self.denied.iter().any(|denied| self.role_permissions.vocabulary.covers(scope, denied))
     }
 
     /// The part of `scope` that is permitted: itself, its highest permitted level, or nothing.
     fn cut(&self, scope: &Scope) -> Option<Scope> {
-        let vocabulary = &self.ceiling.vocabulary;
+        let vocabulary = &self.role_permissions.vocabulary;
         if !vocabulary.knows(scope) {
             return None;
         }

@@ -12,7 +12,7 @@ use std::{
 const STRIPES: usize = 16;
 
 #[derive(Default)]
-pub(super) struct Stripes<T>([Stripe<T>; STRIPES]);
+pub(super) struct Sharded<T>([Stripe<T>; STRIPES]);
 
 /// On cache lines of its own.
 #[derive(Default)]
@@ -25,7 +25,7 @@ thread_local! {
     static MINE: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-impl<T> Stripes<T> {
+impl<T> Sharded<T> {
     /// That of this thread.
     pub(super) fn mine(&self) -> MutexGuard<'_, T> {
         let mine = MINE.get().unwrap_or_else(|| {

@@ -10,7 +10,7 @@ use tokenry_service::{
     supervisor::Workers,
 };
 
-use super::{KeyFeed, KeySource, fetch::Client, now};
+use super::{JwksRefresher, KeySource, fetch::Client, now};
 
 /// Two Ed25519 keys whose private halves were thrown away, and a token of each that is good until 2100.
 const KEYS: [(&str, &str); 2] = [
@@ -71,12 +71,12 @@ impl Server {
     }
 }
 
-fn feed(url: &str) -> (Arc<JwtVerifier>, KeyFeed) {
+fn feed(url: &str) -> (Arc<JwtVerifier>, JwksRefresher) {
     let rules = JwtIssuer::new(ISSUER.to_owned(), vec!["tokenry".to_owned()], JwtAlgorithm::EdDsa);
     let verifier = Arc::new(JwtVerifier::new(vec![(rules, JwtKeys::Pending)]).unwrap());
     let refresh = Duration::from_secs(3600);
     let source = KeySource { issuer: ISSUER.to_owned(), url: url.to_owned(), refresh };
-    let feed = KeyFeed::new(vec![source]);
+    let feed = JwksRefresher::new(vec![source]);
     feed.begin(&verifier, &Workers::default()).unwrap();
     (verifier, feed)
 }
@@ -230,13 +230,13 @@ fn a_feed_stops_promptly_also_while_a_server_hangs() {
 
 #[test]
 fn a_feed_of_nothing_is_idle() {
-    let feed = KeyFeed::new(Vec::new());
+    let feed = JwksRefresher::new(Vec::new());
     feed.begin(&Arc::new(JwtVerifier::new(Vec::new()).unwrap()), &Workers::default()).unwrap();
     feed.request_refresh(ISSUER);
 }
 
 /// Waits as a request does, and says where the keys stand then.
-fn wait_for(feed: &KeyFeed) -> KeyRefreshStatus {
+fn wait_for(feed: &JwksRefresher) -> KeyRefreshStatus {
     match feed.request_refresh(ISSUER) {
         KeyRefreshStatus::Pending(arrival) => {
             futures_executor::block_on(arrival);
@@ -306,7 +306,7 @@ fn an_issuer_that_hangs_keeps_nobody_else_waiting() {
         url: url.clone(),
         refresh: Duration::from_secs(3600),
     };
-    let feed = KeyFeed::new(names.into_iter().zip(&urls).map(source).collect());
+    let feed = JwksRefresher::new(names.into_iter().zip(&urls).map(source).collect());
     let start = now();
     feed.begin(&verifier, &Workers::default()).unwrap();
     wait_until(|| refusal(&verifier, 0).is_none());

@@ -6,7 +6,7 @@
 //!
 //! It changes nothing about what they see: each read is a transaction of its own that begins with the newest commit. It
 //! does keep SQLite from reusing the write-ahead log, so the writer lets go of it before it writes, and after
-//! [`HELD`] at the latest.
+//! [`MAX_HOLD`] at the latest.
 
 use std::{
     sync::{
@@ -25,20 +25,20 @@ use diesel::{
 use crate::{pool::Manager, schema::instance, writer::Job};
 
 /// How long the transaction is kept open at most. Without readers it is not opened again.
-pub(crate) const HELD: Duration = Duration::from_millis(25);
+pub(crate) const MAX_HOLD: Duration = Duration::from_millis(25);
 
 /// Held by the readers, to ask for the pin.
-pub(crate) struct PinRequests {
+pub(crate) struct SharedLockRequests {
     queue: SyncSender<Job>,
     is_asked: Arc<AtomicBool>,
 }
 
-impl PinRequests {
+impl SharedLockRequests {
     /// Asks the writer to hold the pin, if nobody has yet.
     pub(crate) fn ask(&self) {
         if !self.is_asked.load(Ordering::Relaxed) && !self.is_asked.swap(true, Ordering::Relaxed) {
             // A writer with that much to do has no time for it.
-            if self.queue.try_send(Job::Pin).is_err() {
+            if self.queue.try_send(Job::SharedLockHolder).is_err() {
                 self.is_asked.store(false, Ordering::Relaxed);
             }
         }
@@ -46,21 +46,21 @@ impl PinRequests {
 }
 
 /// Held by the writer.
-pub(crate) struct Pin {
+pub(crate) struct SharedLockHolder {
     manager: Manager<SqliteConnection>,
     connection: Option<SqliteConnection>,
     is_held: bool,
     is_asked: Arc<AtomicBool>,
 }
 
-impl Pin {
+impl SharedLockHolder {
     pub(crate) fn new(manager: Manager<SqliteConnection>) -> Self {
         Self { manager, connection: None, is_held: false, is_asked: Arc::default() }
     }
 
     /// What readers ask with, over the writer's queue.
-    pub(crate) fn requests(&self, queue: SyncSender<Job>) -> PinRequests {
-        PinRequests { queue, is_asked: self.is_asked.clone() }
+    pub(crate) fn requests(&self, queue: SyncSender<Job>) -> SharedLockRequests {
+        SharedLockRequests { queue, is_asked: self.is_asked.clone() }
     }
 
     pub(crate) fn is_held(&self) -> bool {

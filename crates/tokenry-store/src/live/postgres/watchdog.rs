@@ -17,7 +17,7 @@ use crate::{
 /// How often it looks.
 const TICK: Duration = Duration::from_secs(1);
 /// After so many looks at one and the same batch its thread is given up: three to four seconds.
-const PATIENCE: u32 = 4;
+const STALL_TICKS: u32 = 4;
 /// How many threads may hang at once; beyond that whoever asks is refused at the next look.
 const LOST: usize = 4;
 
@@ -36,10 +36,10 @@ pub(super) fn run(shared: &Arc<Shared>, stop: &Stop) {
             }
             None => 0,
         };
-        if looks >= PATIENCE && give_up(shared, batch) {
+        if looks >= STALL_TICKS && give_up(shared, batch) {
             looks = 0;
         }
-        revive(shared);
+        restart(shared);
     }
 }
 
@@ -62,7 +62,7 @@ fn give_up(shared: &Shared, batch: u64) -> bool {
 
 /// Sees to it that somebody reads, or else that nobody waits: after a thread was given up. One that fails is restarted
 /// by its supervisor.
-fn revive(shared: &Arc<Shared>) {
+fn restart(shared: &Arc<Shared>) {
     let why = StoreError::Unavailable("the database does not answer".to_owned());
     {
         let mut reader = locked(&shared.reader);
@@ -93,7 +93,7 @@ mod tests {
 
     use futures_channel::oneshot;
     use futures_executor::block_on;
-    use tokenry_domain::Lookup;
+    use tokenry_domain::PublicId;
     use tokenry_testkit::TestDatabase;
 
     use super::super::{Delivered, InFlight, Read, Waiting};
@@ -122,8 +122,8 @@ mod tests {
 
     fn ask() -> (Waiting, Asked) {
         let (answer, asked) = oneshot::channel();
-        let lookup = Lookup::from_stored("test_x".to_owned());
-        (Waiting::Current(Read { lookup, thread: std::thread::current().id(), answer }), asked)
+        let public_id = PublicId::from_stored("test_x".to_owned());
+        (Waiting::Current(Read { public_id, thread: std::thread::current().id(), answer }), asked)
     }
 
     fn answer(asked: Asked) -> Result<Option<CredentialRow>, StoreError> {
@@ -142,7 +142,7 @@ mod tests {
             *locked(&shared.in_flight) = InFlight { reads: vec![left], ..InFlight::default() };
             *locked(&shared.reader) = died;
             queue.send(waits).unwrap();
-            revive(&shared);
+            restart(&shared);
             // What it left behind is refused, what waits is read by its successor.
             assert!(matches!(answer(of_left), Err(StoreError::Unavailable(_))));
             assert!(matches!(answer(of_waiting), Ok(None)));
@@ -156,13 +156,13 @@ mod tests {
         shared.lost.store(LOST + 1, Ordering::Relaxed);
         let (waits, of_waiting) = ask();
         queue.send(waits).unwrap();
-        revive(&shared);
+        restart(&shared);
         assert!(matches!(answer(of_waiting), Err(StoreError::Unavailable(_))));
         // All of them come back at once.
         shared.lost.store(0, Ordering::Relaxed);
         let (waits, of_waiting) = ask();
         queue.send(waits).unwrap();
-        revive(&shared);
+        restart(&shared);
         assert!(matches!(answer(of_waiting), Ok(None)));
     }
 }

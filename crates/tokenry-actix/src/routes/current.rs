@@ -4,14 +4,14 @@ use actix_web::{
     HttpResponse,
     web::{Data, Json},
 };
-use tokenry_service::{Caller, Credential, Token, Tokenry, VerifiedToken};
+use tokenry_service::{Caller, CredentialKind, Token, Tokenry, VerifiedToken};
 
 use super::blocking;
 use crate::{
+    api_caller::{AboutItself, ApiCaller},
     authorized::AnyToken,
-    body::Then,
+    body::Sequential,
     error::ApiError,
-    managing::{AboutItself, Managing},
     problem::Problem,
     query::StrictQuery,
     wire,
@@ -23,11 +23,11 @@ use crate::{
     (status = 401, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_me(
-    Then(caller, _): Then<Managing<AnyToken>, StrictQuery<()>>,
+    Sequential(caller, _): Sequential<ApiCaller<AnyToken>, StrictQuery<()>>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::Me>, ApiError> {
-    let (call, owner) = (caller.call().clone(), caller.user().clone());
-    let allowance = blocking(move || tokenry.allowance(&call, &owner)).await?;
+    let (context, owner) = (caller.call().clone(), caller.user().clone());
+    let allowance = blocking(move || tokenry.limit_status(&context, &owner)).await?;
     let owner = caller.user();
     Ok(Json(wire::Me {
         user_id: owner.id.to_string(),
@@ -47,12 +47,12 @@ pub(crate) async fn show_me(
     (status = 403, description = "The request was made without a token.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_own_token(
-    Then(AboutItself(call), _): Then<AboutItself, StrictQuery<()>>,
+    Sequential(AboutItself(context), _): Sequential<AboutItself, StrictQuery<()>>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::Token>, ApiError> {
-    let token = presented(&call.caller)?;
-    let owner = call.caller.user().ok_or(ApiError::InvalidToken)?;
-    Ok(Json(wire::Token::new(token, owner, &tokenry, call.now)))
+    let token = presented(&context.caller)?;
+    let owner = context.caller.user().ok_or(ApiError::InvalidToken)?;
+    Ok(Json(wire::Token::new(token, owner, &tokenry, context.now)))
 }
 
 /// Ends the token that this request was made with, whatever its scopes; an old secret within its grace may do it too.
@@ -62,11 +62,11 @@ pub(crate) async fn show_own_token(
     (status = 403, description = "The request was made without a token.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn revoke_own_token(
-    Then(AboutItself(call), _): Then<AboutItself, StrictQuery<()>>,
+    Sequential(AboutItself(context), _): Sequential<AboutItself, StrictQuery<()>>,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
-    let id = presented(&call.caller)?.id;
-    blocking(move || tokenry.revoke(&call, id, None)).await?;
+    let id = presented(&context.caller)?.id;
+    blocking(move || tokenry.revoke_token(&context, id, None)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -78,10 +78,10 @@ fn presented(caller: &Caller) -> Result<&Token, ApiError> {
     })
 }
 
-fn credential(kind: Credential) -> &'static str {
+fn credential(kind: CredentialKind) -> &'static str {
     match kind {
-        Credential::Token => "pat",
-        Credential::Jwt => "jwt",
-        Credential::Session | Credential::User | Credential::Operator => "session",
+        CredentialKind::Token => "pat",
+        CredentialKind::Jwt => "jwt",
+        CredentialKind::Session | CredentialKind::User | CredentialKind::Operator => "session",
     }
 }

@@ -29,7 +29,7 @@ impl From<Exit> for ExitCode {
 
 /// What went wrong, in lines that say it without a secret, and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure {
+pub(crate) struct CliError {
     exit: Exit,
     code: &'static str,
     /// The HTTP status of the same failure of the API.
@@ -38,7 +38,7 @@ pub(crate) struct Failure {
     next: Option<String>,
 }
 
-impl Failure {
+impl CliError {
     /// It was tried and failed; `code` is one of the HTTP API where it has one for this.
     pub(crate) fn failed(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(Exit::Failed, code, detail)

@@ -11,7 +11,7 @@ const REFRESH: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// How long after a fetch out of turn none follows: anyone can present a token that names an unknown key.
-const CALM: Duration = Duration::from_secs(30);
+const MIN_FORCED_INTERVAL: Duration = Duration::from_secs(30);
 
 /// For how long, from its beginning, a fetch tells which keys the issuer does not have. An issuer may begin to use a key at any
 /// moment after that.
@@ -93,8 +93,8 @@ impl Plan {
     }
 
     /// Makes the fetch due now, or as soon as one out of turn may follow the last. Says whether it is now.
-    pub(super) fn hurry(&mut self, now: Instant) -> bool {
-        let calm_until = self.hurried.map(|at| at + CALM).filter(|calm| now < *calm);
+    pub(super) fn request_refresh(&mut self, now: Instant) -> bool {
+        let calm_until = self.hurried.map(|at| at + MIN_FORCED_INTERVAL).filter(|calm| now < *calm);
         if let Some(calm) = calm_until {
             self.due = self.due.min(calm);
             self.postponed = Some(calm);
@@ -143,7 +143,7 @@ mod tests {
         let mut plan = plan(Duration::from_secs(300), start);
         plan.note(true, start, start);
         for (seconds, may) in [(5, true), (5, false), (34, false), (35, true), (64, false), (65, true)] {
-            assert_eq!(plan.hurry(at(seconds)), may, "{seconds}");
+            assert_eq!(plan.request_refresh(at(seconds)), may, "{seconds}");
             if may {
                 assert_eq!(plan.due(), at(seconds));
                 plan.note(true, at(seconds), at(seconds));
@@ -156,7 +156,7 @@ mod tests {
         let start = super::super::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut plan = plan(Duration::from_secs(300), start);
-        assert!(plan.hurry(at(1)));
+        assert!(plan.request_refresh(at(1)));
         plan.note(true, start, at(2));
         assert_eq!(plan.due(), at(2));
         plan.note(true, at(2), at(3));
@@ -169,16 +169,16 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut plan = plan(Duration::from_secs(300), start);
         assert!(!plan.is_current(start));
-        assert!(plan.hurry(at(1)));
+        assert!(plan.request_refresh(at(1)));
         plan.note(true, at(1), at(2));
         assert_eq!([1, 3, 4, 20].map(|seconds| plan.is_current(at(seconds))), [true, true, false, false]);
         // Asked at 20 for what the fetch of 1 may not have seen: 31 is the first moment that is not too soon.
-        assert!(!plan.hurry(at(20)));
+        assert!(!plan.request_refresh(at(20)));
         assert_eq!(plan.due(), at(31));
         plan.note(true, at(31), at(32));
         assert_eq!(plan.due(), at(332));
         // That was one out of turn.
-        assert!(!plan.hurry(at(33)));
+        assert!(!plan.request_refresh(at(33)));
         assert_eq!(plan.due(), at(61));
         plan.note(false, at(61), at(62));
         assert!(!plan.is_current(at(62)));

@@ -7,14 +7,14 @@ use crate::{backend::Tx, error::StoreError, macros::on, schema::former_subjects,
 
 /// What is remembered of a subject that nobody has any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Former {
+pub struct SubjectTombstone {
     /// Since when.
     pub gone_at: UnixMillis,
     /// Whether its user was disabled then.
     pub was_disabled: bool,
 }
 
-impl Former {
+impl SubjectTombstone {
     /// What is to be remembered of a user who loses their subject at `at`.
     #[must_use]
     pub fn of(user: &User, at: UnixMillis) -> Self {
@@ -26,11 +26,11 @@ impl Former {
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn remember(tx: &mut Tx<'_>, subject: &Subject, former: Former) -> Result<(), StoreError> {
+pub fn remember(tx: &mut Tx<'_>, subject: &Subject, tombstone: SubjectTombstone) -> Result<(), StoreError> {
     let row = (
         former_subjects::subject.eq(subject.as_str()),
-        former_subjects::gone_at.eq(InstantValue(former.gone_at)),
-        former_subjects::was_disabled.eq(former.was_disabled),
+        former_subjects::gone_at.eq(InstantValue(tombstone.gone_at)),
+        former_subjects::was_disabled.eq(tombstone.was_disabled),
     );
     on!(tx, |c| diesel::delete(former_subjects::table.find(subject.as_str())).execute(c))?;
     on!(tx, |c| diesel::insert_into(former_subjects::table).values(row).execute(c))?;
@@ -41,12 +41,12 @@ pub fn remember(tx: &mut Tx<'_>, subject: &Subject, former: Former) -> Result<()
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn find(tx: &mut Tx<'_>, subject: &Subject) -> Result<Option<Former>, StoreError> {
+pub fn find(tx: &mut Tx<'_>, subject: &Subject) -> Result<Option<SubjectTombstone>, StoreError> {
     let query = former_subjects::table
         .find(subject.as_str())
         .select((former_subjects::gone_at, former_subjects::was_disabled));
     let row: Option<(InstantValue, bool)> = on!(tx, |c| query.get_result(c).optional())?;
-    Ok(row.map(|(InstantValue(gone_at), was_disabled)| Former { gone_at, was_disabled }))
+    Ok(row.map(|(InstantValue(gone_at), was_disabled)| SubjectTombstone { gone_at, was_disabled }))
 }
 
 /// Notes that somebody has a subject again. Since when the one before is gone stays known: a JWT of that time does not

@@ -1,13 +1,13 @@
 //! The fields of a token that is to be made, and the rules for them that need no database.
 
 use tokenry_domain::{
-    Catalog, Description, Expiry, IpList, Lookup, Metadata, Policy, ScopeSet, Token, TokenId, TokenName,
+    Catalog, Description, Expiry, IpList, Metadata, Policy, PublicId, ScopeSet, Token, TokenId, TokenName,
     UnixMillis, User, ip::IpListError, policy::ExpiryError, scope::ScopeSetError,
 };
 
 use crate::{
-    audit::Signature,
-    caller::Call,
+    audit::AuditContext,
+    caller::RequestContext,
     field::{FieldError, FieldErrors},
     grant::default_bounds,
     issue::{IssueError, NewToken},
@@ -15,7 +15,7 @@ use crate::{
 
 /// A request whose fields keep every rule that needs no database.
 #[derive(Clone)]
-pub(crate) struct Draft {
+pub(crate) struct ValidatedRequest {
     name: TokenName,
     description: Option<Description>,
     pub(crate) scopes: ScopeSet,
@@ -25,11 +25,11 @@ pub(crate) struct Draft {
     metadata: Metadata,
 }
 
-impl Draft {
+impl ValidatedRequest {
     pub(crate) fn check(
         policy: &Policy,
         catalog: &Catalog,
-        call: &Call,
+        context: &RequestContext,
         new: NewToken,
     ) -> Result<Self, IssueError> {
         let mut errors = FieldErrors::default();
@@ -43,7 +43,7 @@ impl Draft {
             None => Some(catalog.default_scopes().clone()),
         };
         let asked = new.expiry.unwrap_or(Expiry::Default);
-        let expires_at = checked_expiry(&mut errors, policy.expires_at(asked, call.now, call.now));
+        let expires_at = checked_expiry(&mut errors, policy.expires_at(asked, context.now, context.now));
         if let (Some(from), Some(Some(end))) = (new.not_before, expires_at)
             && from >= end
         {
@@ -58,8 +58,13 @@ impl Draft {
         else {
             return Err(IssueError::Invalid(Vec::new()));
         };
-        let (expires_at, allowed_ips) =
-            default_bounds(policy, &call.caller, expires_at, allowed_ips.flatten(), asked == Expiry::Default);
+        let (expires_at, allowed_ips) = default_bounds(
+            policy,
+            &context.caller,
+            expires_at,
+            allowed_ips.flatten(),
+            asked == Expiry::Default,
+        );
         Ok(Self { name, description, scopes, not_before: new.not_before, expires_at, allowed_ips, metadata })
     }
 
@@ -67,14 +72,14 @@ impl Draft {
         self,
         id: TokenId,
         owner: &User,
-        lookup: Lookup,
+        public_id: PublicId,
         suffix: String,
-        signature: &Signature,
+        audit: &AuditContext,
     ) -> Token {
         Token {
             id,
             user_id: owner.id,
-            lookup,
+            public_id,
             suffix,
             name: self.name,
             description: self.description,
@@ -87,10 +92,10 @@ impl Draft {
             allowed_ips: self.allowed_ips,
             metadata: self.metadata,
             version: 1,
-            created_at: signature.at,
-            secret_at: signature.at,
-            created_by: signature.actor,
-            updated_at: signature.at,
+            created_at: audit.at,
+            secret_at: audit.at,
+            created_by: audit.actor,
+            updated_at: audit.at,
             revoked: None,
             expiry_noted_at: None,
         }

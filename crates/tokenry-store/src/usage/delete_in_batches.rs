@@ -21,7 +21,7 @@ use crate::{
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn drain(tx: &mut Tx<'_>, tokens: &[TokenId], limit: u16) -> Result<usize, StoreError> {
+pub fn delete_in_batches(tx: &mut Tx<'_>, tokens: &[TokenId], limit: u16) -> Result<usize, StoreError> {
     let mut removed = 0;
     for token in tokens {
         let room = usize::from(limit).saturating_sub(removed);
