@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::flags::TestFlags;
-use crate::{openapi, step, testing, tidy, workspace};
+use crate::{openapi, package, step, testing, tidy, workspace};
 
 type Step = (&'static str, fn() -> Result<ExitCode>);
 
@@ -14,6 +14,7 @@ const STEPS: &[Step] = &[
     ("fmt", fmt),
     ("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("tidy", tidy::run),
+    ("package", || package::run(false)),
     ("openapi", || openapi::run(true)),
     ("test", || testing::run(&TestFlags { no_install: false, runner_args: Vec::new() })),
     ("doc", doc),

@@ -29,7 +29,7 @@ pub(crate) enum Command {
 
     /// Run what must pass before a change is merged
     ///
-    /// Formatting, clippy, tidy, the OpenAPI file, all tests, documentation, and `cargo deny` when it is installed.
+    /// Formatting, clippy, tidy, packages, the OpenAPI file, all tests, documentation, and `cargo deny` when it is installed.
     /// Stops at the first step that fails.
     Ci,
 
@@ -50,6 +50,15 @@ pub(crate) enum Command {
         /// Write nothing; fail if the file differs from the code
         #[arg(long)]
         check: bool,
+    },
+
+    /// Package every published crate as for crates.io, and check that each package is complete
+    ///
+    /// Writes target/package/*.crate. Each must contain its readme, its licences and what it embeds when it is compiled.
+    Package {
+        /// Also compile each crate from its package, which takes minutes
+        #[arg(long)]
+        verify: bool,
     },
 
     /// Make the pictures of docs/GUIDE.md anew, of the page as it is

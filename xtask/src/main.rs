@@ -1,4 +1,4 @@
-//! Tokenry's own tool: `cargo xtask test`, `ci`, `tidy`, `migrate`, `openapi`, `guide`, `postgres`, `bench`.
+//! Tokenry's own tool: `cargo xtask test`, `ci`, `tidy`, `migrate`, `openapi`, `guide`, `package`, `postgres`, `bench`.
 //!
 //! Plain Rust and `cargo metadata`, no shell scripts: what works here works on every machine that has Rust.
 //! It depends on no crate of Tokenry, so it still runs while one of them does not compile.
@@ -16,6 +16,7 @@ mod ci;
 mod guide;
 mod migrate;
 mod openapi;
+mod package;
 mod postgres;
 mod programs;
 mod testing;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Migrate { action } => migrate::run(&action),
         Command::Guide => guide::run(),
         Command::Openapi { check } => openapi::run(check),
+        Command::Package { verify } => package::run(verify),
         Command::Postgres(flags) => postgres::run(&flags),
         Command::Bench(flags) => bench::run(&flags),
         Command::PostgresGuard { bin_dir, durable } => {

@@ -15,6 +15,15 @@ pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) license: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) repository: Option<String>,
+    pub(crate) documentation: Option<String>,
+    pub(crate) readme: Option<PathBuf>,
+    pub(crate) rust_version: Option<String>,
+    pub(crate) keywords: Vec<String>,
+    pub(crate) categories: Vec<String>,
+    /// The registries that may have it: `None` is all of them, an empty list none (`publish = false`).
+    pub(crate) publish: Option<Vec<String>>,
     pub(crate) manifest_path: PathBuf,
     pub(crate) dependencies: Vec<Dependency>,
     pub(crate) features: BTreeMap<String, Vec<String>>,
@@ -25,6 +34,9 @@ pub(crate) struct Package {
 pub(crate) struct Dependency {
     pub(crate) name: String,
     pub(crate) rename: Option<String>,
+    /// The version requirement; `*` if there is none.
+    pub(crate) req: String,
+    pub(crate) path: Option<PathBuf>,
     pub(crate) kind: Option<Kind>,
     pub(crate) optional: bool,
     pub(crate) features: Vec<String>,
@@ -36,6 +48,13 @@ pub(crate) struct Dependency {
 pub(crate) enum Kind {
     Dev,
     Build,
+}
+
+impl Package {
+    /// `true` unless its manifest has `publish = false`.
+    pub(crate) fn is_published(&self) -> bool {
+        self.publish.as_ref().is_none_or(|registries| !registries.is_empty())
+    }
 }
 
 impl Dependency {

@@ -9,6 +9,7 @@ mod guards;
 mod layers;
 mod licences;
 mod migrations;
+mod publish;
 mod silent;
 mod size;
 mod unused;
@@ -39,6 +40,7 @@ type Rule = fn(&Tree) -> Result<Vec<Failure>>;
 const RULES: &[(&str, Rule)] = &[
     ("layers", layers::check),
     ("crates", crates::check),
+    ("publish", publish::check),
     ("clock", clock::check),
     ("migrations", migrations::check),
     ("size", size::check),
