@@ -60,6 +60,11 @@ fn run(cli: Cli, console: &mut Console) -> Result<(), CliError> {
         let names = settings.foreign_variables.join(" ");
         tracing::warn!(%names, "variables of a Kubernetes Service or a linked container are no settings and are ignored");
     }
+    if matches!(cli.command, Command::Serve(_)) {
+        for warning in &settings.warnings {
+            tracing::warn!("{warning}");
+        }
+    }
     match cli.command {
         Command::Serve(_) => commands::serve::run(settings, &sink, console),
         Command::Token(command) => commands::token::run(command, &CommandContext::open(settings)?, console),

@@ -52,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) log: Log,
     /// Variables of the environment that another program made and that say nothing here.
     pub(crate) foreign_variables: Vec<String>,
+    /// Former names of settings that are used, each with what to change.
+    pub(crate) warnings: Vec<Problem>,
 }
 
 /// Limits that are counted in this process; `None` is no limit.

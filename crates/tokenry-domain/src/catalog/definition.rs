@@ -106,7 +106,7 @@ pub(super) fn check(definition: &Definition) -> Result<Inner, Vec<Fault>> {
         roles: checker.roles(&vocabulary),
         nobody: RolePermissions::nothing(&vocabulary),
         default_scopes: checker.scopes(Place::of("default_scopes"), &definition.default_scopes, &vocabulary),
-        denied: checker.scopes(Place::of("withheld_scopes"), &definition.denied_scopes, &vocabulary).into(),
+        denied: checker.scopes(Place::of("denied_scopes"), &definition.denied_scopes, &vocabulary).into(),
         routes: checker.routes(&vocabulary),
         vocabulary,
     };

@@ -25,7 +25,8 @@ pub(crate) fn run(settings: Result<Settings, Vec<Problem>>, console: &mut Consol
                 names if names.is_empty() => names,
                 names => format!("; ignored are variables of other programs: {names}"),
             };
-            checks.add("settings", Finding::ok(format!("read and accepted{ignored}")));
+            let warnings: String = settings.warnings.iter().map(|warning| format!("; {warning}")).collect();
+            checks.add("settings", Finding::ok(format!("read and accepted{ignored}{warnings}")));
             let url = settings.database_url.clone();
             database(settings, &mut checks);
             if let Some(path) = url.sqlite_path() {

@@ -10,18 +10,26 @@ use super::{
     section::{Section, Shape},
 };
 
+const DENIED_SCOPES: &str = "denied_scopes";
+/// The former name of [`DENIED_SCOPES`].
+const WITHHELD_SCOPES: &str = "withheld_scopes";
+
 const CATALOG: Shape = Shape {
     title: "[catalog]",
-    keys: &["levels", "default_scopes", "withheld_scopes", "resources", "groups", "roles", "routes"],
+    keys: &["levels", "default_scopes", DENIED_SCOPES, "resources", "groups", "roles", "routes"],
+    former_keys: &[WITHHELD_SCOPES],
 };
-const RESOURCES: Shape = Shape { title: "[[catalog.resources]]", keys: &["name", "description", "levels"] };
-const GROUPS: Shape = Shape { title: "[[catalog.groups]]", keys: &["name", "description", "resources"] };
-const ROLES: Shape = Shape { title: "[[catalog.roles]]", keys: &["name", "scopes"] };
-const ROUTES: Shape =
-    Shape { title: "[[catalog.routes]]", keys: &["path", "methods", "resource", "level", "exclude"] };
+const RESOURCES: Shape = Shape::new("[[catalog.resources]]", &["name", "description", "levels"]);
+const GROUPS: Shape = Shape::new("[[catalog.groups]]", &["name", "description", "resources"]);
+const ROLES: Shape = Shape::new("[[catalog.roles]]", &["name", "scopes"]);
+const ROUTES: Shape = Shape::new("[[catalog.routes]]", &["path", "methods", "resource", "level", "exclude"]);
 
 /// The catalog, which is the open one if the file has none.
-pub(super) fn read(root: &mut Section<'_>, problems: &mut Vec<Problem>) -> Option<Catalog> {
+pub(super) fn read(
+    root: &mut Section<'_>,
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+) -> Option<Catalog> {
     let Some(top) = root.section("catalog", CATALOG) else {
         return root.has_read("catalog").then(Catalog::open);
     };
@@ -41,6 +49,9 @@ pub(super) fn read(root: &mut Section<'_>, problems: &mut Vec<Problem>) -> Optio
             section.refuse(key, &fault.what);
         }
     }
+    if written.denied_key == WITHHELD_SCOPES {
+        warnings.push(written.top.warning(WITHHELD_SCOPES, "is now called denied_scopes; rename it"));
+    }
     let before = problems.len();
     problems.extend(written.into_problems());
     catalog.filter(|_| problems.len() == before)
@@ -50,6 +61,8 @@ pub(super) fn read(root: &mut Section<'_>, problems: &mut Vec<Problem>) -> Optio
 struct Written<'f> {
     top: Section<'f>,
     lists: [(&'static str, Vec<Section<'f>>); 4],
+    /// The name under which the file has the denied scopes.
+    denied_key: &'static str,
 }
 
 impl<'f> Written<'f> {
@@ -58,17 +71,18 @@ impl<'f> Written<'f> {
         let mut groups = top.sections("groups", GROUPS);
         let mut roles = top.sections("roles", ROLES);
         let mut routes = top.sections("routes", ROUTES);
+        let denied_key = denied_key(&mut top);
         let definition = Definition {
             levels: top.texts("levels"),
             resources: resources.iter_mut().map(resource).collect(),
             groups: groups.iter_mut().map(group).collect(),
             roles: roles.iter_mut().map(role).collect(),
             default_scopes: top.texts("default_scopes"),
-            denied_scopes: top.texts("withheld_scopes"),
+            denied_scopes: top.texts(denied_key),
             routes: routes.iter_mut().map(route).collect(),
         };
         let lists = [("resources", resources), ("groups", groups), ("roles", roles), ("routes", routes)];
-        (Self { top, lists }, definition)
+        (Self { top, lists, denied_key }, definition)
     }
 
     /// Whether all that scopes are made of could be read.
@@ -80,7 +94,10 @@ impl<'f> Written<'f> {
 
     /// The table that a fault is in, and the key.
     fn at(&mut self, place: Place) -> Option<(&mut Section<'f>, &'static str)> {
-        let Some(index) = place.index else { return Some((&mut self.top, place.list)) };
+        let Some(index) = place.index else {
+            let key = if place.list == DENIED_SCOPES { self.denied_key } else { place.list };
+            return Some((&mut self.top, key));
+        };
         let (_, list) = self.lists.iter_mut().find(|(name, _)| *name == place.list)?;
         Some((list.get_mut(index)?, place.key))
     }
@@ -88,6 +105,19 @@ impl<'f> Written<'f> {
     fn into_problems(self) -> impl Iterator<Item = Problem> {
         let lists = self.lists.into_iter().flat_map(|(_, list)| list);
         std::iter::once(self.top).chain(lists).flat_map(Section::into_problems)
+    }
+}
+
+/// The name under which the file has the denied scopes; both names at once are a fault.
+fn denied_key(top: &mut Section<'_>) -> &'static str {
+    match (top.has(DENIED_SCOPES), top.has(WITHHELD_SCOPES)) {
+        (true, true) => {
+            let what = "is the former name of denied_scopes, which is set too; keep denied_scopes";
+            top.refuse(WITHHELD_SCOPES, what);
+            DENIED_SCOPES
+        }
+        (false, true) => WITHHELD_SCOPES,
+        (_, false) => DENIED_SCOPES,
     }
 }
 

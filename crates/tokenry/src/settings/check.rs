@@ -75,6 +75,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
         },
         log: Log { filter: filter?, requested, format: format? },
         foreign_variables: std::mem::take(&mut from.foreign),
+        warnings: std::mem::take(&mut from.warnings),
     })
 }
 
@@ -82,7 +83,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
 fn structured(from: &mut Sources, directory: &Path) -> (Option<Catalog>, Option<Issuers>) {
     let (file, entries) = std::mem::take(&mut from.structured);
     let mut root = Section::root(&file, &entries);
-    let catalog = catalog::read(&mut root, &mut from.problems);
+    let catalog = catalog::read(&mut root, &mut from.problems, &mut from.warnings);
     let issuers = issuers::read(&mut root, catalog.as_ref(), directory, &mut from.problems);
     from.problems.extend(root.into_problems());
     (catalog, issuers)

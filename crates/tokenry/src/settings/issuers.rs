@@ -15,9 +15,9 @@ use super::{
 };
 use crate::jwks_refresher::KeySource;
 
-const ISSUERS: Shape = Shape {
-    title: "[[issuers]]",
-    keys: &[
+const ISSUERS: Shape = Shape::new(
+    "[[issuers]]",
+    &[
         "issuer",
         "audiences",
         "algorithm",
@@ -35,7 +35,7 @@ const ISSUERS: Shape = Shape {
         "default_role",
         "create_users",
     ],
-};
+);
 
 const REFRESH: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 3600);
 const USUAL_REFRESH: Duration = Duration::from_secs(3600);

@@ -75,6 +75,15 @@ pub(super) struct Section<'f> {
 pub(super) struct Shape {
     pub(super) title: &'static str,
     pub(super) keys: &'static [&'static str],
+    /// Former names of keys: still read, never suggested.
+    pub(super) former_keys: &'static [&'static str],
+}
+
+impl Shape {
+    /// A kind of table whose keys never had other names.
+    pub(super) const fn new(title: &'static str, keys: &'static [&'static str]) -> Self {
+        Self { title, keys, former_keys: &[] }
+    }
 }
 
 impl<'f> Section<'f> {
@@ -86,7 +95,8 @@ impl<'f> Section<'f> {
     fn of(shape: Shape, file: &'f str, line: usize, entries: &'f Entries) -> Self {
         let mut section =
             Self { title: shape.title, file, line, entries, problems: Vec::new(), unread: Vec::new() };
-        for key in entries.keys().filter(|key| !shape.keys.contains(&key.as_str())) {
+        let is_known = |key: &str| shape.keys.contains(&key) || shape.former_keys.contains(&key);
+        for key in entries.keys().filter(|key| !is_known(key)) {
             let nearest = shape.keys.iter().min_by_key(|known| strsim::osa_distance(known, key));
             let nearest = nearest.copied().unwrap_or_default();
             section.unreadable(key, &format!("is not a setting; the nearest is {} {nearest}", shape.title));
@@ -133,6 +143,12 @@ impl<'f> Section<'f> {
     /// Whether nothing is wrong so far.
     pub(super) fn is_right(&self) -> bool {
         self.problems.is_empty()
+    }
+
+    /// A remark about the key that does not make the settings wrong.
+    pub(super) fn warning(&self, key: &str, what: &str) -> Problem {
+        let origin = SettingSource::File { name: self.file.to_owned(), line: self.line_of(key) };
+        Problem::in_file(&[self.title, key].join(" "), &origin, what)
     }
 
     /// What is wrong with it.

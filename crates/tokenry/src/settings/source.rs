@@ -50,6 +50,8 @@ pub(super) struct Sources {
     /// Variables that another program made, whose names only look like ours.
     pub(super) foreign: Vec<String>,
     pub(super) problems: Vec<Problem>,
+    /// Former names of settings, which still work.
+    pub(super) warnings: Vec<Problem>,
 }
 
 impl Sources {

@@ -45,6 +45,18 @@ fn a_missing_database_is_told_and_not_made() {
 }
 
 #[test]
+fn doctor_names_a_former_setting_and_accepts_it() {
+    let folder = Folder::new();
+    folder.output("migrate run");
+    std::fs::write(folder.path("tokenry.toml"), "[catalog]\nwithheld_scopes = []\n").expect("a file");
+    let (code, document) = examined(&folder);
+    assert_eq!(code, 0, "{document}");
+    let detail = document["checks"][0]["detail"].as_str().expect("a detail");
+    let warning = "[catalog] withheld_scopes: is now called denied_scopes; rename it (tokenry.toml:2)";
+    assert!(detail.ends_with(warning), "{detail}");
+}
+
+#[test]
 fn wrong_settings_are_a_check_that_says_no() {
     let folder = Folder::new();
     std::fs::write(folder.path("tokenry.toml"), "[token]\nhash = \"md5\"\n").expect("a file");

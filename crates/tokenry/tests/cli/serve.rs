@@ -56,6 +56,20 @@ fn the_page_is_served_and_its_address_told_unless_nobody_wants_it() {
 }
 
 #[test]
+fn a_former_setting_name_is_logged_once_as_a_warning() {
+    let folder = Folder::new();
+    std::fs::write(folder.path("tokenry.toml"), "[catalog]\nwithheld_scopes = []\n").expect("a file");
+    let server = Server::start(&folder);
+    assert!(server.get("/readyz", "").starts_with("HTTP/1.1 200"));
+    let log = server.log.lock().expect("a whole log").clone();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("withheld_scopes")).collect();
+    assert!(
+        matches!(lines.as_slice(), [line] if line.contains("WARN") && line.contains("denied_scopes")),
+        "{log}"
+    );
+}
+
+#[test]
 fn a_revoke_on_the_command_line_is_seen_by_the_very_next_request() {
     let folder = Folder::new();
     let server = Server::start(&folder);

@@ -18,8 +18,25 @@ fn every_fault_of_a_catalog_is_told_with_its_line() {
             "[catalog] default_scopes: there is no scope x:fly (tokenry.toml:2)".to_owned(),
         ),
         (
+            "[catalog]\ndenied_scopes = [\n\"admin:fly\"]",
+            "[catalog] denied_scopes: there is no scope admin:fly (tokenry.toml:2)".to_owned(),
+        ),
+        (
             "[catalog]\nwithheld_scopes = [\n\"admin:fly\"]",
             "[catalog] withheld_scopes: there is no scope admin:fly (tokenry.toml:2)".to_owned(),
+        ),
+        (
+            "[catalog]\nwithheld_scopes = 1",
+            "[catalog] withheld_scopes: must be a list of texts, such as [\"a\", \"b\"] (tokenry.toml:2)".to_owned(),
+        ),
+        (
+            "[catalog]\nwithheld_scope = []",
+            "[catalog] withheld_scope: is not a setting; the nearest is [catalog] denied_scopes (tokenry.toml:2)".to_owned(),
+        ),
+        (
+            "[catalog]\ndenied_scopes = []\nwithheld_scopes = []",
+            "[catalog] withheld_scopes: is the former name of denied_scopes, which is set too; keep denied_scopes \
+             (tokenry.toml:3)".to_owned(),
         ),
         ("[catalog]\nresources = \"a\"", "[[catalog.resources]]: must be a list of tables (tokenry.toml:2)".to_owned()),
         ("[catalog]\nresources = [\n{ name = \"a\" },\n\"b\"]", "[[catalog.resources]]: must be a table (tokenry.toml:4)".to_owned()),
@@ -127,6 +144,19 @@ fn what_could_not_be_read_is_no_reason_for_further_faults() {
         ),
     ] {
         assert_eq!(refused(file, &[]), [line], "{file}");
+    }
+}
+
+#[test]
+fn the_former_name_of_denied_scopes_works_with_one_warning() {
+    let admin_write = "admin:write".parse().unwrap();
+    let former = "[catalog] withheld_scopes: is now called denied_scopes; rename it (tokenry.toml:2)";
+    for (key, expected) in [("denied_scopes", &[][..]), ("withheld_scopes", &[former.to_owned()])] {
+        let settings = good(&format!("[catalog]\n{key} = [\"admin:write\"]"), &[]);
+        let of_tokens = settings.service.catalog.of_tokens(&tokenry_service::Role::admin());
+        assert!(!of_tokens.grants(&admin_write), "{key}");
+        let warnings: Vec<_> = settings.warnings.iter().map(Problem::to_string).collect();
+        assert_eq!(warnings, expected);
     }
 }
 
