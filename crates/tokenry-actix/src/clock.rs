@@ -1,6 +1,6 @@
 //! The only place in this crate that reads a clock.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokenry_service::UnixMillis;
 
@@ -11,12 +11,7 @@ use tokenry_service::UnixMillis;
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "this is where the adapter reads the wall clock")]
 pub fn now() -> UnixMillis {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_millis()).ok())
-        .and_then(UnixMillis::new)
-        .unwrap_or(UnixMillis::MAX)
+    UnixMillis::from_clock(SystemTime::now())
 }
 
 /// Measures how long something takes; unmoved by changes of the wall clock.

@@ -1,6 +1,10 @@
 //! Instants and spans in milliseconds: the only time types below the adapter.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    str::FromStr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use thiserror::Error;
@@ -21,6 +25,16 @@ impl UnixMillis {
     #[must_use]
     pub fn new(millis: i64) -> Option<Self> {
         (Self::MIN.0..=Self::MAX.0).contains(&millis).then_some(Self(millis))
+    }
+
+    /// The present instant as a clock reads it: `UnixMillis::from_clock(SystemTime::now())`.
+    ///
+    /// SECURITY: a clock outside [`MIN`](Self::MIN)`..=`[`MAX`](Self::MAX) reads as [`MAX`](Self::MAX), so that a
+    /// broken clock expires every token that can expire. For an instant that is not the present, use
+    /// [`UnixMillis::try_from`].
+    #[must_use]
+    pub fn from_clock(reading: SystemTime) -> Self {
+        Self::try_from(reading).unwrap_or(Self::MAX)
     }
 
     /// Milliseconds since the epoch.
@@ -57,6 +71,21 @@ impl UnixMillis {
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+/// The instant is before the year 1970 or after the year 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be between the years 1970 and 9999")]
+pub struct InstantOutOfRange;
+
+impl TryFrom<SystemTime> for UnixMillis {
+    type Error = InstantOutOfRange;
+
+    /// Cuts off parts of a millisecond.
+    fn try_from(at: SystemTime) -> Result<Self, Self::Error> {
+        let since = at.duration_since(UNIX_EPOCH).map_err(|_| InstantOutOfRange)?;
+        i64::try_from(since.as_millis()).ok().and_then(Self::new).ok_or(InstantOutOfRange)
     }
 }
 
@@ -134,6 +163,19 @@ mod tests {
     fn parts_of_a_millisecond_are_cut_off() {
         let at: UnixMillis = "2026-01-31T08:00:00.0009999Z".parse().unwrap();
         assert_eq!(at.to_string(), "2026-01-31T08:00:00.000Z");
+    }
+
+    #[test]
+    fn system_times_are_converted_within_the_range_only() {
+        let since = |millis| UNIX_EPOCH + Duration::from_micros(millis * 1000 + 999);
+        let last = u64::try_from(UnixMillis::MAX.get()).unwrap();
+        assert_eq!(UnixMillis::try_from(since(1_500)), Ok(UnixMillis(1_500)));
+        assert_eq!(UnixMillis::try_from(UNIX_EPOCH), Ok(UnixMillis::MIN));
+        assert_eq!(UnixMillis::try_from(since(last)), Ok(UnixMillis::MAX));
+        for outside in [since(last + 1), UNIX_EPOCH - Duration::from_millis(1)] {
+            assert_eq!(UnixMillis::try_from(outside), Err(InstantOutOfRange));
+            assert_eq!(UnixMillis::from_clock(outside), UnixMillis::MAX);
+        }
     }
 
     #[test]

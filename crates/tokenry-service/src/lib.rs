@@ -14,7 +14,7 @@
 //! store.migrate()?;
 //! let tokenry = Tokenry::new(store, Settings::default())?;
 //!
-//! let now = UnixMillis::new(1_800_000_000_000).ok_or("a wrong clock")?;
+//! let now = UnixMillis::from_clock(std::time::SystemTime::now());
 //! let context = RequestContext::new(Caller::operator(), now);
 //! let owner = tokenry.find_or_create_user(&context, "alice", None)?;
 //! let new = NewToken { name: "ci".into(), scopes: Some(vec!["projects:read".into()]), ..NewToken::default() };
@@ -30,6 +30,9 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! With the feature `testing`, the module `testing` opens such an installation for a test in one line, with a clock that
+//! the test sets.
 
 pub mod account;
 mod audit;
@@ -64,6 +67,8 @@ pub mod settings;
 pub mod settings_check;
 #[cfg(feature = "jwt")]
 pub mod sign_in;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod token_events;
 pub mod tokenry;
 mod unwritten;
@@ -88,7 +93,9 @@ pub use tokenry_domain::{
     ExpiryCutoffs, IpList, Lifetime, Limits, Metadata, PageSize, Policy, PublicId, Reason, ReusePolicy, Risk,
     Role, RouteDecision, Scope, ScopeSet, Session, SessionId, SessionProof, Sort, Status, Subject, Token,
     TokenFilter, TokenId, TokenName, UnixMillis, UsageCount, UsageKey, User, UserId, UserName, catalog,
-    text::TextError, time::ParseInstantError, usage::BucketError,
+    text::TextError,
+    time::{InstantOutOfRange, ParseInstantError},
+    usage::BucketError,
 };
 pub use tokenry_store::{
     DatabaseUrl, Store, StoreError, StoreSettings,
