@@ -6,8 +6,10 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use tokenry_service::{Caller, RequestContext, UnixMillis, User};
 
 use crate::{
-    authenticate::{Accepts, Authentication, authentication},
-    authorized::{Authorized, RequiredScope, client_info, note_scope},
+    authentication::{Authentication, authentication},
+    authorized::{Authorized, RequiredScope, note_scope},
+    client_info::client_info,
+    credential::Accepts,
     error::ApiError,
     routes::scopes::Introspect,
 };

@@ -8,7 +8,7 @@ use utoipa::{
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
 };
 
-use crate::{problem, routes, wire};
+use crate::{error, routes, wire};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -62,7 +62,7 @@ use crate::{problem, routes, wire};
         wire::PolicyLimits, wire::SessionRules, wire::RoleInfo, wire::Scopes, wire::ScopeGroup, wire::ScopeResource, wire::ScopeInfo, wire::User, wire::UserPage, wire::CreateUser,
         wire::UpdateUser, wire::RevokeTokens, wire::Revoked, wire::InventoryToken, wire::InventoryPage, wire::CleanupReport,
         wire::AuditEvent, wire::AuditPage, wire::AuditChain, wire::VerifyToken, wire::Verdict, wire::VerdictUser, wire::Introspection,
-        wire::IntrospectionClaims, wire::Health, wire::Readiness, wire::ReadinessCheck, problem::Problem, problem::FieldProblem
+        wire::IntrospectionClaims, wire::Health, wire::Readiness, error::ReadinessCheck, error::Problem, error::FieldProblem
     )),
     modifiers(&Bearer)
 )]

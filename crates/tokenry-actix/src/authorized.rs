@@ -2,19 +2,11 @@
 
 use std::{marker::PhantomData, pin::Pin};
 
-use actix_web::{
-    FromRequest, HttpRequest, ResponseError as _,
-    dev::Payload,
-    http::{StatusCode, header::USER_AGENT},
-    web::Data,
-};
-use tokenry_service::{ClientInfo, RequestContext, Scope, Token, Tokenry, UnixMillis, User, VerifiedToken};
+use actix_web::{FromRequest, HttpRequest, ResponseError as _, dev::Payload, http::StatusCode, web::Data};
+use tokenry_service::{RequestContext, Scope, Token, Tokenry, UnixMillis, User, VerifiedToken};
 
 use crate::{
-    authenticate::{Accepts, authentication},
-    client_ip,
-    error::ApiError,
-    request_id::RequestId,
+    authentication::authentication, client_info::client_info, credential::Accepts, error::ApiError, usage,
 };
 
 /// The scope that a route needs, as a type. Made by [`scope!`](crate::scope).
@@ -114,8 +106,8 @@ impl<S: RequiredScope> FromRequest for Authorized<S> {
             // A caller who came with something else has no token to use.
             let verified = authentication.caller.verified().cloned().ok_or(ApiError::InvalidToken)?;
             let right = S::scope().map_or(Ok(()), |scope| authentication.require_for_use(&req, scope));
-            authentication
-                .count_use(&req, right.as_ref().map_or_else(ApiError::status_code, |()| StatusCode::OK));
+            let status = right.as_ref().map_or_else(ApiError::status_code, |()| StatusCode::OK);
+            usage::count(&req, &authentication, status);
             right?;
             note_scope(&req, &verified, S::scope(), authentication.now);
             Ok(Self { verified, now: authentication.now, scope: PhantomData })
@@ -133,10 +125,4 @@ pub(crate) fn note_scope(
     if let (Some(scope), Some(tokenry)) = (scope, req.app_data::<Data<Tokenry>>()) {
         tokenry.record_scopes(verified, [scope], now);
     }
-}
-
-/// What the audit log may know of a request.
-pub(crate) fn client_info(req: &HttpRequest) -> ClientInfo {
-    let agent = req.headers().get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    ClientInfo::new(client_ip::of(req).known(), agent.as_deref(), Some(RequestId::of(req).to_string()))
 }

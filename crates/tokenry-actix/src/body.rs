@@ -9,7 +9,7 @@ use actix_web::{
     rt::time::timeout,
     web::{self, Bytes},
 };
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
 use crate::{error::ApiError, json};
 
@@ -88,20 +88,6 @@ impl<A: FromRequest + 'static, B: FromRequest + 'static> FromRequest for Sequent
             Ok(Self(first, second))
         })
     }
-}
-
-/// For PATCH: tells an absent field (`None`) from an explicit `null` (`Some(None)`).
-///
-/// Use with `#[serde(default, deserialize_with = "double_option")]` on an `Option<Option<T>>`.
-///
-/// # Errors
-/// Those of `T`.
-pub fn double_option<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
-where
-    T: Deserialize<'de>,
-    D: Deserializer<'de>,
-{
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// The bytes of a body of the type `media_type`. Reads nothing before it is polled.

@@ -1,5 +1,9 @@
 //! [`ApiError`]: every refusal of the HTTP API, and the only table of status codes.
 
+mod from_service;
+mod problem;
+mod readiness;
+
 use std::{borrow::Cow, fmt::Display};
 
 use actix_web::{
@@ -11,9 +15,10 @@ use actix_web::{
 };
 use thiserror::Error;
 
-use crate::{
-    problem::{FieldProblem, Problem},
-    wire::ReadinessCheck,
+pub(crate) use self::problem::complete;
+pub use self::{
+    problem::{FieldProblem, PROBLEM_JSON, Problem},
+    readiness::ReadinessCheck,
 };
 
 /// A sentence for the caller; it never quotes a value that the caller sent.

@@ -58,6 +58,11 @@ impl Endpoint {
         Self { wrap: Box::new(wrap), ..self }
     }
 
+    /// Adds data that only requests to this path see.
+    pub(crate) fn app_data<T: 'static>(self, data: T) -> Self {
+        Self { resource: self.resource.app_data(data), ..self }
+    }
+
     methods! {
         /// Answers GET and HEAD. actix-web leaves the body of an answer to HEAD away.
         get ["GET", "HEAD"], guard::Any(guard::Get()).or(guard::Head());

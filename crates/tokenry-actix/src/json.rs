@@ -8,7 +8,7 @@ mod typed;
 use std::fmt;
 
 use serde::{
-    Deserializer,
+    Deserialize, Deserializer,
     de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Value};
@@ -25,6 +25,20 @@ pub const MAX_DEPTH: usize = 32;
 /// doubled keys; [`ApiError::ValidationFailed`] where that value is not a `T`.
 pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     typed::typed(&tree(body)?).map_err(|error| ApiError::ValidationFailed(vec![error]))
+}
+
+/// For PATCH: tells an absent field (`None`) from an explicit `null` (`Some(None)`).
+///
+/// Use with `#[serde(default, deserialize_with = "double_option")]` on an `Option<Option<T>>`.
+///
+/// # Errors
+/// Those of `T`.
+pub fn double_option<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
 }
 
 fn malformed(detail: impl Into<String>) -> ApiError {
@@ -157,10 +171,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
-    use serde::Deserialize;
 
     use super::*;
-    use crate::body::double_option;
 
     #[derive(Debug, PartialEq, Deserialize)]
     #[serde(rename_all = "lowercase")]

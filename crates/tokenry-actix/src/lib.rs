@@ -35,33 +35,32 @@
 
 mod api_caller;
 pub mod api_doc;
-pub mod authenticate;
+mod authenticate;
+mod authentication;
 pub mod authorized;
-pub mod failures;
-#[cfg(feature = "route-quotas")]
-pub mod quota;
-pub mod routes;
-pub mod session;
-pub mod wire;
-
-pub mod outer_middleware;
-
+mod blocking;
 pub mod body;
-pub mod json;
-pub mod query;
-
-pub mod error;
-mod error_mapping;
-pub mod fallback;
-pub mod problem;
-
+mod client_info;
 pub mod client_ip;
 pub mod clock;
+mod credential;
+pub mod error;
+pub mod failures;
+pub mod fallback;
 pub mod headers;
+pub mod json;
 pub mod log;
+pub mod outer_middleware;
+pub mod query;
+#[cfg(feature = "route-quotas")]
+pub mod quota;
 pub mod request_id;
+pub mod routes;
 pub mod server;
+pub mod session;
+mod settings;
 mod usage;
+pub mod wire;
 
 /// The use cases below the adapter: one dependency is enough to embed both.
 pub use tokenry_service as tokenry;
@@ -75,8 +74,9 @@ pub use crate::{
     client_ip::{ClientIp, TrustedProxies},
     error::ApiError,
     failures::FailureLimit,
-    routes::{HttpSettings, configure},
+    routes::configure,
     session::proxy::{ProxySignIn, ProxySignInError},
+    settings::HttpSettings,
 };
 
 /// Compiles what the README shows.

@@ -17,11 +17,10 @@ use actix_web::{
 use tracing::Instrument as _;
 
 use crate::{
-    authenticate::record_forbidden,
-    error::ApiError,
+    authentication::record_forbidden,
+    error::{self, ApiError},
     headers,
     log::Line,
-    problem,
     request_id::{RequestId, X_REQUEST_ID},
     usage::LeftUse,
 };
@@ -90,7 +89,7 @@ fn tell<B>(response: &ServiceResponse<B>) {
 
 /// Gives an answer its problem body, if it is a refusal, and the headers every answer has.
 fn finalize<B: MessageBody>(response: HttpResponse<B>, id: &RequestId) -> HttpResponse<EitherBody<B>> {
-    let mut response = problem::complete(response, id);
+    let mut response = error::complete(response, id);
     headers::secure(response.headers_mut());
     response.headers_mut().insert(HeaderName::from_static(X_REQUEST_ID), id.header());
     response

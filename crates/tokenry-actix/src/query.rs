@@ -10,9 +10,8 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
 use crate::{
     body,
-    error::{ApiError, Detail},
+    error::{ApiError, Detail, FieldProblem},
     json::push,
-    problem::FieldProblem,
 };
 
 /// Longest query string, in bytes.

@@ -27,7 +27,9 @@ use actix_web::{
 use tokenry_service::UserId;
 
 use crate::{
-    authenticate::{Accepts, Authentication, authentication, refused},
+    authenticate::rejected,
+    authentication::{Authentication, authentication},
+    credential::Accepts,
     error::ApiError,
 };
 
@@ -101,7 +103,7 @@ async fn admit<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     if let Err(error) = authentication(req.request(), accepts, false).await {
-        return Ok(refused(req, error));
+        return Ok(rejected(req, error));
     }
     if quota.counted.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
         quota.config.limiter().retain_recent();

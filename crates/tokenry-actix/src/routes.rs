@@ -9,6 +9,7 @@ pub(crate) mod inventory;
 pub(crate) mod path;
 pub(crate) mod policy;
 pub(crate) mod rotate;
+pub(crate) mod scopes;
 pub(crate) mod session;
 pub(crate) mod token_events;
 pub(crate) mod token_list;
@@ -20,13 +21,13 @@ pub(crate) mod verify;
 use actix_web::web::{Data, ServiceConfig};
 use tokenry_service::Tokenry;
 
-use self::policy::RateLimits;
-use crate::{
-    api_doc, client_ip::TrustedProxies, error::ApiError, failures::FailureLimit, fallback::Endpoint,
-    session::proxy::ProxySignIn,
-};
 #[cfg(feature = "route-quotas")]
-use crate::{authenticate::Accepts, quota::ManagementQuota};
+use crate::credential::Accepts;
+use crate::{
+    api_doc,
+    fallback::Endpoint,
+    settings::{HttpSettings, RateLimits},
+};
 
 /// One route of the API and who may call it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,21 +107,6 @@ const fn route(method: &'static str, path: &'static str, access: Access) -> Rout
     RouteInfo { method, path, access }
 }
 
-/// What an app decides about the API. The limits count together in all clones, so they are made once, outside of the
-/// factory of `HttpServer`.
-#[derive(Clone, Default)]
-pub struct HttpSettings {
-    /// Whose `X-Forwarded-For` is believed, and what they forward for forward-auth. Default: nobody's.
-    pub trusted_proxies: TrustedProxies,
-    /// How many refused credentials a source may present. Default: any number.
-    pub failures: Option<FailureLimit>,
-    /// How a trusted proxy names the user who signs in. Default: not at all.
-    pub proxy_sign_in: Option<ProxySignIn>,
-    /// How many management requests a user may make. Default: any number.
-    #[cfg(feature = "route-quotas")]
-    pub management: Option<ManagementQuota>,
-}
-
 /// Puts the API into an app: `App::new().configure(configure(tokenry, HttpSettings::default()))`.
 ///
 /// The routes bring their own authentication. Wrap the app in [`outer_middleware`](crate::outer_middleware::outer_middleware) for request ids, the
@@ -151,7 +137,11 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
                     .patch(tokens::update_token)
                     .delete(tokens::revoke_token),
             )
-            .service(managed("/api/v1/tokens/{id}/rotate").post(rotate::rotate_token))
+            .service(
+                managed("/api/v1/tokens/{id}/rotate")
+                    .app_data(rotate::ON_RETIRED_SECRET)
+                    .post(rotate::rotate_token),
+            )
             .service(managed("/api/v1/tokens/{id}/usage").get(usage::show_usage))
             .service(managed("/api/v1/tokens/{id}/usage/summary").get(usage::show_usage_summary))
             .service(managed("/api/v1/tokens/{id}/events").get(token_events::list_token_events))
@@ -200,42 +190,4 @@ fn managed(path: &str, settings: &HttpSettings) -> Endpoint {
     }
     let _ = settings;
     endpoint
-}
-
-/// Runs a use case on a thread where it may wait for the database.
-pub(crate) async fn blocking<T, E>(
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, ApiError>
-where
-    T: Send + 'static,
-    E: Send + 'static,
-    ApiError: From<E>,
-{
-    let span = tracing::Span::current();
-    let done = actix_web::web::block(move || span.in_scope(work)).await;
-    Ok(done.map_err(ApiError::internal)??)
-}
-
-/// The scopes of the API's own routes.
-pub(crate) mod scopes {
-    crate::scope! {
-        /// Looking at one's tokens.
-        pub(crate) TokensRead = "tokens:read";
-    }
-    crate::scope! {
-        /// Making and changing one's tokens.
-        pub(crate) TokensWrite = "tokens:write";
-    }
-    crate::scope! {
-        /// Asking about tokens that were presented elsewhere.
-        pub(crate) Introspect = "introspect";
-    }
-    crate::scope! {
-        /// Looking at users, all tokens and the audit log.
-        pub(crate) AdminRead = "admin:read";
-    }
-    crate::scope! {
-        /// Changing users.
-        pub(crate) AdminWrite = "admin:write";
-    }
 }

@@ -12,7 +12,7 @@ use actix_web::{
 };
 use tokenry_service::{Tokenry, UnixMillis, UsageEvent, UsedToken};
 
-use crate::{authenticate::Authentication, client_ip, log::known};
+use crate::{authentication::Authentication, client_ip, log::known};
 
 /// What a client that went away before its answer is counted with, as in the request log.
 const WENT_AWAY: u16 = 499;
@@ -70,9 +70,13 @@ impl Drop for OpenUse {
     }
 }
 
-/// Counts a request once, when [`outer_middleware`](crate::outer_middleware) knows the status of its answer. Without the shell it is counted
-/// at once, with the status that is known so far.
+/// Counts a request as one use of its token, unless the middleware [`authenticate`](crate::authenticate()) counts it.
+/// Inside [`outer_middleware`](crate::outer_middleware) it is counted with the status of the response; otherwise at once with
+/// `status`, the status known so far.
 pub(crate) fn count(req: &HttpRequest, authentication: &Authentication, status: StatusCode) {
+    if authentication.is_counted_by_middleware {
+        return;
+    }
     let left = req.extensions().get::<Rc<LeftUse>>().cloned();
     match left {
         Some(left) => {

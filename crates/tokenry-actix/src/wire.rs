@@ -27,13 +27,13 @@ pub use self::{
         LifetimeRules, Policy, PolicyLimits, Retention, RoleInfo, RotationRules, SessionRules, TokenFormat,
         UsageRules,
     },
-    readiness::{Readiness, ReadinessCheck},
+    readiness::Readiness,
     session::{Session, SessionState, SessionUser},
     token_events::{TokenEvent, TokenEventPage},
     usage::{ScopeUse, Usage, UsageAddress, UsageHour, UsageRoute, UsageRow, UsageSummary},
     verify::{Introspection, IntrospectionClaims, Verdict, VerdictUser, VerifyToken},
 };
-use crate::{body::double_option, error::ApiError};
+use crate::{error::ApiError, json::double_option};
 
 /// A token without its secret.
 #[derive(Debug, Serialize, ToSchema)]

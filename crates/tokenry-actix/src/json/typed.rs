@@ -13,7 +13,7 @@ use serde::{
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
-use crate::{json::push, problem::FieldProblem};
+use crate::{error::FieldProblem, json::push};
 
 /// The tree as a `T`.
 pub(super) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, FieldProblem> {

@@ -4,15 +4,14 @@ use actix_web::web::{Data, Json};
 use tokenry_service::{AuditFilter, EventKind, PageSize, TokenId, Tokenry, UnixMillis, UserId};
 
 use super::{
-    blocking,
     scopes::AdminRead,
     token_list::{INSTANT, size},
 };
 use crate::{
     api_caller::ApiCaller,
+    blocking::blocking,
     body::Sequential,
-    error::ApiError,
-    problem::Problem,
+    error::{ApiError, Problem},
     query::{FromQuery, Query, StrictQuery},
     wire,
 };

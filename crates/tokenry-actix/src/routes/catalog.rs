@@ -4,8 +4,12 @@ use actix_web::web::{Data, Json};
 use tokenry_service::Tokenry;
 
 use crate::{
-    api_caller::ApiCaller, authorized::AnyToken, body::Sequential, error::ApiError, problem::Problem,
-    query::StrictQuery, wire,
+    api_caller::ApiCaller,
+    authorized::AnyToken,
+    body::Sequential,
+    error::{ApiError, Problem},
+    query::StrictQuery,
+    wire,
 };
 
 /// The resources, levels and groups there are, and which of them the caller can give to a token.

@@ -6,13 +6,12 @@ use actix_web::{
 };
 use tokenry_service::{Caller, CredentialKind, Token, Tokenry, VerifiedToken};
 
-use super::blocking;
 use crate::{
     api_caller::{AboutItself, ApiCaller},
     authorized::AnyToken,
+    blocking::blocking,
     body::Sequential,
-    error::ApiError,
-    problem::Problem,
+    error::{ApiError, Problem},
     query::StrictQuery,
     wire,
 };

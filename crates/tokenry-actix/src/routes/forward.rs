@@ -9,7 +9,7 @@ use actix_web::{
     HttpRequest, HttpResponse, ResponseError as _,
     http::{
         StatusCode,
-        header::{CACHE_CONTROL, HeaderValue, USER_AGENT},
+        header::{CACHE_CONTROL, HeaderValue},
     },
     web::Data,
 };
@@ -17,10 +17,11 @@ use tokenry_service::{Caller, RouteDecision, ScopeSet, Tokenry, UsageEvent, Veri
 
 use self::dialect::ProxyDialect;
 use crate::{
-    authenticate::{Accepts, Authentication, authentication, record_forbidden},
+    authentication::{Authentication, authentication, record_forbidden},
+    client_info::user_agent,
     client_ip,
-    error::ApiError,
-    problem::Problem,
+    credential::Accepts,
+    error::{ApiError, Problem},
 };
 
 /// Describes one way to ask: all answer alike.
@@ -131,8 +132,7 @@ fn count(
     let Some(verified) = authentication.caller.verified() else { return };
     let asked = dialect.forwarded(req).ok();
     let route = asked.as_ref().and_then(|it| tokenry.catalog().routes().pattern(it.method, &it.path));
-    let agent =
-        req.headers().get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let agent = user_agent(req);
     tokenry.record_use(
         verified,
         &UsageEvent {

@@ -5,8 +5,7 @@ use tokenry_service::Tokenry;
 
 use crate::{
     clock,
-    error::ApiError,
-    problem::Problem,
+    error::{ApiError, Problem},
     wire::{Health, Readiness},
 };
 

@@ -4,16 +4,15 @@ use actix_web::web::{Data, Json};
 use tokenry_service::{PageQuery, Risk, TokenFilter, Tokenry, UserId};
 
 use super::{
-    blocking,
     path::IdPath,
     scopes::{AdminRead, AdminWrite},
     token_list::{ListQuery, TokenListParams, filter, page},
 };
 use crate::{
     api_caller::ApiCaller,
+    blocking::blocking,
     body::Sequential,
-    error::ApiError,
-    problem::Problem,
+    error::{ApiError, Problem},
     query::{FromQuery, Query, StrictQuery},
     wire,
 };

@@ -3,10 +3,14 @@
 use actix_web::web::{Data, Json};
 use tokenry_service::Tokenry;
 
-use super::HttpSettings;
 use crate::{
-    api_caller::ApiCaller, authorized::AnyToken, body::Sequential, error::ApiError, problem::Problem,
-    query::StrictQuery, wire,
+    api_caller::ApiCaller,
+    authorized::AnyToken,
+    body::Sequential,
+    error::{ApiError, Problem},
+    query::StrictQuery,
+    settings::RateLimits,
+    wire,
 };
 
 /// What this server decides for all tokens and callers. In the numbers 0 is no limit, as in the settings file.
@@ -20,21 +24,4 @@ pub(crate) async fn show_policy(
     rates: Data<RateLimits>,
 ) -> Result<Json<wire::Policy>, ApiError> {
     Ok(Json(wire::Policy::new(&tokenry, **rates)))
-}
-
-/// The limits that the adapter keeps, for a minute; `None` where there is none.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RateLimits {
-    pub(crate) management: Option<u32>,
-    pub(crate) failures: Option<u32>,
-}
-
-impl RateLimits {
-    pub(super) fn of(settings: &HttpSettings) -> Self {
-        #[cfg(feature = "route-quotas")]
-        let management = settings.management.as_ref().map(|quota| quota.per_minute().get());
-        #[cfg(not(feature = "route-quotas"))]
-        let management = None;
-        Self { management, failures: settings.failures.as_ref().map(|limit| limit.per_minute().get()) }
-    }
 }

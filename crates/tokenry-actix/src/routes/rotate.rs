@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use actix_web::{HttpResponse, http::header::ETAG, rt::time::sleep, web::Data};
-use tokenry_service::{Rotated, Rotation, TokenId, Tokenry, UnixMillis};
+use actix_web::{HttpRequest, HttpResponse, http::header::ETAG, rt::time::sleep, web::Data};
+use tokenry_service::{RotateError, Rotated, Rotation, TokenId, Tokenry, UnixMillis};
 
 use super::{
-    blocking,
-    path::{IdPath, IdempotencyKey, IfMatch},
+    path::{IdPath, IdempotencyKey, IfMatch, idempotency_key},
     scopes::TokensWrite,
 };
 use crate::{
     api_caller::ApiCaller,
+    authentication::OnRetiredSecret,
+    blocking::blocking,
     body::{OptionalJson, Sequential},
     clock,
-    error::ApiError,
-    problem::Problem,
+    error::{ApiError, Problem},
     query::StrictQuery,
     wire,
 };
@@ -57,6 +57,21 @@ pub(crate) async fn rotate_token(
 }
 
 type Head = (IdPath<TokenId>, IfMatch, IdempotencyKey, StrictQuery<()>);
+
+/// Answers the repetition of a rotation, made with the secret that this rotation retired, that the new secret was
+/// delivered before. The repetition is no failed credential.
+pub(crate) const ON_RETIRED_SECRET: OnRetiredSecret =
+    OnRetiredSecret(|req, tokenry, id| Box::pin(repeated_rotation(req, tokenry, id)));
+
+async fn repeated_rotation(req: HttpRequest, tokenry: Data<Tokenry>, id: TokenId) -> Option<ApiError> {
+    let is_own_rotation = req.match_info().get("id")?.parse() == Ok(id);
+    let key = idempotency_key(req.headers()).ok()?.filter(|_| is_own_rotation)?;
+    match blocking(move || tokenry.is_rotation_delivered(id, &key)).await {
+        Ok(true) => Some(RotateError::Delivered.into()),
+        Ok(false) => None,
+        Err(error) => Some(error),
+    }
+}
 
 /// Holds the answer back until another rotation is no longer taken for a parallel one.
 async fn settle(rotated: UnixMillis) {

@@ -10,15 +10,15 @@ use actix_web::{
 };
 use tokenry_service::{RequestContext, Tokenry};
 
-use super::blocking;
 use crate::{
     api_caller::SignInCaller,
-    authenticate::{Accepts, authentication, limited},
-    authorized::client_info,
+    authentication::{authentication, count_ignored_failure},
+    blocking::blocking,
     body::Sequential,
+    client_info::client_info,
     clock,
-    error::ApiError,
-    problem::Problem,
+    credential::Accepts,
+    error::{ApiError, Problem},
     query::StrictQuery,
     session::{
         cookie::{self, Cookie},
@@ -74,13 +74,13 @@ pub(crate) async fn start_session(
     req: HttpRequest,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
-    let site = RequestOrigin::of(&req)?;
-    let replaced = cookie::find(&req, &site)?.map(<[u8]>::to_vec);
+    let origin = RequestOrigin::of(&req)?;
+    let replaced = cookie::find(&req, &origin)?.map(<[u8]>::to_vec);
     let context = RequestContext { caller: caller.caller, now: caller.now, client: client_info(&req) };
     let started = blocking(move || tokenry.start_session(&context, replaced.as_deref())).await?;
     let session = wire::Session::new(&started.session, &started.user);
     let left = started.session.expires_at.since(started.session.created_at);
-    let cookie = cookie::set(&site, started.secret, left)?;
+    let cookie = cookie::set(&origin, started.secret, left)?;
     Ok(answer(StatusCode::CREATED).insert_header((SET_COOKIE, cookie)).json(session))
 }
 
@@ -97,17 +97,17 @@ pub(crate) async fn end_session(
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
     // SECURITY: without a cookie none is taken away, so that no other site can sign anybody out.
-    let Some(Cookie { site, value }) = cookie::presented(&req)? else {
+    let Some(Cookie { origin, value }) = cookie::presented(&req)? else {
         return Ok(answer(StatusCode::NO_CONTENT).finish());
     };
-    site.check(&req)?;
+    origin.check(&req)?;
     let (value, client) = (value.to_vec(), client_info(&req));
     let service = tokenry.clone();
     if !blocking(move || service.end_session(&value, clock::now(), client)).await? {
         // Over already, or made up: whoever tries many is slowed down as with any credential.
-        limited(&req)?;
+        count_ignored_failure(&req)?;
     }
-    Ok(answer(StatusCode::NO_CONTENT).insert_header((SET_COOKIE, cookie::clear(&site)?)).finish())
+    Ok(answer(StatusCode::NO_CONTENT).insert_header((SET_COOKIE, cookie::clear(&origin)?)).finish())
 }
 
 /// An answer that is about one browser, and for no cache.

@@ -3,12 +3,12 @@
 use actix_web::web::{Data, Json};
 use tokenry_service::{PageSize, TokenId, Tokenry};
 
-use super::{blocking, path::IdPath, scopes::TokensRead, token_list::size};
+use super::{path::IdPath, scopes::TokensRead, token_list::size};
 use crate::{
     api_caller::ApiCaller,
+    blocking::blocking,
     body::Sequential,
-    error::ApiError,
-    problem::Problem,
+    error::{ApiError, Problem},
     query::{FromQuery, Query, StrictQuery},
     wire,
 };

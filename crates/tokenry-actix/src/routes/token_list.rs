@@ -3,12 +3,12 @@
 use actix_web::web::{Data, Json};
 use tokenry_service::{PageQuery, PageSize, Scope, Status, TokenFilter, Tokenry, UnixMillis};
 
-use super::{blocking, scopes::TokensRead};
+use super::scopes::TokensRead;
 use crate::{
     api_caller::ApiCaller,
+    blocking::blocking,
     body::Sequential,
-    error::ApiError,
-    problem::Problem,
+    error::{ApiError, Problem},
     query::{FromQuery, Query, StrictQuery},
     wire,
 };

@@ -8,15 +8,14 @@ use actix_web::{
 use tokenry_service::{Issued, NewToken, Reason, TokenChanges, TokenId, Tokenry};
 
 use super::{
-    blocking,
     path::{IdPath, IfMatch},
     scopes::{TokensRead, TokensWrite},
 };
 use crate::{
     api_caller::ApiCaller,
+    blocking::blocking,
     body::{Sequential, StrictJson},
-    error::ApiError,
-    problem::Problem,
+    error::{ApiError, Problem},
     query::{FromQuery, Query, StrictQuery},
     wire,
 };

@@ -8,16 +8,15 @@ use actix_web::{
 use tokenry_service::{NewUser, PageSize, Tokenry, UserChanges, UserId, UserPage};
 
 use super::{
-    blocking,
     path::IdPath,
     scopes::{AdminRead, AdminWrite},
     token_list::size,
 };
 use crate::{
     api_caller::ApiCaller,
+    blocking::blocking,
     body::{OptionalJson, Sequential, StrictJson},
-    error::ApiError,
-    problem::Problem,
+    error::{ApiError, Problem},
     query::{FromQuery, Query, StrictQuery},
     wire,
 };

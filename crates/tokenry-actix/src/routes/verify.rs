@@ -9,16 +9,15 @@ use actix_web::{
 use tokenry_service::{Scope, ScopeSet, Tokenry, UnixMillis, UsageEvent, VerifiedToken, VerifyError};
 use zeroize::Zeroizing;
 
-use super::blocking;
 use crate::{
     api_caller::Asking,
-    authenticate::MAX_CREDENTIAL,
-    authorized::client_info,
+    blocking::blocking,
     body::{Sequential, StrictJson},
+    client_info::client_info,
     client_ip, clock,
-    error::ApiError,
+    credential::MAX_CREDENTIAL,
+    error::{ApiError, Problem},
     failures::FailureLimit,
-    problem::Problem,
     query::{FromQuery, Query, StrictForm, StrictQuery},
     wire,
 };

@@ -18,24 +18,25 @@ const LOCAL: &str = "tokenry";
 
 /// A session's cookie as it was sent, and the site it was sent to.
 pub(crate) struct Cookie<'r> {
-    pub(crate) site: RequestOrigin,
+    pub(crate) origin: RequestOrigin,
     pub(crate) value: &'r [u8],
 }
 
-/// The session's cookie of this request. Only the one name counts that this very site sets: a cookie of the other name
+/// The session's cookie of this request. Only the one name counts that this very origin sets: a cookie of the other name
 /// was set by somebody else.
 pub(crate) fn presented(req: &HttpRequest) -> Result<Option<Cookie<'_>>, ApiError> {
     // A request without any such cookie is nobody's session, wherever it was sent to.
     if pairs(req).all(|(name, _)| name != SECURE.as_bytes() && name != LOCAL.as_bytes()) {
         return Ok(None);
     }
-    let site = RequestOrigin::of(req)?;
-    Ok(find(req, &site)?.map(|value| Cookie { site, value }))
+    let origin = RequestOrigin::of(req)?;
+    Ok(find(req, &origin)?.map(|value| Cookie { origin, value }))
 }
 
-/// The value of the cookie that this site sets; of two of the same name nobody knows which is whose.
-pub(crate) fn find<'r>(req: &'r HttpRequest, site: &RequestOrigin) -> Result<Option<&'r [u8]>, ApiError> {
-    let mut values = pairs(req).filter(|(known, _)| *known == name(site).as_bytes()).map(|(_, value)| value);
+/// The value of the cookie that this origin sets; of two of the same name nobody knows which is whose.
+pub(crate) fn find<'r>(req: &'r HttpRequest, origin: &RequestOrigin) -> Result<Option<&'r [u8]>, ApiError> {
+    let mut values =
+        pairs(req).filter(|(known, _)| *known == name(origin).as_bytes()).map(|(_, value)| value);
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
         _ => Err(ApiError::MalformedCredential),
@@ -44,12 +45,12 @@ pub(crate) fn find<'r>(req: &'r HttpRequest, site: &RequestOrigin) -> Result<Opt
 
 /// `Set-Cookie` for a new session that ends after `left`.
 pub(crate) fn set(
-    site: &RequestOrigin,
+    origin: &RequestOrigin,
     secret: SessionSecret,
     left: Duration,
 ) -> Result<HeaderValue, ApiError> {
     let secret = secret.reveal_once();
-    let text = format!("{}={}{}", name(site), *secret, attributes(site, left.as_secs()));
+    let text = format!("{}={}{}", name(origin), *secret, attributes(origin, left.as_secs()));
     let mut value = HeaderValue::from_str(&text).map_err(ApiError::internal)?;
     // Kept out of whatever prints headers.
     value.set_sensitive(true);
@@ -57,17 +58,17 @@ pub(crate) fn set(
 }
 
 /// `Set-Cookie` that takes the cookie away.
-pub(crate) fn clear(site: &RequestOrigin) -> Result<HeaderValue, ApiError> {
-    let text = format!("{}={}", name(site), attributes(site, 0));
+pub(crate) fn clear(origin: &RequestOrigin) -> Result<HeaderValue, ApiError> {
+    let text = format!("{}={}", name(origin), attributes(origin, 0));
     HeaderValue::from_str(&text).map_err(ApiError::internal)
 }
 
-fn name(site: &RequestOrigin) -> &'static str {
-    if site.is_local() { LOCAL } else { SECURE }
+fn name(origin: &RequestOrigin) -> &'static str {
+    if origin.is_local() { LOCAL } else { SECURE }
 }
 
-fn attributes(site: &RequestOrigin, seconds: u64) -> String {
-    let secure = if site.is_local() { "" } else { "; Secure" };
+fn attributes(origin: &RequestOrigin, seconds: u64) -> String {
+    let secure = if origin.is_local() { "" } else { "; Secure" };
     format!("; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
 }
 

@@ -106,7 +106,7 @@ impl ProxySignIn {
 
 /// Refuses a session that a proxy's word began if the proxy now names somebody else: another person at the same browser. A
 /// proxy that names people only when they sign in says nothing here.
-pub(crate) fn names_the_same(req: &HttpRequest, caller: &Caller) -> Result<(), ApiError> {
+pub(crate) fn check_same_user(req: &HttpRequest, caller: &Caller) -> Result<(), ApiError> {
     let is_by_proxy = caller.session().is_some_and(|session| session.proof == SessionProof::Proxy);
     let (Some(proxy), Some(user)) = (req.app_data::<Data<ProxySignIn>>(), caller.user()) else {
         return Ok(());

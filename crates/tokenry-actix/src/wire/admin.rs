@@ -8,7 +8,7 @@ use tokenry_service::{
 use utoipa::ToSchema;
 
 use super::{Token, not_null};
-use crate::{body::double_option, error::ApiError};
+use crate::{error::ApiError, json::double_option};
 
 /// Someone who owns tokens.
 #[derive(Debug, Serialize, ToSchema)]

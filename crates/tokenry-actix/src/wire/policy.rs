@@ -4,7 +4,7 @@ use serde::Serialize;
 use tokenry_service::{Lifetime, Tokenry};
 use utoipa::ToSchema;
 
-use crate::routes::policy::RateLimits;
+use crate::settings::RateLimits;
 
 /// What a server decides for all tokens and callers. In the numbers 0 is no limit, as in the settings file.
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,8 +1,9 @@
 //! What `/readyz` answers.
 
 use serde::Serialize;
-use tokenry_service::{Check, CheckState};
 use utoipa::ToSchema;
+
+use crate::error::ReadinessCheck;
 
 /// Whether the service can do its work, check by check.
 #[derive(Debug, Serialize, ToSchema)]
@@ -11,36 +12,4 @@ pub struct Readiness {
     pub(crate) status: &'static str,
     /// Every check.
     pub(crate) checks: Vec<ReadinessCheck>,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct ReadinessCheck {
-    /// What was looked at.
-    #[schema(value_type = String, example = "writing")]
-    name: &'static str,
-    /// `ok`, `warning` (requests are answered, but somebody should look) or `failed`.
-    #[schema(value_type = String, example = "ok")]
-    state: &'static str,
-    /// A sentence for an operator.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<String>,
-}
-
-impl From<Check> for ReadinessCheck {
-    fn from(Check { name, state, detail }: Check) -> Self {
-        let state = match state {
-            CheckState::Ok => "ok",
-            CheckState::Warning => "warning",
-            CheckState::Failed => "failed",
-        };
-        Self { name, state, detail }
-    }
-}
-
-impl ReadinessCheck {
-    /// What was looked at, if it failed.
-    pub(crate) fn failed_name(&self) -> Option<&'static str> {
-        (self.state == "failed").then_some(self.name)
-    }
 }

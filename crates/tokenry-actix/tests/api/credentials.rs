@@ -1,13 +1,13 @@
 //! Who is let in, and what the others hear.
 
 use serde_json::json;
-use tokenry_actix::{
-    authenticate::MAX_CREDENTIAL,
-    routes::{Access, ROUTES},
-};
+use tokenry_actix::routes::{Access, ROUTES};
 use tokenry_testkit::each_backend;
 
 use crate::api::{Api, from_page, request};
+
+/// The maximum length of an `Authorization` header, in bytes.
+const MAX_CREDENTIAL: usize = 512;
 
 const ID: &str = "01900000-0000-7000-8000-000000000000";
 

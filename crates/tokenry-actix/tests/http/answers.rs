@@ -12,10 +12,9 @@ use actix_web::{
 };
 use serde_json::Value;
 use tokenry_actix::{
-    error::ApiError,
+    error::{ApiError, FieldProblem},
     fallback::{Endpoint, not_found},
     outer_middleware::outer_middleware,
-    problem::FieldProblem,
 };
 
 /// Sends `req` with a request id of its own to an app with one of everything.

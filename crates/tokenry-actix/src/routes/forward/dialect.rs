@@ -9,7 +9,7 @@ use actix_web::{
 };
 
 use super::forwarded::Forwarded;
-use crate::{error::ApiError, problem::Problem};
+use crate::error::{ApiError, Problem};
 
 /// Where Envoy puts the client's path behind.
 const ENVOY_PREFIX: &str = "/auth/envoy";

@@ -11,11 +11,8 @@ use actix_web::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{
-    error::{ApiError, Detail},
-    request_id::RequestId,
-    wire::ReadinessCheck,
-};
+use super::{ApiError, Detail, ReadinessCheck};
+use crate::request_id::RequestId;
 
 /// The media type of [`Problem`] (RFC 9457).
 pub const PROBLEM_JSON: &str = "application/problem+json";

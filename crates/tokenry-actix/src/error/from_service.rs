@@ -6,7 +6,8 @@ use tokenry_service::{
     UpdateError, UserError, VerifyError,
 };
 
-use crate::{clock, error::ApiError, problem::FieldProblem};
+use super::{ApiError, FieldProblem};
+use crate::clock;
 
 /// Seconds after which a client may try again when the database did not answer.
 const RETRY_AFTER: u64 = 2;

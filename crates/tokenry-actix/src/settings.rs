@@ -1,0 +1,37 @@
+//! [`HttpSettings`]: what an app configures about the API.
+
+#[cfg(feature = "route-quotas")]
+use crate::quota::ManagementQuota;
+use crate::{client_ip::TrustedProxies, failures::FailureLimit, session::proxy::ProxySignIn};
+
+/// Settings of the HTTP API. All clones share the counts of the limits, so create the settings once, outside of the
+/// factory of `HttpServer`.
+#[derive(Clone, Default)]
+pub struct HttpSettings {
+    /// The proxies whose forwarded headers are trusted. Default: none.
+    pub trusted_proxies: TrustedProxies,
+    /// The limit on failed credentials per source. Default: no limit.
+    pub failures: Option<FailureLimit>,
+    /// How a trusted proxy asserts the user who signs in. Default: proxies cannot sign users in.
+    pub proxy_sign_in: Option<ProxySignIn>,
+    /// The limit on management requests per user. Default: no limit.
+    #[cfg(feature = "route-quotas")]
+    pub management: Option<ManagementQuota>,
+}
+
+/// The limits that the adapter enforces, per minute; `None` is no limit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RateLimits {
+    pub(crate) management: Option<u32>,
+    pub(crate) failures: Option<u32>,
+}
+
+impl RateLimits {
+    pub(crate) fn of(settings: &HttpSettings) -> Self {
+        #[cfg(feature = "route-quotas")]
+        let management = settings.management.as_ref().map(|quota| quota.per_minute().get());
+        #[cfg(not(feature = "route-quotas"))]
+        let management = None;
+        Self { management, failures: settings.failures.as_ref().map(|limit| limit.per_minute().get()) }
+    }
+}
