@@ -2,6 +2,7 @@
 //!
 //! Each rule is a function from the tree to its failures, and a test over the real tree in the rule's own file.
 
+mod circles;
 mod clock;
 mod crates;
 mod docs;
@@ -15,6 +16,7 @@ mod size;
 mod unused;
 mod words;
 
+mod imports;
 mod markdown;
 mod spdx;
 mod tree;
@@ -40,6 +42,7 @@ type Rule = fn(&Tree) -> Result<Vec<Failure>>;
 const RULES: &[(&str, Rule)] = &[
     ("layers", layers::check),
     ("crates", crates::check),
+    ("circles", circles::check),
     ("publish", publish::check),
     ("clock", clock::check),
     ("migrations", migrations::check),

@@ -7,9 +7,9 @@ use diesel::{
     connection::SimpleConnection as _, sql_query,
 };
 use tempfile::TempDir;
-use tokenry_store::{DatabaseUrl, Store, StoreSettings};
+use tokenry_store::Store;
 
-use crate::postgres::Scratch;
+use crate::{open::open, postgres::Scratch};
 
 /// A fresh, migrated database that is gone after the test.
 pub struct TestDatabase {
@@ -135,9 +135,4 @@ impl Drop for TestDatabase {
     fn drop(&mut self) {
         drop(self.store.take());
     }
-}
-
-pub(crate) fn open(url: &str) -> Store {
-    let url: DatabaseUrl = url.parse().unwrap();
-    Store::open(&url, StoreSettings::default()).unwrap()
 }

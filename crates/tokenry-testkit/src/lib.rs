@@ -9,6 +9,7 @@ mod database;
 mod floating;
 mod held;
 mod lobby;
+mod open;
 mod pooler;
 mod postgres;
 mod relay;

@@ -11,7 +11,7 @@ use std::{
 
 use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
 
-use crate::database::open;
+use crate::open::open;
 
 /// Makes an empty database of this name on the PostgreSQL server that `server_url` leads to, and returns its address.
 ///
