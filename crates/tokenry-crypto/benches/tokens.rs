@@ -1,5 +1,5 @@
-//! What a presented token costs before and beside the database: `cargo bench -p tokenry-crypto`.
-#![allow(clippy::unwrap_used, reason = "a measurement that cannot be set up fails")]
+//! The cost of a presented token without the database: `cargo bench -p tokenry-crypto`.
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot be set up fails")]
 
 use divan::{Bencher, black_box};
 use tokenry_crypto::{

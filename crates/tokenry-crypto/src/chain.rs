@@ -1,11 +1,11 @@
-//! The digests that chain the audit log.
+//! The digests of the audit log's hash chain.
 
 use sha2::{Digest as _, Sha256};
 
-/// What the first entry follows.
+/// The digest before the first entry.
 pub const GENESIS: [u8; 32] = [0; 32];
 
-/// The digest of an entry: SHA-256("tokenry audit v1" ‖ digest before it ‖ the entry's canonical bytes).
+/// The digest of an entry: SHA-256("tokenry audit v1" ‖ previous digest ‖ canonical bytes of the entry).
 #[must_use]
 pub fn link(previous: &[u8; 32], entry: &[u8]) -> [u8; 32] {
     Sha256::new()
@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_depends_on_all_before_it() {
+    fn the_digest_of_an_entry_depends_on_all_previous_entries() {
         let first = link(&GENESIS, b"a");
         assert_ne!(link(&first, b"b"), link(&link(&GENESIS, b"c"), b"b"));
         assert_eq!(link(&first, b"b"), link(&link(&GENESIS, b"a"), b"b"));

@@ -1,4 +1,4 @@
-//! A slow comparison that is done elsewhere.
+//! A slow comparison that runs on another thread.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::{
     plain::PlainToken,
 };
 
-/// The comparison of a token with a stored hash, to be done on another thread. Holds a copy of the token until then.
+/// A comparison of a token with a stored hash that can run on another thread. Contains a copy of the token until it runs.
 pub struct Comparison {
     hasher: Arc<Hasher>,
     token: PlainToken,
@@ -17,13 +17,13 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Of this token with this hash.
+    /// Prepares the comparison.
     #[must_use]
     pub fn new(hasher: &Arc<Hasher>, token: &PlainToken, stored: &SecretHash) -> Self {
         Self { hasher: hasher.clone(), token: token.duplicate(), stored: stored.clone() }
     }
 
-    /// Does it.
+    /// Runs the comparison.
     #[must_use]
     pub fn run(self) -> Match {
         self.hasher.matches(&self.token, &self.stored)

@@ -1,4 +1,4 @@
-//! The form of a token: prefix, public id, secret, checksum; one table of lengths, no regular expressions.
+//! The format of a token: prefix, public id, secret and checksum, each of a fixed length.
 //!
 //! ```text
 //! mcp_pat_  Q7mZ0aKd93Xb  <43 characters>  <6 characters>
@@ -15,16 +15,16 @@ pub const PUBLIC_ID_LEN: usize = 12;
 pub const SECRET_LEN: usize = 43;
 /// Characters of the checksum: 32 bits in base62.
 pub const CHECKSUM_LEN: usize = 6;
-/// Nothing longer is looked at.
+/// The longest presented text that is parsed.
 pub const MAX_LEN: usize = 128;
 
-/// Characters behind the prefix.
+/// Characters after the prefix.
 pub(crate) const BODY_LEN: usize = PUBLIC_ID_LEN + SECRET_LEN + CHECKSUM_LEN;
 const MAX_PREFIX: usize = 20;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// What every token of an installation begins with: words of lower-case letters and digits, each followed by `_`, at
-/// most 20 characters. Default `pat_`.
+/// The prefix of the tokens of an installation: words of lower-case letters and digits, each followed by `_`, at most 20
+/// characters. Default `pat_`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prefix(String);
 
@@ -40,7 +40,7 @@ impl Prefix {
     /// Parses `^[a-z][a-z0-9]*(_[a-z0-9]+)*_$`.
     ///
     /// # Errors
-    /// [`PrefixError`] says what a prefix looks like.
+    /// [`PrefixError`] describes the format of a prefix.
     pub fn parse(text: &str) -> Result<Self, PrefixError> {
         let words = text.strip_suffix('_').ok_or(PrefixError)?;
         let is_word = |word: &str| {
@@ -73,20 +73,20 @@ impl fmt::Display for Prefix {
     }
 }
 
-/// Why a text is not a token of this installation. For logs: callers hear one answer for all.
+/// Why a text is not a token of this installation. For logs; clients receive the same response for all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ParseError {
-    /// Longer or shorter than every token (CVE-2026-27840: a cut token was accepted elsewhere).
+    /// Not the length of a token (CVE-2026-27840: another system accepted truncated tokens).
     #[error("wrong length")]
     Length,
     /// Another prefix.
     #[error("wrong prefix")]
     Prefix,
-    /// A character that no token has there.
+    /// A character that is not allowed at its position.
     #[error("wrong character")]
     Alphabet,
-    /// A typing error.
+    /// A checksum that does not match the text before it.
     #[error("wrong checksum")]
     Checksum,
 }
@@ -98,7 +98,7 @@ pub fn pattern(prefix: &Prefix) -> String {
     format!("{prefix}[A-Za-z0-9]{{{BODY_LEN}}}")
 }
 
-/// Whether a text has the form and the checksum of a token. It says nothing about whether the token exists.
+/// Whether a text has the format and a valid checksum; the token need not exist.
 ///
 /// # Errors
 /// [`ParseError`].
@@ -106,8 +106,8 @@ pub fn check_format(prefix: &Prefix, text: &str) -> Result<(), ParseError> {
     check(prefix, text.as_bytes()).map(|_| ())
 }
 
-/// The line that standard input holds, without the LF that ends it: `echo` and editors write one behind every text. A CRLF
-/// stays, which every entrance reads alike; so does what stands before a second line end.
+/// The first line of standard input without its final LF, which `echo` and editors append. A final CRLF stays, since
+/// [`PlainToken::parse`](crate::PlainToken::parse) trims it for every caller; a text with a second line end stays unchanged.
 #[must_use]
 pub fn presented_line(text: &str) -> &str {
     if text.ends_with("\r\n") {
@@ -117,8 +117,8 @@ pub fn presented_line(text: &str) -> &str {
     }
 }
 
-/// What people may see of a token that stands in `text`, whole or cut off at its end: prefix and public id, and the last
-/// four characters if it is whole. `None` if there is nothing in it that holds a part of a secret.
+/// The public parts of a complete or truncated token within `text`: prefix and public id, and the last four characters if
+/// it is complete. `None` if the text contains no part of a secret.
 #[must_use]
 pub fn shown<'t>(prefix: &Prefix, text: &'t str) -> Option<(&'t str, &'t str)> {
     text.match_indices(prefix.as_str()).find_map(|(start, _)| {
@@ -131,10 +131,10 @@ pub fn shown<'t>(prefix: &Prefix, text: &'t str) -> Option<(&'t str, &'t str)> {
     })
 }
 
-/// The text, if it has the form and the checksum of a token: the one reading of what is presented, whatever the entrance.
+/// Returns the text if it has the format and checksum of a token. All callers parse presented tokens with this function.
 ///
-/// One CRLF behind it is the end of the line it was copied with, and not of the token. Nothing else is trimmed: no blank, no
-/// second line end, and no lone CR or LF, which only readers of standard input meet (see [`presented_line`]).
+/// One CRLF at the end is trimmed, since it may be copied together with the token. Nothing else is trimmed: no blanks, no
+/// second line end, and no lone CR or LF, which only occur on standard input (see [`presented_line`]).
 pub(crate) fn check<'t>(prefix: &Prefix, text: &'t [u8]) -> Result<&'t str, ParseError> {
     let text = text.strip_suffix(b"\r\n").unwrap_or(text);
     if text.len() > MAX_LEN || text.len() != prefix.0.len() + BODY_LEN {
@@ -146,7 +146,7 @@ pub(crate) fn check<'t>(prefix: &Prefix, text: &'t [u8]) -> Result<&'t str, Pars
         return Err(ParseError::Alphabet);
     }
     let (front, sum) = text.split_at_checked(text.len() - CHECKSUM_LEN).ok_or(ParseError::Length)?;
-    // 43 characters hold 258 bits, of which 32 bytes use 256: the last character has but one spelling.
+    // 43 characters encode 258 bits, and 32 bytes use 256 of them: the two unused bits must be zero.
     let last = front.as_bytes().last().copied().unwrap_or_default();
     if sextet(last) & 0b11 != 0 {
         return Err(ParseError::Alphabet);
@@ -154,19 +154,19 @@ pub(crate) fn check<'t>(prefix: &Prefix, text: &'t [u8]) -> Result<&'t str, Pars
     if checksum(front) == sum { Ok(text) } else { Err(ParseError::Checksum) }
 }
 
-/// CRC-32 (ISO 3309) of what stands before it, as six base62 digits, highest first.
+/// CRC-32 (ISO 3309) of the text before it, as six base62 digits, most significant first.
 pub(crate) fn checksum(front: &str) -> String {
-    let mut rest = crc32fast::hash(front.as_bytes());
+    let mut remainder = crc32fast::hash(front.as_bytes());
     let mut digits = [b'0'; CHECKSUM_LEN];
     for digit in digits.iter_mut().rev() {
-        let value = usize::try_from(rest % 62).unwrap_or_default();
+        let value = usize::try_from(remainder % 62).unwrap_or_default();
         *digit = BASE62.get(value).copied().unwrap_or_default();
-        rest /= 62;
+        remainder /= 62;
     }
     digits.iter().map(|digit| char::from(*digit)).collect()
 }
 
-/// The six bits behind a base64 letter or digit.
+/// The six bits that a base64 letter or digit encodes.
 fn sextet(character: u8) -> u8 {
     match character {
         b'A'..=b'Z' => character - b'A',
@@ -182,7 +182,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn checksums_are_those_of_the_published_algorithm() {
+    fn checksums_match_the_published_algorithm() {
         // CRC-32 of "123456789" is 0xcbf43926.
         let value = checksum("123456789")
             .bytes()
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_token_in_a_text_only_its_ends_are_shown() {
+    fn only_the_public_parts_of_a_token_in_a_text_are_shown() {
         let prefix = Prefix::default();
         let (id, rest) = ("Q7mZ0aKd93Xb", format!("{}aB3x", "s".repeat(45)));
         let (public_id, whole) = (format!("pat_{id}"), format!("pat_{id}{rest}"));
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn only_words_and_underscores_are_prefixes() {
+    fn only_words_with_underscores_are_prefixes() {
         for text in ["pat_", "mcp_pat_", "a_", "a1_2b_", "abcdefghijklmnopqrs_"] {
             assert_eq!(Prefix::parse(text).map(|prefix| prefix.0).as_deref(), Ok(text));
         }
@@ -233,7 +233,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_a_prefix_that_writes_back_or_is_refused(text in "[a-z0-9_A-]{0,24}|\\PC{0,10}") {
+        fn a_text_is_rejected_or_parsed_to_the_same_prefix(text in "[a-z0-9_A-]{0,24}|\\PC{0,10}") {
             if let Ok(prefix) = Prefix::parse(&text) {
                 prop_assert!(prefix.to_string() == text && text.ends_with('_') && text.len() <= 20);
             }

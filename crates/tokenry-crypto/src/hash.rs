@@ -1,4 +1,4 @@
-//! Stored hashes: four schemes behind one self-describing text.
+//! Stored hashes: four schemes with one self-describing text format.
 
 mod argon2id;
 mod bcrypt;
@@ -16,23 +16,23 @@ use crate::{
     rng::{RngError, SecretRng},
 };
 
-/// No scheme writes more characters; a longer text is not read at all.
+/// The longest stored hash of any scheme; a longer text is rejected without parsing.
 const MAX_STORED_LEN: usize = 256;
 
-/// How secrets are stored.
+/// A hash scheme for stored secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
     /// `$2b$…`, bcrypt of a digest of the token.
     Bcrypt,
-    /// `$sha256$…`, a digest: enough for 256 random bits, and no key to keep.
+    /// `$sha256$…`, a digest: sufficient for secrets of 256 random bits, without a key.
     Sha256,
-    /// `$hmac-sha256$…`, a digest under a pepper.
+    /// `$hmac-sha256$…`, an HMAC with a pepper as its key.
     HmacSha256,
     /// `$argon2id$…`, a PHC string.
     Argon2id,
 }
 
-/// The text names no scheme.
+/// The text is not the name of a scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be bcrypt, sha256, hmac-sha256 or argon2id")]
 pub struct UnknownScheme;
@@ -63,28 +63,28 @@ impl fmt::Display for Scheme {
     }
 }
 
-/// How secrets are stored, and with which keys.
+/// The settings for stored hashes.
 #[derive(Clone)]
 pub struct HashSettings {
-    /// The scheme of new hashes; others are still read.
+    /// The scheme of new hashes; hashes of other schemes are still verified.
     pub scheme: Scheme,
-    /// Bcrypt's cost, 4 to 14; each step doubles the work. 6 is about 5 ms.
+    /// Bcrypt's cost, 4 to 14; each step doubles the work. 6 takes about 5 ms.
     pub bcrypt_cost: u32,
-    /// At most two peppers: the first for new hashes, both for reading.
+    /// At most two peppers: the first is used for new hashes, both for verification.
     pub peppers: Vec<Pepper>,
 }
 
-/// Why hash settings were refused.
+/// Why hash settings are invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HasherError {
     /// Below 4 or above 14.
     #[error("the bcrypt cost must be between 4 and 14")]
     Cost,
-    /// `hmac-sha256` has no key.
+    /// `hmac-sha256` without a key.
     #[error("hmac-sha256 needs a pepper")]
     NoPepper,
-    /// More than two keys, or two with one id.
+    /// More than two keys, or two with the same id.
     #[error("there can be at most two peppers, with different ids")]
     Peppers,
 }
@@ -96,7 +96,7 @@ pub enum Match {
     Yes,
     /// It does not.
     No,
-    /// Nobody can tell: to be treated as no, and reported.
+    /// The stored hash cannot be evaluated: treat it as no match, and report it.
     Unreadable(UnreadableHash),
 }
 
@@ -104,46 +104,45 @@ pub enum Match {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UnreadableHash {
-    /// No scheme of ours.
+    /// An unknown scheme.
     #[error("unknown scheme")]
     Scheme,
-    /// Not as long, or not of the characters, that the scheme writes.
+    /// A length or characters that the scheme does not produce.
     #[error("malformed hash")]
     Form,
-    /// A cost that would keep the server busy.
+    /// A cost above the limit that protects the server.
     #[error("cost out of bounds")]
     Cost,
-    /// Made with a pepper that is not configured.
+    /// Created with a pepper that is not configured.
     #[error("unknown pepper")]
     Pepper,
-    /// The memory that it asks for, within bounds, was not to be had. The only one of these that may pass by itself.
+    /// The memory that it needs, within bounds, could not be allocated. The only temporary one of these errors.
     #[error("not enough memory")]
     Memory,
 }
 
-/// Makes and compares stored hashes. Shared by all threads.
+/// Creates and verifies stored hashes. Shared by all threads.
 pub struct Hasher {
     settings: HashSettings,
     dummy: SecretHash,
-    /// How every hash begins that these settings write: scheme, cost and key.
-    current: String,
+    /// The common prefix of all hashes under these settings: scheme, cost and key id.
+    current_prefix: String,
 }
 
 impl Hasher {
-    /// Checks the settings.
+    /// Validates the settings.
     ///
     /// # Errors
-    /// [`HasherError`] says what to change.
+    /// [`HasherError`] describes what to change.
     pub fn new(settings: HashSettings) -> Result<Self, HasherError> {
         let HashSettings { scheme, bcrypt_cost, peppers } = &settings;
         if !bcrypt::COSTS.contains(bcrypt_cost) {
             return Err(HasherError::Cost);
         }
-        let is_doubled = |pair: &[Pepper]| matches!(pair, [a, b] if a.id() == b.id());
-        if peppers.len() > 2 || is_doubled(peppers) {
+        if peppers.len() > 2 || matches!(&peppers[..], [a, b] if a.id() == b.id()) {
             return Err(HasherError::Peppers);
         }
-        // No digest of a token is all zeros, except with a chance of one in 2^184 (bcrypt's 23 bytes) or less.
+        // The digest of a token is all zeros with a probability of at most 2^-184 (bcrypt's 23 bytes).
         let (dummy, fields) = match (scheme, peppers.as_slice()) {
             (Scheme::Bcrypt, _) => (bcrypt::dummy(*bcrypt_cost), 3),
             (Scheme::Sha256, _) => (digest::dummy_sha256(), 2),
@@ -151,14 +150,14 @@ impl Hasher {
             (Scheme::HmacSha256, []) => return Err(HasherError::NoPepper),
             (Scheme::Argon2id, _) => (argon2id::dummy(), 4),
         };
-        let current = dummy.split_inclusive('$').take(fields).collect();
-        Ok(Self { settings, dummy: SecretHash::from_stored(dummy), current })
+        let current_prefix = dummy.split_inclusive('$').take(fields).collect();
+        Ok(Self { settings, dummy: SecretHash::from_stored(dummy), current_prefix })
     }
 
-    /// A stored hash of the token under the configured scheme.
+    /// Hashes the token under the configured scheme.
     ///
     /// # Errors
-    /// [`RngError`] when no salt can be drawn.
+    /// [`RngError`] when no salt can be generated.
     pub fn hash(&self, token: &PlainToken, rng: &mut SecretRng) -> Result<SecretHash, RngError> {
         let text = match self.settings.scheme {
             Scheme::Bcrypt => bcrypt::hash(token, self.settings.bcrypt_cost, rng.bytes()?),
@@ -166,12 +165,12 @@ impl Hasher {
             Scheme::HmacSha256 => self.settings.peppers.first().map(|pepper| digest::hmac(token, pepper)),
             Scheme::Argon2id => argon2id::hash(token, rng.bytes()?),
         };
-        // The settings and the length of a token were checked, so every scheme has an answer.
+        // The settings and the length of the token were validated, so every scheme returns a hash.
         text.map(SecretHash::from_stored).ok_or(RngError)
     }
 
-    /// Whether the token is the one that was stored, compared in constant time. No stored text makes it panic, and
-    /// none makes it work longer than the dearest cost that is allowed.
+    /// Whether the token matches the stored hash, compared in constant time. Never panics, and never takes longer than the
+    /// highest allowed cost.
     #[must_use]
     pub fn matches(&self, token: &PlainToken, stored: &SecretHash) -> Match {
         let text = stored.as_str();
@@ -192,30 +191,30 @@ impl Hasher {
         }
     }
 
-    /// Whether comparing with this hash takes milliseconds.
+    /// Whether verifying this hash takes milliseconds.
     #[must_use]
     pub fn is_slow(&self, stored: &SecretHash) -> bool {
         matches!(Self::scheme_of(stored.as_str()), Some(Scheme::Bcrypt | Scheme::Argon2id))
     }
 
-    /// Whether this hash is what the settings would write now. Asked at every use.
+    /// Whether this hash has the configured scheme, cost and key. Called at every use of a token.
     #[must_use]
     pub fn is_current(&self, stored: &SecretHash) -> bool {
-        stored.as_str().starts_with(&self.current)
+        stored.as_str().starts_with(&self.current_prefix)
     }
 
-    /// The proof to be stored beside this hash of this token; `None` where none is.
+    /// The proof to store with this hash of this token; `None` for fast hashes.
     ///
-    /// SECURITY: a stored proof is as strong as the scheme `sha256`: whoever has the database can try secrets at the speed
-    /// of SHA-256. That is nothing against the 250 random bits of the native form, which a [`PlainToken`] has; a secret of
-    /// unknown strength that was made elsewhere must never get one. Fast hashes need none, since comparing with them costs
-    /// as little, and a stolen database with `hmac-sha256` shall not allow trying anything without the pepper.
+    /// SECURITY: a stored proof is as strong as the scheme `sha256`: an attacker with the database can guess secrets at the
+    /// speed of SHA-256. That is infeasible for the 250 random bits of a [`PlainToken`], but an imported secret of unknown
+    /// strength must never get a proof. Fast hashes need none, since verifying them costs as little, and a stolen database
+    /// with `hmac-sha256` must not allow any guessing without the pepper.
     #[must_use]
     pub fn storable_proof(&self, token: &PlainToken, stored: &SecretHash) -> Option<SecretProof> {
         self.is_slow(stored).then(|| Proof::new(token, stored).to_stored())
     }
 
-    /// A hash that matches no token, of the configured scheme and cost: for equal work on public ids that do not exist.
+    /// A hash of the configured scheme and cost that matches no token: for equal work on unknown public ids.
     #[must_use]
     pub fn dummy(&self) -> &SecretHash {
         &self.dummy

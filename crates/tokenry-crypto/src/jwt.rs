@@ -1,14 +1,14 @@
 //! Verification of the JWTs of configured issuers.
 //!
-//! Nothing in a token chooses how it is verified: `iss` names one of the configured issuers, and the algorithm, the
-//! keys and every other rule are that issuer's.
+//! A token never chooses how it is verified: `iss` selects one of the configured issuers, and the algorithm, the keys and
+//! all other rules come from that issuer's configuration.
 
 mod algorithm;
 mod claims;
-mod form;
 mod issuer;
 mod json;
 mod keys;
+mod unverified;
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -24,47 +24,47 @@ pub use self::{
     issuer::{JwtIssuer, JwtKeys, JwtSettingsError},
     keys::JwtKeysError,
 };
-use self::{form::Form, keys::Keys};
+use self::{keys::Keys, unverified::UnverifiedJwt};
 
-/// Verifies the tokens of its issuers. Shared by all threads; keys can be replaced while it works.
+/// Verifies the tokens of its issuers. Shared by all threads; keys can be replaced at run time.
 pub struct JwtVerifier {
     issuers: Vec<Issuer>,
 }
 
 struct Issuer {
     rules: JwtIssuer,
-    /// `None` until the first set has arrived.
+    /// `None` until the first key set has been loaded.
     keys: RwLock<Option<Arc<Keys>>>,
 }
 
-/// Why a token was refused. Everything from [`WrongAudience`](Self::WrongAudience) on is told only of a token that the
-/// issuer did sign.
+/// Why a token was rejected. [`WrongAudience`](Self::WrongAudience) and all variants after it are returned only for a token
+/// that the issuer has signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum JwtError {
-    /// Not three parts of base64url, over 8 KiB, no JSON objects, a name that stands twice, or a header that asks for
-    /// what is not supported: `crit`, `jwk`, `jku`, `x5u`, `x5c`.
+    /// Not three parts of base64url, over 8 KiB, no JSON objects, a duplicate name, or an unsupported header: `crit`, `jwk`,
+    /// `jku`, `x5u`, `x5c`.
     #[error("malformed token")]
     Malformed,
     /// `iss` is missing or names no configured issuer.
     #[error("unknown issuer")]
     UnknownIssuer,
-    /// `alg` is not the one algorithm of the issuer.
+    /// `alg` is not the configured algorithm of the issuer.
     #[error("not the issuer's algorithm")]
     WrongAlgorithm,
-    /// `typ` is none of those the issuer's tokens may have.
+    /// `typ` is not an accepted type.
     #[error("not a type of token that is accepted")]
     WrongType,
-    /// The issuer's keys have not arrived yet: nobody can tell whether the token is good.
+    /// The issuer's keys have not been loaded yet, so the token cannot be verified.
     #[error("the issuer's keys are not available")]
     KeysUnavailable,
-    /// `kid` names no usable key, or is missing although there are several. New keys may be had from the issuer.
+    /// `kid` names no usable key, or is missing although there are several keys. The issuer may have published new keys.
     #[error("unknown key")]
     UnknownKey,
-    /// The signature is not of this key over this token.
+    /// The signature does not match the token and the key.
     #[error("wrong signature")]
     BadSignature,
-    /// `aud` is missing or holds none of the audiences.
+    /// `aud` is missing or contains none of the audiences.
     #[error("meant for another audience")]
     WrongAudience,
     /// At or after `exp`, or older than allowed.
@@ -73,16 +73,16 @@ pub enum JwtError {
     /// Before `nbf`, or issued in the future.
     #[error("not yet valid")]
     NotYetValid,
-    /// The named claim is required and missing, or not of the form that it must have.
+    /// The named claim is required and missing, or has an invalid form.
     #[error("unusable claim `{0}`")]
     BadClaims(&'static str),
 }
 
 impl JwtVerifier {
-    /// A verifier of these issuers' tokens, and of no others.
+    /// Creates a verifier for the tokens of these issuers.
     ///
     /// # Errors
-    /// [`JwtSettingsError`] names the issuer and says what to change.
+    /// [`JwtSettingsError`] names the issuer and describes what to change.
     pub fn new(issuers: Vec<(JwtIssuer, JwtKeys)>) -> Result<Self, JwtSettingsError> {
         let mut verifier = Self { issuers: Vec::with_capacity(issuers.len()) };
         for (rules, keys) in issuers {
@@ -90,32 +90,31 @@ impl JwtVerifier {
             if verifier.find(&rules.issuer).is_some() {
                 return Err(JwtSettingsError::Doubled(rules.issuer));
             }
-            let keys = RwLock::new(keys.read(&rules)?.map(Arc::new));
+            let keys = RwLock::new(keys.load(&rules)?.map(Arc::new));
             verifier.issuers.push(Issuer { rules, keys });
         }
         Ok(verifier)
     }
 
-    /// Whether there is no issuer, so that no token can be verified.
+    /// Whether there are no issuers, so that every token is rejected.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.issuers.is_empty()
     }
 
-    /// Whether a credential has the outer form of a JWT: three non-empty parts of base64url between two dots. A personal
-    /// access token has no dot.
+    /// Whether a credential has the outer form of a JWT: three non-empty parts of base64url, separated by dots. A personal
+    /// access token contains no dot.
     #[must_use]
     pub fn looks_like_jwt(presented: &[u8]) -> bool {
-        form::parts(presented).is_some()
+        unverified::parts(presented).is_some()
     }
 
-    /// The claims of a token that is good at `now`. No bytes make it panic.
+    /// The claims of a token that is valid at `now`. Never panics.
     ///
     /// # Errors
-    /// The first of these that is wrong, in this order: form, issuer, algorithm, type, key, signature, audience,
-    /// times, subject.
+    /// The first failed check, in this order: form, issuer, algorithm, type, key, signature, audience, times, subject.
     pub fn verify(&self, presented: &[u8], now: UnixMillis) -> Result<JwtClaims, JwtError> {
-        let (form, issuer) = self.read(presented)?;
+        let (form, issuer) = self.parse(presented)?;
         let rules = &issuer.rules;
         let keys = issuer.keys().ok_or(JwtError::KeysUnavailable)?;
         let key = keys.find(form.key_id()).ok_or(JwtError::UnknownKey)?;
@@ -125,17 +124,17 @@ impl JwtVerifier {
         JwtClaims::check(form.into_payload(), rules, now)
     }
 
-    /// The issuer whose keys lack the one that a token names; `None` if it is there, or the token is refused before.
+    /// The issuer whose keys lack the one that a token names; `None` if the key is known or the token is rejected earlier.
     #[must_use]
     pub fn missing_key(&self, presented: &[u8]) -> Option<&str> {
-        let (form, issuer) = self.read(presented).ok()?;
-        let is_here = issuer.keys().is_some_and(|keys| keys.find(form.key_id()).is_some());
-        (!is_here).then_some(issuer.rules.issuer.as_str())
+        let (form, issuer) = self.parse(presented).ok()?;
+        let has_key = issuer.keys().is_some_and(|keys| keys.find(form.key_id()).is_some());
+        (!has_key).then_some(issuer.rules.issuer.as_str())
     }
 
-    /// What can be told of a token without a key.
-    fn read<'t>(&self, presented: &'t [u8]) -> Result<(Form<'t>, &Issuer), JwtError> {
-        let form = Form::read(presented).ok_or(JwtError::Malformed)?;
+    /// Runs the checks that need no key.
+    fn parse<'t>(&self, presented: &'t [u8]) -> Result<(UnverifiedJwt<'t>, &Issuer), JwtError> {
+        let form = UnverifiedJwt::parse(presented).ok_or(JwtError::Malformed)?;
         let issuer = form.issuer().and_then(|name| self.find(name)).ok_or(JwtError::UnknownIssuer)?;
         if form.algorithm() != Some(issuer.rules.algorithm.name()) {
             return Err(JwtError::WrongAlgorithm);
@@ -146,7 +145,7 @@ impl JwtVerifier {
         Ok((form, issuer))
     }
 
-    /// Replaces the keys of an issuer. On an error the old ones stay, also when the new set has no usable key.
+    /// Replaces the keys of an issuer. On an error the old keys stay; a set without a usable key is an error.
     ///
     /// # Errors
     /// [`JwtKeysError`].
@@ -157,7 +156,7 @@ impl JwtVerifier {
         Ok(())
     }
 
-    /// How far the clock of an issuer may differ; the longest there is for one that is not known.
+    /// The clock leeway of an issuer; the maximum for an unknown issuer.
     #[must_use]
     pub fn leeway(&self, issuer: &str) -> Duration {
         self.find(issuer).map_or(issuer::MAX_LEEWAY, |issuer| issuer.rules.leeway)

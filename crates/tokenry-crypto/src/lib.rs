@@ -1,4 +1,4 @@
-//! The only crate that sees secret bytes: it generates, parses, hashes and compares tokens. With the
+//! Generates, parses, hashes and compares tokens: the only crate that handles secret bytes. With the
 //! feature `jwt` it also verifies the JWTs of configured issuers.
 //!
 //! ```

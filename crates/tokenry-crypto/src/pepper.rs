@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// A secret key that is kept outside of the database, so that a stolen database alone verifies nothing. Not `Debug`;
+/// A secret key stored outside of the database, so that a stolen database alone cannot verify any guess. Not `Debug`;
 /// wiped on drop.
 #[derive(Clone)]
 pub struct Pepper {
@@ -15,7 +15,7 @@ pub struct Pepper {
     key: Zeroizing<Vec<u8>>,
 }
 
-/// Why a key was refused.
+/// Why a key is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PepperError {
@@ -28,7 +28,7 @@ pub enum PepperError {
 }
 
 impl Pepper {
-    /// A key and the id that is stored with every hash made with it.
+    /// Creates a key. The id is stored with every hash of this key.
     ///
     /// # Errors
     /// [`PepperError`].
@@ -50,13 +50,13 @@ impl Pepper {
         &self.id
     }
 
-    /// A text that can be stored to notice later that another key is configured; it does not reveal the key.
+    /// A text that can be stored to detect a changed key later; it does not reveal the key.
     #[must_use]
     pub fn key_check(&self) -> String {
         format!("{}:{}", self.id, URL_SAFE_NO_PAD.encode(*self.mac(b"tokenry key check v1")))
     }
 
-    /// Whether a stored key check was made with this key.
+    /// Whether a stored key check belongs to this key.
     #[must_use]
     pub fn matches_key_check(&self, stored: &str) -> bool {
         self.key_check().as_bytes().ct_eq(stored.as_bytes()).into()
@@ -75,7 +75,7 @@ mod tests {
     static_assertions::assert_not_impl_any!(Pepper: std::fmt::Debug, std::fmt::Display, PartialEq);
 
     #[test]
-    fn short_keys_and_odd_ids_are_refused() {
+    fn short_keys_and_invalid_ids_are_rejected() {
         assert_eq!(Pepper::new("a", vec![1; 31]).err(), Some(PepperError::TooShort));
         for id in ["", "A", "a b", "a$b", "aaaaaaaaaaaaaaaaa"] {
             assert_eq!(Pepper::new(id, vec![1; 32]).err(), Some(PepperError::Id), "{id}");
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_check_knows_its_key() {
+    fn a_key_check_matches_only_its_key() {
         let (one, two) = (Pepper::new("a", vec![1; 32]).unwrap(), Pepper::new("a", vec![2; 32]).unwrap());
         assert!(one.matches_key_check(&one.key_check()));
         assert!(!one.matches_key_check(&two.key_check()));

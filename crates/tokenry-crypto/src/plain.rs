@@ -11,8 +11,8 @@ use crate::{
     rng::{RngError, SecretRng},
 };
 
-/// A token's secret text, alive from generation to the one response that shows it, or from the request's header to
-/// the digest. Wiped on drop.
+/// The plaintext of a token. It exists from generation until the one response that shows it, or from the request header
+/// until its digest is computed. Wiped on drop.
 ///
 /// It cannot be printed, copied, compared or serialized:
 /// ```compile_fail
@@ -24,7 +24,7 @@ pub struct PlainToken {
 }
 
 impl PlainToken {
-    /// Draws a new token: 9 bytes of public id and 32 of secret from `rng`.
+    /// Generates a new token: a public id of 9 bytes and a secret of 32 bytes from `rng`.
     ///
     /// # Errors
     /// [`RngError`].
@@ -38,7 +38,7 @@ impl PlainToken {
         Ok(Self { text, prefix_len: prefix.as_str().len() })
     }
 
-    /// Reads a presented text. Only the exact form with its checksum is a token; no bytes make it panic.
+    /// Parses a presented text. Only the exact format with a valid checksum is accepted. Never panics.
     ///
     /// # Errors
     /// [`ParseError`].
@@ -54,13 +54,13 @@ impl PlainToken {
         PublicId::from_stored(shown.to_owned())
     }
 
-    /// The last four characters, which are of the checksum: safe to show.
+    /// The last four characters, which belong to the checksum: safe to show.
     #[must_use]
     pub fn suffix(&self) -> String {
         self.text.get(self.text.len() - 4..).unwrap_or_default().to_owned()
     }
 
-    /// The first eight bytes of SHA-256("tokenry check v1" ‖ token), which rows had before there were proofs.
+    /// The first eight bytes of SHA-256("tokenry check v1" ‖ token), stored in rows from before proofs existed.
     #[must_use]
     pub fn check(&self) -> SecretCheck {
         let digest = self.digest(b"tokenry check v1");
@@ -69,13 +69,14 @@ impl PlainToken {
         SecretCheck::from_stored(bytes)
     }
 
-    /// Whether the stored check is this token's, in constant time. It refuses; it never proves.
+    /// Whether the stored check belongs to this token, compared in constant time. A mismatch rejects the token; a match
+    /// proves nothing.
     #[must_use]
     pub fn check_matches(&self, stored: &SecretCheck) -> bool {
         self.check().as_bytes().ct_eq(stored.as_bytes()).into()
     }
 
-    /// Gives the text away, for the one response that shows it.
+    /// Returns the text for the one response that shows it.
     #[must_use]
     pub fn reveal_once(self) -> Zeroizing<String> {
         self.text
@@ -90,18 +91,18 @@ impl PlainToken {
         self.text.as_bytes()
     }
 
-    /// For a comparison on another thread. Not `Clone`: nobody outside this crate copies a plaintext.
+    /// A copy for a comparison on another thread. Not `Clone`, so that no other crate can copy a plaintext.
     pub(crate) fn duplicate(&self) -> Self {
         Self { text: Zeroizing::new(self.text.to_string()), prefix_len: self.prefix_len }
     }
 }
 
-/// How often a part is drawn before the generator counts as broken: a good one fails so often with a chance below
-/// 2^-200 (0.74^512), a stuck one would hold the thread for ever.
+/// The most attempts to draw a part before the generator counts as broken. A working one fails this often with a
+/// probability below 2^-200 (0.74^512); a stuck one would loop forever.
 const MAX_DRAWS: usize = 512;
 
-/// Appends the base64url text of N random bytes, drawn again until it has only letters and digits: every text that
-/// can be accepted is equally likely, and a double click selects it whole.
+/// Appends the base64url text of N random bytes, redrawn until it contains only letters and digits: all accepted texts are
+/// equally likely, and a double click selects the whole token.
 fn push_alphanumeric<const N: usize>(text: &mut String, rng: &mut SecretRng) -> Result<(), RngError> {
     let mut bytes = Zeroizing::new([0; N]);
     for _ in 0..MAX_DRAWS {
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_format_never_drifts() {
+    fn the_format_of_generated_tokens_is_stable() {
         assert_eq!(generated(1), FIXED);
         let token = PlainToken::parse(&prefix(), FIXED.as_bytes()).unwrap();
         assert_eq!(token.public_id().as_str(), &FIXED[..20]);
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stuck_generator_is_an_error_and_not_a_hang() {
+    fn a_stuck_generator_is_an_error_and_not_an_endless_loop() {
         for byte in [0xff, 0xfb] {
             let result = PlainToken::generate(&prefix(), &mut SecretRng::stuck(byte));
             assert_eq!(result.err(), Some(RngError));
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shortened_token_is_refused() {
+    fn every_truncated_token_is_rejected() {
         let text = generated(2);
         for end in 0..text.len() {
             assert!(PlainToken::parse(&prefix(), &text.as_bytes()[..end]).is_err());
@@ -178,13 +179,13 @@ mod tests {
     }
 
     #[test]
-    fn another_prefix_is_refused_even_of_the_same_length() {
+    fn another_prefix_of_the_same_length_is_rejected() {
         let text = generated(3).replace("mcp_pat_", "mcp_pbt_");
         assert!(matches!(PlainToken::parse(&prefix(), text.as_bytes()), Err(ParseError::Prefix)));
     }
 
     #[test]
-    fn the_check_is_of_the_whole_token() {
+    fn the_check_depends_on_the_whole_token() {
         let token = PlainToken::parse(&prefix(), generated(4).as_bytes()).unwrap();
         let other = PlainToken::parse(&prefix(), generated(5).as_bytes()).unwrap();
         assert!(token.check_matches(&token.check()));
@@ -193,7 +194,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_change_of_any_one_character_is_noticed(seed in 0..1000_u64, index in 0..69_usize, with in 0x20..0x7f_u8) {
+        fn a_change_of_any_single_character_is_detected(seed in 0..1000_u64, index in 0..69_usize, with in 0x20..0x7f_u8) {
             let text = generated(seed);
             let mut bytes = text.clone().into_bytes();
             bytes[index] = with;
@@ -201,7 +202,7 @@ mod tests {
         }
 
         #[test]
-        fn an_inserted_missing_or_swapped_character_is_noticed(
+        fn an_inserted_missing_or_swapped_character_is_detected(
             seed in 0..1000_u64, index in 0..68_usize, with: u8, tail in "[A-Za-z0-9]{1,8}",
         ) {
             let text = generated(seed);
@@ -218,7 +219,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_parsing_panic_and_whatever_parses_writes_back(
+        fn parsing_never_panics_and_a_parsed_token_equals_its_input(
             bytes in prop::collection::vec(any::<u8>(), 0..200),
             body in "[A-Za-z0-9]{61}",
         ) {

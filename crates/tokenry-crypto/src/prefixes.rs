@@ -1,13 +1,13 @@
-//! What the tokens of an installation begin with: the present prefix, and those of before that are still good.
+//! The prefixes of an installation's tokens: the current one, and former ones that are still accepted.
 
 use crate::{
     format::{ParseError, Prefix, check_format, shown},
     plain::PlainToken,
 };
 
-/// The prefix of new tokens, and former ones whose tokens are still accepted.
+/// The prefix of new tokens, and former prefixes whose tokens are still accepted.
 ///
-/// A text is a token under one of them at most: all tokens of one prefix have one length, and behind it there is no `_`.
+/// A text is a token under at most one of them: all tokens of one prefix have the same length and no `_` after the prefix.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Prefixes {
     present: Prefix,
@@ -15,73 +15,72 @@ pub struct Prefixes {
 }
 
 impl Prefixes {
-    /// The prefix of new tokens, and those of before.
+    /// Combines the prefix of new tokens and the former ones.
     #[must_use]
     pub fn new(present: Prefix, mut former: Vec<Prefix>) -> Self {
         former.retain(|prefix| *prefix != present);
         Self { present, former }
     }
 
-    /// What new tokens begin with.
+    /// The prefix of new tokens.
     #[must_use]
     pub fn present(&self) -> &Prefix {
         &self.present
     }
 
-    /// All that are accepted, the present one first.
+    /// All accepted prefixes, the current one first.
     pub fn iter(&self) -> impl Iterator<Item = &Prefix> {
         std::iter::once(&self.present).chain(&self.former)
     }
 
-    /// Whether tokens with this beginning are accepted.
+    /// Whether tokens with this prefix are accepted.
     #[must_use]
     pub fn has(&self, prefix: &str) -> bool {
         self.iter().any(|known| known.as_str() == prefix)
     }
 
-    /// Whether the text begins as a token does.
+    /// Whether the text begins with an accepted prefix.
     #[must_use]
     pub fn begin(&self, presented: &[u8]) -> bool {
         self.iter().any(|prefix| presented.starts_with(prefix.as_str().as_bytes()))
     }
 
-    /// Reads a presented text, as [`PlainToken::parse`] does, under whichever prefix it has.
+    /// Parses a presented text as [`PlainToken::parse`] does, under any accepted prefix.
     ///
     /// # Errors
-    /// [`ParseError`], of the prefix that the text begins with.
+    /// [`ParseError`] for the prefix that the text begins with.
     pub fn parse(&self, presented: &[u8]) -> Result<PlainToken, ParseError> {
         self.first(|prefix| PlainToken::parse(prefix, presented))
     }
 
-    /// Whether a text has the form and the checksum of a token under one of them.
+    /// Whether a text has the format and a valid checksum under any accepted prefix.
     ///
     /// # Errors
-    /// [`ParseError`], of the prefix that the text begins with.
+    /// [`ParseError`] for the prefix that the text begins with.
     pub fn check_format(&self, text: &str) -> Result<(), ParseError> {
         self.first(|prefix| check_format(prefix, text))
     }
 
-    /// What people may see of a token that stands in `text` ([`shown`]), whichever prefix it has. Of several the longest
-    /// beginning counts: what follows a shorter one could be a part of the secret.
+    /// The public parts of a token within `text` ([`shown`]) under any accepted prefix. If several match, the longest public
+    /// id is returned: the text after a shorter one could be a part of the secret.
     #[must_use]
     pub fn shown<'t>(&self, text: &'t str) -> Option<(&'t str, &'t str)> {
         self.iter().filter_map(|prefix| shown(prefix, text)).max_by_key(|(public_id, _)| public_id.len())
     }
 
-    fn first<T>(&self, read: impl Fn(&Prefix) -> Result<T, ParseError>) -> Result<T, ParseError> {
-        let refused = match read(&self.present) {
+    fn first<T>(&self, parse: impl Fn(&Prefix) -> Result<T, ParseError>) -> Result<T, ParseError> {
+        let mut reported = match parse(&self.present) {
             Err(error) => error,
-            good => return good,
+            parsed => return parsed,
         };
-        let mut told = refused;
         for prefix in &self.former {
-            match read(prefix) {
+            match parse(prefix) {
                 Err(ParseError::Length | ParseError::Prefix) => {}
-                Err(error) => told = error,
-                good => return good,
+                Err(error) => reported = error,
+                parsed => return parsed,
             }
         }
-        Err(told)
+        Err(reported)
     }
 }
 
@@ -108,7 +107,7 @@ mod tests {
     const TEXTS: [&str; 6] = ["pat_", "pat_x_", "pat_x_y_", "pbt_", "a_", "abcdefghijklmnopqrs_"];
 
     #[test]
-    fn a_token_is_one_under_its_own_prefix_alone() {
+    fn a_token_is_valid_under_its_own_prefix_only() {
         for own in TEXTS {
             for seed in 0..50 {
                 let text = token(own, seed);
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_of_former_prefixes_are_read_with_their_own() {
+    fn tokens_with_former_prefixes_are_parsed() {
         let all = Prefixes::new(prefix("new_"), TEXTS.iter().map(|text| prefix(text)).collect());
         for own in TEXTS.into_iter().chain(["new_"]) {
             let text = token(own, 1);
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_token_of_a_former_prefix_only_its_ends_are_shown() {
+    fn only_the_public_parts_of_a_token_with_a_former_prefix_are_shown() {
         let all = Prefixes::new(prefix("new_"), TEXTS.iter().map(|text| prefix(text)).collect());
         for own in TEXTS {
             let text = token(own, 2);

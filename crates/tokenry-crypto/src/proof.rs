@@ -1,4 +1,4 @@
-//! The proof that one token matches one stored hash, without the hash.
+//! The proof that a token matches a stored hash, verified without computing that hash.
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -6,27 +6,27 @@ use tokenry_domain::{SecretHash, SecretProof};
 
 use crate::plain::PlainToken;
 
-/// SHA-256("tokenry proof v1" ‖ token ‖ stored hash text): names the immutable fact that this token matches this stored
-/// hash, once that is known. Whoever computes an equal one holds the same token. Equality is for the key of a cache alone;
-/// with what is stored it is compared by [`matches`](Self::matches). Not `Debug`: it would identify the token.
+/// SHA-256("tokenry proof v1" ‖ token ‖ stored hash text). Once the token is known to match the stored hash, an equal proof
+/// shows that the same token was presented. `Eq` and `Hash` are for cache keys only; compare with a stored proof by
+/// [`matches`](Self::matches). Not `Debug`: it would identify the token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Proof([u8; 32]);
 
 impl Proof {
-    /// Of these two. A token has a fixed form without `$`, with which every stored hash begins: no other pair is written
-    /// alike.
+    /// The proof for this token and stored hash. The input is unambiguous: a token contains no `$`, and every stored hash
+    /// begins with one.
     #[must_use]
     pub fn new(token: &PlainToken, stored: &SecretHash) -> Self {
         Self::of(token.as_bytes(), stored)
     }
 
-    /// Whether it is the stored one, in constant time.
+    /// Whether it equals the stored proof, compared in constant time.
     #[must_use]
     pub fn matches(&self, stored: &SecretProof) -> bool {
         stored.as_bytes().is_some_and(|bytes| self.0.ct_eq(bytes).into())
     }
 
-    /// What is stored of it; see [`Hasher::storable_proof`](crate::Hasher::storable_proof) for where that may be.
+    /// The value to store; [`Hasher::storable_proof`](crate::Hasher::storable_proof) decides whether it may be stored.
     pub(crate) fn to_stored(self) -> SecretProof {
         SecretProof::new(self.0)
     }
@@ -46,7 +46,7 @@ mod tests {
     static_assertions::assert_not_impl_any!(SecretProof: std::fmt::Debug, PartialEq);
 
     #[test]
-    fn a_proof_is_of_one_token_and_one_stored_hash() {
+    fn a_proof_depends_on_the_token_and_the_stored_hash() {
         let stored = |text: &str| SecretHash::from_stored(text.to_owned());
         let proof = Proof::of(b"ab", &stored("$c"));
         assert!(proof == Proof::of(b"ab", &stored("$c")));
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_stored_is_matched_by_its_own_pair_and_by_nothing_of_another_length() {
+    fn a_stored_proof_matches_its_own_pair_and_nothing_of_another_length() {
         let stored = |text: &str| SecretHash::from_stored(text.to_owned());
         let (one, other) = (Proof::of(b"a", &stored("$1")), Proof::of(b"a", &stored("$2")));
         assert!(one.matches(&one.to_stored()) && !one.matches(&other.to_stored()));
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_never_drifts() {
+    fn the_digest_of_a_proof_is_stable() {
         let proof = Proof::of(b"token", &SecretHash::from_stored("$hash".to_owned()));
         let plain: [u8; 32] = Sha256::digest(b"tokenry proof v1token$hash").into();
         assert!(proof.0 == plain);

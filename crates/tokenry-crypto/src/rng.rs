@@ -1,8 +1,8 @@
-//! The one door to randomness.
+//! The only source of randomness.
 
 use thiserror::Error;
 
-/// Where random bytes come from: the operating system, except in tests.
+/// A generator of random bytes: the operating system's, except in tests.
 pub struct SecretRng(Source);
 
 enum Source {
@@ -16,7 +16,7 @@ enum Source {
     Stuck(u8),
 }
 
-/// The operating system gave no random bytes.
+/// The operating system returned no random bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("operating system randomness unavailable")]
 pub struct RngError;
@@ -33,17 +33,17 @@ impl SecretRng {
         Self(Source::Seeded { seed, count: 0 })
     }
 
-    /// A broken generator: always the same byte.
+    /// A broken generator that always returns the same byte.
     #[cfg(test)]
     pub(crate) fn stuck(byte: u8) -> Self {
         Self(Source::Stuck(byte))
     }
 
-    /// Fills `bytes` with random ones.
+    /// Fills `bytes` with random bytes.
     ///
     /// # Errors
     /// [`RngError`]; `bytes` must not be used then.
-    #[allow(clippy::disallowed_methods, reason = "this is the one place that asks the operating system")]
+    #[allow(clippy::disallowed_methods, reason = "the only call of the operating system's generator")]
     pub fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RngError> {
         match &mut self.0 {
             Source::OperatingSystem => getrandom::fill(bytes).map_err(|_| RngError),

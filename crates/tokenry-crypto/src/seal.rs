@@ -1,4 +1,4 @@
-//! Seals on texts that go out to clients and come back.
+//! Message authentication codes on texts that clients send back, such as list cursors.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::rng::{RngError, SecretRng};
 
-/// The key of the seals of one installation. Not `Debug`.
+/// The authentication key of one installation. Not `Debug`.
 pub struct SealKey(Zeroizing<[u8; 32]>);
 
 impl SealKey {
@@ -17,7 +17,7 @@ impl SealKey {
         Self(Zeroizing::new(bytes))
     }
 
-    /// Draws a new key.
+    /// Generates a new key.
     ///
     /// # Errors
     /// [`RngError`].
@@ -27,8 +27,8 @@ impl SealKey {
         Ok(key)
     }
 
-    /// The seal of some parts: the first half of an HMAC-SHA-256, with each part's length before it, so that no two
-    /// lists of parts look alike.
+    /// The authentication tag of a list of parts: the first half of an HMAC-SHA-256 over all parts, each preceded by its
+    /// length, so that different lists never have the same input.
     #[must_use]
     pub fn tag(&self, parts: &[&[u8]]) -> [u8; 16] {
         let mut mac = Hmac::<Sha256>::new_from_slice(&*self.0).expect("HMAC takes keys of any length");
@@ -42,7 +42,7 @@ impl SealKey {
         tag
     }
 
-    /// Whether `tag` is the seal of these parts, in constant time.
+    /// Whether `tag` authenticates these parts, compared in constant time.
     #[must_use]
     pub fn verify(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
         self.tag(parts).ct_eq(tag).into()
@@ -56,7 +56,7 @@ mod tests {
     static_assertions::assert_not_impl_any!(SealKey: std::fmt::Debug, Clone, PartialEq);
 
     #[test]
-    fn a_seal_is_of_one_key_and_one_list_of_parts() {
+    fn a_seal_depends_on_the_key_and_the_list_of_parts() {
         let (key, other) = (SealKey::from_bytes([1; 32]), SealKey::from_bytes([2; 32]));
         let drawn = [(); 2].map(|()| SealKey::generate(&mut SecretRng::os()).unwrap().tag(&[]));
         assert_ne!(drawn[0], drawn[1]);

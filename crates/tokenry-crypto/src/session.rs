@@ -1,4 +1,4 @@
-//! The secret that a browser holds for a session.
+//! The secret of a browser session.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
@@ -9,11 +9,11 @@ use crate::rng::{RngError, SecretRng};
 
 /// Bytes of a secret.
 const BYTES: usize = 32;
-/// Characters of a secret: 32 bytes in base64url without padding. Every token is longer, so none is ever the other.
+/// Characters of a secret: 32 bytes in base64url without padding. Every token is longer, so the two cannot be confused.
 const LEN: usize = 43;
 
-/// A session's secret text, alive from its making to the one answer that sets the cookie, or from the request's cookie
-/// to the digest. Wiped on drop.
+/// The plaintext of a session secret. It exists from generation until the one response that sets the cookie, or from the
+/// request's cookie until its digest is computed. Wiped on drop.
 ///
 /// It cannot be printed, copied, compared or serialized:
 /// ```compile_fail
@@ -22,7 +22,7 @@ const LEN: usize = 43;
 pub struct SessionSecret(Zeroizing<String>);
 
 impl SessionSecret {
-    /// Draws a new secret of 256 bits.
+    /// Generates a new secret of 256 bits.
     ///
     /// # Errors
     /// [`RngError`].
@@ -32,7 +32,7 @@ impl SessionSecret {
         Ok(Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()))))
     }
 
-    /// Reads a presented value; only the one spelling of 32 bytes is a secret.
+    /// Parses a presented value; only the canonical encoding of 32 bytes is accepted.
     #[must_use]
     pub fn parse(presented: &[u8]) -> Option<Self> {
         if presented.len() != LEN {
@@ -44,14 +44,14 @@ impl SessionSecret {
         (read == BYTES).then_some(Self(text))
     }
 
-    /// What is stored of it: SHA-256("tokenry session v1" ‖ secret). With 256 random bits nobody can guess it back.
+    /// The stored digest: SHA-256("tokenry session v1" ‖ secret). A fast hash is sufficient for 256 random bits.
     #[must_use]
     pub fn digest(&self) -> SessionDigest {
         let digest = Sha256::new().chain_update(b"tokenry session v1").chain_update(self.0.as_bytes());
         SessionDigest::from_stored(digest.finalize().into())
     }
 
-    /// Gives the text away, for the one answer that sets the cookie.
+    /// Returns the text for the one response that sets the cookie.
     #[must_use]
     pub fn reveal_once(self) -> Zeroizing<String> {
         self.0
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_reads_back_to_the_same_digest_and_no_other_has_it() {
+    fn a_parsed_secret_has_the_same_digest_and_no_other_secret_has_it() {
         let (one, two) = (generated(1), generated(2));
         let digest = |text: &str| *SessionSecret::parse(text.as_bytes()).unwrap().digest().as_bytes();
         assert_eq!(one.len(), LEN);
@@ -82,19 +82,19 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_is_of_sessions_alone() {
+    fn the_digest_of_a_session_is_domain_separated() {
         let plain = Sha256::digest(generated(1).as_bytes());
         assert_ne!(SessionSecret::parse(generated(1).as_bytes()).unwrap().digest().as_bytes()[..], plain[..]);
     }
 
     #[test]
-    fn nothing_but_the_one_spelling_is_a_secret() {
+    fn only_the_canonical_encoding_is_a_secret() {
         let text = generated(3);
         for end in 0..LEN {
             assert!(SessionSecret::parse(&text.as_bytes()[..end]).is_none());
         }
         let mut last = text.clone().into_bytes();
-        // The same 32 bytes with other bits behind them.
+        // The same 32 bytes with other trailing bits.
         last[LEN - 1] = if last[LEN - 1] == b'B' { b'C' } else { b'B' };
         for other in [
             format!("{text}=").into_bytes(),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn no_token_is_a_session_and_no_session_a_token() {
+    fn no_token_parses_as_a_session_secret_and_no_session_secret_as_a_token() {
         for prefix in ["a_", "pat_", "abcdefghijklmnopqrs_"] {
             let prefix = Prefix::parse(prefix).unwrap();
             let token = PlainToken::generate(&prefix, &mut SecretRng::seeded(4)).unwrap().reveal_once();

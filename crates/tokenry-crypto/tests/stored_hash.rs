@@ -1,4 +1,4 @@
-//! What a stored hash promises, whatever its scheme.
+//! Properties of stored hashes under every scheme.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use proptest::prelude::*;
@@ -40,7 +40,7 @@ fn a_token_matches_its_own_hash_and_no_other() {
 }
 
 #[test]
-fn a_hash_of_every_scheme_is_read_whatever_is_configured() {
+fn a_hash_of_every_scheme_is_verified_under_every_configured_scheme() {
     for written in SCHEMES {
         let mine = token();
         let hash = hasher(written).hash(&mine, &mut SecretRng::os()).unwrap();
@@ -53,7 +53,7 @@ fn a_hash_of_every_scheme_is_read_whatever_is_configured() {
 }
 
 #[test]
-fn a_stored_hash_holds_no_part_of_the_secret() {
+fn a_stored_hash_contains_no_part_of_the_secret() {
     for scheme in SCHEMES {
         let mine = token();
         let hash = hasher(scheme).hash(&mine, &mut SecretRng::os()).unwrap();
@@ -66,7 +66,7 @@ fn a_stored_hash_holds_no_part_of_the_secret() {
 }
 
 #[test]
-fn salted_schemes_store_one_token_differently_each_time() {
+fn salted_schemes_produce_a_different_hash_each_time() {
     for scheme in [Scheme::Bcrypt, Scheme::Argon2id] {
         let (hasher, mine) = (hasher(scheme), token());
         let mut rng = SecretRng::os();
@@ -76,7 +76,7 @@ fn salted_schemes_store_one_token_differently_each_time() {
 }
 
 #[test]
-fn a_pepper_can_be_changed_while_the_old_one_is_still_read() {
+fn a_pepper_can_be_replaced_while_hashes_of_the_old_one_still_match() {
     let settings = |peppers| HashSettings { scheme: Scheme::HmacSha256, bcrypt_cost: 4, peppers };
     let mine = token();
     let old =
@@ -93,7 +93,7 @@ fn a_pepper_can_be_changed_while_the_old_one_is_still_read() {
 }
 
 #[test]
-fn settings_that_contradict_themselves_are_refused() {
+fn invalid_hash_settings_are_rejected() {
     let new = |scheme, bcrypt_cost, peppers| Hasher::new(HashSettings { scheme, bcrypt_cost, peppers }).err();
     assert_eq!(new(Scheme::Bcrypt, 3, vec![]), Some(HasherError::Cost));
     assert_eq!(new(Scheme::Bcrypt, 15, vec![]), Some(HasherError::Cost));
@@ -104,7 +104,7 @@ fn settings_that_contradict_themselves_are_refused() {
 }
 
 #[test]
-fn broken_and_dear_hashes_match_nothing_and_are_reported() {
+fn malformed_and_too_costly_hashes_match_nothing_and_are_reported() {
     let mine = token();
     let bcrypt = hasher(Scheme::Bcrypt).hash(&mine, &mut SecretRng::os()).unwrap();
     let bcrypt = bcrypt.as_str();
@@ -150,7 +150,7 @@ fn broken_and_dear_hashes_match_nothing_and_are_reported() {
 }
 
 #[test]
-fn a_proof_is_stored_beside_slow_hashes_alone() {
+fn a_proof_is_stored_for_slow_hashes_only() {
     for scheme in SCHEMES {
         let hasher = hasher(scheme);
         let (mine, other) = (token(), token());
@@ -167,7 +167,7 @@ fn a_proof_is_stored_beside_slow_hashes_alone() {
 }
 
 #[test]
-fn another_cost_or_another_pepper_is_not_current() {
+fn a_hash_with_another_cost_or_pepper_is_not_current() {
     let with = |scheme, bcrypt_cost, pepper: &str| {
         let peppers = vec![Pepper::new(pepper, vec![7; 32]).unwrap()];
         Hasher::new(HashSettings { scheme, bcrypt_cost, peppers }).unwrap()
@@ -184,7 +184,7 @@ fn another_cost_or_another_pepper_is_not_current() {
 }
 
 #[test]
-fn the_dummy_matches_no_token() {
+fn the_dummy_hash_matches_no_token() {
     for scheme in SCHEMES {
         let hasher = hasher(scheme);
         let hash = hasher.dummy();

@@ -1,5 +1,5 @@
-//! Stored and shown texts, computed by other programs (Python's hashlib, hmac and zlib; libxcrypt; the reference
-//! Argon2), so that what is in people's hands and databases can never drift.
+//! Test vectors from other programs (Python's hashlib, hmac and zlib; libxcrypt; the reference Argon2), so that the formats
+//! of issued tokens and stored hashes never change.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use tokenry_crypto::{
@@ -18,7 +18,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_token_is_read_as_it_was_shown() {
+fn a_token_is_parsed_as_it_was_shown() {
     let token = PlainToken::parse(&prefix(), FIXED.as_bytes()).unwrap();
     assert_eq!(token.public_id().as_str(), "mcp_pat_Q7mZ0aKd93Xb");
     assert_eq!(token.suffix(), "kZwj");
@@ -27,7 +27,7 @@ fn a_token_is_read_as_it_was_shown() {
 }
 
 #[test]
-fn unkeyed_hashes_made_elsewhere_match_their_token_alone() {
+fn unkeyed_hashes_of_other_programs_match_only_their_token() {
     let hasher =
         Hasher::new(HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 4, peppers: vec![] }).unwrap();
     let token = PlainToken::parse(&prefix(), FIXED.as_bytes()).unwrap();
@@ -42,14 +42,14 @@ fn unkeyed_hashes_made_elsewhere_match_their_token_alone() {
 }
 
 #[test]
-fn the_second_spelling_of_a_secret_is_refused_under_a_right_checksum() {
-    // The last of the 43 characters is B instead of A: the same 32 bytes.
+fn a_second_encoding_of_a_secret_is_rejected_despite_a_valid_checksum() {
+    // The last of the 43 characters is B instead of A, which decodes to the same 32 bytes.
     let text = "mcp_pat_Q7mZ0aKd93Xb4fTq8LmZx2VbN7cRkYw1HsJd9GuPa6Ee3XoQiBtCvWB4QzZyJ";
     assert_eq!(check_format(&prefix(), text), Err(ParseError::Alphabet));
 }
 
 #[test]
-fn the_audit_chain_and_seals_are_those_of_old() {
+fn the_audit_chain_and_seals_are_stable() {
     let first = link(&GENESIS, b"created");
     assert_eq!(hex(&first), "c47b60e1e00d2da5894270db41c621e917932aa46408b73c564f9b8ac1f1c781");
     assert_eq!(

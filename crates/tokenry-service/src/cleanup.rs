@@ -115,9 +115,10 @@ impl Tokenry {
         };
         // Whoever is not entitled any more is refused also when there is nothing to tell.
         tell(Vec::new())?;
-        let forget =
-            |ids: Vec<TokenId>| Ok(self.0.store.write(move |tx| cleanup::forget_end(tx, &cutoffs, &ids))?);
-        self.walk(|tx, span| cleanup::find_back(tx, &cutoffs, span), forget)?;
+        let forget = |ids: Vec<TokenId>| {
+            Ok(self.0.store.write(move |tx| cleanup::clear_expiry(tx, &cutoffs, &ids))?)
+        };
+        self.walk(|tx, span| cleanup::find_unexpired(tx, &cutoffs, span), forget)?;
         self.walk(|tx, span| cleanup::find_expired(tx, &cutoffs, span), tell)
     }
 
@@ -126,7 +127,9 @@ impl Tokenry {
         let purge = |ids: Vec<TokenId>| {
             delete_in_batches(|| {
                 let going = ids.clone();
-                self.0.store.write(move |tx| cleanup::drain_dead(tx, (&cutoffs, cutoff), &going, DRAINED))
+                self.0
+                    .store
+                    .write(move |tx| cleanup::delete_dead_uses(tx, (&cutoffs, cutoff), &going, DRAINED))
             })?;
             Ok(self.0.store.write(move |tx| cleanup::purge_tokens(tx, (&cutoffs, cutoff), &ids))?)
         };
@@ -158,7 +161,7 @@ impl Tokenry {
         for batch in tokens.chunks(BATCH.into()) {
             delete_in_batches(|| {
                 let batch = batch.to_vec();
-                self.0.store.write_bookkeeping(move |tx| tx.drain_uses(&batch, DRAINED))
+                self.0.store.write_bookkeeping(move |tx| tx.delete_uses(&batch, DRAINED))
             })?;
         }
         Ok(())

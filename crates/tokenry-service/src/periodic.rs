@@ -44,7 +44,7 @@ impl Periodic {
     ) -> Result<Self, StoreError> {
         let worker = workers.start(name, Importance::Background, move |stop: &Stop| {
             let round = || {
-                let written = work.write(&|| stop.is_told());
+                let written = work.write(&|| stop.is_requested());
                 written.inspect_err(|error| {
                     tracing::warn!(%error, worker = name, "what was noted is not written and waits");
                 })

@@ -1,4 +1,4 @@
-//! The audit log: an append-only chain in which every entry's digest covers the one before it.
+//! The audit log: an append-only chain in which the digest of every entry covers the previous digest.
 
 use diesel::prelude::*;
 use serde_json::Value;
@@ -14,43 +14,43 @@ use crate::{
     sql_types::{DocumentValue, IdValue, InstantValue},
 };
 
-/// An event in its place in the chain.
+/// An event and its position in the chain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEntry {
-    /// Its place, from 1, without gaps.
+    /// Its number, from 1, without gaps.
     pub seq: i64,
     /// The event.
     pub event: AuditEvent,
-    /// The digest of the entry before it.
+    /// The digest of the previous entry.
     pub prev_hash: [u8; 32],
     /// Its own digest.
     pub hash: [u8; 32],
 }
 
-/// Which entries a list shows; every condition that is set must hold.
+/// The conditions of a list of entries; every condition that is set must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// Only this kind.
+    /// Only events of this kind.
     pub kind: Option<EventKind>,
-    /// Only about this user.
+    /// Only events of this user.
     pub user_id: Option<UserId>,
-    /// Only about this token.
+    /// Only events of this token.
     pub token_id: Option<TokenId>,
-    /// Only at this instant or later.
+    /// Only events at this instant or later.
     pub from: Option<UnixMillis>,
-    /// Only before this instant.
+    /// Only events before this instant.
     pub to: Option<UnixMillis>,
 }
 
-/// How an entry's digest is made of the one before it and the entry's canonical bytes.
+/// Computes the digest of an entry from the previous digest and the entry's canonical bytes.
 pub type ChainHasher = fn(&[u8; 32], &[u8]) -> [u8; 32];
 
-/// Rows of one statement on PostgreSQL, where a statement has at most 65,535 parameters and a row 12.
+/// Rows per statement on PostgreSQL, where a statement has at most 65,535 parameters and a row 12.
 #[cfg(feature = "postgres")]
-const ROWS: usize = 1000;
+const MAX_ROWS: usize = 1000;
 
-/// Appends an event in the unit of work of the change it tells of. The head of the chain is locked from then on to the
-/// end of the unit, so the numbers have no gaps and their order is the order of the commits.
+/// Appends an event in the unit of work of the change that it records. The head of the chain is locked from then until the
+/// unit ends, so the numbers have no gaps and follow the order of the commits.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -58,8 +58,8 @@ pub fn append(tx: &mut Tx<'_>, event: &AuditEvent, link: ChainHasher) -> Result<
     append_all(tx, std::slice::from_ref(event), link)
 }
 
-/// Appends events in their order, chained in memory, so that the head is read and written once. Everybody else who
-/// changes something waits for it: a unit appends as late as it can, and all that it has at once.
+/// Appends events in order, chained in memory, so that the head is read and written once. All other writers wait for the
+/// head: a unit appends as late as possible, and all its events at once.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -78,7 +78,7 @@ pub fn append_all(tx: &mut Tx<'_>, events: &[AuditEvent], link: ChainHasher) -> 
     match tx {
         #[cfg(feature = "sqlite")]
         Tx::Sqlite(c) => {
-            // A statement for many rows is prepared anew each time; the one for a single row is prepared once.
+            // The statement for a single row is cached; one for many rows would be prepared each time.
             for row in &rows {
                 diesel::insert_into(audit_events::table).values(row).execute(&mut **c)?;
             }
@@ -89,7 +89,7 @@ pub fn append_all(tx: &mut Tx<'_>, events: &[AuditEvent], link: ChainHasher) -> 
                 diesel::insert_into(audit_events::table).values(row).execute(&mut **c)?;
             }
             rows => {
-                for chunk in rows.chunks(ROWS) {
+                for chunk in rows.chunks(MAX_ROWS) {
                     diesel::insert_into(audit_events::table).values(chunk).execute(&mut **c)?;
                 }
             }
@@ -98,7 +98,7 @@ pub fn append_all(tx: &mut Tx<'_>, events: &[AuditEvent], link: ChainHasher) -> 
     instance::move_chain(tx, head)
 }
 
-/// Entries in the order of the chain, beginning after the place `after`, at most `limit`.
+/// The entries after number `after` in the order of the chain, at most `limit`.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -109,7 +109,7 @@ pub fn list(tx: &mut Tx<'_>, after: i64, limit: u16) -> Result<Vec<AuditEntry>, 
     rows.into_iter().map(AuditEntry::try_from).collect()
 }
 
-/// The newest entries that `filter` lets through, newest first, at most `limit`, all before the place `before`.
+/// The newest entries that match `filter`, newest first, at most `limit`, all with a number below `before`.
 ///
 /// # Errors
 /// [`StoreError`].

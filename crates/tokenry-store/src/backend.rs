@@ -1,4 +1,4 @@
-//! A store: two databases behind one type, and the units of work that run on it.
+//! The store: one type for both databases, and the units of work that run on it.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -26,11 +26,11 @@ use crate::{file, live::sqlite::SqliteReader, writer::Writer};
 #[cfg(feature = "postgres")]
 use crate::{
     live::postgres::BatchReader,
-    patience,
+    lock_timeout,
     primary::{self, Primary},
 };
 
-/// The transaction that a unit of work runs in; queries take it as their first argument.
+/// The transaction of a unit of work; queries take it as their first argument.
 pub enum Tx<'c> {
     /// On SQLite.
     #[cfg(feature = "sqlite")]
@@ -45,8 +45,8 @@ pub enum Tx<'c> {
 pub struct StoreSettings {
     /// The most connections for units of work. Default 8.
     pub pool_size: u32,
-    /// How long a unit waits before it is refused as unavailable: for a connection and for locks, on SQLite for the one
-    /// writer and the lock of the file. Default 2 s.
+    /// How long a unit waits before it fails as unavailable: on PostgreSQL for a connection and locks, on SQLite for the
+    /// writer and the file lock. Default 2 s.
     pub pool_wait: Duration,
 }
 
@@ -66,26 +66,27 @@ pub struct Store {
 
 pub(crate) struct Opened {
     pub(crate) backend: Backend,
-    /// Units that may have changed what somebody may do.
+    /// Counts units that may have changed access rights.
     changes: AtomicU64,
     workers: Workers,
-    /// All writing units.
+    /// Counts all writing units.
     writes: AtomicU64,
 }
 
 pub(crate) enum Backend {
     #[cfg(feature = "sqlite")]
-    // The live reader holds a way to the writer's queue, so it is dropped first: in this order.
+    // The live reader holds a sender of the writer's queue, so it must be dropped first, in this field order.
     Sqlite { readers: Pool<Manager<SqliteConnection>>, live: SqliteReader, writer: Writer },
     #[cfg(feature = "postgres")]
     Postgres { pool: Pool<Manager<PgConnection>>, live: BatchReader },
 }
 
 impl Store {
-    /// Opens the database and proves that it answers; a missing SQLite file is created, readable by its owner alone.
+    /// Opens the database and checks that it responds; a missing SQLite file is created, readable by its owner only.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if there is no database at `url`, [`StoreError::Unusable`] if it is not one of ours.
+    /// [`StoreError::Unavailable`] if there is no database at `url`, [`StoreError::Unusable`] if it is not a Tokenry
+    /// database.
     pub fn open(url: &DatabaseUrl, settings: StoreSettings) -> Result<Self, StoreError> {
         let workers = Workers::default();
         let backend = match &url.0 {
@@ -94,11 +95,11 @@ impl Store {
                 let path = file::open(path)?;
                 let reader = || Manager::new(path.clone(), prepare_sqlite_reader);
                 let manager = Manager::new(path.clone(), prepare_sqlite_writer);
-                let (writer, pin) = Writer::start(manager, reader(), &workers)?;
+                let (writer, shared_lock) = Writer::start(manager, reader(), &workers)?;
                 Backend::Sqlite {
                     readers: pool::pool(reader(), settings.pool_size, settings.pool_wait),
-                    // Verification has connections of its own, so that long lists cannot keep it waiting.
-                    live: SqliteReader::new(reader(), settings.pool_size, pin),
+                    // Verification has its own connections, so that long list queries cannot delay it.
+                    live: SqliteReader::new(reader(), settings.pool_size, shared_lock),
                     writer,
                 }
             }
@@ -106,7 +107,7 @@ impl Store {
             Location::Postgres(server) => {
                 let primary = Arc::<Primary>::default();
                 let manager = |prepare: fn(&mut PgConnection, Duration) -> diesel::QueryResult<()>| {
-                    let one_wait = patience::one_read(settings.pool_wait);
+                    let one_wait = lock_timeout::for_one_read(settings.pool_wait);
                     let prepare = move |connection: &mut PgConnection| prepare(connection, one_wait);
                     Manager::proven(server.conninfo(), primary.clone(), prepare).hiding(server.secrets())
                 };
@@ -122,24 +123,24 @@ impl Store {
         Ok(Self { opened: Arc::new(opened), wait: settings.pool_wait })
     }
 
-    /// The same store for units that wait no longer than this: for whoever tries again later anyway.
+    /// The same store, with units that wait at most this long: for callers that retry later anyway.
     #[must_use]
     pub fn waiting_at_most(&self, wait: Duration) -> Self {
         Self { opened: self.opened.clone(), wait: self.wait.min(wait) }
     }
 
-    /// The same store for units that wait as long as this.
+    /// The same store, with units that wait at least this long.
     pub(crate) fn waiting_at_least(&self, wait: Duration) -> Self {
         Self { opened: self.opened.clone(), wait: self.wait.max(wait) }
     }
 
-    /// The background threads of this store; whoever builds on it starts theirs here too.
+    /// The background threads of this store; layers above start theirs here too.
     #[must_use]
     pub fn workers(&self) -> &Workers {
         &self.opened.workers
     }
 
-    /// Runs `work` on a consistent snapshot. It blocks the thread and may run twice after a lost connection.
+    /// Runs `work` on a consistent snapshot. Blocks the thread; after a lost connection `work` may run twice.
     ///
     /// # Errors
     /// Whatever `work` returns, or [`StoreError::Unavailable`].
@@ -149,38 +150,38 @@ impl Store {
     ) -> Result<T, E> {
         match &self.opened.backend {
             #[cfg(feature = "sqlite")]
-            Backend::Sqlite { readers, .. } => {
-                pool::transaction(readers, Access::Read, self.wait, |c| caught(|| work(&mut Tx::Sqlite(c))))
-            }
+            Backend::Sqlite { readers, .. } => pool::transaction(readers, Access::Read, self.wait, |c| {
+                catch_panic(|| work(&mut Tx::Sqlite(c)))
+            }),
             #[cfg(feature = "postgres")]
-            Backend::Postgres { pool, .. } => {
-                pool::transaction(pool, Access::Read, self.wait, |c| caught(|| work(&mut Tx::Postgres(c))))
-            }
+            Backend::Postgres { pool, .. } => pool::transaction(pool, Access::Read, self.wait, |c| {
+                catch_panic(|| work(&mut Tx::Postgres(c)))
+            }),
         }
     }
 
-    /// Runs `work` in a transaction and returns after it is durable; an error of `work` rolls all of it back.
+    /// Runs `work` in a transaction and returns after it is durable; an error of `work` rolls it back.
     ///
-    /// On SQLite all units run one after another on one thread, several to a commit; on PostgreSQL they run side by
-    /// side, and a unit that checks before it acts must lock the row it checks ([`crate::user::lock`]). It blocks the
+    /// On SQLite all units run one after another on one thread, several in one commit. On PostgreSQL they run
+    /// concurrently, and a unit that checks before it acts must lock the row it checks ([`crate::user::lock`]). Blocks the
     /// thread.
     ///
     /// # Errors
-    /// Whatever `work` returns, or [`StoreError::Unavailable`] when it is not known to be durable.
+    /// The error that `work` returns, or [`StoreError::Unavailable`] when the change is not known to be durable.
     pub fn write<T, E>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
         let result = self.run(work);
-        // SECURITY: before the answer, whatever it is: a unit that failed at the end may be durable all the same.
+        // SECURITY: counted before the result is returned, and also on an error: a unit whose commit failed may be durable
+        // all the same.
         self.opened.changes.fetch_add(1, Ordering::SeqCst);
         result
     }
 
-    /// How many units [`write`](Self::write) has run on this store: what was read before may be out of date when it
-    /// has grown. What other processes write is not counted, nor is
-    /// [`write_bookkeeping`](Self::write_bookkeeping).
+    /// How many units [`write`](Self::write) has run on this store. Rows read before the count grew may be out of date.
+    /// Writes of other processes and of [`write_bookkeeping`](Self::write_bookkeeping) are not counted.
     #[must_use]
     pub fn changes(&self) -> u64 {
         self.opened.changes.load(Ordering::SeqCst)
@@ -220,7 +221,7 @@ impl Store {
             Backend::Postgres { pool, .. } => {
                 let mut work = Some(work);
                 pool::transaction(pool, Access::Write, self.wait, |c| match work.take() {
-                    Some(work) => caught(|| work(&mut Tx::Postgres(c))),
+                    Some(work) => catch_panic(|| work(&mut Tx::Postgres(c))),
                     None => Err(E::from(StoreError::Bug("a unit of work ran twice".to_owned()))),
                 })
             }
@@ -228,9 +229,9 @@ impl Store {
     }
 }
 
-/// Turns a panic into an error *inside* the transaction, which is then rolled back: caught outside, it would leave
-/// Diesel's transaction depth wrong and fail every later unit on this connection.
-pub(crate) fn caught<T, E: From<StoreError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+/// Turns a panic into an error *inside* the transaction, which is then rolled back. Caught outside, it would leave
+/// Diesel's transaction depth wrong, and every later unit on this connection would fail.
+pub(crate) fn catch_panic<T, E: From<StoreError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     std::panic::catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(E::from(StoreError::Bug("a unit of work panicked".to_owned()))))
 }
@@ -249,7 +250,7 @@ fn prepare_sqlite_reader(connection: &mut SqliteConnection) -> diesel::QueryResu
         .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")
 }
 
-/// A unit of work bounds its waits for locks itself; what is asked outside of one waits so long.
+/// Sets the timeouts of a session. `one_wait` bounds waits for locks outside of units of work, which set their own bound.
 #[cfg(feature = "postgres")]
 pub(crate) fn prepare_postgres(connection: &mut PgConnection, one_wait: Duration) -> diesel::QueryResult<()> {
     connection.batch_execute(&format!(
@@ -259,15 +260,15 @@ pub(crate) fn prepare_postgres(connection: &mut PgConnection, one_wait: Duration
     ))
 }
 
-/// The live read fetches rows by their unique key, and nothing else. Left to itself the planner reads a whole table of
-/// some thousands of rows instead, for every batch, and does so or not as its statistics change.
+/// Prepares a session for the live read, which only fetches rows by their unique key. With default settings the planner
+/// may scan a table of some thousands of rows for every batch instead, depending on its statistics.
 #[cfg(feature = "postgres")]
 pub(crate) fn prepare_postgres_reader(
     connection: &mut PgConnection,
     one_wait: Duration,
 ) -> diesel::QueryResult<()> {
     prepare_postgres(connection, one_wait)?;
-    // Not by SET: an engine that is only compatible need not know them all.
+    // Not by SET, since compatible engines need not know all these settings.
     connection.batch_execute(
         "SELECT set_config(name, CASE name WHEN 'plan_cache_mode' THEN 'force_generic_plan' ELSE 'off' END, false) \
          FROM pg_settings WHERE name IN \

@@ -1,4 +1,4 @@
-//! Units of work that touch nobody's rights: what was used, seen and refused.
+//! Units of work that change no access rights: they record uses, sessions seen and rejected requests.
 
 use std::{collections::HashSet, net::IpAddr};
 
@@ -12,13 +12,14 @@ use crate::{
     usage::{self, scopes, scopes::ScopeUse},
 };
 
-/// The transaction of such a unit. It can do what its methods do and nothing else, so that no change of a right can be
-/// taken for one: a method added here must not touch what verification decides by, other than when a token was last used.
+/// The transaction of a bookkeeping unit. It is limited to its methods, so that a change of access rights cannot be written
+/// as bookkeeping: a method added here must not change any value that verification depends on, other than the last use of
+/// a token.
 pub struct Bookkeeping<'t, 'c>(&'t mut Tx<'c>);
 
 impl Store {
-    /// Runs `work` like [`write`](Self::write), but [`changes`](Self::changes) does not count it: rows that were read
-    /// before let in whom they would let in now.
+    /// Runs `work` like [`write`](Self::write), but is not counted by [`changes`](Self::changes): rows read before still
+    /// lead to the same decisions.
     ///
     /// # Errors
     /// The same.
@@ -79,7 +80,7 @@ impl Bookkeeping<'_, '_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn drain_uses(&mut self, tokens: &[TokenId], limit: u16) -> Result<usize, StoreError> {
+    pub fn delete_uses(&mut self, tokens: &[TokenId], limit: u16) -> Result<usize, StoreError> {
         usage::delete_in_batches(self.0, tokens, limit)
     }
 
@@ -99,7 +100,7 @@ impl Bookkeeping<'_, '_> {
         session::mark_seen(self.0, id, at)
     }
 
-    /// [`audit::append_all`], for what changes nothing, such as refusals.
+    /// [`audit::append_all`], for events without a change, such as rejected requests.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,7 +1,8 @@
-//! What is done about tokens that are dead: told once, and removed when nobody needs to see them any more.
+//! Queries of the cleanup: record each expiry once, and delete dead tokens after their retention period.
 //!
-//! The table is walked once, span by span, by reading; what was found is changed in small units that look again. So no unit
-//! searches while others wait for it, and the work grows with the table and not with its square.
+//! The table is scanned once, range by range, in reading units; the tokens found are changed in small writing units that
+//! test the condition again. So no writing unit searches while others wait for it, and the work grows linearly with the
+//! table.
 
 use diesel::{dsl::not, prelude::*};
 use tokenry_domain::{ExpiryCutoffs, TokenId, UnixMillis, UserId};
@@ -16,23 +17,26 @@ use crate::{
     usage,
 };
 
-/// How many tokens one read looks at: milliseconds.
-const SPAN: i64 = 10_000;
+/// Tokens per range; reading one takes milliseconds.
+const RANGE_SIZE: i64 = 10_000;
 
-/// A part of all tokens in the order of their ids.
+/// A range of token ids.
 #[derive(Debug, Clone, Copy)]
 pub struct CleanupRange {
     after: Option<IdValue>,
-    /// `None` in the last span, which has no end.
+    /// `None` in the last range, which has no end.
     last: Option<IdValue>,
 }
 
-/// The span behind `before`, the first one without it; `None` behind the last.
+/// The range after `previous`, or the first one; `None` after the last.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn next_range(tx: &mut Tx<'_>, before: Option<CleanupRange>) -> Result<Option<CleanupRange>, StoreError> {
-    let after = match before {
+pub fn next_range(
+    tx: &mut Tx<'_>,
+    previous: Option<CleanupRange>,
+) -> Result<Option<CleanupRange>, StoreError> {
+    let after = match previous {
         None => None,
         Some(CleanupRange { last: None, .. }) => return Ok(None),
         Some(CleanupRange { last, .. }) => last,
@@ -42,28 +46,28 @@ pub fn next_range(tx: &mut Tx<'_>, before: Option<CleanupRange>) -> Result<Optio
         if let Some(after) = after {
             ids = ids.filter(tokens::id.gt(after));
         }
-        ids.order(tokens::id).offset(SPAN - 1).limit(1).get_result(c).optional()
+        ids.order(tokens::id).offset(RANGE_SIZE - 1).limit(1).get_result(c).optional()
     })?;
     Ok(Some(CleanupRange { after, last }))
 }
 
-/// The ids of one span, as a boxed query of one backend.
+/// The ids of one range, as a boxed query of one backend.
 macro_rules! within {
-    ($Db:ty, $span:expr) => {{
+    ($Db:ty, $range:expr) => {{
         let mut ids = tokens::table.select(tokens::id).into_boxed::<$Db>();
-        if let Some(after) = $span.after {
+        if let Some(after) = $range.after {
             ids = ids.filter(tokens::id.gt(after));
         }
-        if let Some(last) = $span.last {
+        if let Some(last) = $range.last {
             ids = ids.filter(tokens::id.le(last));
         }
         ids
     }};
 }
 
-/// Whether a token's time ran out without its row saying so. Revocations tell by themselves. A token that a policy ended
-/// first, and its own expiry later, is noted again: the expiry is the end that no policy takes back.
-macro_rules! is_unnoted {
+/// Whether a token is expired and its expiry is not recorded yet. Revoked tokens are excluded. A token that first expired
+/// by policy and later by its own `expires_at` is recorded again: no later policy can undo its own expiry.
+macro_rules! is_unrecorded {
     ($cutoffs:expr) => {
         tokens::revoked_at.is_null().and(is_expired!($cutoffs)).and(
             tokens::expiry_noted_at.is_null().or(tokens::expires_at
@@ -74,8 +78,8 @@ macro_rules! is_unnoted {
     };
 }
 
-/// Whether a token was noted as over and is not, because the policy is another now.
-macro_rules! is_back {
+/// Whether an expiry is recorded for a token that is not expired, because the policy has changed.
+macro_rules! is_unexpired {
     ($cutoffs:expr) => {
         tokens::revoked_at
             .is_null()
@@ -84,7 +88,7 @@ macro_rules! is_back {
     };
 }
 
-/// Whether a token was revoked or over before an instant, as
+/// Whether a token was revoked or expired before an instant, as
 /// [`ExpiryCutoffs::is_over_since`](tokenry_domain::ExpiryCutoffs::is_over_since) decides.
 macro_rules! is_dead {
     ($cutoffs:expr, $cutoff:expr) => {{
@@ -95,51 +99,54 @@ macro_rules! is_dead {
     }};
 }
 
-/// Unrevoked tokens of a span whose time ran out without their rows saying so.
+/// Unrevoked, expired tokens of a range whose expiry is not recorded yet.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn find_expired(
     tx: &mut Tx<'_>,
     cutoffs: &ExpiryCutoffs,
-    span: CleanupRange,
+    range: CleanupRange,
 ) -> Result<Vec<TokenId>, StoreError> {
-    let found: Vec<IdValue> = on!(tx, |c| within!(Db, span).filter(is_unnoted!(cutoffs)).load(c))?;
+    let found: Vec<IdValue> = on!(tx, |c| within!(Db, range).filter(is_unrecorded!(cutoffs)).load(c))?;
     Ok(token_ids(&found))
 }
 
-/// Unrevoked tokens of a span that were noted as over and are not, because the policy is another now.
+/// Unrevoked tokens of a range with a recorded expiry that are not expired, because the policy has changed.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn find_back(
+pub fn find_unexpired(
     tx: &mut Tx<'_>,
     cutoffs: &ExpiryCutoffs,
-    span: CleanupRange,
+    range: CleanupRange,
 ) -> Result<Vec<TokenId>, StoreError> {
-    let found: Vec<IdValue> = on!(tx, |c| within!(Db, span).filter(is_back!(cutoffs)).load(c))?;
+    let found: Vec<IdValue> = on!(tx, |c| within!(Db, range).filter(is_unexpired!(cutoffs)).load(c))?;
     Ok(token_ids(&found))
 }
 
-/// Forgets of those of `ids` that still are back that they were noted as over, so that their next end is told again.
+/// Clears the recorded expiry of those of `ids` that are still unexpired, so that their next expiry is recorded again.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn forget_end(tx: &mut Tx<'_>, cutoffs: &ExpiryCutoffs, ids: &[TokenId]) -> Result<usize, StoreError> {
-    let back =
-        tokens::table.filter(tokens::id.eq_any(values(ids))).filter(is_back!(cutoffs)).select(tokens::id);
+pub fn clear_expiry(tx: &mut Tx<'_>, cutoffs: &ExpiryCutoffs, ids: &[TokenId]) -> Result<usize, StoreError> {
+    let unexpired = tokens::table
+        .filter(tokens::id.eq_any(values(ids)))
+        .filter(is_unexpired!(cutoffs))
+        .select(tokens::id);
     let found: Vec<IdValue> = match tx {
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(c) => back.load(&mut **c),
+        Tx::Sqlite(c) => unexpired.load(&mut **c),
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => back.for_update().skip_locked().load(&mut **c),
+        Tx::Postgres(c) => unexpired.for_update().skip_locked().load(&mut **c),
     }?;
-    let forgotten = tokens::expiry_noted_at.eq(None::<InstantValue>);
-    Ok(on!(tx, |c| diesel::update(tokens::table.filter(tokens::id.eq_any(found))).set(forgotten).execute(c))?)
+    let cleared = tokens::expiry_noted_at.eq(None::<InstantValue>);
+    Ok(on!(tx, |c| diesel::update(tokens::table.filter(tokens::id.eq_any(found))).set(cleared).execute(c))?)
 }
 
-/// Notes at the horizon's instant that the time of those of `ids` ran out that still are to be noted, and says whose they
-/// are: those of which nobody told the audit log yet. Tokens that somebody else holds at this moment are left for later.
+/// Records the expiry, at `cutoffs.now`, of those of `ids` for which it is still unrecorded. Returns tokens and owners for
+/// the audit log, without those for which an earlier expiry was recorded. Tokens locked by other transactions are left for
+/// the next cleanup.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -148,25 +155,24 @@ pub fn take_expired(
     cutoffs: &ExpiryCutoffs,
     ids: &[TokenId],
 ) -> Result<Vec<(TokenId, UserId)>, StoreError> {
-    let unnoted = tokens::table.filter(tokens::id.eq_any(values(ids))).filter(is_unnoted!(cutoffs)).select((
-        tokens::id,
-        tokens::user_id,
-        tokens::expiry_noted_at,
-    ));
+    let unrecorded = tokens::table
+        .filter(tokens::id.eq_any(values(ids)))
+        .filter(is_unrecorded!(cutoffs))
+        .select((tokens::id, tokens::user_id, tokens::expiry_noted_at));
     let found: Vec<(IdValue, IdValue, Option<InstantValue>)> = match tx {
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(c) => unnoted.load(&mut **c),
+        Tx::Sqlite(c) => unrecorded.load(&mut **c),
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => unnoted.for_update().skip_locked().load(&mut **c),
+        Tx::Postgres(c) => unrecorded.for_update().skip_locked().load(&mut **c),
     }?;
     let ids: Vec<IdValue> = found.iter().map(|(id, ..)| *id).collect();
-    let noted = tokens::expiry_noted_at.eq(Some(InstantValue(cutoffs.now)));
-    on!(tx, |c| diesel::update(tokens::table.filter(tokens::id.eq_any(ids))).set(noted).execute(c))?;
-    let untold = found.into_iter().filter(|(_, _, noted)| noted.is_none());
-    Ok(untold.map(|(id, user, _)| (TokenId::from_uuid(id.0), UserId::from_uuid(user.0))).collect())
+    let recorded = tokens::expiry_noted_at.eq(Some(InstantValue(cutoffs.now)));
+    on!(tx, |c| diesel::update(tokens::table.filter(tokens::id.eq_any(ids))).set(recorded).execute(c))?;
+    let unreported = found.into_iter().filter(|(_, _, noted_at)| noted_at.is_none());
+    Ok(unreported.map(|(id, user, _)| (TokenId::from_uuid(id.0), UserId::from_uuid(user.0))).collect())
 }
 
-/// Tokens of a span that were revoked or over before `cutoff`.
+/// Tokens of a range that were revoked or expired before `cutoff`.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -174,18 +180,18 @@ pub fn find_dead(
     tx: &mut Tx<'_>,
     cutoffs: &ExpiryCutoffs,
     cutoff: UnixMillis,
-    span: CleanupRange,
+    range: CleanupRange,
 ) -> Result<Vec<TokenId>, StoreError> {
-    let found: Vec<IdValue> = on!(tx, |c| within!(Db, span).filter(is_dead!(cutoffs, cutoff)).load(c))?;
+    let found: Vec<IdValue> = on!(tx, |c| within!(Db, range).filter(is_dead!(cutoffs, cutoff)).load(c))?;
     Ok(token_ids(&found))
 }
 
-/// Removes uses of those of `ids` that were revoked or over before `cutoff`, at most `limit` rows, and says how many rows;
-/// fewer than `limit` when [`purge_tokens`] is left next to none.
+/// Deletes at most `limit` usage rows of those of `ids` that were revoked or expired before `cutoff`, and returns their
+/// number. Fewer than `limit` means that [`purge_tokens`] has hardly any rows left to delete.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn drain_dead(
+pub fn delete_dead_uses(
     tx: &mut Tx<'_>,
     (cutoffs, cutoff): (&ExpiryCutoffs, UnixMillis),
     ids: &[TokenId],
@@ -199,8 +205,8 @@ pub fn drain_dead(
     usage::delete_in_batches(tx, &token_ids(&found), limit)
 }
 
-/// Removes those of `ids` that were revoked or over before `cutoff`, with all that belongs to them, and says how many.
-/// Tokens that somebody else holds at this moment are left for the next cleanup, so that nobody waits crosswise.
+/// Deletes those of `ids` that were revoked or expired before `cutoff`, with all dependent rows, and returns their number.
+/// Tokens locked by other transactions are left for the next cleanup, so that no deadlock can occur.
 ///
 /// # Errors
 /// [`StoreError`].

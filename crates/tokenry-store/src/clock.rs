@@ -1,4 +1,4 @@
-//! What the database knows of the time, to compare a node's clock with.
+//! Timestamps from the database, to compare a node's clock with.
 
 use diesel::prelude::*;
 #[cfg(feature = "postgres")]
@@ -9,16 +9,16 @@ use tokenry_domain::UnixMillis;
 use crate::sql_types::Instant;
 use crate::{backend::Tx, error::StoreError, macros::on, schema::audit_events, sql_types::InstantValue};
 
-/// The times that a database tells.
+/// The timestamps that a database provides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DatabaseClock {
-    /// That of a server with a clock of its own; none on SQLite, which reads the node's.
+    /// The server's time; `None` on SQLite, which uses the clock of the node.
     pub server: Option<UnixMillis>,
-    /// When the newest entry of the audit log was written, by the clock of whoever wrote it.
+    /// The time of the newest audit entry, by the clock of the node that wrote it.
     pub newest_audit: Option<UnixMillis>,
 }
 
-/// Reads them.
+/// Reads both timestamps.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -28,7 +28,7 @@ pub fn read(tx: &mut Tx<'_>) -> Result<DatabaseClock, StoreError> {
     let server: Option<InstantValue> = match tx {
         #[cfg(feature = "sqlite")]
         Tx::Sqlite(_) => None,
-        // The time of now, not that of the transaction's beginning.
+        // The current time, not the start of the transaction.
         #[cfg(feature = "postgres")]
         Tx::Postgres(c) => Some(select(sql::<Instant>("clock_timestamp()")).get_result(&mut **c)?),
     };

@@ -1,4 +1,5 @@
-//! Column values to and from domain types. What cannot be read is corrupt, never a panic and never a default.
+//! Converts column values to and from domain types. An invalid value is [`StoreError::Corrupt`], never a panic or a
+//! default.
 
 use std::{borrow::Cow, fmt::Display, net::IpAddr, str::FromStr};
 
@@ -10,12 +11,12 @@ use crate::{
     sql_types::{DocumentValue, InstantValue},
 };
 
-/// Parses a text column; the value itself is not quoted, only the column is named.
+/// Parses a text column; the error names the column and does not quote the value.
 pub(crate) fn parsed<T: FromStr<Err: Display>>(column: &str, text: &str) -> Result<T, StoreError> {
     text.parse().map_err(|error| corrupt(column, error))
 }
 
-/// A column whose value could not be read.
+/// The error for a column with an invalid value.
 pub(crate) fn corrupt(column: &str, why: impl Display) -> StoreError {
     StoreError::Corrupt(format!("{column}: {why}"))
 }

@@ -1,33 +1,33 @@
-//! What can go wrong in the database, sorted by what the caller can do about it.
+//! Storage errors, classified by what the caller can do about them.
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use thiserror::Error;
 
-use crate::sentences;
+use crate::database_errors;
 
 /// A storage failure. It never means "not found": that is an `Option`.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The database did not answer, is full, busy or gone. Nothing was changed; trying again later is right.
+    /// The database did not respond, is full, busy or gone. Nothing was changed; the caller may retry later.
     #[error("database unavailable: {0}")]
     Unavailable(String),
     /// The database cannot be used as it is; the text says what an operator has to change. Nothing was changed.
     #[error("database cannot be used: {0}")]
     Unusable(String),
-    /// A uniqueness or reference rule refused the row, because someone else was faster.
+    /// A unique or foreign key rejected the row, because of a concurrent change.
     #[error("conflicting row: {0}")]
     Conflict(String),
-    /// A stored value is not what this version of the program writes.
+    /// A stored value does not have the form that this version writes.
     #[error("corrupt value: {0}")]
     Corrupt(String),
-    /// The program made a mistake, such as a panic inside a unit of work.
+    /// A defect of the program, such as a panic inside a unit of work.
     #[error("defect: {0}")]
     Bug(String),
 }
 
 impl From<std::io::Error> for StoreError {
-    /// The system gives no further thread, or no file.
+    /// The system cannot create a thread or open a file.
     fn from(error: std::io::Error) -> Self {
         Self::Unavailable(error.to_string())
     }
@@ -39,7 +39,7 @@ impl From<DieselError> for StoreError {
             DieselError::DatabaseError(kind, info) => {
                 let message = info.message();
                 #[cfg(feature = "postgres")]
-                let message = crate::primary::told(message).unwrap_or(message);
+                let message = crate::primary::check_failure(message).unwrap_or(message);
                 let message = message.to_owned();
                 match kind {
                     DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::ForeignKeyViolation => {
@@ -48,15 +48,15 @@ impl From<DieselError> for StoreError {
                     DatabaseErrorKind::NotNullViolation | DatabaseErrorKind::CheckViolation => {
                         Self::Bug(message)
                     }
-                    // Everything else, a lost connection or a full disk among it, is reported as unavailable: the
-                    // one answer that neither lets anybody in nor tells a client that its token is wrong.
-                    _ => sentences::told(message),
+                    // Everything else, such as a lost connection or a full disk, is unavailable: the only outcome that
+                    // neither grants access nor reports a valid token as invalid.
+                    _ => database_errors::classify(message),
                 }
             }
             DieselError::DeserializationError(cause) => Self::Corrupt(cause.to_string()),
             DieselError::SerializationError(cause) => Self::Bug(cause.to_string()),
             DieselError::NotFound => Self::Corrupt("a row that must exist is missing".to_owned()),
-            other => sentences::told(other.to_string()),
+            other => database_errors::classify(other.to_string()),
         }
     }
 }

@@ -1,13 +1,13 @@
-//! What conditions of lists need that the two databases write differently.
+//! List conditions whose SQL differs between the two databases.
 
 use crate::backend::Tx;
 
-/// Where the SQL of the two databases really differs.
+/// The SQL fragments that differ.
 #[derive(Clone, Copy)]
 pub(crate) struct SqlDialect {
-    /// Compares without regard to the case of ASCII letters; the columns' collation keeps it to those.
+    /// The operator that ignores the case of ASCII letters; the columns' collation limits it to ASCII.
     pub(crate) like: &'static str,
-    /// Around a scope: whether the list of scopes has it.
+    /// The SQL before and after a scope that tests whether the list of scopes contains it.
     pub(crate) has_scope: (&'static str, &'static str),
 }
 
@@ -25,7 +25,7 @@ impl SqlDialect {
     }
 }
 
-/// A text as a `LIKE` pattern in which its own `%`, `_` and `\` mean themselves.
+/// A `LIKE` pattern for columns that contain the text; `%`, `_` and `\` in the text are escaped.
 pub(crate) fn containing(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 2);
     pattern.push('%');
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wildcards_in_a_search_mean_themselves() {
+    fn wildcards_in_a_search_are_escaped() {
         assert_eq!(containing(r"50%_\x"), r"%50\%\_\\x%");
     }
 }

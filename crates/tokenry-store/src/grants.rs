@@ -1,4 +1,4 @@
-//! What the role of a running server may do on PostgreSQL, as SQL for the owner of the tables.
+//! The PostgreSQL rights of a running server's role, as an SQL script for the owner of the tables.
 
 use std::fmt::Write as _;
 
@@ -6,41 +6,41 @@ use thiserror::Error;
 
 use crate::tables::{FUNCTIONS, TABLES};
 
-/// The longest name that PostgreSQL does not cut.
+/// The longest name, in bytes, that PostgreSQL does not truncate.
 const MAX_NAME: usize = 63;
 
-/// Why there are no grants for a name.
+/// Why a name of a role or schema was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum GrantsError {
     /// It is empty.
     #[error("must not be empty")]
     Empty,
-    /// PostgreSQL would cut it, and mean another.
+    /// PostgreSQL would truncate it to another name.
     #[error("must have at most 63 bytes")]
     TooLong,
     /// A control character, which would break the lines of the script.
     #[error("must have no control characters")]
     Control,
-    /// PostgreSQL means everybody by it, or nobody, even in quotes.
+    /// PostgreSQL takes it for every role or for none, even in quotes.
     #[error("is not the name of one role")]
     Reserved,
 }
 
-/// The script that gives `role` what a running server needs in `schema`, and takes everything else away. It may be run
-/// again and again; it changes nothing if the role may rewrite the audit log by another way.
+/// The script that grants `role` the rights that a running server needs in `schema` and revokes all others. It may be run
+/// repeatedly; it changes nothing if the role could still rewrite the audit log through other rights.
 ///
 /// # Errors
-/// When `role` cannot be the name of a role.
+/// When `role` is not a valid name of a role.
 pub fn script(role: &str, schema: &Schema) -> Result<String, GrantsError> {
     let name = named(role)?;
-    // SECURITY: a quoted "public" is everybody all the same.
+    // SECURITY: even a quoted "public" means every role.
     if ["public", "none"].iter().any(|reserved| role.eq_ignore_ascii_case(reserved)) {
         return Err(GrantsError::Reserved);
     }
     let (role, schema) = (name, &schema.0);
     let mut script = String::from(BEGIN);
     let mut line = |text: std::fmt::Arguments<'_>| {
-        // Writing into a text cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(script, "{text}");
     };
     line(format_args!("SET LOCAL tokenry.role = {};", literal(role.as_bare())));
@@ -76,7 +76,7 @@ BEGIN;
 SET LOCAL standard_conforming_strings = on;
 ";
 
-/// SECURITY: nothing of it stays if the role can get around it.
+/// SECURITY: the script is rolled back if the role can bypass the restrictions.
 const END: &str = "\
 DO $$
 DECLARE
@@ -94,7 +94,7 @@ $$;
 COMMIT;
 ";
 
-/// A name that is one identifier, whatever it holds.
+/// A name that is displayed as one quoted SQL identifier.
 #[derive(Debug, Clone)]
 struct Name(String);
 
@@ -136,14 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_stays_inside_its_quotes() {
+    fn a_name_is_quoted() {
         let script = of("a\"; DROP TABLE users; --'").unwrap();
         assert!(script.contains("TO \"a\"\"; DROP TABLE users; --'\";"), "{script}");
         assert!(script.contains("tokenry.role = 'a\"; DROP TABLE users; --'''"), "{script}");
     }
 
     #[test]
-    fn what_is_no_name_of_one_role_is_refused() {
+    fn an_invalid_role_name_is_rejected() {
         for (name, error) in [
             ("", GrantsError::Empty),
             (&*"a".repeat(64), GrantsError::TooLong),

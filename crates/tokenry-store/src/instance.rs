@@ -1,36 +1,36 @@
-//! The one row that describes the whole installation.
+//! The single row of the table `instance`, which describes the whole installation.
 
 use diesel::prelude::*;
 use tokenry_domain::UnixMillis;
 
 #[cfg(feature = "postgres")]
-use crate::patience::InTime;
+use crate::lock_timeout::RenewLockTimeout;
 use crate::{
     audit::digest, backend::Tx, convert::instant, error::StoreError, macros::on, schema::instance,
     sql_types::InstantValue,
 };
 
-/// What an installation knows about itself.
+/// The state of an installation.
 #[derive(Clone)]
 pub struct Instance {
     /// When the first token was seeded.
     pub bootstrapped_at: Option<UnixMillis>,
-    /// Proves that the configured pepper is the one that was used so far.
+    /// Verifies that the configured pepper is the one used before.
     pub hash_key_check: Option<String>,
-    /// Seals list cursors; every node shares it.
+    /// The key that authenticates list cursors, shared by all nodes.
     pub cursor_key: Option<[u8; 32]>,
 }
 
 /// The newest entry of the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChainHead {
-    /// Its place; 0 before the first.
+    /// Its number; 0 if there is no entry.
     pub seq: i64,
-    /// Its digest; zeros before the first.
+    /// Its digest; zeros if there is no entry.
     pub hash: [u8; 32],
 }
 
-/// Reads the row, and keeps it unchanged by everybody else until a writing unit of work ends.
+/// Reads the row and locks it until the writing unit of work ends.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -43,7 +43,7 @@ pub fn lock(tx: &mut Tx<'_>) -> Result<Instance, StoreError> {
     })
 }
 
-/// Writes what an installation knows about itself.
+/// Updates the state of the installation.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -82,12 +82,12 @@ fn head(row: InstanceRow) -> Result<ChainHead, StoreError> {
 fn locked(tx: &mut Tx<'_>) -> Result<InstanceRow, StoreError> {
     let query = instance::table.find(1);
     Ok(match tx {
-        // The unit is the only writer already.
+        // The transaction already excludes all other writers.
         #[cfg(feature = "sqlite")]
         Tx::Sqlite(c) => query.select(InstanceRow::as_select()).get_result(&mut **c),
         #[cfg(feature = "postgres")]
         Tx::Postgres(c) => {
-            query.filter(InTime).select(InstanceRow::as_select()).for_update().get_result(&mut **c)
+            query.filter(RenewLockTimeout).select(InstanceRow::as_select()).for_update().get_result(&mut **c)
         }
     }?)
 }

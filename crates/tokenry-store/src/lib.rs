@@ -1,26 +1,26 @@
 //! Persistence of personal access tokens on SQLite and PostgreSQL.
 //!
 //! This is the only crate that names Diesel. A [`Store`] runs units of work: [`Store::read`] on a consistent snapshot,
-//! [`Store::write`] in one transaction that is answered after it is durable. The modules named after a noun hold the
-//! queries on it; each takes the [`Tx`] of the unit it belongs to.
+//! [`Store::write`] in one transaction, which returns after it is durable. The modules named after a noun contain the
+//! queries on it; each query takes the [`Tx`] of its unit of work.
 //!
-//! Plaintext secrets cannot be named here: the crate does not depend on the one that has them.
+//! Plaintext secrets cannot be named here: the crate does not depend on `tokenry-crypto`, which defines them.
 
 mod convert;
+mod database_errors;
 #[cfg(feature = "sqlite")]
 mod file;
 mod filter;
+#[cfg(feature = "postgres")]
+mod lock_timeout;
 mod macros;
 mod page;
-#[cfg(feature = "postgres")]
-mod patience;
 mod pool;
 #[cfg(feature = "postgres")]
 mod primary;
 mod probe;
 #[allow(unreachable_pub, reason = "`table!` makes public modules")]
 mod schema;
-mod sentences;
 #[cfg(feature = "sqlite")]
 mod shared_lock;
 #[allow(unreachable_pub, reason = "`table!` makes public modules, which may not name narrower types")]

@@ -1,4 +1,4 @@
-//! The read behind every verification: one row by its unique key, without a runtime.
+//! The live read of every verification: one row by its unique key, without an async runtime.
 
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
@@ -12,37 +12,37 @@ use crate::{
     error::StoreError,
 };
 
-/// A token as verification needs it: with its stored secret and its owner, read together.
+/// A token with its stored secret and its owner, read together for verification.
 #[derive(Clone)]
 pub struct Credential {
     /// The token.
     pub token: Token,
-    /// What a presented secret is compared with.
+    /// The values that a presented secret is compared with.
     pub secret: StoredSecret,
-    /// Who owns it, as they are now.
+    /// The current state of its owner.
     pub owner: User,
 }
 
-/// What is kept of a secret.
+/// The stored values of a secret.
 #[derive(Clone)]
 pub struct StoredSecret {
-    /// What the secret must match.
+    /// The hash that the secret must match.
     pub hash: SecretHash,
-    /// What proves or refuses a secret without a slow hash; absent until that hash has matched once, where it is fast,
-    /// and always for secrets of unknown strength that were made elsewhere.
+    /// Accepts or rejects a secret without a slow hash. Absent until a slow hash has matched once, always absent for fast
+    /// hashes and for imported secrets of unknown strength.
     pub proof: Option<SecretProof>,
-    /// What refuses a wrong secret where there is no proof yet; only rows of before there were proofs have it.
+    /// Rejects a wrong secret where there is no proof yet; only rows from before proofs existed have it.
     pub check: Option<SecretCheck>,
 }
 
 impl From<SecretHash> for StoredSecret {
-    /// Without a proof.
+    /// A secret without a proof.
     fn from(hash: SecretHash) -> Self {
         Self { hash, proof: None, check: None }
     }
 }
 
-/// A credential whose secret a rotation took out of use: the secret is the old one, the token is as it is now.
+/// A credential with a retired secret: the secret is the one before a rotation, the token is the current one.
 #[derive(Clone)]
 pub struct RetiredCredential {
     /// The token, with the old secret.
@@ -51,19 +51,19 @@ pub struct RetiredCredential {
     pub public_id: PublicId,
     /// When it was replaced.
     pub retired_at: UnixMillis,
-    /// From this instant on the old secret is refused.
+    /// From this instant on the old secret is rejected.
     pub valid_until: UnixMillis,
-    /// Since when it is over for good, whatever the clock says.
+    /// When it was ended permanently; independent of the clock.
     pub ended_at: Option<UnixMillis>,
-    /// When a use after that was last told.
+    /// When a use after the grace period was last recorded.
     pub reused_at: Option<UnixMillis>,
 }
 
 impl Store {
-    /// Reads the token with this public id as it is committed now. The future needs no runtime.
+    /// Reads the committed state of the token with this public id. The future needs no runtime.
     ///
-    /// On SQLite it is ready at once: the read takes microseconds and waits for no writer. On PostgreSQL requests
-    /// that wait at the same moment are read in one statement on a connection of their own.
+    /// On SQLite the future is ready at once: the read takes microseconds and waits for no writer. On PostgreSQL
+    /// concurrent reads share one statement on a dedicated connection.
     ///
     /// # Errors
     /// [`StoreError`]; an unknown public id is `None`.
@@ -76,7 +76,7 @@ impl Store {
         }
     }
 
-    /// Reads the retired secret with this public id; asked only when [`credential`](Self::credential) has no match.
+    /// Reads the retired secret with this public id; used when [`credential`](Self::credential) has no match.
     ///
     /// # Errors
     /// [`StoreError`]; an unknown public id is `None`.

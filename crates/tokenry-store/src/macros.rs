@@ -1,6 +1,6 @@
-//! One query text for both databases.
+//! One Diesel expression for both databases.
 
-/// Runs the same Diesel text on whichever database the unit of work is on; it is compiled once for each.
+/// Runs a Diesel expression on the database of the unit of work; it is compiled once for each backend.
 ///
 /// Inside, `Db` names the backend, for `into_boxed::<Db>()`.
 macro_rules! on {

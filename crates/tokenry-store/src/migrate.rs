@@ -13,9 +13,9 @@ use diesel_migrations::{EmbeddedMigrations, MigrationError, MigrationHarness, em
 
 use crate::{
     backend::{Store, Tx},
+    database_errors,
     error::StoreError,
     macros::on,
-    sentences,
 };
 
 #[cfg(feature = "sqlite")]
@@ -23,7 +23,7 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 #[cfg(feature = "postgres")]
 const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
-/// How long it is waited for the lock of a SQLite file: another process may be changing its tables.
+/// The wait for the lock of a SQLite file, since another process may be migrating it.
 const WAIT: Duration = Duration::from_secs(5);
 
 /// One migration and whether the database has it.
@@ -38,14 +38,14 @@ pub struct Step {
 }
 
 impl Store {
-    /// Brings the schema up to date in one transaction and returns the names of what was done. Nodes that start
-    /// together wait for each other.
+    /// Applies the pending migrations in one transaction and returns their names. Nodes that start together wait for each
+    /// other.
     ///
     /// # Errors
-    /// [`StoreError::Unusable`] when a migration fails, this role may not make it, or the database is newer than this
+    /// [`StoreError::Unusable`] when a migration fails, the role may not apply it, or the database is newer than this
     /// program; nothing is changed.
     pub fn migrate(&self) -> Result<Vec<String>, StoreError> {
-        // By reading, so that a role that may change no table starts when there is nothing to change.
+        // Reads first, so that a role without rights on the schema can start when nothing is pending.
         let is_done = self.read(|tx| {
             let steps = steps(tx)?;
             refuse_newer(&steps)?;
@@ -60,7 +60,7 @@ impl Store {
             refuse_newer(&steps)?;
             mark(tx)?;
             if are_applied(&steps) {
-                // Another node was faster.
+                // Another node has applied them.
                 return Ok(Vec::new());
             }
             demand_ownership(tx, &steps)?;
@@ -71,7 +71,7 @@ impl Store {
         })
     }
 
-    /// Takes the newest migration back and returns its name; `None` when there is none.
+    /// Reverts the newest migration and returns its name; `None` when there is none.
     ///
     /// # Errors
     /// [`StoreError::Unusable`] when it fails or this program does not know it; nothing is changed.
@@ -91,7 +91,7 @@ impl Store {
         })
     }
 
-    /// All migrations, oldest first, and whether the database has them.
+    /// All migrations, oldest first, with whether they are applied.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -99,7 +99,7 @@ impl Store {
         self.read(steps)
     }
 
-    /// Whether the database answers and has exactly the schema of this program.
+    /// Whether the database responds and has exactly the schema of this program.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -128,15 +128,15 @@ impl Migrations for diesel::pg::Pg {
     }
 }
 
-/// Keeps other nodes from migrating at the same time.
+/// Prevents other nodes from migrating at the same time.
 fn lock(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     match tx {
-        // The unit is the only writer already, of this process and of any other.
+        // The transaction already excludes all other writers, in this process and others.
         #[cfg(feature = "sqlite")]
         Tx::Sqlite(_) => {}
         #[cfg(feature = "postgres")]
         Tx::Postgres(c) => {
-            // Another node may take minutes.
+            // A migration on another node may take minutes.
             diesel::sql_query("SET LOCAL lock_timeout = 0").execute(&mut **c)?;
             diesel::sql_query("SET LOCAL statement_timeout = 0").execute(&mut **c)?;
             diesel::sql_query("SELECT pg_advisory_xact_lock(7165023184110537)").execute(&mut **c)?;
@@ -145,7 +145,7 @@ fn lock(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Refuses a role that may not change the tables, before it tries.
+/// Fails early if the role may not change the tables.
 fn demand_ownership(tx: &mut Tx<'_>, steps: &[Step]) -> Result<(), StoreError> {
     match tx {
         #[cfg(feature = "sqlite")]
@@ -158,7 +158,7 @@ fn demand_ownership(tx: &mut Tx<'_>, steps: &[Step]) -> Result<(), StoreError> {
     }
 }
 
-/// Marks a SQLite file as ours that was made before files were marked.
+/// Sets the `application_id` of a SQLite file from before it was set at creation.
 fn mark(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     if is_marked(tx)? {
         return Ok(());
@@ -166,7 +166,7 @@ fn mark(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     match tx {
         #[cfg(feature = "sqlite")]
         Tx::Sqlite(c) => {
-            let mark = format!("PRAGMA application_id = {}", crate::file::APPLICATION);
+            let mark = format!("PRAGMA application_id = {}", crate::file::APPLICATION_ID);
             diesel::sql_query(mark).execute(&mut **c)?;
         }
         #[cfg(feature = "postgres")]
@@ -175,11 +175,11 @@ fn mark(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether a SQLite file is marked as ours; on PostgreSQL there is no such mark.
+/// Whether a SQLite file has our `application_id`; always true on PostgreSQL.
 fn is_marked(tx: &mut Tx<'_>) -> Result<bool, StoreError> {
     match tx {
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(c) => Ok(crate::file::application(c)? == Some(crate::file::APPLICATION)),
+        Tx::Sqlite(c) => Ok(crate::file::application_id(c)? == Some(crate::file::APPLICATION_ID)),
         #[cfg(feature = "postgres")]
         Tx::Postgres(_) => Ok(true),
     }
@@ -209,7 +209,7 @@ fn names<Db: diesel::backend::Backend>(source: &impl MigrationSource<Db>) -> Res
     Ok(source.migrations().map_err(failed)?.iter().map(|migration| migration.name().to_string()).collect())
 }
 
-/// The versions that the database has, oldest first; none when it is empty. Asking creates nothing.
+/// The versions of the applied migrations, oldest first; empty if there is no table of migrations, which is not created.
 fn applied(tx: &mut Tx<'_>) -> Result<Vec<String>, StoreError> {
     let exists = match tx {
         #[cfg(feature = "sqlite")]
@@ -251,12 +251,12 @@ fn version_of(name: &str) -> String {
     name.split('_').next().unwrap_or_default().replace('-', "")
 }
 
-/// Diesel boxes what a migration failed of in a type of its own that it does not show, so only its words are left.
+/// The error of a failed migration. Diesel boxes the cause in a private type, so only its message can be used.
 fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
-    let told = error.to_string();
-    match sentences::known(&told) {
+    let message = error.to_string();
+    match database_errors::known(&message) {
         Some(error) => error,
-        None if error.is::<MigrationError>() => StoreError::Bug(format!("migration: {told}")),
-        None => StoreError::Unusable(format!("a migration failed, and nothing was changed: {told}")),
+        None if error.is::<MigrationError>() => StoreError::Bug(format!("migration: {message}")),
+        None => StoreError::Unusable(format!("a migration failed, and nothing was changed: {message}")),
     }
 }

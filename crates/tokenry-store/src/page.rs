@@ -1,7 +1,7 @@
-//! Keyset pages: the conditions and orders that let a list go on where it stopped, ties decided by id.
+//! Keyset pagination: conditions and orders that continue a list after a position, with ties ordered by id.
 
-/// Rows behind a position in a column that is never NULL. The first condition is
-/// where an index begins; an `OR` alone does not tell it.
+/// Rows after a position in a column that is never NULL. The first condition is redundant, but an index range scan can
+/// use it, which is not so for the `OR` alone.
 macro_rules! after {
     ($query:expr, $column:expr, $value:expr, $id_column:expr, $id:expr, $descending:expr) => {{
         let value = $value;
@@ -13,7 +13,7 @@ macro_rules! after {
     }};
 }
 
-/// Rows behind a position in a column in which NULL stands above (`$nulls_high`) or below every value.
+/// Rows after a position in a nullable column; NULL sorts above every value if `$nulls_high`, else below.
 macro_rules! after_nullable {
     ($query:expr, $column:expr, $value:expr, $id_column:expr, $id:expr, $descending:expr, $nulls_high:expr) => {{
         let nulls_first = $nulls_high == $descending;
@@ -42,7 +42,7 @@ macro_rules! after_nullable {
     }};
 }
 
-/// The order that belongs to [`after_nullable`].
+/// The order for [`after_nullable`].
 macro_rules! ordered_nullable {
     ($query:expr, $column:expr, $id_column:expr, $descending:expr, $nulls_high:expr) => {
         match ($descending, $nulls_high == $descending) {

@@ -1,4 +1,4 @@
-//! Connections that are prepared once and thrown away when they fail.
+//! Pooled connections: prepared when they are opened, discarded when they fail.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -17,27 +17,27 @@ use diesel::{
 
 #[cfg(feature = "postgres")]
 use crate::primary::{self, ConnectionProof, Primary};
-use crate::{error::StoreError, sentences, supervisor::Deadline};
+use crate::{database_errors, error::StoreError, supervisor::Deadline};
 
-/// A connection of one database, and what is proven about it.
+/// A connection of one database, with the proof that its server is the right one.
 pub(crate) trait BackendConnection:
     Connection<TransactionManager = AnsiTransactionManager> + Send + 'static
 {
     type ConnectionProof: Send + 'static;
-    /// How old one may become that is kept.
+    /// The maximum age of a pooled connection.
     const MAX_AGE: Option<Duration>;
 
-    /// How a unit begins that waits so long for locks.
+    /// The SQL that begins a unit; `wait` bounds its waits for locks.
     fn begin(session: &Self::ConnectionProof, access: Access, wait: Duration) -> Cow<'static, str>;
 
-    /// Whether what was proven at the beginning of a unit holds at its end.
+    /// Whether the proof is still valid.
     fn is_current(session: &Self::ConnectionProof) -> bool;
 
-    /// Proves it anew.
+    /// Verifies the session again.
     fn prove(&mut self, session: &Self::ConnectionProof) -> Result<(), StoreError>;
 }
 
-/// What a unit does.
+/// Whether a unit reads or writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
     Read,
@@ -45,7 +45,7 @@ pub(crate) enum Access {
     Write,
 }
 
-/// A file cannot be mistaken for another while it is open.
+/// Needs no proof: an open file stays the same file.
 #[cfg(feature = "sqlite")]
 impl BackendConnection for SqliteConnection {
     type ConnectionProof = ();
@@ -67,7 +67,7 @@ impl BackendConnection for SqliteConnection {
 #[cfg(feature = "postgres")]
 impl BackendConnection for PgConnection {
     type ConnectionProof = ConnectionProof;
-    /// An address may lead elsewhere by now, and leave behind who is connected.
+    /// An address may lead to another server while old connections still reach the old one.
     const MAX_AGE: Option<Duration> = Some(primary::MAX_AGE);
 
     fn begin(session: &ConnectionProof, access: Access, wait: Duration) -> Cow<'static, str> {
@@ -86,20 +86,20 @@ impl BackendConnection for PgConnection {
     }
 }
 
-/// What is done with a connection that was just opened.
+/// Prepares a connection that was just opened.
 type Prepare<C> =
     Box<dyn Fn(&mut C) -> Result<<C as BackendConnection>::ConnectionProof, StoreError> + Send + Sync>;
 
-/// How to open connections of one kind.
+/// Opens connections of one kind.
 pub(crate) struct Manager<C: BackendConnection> {
     url: String,
     prepare: Prepare<C>,
-    /// What no message of the driver may show.
+    /// Texts that no error message may contain.
     secrets: Vec<String>,
 }
 
-/// A connection and whether it is known to be lost. Diesel itself notices a lost connection only inside a
-/// transaction, and r2d2 would hand it out for ever.
+/// A connection and whether it is known to be lost. Diesel detects a lost connection only inside a transaction, and r2d2
+/// would hand it out forever.
 pub(crate) struct Managed<C: BackendConnection> {
     pub(crate) connection: C,
     session: C::ConnectionProof,
@@ -115,7 +115,7 @@ impl<C: BackendConnection<ConnectionProof = ()>> Manager<C> {
 
 #[cfg(feature = "postgres")]
 impl Manager<PgConnection> {
-    /// Connections that are proven to lead to the primary.
+    /// Opens connections that are verified to reach the primary.
     pub(crate) fn proven(
         url: String,
         primary: Arc<Primary>,
@@ -128,31 +128,33 @@ impl Manager<PgConnection> {
         Self { url, prepare: Box::new(prepare), secrets: Vec::new() }
     }
 
-    /// The same, with secrets in its address.
+    /// Keeps these secrets of the address out of error messages.
     pub(crate) fn hiding(self, secrets: Vec<String>) -> Self {
         Self { secrets, ..self }
     }
 }
 
 impl<C: BackendConnection> Manager<C> {
-    /// A connection and what is proven about it.
+    /// Opens a connection and verifies it.
     pub(crate) fn open_session(&self) -> Result<(C, C::ConnectionProof), StoreError> {
-        let mut connection = C::establish(&self.url).map_err(|error| sentences::told(self.told(&error)))?;
+        let mut connection =
+            C::establish(&self.url).map_err(|error| database_errors::classify(self.message(&error)))?;
         let session = (self.prepare)(&mut connection)?;
         Ok((connection, session))
     }
 
-    /// What the driver says of a connection that cannot be opened, unless it shows a secret.
-    fn told(&self, error: &diesel::ConnectionError) -> String {
-        let told = error.to_string();
+    /// The driver's message about a connection that cannot be opened, withheld if it contains a secret.
+    fn message(&self, error: &diesel::ConnectionError) -> String {
+        let message = error.to_string();
         #[cfg(feature = "postgres")]
-        if let Some(told) = primary::told_by_driver(&told) {
-            return told.to_owned();
+        if let Some(text) = primary::rejected_by_libpq(&message) {
+            return text.to_owned();
         }
-        match self.secrets.iter().any(|secret| told.contains(secret.as_str())) {
-            true => "the server cannot be reached or refuses the login; why is not shown, as it holds the password"
+        match self.secrets.iter().any(|secret| message.contains(secret.as_str())) {
+            true => "the server cannot be reached or refuses the login; its message is withheld, since it contains the \
+                     password"
                 .to_owned(),
-            false => told,
+            false => message,
         }
     }
 }
@@ -181,7 +183,7 @@ impl<C: BackendConnection> ManageConnection for Manager<C> {
     }
 }
 
-/// A pool that opens connections as they are needed and waits at most `wait` for one.
+/// A pool that opens connections on demand and waits at most `wait` for one.
 pub(crate) fn pool<C: BackendConnection>(manager: Manager<C>, size: u32, wait: Duration) -> Pool<Manager<C>> {
     Pool::builder()
         .max_lifetime(C::MAX_AGE)
@@ -192,11 +194,11 @@ pub(crate) fn pool<C: BackendConnection>(manager: Manager<C>, size: u32, wait: D
         .build_unchecked(manager)
 }
 
-/// Takes a connection out of the pool and runs `work` in a transaction on it. What `wait` leaves when there is a connection
-/// is for locks.
+/// Takes a connection from the pool and runs `work` in a transaction on it. `wait` bounds the waits for the connection and
+/// for locks together.
 ///
-/// A pooled connection may have died while it was idle, or lead elsewhere by now. That shows at its BEGIN, before anything
-/// was done, so the next one is tried.
+/// A pooled connection may have failed while it was idle, or lead to another server. Its BEGIN then fails before any work
+/// was done, so the next connection is tried.
 pub(crate) fn transaction<C, T, E>(
     pool: &Pool<Manager<C>>,
     access: Access,
@@ -209,19 +211,19 @@ where
 {
     let deadline = Deadline::after(wait);
     for _ in 0..pool.max_size() {
-        let mut managed = checked_out(pool, deadline)?;
+        let mut managed = check_out(pool, deadline)?;
         if managed.begin(access, deadline).is_ok() {
             return managed.run(&mut work);
         }
     }
-    let mut managed = checked_out(pool, deadline)?;
+    let mut managed = check_out(pool, deadline)?;
     managed.begin(access, deadline)?;
     managed.run(&mut work)
 }
 
 impl<C: BackendConnection> Managed<C> {
     fn begin(&mut self, access: Access, deadline: Deadline) -> Result<(), StoreError> {
-        // Until it is proven.
+        // Until BEGIN succeeds.
         self.is_lost = true;
         if !C::is_current(&self.session) {
             return Err(StoreError::Unavailable("the database is another server now".to_owned()));
@@ -239,36 +241,37 @@ impl<C: BackendConnection> Managed<C> {
                 let committed = AnsiTransactionManager::commit_transaction(connection);
                 self.is_lost = committed.is_err();
                 committed.map_err(StoreError::from)?;
-                // SECURITY: what was written on a server that another has taken the place of is not there.
+                // SECURITY: the new primary may lack what was written on the server that it replaced.
                 if !C::is_current(&self.session) {
                     self.is_lost = true;
-                    let told = "the database is another server now: whether the change is there is not known";
-                    return Err(E::from(StoreError::Unavailable(told.to_owned())));
+                    let message =
+                        "the database is another server now: it is not known whether it has the change";
+                    return Err(E::from(StoreError::Unavailable(message.to_owned())));
                 }
                 Ok(value)
             }
             Err(error) => {
-                // Why it failed is known to the work alone. It may be a server that cannot be written to any more.
-                let undone = AnsiTransactionManager::rollback_transaction(connection);
-                self.is_lost = undone.is_err() || connection.prove(&self.session).is_err();
+                // The cause is unknown here; the server may have become read-only.
+                let rolled_back = AnsiTransactionManager::rollback_transaction(connection);
+                self.is_lost = rolled_back.is_err() || connection.prove(&self.session).is_err();
                 Err(error)
             }
         }
     }
 }
 
-fn checked_out<C: BackendConnection>(
+fn check_out<C: BackendConnection>(
     pool: &Pool<Manager<C>>,
     deadline: Deadline,
 ) -> Result<PooledConnection<Manager<C>>, StoreError> {
-    // The pool tells what the last attempt to connect failed of.
+    // The pool's error contains that of the last attempt to connect.
     pool.get_timeout(deadline.left())
         .map_err(|error| StoreError::Unavailable(format!("no connection within the pool's wait: {error}")))
 }
 
-/// Keeps an error of the work apart from one of BEGIN or COMMIT.
+/// Distinguishes an error of the work from one of BEGIN or COMMIT.
 pub(crate) enum TransactionError<E> {
-    /// The work refused; it was rolled back.
+    /// The work failed and was rolled back.
     Work(E),
     /// The transaction itself failed.
     Database(diesel::result::Error),

@@ -1,4 +1,4 @@
-//! Units of work that prove something and change nothing.
+//! Units of work that check the database without changing it.
 
 use diesel::prelude::*;
 
@@ -9,20 +9,20 @@ use crate::{
     schema::instance,
 };
 
-/// How a unit that must leave nothing behind ends.
-enum Undone {
+/// The outcome of a unit that is always rolled back.
+enum RolledBack {
     AsPlanned,
     Failed(StoreError),
 }
 
-impl From<StoreError> for Undone {
+impl From<StoreError> for RolledBack {
     fn from(error: StoreError) -> Self {
         Self::Failed(error)
     }
 }
 
 impl Store {
-    /// Proves that units of work can read.
+    /// Checks that units of work can read.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -33,20 +33,20 @@ impl Store {
         })
     }
 
-    /// Proves that units of work can write, by one that asks for no row and is rolled back: it takes the way of every
-    /// write, the lock of a SQLite file included, and fails on a server that is read-only or a standby.
+    /// Checks that units of work can write, with a unit that deletes no row and is rolled back. It takes the same path as
+    /// every write, including the lock of a SQLite file, and fails on a server that is read-only or a standby.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn check_writing(&self) -> Result<(), StoreError> {
-        let result: Result<(), Undone> = self.run_once(|tx: &mut Tx<'_>| {
+        let result: Result<(), RolledBack> = self.run_once(|tx: &mut Tx<'_>| {
             on!(tx, |c| diesel::sql_query("DELETE FROM sessions WHERE 1 = 0").execute(c))
                 .map_err(StoreError::from)?;
-            Err(Undone::AsPlanned)
+            Err(RolledBack::AsPlanned)
         });
         match result {
-            Ok(()) | Err(Undone::AsPlanned) => Ok(()),
-            Err(Undone::Failed(error)) => Err(error),
+            Ok(()) | Err(RolledBack::AsPlanned) => Ok(()),
+            Err(RolledBack::Failed(error)) => Err(error),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Proofs that are kept after a slow hash has matched.
+//! Stores proofs after a slow hash has matched.
 
 use diesel::prelude::*;
 use tokenry_domain::{PublicId, SecretHash, SecretProof, TokenId};
@@ -12,35 +12,35 @@ use crate::{
     token::{self, row::proof_value},
 };
 
-/// A secret that its slow hash has matched.
+/// A secret whose slow hash has matched.
 #[derive(Clone)]
 pub struct ProvenSecret {
     /// The token it belongs to.
     pub token_id: TokenId,
-    /// The public id it was found by, of the token or of one of its retired secrets.
+    /// The public id of the token or of one of its retired secrets.
     pub public_id: PublicId,
     /// The hash that has matched.
     pub hash: SecretHash,
-    /// What proves it from now on.
+    /// The proof to store.
     pub proof: SecretProof,
 }
 
-/// Keeps these proofs, each only if the row has none, still has that very hash and, for a current secret, is not revoked;
-/// counts them. Tokens that somebody changes at this moment are left out, so that this waits for nobody.
+/// Stores these proofs and returns how many were stored. A row is updated only if it has no proof, still has that hash
+/// and, for a current secret, is not revoked. Tokens locked by another transaction are skipped, so it never waits.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn insert_many(tx: &mut Tx<'_>, proven: &[ProvenSecret]) -> Result<usize, StoreError> {
     let ids: Vec<TokenId> = proven.iter().map(|secret| secret.token_id).collect();
-    // Rotations move a secret to the retired ones under the same lock.
+    // A rotation moves a secret to the retired ones under the same lock.
     let free = token::lock_free(tx, &ids)?;
-    let mut kept = 0;
+    let mut stored = 0;
     for secret in proven.iter().filter(|secret| free.contains(&secret.token_id)) {
         if insert(tx, secret)? || insert_retired(tx, secret)? {
-            kept += 1;
+            stored += 1;
         }
     }
-    Ok(kept)
+    Ok(stored)
 }
 
 fn insert(tx: &mut Tx<'_>, secret: &ProvenSecret) -> Result<bool, StoreError> {

@@ -1,4 +1,4 @@
-//! Secrets that a rotation took out of use: rows and queries.
+//! Retired secrets, which a rotation has replaced: rows and queries.
 
 use diesel::prelude::*;
 use tokenry_domain::{PublicId, TokenId, UnixMillis};
@@ -15,24 +15,24 @@ use crate::{
     user::UserRow,
 };
 
-/// A secret that a rotation takes out of use.
+/// A secret that a rotation replaces.
 pub struct Retired {
-    /// The public id it was found by.
+    /// Its public id.
     pub public_id: PublicId,
-    /// Whose it was.
+    /// Its token.
     pub token_id: TokenId,
     /// The secret.
     pub secret: StoredSecret,
     /// When it was replaced.
     pub at: UnixMillis,
-    /// From this instant on it is refused. One without a grace, which ends when it is replaced, is ended by that: no
-    /// clock is asked about it again.
+    /// From this instant on it is rejected. If this is `at`, there is no grace period, and the secret is ended at once,
+    /// independent of the clock.
     pub valid_until: UnixMillis,
-    /// The digest of the key that the request for it bore.
+    /// The digest of the idempotency key of the rotation request.
     pub idempotency_key: Option<String>,
 }
 
-/// Keeps a retired secret.
+/// Inserts a retired secret.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -53,7 +53,7 @@ pub fn insert(tx: &mut Tx<'_>, retired: &Retired) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether a rotation of this token bore the key with this digest.
+/// Whether a rotation of this token had the idempotency key with this digest.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -66,7 +66,7 @@ pub fn has_key(tx: &mut Tx<'_>, token_id: TokenId, key: &str) -> Result<bool, St
     Ok(found.is_some())
 }
 
-/// Removes all but the `kept` newest retired secrets of a token.
+/// Deletes all but the `kept` newest retired secrets of a token.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -83,7 +83,7 @@ pub fn forget_oldest(tx: &mut Tx<'_>, token_id: TokenId, kept: i64) -> Result<us
     Ok(on!(tx, |c| diesel::delete(oldest).execute(c))?)
 }
 
-/// Ends every retired secret of a token for good, whatever the clock says about its grace.
+/// Ends every retired secret of a token permanently, independent of its grace period.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -95,7 +95,7 @@ pub fn end_grace(tx: &mut Tx<'_>, token_id: TokenId, now: UnixMillis) -> Result<
     Ok(on!(tx, |c| diesel::update(graced).set(ended).execute(c))?)
 }
 
-/// Ends a retired secret whose grace ran out by `now`; `false` when it was ended before or has more time.
+/// Ends a retired secret whose grace period has elapsed at `now`; `false` when it was ended before or is still valid.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -104,12 +104,12 @@ pub fn end_expired(tx: &mut Tx<'_>, public_id: &PublicId, now: UnixMillis) -> Re
         .filter(retired_secrets::public_id.eq(public_id.as_str()))
         .filter(retired_secrets::ended_at.is_null())
         .filter(retired_secrets::valid_until.le(InstantValue(now)));
-    // When it ran out, which may be long ago.
+    // The end of the grace period, which may be long ago.
     let ended = retired_secrets::ended_at.eq(retired_secrets::valid_until.nullable());
     Ok(on!(tx, |c| diesel::update(expired).set(ended).execute(c))? == 1)
 }
 
-/// Notes at `now` that a retired secret was used after its grace; `false` when that was noted after `since` already.
+/// Records a use of a retired secret after its grace period at `now`; `false` when one was recorded after `since` already.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -119,11 +119,11 @@ pub fn mark_reused(
     now: UnixMillis,
     since: UnixMillis,
 ) -> Result<bool, StoreError> {
-    let untold = retired_secrets::table
+    let unreported = retired_secrets::table
         .filter(retired_secrets::public_id.eq(public_id.as_str()))
         .filter(retired_secrets::reused_at.is_null().or(retired_secrets::reused_at.le(InstantValue(since))));
-    let noted = retired_secrets::reused_at.eq(instant_value(Some(now)));
-    Ok(on!(tx, |c| diesel::update(untold).set(noted).execute(c))? == 1)
+    let recorded = retired_secrets::reused_at.eq(instant_value(Some(now)));
+    Ok(on!(tx, |c| diesel::update(unreported).set(recorded).execute(c))? == 1)
 }
 
 pub(crate) type RetiredCredentialRow = (RetiredRow, TokenRow, UserRow);

@@ -1,4 +1,4 @@
-//! What the role that is connected may do.
+//! The rights of the connected PostgreSQL role.
 
 #[cfg(feature = "postgres")]
 use diesel::{
@@ -13,19 +13,19 @@ use crate::{
     error::StoreError,
 };
 
-/// A role of PostgreSQL, measured by what a running server needs.
+/// A PostgreSQL role, compared with the rights that a running server needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleRights {
     /// Its name.
     pub role: String,
-    /// What it lacks, such as `INSERT on audit_events`.
+    /// The rights it lacks, such as `INSERT on audit_events`.
     pub missing: Vec<String>,
     /// Whether it may change or remove entries of the audit log.
     pub rewrites_log: bool,
 }
 
 impl Store {
-    /// What the role that is connected may do; `None` on SQLite, where whoever may write the file may do all.
+    /// The rights of the connected role; `None` on SQLite, where access to the file grants all rights.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -35,11 +35,11 @@ impl Store {
             Tx::Sqlite(_) => Ok(None),
             #[cfg(feature = "postgres")]
             Tx::Postgres(c) => {
-                let rights = |(table, rights): &(&'static str, crate::tables::Rights)| {
-                    rights.names().iter().map(|right| (*table, *right)).collect::<Vec<_>>()
-                };
-                let (tables, rights): (Vec<&str>, Vec<&str>) = TABLES.iter().flat_map(rights).unzip();
-                let missing = "SELECT format('%s on %s', needed, name) AS told \
+                let (tables, rights): (Vec<&str>, Vec<&str>) = TABLES
+                    .iter()
+                    .flat_map(|(table, rights)| rights.names().iter().map(|right| (*table, *right)))
+                    .unzip();
+                let missing = "SELECT format('%s on %s', needed, name) AS text \
                                FROM unnest($1, $2) AS known (name, needed) \
                                JOIN pg_class ON pg_class.oid = to_regclass(name) \
                                WHERE NOT has_table_privilege(pg_class.oid, needed) ORDER BY name, needed";
@@ -51,7 +51,7 @@ impl Store {
                             coalesce(has_table_privilege(to_regclass('audit_events'), 'UPDATE, DELETE, TRUNCATE'), false) \
                             AS rewrites_log";
                 let Role { name, rewrites_log } = sql_query(role).get_result(&mut **c)?;
-                let missing = missing.into_iter().map(|missing| missing.told).collect();
+                let missing = missing.into_iter().map(|missing| missing.text).collect();
                 Ok(Some(RoleRights { role: name, missing, rewrites_log }))
             }
         })
@@ -62,7 +62,7 @@ impl Store {
 #[derive(QueryableByName)]
 struct Missing {
     #[diesel(sql_type = Text)]
-    told: String,
+    text: String,
 }
 
 #[cfg(feature = "postgres")]

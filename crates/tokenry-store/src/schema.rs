@@ -1,4 +1,4 @@
-//! The tables as Diesel sees them; a test compares this with both migrated databases.
+//! The Diesel definitions of the tables; a test compares them with both migrated databases.
 
 diesel::table! {
     use crate::sql_types::{Id, Instant};
@@ -53,7 +53,7 @@ diesel::table! {
     }
 }
 
-// Kept by triggers.
+// Maintained by triggers.
 diesel::table! {
     use crate::sql_types::Id;
     use diesel::sql_types::BigInt;

@@ -14,7 +14,7 @@ use crate::{
     sql_types::{IdValue, InstantValue},
 };
 
-/// Adds a session; [`StoreError::Conflict`] when its secret is taken or its user or token gone.
+/// Inserts a session; [`StoreError::Conflict`] when its digest is taken or its user or token does not exist.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -56,7 +56,7 @@ pub fn of_user(tx: &mut Tx<'_>, user_id: UserId) -> Result<Vec<Session>, StoreEr
     rows.into_iter().map(Session::try_from).collect()
 }
 
-/// The sessions that were begun with a token, oldest first.
+/// The sessions that were started with a token, oldest first.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -67,7 +67,7 @@ pub fn of_token(tx: &mut Tx<'_>, token_id: TokenId) -> Result<Vec<Session>, Stor
     rows.into_iter().map(Session::try_from).collect()
 }
 
-/// The sessions that were begun with one of these tokens, oldest first.
+/// The sessions that were started with one of these tokens, oldest first.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -78,7 +78,7 @@ pub fn of_tokens(tx: &mut Tx<'_>, token_ids: &[TokenId]) -> Result<Vec<Session>,
     rows.into_iter().map(Session::try_from).collect()
 }
 
-/// All sessions in the order of their ids, from the one after `after` on, at most `limit`.
+/// All sessions in the order of their ids, starting after `after`, at most `limit`.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -93,7 +93,7 @@ pub fn page(tx: &mut Tx<'_>, after: Option<SessionId>, limit: u16) -> Result<Vec
     rows.into_iter().map(Session::try_from).collect()
 }
 
-/// Notes that a session was used; an older use never overwrites a newer one.
+/// Records the last use of a session; an older use never overwrites a newer one.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -105,9 +105,8 @@ pub fn mark_seen(tx: &mut Tx<'_>, id: SessionId, at: UnixMillis) -> Result<bool,
     Ok(on!(tx, |c| diesel::update(older).set(seen).execute(c))? == 1)
 }
 
-/// Removes those of these sessions that are still there, and says which: of units that run side by side, one removes a
-/// session. They are locked in the order of their ids, before the head of the audit chain, so that nobody waits
-/// crosswise.
+/// Deletes those of these sessions that still exist, and returns them; of concurrent units, only one deletes a session.
+/// They are locked in the order of their ids and before the head of the audit chain, so that no deadlock can occur.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -115,16 +114,16 @@ pub fn take(tx: &mut Tx<'_>, ids: &[SessionId]) -> Result<Vec<SessionId>, StoreE
     let mut wanted: Vec<IdValue> = ids.iter().map(|id| IdValue(id.uuid())).collect();
     wanted.sort_unstable_by_key(|id| id.0);
     let mut taken = Vec::with_capacity(ids.len());
-    for part in wanted.chunks(PART) {
-        take_part(tx, part, &mut taken)?;
+    for chunk in wanted.chunks(MAX_IDS) {
+        take_chunk(tx, chunk, &mut taken)?;
     }
     Ok(taken)
 }
 
-/// How many one statement takes: SQLite has at most 32,766 parameters.
-const PART: usize = 10_000;
+/// Ids per statement; SQLite allows at most 32,766 parameters.
+const MAX_IDS: usize = 10_000;
 
-fn take_part(tx: &mut Tx<'_>, wanted: &[IdValue], taken: &mut Vec<SessionId>) -> Result<(), StoreError> {
+fn take_chunk(tx: &mut Tx<'_>, wanted: &[IdValue], taken: &mut Vec<SessionId>) -> Result<(), StoreError> {
     let wanted = wanted.to_vec();
     let query = sessions::table.filter(sessions::id.eq_any(wanted)).order(sessions::id).select(sessions::id);
     let found: Vec<IdValue> = match tx {
@@ -133,8 +132,8 @@ fn take_part(tx: &mut Tx<'_>, wanted: &[IdValue], taken: &mut Vec<SessionId>) ->
         #[cfg(feature = "postgres")]
         Tx::Postgres(c) => query.for_update().load(&mut **c),
     }?;
-    let gone = sessions::table.filter(sessions::id.eq_any(found.clone()));
-    on!(tx, |c| diesel::delete(gone).execute(c))?;
+    let deleted = sessions::table.filter(sessions::id.eq_any(found.clone()));
+    on!(tx, |c| diesel::delete(deleted).execute(c))?;
     taken.extend(found.into_iter().map(|IdValue(id)| SessionId::from_uuid(id)));
     Ok(())
 }
@@ -191,7 +190,7 @@ impl TryFrom<SessionRow> for Session {
             },
             ("jwt", None, None) => SessionProof::Jwt,
             ("proxy", None, None) => SessionProof::Proxy,
-            _ => return Err(corrupt("sessions.credential", "not a known one")),
+            _ => return Err(corrupt("sessions.credential", "unknown kind")),
         };
         let max_role = row.max_role.map(|role| parsed("sessions.ceiling", &role)).transpose()?;
         Ok(Self {

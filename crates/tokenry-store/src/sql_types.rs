@@ -1,4 +1,4 @@
-//! Column types that are native on each database, and the values that go into them.
+//! Column types that are native on each database, and their values.
 
 #[cfg(feature = "postgres")]
 use std::io::Write as _;
@@ -19,7 +19,7 @@ use tokenry_domain::UnixMillis;
 #[diesel(postgres_type(oid = 2950, array_oid = 2951), sqlite_type(name = "Binary"))]
 pub struct Id;
 
-/// `timestamptz` or milliseconds in an `INTEGER`; never text, which would compare as text.
+/// `timestamptz` or milliseconds in an `INTEGER`; never text, which would sort as text.
 #[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
 #[diesel(postgres_type(oid = 1184, array_oid = 1185), sqlite_type(name = "Long"))]
 pub struct Instant;
@@ -39,7 +39,7 @@ pub(crate) struct IdValue(pub(crate) Uuid);
 #[diesel(sql_type = Instant)]
 pub(crate) struct InstantValue(pub(crate) UnixMillis);
 
-/// A value of a [`Document`] column: JSON text, read only by whoever needs what is in it.
+/// A value of a [`Document`] column: JSON text, parsed on demand.
 #[derive(Debug, Clone, PartialEq, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Document)]
 pub(crate) struct DocumentValue(String);

@@ -1,4 +1,4 @@
-//! What rows keep of the settings that they were made under: counted, so that other settings can be compared with it.
+//! Counts rows by the settings under which they were created, so that changed settings can be checked against them.
 
 use diesel::{
     dsl::{count_star, not, sql},
@@ -16,25 +16,25 @@ use crate::{
     token::is_expired,
 };
 
-/// Live tokens of users who are not disabled that were made alike.
+/// A group of live tokens of enabled users with the same prefix, pepper and role.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MadeAlike {
-    /// What they begin with.
+pub struct TokenGroup {
+    /// Their prefix.
     pub prefix: String,
     /// The id of the pepper in their stored hash, if it has one.
     pub pepper: Option<String>,
     /// The role of their owners.
     pub role: String,
-    /// How many there are.
+    /// The number of tokens.
     pub tokens: u64,
 }
 
-/// SQL that cuts the prefix off a public beginning, and the pepper's id out of a stored hash.
-fn parts(tx: &Tx<'_>, table: &str, public_id: u8) -> (String, String) {
+/// SQL that extracts the prefix from a public id and the pepper's id from a stored hash.
+fn prefix_and_pepper_sql(tx: &Tx<'_>, table: &str, public_id_len: u8) -> (String, String) {
     match tx {
         #[cfg(feature = "sqlite")]
         Tx::Sqlite(_) => (
-            format!("substr({table}.lookup, 1, max(length({table}.lookup) - {public_id}, 0))"),
+            format!("substr({table}.lookup, 1, max(length({table}.lookup) - {public_id_len}, 0))"),
             format!(
                 "CASE WHEN substr({table}.secret_hash, 1, 13) = '$hmac-sha256$' THEN \
                  substr({table}.secret_hash, 14, instr(substr({table}.secret_hash, 14), '$') - 1) END"
@@ -42,7 +42,7 @@ fn parts(tx: &Tx<'_>, table: &str, public_id: u8) -> (String, String) {
         ),
         #[cfg(feature = "postgres")]
         Tx::Postgres(_) => (
-            format!("left({table}.lookup, -{public_id})"),
+            format!("left({table}.lookup, -{public_id_len})"),
             format!(
                 "CASE WHEN left({table}.secret_hash, 13) = '$hmac-sha256$' THEN \
                  split_part({table}.secret_hash, '$', 3) END"
@@ -51,17 +51,17 @@ fn parts(tx: &Tx<'_>, table: &str, public_id: u8) -> (String, String) {
     }
 }
 
-/// Tokens that are neither revoked nor over, of users who are not disabled, by how they were made; a public id has
-/// `public_id` characters.
+/// Counts tokens that are neither revoked nor expired, of enabled users, by prefix, pepper and role. A public id without
+/// its prefix has `public_id_len` characters.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn live_tokens(
     tx: &mut Tx<'_>,
     cutoffs: &ExpiryCutoffs,
-    public_id: u8,
-) -> Result<Vec<MadeAlike>, StoreError> {
-    let (prefix, pepper) = parts(tx, "personal_access_tokens", public_id);
+    public_id_len: u8,
+) -> Result<Vec<TokenGroup>, StoreError> {
+    let (prefix, pepper) = prefix_and_pepper_sql(tx, "personal_access_tokens", public_id_len);
     let rows: Vec<(String, Option<String>, String, i64)> = on!(tx, |c| {
         tokens::table
             .inner_join(users::table)
@@ -77,12 +77,12 @@ pub fn live_tokens(
             ))
             .load(c)
     })?;
-    let alike = |(prefix, pepper, role, count)| MadeAlike { prefix, pepper, role, tokens: number(count) };
-    Ok(rows.into_iter().map(alike).collect())
+    let group = |(prefix, pepper, role, count)| TokenGroup { prefix, pepper, role, tokens: to_u64(count) };
+    Ok(rows.into_iter().map(group).collect())
 }
 
-/// Old secrets that still work beside the new one of a live token, by prefix and pepper; of those that were replaced at
-/// `graced_after` or before the grace is over by the policy.
+/// Counts retired secrets of live tokens that are within their grace period, by prefix and pepper. Secrets replaced at or
+/// before `graced_after` are left out, since the policy has ended their grace period.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -90,9 +90,9 @@ pub fn old_secrets(
     tx: &mut Tx<'_>,
     cutoffs: &ExpiryCutoffs,
     graced_after: Option<UnixMillis>,
-    public_id: u8,
+    public_id_len: u8,
 ) -> Result<Vec<(String, Option<String>, u64)>, StoreError> {
-    let (prefix, pepper) = parts(tx, "retired_secrets", public_id);
+    let (prefix, pepper) = prefix_and_pepper_sql(tx, "retired_secrets", public_id_len);
     let graced_after = graced_after.unwrap_or(UnixMillis::MIN);
     let rows: Vec<(String, Option<String>, i64)> = on!(tx, |c| {
         retired_secrets::table
@@ -107,10 +107,10 @@ pub fn old_secrets(
             .select((sql::<Text>(&prefix), sql::<Nullable<Text>>(&pepper), sql::<BigInt>("count(*)")))
             .load(c)
     })?;
-    Ok(rows.into_iter().map(|(prefix, pepper, count)| (prefix, pepper, number(count))).collect())
+    Ok(rows.into_iter().map(|(prefix, pepper, count)| (prefix, pepper, to_u64(count))).collect())
 }
 
-/// How many users of each role there are who are not disabled.
+/// The number of enabled users of each role.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -119,27 +119,27 @@ pub fn users_by_role(tx: &mut Tx<'_>) -> Result<Vec<(String, u64)>, StoreError> 
         let enabled = users::table.filter(users::disabled_at.is_null()).group_by(users::role);
         enabled.select((users::role, count_star())).load(c)
     })?;
-    Ok(rows.into_iter().map(|(role, count)| (role, number(count))).collect())
+    Ok(rows.into_iter().map(|(role, count)| (role, to_u64(count))).collect())
 }
 
-/// How many users who are not disabled came with a JWT once and have a subject with none of these beginnings.
+/// The number of enabled users who have signed in with a JWT and whose subject has none of these prefixes.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn users_of_no_issuer(tx: &mut Tx<'_>, beginnings: &[String]) -> Result<u64, StoreError> {
+pub fn users_of_no_issuer(tx: &mut Tx<'_>, subject_prefixes: &[String]) -> Result<u64, StoreError> {
     let count: i64 = on!(tx, |c| {
         let mut query = users::table.into_boxed::<Db>();
         query = query.filter(users::disabled_at.is_null()).filter(users::claims_at.is_not_null());
-        for beginning in beginnings {
-            let length = i32::try_from(beginning.chars().count()).unwrap_or(i32::MAX);
+        for prefix in subject_prefixes {
+            let length = i32::try_from(prefix.chars().count()).unwrap_or(i32::MAX);
             let other = sql::<Bool>("substr(subject, 1, ").bind::<Integer, _>(length);
-            query = query.filter(other.sql(") <> ").bind::<Text, _>(beginning.clone()));
+            query = query.filter(other.sql(") <> ").bind::<Text, _>(prefix.clone()));
         }
         query.select(count_star()).get_result(c)
     })?;
-    Ok(number(count))
+    Ok(to_u64(count))
 }
 
-fn number(count: i64) -> u64 {
+fn to_u64(count: i64) -> u64 {
     u64::try_from(count).unwrap_or(0)
 }

@@ -1,8 +1,8 @@
-//! The one way to run a background thread: it is named, restarted when it fails, and its state can be read.
+//! Supervised background threads: each has a name, is restarted when it fails, and reports its state.
 //!
-//! [`Workers::start`] runs a [`Work`] on a thread of its own. Work that panics, or returns although nobody told it to,
-//! is run again after a pause; the failure is logged and counted. What must survive a failure, such as the receiving end
-//! of a queue, is part of the work and not of one run of it. [`Worker`] is the other end: dropping it is an orderly stop.
+//! [`Workers::start`] runs a [`Work`] on its own thread. Work that panics, or returns without a stop request, is run again
+//! after a pause; the failure is logged and counted. State that must survive a failure, such as the receiving end of a
+//! queue, belongs to the [`Work`] value and not to one run of it. [`Worker`] is the handle: dropping it stops the thread.
 
 use std::{
     any::Any,
@@ -13,24 +13,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The pause before the first restart; each further one doubles it.
+/// The pause before the first restart; each further restart doubles it.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
-/// After a run of this length the next failure counts as the first one again.
-const QUIET: Duration = Duration::from_secs(60);
-/// How often work that waits for its restart refuses what was queued for it.
+/// A run of this length resets the pause to [`FIRST_PAUSE`].
+const RESET_AFTER: Duration = Duration::from_secs(60);
+/// How often [`Work::while_down`] is called during a pause.
 const DOWN_TICK: Duration = Duration::from_millis(20);
-/// How long dropping a [`Worker`] waits for the end of its thread. One that hangs is left behind.
+/// How long dropping a [`Worker`] waits for its thread to end. A thread that hangs is left running.
 const STOP_WAIT: Duration = Duration::from_secs(2);
 
-/// What a background thread does.
+/// The work of a background thread.
 pub trait Work: Send + 'static {
-    /// Works until it is told to stop. A panic and any other return are failures, after which it is called again.
+    /// Works until a stop is requested. A panic or any other return is a failure, after which it is called again.
     fn run(&mut self, stop: &Stop);
 
-    /// Called again and again between a failure and the restart: refuses what was queued, so that nobody waits for a
-    /// thread that is down, and lets go of what the failed run left in an unknown state.
+    /// Called every 20 ms between a failure and the restart. Rejects queued jobs, so that no caller waits for a thread
+    /// that is down, and drops resources that the failed run left in an unknown state.
     fn while_down(&mut self) {}
 }
 
@@ -49,24 +49,24 @@ pub enum Importance {
     Background,
 }
 
-/// The background threads of one store and of everything that is built on it. Clones share them.
+/// The background threads of one store and of the layers above it. Clones share them.
 #[derive(Clone, Default)]
 pub struct Workers(Arc<Mutex<Vec<Arc<Record>>>>);
 
-/// How a background thread is at this moment.
+/// The current state of a background thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerState {
-    /// What it was started as; several threads may share a name.
+    /// Its name; several threads may share a name.
     pub name: &'static str,
     /// What depends on it.
     pub importance: Importance,
-    /// For how long it has been waiting for its restart; `None` while it runs.
+    /// How long it has been waiting for its restart; `None` while it runs.
     pub down_for: Option<Duration>,
     /// How often it failed.
     pub failures: u64,
     /// How long ago it last failed.
     pub last_failure_age: Option<Duration>,
-    /// What it failed with. For the operator's log, not for answers.
+    /// The text of the last failure. For the operator's log, not for responses.
     pub last_failure: Option<String>,
 }
 
@@ -87,17 +87,17 @@ struct State {
     last_failure: Option<(Instant, String)>,
 }
 
-/// Tells the work that it is to end.
+/// Signals a stop request to the work.
 pub struct Stop(Arc<Record>);
 
-/// A background thread. Dropping it stops the thread and waits for its end, for a bounded time.
+/// The handle of a background thread. Dropping it stops the thread and waits up to two seconds for its end.
 pub struct Worker(Arc<Record>);
 
 impl Workers {
     /// Starts a thread named `tokenry-NAME`.
     ///
     /// # Errors
-    /// When the system gives no further thread.
+    /// When the system cannot create a thread.
     pub fn start(
         &self,
         name: &'static str,
@@ -113,7 +113,7 @@ impl Workers {
         Ok(Worker(record))
     }
 
-    /// All threads that were not told to stop, in the order in which they were started.
+    /// All threads without a stop request, in the order in which they were started.
     #[must_use]
     pub fn states(&self) -> Vec<WorkerState> {
         let mut records = locked(&self.0);
@@ -123,17 +123,17 @@ impl Workers {
 }
 
 impl Worker {
-    /// Tells the thread to stop and returns at once.
+    /// Requests a stop and returns at once.
     pub fn stop(&self) {
         self.0.state().is_stopped = true;
         self.0.changed.notify_all();
     }
 
-    /// Waits for the end of the thread, which somebody told to stop; `false` if it has not ended by then.
+    /// Waits until the thread has ended; `false` after `timeout`. Request a [`stop`](Self::stop) first.
     #[must_use]
-    pub fn wait(&self, most: Duration) -> bool {
+    pub fn wait(&self, timeout: Duration) -> bool {
         let state = self.0.state();
-        let waited = self.0.changed.wait_timeout_while(state, most, |state| !state.has_ended);
+        let waited = self.0.changed.wait_timeout_while(state, timeout, |state| !state.has_ended);
         waited.unwrap_or_else(PoisonError::into_inner).0.has_ended
     }
 
@@ -149,7 +149,7 @@ impl Worker {
         self.0.state().down_since.is_some()
     }
 
-    /// Tells a thread that hangs to stop when it comes back, and waits for nothing.
+    /// Requests a stop of a thread that hangs, without waiting for its end.
     pub fn abandon(self) {
         self.stop();
         self.0.state().has_ended = true;
@@ -159,7 +159,7 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.stop();
-        // The last owner may be the thread itself.
+        // The thread itself may drop the last handle.
         let is_own = self.0.state().thread == Some(std::thread::current().id());
         if !is_own {
             let _ = self.wait(STOP_WAIT);
@@ -168,17 +168,17 @@ impl Drop for Worker {
 }
 
 impl Stop {
-    /// Whether it is to end now.
+    /// Whether a stop was requested.
     #[must_use]
-    pub fn is_told(&self) -> bool {
+    pub fn is_requested(&self) -> bool {
         self.0.state().is_stopped
     }
 
-    /// Sleeps for so long, or until it is to end: then the result is `true`.
+    /// Sleeps for `timeout`, or until a stop is requested; returns whether one was requested.
     #[must_use]
-    pub fn wait(&self, most: Duration) -> bool {
+    pub fn wait(&self, timeout: Duration) -> bool {
         let state = self.0.state();
-        let waited = self.0.changed.wait_timeout_while(state, most, |state| !state.is_stopped);
+        let waited = self.0.changed.wait_timeout_while(state, timeout, |state| !state.is_stopped);
         waited.unwrap_or_else(PoisonError::into_inner).0.is_stopped
     }
 }
@@ -209,7 +209,7 @@ impl Record {
             state.last_failure = Some((at, text.to_owned()));
             state.failures
         };
-        // A subscriber that panics must not end the thread that is to restart.
+        // A log subscriber that panics must not end the supervising thread.
         let _ = catch_unwind(|| {
             let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
             tracing::error!(
@@ -228,20 +228,20 @@ impl Record {
     }
 }
 
-/// The thread: runs the work again and again until it is told to stop.
+/// The body of the thread: runs the work until a stop is requested.
 fn supervise(record: &Arc<Record>, mut work: impl Work) {
     let stop = Stop(record.clone());
     let mut pause = FIRST_PAUSE;
     loop {
         let started = now();
         let ended = catch_unwind(AssertUnwindSafe(|| work.run(&stop)));
-        if stop.is_told() {
+        if stop.is_requested() {
             break;
         }
-        if started.elapsed() >= QUIET {
+        if started.elapsed() >= RESET_AFTER {
             pause = FIRST_PAUSE;
         }
-        let text = ended.map_or_else(message, |()| "it returned although nobody told it to".to_owned());
+        let text = ended.map_or_else(panic_message, |()| "it returned without a stop request".to_owned());
         record.fail(&text, pause);
         if stay_down(&mut work, &stop, pause) {
             break;
@@ -253,14 +253,14 @@ fn supervise(record: &Arc<Record>, mut work: impl Work) {
     record.end();
 }
 
-/// Waits for the restart; `true` if it is to end instead.
+/// Waits until the restart is due; `true` if a stop was requested.
 fn stay_down(work: &mut impl Work, stop: &Stop, pause: Duration) -> bool {
-    let begun = now();
+    let started = now();
     loop {
         let _ = catch_unwind(AssertUnwindSafe(|| work.while_down()));
-        let left = pause.saturating_sub(begun.elapsed());
+        let left = pause.saturating_sub(started.elapsed());
         if left.is_zero() {
-            return stop.is_told();
+            return stop.is_requested();
         }
         if stop.wait(left.min(DOWN_TICK)) {
             return true;
@@ -268,34 +268,34 @@ fn stay_down(work: &mut impl Work, stop: &Stop, pause: Duration) -> bool {
     }
 }
 
-/// What a panic said, if that stands in the source.
+/// The message of a panic, if it is a literal in the source code.
 ///
-/// SECURITY: a text that was put together while it ran may quote a secret, as that of a string cut at a wrong place does,
-/// and is left out.
+/// SECURITY: a message that was formatted at run time may quote a secret, as the panic of a string sliced at a wrong
+/// index does, so it is left out.
 #[must_use]
 pub fn panic_text(payload: &(dyn Any + Send)) -> &'static str {
     payload.downcast_ref::<&'static str>().copied().unwrap_or("a panic whose text may quote a secret")
 }
 
-fn message(payload: Box<dyn Any + Send>) -> String {
+fn panic_message(payload: Box<dyn Any + Send>) -> String {
     let text = panic_text(&*payload).to_owned();
-    // Its own end may panic, and nobody is left to catch that.
+    // Dropping the payload may panic, and nothing would catch that.
     std::mem::forget(payload);
     text
 }
 
-/// An instant of the monotonic clock by which something is to be done.
+/// An instant of the monotonic clock at which a wait ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// So far from now.
+    /// The deadline that is `duration` from now.
     #[must_use]
     pub fn after(duration: Duration) -> Self {
         Self(now() + duration)
     }
 
-    /// How long it is until then; zero afterwards.
+    /// The remaining time; zero once the deadline has passed.
     #[must_use]
     pub fn left(self) -> Duration {
         self.0.saturating_duration_since(now())
@@ -308,7 +308,7 @@ fn now() -> Instant {
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these.
+    // No code panics while it holds one of these mutexes.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -318,16 +318,16 @@ mod tests {
 
     use super::*;
 
-    fn until(is_so: impl Fn() -> bool) {
+    fn wait_until(condition: impl Fn() -> bool) {
         let start = now();
-        while !is_so() {
-            assert!(start.elapsed() < Duration::from_secs(10), "it did not happen");
+        while !condition() {
+            assert!(start.elapsed() < Duration::from_secs(10), "timed out");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
     #[test]
-    fn work_that_panics_or_returns_is_run_again_and_the_failure_can_be_read() {
+    fn work_that_panics_or_returns_is_restarted_and_its_failure_is_reported() {
         let workers = Workers::default();
         let (ran, runs) = channel();
         let mut count = 0;
@@ -343,20 +343,22 @@ mod tests {
             })
             .unwrap();
         assert_eq!(runs.iter().take(3).collect::<Vec<_>>(), [1, 2, 3]);
-        until(|| workers.states().iter().all(|state| state.down_for.is_none()));
+        wait_until(|| workers.states().iter().all(|state| state.down_for.is_none()));
         let [state] = &workers.states()[..] else { panic!("one worker") };
         assert_eq!((state.name, state.failures), ("test", 2));
-        assert_eq!(state.last_failure.as_deref(), Some("it returned although nobody told it to"));
+        assert_eq!(state.last_failure.as_deref(), Some("it returned without a stop request"));
         drop(worker);
         assert!(workers.states().is_empty());
         assert!(runs.recv().is_err(), "an orderly stop is no failure");
     }
 
     #[test]
-    fn the_text_of_a_panic_is_told_unless_it_was_put_together() {
-        let said = |panics: fn()| message(catch_unwind(panics).unwrap_err());
-        assert_eq!(said(|| panic!("as it stands")), "as it stands");
-        let quoting = said(|| {
+    fn a_panic_message_is_reported_only_if_it_is_a_literal() {
+        fn reported(panics: fn()) -> String {
+            panic_message(catch_unwind(panics).unwrap_err())
+        }
+        assert_eq!(reported(|| panic!("a literal")), "a literal");
+        let quoting = reported(|| {
             let secret = String::from("pat_é");
             let _ = secret.split_at(5);
         });
@@ -376,11 +378,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_queued_for_a_thread_that_is_down_is_refused_and_its_stop_is_prompt() {
+    fn jobs_queued_for_a_thread_that_is_down_are_rejected_and_its_stop_is_prompt() {
         let workers = Workers::default();
         let (queue, jobs) = channel();
         let worker = workers.start("test", Importance::Vital, Queue(jobs)).unwrap();
-        until(|| workers.states().iter().any(|state| state.failures >= 3));
+        wait_until(|| workers.states().iter().any(|state| state.failures >= 3));
         let (answer, answered) = channel::<()>();
         queue.send(answer).unwrap();
         assert!(answered.recv().is_err());
@@ -390,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_hangs_does_not_keep_its_owner() {
+    fn dropping_the_handle_of_a_thread_that_hangs_returns_in_time() {
         let workers = Workers::default();
         let (_release, released) = channel::<()>();
         let worker = workers

@@ -1,6 +1,6 @@
-//! The tables of the newest schema on PostgreSQL, and what a running server may do with each.
+//! The tables of the newest schema on PostgreSQL, and the rights of a running server on each.
 
-/// What a role may do with the rows of a table.
+/// The rights of a role on a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rights(&'static [&'static str]);
 
@@ -9,10 +9,10 @@ const ALL: Rights = Rights(&["SELECT", "INSERT", "UPDATE", "DELETE"]);
 /// Every table; a test compares this with a migrated database.
 pub(crate) const TABLES: &[(&str, Rights)] = &[
     (MIGRATIONS, Rights(&["SELECT"])),
-    // SECURITY: entries are added, and never changed or removed.
+    // SECURITY: entries are added and never changed or deleted.
     ("audit_events", Rights(&["SELECT", "INSERT"])),
     ("former_subjects", ALL),
-    // Its one row is made by the migrations.
+    // Its one row is inserted by the migrations.
     ("instance", Rights(&["SELECT", "UPDATE"])),
     ("personal_access_tokens", ALL),
     ("retired_secrets", ALL),
@@ -32,7 +32,7 @@ pub(crate) const FUNCTIONS: &[&str] = &[
     "refuse_token_of_another_user",
 ];
 
-/// Where it stands which migrations the database has.
+/// Diesel's table of applied migrations.
 pub(crate) const MIGRATIONS: &str = "__diesel_schema_migrations";
 
 impl Rights {
@@ -42,7 +42,7 @@ impl Rights {
     }
 }
 
-/// What a running server needs of a table; `None` if it is none of ours.
+/// The rights that a running server needs on a table; `None` for an unknown table.
 pub(crate) fn rights(table: &str) -> Option<Rights> {
     TABLES.iter().find(|(name, _)| *name == table).map(|(_, rights)| *rights)
 }

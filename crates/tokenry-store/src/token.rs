@@ -1,9 +1,9 @@
 //! Tokens: queries. Rows are in [`row`], lists in [`list`], many rows at once in [`bulk`].
 
 mod bulk;
+pub(crate) mod expired_when_recorded;
 mod filter;
 mod list;
-pub(crate) mod noted;
 pub(crate) mod row;
 
 use diesel::{
@@ -21,7 +21,7 @@ pub use self::{
     list::list,
 };
 #[cfg(feature = "postgres")]
-use crate::patience::InTime;
+use crate::lock_timeout::RenewLockTimeout;
 use crate::{
     backend::Tx,
     convert::instant_value,
@@ -32,7 +32,7 @@ use crate::{
     sql_types::{IdValue, InstantValue},
 };
 
-/// Adds a token; [`StoreError::Conflict`] when its public id is taken or its owner gone.
+/// Inserts a token; [`StoreError::Conflict`] when its public id is taken or its owner does not exist.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -42,7 +42,7 @@ pub fn insert(tx: &mut Tx<'_>, token: &Token, secret: &StoredSecret) -> Result<(
     Ok(())
 }
 
-/// The token with this id, whoever owns it.
+/// The token with this id, of any owner.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -53,20 +53,23 @@ pub fn find(tx: &mut Tx<'_>, id: TokenId) -> Result<Option<Token>, StoreError> {
         .transpose()
 }
 
-/// The token with this id, kept unchanged by everybody else until the unit of work ends.
+/// The token with this id, locked until the unit of work ends.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn lock(tx: &mut Tx<'_>, id: TokenId) -> Result<Option<Token>, StoreError> {
     let query = tokens::table.find(IdValue(id.uuid()));
     let row: Option<TokenRow> = match tx {
-        // The unit is the only writer already.
+        // The transaction already excludes all other writers.
         #[cfg(feature = "sqlite")]
         Tx::Sqlite(c) => query.select(TokenRow::as_select()).get_result(&mut **c).optional(),
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => {
-            query.filter(InTime).select(TokenRow::as_select()).for_update().get_result(&mut **c).optional()
-        }
+        Tx::Postgres(c) => query
+            .filter(RenewLockTimeout)
+            .select(TokenRow::as_select())
+            .for_update()
+            .get_result(&mut **c)
+            .optional(),
     }?;
     row.map(Token::try_from).transpose()
 }
@@ -81,7 +84,7 @@ pub fn find_secret(tx: &mut Tx<'_>, id: TokenId) -> Result<Option<StoredSecret>,
     row.map(StoredSecret::try_from).transpose()
 }
 
-/// How many tokens of this user are neither revoked nor over.
+/// The number of tokens of this user that are neither revoked nor expired.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -94,8 +97,8 @@ pub fn count_live(tx: &mut Tx<'_>, user_id: UserId, cutoffs: &ExpiryCutoffs) -> 
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// When this user's newest tokens made after `since` were made, oldest first, at most `limit`. The seeded token, which
-/// nobody asked for, is left out.
+/// The creation times of this user's newest tokens created after `since`, oldest first, at most `limit`. The token seeded
+/// by the system is left out.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -112,13 +115,13 @@ pub fn creations_since(
         .order(tokens::created_at.desc())
         .limit(limit.into())
         .select(tokens::created_at);
-    let mut made: Vec<InstantValue> = on!(tx, |c| newest.load(c))?;
-    made.reverse();
-    Ok(made.into_iter().map(|InstantValue(at)| at).collect())
+    let mut created: Vec<InstantValue> = on!(tx, |c| newest.load(c))?;
+    created.reverse();
+    Ok(created.into_iter().map(|InstantValue(at)| at).collect())
 }
 
-/// Writes the attributes of a token that is still what it was when `token` was read (one version less) and is not
-/// revoked; `false` when somebody was faster.
+/// Updates the attributes of a token if its stored version is still the one before `token.version` and it is not revoked;
+/// `false` after a concurrent change.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -143,8 +146,8 @@ pub fn update(tx: &mut Tx<'_>, token: &Token) -> Result<bool, StoreError> {
     Ok(on!(tx, |c| diesel::update(before).set(changes).execute(c))? == 1)
 }
 
-/// Gives a token the public id, suffix and secret, and the expiry, of `token`, under the same conditions as
-/// [`update`]. Every other attribute stays in its row untouched.
+/// Updates public id, suffix, secret and expiry to those of `token`, under the same conditions as [`update`]. All other
+/// attributes stay unchanged.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when the public id is taken.
@@ -168,7 +171,7 @@ pub fn replace_secret(tx: &mut Tx<'_>, token: &Token, secret: &StoredSecret) -> 
     Ok(on!(tx, |c| diesel::update(before).set(changes).execute(c))? == 1)
 }
 
-/// The ids of a user's tokens that are not revoked, at most `limit` of them, the oldest first.
+/// The ids of a user's tokens that are not revoked, oldest first, at most `limit`.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -176,7 +179,7 @@ pub fn unrevoked(tx: &mut Tx<'_>, user_id: UserId, limit: u16) -> Result<Vec<Tok
     let unrevoked = tokens::table
         .filter(tokens::user_id.eq(IdValue(user_id.uuid())))
         .filter(tokens::revoked_at.is_null())
-        // The order of the index by owner, so that no plan reads the tokens of others.
+        // The order of the index by owner, so that no query plan reads tokens of other users.
         .order((tokens::created_at, tokens::id))
         .limit(limit.into())
         .select(tokens::id);
@@ -184,7 +187,7 @@ pub fn unrevoked(tx: &mut Tx<'_>, user_id: UserId, limit: u16) -> Result<Vec<Tok
     Ok(ids.into_iter().map(|IdValue(id)| TokenId::from_uuid(id)).collect())
 }
 
-/// Ends those of `ids` that nobody ended before, in one statement, and says which.
+/// Revokes those of `ids` that are not revoked yet, in one statement, and returns them.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -200,25 +203,25 @@ pub fn revoke_all(
         .order(tokens::id)
         .select(tokens::id);
     let live: Vec<IdValue> = match tx {
-        // The unit is the only writer already.
+        // The transaction already excludes all other writers.
         #[cfg(feature = "sqlite")]
         Tx::Sqlite(c) => live.load(&mut **c),
         #[cfg(feature = "postgres")]
         Tx::Postgres(c) => live.for_update().load(&mut **c),
     }?;
-    let ended = tokens::table.filter(tokens::id.eq_any(live.clone()));
-    on!(tx, |c| diesel::update(ended).set(ended_by(revocation)).execute(c))?;
+    let revoked = tokens::table.filter(tokens::id.eq_any(live.clone()));
+    on!(tx, |c| diesel::update(revoked).set(revoked_by(revocation)).execute(c))?;
     Ok(live.into_iter().map(|IdValue(id)| TokenId::from_uuid(id)).collect())
 }
 
-/// Removes these tokens, with all that belongs to them.
+/// Deletes these tokens with all dependent rows.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn delete_all(tx: &mut Tx<'_>, ids: &[TokenId]) -> Result<(), StoreError> {
     let ids: Vec<IdValue> = ids.iter().map(|id| IdValue(id.uuid())).collect();
-    let going = tokens::table.filter(tokens::id.eq_any(ids));
-    on!(tx, |c| diesel::delete(going).execute(c))?;
+    let deleted = tokens::table.filter(tokens::id.eq_any(ids));
+    on!(tx, |c| diesel::delete(deleted).execute(c))?;
     Ok(())
 }
 
@@ -236,7 +239,7 @@ pub fn owned(tx: &mut Tx<'_>, user_id: UserId, ids: &[TokenId]) -> Result<Vec<To
     Ok(found.into_iter().map(|id| TokenId::from_uuid(id.0)).collect())
 }
 
-/// The ids of all tokens of a user, dead ones too.
+/// The ids of all tokens of a user, including revoked and expired ones.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -246,39 +249,39 @@ pub fn ids_of(tx: &mut Tx<'_>, user_id: UserId) -> Result<Vec<TokenId>, StoreErr
     Ok(ids.into_iter().map(|IdValue(id)| TokenId::from_uuid(id)).collect())
 }
 
-/// Ends a token for good if nobody did before; `false` means it was revoked already or is unknown.
+/// Revokes a token; `false` when it was revoked already or is unknown.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn mark_revoked(tx: &mut Tx<'_>, id: TokenId, revocation: &Revocation) -> Result<bool, StoreError> {
     let live = tokens::table.filter(tokens::id.eq(IdValue(id.uuid()))).filter(tokens::revoked_at.is_null());
-    Ok(on!(tx, |c| diesel::update(live).set(ended_by(revocation)).execute(c))? == 1)
+    Ok(on!(tx, |c| diesel::update(live).set(revoked_by(revocation)).execute(c))? == 1)
 }
 
-/// What a revocation changes.
+/// The columns that a revocation changes.
 #[derive(AsChangeset)]
 #[diesel(table_name = tokens)]
-struct Ended {
+struct RevocationChanges {
     revoked_at: Option<InstantValue>,
     revoked_by: Option<String>,
     revoked_reason: Option<String>,
     updated_at: InstantValue,
 }
 
-fn ended_by(
+fn revoked_by(
     revocation: &Revocation,
-) -> (Ended, diesel::dsl::Eq<tokens::version, diesel::dsl::Add<tokens::version, i64>>) {
-    let ended = Ended {
+) -> (RevocationChanges, diesel::dsl::Eq<tokens::version, diesel::dsl::Add<tokens::version, i64>>) {
+    let changes = RevocationChanges {
         revoked_at: Some(InstantValue(revocation.at)),
         revoked_by: Some(revocation.by.to_string()),
         revoked_reason: revocation.reason.as_ref().map(|reason| reason.as_str().to_owned()),
         updated_at: InstantValue(revocation.at),
     };
-    (ended, tokens::version.eq(tokens::version + 1))
+    (changes, tokens::version.eq(tokens::version + 1))
 }
 
-/// Replaces the stored hash of a live token, and its proof, by those of another hash of the same secret; `false` when the hash is no longer
-/// `old` or the token was revoked meanwhile.
+/// Replaces the stored hash and proof of an unrevoked token by those of another hash of the same secret; `false` when the
+/// hash is no longer `old` or the token was revoked meanwhile.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -297,14 +300,14 @@ pub fn replace_hash(
     Ok(on!(tx, |c| diesel::update(same).set(changes).execute(c))? == 1)
 }
 
-/// Those of these tokens that nobody holds at this moment, kept so until the unit of work ends. It never waits, so a
-/// unit that keeps many tokens cannot be part of a deadlock.
+/// Locks those of these tokens that no other transaction has locked, until the unit of work ends, and returns them. It
+/// never waits, so a unit that locks many tokens cannot be part of a deadlock.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn lock_free(tx: &mut Tx<'_>, ids: &[TokenId]) -> Result<Vec<TokenId>, StoreError> {
     match tx {
-        // The unit is the only writer already.
+        // The transaction already excludes all other writers.
         #[cfg(feature = "sqlite")]
         Tx::Sqlite(_) => Ok(ids.to_vec()),
         #[cfg(feature = "postgres")]
@@ -317,7 +320,7 @@ pub fn lock_free(tx: &mut Tx<'_>, ids: &[TokenId]) -> Result<Vec<TokenId>, Store
     }
 }
 
-/// Notes that a token was used; an older use never overwrites a newer one.
+/// Records the last use of a token; an older use never overwrites a newer one.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -1,28 +1,29 @@
-//! Subjects whose users were removed or renamed, for ever: nobody knows how long a JWT of theirs lasts.
+//! Tombstones of subjects whose users were deleted or renamed. They are kept forever, since the lifetime of a JWT issued
+//! before is unknown.
 
 use diesel::prelude::*;
 use tokenry_domain::{Subject, UnixMillis, User};
 
 use crate::{backend::Tx, error::StoreError, macros::on, schema::former_subjects, sql_types::InstantValue};
 
-/// What is remembered of a subject that nobody has any more.
+/// The tombstone of a subject that no user has any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SubjectTombstone {
-    /// Since when.
+    /// When its user lost it.
     pub gone_at: UnixMillis,
-    /// Whether its user was disabled then.
+    /// Whether its user was disabled at that instant.
     pub was_disabled: bool,
 }
 
 impl SubjectTombstone {
-    /// What is to be remembered of a user who loses their subject at `at`.
+    /// The tombstone for a user who loses their subject at `at`.
     #[must_use]
     pub fn of(user: &User, at: UnixMillis) -> Self {
         Self { gone_at: at, was_disabled: user.is_disabled() }
     }
 }
 
-/// Remembers that nobody has this subject any more.
+/// Stores the tombstone of a subject, replacing an older one.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -37,7 +38,7 @@ pub fn remember(tx: &mut Tx<'_>, subject: &Subject, tombstone: SubjectTombstone)
     Ok(())
 }
 
-/// What is remembered of a subject.
+/// The tombstone of a subject.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -49,8 +50,7 @@ pub fn find(tx: &mut Tx<'_>, subject: &Subject) -> Result<Option<SubjectTombston
     Ok(row.map(|(InstantValue(gone_at), was_disabled)| SubjectTombstone { gone_at, was_disabled }))
 }
 
-/// Notes that somebody has a subject again. Since when the one before is gone stays known: a JWT of that time does not
-/// speak of the one who has it now.
+/// Records that a new user has the subject. `gone_at` stays, since a JWT issued before it does not belong to the new user.
 ///
 /// # Errors
 /// [`StoreError`].

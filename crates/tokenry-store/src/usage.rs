@@ -1,4 +1,4 @@
-//! The usage log: what each token was used for, counted.
+//! The usage log: counted uses of each token.
 
 mod delete_in_batches;
 pub mod scopes;
@@ -24,39 +24,39 @@ use crate::{
     sql_types::{IdValue, Instant, InstantValue},
 };
 
-/// The most combinations that [`add`] takes at once: far below what either database binds in one statement.
-pub const MOST: usize = 1000;
+/// The most keys that [`add`] accepts in one call: far below the parameter limit of either database.
+pub const MAX_KEYS: usize = 1000;
 
-/// Which of a token's uses a list shows.
+/// The condition of a list of uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsageFilter {
     /// The token.
     pub token_id: TokenId,
-    /// Only what began then or later.
+    /// Only uses that began at this instant or later.
     pub from: UnixMillis,
-    /// Only what began before then.
+    /// Only uses that began before this instant.
     pub to: Option<UnixMillis>,
 }
 
-/// Adds to what was counted before. They must be sorted and different, so that nodes that write the same rows at the
-/// same moment never wait for each other crosswise. What tokens did that are gone is dropped; the result is the tokens
-/// that somebody else holds at this moment, whose uses were not written.
+/// Adds counts to the stored ones. `uses` must be sorted by key and without duplicates, so that concurrent nodes lock rows
+/// in the same order. Uses of deleted tokens are dropped. Returns the tokens that are locked by other transactions, whose
+/// uses were not written.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn add(tx: &mut Tx<'_>, uses: &[(&UsageKey, UsageCount)]) -> Result<HashSet<TokenId>, StoreError> {
-    let mut ids: Vec<TokenId> = uses.iter().map(|(combination, _)| combination.token_id).collect();
+    let mut ids: Vec<TokenId> = uses.iter().map(|(key, _)| key.token_id).collect();
     ids.dedup();
-    let kept = keep(tx, &ids)?;
-    let others: Vec<TokenId> = ids.into_iter().filter(|id| !kept.contains(id)).collect();
-    let held = if others.is_empty() { HashSet::new() } else { existing(tx, &others)? };
+    let locked = lock_existing(tx, &ids)?;
+    let others: Vec<TokenId> = ids.into_iter().filter(|id| !locked.contains(id)).collect();
+    let skipped = if others.is_empty() { HashSet::new() } else { existing(tx, &others)? };
     let rows: Vec<NewRow<'_>> = uses
         .iter()
-        .filter(|(combination, _)| kept.contains(&combination.token_id))
-        .map(|(combination, tally)| NewRow::new(combination, *tally))
+        .filter(|(key, _)| locked.contains(&key.token_id))
+        .map(|(key, count)| NewRow::new(key, *count))
         .collect();
     if rows.is_empty() {
-        return Ok(held);
+        return Ok(skipped);
     }
     on!(tx, |c| diesel::insert_into(usage::table)
         .values(&rows)
@@ -77,7 +77,7 @@ pub fn add(tx: &mut Tx<'_>, uses: &[(&UsageKey, UsageCount)]) -> Result<HashSet<
             usage::last_at.eq(sql::<Instant>(LATER)),
         ))
         .execute(c))?;
-    Ok(held)
+    Ok(skipped)
 }
 
 const EARLIER: &str = "CASE WHEN excluded.first_at < token_usage.first_at THEN excluded.first_at \
@@ -85,11 +85,11 @@ const EARLIER: &str = "CASE WHEN excluded.first_at < token_usage.first_at THEN e
 const LATER: &str = "CASE WHEN excluded.last_at > token_usage.last_at THEN excluded.last_at \
                      ELSE token_usage.last_at END";
 
-/// Those of these tokens that are there, kept from being deleted until the unit of work ends. It never waits, so it
-/// cannot be part of a deadlock.
-fn keep(tx: &mut Tx<'_>, ids: &[TokenId]) -> Result<HashSet<TokenId>, StoreError> {
+/// Locks those of these tokens that exist against deletion until the unit of work ends. Skips tokens that are locked by
+/// other transactions, so it never waits and cannot be part of a deadlock.
+fn lock_existing(tx: &mut Tx<'_>, ids: &[TokenId]) -> Result<HashSet<TokenId>, StoreError> {
     match tx {
-        // The unit is the only writer already.
+        // The transaction already excludes all other writers.
         #[cfg(feature = "sqlite")]
         Tx::Sqlite(_) => existing(tx, ids),
         #[cfg(feature = "postgres")]
@@ -111,7 +111,7 @@ fn values(ids: &[TokenId]) -> Vec<IdValue> {
     ids.iter().map(|id| IdValue(id.uuid())).collect()
 }
 
-/// The rows that a filter lets through.
+/// A query for the rows that match a filter.
 macro_rules! filtered {
     ($filter:expr, $db:ty) => {{
         let mut query = usage::table
@@ -124,7 +124,8 @@ macro_rules! filtered {
         query
     }};
 }
-/// The newest uses that `filter` lets through, newest first, at most `limit`.
+
+/// The newest uses that match `filter`, newest first, at most `limit`.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -149,7 +150,7 @@ pub fn list(
     rows.into_iter().map(Row::read).collect()
 }
 
-/// How many uses `filter` lets through.
+/// The number of uses that match `filter`.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -159,7 +160,7 @@ pub fn total(tx: &mut Tx<'_>, filter: UsageFilter) -> Result<u64, StoreError> {
     Ok(u64::try_from(total).unwrap_or(0))
 }
 
-/// Removes rows of before `cutoff`, at most `limit` of them.
+/// Deletes at most `limit` rows from before `cutoff`, oldest first.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -192,19 +193,19 @@ struct NewRow<'a> {
 }
 
 impl<'a> NewRow<'a> {
-    fn new(combination: &'a UsageKey, tally: UsageCount) -> Self {
+    fn new(key: &'a UsageKey, count: UsageCount) -> Self {
         Self {
-            token_id: IdValue(combination.token_id.uuid()),
-            minute: InstantValue(combination.start),
-            method: &combination.method,
-            route: &combination.route,
-            status: combination.status.into(),
-            ip: combination.ip.map(|ip| ip.to_string()).unwrap_or_default(),
-            user_agent: &combination.user_agent,
-            seq: combination.seq,
-            count: i64::try_from(tally.count).unwrap_or(i64::MAX),
-            first_at: InstantValue(tally.first),
-            last_at: InstantValue(tally.last),
+            token_id: IdValue(key.token_id.uuid()),
+            minute: InstantValue(key.start),
+            method: &key.method,
+            route: &key.route,
+            status: key.status.into(),
+            ip: key.ip.map(|ip| ip.to_string()).unwrap_or_default(),
+            user_agent: &key.user_agent,
+            seq: key.seq,
+            count: i64::try_from(count.count).unwrap_or(i64::MAX),
+            first_at: InstantValue(count.first),
+            last_at: InstantValue(count.last),
         }
     }
 }
@@ -227,7 +228,7 @@ struct Row {
 
 impl Row {
     fn read(self) -> Result<(UsageKey, UsageCount), StoreError> {
-        let combination = UsageKey {
+        let key = UsageKey {
             token_id: TokenId::from_uuid(self.token_id.0),
             start: self.minute.0,
             method: self.method.into(),
@@ -238,7 +239,7 @@ impl Row {
             seq: self.seq,
         };
         let count = u64::try_from(self.count).map_err(|error| corrupt("token_usage.count", error))?;
-        Ok((combination, UsageCount { count, first: self.first_at.0, last: self.last_at.0 }))
+        Ok((key, UsageCount { count, first: self.first_at.0, last: self.last_at.0 }))
     }
 }
 

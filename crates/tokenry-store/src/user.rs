@@ -4,7 +4,7 @@ use diesel::{dsl::count_star, prelude::*};
 use tokenry_domain::{Subject, User, UserId, UserName};
 
 #[cfg(feature = "postgres")]
-use crate::patience::InTime;
+use crate::lock_timeout::RenewLockTimeout;
 use crate::{
     backend::Tx,
     convert::{instant, instant_value, parsed},
@@ -34,7 +34,7 @@ pub fn find(tx: &mut Tx<'_>, id: UserId) -> Result<Option<User>, StoreError> {
     on!(tx, |c| query.select(UserRow::as_select()).get_result(c).optional())?.map(User::try_from).transpose()
 }
 
-/// The users with these ids, as far as there are such.
+/// The users with these ids; unknown ids are left out.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -54,27 +54,30 @@ pub fn find_by_subject(tx: &mut Tx<'_>, subject: &Subject) -> Result<Option<User
     on!(tx, |c| query.select(UserRow::as_select()).get_result(c).optional())?.map(User::try_from).transpose()
 }
 
-/// The user with this id, kept unchanged by everybody else until the unit of work ends: what check-then-act on a
-/// user or their tokens begins with.
+/// The user with this id, locked until the unit of work ends. A unit that checks before it changes a user or their tokens
+/// begins with this lock.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn lock(tx: &mut Tx<'_>, id: UserId) -> Result<Option<User>, StoreError> {
     let query = users::table.find(IdValue(id.uuid()));
     let row: Option<UserRow> = match tx {
-        // The unit is the only writer already.
+        // The transaction already excludes all other writers.
         #[cfg(feature = "sqlite")]
         Tx::Sqlite(c) => query.select(UserRow::as_select()).get_result(&mut **c).optional(),
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => {
-            query.filter(InTime).select(UserRow::as_select()).for_update().get_result(&mut **c).optional()
-        }
+        Tx::Postgres(c) => query
+            .filter(RenewLockTimeout)
+            .select(UserRow::as_select())
+            .for_update()
+            .get_result(&mut **c)
+            .optional(),
     }?;
     row.map(User::try_from).transpose()
 }
 
-/// One page of the users in the order in which they were first seen, from the one after `after` on, and how many there
-/// are in all. `search` is a part of the subject or the name, ignoring ASCII case.
+/// One page of users in the order of their creation, starting after `after`, and the total count. `search` is a part of
+/// the subject or the name, ignoring ASCII case.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -106,8 +109,7 @@ pub fn list(
     Ok((users, u64::try_from(total).unwrap_or(0)))
 }
 
-/// Writes what can change of a user; `false` when there is no such user, [`StoreError::Conflict`] when the subject is
-/// taken.
+/// Updates a user; `false` when there is no such user, [`StoreError::Conflict`] when the subject is taken.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -126,7 +128,7 @@ pub fn update(tx: &mut Tx<'_>, user: &User) -> Result<bool, StoreError> {
     Ok(on!(tx, |c| diesel::update(users::table.find(row.id)).set(changes).execute(c))? == 1)
 }
 
-/// Removes a user and, by the foreign key, all their tokens; `false` when there is no such user.
+/// Deletes a user and, by the foreign key, all their tokens; `false` when there is no such user.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -1,10 +1,10 @@
-//! The one writer of a SQLite database.
+//! The only writer of a SQLite database.
 //!
-//! Units of work queue up for one thread, which runs all that wait in one `BEGIN IMMEDIATE` transaction, each in its
+//! Units of work are queued for one thread. It runs all queued units in one `BEGIN IMMEDIATE` transaction, each in its
 //! own savepoint, and answers them after the commit: many durable changes for one sync to disk.
 //!
-//! Another process may hold the write lock. Whoever has waited for as long as a unit may wait withdraws it, and only one
-//! that is not withdrawn is begun.
+//! Another process may hold the write lock. A caller whose wait has elapsed cancels its unit, and a cancelled unit is
+//! never started.
 
 use std::{
     sync::{
@@ -22,100 +22,101 @@ use diesel::{
 };
 
 use crate::{
-    backend::{Tx, caught},
+    backend::{Tx, catch_panic},
+    database_errors,
     error::StoreError,
     pool::{Manager, TransactionError},
-    sentences,
     shared_lock::{MAX_HOLD, SharedLockHolder, SharedLockRequests},
     supervisor::{Deadline, Importance, Stop, Work, Worker, Workers},
 };
 
-/// How many units may wait; more are refused as unavailable.
-const QUEUE: usize = 1024;
-/// What a unit is answered whose thread failed before its answer.
-const OUTCOME_UNKNOWN: &str = "the writer failed, and whether the change was made is not known";
-/// What a unit is answered whose thread failed before its turn.
-const NOT_BEGUN: &str = "the writer failed before the change was begun";
-/// What a unit is answered that got no turn in time.
+/// The most queued units; more are rejected as unavailable.
+const QUEUE_CAPACITY: usize = 1024;
+/// The error of a unit whose writer thread failed after the unit was started.
+const OUTCOME_UNKNOWN: &str = "the writer failed, and it is not known whether the change was made";
+/// The error of a unit whose writer thread failed before the unit was started.
+const NOT_STARTED: &str = "the writer failed before the change was started";
+/// The error of a unit that was not started in time.
 const LOCKED: &str = "no write lock within the pool's wait: another process holds it, or a long change";
-/// How often it is told that units are withdrawn.
-const TOLD_EVERY: Duration = Duration::from_secs(5);
-/// How many units share one commit at most, so that the first of them is answered soon.
-const GROUP: usize = 128;
-/// Waits for the write lock so briefly that units which are withdrawn meanwhile leave soon. SQLite asks for it again
-/// after one, two, five milliseconds, so that gaps between the changes of another process are found. What follows in the
-/// transaction waits as long as on every other connection.
+/// How often cancelled units are logged.
+const LOG_INTERVAL: Duration = Duration::from_secs(5);
+/// The most units in one commit, so that the first of them is answered soon.
+const MAX_GROUP: usize = 128;
+/// Waits only 20 ms for the write lock, so that units that are cancelled meanwhile leave the queue soon. SQLite retries
+/// after one, two, five milliseconds, so it finds the gaps between the changes of another process. The other statements
+/// of the transaction wait as long as on every other connection.
 const BEGIN: &str = "PRAGMA busy_timeout = 20; BEGIN IMMEDIATE; PRAGMA busy_timeout = 5000;";
 
 pub(crate) struct Writer {
-    // Dropped first: the thread then ends after what is queued, which by then nobody waits for.
+    // Dropped first: the thread then ends after the queued units, for which no caller waits by then.
     queue: SyncSender<Job>,
     worker: Worker,
 }
 
-/// What the thread works with. The queue outlives a failure; the connections do not.
-struct Serving {
+/// The state of the writer thread. The queue survives a failure of the thread; the connections do not.
+struct WriterLoop {
     manager: Manager<SqliteConnection>,
     connection: Option<SqliteConnection>,
-    pin: SharedLockHolder,
+    shared_lock: SharedLockHolder,
     jobs: Receiver<Job>,
 }
 
-/// The connection cannot be used any more.
-struct Lost;
+/// The connection can no longer be used.
+struct ConnectionLost;
 
-/// What the thread is asked to do.
+/// A job of the writer thread.
 pub(crate) enum Job {
-    /// To run a unit of work.
+    /// Run a unit of work.
     WriteUnit(WriteUnit),
-    /// To hold the pin for the readers.
-    SharedLockHolder,
+    /// Hold the shared lock for the readers.
+    AcquireSharedLock,
 }
 
-/// A unit of work that waits.
+/// A queued unit of work.
 pub(crate) struct WriteUnit {
-    turn: Turn,
-    work: Box<dyn FnOnce(&mut Tx<'_>) -> Ran + Send>,
+    claim: Claim,
+    work: Box<dyn FnOnce(&mut Tx<'_>) -> ExecutedUnit + Send>,
 }
 
-/// Whether a unit is begun or withdrawn is for whoever takes its turn first: the writer, or who waits for it.
+/// Decides between starting and cancelling a unit: the writer and the waiting caller both try to claim it, and the first
+/// one wins.
 #[derive(Clone, Default)]
-struct Turn(Arc<AtomicBool>);
+struct Claim(Arc<AtomicBool>);
 
-impl Turn {
-    /// Whether nobody took it before.
-    fn take(&self) -> bool {
+impl Claim {
+    /// Returns `true` for the first call only.
+    fn try_claim(&self) -> bool {
         !self.0.swap(true, Ordering::AcqRel)
     }
 
-    fn is_taken(&self) -> bool {
+    fn is_claimed(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
 
 /// A unit that ran and waits for the commit.
-pub(crate) struct Ran {
-    keep: bool,
+pub(crate) struct ExecutedUnit {
+    is_ok: bool,
     answer: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
 }
 
 impl Writer {
-    /// Starts the thread. The pin is the readers' to ask for with the result's second part.
+    /// Starts the thread. The second value is the readers' end of the shared lock.
     pub(crate) fn start(
         manager: Manager<SqliteConnection>,
-        pin: Manager<SqliteConnection>,
+        shared_lock: Manager<SqliteConnection>,
         workers: &Workers,
     ) -> Result<(Self, SharedLockRequests), StoreError> {
         let connection = Some(manager.open()?);
-        let (queue, jobs) = sync_channel(QUEUE);
-        let pin = SharedLockHolder::new(pin);
-        let requests = pin.requests(queue.clone());
-        let serving = Serving { manager, connection, pin, jobs };
-        let worker = workers.start("writer", Importance::Vital, serving)?;
+        let (queue, jobs) = sync_channel(QUEUE_CAPACITY);
+        let shared_lock = SharedLockHolder::new(shared_lock);
+        let requests = shared_lock.requests(queue.clone());
+        let writer_loop = WriterLoop { manager, connection, shared_lock, jobs };
+        let worker = workers.start("writer", Importance::Vital, writer_loop)?;
         Ok((Self { queue, worker }, requests))
     }
 
-    /// Runs a unit, which waits at most so long until it is begun.
+    /// Runs a unit. If it is not started within `wait`, it is cancelled.
     pub(crate) fn run<T, E>(
         &self,
         wait: Duration,
@@ -125,43 +126,43 @@ impl Writer {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let (answer, answered) = sync_channel(1);
+        let (answer, answers) = sync_channel(1);
         let work = Box::new(move |tx: &mut Tx<'_>| {
-            let result = caught(|| work(tx));
-            let keep = result.is_ok();
+            let result = catch_panic(|| work(tx));
+            let is_ok = result.is_ok();
             let answer = move |committed: Result<(), StoreError>| {
                 let result = match committed {
-                    Err(error) if keep => Err(E::from(error)),
+                    Err(error) if is_ok => Err(E::from(error)),
                     _ => result,
                 };
-                // Whoever asked may have gone away; the change stands all the same.
+                // The caller may have gone away; the change is durable all the same.
                 let _ = answer.send(result);
             };
-            Ran { keep, answer: Box::new(answer) }
+            ExecutedUnit { is_ok, answer: Box::new(answer) }
         });
-        let turn = Turn::default();
-        self.queue.try_send(Job::WriteUnit(WriteUnit { turn: turn.clone(), work })).map_err(|error| {
+        let claim = Claim::default();
+        self.queue.try_send(Job::WriteUnit(WriteUnit { claim: claim.clone(), work })).map_err(|error| {
             match error {
                 TrySendError::Full(_) => StoreError::Unavailable("too many changes are waiting".to_owned()),
                 TrySendError::Disconnected(_) => stopped(),
             }
         })?;
-        let failed = match answered.recv_timeout(wait) {
+        let failure = match answers.recv_timeout(wait) {
             Ok(result) => return result,
-            // Nobody begins it from here on.
-            Err(RecvTimeoutError::Timeout) if turn.take() => LOCKED,
-            Err(RecvTimeoutError::Disconnected) if turn.take() => NOT_BEGUN,
-            Err(_) => match answered.recv() {
+            // A successful claim cancels the unit.
+            Err(RecvTimeoutError::Timeout) if claim.try_claim() => LOCKED,
+            Err(RecvTimeoutError::Disconnected) if claim.try_claim() => NOT_STARTED,
+            Err(_) => match answers.recv() {
                 Ok(result) => return result,
                 Err(_) => OUTCOME_UNKNOWN,
             },
         };
-        Err(E::from(StoreError::Unavailable(failed.to_owned())))
+        Err(E::from(StoreError::Unavailable(failure.to_owned())))
     }
 }
 
 impl Drop for Writer {
-    /// Before the queue is closed, which without an order to stop would be a failure.
+    /// Requests the stop before the queue is closed; a closed queue without that request counts as a failure.
     fn drop(&mut self) {
         self.worker.stop();
     }
@@ -171,172 +172,176 @@ fn stopped() -> StoreError {
     StoreError::Unavailable("the writer has stopped".to_owned())
 }
 
-impl Work for Serving {
+impl Work for WriterLoop {
     fn run(&mut self, _: &Stop) {
         loop {
             let connection = match &mut self.connection {
                 Some(connection) => connection,
-                lost => match self.manager.open() {
-                    Ok(connection) => lost.insert(connection),
+                missing => match self.manager.open() {
+                    Ok(connection) => missing.insert(connection),
                     Err(error) => return tracing::error!(%error, "the writer cannot open the database"),
                 },
             };
-            match serve(connection, &mut self.pin, &self.jobs) {
+            match serve(connection, &mut self.shared_lock, &self.jobs) {
                 Ok(()) => return,
-                Err(Lost) => self.connection = None,
+                Err(ConnectionLost) => self.connection = None,
             }
         }
     }
 
-    /// A connection that a panic left behind may hold the write lock.
+    /// Drops the connection too, since after a panic it may hold the write lock.
     fn while_down(&mut self) {
         self.connection = None;
-        self.pin.discard();
+        self.shared_lock.discard();
         self.jobs.try_iter().for_each(drop);
     }
 }
 
-/// Serves until the queue is closed.
+/// Runs jobs until the queue is closed.
 fn serve(
     connection: &mut SqliteConnection,
-    pin: &mut SharedLockHolder,
+    shared_lock: &mut SharedLockHolder,
     jobs: &Receiver<Job>,
-) -> Result<(), Lost> {
+) -> Result<(), ConnectionLost> {
     loop {
-        let job = match pin.is_held() {
+        let job = match shared_lock.is_held() {
             false => jobs.recv().map_err(RecvTimeoutError::from),
             true => jobs.recv_timeout(MAX_HOLD),
         };
         match job {
             Ok(Job::WriteUnit(first)) => {
-                pin.release();
-                if run_waiting(connection, first, jobs)? {
-                    pin.hold();
+                shared_lock.release();
+                if run_queued(connection, first, jobs)? {
+                    shared_lock.acquire();
                 }
             }
-            Ok(Job::SharedLockHolder) => pin.hold(),
-            Err(RecvTimeoutError::Timeout) => pin.release(),
+            Ok(Job::AcquireSharedLock) => shared_lock.acquire(),
+            Err(RecvTimeoutError::Timeout) => shared_lock.release(),
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
     }
 }
 
-/// Runs a unit and what else waits as soon as the write lock is free, but for what is withdrawn until then. Whether the
-/// pin was asked for meanwhile.
-fn run_waiting(
+/// Waits for the write lock, then runs the first unit and the other queued units that are not cancelled. Returns whether
+/// the shared lock was requested meanwhile.
+fn run_queued(
     connection: &mut SqliteConnection,
     first: WriteUnit,
     jobs: &Receiver<Job>,
-) -> Result<bool, Lost> {
-    let (mut waiting, mut is_asked) = (vec![first], false);
-    let mut withdrawn = Withdrawn::default();
+) -> Result<bool, ConnectionLost> {
+    let (mut waiting, mut is_lock_requested) = (vec![first], false);
+    let mut cancelled = CancelledUnits::default();
     while !waiting.is_empty() {
         match AnsiTransactionManager::begin_transaction_sql(connection, BEGIN) {
             Ok(()) => {
-                let held = waiting.len().min(GROUP);
-                let queued = jobs.try_iter().filter_map(|job| unit_of(job, &mut is_asked));
-                let group = waiting.drain(..held).chain(queued.take(GROUP - held));
-                run_group(connection, group, &mut withdrawn);
+                let taken = waiting.len().min(MAX_GROUP);
+                let queued = jobs.try_iter().filter_map(|job| write_unit(job, &mut is_lock_requested));
+                let group = waiting.drain(..taken).chain(queued.take(MAX_GROUP - taken));
+                run_group(connection, group, &mut cancelled);
             }
             Err(error) if is_busy(&error) => {
-                let room = QUEUE.saturating_sub(waiting.len());
-                waiting.extend(jobs.try_iter().take(room).filter_map(|job| unit_of(job, &mut is_asked)));
+                let room = QUEUE_CAPACITY.saturating_sub(waiting.len());
+                let queued = jobs.try_iter().take(room);
+                waiting.extend(queued.filter_map(|job| write_unit(job, &mut is_lock_requested)));
                 let before = waiting.len();
-                waiting.retain(|unit| !unit.turn.is_taken());
-                withdrawn.count(before - waiting.len());
+                waiting.retain(|unit| !unit.claim.is_claimed());
+                cancelled.add(before - waiting.len());
             }
             Err(error) => {
-                tracing::error!(%error, units = waiting.len(), "a group of changes was not begun");
-                return Err(Lost);
+                tracing::error!(%error, units = waiting.len(), "the transaction for a group of changes failed to begin");
+                return Err(ConnectionLost);
             }
         }
     }
-    Ok(is_asked)
+    Ok(is_lock_requested)
 }
 
-/// How many units were withdrawn, told now and then as long as it goes on, and at its end.
+/// Counts cancelled units and logs the count at intervals, and once more when dropped.
 #[derive(Default)]
-struct Withdrawn {
-    units: usize,
-    tell: Option<Deadline>,
+struct CancelledUnits {
+    unreported: usize,
+    next_log: Option<Deadline>,
 }
 
-impl Withdrawn {
-    fn count(&mut self, units: usize) {
-        self.units += units;
-        if self.units > 0 && self.tell.is_none_or(|at| at.left().is_zero()) {
-            self.told();
-            self.tell = Some(Deadline::after(TOLD_EVERY));
+impl CancelledUnits {
+    fn add(&mut self, units: usize) {
+        self.unreported += units;
+        if self.unreported > 0 && self.next_log.is_none_or(|at| at.left().is_zero()) {
+            self.log();
+            self.next_log = Some(Deadline::after(LOG_INTERVAL));
         }
     }
 
-    fn told(&mut self) {
-        let units = std::mem::take(&mut self.units);
+    fn log(&mut self) {
+        let units = std::mem::take(&mut self.unreported);
         if units > 0 {
             tracing::warn!(units, "the write lock was not free in time; these changes were not made");
         }
     }
 }
 
-impl Drop for Withdrawn {
+impl Drop for CancelledUnits {
     fn drop(&mut self) {
-        self.told();
+        self.log();
     }
 }
 
-fn unit_of(job: Job, is_asked: &mut bool) -> Option<WriteUnit> {
+/// Returns the unit of a job, or notes the request for the shared lock.
+fn write_unit(job: Job, is_lock_requested: &mut bool) -> Option<WriteUnit> {
     match job {
         Job::WriteUnit(unit) => Some(unit),
-        Job::SharedLockHolder => {
-            *is_asked = true;
+        Job::AcquireSharedLock => {
+            *is_lock_requested = true;
             None
         }
     }
 }
 
-/// Diesel has no kind for it.
+/// Whether the file is locked. Diesel has no error kind for it, so the message is compared.
 fn is_busy(error: &DieselError) -> bool {
     matches!(error, DieselError::DatabaseError(_, info) if info.message() == "database is locked")
 }
 
-/// Runs what is not withdrawn in the transaction that is open, and ends it.
+/// Runs the units that are not cancelled in the open transaction, and ends it.
 fn run_group(
     connection: &mut SqliteConnection,
     group: impl Iterator<Item = WriteUnit>,
-    withdrawn: &mut Withdrawn,
+    cancelled: &mut CancelledUnits,
 ) {
-    let mut waiting = Vec::with_capacity(GROUP);
-    let ran = group
+    let mut executed = Vec::with_capacity(MAX_GROUP);
+    let result = group
         .filter(|unit| {
-            let is_ours = unit.turn.take();
-            withdrawn.count(usize::from(!is_ours));
+            let is_ours = unit.claim.try_claim();
+            cancelled.add(usize::from(!is_ours));
             is_ours
         })
-        .try_for_each(|unit| in_savepoint(connection, unit).map(|ran| waiting.push(ran)));
-    let committed = match ran {
+        .try_for_each(|unit| run_in_savepoint(connection, unit).map(|unit| executed.push(unit)));
+    let committed = match result {
         Ok(()) => AnsiTransactionManager::commit_transaction(connection),
         Err(error) => AnsiTransactionManager::rollback_transaction(connection).and(Err(error)),
     };
     if let Err(error) = &committed {
-        tracing::error!(%error, units = waiting.len(), "a group of changes was not committed");
+        tracing::error!(%error, units = executed.len(), "a group of changes was not committed");
     }
-    for ran in waiting {
-        (ran.answer)(committed.as_ref().copied().map_err(|error| sentences::told(error.to_string())));
+    for unit in executed {
+        (unit.answer)(
+            committed.as_ref().copied().map_err(|error| database_errors::classify(error.to_string())),
+        );
     }
 }
 
-fn in_savepoint(connection: &mut SqliteConnection, unit: WriteUnit) -> diesel::QueryResult<Ran> {
-    let mut ran = None;
+fn run_in_savepoint(connection: &mut SqliteConnection, unit: WriteUnit) -> diesel::QueryResult<ExecutedUnit> {
+    let mut executed = None;
     let result = connection.transaction(|c| {
         let unit = (unit.work)(&mut Tx::Sqlite(c));
-        let keep = unit.keep;
-        ran = Some(unit);
-        if keep { Ok(()) } else { Err(TransactionError::Work(())) }
+        let is_ok = unit.is_ok;
+        executed = Some(unit);
+        if is_ok { Ok(()) } else { Err(TransactionError::Work(())) }
     });
-    match (result, ran) {
-        (Ok(()) | Err(TransactionError::Work(())), Some(ran)) => Ok(ran),
+    match (result, executed) {
+        (Ok(()) | Err(TransactionError::Work(())), Some(unit)) => Ok(unit),
         (Err(TransactionError::Database(error)), _) => Err(error),
-        // The closure sets `ran` before it returns, so this is the savepoint that could not be made.
+        // The closure sets `executed` before it returns, so here the savepoint could not be created.
         (_, None) => Err(DieselError::RollbackTransaction),
     }
 }

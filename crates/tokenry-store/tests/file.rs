@@ -1,4 +1,4 @@
-//! Which files are taken for a SQLite database of ours.
+//! Which files are accepted as a Tokenry database.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
@@ -11,11 +11,12 @@ fn open(path: &Path) -> Result<Store, StoreError> {
     Store::open(&format!("sqlite://{}", path.display()).parse().unwrap(), StoreSettings::default())
 }
 
-fn refused(path: &Path) -> String {
+/// Asserts that the file is rejected and not changed, and returns the error.
+fn rejection(path: &Path) -> String {
     let before = fs::read(path).unwrap();
     let error = open(path).err().unwrap();
     assert!(matches!(error, StoreError::Unusable(_)), "{error}");
-    assert_eq!(fs::read(path).unwrap(), before, "it was changed");
+    assert_eq!(fs::read(path).unwrap(), before, "the file was changed");
     error.to_string()
 }
 
@@ -25,18 +26,18 @@ fn sqlite(path: &Path, statements: &str) {
 }
 
 #[test]
-fn a_file_that_is_not_ours_is_refused_and_not_touched() {
+fn a_file_of_another_program_is_rejected_and_not_changed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("some");
     fs::write(&path, "").unwrap();
-    assert!(refused(&path).contains("an empty file"));
+    assert!(rejection(&path).contains("an empty file"));
     fs::write(&path, "[token]\nprefix = \"pat_\"\n").unwrap();
-    assert!(refused(&path).contains("not a SQLite database"));
+    assert!(rejection(&path).contains("not a SQLite database"));
     for (n, tables) in [
         "CREATE TABLE notes (text)",
         "PRAGMA journal_mode = WAL; CREATE TABLE notes (text)",
         "PRAGMA application_id = 7; CREATE TABLE notes (text)",
-        // Another program that migrates in the same way.
+        // Another program that also uses Diesel's migrations.
         "CREATE TABLE __diesel_schema_migrations (version TEXT, run_on TEXT);
          INSERT INTO __diesel_schema_migrations VALUES ('20240101000000', '')",
         "VACUUM",
@@ -48,12 +49,12 @@ fn a_file_that_is_not_ours_is_refused_and_not_touched() {
         sqlite(&path, tables);
         let link = folder.path().join(format!("link{n}"));
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert!(refused(&link).contains("the database of another program"), "{tables}");
+        assert!(rejection(&link).contains("the database of another program"), "{tables}");
     }
 }
 
 #[test]
-fn a_database_of_before_files_were_marked_goes_on_and_is_marked() {
+fn a_database_without_an_application_id_is_opened_and_gets_one() {
     let db = TestDatabase::sqlite();
     let path = db.folder().unwrap().join("tokenry.db");
     let _ = db.user("alice");
@@ -63,13 +64,13 @@ fn a_database_of_before_files_were_marked_goes_on_and_is_marked() {
     let store = open(&copy).unwrap();
     assert!(store.migrate().unwrap().is_empty());
     drop(store);
-    // Whatever becomes of its tables, it is ours now.
+    // The `application_id` identifies it, independent of its tables.
     sqlite(&copy, "DROP TABLE __diesel_schema_migrations");
     open(&copy).unwrap();
 }
 
 #[test]
-fn a_new_database_is_never_empty_and_is_its_owners_alone() {
+fn a_new_database_file_is_complete_and_readable_by_its_owner_only() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenry.db");
     std::thread::scope(|scope| {
@@ -84,12 +85,12 @@ fn a_new_database_is_never_empty_and_is_its_owners_alone() {
 }
 
 #[test]
-fn a_file_that_is_removed_while_it_is_in_use_is_not_made_anew() {
+fn a_file_that_is_deleted_while_in_use_is_not_created_again() {
     let db = TestDatabase::sqlite();
     let path = db.folder().unwrap().join("tokenry.db");
     fs::remove_file(&path).unwrap();
     for _ in 0..2 {
-        // What is open goes on; what has to be opened finds nothing.
+        // Open connections still work; opening a new one fails.
         let _ = db.store().is_ready();
         let _ = futures_executor::block_on(
             db.store().credential(&tokenry_domain::PublicId::from_stored("test_x".to_owned())),

@@ -1,4 +1,4 @@
-//! What the read behind every verification promises, while many read at once and others change what they read.
+//! The guarantees of the live read under concurrent reads and changes.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,44 +8,44 @@ use tokenry_domain::{Actor, Revocation};
 use tokenry_store::{Store, StoreError, StoreSettings, token, user};
 use tokenry_testkit::{Relay, TestDatabase, at, each_backend, user as new_user};
 
-/// Runs `work` while four threads read without a pause.
-fn under_reads(store: &Store, lookups: &[tokenry_domain::PublicId], work: impl FnOnce()) {
-    let is_expired = AtomicBool::new(false);
+/// Runs `work` while four threads read continuously.
+fn under_reads(store: &Store, public_ids: &[tokenry_domain::PublicId], work: impl FnOnce()) {
+    let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                while !is_expired.load(Ordering::Relaxed) {
-                    for public_id in lookups {
+                while !is_done.load(Ordering::Relaxed) {
+                    for public_id in public_ids {
                         assert!(block_on(store.credential(public_id)).unwrap().is_some());
                     }
                 }
             });
         }
         work();
-        is_expired.store(true, Ordering::Relaxed);
+        is_done.store(true, Ordering::Relaxed);
     });
 }
 
-each_backend!(a_read_sees_every_change_that_was_answered_before_it_began, |db| {
+each_backend!(a_read_sees_every_change_acknowledged_before_it_started, |db| {
     let owner = db.user("alice");
     let tokens: Vec<_> = (0..200).map(|_| db.token(&owner).insert()).collect();
-    let lookups: Vec<_> = tokens.iter().map(|token| token.public_id.clone()).collect();
-    let elsewhere = db.second_store();
-    under_reads(db.store(), &lookups, || {
+    let public_ids: Vec<_> = tokens.iter().map(|token| token.public_id.clone()).collect();
+    let second = db.second_store();
+    under_reads(db.store(), &public_ids, || {
         for (n, token) in tokens.iter().enumerate() {
-            let by = [db.store(), &elsewhere][n % 2];
+            let writer = [db.store(), &second][n % 2];
             let revocation = Revocation { at: at(10), by: Actor::System, reason: None };
             let id = token.id;
-            by.write(move |tx| token::mark_revoked(tx, id, &revocation)).unwrap();
-            for store in [db.store(), &elsewhere] {
-                let seen = block_on(store.credential(&token.public_id)).unwrap().unwrap();
-                assert!(seen.token.revoked.is_some(), "token {n} was read as it was before");
+            writer.write(move |tx| token::mark_revoked(tx, id, &revocation)).unwrap();
+            for store in [db.store(), &second] {
+                let found = block_on(store.credential(&token.public_id)).unwrap().unwrap();
+                assert!(found.token.revoked.is_some(), "an outdated row of token {n} was read");
             }
         }
     });
 });
 
-each_backend!(requests_with_one_token_at_the_same_moment_are_all_answered, |db| {
+each_backend!(concurrent_requests_for_one_token_all_get_a_result, |db| {
     let owner = db.user("alice");
     let (one, other) = (db.token(&owner).insert(), db.token(&owner).insert());
     std::thread::scope(|scope| {
@@ -62,11 +62,11 @@ each_backend!(requests_with_one_token_at_the_same_moment_are_all_answered, |db| 
 });
 
 #[test]
-fn reads_without_a_pause_do_not_let_the_log_of_sqlite_grow_without_bound() {
+fn continuous_reads_do_not_let_the_write_ahead_log_grow_without_bound() {
     let db = TestDatabase::sqlite();
     let owner = db.user("alice");
-    let lookups = [db.token(&owner).insert().public_id];
-    under_reads(db.store(), &lookups, || {
+    let public_ids = [db.token(&owner).insert().public_id];
+    under_reads(db.store(), &public_ids, || {
         for n in 0..2000 {
             let written: Result<(), StoreError> =
                 db.store().write(move |tx| user::insert(tx, &new_user(&format!("user {n}"))));
@@ -76,12 +76,12 @@ fn reads_without_a_pause_do_not_let_the_log_of_sqlite_grow_without_bound() {
     let log = std::fs::read_dir(db.folder().unwrap()).unwrap().flatten();
     let log = log.filter(|file| file.file_name().to_string_lossy().ends_with("-wal"));
     let bytes: u64 = log.map(|file| file.metadata().unwrap().len()).sum();
-    // 2000 commits of five pages of 4 KiB are 40 MB; the log is begun anew after some 4 MB.
+    // 2000 commits of five pages of 4 KiB are 40 MB; the log restarts after about 4 MB.
     assert!((1..16 << 20).contains(&bytes), "{bytes} bytes");
 }
 
 #[test]
-fn a_postgres_that_falls_silent_is_unavailable_within_seconds_and_read_again_when_it_speaks() {
+fn an_unresponsive_postgres_is_unavailable_within_seconds_and_read_again_when_it_responds() {
     let Some(db) = TestDatabase::postgres() else { return };
     let (relay, url) = Relay::to_database(db.url());
     let store = Store::open(&url.parse().unwrap(), StoreSettings::default()).unwrap();
@@ -89,10 +89,10 @@ fn a_postgres_that_falls_silent_is_unavailable_within_seconds_and_read_again_whe
     let read = || block_on(store.credential(&public_id));
     assert!(read().unwrap().is_some());
     relay.set_silent(true);
-    // One that waits while its thread is given up, and those that ask the next one, which finds nobody either.
+    // The first read waits until its thread is abandoned; the others fail on the next thread.
     for _ in 0..3 {
         assert!(matches!(read(), Err(StoreError::Unavailable(_))));
     }
     relay.set_silent(false);
-    assert!((0..20).any(|_| read().is_ok_and(|found| found.is_some())), "it is not read again");
+    assert!((0..20).any(|_| read().is_ok_and(|found| found.is_some())), "reads still fail");
 }

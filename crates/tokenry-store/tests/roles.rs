@@ -1,4 +1,4 @@
-//! What roles of PostgreSQL may do, by what the server says: who may start, migrate, and touch the audit log.
+//! The rights of PostgreSQL roles, tested on a server: starting, migrating and accessing the audit log.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeSet;
@@ -14,22 +14,23 @@ fn script(role: &str) -> String {
     grants::script(role, &"public".parse().unwrap()).unwrap()
 }
 
-fn refused(role: &TestRole) -> String {
+/// The error of a role that may not migrate.
+fn migration_error(role: &TestRole) -> String {
     match open(role).migrate() {
-        Err(StoreError::Unusable(told)) => told,
+        Err(StoreError::Unusable(message)) => message,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn a_role_that_may_change_no_table_starts_when_there_is_nothing_to_change() {
+fn a_role_without_schema_rights_starts_when_no_migration_is_pending() {
     let Some(db) = TestDatabase::postgres() else { return };
     let role = TestRole::new(&db);
     db.run(&script(role.name()));
-    // Nobody defines anything from now on, the owner neither.
+    // From now on every DDL statement fails, even for the owner.
     db.run(
         "CREATE FUNCTION refuse_ddl() RETURNS event_trigger LANGUAGE plpgsql AS \
-         $$ BEGIN RAISE EXCEPTION 'a statement that defines something'; END $$; \
+         $$ BEGIN RAISE EXCEPTION 'DDL is not allowed'; END $$; \
          CREATE EVENT TRIGGER refuse_ddl ON ddl_command_start EXECUTE FUNCTION refuse_ddl()",
     );
     assert!(db.try_run("CREATE TABLE IF NOT EXISTS users (id int)").is_err());
@@ -41,9 +42,9 @@ fn a_role_that_may_change_no_table_starts_when_there_is_nothing_to_change() {
 }
 
 #[test]
-fn a_start_with_nothing_to_change_waits_for_no_migration() {
+fn a_start_without_pending_migrations_does_not_wait_for_the_migration_lock() {
     let Some(db) = TestDatabase::postgres() else { return };
-    // As if another node were migrating: what waits for it is not answered before the end of this session.
+    // Stands for a migration on another node: a session that waits for this lock waits until this session ends.
     let lock = std::thread::scope(|scope| {
         let locked = scope.spawn(|| {
             db.run("SELECT pg_advisory_lock(7165023184110537); SELECT pg_sleep(3)");
@@ -62,7 +63,7 @@ fn a_start_with_nothing_to_change_waits_for_no_migration() {
 }
 
 #[test]
-fn a_role_that_starts_while_its_owner_migrates_waits_and_starts() {
+fn a_role_that_starts_during_a_migration_waits_and_starts() {
     let Some(db) = TestDatabase::postgres() else { return };
     let role = TestRole::new(&db);
     db.run(&script(role.name()));
@@ -80,7 +81,7 @@ fn a_role_that_starts_while_its_owner_migrates_waits_and_starts() {
         }
     };
     std::thread::scope(|scope| {
-        // Keeps both waiting, so that it is known who is first.
+        // Blocks both, so that the order in which they take the lock is known.
         scope.spawn(|| db.run("SELECT pg_advisory_lock(7165023184110537); SELECT pg_sleep(2)"));
         wait_for("granted", "1");
         let owner = scope.spawn(|| db.store().migrate().unwrap());
@@ -92,55 +93,58 @@ fn a_role_that_starts_while_its_owner_migrates_waits_and_starts() {
 }
 
 #[test]
-fn a_role_that_may_not_migrate_is_told_which_right_it_lacks() {
+fn a_role_that_may_not_migrate_gets_an_error_with_the_missing_right() {
     let Some(db) = TestDatabase::postgres() else { return };
     let role = TestRole::new(&db);
     db.run("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
     let name = role.name();
-    // Without any right it cannot even see what is missing.
-    let told = refused(&role);
-    assert!(told.contains("permission denied for table __diesel_schema_migrations"), "{told}");
-    assert!(told.contains("needs SELECT on it") && told.contains("`tokenry migrate grants`"), "{told}");
+    // Without any right it cannot read the table of migrations.
+    let message = migration_error(&role);
+    assert!(message.contains("permission denied for table __diesel_schema_migrations"), "{message}");
+    assert!(
+        message.contains("needs SELECT on it") && message.contains("`tokenry migrate grants`"),
+        "{message}"
+    );
 
     db.run(&script(name));
     let last = db.store().revert_migration().unwrap().unwrap();
-    for told in [refused(&role), refused(&role)] {
-        assert!(told.contains(&format!("the role \"{name}\" may not make them")), "{told}");
-        assert!(told.contains("it lacks CREATE on the schema \"public\""), "{told}");
+    for message in [migration_error(&role), migration_error(&role)] {
+        assert!(message.contains(&format!("the role \"{name}\" may not apply them")), "{message}");
+        assert!(message.contains("it lacks CREATE on the schema \"public\""), "{message}");
         assert!(
-            told.ends_with("run `tokenry migrate run` as the owner of the tables, then start again"),
-            "{told}"
+            message.ends_with("run `tokenry migrate run` as the owner of the tables, then start again"),
+            "{message}"
         );
     }
     assert!(!open(&role).is_ready().unwrap());
 
     db.run(&format!("GRANT CREATE ON SCHEMA public TO {name}"));
-    let told = refused(&role);
-    assert!(told.contains("the table __diesel_schema_migrations is owned by"), "{told}");
+    let message = migration_error(&role);
+    assert!(message.contains("the table __diesel_schema_migrations is owned by"), "{message}");
     assert!(matches!(open(&role).revert_migration(), Err(StoreError::Unusable(_))));
     assert!(!db.store().is_ready().unwrap(), "nothing was changed");
 
     db.run("REVOKE ALL ON SCHEMA public FROM PUBLIC");
     db.run(&format!("REVOKE ALL ON SCHEMA public FROM {name}"));
-    let told = refused(&role);
-    assert!(told.contains("there are no tables of Tokenry where the role"), "{told}");
-    assert!(told.contains("it lacks USAGE on each schema of that path"), "{told}");
+    let message = migration_error(&role);
+    assert!(message.contains("there are no tables of Tokenry where the role"), "{message}");
+    assert!(message.contains("it lacks USAGE on each schema of that path"), "{message}");
 
-    // Whoever owns them does what is missing, and the role starts.
+    // The owner applies the pending migration, and the role can start.
     assert!(last.replace('-', "").starts_with(&db.store().migrate().unwrap().join(" ")));
     db.run(&script(name));
     assert!(open(&role).migrate().unwrap().is_empty());
 }
 
 #[test]
-fn a_migration_that_the_server_refuses_is_told_and_no_defect() {
+fn a_migration_that_the_server_rejects_is_reported_and_is_no_defect() {
     let Some(db) = TestDatabase::postgres() else { return };
     db.store().revert_migration().unwrap().unwrap();
-    // Something of the same name is in the way.
+    // A column of the same name exists already.
     db.run("ALTER TABLE retired_secrets ADD COLUMN secret_proof bytea");
     let error = db.store().migrate().unwrap_err();
-    let StoreError::Unusable(told) = &error else { panic!("{error:?}") };
-    assert!(told.contains("nothing was changed") && told.contains("already exists"), "{told}");
+    let StoreError::Unusable(message) = &error else { panic!("{error:?}") };
+    assert!(message.contains("nothing was changed") && message.contains("already exists"), "{message}");
 }
 
 #[test]
@@ -160,15 +164,15 @@ fn the_grants_name_every_table_and_function_of_the_schema() {
     let functions = format!("SELECT proname FROM pg_proc WHERE pronamespace = {public}");
     assert_eq!(named("ALTER FUNCTION \"public\".", "()"), stored(&functions));
     let sequences = format!("SELECT relname FROM pg_class WHERE relnamespace = {public} AND relkind = 'S'");
-    assert!(stored(&sequences).is_empty(), "they need a GRANT USAGE of their own");
+    assert!(stored(&sequences).is_empty(), "sequences would need a GRANT USAGE");
 }
 
 #[test]
-fn the_role_of_a_server_adds_to_the_audit_log_and_cannot_change_it() {
+fn the_role_of_a_server_can_append_to_the_audit_log_and_not_change_it() {
     let Some(db) = TestDatabase::postgres() else { return };
     let role = TestRole::new(&db);
     let name = role.name();
-    // What is too much goes, however often it is run.
+    // The script revokes excess rights, however often it is run.
     db.run(&format!(
         "GRANT ALL ON audit_events, instance, users TO {name}; GRANT CREATE ON SCHEMA public TO {name}"
     ));
@@ -189,15 +193,18 @@ fn the_role_of_a_server_adds_to_the_audit_log_and_cannot_change_it() {
         "CREATE TABLE made (id int)",
     ];
     for statement in changes {
-        let told = role.execute(statement).unwrap_err();
-        assert!(told.contains("permission denied") || told.contains("must be owner"), "{statement}: {told}");
+        let message = role.execute(statement).unwrap_err();
+        assert!(
+            message.contains("permission denied") || message.contains("must be owner"),
+            "{statement}: {message}"
+        );
     }
     let rights = open(&role).role_rights().unwrap().unwrap();
     assert_eq!(
         (rights.role.as_str(), rights.missing.as_slice(), rights.rewrites_log),
         (name, &[][..], false)
     );
-    // The owner can do each of the first two.
+    // The owner can run the first two statements.
     assert_eq!(db.execute("UPDATE audit_events SET kind = 'token.revoked'"), 1);
     assert_eq!(db.execute("DELETE FROM audit_events"), 1);
     assert!(db.store().role_rights().unwrap().unwrap().rewrites_log);
@@ -206,19 +213,19 @@ fn the_role_of_a_server_adds_to_the_audit_log_and_cannot_change_it() {
 }
 
 #[test]
-fn a_role_that_can_get_around_it_is_given_nothing() {
+fn a_role_that_can_bypass_the_restrictions_is_granted_nothing() {
     let Some(db) = TestDatabase::postgres() else { return };
     let (role, group) = (TestRole::new(&db), TestRole::new(&db));
     let (name, group) = (role.name(), group.name());
-    let refused = || {
-        let told = db.try_run(&script(name)).unwrap_err();
-        assert!(role.execute("SELECT 1 FROM users").is_err(), "it was given something");
-        told
+    let script_error = || {
+        let message = db.try_run(&script(name)).unwrap_err();
+        assert!(role.execute("SELECT 1 FROM users").is_err(), "a right was granted");
+        message
     };
     db.run(&format!("GRANT UPDATE (kind) ON audit_events TO {group}; GRANT {group} TO {name}"));
-    assert!(refused().contains("may change the audit log through PUBLIC or a role"));
+    assert!(script_error().contains("may change the audit log through PUBLIC or a role"));
     db.run(&format!("REVOKE {group} FROM {name}; GRANT DELETE ON audit_events TO PUBLIC"));
-    assert!(refused().contains("may change the audit log through PUBLIC or a role"));
+    assert!(script_error().contains("may change the audit log through PUBLIC or a role"));
     db.run("REVOKE DELETE ON audit_events FROM PUBLIC");
     // A role that owns the tables keeps what it had.
     let owned = format!("GRANT CREATE ON SCHEMA public TO {name}; ALTER TABLE audit_events OWNER TO {name}");
@@ -234,7 +241,7 @@ fn a_role_that_can_get_around_it_is_given_nothing() {
 }
 
 #[test]
-fn no_name_of_a_role_does_anything_but_name_it() {
+fn no_role_name_can_inject_sql() {
     let Some(db) = TestDatabase::postgres() else { return };
     let tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
     let before = db.texts(tables);
@@ -258,7 +265,7 @@ fn no_name_of_a_role_does_anything_but_name_it() {
 }
 
 #[test]
-fn no_trigger_is_led_to_a_table_of_the_role() {
+fn no_trigger_uses_a_table_created_by_the_role() {
     let Some(db) = TestDatabase::postgres() else { return };
     let role = TestRole::new(&db);
     db.run(&script(role.name()));
@@ -266,7 +273,7 @@ fn no_trigger_is_led_to_a_table_of_the_role() {
     let _ = db.token(&owner).insert();
     let counts = || db.texts("SELECT tokens FROM token_counts");
     assert_eq!(counts(), ["1"]);
-    // What runs as the owner of the tables in a cascade must not be caught by what the role puts in its way.
+    // A cascade runs its triggers as the owner of the tables; it must not use a temporary table of the role.
     role.run(
         "CREATE TEMPORARY TABLE token_counts (user_id uuid, tokens bigint); \
          CREATE FUNCTION pg_temp.caught() RETURNS trigger LANGUAGE plpgsql AS \
@@ -280,7 +287,7 @@ fn no_trigger_is_led_to_a_table_of_the_role() {
 }
 
 #[test]
-fn a_database_of_another_encoding_is_refused() {
+fn a_database_with_another_encoding_is_rejected() {
     let Some(db) = TestDatabase::postgres() else { return };
     let ours = db.texts("SELECT current_database()").remove(0);
     for encoding in ["SQL_ASCII", "LATIN1"] {
@@ -290,40 +297,43 @@ fn a_database_of_another_encoding_is_refused() {
             "CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
         ));
         let opened = Store::open(&db.url().replace(&ours, &name).parse().unwrap(), StoreSettings::default());
-        let told = match opened.map(drop) {
-            Err(StoreError::Unusable(told)) => told,
+        let message = match opened.map(drop) {
+            Err(StoreError::Unusable(message)) => message,
             other => panic!("{other:?}"),
         };
         db.execute(&format!("DROP DATABASE {name} WITH (FORCE)"));
         assert_eq!(
-            told,
+            message,
             format!("its encoding is {encoding}: make one with ENCODING 'UTF8' TEMPLATE template0")
         );
     }
-    // The same way leads to a database that is right.
+    // A database with the right encoding can be opened in the same way.
     assert!(Store::open(&db.url().parse().unwrap(), StoreSettings::default()).is_ok());
 }
 
 #[test]
-fn a_login_that_is_refused_is_told_with_what_to_do() {
+fn a_rejected_login_is_reported_with_advice() {
     let Some(db) = TestDatabase::postgres() else { return };
     let name = db.texts("SELECT current_database()").remove(0);
-    let told = |url: &str| match Store::open(&url.parse().unwrap(), StoreSettings::default()).map(drop) {
-        Err(StoreError::Unusable(told)) => told,
+    let open_error = |url: &str| match Store::open(&url.parse().unwrap(), StoreSettings::default()).map(drop)
+    {
+        Err(StoreError::Unusable(message)) => message,
         other => panic!("{other:?}"),
     };
-    let missing = told(&db.url().replace(&name, "no_such_database"));
+    let missing = open_error(&db.url().replace(&name, "no_such_database"));
     assert!(
-        missing.contains("\"no_such_database\" does not exist: make it with ENCODING 'UTF8'"),
+        missing.contains("\"no_such_database\" does not exist: create it with ENCODING 'UTF8'"),
         "{missing}"
     );
     let role = TestRole::new(&db);
     db.run(&format!("ALTER ROLE {} NOLOGIN", role.name()));
-    let refused = told(role.url());
+    let refused = open_error(role.url());
     assert!(refused.contains("is not permitted to log in: correct the user and the password"), "{refused}");
     db.run(&format!("ALTER ROLE {} LOGIN CONNECTION LIMIT 1", role.name()));
     match Store::open(&role.url().parse().unwrap(), StoreSettings::default()).map(drop) {
-        Err(StoreError::Unavailable(told)) => assert!(told.contains("lower database.pool_size"), "{told}"),
+        Err(StoreError::Unavailable(message)) => {
+            assert!(message.contains("lower database.pool_size"), "{message}")
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -1,4 +1,4 @@
-//! Sessions as they are stored.
+//! Queries on sessions.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use tokenry_domain::{Role, Session, SessionDigest, SessionId, SessionProof, User};
@@ -39,7 +39,7 @@ fn found(db: &TestDatabase, number: u8) -> Option<Session> {
     db.store().read(|tx| session::find(tx, &digest(number))).unwrap()
 }
 
-each_backend!(every_session_reads_back_as_it_was_written, |db| {
+each_backend!(every_session_is_read_as_it_was_written, |db| {
     let alice = db.user("alice");
     let token = db.token(&alice).insert();
     let of_token =
@@ -63,10 +63,10 @@ each_backend!(every_session_reads_back_as_it_was_written, |db| {
     );
     assert_eq!(db.store().read(|tx| session::page(tx, Some(of_token.id), 1)).unwrap(), [of_jwt]);
     let again = session(&alice, 5, SessionProof::Jwt);
-    assert!(matches!(insert(db, &again, 1), Err(StoreError::Conflict(_))), "a digest is of one session");
+    assert!(matches!(insert(db, &again, 1), Err(StoreError::Conflict(_))), "a digest is unique");
 });
 
-each_backend!(a_session_is_taken_once_and_an_older_use_changes_nothing, |db| {
+each_backend!(a_session_is_deleted_once_and_an_older_use_changes_nothing, |db| {
     let alice = db.user("alice");
     let kept = session(&alice, 1, SessionProof::Jwt);
     insert(db, &kept, 1).unwrap();
@@ -83,7 +83,7 @@ each_backend!(a_session_is_taken_once_and_an_older_use_changes_nothing, |db| {
     assert_eq!(found(db, 1), None);
 });
 
-each_backend!(a_session_goes_with_its_user, |db| {
+each_backend!(a_session_is_deleted_with_its_user, |db| {
     let (alice, bob) = (db.user("alice"), db.user("bob"));
     let token = db.token(&alice).insert();
     let proof = SessionProof::Token { id: token.id, public_id: token.public_id.clone() };

@@ -1,4 +1,4 @@
-//! Background threads that die and come back.
+//! Background threads that panic and are restarted.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
 use tokenry_store::{Store, StoreError, StoreSettings, supervisor::WorkerState, user};
 use tokenry_testkit::{TestDatabase, each_backend, user as new_user};
 
-/// What nobody expects: its end is a panic, outside of everything that catches one.
+/// A panic payload whose drop panics again, outside of the code that catches panics.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -21,11 +21,11 @@ impl Drop for Bomb {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "a test waits for something with a deadline")]
-fn until(is_so: impl Fn() -> bool) {
+#[allow(clippy::disallowed_methods, reason = "the test waits with a deadline")]
+fn wait_until(condition: impl Fn() -> bool) {
     let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(20), "it did not happen");
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(20), "timed out");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -35,13 +35,13 @@ fn worker(store: &Store, name: &str) -> WorkerState {
 }
 
 #[test]
-fn a_writer_that_dies_answers_what_it_had_and_writes_again() {
+fn a_writer_that_panics_fails_its_units_and_is_restarted() {
     let db = TestDatabase::sqlite();
     for n in 1..=3 {
         // The payload of this panic is dropped by the writer, outside of the unit.
-        let died: Result<(), StoreError> = db.store().write(|_| std::panic::panic_any(Bomb));
-        assert!(matches!(died, Err(StoreError::Unavailable(_))), "{died:?}");
-        until(|| {
+        let failed: Result<(), StoreError> = db.store().write(|_| std::panic::panic_any(Bomb));
+        assert!(matches!(failed, Err(StoreError::Unavailable(_))), "{failed:?}");
+        wait_until(|| {
             let writer = worker(db.store(), "writer");
             writer.failures == n && writer.down_for.is_none()
         });
@@ -52,16 +52,16 @@ fn a_writer_that_dies_answers_what_it_had_and_writes_again() {
 }
 
 #[test]
-fn whoever_writes_while_the_writer_is_down_is_answered() {
+fn every_unit_gets_a_result_while_the_writer_is_down() {
     let db = &TestDatabase::sqlite();
     std::thread::scope(|scope| {
         for n in 0..40 {
             scope.spawn(move || match n % 4 {
                 0 => {
-                    let died: Result<(), StoreError> = db.store().write(|_| std::panic::panic_any(Bomb));
-                    assert!(matches!(died, Err(StoreError::Unavailable(_))));
+                    let failed: Result<(), StoreError> = db.store().write(|_| std::panic::panic_any(Bomb));
+                    assert!(matches!(failed, Err(StoreError::Unavailable(_))));
                 }
-                // Nobody hangs; what was acknowledged is there.
+                // Every call returns, and an acknowledged change is stored.
                 _ => {
                     let row = new_user(&format!("user {n}"));
                     let written: Result<(), StoreError> = db.store().write({
@@ -87,7 +87,7 @@ impl Wake for PanickingWaker {
 }
 
 #[test]
-fn a_reader_that_dies_is_restarted() {
+fn a_reader_that_panics_is_restarted() {
     let Some(db) = TestDatabase::postgres() else { return };
     let token = db.token(&db.user("alice")).insert();
     let store = db.store();
@@ -95,9 +95,9 @@ fn a_reader_that_dies_is_restarted() {
         let mut read = Box::pin(store.credential(&token.public_id));
         let waker = Waker::from(Arc::new(PanickingWaker));
         assert!(read.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-        until(|| worker(store, "reader").failures == 1);
+        wait_until(|| worker(store, "reader").failures == 1);
     }
-    until(|| worker(store, "reader").down_for.is_none());
+    wait_until(|| worker(store, "reader").down_for.is_none());
     let found = futures_executor::block_on(store.credential(&token.public_id)).unwrap();
     assert_eq!(found.unwrap().token.id, token.id);
 }

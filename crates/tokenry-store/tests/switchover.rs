@@ -1,6 +1,6 @@
-//! What happens when another server becomes the primary.
+//! A switchover to another primary.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
-#![allow(clippy::disallowed_methods, reason = "a test that waits ends some day")]
+#![allow(clippy::disallowed_methods, reason = "the test waits with a deadline")]
 
 use std::{
     sync::Barrier,
@@ -18,12 +18,12 @@ fn revoke(store: &Store, of: &Token) -> Result<(), StoreError> {
 }
 
 fn is_revoked(store: &Store, of: &Token) -> Result<bool, StoreError> {
-    // An answer without the row would be a 401 for a good token.
+    // A missing row would be a 401 for a valid token.
     Ok(block_on(store.credential(&of.public_id))?.unwrap().token.revoked.is_some())
 }
 
-/// Tries until it works, which it has to by itself.
-fn soon<T>(mut work: impl FnMut() -> Result<T, StoreError>) -> T {
+/// Retries while the store is unavailable, for at most 30 seconds.
+fn retry<T>(mut work: impl FnMut() -> Result<T, StoreError>) -> T {
     let end = Instant::now() + Duration::from_secs(30);
     loop {
         match work() {
@@ -36,7 +36,7 @@ fn soon<T>(mut work: impl FnMut() -> Result<T, StoreError>) -> T {
 }
 
 #[test]
-fn what_was_revoked_on_the_new_primary_is_read_from_no_other_server() {
+fn a_revocation_on_the_new_primary_is_never_missed_by_reading_another_server() {
     let Some(mut old) = Cluster::start() else { return };
     create_database(&old.url("postgres"), "tokens").unwrap();
     let new = old.standby();
@@ -50,10 +50,10 @@ fn what_was_revoked_on_the_new_primary_is_read_from_no_other_server() {
     assert!(!is_revoked(store, first).unwrap());
     new.wait_for("SELECT 1 FROM personal_access_tokens OFFSET 3", "tokens");
 
-    // The address leads to a new primary, and the old one neither ends nor loses its connections.
+    // The address leads to a new primary; the old one keeps running and keeps its connections.
     new.promote();
     address.lead_to(new.port());
-    // The reader is still connected to it, and so are units that take a connection that is there.
+    // The reader and the pooled connections are still connected to the old primary.
     assert!(!is_revoked(store, first).unwrap());
     let units = StoreSettings::default().pool_size;
     let begun = Barrier::new(usize::try_from(units).unwrap());
@@ -67,8 +67,8 @@ fn what_was_revoked_on_the_new_primary_is_read_from_no_other_server() {
             });
         }
     });
-    // So many at once needed further connections, so that the new primary is known.
-    soon(|| revoke(store, first));
+    // The concurrent units have opened further connections, so the new primary is known.
+    retry(|| revoke(store, first));
     new.wait_for("SELECT 1 FROM personal_access_tokens WHERE revoked_at IS NOT NULL", "tokens");
     for _ in 0..100 {
         match is_revoked(store, first) {
@@ -76,19 +76,19 @@ fn what_was_revoked_on_the_new_primary_is_read_from_no_other_server() {
             Err(error) => assert!(matches!(error, StoreError::Unavailable(_)), "{error}"),
         }
     }
-    assert!(soon(|| is_revoked(store, first)));
-    assert!(!soon(|| is_revoked(store, second)));
+    assert!(retry(|| is_revoked(store, first)));
+    assert!(!retry(|| is_revoked(store, second)));
 
-    // The address leads back by mistake: whoever was promoted since is the newer, however many can be written to.
+    // The address leads back by mistake: the promoted server is the newer one, although both are writable.
     address.lead_to(old.port());
     new.disconnect();
     assert!(matches!(revoke(store, second), Err(StoreError::Unavailable(_))));
     assert!(matches!(is_revoked(store, second), Err(StoreError::Unavailable(_))));
     address.lead_to(new.port());
-    soon(|| revoke(store, second));
-    assert!(soon(|| is_revoked(store, second)));
+    retry(|| revoke(store, second));
+    assert!(retry(|| is_revoked(store, second)));
 
-    // The old primary comes back as a standby, and the address leads there.
+    // The old primary becomes a standby, and the address leads to it.
     old.follow(&new);
     address.lead_to(old.port());
     new.disconnect();
@@ -98,23 +98,23 @@ fn what_was_revoked_on_the_new_primary_is_read_from_no_other_server() {
         assert!(store.is_ready().is_err());
     }
     let opened = Store::open(&url.parse().unwrap(), StoreSettings::default());
-    let told = opened.err().unwrap().to_string();
-    assert!(told.contains("the server is a standby or read-only: Tokenry needs the primary"), "{told}");
+    let message = opened.err().unwrap().to_string();
+    assert!(message.contains("the server is a standby or read-only: Tokenry needs the primary"), "{message}");
     address.lead_to(new.port());
-    soon(|| revoke(store, third));
-    assert!(soon(|| is_revoked(store, third)) && !is_revoked(store, fourth).unwrap());
+    retry(|| revoke(store, third));
+    assert!(retry(|| is_revoked(store, third)) && !is_revoked(store, fourth).unwrap());
 
-    // A server that is closed to writing while everybody is connected.
-    let close = |is_closed: &str| {
-        new.execute(&format!("ALTER SYSTEM SET default_transaction_read_only = {is_closed}"), "postgres");
+    // A server that becomes read-only while connections are open.
+    let set_read_only = |value: &str| {
+        new.execute(&format!("ALTER SYSTEM SET default_transaction_read_only = {value}"), "postgres");
         new.execute("SELECT pg_reload_conf()", "postgres");
     };
-    close("on");
+    set_read_only("on");
     let end = Instant::now() + Duration::from_secs(10);
     while revoke(store, fourth).is_ok() || is_revoked(store, fourth).is_ok() {
-        assert!(Instant::now() < end, "it is not noticed");
+        assert!(Instant::now() < end, "the read-only server is not detected");
     }
-    close("off");
-    soon(|| revoke(store, fourth));
-    assert!(soon(|| is_revoked(store, fourth)));
+    set_read_only("off");
+    retry(|| revoke(store, fourth));
+    assert!(retry(|| is_revoked(store, fourth)));
 }

@@ -1,4 +1,4 @@
-//! Queries on tokens, the same on both databases.
+//! Queries on tokens, with the same results on both databases.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ fn names(db: &TestDatabase, filter: &TokenFilter) -> BTreeSet<String> {
     page(db, filter, "name", 200, None).items.iter().map(|token| token.name.to_string()).collect()
 }
 
-each_backend!(every_attribute_reads_back, |db| {
+each_backend!(every_attribute_is_read_as_it_was_written, |db| {
     let owner = db.user("alice");
     let token = db
         .token(&owner)
@@ -81,23 +81,23 @@ each_backend!(a_public_id_is_unique, |db| {
     assert!(matches!(result, Err(StoreError::Conflict(_))));
 });
 
-each_backend!(many_tokens_at_once_read_back_and_are_all_or_none, |db| {
+each_backend!(a_bulk_insert_stores_all_tokens_or_none, |db| {
     let owner = db.user("alice");
     let import =
         |token: Token| token::Import { token, secret: SecretHash::from_stored("$none$".to_owned()).into() };
     let noted = |token: &mut Token| token.expiry_noted_at = Some(at(5));
     let tokens: Vec<_> = (0..1500).map(|_| db.token(&owner).with(noted).build()).collect();
     let rows: Vec<_> = tokens.iter().cloned().map(import).collect();
-    let doubled = [rows.clone(), rows.iter().take(1).cloned().collect()].concat();
-    let refused = db.store().write(move |tx| token::insert_many(tx, &doubled));
-    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+    let duplicates = [rows.clone(), rows.iter().take(1).cloned().collect()].concat();
+    let result = db.store().write(move |tx| token::insert_many(tx, &duplicates));
+    assert!(matches!(result, Err(StoreError::Conflict(_))), "{result:?}");
     let [first, .., last] = tokens.as_slice() else { panic!("no tokens") };
     assert!(db.store().read(|tx| token::find(tx, first.id)).unwrap().is_none());
     db.store().write(move |tx| token::insert_many(tx, &rows)).unwrap();
     assert_eq!((&find(db, first), &find(db, last)), (first, last));
 });
 
-each_backend!(revoked_token_stays_revoked, |db| {
+each_backend!(a_revoked_token_stays_revoked, |db| {
     let token = db.token(&db.user("alice")).insert();
     let revoke = |at, by| {
         db.store().write(move |tx| token::mark_revoked(tx, token.id, &Revocation { at, by, reason: None }))
@@ -120,7 +120,7 @@ each_backend!(revoked_token_stays_revoked, |db| {
     );
 });
 
-each_backend!(an_update_of_an_old_version_changes_nothing, |db| {
+each_backend!(an_update_of_an_outdated_version_changes_nothing, |db| {
     let token = db.token(&db.user("alice")).insert();
     let rename = |name: &str, version| {
         let mut changed = find(db, &token);
@@ -133,7 +133,7 @@ each_backend!(an_update_of_an_old_version_changes_nothing, |db| {
     assert_eq!(find(db, &token).name.as_str(), "first");
 });
 
-each_backend!(last_use_moves_only_forward, |db| {
+each_backend!(the_last_use_moves_only_forward, |db| {
     let token = db.token(&db.user("alice")).insert();
     for (when, ip) in [(at(50), "10.0.0.1"), (at(20), "10.0.0.2")] {
         let ip = Some(ip.parse().unwrap());
@@ -173,7 +173,7 @@ each_backend!(creations_are_counted_in_a_sliding_window, |db| {
     assert_eq!(since(0, 2), [at(300), at(400)]);
 });
 
-/// Policies under which tokens are over for every reason there is.
+/// Policies that cover every reason for an expiry.
 fn policies() -> Vec<Policy> {
     let seconds = |seconds| Some(Lifetime::seconds(seconds));
     let endless = Policy { allow_never: true, max_lifetime: None, ..Policy::default() };
@@ -213,7 +213,7 @@ each_backend!(filters_by_status_and_risk_agree_with_each_row_under_every_policy,
                                 (token.revoked, token.not_before) = (revoked, not_before);
                                 (token.expires_at, token.last_used_at) = (expires_at, last_used_at);
                                 token.secret_at = secret_at;
-                                // Also in the future, as a clock leaves it that was set back.
+                                // Also in the future, as after a clock was set back.
                                 token.expiry_noted_at =
                                     [None, Some(at(1)), Some(at(1001)), Some(at(1002))][number / 5 % 4];
                                 token.inactive_at = (number % 7 == 0).then_some(at(0));
@@ -227,7 +227,7 @@ each_backend!(filters_by_status_and_risk_agree_with_each_row_under_every_policy,
     }
     let all = page(db, &TokenFilter::default(), "name", 200, None).items;
     assert_eq!(all.len(), number);
-    // Far enough for tokens to be idle that a policy does not end.
+    // The second instant is late enough for unexpired tokens to be idle.
     for now in [at(1000), at(90 * 86_400_000)] {
         for policy in policies() {
             let cutoffs = policy.cutoffs(now);
@@ -257,8 +257,8 @@ each_backend!(filters_by_status_and_risk_agree_with_each_row_under_every_policy,
                 };
                 let expected: BTreeSet<_> = all.iter().filter(dead).map(|token| token.id).collect();
                 let found = db.store().read(|tx| {
-                    let span = cleanup::next_range(tx, None)?.unwrap();
-                    cleanup::find_dead(tx, &cutoffs, cutoff, span)
+                    let range = cleanup::next_range(tx, None)?.unwrap();
+                    cleanup::find_dead(tx, &cutoffs, cutoff, range)
                 });
                 assert_eq!(BTreeSet::from_iter(found.unwrap()), expected, "{cutoff} {policy:?}");
             }
@@ -272,7 +272,7 @@ each_backend!(filters_by_status_and_risk_agree_with_each_row_under_every_policy,
     }
 });
 
-each_backend!(a_search_takes_wildcards_literally_and_ignores_the_case_of_ascii_only, |db| {
+each_backend!(a_search_escapes_wildcards_and_ignores_the_case_of_ascii_only, |db| {
     let owner = db.user("alice");
     for name in ["100% sure", "100 sure", "snake_case", "snakeXcase", r"back\slash", "ÄRGER", "Deploy"] {
         db.token(&owner).with(|token| token.name = TokenName::parse(name).unwrap()).insert();
@@ -319,7 +319,7 @@ each_backend!(filters_combine, |db| {
     assert!(names(db, &TokenFilter { expires_before: Some(at(2000)), ..filter() }).is_empty());
 });
 
-each_backend!(pages_in_every_order_show_every_row_once, |db| {
+each_backend!(pages_in_every_order_contain_every_row_once, |db| {
     let owner = db.user("alice");
     for n in 0..23_i64 {
         db.token(&owner)
@@ -359,7 +359,7 @@ fn walk(db: &TestDatabase, sort: &str) -> Vec<tokenry_domain::TokenId> {
     }
 }
 
-each_backend!(metadata_at_its_limit_reads_back_however_the_database_writes_numbers, |db| {
+each_backend!(metadata_at_its_limit_is_read_whatever_number_format_the_database_uses, |db| {
     let owner = db.user("alice");
     let numbers = vec![serde_json::json!(1e16); 500];
     let object = serde_json::json!({ "a": numbers });
@@ -370,7 +370,7 @@ each_backend!(metadata_at_its_limit_reads_back_however_the_database_writes_numbe
     assert_eq!(page(db, &TokenFilter::default(), "name", 10, None).total, 1);
 });
 
-each_backend!(an_end_that_was_recorded_holds_for_earlier_clocks_and_under_the_policy_of_now, |db| {
+each_backend!(a_recorded_expiry_holds_for_earlier_clocks_under_the_current_policy, |db| {
     let owner = db.user("alice");
     let ended = db.token(&owner).with(|token| token.expires_at = Some(at(1000))).insert();
     let idle = db.token(&owner).with(|token| token.expires_at = Some(at(5000))).insert();
@@ -389,7 +389,7 @@ each_backend!(an_end_that_was_recorded_holds_for_earlier_clocks_and_under_the_po
         }
         assert_eq!(find(db, &ended).status(&Policy::default().cutoffs(now)), Status::Expired);
     }
-    // Its own expiry is an end of its own, which is not told a second time.
+    // Its own expiry is recorded, but not reported a second time.
     assert_eq!(note(Policy::default().cutoffs(at(5000))), 0);
     assert_eq!(find(db, &idle).expiry_noted_at, Some(at(5000)));
     assert_eq!(find(db, &idle).status(&Policy::default().cutoffs(at(0))), Status::Expired);

@@ -1,4 +1,4 @@
-//! What a unit of work promises on both databases.
+//! The guarantees of a unit of work on both databases.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use tokenry_store::{StoreError, Tx, user};
@@ -14,26 +14,26 @@ fn subjects(db: &tokenry_testkit::TestDatabase) -> Vec<String> {
     users.iter().map(|user| user.subject.to_string()).collect()
 }
 
-each_backend!(a_refused_unit_leaves_nothing_behind, |db| {
-    let refused: Result<(), StoreError> = db.store().write(|tx| {
-        insert(tx, "half")?;
-        Err(StoreError::Bug("changed my mind".to_owned()))
+each_backend!(a_failed_unit_is_rolled_back, |db| {
+    let failed: Result<(), StoreError> = db.store().write(|tx| {
+        insert(tx, "rolled back")?;
+        Err(StoreError::Bug("an error after the insert".to_owned()))
     });
-    assert!(matches!(refused, Err(StoreError::Bug(_))));
+    assert!(matches!(failed, Err(StoreError::Bug(_))));
     assert!(subjects(db).is_empty());
 });
 
 each_backend!(a_panic_is_rolled_back_and_the_next_unit_works, |db| {
     let panicked: Result<(), StoreError> = db.store().write(|tx| {
-        insert(tx, "half")?;
+        insert(tx, "rolled back")?;
         panic!("a defect in a unit of work");
     });
     assert!(matches!(panicked, Err(StoreError::Bug(_))));
-    db.store().write(|tx| insert(tx, "whole")).unwrap();
-    assert_eq!(subjects(db), ["whole"]);
+    db.store().write(|tx| insert(tx, "committed")).unwrap();
+    assert_eq!(subjects(db), ["committed"]);
 });
 
-each_backend!(a_conflict_refuses_one_unit_and_not_its_neighbours, |db| {
+each_backend!(a_conflict_fails_one_unit_and_not_its_neighbours, |db| {
     db.store().write(|tx| insert(tx, "taken")).unwrap();
     let outcomes: Vec<_> = std::thread::scope(|scope| {
         let units: Vec<_> = (0..40)
@@ -53,7 +53,7 @@ each_backend!(a_conflict_refuses_one_unit_and_not_its_neighbours, |db| {
     assert_eq!(subjects(db).len(), 21);
 });
 
-each_backend!(check_then_act_under_the_owners_lock_is_exact, |db| {
+each_backend!(check_then_act_under_the_lock_of_the_owner_is_exact, |db| {
     let owner = db.user("alice").id;
     let created = std::thread::scope(|scope| {
         let tries: Vec<_> = (0..60)
@@ -74,7 +74,7 @@ each_backend!(check_then_act_under_the_owners_lock_is_exact, |db| {
     assert_eq!(created, 10);
 });
 
-each_backend!(an_acknowledged_change_is_seen_by_another_process, |db| {
+each_backend!(an_acknowledged_change_is_visible_to_another_process, |db| {
     let second = db.second_store();
     db.store().write(|tx| insert(tx, "alice")).unwrap();
     assert_eq!(second.read(|tx| user::list(tx, None, None, 10)).unwrap().0.len(), 1);
@@ -82,9 +82,9 @@ each_backend!(an_acknowledged_change_is_seen_by_another_process, |db| {
     assert_eq!(subjects(db), ["alice", "bob"]);
 });
 
-each_backend!(reading_cannot_change_anything, |db| {
-    let refused = db.store().read(|tx| insert(tx, "sneaky"));
-    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+each_backend!(a_reading_unit_cannot_write, |db| {
+    let result = db.store().read(|tx| insert(tx, "alice"));
+    assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
     assert!(subjects(db).is_empty());
 });
 

@@ -1,4 +1,4 @@
-//! Argon2id (RFC 9106) as PHC strings, also those that were made elsewhere.
+//! Argon2id (RFC 9106) as PHC strings, including imported ones.
 
 use argon2::{Algorithm, Argon2, Error, Params, Version};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
@@ -8,13 +8,13 @@ use zeroize::Zeroizing;
 use crate::{hash::UnreadableHash, plain::PlainToken};
 
 /// Memory in KiB, passes and lanes of new hashes: OWASP's second choice, about 15 ms.
-const OURS: (u32, u32, u32) = (19_456, 2, 1);
-/// What is read at most: 256 MiB, 10 passes, 4 lanes.
-const MOST: (u32, u32, u32) = (262_144, 10, 4);
+const COSTS: (u32, u32, u32) = (19_456, 2, 1);
+/// The highest accepted costs: 256 MiB, 10 passes, 4 lanes.
+const MAX_COSTS: (u32, u32, u32) = (262_144, 10, 4);
 
 pub(super) fn hash(token: &PlainToken, salt: [u8; 16]) -> Option<String> {
     let mut tag = Zeroizing::new([0; 32]);
-    argon2(OURS, 32)?.hash_password_into(token.as_bytes(), &salt, &mut *tag).ok()?;
+    argon2(COSTS, 32)?.hash_password_into(token.as_bytes(), &salt, &mut *tag).ok()?;
     Some(text(&salt, &tag))
 }
 
@@ -24,24 +24,24 @@ pub(super) fn dummy() -> String {
 }
 
 fn text(salt: &[u8; 16], tag: &[u8; 32]) -> String {
-    let (memory, passes, lanes) = OURS;
+    let (memory, passes, lanes) = COSTS;
     let (salt, tag) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(tag));
     format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${tag}")
 }
 
 pub(super) fn matches(token: &PlainToken, text: &str) -> Result<bool, UnreadableHash> {
-    let Stored { costs, salt, tag } = Stored::read(text).ok_or(UnreadableHash::Form)?;
-    // SECURITY: the bounds are checked before any memory is taken or work is done by them.
-    if costs.0 > MOST.0 || costs.1 > MOST.1 || costs.2 > MOST.2 {
+    let Stored { costs, salt, tag } = Stored::parse(text).ok_or(UnreadableHash::Form)?;
+    // SECURITY: the costs are checked before any memory is allocated or work is done.
+    if costs.0 > MAX_COSTS.0 || costs.1 > MAX_COSTS.1 || costs.2 > MAX_COSTS.2 {
         return Err(UnreadableHash::Cost);
     }
     let argon2 = argon2(costs, tag.len()).ok_or(UnreadableHash::Cost)?;
-    let mut made = Zeroizing::new(vec![0; tag.len()]);
-    argon2.hash_password_into(token.as_bytes(), &salt, &mut made).map_err(|error| match error {
+    let mut computed = Zeroizing::new(vec![0; tag.len()]);
+    argon2.hash_password_into(token.as_bytes(), &salt, &mut computed).map_err(|error| match error {
         Error::OutOfMemory => UnreadableHash::Memory,
         _ => UnreadableHash::Form,
     })?;
-    Ok(made.ct_eq(&tag).into())
+    Ok(computed.ct_eq(&tag).into())
 }
 
 fn argon2((memory, passes, lanes): (u32, u32, u32), length: usize) -> Option<Argon2<'static>> {
@@ -58,19 +58,20 @@ struct Stored {
 }
 
 impl Stored {
-    fn read(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.split('$').collect();
         let ["", "argon2id", "v=19", costs, salt, tag] = parts.as_slice() else { return None };
         let costs: Vec<&str> = costs.split(',').collect();
         let [memory, passes, lanes] = costs.as_slice() else { return None };
-        // One spelling: `parse` alone would also take `+2` and `02`.
-        let number = |part: &str, name: &str| {
-            let digits = part.strip_prefix(name)?.strip_prefix('=')?;
-            digits.parse::<u32>().ok().filter(|number| number.to_string() == digits)
-        };
         let (salt, tag) = (STANDARD_NO_PAD.decode(salt).ok()?, STANDARD_NO_PAD.decode(tag).ok()?);
         let fits = (8..=64).contains(&salt.len()) && (16..=64).contains(&tag.len());
-        let costs = (number(memory, "m")?, number(passes, "t")?, number(lanes, "p")?);
+        let costs = (parameter(memory, "m")?, parameter(passes, "t")?, parameter(lanes, "p")?);
         fits.then_some(Self { costs, salt, tag })
     }
+}
+
+/// The value of `name=value` in its canonical form; `parse` alone would also accept `+2` and `02`.
+fn parameter(text: &str, name: &str) -> Option<u32> {
+    let digits = text.strip_prefix(name)?.strip_prefix('=')?;
+    digits.parse::<u32>().ok().filter(|value| value.to_string() == digits)
 }

@@ -1,4 +1,4 @@
-//! bcrypt over a digest: 43 characters, so that its cut at 72 bytes and at NUL can never matter.
+//! bcrypt over a digest of 43 characters, so that bcrypt's truncation at 72 bytes and at NUL never applies.
 
 use std::ops::RangeInclusive;
 
@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::{hash::UnreadableHash, plain::PlainToken};
 
-/// The costs that are written and read: 15 would take half a second of a core for each guess.
+/// The accepted costs; 15 would take half a second of CPU time per attempt.
 pub(super) const COSTS: RangeInclusive<u32> = 4..=14;
 
 /// The length of every bcrypt text.
@@ -27,14 +27,14 @@ pub(super) fn matches(token: &PlainToken, text: &str) -> Result<bool, Unreadable
     if text.len() != LEN {
         return Err(UnreadableHash::Form);
     }
-    // SECURITY: the cost is checked before any work is done by it.
+    // SECURITY: the cost is checked before any work is done.
     if !COSTS.contains(&cost(text).ok_or(UnreadableHash::Form)?) {
         return Err(UnreadableHash::Cost);
     }
     bcrypt::non_truncating_verify(&*input(token), text).map_err(|_| UnreadableHash::Form)
 }
 
-/// The two digits behind the version.
+/// The two digits after the version.
 pub(super) fn cost(text: &str) -> Option<u32> {
     let digits = text.get(4..6).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
     text.get(6..7).filter(|dollar| *dollar == "$")?;

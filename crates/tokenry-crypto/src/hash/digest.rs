@@ -1,4 +1,4 @@
-//! The two fast schemes: a plain digest, and one under a pepper.
+//! The two fast schemes: a plain digest and an HMAC with a pepper.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use subtle::ConstantTimeEq as _;
@@ -32,7 +32,7 @@ pub(super) fn hmac_matches(
     Ok(pepper.mac(token.as_bytes()).ct_eq(&stored).into())
 }
 
-/// The id of the key that a hash was made with.
+/// The id of the key of a hash.
 pub(super) fn pepper_id(text: &str) -> Option<&str> {
     match text.split('$').collect::<Vec<_>>().as_slice() {
         ["", "hmac-sha256", id, _] => Some(id),

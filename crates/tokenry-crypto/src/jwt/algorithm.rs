@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use jsonwebtoken::Algorithm;
 use thiserror::Error;
 
-/// How an issuer signs: one algorithm, fixed by configuration and never chosen by a token.
+/// The signature algorithm of an issuer: set by configuration, never chosen by a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of RFC 7518 and RFC 8037")]
 pub enum JwtAlgorithm {
@@ -23,18 +23,18 @@ pub enum JwtAlgorithm {
     EdDsa,
 }
 
-/// The text names no algorithm; `none` is not one.
+/// The text is not the name of an algorithm; `none` is not an algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA")]
 pub struct UnknownJwtAlgorithm;
 
-/// Which kind of key an algorithm needs.
+/// The kind of key that an algorithm needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeyKind {
     /// A shared secret.
     Secret,
     Rsa,
-    /// A point on this curve, of coordinates of so many bytes.
+    /// A point on the named curve; the number is the length of a coordinate in bytes.
     Curve(&'static str, usize),
     Ed25519,
 }
@@ -55,13 +55,13 @@ impl JwtAlgorithm {
         Self::EdDsa,
     ];
 
-    /// Whether who verifies can also sign: the key is a shared secret.
+    /// Whether the key is a shared secret, with which a verifier can also sign.
     #[must_use]
     pub fn is_symmetric(self) -> bool {
         self.key_kind() == KeyKind::Secret
     }
 
-    /// The name as a token's header and a key write it.
+    /// The name in JWT headers and JWKs.
     pub(super) fn name(self) -> &'static str {
         self.row().0
     }
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_as_they_are_written_and_none_is_no_algorithm() {
+    fn algorithm_names_round_trip_and_none_is_not_an_algorithm() {
         for algorithm in JwtAlgorithm::ALL {
             assert_eq!(algorithm.to_string().parse(), Ok(algorithm));
             assert_eq!(algorithm.is_symmetric(), algorithm.name().starts_with("HS"));

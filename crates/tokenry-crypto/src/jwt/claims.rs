@@ -1,4 +1,4 @@
-//! What a token says of its bearer, once its signature has been verified.
+//! The claims of a token whose signature has been verified.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use super::{JwtError, issuer::JwtIssuer};
 /// The longest subject, in bytes.
 const MAX_SUBJECT_LEN: usize = 255;
 
-/// The claims of a token that an issuer signed for this service and that is valid now. Only verification makes one. Not
-/// `Debug`: claims are personal data.
+/// The claims of a valid token that an issuer has signed for this service. Only verification creates them. Not `Debug`:
+/// claims are personal data.
 pub struct JwtClaims {
     issuer: String,
     subject: Subject,
@@ -21,7 +21,7 @@ pub struct JwtClaims {
 }
 
 impl JwtClaims {
-    /// Checks audience, times and subject of a payload that the issuer signed.
+    /// Checks audience, times and subject of a payload with a valid signature.
     pub(super) fn check(
         all: Map<String, Value>,
         rules: &JwtIssuer,
@@ -42,32 +42,31 @@ impl JwtClaims {
         &self.issuer
     }
 
-    /// `sub`: whom the token stands for, at most 255 bytes without control characters. Unique only together with the
-    /// issuer.
+    /// `sub`: the user of the token, at most 255 bytes without control characters. Unique only within the issuer.
     #[must_use]
     pub fn subject(&self) -> &Subject {
         &self.subject
     }
 
-    /// `iat`, if the token says when it was issued.
+    /// `iat`, if the token has it.
     #[must_use]
     pub fn issued_at(&self) -> Option<UnixMillis> {
         self.issued_at
     }
 
-    /// `exp`, or the instant at which the token reaches its greatest age if that is earlier; without the leeway.
+    /// `exp`, or the instant at which the token reaches its maximum age if that is earlier; without the leeway.
     #[must_use]
     pub fn expires_at(&self) -> UnixMillis {
         self.expires_at
     }
 
-    /// A claim that is a text; see [`texts`](Self::texts) for how it is found.
+    /// The value of a string claim; see [`texts`](Self::texts) for claim paths.
     #[must_use]
     pub fn text(&self, claim: &str) -> Option<&str> {
         self.find(claim)?.as_str()
     }
 
-    /// The texts of a claim that is a text or an array of texts; other items are left out. `realm_access.roles` is
+    /// The strings of a claim that is a string or an array; other items of an array are left out. `realm_access.roles` is
     /// `roles` of the object `realm_access`.
     #[must_use]
     pub fn texts(&self, claim: &str) -> Vec<&str> {
@@ -78,8 +77,8 @@ impl JwtClaims {
         }
     }
 
-    /// The texts of a claim that decides about rights: none where the token lacks it. `None` where it is anything but a
-    /// text or an array of nothing but texts: what cannot be read must not pass for what was not said.
+    /// The strings of a claim that grants rights; empty if the token lacks the claim or it is null. `None` if it is anything
+    /// but a string or an array of strings: an unreadable claim must not be treated as a missing one.
     #[must_use]
     pub fn texts_or_unreadable(&self, claim: &str) -> Option<Vec<&str>> {
         match self.find(claim) {
@@ -90,9 +89,10 @@ impl JwtClaims {
         }
     }
 
-    /// A claim by its path; a name in the form of an URL, such as `https://example.com/roles`, is no path.
+    /// A claim by its path; a name that is a URL, such as `https://example.com/roles`, is not split into a path.
     ///
-    /// SECURITY: never both. Where users can add claims of their own, one called like a path must not stand in for it.
+    /// SECURITY: a path never matches a claim with dots in its name: where users can add claims, they could otherwise
+    /// replace the claim at the path.
     fn find(&self, claim: &str) -> Option<&Value> {
         if claim.contains("://") {
             return self.all.get(claim);
@@ -103,7 +103,7 @@ impl JwtClaims {
     }
 }
 
-/// Whether `aud`, a text or an array of nothing but texts, holds one of the audiences.
+/// Whether `aud`, a string or an array of strings, contains one of the audiences.
 fn is_for(aud: Option<&Value>, audiences: &[String]) -> bool {
     let is_ours = |text: &str| audiences.iter().any(|audience| audience == text);
     match aud {
@@ -115,7 +115,7 @@ fn is_for(aud: Option<&Value>, audiences: &[String]) -> bool {
     }
 }
 
-/// When the token was issued and when it ends, if it is valid at `now`. Equality counts as expired.
+/// The issue time and expiry of a token that is valid at `now`. A token is expired at `exp`.
 fn check_times(
     all: &Map<String, Value>,
     rules: &JwtIssuer,
@@ -139,8 +139,8 @@ fn check_times(
     Ok((issued_at.map(nearest), nearest(expires_at)))
 }
 
-/// A NumericDate (RFC 7519): seconds since the epoch, which may have a fraction. Absurd ones become the earliest or
-/// latest number there is.
+/// A NumericDate (RFC 7519) in milliseconds: seconds since the epoch, which may have a fraction. Values out of range
+/// saturate.
 fn claimed_millis(all: &Map<String, Value>, claim: &'static str) -> Result<Option<i64>, JwtError> {
     let Some(value) = all.get(claim) else { return Ok(None) };
     match (value.as_i64(), value.as_f64()) {
@@ -154,7 +154,7 @@ fn whole_millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The instant, or the first or last there is.
+/// The instant, limited to the supported calendar.
 fn nearest(millis: i64) -> UnixMillis {
     let millis = millis.clamp(UnixMillis::MIN.get(), UnixMillis::MAX.get());
     UnixMillis::new(millis).unwrap_or(UnixMillis::MIN)

@@ -1,4 +1,4 @@
-//! Whose tokens are accepted, and under which rules.
+//! The configuration of an issuer: its rules and keys.
 
 use std::time::Duration;
 
@@ -10,29 +10,29 @@ use super::{
     keys::{JwtKeysError, Keys, MIN_SECRET_LEN},
 };
 
-/// The longest leeway: beyond it clocks are not inexact, but wrong.
+/// The longest leeway; a larger difference means that a clock is wrong.
 pub(super) const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
 
 /// An issuer and the rules for its tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JwtIssuer {
-    /// What `iss` must be, to the letter.
+    /// The exact value of `iss`.
     pub issuer: String,
-    /// Of these, `aud` must hold one. At least one is needed: a token for another service is not for this one.
+    /// `aud` must contain one of these. At least one is required, so that tokens for other services are rejected.
     pub audiences: Vec<String>,
-    /// How the issuer signs.
+    /// The signature algorithm.
     pub algorithm: JwtAlgorithm,
-    /// Which `typ` is accepted, whatever the case and with or without `application/`. The empty text accepts tokens
-    /// without a `typ`.
+    /// The accepted values of `typ`, in any case and with or without `application/`. The empty string accepts tokens without
+    /// a `typ`.
     pub types: Vec<String>,
-    /// How far the issuer's clock may differ, at most 5 minutes. A longer one keeps expired tokens alive.
+    /// The tolerated difference between the clocks, at most 5 minutes. Expired tokens stay valid for this long.
     pub leeway: Duration,
-    /// How old a token may become after its `iat`, whatever its `exp` says; `iat` is then required.
+    /// The maximum age of a token after its `iat`, independent of its `exp`; `iat` is then required.
     pub max_age: Option<Duration>,
 }
 
 impl JwtIssuer {
-    /// An issuer with the default rules: types `JWT` and `at+jwt`, a leeway of 30 seconds, no greatest age.
+    /// An issuer with the default rules: types `JWT` and `at+jwt`, a leeway of 30 seconds, no maximum age.
     #[must_use]
     pub fn new(issuer: String, audiences: Vec<String>, algorithm: JwtAlgorithm) -> Self {
         let types = vec!["JWT".to_owned(), "at+jwt".to_owned()];
@@ -61,7 +61,7 @@ impl JwtIssuer {
     }
 }
 
-/// A media type without `application/`, which RFC 7515 allows to leave out.
+/// A media type without `application/`, which may be omitted (RFC 7515).
 fn bare(kind: &str) -> &str {
     const PREFIX: &str = "application/";
     match kind.split_at_checked(PREFIX.len()) {
@@ -70,18 +70,18 @@ fn bare(kind: &str) -> &str {
     }
 }
 
-/// What an issuer's signatures are verified with. Not `Debug`.
+/// The keys that verify an issuer's signatures. Not `Debug`.
 pub enum JwtKeys {
-    /// The shared secret of a symmetric algorithm, at least 32 bytes. It has no id: a token's `kid` is ignored.
+    /// The shared secret of a symmetric algorithm, at least 32 bytes. A token's `kid` is ignored.
     Secret(Zeroizing<Vec<u8>>),
     /// A JWK Set (RFC 7517) as JSON.
     Set(String),
-    /// To be given by [`replace_keys`](super::JwtVerifier::replace_keys) later; until then nothing is verified.
+    /// Set later by [`replace_keys`](super::JwtVerifier::replace_keys); until then no token can be verified.
     Pending,
 }
 
 impl JwtKeys {
-    pub(super) fn read(self, rules: &JwtIssuer) -> Result<Option<Keys>, JwtSettingsError> {
+    pub(super) fn load(self, rules: &JwtIssuer) -> Result<Option<Keys>, JwtSettingsError> {
         let issuer = || rules.issuer.clone();
         match self {
             Self::Secret(_) if !rules.algorithm.is_symmetric() => Err(JwtSettingsError::Secret(issuer())),
@@ -98,32 +98,32 @@ impl JwtKeys {
     }
 }
 
-/// Why an issuer's settings were refused. Each names the issuer.
+/// Why an issuer's settings are invalid. Each variant names the issuer.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum JwtSettingsError {
     /// An issuer's name is empty.
     #[error("an issuer must have a name")]
     NoIssuer,
-    /// Two have one name.
+    /// Two issuers have the same name.
     #[error("the issuer `{0}` is configured twice")]
     Doubled(String),
     /// No audience, or an empty one.
     #[error("the issuer `{0}` needs an audience, and none may be empty")]
     Audience(String),
-    /// No token could have an accepted type.
+    /// No accepted type.
     #[error("the issuer `{0}` needs a type of token to accept")]
     NoType(String),
-    /// More than 5 minutes.
+    /// A leeway over 5 minutes.
     #[error("the leeway of the issuer `{0}` must be at most 5 minutes")]
     Leeway(String),
-    /// The algorithm verifies with public keys.
+    /// A secret for an algorithm that verifies with public keys.
     #[error("the issuer `{0}` has an algorithm that takes public keys, not a secret")]
     Secret(String),
-    /// Fewer than 32 bytes.
+    /// A secret of fewer than 32 bytes.
     #[error("the secret of the issuer `{0}` must have at least 32 bytes")]
     ShortSecret(String),
-    /// The set of keys cannot be used.
+    /// The key set cannot be used.
     #[error("the keys of the issuer `{0}` cannot be used")]
     Keys(String, #[source] JwtKeysError),
 }

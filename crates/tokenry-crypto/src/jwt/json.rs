@@ -1,4 +1,4 @@
-//! JSON in which no name stands twice, so that no two readers can understand it differently.
+//! JSON without duplicate names, which parsers would interpret differently.
 
 use std::fmt;
 
@@ -8,8 +8,7 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-/// The object that the bytes are, or `None` if they are anything else, hold a name twice or are nested deeper than
-/// serde_json's limit of 128.
+/// Parses an object; `None` for any other value, a duplicate name or nesting deeper than serde_json's limit of 128.
 pub(super) fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
     match serde_json::from_slice(bytes) {
         Ok(Unambiguous(Value::Object(object))) => Some(object),
@@ -31,7 +30,7 @@ impl<'de> Visitor<'de> for Reader {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON without doubled names")
+        f.write_str("JSON without duplicate names")
     }
 
     fn visit_unit<E: Error>(self) -> Result<Value, E> {
@@ -70,7 +69,7 @@ impl<'de> Visitor<'de> for Reader {
         let mut object = Map::new();
         while let Some((name, Unambiguous(value))) = access.next_entry::<String, _>()? {
             if object.insert(name, value).is_some() {
-                return Err(A::Error::custom("a name stands twice"));
+                return Err(A::Error::custom("duplicate name"));
             }
         }
         Ok(Value::Object(object))
@@ -82,13 +81,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_object_is_read_as_any_reader_would() {
+    fn an_unambiguous_object_is_parsed_like_serde_json_does() {
         let text = r#" {"a":[1,-2,3.5,"x",true,null,{"b":{}}],"c":"\u0061"} "#;
         assert_eq!(object(text.as_bytes()).map(Value::Object), serde_json::from_str(text).ok());
     }
 
     #[test]
-    fn what_is_ambiguous_or_no_object_is_refused() {
+    fn duplicate_names_and_non_objects_are_rejected() {
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
         for text in [
             "",

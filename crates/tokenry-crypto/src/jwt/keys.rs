@@ -10,41 +10,41 @@ use super::{
     json,
 };
 
-/// The shortest shared secret, in bytes: what HS256 can use of it.
+/// The shortest shared secret, in bytes: the output length of HS256.
 pub(super) const MIN_SECRET_LEN: usize = 32;
 
-/// The longest set, in bytes, and how many keys it may have: what no issuer needs would only cost time and memory.
+/// The limits of a key set, which bound time and memory: its length in bytes and its number of keys.
 const MAX_SET_LEN: usize = 256 * 1024;
 const MAX_KEYS: usize = 100;
 
 /// The shortest RSA modulus, in bits.
 const MIN_RSA_BITS: usize = 2048;
 
-/// Why a set of keys was refused.
+/// Why a key set was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum JwtKeysError {
-    /// No issuer of that name is configured.
+    /// No configured issuer has that name.
     #[error("unknown issuer")]
     UnknownIssuer,
     /// More than 256 KiB.
     #[error("the key set is larger than 256 KiB")]
     TooLarge,
-    /// No JSON object with an array of objects called `keys`, or a name that stands twice.
+    /// No JSON object with an array of objects called `keys`, or a duplicate name.
     #[error("the key set is not a JWK Set")]
     Malformed,
     /// More than 100 keys.
     #[error("the key set has more than 100 keys")]
     TooMany,
-    /// Two usable keys have one `kid`.
+    /// Two usable keys have the same `kid`.
     #[error("the key set has two keys with one id")]
     Doubled,
-    /// None fits the issuer's algorithm and is strong enough.
+    /// No key matches the issuer's algorithm and is strong enough.
     #[error("the key set has no key that fits the algorithm")]
     NoUsableKey,
 }
 
-/// The usable keys of an issuer. At least one.
+/// The usable keys of an issuer, at least one.
 pub(super) enum Keys {
     Secret(DecodingKey),
     Set(Vec<(Option<String>, DecodingKey)>),
@@ -55,7 +55,7 @@ impl Keys {
         Self::Secret(DecodingKey::from_secret(secret))
     }
 
-    /// The keys of a JWK Set that fit the algorithm. Others are passed over, as RFC 7517 asks.
+    /// The keys of a JWK Set that match the algorithm. Others are ignored, as RFC 7517 requires.
     pub(super) fn parse(jwks: &str, algorithm: JwtAlgorithm) -> Result<Self, JwtKeysError> {
         if jwks.len() > MAX_SET_LEN {
             return Err(JwtKeysError::TooLarge);
@@ -80,7 +80,7 @@ impl Keys {
         if usable.is_empty() { Err(JwtKeysError::NoUsableKey) } else { Ok(Self::Set(usable)) }
     }
 
-    /// The key that a token names; the only one there is for a token that names none.
+    /// The key that a token names; for a token without `kid` the only key of the set.
     pub(super) fn find(&self, id: Option<&str>) -> Option<&DecodingKey> {
         match (self, id) {
             (Self::Secret(key), _) => Some(key),
@@ -95,19 +95,19 @@ impl Keys {
     }
 }
 
-/// Whether the signature is of this key over this message. Secrets are compared in constant time.
+/// Whether the signature is valid for this key and message. HMACs are compared in constant time.
 pub(super) fn is_signed(
     key: &DecodingKey,
     algorithm: JwtAlgorithm,
     message: &[u8],
     signature: &[u8],
 ) -> bool {
-    // The library's default provider panics when another crate of the same binary enables a second one.
+    // The library's default provider panics if another crate of the binary enables a second one.
     let verifier = (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&algorithm.of_library(), key);
     verifier.is_ok_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok())
 }
 
-/// Whether the key says nothing against verifying signatures of the algorithm. What cannot be read says no.
+/// Whether the attributes of the key allow verifying signatures of the algorithm. An unreadable attribute forbids it.
 fn is_meant_for(jwk: &Map<String, Value>, algorithm: JwtAlgorithm) -> bool {
     let is_or_missing = |name, text| jwk.get(name).is_none_or(|value| value.as_str() == Some(text));
     let verifies = |operations: &Value| {
@@ -119,7 +119,7 @@ fn is_meant_for(jwk: &Map<String, Value>, algorithm: JwtAlgorithm) -> bool {
         && jwk.get("kid").is_none_or(Value::is_string)
 }
 
-/// The key, if it is of the kind that the algorithm needs and strong enough.
+/// The key, if its kind matches the algorithm and it is strong enough.
 fn key(jwk: &Map<String, Value>, algorithm: JwtAlgorithm) -> Option<DecodingKey> {
     let text = |name| jwk.get(name).and_then(Value::as_str);
     let bytes = |name| URL_SAFE_NO_PAD.decode(text(name)?).ok();
@@ -144,7 +144,7 @@ fn key(jwk: &Map<String, Value>, algorithm: JwtAlgorithm) -> Option<DecodingKey>
     }
 }
 
-/// How many bits a big-endian number has without leading zeros.
+/// The number of bits of a big-endian number without leading zeros.
 fn bits(number: &[u8]) -> usize {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     let first = number.get(zeros).map_or(0, |byte| byte.leading_zeros() as usize);

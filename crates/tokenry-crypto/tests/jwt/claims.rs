@@ -8,7 +8,7 @@ use tokenry_domain::UnixMillis;
 
 use crate::{AUDIENCE, ISSUER, NOW, expect, hmac, now, payload, rules, verifier, verifier_of, with, without};
 
-/// Asserts what becomes of good claims with this one instead.
+/// Asserts the error for valid claims with one of them replaced.
 #[track_caller]
 fn check(name: &str, value: impl Into<Value>, refusal: Option<JwtError>) {
     let signer = hmac(1);
@@ -22,7 +22,7 @@ fn check_without(name: &str, refusal: Option<JwtError>) {
 }
 
 #[test]
-fn a_token_for_another_audience_is_refused() {
+fn a_token_for_another_audience_is_rejected() {
     for aud in [json!(AUDIENCE), json!([AUDIENCE]), json!(["x", AUDIENCE]), json!("other")] {
         check("aud", aud, None);
     }
@@ -78,7 +78,7 @@ fn expiry_is_required_and_equality_counts_as_expired() {
 }
 
 #[test]
-fn a_token_of_the_future_is_not_yet_valid() {
+fn a_token_from_the_future_is_not_yet_valid() {
     for name in ["nbf", "iat"] {
         for value in
             [json!(NOW + 30), json!(NOW), json!(0), json!(-1), json!(i64::MIN), json!(NOW as f64 + 29.999)]
@@ -99,7 +99,7 @@ fn a_token_of_the_future_is_not_yet_valid() {
 }
 
 #[test]
-fn a_token_ends_at_its_greatest_age_at_the_latest() {
+fn a_token_expires_at_its_maximum_age_at_the_latest() {
     let signer = hmac(1);
     let aged = |max_age: u64, leeway: u64| {
         let (max_age, leeway) = (Some(Duration::from_secs(max_age)), Duration::from_secs(leeway));
@@ -138,7 +138,7 @@ fn the_leeway_is_the_configured_one() {
 }
 
 #[test]
-fn time_at_the_ends_of_the_calendar_is_no_trouble() {
+fn times_at_the_limits_of_the_calendar_are_handled() {
     let (signer, token) = (hmac(1), hmac(1).signed(&with(payload(), "exp", 1e300)));
     let verifier = verifier_of(&signer);
     let claims = verifier.verify(token.as_bytes(), UnixMillis::MAX).ok().unwrap();
@@ -151,7 +151,7 @@ fn time_at_the_ends_of_the_calendar_is_no_trouble() {
 }
 
 #[test]
-fn a_subject_is_a_short_plain_text() {
+fn a_subject_is_a_short_text_without_control_characters() {
     for sub in ["u", "user@example.com", "auth0|123", "ü", &"x".repeat(255)] {
         check("sub", sub, None);
     }

@@ -1,4 +1,4 @@
-//! Algorithm and type: a token does not choose how it is verified.
+//! Headers: a token does not choose how it is verified.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::EncodingKey;
@@ -8,7 +8,7 @@ use tokenry_crypto::{JwtError, JwtIssuer, JwtKeys};
 use crate::{expect, hmac, payload, rsa, rules, verifier, verifier_of, with, without};
 
 #[test]
-fn a_token_without_a_signature_is_refused_whatever_it_calls_that() {
+fn an_unsigned_token_is_rejected_whatever_its_alg() {
     let verifier = verifier_of(rsa());
     for none in ["none", "None", "NONE", "", "rs256", "RS256 ", "RS384", "PS256", "HS256"] {
         let header = with(rsa().header(), "alg", none).to_string();
@@ -19,7 +19,7 @@ fn a_token_without_a_signature_is_refused_whatever_it_calls_that() {
 }
 
 #[test]
-fn a_public_key_is_never_a_secret() {
+fn a_public_key_is_never_used_as_a_shared_secret() {
     let (verifier, jwk) = (verifier_of(rsa()), &rsa().jwk);
     let modulus = URL_SAFE_NO_PAD.decode(jwk["n"].as_str().unwrap()).unwrap();
     let set = json!({ "keys": [jwk] }).to_string();
@@ -41,7 +41,7 @@ fn a_public_key_is_never_a_secret() {
 }
 
 #[test]
-fn a_token_cannot_bring_its_own_key_or_conditions() {
+fn a_token_cannot_supply_its_own_key_or_critical_headers() {
     let verifier = verifier_of(rsa());
     for (name, value) in [
         ("crit", json!(["exp"])),
@@ -57,7 +57,7 @@ fn a_token_cannot_bring_its_own_key_or_conditions() {
 }
 
 #[test]
-fn a_name_that_stands_twice_is_refused() {
+fn a_duplicate_name_is_rejected() {
     let (verifier, signer) = (verifier_of(&hmac(1)), hmac(1));
     let (header, payload) = (signer.header().to_string(), payload().to_string());
     expect(&verifier, &signer.raw(&header, &payload), None);
@@ -104,7 +104,7 @@ fn only_listed_types_are_accepted() {
 }
 
 #[test]
-fn a_header_of_a_wrong_form_is_malformed() {
+fn an_invalid_header_is_malformed() {
     let (verifier, signer) = (verifier_of(&hmac(1)), hmac(1));
     for (name, value) in
         [("alg", json!(["HS256"])), ("typ", json!(1)), ("kid", json!(1)), ("kid", Value::Null)]

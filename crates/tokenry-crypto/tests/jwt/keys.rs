@@ -1,4 +1,4 @@
-//! Which key verifies a token.
+//! Selection and validation of keys.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::Algorithm;
@@ -12,7 +12,7 @@ fn set(keys: &[&Value]) -> String {
 }
 
 #[test]
-fn the_key_id_picks_the_key() {
+fn the_key_id_selects_the_key() {
     let (one, two) = (rsa(), sign::new_rsa());
     let two_jwk = with(two.jwk.clone(), "kid", "two");
     let verifier = verifier(rules(one.algorithm), JwtKeys::Set(set(&[&one.jwk, &two_jwk])));
@@ -29,7 +29,7 @@ fn the_key_id_picks_the_key() {
 }
 
 #[test]
-fn a_token_that_names_no_key_needs_a_set_with_one_that_fits() {
+fn a_token_without_a_key_id_needs_a_set_with_one_usable_key() {
     let (signer, other) = (rsa(), sign::ec(Algorithm::ES256));
     let token = signer.encoded(&payload());
     let fits = |keys: &[&Value]| verifier(rules(signer.algorithm), JwtKeys::Set(set(keys)));
@@ -42,7 +42,7 @@ fn a_token_that_names_no_key_needs_a_set_with_one_that_fits() {
 }
 
 #[test]
-fn a_secret_has_no_id() {
+fn a_shared_secret_has_no_key_id() {
     let signer = hmac(1);
     let verifier = verifier(rules(signer.algorithm), JwtKeys::Secret(signer.secret.clone()));
     expect(&verifier, &signer.signed(&payload()), None);
@@ -51,7 +51,7 @@ fn a_secret_has_no_id() {
 }
 
 #[test]
-fn keys_that_are_not_for_the_algorithm_are_never_used() {
+fn keys_for_another_algorithm_are_never_used() {
     let jwk = || rsa().jwk.clone();
     let short = |bytes: Vec<u8>| with(jwk(), "n", URL_SAFE_NO_PAD.encode(bytes));
     let padded = || [vec![0; 200], vec![0xff; 255]].concat();
@@ -120,7 +120,7 @@ fn a_key_of_another_kind_or_curve_is_never_used() {
 }
 
 #[test]
-fn a_point_that_is_not_on_the_curve_verifies_nothing() {
+fn a_point_off_the_curve_verifies_no_signature() {
     let signer = sign::ec(Algorithm::ES256);
     let off = with(signer.jwk.clone(), "x", URL_SAFE_NO_PAD.encode([1; 32]));
     let verifier = verifier(rules(signer.algorithm), JwtKeys::Set(set(&[&off])));
@@ -128,7 +128,7 @@ fn a_point_that_is_not_on_the_curve_verifies_nothing() {
 }
 
 #[test]
-fn an_unreasonable_set_is_refused() {
+fn an_invalid_or_oversized_key_set_is_rejected() {
     let verifier = verifier_of(rsa());
     let many = |count| set(&vec![&json!({ "kty": "x" }); count]);
     let one = set(&[&rsa().jwk]);
@@ -157,7 +157,7 @@ fn an_unreasonable_set_is_refused() {
 }
 
 #[test]
-fn keys_arrive_and_are_replaced_while_tokens_are_verified() {
+fn keys_can_be_added_and_replaced_at_run_time() {
     let (old, new) = (rsa(), sign::new_rsa());
     let verifier = verifier(rules(old.algorithm), JwtKeys::Pending);
     expect(&verifier, &old.signed(&payload()), Some(JwtError::KeysUnavailable));

@@ -1,4 +1,4 @@
-//! What a JWT must be to be accepted, and how each other one is refused.
+//! Which JWTs are accepted, and the error for each other one.
 #![cfg(feature = "jwt")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -33,12 +33,12 @@ fn verifier(rules: JwtIssuer, keys: JwtKeys) -> JwtVerifier {
     JwtVerifier::new(vec![(rules, keys)]).unwrap()
 }
 
-/// A verifier of what the signer signs.
+/// A verifier for the tokens of the signer.
 fn verifier_of(signer: &Signer) -> JwtVerifier {
     verifier(rules(signer.algorithm), JwtKeys::Set(json!({ "keys": [signer.jwk] }).to_string()))
 }
 
-/// Good claims.
+/// Valid claims.
 fn payload() -> Value {
     json!({ "iss": ISSUER, "aud": AUDIENCE, "sub": "user-1", "exp": NOW + 60, "iat": NOW - 60 })
 }
@@ -58,14 +58,14 @@ fn verify(verifier: &JwtVerifier, token: &str) -> Result<JwtClaims, JwtError> {
     verifier.verify(token.as_bytes(), now())
 }
 
-/// Asserts what becomes of a token: `None` is acceptance.
+/// Asserts the error for a token; `None` means that it is accepted.
 #[track_caller]
 fn expect(verifier: &JwtVerifier, token: &str, refusal: Option<JwtError>) {
     assert_eq!(verify(verifier, token).err(), refusal, "{}", sign::shown(token));
 }
 
 #[test]
-fn a_good_token_is_accepted_under_every_algorithm_and_only_under_its_own() {
+fn a_valid_token_is_accepted_only_under_its_own_algorithm() {
     let signers = sign::all();
     for signer in &signers {
         let verifier = verifier_of(signer);
@@ -81,7 +81,7 @@ fn a_good_token_is_accepted_under_every_algorithm_and_only_under_its_own() {
 }
 
 #[test]
-fn only_configured_issuers_are_known_and_each_has_its_own_keys() {
+fn only_configured_issuers_are_accepted_and_each_has_its_own_keys() {
     let (one, two) = (hmac(1), hmac(2));
     let named = |issuer: &str, signer: &Signer| {
         let rules = JwtIssuer { issuer: issuer.to_owned(), ..rules(signer.algorithm) };
@@ -103,8 +103,8 @@ fn only_configured_issuers_are_known_and_each_has_its_own_keys() {
 }
 
 #[test]
-fn refusals_come_in_the_documented_order() {
-    // Each step mends what the step before it told of.
+fn errors_follow_the_documented_order() {
+    // Each step fixes the error of the previous step.
     let signer = rsa();
     let good = with(payload(), "exp", NOW - 60);
     let bad = with(with(with(good, "aud", "no"), "sub", ""), "iss", "no");

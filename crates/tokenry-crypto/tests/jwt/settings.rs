@@ -1,4 +1,4 @@
-//! Which settings are refused.
+//! Invalid settings.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn secret(len: usize) -> JwtKeys {
 }
 
 #[test]
-fn settings_that_would_accept_too_much_or_nothing_are_refused() {
+fn settings_that_accept_too_much_or_nothing_are_rejected() {
     let issuer = || ISSUER.to_owned();
     let good = || rules(JwtAlgorithm::Hs256);
     for (rules, refusal) in [
@@ -37,7 +37,7 @@ fn settings_that_would_accept_too_much_or_nothing_are_refused() {
 }
 
 #[test]
-fn keys_must_fit_the_algorithm() {
+fn keys_must_match_the_algorithm() {
     let issuer = || ISSUER.to_owned();
     let set = |jwk: &serde_json::Value| JwtKeys::Set(json!({ "keys": [jwk] }).to_string());
     let unusable = || JwtSettingsError::Keys(issuer(), JwtKeysError::NoUsableKey);
@@ -57,7 +57,7 @@ fn keys_must_fit_the_algorithm() {
 }
 
 #[test]
-fn an_issuer_is_configured_once() {
+fn an_issuer_must_not_be_configured_twice() {
     let both = vec![(rules(JwtAlgorithm::Hs256), secret(32)), (rules(JwtAlgorithm::Rs256), JwtKeys::Pending)];
     assert_eq!(JwtVerifier::new(both).err(), Some(JwtSettingsError::Doubled(ISSUER.to_owned())));
     assert!(JwtVerifier::new(Vec::new()).unwrap().is_empty());

@@ -1,4 +1,4 @@
-//! Makes tokens, good and bad.
+//! Creates valid and invalid tokens.
 
 use std::sync::LazyLock;
 
@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 /// An issuer's side of one key.
 pub(crate) struct Signer {
     pub(crate) algorithm: JwtAlgorithm,
-    /// What an issuer publishes; of a symmetric key what it keeps.
+    /// The public key, or the shared secret of a symmetric algorithm.
     pub(crate) jwk: Value,
     /// Empty unless the algorithm is symmetric.
     pub(crate) secret: Zeroizing<Vec<u8>>,
@@ -36,7 +36,7 @@ impl Signer {
         Self { algorithm, jwk, secret: Zeroizing::new(secret), library, key }
     }
 
-    /// A token as the library makes it.
+    /// A token created by the library.
     pub(crate) fn encoded(&self, payload: &Value) -> String {
         jsonwebtoken::encode(&Header::new(self.library), payload, &self.key).unwrap()
     }
@@ -51,7 +51,7 @@ impl Signer {
         json!({ "alg": self.algorithm.to_string(), "typ": "JWT", "kid": self.jwk["kid"] })
     }
 
-    /// A token of any two texts, rightly signed with this key.
+    /// A token of any header and payload text with a valid signature of this key.
     pub(crate) fn raw(&self, header: &str, payload: &str) -> String {
         let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
         let signature = crypto::sign(message.as_bytes(), &self.key, self.library).unwrap();
@@ -64,7 +64,7 @@ impl Signer {
     }
 }
 
-/// HS256 with a secret of 32 times this byte.
+/// HS256 with a secret of 32 equal bytes.
 pub(crate) fn hmac(byte: u8) -> Signer {
     Signer::new(Algorithm::HS256, EncodingKey::from_secret(&[byte; 32]), "hmac")
 }
@@ -75,10 +75,10 @@ pub(crate) fn rsa() -> &'static Signer {
     &SIGNER
 }
 
-/// RS256 with a key of its own.
+/// RS256 with a new key.
 pub(crate) fn new_rsa() -> Signer {
     let key: Pkcs8V1Der<'_> = KeyPair::generate(KeySize::Rsa2048).unwrap().as_der().unwrap();
-    // The library wants what PKCS #8 wraps into 26 bytes for this size.
+    // The library expects PKCS #1, which PKCS #8 wraps with a header of 26 bytes for this size.
     Signer::new(Algorithm::RS256, EncodingKey::from_rsa_der(&key.as_ref()[26..]), "rsa")
 }
 

@@ -19,7 +19,7 @@ use crate::{
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How many combinations share one transaction.
 const BATCH: usize = 500;
-const _: () = assert!(BATCH <= usage::MOST);
+const _: () = assert!(BATCH <= usage::MAX_KEYS);
 /// After so many failures, of batches in a row or of kinds, the others are not tried in this round.
 const FAILURES: u8 = 2;
 

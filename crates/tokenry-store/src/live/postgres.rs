@@ -1,4 +1,4 @@
-//! The live reader of PostgreSQL: one thread and connection that reads whatever waits in few statements.
+//! The live reader of PostgreSQL: one thread with one connection that reads all queued requests in few statements.
 
 mod connected;
 mod delivery;
@@ -23,7 +23,7 @@ use self::{connected::Connected, delivery::Delivered};
 use crate::{
     error::StoreError,
     live::{Credential, RetiredCredential},
-    patience,
+    lock_timeout,
     pool::Manager,
     primary::ConnectionProof,
     retired::{self, RetiredCredentialRow},
@@ -31,48 +31,48 @@ use crate::{
     token::row::{CredentialRow, credential},
 };
 
-/// How many reads may wait; more are refused as unavailable.
-const QUEUE: usize = 4096;
+/// The most queued reads; more are rejected as unavailable.
+const QUEUE_CAPACITY: usize = 4096;
 
-/// Reads for many at once. Whatever becomes of the database, each read is answered within seconds.
+/// Batches concurrent reads. Each read ends within seconds, whatever happens to the database.
 pub(crate) struct BatchReader {
-    queue: Option<SyncSender<Waiting>>,
-    watch: Option<Worker>,
+    queue: Option<SyncSender<PendingRead>>,
+    watchdog: Option<Worker>,
     shared: Arc<Shared>,
 }
 
-/// What the reading thread, whoever watches it and the thread that may take its place have in common.
+/// State shared by the reading thread, its watchdog and the thread that may replace it.
 struct Shared {
     manager: Manager<PgConnection>,
     /// How long the server lets a batch wait for a lock.
     one_wait: Duration,
-    waiting: Mutex<Receiver<Waiting>>,
+    pending: Mutex<Receiver<PendingRead>>,
     in_flight: Mutex<InFlight>,
     reader: Mutex<Option<Worker>>,
     workers: Workers,
-    /// Threads that were replaced and still hang.
-    lost: AtomicUsize,
+    /// The number of threads that were replaced and still hang.
+    hanging: AtomicUsize,
 }
 
-/// The batch that the database is asked for at this moment.
+/// The batch that is being read.
 #[derive(Default)]
 struct InFlight {
-    /// Which thread may read; one that was replaced finds another number here.
+    /// The generation of the thread that may read; it differs from that of a thread that was replaced.
     generation: u64,
-    /// Counts batches.
+    /// Incremented with each batch.
     batch: u64,
-    reads: Vec<Waiting>,
+    reads: Vec<PendingRead>,
 }
 
-/// A read that waits, and where its answer goes.
-enum Waiting {
+/// A queued read.
+enum PendingRead {
     Current(Read<CredentialRow>),
     Retired(Read<RetiredCredentialRow>),
 }
 
 struct Read<Row> {
     public_id: PublicId,
-    /// Where whoever asks runs.
+    /// The thread of the caller.
     thread: ThreadId,
     answer: oneshot::Sender<Delivered<Row>>,
 }
@@ -86,35 +86,35 @@ impl BatchReader {
         wait: Duration,
         workers: &Workers,
     ) -> Result<Self, StoreError> {
-        let (queue, waiting) = sync_channel(QUEUE);
+        let (queue, pending) = sync_channel(QUEUE_CAPACITY);
         let shared = Arc::new(Shared {
             manager,
-            one_wait: patience::one_read(wait),
-            waiting: Mutex::new(waiting),
+            one_wait: lock_timeout::for_one_read(wait),
+            pending: Mutex::new(pending),
             in_flight: Mutex::default(),
             reader: Mutex::default(),
             workers: workers.clone(),
-            lost: AtomicUsize::new(0),
+            hanging: AtomicUsize::new(0),
         });
         reader::start(&shared, 0, Some(Connected::new(connected)))?;
         let watched = shared.clone();
-        let watch = workers.start("reader-watchdog", Importance::Vital, move |stop: &Stop| {
+        let watchdog = workers.start("reader-watchdog", Importance::Vital, move |stop: &Stop| {
             watchdog::run(&watched, stop);
         })?;
-        Ok(Self { queue: Some(queue), shared, watch: Some(watch) })
+        Ok(Self { queue: Some(queue), shared, watchdog: Some(watchdog) })
     }
 
     pub(crate) async fn current(&self, public_id: &PublicId) -> Answer<Credential> {
-        self.read(public_id, Waiting::Current).await?.map(credential).transpose()
+        self.read(public_id, PendingRead::Current).await?.map(credential).transpose()
     }
 
     pub(crate) async fn retired(&self, public_id: &PublicId) -> Answer<RetiredCredential> {
-        self.read(public_id, Waiting::Retired).await?.map(retired::credential).transpose()
+        self.read(public_id, PendingRead::Retired).await?.map(retired::credential).transpose()
     }
 
-    /// Rows are taken apart by whoever asked, since the one thread that reads them is what all wait for.
-    async fn read<Row>(&self, public_id: &PublicId, kind: fn(Read<Row>) -> Waiting) -> Answer<Row> {
-        let (answer, answered) = oneshot::channel();
+    /// Returns the undecoded row. The callers decode their rows themselves, since the reading thread is the bottleneck.
+    async fn read<Row>(&self, public_id: &PublicId, kind: fn(Read<Row>) -> PendingRead) -> Answer<Row> {
+        let (answer, delivered) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         let thread = std::thread::current().id();
         let read = kind(Read { public_id: public_id.clone(), thread, answer });
@@ -122,14 +122,14 @@ impl BatchReader {
             TrySendError::Full(_) => StoreError::Unavailable("too many reads are waiting".to_owned()),
             TrySendError::Disconnected(_) => stopped(),
         })?;
-        answered.await.map_or_else(|_| Err(stopped()), Delivered::open)
+        delivered.await.map_or_else(|_| Err(stopped()), Delivered::open)
     }
 }
 
 impl Drop for BatchReader {
     fn drop(&mut self) {
-        // First whoever would take the end of the reading thread for a failure.
-        drop(self.watch.take());
+        // The watchdog first, since it would take the end of the reading thread for a failure.
+        drop(self.watchdog.take());
         let reader = locked(&self.shared.reader).take();
         reader.iter().for_each(Worker::stop);
         drop(self.queue.take());
@@ -137,12 +137,12 @@ impl Drop for BatchReader {
     }
 }
 
-impl Waiting {
-    fn refuse(self, why: &StoreError) {
-        // Whoever asked may have gone away.
+impl PendingRead {
+    fn fail(self, error: &StoreError) {
+        // The caller may have gone away.
         match self {
-            Self::Current(read) => drop(read.answer.send(Delivered::alone(Err(why.clone())))),
-            Self::Retired(read) => drop(read.answer.send(Delivered::alone(Err(why.clone())))),
+            Self::Current(read) => drop(read.answer.send(Delivered::single(Err(error.clone())))),
+            Self::Retired(read) => drop(read.answer.send(Delivered::single(Err(error.clone())))),
         }
     }
 }
@@ -152,6 +152,6 @@ fn stopped() -> StoreError {
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these.
+    // No code panics while it holds one of these mutexes.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

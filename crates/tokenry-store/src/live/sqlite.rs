@@ -1,4 +1,4 @@
-//! The live reader of SQLite: each thread reads on a connection that is, in all but rare cases, its own.
+//! The live reader of SQLite: each thread normally reads on its own connection.
 
 use std::{
     cell::Cell,
@@ -23,20 +23,24 @@ use crate::{
     user::UserRow,
 };
 
-/// Connections that are opened when they are first used. A thread comes back to the place it used before, so that
-/// workers do not meet; a pool would hand connections around under one lock.
+/// Connections that are opened on first use. Each thread prefers the slot that it used before, so threads do not contend;
+/// a pool would take one lock for every checkout.
 pub(crate) struct SqliteReader {
-    places: Box<[Mutex<Option<SqliteConnection>>]>,
+    slots: Box<[Mutex<Option<SqliteConnection>>]>,
     manager: Manager<SqliteConnection>,
-    pin: SharedLockRequests,
+    shared_lock: SharedLockRequests,
 }
 
 impl SqliteReader {
-    /// At most `connections`, or one for each core if that is more.
-    pub(crate) fn new(manager: Manager<SqliteConnection>, connections: u32, pin: SharedLockRequests) -> Self {
+    /// Creates slots for `connections`, or one per core if that is more.
+    pub(crate) fn new(
+        manager: Manager<SqliteConnection>,
+        connections: u32,
+        shared_lock: SharedLockRequests,
+    ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let places = cores.max(usize::try_from(connections).unwrap_or(cores));
-        Self { places: (0..places).map(|_| Mutex::default()).collect(), manager, pin }
+        let slots = cores.max(usize::try_from(connections).unwrap_or(cores));
+        Self { slots: (0..slots).map(|_| Mutex::default()).collect(), manager, shared_lock }
     }
 
     pub(crate) fn current(&self, public_id: &PublicId) -> Result<Option<Credential>, StoreError> {
@@ -47,53 +51,53 @@ impl SqliteReader {
         self.read(|connection| find_retired(connection, public_id))
     }
 
-    /// A read at once and on this thread. A connection that fails is thrown away.
+    /// Reads on the calling thread. A connection that fails is discarded.
     fn read<T>(
         &self,
         read: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut place = self.place();
-        let connection = match &mut *place {
+        let mut slot = self.lock_slot();
+        let connection = match &mut *slot {
             Some(connection) => connection,
             empty => empty.insert(self.manager.open()?),
         };
         let result = read(connection);
         if matches!(result, Err(StoreError::Unavailable(_) | StoreError::Unusable(_))) {
-            *place = None;
+            *slot = None;
         }
-        self.pin.ask();
+        self.shared_lock.request();
         result
     }
 
-    fn place(&self) -> MutexGuard<'_, Option<SqliteConnection>> {
-        let own = own_slot() % self.places.len();
-        let (before, after) = self.places.split_at(own);
-        let free = after.iter().chain(before).find_map(|place| match place.try_lock() {
-            Ok(place) => Some(place),
-            Err(TryLockError::Poisoned(poisoned)) => Some(emptied(place, poisoned)),
+    fn lock_slot(&self) -> MutexGuard<'_, Option<SqliteConnection>> {
+        let own = thread_index() % self.slots.len();
+        let (before, after) = self.slots.split_at(own);
+        let free = after.iter().chain(before).find_map(|slot| match slot.try_lock() {
+            Ok(slot) => Some(slot),
+            Err(TryLockError::Poisoned(poisoned)) => Some(clear_slot(slot, poisoned)),
             Err(TryLockError::WouldBlock) => None,
         });
-        // More threads than places: wait for the own one.
+        // All slots are in use: wait for the thread's own slot.
         free.unwrap_or_else(|| match after {
-            [own, ..] => own.lock().unwrap_or_else(|poisoned| emptied(own, poisoned)),
+            [own, ..] => own.lock().unwrap_or_else(|poisoned| clear_slot(own, poisoned)),
             [] => unreachable!("a remainder is less than the length"),
         })
     }
 }
 
-/// A connection that a panic left behind is not used.
-fn emptied<'a>(
-    own: &Mutex<Option<SqliteConnection>>,
+/// Discards the connection of a slot whose last user panicked.
+fn clear_slot<'a>(
+    slot: &Mutex<Option<SqliteConnection>>,
     poisoned: PoisonError<MutexGuard<'a, Option<SqliteConnection>>>,
 ) -> MutexGuard<'a, Option<SqliteConnection>> {
-    let mut place = poisoned.into_inner();
-    *place = None;
-    own.clear_poison();
-    place
+    let mut guard = poisoned.into_inner();
+    *guard = None;
+    slot.clear_poison();
+    guard
 }
 
-/// SECURITY: reads the row at or after this public id, so that an unknown one costs what a known one does, to the row
-/// that is fetched and taken apart. What a neighbour holds is not looked at.
+/// SECURITY: reads the row at or after this public id, so that an unknown id costs as much as a known one, including
+/// fetching and decoding a row. The values of a neighbouring row are not used.
 fn nearest(
     connection: &mut SqliteConnection,
     public_id: &PublicId,
@@ -103,16 +107,16 @@ fn nearest(
         .filter(tokens::public_id.ge(public_id.as_str()))
         .order(tokens::public_id)
         .select((TokenRow::as_select(), SecretRow::as_select(), UserRow::as_select()))
-        // Without a limit, which SQLite would plan anew for each read; only the first row is stepped to.
+        // No LIMIT, which SQLite would plan again for each read; only the first row is fetched.
         .load_iter::<CredentialRow, DefaultLoadingMode>(connection)?
         .next();
     match first {
         Some(Ok(row)) => {
-            let is_it = row.0.public_id == public_id.as_str();
+            let is_match = row.0.public_id == public_id.as_str();
             let found = credential(row);
-            if is_it { found.map(Some) } else { Ok(None) }
+            if is_match { found.map(Some) } else { Ok(None) }
         }
-        // It may be the neighbour that cannot be read.
+        // The unreadable row may be the neighbour.
         Some(Err(_)) => exact(connection, public_id),
         None => Ok(None),
     }
@@ -133,13 +137,13 @@ fn find_retired(
     connection: &mut SqliteConnection,
     public_id: &PublicId,
 ) -> Result<Option<RetiredCredential>, StoreError> {
-    // Nearly all that are asked for are none: the small question first.
-    let is_there = retired_secrets::table
+    // Nearly all requested ids have no retired secret, so the cheap query comes first.
+    let id = retired_secrets::table
         .filter(retired_secrets::public_id.eq(public_id.as_str()))
         .select(retired_secrets::public_id)
         .get_result::<String>(connection)
         .optional()?;
-    if is_there.is_none() {
+    if id.is_none() {
         return Ok(None);
     }
     retired_secrets::table
@@ -152,11 +156,11 @@ fn find_retired(
         .transpose()
 }
 
-/// A number of this thread, handed out one after another.
-fn own_slot() -> usize {
-    static THREADS: AtomicUsize = AtomicUsize::new(0);
+/// The sequence number of the calling thread.
+fn thread_index() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
-        static OWN: Cell<usize> = Cell::new(THREADS.fetch_add(1, Ordering::Relaxed));
+        static INDEX: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed));
     }
-    OWN.get()
+    INDEX.get()
 }

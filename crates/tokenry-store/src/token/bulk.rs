@@ -1,4 +1,4 @@
-//! Many tokens at once: what an import writes, faster than one by one.
+//! Inserts many tokens at once, for imports.
 
 use diesel::prelude::*;
 use tokenry_domain::Token;
@@ -6,21 +6,21 @@ use tokenry_domain::Token;
 use super::row::{SecretRow, TokenRow};
 use crate::{backend::Tx, error::StoreError, live::StoredSecret, schema::personal_access_tokens as tokens};
 
-/// A token that was made elsewhere.
+/// A token that was created by another system.
 #[derive(Clone)]
 pub struct Import {
     /// The token.
     pub token: Token,
-    /// What a presented secret must match. Without a proof if its strength is not known.
+    /// The stored secret; without a proof if the strength of the secret is unknown.
     pub secret: StoredSecret,
 }
 
-/// Rows of one statement on PostgreSQL, where a statement has at most 65,535 parameters and a row 26.
+/// Rows per statement on PostgreSQL, where a statement has at most 65,535 parameters and a row 26.
 #[cfg(feature = "postgres")]
-const ROWS: usize = 1000;
+const MAX_ROWS: usize = 1000;
 
-/// Adds tokens, all or none, without an audit event; [`StoreError::Conflict`] when a public id is taken or an owner
-/// gone. A unit of work should bring some thousands.
+/// Inserts all tokens or none, without an audit event; [`StoreError::Conflict`] when a public id is taken or an owner does
+/// not exist. A unit of work should insert some thousands.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -28,14 +28,14 @@ pub fn insert_many(tx: &mut Tx<'_>, imports: &[Import]) -> Result<(), StoreError
     match tx {
         #[cfg(feature = "sqlite")]
         Tx::Sqlite(c) => {
-            // A statement for many rows is prepared anew each time; the one for a single row is prepared once.
+            // The statement for a single row is cached; one for many rows would be prepared each time.
             for import in imports {
                 diesel::insert_into(tokens::table).values(values(import)).execute(&mut **c)?;
             }
         }
         #[cfg(feature = "postgres")]
         Tx::Postgres(c) => {
-            for chunk in imports.chunks(ROWS) {
+            for chunk in imports.chunks(MAX_ROWS) {
                 let rows: Vec<_> = chunk.iter().map(values).collect();
                 diesel::insert_into(tokens::table).values(rows).execute(&mut **c)?;
             }

@@ -1,9 +1,9 @@
 //! The conditions of a list of tokens.
 
-/// Whether a token's time is over, as [`ExpiryCutoffs::is_expired`](tokenry_domain::ExpiryCutoffs::is_expired) decides: never NULL.
+/// Whether a token is expired, as [`ExpiryCutoffs::is_expired`](tokenry_domain::ExpiryCutoffs::is_expired) decides: never NULL.
 macro_rules! is_expired {
     ($cutoffs:expr) => {{
-        // No token is older than the calendar: a bound that is not there is passed by nobody.
+        // A missing cutoff becomes the earliest instant, which no token precedes.
         let by = |bound: Option<tokenry_domain::UnixMillis>| {
             InstantValue(bound.unwrap_or(tokenry_domain::UnixMillis::MIN))
         };
@@ -17,12 +17,12 @@ macro_rules! is_expired {
                 .le(idle_cutoff)
                 .and(tokens::not_before.is_null().or(tokens::not_before.le(idle_cutoff)))
                 .and(tokens::last_used_at.is_null().or(tokens::last_used_at.le(idle_cutoff))))
-            .or($crate::token::noted::OverWhenNoted::under($cutoffs.spans))
+            .or($crate::token::expired_when_recorded::ExpiredWhenRecorded::under($cutoffs.spans))
     }};
 }
 pub(crate) use is_expired;
 
-/// The tokens that a filter lets through at an instant, as a boxed query of one backend.
+/// The tokens that match a filter at an instant, as a boxed query of one backend.
 macro_rules! filtered {
     ($Db:ty, $filter:expr, $dialect:expr, $cutoffs:expr) => {{
         use diesel::{
@@ -33,8 +33,8 @@ macro_rules! filtered {
         use $crate::{filter::like, token::filter::is_expired};
 
         let now = InstantValue($cutoffs.now);
-        let (before, behind) = $dialect.has_scope;
-        let has_scope = |scope: &Scope| sql::<Bool>(before).bind::<Text, _>(scope.to_string()).sql(behind);
+        let (before, after) = $dialect.has_scope;
+        let has_scope = |scope: &Scope| sql::<Bool>(before).bind::<Text, _>(scope.to_string()).sql(after);
         let mut query = tokens::table.into_boxed::<$Db>();
         if let Some(id) = $filter.user_id {
             query = query.filter(tokens::user_id.eq(IdValue(id.uuid())));
@@ -62,12 +62,12 @@ macro_rules! filtered {
         }
         if let Some(text) = &$filter.search {
             let in_name = like!($dialect, "name", text);
-            query = if let Some((beginning, end)) = shown_ends(text) {
-                let in_lookup = like!($dialect, "lookup", beginning);
-                query.filter(in_name.or(in_lookup.and(like!($dialect, "suffix", end))))
+            query = if let Some((public_id, suffix)) = shown_ends(text) {
+                let in_public_id = like!($dialect, "lookup", public_id);
+                query.filter(in_name.or(in_public_id.and(like!($dialect, "suffix", suffix))))
             } else {
-                let in_lookup = like!($dialect, "lookup", text);
-                query.filter(in_name.or(in_lookup).or(like!($dialect, "suffix", text)))
+                let in_public_id = like!($dialect, "lookup", text);
+                query.filter(in_name.or(in_public_id).or(like!($dialect, "suffix", text)))
             };
         }
         if let Some(scope) = &$filter.scope {

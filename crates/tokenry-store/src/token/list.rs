@@ -21,9 +21,9 @@ use crate::{
     sql_types::{IdValue, InstantValue},
 };
 
-/// One page of the tokens that `filter` lets through under `cutoffs`, from the row after `position` on.
+/// One page of the tokens that match `filter` under `cutoffs`, starting after `position`.
 ///
-/// A position that was made under another order is a [`StoreError::Bug`]: the service binds them together.
+/// A position of another order is a [`StoreError::Bug`], since the service keeps position and order together.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -96,17 +96,17 @@ pub fn list(
     Ok(Page { items, next, total })
 }
 
-/// How many tokens `filter` lets through. All tokens of a user or of everybody are not counted but looked up: lists are
-/// read far more often than they change, and most have no other condition.
+/// The number of tokens that match `filter`. Without conditions other than the user, it is read from `token_counts`
+/// instead of counted: lists are read far more often than they change, and most have no other condition.
 fn total(tx: &mut Tx<'_>, filter: &TokenFilter, cutoffs: &ExpiryCutoffs) -> Result<u64, StoreError> {
     let all = TokenFilter { user_id: filter.user_id, ..TokenFilter::default() };
     let total: i64 = if *filter == all {
         on!(tx, |c| {
-            let mut kept = token_counts::table.into_boxed::<Db>();
+            let mut counts = token_counts::table.into_boxed::<Db>();
             if let Some(id) = filter.user_id {
-                kept = kept.filter(token_counts::user_id.eq(IdValue(id.uuid())));
+                counts = counts.filter(token_counts::user_id.eq(IdValue(id.uuid())));
             }
-            kept.select(sql::<BigInt>("CAST(COALESCE(SUM(tokens), 0) AS BIGINT)")).get_result(c)
+            counts.select(sql::<BigInt>("CAST(COALESCE(SUM(tokens), 0) AS BIGINT)")).get_result(c)
         })?
     } else {
         let dialect = SqlDialect::of(tx);

@@ -1,4 +1,4 @@
-//! The row of a token, and what becomes of it.
+//! The row of a token and its conversions.
 
 use diesel::prelude::*;
 use tokenry_domain::{
@@ -15,7 +15,7 @@ use crate::{
     user::UserRow,
 };
 
-/// Everything but the secret's hash.
+/// All columns except those of the secret.
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = personal_access_tokens, treat_none_as_default_value = false)]
 pub(crate) struct TokenRow {
@@ -44,7 +44,7 @@ pub(crate) struct TokenRow {
     pub(crate) expiry_noted_at: Option<InstantValue>,
 }
 
-/// What is kept of the secret, read for verification alone.
+/// The columns of the secret, read for verification only.
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = personal_access_tokens, treat_none_as_default_value = false)]
 pub(crate) struct SecretRow {
@@ -70,7 +70,7 @@ pub(crate) fn check_value(secret: &StoredSecret) -> Option<Vec<u8>> {
 }
 
 pub(crate) fn proof_value(proof: Option<&SecretProof>) -> Option<Vec<u8>> {
-    // What could not be read is written as what it is to every reader: no match.
+    // A proof that could not be read is written as empty bytes, which match no secret.
     proof.map(|proof| proof.as_bytes().map(|bytes| bytes.to_vec()).unwrap_or_default())
 }
 
@@ -95,15 +95,16 @@ pub(crate) fn stored_secret(
     check: Option<Vec<u8>>,
     proof: Option<Vec<u8>>,
 ) -> Result<StoredSecret, StoreError> {
-    let read = |bytes: Vec<u8>| {
-        let bytes = <[u8; 8]>::try_from(bytes).map_err(|_| corrupt("secret_check", "not 8 bytes"))?;
-        Ok::<_, StoreError>(SecretCheck::from_stored(bytes))
-    };
     Ok(StoredSecret {
         hash: SecretHash::from_stored(hash),
         proof: proof.map(|bytes| SecretProof::from_stored(&bytes)),
-        check: check.map(read).transpose()?,
+        check: check.map(secret_check).transpose()?,
     })
+}
+
+fn secret_check(bytes: Vec<u8>) -> Result<SecretCheck, StoreError> {
+    let bytes = <[u8; 8]>::try_from(bytes).map_err(|_| corrupt("secret_check", "not 8 bytes"))?;
+    Ok(SecretCheck::from_stored(bytes))
 }
 
 impl From<&Token> for TokenRow {

@@ -13,7 +13,7 @@ fn accepted(text: &str) -> DatabaseUrl {
 }
 
 #[test]
-fn only_files_and_servers_are_databases() {
+fn only_files_and_servers_are_accepted() {
     for text in ["", "tokenry.db", "mysql://x/y", "SQLITE://x", "http://x"] {
         assert_eq!(refused(text), UrlError::Scheme, "{text}");
     }
@@ -50,7 +50,7 @@ fn only_files_and_servers_are_databases() {
 }
 
 #[test]
-fn nothing_is_said_twice_and_nothing_names_another_server() {
+fn duplicate_settings_and_other_server_parameters_are_rejected() {
     for text in [
         "postgres://localhost/t?sslmode=disable&sslmode=verify-full",
         "postgres://10.0.0.1/t?sslmode=verify-full&ssl%6Dode=disable",
@@ -86,7 +86,7 @@ fn nothing_is_said_twice_and_nothing_names_another_server() {
 }
 
 #[test]
-fn a_blank_or_a_line_break_at_an_end_is_refused() {
+fn whitespace_at_an_end_is_rejected() {
     for text in
         ["sqlite://tokenry.db", "postgres://localhost/t", "postgres://me:x@localhost/t?sslmode=disable"]
     {
@@ -121,7 +121,7 @@ fn a_password_is_never_shown() {
 }
 
 #[test]
-fn a_remote_server_without_encryption_must_be_asked_for() {
+fn a_remote_server_without_encryption_needs_an_explicit_setting() {
     for text in [
         "postgres://db.example.com/t",
         "postgres://u:p@10.0.0.1:5432/t",
@@ -152,7 +152,7 @@ fn a_remote_server_without_encryption_must_be_asked_for() {
 }
 
 #[test]
-fn nothing_that_matters_is_left_to_the_environment() {
+fn every_relevant_keyword_is_set_and_not_left_to_the_environment() {
     let Location::Postgres(server) = accepted("postgres://me:it's%5C@localhost/t?ssl%6Dode=prefer").0 else {
         panic!("it is a server");
     };

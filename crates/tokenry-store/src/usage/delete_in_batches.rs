@@ -1,6 +1,6 @@
-//! Removes the uses of tokens that are about to go, in small units before them.
+//! Deletes the usage rows of tokens in small units, before the tokens themselves are deleted.
 //!
-//! Deleting a token takes its uses along, however many there are, all in one unit that others wait for. So they go first.
+//! Deleting a token cascades to all its usage rows in one unit, for which other writers wait. So the rows are deleted first.
 
 use diesel::{
     dsl::sql,
@@ -16,8 +16,8 @@ use crate::{
     sql_types::{Id, IdValue},
 };
 
-/// Removes uses of these tokens, at most `limit` rows, and says how many rows; fewer than `limit` when no more are left
-/// but those that somebody writes at this moment. It never waits for them, so it cannot be part of a deadlock.
+/// Deletes at most `limit` usage rows of these tokens and returns their number. Fewer than `limit` means that only rows
+/// locked by other transactions are left; it never waits for those, so it cannot be part of a deadlock.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -28,14 +28,15 @@ pub fn delete_in_batches(tx: &mut Tx<'_>, tokens: &[TokenId], limit: u16) -> Res
         if room == 0 {
             break;
         }
-        removed += drain_one(tx, IdValue(token.uuid()), i64::try_from(room).unwrap_or(0))?;
+        removed += delete_for_token(tx, IdValue(token.uuid()), i64::try_from(room).unwrap_or(0))?;
     }
     Ok(removed)
 }
 
-// One token a statement, in the order of the key: however the rows are spread, no plan reads the whole table.
-fn drain_one(tx: &mut Tx<'_>, token: IdValue, limit: i64) -> Result<usize, StoreError> {
-    /// The oldest rows of the token; each database names a row in its own way.
+/// Deletes the oldest rows of one token. One statement per token, in the order of the key, so that no query plan scans the
+/// whole table.
+fn delete_for_token(tx: &mut Tx<'_>, token: IdValue, limit: i64) -> Result<usize, StoreError> {
+    /// The condition for the oldest rows of the token; each database identifies a row differently.
     macro_rules! oldest {
         ($before:literal, $after:literal) => {
             sql::<Bool>($before)

@@ -1,11 +1,11 @@
-//! When each scope of a token was last asked for.
+//! The last use of each scope of a token.
 
 use std::collections::HashSet;
 
 use diesel::{dsl::sql, prelude::*};
 use tokenry_domain::{Scope, ScopeSet, TokenId, UnixMillis};
 
-use super::{existing, keep};
+use super::{existing, lock_existing};
 use crate::{
     backend::Tx,
     convert::parsed,
@@ -15,33 +15,33 @@ use crate::{
     sql_types::{IdValue, Instant, InstantValue},
 };
 
-/// A scope that a token holds, and when it was asked for.
+/// A use of a scope that a token has.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ScopeUse {
     /// The token.
     pub token_id: TokenId,
     /// The scope.
     pub scope: Scope,
-    /// When.
+    /// The instant of the use.
     pub at: UnixMillis,
 }
 
-/// Writes the newest use of scopes, which goes forward only. They must be sorted and different, so that nodes that write
-/// the same rows never wait for each other crosswise. Those of tokens that are gone are dropped; the result is the tokens
-/// that somebody else holds at this moment, whose uses were not written.
+/// Updates the last use of scopes; an older use never overwrites a newer one. `used` must be sorted and without
+/// duplicates, so that concurrent nodes lock rows in the same order. Uses of deleted tokens are dropped. Returns the tokens
+/// that are locked by other transactions, whose uses were not written.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn mark(tx: &mut Tx<'_>, used: &[ScopeUse]) -> Result<HashSet<TokenId>, StoreError> {
-    let mut ids: Vec<TokenId> = used.iter().map(|it| it.token_id).collect();
+    let mut ids: Vec<TokenId> = used.iter().map(|scope_use| scope_use.token_id).collect();
     ids.dedup();
-    let kept = keep(tx, &ids)?;
-    let others: Vec<TokenId> = ids.into_iter().filter(|id| !kept.contains(id)).collect();
-    let held = if others.is_empty() { HashSet::new() } else { existing(tx, &others)? };
-    let of_kept = used.iter().filter(|it| kept.contains(&it.token_id));
-    let rows: Vec<Row> = of_kept.map(Row::from).collect();
+    let locked = lock_existing(tx, &ids)?;
+    let others: Vec<TokenId> = ids.into_iter().filter(|id| !locked.contains(id)).collect();
+    let skipped = if others.is_empty() { HashSet::new() } else { existing(tx, &others)? };
+    let rows: Vec<Row> =
+        used.iter().filter(|scope_use| locked.contains(&scope_use.token_id)).map(Row::from).collect();
     if rows.is_empty() {
-        return Ok(held);
+        return Ok(skipped);
     }
     on!(tx, |c| diesel::insert_into(uses::table)
         .values(&rows)
@@ -49,13 +49,13 @@ pub fn mark(tx: &mut Tx<'_>, used: &[ScopeUse]) -> Result<HashSet<TokenId>, Stor
         .do_update()
         .set(uses::last_used_at.eq(sql::<Instant>(LATER)))
         .execute(c))?;
-    Ok(held)
+    Ok(skipped)
 }
 
 const LATER: &str = "CASE WHEN excluded.last_used_at > token_scope_uses.last_used_at THEN excluded.last_used_at \
                      ELSE token_scope_uses.last_used_at END";
 
-/// When each scope of a token was last asked for; those that never were are not in it.
+/// The last use of each scope of a token; scopes that were never used are left out.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -67,7 +67,7 @@ pub fn list(tx: &mut Tx<'_>, token: TokenId) -> Result<Vec<(Scope, UnixMillis)>,
     rows.into_iter().map(read).collect()
 }
 
-/// Forgets the scopes of a token but for these, so that a token whose scopes are changed often has no more rows than scopes.
+/// Deletes the uses of all other scopes of a token, so that a token has no more rows than scopes.
 ///
 /// # Errors
 /// [`StoreError`].

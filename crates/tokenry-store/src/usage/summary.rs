@@ -1,4 +1,4 @@
-//! What a token was used for, added up by the database.
+//! Summaries of a token's usage, aggregated by the database.
 
 use std::net::IpAddr;
 
@@ -19,64 +19,64 @@ use crate::{
     sql_types::{IdValue, Instant, InstantValue},
 };
 
-/// The uses of a token that are added up.
+/// The token and time span of a summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsageSpan {
     /// The token.
     pub token_id: TokenId,
-    /// Only what began then or later.
+    /// Only uses that began at this instant or later.
     pub from: UnixMillis,
-    /// Only what began before then.
+    /// Only uses that began before this instant.
     pub to: UnixMillis,
 }
 
-/// How exactly answers are told apart.
+/// How uses are grouped by the status of their responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answers {
-    /// Each status by itself.
+    /// By status.
     Exact,
-    /// By class: 200 is 200 to 299, 600 is everything from there on.
+    /// By class: 200 is 200 to 299, 600 is 600 and above.
     Classes,
 }
 
-/// How many uses began in one hour and were answered alike.
+/// The number of uses in one hour with one status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HourCount {
     /// The start of the hour, in UTC.
     pub hour: UnixMillis,
-    /// The status of the answers, or their class.
+    /// The status of the responses, or their class.
     pub status: u16,
-    /// How many.
+    /// The number of uses.
     pub count: u64,
 }
 
-/// How often a route was used.
+/// The number of uses of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteCount {
-    /// The method; empty if it is not known.
+    /// The method; empty if it is unknown.
     pub method: String,
-    /// The pattern of the route; empty if it is not known.
+    /// The pattern of the route; empty if it is unknown.
     pub route: String,
-    /// How often.
+    /// The number of uses.
     pub count: u64,
-    /// When last.
+    /// The last use.
     pub last_at: UnixMillis,
 }
 
-/// How often a token was used from an address with a program.
+/// The number of uses from an address with a user agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressCount {
     /// The address.
     pub ip: Option<IpAddr>,
-    /// What the client calls itself; empty if it does not say.
+    /// The user agent; empty if it is unknown.
     pub user_agent: String,
-    /// How often.
+    /// The number of uses.
     pub count: u64,
-    /// When last.
+    /// The last use.
     pub last_at: UnixMillis,
 }
 
-/// The uses of a span, in the order of the table's key.
+/// A query for the usage rows of a span.
 macro_rules! of_span {
     ($span:expr) => {
         usage::table
@@ -86,7 +86,7 @@ macro_rules! of_span {
     };
 }
 
-/// Uses by hour and answer, the oldest first, at most `limit`.
+/// The uses by hour and status, oldest first, at most `limit` groups.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -132,7 +132,7 @@ pub fn routes(tx: &mut Tx<'_>, span: UsageSpan, limit: u16) -> Result<Vec<RouteC
     rows.into_iter().map(read).collect()
 }
 
-/// The most used addresses and programs, at most `limit`.
+/// The most used pairs of address and user agent, at most `limit`.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -144,7 +144,7 @@ pub fn addresses(tx: &mut Tx<'_>, span: UsageSpan, limit: u16) -> Result<Vec<Add
     rows.into_iter().map(read).collect()
 }
 
-/// Pairs of columns with how often and when last they were used, the most used first; among equals in their order.
+/// Distinct pairs of columns with their count and last use, the most used first, ties in the order of the pairs.
 fn most_used(
     tx: &mut Tx<'_>,
     span: UsageSpan,

@@ -153,7 +153,7 @@ fn a_missing_migration_ends_the_start_with_the_right_that_is_lacking() {
     db.run("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
     site.folder.output(&format!("migrate revert --yes --database-url {}", db.url()));
     let told = format!(
-        "the role \"{}\" may not make them: it lacks CREATE on the schema \"public\"; run `tokenry migrate run` as the \
+        "the role \"{}\" may not apply them: it lacks CREATE on the schema \"public\"; run `tokenry migrate run` as the \
          owner of the tables, then start again\n",
         site.role.name()
     );

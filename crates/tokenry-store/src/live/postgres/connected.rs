@@ -1,4 +1,4 @@
-//! The connection of the reading thread, which becomes old and is replaced before it is too old.
+//! The connection of the reading thread, which is replaced in the background before it exceeds its maximum age.
 
 use std::{
     sync::mpsc::{Receiver, TryRecvError, sync_channel},
@@ -20,61 +20,58 @@ use crate::{
     primary::{self, ConnectionProof, MAX_AGE},
 };
 
-/// A connection that was proven to lead to the primary.
+/// A connection that was verified to reach the primary.
 pub(super) struct Connected {
     pub(super) connection: PgConnection,
     pub(super) session: ConnectionProof,
     opened: Instant,
 }
 
-/// The connection in use, and the one that will take its place.
+/// The connection in use, and its successor while that is being opened.
 pub(super) struct Connection {
     shared: Arc<Shared>,
-    now: Option<Connected>,
+    current: Option<Connected>,
     next: Option<Receiver<Connected>>,
 }
 
 impl Connection {
     pub(super) fn new(shared: Arc<Shared>, connected: Option<Connected>) -> Self {
-        Self { shared, now: connected, next: None }
+        Self { shared, current: connected, next: None }
     }
 
-    /// The one that is open, unless it is too old or leads to a server that another took the place of.
+    /// The open connection, unless it is too old or its server was replaced.
     pub(super) fn open(&mut self) -> Option<&mut Connected> {
         self.renew();
-        let is_good = |now: &Connected| now.session.is_current() && now.opened.elapsed() < MAX_AGE * 2;
-        if !self.now.as_ref().is_some_and(is_good) {
-            self.now = None;
-        }
-        self.now.as_mut()
+        self.current.take_if(|current| !current.is_usable());
+        self.current.as_mut()
     }
 
-    /// Another one.
+    /// Opens a new connection.
     pub(super) fn reopen(&mut self) -> Result<&mut Connected, StoreError> {
-        self.now = None;
+        self.current = None;
         let connected = Connected::to(&self.shared)?;
-        Ok(self.now.insert(connected))
+        Ok(self.current.insert(connected))
     }
 
     pub(super) fn close(&mut self) {
-        self.now = None;
+        self.current = None;
     }
 
-    /// Has another one opened in time, beside the reads: whoever reads does not wait for it.
+    /// Opens the successor on another thread once the connection has reached its maximum age; reads do not wait for it.
     fn renew(&mut self) {
         match self.next.as_ref().map(Receiver::try_recv) {
-            Some(Ok(connected)) => (self.now, self.next) = (Some(connected), None),
+            Some(Ok(connected)) => (self.current, self.next) = (Some(connected), None),
             Some(Err(TryRecvError::Empty)) => {}
             Some(Err(TryRecvError::Disconnected)) => self.next = None,
-            None if self.now.as_ref().is_some_and(|now| now.opened.elapsed() >= MAX_AGE) => {
+            None if self.current.as_ref().is_some_and(|current| current.opened.elapsed() >= MAX_AGE) => {
                 let (opened, next) = sync_channel(1);
                 let shared = self.shared.clone();
                 let open = move || match Connected::to(&shared) {
-                    // The thread that reads may have been replaced.
+                    // The reading thread may have been replaced.
                     Ok(connected) => drop(opened.send(connected)),
                     Err(error) => tracing::warn!(%error, "the reader's connection cannot be renewed"),
                 };
-                // Without a thread it is tried again with the next batch.
+                // If the thread cannot be started, the next batch tries again.
                 let started = std::thread::Builder::new().name("tokenry-renewal".to_owned()).spawn(open);
                 self.next = started.is_ok().then_some(next);
             }
@@ -91,15 +88,20 @@ impl Connected {
 
     fn to(shared: &Shared) -> Result<Self, StoreError> {
         shared.manager.open_session().map(Self::new).map_err(|error| match error {
-            // It was good when the store was opened, and may be so again.
-            StoreError::Unusable(told) => StoreError::Unavailable(told),
+            // The database was usable when the store was opened, so the failure may be temporary.
+            StoreError::Unusable(message) => StoreError::Unavailable(message),
             error => error,
         })
     }
+
+    /// Whether its server is the known one, and it is not far beyond its maximum age.
+    fn is_usable(&self) -> bool {
+        self.session.is_current() && self.opened.elapsed() < MAX_AGE * 2
+    }
 }
 
-/// The condition that the session is the one with this mark, and leads to the primary. It is no row's: the server tests it
-/// once before it looks for any, and fails. So a batch that finds nothing is proven as well.
+/// The condition that the session has this marker and reaches the primary. It depends on no row: the server evaluates it
+/// once before it reads rows, and fails. So a batch without results is verified too.
 pub(super) struct Proven<'m>(pub(super) &'m str);
 
 impl Expression for Proven<'_> {
@@ -122,10 +124,10 @@ impl QueryFragment<Pg> for Proven<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         static CHECK: LazyLock<String> =
             LazyLock::new(|| primary::check("current_setting('transaction_read_only') = 'on'", "?"));
-        let (before, behind) = CHECK.split_once('?').unwrap_or((&CHECK, ""));
+        let (before, after) = CHECK.split_once('?').unwrap_or((&CHECK, ""));
         out.push_sql(before);
         out.push_bind_param::<Text, str>(self.0)?;
-        out.push_sql(behind);
+        out.push_sql(after);
         Ok(())
     }
 }

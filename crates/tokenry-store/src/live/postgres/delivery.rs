@@ -1,8 +1,8 @@
-//! How the answers of a batch get to those who wait.
+//! Delivers the results of a batch to the waiting tasks.
 //!
-//! To wake a thread costs more than to read a row, and one that is woken for a single answer has dealt with it and
-//! sleeps again before the next is there. So each thread is woken once: whoever is told first there hands the answers of
-//! its neighbours on, which wakes nobody but tasks of the running thread.
+//! Waking a thread costs more than reading a row, and a thread that is woken for a single result finishes with it and
+//! sleeps again before the next one arrives. So each thread is woken once per batch: the first task that is woken delivers
+//! the results of its neighbours, which wakes only tasks of the thread that is already running.
 
 use std::{
     mem::take,
@@ -15,13 +15,13 @@ use futures_channel::oneshot;
 use super::{Answer, locked};
 use crate::{retired::RetiredCredentialRow, token::row::CredentialRow};
 
-/// An answer, and those that the one who gets it hands on.
+/// A result, and the results that its receiver delivers to its neighbours.
 pub(super) struct Delivered<Row> {
     answer: Answer<Row>,
-    others: Option<Arc<Others>>,
+    others: Option<Arc<NeighbourReplies>>,
 }
 
-/// An answer on its way.
+/// A result and its recipient.
 pub(super) struct Reply {
     pub(super) thread: ThreadId,
     pub(super) kind: Kind,
@@ -32,9 +32,9 @@ pub(super) enum Kind {
     Retired(oneshot::Sender<Delivered<RetiredCredentialRow>>, Answer<RetiredCredentialRow>),
 }
 
-/// Answers for tasks of one thread.
+/// Undelivered results for tasks of one thread.
 #[derive(Default)]
-struct Others(Mutex<Vec<Reply>>);
+struct NeighbourReplies(Mutex<Vec<Reply>>);
 
 /// Delivers a batch.
 pub(super) fn deliver(replies: Vec<Reply>) {
@@ -45,35 +45,36 @@ pub(super) fn deliver(replies: Vec<Reply>) {
             None => threads.push((reply.thread, vec![reply])),
         }
     }
-    let mut left = Vec::with_capacity(threads.len());
+    let mut undelivered = Vec::with_capacity(threads.len());
     for (_, mut replies) in threads {
         let Some(first) = replies.pop() else { continue };
-        let others = (!replies.is_empty()).then(|| Arc::new(Others(Mutex::new(replies))));
-        left.extend(others.clone());
+        let others = (!replies.is_empty()).then(|| Arc::new(NeighbourReplies(Mutex::new(replies))));
+        undelivered.extend(others.clone());
         first.send(others);
     }
-    // A task that was told may be cancelled, or be busy with something else for long: nobody depends on it.
+    // The task that was woken may be cancelled or busy for long, so this thread delivers what is left.
     std::thread::yield_now();
-    left.iter().for_each(|others| others.hand_out());
+    undelivered.iter().for_each(|others| others.deliver());
 }
 
 impl<Row> Delivered<Row> {
-    pub(super) fn alone(answer: Answer<Row>) -> Self {
+    /// A result without neighbours.
+    pub(super) fn single(answer: Answer<Row>) -> Self {
         Self { answer, others: None }
     }
 
-    /// The answer; the others are handed on.
+    /// Delivers the results of the neighbours and returns its own.
     pub(super) fn open(self) -> Answer<Row> {
         if let Some(others) = self.others {
-            others.hand_out();
+            others.deliver();
         }
         self.answer
     }
 }
 
 impl Reply {
-    fn send(self, others: Option<Arc<Others>>) {
-        // Whoever asked may have gone away.
+    fn send(self, others: Option<Arc<NeighbourReplies>>) {
+        // The caller may have gone away.
         match self.kind {
             Kind::Current(to, answer) => drop(to.send(Delivered { answer, others })),
             Kind::Retired(to, answer) => drop(to.send(Delivered { answer, others })),
@@ -81,8 +82,8 @@ impl Reply {
     }
 }
 
-impl Others {
-    fn hand_out(&self) {
+impl NeighbourReplies {
+    fn deliver(&self) {
         let replies = take(&mut *locked(&self.0));
         replies.into_iter().for_each(|reply| reply.send(None));
     }
@@ -94,39 +95,43 @@ mod tests {
 
     use super::*;
 
-    type Asked = oneshot::Receiver<Delivered<CredentialRow>>;
+    type Receiver = oneshot::Receiver<Delivered<CredentialRow>>;
 
-    fn replies(count: usize) -> (Vec<Reply>, Vec<Asked>) {
+    fn replies(count: usize) -> (Vec<Reply>, Vec<Receiver>) {
         let reply = || {
-            let (to, asked) = oneshot::channel();
-            (Reply { thread: thread::current().id(), kind: Kind::Current(to, Ok(None)) }, asked)
+            let (to, receiver) = oneshot::channel();
+            (Reply { thread: thread::current().id(), kind: Kind::Current(to, Ok(None)) }, receiver)
         };
         std::iter::repeat_with(reply).take(count).unzip()
     }
 
-    fn is_answered(asked: &mut Asked) -> bool {
-        matches!(asked.try_recv(), Ok(Some(delivered)) if matches!(delivered.answer, Ok(None)))
+    fn has_result(receiver: &mut Receiver) -> bool {
+        matches!(receiver.try_recv(), Ok(Some(delivered)) if matches!(delivered.answer, Ok(None)))
     }
 
     #[test]
-    fn one_who_is_told_hands_the_answers_of_the_thread_on() {
-        let (mut replies, mut asked) = replies(3);
+    fn the_first_task_of_a_thread_delivers_the_results_of_its_neighbours() {
+        let (mut replies, mut receivers) = replies(3);
         let first = replies.pop().unwrap();
-        first.send(Some(Arc::new(Others(Mutex::new(replies)))));
-        let told = asked.pop().unwrap().try_recv().unwrap().unwrap();
-        assert!(asked.iter_mut().all(|asked| matches!(asked.try_recv(), Ok(None))));
-        assert!(matches!(told.open(), Ok(None)));
-        assert!(asked.iter_mut().all(is_answered));
+        first.send(Some(Arc::new(NeighbourReplies(Mutex::new(replies)))));
+        let delivered = receivers.pop().unwrap().try_recv().unwrap().unwrap();
+        assert!(receivers.iter_mut().all(|receiver| matches!(receiver.try_recv(), Ok(None))));
+        assert!(matches!(delivered.open(), Ok(None)));
+        assert!(receivers.iter_mut().all(has_result));
     }
 
     #[test]
-    fn everybody_is_answered_whatever_becomes_of_the_others() {
-        for gone in 0..4 {
-            let (replies, asked) = replies(4);
-            // The one that was told first may be among those that went away, and of the rest nobody looks.
-            let mut asked: Vec<_> = asked.into_iter().enumerate().filter(|(n, _)| *n != gone).collect();
+    fn every_task_gets_its_result_even_if_a_neighbour_is_cancelled() {
+        for cancelled in 0..4 {
+            let (replies, receivers) = replies(4);
+            // The task that is woken first may be the cancelled one, and none of the others opens its result.
+            let mut receivers: Vec<_> =
+                receivers.into_iter().enumerate().filter(|(n, _)| *n != cancelled).collect();
             deliver(replies);
-            assert!(asked.iter_mut().all(|(_, asked)| is_answered(asked)), "{gone} went away");
+            assert!(
+                receivers.iter_mut().all(|(_, receiver)| has_result(receiver)),
+                "{cancelled} was cancelled"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The thread that reads.
+//! The reading thread.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use tokenry_domain::PublicId;
 
 use super::{
-    Answer, Read, Shared, Waiting,
+    Answer, PendingRead, Read, Shared,
     connected::{Connected, Connection, Proven},
     delivery::{Kind, Reply, deliver},
     locked,
@@ -24,10 +24,10 @@ use crate::{
     user::UserRow,
 };
 
-/// How many reads share one statement at most.
-const BATCH: usize = 256;
+/// The most reads in one statement.
+const MAX_BATCH: usize = 256;
 
-/// Starts the thread with this number, and remembers it.
+/// Starts the reading thread of this generation and stores its handle.
 pub(super) fn start(
     shared: &Arc<Shared>,
     generation: u64,
@@ -46,7 +46,7 @@ struct Reader {
     connection: Connection,
 }
 
-/// Rows by the public id that they were found by, or why there are none.
+/// Rows by public id, or the error of the batch.
 type Found<Row> = Result<HashMap<String, Result<Row, StoreError>>, StoreError>;
 type Select<Row> = fn(&mut Connected, &[&str]) -> Result<Vec<(String, Row)>, StoreError>;
 
@@ -57,30 +57,30 @@ impl Work for Reader {
 
     fn while_down(&mut self) {
         self.connection.close();
-        let why = StoreError::Unavailable("the reader failed".to_owned());
+        let error = StoreError::Unavailable("the reader failed".to_owned());
         let mut in_flight = locked(&self.shared.in_flight);
         if in_flight.generation == self.generation {
-            let left = std::mem::take(&mut in_flight.reads);
+            let reads = std::mem::take(&mut in_flight.reads);
             drop(in_flight);
-            let waiting = locked(&self.shared.waiting);
-            left.into_iter().chain(waiting.try_iter()).for_each(|read| read.refuse(&why));
+            let pending = locked(&self.shared.pending);
+            reads.into_iter().chain(pending.try_iter()).for_each(|read| read.fail(&error));
         }
     }
 }
 
 impl Drop for Reader {
-    /// One that was replaced no longer hangs.
+    /// A thread that was replaced no longer hangs once it ends.
     fn drop(&mut self) {
         if locked(&self.shared.in_flight).generation != self.generation {
-            self.shared.lost.fetch_sub(1, Ordering::Relaxed);
+            self.shared.hanging.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
 
 impl Reader {
     fn serve(&mut self) {
-        while let Some(batch) = self.wait() {
-            let (current, retired) = lookups(&batch);
+        while let Some(batch) = self.next_batch() {
+            let (current, retired) = public_ids(&batch);
             let shared = self.shared.clone();
             {
                 let mut in_flight = locked(&shared.in_flight);
@@ -89,14 +89,14 @@ impl Reader {
             }
             let mut current = self.find(&current, select_current);
             let mut retired = match &current {
-                // One refusal is enough: a second one may take as long.
+                // A second query may fail as slowly as the first one.
                 Err(error) => Err(error.clone()),
                 Ok(_) => self.find(&retired, select_retired),
             };
             let batch = {
                 let mut in_flight = locked(&shared.in_flight);
                 if in_flight.generation != self.generation {
-                    // It took so long that another thread reads now, and this batch was refused.
+                    // The watchdog has replaced this thread and failed this batch.
                     return;
                 }
                 std::mem::take(&mut in_flight.reads)
@@ -104,14 +104,14 @@ impl Reader {
             let mut replies = Vec::with_capacity(batch.len());
             let mut batch = batch.into_iter().peekable();
             while let Some(read) = batch.next() {
-                // Several requests with one token may share a batch; the last of them is given the row itself.
-                let is_last = batch.peek().is_none_or(|next| next.question() != read.question());
+                // Several requests for one token may share a batch; the last one takes the row without a copy.
+                let is_last = batch.peek().is_none_or(|next| next.key() != read.key());
                 replies.push(match read {
-                    Waiting::Current(Read { public_id, thread, answer }) => {
+                    PendingRead::Current(Read { public_id, thread, answer }) => {
                         let row = row(&mut current, &public_id, is_last);
                         Reply { thread, kind: Kind::Current(answer, row) }
                     }
-                    Waiting::Retired(Read { public_id, thread, answer }) => {
+                    PendingRead::Retired(Read { public_id, thread, answer }) => {
                         let row = row(&mut retired, &public_id, is_last);
                         Reply { thread, kind: Kind::Retired(answer, row) }
                     }
@@ -121,25 +121,26 @@ impl Reader {
         }
     }
 
-    /// Whatever waits, as soon as something does; none at the end.
-    fn wait(&self) -> Option<Vec<Waiting>> {
-        let waiting = locked(&self.shared.waiting);
-        let first = waiting.recv().ok()?;
-        // Whoever is about to ask joins this batch; when nobody runs, this is no delay.
+    /// Waits for a read and returns all queued reads, sorted by key; `None` once the queue is closed.
+    fn next_batch(&self) -> Option<Vec<PendingRead>> {
+        let pending = locked(&self.shared.pending);
+        let first = pending.recv().ok()?;
+        // Callers that are about to queue a read join this batch; without other runnable threads this is no delay.
         std::thread::yield_now();
-        let mut batch: Vec<_> = std::iter::once(first).chain(waiting.try_iter().take(BATCH - 1)).collect();
-        batch.sort_unstable_by(|a, b| a.question().cmp(&b.question()));
+        let mut batch: Vec<_> =
+            std::iter::once(first).chain(pending.try_iter().take(MAX_BATCH - 1)).collect();
+        batch.sort_unstable_by(|a, b| a.key().cmp(&b.key()));
         Some(batch)
     }
 
-    fn find<Row>(&mut self, lookups: &[String], select: Select<Row>) -> Found<Row> {
-        if lookups.is_empty() {
+    fn find<Row>(&mut self, public_ids: &[String], select: Select<Row>) -> Found<Row> {
+        if public_ids.is_empty() {
             return Ok(HashMap::new());
         }
-        let all: Vec<&str> = lookups.iter().map(String::as_str).collect();
+        let all: Vec<&str> = public_ids.iter().map(String::as_str).collect();
         let found = match self.read(&all, select) {
             Ok(rows) => Ok(rows.into_iter().map(|(public_id, row)| (public_id, Ok(row))).collect()),
-            // One row that cannot be read must not refuse the others.
+            // One corrupt row must not fail the other reads.
             Err(StoreError::Corrupt(_)) => all
                 .iter()
                 .filter_map(|public_id| match self.read(&[public_id], select) {
@@ -151,24 +152,28 @@ impl Reader {
             Err(error) => Err(error),
         };
         if let Err(error) = &found {
-            tracing::error!(%error, reads = lookups.len(), "a batch of reads failed");
+            tracing::error!(%error, reads = public_ids.len(), "a batch of reads failed");
         }
         found
     }
 
-    /// Reads a batch. A connection that died while it was idle is replaced once, and only a failure on a fresh one
-    /// is an answer; reading twice does no harm. What fails after the whole wait for a lock is not tried again.
-    fn read<Row>(&mut self, lookups: &[&str], select: Select<Row>) -> Result<Vec<(String, Row)>, StoreError> {
+    /// Reads a batch. A connection that failed while it was idle is replaced once, and the batch is read again; only a
+    /// failure on a new connection is returned. A failure after the whole wait for a lock is not retried.
+    fn read<Row>(
+        &mut self,
+        public_ids: &[&str],
+        select: Select<Row>,
+    ) -> Result<Vec<(String, Row)>, StoreError> {
         let deadline = Deadline::after(self.shared.one_wait);
         if let Some(connected) = self.connection.open() {
-            match select(connected, lookups) {
+            match select(connected, public_ids) {
                 Ok(found) => return Ok(found),
                 Err(error @ StoreError::Corrupt(_)) => return Err(error),
                 Err(error) if deadline.left().is_zero() => return Err(error),
                 Err(error) => tracing::warn!(%error, "the reader's connection failed and is replaced"),
             }
         }
-        let found = select(self.connection.reopen()?, lookups);
+        let found = select(self.connection.reopen()?, public_ids);
         if matches!(found, Err(StoreError::Unavailable(_) | StoreError::Unusable(_))) {
             self.connection.close();
         }
@@ -176,9 +181,9 @@ impl Reader {
     }
 }
 
-impl Waiting {
-    /// What it asks for; in a batch that is sorted by it, equal questions are side by side.
-    fn question(&self) -> (bool, &str) {
+impl PendingRead {
+    /// The sort key of a batch; reads of one row are adjacent.
+    fn key(&self) -> (bool, &str) {
         match self {
             Self::Current(read) => (false, read.public_id.as_str()),
             Self::Retired(read) => (true, read.public_id.as_str()),
@@ -186,13 +191,13 @@ impl Waiting {
     }
 }
 
-/// What a sorted batch asks for, each once: current and retired.
-fn lookups(batch: &[Waiting]) -> (Vec<String>, Vec<String>) {
+/// The distinct public ids of a sorted batch: of current and of retired secrets.
+fn public_ids(batch: &[PendingRead]) -> (Vec<String>, Vec<String>) {
     let (mut current, mut retired) = (Vec::new(), Vec::new());
     for read in batch {
         match read {
-            Waiting::Current(read) => current.push(read.public_id.as_str().to_owned()),
-            Waiting::Retired(read) => retired.push(read.public_id.as_str().to_owned()),
+            PendingRead::Current(read) => current.push(read.public_id.as_str().to_owned()),
+            PendingRead::Retired(read) => retired.push(read.public_id.as_str().to_owned()),
         }
     }
     current.dedup();
@@ -210,12 +215,12 @@ fn row<Row: Clone>(found: &mut Found<Row>, public_id: &PublicId, is_last: bool) 
 
 fn select_current(
     connected: &mut Connected,
-    lookups: &[&str],
+    public_ids: &[&str],
 ) -> Result<Vec<(String, CredentialRow)>, StoreError> {
     let rows: Vec<CredentialRow> = tokens::table
         .inner_join(users::table)
-        .filter(tokens::public_id.eq_any(lookups))
-        .filter(Proven(connected.session.mark()))
+        .filter(tokens::public_id.eq_any(public_ids))
+        .filter(Proven(connected.session.marker()))
         .select((TokenRow::as_select(), SecretRow::as_select(), UserRow::as_select()))
         .load(&mut connected.connection)?;
     Ok(rows.into_iter().map(|row| (row.0.public_id.clone(), row)).collect())
@@ -223,12 +228,12 @@ fn select_current(
 
 fn select_retired(
     connected: &mut Connected,
-    lookups: &[&str],
+    public_ids: &[&str],
 ) -> Result<Vec<(String, RetiredCredentialRow)>, StoreError> {
     let rows: Vec<RetiredCredentialRow> = retired_secrets::table
         .inner_join(tokens::table.inner_join(users::table))
-        .filter(retired_secrets::public_id.eq_any(lookups))
-        .filter(Proven(connected.session.mark()))
+        .filter(retired_secrets::public_id.eq_any(public_ids))
+        .filter(Proven(connected.session.marker()))
         .select((RetiredRow::as_select(), TokenRow::as_select(), UserRow::as_select()))
         .load(&mut connected.connection)?;
     Ok(rows.into_iter().map(|row| (row.0.public_id.clone(), row)).collect())
@@ -270,30 +275,30 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_proven_in_the_same_statement_also_when_it_finds_nothing() {
+    fn a_batch_is_verified_in_the_same_statement_even_if_it_finds_nothing() {
         let Some(db) = TestDatabase::postgres() else { return };
         let public_id = db.token(&db.user("alice")).insert().public_id;
         let manager = manager(&db, prepare_postgres_reader);
-        for (change, told) in [
-            // A standby has this as well.
+        for (change, message) in [
+            // A standby has this setting too.
             ("SET default_transaction_read_only = on", "read-only"),
-            ("SELECT set_config('tokenry.session', 'of another', false)", "session pooling"),
+            ("SELECT set_config('tokenry.session', 'another session', false)", "session pooling"),
             ("RESET ALL", "session pooling"),
         ] {
-            for asked in [public_id.as_str(), "unknown"] {
+            for wanted in [public_id.as_str(), "unknown"] {
                 let mut connected = Connected::new(manager.open_session().unwrap());
                 assert_eq!(
-                    select_current(&mut connected, &[asked]).unwrap().len(),
-                    usize::from(asked != "unknown")
+                    select_current(&mut connected, &[wanted]).unwrap().len(),
+                    usize::from(wanted != "unknown")
                 );
-                assert!(select_retired(&mut connected, &[asked]).unwrap().is_empty());
+                assert!(select_retired(&mut connected, &[wanted]).unwrap().is_empty());
                 connected.connection.batch_execute(change).unwrap();
                 for error in [
-                    select_current(&mut connected, &[asked]).map(drop).unwrap_err(),
-                    select_retired(&mut connected, &[asked]).map(drop).unwrap_err(),
+                    select_current(&mut connected, &[wanted]).map(drop).unwrap_err(),
+                    select_retired(&mut connected, &[wanted]).map(drop).unwrap_err(),
                 ] {
                     assert!(
-                        matches!(&error, StoreError::Unavailable(text) if text.contains(told)),
+                        matches!(&error, StoreError::Unavailable(text) if text.contains(message)),
                         "{error}"
                     );
                 }
@@ -302,14 +307,14 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_read_by_the_index_where_the_planner_would_read_the_table() {
+    fn a_batch_uses_the_index_where_the_planner_would_scan_the_table() {
         let Some(db) = TestDatabase::postgres() else { return };
         let owner = db.user("alice");
         (0..300).for_each(|_| drop(db.token(&owner).insert()));
         let (mut connection, _) = manager(&db, prepare_postgres).open_session().unwrap();
         diesel::sql_query("ANALYZE").execute(&mut connection).unwrap();
         assert!(plan(&db, prepare_postgres).contains("Seq Scan on personal_access_tokens"));
-        let ours = plan(&db, prepare_postgres_reader);
-        assert!(!ours.contains("Seq Scan") && ours.contains("personal_access_tokens_lookup_key"), "{ours}");
+        let plan = plan(&db, prepare_postgres_reader);
+        assert!(!plan.contains("Seq Scan") && plan.contains("personal_access_tokens_lookup_key"), "{plan}");
     }
 }

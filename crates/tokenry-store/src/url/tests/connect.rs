@@ -65,7 +65,7 @@ fn visits(lobbies: &[Lobby; 2]) -> Vec<(std::net::SocketAddr, String, String)> {
 }
 
 #[test]
-fn what_is_accepted_leads_where_it_was_read_to_lead_and_where_libpq_would_go() {
+fn an_accepted_address_connects_to_the_parsed_hosts_and_where_libpq_would() {
     let lobbies = [Lobby::open(None), Lobby::open(None)];
     let ports = [lobbies[0].port(), lobbies[1].port()];
     let accepted = std::cell::Cell::new(0);
@@ -97,7 +97,7 @@ fn what_is_accepted_leads_where_it_was_read_to_lead_and_where_libpq_would_go() {
 const CANARY: &str = "canary-7f3a";
 
 #[test]
-fn no_message_of_the_driver_shows_the_password() {
+fn no_driver_message_shows_the_password() {
     // The control: the driver repeats what it cannot read, and whatever the server says.
     let text = format!("postgres://me:{CANARY}%zz@127.0.0.1:1/t");
     let told = PgConnection::establish(&text).err().unwrap().to_string();

@@ -1,18 +1,17 @@
-//! The form of a token, before anything in it is believed.
+//! Parses a token before its signature is verified.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
 use super::json;
 
-/// No token is longer, in bytes: it must fit into a request header.
+/// The longest token, in bytes: it must fit into a request header.
 const MAX_LEN: usize = 8 * 1024;
 
-/// Headers that must be understood (`crit`), or that offer a key to verify the token with. A token that has one asks
-/// for what it will not get.
+/// Headers that must be understood (`crit`) or that supply a key for the verification. Tokens with one of them are rejected.
 const REFUSED_HEADERS: [&str; 5] = ["crit", "jwk", "jku", "x5u", "x5c"];
 
-/// The three parts, if they are non-empty base64url between two dots and nothing else.
+/// The three non-empty base64url parts, separated by two dots.
 pub(super) fn parts(presented: &[u8]) -> Option<[&[u8]; 3]> {
     let is_base64url = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     let mut parts = presented.split(|b| *b == b'.');
@@ -21,16 +20,16 @@ pub(super) fn parts(presented: &[u8]) -> Option<[&[u8]; 3]> {
     (is_whole && three.iter().all(|part| !part.is_empty() && part.iter().all(is_base64url))).then_some(three)
 }
 
-/// A token that can be read. Nothing in it is proven.
-pub(super) struct Form<'a> {
+/// A parsed token. Nothing in it is verified.
+pub(super) struct UnverifiedJwt<'a> {
     header: Map<String, Value>,
     payload: Map<String, Value>,
     message: &'a [u8],
     signature: Vec<u8>,
 }
 
-impl<'a> Form<'a> {
-    pub(super) fn read(presented: &'a [u8]) -> Option<Self> {
+impl<'a> UnverifiedJwt<'a> {
+    pub(super) fn parse(presented: &'a [u8]) -> Option<Self> {
         if presented.len() > MAX_LEN {
             return None;
         }
@@ -56,7 +55,7 @@ impl<'a> Form<'a> {
         self.header.get("alg")?.as_str()
     }
 
-    /// `typ`; a token without one has the empty type.
+    /// `typ`, or the empty string if it is missing.
     pub(super) fn kind(&self) -> &str {
         self.header.get("typ").and_then(Value::as_str).unwrap_or_default()
     }
@@ -65,7 +64,7 @@ impl<'a> Form<'a> {
         self.header.get("kid")?.as_str()
     }
 
-    /// What is signed: header, dot and payload as they were presented.
+    /// The signed bytes: header, dot and payload as presented.
     pub(super) fn message(&self) -> &'a [u8] {
         self.message
     }
@@ -88,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn only_three_parts_of_base64url_are_a_token() {
+    fn only_three_base64url_parts_are_a_token() {
         assert!(parts(b"a.b-_.c").is_some());
         for text in [
             "", "a", "a.b", "a.b.", ".b.c", "a..c", "a.b.c.d", "a.b.c.", "a.b.c ", "a.b.c=", "a.b+.c",
@@ -103,14 +102,15 @@ mod tests {
         let header = token("{}", "{}");
         let (start, _) = header.rsplit_once('.').unwrap();
         let of_len = |len: usize| format!("{start}.{}", "A".repeat(len - start.len() - 1));
-        assert!(Form::read(of_len(MAX_LEN).as_bytes()).is_some());
-        assert!(Form::read(of_len(MAX_LEN + 1).as_bytes()).is_none());
+        assert!(UnverifiedJwt::parse(of_len(MAX_LEN).as_bytes()).is_some());
+        assert!(UnverifiedJwt::parse(of_len(MAX_LEN + 1).as_bytes()).is_none());
     }
 
     #[test]
     fn what_can_be_misread_is_refused() {
         assert!(
-            Form::read(token(r#"{"alg":"HS256","typ":"JWT","kid":"a","cty":1}"#, "{}").as_bytes()).is_some()
+            UnverifiedJwt::parse(token(r#"{"alg":"HS256","typ":"JWT","kid":"a","cty":1}"#, "{}").as_bytes())
+                .is_some()
         );
         for header in [
             "",
@@ -127,17 +127,17 @@ mod tests {
             r#"{"x5u":""}"#,
             r#"{"x5c":[]}"#,
         ] {
-            assert!(Form::read(token(header, "{}").as_bytes()).is_none(), "{header}");
+            assert!(UnverifiedJwt::parse(token(header, "{}").as_bytes()).is_none(), "{header}");
         }
         for payload in ["", "\"x\"", "{}{}", r#"{"sub":"a","sub":"b"}"#, r#"{"a":{"b":1,"b":1}}"#] {
-            assert!(Form::read(token("{}", payload).as_bytes()).is_none(), "{payload}");
+            assert!(UnverifiedJwt::parse(token("{}", payload).as_bytes()).is_none(), "{payload}");
         }
     }
 
     #[test]
-    fn bits_that_no_byte_needs_must_be_zero() {
+    fn trailing_bits_must_be_zero() {
         let good = token("{}", "{}");
-        assert!(Form::read(good.as_bytes()).is_some());
-        assert!(Form::read(good.replace(".AA", ".AB").as_bytes()).is_none());
+        assert!(UnverifiedJwt::parse(good.as_bytes()).is_some());
+        assert!(UnverifiedJwt::parse(good.replace(".AA", ".AB").as_bytes()).is_none());
     }
 }
