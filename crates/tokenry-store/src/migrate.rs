@@ -19,9 +19,9 @@ use crate::{
 };
 
 #[cfg(feature = "sqlite")]
-const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 #[cfg(feature = "postgres")]
-const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// The wait for the lock of a SQLite file, since another process may be migrating it.
 const WAIT: Duration = Duration::from_secs(5);
