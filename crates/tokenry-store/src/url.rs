@@ -1,4 +1,4 @@
-//! Where the database is: the only place that reads schemes.
+//! Parses database addresses.
 
 #[cfg(feature = "postgres")]
 mod host;
@@ -14,19 +14,19 @@ use thiserror::Error;
 #[cfg(feature = "postgres")]
 pub(crate) use self::server::Server;
 
-/// A checked database address. It may hold a password, so only [`fmt::Display`] shows it, without that.
+/// A validated database address. It may contain a password, so it has no `Debug`; [`fmt::Display`] omits the password.
 #[derive(Clone)]
 pub struct DatabaseUrl(pub(crate) Location);
 
 #[derive(Clone)]
-#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "nobody makes the address of a file"))]
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "no SQLite addresses without the feature"))]
 pub(crate) enum Location {
     Sqlite(PathBuf),
     #[cfg(feature = "postgres")]
     Postgres(Box<Server>),
 }
 
-/// Why an address was refused; the text says what to change.
+/// Why an address was rejected; the text describes what to change.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UrlError {
@@ -36,28 +36,28 @@ pub enum UrlError {
     /// `sqlite://` without a file, in memory or with parameters.
     #[error("must name a file, such as sqlite://tokenry.db, without parameters")]
     File,
-    /// `postgres://` without a host or database that can be read.
+    /// `postgres://` with a host, user, password or database that cannot be parsed.
     #[error(
-        "must look like postgres://user:password@host:5432/database, with / ? # @ in the password written as %2F %3F \
+        "must have the form postgres://user:password@host:5432/database, with / ? # @ in the password written as %2F %3F \
          %23 %40 and the folder of a socket as %2Frun%2Fpostgresql"
     )]
     Host,
-    /// A parameter of `postgres://` that is unknown or could lead elsewhere.
+    /// A parameter of `postgres://` that is unknown or could select another server.
     #[error(
-        "has a parameter that is none of those allowed, each written name=value: the server is named as the host alone, \
-         never by hostaddr or service"
+        "has a parameter that is not allowed or not written as name=value: name the server by its host only, never by \
+         hostaddr or service"
     )]
     Parameter,
-    /// One thing is said twice, and programs do not agree about which counts.
-    #[error("says {0} more than once")]
+    /// A setting occurs twice, and programs differ in which one they use.
+    #[error("sets {0} more than once")]
     Twice(&'static str),
-    /// `target_session_attrs` allows a server that cannot be written to.
+    /// `target_session_attrs` allows a read-only server.
     #[error("must have target_session_attrs=read-write or primary, or leave it out")]
     Standby,
-    /// It has a blank or a line break at an end.
+    /// Whitespace at the beginning or the end.
     #[error("begins or ends with a blank or a line break")]
     Blank,
-    /// A remote PostgreSQL over a connection that this build cannot encrypt.
+    /// A remote server without an encrypted connection.
     #[error(
         "would send secrets unencrypted to {host}: build with the feature `postgres-tls` and set sslmode=verify-full, \
          or add ?sslmode=disable if the network is trusted"
@@ -66,8 +66,8 @@ pub enum UrlError {
         /// The host in the address.
         host: String,
     },
-    /// The address is of a database this build leaves out.
-    #[error("is of a database that this build leaves out (feature `{0}`)")]
+    /// A database that this build does not support.
+    #[error("names a database that this build does not support (feature `{0}`)")]
     LeftOut(&'static str),
 }
 
@@ -123,16 +123,19 @@ fn postgres(_: &str) -> Result<DatabaseUrl, UrlError> {
     Err(UrlError::LeftOut("postgres"))
 }
 
-/// The text that percent-encoding stands for; `None` where libpq would refuse it, or what it stands for is no text.
+/// Decodes percent-encoding; `None` if libpq would reject it, or if the result is not UTF-8 or contains NUL.
 #[cfg(feature = "postgres")]
 fn decode(text: &str) -> Option<String> {
-    let is_encoded =
-        |rest: &str| rest.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
-    if !text.split('%').skip(1).all(is_encoded) {
+    if !text.split('%').skip(1).all(starts_with_hex_pair) {
         return None;
     }
     let text = percent_encoding::percent_decode_str(text).decode_utf8().ok()?;
     (!text.contains('\0')).then(|| text.into_owned())
+}
+
+#[cfg(feature = "postgres")]
+fn starts_with_hex_pair(text: &str) -> bool {
+    text.as_bytes().get(..2).is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit))
 }
 
 impl fmt::Display for DatabaseUrl {

@@ -1,4 +1,4 @@
-//! One place where a server listens.
+//! The hosts and ports of an address.
 
 use std::{fmt, net::IpAddr};
 
@@ -6,10 +6,10 @@ use url::{Host as Parsed, Url};
 
 use super::decode;
 
-/// Where libpq listens for a server that names no port.
+/// The port if the address names none.
 const PORT: u16 = 5432;
 
-/// A host and port, each explicit, so that libpq has nothing to fill in.
+/// A host and port, both explicit, so that libpq uses no defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Host {
     pub(super) name: Name,
@@ -49,7 +49,7 @@ impl Host {
         is_paired.then(|| names.into_iter().zip(ports).map(|(name, port)| Self { name, port }).collect())
     }
 
-    /// Whether what is sent there does not leave this machine.
+    /// Whether a connection stays on this machine.
     pub(super) fn is_local(&self) -> bool {
         match &self.name {
             Name::Folder(_) => true,
@@ -60,7 +60,8 @@ impl Host {
 }
 
 impl Name {
-    /// SECURITY: whatever libpq could read in another way, as two hosts or as an address of another form, is none.
+    /// SECURITY: rejects every text that libpq could interpret differently, as two hosts or as another form of address. So
+    /// [`url::Host::parse`] is not used, which takes `127.1` for an IP address.
     fn parse(text: &str) -> Option<Self> {
         if text.starts_with('/') {
             let is_one = !text.contains([',', '\0']) && !text.chars().any(char::is_control);
@@ -88,7 +89,7 @@ impl fmt::Display for Name {
 }
 
 impl fmt::Display for Host {
-    /// As it stands in an address; the usual port is left out.
+    /// The form used in an address; the default port is left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
             Name::Folder(path) => f.write_str(&path.replace('/', "%2F"))?,

@@ -1,11 +1,11 @@
-//! The keywords of libpq: which of them an address may set, and what is said where it sets none.
+//! The libpq keywords that an address may set, and the values of all others.
 //!
-//! libpq looks for every keyword that is not given in a service file, in the environment (`PGHOST`, `PGSSLMODE`, …) and
-//! in the home folder. What could lead elsewhere or weaken the encryption is therefore always given. Left to the
-//! environment is who asks (`PGUSER`, `PGPASSWORD`, `PGPASSFILE`, `PGSSLCERT`, `PGSSLKEY`) and what can only refuse more
-//! servers (`PGREQUIREAUTH`, `PGREQUIREPEER`).
+//! libpq takes each keyword that is not passed to it from a service file, the environment (`PGHOST`, `PGSSLMODE`, …) or the
+//! home folder. So every keyword that could select another server or weaken the encryption is always passed. The
+//! environment may still set the client's identity (`PGUSER`, `PGPASSWORD`, `PGPASSFILE`, `PGSSLCERT`, `PGSSLKEY`) and
+//! keywords that can only reject more servers (`PGREQUIREAUTH`, `PGREQUIREPEER`).
 
-/// What an address may set, each once.
+/// The keywords that an address may set, each at most once.
 pub(super) const ALLOWED: [&str; 32] = [
     "host",
     "port",
@@ -41,10 +41,10 @@ pub(super) const ALLOWED: [&str; 32] = [
     "ssl_max_protocol_version",
 ];
 
-/// What libpq is told of a keyword that the address leaves out. It takes an empty text for its own default, where it is
-/// not written out here because it refuses one.
+/// The values of keywords that the address does not set. libpq takes an empty value for its default; where it rejects an
+/// empty value, the default is written out.
 pub(super) const FIXED: [(&str, &str); 30] = [
-    // Never from an address.
+    // Not allowed in an address.
     ("hostaddr", ""),
     ("client_encoding", "UTF8"),
     ("replication", ""),
@@ -55,11 +55,11 @@ pub(super) const FIXED: [(&str, &str); 30] = [
     ("min_protocol_version", "3.0"),
     ("max_protocol_version", "3.0"),
     ("sslkeylogfile", ""),
-    // An empty one is the user's.
+    // An empty name means the name of the user.
     ("dbname", ""),
     ("application_name", "tokenry"),
     ("options", ""),
-    // A lost server must be noticed within seconds; whoever sets these knows better.
+    // Detect a lost server within seconds; an address may override these.
     ("connect_timeout", "2"),
     ("tcp_user_timeout", "10000"),
     ("target_session_attrs", "read-write"),
@@ -79,6 +79,6 @@ pub(super) const FIXED: [(&str, &str); 30] = [
     ("keepalives", "1"),
 ];
 
-/// Of a server on this machine; any other must be given one.
+/// For a server on this machine; a remote server needs an explicit `sslmode`.
 const DEFAULT_SSLMODE: &str = if cfg!(feature = "postgres-tls") { "prefer" } else { "disable" };
 const DEFAULT_SSLCERTMODE: &str = if cfg!(feature = "postgres-tls") { "allow" } else { "disable" };

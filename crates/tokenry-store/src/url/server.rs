@@ -1,4 +1,4 @@
-//! The address of PostgreSQL: read once, and given to libpq in a form that has no second reading.
+//! The address of a PostgreSQL server: parsed once, and passed to libpq in an unambiguous form.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -10,7 +10,8 @@ use super::{
     keyword::{ALLOWED, FIXED},
 };
 
-/// Where a server is and how to get in. It holds the password, so only [`fmt::Display`] shows it, without that.
+/// The hosts and connection parameters of a server. It contains the password, so it has no `Debug`; [`fmt::Display`] omits
+/// the password.
 #[derive(Clone)]
 pub(crate) struct Server {
     hosts: Vec<Host>,
@@ -28,7 +29,7 @@ impl Server {
         let tls = cfg!(feature = "postgres-tls");
         let strict = ["require", "verify-ca", "verify-full"];
         let chosen = |mode: &str| server.keyword("sslmode") == Some(mode);
-        // SECURITY: libpq's default `prefer` falls back to plain text without a word.
+        // SECURITY: libpq's default `prefer` silently falls back to plain text.
         let is_encrypted = tls && strict.into_iter().any(chosen);
         match server.hosts.iter().find(|host| !host.is_local()) {
             Some(host) if !chosen("disable") && !is_encrypted => {
@@ -47,7 +48,7 @@ impl Server {
         &self.hosts
     }
 
-    /// What libpq is told: every keyword that matters, so that neither the environment nor a file adds to it.
+    /// The connection string for libpq. It sets every relevant keyword, so that neither the environment nor a file can.
     pub(crate) fn conninfo(&self) -> String {
         let list = |item: fn(&Host) -> String| self.hosts.iter().map(item).collect::<Vec<_>>().join(",");
         let mut conninfo = String::new();
@@ -64,11 +65,11 @@ impl Server {
         conninfo
     }
 
-    /// What must not be shown, whoever says it. A password that is the user's name as well hides nothing.
+    /// The texts that no error message may contain. A password equal to the user name is left out.
     pub(crate) fn secrets(&self) -> Vec<String> {
         let secrets = ["password", "sslpassword"].into_iter().filter_map(|name| self.keyword(name));
-        let is_secret = |secret: &&str| !secret.is_empty() && self.keyword("user") != Some(secret);
-        secrets.filter(is_secret).map(str::to_owned).collect()
+        let user = self.keyword("user");
+        secrets.filter(|secret| !secret.is_empty() && user != Some(*secret)).map(str::to_owned).collect()
     }
 }
 
@@ -93,37 +94,38 @@ fn add(conninfo: &mut String, name: &str, value: &str) {
 
 type Parts = (Vec<Host>, BTreeMap<&'static str, String>);
 
-/// Takes an address apart. Several hosts, which only libpq knows, are each read in an address of their own.
+/// Splits an address into hosts and keywords. Only libpq supports several hosts, so each host is parsed in a URL of its own.
 fn split(text: &str) -> Result<Parts, UrlError> {
     let (_, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
     let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    let is_odd = |c: char| c.is_control() || c.is_whitespace() || c == '#';
-    // SECURITY: a raw `/`, `?` or `@` in a password would end it early, and what follows would be taken for the host.
-    if rest.contains(is_odd) || authority.matches('@').count() > 1 || tail.contains('@') {
+    let is_forbidden = |c: char| c.is_control() || c.is_whitespace() || c == '#';
+    // SECURITY: a raw `/`, `?` or `@` in a password would end it, and the rest would be parsed as the host.
+    if rest.contains(is_forbidden) || authority.matches('@').count() > 1 || tail.contains('@') {
         return Err(UrlError::Host);
     }
     let (login, hosts) = authority.rsplit_once('@').map_or(("", authority), |(login, hosts)| (login, hosts));
     let at = if login.is_empty() { "" } else { "@" };
-    // Where no host is named, `host=` must name it; the parser wants one before it reads who logs in.
-    let names = if hosts.is_empty() { "nowhere" } else { hosts };
+    // Without a host in the authority, the parameter `host` must name it; the parser needs a placeholder to accept a login.
+    let names = if hosts.is_empty() { "placeholder" } else { hosts };
     let urls = names.split(',').map(|host| Url::parse(&format!("postgres://{login}{at}{host}{tail}")));
     let urls: Vec<Url> = urls.collect::<Result<_, _>>().map_err(|_| UrlError::Host)?;
     let named: Option<Vec<_>> = urls.iter().map(Host::of).collect();
     let named = named.ok_or(UrlError::Host)?;
     let url = urls.first().ok_or(UrlError::Host)?;
-    // The parser tidies paths up, and a database's name may be `..`.
+    // Not from the parser, which normalizes paths: a database may be named `..`.
     let path = tail.split('?').next().unwrap_or_default();
     let database = path.strip_prefix('/').unwrap_or_default();
     let mut keywords = BTreeMap::new();
-    let said = [("user", Some(url.username())), ("password", url.password()), ("dbname", Some(database))];
-    for (name, value) in said.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+    let parts =
+        [("user", url.username()), ("password", url.password().unwrap_or_default()), ("dbname", database)];
+    for (name, value) in parts {
         if !value.is_empty() {
             set(&mut keywords, name, decode(value).ok_or(UrlError::Host)?)?;
         }
     }
-    parameters(tail, &mut keywords)?;
-    let given = (keywords.remove("host"), keywords.remove("port"));
-    let hosts = match (hosts, given) {
+    parse_parameters(url.query(), &mut keywords)?;
+    let parameters = (keywords.remove("host"), keywords.remove("port"));
+    let hosts = match (hosts, parameters) {
         ("", (Some(names), ports)) => Host::list(&names, ports.as_deref()).ok_or(UrlError::Host)?,
         ("", (None, _)) => return Err(UrlError::Host),
         (_, (None, None)) => named,
@@ -132,8 +134,12 @@ fn split(text: &str) -> Result<Parts, UrlError> {
     Ok((hosts, keywords))
 }
 
-fn parameters(tail: &str, keywords: &mut BTreeMap<&'static str, String>) -> Result<(), UrlError> {
-    let Some((_, query)) = tail.split_once('?') else { return Ok(()) };
+/// Parses the parameters; `Url::query_pairs` is not used, since libpq does not decode `+` as a space.
+fn parse_parameters(
+    query: Option<&str>,
+    keywords: &mut BTreeMap<&'static str, String>,
+) -> Result<(), UrlError> {
+    let Some(query) = query else { return Ok(()) };
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').ok_or(UrlError::Parameter)?;
         let (Some(name), Some(value)) = (decode(name), decode(value)) else { return Err(UrlError::Host) };

@@ -1,10 +1,10 @@
-//! What addresses are accepted, and where they lead.
+//! Which addresses are accepted.
 
 mod connect;
 
 use super::*;
 
-fn refused(text: &str) -> UrlError {
+fn rejection(text: &str) -> UrlError {
     text.parse::<DatabaseUrl>().err().unwrap_or_else(|| panic!("{text} was accepted"))
 }
 
@@ -15,12 +15,12 @@ fn accepted(text: &str) -> DatabaseUrl {
 #[test]
 fn only_files_and_servers_are_accepted() {
     for text in ["", "tokenry.db", "mysql://x/y", "SQLITE://x", "http://x"] {
-        assert_eq!(refused(text), UrlError::Scheme, "{text}");
+        assert_eq!(rejection(text), UrlError::Scheme, "{text}");
     }
     for text in
         ["sqlite://", "sqlite://:memory:", "sqlite://x.db?mode=ro", "sqlite://folder/", "sqlite://a\tb"]
     {
-        assert_eq!(refused(text), UrlError::File, "{text}");
+        assert_eq!(rejection(text), UrlError::File, "{text}");
     }
     for text in [
         "postgres://a b/c",
@@ -30,7 +30,7 @@ fn only_files_and_servers_are_accepted() {
         "postgres://me:x@y@localhost/t",
         "postgres://me:x%zz@localhost/t",
         "postgres://me:x%00@localhost/t",
-        // Nobody is named: not a socket in a folder that the build chose, nor what `PGHOST` says.
+        // No host: neither libpq's default socket folder nor `PGHOST` is used.
         "postgres:///t",
         "postgres://me@/t",
         "postgres://",
@@ -45,7 +45,7 @@ fn only_files_and_servers_are_accepted() {
         "postgres:///t?port=1",
         "postgres://%40abstract/t",
     ] {
-        assert_eq!(refused(text), UrlError::Host, "{text}");
+        assert_eq!(rejection(text), UrlError::Host, "{text}");
     }
 }
 
@@ -62,7 +62,7 @@ fn duplicate_settings_and_other_server_parameters_are_rejected() {
         "postgres://me:x@localhost/t?password=y",
         "postgres://localhost/t?dbname=u",
     ] {
-        assert!(matches!(refused(text), UrlError::Twice(_)), "{text}");
+        assert!(matches!(rejection(text), UrlError::Twice(_)), "{text}");
     }
     for text in [
         "postgres://localhost/t?hostaddr=10.0.0.1",
@@ -75,11 +75,11 @@ fn duplicate_settings_and_other_server_parameters_are_rejected() {
         "postgres://localhost/t?requiressl=1",
         "postgres://localhost/t?client_encoding=LATIN1",
     ] {
-        assert_eq!(refused(text), UrlError::Parameter, "{text}");
+        assert_eq!(rejection(text), UrlError::Parameter, "{text}");
     }
     for attrs in ["any", "read-only", "standby", "prefer-standby", ""] {
         assert_eq!(
-            refused(&format!("postgres://localhost/t?target_session_attrs={attrs}")),
+            rejection(&format!("postgres://localhost/t?target_session_attrs={attrs}")),
             UrlError::Standby
         );
     }
@@ -91,15 +91,15 @@ fn whitespace_at_an_end_is_rejected() {
         ["sqlite://tokenry.db", "postgres://localhost/t", "postgres://me:x@localhost/t?sslmode=disable"]
     {
         for end in ["\n", "\r", "\r\n", " ", "\t", "\u{a0}"] {
-            assert_eq!(refused(&format!("{text}{end}")), UrlError::Blank, "{text:?} {end:?}");
-            assert_eq!(refused(&format!("{end}{text}")), UrlError::Blank, "{text:?} {end:?}");
+            assert_eq!(rejection(&format!("{text}{end}")), UrlError::Blank, "{text:?} {end:?}");
+            assert_eq!(rejection(&format!("{end}{text}")), UrlError::Blank, "{text:?} {end:?}");
         }
     }
-    // The parser of addresses leaves them out without a word.
+    // The URL parser silently removes these characters.
     for text in
         ["postgres://local\nhost/t", "postgres://localhost\r/t", "postgres://localhost/t?ssl\tmode=disable"]
     {
-        assert_eq!(refused(text), UrlError::Host, "{text:?}");
+        assert_eq!(rejection(text), UrlError::Host, "{text:?}");
     }
 }
 
@@ -116,7 +116,7 @@ fn a_password_is_never_shown() {
     for text in
         ["postgres://me:hunter2@db/x", "postgres://me:hunter2@", "postgres://me:hunter2@localhost/?x=hunter2"]
     {
-        assert!(!refused(text).to_string().contains("hunter2"), "{text}");
+        assert!(!rejection(text).to_string().contains("hunter2"), "{text}");
     }
 }
 
@@ -130,12 +130,12 @@ fn a_remote_server_without_encryption_needs_an_explicit_setting() {
         "postgres://localhost,db/t",
         "postgres://db/t?sslmode=prefer",
         "postgres://localhost.example.com/t",
-        // Forms of 127.0.0.1 that only some programs know.
+        // Forms of 127.0.0.1 that only some programs support.
         "postgres://127.1/t",
         "postgres://2130706433/t",
         "postgres://[::ffff:127.0.0.1]/t",
     ] {
-        assert!(matches!(refused(text), UrlError::Unencrypted { .. }), "{text}");
+        assert!(matches!(rejection(text), UrlError::Unencrypted { .. }), "{text}");
     }
     for text in [
         "postgres://db/t?sslmode=disable",
@@ -154,12 +154,12 @@ fn a_remote_server_without_encryption_needs_an_explicit_setting() {
 #[test]
 fn every_relevant_keyword_is_set_and_not_left_to_the_environment() {
     let Location::Postgres(server) = accepted("postgres://me:it's%5C@localhost/t?ssl%6Dode=prefer").0 else {
-        panic!("it is a server");
+        panic!("not a server");
     };
     let conninfo = server.conninfo();
     assert!(conninfo.contains(r"password='it\'s\\' "), "{conninfo}");
     assert_eq!(conninfo.matches("sslmode='prefer' ").count(), 1, "{conninfo}");
-    // Of the keywords of libpq 18 that have a variable: all but who asks.
+    // All keywords of libpq 18 with an environment variable, except the client's identity.
     for name in [
         "channel_binding connect_timeout dbname host hostaddr port client_encoding options application_name",
         "sslmode sslnegotiation sslcompression sslcertmode sslrootcert sslcrl sslcrldir sslsni",

@@ -1,4 +1,4 @@
-//! What the parser reads is where libpq connects: tried with connections.
+//! The parsed hosts are those that libpq connects to, tested with connections.
 
 use diesel::{Connection, PgConnection};
 use proptest::{prelude::*, sample::select};
@@ -7,7 +7,7 @@ use tokenry_testkit::Lobby;
 use super::*;
 use crate::{Store, StoreSettings, url::host::Name};
 
-/// A text that is about the address of a server, with hosts that only they name who parse like libpq.
+/// Addresses and similar texts; parsers that differ from libpq find other hosts in them.
 fn address(ports: [u16; 2]) -> impl Strategy<Value = String> {
     let [one, two] = ports;
     let hosts = [
@@ -55,7 +55,7 @@ fn address(ports: [u16; 2]) -> impl Strategy<Value = String> {
     )
 }
 
-/// Where somebody connected, and what for, in order.
+/// The connections of a client: address, user and database, in order.
 fn visits(lobbies: &[Lobby; 2]) -> Vec<(std::net::SocketAddr, String, String)> {
     let visit = |visit: tokenry_testkit::Visit| {
         let asked = |name: &str| visit.asked.get(name).cloned().unwrap_or_default();
@@ -83,13 +83,13 @@ fn an_accepted_address_connects_to_the_parsed_hosts_and_where_libpq_would() {
         let read: Vec<_> = ports.into_iter().flat_map(read).collect();
         prop_assert!(PgConnection::establish(&server.conninfo()).is_err());
         let ours = visits(&lobbies);
-        let told: Vec<_> = ours.iter().map(|(to, ..)| *to).collect();
-        prop_assert_eq!(&told, &read, "{} leads elsewhere", text);
-        // The same text as libpq reads it, which then goes from host to host as well.
+        let connected: Vec<_> = ours.iter().map(|(to, ..)| *to).collect();
+        prop_assert_eq!(&connected, &read, "{} connects to other hosts", text);
+        // The original text passed to libpq, which then also tries all hosts.
         let mark = if text.contains('?') { '&' } else { '?' };
         let text = format!("{text}{mark}target_session_attrs=read-write&gssencmode=disable");
         prop_assert!(PgConnection::establish(&text).is_err());
-        prop_assert_eq!(visits(&lobbies), ours, "libpq reads {} in another way", text);
+        prop_assert_eq!(visits(&lobbies), ours, "libpq parses {} differently", text);
     });
     assert!(accepted.get() > 20, "only {} addresses were accepted", accepted.get());
 }
@@ -98,16 +98,16 @@ const CANARY: &str = "canary-7f3a";
 
 #[test]
 fn no_driver_message_shows_the_password() {
-    // The control: the driver repeats what it cannot read, and whatever the server says.
+    // Control: the driver quotes invalid input and the server's messages.
     let text = format!("postgres://me:{CANARY}%zz@127.0.0.1:1/t");
-    let told = PgConnection::establish(&text).err().unwrap().to_string();
-    assert!(told.contains(CANARY), "{told}");
-    assert!(!refused(&text).to_string().contains(CANARY));
+    let message = PgConnection::establish(&text).err().unwrap().to_string();
+    assert!(message.contains(CANARY), "{message}");
+    assert!(!rejection(&text).to_string().contains(CANARY));
 
     let lobby = Lobby::open(Some(|password| format!("no entry with {password}")));
     let text = format!("postgres://me:{CANARY}@127.0.0.1:{}/t?sslmode=disable", lobby.port());
-    let told = PgConnection::establish(&text).err().unwrap().to_string();
-    assert!(told.contains(CANARY), "{told}");
-    let told = Store::open(&accepted(&text), StoreSettings::default()).err().unwrap().to_string();
-    assert!(!told.contains(CANARY) && told.contains("refuses the login"), "{told}");
+    let message = PgConnection::establish(&text).err().unwrap().to_string();
+    assert!(message.contains(CANARY), "{message}");
+    let message = Store::open(&accepted(&text), StoreSettings::default()).err().unwrap().to_string();
+    assert!(!message.contains(CANARY) && message.contains("refuses the login"), "{message}");
 }
