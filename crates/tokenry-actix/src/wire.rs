@@ -150,7 +150,7 @@ impl TokenPage {
     pub fn new(page: &tokenry_service::TokenPage, tokenry: &Tokenry, now: UnixMillis) -> Self {
         let shown = |(token, owner): &(_, _)| Token::new(token, owner, tokenry, now);
         Self {
-            data: page.tokens.iter().map(shown).collect(),
+            data: page.items.iter().map(shown).collect(),
             next_cursor: page.next_cursor.clone(),
             total: page.total,
         }

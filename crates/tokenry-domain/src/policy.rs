@@ -76,6 +76,11 @@ pub struct Limits {
     pub creations_per_hour: Option<u32>,
 }
 
+impl Limits {
+    /// The sliding window of [`creations_per_hour`](Self::creations_per_hour).
+    pub const CREATION_WINDOW: Lifetime = Lifetime::seconds(3600);
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {

@@ -1,9 +1,9 @@
 //! What a user has left of their limits.
 
-use tokenry_domain::{UnixMillis, User};
+use tokenry_domain::{Limits, UnixMillis, User};
 use tokenry_store::{StoreError, token};
 
-use crate::{caller::RequestContext, issue::HOUR, tokenry::Tokenry};
+use crate::{caller::RequestContext, tokenry::Tokenry};
 
 /// How many tokens a user has and may still make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,9 +30,14 @@ impl Tokenry {
             let (creations_left, resets_at) = match limits.creations_per_hour {
                 None => (None, None),
                 Some(limit) => {
-                    let made = token::creations_since(tx, user.id, context.now.saturating_sub(HOUR), limit)?;
+                    let made = token::creations_since(
+                        tx,
+                        user.id,
+                        context.now.saturating_sub(Limits::CREATION_WINDOW),
+                        limit,
+                    )?;
                     let left = limit.saturating_sub(u32::try_from(made.len()).unwrap_or(u32::MAX));
-                    (Some(left), made.first().and_then(|oldest| oldest.checked_add(HOUR)))
+                    (Some(left), made.first().and_then(|oldest| oldest.checked_add(Limits::CREATION_WINDOW)))
                 }
             };
             Ok(LimitStatus { max_tokens: limits.max_live_tokens, live_tokens, creations_left, resets_at })

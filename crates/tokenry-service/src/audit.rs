@@ -1,7 +1,7 @@
 //! The audit entry of a change, in the unit of work of the change.
 
 use serde_json::{Map, Value};
-use tokenry_domain::{Actor, AuditEvent, ClientInfo, EventKind, TokenId, UnixMillis, UserId};
+use tokenry_domain::{Actor, AuditEvent, ClientInfo, EventKind, Token, TokenId, UnixMillis, UserId};
 use tokenry_store::{StoreError, Tx, audit};
 
 use crate::caller::RequestContext;
@@ -64,4 +64,13 @@ pub(crate) fn append(tx: &mut Tx<'_>, events: &[AuditEvent]) -> Result<(), Store
 /// The fields of an entry's detail.
 pub(crate) fn detail<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// What the audit log tells of a new token.
+pub(crate) fn creation_detail(token: &Token) -> Map<String, Value> {
+    detail([
+        ("name", Value::from(token.name.as_str())),
+        ("scopes", Value::from(token.scopes.to_texts())),
+        ("expires_at", token.expires_at.map_or(Value::Null, |end| Value::from(end.to_string()))),
+    ])
 }

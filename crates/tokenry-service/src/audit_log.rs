@@ -11,20 +11,14 @@ use tokenry_store::{
 
 use crate::{
     caller::RequestContext,
-    cursor::{self, Cursors},
     denial::Denial,
-    list::holder,
+    page::{Cursors, Forged, Page},
+    required::admin_read,
     tokenry::Tokenry,
-    user::admin_scope,
 };
 
-/// Some entries of the audit log, newest first.
-pub struct AuditPage {
-    /// The entries.
-    pub entries: Vec<AuditEntry>,
-    /// What to ask the next page with, if there is one.
-    pub next_cursor: Option<String>,
-}
+/// One page of the audit log, newest first.
+pub type AuditPage = Page<AuditEntry>;
 
 /// What a walk along the whole chain found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,17 +77,11 @@ impl Tokenry {
         size: PageSize,
         cursor: Option<&str>,
     ) -> Result<AuditPage, AuditError> {
-        context.caller.require(&admin_scope("read"))?;
-        let binding = format!("audit {} {filter:?}", holder(&context.caller));
-        let cursors = Cursors { key: &self.0.cursor_key, binding };
-        let place = |text: &str| cursors.open(text)?.parse::<i64>().map_err(|_| cursor::Forged);
-        let before = cursor.map(place).transpose().map_err(|cursor::Forged| AuditError::BadCursor)?;
-        let limit = size.get();
-        let mut entries = self.0.store.read(|tx| audit::search(tx, filter, before, limit + 1))?;
-        let more = entries.len() > usize::from(limit);
-        entries.truncate(limit.into());
-        let next_cursor = entries.last().filter(|_| more).map(|last| cursors.seal(&last.seq.to_string()));
-        Ok(AuditPage { entries, next_cursor })
+        context.caller.require(&admin_read())?;
+        let cursors = Cursors::new(&self.0.cursor_key, &context.caller, "audit", format_args!("{filter:?}"));
+        let before = cursors.position(cursor).map_err(|Forged| AuditError::BadCursor)?;
+        let entries = self.0.store.read(|tx| audit::search(tx, filter, before, size.get() + 1))?;
+        Ok(Page::cut(entries, size, &cursors, |last| last.seq))
     }
 
     /// Walks along the whole chain and computes every digest again, a page at a time: nobody waits for it, and what is
@@ -102,7 +90,7 @@ impl Tokenry {
     /// # Errors
     /// [`AuditError`]; [`AuditError::Busy`] while another walk is under way.
     pub fn check_audit_log(&self, context: &RequestContext) -> Result<AuditCheck, AuditError> {
-        context.caller.require(&admin_scope("read"))?;
+        context.caller.require(&admin_read())?;
         let _alone = self.0.chain_gate.try_acquire(None).ok_or(AuditError::Busy)?;
         let mut walk = Walk { seq: 0, hash: GENESIS };
         loop {

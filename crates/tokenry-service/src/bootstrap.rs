@@ -8,8 +8,9 @@ use tokenry_domain::{
 use tokenry_store::{StoreError, Tx, instance, token, tombstone, user};
 
 use crate::{
-    audit::AuditContext,
-    issue::{GeneratedSecret, IssueError, Issued, made},
+    audit::{AuditContext, creation_detail},
+    generated_secret::GeneratedSecret,
+    issue::{IssueError, Issued},
     tokenry::Tokenry,
     user::{create, new_user},
 };
@@ -68,7 +69,7 @@ impl Tokenry {
                 expiry_noted_at: None,
             };
             token::insert(tx, &token, &stored)?;
-            audit.record(tx, EventKind::TokenSeeded, owner.id, Some(token.id), made(&token))?;
+            audit.record(tx, EventKind::TokenSeeded, owner.id, Some(token.id), creation_detail(&token))?;
             row.bootstrapped_at = Some(now);
             instance::update(tx, &row)?;
             Ok::<_, StoreError>(Some((token, owner)))

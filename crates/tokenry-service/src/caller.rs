@@ -1,12 +1,10 @@
 //! Who asks for something, proven before a use case is reached.
 
 use tokenry_domain::{
-    Actor, Catalog, ClientInfo, EffectivePermissions, ExpiryCutoffs, Role, Scope, Session, Status, Token,
-    UnixMillis, User, UserId,
+    Actor, Catalog, ClientInfo, EffectivePermissions, Role, Scope, Session, Token, UnixMillis, User, UserId,
 };
-use tokenry_store::{StoreError, Tx};
 
-use crate::{caller_lock::CallerLock, denial::Denial, tokenry::Tokenry, verify::VerifiedToken};
+use crate::{denial::Denial, verified::VerifiedToken};
 
 /// One request: who asks, when, and from where.
 #[derive(Clone)]
@@ -27,8 +25,8 @@ impl RequestContext {
     }
 }
 
-/// Someone who may ask. Only [`Tokenry::verify`] makes one of a token and [`Tokenry::session`] one of a session; an
-/// embedding program makes one of a user it has authenticated itself ([`Tokenry::caller_for_user`]); an operator is someone at the
+/// Someone who may ask. Only [`Tokenry::verify`](crate::Tokenry::verify) makes one of a token and [`Tokenry::session`](crate::Tokenry::session) one of a session; an
+/// embedding program makes one of a user it has authenticated itself ([`Tokenry::caller_for_user`](crate::Tokenry::caller_for_user)); an operator is someone at the
 /// database's own command line.
 #[derive(Clone)]
 pub struct Caller(Kind);
@@ -206,64 +204,10 @@ impl Caller {
             _ => Ok(()),
         }
     }
-
-    /// Looks again, inside the unit of work, whether a caller who was let in is still entitled: their account may
-    /// have been disabled or given another role, their session ended, or their token ended, rotated or narrowed since. The
-    /// token's row is locked, so that none of it can happen to it before the unit ends. A sign-out locks
-    /// the user first, as the unit has done that asks here: it has the [`CallerLock`].
-    pub(crate) fn still_entitled(
-        &self,
-        tx: &mut Tx<'_>,
-        cutoffs: &ExpiryCutoffs,
-        lock: &CallerLock,
-    ) -> Result<bool, StoreError> {
-        if !lock.is_of(self) {
-            return Err(StoreError::Bug("the lock is of another caller".to_owned()));
-        }
-        let Some(user) = self.user() else { return Ok(true) };
-        // Whoever came by name, and not with a token, is somebody else once the account has another name.
-        let is_same = |now: &User| self.token().is_some() || now.subject == user.subject;
-        let is_as_admitted = |now: User| !now.is_disabled() && now.role == user.role && is_same(&now);
-        if !tokenry_store::user::find(tx, user.id)?.is_some_and(is_as_admitted) {
-            return Ok(false);
-        }
-        if let Some(session) = self.session()
-            && tokenry_store::session::find_by_id(tx, session.id)?.is_none()
-        {
-            return Ok(false);
-        }
-        let Some(token) = self.token() else { return Ok(true) };
-        let Some(current) = tokenry_store::token::lock(tx, token.id)? else { return Ok(false) };
-        let is_as_verified = current.public_id == token.public_id
-            && current.scopes == token.scopes
-            && current.expires_at == token.expires_at
-            && current.allowed_ips == token.allowed_ips;
-        Ok(is_as_verified && current.status(cutoffs) == Status::Active)
-    }
 }
 
 impl From<VerifiedToken> for Caller {
     fn from(verified: VerifiedToken) -> Self {
         Self(Kind::Token(verified))
-    }
-}
-
-impl Tokenry {
-    /// A caller for a user whom the embedding program has authenticated itself, for example by its own session.
-    /// Their rights are those of their role. A disabled user cannot be vouched for. Take the user as they are stored now,
-    /// for each request: what was decided about them since is refused to a caller who was let in before.
-    #[must_use]
-    pub fn caller_for_user(&self, user: User) -> Option<Caller> {
-        let effective = self.0.catalog.of_role(&user.role);
-        let is_enabled = !user.is_disabled();
-        let person = Person {
-            user,
-            effective,
-            credential: CredentialKind::User,
-            max_role: None,
-            session: None,
-            token: None,
-        };
-        is_enabled.then(|| Caller::person(person))
     }
 }

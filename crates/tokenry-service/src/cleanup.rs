@@ -1,7 +1,7 @@
 //! Tell of tokens whose time ran out, and remove those that nobody needs to see any more.
 
 use serde_json::Map;
-use tokenry_domain::{EventKind, ExpiryCutoffs, Lifetime, TokenId, UnixMillis, UserId};
+use tokenry_domain::{EventKind, ExpiryCutoffs, Lifetime, Limits, TokenId, UnixMillis, UserId};
 use tokenry_store::{
     StoreError, Tx,
     cleanup::{self, CleanupRange},
@@ -13,9 +13,8 @@ use crate::{
     caller_lock::CallerLock,
     clock::ClockFault,
     denial::Denial,
-    issue::HOUR,
+    required::admin_write,
     tokenry::Tokenry,
-    user::admin_scope,
 };
 
 /// How many rows one unit of work touches, so that a long cleanup keeps nobody waiting.
@@ -57,7 +56,7 @@ impl Tokenry {
     /// # Errors
     /// [`CleanupError`]; the database must answer about its clock.
     pub fn cleanup_by_clock(&self, context: &RequestContext) -> Result<CleanupReport, CleanupError> {
-        context.caller.require(&admin_scope("write"))?;
+        context.caller.require(&admin_write())?;
         self.check_clock(context.now)?;
         self.cleanup(context)
     }
@@ -69,7 +68,7 @@ impl Tokenry {
     /// # Errors
     /// [`CleanupError`]. A right that the database refuses keeps nothing back but what needs it, and is the error at the end.
     pub fn cleanup(&self, context: &RequestContext) -> Result<CleanupReport, CleanupError> {
-        context.caller.require(&admin_scope("write"))?;
+        context.caller.require(&admin_write())?;
         if let Some(fault) = self.untrusted_clock() {
             return Err(CleanupError::Clock(fault));
         }
@@ -85,7 +84,7 @@ impl Tokenry {
         let is_told = told.is_ok();
         let mut cleaned = CleanupReport { expired: part(told)?, ..CleanupReport::default() };
         cleaned.ended_sessions = part(self.end_dead_sessions(context))?;
-        let kept = |kept: Lifetime| context.now.checked_sub(kept.max(HOUR));
+        let kept = |kept: Lifetime| context.now.checked_sub(kept.max(Limits::CREATION_WINDOW));
         if let Some(cutoff) = self.0.usage.retention.and_then(kept) {
             cleaned.purged_uses = part(self.purge_uses(cutoff))?;
         }
@@ -102,9 +101,7 @@ impl Tokenry {
             let (audit, caller) = (AuditContext::of(context), context.caller.clone());
             self.0.store.write(move |tx| {
                 let (lock, _) = CallerLock::take(tx, &caller, &[])?;
-                if !caller.still_entitled(tx, &cutoffs, &lock)? {
-                    return Err(Denial::NoLongerEntitled.into());
-                }
+                lock.recheck::<CleanupError>(tx, &cutoffs)?;
                 let expired = cleanup::take_expired(tx, &cutoffs, &ids)?;
                 let told = |(token, owner): &(TokenId, UserId)| {
                     audit.event(EventKind::TokenExpired, Some(*owner), Some(*token), Map::new())

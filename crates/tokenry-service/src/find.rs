@@ -1,13 +1,11 @@
 //! Look at one token.
 
 use thiserror::Error;
-use tokenry_domain::{Scope, Token, TokenId, User};
-use tokenry_store::{StoreError, Tx, token, user};
+use tokenry_domain::{Token, TokenId, User};
+use tokenry_store::{StoreError, token};
 
 use crate::{
-    caller::{Caller, RequestContext},
-    denial::Denial,
-    tokenry::Tokenry,
+    caller::RequestContext, denial::Denial, owner::visible_owner, required::tokens_read, tokenry::Tokenry,
 };
 
 /// Why a token is not shown.
@@ -34,18 +32,8 @@ impl Tokenry {
         context.caller.require(&tokens_read())?;
         self.0.store.read(|tx| {
             let token = token::find(tx, id)?.ok_or(FindError::NotFound)?;
-            let owner = owner(tx, &context.caller, &token)?.ok_or(FindError::NotFound)?;
+            let owner = visible_owner(tx, &context.caller, &token)?.ok_or(FindError::NotFound)?;
             Ok((token, owner))
         })
     }
-}
-
-/// The scope that looking at tokens needs.
-pub(crate) fn tokens_read() -> Scope {
-    Scope::Access { resource: "tokens".to_owned(), level: "read".to_owned() }
-}
-
-/// The owner of a token that is the caller's business; `None` makes it look unknown.
-pub(crate) fn owner(tx: &mut Tx<'_>, caller: &Caller, token: &Token) -> Result<Option<User>, StoreError> {
-    if caller.may_manage(token.user_id) { user::find(tx, token.user_id) } else { Ok(None) }
 }

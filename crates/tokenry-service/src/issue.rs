@@ -1,43 +1,23 @@
 //! Make a token within policy. With the seeded one, the only result that carries a secret.
 
-use serde_json::{Map, Value};
 use thiserror::Error;
-use tokenry_crypto::{PlainToken, RngError, SecretRng};
-use tokenry_domain::{
-    Catalog, EventKind, Expiry, Lifetime, Policy, Scope, Token, TokenId, UnixMillis, User, UserId,
-};
-use tokenry_store::{StoreError, StoredSecret, Tx, token, user};
+use tokenry_crypto::{PlainToken, RngError};
+use tokenry_domain::{Catalog, EventKind, Limits, Policy, Token, TokenId, UnixMillis, User, UserId};
+use tokenry_store::{StoreError, Tx, token, user};
 
+pub use crate::validated_request::NewToken;
 use crate::{
-    audit::{AuditContext, detail},
+    audit::{AuditContext, creation_detail},
     caller::{Caller, RequestContext},
     caller_lock::CallerLock,
     denial::Denial,
     field::FieldError,
+    generated_secret::{GenerateError, GeneratedSecret},
     grant::Grant,
+    required::tokens_write,
     tokenry::Tokenry,
     validated_request::ValidatedRequest,
-    worker_pool::Busy,
 };
-
-/// What a client asks for; whatever is left out gets the default of policy and catalog.
-#[derive(Debug, Clone, Default)]
-pub struct NewToken {
-    /// What its owner calls it.
-    pub name: String,
-    /// A note.
-    pub description: Option<String>,
-    /// What it shall be able to do; `None` is the catalog's default, which is nothing unless configured.
-    pub scopes: Option<Vec<String>>,
-    /// When it shall end; `None` is the policy's default.
-    pub expiry: Option<Expiry>,
-    /// Before this instant it is refused.
-    pub not_before: Option<UnixMillis>,
-    /// From where it may be used; `None` is wherever the caller's own token may be.
-    pub allowed_ips: Option<Vec<String>>,
-    /// What clients keep beside it.
-    pub metadata: Map<String, Value>,
-}
 
 /// A new token and its secret, which is nowhere else.
 pub struct Issued {
@@ -93,6 +73,15 @@ pub enum IssueError {
     Store(#[from] StoreError),
 }
 
+impl From<GenerateError> for IssueError {
+    fn from(error: GenerateError) -> Self {
+        match error {
+            GenerateError::Busy => Self::Busy,
+            GenerateError::Randomness(error) => Self::Randomness(error),
+        }
+    }
+}
+
 impl Tokenry {
     /// Makes a token for `owner`. A caller who came with a token can make only a part of it: no scope, no day and no
     /// address more. The limits are exact, however many calls run at once and on however many nodes.
@@ -109,7 +98,8 @@ impl Tokenry {
         if !context.caller.may_manage(owner) {
             return Err(IssueError::NoSuchUser);
         }
-        let draft = ValidatedRequest::check(&self.0.policy, &self.0.catalog, context, new)?;
+        let draft = ValidatedRequest::check(&self.0.policy, &self.0.catalog, context, new)
+            .map_err(IssueError::Invalid)?;
         // What the unit of work decides exactly is asked before the work of a hash is done for nothing.
         let seen = self.0.store.read(|tx| {
             within_limits(tx, &self.0.policy, owner, context.now)?;
@@ -159,48 +149,16 @@ impl Tokenry {
             grant.check(None, &token)?;
             within_limits(tx, &unit.policy, owner.id, now)?;
             token::insert(tx, &token, &stored)?;
-            unit.audit.record(tx, EventKind::TokenCreated, owner.id, Some(token.id), made(&token))?;
+            unit.audit.record(
+                tx,
+                EventKind::TokenCreated,
+                owner.id,
+                Some(token.id),
+                creation_detail(&token),
+            )?;
             Ok::<_, IssueError>((token, owner))
         })?;
         Ok(Issued { token, owner, secret })
-    }
-}
-
-/// The scope that making and changing tokens needs.
-pub(crate) fn tokens_write() -> Scope {
-    Scope::Access { resource: "tokens".to_owned(), level: "write".to_owned() }
-}
-
-/// What the audit log tells of a new token.
-pub(crate) fn made(token: &Token) -> Map<String, Value> {
-    detail([
-        ("name", Value::from(token.name.as_str())),
-        ("scopes", Value::from(token.scopes.to_texts())),
-        ("expires_at", token.expires_at.map_or(Value::Null, |end| Value::from(end.to_string()))),
-    ])
-}
-
-/// A secret and all that is made of it before the unit of work begins.
-pub(crate) struct GeneratedSecret {
-    pub(crate) secret: PlainToken,
-    pub(crate) stored: StoredSecret,
-    pub(crate) id_bytes: [u8; 10],
-}
-
-impl GeneratedSecret {
-    pub(crate) fn generate(tokenry: &Tokenry) -> Result<Self, IssueError> {
-        let mut rng = SecretRng::os();
-        let secret = PlainToken::generate(tokenry.0.prefixes.present(), &mut rng)?;
-        let id_bytes = rng.bytes()?;
-        let hasher = tokenry.0.hasher.clone();
-        // Creations wait for each other, and never for a place that a verification could need.
-        let hashed = tokenry.0.rewrites.wait(move || {
-            let hash = hasher.hash(&secret, &mut rng)?;
-            let stored = StoredSecret { proof: hasher.storable_proof(&secret, &hash), ..hash.into() };
-            Ok::<_, RngError>((secret, stored))
-        });
-        let (secret, stored) = hashed.map_err(|Busy| IssueError::Busy)??;
-        Ok(Self { secret, stored, id_bytes })
     }
 }
 
@@ -223,9 +181,7 @@ impl IssueTransaction {
         if owner.is_disabled() {
             return Err(IssueError::OwnerDisabled);
         }
-        if !self.caller.still_entitled(tx, &self.policy.cutoffs(now), &lock)? {
-            return Err(Denial::NoLongerEntitled.into());
-        }
+        lock.recheck::<IssueError>(tx, &self.policy.cutoffs(now))?;
         if owner.tokens_revoked_at != self.revoked_at {
             return Err(IssueError::RevokedMeanwhile);
         }
@@ -242,14 +198,12 @@ fn within_limits(tx: &mut Tx<'_>, policy: &Policy, owner: UserId, now: UnixMilli
         return Err(IssueError::TokenLimitReached { limit });
     }
     if let Some(limit) = limits.creations_per_hour {
-        let made = token::creations_since(tx, owner, now.saturating_sub(HOUR), limit)?;
+        let made = token::creations_since(tx, owner, now.saturating_sub(Limits::CREATION_WINDOW), limit)?;
         if made.len() >= limit as usize {
-            let resets_at = made.first().and_then(|oldest| oldest.checked_add(HOUR)).unwrap_or(now);
+            let resets_at =
+                made.first().and_then(|oldest| oldest.checked_add(Limits::CREATION_WINDOW)).unwrap_or(now);
             return Err(IssueError::CreationRateReached { limit, resets_at });
         }
     }
     Ok(())
 }
-
-/// The window of the creation limit.
-pub(crate) const HOUR: Lifetime = Lifetime::seconds(3600);

@@ -43,24 +43,30 @@ mod caller_lock;
 pub mod cleanup;
 pub mod clock;
 mod close;
-mod cursor;
 pub mod denial;
 mod ends;
 pub mod field;
 pub mod find;
+mod generated_secret;
 mod grant;
 mod hash_queue;
 pub mod issue;
 #[cfg(feature = "jwt")]
+pub mod issuer;
+#[cfg(feature = "jwt")]
 pub mod key_refresh;
 pub mod list;
 pub mod monotonic;
+mod owner;
+pub mod page;
 mod periodic;
 pub mod policy_check;
 pub mod readiness;
 mod refusals;
+mod required;
 pub mod revoke;
 pub mod rotate;
+mod search;
 mod semaphore;
 pub mod session;
 pub mod settings;
@@ -76,6 +82,7 @@ pub mod update;
 pub mod usage;
 pub mod user;
 mod validated_request;
+pub mod verified;
 pub mod verify;
 mod worker_pool;
 
@@ -118,30 +125,28 @@ pub use crate::{
     issue::{IssueError, Issued, NewToken},
     list::{ListError, PageQuery, TokenPage},
     monotonic::Monotonic,
+    page::{CountedPage, Page},
     policy_check::{PolicyCheckError, PolicyImpact},
     readiness::{Check, CheckState, Finding, Readiness},
     revoke::RevokeError,
     rotate::{RotateError, Rotated, Rotation},
-    session::{
-        SessionSettings,
-        start::{SessionError, Started},
-    },
-    settings::{Settings, SlowHash, UnknownSlowHash},
+    session::start::{SessionError, Started},
+    settings::{SessionSettings, Settings, SlowHash, UnknownSlowHash, UsageSettings},
     settings_check::{SettingsOutline, SettingsReport},
     token_events::{TokenEvent, TokenEventPage, TokenEventsError},
     tokenry::{OpenError, Tokenry},
     unwritten::Unwritten,
     update::{Activation, TokenChanges, UpdateError},
     usage::{
-        UsageEvent, UsageSettings, UsedToken,
+        UsageEvent, UsedToken,
         log::{ParseUsageLimitError, UsageLimit, UsagePage, UsageQuery},
         summary::{SummaryError, SummaryQuery, UsageSummary},
     },
     user::{NewUser, UserError, UserPage, change::UserChanges},
-    verify::{Rejection, VerifiedToken, VerifyError},
+    verified::{Rejection, VerifiedToken, VerifyError},
 };
 #[cfg(feature = "jwt")]
 pub use crate::{
+    issuer::{IssuerMapping, SignIn},
     key_refresh::{KeyArrival, KeyRefresh, KeyRefreshStatus},
-    sign_in::{IssuerMapping, SignIn},
 };

@@ -3,7 +3,9 @@
 use tokenry_domain::{Catalog, PageSize, Policy, Sort, SortKey, Token, TokenFilter, User};
 use tokenry_store::{StoreError, token};
 
-use crate::{caller::RequestContext, denial::Denial, list::with_owners, tokenry::Tokenry, user::admin_scope};
+use crate::{
+    caller::RequestContext, denial::Denial, owner::with_owners, required::admin_read, tokenry::Tokenry,
+};
 
 /// How many live tokens a change would touch, in which way; one token may be counted in several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,7 +47,7 @@ impl Tokenry {
         policy: &Policy,
         catalog: &Catalog,
     ) -> Result<PolicyImpact, PolicyCheckError> {
-        context.caller.require(&admin_scope("read"))?;
+        context.caller.require(&admin_read())?;
         let (present, proposed) = (self.0.policy.cutoffs(context.now), policy.cutoffs(context.now));
         let sort = Sort { key: SortKey::CreatedAt, descending: false };
         let size = PageSize::new(PageSize::MAX).unwrap_or_default();

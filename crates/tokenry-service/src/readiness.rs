@@ -1,7 +1,7 @@
 //! Whether an installation can do its work now, check by check.
 //!
 //! To add a check of the database, add a row to [`CHECKS`]; what only the program around knows it adds with
-//! [`Tokenry::add_check`].
+//! [`Tokenry::add_check`](crate::Tokenry::add_check).
 
 mod checks;
 mod probe;
@@ -10,7 +10,6 @@ use tokenry_domain::UnixMillis;
 use tokenry_store::{Store, StoreError};
 
 pub(crate) use self::probe::Prober;
-use crate::tokenry::Tokenry;
 
 /// The checks of every installation, in the order in which they are shown.
 const CHECKS: &[(&str, StoreCheck)] = &[
@@ -78,22 +77,5 @@ impl Finding {
     #[must_use]
     pub fn failed(detail: impl Into<String>) -> Self {
         Self { state: CheckState::Failed, detail: Some(detail.into()) }
-    }
-}
-
-impl Tokenry {
-    /// Makes all checks, side by side, and has an answer within three seconds whatever becomes of the database. Those who
-    /// ask at the same moment share one round. The future needs no runtime.
-    pub async fn readiness(&self, now: UnixMillis) -> Readiness {
-        self.0.prober.ask(now).await
-    }
-
-    /// Adds a check, for all clones of this service. A check that hangs is called failed.
-    pub fn add_check(
-        &self,
-        name: &'static str,
-        check: impl Fn(UnixMillis) -> Finding + Send + Sync + 'static,
-    ) {
-        self.0.prober.add(name, move |_, now| Ok(check(now)));
     }
 }

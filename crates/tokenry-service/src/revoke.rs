@@ -10,7 +10,7 @@ use crate::{
     caller::RequestContext,
     caller_lock::CallerLock,
     denial::Denial,
-    issue::tokens_write,
+    required::tokens_write,
     session::end::Ending,
     tokenry::Tokenry,
 };
@@ -73,8 +73,8 @@ impl Tokenry {
             let token = found.ok_or(RevokeError::NotFound)?;
             // Waits for a creation with this very token that is about to commit, so that it is seen afterwards.
             let (lock, _) = CallerLock::with(tx, &caller, token.user_id)?;
-            if !is_own && !caller.still_entitled(tx, &cutoffs, &lock)? {
-                return Err(Denial::NoLongerEntitled.into());
+            if !is_own {
+                lock.recheck::<RevokeError>(tx, &cutoffs)?;
             }
             Ok(end(tx, id, token.user_id, &audit, reason)?)
         })

@@ -18,8 +18,9 @@ use crate::{
     caller_lock::CallerLock,
     denial::Denial,
     field::{FieldError, FieldErrors},
+    generated_secret::{GenerateError, GeneratedSecret},
     grant::Grant,
-    issue::{GeneratedSecret, IssueError, tokens_write},
+    required::tokens_write,
     session::end::Ending,
     tokenry::Tokenry,
     validated_request::checked_expiry,
@@ -194,9 +195,7 @@ impl RotateTransaction {
         if is_own && is_other_secret {
             return Err(RotateError::Rotated);
         }
-        if !self.caller.still_entitled(tx, &self.cutoffs(), &lock)? {
-            return Err(Denial::NoLongerEntitled.into());
-        }
+        lock.recheck::<RotateError>(tx, &self.cutoffs())?;
         self.admit(tx, &before)?;
         // SECURITY: compare and set. Whoever saw another secret must not take this one out of use unseen.
         if is_other_secret {
@@ -312,13 +311,11 @@ impl RotateTransaction {
     }
 }
 
-impl From<IssueError> for RotateError {
-    /// What making a fresh secret can run into.
-    fn from(error: IssueError) -> Self {
+impl From<GenerateError> for RotateError {
+    fn from(error: GenerateError) -> Self {
         match error {
-            IssueError::Randomness(error) => Self::Randomness(error),
-            IssueError::Store(error) => Self::Store(error),
-            _ => Self::Busy,
+            GenerateError::Busy => Self::Busy,
+            GenerateError::Randomness(error) => Self::Randomness(error),
         }
     }
 }

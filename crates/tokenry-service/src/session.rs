@@ -13,33 +13,17 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 use tokenry_domain::{
-    AuditEvent, EffectivePermissions, EventKind, Lifetime, Role, Session, SessionEnd, SessionProof, Token,
-    UnixMillis, User,
+    AuditEvent, EffectivePermissions, EventKind, Role, Session, SessionEnd, SessionProof, Token, UnixMillis,
+    User,
 };
 use tokenry_store::{StoreError, Tx};
 
 use crate::{
     audit::{AuditContext, append, detail},
+    settings::SessionSettings,
     tokenry::Tokenry,
-    verify::{Rejection, judge},
+    verified::{Rejection, judge},
 };
-
-/// How long sessions last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SessionSettings {
-    /// The longest that a session lasts, however much it is used; one that was begun with a token never outlives it.
-    /// Default 12 hours.
-    pub lifetime: Lifetime,
-    /// After how long without a request a session is over, give or take the minute in which uses are noted; `None` is
-    /// never. Default 1 hour.
-    pub idle: Option<Lifetime>,
-}
-
-impl Default for SessionSettings {
-    fn default() -> Self {
-        Self { lifetime: Lifetime::seconds(12 * 3600), idle: Some(Lifetime::seconds(3600)) }
-    }
-}
 
 impl Tokenry {
     /// How long sessions last.

@@ -4,9 +4,9 @@ use std::{str::FromStr, time::Duration};
 
 use thiserror::Error;
 use tokenry_crypto::{HashSettings, Prefix, Scheme};
-use tokenry_domain::{Catalog, Lifetime, Policy};
+use tokenry_domain::{Bucket, Catalog, Lifetime, Policy};
 
-use crate::{monotonic::Monotonic, session::SessionSettings, usage::UsageSettings};
+use crate::monotonic::Monotonic;
 
 /// The settings of a [`crate::Tokenry`]. The default is that of the binary: prefix `pat_`, bcrypt at cost 6, at most
 /// 10 live tokens and 5 creations an hour for each user, 90 days of life, an open vocabulary of scopes; dead tokens are
@@ -39,7 +39,7 @@ pub struct Settings {
     pub session: SessionSettings,
     /// Whose JWTs are accepted beside tokens; `None` is nobody's.
     #[cfg(feature = "jwt")]
-    pub sign_in: Option<crate::sign_in::SignIn>,
+    pub sign_in: Option<crate::issuer::SignIn>,
 }
 
 /// When the slow hash of a stored secret is done. A wrong secret is refused before it in either case.
@@ -85,5 +85,40 @@ impl Default for Settings {
             #[cfg(feature = "jwt")]
             sign_in: None,
         }
+    }
+}
+
+/// How long sessions last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionSettings {
+    /// The longest that a session lasts, however much it is used; one that was begun with a token never outlives it.
+    /// Default 12 hours.
+    pub lifetime: Lifetime,
+    /// After how long without a request a session is over, give or take the minute in which uses are noted; `None` is
+    /// never. Default 1 hour.
+    pub idle: Option<Lifetime>,
+}
+
+impl Default for SessionSettings {
+    fn default() -> Self {
+        Self { lifetime: Lifetime::seconds(12 * 3600), idle: Some(Lifetime::seconds(3600)) }
+    }
+}
+
+/// What the usage log keeps. Default: counts for each minute, for 90 days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsageSettings {
+    /// Whether uses are counted. Without it only the last use of each token, and of each of its scopes, is known. Default:
+    /// yes.
+    pub is_enabled: bool,
+    /// The span of time whose uses are counted in one row. A short one costs rows. Default: a minute.
+    pub bucket: Bucket,
+    /// How long the counts are kept before a cleanup removes them; `None` is for ever. Default: 90 days.
+    pub retention: Option<Lifetime>,
+}
+
+impl Default for UsageSettings {
+    fn default() -> Self {
+        Self { is_enabled: true, bucket: Bucket::default(), retention: Some(Lifetime::days(90)) }
     }
 }

@@ -8,8 +8,8 @@ use tokenry_domain::Catalog;
 use tokenry_store::{StoreError, stored_settings};
 
 use crate::{
-    caller::RequestContext, policy_check::PolicyCheckError, settings::Settings, tokenry::Tokenry,
-    user::admin_scope,
+    caller::RequestContext, policy_check::PolicyCheckError, required::admin_read, settings::Settings,
+    tokenry::Tokenry,
 };
 
 /// The part of the settings that decides whether stored rows still mean something.
@@ -148,7 +148,7 @@ impl Tokenry {
         context: &RequestContext,
         outline: &SettingsOutline,
     ) -> Result<SettingsReport, PolicyCheckError> {
-        context.caller.require(&admin_scope("read"))?;
+        context.caller.require(&admin_read())?;
         let cutoffs = self.0.policy.cutoffs(context.now);
         let graced_after = context.now.checked_sub(self.0.policy.max_grace);
         let public_id = u8::try_from(PUBLIC_ID_LEN).unwrap_or(u8::MAX);

@@ -1,6 +1,6 @@
 //! Users who come with a JWT of a configured issuer.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokenry_crypto::{GENESIS, JwtClaims, JwtError, JwtVerifier, SecretRng, link};
 use tokenry_domain::{Actor, ClientInfo, Lifetime, Role, Subject, UnixMillis, User, UserId, UserName};
@@ -13,41 +13,12 @@ use tokenry_store::{
 use crate::{
     audit::AuditContext,
     caller::{Caller, CredentialKind, Person},
-    key_refresh::{KeyArrival, KeyRefresh, KeyRefreshStatus},
+    issuer::{IssuerMapping, SignIn},
+    key_refresh::{KeyArrival, KeyRefreshStatus},
     tokenry::Tokenry,
     user::{UserError, change, create, new_user},
-    verify::{Rejection, VerifyError},
+    verified::{Rejection, VerifyError},
 };
-
-/// Whose JWTs are accepted, and which user each of them stands for.
-#[derive(Clone)]
-pub struct SignIn {
-    /// Verifies them.
-    pub verifier: Arc<JwtVerifier>,
-    /// One for each issuer of the verifier.
-    pub issuers: Vec<IssuerMapping>,
-    /// Asked when a token names a key that is not known: its issuer may have new ones.
-    pub key_refresh: Option<Arc<dyn KeyRefresh>>,
-}
-
-/// How the claims of one issuer become a user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IssuerMapping {
-    /// The `iss` of its tokens.
-    pub issuer: String,
-    /// Put before `sub`, so that two issuers cannot speak of the same user unless that is meant.
-    pub subject_prefix: String,
-    /// The claim that holds the user's name; nested ones with dots between.
-    pub name_claim: Option<String>,
-    /// The claim that holds the user's role or roles. With it the issuer decides about roles, without it Tokenry.
-    pub role_claim: Option<String>,
-    /// What the values of the role claim are called here; without entries they are the names of roles.
-    pub roles: Vec<(String, Role)>,
-    /// The role of a new user, or of one whose claim names none; the least of the catalog if `None`.
-    pub default_role: Option<Role>,
-    /// Whether a user who was never seen is made; otherwise they are refused.
-    pub creates_users: bool,
-}
 
 /// How far ahead an issuer's clock may be at least, or its configured leeway: what it issued in that span after a decision
 /// here may be from before it.

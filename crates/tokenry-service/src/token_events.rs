@@ -12,10 +12,10 @@ use tokenry_store::{
 
 use crate::{
     caller::RequestContext,
-    cursor::{self, Cursors},
     denial::Denial,
-    find::{owner, tokens_read},
-    list::holder,
+    owner::visible_owner,
+    page::{Cursors, Forged, Page},
+    required::tokens_read,
     tokenry::Tokenry,
 };
 
@@ -28,13 +28,8 @@ pub struct TokenEvent {
     pub event: AuditEvent,
 }
 
-/// Some of what happened to a token, newest first.
-pub struct TokenEventPage {
-    /// The events.
-    pub events: Vec<TokenEvent>,
-    /// What to ask the next page with, if there is one.
-    pub next_cursor: Option<String>,
-}
+/// One page of what happened to a token, newest first.
+pub type TokenEventPage = Page<TokenEvent>;
 
 /// Why a token's history is not shown.
 #[derive(Debug, Error)]
@@ -68,26 +63,19 @@ impl Tokenry {
         cursor: Option<&str>,
     ) -> Result<TokenEventPage, TokenEventsError> {
         context.caller.require(&tokens_read())?;
-        let cursors = Cursors {
-            key: &self.0.cursor_key,
-            binding: format!("token events {} {id}", holder(&context.caller)),
-        };
-        let place = |text: &str| cursors.open(text)?.parse::<i64>().map_err(|_| cursor::Forged);
-        let before = cursor.map(place).transpose().map_err(|cursor::Forged| TokenEventsError::BadCursor)?;
+        let cursors = Cursors::new(&self.0.cursor_key, &context.caller, "token events", id);
+        let before = cursors.position(cursor).map_err(|Forged| TokenEventsError::BadCursor)?;
         let filter = AuditFilter { token_id: Some(id), ..AuditFilter::default() };
-        let limit = size.get();
         self.0.store.read(|tx| {
             let token = token::find(tx, id)?.ok_or(TokenEventsError::NotFound)?;
-            owner(tx, &context.caller, &token)?.ok_or(TokenEventsError::NotFound)?;
-            let mut links = audit::search(tx, &filter, before, limit + 1)?;
-            let more = links.len() > usize::from(limit);
-            links.truncate(limit.into());
-            let next_cursor = links.last().filter(|_| more).map(|last| cursors.seal(&last.seq.to_string()));
-            let events = match context.caller.user() {
-                Some(viewer) => without_strangers(tx, links, viewer)?,
-                None => links.into_iter().map(TokenEvent::from).collect(),
+            visible_owner(tx, &context.caller, &token)?.ok_or(TokenEventsError::NotFound)?;
+            let entries = audit::search(tx, &filter, before, size.get() + 1)?;
+            let Page { items, next_cursor } = Page::cut(entries, size, &cursors, |last| last.seq);
+            let items = match context.caller.user() {
+                Some(viewer) => without_strangers(tx, items, viewer)?,
+                None => items.into_iter().map(TokenEvent::from).collect(),
             };
-            Ok(TokenEventPage { events, next_cursor })
+            Ok(Page { items, next_cursor })
         })
     }
 }

@@ -4,22 +4,21 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use thiserror::Error;
 use tokenry_crypto::{Hasher, HasherError, Prefix, Prefixes, RngError, SealKey, SecretRng};
-use tokenry_domain::{Catalog, Lifetime, Policy, Scope, SecretProof};
+use tokenry_domain::{Catalog, Lifetime, Policy, Scope, SecretProof, UnixMillis};
 use tokenry_store::{Store, StoreError, StoredSecret, instance};
 
 use crate::{
     caller::Caller,
-    clock::ClockWatch,
+    clock::watch::ClockWatch,
     ends::Ends,
     hash_queue::HashQueue,
-    readiness::Prober,
-    refusals::Refusals,
+    readiness::{Finding, Prober, Readiness},
+    refusals::queue::Refusals,
     semaphore::Semaphore,
-    session::SessionSettings,
-    settings::{Settings, SlowHash},
+    settings::{SessionSettings, Settings, SlowHash, UsageSettings},
     unwritten::Taken,
-    usage::{UsageSettings, WriteBehind},
-    verify::{proof::Proofs, rewrite::PendingRewrites, snapshots::Snapshots},
+    usage::write_behind::WriteBehind,
+    verify::{pending::PendingRewrites, proof_cache::ProofCache, snapshots::Snapshots},
     worker_pool::WorkerPool,
 };
 
@@ -40,9 +39,9 @@ pub(crate) struct Inner {
     pub(crate) session: SessionSettings,
     pub(crate) usage: UsageSettings,
     #[cfg(feature = "jwt")]
-    pub(crate) sign_in: Option<crate::sign_in::SignIn>,
+    pub(crate) sign_in: Option<crate::issuer::SignIn>,
     pub(crate) cursor_key: SealKey,
-    pub(crate) proofs: Proofs,
+    pub(crate) proofs: ProofCache,
     /// Rows of a moment ago, where that is allowed.
     pub(crate) snapshots: Option<Snapshots>,
     /// Slow hashes that verifications wait for.
@@ -104,7 +103,7 @@ impl Tokenry {
         let hasher = Arc::new(Hasher::new(settings.hash)?);
         let ends = Arc::new(Ends::under(settings.policy.clone()));
         Ok(Self(Arc::new(Inner {
-            proofs: Proofs::new(),
+            proofs: ProofCache::new(),
             snapshots: Snapshots::within(settings.max_staleness, settings.monotonic.clone()),
             clock: ClockWatch::with(settings.monotonic),
             hash_queue: HashQueue::start(store.workers())?,
@@ -175,6 +174,21 @@ impl Tokenry {
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
         &self.0.catalog
+    }
+
+    /// Makes all checks, side by side, and has an answer within three seconds whatever becomes of the database. Those who
+    /// ask at the same moment share one round. The future needs no runtime.
+    pub async fn readiness(&self, now: UnixMillis) -> Readiness {
+        self.0.prober.ask(now).await
+    }
+
+    /// Adds a check, for all clones of this service. A check that hangs is called failed.
+    pub fn add_check(
+        &self,
+        name: &'static str,
+        check: impl Fn(UnixMillis) -> Finding + Send + Sync + 'static,
+    ) {
+        self.0.prober.add(name, move |_, now| Ok(check(now)));
     }
 
     /// Whether `caller` could make a token of their own with this scope; an operator could for somebody.

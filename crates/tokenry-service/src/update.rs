@@ -14,7 +14,7 @@ use crate::{
     denial::Denial,
     field::{FieldError, FieldErrors},
     grant::{Grant, is_wider},
-    issue::tokens_write,
+    required::tokens_write,
     session::end::Ending,
     tokenry::Tokenry,
     validated_request::{checked_expiry, checked_ips, checked_scopes},
@@ -120,9 +120,7 @@ impl UpdateTransaction {
         let owner_id = found.ok_or(UpdateError::NotFound)?.user_id;
         let (lock, owner) = CallerLock::with(tx, &self.caller, owner_id)?;
         let owner = owner.ok_or(UpdateError::NotFound)?;
-        if !self.caller.still_entitled(tx, &cutoffs, &lock)? {
-            return Err(Denial::NoLongerEntitled.into());
-        }
+        lock.recheck::<UpdateError>(tx, &cutoffs)?;
         let before = token::lock(tx, id)?.ok_or(UpdateError::NotFound)?;
         if changes.if_version.as_ref().is_some_and(|versions| !versions.contains(&before.version)) {
             return Err(UpdateError::VersionMismatch { version: before.version });

@@ -7,38 +7,20 @@ pub mod log;
 mod scopes;
 mod sharded;
 pub mod summary;
-mod write_behind;
+pub(crate) mod write_behind;
 
 use std::net::IpAddr;
 
-use tokenry_domain::{Bucket, ClientInfo, Lifetime, Scope, TokenId, UnixMillis, text::one_line};
+use tokenry_domain::{ClientInfo, Scope, UnixMillis, text::one_line};
 use tokenry_store::StoreError;
 
 use self::counts::Key;
-pub(crate) use self::write_behind::WriteBehind;
+pub use self::last_used::UsedToken;
 use crate::{
     periodic::{FlushOutcome, LAST_PAUSE, LAST_ROUNDS},
     tokenry::Tokenry,
-    verify::VerifiedToken,
+    verified::VerifiedToken,
 };
-
-/// What the usage log keeps. Default: counts for each minute, for 90 days.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UsageSettings {
-    /// Whether uses are counted. Without it only the last use of each token, and of each of its scopes, is known. Default:
-    /// yes.
-    pub is_enabled: bool,
-    /// The span of time whose uses are counted in one row. A short one costs rows. Default: a minute.
-    pub bucket: Bucket,
-    /// How long the counts are kept before a cleanup removes them; `None` is for ever. Default: 90 days.
-    pub retention: Option<Lifetime>,
-}
-
-impl Default for UsageSettings {
-    fn default() -> Self {
-        Self { is_enabled: true, bucket: Bucket::default(), retention: Some(Lifetime::days(90)) }
-    }
-}
 
 /// One use of a token: a request that was made with it.
 #[derive(Debug, Clone, Copy)]
@@ -63,21 +45,6 @@ impl<'a> UsageEvent<'a> {
     #[must_use]
     pub fn new(at: UnixMillis, source: Option<IpAddr>, status: u16) -> Self {
         UsageEvent { at, source, method: "", route: "", status, user_agent: None }
-    }
-}
-
-/// What has to be known of a verified token to note its use later, without keeping the whole of it.
-#[derive(Debug, Clone, Copy)]
-pub struct UsedToken {
-    id: TokenId,
-    last_used_at: Option<UnixMillis>,
-    last_used_ip: Option<IpAddr>,
-}
-
-impl From<&VerifiedToken> for UsedToken {
-    fn from(verified: &VerifiedToken) -> Self {
-        let token = verified.token();
-        Self { id: token.id, last_used_at: token.last_used_at, last_used_ip: token.last_used_ip }
     }
 }
 

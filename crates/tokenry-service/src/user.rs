@@ -5,7 +5,7 @@ pub(crate) mod change;
 use thiserror::Error;
 use tokenry_crypto::{RngError, SecretRng};
 use tokenry_domain::{
-    EventKind, PageSize, Role, Scope, Subject, UnixMillis, User, UserId, UserName, text::TextError,
+    EventKind, PageSize, Role, Subject, UnixMillis, User, UserId, UserName, text::TextError,
 };
 use tokenry_store::{
     StoreError, Tx,
@@ -17,9 +17,10 @@ use crate::{
     audit::{AuditContext, detail},
     caller::RequestContext,
     caller_lock::CallerLock,
-    cursor::{self, Cursors},
     denial::Denial,
-    list::{holder, without_secret},
+    page::{CountedPage, Cursors, Forged, Page},
+    required::{admin_read, admin_write},
+    search::without_secret,
     tokenry::Tokenry,
 };
 
@@ -72,15 +73,8 @@ pub struct NewUser {
     pub disabled: bool,
 }
 
-/// Some users of a longer list.
-pub struct UserPage {
-    /// The users.
-    pub users: Vec<User>,
-    /// What to ask the next page with, if there is one.
-    pub next_cursor: Option<String>,
-    /// How many users the whole list has.
-    pub total: u64,
-}
+/// One page of users.
+pub type UserPage = CountedPage<User>;
 
 impl Tokenry {
     /// The user with this subject, made now if there is none. A user who exists is returned as they are.
@@ -109,7 +103,7 @@ impl Tokenry {
         subject: &str,
         new: NewUser,
     ) -> Result<User, UserError> {
-        context.caller.require(&admin_scope("write"))?;
+        context.caller.require(&admin_write())?;
         let subject = Subject::parse(subject).map_err(UserError::Subject)?;
         let NewUser { name, role, disabled } = new;
         let name = name.unwrap_or_else(|| subject.as_str().chars().take(UserName::MAX).collect());
@@ -125,9 +119,7 @@ impl Tokenry {
         let cutoffs = self.0.policy.cutoffs(context.now);
         let made = self.0.store.write(move |tx| {
             let (lock, _) = CallerLock::take(tx, &caller, &[])?;
-            if !caller.still_entitled(tx, &cutoffs, &lock)? {
-                return Err(Denial::NoLongerEntitled.into());
-            }
+            lock.recheck::<UserError>(tx, &cutoffs)?;
             if user::find_by_subject(tx, &subject)?.is_some() {
                 return Err(UserError::SubjectTaken);
             }
@@ -157,7 +149,7 @@ impl Tokenry {
     /// # Errors
     /// [`UserError`].
     pub fn find_user_by_subject(&self, context: &RequestContext, subject: &str) -> Result<User, UserError> {
-        context.caller.require(&admin_scope("read"))?;
+        context.caller.require(&admin_read())?;
         let subject = Subject::parse(subject).map_err(UserError::Subject)?;
         self.0.store.read(|tx| user::find_by_subject(tx, &subject)?.ok_or(UserError::NotFound))
     }
@@ -167,7 +159,7 @@ impl Tokenry {
     /// # Errors
     /// [`UserError`].
     pub fn find_user(&self, context: &RequestContext, id: UserId) -> Result<User, UserError> {
-        context.caller.require(&admin_scope("read"))?;
+        context.caller.require(&admin_read())?;
         self.0.store.read(|tx| user::find(tx, id)?.ok_or(UserError::NotFound))
     }
 
@@ -182,19 +174,14 @@ impl Tokenry {
         size: PageSize,
         cursor: Option<&str>,
     ) -> Result<UserPage, UserError> {
-        context.caller.require(&admin_scope("read"))?;
+        context.caller.require(&admin_read())?;
         let search = search.map(|text| without_secret(&self.0.prefixes, text));
         let search = search.as_deref();
-        let binding = format!("users {} {search:?}", holder(&context.caller));
-        let cursors = Cursors { key: &self.0.cursor_key, binding };
-        let last = |text: &str| cursors.open(text)?.parse::<UserId>().map_err(|_| cursor::Forged);
-        let after = cursor.map(last).transpose().map_err(|cursor::Forged| UserError::BadCursor)?;
-        let limit = size.get();
-        let (mut users, total) = self.0.store.read(|tx| user::list(tx, search, after, limit + 1))?;
-        let more = users.len() > usize::from(limit);
-        users.truncate(limit.into());
-        let next_cursor = users.last().filter(|_| more).map(|user| cursors.seal(&user.id.to_string()));
-        Ok(UserPage { users, next_cursor, total })
+        let cursors = Cursors::new(&self.0.cursor_key, &context.caller, "users", format_args!("{search:?}"));
+        let after = cursors.position(cursor).map_err(|Forged| UserError::BadCursor)?;
+        let (users, total) = self.0.store.read(|tx| user::list(tx, search, after, size.get() + 1))?;
+        let Page { items, next_cursor } = Page::cut(users, size, &cursors, |last: &User| last.id);
+        Ok(CountedPage { items, next_cursor, total })
     }
 
     pub(crate) fn known_role(&self, role: &Role) -> Result<(), UserError> {
@@ -204,11 +191,6 @@ impl Tokenry {
         let known = self.0.catalog.roles().map(Role::as_str).collect::<Vec<_>>().join(", ");
         Err(UserError::NoSuchRole { role: role.clone(), known })
     }
-}
-
-/// The scope that administration needs.
-pub(crate) fn admin_scope(level: &str) -> Scope {
-    Scope::Access { resource: "admin".to_owned(), level: level.to_owned() }
 }
 
 pub(crate) fn new_user(id: UserId, subject: Subject, name: UserName, role: Role, now: UnixMillis) -> User {

@@ -1,5 +1,6 @@
 //! The fields of a token that is to be made, and the rules for them that need no database.
 
+use serde_json::{Map, Value};
 use tokenry_domain::{
     Catalog, Description, Expiry, IpList, Metadata, Policy, PublicId, ScopeSet, Token, TokenId, TokenName,
     UnixMillis, User, ip::IpListError, policy::ExpiryError, scope::ScopeSetError,
@@ -10,8 +11,26 @@ use crate::{
     caller::RequestContext,
     field::{FieldError, FieldErrors},
     grant::default_bounds,
-    issue::{IssueError, NewToken},
 };
+
+/// What a client asks for; whatever is left out gets the default of policy and catalog.
+#[derive(Debug, Clone, Default)]
+pub struct NewToken {
+    /// What its owner calls it.
+    pub name: String,
+    /// A note.
+    pub description: Option<String>,
+    /// What it shall be able to do; `None` is the catalog's default, which is nothing unless configured.
+    pub scopes: Option<Vec<String>>,
+    /// When it shall end; `None` is the policy's default.
+    pub expiry: Option<Expiry>,
+    /// Before this instant it is refused.
+    pub not_before: Option<UnixMillis>,
+    /// From where it may be used; `None` is wherever the caller's own token may be.
+    pub allowed_ips: Option<Vec<String>>,
+    /// What clients keep beside it.
+    pub metadata: Map<String, Value>,
+}
 
 /// A request whose fields keep every rule that needs no database.
 #[derive(Clone)]
@@ -31,7 +50,7 @@ impl ValidatedRequest {
         catalog: &Catalog,
         context: &RequestContext,
         new: NewToken,
-    ) -> Result<Self, IssueError> {
+    ) -> Result<Self, Vec<FieldError>> {
         let mut errors = FieldErrors::default();
         let name = errors.check("/name", "invalid_name", TokenName::parse(new.name));
         let description = new
@@ -51,12 +70,12 @@ impl ValidatedRequest {
         }
         let allowed_ips = new.allowed_ips.as_ref().map(|entries| checked_ips(&mut errors, entries));
         let metadata = errors.check("/metadata", "invalid_metadata", Metadata::parse(new.metadata));
-        errors.finish().map_err(IssueError::Invalid)?;
+        errors.finish()?;
         // Nothing was collected, so every part is there; `else` cannot happen and would refuse.
         let (Some(name), Some(description), Some(scopes), Some(expires_at), Some(metadata)) =
             (name, description, scopes, expires_at, metadata)
         else {
-            return Err(IssueError::Invalid(Vec::new()));
+            return Err(Vec::new());
         };
         let (expires_at, allowed_ips) = default_bounds(
             policy,

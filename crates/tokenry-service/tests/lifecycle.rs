@@ -45,7 +45,7 @@ fn free() -> Policy {
 fn listed(tokenry: &Tokenry, status: Status, seconds: i64) -> Vec<Token> {
     let filter = TokenFilter { status: Some(status), ..TokenFilter::default() };
     let page = tokenry.list_tokens(&operator(seconds), filter, PageQuery::default()).unwrap();
-    page.tokens.into_iter().map(|(token, _)| token).collect()
+    page.items.into_iter().map(|(token, _)| token).collect()
 }
 
 each_backend!(a_tightened_policy_ends_tokens_that_were_made_before_it, |db| {

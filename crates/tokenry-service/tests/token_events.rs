@@ -16,7 +16,7 @@ fn located(context: RequestContext, ip: &str) -> RequestContext {
 }
 
 fn events(tokenry: &Tokenry, context: &RequestContext, id: TokenId) -> Vec<TokenEvent> {
-    tokenry.token_events(context, id, PageSize::default(), None).unwrap().events
+    tokenry.token_events(context, id, PageSize::default(), None).unwrap().items
 }
 
 /// Kind and address of each event, the oldest first.

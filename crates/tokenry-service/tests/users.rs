@@ -210,7 +210,7 @@ each_backend!(the_inventory_shows_every_users_tokens_to_administrators_alone, |d
     assert!(tokenry.inventory(&person(&tokenry, &alice, 1), &all, &PageQuery::default()).is_err());
     let only = TokenFilter { user_id: Some(alice.id), risk: Some(Risk::NeverUsed), ..TokenFilter::default() };
     let page = tokenry.inventory(&operator(1), &only, &PageQuery::default()).unwrap();
-    assert_eq!(page.tokens.iter().map(|(token, _)| token.id).collect::<Vec<_>>(), [of_alice.id]);
+    assert_eq!(page.items.iter().map(|(token, _)| token.id).collect::<Vec<_>>(), [of_alice.id]);
 });
 
 each_backend!(users_are_listed_page_by_page_with_cursors_of_their_own, |db| {
@@ -223,7 +223,7 @@ each_backend!(users_are_listed_page_by_page_with_cursors_of_their_own, |db| {
     loop {
         let page = tokenry.list_users(&operator(1), Some("USER-"), size, cursor.as_deref()).unwrap();
         assert_eq!(page.total, 7);
-        seen.extend(page.users.iter().map(|user| user.subject.to_string()));
+        seen.extend(page.items.iter().map(|user| user.subject.to_string()));
         cursor = page.next_cursor;
         if cursor.is_none() {
             break;

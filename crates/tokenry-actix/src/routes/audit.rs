@@ -39,7 +39,7 @@ pub(crate) async fn list_events(
     let AuditQuery { filter, size, cursor } = query;
     let page = blocking(move || tokenry.audit_log(&context, &filter, size, cursor.as_deref())).await?;
     Ok(Json(wire::AuditPage {
-        data: page.entries.iter().map(wire::AuditEvent::from).collect(),
+        data: page.items.iter().map(wire::AuditEvent::from).collect(),
         next_cursor: page.next_cursor,
     }))
 }

@@ -170,7 +170,7 @@ impl InventoryPage {
             risks: Risk::of(token, owner, &cutoffs).into_iter().map(Risk::as_str).collect(),
         };
         Self {
-            data: page.tokens.iter().map(shown).collect(),
+            data: page.items.iter().map(shown).collect(),
             next_cursor: page.next_cursor.clone(),
             total: page.total,
         }

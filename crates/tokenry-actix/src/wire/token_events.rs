@@ -37,7 +37,7 @@ pub struct TokenEventPage {
 impl From<&tokenry_service::TokenEventPage> for TokenEventPage {
     fn from(page: &tokenry_service::TokenEventPage) -> Self {
         Self {
-            data: page.events.iter().map(TokenEvent::from).collect(),
+            data: page.items.iter().map(TokenEvent::from).collect(),
             next_cursor: page.next_cursor.clone(),
         }
     }

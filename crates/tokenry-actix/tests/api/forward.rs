@@ -392,12 +392,12 @@ each_backend!(uses_and_refusals_behind_a_proxy_are_recorded, |db| {
     let filter = AuditFilter { kind: Some(EventKind::RequestForbidden), ..AuditFilter::default() };
     let page = tokenry.audit_log(&operator, &filter, PageSize::default(), None).unwrap();
     let reasons: BTreeSet<_> =
-        page.entries.iter().map(|entry| entry.event.detail["reason"].to_string()).collect();
+        page.items.iter().map(|entry| entry.event.detail["reason"].to_string()).collect();
     assert_eq!(
         reasons,
         ["\"forbidden\"", "\"insufficient_scope\"", "\"invalid_request\""].map(str::to_owned).into()
     );
-    assert!(page.entries.iter().all(|entry| entry.event.token_id.unwrap().to_string() == unused));
+    assert!(page.items.iter().all(|entry| entry.event.token_id.unwrap().to_string() == unused));
 });
 
 #[test]

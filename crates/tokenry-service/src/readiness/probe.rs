@@ -74,7 +74,7 @@ impl Prober {
         Ok(prober)
     }
 
-    pub(super) fn add(
+    pub(crate) fn add(
         &self,
         name: &'static str,
         run: impl Fn(&Store, UnixMillis) -> Result<Finding, StoreError> + Send + Sync + 'static,
@@ -83,7 +83,7 @@ impl Prober {
         locked(&self.probes).push(Arc::new(probe));
     }
 
-    pub(super) async fn ask(&self, now: UnixMillis) -> Readiness {
+    pub(crate) async fn ask(&self, now: UnixMillis) -> Readiness {
         let (answer, answered) = oneshot::channel();
         if self.queue.try_send(Asked { now, answer }).is_err() {
             return unknown();

@@ -14,7 +14,6 @@ use crate::{
     caller::RequestContext,
     caller_lock::CallerLock,
     cleanup::CleanupError,
-    denial::Denial,
     tokenry::Tokenry,
 };
 
@@ -84,9 +83,7 @@ impl Tokenry {
         let (tokenry, now) = (self.clone(), context.now);
         self.0.store.write(move |tx| {
             let (lock, _) = CallerLock::take(tx, &caller, &[])?;
-            if !caller.still_entitled(tx, &cutoffs, &lock)? {
-                return Err(Denial::NoLongerEntitled.into());
-            }
+            lock.recheck::<CleanupError>(tx, &cutoffs)?;
             // Somebody may have used one in the meantime, which was idle until then.
             let mut still = Vec::new();
             for (session, _) in dead {

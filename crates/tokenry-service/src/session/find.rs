@@ -9,7 +9,7 @@ use crate::{
     audit::AuditContext,
     caller::{Caller, CredentialKind, Person},
     tokenry::Tokenry,
-    verify::{Rejection, VerifyError},
+    verified::{Rejection, VerifyError},
 };
 
 /// A use is noted once in this span at most.

@@ -10,13 +10,31 @@ use tokenry_store::{
 
 use crate::{
     audit::AuditContext,
-    caller::Caller,
+    caller::{Caller, CredentialKind, Person},
     tokenry::Tokenry,
     user::{create, new_user},
-    verify::{Rejection, VerifyError},
+    verified::{Rejection, VerifyError},
 };
 
 impl Tokenry {
+    /// A caller for a user whom the embedding program has authenticated itself, for example by its own session.
+    /// Their rights are those of their role. A disabled user cannot be vouched for. Take the user as they are stored now,
+    /// for each request: what was decided about them since is refused to a caller who was let in before.
+    #[must_use]
+    pub fn caller_for_user(&self, user: User) -> Option<Caller> {
+        let effective = self.0.catalog.of_role(&user.role);
+        let is_enabled = !user.is_disabled();
+        let person = Person {
+            user,
+            effective,
+            credential: CredentialKind::User,
+            max_role: None,
+            session: None,
+            token: None,
+        };
+        is_enabled.then(|| Caller::person(person))
+    }
+
     /// The user with this subject, whom a trusted proxy has authenticated; one who was never seen is made, with the
     /// least role, if `creates_users`. Whoever was disabled is not made again. It blocks the thread.
     ///

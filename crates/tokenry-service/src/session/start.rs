@@ -11,7 +11,7 @@ use crate::{
     caller::{CredentialKind, RequestContext},
     caller_lock::CallerLock,
     denial::Denial,
-    find::tokens_read,
+    required::tokens_read,
     tokenry::Tokenry,
 };
 
@@ -93,11 +93,10 @@ impl Tokenry {
             let (lock, users) = CallerLock::take(tx, &context.caller, &others)?;
             let user = users.into_iter().find(|user| user.id == user_id).ok_or(Denial::NoLongerEntitled)?;
             // SECURITY: looked at again under the locks, so that no session begins with what was ended meanwhile.
-            if user.is_disabled()
-                || !context.caller.still_entitled(tx, &tokenry.0.policy.cutoffs(now), &lock)?
-            {
+            if user.is_disabled() {
                 return Err(Denial::NoLongerEntitled.into());
             }
+            lock.recheck::<SessionError>(tx, &tokenry.0.policy.cutoffs(now))?;
             let token_ends =
                 context.caller.token().and_then(|token| tokenry.0.policy.effective_expiry(token));
             let expires_at = token_ends.map_or(session.expires_at, |end| end.min(session.expires_at));

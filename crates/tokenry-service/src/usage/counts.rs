@@ -13,7 +13,7 @@ use std::{
 use hashbrown::HashTable;
 use tokenry_domain::{Bucket, TokenId, UnixMillis, UsageCount, UsageKey};
 
-use super::{details::Details, sharded::Sharded, write_behind::Counted};
+use super::{details::Details, sharded::Sharded};
 use crate::unwritten::Taken;
 
 /// How much may wait.
@@ -45,6 +45,9 @@ pub(super) struct Counts {
     dropped: AtomicU64,
     taken: Taken,
 }
+
+/// A combination and how often it was used.
+pub(super) type Counted = (Arc<UsageKey>, UsageCount);
 
 #[derive(Default)]
 struct Stripe {

@@ -9,10 +9,11 @@ use std::{
 use tokenry_domain::{TokenId, UnixMillis};
 use tokenry_store::{Store, StoreError};
 
-use super::{UsedToken, sharded::Sharded};
+use super::sharded::Sharded;
 use crate::{
     periodic::FlushOutcome,
     unwritten::{Taken, count},
+    verified::VerifiedToken,
 };
 
 /// How many tokens' last uses may wait in one stripe; further tokens are left out until the next write.
@@ -21,6 +22,21 @@ const WAITING: usize = 25_000;
 const BATCH: usize = 200;
 /// A use this soon after the one that is stored, from the same address, is not worth a write.
 const COALESCED: Duration = Duration::from_secs(60);
+
+/// What has to be known of a verified token to note its use later, without keeping the whole of it.
+#[derive(Debug, Clone, Copy)]
+pub struct UsedToken {
+    pub(super) id: TokenId,
+    last_used_at: Option<UnixMillis>,
+    last_used_ip: Option<IpAddr>,
+}
+
+impl From<&VerifiedToken> for UsedToken {
+    fn from(verified: &VerifiedToken) -> Self {
+        let token = verified.token();
+        Self { id: token.id, last_used_at: token.last_used_at, last_used_ip: token.last_used_ip }
+    }
+}
 
 /// The newest use of each token that waits to be written.
 #[derive(Default)]

@@ -10,9 +10,7 @@ use tokenry_store::{
 };
 
 use crate::{
-    caller::RequestContext,
-    find::{FindError, owner, tokens_read},
-    tokenry::Tokenry,
+    caller::RequestContext, find::FindError, owner::visible_owner, required::tokens_read, tokenry::Tokenry,
 };
 
 /// Which uses of a token are shown.
@@ -90,7 +88,7 @@ impl Tokenry {
         let filter = UsageFilter { token_id: id, from, to };
         self.0.store.read(|tx| {
             let token = token::find(tx, id)?.ok_or(FindError::NotFound)?;
-            owner(tx, &context.caller, &token)?.ok_or(FindError::NotFound)?;
+            visible_owner(tx, &context.caller, &token)?.ok_or(FindError::NotFound)?;
             Ok(UsagePage { uses: usage::list(tx, filter, limit.0)?, total_count: usage::total(tx, filter)? })
         })
     }

@@ -14,10 +14,7 @@ use tokenry_store::{
 
 use super::log::MONTH;
 use crate::{
-    caller::RequestContext,
-    denial::Denial,
-    find::{owner, tokens_read},
-    tokenry::Tokenry,
+    caller::RequestContext, denial::Denial, owner::visible_owner, required::tokens_read, tokenry::Tokenry,
 };
 
 /// Which uses are added up.
@@ -103,7 +100,7 @@ impl Tokenry {
             .ok_or(SummaryError::Busy)?;
         self.0.store.read(|tx| {
             let token = token::find(tx, id)?.ok_or(SummaryError::NotFound)?;
-            owner(tx, &context.caller, &token)?.ok_or(SummaryError::NotFound)?;
+            visible_owner(tx, &context.caller, &token)?.ok_or(SummaryError::NotFound)?;
             let hours = hours(tx, span)?;
             let used: HashMap<Scope, UnixMillis> = scopes::list(tx, id)?.into_iter().collect();
             let scope = |scope: &Scope| (scope.clone(), used.get(scope).copied());

@@ -8,11 +8,16 @@ use std::{
 use tokenry_domain::{UsageCount, UsageKey};
 use tokenry_store::{Store, StoreError, usage};
 
-use super::{UsageSettings, counts::Counts, last_used::LastUsed, scopes::ScopeUses};
+use super::{
+    counts::{Counted, Counts},
+    last_used::LastUsed,
+    scopes::ScopeUses,
+};
 use crate::{
     ends::Ends,
     periodic::{Behind, FlushOutcome, Periodic, UNIT_WAIT},
     session::seen::SeenSessions,
+    settings::UsageSettings,
 };
 
 /// How often what waits is written. After `kill -9` at most the last interval is lost.
@@ -191,6 +196,3 @@ fn add(store: &Store, batch: &[Counted]) -> Result<Vec<Counted>, StoreError> {
         Ok(rows.into_iter().filter(|(combination, _)| held.contains(&combination.token_id)).collect())
     })
 }
-
-/// A combination and how often it was used.
-pub(super) type Counted = (Arc<UsageKey>, UsageCount);

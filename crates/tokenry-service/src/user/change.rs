@@ -11,12 +11,13 @@ use tokenry_store::{
     user,
 };
 
-use super::{UserError, admin_scope};
+use super::UserError;
 use crate::{
     audit::{AuditContext, append, detail},
     caller::{Caller, RequestContext},
     caller_lock::CallerLock,
     denial::Denial,
+    required::admin_write,
     session::end::Ending,
     tokenry::Tokenry,
 };
@@ -63,7 +64,7 @@ impl Tokenry {
         id: UserId,
         changes: UserChanges,
     ) -> Result<User, UserError> {
-        context.caller.require(&admin_scope("write"))?;
+        context.caller.require(&admin_write())?;
         if let Some(role) = &changes.role {
             self.known_role(role)?;
         }
@@ -218,15 +219,13 @@ impl Tokenry {
         id: UserId,
         work: impl FnOnce(&mut Tx<'_>, User) -> Result<T, UserError> + Send + 'static,
     ) -> Result<T, UserError> {
-        context.caller.require(&admin_scope("write"))?;
+        context.caller.require(&admin_write())?;
         let (caller, catalog) = (context.caller.clone(), self.0.catalog.clone());
         let cutoffs = self.0.policy.cutoffs(context.now);
         self.0.store.write(move |tx| {
             let (lock, user) = CallerLock::with(tx, &caller, id)?;
             let user = user.ok_or(UserError::NotFound)?;
-            if !caller.still_entitled(tx, &cutoffs, &lock)? {
-                return Err(Denial::NoLongerEntitled.into());
-            }
+            lock.recheck::<UserError>(tx, &cutoffs)?;
             if caller.user().is_some_and(|own| !catalog.is_within(&user.role, &own.role)) {
                 return Err(Denial::beyond_own_role(&user.role).into());
             }

@@ -1,28 +1,10 @@
 //! Whether a presented secret is the stored one.
 
-use std::sync::Arc;
-
-use quick_cache::sync::Cache;
 use tokenry_crypto::{Comparison, Match, PlainToken, Proof, UnreadableHash};
 use tokenry_domain::{TokenId, UnixMillis};
 use tokenry_store::{Credential, StoredSecret};
 
-use super::VerifyError;
-use crate::{settings::SlowHash, tokenry::Tokenry, worker_pool::Busy};
-
-/// How many proven pairs of token and stored hash one process remembers.
-const PROOFS: usize = 100_000;
-
-/// Which tokens a slow hash has matched in this process: an immutable fact, never a verdict. For rows that have no proof,
-/// or not yet, and where the settings want the slow hash once per process. Bounded; about 100 bytes each. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Proofs(Arc<Cache<Proof, ()>>);
-
-impl Proofs {
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(Cache::new(PROOFS)))
-    }
-}
+use crate::{settings::SlowHash, tokenry::Tokenry, verified::VerifyError, worker_pool::Busy};
 
 /// What is known of a presented secret without a slow hash.
 enum Known {
@@ -62,7 +44,7 @@ impl Tokenry {
                     let outcome = comparison.run();
                     // Here, so that the work of a caller who gave up is not lost: the next one is let in by it.
                     if matches!(outcome, Match::Yes) {
-                        proofs.0.insert(proof, ());
+                        proofs.insert(proof);
                     }
                     outcome
                 });
@@ -109,7 +91,7 @@ impl Tokenry {
                 return Ok(Known::Yes);
             }
         }
-        Ok(if self.0.proofs.0.get(&proof).is_some() { Known::Yes } else { Known::Open(proof) })
+        Ok(if self.0.proofs.contains(&proof) { Known::Yes } else { Known::Open(proof) })
     }
 }
 
@@ -165,6 +147,6 @@ mod tests {
             }
         }
         let pause = |_: &_| std::thread::sleep(Duration::from_millis(10));
-        assert!((0..2000).inspect(pause).any(|_| tokenry.0.proofs.0.len() == 1), "the work was lost");
+        assert!((0..2000).inspect(pause).any(|_| tokenry.0.proofs.len() == 1), "the work was lost");
     });
 }

@@ -9,11 +9,11 @@ use tokenry_domain::{
 };
 use tokenry_store::{Credential, RetiredCredential, StoreError, Tx, retired, token, user};
 
-use super::{Rejection, VerifyError};
 use crate::{
     audit::{AuditContext, detail},
     session::end::Ending,
     tokenry::Tokenry,
+    verified::{Rejection, VerifyError},
 };
 
 /// The use of a retired secret this soon after its rotation, or the end of its grace, is no sign of a theft.

@@ -33,12 +33,12 @@ fn list(args: AuditListArgs, context: &CommandContext, console: &mut Console) ->
         && let Some(cursor) = &listed.next_cursor
     {
         let next = tokenry.audit_log(request, &filter, size, Some(cursor))?;
-        listed.entries.extend(next.entries);
+        listed.items.extend(next.items);
         listed.next_cursor = next.next_cursor;
     }
     console.answer(&view::page(&listed, context)?)?;
     if listed.next_cursor.is_some() {
-        console.note(&format!("the newest {}; --all lists the rest", listed.entries.len()));
+        console.note(&format!("the newest {}; --all lists the rest", listed.items.len()));
     }
     Ok(())
 }

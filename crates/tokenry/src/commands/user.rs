@@ -59,7 +59,7 @@ fn list(
     let mut cursor = None;
     loop {
         let page = tokenry.list_users(request, search, PageSize::default(), cursor.as_deref())?;
-        users.extend(page.users);
+        users.extend(page.items);
         cursor = page.next_cursor;
         if cursor.is_none() {
             return console.answer(&view::all(&users));

@@ -14,7 +14,7 @@ use crate::{
 /// Entries as rows. People see subjects instead of the ids of users; those of deleted users stay ids.
 pub(super) fn page(page: &AuditPage, context: &CommandContext) -> Result<View, CliError> {
     let mut subjects = HashMap::new();
-    for id in page.entries.iter().filter_map(|entry| entry.event.user_id) {
+    for id in page.items.iter().filter_map(|entry| entry.event.user_id) {
         if let Entry::Vacant(unknown) = subjects.entry(id) {
             unknown.insert(subject(id, context)?);
         }
@@ -33,11 +33,11 @@ pub(super) fn page(page: &AuditPage, context: &CommandContext) -> Result<View, C
             Value::Object(event.detail.clone()).to_string(),
         ]
     };
-    let data: Vec<_> = page.entries.iter().map(|entry| json!(wire::AuditEvent::from(entry))).collect();
+    let data: Vec<_> = page.items.iter().map(|entry| json!(wire::AuditEvent::from(entry))).collect();
     Ok(View::list(
         &["SEQ", "AT", "KIND", "BY", "USER", "TOKEN", "FROM", "DETAIL"],
-        page.entries.iter().map(row).collect(),
-        page.entries.iter().map(|entry| entry.seq.to_string()).collect(),
+        page.items.iter().map(row).collect(),
+        page.items.iter().map(|entry| entry.seq.to_string()).collect(),
         json!({"data": data, "next_cursor": page.next_cursor}),
     ))
 }

@@ -34,7 +34,7 @@ pub(super) fn run(args: ListArgs, context: &CommandContext, console: &mut Consol
         && let Some(cursor) = &listed.next_cursor
     {
         let next = page(Some(cursor))?;
-        listed.tokens.extend(next.tokens);
+        listed.items.extend(next.items);
         listed.next_cursor = next.next_cursor;
     }
     let view = match args.risk {
@@ -43,7 +43,7 @@ pub(super) fn run(args: ListArgs, context: &CommandContext, console: &mut Consol
     };
     console.answer(&view)?;
     if listed.next_cursor.is_some() {
-        console.note(&format!("{} of {}; --all lists the rest", listed.tokens.len(), listed.total));
+        console.note(&format!("{} of {}; --all lists the rest", listed.items.len(), listed.total));
     }
     Ok(())
 }

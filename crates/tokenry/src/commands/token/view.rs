@@ -31,7 +31,7 @@ const HEADER: [&str; 8] = ["ID", "OWNER", "NAME", "TOKEN", "STATUS", "SCOPES", "
 
 /// A page of tokens as rows.
 pub(super) fn page(page: &TokenPage, tokenry: &Tokenry, now: UnixMillis) -> View {
-    let rows = page.tokens.iter().map(|pair| row(pair, tokenry, now)).collect();
+    let rows = page.items.iter().map(|pair| row(pair, tokenry, now)).collect();
     list(&HEADER, rows, json!(wire::TokenPage::new(page, tokenry, now)), page)
 }
 
@@ -47,12 +47,12 @@ pub(super) fn inventory(page: &TokenPage, tokenry: &Tokenry, now: UnixMillis) ->
         row
     };
     let header = [HEADER.as_slice(), &["RISKS"]].concat();
-    let rows = page.tokens.iter().map(with_risks).collect();
+    let rows = page.items.iter().map(with_risks).collect();
     list(&header, rows, json!(wire::InventoryPage::new(page, tokenry, now)), page)
 }
 
 fn list(header: &[&'static str], rows: Vec<Vec<String>>, json: Value, page: &TokenPage) -> View {
-    let names = page.tokens.iter().map(|(token, _)| token.id.to_string()).collect();
+    let names = page.items.iter().map(|(token, _)| token.id.to_string()).collect();
     View::list(header, rows, names, json)
 }
 

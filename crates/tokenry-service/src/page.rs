@@ -1,29 +1,81 @@
-//! Cursors of lists: a position, sealed for one caller and one query.
+//! Pages of lists, and their cursors: a position, sealed for one caller and one query.
+
+use std::{fmt::Display, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use tokenry_crypto::SealKey;
 use tokenry_domain::{
-    TokenId, UnixMillis,
+    PageSize, TokenId, UnixMillis,
     query::{Position, PositionKey},
 };
+
+use crate::caller::Caller;
 
 /// The bytes of a seal.
 const SEAL: usize = 16;
 /// No cursor is longer than this: an id, a name of 100 characters of four bytes, a seal, in base64.
 const MAX: usize = 1024;
 
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// The cursor of the next page, if there is one.
+    pub next_cursor: Option<String>,
+}
+
+/// One page of a list whose length is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CountedPage<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// The cursor of the next page, if there is one.
+    pub next_cursor: Option<String>,
+    /// How many rows the whole list has.
+    pub total: u64,
+}
+
+impl<T> Page<T> {
+    /// The first `size` of `rows`. A row beyond them shows that there is a next page, which begins after the `position` of
+    /// the last row of this one.
+    pub(crate) fn cut<P: ToString>(
+        mut rows: Vec<T>,
+        size: PageSize,
+        cursors: &Cursors<'_>,
+        position: impl FnOnce(&T) -> P,
+    ) -> Self {
+        let has_next = rows.len() > usize::from(size.get());
+        rows.truncate(size.get().into());
+        let next_cursor =
+            rows.last().filter(|_| has_next).map(|last| cursors.seal(&position(last).to_string()));
+        Self { items: rows, next_cursor }
+    }
+}
+
 /// Makes and opens the cursors of one list.
 pub(crate) struct Cursors<'k> {
-    pub(crate) key: &'k SealKey,
-    /// What the cursor is good for.
-    pub(crate) binding: String,
+    key: &'k SealKey,
+    /// What the cursor is valid for.
+    binding: String,
 }
 
 /// The text is no cursor of this list.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Forged;
 
-impl Cursors<'_> {
+impl<'k> Cursors<'k> {
+    /// The cursors of one `list`, for one caller and one `query`: filter and order.
+    pub(crate) fn new(key: &'k SealKey, caller: &Caller, list: &str, query: impl Display) -> Self {
+        let holder = caller.user().map_or_else(|| "operator".to_owned(), |user| user.id.to_string());
+        Self { key, binding: format!("{list} {holder} {query}") }
+    }
+
+    /// The position in a cursor of this list.
+    pub(crate) fn position<P: FromStr>(&self, cursor: Option<&str>) -> Result<Option<P>, Forged> {
+        cursor.map(|cursor| self.open(cursor)?.parse().map_err(|_| Forged)).transpose()
+    }
+
     /// A cursor that holds this text.
     pub(crate) fn seal(&self, text: &str) -> String {
         let mut bytes = self.key.tag(&[self.binding.as_bytes(), text.as_bytes()]).to_vec();
@@ -46,7 +98,7 @@ impl Cursors<'_> {
 }
 
 /// A position in a list of tokens: the id, the kind of key, and the key: `<id>t<text>`, `<id>i<millis>` or `<id>n`.
-pub(crate) fn written(Position { key, id }: &Position) -> String {
+pub(crate) fn write_position(Position { key, id }: &Position) -> String {
     match key {
         PositionKey::Text(text) => format!("{id}t{text}"),
         PositionKey::Instant(Some(at)) => format!("{id}i{}", at.get()),
@@ -54,8 +106,8 @@ pub(crate) fn written(Position { key, id }: &Position) -> String {
     }
 }
 
-/// The position that [`written`] wrote.
-pub(crate) fn read(text: &str) -> Option<Position> {
+/// The position that [`write_position`] wrote.
+pub(crate) fn read_position(text: &str) -> Option<Position> {
     let (id, rest) = text.split_at_checked(36)?;
     let id: TokenId = id.parse().ok()?;
     let key = match rest.split_at_checked(1)? {
@@ -86,8 +138,11 @@ mod tests {
             PositionKey::Instant(UnixMillis::new(5)),
         ] {
             let position = position(key_part);
-            let cursor = cursors(&key, "alice").seal(&written(&position));
-            assert_eq!(cursors(&key, "alice").open(&cursor).map(|text| read(&text)), Ok(Some(position)));
+            let cursor = cursors(&key, "alice").seal(&write_position(&position));
+            assert_eq!(
+                cursors(&key, "alice").open(&cursor).map(|text| read_position(&text)),
+                Ok(Some(position))
+            );
             assert_eq!(cursors(&key, "bob").open(&cursor), Err(Forged));
             assert_eq!(cursors(&other_key, "alice").open(&cursor), Err(Forged));
         }
@@ -99,7 +154,7 @@ mod tests {
             let key = SealKey::from_bytes([1; 32]);
             let cursors = Cursors { key: &key, binding: "alice".to_owned() };
             prop_assert_eq!(cursors.open(&text), Err(Forged));
-            let mut bytes = URL_SAFE_NO_PAD.decode(cursors.seal(&written(&position(PositionKey::Instant(None))))).unwrap();
+            let mut bytes = URL_SAFE_NO_PAD.decode(cursors.seal(&write_position(&position(PositionKey::Instant(None))))).unwrap();
             bytes[index] ^= flip;
             prop_assert_eq!(cursors.open(&URL_SAFE_NO_PAD.encode(bytes)), Err(Forged));
         }
