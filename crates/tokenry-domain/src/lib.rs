@@ -6,6 +6,7 @@
 pub mod actor;
 pub mod catalog;
 pub mod event;
+pub mod grant;
 pub mod hash;
 pub mod id;
 pub mod ip;
@@ -26,6 +27,7 @@ pub use crate::{
     actor::Actor,
     catalog::{Catalog, EffectivePermissions, RouteDecision},
     event::{AuditEvent, ClientInfo, EventKind},
+    grant::{Grant, GrantError},
     hash::{SecretCheck, SecretHash, SecretProof},
     id::{SessionId, TokenId, UserId},
     ip::IpList,

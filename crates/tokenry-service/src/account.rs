@@ -24,9 +24,9 @@ impl Tokenry {
     /// # Errors
     /// [`StoreError`].
     pub fn limit_status(&self, context: &RequestContext, user: &User) -> Result<LimitStatus, StoreError> {
-        let limits = self.0.policy.limits;
+        let limits = self.0.rules.policy.limits;
         self.0.store.read(|tx| {
-            let live_tokens = token::count_live(tx, user.id, &self.0.policy.cutoffs(context.now))?;
+            let live_tokens = token::count_live(tx, user.id, &self.0.rules.cutoffs(context.now))?;
             let (creations_left, resets_at) = match limits.creations_per_hour {
                 None => (None, None),
                 Some(limit) => {

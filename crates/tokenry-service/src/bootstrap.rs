@@ -31,7 +31,7 @@ impl Tokenry {
         let (public_id, suffix) = (secret.public_id(), secret.suffix());
         let beyond = || StoreError::Bug("the clock stands at the end of time".to_owned());
         let ends = now.checked_add(LIFETIME).ok_or_else(beyond)?;
-        let catalog = self.0.catalog.clone();
+        let catalog = self.0.rules.catalog.clone();
         let seeded = self.0.store.write(move |tx| {
             lock_admin(tx)?;
             let mut row = instance::lock(tx)?;
@@ -85,7 +85,7 @@ impl Tokenry {
     /// # Errors
     /// [`StoreError`].
     pub fn is_first_token_unused(&self, now: UnixMillis) -> Result<bool, StoreError> {
-        let cutoffs = self.0.policy.cutoffs(now);
+        let cutoffs = self.0.rules.cutoffs(now);
         let page = self.0.store.read(|tx| {
             let size = PageSize::new(1).unwrap_or_default();
             token::list(tx, &TokenFilter::default(), Sort::default(), size, None, &cutoffs)

@@ -90,13 +90,13 @@ impl Tokenry {
         }
         // No token goes whose end the audit log was not told of.
         if let Some(cutoff) = self.0.retention.and_then(kept).filter(|_| is_told) {
-            cleaned.purged_tokens = part(self.purge_tokens(&self.0.policy.cutoffs(context.now), cutoff))?;
+            cleaned.purged_tokens = part(self.purge_tokens(&self.0.rules.cutoffs(context.now), cutoff))?;
         }
         refused.map_or(Ok(cleaned), |error| Err(error.into()))
     }
 
     fn tell_expired(&self, context: &RequestContext) -> Result<usize, CleanupError> {
-        let cutoffs = self.0.policy.cutoffs(context.now);
+        let cutoffs = self.0.rules.cutoffs(context.now);
         let tell = |ids: Vec<TokenId>| {
             let (audit, caller) = (AuditContext::of(context), context.caller.clone());
             self.0.store.write(move |tx| {

@@ -1,7 +1,7 @@
 //! Why someone who is known may not do something.
 
 use thiserror::Error;
-use tokenry_domain::{Role, Scope, ScopeSet};
+use tokenry_domain::{GrantError, Role, Scope, ScopeSet};
 
 use crate::field::FieldError;
 
@@ -28,14 +28,6 @@ impl Denial {
         Self::MissingScopes(ScopeSet::from_iter([scope.clone()]))
     }
 
-    pub(crate) fn beyond_role(scope: &Scope, role: &Role) -> Self {
-        Self::Beyond(FieldError::new(
-            "/scopes",
-            "beyond_role",
-            format!("the role {role} may not hold {scope}"),
-        ))
-    }
-
     pub(crate) fn beyond_own_role(role: &Role) -> Self {
         Self::Beyond(FieldError::new(
             "/role",
@@ -46,5 +38,18 @@ impl Denial {
 
     pub(crate) fn beyond_caller(pointer: &str, detail: impl Into<String>) -> Self {
         Self::Beyond(FieldError::new(pointer, "beyond_caller", detail))
+    }
+}
+
+impl From<GrantError> for Denial {
+    fn from(error: GrantError) -> Self {
+        let detail = error.to_string();
+        match error {
+            GrantError::MissingScope(scope) => Self::missing(&scope),
+            GrantError::BeyondRole { .. } => Self::Beyond(FieldError::new("/scopes", "beyond_role", detail)),
+            GrantError::LastsLonger(_) => Self::beyond_caller("/expires_at", detail),
+            GrantError::MoreAddresses(_) => Self::beyond_caller("/allowed_ips", detail),
+            _ => Self::beyond_caller("/scopes", detail),
+        }
     }
 }

@@ -2,19 +2,19 @@
 
 use thiserror::Error;
 use tokenry_crypto::{PlainToken, RngError};
-use tokenry_domain::{Catalog, EventKind, Limits, Policy, Token, TokenId, UnixMillis, User, UserId};
+use tokenry_domain::{EventKind, Limits, Policy, Token, TokenId, UnixMillis, User, UserId};
 use tokenry_store::{StoreError, Tx, token, user};
 
 pub use crate::validated_request::NewToken;
 use crate::{
     audit::{AuditContext, creation_detail},
-    caller::{Caller, RequestContext},
+    caller::RequestContext,
     caller_lock::CallerLock,
     denial::Denial,
     field::FieldError,
     generated_secret::{GenerateError, GeneratedSecret},
-    grant::Grant,
     required::tokens_write,
+    rules::Rules,
     tokenry::Tokenry,
     validated_request::ValidatedRequest,
 };
@@ -98,11 +98,11 @@ impl Tokenry {
         if !context.caller.may_manage(owner) {
             return Err(IssueError::NoSuchUser);
         }
-        let draft = ValidatedRequest::check(&self.0.policy, &self.0.catalog, context, new)
+        let draft = ValidatedRequest::check(&self.0.rules.policy, &self.0.rules.catalog, context, new)
             .map_err(IssueError::Invalid)?;
         // What the unit of work decides exactly is asked before the work of a hash is done for nothing.
         let seen = self.0.store.read(|tx| {
-            within_limits(tx, &self.0.policy, owner, context.now)?;
+            check_limits(tx, &self.0.rules.policy, owner, context.now)?;
             Ok::<_, IssueError>(user::find(tx, owner)?.and_then(|owner| owner.tokens_revoked_at))
         })?;
         // A caller was let in before that: whatever was revoked since then beats this creation.
@@ -124,73 +124,47 @@ impl Tokenry {
         draft: &ValidatedRequest,
         revoked_at: Option<UnixMillis>,
     ) -> Result<Issued, IssueError> {
-        let fresh = GeneratedSecret::generate(self)?;
-        let GeneratedSecret { secret, stored, id_bytes } = fresh;
+        let GeneratedSecret { secret, stored, id_bytes } = GeneratedSecret::generate(self)?;
         let (public_id, suffix) = (secret.public_id(), secret.suffix());
-        let draft = draft.clone();
-        let unit = IssueTransaction {
-            caller: context.caller.clone(),
-            audit: AuditContext::of(context),
-            policy: self.0.policy.clone(),
-            catalog: self.0.catalog.clone(),
-            revoked_at,
-        };
-        let now = context.now;
+        let (rules, context, draft) = (self.0.rules.clone(), context.clone(), draft.clone());
         let (token, owner) = self.0.store.write(move |tx| {
-            let owner = unit.admit(tx, owner)?;
-            let token = draft.token(TokenId::new(now, id_bytes), &owner, public_id, suffix, &unit.audit);
-            let grant = Grant {
-                policy: &unit.policy,
-                catalog: &unit.catalog,
-                caller: &unit.caller,
-                owner: &owner,
-                reveals: true,
-            };
-            grant.check(None, &token)?;
-            within_limits(tx, &unit.policy, owner.id, now)?;
+            let owner = lock_owner(tx, &rules, &context, owner, revoked_at)?;
+            let audit = AuditContext::of(&context);
+            let id = TokenId::new(context.now, id_bytes);
+            let token = draft.token(id, &owner, public_id, suffix, &audit);
+            rules.check_secret(&context.caller, &owner, None, &token)?;
+            check_limits(tx, &rules.policy, owner.id, context.now)?;
             token::insert(tx, &token, &stored)?;
-            unit.audit.record(
-                tx,
-                EventKind::TokenCreated,
-                owner.id,
-                Some(token.id),
-                creation_detail(&token),
-            )?;
+            audit.record(tx, EventKind::TokenCreated, owner.id, Some(token.id), creation_detail(&token))?;
             Ok::<_, IssueError>((token, owner))
         })?;
         Ok(Issued { token, owner, secret })
     }
 }
 
-/// What the unit of work of a creation decides by.
-struct IssueTransaction {
-    caller: Caller,
-    audit: AuditContext,
-    policy: Policy,
-    catalog: Catalog,
-    /// When all tokens of the owner had last been revoked when the caller was let in.
+/// Locks the owner, and refuses a creation that they or the caller may no longer make. `revoked_at` is when all tokens of
+/// the owner were last revoked before the request was admitted.
+fn lock_owner(
+    tx: &mut Tx<'_>,
+    rules: &Rules,
+    context: &RequestContext,
+    owner: UserId,
     revoked_at: Option<UnixMillis>,
-}
-
-impl IssueTransaction {
-    /// Locks the owner, and decides whether they and the caller may still have tokens made.
-    fn admit(&self, tx: &mut Tx<'_>, owner: UserId) -> Result<User, IssueError> {
-        let now = self.audit.at;
-        let (lock, owner) = CallerLock::with(tx, &self.caller, owner)?;
-        let owner = owner.ok_or(IssueError::NoSuchUser)?;
-        if owner.is_disabled() {
-            return Err(IssueError::OwnerDisabled);
-        }
-        lock.recheck::<IssueError>(tx, &self.policy.cutoffs(now))?;
-        if owner.tokens_revoked_at != self.revoked_at {
-            return Err(IssueError::RevokedMeanwhile);
-        }
-        Ok(owner)
+) -> Result<User, IssueError> {
+    let (lock, owner) = CallerLock::with(tx, &context.caller, owner)?;
+    let owner = owner.ok_or(IssueError::NoSuchUser)?;
+    if owner.is_disabled() {
+        return Err(IssueError::OwnerDisabled);
     }
+    lock.recheck::<IssueError>(tx, &rules.cutoffs(context.now))?;
+    if owner.tokens_revoked_at != revoked_at {
+        return Err(IssueError::RevokedMeanwhile);
+    }
+    Ok(owner)
 }
 
 /// Refuses one more token than the limits allow.
-fn within_limits(tx: &mut Tx<'_>, policy: &Policy, owner: UserId, now: UnixMillis) -> Result<(), IssueError> {
+fn check_limits(tx: &mut Tx<'_>, policy: &Policy, owner: UserId, now: UnixMillis) -> Result<(), IssueError> {
     let limits = policy.limits;
     if let Some(limit) = limits.max_live_tokens
         && token::count_live(tx, owner, &policy.cutoffs(now))? >= u64::from(limit)

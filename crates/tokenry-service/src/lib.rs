@@ -48,7 +48,6 @@ mod ends;
 pub mod field;
 pub mod find;
 mod generated_secret;
-mod grant;
 mod hash_queue;
 pub mod issue;
 #[cfg(feature = "jwt")]
@@ -66,6 +65,7 @@ mod refusals;
 mod required;
 pub mod revoke;
 pub mod rotate;
+mod rules;
 mod search;
 mod semaphore;
 pub mod session;

@@ -95,7 +95,7 @@ impl Tokenry {
             Cursors::new(&self.0.cursor_key, &context.caller, list, format_args!("{filter:?} {sort}"));
         let position = |text: &str| read_position(&cursors.open(text)?).ok_or(Forged);
         let position = cursor.as_deref().map(position).transpose().map_err(|Forged| ListError::BadCursor)?;
-        let cutoffs = self.0.policy.cutoffs(context.now);
+        let cutoffs = self.0.rules.cutoffs(context.now);
         self.0.store.read(|tx| {
             let page = token::list(tx, filter, *sort, *size, position.as_ref(), &cutoffs)?;
             Ok(TokenPage {

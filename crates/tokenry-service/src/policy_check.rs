@@ -48,7 +48,7 @@ impl Tokenry {
         catalog: &Catalog,
     ) -> Result<PolicyImpact, PolicyCheckError> {
         context.caller.require(&admin_read())?;
-        let (present, proposed) = (self.0.policy.cutoffs(context.now), policy.cutoffs(context.now));
+        let (present, proposed) = (self.0.rules.cutoffs(context.now), policy.cutoffs(context.now));
         let sort = Sort { key: SortKey::CreatedAt, descending: false };
         let size = PageSize::new(PageSize::MAX).unwrap_or_default();
         let mut impact = PolicyImpact::default();
@@ -62,9 +62,9 @@ impl Tokenry {
             for (token, owner) in pairs.iter().filter(works) {
                 let ends_now = proposed.is_expired(token);
                 let end = |policy: &Policy| policy.effective_expiry(token);
-                let ends_sooner =
-                    end(policy).is_some_and(|end_then| end(&self.0.policy).is_none_or(|now| end_then < now));
-                let now = self.0.catalog.effective(&token.scopes, &owner.role);
+                let ends_sooner = end(policy)
+                    .is_some_and(|end_then| end(&self.0.rules.policy).is_none_or(|now| end_then < now));
+                let now = self.0.rules.catalog.effective(&token.scopes, &owner.role);
                 let then = catalog.effective(&token.scopes, &owner.role);
                 let (shown_now, shown_then) = (now.to_set(), then.to_set());
                 let loses = shown_now.iter().any(|scope| !then.grants(scope));

@@ -65,7 +65,7 @@ impl Tokenry {
         if !is_own {
             context.caller.require(&tokens_write())?;
         }
-        let cutoffs = self.0.policy.cutoffs(context.now);
+        let cutoffs = self.0.rules.cutoffs(context.now);
         let audit = AuditContext::of(context);
         let caller = context.caller.clone();
         self.0.store.write(move |tx| {

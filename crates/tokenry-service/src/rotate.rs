@@ -1,10 +1,12 @@
 //! Replace a token's secret; everything else stays as it is.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use thiserror::Error;
 use tokenry_crypto::{GENESIS, PlainToken, RngError, link};
 use tokenry_domain::{
-    Catalog, EventKind, Expiry, ExpiryCutoffs, Lifetime, Policy, PublicId, Token, TokenId, UnixMillis, User,
+    EventKind, Expiry, ExpiryCutoffs, Lifetime, PublicId, Token, TokenId, UnixMillis, User,
 };
 use tokenry_store::{
     StoreError, StoredSecret, Tx,
@@ -14,13 +16,13 @@ use tokenry_store::{
 
 use crate::{
     audit::{AuditContext, detail},
-    caller::{Caller, RequestContext},
+    caller::RequestContext,
     caller_lock::CallerLock,
     denial::Denial,
     field::{FieldError, FieldErrors},
     generated_secret::{GenerateError, GeneratedSecret},
-    grant::Grant,
     required::tokens_write,
+    rules::Rules,
     session::end::Ending,
     tokenry::Tokenry,
     validated_request::checked_expiry,
@@ -138,14 +140,8 @@ impl Tokenry {
             }
         })?;
         context.caller.require(&tokens_write())?;
-        let unit = RotateTransaction {
-            policy: self.0.policy.clone(),
-            catalog: self.0.catalog.clone(),
-            caller: context.caller.clone(),
-            audit: AuditContext::of(context),
-            seen,
-            rotation,
-        };
+        let unit =
+            RotateTransaction { rules: self.0.rules.clone(), context: context.clone(), seen, rotation };
         // What the unit of work decides exactly is asked before the work of a hash is done for nothing.
         self.0.store.read(|tx| unit.admit(tx, &unit.seen))?;
         let GeneratedSecret { secret, stored, .. } = GeneratedSecret::generate(self)?;
@@ -166,10 +162,8 @@ fn digest(key: &str) -> String {
 
 /// What the unit of work of a rotation decides by.
 struct RotateTransaction {
-    policy: Policy,
-    catalog: Catalog,
-    caller: Caller,
-    audit: AuditContext,
+    rules: Arc<Rules>,
+    context: RequestContext,
     /// The token as it was when the request came.
     seen: Token,
     rotation: Rotation,
@@ -184,14 +178,14 @@ impl RotateTransaction {
         stored: &StoredSecret,
     ) -> Result<(Token, User, UnixMillis), RotateError> {
         let id = self.seen.id;
-        let (lock, owner) = CallerLock::with(tx, &self.caller, self.seen.user_id)?;
+        let (lock, owner) = CallerLock::with(tx, &self.context.caller, self.seen.user_id)?;
         let owner = owner.ok_or(RotateError::NotFound)?;
         if owner.is_disabled() {
             return Err(RotateError::OwnerDisabled);
         }
         let before = token::lock(tx, id)?.ok_or(RotateError::NotFound)?;
         let is_other_secret = before.public_id != self.seen.public_id;
-        let is_own = self.caller.token().is_some_and(|own| own.id == id);
+        let is_own = self.context.caller.token().is_some_and(|own| own.id == id);
         if is_own && is_other_secret {
             return Err(RotateError::Rotated);
         }
@@ -202,16 +196,9 @@ impl RotateTransaction {
             return Err(RotateError::Rotated);
         }
         let after = self.rotated(&before, public_id, suffix)?;
-        let grant = Grant {
-            policy: &self.policy,
-            catalog: &self.catalog,
-            caller: &self.caller,
-            owner: &owner,
-            reveals: true,
-        };
-        grant.check(Some(&before), &after)?;
+        self.rules.check_secret(&self.context.caller, &owner, Some(&before), &after)?;
         let secret = token::find_secret(tx, id)?.ok_or(RotateError::NotFound)?;
-        let now = self.audit.at;
+        let now = self.context.now;
         let valid_until = self.grace_ends(&before);
         retired::end_grace(tx, id, now)?;
         if !token::replace_secret(tx, &after, stored)? {
@@ -234,8 +221,9 @@ impl RotateTransaction {
             ("old_valid_until", valid_until.to_string().into()),
             ("expires_at", after.expires_at.map(|end| end.to_string()).into()),
         ]);
-        self.audit.record(tx, EventKind::TokenRotated, owner.id, Some(id), fields)?;
-        sessions.tell(tx, &self.audit)?;
+        let audit = AuditContext::of(&self.context);
+        audit.record(tx, EventKind::TokenRotated, owner.id, Some(id), fields)?;
+        sessions.tell(tx, &audit)?;
         Ok((after, owner, valid_until))
     }
 
@@ -251,7 +239,7 @@ impl RotateTransaction {
         }
         let was_rotated = before.secret_at != before.created_at;
         let settled = before.secret_at.checked_add(Tokenry::ROTATION_SETTLES);
-        if was_rotated && settled.is_some_and(|settled| self.audit.at < settled) {
+        if was_rotated && settled.is_some_and(|settled| self.context.now < settled) {
             return Err(RotateError::Rotated);
         }
         if self.rotation.if_version.as_ref().is_some_and(|versions| !versions.contains(&before.version)) {
@@ -264,14 +252,14 @@ impl RotateTransaction {
     }
 
     fn rotated(&self, before: &Token, public_id: PublicId, suffix: String) -> Result<Token, RotateError> {
-        let now = self.audit.at;
+        let now = self.context.now;
         let expires_at = match self.rotation.expiry {
             // A new secret begins a new life by the policy; only a person gives it that.
-            None if self.caller.token().is_some() => self.policy.effective_expiry(before),
+            None if self.context.caller.token().is_some() => self.rules.policy.effective_expiry(before),
             None => before.expires_at,
             Some(asked) => {
                 let mut errors = FieldErrors::default();
-                let end = checked_expiry(&mut errors, self.policy.expires_at(asked, now, now));
+                let end = checked_expiry(&mut errors, self.rules.policy.expires_at(asked, now, now));
                 if let (Some(from), Some(Some(end))) = (before.not_before, end)
                     && from >= end
                 {
@@ -300,14 +288,14 @@ impl RotateTransaction {
 
     /// When the old secret ends: after the grace, and never later than it would have without the rotation.
     fn grace_ends(&self, before: &Token) -> UnixMillis {
-        let now = self.audit.at;
-        let grace = self.rotation.grace.unwrap_or(Lifetime::seconds(0)).min(self.policy.max_grace);
+        let now = self.context.now;
+        let grace = self.rotation.grace.unwrap_or(Lifetime::seconds(0)).min(self.rules.policy.max_grace);
         let end = now.checked_add(grace).unwrap_or(UnixMillis::MAX);
-        self.policy.effective_expiry(before).map_or(end, |old| end.min(old))
+        self.rules.policy.effective_expiry(before).map_or(end, |old| end.min(old))
     }
 
     fn cutoffs(&self) -> ExpiryCutoffs {
-        self.policy.cutoffs(self.audit.at)
+        self.rules.cutoffs(self.context.now)
     }
 }
 

@@ -43,9 +43,9 @@ impl Tokenry {
 
     /// What somebody of this role may do whom an issuer gave that role: of two different ones, what both may.
     pub(crate) fn rights_under(&self, user: &User, max_role: Option<&Role>) -> EffectivePermissions {
-        let stored = self.0.catalog.of_role(&user.role);
+        let stored = self.0.rules.catalog.of_role(&user.role);
         match max_role {
-            Some(role) if *role != user.role => stored.intersection(&self.0.catalog.of_role(role)),
+            Some(role) if *role != user.role => stored.intersection(&self.0.rules.catalog.of_role(role)),
             _ => stored,
         }
     }
@@ -67,7 +67,7 @@ impl Tokenry {
             live.token.as_ref().filter(|token| token.public_id == *public_id && token.user_id == user.id);
         let token = token.ok_or(SessionEnd::TokenEnded)?;
         let judged_at = self.0.ends.secrets.no_earlier(now, || token.public_id.clone());
-        match judge(token, user, &self.0.policy.cutoffs(judged_at), live.source) {
+        match judge(token, user, &self.0.rules.cutoffs(judged_at), live.source) {
             Ok(()) => Ok(()),
             Err(Rejection::Expired) => {
                 let is_for_good = !self.doubts_clock(now);

@@ -149,8 +149,8 @@ impl Tokenry {
         outline: &SettingsOutline,
     ) -> Result<SettingsReport, PolicyCheckError> {
         context.caller.require(&admin_read())?;
-        let cutoffs = self.0.policy.cutoffs(context.now);
-        let graced_after = context.now.checked_sub(self.0.policy.max_grace);
+        let cutoffs = self.0.rules.cutoffs(context.now);
+        let graced_after = context.now.checked_sub(self.0.rules.policy.max_grace);
         let public_id = u8::try_from(PUBLIC_ID_LEN).unwrap_or(u8::MAX);
         let (alike, old, by_role, subjects) = self.0.store.read(|tx| {
             Ok::<_, StoreError>((

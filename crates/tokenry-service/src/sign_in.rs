@@ -132,12 +132,12 @@ impl Tokenry {
                 roles => roles.iter().any(|(name, mapped)| name == value && mapped == *role),
             })
         };
-        let named = self.0.catalog.roles().filter(is_named).last().cloned();
+        let named = self.0.rules.catalog.roles().filter(is_named).last().cloned();
         Some(Some(named.unwrap_or_else(|| self.default_role(mapping))))
     }
 
     fn default_role(&self, mapping: &IssuerMapping) -> Role {
-        mapping.default_role.clone().unwrap_or_else(|| self.0.catalog.default_role())
+        mapping.default_role.clone().unwrap_or_else(|| self.0.rules.catalog.default_role())
     }
 
     fn first_seen(

@@ -14,6 +14,7 @@ use crate::{
     hash_queue::HashQueue,
     readiness::{Finding, Prober, Readiness},
     refusals::queue::Refusals,
+    rules::Rules,
     semaphore::Semaphore,
     settings::{SessionSettings, Settings, SlowHash, UsageSettings},
     unwritten::Taken,
@@ -33,8 +34,7 @@ pub(crate) struct Inner {
     pub(crate) slow_hash: SlowHash,
     /// What an unknown public id is compared with.
     pub(crate) dummy: StoredSecret,
-    pub(crate) policy: Policy,
-    pub(crate) catalog: Catalog,
+    pub(crate) rules: Arc<Rules>,
     pub(crate) retention: Option<Lifetime>,
     pub(crate) session: SessionSettings,
     pub(crate) usage: UsageSettings,
@@ -129,8 +129,7 @@ impl Tokenry {
             dummy: StoredSecret { proof: Some(SecretProof::new([0; 32])), ..hasher.dummy().clone().into() },
             hasher,
             slow_hash: settings.slow_hash,
-            policy: settings.policy,
-            catalog: settings.catalog,
+            rules: Arc::new(Rules { policy: settings.policy, catalog: settings.catalog }),
             retention: settings.retention,
             session: settings.session,
             usage: settings.usage,
@@ -155,7 +154,7 @@ impl Tokenry {
     /// What tokens may be made.
     #[must_use]
     pub fn policy(&self) -> &Policy {
-        &self.0.policy
+        &self.0.rules.policy
     }
 
     /// How long dead tokens stay listed before a cleanup removes them; `None` is for ever.
@@ -173,7 +172,7 @@ impl Tokenry {
     /// What the scopes and roles mean.
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
-        &self.0.catalog
+        &self.0.rules.catalog
     }
 
     /// Makes all checks, side by side, and has an answer within three seconds whatever becomes of the database. Those who
@@ -194,9 +193,9 @@ impl Tokenry {
     /// Whether `caller` could make a token of their own with this scope; an operator could for somebody.
     #[must_use]
     pub fn can_grant(&self, caller: &Caller, scope: &Scope) -> bool {
-        let Some(user) = caller.user() else { return self.0.catalog.knows(scope) };
+        let Some(user) = caller.user() else { return self.0.rules.catalog.knows(scope) };
         let own = caller.effective();
-        self.0.catalog.of_tokens(&user.role).can_delegate(scope)
+        self.0.rules.catalog.of_tokens(&user.role).can_delegate(scope)
             && own.is_none_or(|effective| effective.can_delegate(scope))
     }
 }

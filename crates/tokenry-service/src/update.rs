@@ -3,18 +3,19 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 use tokenry_domain::{
-    Catalog, Description, EventKind, Expiry, Metadata, Policy, Status, Token, TokenId, TokenName, User,
+    Description, EventKind, Expiry, Metadata, Status, Token, TokenId, TokenName, UnixMillis, User,
+    grant::is_wider,
 };
 use tokenry_store::{StoreError, Tx, retired, token, usage::scopes};
 
 use crate::{
     audit::{AuditContext, detail},
-    caller::{Caller, RequestContext},
+    caller::RequestContext,
     caller_lock::CallerLock,
     denial::Denial,
     field::{FieldError, FieldErrors},
-    grant::{Grant, is_wider},
     required::tokens_write,
+    rules::Rules,
     session::end::Ending,
     tokenry::Tokenry,
     validated_request::{checked_expiry, checked_ips, checked_scopes},
@@ -95,130 +96,117 @@ impl Tokenry {
         changes: TokenChanges,
     ) -> Result<(Token, User), UpdateError> {
         context.caller.require(&tokens_write())?;
-        let unit = UpdateTransaction {
-            caller: context.caller.clone(),
-            audit: AuditContext::of(context),
-            policy: self.0.policy.clone(),
-            catalog: self.0.catalog.clone(),
-        };
-        self.0.store.write(move |tx| unit.run(tx, id, changes))
+        let (rules, context) = (self.0.rules.clone(), context.clone());
+        self.0.store.write(move |tx| update(tx, &rules, &context, id, changes))
     }
 }
 
-/// What the unit of work of an update decides by.
-struct UpdateTransaction {
-    caller: Caller,
-    audit: AuditContext,
-    policy: Policy,
-    catalog: Catalog,
+fn update(
+    tx: &mut Tx<'_>,
+    rules: &Rules,
+    context: &RequestContext,
+    id: TokenId,
+    changes: TokenChanges,
+) -> Result<(Token, User), UpdateError> {
+    let (now, audit) = (context.now, AuditContext::of(context));
+    let cutoffs = rules.cutoffs(now);
+    let found = token::find(tx, id)?.filter(|token| context.caller.may_manage(token.user_id));
+    let owner_id = found.ok_or(UpdateError::NotFound)?.user_id;
+    let (lock, owner) = CallerLock::with(tx, &context.caller, owner_id)?;
+    let owner = owner.ok_or(UpdateError::NotFound)?;
+    lock.recheck::<UpdateError>(tx, &cutoffs)?;
+    let before = token::lock(tx, id)?.ok_or(UpdateError::NotFound)?;
+    if changes.if_version.as_ref().is_some_and(|versions| !versions.contains(&before.version)) {
+        return Err(UpdateError::VersionMismatch { version: before.version });
+    }
+    if before.revoked.is_some() {
+        return Err(UpdateError::Revoked);
+    }
+    let mut after = changed(rules, &before, changes, now)?;
+    rules.check_change(&context.caller, &owner, &before, &after)?;
+    if after == before {
+        return Ok((before, owner));
+    }
+    after.version = before.version + 1;
+    after.updated_at = now;
+    if !token::update(tx, &after)? {
+        return Err(UpdateError::VersionMismatch { version: before.version });
+    }
+    if after.scopes != before.scopes {
+        scopes::keep_only(tx, id, &after.scopes)?;
+    }
+    if is_wider(&rules.catalog, &after, &before) {
+        retired::end_grace(tx, id, now)?;
+    }
+    let sessions = match after.inactive_at {
+        Some(_) => Some(Ending::of_token(tx, id)?),
+        None => None,
+    };
+    audit.record(tx, EventKind::TokenUpdated, owner.id, Some(id), difference(&before, &after))?;
+    if let Some(sessions) = sessions {
+        sessions.tell(tx, &audit)?;
+    }
+    Ok((after, owner))
 }
 
-impl UpdateTransaction {
-    fn run(&self, tx: &mut Tx<'_>, id: TokenId, changes: TokenChanges) -> Result<(Token, User), UpdateError> {
-        let cutoffs = self.policy.cutoffs(self.audit.at);
-        let found = token::find(tx, id)?.filter(|token| self.caller.may_manage(token.user_id));
-        let owner_id = found.ok_or(UpdateError::NotFound)?.user_id;
-        let (lock, owner) = CallerLock::with(tx, &self.caller, owner_id)?;
-        let owner = owner.ok_or(UpdateError::NotFound)?;
-        lock.recheck::<UpdateError>(tx, &cutoffs)?;
-        let before = token::lock(tx, id)?.ok_or(UpdateError::NotFound)?;
-        if changes.if_version.as_ref().is_some_and(|versions| !versions.contains(&before.version)) {
-            return Err(UpdateError::VersionMismatch { version: before.version });
-        }
-        if before.revoked.is_some() {
-            return Err(UpdateError::Revoked);
-        }
-        let mut after = self.changed(&before, changes)?;
-        let grant = Grant {
-            policy: &self.policy,
-            catalog: &self.catalog,
-            caller: &self.caller,
-            owner: &owner,
-            reveals: false,
-        };
-        grant.check(Some(&before), &after)?;
-        if after == before {
-            return Ok((before, owner));
-        }
-        after.version = before.version + 1;
-        after.updated_at = self.audit.at;
-        if !token::update(tx, &after)? {
-            return Err(UpdateError::VersionMismatch { version: before.version });
-        }
-        if after.scopes != before.scopes {
-            scopes::keep_only(tx, id, &after.scopes)?;
-        }
-        if is_wider(&self.catalog, &after, &before) {
-            retired::end_grace(tx, id, self.audit.at)?;
-        }
-        let sessions = match after.inactive_at {
-            Some(_) => Some(Ending::of_token(tx, id)?),
-            None => None,
-        };
-        self.audit.record(tx, EventKind::TokenUpdated, owner.id, Some(id), difference(&before, &after))?;
-        if let Some(sessions) = sessions {
-            sessions.tell(tx, &self.audit)?;
-        }
-        Ok((after, owner))
+/// The token with its changes, each checked by the rules of its field.
+fn changed(
+    rules: &Rules,
+    before: &Token,
+    changes: TokenChanges,
+    now: UnixMillis,
+) -> Result<Token, UpdateError> {
+    // Not even a token that is idle too long is brought back by more time.
+    if changes.expiry.is_some() && rules.cutoffs(now).is_expired(before) {
+        return Err(UpdateError::Expired);
     }
-
-    /// The token with its changes, each of which keeps its own rules.
-    fn changed(&self, before: &Token, changes: TokenChanges) -> Result<Token, UpdateError> {
-        let now = self.audit.at;
-        // Not even a token that is idle too long is brought back by more time.
-        if changes.expiry.is_some() && self.policy.cutoffs(now).is_expired(before) {
-            return Err(UpdateError::Expired);
+    let mut errors = FieldErrors::default();
+    let mut after = before.clone();
+    if let Some(name) = changes.name.and_then(|n| errors.check("/name", "invalid_name", TokenName::parse(n)))
+    {
+        after.name = name;
+    }
+    match changes.description {
+        None => {}
+        Some(None) => after.description = None,
+        Some(Some(text)) => {
+            after.description = errors.check("/description", "invalid_description", Description::parse(text));
         }
-        let mut errors = FieldErrors::default();
-        let mut after = before.clone();
-        if let Some(name) =
-            changes.name.and_then(|n| errors.check("/name", "invalid_name", TokenName::parse(n)))
+    }
+    if let Some(scopes) = changes.scopes.and_then(|s| checked_scopes(&mut errors, &rules.catalog, &s)) {
+        after.scopes = scopes;
+    }
+    if let Some(asked) = changes.expiry {
+        let decided = rules.policy.expires_at(asked, before.secret_at, now);
+        if let Some(end) = checked_expiry(&mut errors, decided) {
+            after.expires_at = end;
+            // It is not over, so what a policy of before had ended is forgotten.
+            after.expiry_noted_at = None;
+        }
+        if let (Some(from), Some(end)) = (after.not_before, after.expires_at)
+            && from >= end
         {
-            after.name = name;
+            errors.push(FieldError::new(
+                "/expires_at",
+                "before_start",
+                "must be after the start of validity",
+            ));
         }
-        match changes.description {
-            None => {}
-            Some(None) => after.description = None,
-            Some(Some(text)) => {
-                after.description =
-                    errors.check("/description", "invalid_description", Description::parse(text));
-            }
-        }
-        if let Some(scopes) = changes.scopes.and_then(|s| checked_scopes(&mut errors, &self.catalog, &s)) {
-            after.scopes = scopes;
-        }
-        if let Some(asked) = changes.expiry {
-            let decided = self.policy.expires_at(asked, before.secret_at, now);
-            if let Some(end) = checked_expiry(&mut errors, decided) {
-                after.expires_at = end;
-                // It is not over, so what a policy of before had ended is forgotten.
-                after.expiry_noted_at = None;
-            }
-            if let (Some(from), Some(end)) = (after.not_before, after.expires_at)
-                && from >= end
-            {
-                errors.push(FieldError::new(
-                    "/expires_at",
-                    "before_start",
-                    "must be after the start of validity",
-                ));
-            }
-        }
-        if let Some(ips) = changes.allowed_ips.and_then(|ips| checked_ips(&mut errors, &ips)) {
-            after.allowed_ips = ips;
-        }
-        let metadata = changes.metadata.map(Metadata::parse);
-        if let Some(metadata) = metadata.and_then(|m| errors.check("/metadata", "invalid_metadata", m)) {
-            after.metadata = metadata;
-        }
-        after.inactive_at = match changes.switch {
-            None => before.inactive_at,
-            Some(Activation::Active) => None,
-            Some(Activation::Inactive) => before.inactive_at.or(Some(now)),
-        };
-        errors.finish().map_err(UpdateError::Invalid)?;
-        Ok(after)
     }
+    if let Some(ips) = changes.allowed_ips.and_then(|ips| checked_ips(&mut errors, &ips)) {
+        after.allowed_ips = ips;
+    }
+    let metadata = changes.metadata.map(Metadata::parse);
+    if let Some(metadata) = metadata.and_then(|m| errors.check("/metadata", "invalid_metadata", m)) {
+        after.metadata = metadata;
+    }
+    after.inactive_at = match changes.switch {
+        None => before.inactive_at,
+        Some(Activation::Active) => None,
+        Some(Activation::Inactive) => before.inactive_at.or(Some(now)),
+    };
+    errors.finish().map_err(UpdateError::Invalid)?;
+    Ok(after)
 }
 
 /// What the audit log tells of a change: the old and new value of what grants something, the names of the rest.

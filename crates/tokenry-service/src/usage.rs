@@ -87,7 +87,7 @@ impl Tokenry {
     ) {
         let token = verified.token();
         for needed in needed {
-            if let Some(held) = self.0.catalog.least_sufficient(&token.scopes, needed) {
+            if let Some(held) = self.0.rules.catalog.least_sufficient(&token.scopes, needed) {
                 self.0.uses.waiting().scopes.note(token.id, held, at);
             }
         }

@@ -108,33 +108,31 @@ impl Tokenry {
         let NewUser { name, role, disabled } = new;
         let name = name.unwrap_or_else(|| subject.as_str().chars().take(UserName::MAX).collect());
         let name = UserName::parse(name).map_err(UserError::Name)?;
-        let role = role.unwrap_or_else(|| self.0.catalog.default_role());
+        let role = role.unwrap_or_else(|| self.0.rules.catalog.default_role());
         self.known_role(&role)?;
-        if role != self.0.catalog.default_role() {
-            context.caller.may_give(&self.0.catalog, &role)?;
+        if role != self.0.rules.catalog.default_role() {
+            context.caller.may_give(&self.0.rules.catalog, &role)?;
         }
         let id = UserId::new(context.now, SecretRng::os().bytes()?);
-        let (audit, caller) = (AuditContext::of(context), context.caller.clone());
-        let catalog = self.0.catalog.clone();
-        let cutoffs = self.0.policy.cutoffs(context.now);
+        let (rules, context) = (self.0.rules.clone(), context.clone());
         let made = self.0.store.write(move |tx| {
-            let (lock, _) = CallerLock::take(tx, &caller, &[])?;
-            lock.recheck::<UserError>(tx, &cutoffs)?;
+            let (lock, _) = CallerLock::take(tx, &context.caller, &[])?;
+            lock.recheck::<UserError>(tx, &rules.cutoffs(context.now))?;
             if user::find_by_subject(tx, &subject)?.is_some() {
                 return Err(UserError::SubjectTaken);
             }
             // Somebody who was disabled comes back only by whoever could have enabled them, whatever their role was.
             if let (Some(SubjectTombstone { was_disabled: true, .. }), Some(highest)) =
-                (tombstone::find(tx, &subject)?, catalog.roles().last())
+                (tombstone::find(tx, &subject)?, rules.catalog.roles().last())
             {
-                caller.may_give(&catalog, highest)?;
+                context.caller.may_give(&rules.catalog, highest)?;
             }
             tombstone::readmit(tx, &subject)?;
-            let mut user = new_user(id, subject, name, role, audit.at);
-            // No claim of before decides about them.
-            user.claims_after = Some(audit.at);
-            user.disabled_at = disabled.then_some(audit.at);
-            create(tx, &user, &audit)?;
+            let mut user = new_user(id, subject, name, role, context.now);
+            // Claims that were issued before do not apply.
+            user.claims_after = Some(context.now);
+            user.disabled_at = disabled.then_some(context.now);
+            create(tx, &user, &AuditContext::of(&context))?;
             Ok(user)
         });
         match made {
@@ -185,10 +183,10 @@ impl Tokenry {
     }
 
     pub(crate) fn known_role(&self, role: &Role) -> Result<(), UserError> {
-        if self.0.catalog.has_role(role) {
+        if self.0.rules.catalog.has_role(role) {
             return Ok(());
         }
-        let known = self.0.catalog.roles().map(Role::as_str).collect::<Vec<_>>().join(", ");
+        let known = self.0.rules.catalog.roles().map(Role::as_str).collect::<Vec<_>>().join(", ");
         Err(UserError::NoSuchRole { role: role.clone(), known })
     }
 }

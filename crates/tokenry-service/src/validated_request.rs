@@ -3,14 +3,13 @@
 use serde_json::{Map, Value};
 use tokenry_domain::{
     Catalog, Description, Expiry, IpList, Metadata, Policy, PublicId, ScopeSet, Token, TokenId, TokenName,
-    UnixMillis, User, ip::IpListError, policy::ExpiryError, scope::ScopeSetError,
+    UnixMillis, User, grant::within_caller, ip::IpListError, policy::ExpiryError, scope::ScopeSetError,
 };
 
 use crate::{
     audit::AuditContext,
     caller::RequestContext,
     field::{FieldError, FieldErrors},
-    grant::default_bounds,
 };
 
 /// What a client asks for; whatever is left out gets the default of policy and catalog.
@@ -77,9 +76,9 @@ impl ValidatedRequest {
         else {
             return Err(Vec::new());
         };
-        let (expires_at, allowed_ips) = default_bounds(
+        let (expires_at, allowed_ips) = within_caller(
             policy,
-            &context.caller,
+            context.caller.token(),
             expires_at,
             allowed_ips.flatten(),
             asked == Expiry::Default,

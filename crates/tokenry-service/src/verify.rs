@@ -42,7 +42,7 @@ impl Tokenry {
         let public_id = plain.public_id();
         // SECURITY: what was refused as over is judged no earlier than then, wherever the clock is now.
         let judged_at = self.0.ends.secrets.no_earlier(now, || public_id.clone());
-        let mut cutoffs = self.0.policy.cutoffs(judged_at);
+        let mut cutoffs = self.0.rules.cutoffs(judged_at);
         if let Some(recent) =
             self.0.snapshots.as_ref().and_then(|rows| rows.recent(&self.0.store, &public_id, now))
             && self.is_known(&plain, &recent)
@@ -66,7 +66,7 @@ impl Tokenry {
             // Asked for a wrong secret as well, so that a known public id costs what an unknown one does.
             None => {
                 let (credential, judged_at) = self.retired(&plain, &public_id, now, source).await?;
-                cutoffs = self.0.policy.cutoffs(judged_at);
+                cutoffs = self.0.rules.cutoffs(judged_at);
                 (Arc::new(credential), true)
             }
         };
@@ -81,7 +81,7 @@ impl Tokenry {
     }
 
     fn verified(&self, credential: Arc<Credential>, is_retired: bool) -> VerifiedToken {
-        let effective = self.0.catalog.effective(&credential.token.scopes, &credential.owner.role);
+        let effective = self.0.rules.catalog.effective(&credential.token.scopes, &credential.owner.role);
         VerifiedToken::new(credential, effective, is_retired)
     }
 

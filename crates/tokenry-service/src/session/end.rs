@@ -79,7 +79,7 @@ impl Tokenry {
         dead: Vec<(Session, SessionEnd)>,
     ) -> Result<usize, CleanupError> {
         let (audit, caller) = (AuditContext::of(context), context.caller.clone());
-        let cutoffs = self.0.policy.cutoffs(context.now);
+        let cutoffs = self.0.rules.cutoffs(context.now);
         let (tokenry, now) = (self.clone(), context.now);
         self.0.store.write(move |tx| {
             let (lock, _) = CallerLock::take(tx, &caller, &[])?;

@@ -51,7 +51,7 @@ impl Tokenry {
 
     fn caller_of(&self, session: Session, user: User, token: Option<Token>) -> Caller {
         let effective = match &token {
-            Some(token) => self.0.catalog.effective(&token.scopes, &user.role),
+            Some(token) => self.0.rules.catalog.effective(&token.scopes, &user.role),
             None => self.rights_under(&user, session.max_role.as_ref()),
         };
         let max_role = session.max_role.clone();

@@ -22,7 +22,7 @@ impl Tokenry {
     /// for each request: what was decided about them since is refused to a caller who was let in before.
     #[must_use]
     pub fn caller_for_user(&self, user: User) -> Option<Caller> {
-        let effective = self.0.catalog.of_role(&user.role);
+        let effective = self.0.rules.catalog.of_role(&user.role);
         let is_enabled = !user.is_disabled();
         let person = Person {
             user,
@@ -75,7 +75,7 @@ impl Tokenry {
         let id = UserId::new(now, SecretRng::os().bytes().map_err(defect)?);
         let text: String = subject.as_str().chars().take(UserName::MAX).collect();
         let name = UserName::parse(text).map_err(|_| unknown())?;
-        let role = self.0.catalog.default_role();
+        let role = self.0.rules.catalog.default_role();
         let audit = AuditContext { actor: Actor::User(id), at: now, client: client.clone() };
         let wanted = subject.clone();
         let made = self.0.store.write(move |tx| {

@@ -96,9 +96,9 @@ impl Tokenry {
             if user.is_disabled() {
                 return Err(Denial::NoLongerEntitled.into());
             }
-            lock.recheck::<SessionError>(tx, &tokenry.0.policy.cutoffs(now))?;
+            lock.recheck::<SessionError>(tx, &tokenry.0.rules.cutoffs(now))?;
             let token_ends =
-                context.caller.token().and_then(|token| tokenry.0.policy.effective_expiry(token));
+                context.caller.token().and_then(|token| tokenry.0.rules.policy.effective_expiry(token));
             let expires_at = token_ends.map_or(session.expires_at, |end| end.min(session.expires_at));
             let session = Session { expires_at, ..session };
             let audit = AuditContext::of(&context);

@@ -72,7 +72,7 @@ impl Tokenry {
         let name = changes.name.map(UserName::parse).transpose().map_err(UserError::Name)?;
         let (role, disabled) = (changes.role, changes.disabled);
         let (at, audit) = (context.now, AuditContext::of(context));
-        let (caller, catalog) = (context.caller.clone(), self.0.catalog.clone());
+        let (caller, rules) = (context.caller.clone(), self.0.rules.clone());
         let changed = self.administer(context, id, move |tx, before| {
             let mut after = before.clone();
             after.subject = subject.unwrap_or(after.subject);
@@ -86,7 +86,7 @@ impl Tokenry {
             if after == before {
                 return Ok(after);
             }
-            may_change(&caller, &catalog, &before, &after)?;
+            may_change(&caller, &rules.catalog, &before, &after)?;
             after.updated_at = at;
             if before.role != after.role || before.subject != after.subject {
                 // What an issuer said before is no longer what counts.
@@ -220,17 +220,17 @@ impl Tokenry {
         work: impl FnOnce(&mut Tx<'_>, User) -> Result<T, UserError> + Send + 'static,
     ) -> Result<T, UserError> {
         context.caller.require(&admin_write())?;
-        let (caller, catalog) = (context.caller.clone(), self.0.catalog.clone());
-        let cutoffs = self.0.policy.cutoffs(context.now);
+        let (rules, caller, now) = (self.0.rules.clone(), context.caller.clone(), context.now);
         self.0.store.write(move |tx| {
+            let catalog = &rules.catalog;
             let (lock, user) = CallerLock::with(tx, &caller, id)?;
             let user = user.ok_or(UserError::NotFound)?;
-            lock.recheck::<UserError>(tx, &cutoffs)?;
+            lock.recheck::<UserError>(tx, &rules.cutoffs(now))?;
             if caller.user().is_some_and(|own| !catalog.is_within(&user.role, &own.role)) {
                 return Err(Denial::beyond_own_role(&user.role).into());
             }
             if caller.effective().is_some_and(EffectivePermissions::is_restricted) {
-                caller.may_give(&catalog, &user.role)?;
+                caller.may_give(catalog, &user.role)?;
             }
             work(tx, user)
         })

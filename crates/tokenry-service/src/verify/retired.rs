@@ -38,7 +38,7 @@ impl Tokenry {
             return unknown;
         }
         // The longest grace of now, not of when it was rotated.
-        let longest = found.retired_at.checked_add(self.0.policy.max_grace).unwrap_or(UnixMillis::MAX);
+        let longest = found.retired_at.checked_add(self.0.rules.policy.max_grace).unwrap_or(UnixMillis::MAX);
         let end = found.ended_at.unwrap_or(UnixMillis::MAX).min(found.valid_until).min(longest);
         // SECURITY: what was refused as over is judged no earlier than then, the token itself too, which is remembered by
         // its present secret.
@@ -67,7 +67,7 @@ impl Tokenry {
 
     /// Tells of the use of a retired secret, and answers it as the policy says, behind the refusal.
     fn tell_reuse(&self, found: RetiredCredential, now: UnixMillis, source: Option<IpAddr>) {
-        let reuse = self.0.policy.on_reuse;
+        let reuse = self.0.rules.policy.on_reuse;
         let is_told = found.reused_at.is_some_and(|told| now.saturating_sub(TOLD) < told);
         let shall_revoke = reuse == ReusePolicy::Revoke && found.credential.token.revoked.is_none();
         if is_told && !shall_revoke {

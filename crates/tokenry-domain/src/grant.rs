@@ -1,0 +1,202 @@
+//! Decides whether a token may become what a request asks for: the one policy of create, update and rotate.
+
+use thiserror::Error;
+
+use crate::{
+    catalog::{Catalog, EffectivePermissions},
+    ip::IpList,
+    policy::Policy,
+    role::Role,
+    scope::Scope,
+    time::UnixMillis,
+    token::Token,
+};
+
+/// What a decision is based on: the rules, the caller and the owner of the token.
+#[derive(Debug, Clone, Copy)]
+pub struct Grant<'g> {
+    /// How long tokens last.
+    pub policy: &'g Policy,
+    /// What scopes and roles mean.
+    pub catalog: &'g Catalog,
+    /// What the caller may do; `None` for an operator, who is bound by policy and roles alone.
+    pub caller: Option<&'g EffectivePermissions>,
+    /// The token that binds the caller, if there is one.
+    pub caller_token: Option<&'g Token>,
+    /// The role of the token's owner.
+    pub owner_role: &'g Role,
+    /// Whether the caller receives the token's secret and can use it from then on.
+    pub reveals_secret: bool,
+}
+
+/// Why a token may not become what a request asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum GrantError {
+    /// The caller does not have this scope.
+    #[error("missing scope: {0}")]
+    MissingScope(Scope),
+    /// The role of the token's owner does not allow this scope.
+    #[error("the role {role} may not hold {scope}")]
+    BeyondRole {
+        /// The scope.
+        scope: Scope,
+        /// The owner's role.
+        role: Role,
+    },
+    /// A token tries to add a scope to a token.
+    #[error("a token cannot add scopes to a token; sign in to do that")]
+    AddsScope,
+    /// The expiry is later than a token may set it.
+    #[error("{}", match .0 {
+        Bound::Stored => "a token cannot make a token last longer; sign in to do that",
+        Bound::Caller => "a token can only make tokens that end with it or before",
+    })]
+    LastsLonger(Bound),
+    /// The addresses are more than a token may allow.
+    #[error("{}", match .0 {
+        Bound::Stored => "a token cannot let a token be used from more addresses; sign in to do that",
+        Bound::Caller => "a token can only make tokens that are used from its own addresses",
+    })]
+    MoreAddresses(Bound),
+}
+
+/// The token whose expiry and addresses must not be exceeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// The changed token as it was before.
+    Stored,
+    /// The caller's own token.
+    Caller,
+}
+
+impl Grant<'_> {
+    /// Refuses `after` if it grants more than the caller may give. `before` is the stored token, if there is one.
+    ///
+    /// A person gives what the owner's role may hold and they may do themselves. A token gives only what it has itself:
+    /// it cannot add anything to a stored token, and receives the secret only of one that has no more rights, time or
+    /// addresses than itself.
+    ///
+    /// # Errors
+    /// [`GrantError`] names the first excess.
+    pub fn check(&self, before: Option<&Token>, after: &Token) -> Result<(), GrantError> {
+        // SECURITY: every attribute is named, so that a new one does not compile until this function decides whether it
+        // grants anything.
+        let Token {
+            scopes: _,
+            inactive_at: _,
+            expires_at: _,
+            allowed_ips: _,
+            // Set only at creation, and it only delays.
+            not_before: _,
+            // These grant nothing.
+            name: _,
+            description: _,
+            metadata: _,
+            last_used_at: _,
+            last_used_ip: _,
+            version: _,
+            created_at: _,
+            created_by: _,
+            updated_at: _,
+            revoked: _,
+            // Set when a token has expired, and cleared only for one that has not.
+            expiry_noted_at: _,
+            id: _,
+            // No request can set these; a new secret is handed out only where `reveals_secret` says so.
+            user_id: _,
+            public_id: _,
+            suffix: _,
+            secret_at: _,
+        } = after;
+        self.check_scopes(before, after)?;
+        let Some(own) = self.caller_token else { return Ok(()) };
+        if let Some(before) = before {
+            // A new secret does not outlive the one it replaces: lifetimes count from when a secret was made.
+            let end =
+                if self.reveals_secret { self.policy.effective_expiry(before) } else { before.expires_at };
+            check_bound(after, before, end, Bound::Stored)?;
+        }
+        if !self.reveals_another_token(before) {
+            return Ok(());
+        }
+        check_bound(after, own, self.policy.effective_expiry(own), Bound::Caller)
+    }
+
+    /// Whether the caller receives the secret of a token other than their own.
+    fn reveals_another_token(&self, before: Option<&Token>) -> bool {
+        let is_own = |token: &Token| self.caller_token.is_some_and(|own| own.id == token.id);
+        self.reveals_secret && !before.is_some_and(is_own)
+    }
+
+    fn check_scopes(&self, before: Option<&Token>, after: &Token) -> Result<(), GrantError> {
+        let has = |scope| before.is_some_and(|before| before.scopes.contains(scope));
+        let permissions = self.catalog.of_tokens(self.owner_role);
+        for scope in after.scopes.iter().filter(|scope| !has(scope)) {
+            if !permissions.can_delegate(scope) {
+                return Err(GrantError::BeyondRole { scope: scope.clone(), role: self.owner_role.clone() });
+            }
+        }
+        let Some(caller) = self.caller else { return Ok(()) };
+        let is_token = self.caller_token.is_some();
+        let resumes =
+            before.is_some_and(|before| before.inactive_at.is_some() && after.inactive_at.is_none());
+        let widens = before.is_some_and(|before| is_wider(self.catalog, after, before));
+        let must_hold_all = self.reveals_another_token(before) || resumes || (widens && !is_token);
+        let had = |scope| before.is_some_and(|before| self.catalog.includes(&before.scopes, scope));
+        // A scope that the owner's role does not allow is dormant in the token; a caller with the whole role may leave it
+        // there.
+        let has_whole_role = !is_token && !caller.is_restricted();
+        let is_dormant = |scope| has(scope) && has_whole_role && !permissions.can_delegate(scope);
+        for scope in after.scopes.iter() {
+            if (must_hold_all || !had(scope)) && !is_dormant(scope) && !caller.can_delegate(scope) {
+                return Err(GrantError::MissingScope(scope.clone()));
+            }
+            if before.is_some() && !had(scope) && is_token {
+                return Err(GrantError::AddsScope);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether `after` allows anything that `before` did not: a retired secret must not gain it.
+#[must_use]
+pub fn is_wider(catalog: &Catalog, after: &Token, before: &Token) -> bool {
+    after.scopes.iter().any(|scope| !catalog.includes(&before.scopes, scope))
+        || lasts_longer(after.expires_at, before.expires_at)
+        || !after.allowed_ips.is_subset_of(&before.allowed_ips)
+}
+
+/// The expiry and addresses of a new token: where the request leaves them out, those of the caller's token apply.
+#[must_use]
+pub fn within_caller(
+    policy: &Policy,
+    caller_token: Option<&Token>,
+    expires_at: Option<UnixMillis>,
+    allowed_ips: Option<IpList>,
+    is_default_expiry: bool,
+) -> (Option<UnixMillis>, IpList) {
+    let Some(own) = caller_token else { return (expires_at, allowed_ips.unwrap_or_default()) };
+    let bound = policy.effective_expiry(own);
+    let end = if is_default_expiry && lasts_longer(expires_at, bound) { bound } else { expires_at };
+    (end, allowed_ips.unwrap_or_else(|| own.allowed_ips.clone()))
+}
+
+fn check_bound(after: &Token, bound: &Token, end: Option<UnixMillis>, kind: Bound) -> Result<(), GrantError> {
+    if lasts_longer(after.expires_at, end) {
+        return Err(GrantError::LastsLonger(kind));
+    }
+    if !after.allowed_ips.is_subset_of(&bound.allowed_ips) {
+        return Err(GrantError::MoreAddresses(kind));
+    }
+    Ok(())
+}
+
+fn lasts_longer(end: Option<UnixMillis>, bound: Option<UnixMillis>) -> bool {
+    match (end, bound) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(end), Some(bound)) => end > bound,
+    }
+}
