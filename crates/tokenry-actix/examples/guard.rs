@@ -1,5 +1,5 @@
-//! An actix-web service that guards a route of its own: `GET /public` answers to anybody, `GET /guarded` the same to
-//! a token that holds `demo:read`.
+//! An actix-web service with a guarded route: `GET /public` is open to everyone, `GET /guarded` requires a token with
+//! `demo:read`.
 //!
 //! ```text
 //! cargo run --release -p tokenry-actix --example guard -- --listen 127.0.0.1:8081 --database-url sqlite://tokenry.db
@@ -19,42 +19,42 @@ use tokenry_actix::{
 };
 
 tokenry_actix::scope! {
-    /// Reading the demonstration.
+    /// Read the demonstration.
     DemoRead = "demo:read";
 }
 
-/// Guard a route with personal access tokens.
+/// Guards a route with personal access tokens.
 #[derive(Parser)]
 struct Arguments {
-    /// Where to listen.
+    /// The address to listen on.
     #[arg(long, default_value = "127.0.0.1:8081")]
     listen: String,
-    /// The database of tokens, the same as that of `tokenry serve`.
+    /// The database of tokens, as for `tokenry serve`.
     #[arg(long, default_value = "sqlite://tokenry.db")]
     database_url: String,
-    /// What the tokens begin with.
+    /// The prefix of tokens.
     #[arg(long, default_value = "pat_")]
     prefix: String,
-    /// How secrets are stored: bcrypt, sha256 or argon2id. Tokens that are stored otherwise are rewritten when used.
+    /// The hash scheme of secrets: bcrypt, sha256 or argon2id. Other hashes are upgraded when their token is used.
     #[arg(long, default_value = "bcrypt")]
     hash: Scheme,
-    /// When bcrypt and Argon2id are computed: `once` for each token, or `always` once more in each process.
+    /// When bcrypt and Argon2id are computed: `once` per token, or `always` once per token and process.
     #[arg(long, default_value = "once")]
     slow_hash: SlowHash,
-    /// How old the state may be that decides about a token, such as `1s`; `0s` reads the database each time.
+    /// The maximum age of cached token state, such as `1s`; `0s` reads the database for each request.
     #[arg(long, default_value = "0s", value_parser = humantime::parse_duration)]
     max_staleness: Duration,
-    /// Whether each use of a token is noted in the usage log.
+    /// Whether uses of tokens are recorded in the usage log.
     #[arg(long, default_value = "on")]
     usage: Usage,
 }
 
-/// Whether the usage log is written.
+/// Whether the usage log is enabled.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Usage {
-    /// It is.
+    /// Enabled.
     On,
-    /// It is not.
+    /// Disabled.
     Off,
 }
 
@@ -84,7 +84,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the service decides for all its tokens.
+/// The settings of the service.
 fn settings(arguments: &Arguments) -> Result<Settings, Box<dyn Error>> {
     Ok(Settings {
         prefix: Prefix::parse(&arguments.prefix)?,

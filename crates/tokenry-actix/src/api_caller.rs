@@ -1,4 +1,4 @@
-//! [`ApiCaller`]: the argument that a handler of the API's own routes cannot have without the right it names.
+//! The extractors of the API's own handlers: each enforces who may call a route and declares it as its [`Access`].
 
 use std::{marker::PhantomData, pin::Pin};
 
@@ -6,16 +6,18 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use tokenry_service::{Caller, RequestContext, UnixMillis, User};
 
 use crate::{
+    access::{Access, DeclareAccess},
     authentication::{Authentication, authentication},
-    authorized::{Authorized, RequiredScope, note_scope},
+    authorized::{Authorized, RequiredScope, record_scope},
     client_info::client_info,
     credential::Accepts,
     error::ApiError,
-    routes::scopes::Introspect,
+    scopes::{ApiScope, Introspect},
 };
 
-/// A caller of the management API, with whatever credential, who has the right `S`. Managing tokens is no use of the
-/// token it is done with.
+type LocalFuture<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>>>>;
+
+/// A caller of the management API with any credential and the scope `S`. Management does not count as a use of the token.
 pub(crate) struct ApiCaller<S> {
     context: RequestContext,
     user: User,
@@ -23,25 +25,29 @@ pub(crate) struct ApiCaller<S> {
 }
 
 impl<S> ApiCaller<S> {
-    /// The call to make use cases with.
-    pub(crate) fn call(&self) -> &RequestContext {
+    /// The context for service calls.
+    pub(crate) fn context(&self) -> &RequestContext {
         &self.context
     }
 
-    /// Who asks.
+    /// The authenticated caller.
     pub(crate) fn caller(&self) -> &Caller {
         &self.context.caller
     }
 
-    /// On whose behalf.
+    /// The user on whose behalf the request is made.
     pub(crate) fn user(&self) -> &User {
         &self.user
     }
 }
 
+impl<S: ApiScope> DeclareAccess for ApiCaller<S> {
+    const ACCESS: Access = S::ACCESS;
+}
+
 impl<S: RequiredScope> FromRequest for ApiCaller<S> {
     type Error = ApiError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+    type Future = LocalFuture<Self>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();
@@ -49,11 +55,11 @@ impl<S: RequiredScope> FromRequest for ApiCaller<S> {
             let authentication = authentication(&req, Accepts::Everyone, false).await?;
             authentication.require(&req, S::scope()).await?;
             let Authentication { caller, now, .. } = authentication;
-            // No use of the token, but one of its scope: without it this would be refused.
+            // Management is no use of the token, but it is a use of the scope, which was required.
             if let Some(verified) = caller.verified() {
-                note_scope(&req, verified, S::scope(), now);
+                record_scope(&req, verified, S::scope(), now);
             }
-            // SECURITY: an operator is whoever has the machine, and never comes by HTTP.
+            // SECURITY: the operator acts on the machine itself and never over HTTP.
             let user = caller.user().cloned().ok_or(ApiError::InvalidToken)?;
             let context = RequestContext { caller, now, client: client_info(&req) };
             Ok(Self { context, user, scope: PhantomData })
@@ -61,15 +67,19 @@ impl<S: RequiredScope> FromRequest for ApiCaller<S> {
     }
 }
 
-/// Somebody who brings what a session begins with.
+/// A caller with a credential that can start a session.
 pub(crate) struct SignInCaller {
     pub(crate) caller: Caller,
     pub(crate) now: UnixMillis,
 }
 
+impl DeclareAccess for SignInCaller {
+    const ACCESS: Access = Access::SignIn;
+}
+
 impl FromRequest for SignInCaller {
     type Error = ApiError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+    type Future = LocalFuture<Self>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();
@@ -80,12 +90,19 @@ impl FromRequest for SignInCaller {
     }
 }
 
-/// A token that may ask about the tokens of others. An old secret may not, although it is within its grace.
-pub(crate) struct Asking(pub(crate) Authorized<Introspect>);
+/// A token that may ask about the tokens of others. A retired secret is rejected even within its grace period.
+pub(crate) struct Introspector(pub(crate) Authorized<Introspect>);
 
-impl FromRequest for Asking {
+impl DeclareAccess for Introspector {
+    const ACCESS: Access = match Introspect::ACCESS {
+        Access::Scope(scope) => Access::TokenScope(scope),
+        other => other,
+    };
+}
+
+impl FromRequest for Introspector {
     type Error = ApiError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+    type Future = LocalFuture<Self>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (req, authorized) = (req.clone(), Authorized::from_request(req, payload));
@@ -96,12 +113,16 @@ impl FromRequest for Asking {
     }
 }
 
-/// A token that asks about itself or ends itself: with an old secret as well, for possession is enough.
-pub(crate) struct AboutItself(pub(crate) RequestContext);
+/// A token that reads or revokes itself. A retired secret within its grace period is accepted: possession is enough.
+pub(crate) struct OwnToken(pub(crate) RequestContext);
 
-impl FromRequest for AboutItself {
+impl DeclareAccess for OwnToken {
+    const ACCESS: Access = Access::AnyToken;
+}
+
+impl FromRequest for OwnToken {
     type Error = ApiError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+    type Future = LocalFuture<Self>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();

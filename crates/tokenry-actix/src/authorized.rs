@@ -1,4 +1,4 @@
-//! [`Authorized`]: the argument that a handler cannot have without the scope it names.
+//! [`Authorized`]: an extractor that requires a scope.
 
 use std::{marker::PhantomData, pin::Pin};
 
@@ -9,13 +9,13 @@ use crate::{
     authentication::authentication, client_info::client_info, credential::Accepts, error::ApiError, usage,
 };
 
-/// The scope that a route needs, as a type. Made by [`scope!`](crate::scope).
+/// A scope that a route requires, as a type. Implemented by [`scope!`](crate::scope).
 pub trait RequiredScope: 'static {
-    /// The scope; `None` means any live token will do.
+    /// The scope; `None` accepts any live token.
     fn scope() -> Option<&'static Scope>;
 }
 
-/// Makes a type that names a scope, for [`Authorized`](crate::Authorized).
+/// Defines a type for a scope, for use with [`Authorized`](crate::Authorized).
 ///
 /// ```
 /// tokenry_actix::scope! {
@@ -45,7 +45,7 @@ macro_rules! scope {
     };
 }
 
-/// Any live token, whatever its scopes.
+/// Accepts any live token, regardless of its scopes.
 #[derive(Debug, Clone, Copy)]
 pub struct AnyToken;
 
@@ -55,8 +55,8 @@ impl RequiredScope for AnyToken {
     }
 }
 
-/// A caller who presented a live token that grants `S`. Without one the handler does not run: 401 or 403 is the
-/// answer. It works behind [`authenticate`](crate::authenticate()) and without it.
+/// The bearer of a live token with the scope `S`. Otherwise the handler does not run and the response is 401 or 403. Works
+/// with and without the middleware [`authenticate`](crate::authenticate()).
 pub struct Authorized<S> {
     verified: VerifiedToken,
     now: UnixMillis,
@@ -64,33 +64,33 @@ pub struct Authorized<S> {
 }
 
 impl<S> Authorized<S> {
-    /// The token that was presented.
+    /// The presented token.
     #[must_use]
     pub fn token(&self) -> &Token {
         self.verified.token()
     }
 
-    /// Its owner.
+    /// The owner of the token.
     #[must_use]
     pub fn owner(&self) -> &User {
         self.verified.owner()
     }
 
-    /// What it may do.
+    /// The verified token with its effective permissions.
     #[must_use]
     pub fn verified(&self) -> &VerifiedToken {
         &self.verified
     }
 
-    /// The instant at which it was let in, which every rule of this request is decided at.
+    /// When the token was verified; all rules of this request are evaluated at this instant.
     #[must_use]
     pub fn now(&self) -> UnixMillis {
         self.now
     }
 
-    /// The call to make use cases with; `req` is the request that the token came with, for the audit log.
+    /// The context for service calls; `req` is the request of this token, for the audit log.
     #[must_use]
-    pub fn call(&self, req: &HttpRequest) -> RequestContext {
+    pub fn context(&self, req: &HttpRequest) -> RequestContext {
         RequestContext { caller: self.verified.clone().into(), now: self.now, client: client_info(req) }
     }
 }
@@ -103,20 +103,20 @@ impl<S: RequiredScope> FromRequest for Authorized<S> {
         let req = req.clone();
         Box::pin(async move {
             let authentication = authentication(&req, Accepts::Tokens, false).await?;
-            // A caller who came with something else has no token to use.
+            // A caller with another credential has no token to use.
             let verified = authentication.caller.verified().cloned().ok_or(ApiError::InvalidToken)?;
             let right = S::scope().map_or(Ok(()), |scope| authentication.require_for_use(&req, scope));
             let status = right.as_ref().map_or_else(ApiError::status_code, |()| StatusCode::OK);
             usage::count(&req, &authentication, status);
             right?;
-            note_scope(&req, &verified, S::scope(), authentication.now);
+            record_scope(&req, &verified, S::scope(), authentication.now);
             Ok(Self { verified, now: authentication.now, scope: PhantomData })
         })
     }
 }
 
-/// Notes which scope a token was let in for.
-pub(crate) fn note_scope(
+/// Records that a scope of the token was required.
+pub(crate) fn record_scope(
     req: &HttpRequest,
     verified: &VerifiedToken,
     scope: Option<&'static Scope>,

@@ -1,4 +1,4 @@
-//! Request bodies: [`StrictJson`], its optional form, and [`Sequential`] to keep them behind authentication.
+//! Request bodies: [`StrictJson`], [`OptionalJson`], and [`Sequential`] to read them only after authentication.
 
 use std::{pin::Pin, time::Duration};
 
@@ -11,13 +11,17 @@ use actix_web::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::{error::ApiError, json};
+use crate::{
+    access::{Access, DeclareAccess},
+    error::ApiError,
+    json,
+};
 
-/// Largest body, in bytes.
-pub const MAX_BODY: usize = 16 * 1024;
+/// Maximum size of a body, in bytes.
+pub(crate) const MAX_BODY: usize = 16 * 1024;
 
-/// How long a whole body may take to arrive, counted from the moment someone waits for it. As app data it
-/// replaces the default of 10 seconds.
+/// Timeout for receiving a whole body, from the moment it is first read. Register it as app data to replace the default of
+/// 10 seconds.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyTimeout(pub Duration);
 
@@ -29,10 +33,10 @@ impl Default for BodyTimeout {
 
 type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
-/// A JSON body, read by the rules of [`json::read`].
+/// A JSON body: one UTF-8 value, nested at most 32 levels deep, without duplicate keys.
 ///
-/// Refused with 415 unless the content type is `application/json` (in UTF-8) without content encoding; with
-/// 413 above [`MAX_BODY`]; with 408 if it does not arrive within [`BodyTimeout`].
+/// Rejected with 415 unless the content type is `application/json` (in UTF-8) without content encoding, with 413 above
+/// 16 KiB, and with 408 if it does not arrive within [`BodyTimeout`].
 #[derive(Debug)]
 pub struct StrictJson<T>(pub T);
 
@@ -46,7 +50,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for StrictJson<T> {
     }
 }
 
-/// As [`StrictJson`], for routes whose every field is optional: no body at all means `T::default()`.
+/// As [`StrictJson`], but a missing body is `T::default()`.
 #[derive(Debug)]
 pub struct OptionalJson<T>(pub T);
 
@@ -68,13 +72,17 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJson<T> {
     }
 }
 
-/// Two extractors, the second only after the first succeeded.
+/// Two extractors; the second runs only after the first succeeded.
 ///
-/// SECURITY: actix-web polls the arguments of a handler side by side. While authentication waits for the
-/// database, a body beside it is already read, and its error wins. `Sequential<Caller, StrictJson<T>>` reads nothing
-/// for a caller who may not come in.
+/// SECURITY: actix-web polls the arguments of a handler concurrently. While authentication waits for the database, a body
+/// in another argument is already read, and its error wins. `Sequential<Caller, StrictJson<T>>` reads nothing before the
+/// caller is authenticated.
 #[derive(Debug)]
 pub struct Sequential<A, B>(pub A, pub B);
+
+impl<A: DeclareAccess, B> DeclareAccess for Sequential<A, B> {
+    const ACCESS: Access = A::ACCESS;
+}
 
 impl<A: FromRequest + 'static, B: FromRequest + 'static> FromRequest for Sequential<A, B> {
     type Error = Error;
@@ -90,7 +98,7 @@ impl<A: FromRequest + 'static, B: FromRequest + 'static> FromRequest for Sequent
     }
 }
 
-/// The bytes of a body of the type `media_type`. Reads nothing before it is polled.
+/// The bytes of a body of the type `media_type`. Nothing is read before the future is polled.
 pub(crate) fn read(
     req: &HttpRequest,
     payload: &mut Payload,
@@ -121,33 +129,39 @@ fn collect(
             Ok(Ok(Ok(Ok(bytes)))) => Ok(bytes),
             Ok(Ok(Err(_))) => Err(ApiError::PayloadTooLarge),
             Ok(Ok(Ok(Err(_))) | Err(_)) => {
-                Err(ApiError::InvalidRequest { detail: "The body did not arrive whole.".into() })
+                Err(ApiError::InvalidRequest { detail: "The body is incomplete.".into() })
             }
             Err(_) => Err(ApiError::RequestTimeout),
         }
     }
 }
 
-/// Checks what the head says of the body: one content type, no encoding.
+/// Checks the headers of the body: one content type, no encoding.
 fn check_type(req: &HttpRequest, media_type: &str) -> Result<(), ApiError> {
-    let mut types = texts(req, &CONTENT_TYPE);
+    let mut types = header_texts(req, &CONTENT_TYPE);
     let (Some(content_type), None) = (types.next(), types.next()) else {
         return Err(ApiError::UnsupportedMediaType);
     };
     let mut parts = content_type.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
-    let utf8 = |part: &str| {
-        part.eq_ignore_ascii_case("charset=utf-8") || part.eq_ignore_ascii_case("charset=\"utf-8\"")
-    };
-    let plain = texts(req, &CONTENT_ENCODING).all(|encoding| encoding.eq_ignore_ascii_case("identity"));
-    if essence.eq_ignore_ascii_case(media_type) && parts.all(utf8) && plain {
+    let is_unencoded =
+        header_texts(req, &CONTENT_ENCODING).all(|encoding| encoding.eq_ignore_ascii_case("identity"));
+    if essence.eq_ignore_ascii_case(media_type) && parts.all(is_utf8) && is_unencoded {
         Ok(())
     } else {
         Err(ApiError::UnsupportedMediaType)
     }
 }
 
-/// The values of one header; what is not text reads as the empty text.
-fn texts<'a>(req: &'a HttpRequest, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+/// Whether a parameter of a content type says UTF-8.
+fn is_utf8(parameter: &str) -> bool {
+    parameter.eq_ignore_ascii_case("charset=utf-8") || parameter.eq_ignore_ascii_case("charset=\"utf-8\"")
+}
+
+/// The values of one header; one that is not visible ASCII becomes the empty text.
+fn header_texts<'a>(req: &'a HttpRequest, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     req.headers().get_all(name).map(|value| value.to_str().unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The address a request really comes from.
+//! The source address of a request, also behind trusted proxies.
 
 mod forwarded_for;
 
@@ -11,26 +11,26 @@ use actix_web::{
 };
 use tokenry_service::IpList;
 
-/// Longest walk over trusted proxies; no real chain has as many.
+/// Maximum number of trusted proxies in a chain; no real chain is as long.
 const MAX_HOPS: usize = 32;
-/// Other headers in which proxies name the client.
+/// Other headers in which proxies send the address of the client.
 const OTHER_NAMES: [&str; 5] =
     ["forwarded", "x-real-ip", "true-client-ip", "cf-connecting-ip", "x-client-ip"];
 
-/// Where a request comes from.
+/// The source address of a request.
 ///
-/// SECURITY: an address that cannot be read is `Unknown` and never the address of whoever passed it on: no IP list admits
-/// it, failed credentials are counted in a bucket of its own, and audit events have no address.
+/// SECURITY: an unreadable address is `Unknown` and never the address of the proxy: no IP list allows it, failed
+/// credentials have a separate count, and audit events have no address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClientIp {
-    /// From this address; an IPv4-mapped one is IPv4 here.
+    /// This address; an IPv4-mapped IPv6 address is converted to IPv4.
     Known(IpAddr),
-    /// Nobody can say: a connection without an address, or a trusted proxy forwards what is no address.
+    /// Not known: the connection has no address, or a trusted proxy forwards no valid address.
     Unknown,
 }
 
 impl ClientIp {
-    /// The address as the service takes it, where `None` is an unknown source.
+    /// The address for service calls, where `None` is an unknown source.
     #[must_use]
     pub fn known(self) -> Option<IpAddr> {
         match self {
@@ -40,12 +40,13 @@ impl ClientIp {
     }
 }
 
-/// Proxies whose `X-Forwarded-For` is believed, and what they forward for forward-auth. None by default: then the peer of the connection is the source.
+/// The proxies whose `X-Forwarded-For` and forward-auth headers are trusted. Default: none, so that the peer of the
+/// connection is the source.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(IpList);
 
 impl TrustedProxies {
-    /// Believes the proxies in this list; the empty list is nobody.
+    /// Trusts the proxies in this list; the empty list trusts none.
     #[must_use]
     pub fn new(networks: IpList) -> Self {
         Self(networks)
@@ -55,17 +56,16 @@ impl TrustedProxies {
         !self.0.is_empty() && self.0.allows(Some(ip))
     }
 
-    /// The source of a request with these headers from `peer`: walking from the nearest hop to the farthest, the
-    /// first that is not a trusted proxy, or the farthest of nothing but trusted ones. What cannot be read on the way
-    /// is an unknown source.
+    /// The source of a request with these headers from `peer`: of the hops from the nearest to the farthest, the first that
+    /// is not a trusted proxy, or the farthest if all are trusted. An unreadable hop before that is an unknown source.
     fn source(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> ClientIp {
         let Some(peer) = peer.map(|peer| peer.to_canonical()) else { return ClientIp::Unknown };
         if !self.trusts(peer) {
             return ClientIp::Known(peer);
         }
-        // The proxy names the client in a header that is not read here.
-        let is_named = OTHER_NAMES.iter().any(|name| headers.contains_key(*name));
-        if !headers.contains_key(header::X_FORWARDED_FOR) && is_named {
+        // The proxy sends the client in a header that is not supported here.
+        let has_other_header = OTHER_NAMES.iter().any(|name| headers.contains_key(*name));
+        if !headers.contains_key(header::X_FORWARDED_FOR) && has_other_header {
             return ClientIp::Unknown;
         }
         let lines: Vec<_> = headers.get_all(header::X_FORWARDED_FOR).collect();
@@ -125,13 +125,13 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_believed_by_default() {
+    fn no_proxy_is_trusted_by_default() {
         assert_eq!(source(&[], "10.0.0.1", &["1.2.3.4"]).unwrap(), "10.0.0.1");
         assert_eq!(source(&[], "10.0.0.1", &["unknown"]).unwrap(), "10.0.0.1");
     }
 
     #[test]
-    fn the_walk_ends_at_the_first_hop_that_is_not_trusted() {
+    fn the_source_is_the_first_hop_that_is_not_trusted() {
         let trusted = ["10.0.0.0/8", "2001:db8:ffff::/48"];
         for (forwarded, expected) in [
             (&["1.2.3.4"][..], "1.2.3.4"),
@@ -143,10 +143,10 @@ mod tests {
             (&["[2001:db8::1]:443"], "2001:db8::1"),
             (&["[2001:db8::1]"], "2001:db8::1"),
             (&["2001:db8::1"], "2001:db8::1"),
-            // Only the client is beyond the first hop that is not trusted; what it wrote there means nothing.
+            // Entries beyond the first untrusted hop are written by the client and ignored.
             (&["unknown, 1.2.3.4"], "1.2.3.4"),
             (&["", "1.2.3.4"], "1.2.3.4"),
-            // Nothing but trusted proxies: the farthest of them asks by itself.
+            // All hops are trusted: the farthest of them is the client.
             (&["10.0.0.5"], "10.0.0.5"),
             (&["10.0.0.5:1, 10.0.0.6:2"], "10.0.0.5"),
             (&["::ffff:1.2.3.4"], "1.2.3.4"),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_trusted_proxy_forwards_and_nobody_can_read_is_an_unknown_source() {
+    fn an_unreadable_entry_of_a_trusted_proxy_is_an_unknown_source() {
         for forwarded in [
             &["unknown"][..],
             &["_hidden"],
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_without_an_address_is_an_unknown_source_whatever_it_forwards() {
+    fn a_connection_without_an_address_is_an_unknown_source() {
         for forwarded in [&[][..], &["1.2.3.4"], &["10.0.0.1"]] {
             assert_eq!(source_by(&["10.0.0.0/8"], None, "x-forwarded-for", forwarded), None);
             assert_eq!(source_by(&[], None, "x-forwarded-for", forwarded), None);
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_names_the_client_elsewhere_is_not_the_client() {
+    fn a_proxy_that_sends_the_client_in_another_header_is_not_the_source() {
         for name in OTHER_NAMES {
             let named = &["1.2.3.4"];
             assert_eq!(source_by(&["10.0.0.1"], Some("10.0.0.1"), name, named), None, "{name}");
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_that_is_longer_than_any_is_an_unknown_source() {
+    fn a_chain_over_the_limit_is_an_unknown_source() {
         let chain = |hops: usize| format!("1.2.3.4{}", ",10.0.0.2".repeat(hops));
         assert_eq!(source(&["10.0.0.0/8"], "10.0.0.1", &[&chain(MAX_HOPS - 1)]).unwrap(), "1.2.3.4");
         assert_eq!(source(&["10.0.0.0/8"], "10.0.0.1", &[&chain(MAX_HOPS)]), None);

@@ -1,4 +1,4 @@
-//! [`ApiError`]: every refusal of the HTTP API, and the only table of status codes.
+//! [`ApiError`]: every error of the HTTP API, and the only table of status codes.
 
 mod from_service;
 mod problem;
@@ -17,108 +17,108 @@ use thiserror::Error;
 
 pub(crate) use self::problem::complete;
 pub use self::{
-    problem::{FieldProblem, PROBLEM_JSON, Problem},
+    problem::{FieldProblem, Problem},
     readiness::ReadinessCheck,
 };
 
-/// A sentence for the caller; it never quotes a value that the caller sent.
+/// A sentence for the caller; it never quotes a value of the request.
 pub type Detail = Cow<'static, str>;
 
-/// Why a request was refused. Answered as `application/problem+json`; see [`Problem`].
+/// Why a request was rejected. The response is `application/problem+json`; see [`Problem`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ApiError {
-    /// The request does not follow HTTP or this API in a way that has no name of its own.
+    /// The request violates HTTP or this API in a way that has no code of its own.
     #[error("invalid request")]
     InvalidRequest {
         /// What is wrong.
         detail: Detail,
     },
-    /// The `Authorization` header is doubled or is not a scheme and one value; the session cookie is doubled; or there
-    /// are both.
+    /// The `Authorization` header is repeated or is not a scheme and one value, the session cookie is repeated, or the
+    /// request has both.
     #[error("malformed credential")]
     MalformedCredential,
-    /// The body is not one JSON value of acceptable shape: syntax, depth, doubled keys, encoding.
+    /// The body is not one valid JSON value: syntax, depth, duplicate keys, encoding.
     #[error("malformed JSON")]
     MalformedJson {
         /// What is wrong.
         detail: Detail,
     },
-    /// The request carries no credential.
+    /// The request has no credential.
     #[error("authentication required")]
     AuthenticationRequired,
-    /// The credential is unknown, misspelt or holds a wrong secret: one answer for all of them.
+    /// The credential is unknown, malformed or has a wrong secret: one error for all of them.
     #[error("invalid token")]
     InvalidToken,
-    /// The secret is right, the token has expired.
+    /// The secret is correct, but the token has expired.
     #[error("expired token")]
     ExpiredToken,
-    /// The secret is right, the token was revoked.
+    /// The secret is correct, but the token was revoked.
     #[error("revoked token")]
     RevokedToken,
-    /// The secret is right, the token is switched off or not valid yet.
+    /// The secret is correct, but the token is deactivated or not valid yet.
     #[error("inactive token")]
     InactiveToken,
-    /// The secret is right, the token's owner is disabled.
+    /// The secret is correct, but the token's owner is disabled.
     #[error("user disabled")]
     UserDisabled,
-    /// The caller is known but lacks a scope.
+    /// The caller lacks a scope.
     #[error("insufficient scope")]
     InsufficientScope {
-        /// The scopes that would be enough, separated by spaces.
+        /// The required scopes, separated by spaces.
         missing: String,
     },
     /// The token is not accepted from the caller's address.
     #[error("address not allowed")]
     IpNotAllowed,
-    /// The caller is known and has the scope, but may not do this.
+    /// The caller has the scope, but this request is not allowed.
     #[error("forbidden")]
     Forbidden {
         /// What is not allowed.
         detail: Detail,
-        /// The fields that ask for it, if it is about fields.
+        /// The fields that are not allowed, if any.
         errors: Vec<FieldProblem>,
     },
-    /// There is nothing here for this caller; also what someone else's resource looks like.
+    /// The resource does not exist or belongs to someone else.
     #[error("not found")]
     NotFound,
-    /// The path exists, not with this method.
+    /// The path exists, but not with this method.
     #[error("method not allowed")]
     MethodNotAllowed {
-        /// The methods that do exist, as the `Allow` header writes them; may be empty.
+        /// The allowed methods in the format of the `Allow` header; may be empty.
         allow: String,
     },
-    /// The resource is in a state that forbids the request, or changed since it was read.
+    /// The state of the resource forbids the request, or the resource changed since it was read.
     #[error("conflict")]
     Conflict {
-        /// What collides.
+        /// What conflicts.
         detail: Detail,
     },
-    /// The owner already has as many live tokens as the policy allows.
+    /// The owner has the maximum number of live tokens.
     #[error("token limit reached")]
     TokenLimitReached {
-        /// The limit, in words.
+        /// The limit, as a sentence.
         detail: Detail,
     },
     /// The body is larger than the limit.
     #[error("payload too large")]
     PayloadTooLarge,
-    /// One header, or all of them together, are larger than the limit.
+    /// One header, or all headers together, exceed the limit.
     #[error("headers too large")]
     HeadersTooLarge,
     /// The body did not arrive in time.
     #[error("request timeout")]
     RequestTimeout,
-    /// The body is of another type, or encoded in another way, than this route reads.
+    /// The route does not accept the type or encoding of the body.
     #[error("unsupported media type")]
     UnsupportedMediaType,
-    /// The request is well formed, but fields or parameters hold what they may not.
+    /// The request is well formed, but fields or parameters are invalid.
     #[error("validation failed")]
     ValidationFailed(Vec<FieldProblem>),
-    /// The caller used up a quota.
+    /// The caller exceeded a quota.
     #[error("rate limited")]
     RateLimited {
-        /// The quota's name: lower-case ASCII letters, digits and `-`.
+        /// The name of the quota: lower-case ASCII letters, digits and `-`.
         policy: &'static str,
         /// Requests allowed in one window.
         quota: u64,
@@ -129,7 +129,7 @@ pub enum ApiError {
         /// What is limited.
         detail: Detail,
     },
-    /// Something this server needs does not answer. Never means that a credential is bad.
+    /// A dependency of this server does not respond. Says nothing about the credential.
     #[error("service unavailable")]
     Unavailable {
         /// Seconds after which another attempt is reasonable.
@@ -141,21 +141,21 @@ pub enum ApiError {
         /// All checks.
         checks: Vec<ReadinessCheck>,
     },
-    /// A fault of this server. The answer says nothing about it; make it with
-    /// [`internal`](Self::internal), so that the log does.
+    /// An error of this server. The response does not describe it; create it with [`internal`](Self::internal), which
+    /// logs the cause.
     #[error("internal error")]
     Internal,
 }
 
 impl ApiError {
-    /// A 500 answer; `cause` is logged here, once, and never shown to the caller.
+    /// A 500 response; `cause` is logged here, once, and never sent to the caller.
     #[must_use]
     pub fn internal(cause: impl Display) -> Self {
         tracing::error!(target: "tokenry::fault", %cause, "internal error");
         Self::Internal
     }
 
-    /// A 503 answer; `cause` is logged here, once, and never shown to the caller.
+    /// A 503 response; `cause` is logged here, once, and never sent to the caller.
     #[must_use]
     pub fn unavailable(cause: impl Display, retry_after_seconds: u64) -> Self {
         tracing::warn!(target: "tokenry::fault", %cause, "service unavailable");
@@ -168,13 +168,13 @@ impl ApiError {
         Self::ValidationFailed(vec![FieldProblem::new(pointer, code, detail)])
     }
 
-    /// The stable, machine-readable name of this refusal.
+    /// The stable, machine-readable code of this error.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.row().1
     }
 
-    /// Whether a credential that came was refused, for whatever it is or may not be used from.
+    /// Whether the presented credential was rejected, including for its source address.
     pub(crate) fn is_about_credential(&self) -> bool {
         matches!(
             self,
@@ -250,7 +250,7 @@ impl ApiError {
             }
             Self::NotReady { checks } => {
                 let failed: Vec<_> = checks.iter().filter_map(ReadinessCheck::failed_name).collect();
-                return Cow::Owned(format!("Not ready; what failed: {}.", failed.join(", ")));
+                return Cow::Owned(format!("Not ready; failed checks: {}.", failed.join(", ")));
             }
             Self::MalformedCredential => {
                 "Send one credential: one Authorization header with a scheme and one value, or one session cookie."
@@ -262,19 +262,19 @@ impl ApiError {
             Self::InactiveToken => "The token is not active.",
             Self::UserDisabled => "The token's owner is disabled.",
             Self::IpNotAllowed => "The token is not accepted from this address.",
-            Self::NotFound => "There is nothing at this path for this caller.",
+            Self::NotFound => "The resource does not exist, or this caller has no access to it.",
             Self::MethodNotAllowed { .. } => "The path exists, but not with this method; see Allow.",
             Self::PayloadTooLarge => "The body is larger than this route accepts.",
             Self::HeadersTooLarge => "The headers are larger than this server accepts.",
             Self::RequestTimeout => "The body did not arrive in time.",
-            Self::UnsupportedMediaType => "The body's type or encoding is not one this route reads.",
-            Self::ValidationFailed(_) => "Some fields or parameters are not acceptable; see errors.",
-            Self::Unavailable { .. } => "The service cannot answer now; try again later.",
-            Self::Internal => "Something went wrong here; the request id finds it in the log.",
+            Self::UnsupportedMediaType => "This route does not accept the type or encoding of the body.",
+            Self::ValidationFailed(_) => "Some fields or parameters are invalid; see errors.",
+            Self::Unavailable { .. } => "The service is temporarily unavailable; try again later.",
+            Self::Internal => "An internal error occurred; the log has its cause under the request id.",
         })
     }
 
-    /// What is wrong field by field, if it is about fields.
+    /// The errors of single fields, if any.
     pub(crate) fn field_errors(&self) -> &[FieldProblem] {
         match self {
             Self::ValidationFailed(errors) | Self::Forbidden { errors, .. } => errors,
@@ -282,7 +282,7 @@ impl ApiError {
         }
     }
 
-    /// All readiness checks, if it is about them.
+    /// All readiness checks, of [`NotReady`](Self::NotReady) only.
     pub(crate) fn checks(&self) -> &[ReadinessCheck] {
         match self {
             Self::NotReady { checks } => checks,
@@ -290,7 +290,7 @@ impl ApiError {
         }
     }
 
-    /// The headers that belong to this refusal, besides the body's own.
+    /// The headers of the error response, without those of the body.
     pub(crate) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         let mut headers = vec![(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
         if let Some(challenge) = self.challenge() {
@@ -321,7 +321,7 @@ impl ApiError {
         headers
     }
 
-    /// `WWW-Authenticate` (RFC 6750, section 3): no `error` where no credential came.
+    /// `WWW-Authenticate` (RFC 6750, section 3): no `error` if the request has no credential.
     fn challenge(&self) -> Option<HeaderValue> {
         Some(HeaderValue::from_static(match self {
             Self::AuthenticationRequired => r#"Bearer realm="tokenry""#,
@@ -332,7 +332,7 @@ impl ApiError {
             | Self::UserDisabled => r#"Bearer realm="tokenry", error="invalid_token""#,
             Self::MalformedCredential => r#"Bearer error="invalid_request""#,
             Self::InsufficientScope { missing } => {
-                // SECURITY: only RFC 6750's scope characters enter the quoted string.
+                // SECURITY: the quoted string contains only the scope characters of RFC 6750.
                 let scope: String =
                     missing.chars().filter(|c| matches!(c, ' '..='~' if !matches!(c, '"' | '\\'))).collect();
                 let challenge = format!(r#"Bearer error="insufficient_scope", scope="{scope}""#);
@@ -357,8 +357,8 @@ impl ResponseError for ApiError {
 mod tests {
     use super::*;
 
-    /// Status, code and `WWW-Authenticate` of an answer.
-    fn seen(error: &ApiError) -> (u16, &'static str, String) {
+    /// Status, code and `WWW-Authenticate` of a response.
+    fn response_of(error: &ApiError) -> (u16, &'static str, String) {
         let response = error.error_response();
         let challenge = response.headers().get(WWW_AUTHENTICATE).map(|it| it.to_str().unwrap().to_owned());
         assert_eq!(response.headers().get(CACHE_CONTROL).unwrap(), "no-store");
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_challenged_as_rfc_6750_says() {
+    fn credential_errors_have_the_challenges_of_rfc_6750() {
         let invalid = r#"Bearer realm="tokenry", error="invalid_token""#;
         let missing = "a:read b:write".to_owned();
         for (error, status, code, challenge) in [
@@ -386,25 +386,25 @@ mod tests {
             (ApiError::IpNotAllowed, 403, "ip_not_allowed", ""),
             (ApiError::Unavailable { retry_after_seconds: 1 }, 503, "service_unavailable", ""),
         ] {
-            assert_eq!(seen(&error), (status, code, challenge.to_owned()));
+            assert_eq!(response_of(&error), (status, code, challenge.to_owned()));
         }
     }
 
     #[test]
-    fn no_scope_text_breaks_out_of_the_challenge() {
+    fn a_scope_cannot_break_out_of_the_challenge() {
         let missing = "a\", error=\"x\\\r\nSet-Cookie: a=b é".to_owned();
-        let (.., challenge) = seen(&ApiError::InsufficientScope { missing });
+        let (.., challenge) = response_of(&ApiError::InsufficientScope { missing });
         assert_eq!(challenge, r#"Bearer error="insufficient_scope", scope="a, error=xSet-Cookie: a=b ""#);
     }
 
     #[test]
-    fn another_attempt_is_never_due_at_once() {
+    fn retry_after_is_at_least_one_second() {
         let response = ApiError::unavailable("pool is full", 0).error_response();
         assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), "1");
     }
 
     #[test]
-    fn a_cause_is_not_shown() {
+    fn a_cause_is_not_part_of_the_error() {
         let shown = format!("{:?} {}", ApiError::internal("pat_s3cret"), ApiError::internal("pat_s3cret"));
         assert!(!shown.contains("s3cret"), "{shown}");
     }

@@ -1,4 +1,4 @@
-//! A limit on refused credentials per source, so that nobody can try many; good ones are never counted or refused.
+//! A limit on failed credentials per source against guessing; valid credentials are never counted or rejected.
 
 mod sources;
 
@@ -17,61 +17,62 @@ use governor::{
 use self::sources::{Source, Sources};
 use crate::{client_ip::ClientIp, error::ApiError};
 
-/// At most so many sources are remembered, about 100 bytes each; all further ones share one count until a sweep has
-/// forgotten those that were quiet.
+/// Maximum number of tracked sources, about 100 bytes each. Further sources share one count until a sweep removes idle
+/// ones.
 const MAX_SOURCES: usize = 100_000;
-/// How often the remembered sources are swept at most: it takes a few milliseconds.
+/// Minimum time between two sweeps of the tracked sources; a sweep takes a few milliseconds.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Counts refused credentials per source address, an IPv6 network of /64 being one source and all unknown addresses
-/// another. Cheap to clone; all clones count together.
+/// Counts failed credentials per source address. An IPv6 /64 network is one source, and all unknown addresses are one
+/// source. Cheap to clone; all clones share the counts.
 #[derive(Clone)]
 pub struct FailureLimit(Arc<Inner>);
 
 struct Inner {
     credentials: Limiter<DefaultClock>,
-    /// Guesses at `/oauth/revoke` have a count of their own: whoever guesses there takes nothing from those who sign in.
+    /// Guesses at `/oauth/revoke` have a separate count, so that they do not use up the limit on authentication.
     revocations: Limiter<DefaultClock>,
     per_minute: NonZero<u32>,
 }
 
 impl FailureLimit {
-    /// Lets each source fail `per_minute` times a minute, and twice as often in one burst.
+    /// Allows each source `per_minute` failures per minute, and twice as many in one burst.
     #[must_use]
     pub fn new(per_minute: NonZero<u32>) -> Self {
         let limiter = || Limiter::new(per_minute, MAX_SOURCES, DefaultClock::default());
         Self(Arc::new(Inner { credentials: limiter(), revocations: limiter(), per_minute }))
     }
 
-    /// How many a source may present a minute.
+    /// The number of failures per source and minute.
     #[must_use]
     pub fn per_minute(&self) -> NonZero<u32> {
         self.0.per_minute
     }
 
-    /// Counts one refused credential from `source`.
+    /// Counts one failed credential from `source`.
     ///
     /// # Errors
-    /// [`ApiError::RateLimited`] if there were too many.
+    /// [`ApiError::RateLimited`] over the limit.
     pub fn count(&self, source: ClientIp) -> Result<(), ApiError> {
         self.0.credentials.count(source).map_err(|wait| ApiError::RateLimited {
             policy: "failures",
             quota: self.0.per_minute.get().into(),
             window_seconds: 60,
             retry_after_seconds: wait.as_secs() + 1,
-            detail: "Too many credentials from this address were refused.".into(),
+            detail: "Too many failed credentials from this address.".into(),
         })
     }
 
-    /// Counts one text that `source` wanted to revoke, that has the form of a token and is none.
+    /// Counts one revocation by `source` of a well-formed token that does not exist.
     ///
     /// # Errors
-    /// [`ApiError::Unavailable`] if there were too many: besides 200 the only answer that RFC 7009 (section 2.2.1) has
-    /// for a client that sent a well-formed request.
+    /// [`ApiError::Unavailable`] over the limit: besides 200 the only response that RFC 7009 (section 2.2.1) allows for a
+    /// well-formed request.
     pub(crate) fn count_revocation(&self, source: ClientIp) -> Result<(), ApiError> {
-        let unavailable =
-            |wait: Duration| ApiError::Unavailable { retry_after_seconds: wait.as_secs().saturating_add(1) };
-        self.0.revocations.count(source).map_err(unavailable)
+        self.0
+            .revocations
+            .count(source)
+            .map_err(|wait| ApiError::Unavailable { retry_after_seconds: wait.as_secs().saturating_add(1) })
     }
 }
 
@@ -91,21 +92,21 @@ impl<C: Clock + Clone> Limiter<C> {
         Self { limiter, clock, swept_at: Mutex::new(None), capacity }
     }
 
-    /// Counts one failure; too many are how long to wait.
+    /// Counts one failure; over the limit, the error is how long to wait.
     fn count(&self, source: ClientIp) -> Result<(), Duration> {
         if self.limiter.len() >= self.capacity {
             self.sweep();
         }
-        let refused = self.limiter.check_key(&Source::of(source));
-        refused.map_err(|until| until.wait_time_from(self.clock.now()))
+        let checked = self.limiter.check_key(&Source::of(source));
+        checked.map_err(|until| until.wait_time_from(self.clock.now()))
     }
 
-    /// Forgets the sources whose failures are as long ago as if there had been none, unless that was just done.
+    /// Removes the sources whose count is back to zero, at most once per [`SWEEP_INTERVAL`].
     fn sweep(&self) {
         let mut swept_at = match self.swept_at.try_lock() {
             Ok(swept_at) => swept_at,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            // Another thread is at it.
+            // Another thread sweeps.
             Err(TryLockError::WouldBlock) => return,
         };
         let now = self.clock.now();

@@ -1,4 +1,4 @@
-//! What answers where no handler does: 404 on an unknown path, 405 with `Allow` on a known one.
+//! Responses to requests without a handler: 404 for an unknown path, 405 with `Allow` for a known one.
 
 use actix_web::{
     FromRequest, Handler, HttpRequest, Resource, Responder, Route,
@@ -14,9 +14,9 @@ pub fn not_found() -> Route {
     web::to(async || Err::<&str, _>(ApiError::NotFound))
 }
 
-/// One path with its methods. GET brings HEAD along; every other method is answered with 405 and `Allow`.
+/// One path with its methods. GET includes HEAD; every other method gets 405 with `Allow`.
 ///
-/// Unlike the route macros and `App::route`, which answer 404 to a wrong method on a known path.
+/// The route macros and `App::route` respond with 404 to a wrong method on a known path instead.
 ///
 /// ```
 /// use actix_web::{App, web};
@@ -52,7 +52,7 @@ impl Endpoint {
         Self { resource: web::resource(path), allow: Vec::new(), wrap: Box::new(|route| route) }
     }
 
-    /// Puts middleware around every method that is added from now on; 405 is answered without it.
+    /// Wraps the methods that are added next, but not the 405 response.
     #[cfg(feature = "route-quotas")]
     pub(crate) fn wrapped(self, wrap: impl Fn(Route) -> Route + 'static) -> Self {
         Self { wrap: Box::new(wrap), ..self }
@@ -64,19 +64,19 @@ impl Endpoint {
     }
 
     methods! {
-        /// Answers GET and HEAD. actix-web leaves the body of an answer to HEAD away.
+        /// Handles GET and HEAD. actix-web omits the body of a response to HEAD.
         get ["GET", "HEAD"], guard::Any(guard::Get()).or(guard::Head());
-        /// Answers POST.
+        /// Handles POST.
         post ["POST"], guard::Post();
-        /// Answers PUT.
+        /// Handles PUT.
         put ["PUT"], guard::Put();
-        /// Answers PATCH.
+        /// Handles PATCH.
         patch ["PATCH"], guard::Patch();
-        /// Answers DELETE.
+        /// Handles DELETE.
         delete ["DELETE"], guard::Delete();
     }
 
-    /// Answers every method there is, invented ones among them.
+    /// Handles every method, including unknown ones.
     pub fn any<F, Args>(self, handler: F) -> Self
     where
         F: Handler<Args>,
@@ -96,10 +96,10 @@ impl Endpoint {
 impl HttpServiceFactory for Endpoint {
     fn register(self, config: &mut AppService) {
         let allow = self.allow.join(", ");
-        let refuse = web::to(move |_: HttpRequest| {
+        let reject = web::to(move |_: HttpRequest| {
             let allow = allow.clone();
             async { Err::<&str, _>(ApiError::MethodNotAllowed { allow }) }
         });
-        self.resource.default_service(refuse).register(config);
+        self.resource.default_service(reject).register(config);
     }
 }

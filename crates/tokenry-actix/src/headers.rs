@@ -1,4 +1,4 @@
-//! Limits on a request's head, and the headers every answer has.
+//! Limits on request heads, and the security headers of every response.
 
 use actix_web::{
     dev::RequestHead,
@@ -10,16 +10,16 @@ use actix_web::{
 
 use crate::error::ApiError;
 
-/// Largest value of one header, in bytes; `Authorization` has a smaller limit of its own.
-pub const MAX_HEADER: usize = 8 * 1024;
+/// Maximum length of one header value, in bytes; `Authorization` has a smaller limit of its own.
+pub(crate) const MAX_HEADER: usize = 8 * 1024;
 
-/// Largest sum of all header names and values, in bytes, with the four bytes between and after them.
-pub const MAX_HEADERS: usize = 16 * 1024;
+/// Maximum size of all headers, in bytes, including four bytes of separators for each.
+pub(crate) const MAX_HEADERS: usize = 16 * 1024;
 
-/// Longest path and query together, in bytes.
-pub const MAX_TARGET: usize = 8 * 1024;
+/// Maximum length of path and query together, in bytes.
+pub(crate) const MAX_TARGET: usize = 8 * 1024;
 
-/// Refuses a head that is larger than any honest one. (actix-http itself reads heads of up to 128 KiB.)
+/// Rejects a head over the limits. (actix-http itself accepts heads of up to 128 KiB.)
 pub(crate) fn check(head: &RequestHead) -> Result<(), ApiError> {
     if head.uri.path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET) {
         return Err(ApiError::InvalidRequest { detail: "The path and query are too long.".into() });
@@ -34,8 +34,8 @@ pub(crate) fn check(head: &RequestHead) -> Result<(), ApiError> {
     if sum > MAX_HEADERS { Err(ApiError::HeadersTooLarge) } else { Ok(()) }
 }
 
-/// Sets the headers of every answer; the last two only where the answer has none of its own.
-pub(crate) fn secure(headers: &mut HeaderMap) {
+/// Sets the security headers of a response. `Content-Security-Policy` and `Cache-Control` are kept if they are set.
+pub(crate) fn set_security_headers(headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(
@@ -67,18 +67,18 @@ mod tests {
     }
 
     #[test]
-    fn one_header_may_have_8_kib() {
+    fn one_header_is_limited_to_8_kib() {
         assert_eq!(checked("cookie", MAX_HEADER), Ok(()));
         assert_eq!(checked("cookie", MAX_HEADER + 1), Err(ApiError::HeadersTooLarge));
     }
 
     #[test]
-    fn a_long_credential_is_left_to_authentication() {
+    fn the_length_of_a_credential_is_checked_by_authentication() {
         assert_eq!(checked("authorization", MAX_HEADER + 1), Ok(()));
     }
 
     #[test]
-    fn all_headers_together_may_have_16_kib() {
+    fn all_headers_together_are_limited_to_16_kib() {
         let req = |last: usize| {
             let mut req = TestRequest::get();
             for length in [8 * 1024 - 5, 8 * 1024 - 5 - last] {
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn path_and_query_may_have_8_kib() {
+    fn path_and_query_are_limited_to_8_kib() {
         let req = |length: usize| TestRequest::with_uri(&format!("/{}", "x".repeat(length - 1))).to_request();
         assert_eq!(check(req(MAX_TARGET).head()), Ok(()));
         assert!(check(req(MAX_TARGET + 1).head()).is_err());

@@ -1,7 +1,7 @@
-//! Strict JSON: one reading for every document, and errors that never quote it.
+//! Strict JSON parsing: every document has one interpretation, and errors never quote its values.
 //!
-//! A document is first read as a tree, in which a doubled key is an error at any depth, and then as the wanted
-//! type. Nothing recurses deeper than [`MAX_DEPTH`], which is checked by counting before anything is read.
+//! A document is parsed to a tree, where a duplicate key at any depth is an error, and the tree is converted to the target
+//! type. The depth is limited to [`MAX_DEPTH`] by a scan before parsing, so that recursion is bounded.
 
 mod typed;
 
@@ -15,25 +15,25 @@ use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 
-/// How many objects and arrays may lie within one another.
-pub const MAX_DEPTH: usize = 32;
+/// Maximum nesting depth of objects and arrays.
+const MAX_DEPTH: usize = 32;
 
-/// Reads `body` as a `T`.
+/// Parses `body` as a `T`.
 ///
 /// # Errors
-/// [`ApiError::MalformedJson`] for anything that is not one UTF-8 JSON value of acceptable depth without
-/// doubled keys; [`ApiError::ValidationFailed`] where that value is not a `T`.
-pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+/// [`ApiError::MalformedJson`] unless it is one UTF-8 JSON value within [`MAX_DEPTH`] and without duplicate keys;
+/// [`ApiError::ValidationFailed`] if that value is not a `T`.
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     typed::typed(&tree(body)?).map_err(|error| ApiError::ValidationFailed(vec![error]))
 }
 
-/// For PATCH: tells an absent field (`None`) from an explicit `null` (`Some(None)`).
+/// For PATCH: distinguishes an absent field (`None`) from an explicit `null` (`Some(None)`).
 ///
 /// Use with `#[serde(default, deserialize_with = "double_option")]` on an `Option<Option<T>>`.
 ///
 /// # Errors
 /// Those of `T`.
-pub fn double_option<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+pub(crate) fn double_option<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
     T: Deserialize<'de>,
     D: Deserializer<'de>,
@@ -45,7 +45,7 @@ fn malformed(detail: impl Into<String>) -> ApiError {
     ApiError::MalformedJson { detail: detail.into().into() }
 }
 
-/// The document as a tree in which no object had a key twice.
+/// The document as a tree without duplicate keys.
 fn tree(body: &[u8]) -> Result<Value, ApiError> {
     let text = std::str::from_utf8(body).map_err(|_| malformed("The body is not UTF-8."))?;
     if depth(text) > MAX_DEPTH {
@@ -53,17 +53,17 @@ fn tree(body: &[u8]) -> Result<Value, ApiError> {
     }
     let mut json = serde_json::Deserializer::from_str(text);
     Tree.deserialize(&mut json).and_then(|value| json.end().map(|()| value)).map_err(|error| {
-        let place = format!("line {}, column {}", error.line(), error.column());
-        // `Tree` itself complains about doubled keys only; everything else is serde_json's grammar.
+        let position = format!("line {}, column {}", error.line(), error.column());
+        // The only data error of `Tree` is a duplicate key; all other errors are syntax errors of serde_json.
         if error.is_data() {
-            malformed(format!("An object has the same key twice, at {place}."))
+            malformed(format!("An object has the same key twice, at {position}."))
         } else {
-            malformed(format!("The body is not one JSON value: error at {place}."))
+            malformed(format!("The body is not one JSON value: error at {position}."))
         }
     })
 }
 
-/// The deepest nesting of brackets outside strings. Exact for JSON; what is not JSON is refused later.
+/// The deepest nesting of brackets outside strings. Exact for JSON; other input is rejected by the parser.
 fn depth(text: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let (mut quoted, mut escaped) = (false, false);
@@ -83,7 +83,7 @@ fn depth(text: &str) -> usize {
     deepest
 }
 
-/// Builds a [`Value`] and refuses doubled keys. Keys are compared after their escapes were read.
+/// Builds a [`Value`] and rejects duplicate keys, compared after unescaping.
 #[derive(Clone, Copy)]
 struct Tree;
 
@@ -139,23 +139,24 @@ impl<'de> Visitor<'de> for Tree {
         while let Some(key) = map.next_key::<String>()? {
             let value = map.next_value_seed(self)?;
             if object.insert(key, value).is_some() {
-                return Err(A::Error::custom("doubled key"));
+                return Err(A::Error::custom("duplicate key"));
             }
         }
         Ok(Value::Object(object))
     }
 }
 
-/// Longest name in a pointer; none of this API's own is longer.
+/// Maximum length of a name that a pointer repeats; no name of this API is longer.
 const MAX_NAME: usize = 32;
-/// What is left of another name.
+/// Number of characters that a pointer repeats of other names.
 const MAX_SHOWN: usize = 12;
 
-/// Adds one segment to a JSON pointer.
+/// Appends one segment to a JSON pointer.
 ///
-/// SECURITY: the name may be what a client sent, a secret included. Only up to 32 letters, digits, `_`, `.` and `-` are
-/// repeated; of anything else only the first few, fewer than prefix and public id of a token, and three dots.
-pub(crate) fn push(pointer: &mut String, segment: &str) {
+/// SECURITY: the name may be client input, even a secret. It is repeated only if it has at most 32 characters, all of them
+/// letters, digits, `_`, `.` or `-`. Otherwise only its first few plain characters are, fewer than a token's prefix and
+/// public id, followed by three dots.
+pub(crate) fn push_segment(pointer: &mut String, segment: &str) {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     pointer.push('/');
     if segment.len() <= MAX_NAME && segment.bytes().all(is_plain) {
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_32_plain_characters_of_a_name_are_repeated() {
+    fn at_most_32_plain_characters_of_a_name_are_repeated() {
         let plain = "x".repeat(32);
         for (name, shown) in [
             ("user_id", "/user_id"),
@@ -219,12 +220,12 @@ mod tests {
             ("a b", "/a..."),
         ] {
             let mut pointer = String::new();
-            push(&mut pointer, name);
+            push_segment(&mut pointer, name);
             assert_eq!(pointer, shown, "{name:?}");
         }
     }
 
-    fn mistake(body: &str) -> (String, &'static str, String) {
+    fn error_of(body: &str) -> (String, &'static str, String) {
         match read::<Document>(body.as_bytes()) {
             Err(ApiError::ValidationFailed(errors)) => {
                 let [error] = &errors[..] else { panic!("{body} gave {errors:?}") };
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_is_read() {
+    fn a_valid_document_is_parsed() {
         let body = br#" {"name":"\u0061\ud83d\ude00","days":7,"ratio":1,"inner":[{"level":"read"}],"metadata":{"a":[1.5,-1,null]}} "#;
         let document: Document = read(body).unwrap();
         assert_eq!((document.name.as_str(), document.days, document.ratio), ("a😀", Some(7), Some(1.0)));
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_and_null_are_told_apart() {
+    fn absent_and_null_are_distinguished() {
         for (body, note) in [
             (r#"{"name":"a"}"#, None),
             (r#"{"name":"a","note":null}"#, Some(None)),
@@ -262,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_has_its_place_and_kind() {
+    fn an_error_has_a_pointer_and_a_code() {
         for (body, pointer, code) in [
             (r#"{}"#, "/name", "required"),
             (r#"{"name":"a","inner":[{"level":"read"},{}]}"#, "/inner/1/level", "required"),
@@ -287,13 +288,13 @@ mod tests {
             (r#"["a"]"#, "", "invalid_type"),
             ("null", "", "invalid_type"),
         ] {
-            let (found, kind, _) = mistake(body);
+            let (found, kind, _) = error_of(body);
             assert_eq!((found.as_str(), kind), (pointer, code), "{body}");
         }
     }
 
     #[test]
-    fn details_speak_of_json_and_never_quote_a_value() {
+    fn details_use_json_types_and_never_quote_a_value() {
         for (body, detail) in [
             (r#"{"name":"a","days":"pat_s3cret"}"#, "Must be a whole number in range."),
             (r#"{"name":"a","inner":"pat_s3cret"}"#, "Must be an array."),
@@ -301,14 +302,14 @@ mod tests {
             (r#"{"name":"a","inner":[{"level":"pat_s3cret"}]}"#, "Must be one of: read, write."),
             (r#"{"name":["pat_s3cret"]}"#, "Must be a string."),
         ] {
-            assert_eq!(mistake(body).2, detail, "{body}");
+            assert_eq!(error_of(body).2, detail, "{body}");
         }
         assert!(!malformed_detail(br#"{"name":"pat_s3cret"#).contains("s3cret"));
         assert!(!malformed_detail(br#"{"pat_s3cret":1,"pat_s3cret":2}"#).contains("s3cret"));
     }
 
     #[test]
-    fn what_is_not_one_json_value_is_malformed() {
+    fn input_other_than_one_json_value_is_malformed() {
         for body in [
             &b""[..],
             b" ",
@@ -334,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn doubled_keys_are_malformed_at_any_depth_and_in_any_spelling() {
+    fn duplicate_keys_are_malformed_at_any_depth_and_in_any_encoding() {
         for body in [
             r#"{"a":1,"a":1}"#,
             r#"{"a":1,"\u0061":2}"#,
@@ -347,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_32_is_read_and_33_is_not() {
+    fn depth_32_is_accepted_and_33_is_rejected() {
         for (open, close, times) in [("[", "]", 32), (r#"{"a":"#, "}", 32), (r#"{"[{\"":["#, "]}", 16)] {
             let nested = |count: usize| format!("{}1{}", open.repeat(count), close.repeat(count));
             assert!(read::<Value>(nested(times).as_bytes()).is_ok(), "{open}");
@@ -383,24 +384,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_reading_panic(body in prop::collection::vec(any::<u8>(), 0..256)) {
+        fn parsing_never_panics_on_any_bytes(body in prop::collection::vec(any::<u8>(), 0..256)) {
             let _ = read::<Document>(&body);
         }
 
         #[test]
-        fn no_text_of_json_signs_makes_reading_panic(body in r#"[\[\]{}:,"\\u0-9eE.ntfa -]{0,64}"#) {
+        fn parsing_never_panics_on_json_like_text(body in r#"[\[\]{}:,"\\u0-9eE.ntfa -]{0,64}"#) {
             let _ = read::<Document>(body.as_bytes());
         }
 
         #[test]
-        fn documents_are_read_as_serde_json_reads_them(document in document()) {
+        fn documents_are_parsed_as_serde_json_parses_them(document in document()) {
             let body = document.to_string();
-            let theirs: Value = serde_json::from_str(&body).unwrap();
-            prop_assert_eq!(read::<Value>(body.as_bytes()).unwrap(), theirs);
+            let expected: Value = serde_json::from_str(&body).unwrap();
+            prop_assert_eq!(read::<Value>(body.as_bytes()).unwrap(), expected);
         }
 
         #[test]
-        fn an_object_with_a_doubled_key_is_refused(
+        fn an_object_with_a_duplicate_key_is_rejected(
             key in ".{1,8}", first in document(), second in document(), outer in 0_usize..8,
         ) {
             let plain = serde_json::to_string(&key).unwrap();

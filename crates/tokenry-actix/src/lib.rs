@@ -1,7 +1,8 @@
-//! Personal access tokens for actix-web: a thin shell that parses, calls one service function, and answers.
+//! Personal access tokens for actix-web: a thin adapter that parses a request, calls one service function and serializes
+//! the result.
 //!
-//! Guard a route of your own with two lines: [`authenticate()`] around it, and [`Authorized`] as an argument of its
-//! handler. Or put Tokenry's whole API into your app with [`configure`].
+//! To guard a route of your own, wrap it in [`authenticate()`] and take [`Authorized`] as an argument of its handler. To
+//! add Tokenry's HTTP API to your app, use [`configure`].
 //!
 //! ```no_run
 //! use actix_web::{App, HttpServer, Responder, middleware::from_fn, web};
@@ -33,48 +34,52 @@
 //! }
 //! ```
 
+mod access;
 mod api_caller;
-pub mod api_doc;
 mod authenticate;
 mod authentication;
-pub mod authorized;
+mod authorized;
 mod blocking;
-pub mod body;
+mod body;
 mod client_info;
-pub mod client_ip;
+mod client_ip;
 pub mod clock;
 mod credential;
-pub mod error;
-pub mod failures;
+mod error;
+mod failures;
 pub mod fallback;
-pub mod headers;
-pub mod json;
-pub mod log;
-pub mod outer_middleware;
-pub mod query;
+mod headers;
+mod json;
+mod log;
+mod outer_middleware;
+mod query;
 #[cfg(feature = "route-quotas")]
-pub mod quota;
-pub mod request_id;
-pub mod routes;
+mod quota;
+mod request_id;
+mod routes;
+mod scopes;
 pub mod server;
-pub mod session;
+mod session;
 mod settings;
 mod usage;
 pub mod wire;
 
-/// The use cases below the adapter: one dependency is enough to embed both.
+/// The service below the adapter, so that one dependency is enough to embed both.
 pub use tokenry_service as tokenry;
 pub use tokenry_service::Scope;
 
 #[cfg(feature = "route-quotas")]
 pub use crate::quota::ManagementQuota;
 pub use crate::{
+    access::Access,
     authenticate::authenticate,
     authorized::{AnyToken, Authorized, RequiredScope},
+    body::{BodyTimeout, OptionalJson, Sequential, StrictJson},
     client_ip::{ClientIp, TrustedProxies},
-    error::ApiError,
+    error::{ApiError, Detail, FieldProblem, Problem, ReadinessCheck},
     failures::FailureLimit,
-    routes::configure,
+    outer_middleware::outer_middleware,
+    routes::{ROUTES, RouteInfo, RouteName, configure, openapi},
     session::proxy::{ProxySignIn, ProxySignInError},
     settings::HttpSettings,
 };

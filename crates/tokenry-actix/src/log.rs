@@ -1,7 +1,7 @@
-//! The request log: one line per request, made of an allow-list of fields.
+//! The request log: one line per request, with an allow-list of fields.
 //!
-//! A line holds the method, the route's pattern, the status, the time taken, the request id and the ids of the
-//! caller. Paths, queries, headers and bodies have no way in: they may hold secrets.
+//! A line has the method, the pattern of the route, the status, the duration, the request id and the ids of the caller.
+//! Paths, queries, headers and bodies are never logged: they may contain secrets.
 
 use std::{cell::Cell, rc::Rc};
 
@@ -15,18 +15,18 @@ use tracing::Span;
 use crate::{clock::Stopwatch, request_id::RequestId};
 
 /// The target of the request log's events and spans.
-pub const TARGET: &str = "tokenry::request";
+pub(crate) const TARGET: &str = "tokenry::request";
 
-/// What authentication adds to a request's line. In the request's extensions while [`outer_middleware`](crate::outer_middleware) runs.
+/// The fields that authentication adds to the line of a request. In the extensions of the request inside of [`outer_middleware`](crate::outer_middleware()).
 #[derive(Debug, Default)]
-pub struct LogFields {
+pub(crate) struct LogFields {
     user: Cell<Option<UserId>>,
     token: Cell<Option<TokenId>>,
 }
 
 impl LogFields {
-    /// Writes the caller into the line of `message`; without the shell there is no line, and nothing happens.
-    pub fn set(message: &impl HttpMessage, user: UserId, token: Option<TokenId>) {
+    /// Adds the caller to the line of `message`. Does nothing outside of the outer middleware, where there is no line.
+    pub(crate) fn set(message: &impl HttpMessage, user: UserId, token: Option<TokenId>) {
         if let Some(fields) = message.extensions().get::<Rc<Self>>() {
             fields.user.set(Some(user));
             fields.token.set(token);
@@ -34,8 +34,8 @@ impl LogFields {
     }
 }
 
-/// One request on its way to a line in the log.
-pub(crate) struct Line {
+/// The log line of one request, until it is written.
+pub(crate) struct RequestLine {
     started: Stopwatch,
     method: &'static str,
     request_id: RequestId,
@@ -43,26 +43,26 @@ pub(crate) struct Line {
     written: Cell<bool>,
 }
 
-impl Line {
-    /// Starts the clock and puts [`LogFields`] into the request's extensions.
+impl RequestLine {
+    /// Starts the stopwatch and puts [`LogFields`] into the extensions of the request.
     pub(crate) fn start(message: &impl HttpMessage, method: &Method, request_id: RequestId) -> Self {
         let fields = Rc::new(LogFields::default());
         message.extensions_mut().insert(Rc::clone(&fields));
         Self {
             started: Stopwatch::start(),
-            method: known(method),
+            method: method_name(method),
             request_id,
             fields,
             written: Cell::new(false),
         }
     }
 
-    /// The span in which the request runs, so that whatever is logged on the way has its id.
+    /// The span of the request, which adds its id to everything that is logged.
     pub(crate) fn span(&self) -> Span {
         tracing::info_span!(target: TARGET, "request", request_id = %self.request_id)
     }
 
-    /// Writes the line. `route` is asked for only if someone reads the log.
+    /// Writes the line. `route` is computed only if the log level is enabled.
     pub(crate) fn finish(&self, status: StatusCode, route: impl FnOnce() -> Option<String>) {
         self.write(status.as_u16(), route);
     }
@@ -86,19 +86,18 @@ impl Line {
     }
 }
 
-impl Drop for Line {
-    /// A client that went away before its answer still gets its line, with the status 499 that nginx made
-    /// customary.
+impl Drop for RequestLine {
+    /// Writes the line of a client that disconnected before the response, with the status 499 introduced by nginx.
     fn drop(&mut self) {
-        // Logging runs code of others, and a panic within a panic ends the process.
+        // A subscriber may panic, and a panic while panicking aborts the process.
         if !std::thread::panicking() {
             self.write(499, || None);
         }
     }
 }
 
-/// The methods HTTP defines by name; an invented one could be as long and as strange as a client likes.
-pub(crate) fn known(method: &Method) -> &'static str {
+/// The name of a method that HTTP defines, else `OTHER`: an invented method is arbitrary client input.
+pub(crate) fn method_name(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",
@@ -112,3 +111,6 @@ pub(crate) fn known(method: &Method) -> &'static str {
         _ => "OTHER",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! [`outer_middleware`]: the middleware around the whole app.
+//! [`outer_middleware`]: the outermost middleware of the app.
 
 use std::{
     future::poll_fn,
@@ -20,47 +20,47 @@ use crate::{
     authentication::record_forbidden,
     error::{self, ApiError},
     headers,
-    log::Line,
+    log::RequestLine,
     request_id::{RequestId, X_REQUEST_ID},
-    usage::LeftUse,
+    usage::DeferredUse,
 };
 
 /// Request id, request log, head limits, panic guard, problem bodies and response headers, in one middleware.
 ///
-/// An answer that sets no `Content-Security-Policy` gets `default-src 'none'`, and one without `Cache-Control` gets
-/// `no-store`: pages of your own behind it say what they load and may be kept.
+/// A response without `Content-Security-Policy` gets `default-src 'none'`, and one without `Cache-Control` gets
+/// `no-store`: your own pages inside it must set what they load and whether they may be cached.
 ///
-/// Wrap it last, so that it is outermost and sees every answer. An app that embeds Tokenry's routes need not
-/// have it: the routes' refusals are complete without it, only nameless (`request_id`).
+/// Wrap it last, so that it is outermost and sees every response. It is optional for an app that embeds Tokenry's routes:
+/// without it their error responses only lack the `request_id`.
 ///
 /// ```
 /// use actix_web::{App, middleware::from_fn};
-/// let app = App::new().wrap(from_fn(tokenry_actix::outer_middleware::outer_middleware));
+/// let app = App::new().wrap(from_fn(tokenry_actix::outer_middleware));
 /// ```
 ///
 /// # Errors
-/// An inner middleware's error stays an error; the answer it turns into is completed all the same. A panic
-/// becomes [`ApiError::Internal`].
-// The order is: name the request, start its line, run it, complete the answer, write the line. The line is
-// last so that it tells the status the client sees, and the name first so that everything else has it.
+/// An error of an inner middleware stays an error; its response is completed nevertheless. A panic becomes
+/// [`ApiError::Internal`].
+// Order: assign the request id, start the log line, run the request, complete the response, write the line. The id is
+// first so that everything else has it, and the line last so that it has the final status.
 pub async fn outer_middleware<B: MessageBody + 'static>(
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let id = RequestId::assign(req.headers(), &req);
-    let line = Line::start(&req, req.method(), id.clone());
-    let uses = LeftUse::start(&req);
+    let line = RequestLine::start(&req, req.method(), id.clone());
+    let uses = DeferredUse::start(&req);
     let response = match headers::check(req.head()) {
         Ok(()) => {
-            let handled = guard(async move { next.call(req).await }).instrument(line.span()).await;
+            let handled = catch_panic(async move { next.call(req).await }).instrument(line.span()).await;
             handled.map(|response| {
-                tell(&response);
+                record_if_forbidden(&response);
                 finalize_response(response, &id)
             })
         }
-        Err(refusal) => {
-            let refused = finalize_response(req.error_response(refusal), &id);
-            Ok(refused.map_body(|_, body| EitherBody::right(BoxBody::new(body))))
+        Err(error) => {
+            let rejected = finalize_response(req.error_response(error), &id);
+            Ok(rejected.map_body(|_, body| EitherBody::right(BoxBody::new(body))))
         }
     };
     match response {
@@ -79,18 +79,18 @@ pub async fn outer_middleware<B: MessageBody + 'static>(
     }
 }
 
-/// Tells the audit log if a known caller was forbidden something.
-fn tell<B>(response: &ServiceResponse<B>) {
+/// Records in the audit log that an authenticated caller got 403.
+fn record_if_forbidden<B>(response: &ServiceResponse<B>) {
     if response.status() == StatusCode::FORBIDDEN {
         let error = response.response().error().and_then(|error| error.as_error::<ApiError>());
         record_forbidden(response.request(), error.map_or("forbidden", ApiError::code));
     }
 }
 
-/// Gives an answer its problem body, if it is a refusal, and the headers every answer has.
+/// Adds the problem body of an error response and the headers of every response.
 fn finalize<B: MessageBody>(response: HttpResponse<B>, id: &RequestId) -> HttpResponse<EitherBody<B>> {
     let mut response = error::complete(response, id);
-    headers::secure(response.headers_mut());
+    headers::set_security_headers(response.headers_mut());
     response.headers_mut().insert(HeaderName::from_static(X_REQUEST_ID), id.header());
     response
 }
@@ -103,10 +103,10 @@ fn finalize_response<B: MessageBody>(
     ServiceResponse::new(req, finalize(response, id))
 }
 
-/// Turns a panic of `handled` into an error, so that the client gets an answer and the connection lives on.
+/// Converts a panic of `handled` to an error, so that the client gets a response and the connection stays open.
 ///
-/// The panic's message is not logged here: the process's panic hook has it, and it may quote anything.
-async fn guard<T>(handled: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+/// The message of the panic is not logged here: the panic hook of the process has it, and it may contain secrets.
+async fn catch_panic<T>(handled: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let mut handled = pin!(handled);
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| handled.as_mut().poll(cx))) {
         Ok(polled) => polled,

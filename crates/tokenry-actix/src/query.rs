@@ -1,4 +1,4 @@
-//! Strict query strings and forms: every parameter known, at most once, and all mistakes reported together.
+//! Strict query strings and forms: unknown and repeated parameters are errors, and all errors are reported together.
 
 use std::{
     future::{Ready, ready},
@@ -11,37 +11,25 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use crate::{
     body,
     error::{ApiError, Detail, FieldProblem},
-    json::push,
+    json::push_segment,
 };
 
-/// Longest query string, in bytes.
-pub const MAX_QUERY: usize = 4 * 1024;
+/// Maximum length of a query string, in bytes.
+const MAX_QUERY: usize = 4 * 1024;
 
-/// A type that reads itself from named parameters.
-///
-/// ```
-/// use tokenry_actix::query::{FromQuery, Query};
-/// struct Search { text: Option<String>, limit: Option<u32> }
-/// impl FromQuery for Search {
-///     const NAMES: &'static [&'static str] = &["search", "limit"];
-///     fn from_query(query: &mut Query) -> Self {
-///         Self { text: query.text("search", 100), limit: query.parse("limit", "a whole number") }
-///     }
-/// }
-/// ```
-pub trait FromQuery: Sized {
-    /// Every parameter there is.
+/// A type that is parsed from named parameters.
+pub(crate) trait FromQuery: Sized {
+    /// The names of all parameters.
     const NAMES: &'static [&'static str];
 
-    /// Whether other parameters are passed over, as OAuth 2.0 demands of its forms, instead of refused.
+    /// Whether unknown parameters are ignored, as OAuth 2.0 requires for its forms, instead of rejected.
     const IGNORES_UNKNOWN: bool = false;
 
-    /// Parameters whose values are bytes that only their reader judges, such as a presented token: whatever they hold, the
-    /// request is well-formed.
+    /// Parameters whose values may be any bytes, such as a presented token: invalid UTF-8 and control characters are no
+    /// error.
     const OPAQUE: &'static [&'static str] = &[];
 
-    /// Takes what it needs out of `query`, which notes what is wrong with it. If anything is, the value that
-    /// this returns is thrown away.
+    /// Takes the parameters out of `query`, which collects the errors. The returned value is dropped if there are any.
     fn from_query(query: &mut Query) -> Self;
 }
 
@@ -52,73 +40,64 @@ impl FromQuery for () {
     fn from_query(_: &mut Query) -> Self {}
 }
 
-/// The parameters of one request, and what was found wrong with them so far.
+/// The parameters of one request, and the errors found so far.
 #[derive(Debug)]
-pub struct Query {
+pub(crate) struct Query {
     pairs: Vec<(String, String)>,
     errors: Vec<FieldProblem>,
 }
 
 impl Query {
-    /// The parameter as it was sent, at most `max_chars` characters; `None` if absent or too long.
-    pub fn text(&mut self, name: &'static str, max_chars: usize) -> Option<String> {
+    /// The parameter as text of at most `max_chars` characters; `None` if it is absent or too long.
+    pub(crate) fn text(&mut self, name: &'static str, max_chars: usize) -> Option<String> {
         let value = self.take(name)?;
         if value.chars().count() > max_chars {
-            self.refuse(name, "too_long", format!("Must be at most {max_chars} characters."));
+            self.reject(name, "too_long", format!("Must be at most {max_chars} characters."));
             return None;
         }
         Some(value)
     }
 
-    /// The parameter as a `V`; `expected` says in words what that is, after "must be".
-    pub fn parse<V: FromStr>(&mut self, name: &'static str, expected: &str) -> Option<V> {
+    /// The parameter parsed as a `V`; `expected` completes the error "Must be …".
+    pub(crate) fn parse<V: FromStr>(&mut self, name: &'static str, expected: &str) -> Option<V> {
         let value = self.take(name)?.parse();
         if value.is_err() {
-            self.refuse(name, "invalid_value", format!("Must be {expected}."));
+            self.reject(name, "invalid_value", format!("Must be {expected}."));
         }
         value.ok()
     }
 
-    /// Notes that the parameter `name` is not acceptable.
-    pub fn refuse(&mut self, name: &str, code: &'static str, detail: impl Into<Detail>) {
+    /// Records an error of the parameter `name`.
+    pub(crate) fn reject(&mut self, name: &str, code: &'static str, detail: impl Into<Detail>) {
         let mut pointer = String::new();
-        push(&mut pointer, name);
+        push_segment(&mut pointer, name);
         self.errors.push(FieldProblem::new(pointer, code, detail));
     }
 
     fn take(&mut self, name: &str) -> Option<String> {
-        let at = self.pairs.iter().position(|(it, _)| it == name)?;
-        Some(self.pairs.swap_remove(at).1)
+        let index = self.pairs.iter().position(|(known, _)| known == name)?;
+        Some(self.pairs.swap_remove(index).1)
     }
 
-    /// Reads `text`, the part after the question mark, or a form's body, as a `T`.
+    /// Parses `text`, a query string without its question mark or the body of a form, as a `T`.
     ///
     /// # Errors
-    /// [`ApiError::InvalidRequest`] if it is too long, or is not percent-encoded UTF-8;
-    /// [`ApiError::ValidationFailed`] with every parameter that is unknown, repeated, holds control characters,
-    /// or was refused by `T`.
-    pub fn read<T: FromQuery>(text: &str) -> Result<T, ApiError> {
+    /// [`ApiError::InvalidRequest`] if it is not percent-encoded UTF-8; [`ApiError::ValidationFailed`] with every
+    /// parameter that is unknown, repeated, contains control characters or is rejected by `T`.
+    pub(crate) fn read<T: FromQuery>(text: &str) -> Result<T, ApiError> {
         let mut query = Self { pairs: Vec::new(), errors: Vec::new() };
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let malformed =
-                || ApiError::InvalidRequest { detail: "A parameter is not percent-encoded UTF-8.".into() };
-            let name = decode(name).ok_or_else(malformed)?;
+            let (name, value) = decode_pair(pair)?;
             let is_opaque = T::OPAQUE.contains(&name.as_str());
-            let bytes = decode_bytes(value).ok_or_else(malformed)?;
-            let value = match String::from_utf8(bytes) {
-                Ok(value) => value,
-                Err(error) if is_opaque => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-                Err(_) => return Err(malformed()),
-            };
+            let value = if is_opaque { String::from_utf8_lossy(&value).into_owned() } else { utf8(value)? };
             if !T::NAMES.contains(&name.as_str()) {
                 if !T::IGNORES_UNKNOWN {
-                    query.refuse(&name, "unknown_parameter", "This parameter does not exist here.");
+                    query.reject(&name, "unknown_parameter", "This parameter does not exist here.");
                 }
-            } else if query.pairs.iter().any(|(it, _)| *it == name) {
-                query.refuse(&name, "repeated_parameter", "This parameter may be given once.");
+            } else if query.pairs.iter().any(|(known, _)| *known == name) {
+                query.reject(&name, "repeated_parameter", "This parameter must be sent only once.");
             } else if !is_opaque && value.chars().any(char::is_control) {
-                query.refuse(&name, "invalid_characters", "Must not contain control characters.");
+                query.reject(&name, "invalid_characters", "Must not contain control characters.");
             } else {
                 query.pairs.push((name, value));
             }
@@ -128,20 +107,52 @@ impl Query {
     }
 }
 
-/// The text behind `+` and `%XX`; `None` if it is not UTF-8 or a `%` stands alone.
-pub(crate) fn decode(text: &str) -> Option<String> {
-    String::from_utf8(decode_bytes(text)?).ok()
+/// The query string of a request.
+///
+/// # Errors
+/// [`ApiError::InvalidRequest`] if it is longer than [`MAX_QUERY`].
+pub(crate) fn query_string(req: &HttpRequest) -> Result<&str, ApiError> {
+    let text = req.query_string();
+    if text.len() > MAX_QUERY {
+        return Err(ApiError::InvalidRequest { detail: "The query is too long.".into() });
+    }
+    Ok(text)
 }
 
-fn decode_bytes(text: &str) -> Option<Vec<u8>> {
+/// Name and value of one `name=value`, with `+` and `%XX` decoded. The value may be any bytes.
+///
+/// # Errors
+/// [`ApiError::InvalidRequest`] if a `%` is not followed by two digits, or the name is not UTF-8.
+pub(crate) fn decode_pair(pair: &str) -> Result<(String, Vec<u8>), ApiError> {
+    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    let name = utf8(decode(name).ok_or_else(malformed)?)?;
+    Ok((name, decode(value).ok_or_else(malformed)?))
+}
+
+/// The bytes of a parameter as text.
+///
+/// # Errors
+/// [`ApiError::InvalidRequest`] if they are not UTF-8.
+pub(crate) fn utf8(bytes: Vec<u8>) -> Result<String, ApiError> {
+    String::from_utf8(bytes).map_err(|_| malformed())
+}
+
+fn malformed() -> ApiError {
+    ApiError::InvalidRequest { detail: "A parameter is not percent-encoded UTF-8.".into() }
+}
+
+fn hex_digit(byte: Option<u8>) -> Option<u32> {
+    char::from(byte?).to_digit(16)
+}
+
+fn decode(text: &str) -> Option<Vec<u8>> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());
-    let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
     while let Some(byte) = bytes.next() {
         decoded.push(match byte {
             b'+' => b' ',
             b'%' => {
-                let (high, low) = (digit(bytes.next())?, digit(bytes.next())?);
+                let (high, low) = (hex_digit(bytes.next())?, hex_digit(bytes.next())?);
                 u8::try_from(high * 16 + low).ok()?
             }
             other => other,
@@ -150,27 +161,23 @@ fn decode_bytes(text: &str) -> Option<Vec<u8>> {
     Some(decoded)
 }
 
-/// The query string, read by the rules of [`Query::read`].
+/// The query string, parsed by [`Query::read`].
 #[derive(Debug)]
-pub struct StrictQuery<T>(pub T);
+pub(crate) struct StrictQuery<T>(pub(crate) T);
 
 impl<T: FromQuery> FromRequest for StrictQuery<T> {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let text = req.query_string();
-        if text.len() > MAX_QUERY {
-            return ready(Err(ApiError::InvalidRequest { detail: "The query is too long.".into() }));
-        }
-        ready(Query::read(text).map(Self))
+        ready(query_string(req).and_then(Query::read).map(Self))
     }
 }
 
-/// A body of the type `application/x-www-form-urlencoded`, read by the rules of [`Query::read`] and within the
-/// limits of [`body::StrictJson`].
+/// A body of the type `application/x-www-form-urlencoded`, parsed by [`Query::read`] within the limits of
+/// [`body::StrictJson`].
 #[derive(Debug)]
-pub struct StrictForm<T>(pub T);
+pub(crate) struct StrictForm<T>(pub(crate) T);
 
 impl<T: FromQuery + 'static> FromRequest for StrictForm<T> {
     type Error = ApiError;
@@ -189,6 +196,7 @@ impl<T: FromQuery + 'static> FromRequest for StrictForm<T> {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::test::TestRequest;
     use proptest::prelude::*;
 
     use super::*;
@@ -207,7 +215,7 @@ mod tests {
         }
     }
 
-    fn mistakes(text: &str) -> Vec<(String, &'static str)> {
+    fn errors(text: &str) -> Vec<(String, &'static str)> {
         match Query::read::<Filter>(text) {
             Err(ApiError::ValidationFailed(errors)) => {
                 errors.into_iter().map(|error| (error.pointer, error.code)).collect()
@@ -224,9 +232,9 @@ mod tests {
     }
 
     #[test]
-    fn all_mistakes_are_reported_together() {
+    fn all_errors_are_reported_together() {
         assert_eq!(
-            mistakes("a/b=1&limit=256&search=123456"),
+            errors("a/b=1&limit=256&search=123456"),
             [
                 ("/a...".into(), "unknown_parameter"),
                 ("/search".into(), "too_long"),
@@ -236,27 +244,27 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_may_be_given_once_however_it_is_spelt() {
-        assert_eq!(mistakes("limit=1&l%69mit=1"), [("/limit".into(), "repeated_parameter")]);
+    fn a_repeated_parameter_is_rejected_however_it_is_encoded() {
+        assert_eq!(errors("limit=1&l%69mit=1"), [("/limit".into(), "repeated_parameter")]);
     }
 
     #[test]
-    fn control_characters_are_refused() {
+    fn control_characters_are_rejected() {
         for text in ["search=%00", "search=a%0Ab", "search=%1B", "search=%7F", "search=%C2%85"] {
-            assert_eq!(mistakes(text), [("/search".into(), "invalid_characters")], "{text}");
+            assert_eq!(errors(text), [("/search".into(), "invalid_characters")], "{text}");
         }
     }
 
     #[test]
-    fn broken_encoding_is_an_invalid_request() {
+    fn malformed_percent_encoding_is_an_invalid_request() {
         for text in ["search=%", "search=%4", "search=%zz", "search=%+1", "search=%ff", "%c3=1", "x=%C3%28"] {
-            let refused = Query::read::<Filter>(text);
-            assert!(matches!(refused, Err(ApiError::InvalidRequest { .. })), "{text} gave {refused:?}");
+            let rejected = Query::read::<Filter>(text);
+            assert!(matches!(rejected, Err(ApiError::InvalidRequest { .. })), "{text} gave {rejected:?}");
         }
     }
 
     #[test]
-    fn a_form_that_says_so_passes_over_unknown_parameters_but_not_repeated_ones() {
+    fn a_form_may_ignore_unknown_parameters_but_not_repeated_ones() {
         #[derive(Debug)]
         struct Form(Option<String>);
         impl FromQuery for Form {
@@ -270,14 +278,22 @@ mod tests {
         assert!(Query::read::<Form>("token=x&token=x").is_err());
     }
 
+    #[test]
+    fn a_query_is_limited_to_4_kib() {
+        let request = |length| TestRequest::with_uri(&format!("/?{}", "x".repeat(length))).to_http_request();
+        assert!(query_string(&request(MAX_QUERY)).is_ok());
+        let rejected = query_string(&request(MAX_QUERY + 1)).map(str::len);
+        assert!(matches!(rejected, Err(ApiError::InvalidRequest { .. })), "{rejected:?}");
+    }
+
     proptest! {
         #[test]
-        fn no_text_makes_reading_panic(text in ".{0,80}") {
+        fn parsing_never_panics(text in ".{0,80}") {
             let _ = Query::read::<Filter>(&text);
         }
 
         #[test]
-        fn what_form_urlencoded_writes_is_read_back(value in "\\PC{0,5}") {
+        fn the_output_of_form_urlencoded_is_parsed_back(value in "\\PC{0,5}") {
             let text: String = form_urlencoded::Serializer::new(String::new()).append_pair("search", &value).finish();
             prop_assert_eq!(Query::read::<Filter>(&text).unwrap().search, Some(value));
         }

@@ -34,12 +34,12 @@ use crate::{
 };
 
 /// The length of the window, in seconds.
-const WINDOW: u64 = 60;
-/// After so many requests the users who were quiet since are forgotten.
-const SWEEP: usize = 10_000;
+const WINDOW_SECONDS: u64 = 60;
+/// Number of requests between two removals of idle users.
+const SWEEP_REQUESTS: usize = 10_000;
 
-/// How many management requests each user may make a minute, whatever credential they come with. Cheap to clone; all
-/// clones count together.
+/// The number of management requests per user and minute, across all credentials of the user. Cheap to clone; all clones
+/// share the counts.
 #[derive(Clone)]
 pub struct ManagementQuota {
     config: GovernorConfig<ByUser, StateInformationMiddleware>,
@@ -48,25 +48,24 @@ pub struct ManagementQuota {
 }
 
 impl ManagementQuota {
-    /// So many a minute, all of them in one burst if they like.
+    /// Allows `per_minute` requests per minute, which may arrive in one burst.
     #[must_use]
     pub fn new(per_minute: NonZero<u32>) -> Self {
         let mut builder = GovernorConfigBuilder::default().key_extractor(ByUser { per_minute });
-        let period = Duration::from_secs(WINDOW) / per_minute.get();
+        let period = Duration::from_secs(WINDOW_SECONDS) / per_minute.get();
         let mut builder =
             builder.period(period.max(Duration::from_nanos(1))).burst_size(per_minute.get()).use_headers();
-        let config =
-            builder.finish().unwrap_or_else(|| unreachable!("neither the period nor the burst is zero"));
+        let config = builder.finish().unwrap_or_else(|| unreachable!("period and burst are not zero"));
         Self { config, per_minute, counted: Arc::default() }
     }
 
-    /// How many a user may make a minute.
+    /// The number of requests per user and minute.
     #[must_use]
     pub fn per_minute(&self) -> NonZero<u32> {
         self.per_minute
     }
 
-    /// The route behind this quota. Callers are known before they are counted, and counted before a body is read.
+    /// Wraps a route in this quota. Callers are authenticated before they are counted, and counted before the body is read.
     pub(crate) fn wrap(&self, route: Route, accepts: Accepts) -> Route {
         let quota = self.clone();
         route
@@ -74,8 +73,8 @@ impl ManagementQuota {
             .wrap(from_fn(move |req, next| admit(quota.clone(), accepts, req, next)))
     }
 
-    /// Puts the standard names of the draft in the place of those that the middleware writes.
-    fn rename(&self, headers: &mut HeaderMap) {
+    /// Replaces the headers of the middleware by the standard ones of draft-ietf-httpapi-ratelimit-headers-10.
+    fn standardize_headers(&self, headers: &mut HeaderMap) {
         let remaining =
             headers.get("x-ratelimit-remaining").and_then(|value| value.to_str().ok()?.parse().ok());
         for name in ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-after"] {
@@ -84,9 +83,9 @@ impl ManagementQuota {
         let limit = u64::from(self.per_minute.get());
         let Some(remaining) = remaining.filter(|_| !headers.contains_key("ratelimit")) else { return };
         let remaining: u64 = remaining;
-        let full_in = (limit.saturating_sub(remaining) * WINDOW).div_ceil(limit);
+        let full_in = (limit.saturating_sub(remaining) * WINDOW_SECONDS).div_ceil(limit);
         for (name, value) in [
-            ("ratelimit-policy", format!("\"management\";q={limit};w={WINDOW}")),
+            ("ratelimit-policy", format!("\"management\";q={limit};w={WINDOW_SECONDS}")),
             ("ratelimit", format!("\"management\";r={remaining};t={full_in}")),
         ] {
             if let Ok(value) = HeaderValue::from_str(&value) {
@@ -105,15 +104,15 @@ async fn admit<B: MessageBody + 'static>(
     if let Err(error) = authentication(req.request(), accepts, false).await {
         return Ok(rejected(req, error));
     }
-    if quota.counted.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
+    if quota.counted.fetch_add(1, Ordering::Relaxed) % SWEEP_REQUESTS == SWEEP_REQUESTS - 1 {
         quota.config.limiter().retain_recent();
     }
     let mut response = next.call(req).await?;
-    quota.rename(response.headers_mut());
+    quota.standardize_headers(response.headers_mut());
     Ok(response.map_into_left_body())
 }
 
-/// Counts by the user on whose behalf a request is made.
+/// Counts requests by the user on whose behalf they are made.
 #[derive(Clone)]
 struct ByUser {
     per_minute: NonZero<u32>,
@@ -138,7 +137,7 @@ impl KeyExtractor for ByUser {
         ApiError::RateLimited {
             policy: "management",
             quota: self.per_minute.get().into(),
-            window_seconds: WINDOW,
+            window_seconds: WINDOW_SECONDS,
             retry_after_seconds: wait.as_secs() + 1,
             detail: "Too many management requests on behalf of this user.".into(),
         }

@@ -1,4 +1,4 @@
-//! [`RequestId`]: the name of one request in its answer, the log and the audit trail.
+//! [`RequestId`]: identifies one request in its response, the log and the audit log.
 
 use std::{
     cell::RefCell,
@@ -15,36 +15,36 @@ use actix_web::{
 };
 
 /// The header that carries a [`RequestId`] in both directions.
-pub const X_REQUEST_ID: &str = "x-request-id";
+pub(crate) const X_REQUEST_ID: &str = "x-request-id";
 
-/// Longest id taken over from a request.
+/// Maximum length of an id that is accepted from a request.
 const MAX_LENGTH: usize = 64;
 
 /// 1–64 characters of `[A-Za-z0-9._-]`: safe in headers, logs and JSON without escaping.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(Arc<str>);
+pub(crate) struct RequestId(Arc<str>);
 
 impl RequestId {
-    /// The id of `req`, decided at the first call: what the request itself says, if it says one acceptable
-    /// thing, else 32 random hexadecimal digits.
+    /// The id of `req`, assigned by the first call: its `X-Request-Id` header if that is sent once and valid, else 32 random
+    /// hexadecimal digits.
     #[must_use]
-    pub fn of(req: &HttpRequest) -> Self {
+    pub(crate) fn of(req: &HttpRequest) -> Self {
         Self::assign(req.headers(), req)
     }
 
-    /// As [`of`](Self::of), for a request in whichever form it is in.
+    /// As [`of`](Self::of), for any type of request.
     pub(crate) fn assign(headers: &HeaderMap, message: &impl HttpMessage) -> Self {
         if let Some(known) = message.extensions().get::<Self>() {
             return known.clone();
         }
-        let id = Self::sent(headers).unwrap_or_else(Self::make);
+        let id = Self::from_headers(headers).unwrap_or_else(Self::random);
         message.extensions_mut().insert(id.clone());
         id
     }
 
     /// The id as text.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
@@ -53,35 +53,32 @@ impl RequestId {
         HeaderValue::from_str(&self.0).unwrap_or(HeaderValue::from_static("-"))
     }
 
-    /// What the request says, if it says it once and in acceptable characters.
-    fn sent(headers: &HeaderMap) -> Option<Self> {
+    /// The id in the headers, if it is sent once and valid.
+    fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(X_REQUEST_ID);
         let (Some(value), None) = (values.next(), values.next()) else { return None };
         let text = value.to_str().ok()?;
-        let fits = (1..=MAX_LENGTH).contains(&text.len())
+        let is_valid = (1..=MAX_LENGTH).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-        fits.then(|| Self(Arc::from(text)))
+        is_valid.then(|| Self(Arc::from(text)))
     }
 
-    fn make() -> Self {
-        Self(Arc::from(format!("{:032x}", random())))
+    fn random() -> Self {
+        Self(Arc::from(format!("{:032x}", random_bits())))
     }
 }
 
-/// Sixteen random bytes out of a store of this thread, so that only one request in many asks the system for more.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "an id in the log is not a secret; only its distinctness counts"
-)]
-fn random() -> u128 {
+/// Sixteen random bytes from a buffer of this thread, so that only every 64th request asks the operating system.
+#[allow(clippy::disallowed_methods, reason = "a request id is not a secret and only needs to be unique")]
+fn random_bits() -> u128 {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     thread_local! {
-        static STORE: RefCell<(usize, [u8; 1024])> = const { RefCell::new((1024, [0; 1024])) };
+        static BUFFER: RefCell<(usize, [u8; 1024])> = const { RefCell::new((1024, [0; 1024])) };
     }
-    STORE.with_borrow_mut(|(used, bytes)| {
+    BUFFER.with_borrow_mut(|(used, bytes)| {
         if *used == bytes.len() {
             if getrandom::fill(bytes).is_err() {
-                // An id must be distinct, not secret: without randomness it still counts.
+                // An id must be unique, not secret: without randomness a counter is enough.
                 return COUNT.fetch_add(1, Ordering::Relaxed).into();
             }
             *used = 0;
@@ -113,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn an_acceptable_id_is_taken_over() {
+    fn a_valid_id_is_kept() {
         let longest = "x".repeat(64);
         for id in ["a", "A-b_c.9", &longest] {
             assert_eq!(id_for(&[id.as_bytes()]), id);
@@ -121,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_id_is_replaced_by_a_new_one() {
+    fn an_invalid_id_is_replaced() {
         let too_long = "x".repeat(65);
         let cases: [&[&[u8]]; 7] =
             [&[], &[b""], &[b"a b"], &[b"a\"b"], &["é".as_bytes()], &[too_long.as_bytes()], &[b"a", b"a"]];
@@ -132,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn one_request_keeps_one_id() {
+    fn a_request_keeps_its_id() {
         let req = TestRequest::default().to_http_request();
         assert_eq!(RequestId::of(&req), RequestId::of(&req));
         assert_ne!(RequestId::of(&req), RequestId::of(&TestRequest::default().to_http_request()));

@@ -1,8 +1,8 @@
-//! What a browser's session needs of HTTP: a cookie, an origin, and perhaps a proxy that names the user.
+//! Browser sessions over HTTP: the cookie, the origin check, and sign-in via a proxy.
 //!
-//! SECURITY: a cookie is sent by the browser, whoever made it send the request. So a request that uses or makes a
-//! session must show that a page of this very origin made it ([`origin`]), GETs included.
+//! SECURITY: a browser sends the cookie with requests of any site. So a request that uses or starts a session must prove
+//! that a page of the server's own origin made it ([`request_origin`]), including GET requests.
 
 pub(crate) mod cookie;
-pub mod proxy;
+pub(crate) mod proxy;
 pub(crate) mod request_origin;

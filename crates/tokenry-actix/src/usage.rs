@@ -1,4 +1,4 @@
-//! Requests as uses of their tokens: begun when the caller is let in, counted when the answer is known.
+//! Requests as uses of their tokens: opened at authentication, counted when the response is known.
 
 use std::{cell::RefCell, net::IpAddr, rc::Rc};
 
@@ -12,13 +12,13 @@ use actix_web::{
 };
 use tokenry_service::{Tokenry, UnixMillis, UsageEvent, UsedToken};
 
-use crate::{authentication::Authentication, client_ip, log::known};
+use crate::{authentication::Authentication, client_ip, log::method_name};
 
-/// What a client that went away before its answer is counted with, as in the request log.
-const WENT_AWAY: u16 = 499;
+/// The status of a client that disconnected before the response, as in the request log.
+const DISCONNECTED: u16 = 499;
 
-/// A request whose answer is not known yet. It is counted in any case, so that nobody hides a use by going away before
-/// the answer.
+/// A use whose response is not known yet. It is counted when dropped, so that a client cannot hide a use by disconnecting
+/// early.
 pub(crate) struct OpenUse {
     tokenry: Data<Tokenry>,
     token: UsedToken,
@@ -31,7 +31,7 @@ pub(crate) struct OpenUse {
 }
 
 impl OpenUse {
-    /// The use that this request is; none if its caller came with something else than a token.
+    /// The use by this request; `None` if the caller's credential is not a token.
     pub(crate) fn of(req: &HttpRequest, authentication: &Authentication) -> Option<Self> {
         let tokenry = req.app_data::<Data<Tokenry>>()?.clone();
         let token = UsedToken::from(authentication.caller.verified()?);
@@ -41,14 +41,14 @@ impl OpenUse {
             token,
             at: authentication.now,
             source: client_ip::of(req).known(),
-            method: known(req.method()),
+            method: method_name(req.method()),
             route: is_counted.then(|| req.match_pattern()).flatten(),
             user_agent: req.headers().get(USER_AGENT).filter(|_| is_counted).cloned(),
             status: None,
         })
     }
 
-    /// Counts it with the status of its answer.
+    /// Counts the use with the status of the response.
     pub(crate) fn close(mut self, status: StatusCode) {
         self.status = Some(status);
     }
@@ -56,7 +56,7 @@ impl OpenUse {
 
 impl Drop for OpenUse {
     fn drop(&mut self) {
-        let gone = if std::thread::panicking() { 500 } else { WENT_AWAY };
+        let default = if std::thread::panicking() { 500 } else { DISCONNECTED };
         let agent = self.user_agent.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()));
         self.tokenry.record_use(
             self.token,
@@ -64,25 +64,25 @@ impl Drop for OpenUse {
                 method: self.method,
                 route: self.route.as_deref().unwrap_or_default(),
                 user_agent: agent.as_deref(),
-                ..UsageEvent::new(self.at, self.source, self.status.map_or(gone, |status| status.as_u16()))
+                ..UsageEvent::new(self.at, self.source, self.status.map_or(default, |status| status.as_u16()))
             },
         );
     }
 }
 
 /// Counts a request as one use of its token, unless the middleware [`authenticate`](crate::authenticate()) counts it.
-/// Inside [`outer_middleware`](crate::outer_middleware) it is counted with the status of the response; otherwise at once with
+/// Inside [`outer_middleware`](crate::outer_middleware()) it is counted with the status of the response; otherwise at once with
 /// `status`, the status known so far.
 pub(crate) fn count(req: &HttpRequest, authentication: &Authentication, status: StatusCode) {
     if authentication.is_counted_by_middleware {
         return;
     }
-    let left = req.extensions().get::<Rc<LeftUse>>().cloned();
-    match left {
-        Some(left) => {
-            let mut left = left.0.borrow_mut();
-            if left.is_none() {
-                *left = OpenUse::of(req, authentication);
+    let deferred = req.extensions().get::<Rc<DeferredUse>>().cloned();
+    match deferred {
+        Some(deferred) => {
+            let mut open = deferred.0.borrow_mut();
+            if open.is_none() {
+                *open = OpenUse::of(req, authentication);
             }
         }
         None if req.extensions_mut().insert(Counted).is_none() => {
@@ -94,22 +94,22 @@ pub(crate) fn count(req: &HttpRequest, authentication: &Authentication, status: 
     }
 }
 
-/// That a request was counted without the shell.
+/// Request extension: the request was counted without the outer middleware.
 struct Counted;
 
-/// Where [`count`] leaves a use to the shell.
+/// The use that [`count`] leaves to the outer middleware.
 #[derive(Default)]
-pub(crate) struct LeftUse(RefCell<Option<OpenUse>>);
+pub(crate) struct DeferredUse(RefCell<Option<OpenUse>>);
 
-impl LeftUse {
-    /// Puts it into the request's extensions.
+impl DeferredUse {
+    /// Puts an empty one into the extensions of the request.
     pub(crate) fn start(message: &impl HttpMessage) -> Rc<Self> {
-        let left = Rc::new(Self::default());
-        message.extensions_mut().insert(left.clone());
-        left
+        let deferred = Rc::new(Self::default());
+        message.extensions_mut().insert(deferred.clone());
+        deferred
     }
 
-    /// Counts the use, if one was left, with the status of its answer.
+    /// Counts the deferred use, if any, with the status of the response.
     pub(crate) fn close(&self, status: StatusCode) {
         if let Some(open) = self.0.borrow_mut().take() {
             open.close(status);

@@ -1,4 +1,4 @@
-//! Requests and responses as JSON: all of the API's serde is here.
+//! Requests and responses of the API as JSON.
 
 mod admin;
 mod catalog;
@@ -42,13 +42,13 @@ pub struct Token {
     id: String,
     name: String,
     description: Option<String>,
-    /// The public beginning of its text.
+    /// The public prefix of the token text.
     token_prefix: String,
-    /// The last four characters of its text.
+    /// The last four characters of the token text.
     token_suffix: String,
-    /// What it was given.
+    /// The granted scopes.
     scopes: Vec<String>,
-    /// What it may do now: its scopes under its owner's role.
+    /// The effective scopes: the granted scopes within the current role of the owner.
     effective_scopes: Vec<String>,
     #[schema(value_type = String, example = "active")]
     status: &'static str,
@@ -56,10 +56,10 @@ pub struct Token {
     created_at: String,
     #[schema(format = DateTime)]
     updated_at: String,
-    /// From this instant on it is refused; `null` is never.
+    /// From this time on the token is rejected; `null` is never.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
-    /// Before this instant it is refused.
+    /// Before this time the token is rejected.
     #[schema(format = DateTime)]
     not_before: Option<String>,
     #[schema(format = DateTime)]
@@ -69,16 +69,16 @@ pub struct Token {
     revoked_at: Option<String>,
     revoked_by: Option<String>,
     revoked_reason: Option<String>,
-    /// From where it may be used; empty is anywhere.
+    /// Addresses and networks that may use the token; empty is any.
     allowed_ips: Vec<String>,
     metadata: Value,
     user_id: String,
-    /// Counts changes; the value for `If-Match`, in quotes.
+    /// The number of changes; `If-Match` takes it in quotes.
     version: i64,
 }
 
 impl Token {
-    /// The token as it stands at `now`, under the policy of now.
+    /// The token at `now`, under the current policy.
     #[must_use]
     pub fn new(
         token: &tokenry_service::Token,
@@ -119,33 +119,33 @@ impl Token {
     }
 }
 
-/// A new token: the only answer that holds a secret.
+/// A new token: the only response with a secret.
 #[derive(Serialize, ToSchema)]
 pub struct CreatedToken {
     #[serde(flatten)]
     pub(crate) attributes: Token,
-    /// The token's text. It is shown here and never again.
-    #[serde(serialize_with = "revealed")]
+    /// The token text with the secret. It is never shown again.
+    #[serde(serialize_with = "serialize_secret")]
     #[schema(value_type = String)]
     pub(crate) token: Zeroizing<String>,
 }
 
-fn revealed<S: Serializer>(token: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_secret<S: Serializer>(token: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(token)
 }
 
-/// Some tokens of a longer list.
+/// A page of a list of tokens.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TokenPage {
     pub(crate) data: Vec<Token>,
     /// The `cursor` of the next page; `null` on the last one.
     pub(crate) next_cursor: Option<String>,
-    /// How many tokens the whole list has.
+    /// The number of tokens in the whole list.
     pub(crate) total: u64,
 }
 
 impl TokenPage {
-    /// The page as it stands at `now`.
+    /// The page at `now`.
     #[must_use]
     pub fn new(page: &tokenry_service::TokenPage, tokenry: &Tokenry, now: UnixMillis) -> Self {
         let shown = |(token, owner): &(_, _)| Token::new(token, owner, tokenry, now);
@@ -157,7 +157,7 @@ impl TokenPage {
     }
 }
 
-/// Asks for a new token. Scopes that are left out are the catalog's default: none, unless configured.
+/// Creates a token. Omitted scopes are the default of the catalog: none, unless configured.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateToken {
@@ -166,11 +166,11 @@ pub struct CreateToken {
     description: Option<String>,
     #[serde(default)]
     scopes: Option<Vec<String>>,
-    /// `null` is never; left out is the default.
+    /// `null` is never; omitted is the default.
     #[serde(default, deserialize_with = "double_option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Option<String>>,
-    /// Instead of `expires_at`.
+    /// Alternative to `expires_at`.
     #[serde(default)]
     expires_in_days: Option<u32>,
     #[serde(default)]
@@ -208,7 +208,7 @@ impl TryFrom<CreateToken> for NewToken {
     }
 }
 
-/// Asks for changes; what is left out stays.
+/// Updates a token; omitted fields stay unchanged.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpdateToken {
@@ -226,7 +226,7 @@ pub struct UpdateToken {
     #[serde(deserialize_with = "double_option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Option<String>>,
-    /// Empty is anywhere.
+    /// Empty is any address.
     #[serde(deserialize_with = "double_option")]
     #[schema(value_type = Vec<String>, required = false)]
     allowed_ips: Option<Option<Vec<String>>>,
@@ -250,20 +250,19 @@ impl TryFrom<UpdateToken> for TokenChanges {
             expiry: body.expires_at.map(expiry).transpose()?,
             allowed_ips: not_null("/allowed_ips", body.allowed_ips)?,
             metadata: not_null("/metadata", body.metadata)?,
-            switch: not_null("/status", body.status)?.map(|status| switch(&status)).transpose()?,
+            switch: not_null("/status", body.status)?.map(|status| activation(&status)).transpose()?,
             if_version: None,
         })
     }
 }
 
-/// Asks for a new secret.
+/// Rotates the secret of a token.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RotateToken {
-    /// For how many seconds the old secret works beside the new one, at most; the policy and the old expiry may end it
-    /// sooner. Default: 0.
+    /// How long the old secret stays valid, in seconds; the policy and the previous expiry may end it earlier. Default: 0.
     grace_seconds: Option<u64>,
-    /// Another expiry; `null` is never, left out keeps it.
+    /// The new expiry; `null` is never, omitted keeps the current one.
     #[serde(deserialize_with = "double_option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Option<String>>,
@@ -273,7 +272,7 @@ impl TryFrom<RotateToken> for Rotation {
     type Error = ApiError;
 
     fn try_from(body: RotateToken) -> Result<Self, ApiError> {
-        // What is longer than the longest span is cut by the policy anyway.
+        // A longer time than the maximum is reduced by the policy anyway.
         let seconds = |seconds: u64| Lifetime::seconds(u32::try_from(seconds).unwrap_or(u32::MAX));
         Ok(Self {
             grace: body.grace_seconds.map(seconds),
@@ -283,14 +282,14 @@ impl TryFrom<RotateToken> for Rotation {
     }
 }
 
-/// Who is calling, and what they have left.
+/// The caller, with the remaining quota of their limits.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Me {
     pub(crate) user_id: String,
     pub(crate) subject: String,
     pub(crate) name: String,
     pub(crate) role: String,
-    /// What the caller may do now.
+    /// The effective scopes of the caller.
     pub(crate) scopes: Vec<String>,
     /// `pat`, `jwt` or `session`.
     #[schema(value_type = String, example = "pat")]
@@ -298,36 +297,36 @@ pub struct Me {
     pub(crate) limits: Limits,
 }
 
-/// What a user has left of their limits; `null` is no limit.
+/// The limits of a user and their remaining quota; `null` is no limit.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Limits {
     max_tokens: Option<u32>,
     live_tokens: u64,
     creations_left: Option<u32>,
-    /// When one more may be created than now.
+    /// When the next creation becomes available.
     #[schema(format = DateTime)]
     resets_at: Option<String>,
 }
 
 impl From<tokenry_service::LimitStatus> for Limits {
-    fn from(allowance: tokenry_service::LimitStatus) -> Self {
+    fn from(limits: tokenry_service::LimitStatus) -> Self {
         Self {
-            max_tokens: allowance.max_tokens,
-            live_tokens: allowance.live_tokens,
-            creations_left: allowance.creations_left,
-            resets_at: allowance.resets_at.map(|at| at.to_string()),
+            max_tokens: limits.max_tokens,
+            live_tokens: limits.live_tokens,
+            creations_left: limits.creations_left,
+            resets_at: limits.resets_at.map(|at| at.to_string()),
         }
     }
 }
 
-/// Whether the process or what it needs is well.
+/// The state of the process.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Health {
     #[schema(value_type = String, example = "ok")]
     pub(crate) status: &'static str,
 }
 
-/// An instant, or `null` for never.
+/// A time, or `null` for never.
 fn expiry(at: Option<String>) -> Result<Expiry, ApiError> {
     match at {
         None => Ok(Expiry::Never),
@@ -342,11 +341,11 @@ fn instant(pointer: &str, text: &str) -> Result<UnixMillis, ApiError> {
     })
 }
 
-fn switch(status: &str) -> Result<Activation, ApiError> {
+fn activation(status: &str) -> Result<Activation, ApiError> {
     match status.parse() {
         Ok(Status::Active) => Ok(Activation::Active),
         Ok(Status::Inactive) => Ok(Activation::Inactive),
-        _ => Err(ApiError::field("/status", "invalid_status", "must be active or inactive")),
+        _ => Err(ApiError::field("/status", "invalid_status", "Must be active or inactive.")),
     }
 }
 
@@ -354,6 +353,6 @@ fn not_null<T>(pointer: &str, value: Option<Option<T>>) -> Result<Option<T>, Api
     match value {
         None => Ok(None),
         Some(Some(value)) => Ok(Some(value)),
-        Some(None) => Err(ApiError::field(pointer, "invalid_type", "must not be null")),
+        Some(None) => Err(ApiError::field(pointer, "invalid_type", "Must not be null.")),
     }
 }

@@ -12,8 +12,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 use tokenry_actix::{
-    HttpSettings, clock,
-    outer_middleware::outer_middleware,
+    HttpSettings, clock, outer_middleware,
     tokenry::{Settings, Store, StoreSettings, Tokenry},
 };
 

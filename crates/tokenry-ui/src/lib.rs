@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! use actix_web::{App, HttpServer, middleware::from_fn, web};
-//! use tokenry_actix::{HttpSettings, outer_middleware::outer_middleware, tokenry::{Settings, Store, StoreSettings, Tokenry}};
+//! use tokenry_actix::{HttpSettings, outer_middleware, tokenry::{Settings, Store, StoreSettings, Tokenry}};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = Store::open(&"sqlite://tokenry.db".parse()?, StoreSettings::default())?;
@@ -37,7 +37,7 @@ const FIRST: &str = "tokens";
 
 /// Puts the page into an app, or into a `web::scope` of it: at the path where `tokenry_actix::configure` puts the API.
 ///
-/// The page needs [`outer_middleware`](tokenry_actix::outer_middleware::outer_middleware) no more than the API does; its headers are its own.
+/// The page needs [`outer_middleware`](tokenry_actix::outer_middleware()) no more than the API does; its headers are its own.
 pub fn configure(app: &mut ServiceConfig) {
     // In a scope the path may end without a slash; in an app both are the same resource, and the first answers.
     app.service(Endpoint::new("/").get(show_first)).service(Endpoint::new("").get(show_first));

@@ -11,7 +11,7 @@ use actix_web::{
     test::{TestRequest, init_service},
     web,
 };
-use tokenry_actix::{fallback, outer_middleware::outer_middleware};
+use tokenry_actix::{fallback, outer_middleware};
 use tokenry_ui::{PAGE_POLICY, PAGES};
 
 /// An answer, read whole.

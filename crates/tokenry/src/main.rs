@@ -38,7 +38,7 @@ fn run(cli: Cli, console: &mut Console) -> Result<(), CliError> {
         Command::Completions { outer_middleware } => {
             return commands::completions::run(*outer_middleware, console);
         }
-        Command::Openapi => return console.text(tokenry_actix::api_doc::openapi()),
+        Command::Openapi => return console.text(tokenry_actix::openapi()),
         Command::Migrate(MigrateCommand::Grants(args)) => {
             return commands::migrate::print_grants(args, console);
         }

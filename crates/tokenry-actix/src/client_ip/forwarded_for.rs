@@ -1,12 +1,12 @@
-//! One entry of `X-Forwarded-For`, as proxies write them.
+//! Parses one entry of `X-Forwarded-For`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Longest entry: an IPv6 address that ends as an IPv4 one, in brackets, and a port.
+/// Maximum length of an entry: an IPv6 address with an embedded IPv4 address, in brackets, and a port.
 const MAX_LEN: usize = "[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535".len();
 
-/// The address of an entry: IPv4 or IPv6, each perhaps with a port (IPv6 then in brackets), between blanks. `None` for
-/// anything else, such as `unknown`, `_hidden`, an IPv6 address with a zone, or nothing.
+/// The address of an entry: IPv4 or IPv6, optionally with a port (IPv6 then in brackets), surrounded by optional blanks.
+/// `None` for anything else, such as `unknown`, `_hidden`, an IPv6 address with a zone, or an empty entry.
 pub(super) fn address(entry: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(entry).ok()?.trim_matches([' ', '\t']);
     if text.len() > MAX_LEN {
@@ -19,7 +19,7 @@ pub(super) fn address(entry: &[u8]) -> Option<IpAddr> {
         }
         IpAddr::V6(address.parse::<Ipv6Addr>().ok()?)
     } else if let Some((address, port)) = text.split_once(':').filter(|(_, port)| !port.contains(':')) {
-        // One colon: no IPv6 address has as few.
+        // Exactly one colon: every IPv6 address has at least two.
         if !is_port(port) {
             return None;
         }
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_read_as_proxies_write_it() {
+    fn all_formats_of_an_address_are_parsed() {
         for (entry, expected) in [
             ("203.0.113.9", "203.0.113.9"),
             ("203.0.113.9:5123", "203.0.113.9"),
@@ -57,7 +57,7 @@ mod tests {
             ("::ffff:203.0.113.9", "203.0.113.9"),
             ("[::ffff:203.0.113.9]:443", "203.0.113.9"),
             ("::ffff:cb00:7109", "203.0.113.9"),
-            // Without brackets the last number belongs to the address.
+            // Without brackets the last group belongs to the address.
             ("2001:db8::1:443", "2001:db8::1:443"),
         ] {
             assert_eq!(address(entry.as_bytes()), Some(expected.parse().unwrap()), "{entry}");
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_address() {
+    fn anything_else_is_rejected() {
         let long = format!("{}203.0.113.9", "0".repeat(60));
         for entry in [
             "",
@@ -118,14 +118,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_address_is_read_in_all_its_forms(ip: IpAddr, port: u16) {
+        fn every_address_is_parsed_with_and_without_port(ip: IpAddr, port: u16) {
             let canonical = Some(ip.to_canonical());
             prop_assert_eq!(address(ip.to_string().as_bytes()), canonical);
             prop_assert_eq!(address(std::net::SocketAddr::new(ip, port).to_string().as_bytes()), canonical);
         }
 
         #[test]
-        fn no_text_is_an_error_of_the_program(entry: Vec<u8>) {
+        fn parsing_never_panics(entry: Vec<u8>) {
             let _ = address(&entry);
         }
     }

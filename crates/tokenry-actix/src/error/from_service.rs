@@ -1,4 +1,4 @@
-//! What each refusal of the service is called in HTTP.
+//! The HTTP error for each error of the service.
 
 use tokenry_service::{
     AuditError, CleanupError, Denial, FieldError as ServiceFieldError, FindError, IssueError, ListError,
@@ -9,7 +9,7 @@ use tokenry_service::{
 use super::{ApiError, FieldProblem};
 use crate::clock;
 
-/// Seconds after which a client may try again when the database did not answer.
+/// `Retry-After` in seconds when the database does not respond.
 const RETRY_AFTER: u64 = 2;
 
 impl From<VerifyError> for ApiError {
@@ -30,7 +30,7 @@ impl From<Rejection> for ApiError {
             Rejection::Expired => Self::ExpiredToken,
             Rejection::OwnerDisabled => Self::UserDisabled,
             Rejection::AddressNotAllowed => Self::IpNotAllowed,
-            // SECURITY: a wrong form, an unknown id, a wrong secret, and whatever is added later: one answer.
+            // SECURITY: a malformed token, an unknown id, a wrong secret and any later variant share one error.
             _ => Self::InvalidToken,
         }
     }
@@ -52,18 +52,18 @@ impl From<Denial> for ApiError {
         match denial {
             Denial::MissingScopes(scopes) => Self::InsufficientScope { missing: scopes.to_string() },
             Denial::Beyond(field) => Self::Forbidden {
-                detail: "The request goes beyond what this credential may do; see errors.".into(),
+                detail: "The request exceeds what this credential may grant; see errors.".into(),
                 errors: vec![field.into()],
             },
             Denial::Retired => Self::Forbidden {
                 detail:
-                    "The secret was rotated and works for use only until its grace ends; take the new one."
+                    "The secret was rotated and can only be used, not manage tokens, until its grace period ends; use the new secret."
                         .into(),
                 errors: Vec::new(),
             },
-            // The credential is not wrong: what it may do changed while the request was under way.
+            // The credential is valid, but its permissions changed while the request was processed.
             _ => Self::Forbidden {
-                detail: "What this credential may do was changed while the request was under way.".into(),
+                detail: "The permissions of this credential changed while the request was processed.".into(),
                 errors: Vec::new(),
             },
         }
@@ -88,11 +88,11 @@ impl From<IssueError> for ApiError {
             IssueError::NoSuchUser => Self::NotFound,
             IssueError::OwnerDisabled => Self::UserDisabled,
             IssueError::RevokedMeanwhile => Self::Conflict {
-                detail: "All tokens of this user were revoked while this one was being made; ask again."
+                detail: "All tokens of this user were revoked while this one was being created; try again."
                     .into(),
             },
             IssueError::TokenLimitReached { limit } => Self::TokenLimitReached {
-                detail: format!("There are {limit} live tokens already, the most allowed; revoke one first.")
+                detail: format!("There are already {limit} live tokens, the maximum; revoke one first.")
                     .into(),
             },
             IssueError::CreationRateReached { limit, resets_at } => Self::RateLimited {
@@ -125,7 +125,7 @@ impl From<ListError> for ApiError {
         match error {
             ListError::Denied(denial) => denial.into(),
             ListError::BadCursor => bad_cursor(),
-            ListError::NoSuchUser => Self::field("/user_id", "unknown_user", "There is no such user."),
+            ListError::NoSuchUser => Self::field("/user_id", "unknown_user", "This user does not exist."),
             ListError::Store(error) => error.into(),
             error => Self::internal(error),
         }
@@ -139,13 +139,13 @@ impl From<UpdateError> for ApiError {
             UpdateError::Invalid(errors) => invalid(errors),
             UpdateError::NotFound => Self::NotFound,
             UpdateError::Revoked => {
-                Self::Conflict { detail: "The token is revoked and stays as it is.".into() }
+                Self::Conflict { detail: "The token is revoked and cannot be changed.".into() }
             }
             UpdateError::Expired => {
-                Self::Conflict { detail: "The token has expired and cannot be given more time.".into() }
+                Self::Conflict { detail: "The token has expired and cannot be extended.".into() }
             }
             UpdateError::VersionMismatch { version } => Self::Conflict {
-                detail: format!("The token was changed meanwhile; its version is {version}.").into(),
+                detail: format!("The token was changed by another request; its version is {version}.").into(),
             },
             UpdateError::Store(error) => error.into(),
             error => Self::internal(error),
@@ -175,7 +175,7 @@ impl From<UserError> for ApiError {
                 Self::field("/role", "unknown_role", format!("Must be one of: {known}."))
             }
             UserError::SubjectTaken => {
-                Self::Conflict { detail: "There is a user with this subject already.".into() }
+                Self::Conflict { detail: "A user with this subject already exists.".into() }
             }
             UserError::BadCursor => bad_cursor(),
             UserError::Store(error) => error.into(),
@@ -186,23 +186,22 @@ impl From<UserError> for ApiError {
 
 impl From<RotateError> for ApiError {
     fn from(error: RotateError) -> Self {
-        let conflict = |detail: &'static str| Self::Conflict { detail: detail.into() };
         match error {
             RotateError::Denied(denial) => denial.into(),
             RotateError::Invalid(errors) => invalid(errors),
             RotateError::NotFound => Self::NotFound,
             RotateError::OwnerDisabled => Self::UserDisabled,
-            RotateError::Revoked => conflict("The token is revoked and stays as it is."),
+            RotateError::Revoked => conflict("The token is revoked and cannot be changed."),
             RotateError::Expired => conflict("The token has expired and cannot be rotated."),
             RotateError::VersionMismatch { version } => Self::Conflict {
-                detail: format!("The token was changed meanwhile; its version is {version}.").into(),
+                detail: format!("The token was changed by another request; its version is {version}.").into(),
             },
             RotateError::Rotated => conflict(
-                "The token was rotated at the same moment; the secret of that rotation is the one that works.",
+                "The token was rotated by another request at the same time; the secret of that rotation is the valid one.",
             ),
-            RotateError::Delivered => {
-                conflict("This rotation was done already and its secret delivered; it cannot be shown again.")
-            }
+            RotateError::Delivered => conflict(
+                "This rotation is already complete and its secret was delivered; it cannot be shown again.",
+            ),
             RotateError::Store(error) => error.into(),
             RotateError::Busy => Self::unavailable(RotateError::Busy, 1),
             error => Self::internal(error),
@@ -215,7 +214,7 @@ impl From<SessionError> for ApiError {
         match error {
             SessionError::Denied(denial) => denial.into(),
             SessionError::NoCredential => Self::Forbidden {
-                detail: "A session begins with a token, a JWT or the word of a trusted proxy.".into(),
+                detail: "A session can only be started with a token, a JWT or the identity asserted by a trusted proxy.".into(),
                 errors: Vec::new(),
             },
             SessionError::Store(error) => error.into(),
@@ -274,6 +273,10 @@ impl From<CleanupError> for ApiError {
     }
 }
 
+fn conflict(detail: &'static str) -> ApiError {
+    ApiError::Conflict { detail: detail.into() }
+}
+
 fn bad_cursor() -> ApiError {
-    ApiError::field("/cursor", "invalid_cursor", "Must be the next_cursor of a page of this very list.")
+    ApiError::field("/cursor", "invalid_cursor", "Must be the next_cursor of a page of the same list.")
 }

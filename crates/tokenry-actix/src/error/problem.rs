@@ -1,4 +1,4 @@
-//! [`Problem`]: the body of every refusal, and how each answer of the app comes to have it.
+//! [`Problem`]: the body of every error response, and its completion with the request id.
 
 use actix_web::{
     HttpResponse,
@@ -15,19 +15,19 @@ use super::{ApiError, Detail, ReadinessCheck};
 use crate::request_id::RequestId;
 
 /// The media type of [`Problem`] (RFC 9457).
-pub const PROBLEM_JSON: &str = "application/problem+json";
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
-/// Entries of `errors` in one answer, so that a long list of mistakes is not answered by a longer one.
+/// Maximum number of `errors` in one response, which bounds its size.
 const MAX_FIELD_ERRORS: usize = 32;
 
-/// One field or parameter that is not acceptable.
+/// An invalid field or parameter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldProblem {
     /// JSON pointer (RFC 6901) to the field in the body; `/name` for the query parameter `name`.
     pub pointer: String,
-    /// The stable, machine-readable name of the mistake.
+    /// The stable, machine-readable code of the error.
     pub code: &'static str,
-    /// A sentence for people; never quotes the value.
+    /// A sentence for people; it never quotes the value.
     #[schema(value_type = String)]
     pub detail: Detail,
 }
@@ -40,27 +40,27 @@ impl FieldProblem {
     }
 }
 
-/// The body of a refusal, `application/problem+json` (RFC 9457).
+/// The body of an error response, `application/problem+json` (RFC 9457).
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
-    /// `urn:tokenry:problem:` and the code.
+    /// `urn:tokenry:problem:` followed by the code.
     r#type: String,
-    /// The refusal in two or three words, the same for every occurrence.
+    /// The kind of error in two or three words, the same for every occurrence.
     title: &'static str,
     /// The HTTP status.
     status: u16,
     /// A sentence about this occurrence.
     #[schema(value_type = String)]
     detail: Detail,
-    /// The stable, machine-readable name of the refusal.
+    /// The stable, machine-readable code of the error.
     code: &'static str,
-    /// What the `X-Request-Id` header says; finds the request in the log.
+    /// The value of the `X-Request-Id` header; identifies the request in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
-    /// The fields and parameters at fault, at most 32 of them.
+    /// The invalid fields and parameters, at most 32.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldProblem>,
-    /// The readiness checks, of `/readyz` alone.
+    /// The readiness checks; only in responses of `/readyz`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     checks: Vec<ReadinessCheck>,
 }
@@ -86,13 +86,13 @@ impl Problem {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The same refusal for somebody who does not understand its status.
+    /// The same problem with another status, for clients that do not understand the original one.
     pub(crate) fn with_status(self, status: StatusCode) -> Self {
         Self { status: status.as_u16(), ..self }
     }
 
-    /// The answer as far as it is known without the request. It is whole without [`complete`]; the problem
-    /// travels along so that `complete` can write the body again with the request's id.
+    /// The response without the request id. It is valid as it is; the problem is kept in its extensions, so that
+    /// [`complete`] can rewrite the body with the id.
     pub(crate) fn respond(self, headers: Vec<(HeaderName, HeaderValue)>) -> HttpResponse {
         let mut response = HttpResponse::with_body(self.status(), self.body());
         for (name, value) in headers {
@@ -108,16 +108,16 @@ impl Problem {
     }
 }
 
-/// Gives a refusal its final body, with the request's id. Other answers pass through untouched.
+/// Adds the request id to the body of an error response. Other responses are returned unchanged.
 ///
-/// A refusal that `ApiError` did not make (actix-web's own, or another middleware's) is rewritten if its body
-/// is plain text or nothing; one with a type of its own, such as a page, stays.
+/// An error response that is not an `ApiError`, such as one of actix-web or of another middleware, is replaced if its body
+/// is plain text or empty; one with another content type, such as a page, is kept.
 pub(crate) fn complete<B: MessageBody>(
     mut response: HttpResponse<B>,
     id: &RequestId,
 ) -> HttpResponse<EitherBody<B>> {
     let own = response.extensions_mut().remove::<Problem>();
-    let Some(mut problem) = own.or_else(|| adopt(&mut response)) else {
+    let Some(mut problem) = own.or_else(|| problem_for_foreign(&mut response)) else {
         return response.map_into_left_body();
     };
     problem.request_id = Some(id.as_str().to_owned());
@@ -128,14 +128,14 @@ pub(crate) fn complete<B: MessageBody>(
     response.map_body(|_, _| EitherBody::right(problem.body()))
 }
 
-/// The problem that stands for a foreign refusal, whose headers are filled up on the way.
-fn adopt<B>(response: &mut HttpResponse<B>) -> Option<Problem> {
+/// The problem that replaces the body of a foreign error response; adds the missing headers.
+fn problem_for_foreign<B>(response: &mut HttpResponse<B>) -> Option<Problem> {
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) {
         return None;
     }
-    let plain = |value: &HeaderValue| value.as_bytes().starts_with(b"text/plain");
-    if !response.headers().get(header::CONTENT_TYPE).is_none_or(plain) {
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    if !content_type.is_none_or(|value| value.as_bytes().starts_with(b"text/plain")) {
         return None;
     }
     let error = match status {
@@ -144,7 +144,9 @@ fn adopt<B>(response: &mut HttpResponse<B>) -> Option<Problem> {
         StatusCode::NOT_FOUND => ApiError::NotFound,
         StatusCode::METHOD_NOT_ALLOWED => ApiError::MethodNotAllowed { allow: String::new() },
         StatusCode::REQUEST_TIMEOUT => ApiError::RequestTimeout,
-        StatusCode::CONFLICT => ApiError::Conflict { detail: "Not possible in the present state.".into() },
+        StatusCode::CONFLICT => {
+            ApiError::Conflict { detail: "The current state does not allow this request.".into() }
+        }
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::PayloadTooLarge,
         StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiError::UnsupportedMediaType,
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => ApiError::HeadersTooLarge,
@@ -154,7 +156,7 @@ fn adopt<B>(response: &mut HttpResponse<B>) -> Option<Problem> {
         }
         _ => match response.error() {
             Some(cause) => ApiError::internal(cause),
-            None => ApiError::internal("an answer of this status without a cause"),
+            None => ApiError::internal("an error response without a cause"),
         },
     };
     for (name, value) in error.headers() {

@@ -4,13 +4,13 @@ use serde::Serialize;
 use tokenry_service::{Check, CheckState};
 use utoipa::ToSchema;
 
-/// One thing that was looked at.
+/// The result of one readiness check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ReadinessCheck {
-    /// What was looked at.
+    /// The name of the check.
     #[schema(value_type = String, example = "writing")]
     name: &'static str,
-    /// `ok`, `warning` (requests are answered, but somebody should look) or `failed`.
+    /// `ok`, `warning` (requests are served, but an operator should act) or `failed`.
     #[schema(value_type = String, example = "ok")]
     state: &'static str,
     /// A sentence for an operator.
@@ -30,7 +30,7 @@ impl From<Check> for ReadinessCheck {
 }
 
 impl ReadinessCheck {
-    /// What was looked at, if it failed.
+    /// The name of the check, if it failed.
     pub(crate) fn failed_name(&self) -> Option<&'static str> {
         (self.state == "failed").then_some(self.name)
     }

@@ -1,4 +1,4 @@
-//! The counts of the remembered sources.
+//! The counts of the tracked sources.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -12,13 +12,13 @@ use governor::{
 
 use crate::client_ip::ClientIp;
 
-/// What counts as one source.
+/// A source of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Source {
     V4(Ipv4Addr),
-    /// The first 64 bits: what one customer is given.
+    /// The first 64 bits, the network that one customer gets.
     V6([u16; 4]),
-    /// Whose address nobody knows.
+    /// All sources without a known address.
     Unknown,
 }
 
@@ -37,9 +37,9 @@ impl Source {
     }
 }
 
-/// One count for each remembered source, one for all unknown ones, and one for the sources that there is no room for.
+/// One count for each tracked source, one for all unknown addresses, and one for all sources over the capacity.
 pub(super) struct Sources {
-    remembered: DashMapStateStore<Source>,
+    tracked: DashMapStateStore<Source>,
     unknown: InMemoryState,
     overflow: InMemoryState,
     capacity: usize,
@@ -48,23 +48,23 @@ pub(super) struct Sources {
 impl Sources {
     pub(super) fn new(capacity: usize) -> Self {
         let (unknown, overflow) = (InMemoryState::default(), InMemoryState::default());
-        Self { remembered: DashMapStateStore::default(), unknown, overflow, capacity }
+        Self { tracked: DashMapStateStore::default(), unknown, overflow, capacity }
     }
 }
 
 impl StateStore for Sources {
     type Key = Source;
 
-    /// SECURITY: a remembered source keeps its own count, however many others there are: it is looked up before the
-    /// overflow.
+    /// SECURITY: a tracked source keeps its own count, however many others there are: it is looked up before the overflow
+    /// is used.
     fn measure_and_replace<T, F, E>(&self, source: &Source, decide: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
         if *source == Source::Unknown {
             self.unknown.measure_and_replace(&NotKeyed::NonKey, decide)
-        } else if self.remembered.contains_key(source) || self.remembered.len() < self.capacity {
-            self.remembered.measure_and_replace(source, decide)
+        } else if self.tracked.contains_key(source) || self.tracked.len() < self.capacity {
+            self.tracked.measure_and_replace(source, decide)
         } else {
             self.overflow.measure_and_replace(&NotKeyed::NonKey, decide)
         }
@@ -73,18 +73,18 @@ impl StateStore for Sources {
 
 impl ShrinkableKeyedStateStore<Source> for Sources {
     fn retain_recent(&self, drop_below: Nanos) {
-        self.remembered.retain_recent(drop_below);
+        self.tracked.retain_recent(drop_below);
     }
 
     fn shrink_to_fit(&self) {
-        ShrinkableKeyedStateStore::shrink_to_fit(&self.remembered);
+        ShrinkableKeyedStateStore::shrink_to_fit(&self.tracked);
     }
 
     fn len(&self) -> usize {
-        self.remembered.len()
+        self.tracked.len()
     }
 
     fn is_empty(&self) -> bool {
-        self.remembered.is_empty()
+        self.tracked.is_empty()
     }
 }

@@ -1,4 +1,4 @@
-//! From the tree to the wanted type, with errors that name the place and never the value.
+//! Converts the tree to the target type; errors name the field and never the value.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use serde::{
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
-use crate::{error::FieldProblem, json::push};
+use crate::{error::FieldProblem, json::push_segment};
 
 /// The tree as a `T`.
 pub(super) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, FieldProblem> {
@@ -22,7 +22,7 @@ pub(super) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, FieldProble
         for segment in error.path() {
             match segment {
                 Segment::Seq { index } => pointer += &format!("/{index}"),
-                Segment::Map { key } => push(&mut pointer, key),
+                Segment::Map { key } => push_segment(&mut pointer, key),
                 Segment::Enum { .. } | Segment::Unknown => {}
             }
         }
@@ -31,7 +31,7 @@ pub(super) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, FieldProble
                 FieldProblem::new(pointer, "unknown_field", "This field does not exist here.")
             }
             Fault::MissingField(name) => {
-                push(&mut pointer, name);
+                push_segment(&mut pointer, name);
                 FieldProblem::new(pointer, "required", "This field is required.")
             }
             Fault::Type(expected) => {
@@ -45,7 +45,7 @@ pub(super) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, FieldProble
     })
 }
 
-/// Why a tree is not the wanted type. SECURITY: holds what the type's author wrote, never what the client sent.
+/// Why a tree does not match the target type. SECURITY: contains only text of the program, never input of the client.
 #[derive(Debug)]
 enum Fault {
     UnknownField,
@@ -69,15 +69,15 @@ impl serde::de::Error for Fault {
     }
 
     fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::Type(wording(expected))
+        Self::Type(json_type(expected))
     }
 
     fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::Value(wording(expected))
+        Self::Value(json_type(expected))
     }
 
     fn invalid_length(_: usize, expected: &dyn Expected) -> Self {
-        Self::Value(wording(expected))
+        Self::Value(json_type(expected))
     }
 
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
@@ -91,16 +91,12 @@ impl serde::de::Error for Fault {
     fn missing_field(field: &'static str) -> Self {
         Self::MissingField(field)
     }
-
-    fn duplicate_field(_: &'static str) -> Self {
-        Self::Other
-    }
 }
 
-/// What serde expects, in JSON's words instead of Rust's.
-fn wording(expected: &dyn Expected) -> String {
+/// The type that serde expects, in JSON terms instead of Rust terms.
+fn json_type(expected: &dyn Expected) -> String {
     let text = expected.to_string();
-    let words = match text.as_str() {
+    let name = match text.as_str() {
         "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" | "isize" => {
             "a whole number in range"
         }
@@ -112,10 +108,10 @@ fn wording(expected: &dyn Expected) -> String {
         _ if text.starts_with("enum ") => "a string",
         _ => return text,
     };
-    words.to_owned()
+    name.to_owned()
 }
 
-/// A tree that serde reads types from, with [`Fault`] for its errors.
+/// A deserializer over a tree, with [`Fault`] as its error.
 #[derive(Clone, Copy)]
 struct Node<'a>(&'a Value);
 
@@ -174,7 +170,7 @@ impl<'de> Deserializer<'de> for Node<'de> {
         visitor.visit_newtype_struct(self)
     }
 
-    /// Only objects are structs: serde's own habit of taking an array for one would be a second spelling.
+    /// Accepts only objects: serde's default of also accepting an array would allow a second representation.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -187,7 +183,7 @@ impl<'de> Deserializer<'de> for Node<'de> {
         }
     }
 
-    /// Only enums without content: a word.
+    /// Supports only enums without fields, as strings.
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -195,7 +191,7 @@ impl<'de> Deserializer<'de> for Node<'de> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         match self.0 {
-            Value::String(word) => visitor.visit_enum(IntoDeserializer::<Fault>::into_deserializer(&**word)),
+            Value::String(name) => visitor.visit_enum(IntoDeserializer::<Fault>::into_deserializer(&**name)),
             _ => Err(Fault::invalid_type(self.unexpected(), &visitor)),
         }
     }

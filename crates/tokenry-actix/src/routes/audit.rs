@@ -4,7 +4,7 @@ use actix_web::web::{Data, Json};
 use tokenry_service::{AuditFilter, EventKind, PageSize, TokenId, Tokenry, UnixMillis, UserId};
 
 use super::{
-    scopes::AdminRead,
+    RouteName,
     token_list::{INSTANT, size},
 };
 use crate::{
@@ -13,18 +13,19 @@ use crate::{
     body::Sequential,
     error::{ApiError, Problem},
     query::{FromQuery, Query, StrictQuery},
+    scopes::AdminRead,
     wire,
 };
 
-/// What happened, newest first.
-#[utoipa::path(get, path = "/api/v1/audit", tag = "admin", security(("token" = [])), params(
-    ("kind" = Option<String>, Query, description = "Only this kind, such as auth.token.created."),
-    ("user_id" = Option<String>, Query, description = "Only about this user."),
-    ("token_id" = Option<String>, Query, description = "Only about this token."),
-    ("from" = Option<String>, Query, format = DateTime, description = "Only then or later."),
-    ("to" = Option<String>, Query, format = DateTime, description = "Only before then."),
+/// Lists the audit log, newest first.
+#[utoipa::path(get, path = RouteName::ListEvents.path(), tag = "admin", security(("token" = [])), params(
+    ("kind" = Option<String>, Query, description = "Only entries of this kind, such as auth.token.created."),
+    ("user_id" = Option<String>, Query, description = "Only entries about this user."),
+    ("token_id" = Option<String>, Query, description = "Only entries about this token."),
+    ("from" = Option<String>, Query, format = DateTime, description = "Only entries at or after this time."),
+    ("to" = Option<String>, Query, format = DateTime, description = "Only entries before this time."),
     ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Default: 50"),
-    ("cursor" = Option<String>, Query, description = "The next_cursor of the page before."),
+    ("cursor" = Option<String>, Query, description = "The next_cursor of the previous page."),
 ), responses(
     (status = 200, body = wire::AuditPage),
     (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -35,7 +36,7 @@ pub(crate) async fn list_events(
     Sequential(caller, StrictQuery(query)): Sequential<ApiCaller<AdminRead>, StrictQuery<AuditQuery>>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::AuditPage>, ApiError> {
-    let context = caller.call().clone();
+    let context = caller.context().clone();
     let AuditQuery { filter, size, cursor } = query;
     let page = blocking(move || tokenry.audit_log(&context, &filter, size, cursor.as_deref())).await?;
     Ok(Json(wire::AuditPage {
@@ -44,23 +45,23 @@ pub(crate) async fn list_events(
     }))
 }
 
-/// Whether the whole log is as it was written. Every entry is read and its digest computed again, which takes a while.
-#[utoipa::path(get, path = "/api/v1/audit/chain", tag = "admin", security(("token" = [])), responses(
+/// Checks the digests of the whole audit log. Every entry is read and its digest recomputed, which can take a while.
+#[utoipa::path(get, path = RouteName::CheckChain.path(), tag = "admin", security(("token" = [])), responses(
     (status = 200, body = wire::AuditChain),
     (status = 401, body = Problem, content_type = "application/problem+json"),
     (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The database does not answer, or another check is under way.", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The database does not respond, or another check is running.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn check_chain(
     Sequential(caller, _): Sequential<ApiCaller<AdminRead>, StrictQuery<()>>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::AuditChain>, ApiError> {
-    let (context, now) = (caller.call().clone(), caller.call().now);
+    let (context, now) = (caller.context().clone(), caller.context().now);
     let check = blocking(move || tokenry.check_audit_log(&context)).await?;
     Ok(Json(wire::AuditChain::new(&check, now)))
 }
 
-/// Which entries a page shows.
+/// The filter and page of a list of audit entries.
 pub(crate) struct AuditQuery {
     filter: AuditFilter,
     size: PageSize,

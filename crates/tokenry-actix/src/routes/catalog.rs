@@ -1,8 +1,9 @@
-//! The vocabulary of scopes.
+//! The scope catalog.
 
 use actix_web::web::{Data, Json};
 use tokenry_service::Tokenry;
 
+use super::RouteName;
 use crate::{
     api_caller::ApiCaller,
     authorized::AnyToken,
@@ -12,8 +13,8 @@ use crate::{
     wire,
 };
 
-/// The resources, levels and groups there are, and which of them the caller can give to a token.
-#[utoipa::path(get, path = "/api/v1/scopes", tag = "tokens", security(("token" = [])), responses(
+/// Lists the resources, levels and groups of the catalog, and which scopes the caller can grant to a token.
+#[utoipa::path(get, path = RouteName::ShowScopes.path(), tag = "tokens", security(("token" = [])), responses(
     (status = 200, body = wire::Scopes),
     (status = 401, body = Problem, content_type = "application/problem+json"),
 ))]

@@ -1,4 +1,4 @@
-//! What every caller may ask about themselves, and every live token about itself.
+//! The current caller and the current token.
 
 use actix_web::{
     HttpResponse,
@@ -6,8 +6,9 @@ use actix_web::{
 };
 use tokenry_service::{Caller, CredentialKind, Token, Tokenry, VerifiedToken};
 
+use super::RouteName;
 use crate::{
-    api_caller::{AboutItself, ApiCaller},
+    api_caller::{ApiCaller, OwnToken},
     authorized::AnyToken,
     blocking::blocking,
     body::Sequential,
@@ -16,8 +17,8 @@ use crate::{
     wire,
 };
 
-/// Who is calling, what they may do and what they have left of their limits.
-#[utoipa::path(get, path = "/api/v1/me", tag = "tokens", security(("token" = [])), responses(
+/// Shows the caller, their permissions and the remaining quota of their limits.
+#[utoipa::path(get, path = RouteName::ShowMe.path(), tag = "tokens", security(("token" = [])), responses(
     (status = 200, body = wire::Me),
     (status = 401, body = Problem, content_type = "application/problem+json"),
 ))]
@@ -25,28 +26,32 @@ pub(crate) async fn show_me(
     Sequential(caller, _): Sequential<ApiCaller<AnyToken>, StrictQuery<()>>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::Me>, ApiError> {
-    let (context, owner) = (caller.call().clone(), caller.user().clone());
-    let allowance = blocking(move || tokenry.limit_status(&context, &owner)).await?;
+    let (context, owner) = (caller.context().clone(), caller.user().clone());
+    let limits = blocking(move || tokenry.limit_status(&context, &owner)).await?;
     let owner = caller.user();
     Ok(Json(wire::Me {
         user_id: owner.id.to_string(),
         subject: owner.subject.to_string(),
         name: owner.name.to_string(),
         role: owner.role.to_string(),
-        scopes: caller.caller().effective().map(|rights| rights.to_set().to_texts()).unwrap_or_default(),
-        credential: credential(caller.caller().credential()),
-        limits: allowance.into(),
+        scopes: caller
+            .caller()
+            .effective()
+            .map(|permissions| permissions.to_set().to_texts())
+            .unwrap_or_default(),
+        credential: credential_name(caller.caller().credential()),
+        limits: limits.into(),
     }))
 }
 
-/// The token that this request was made with; an old secret within its grace may ask too.
-#[utoipa::path(get, path = "/api/v1/token", tag = "tokens", security(("token" = [])), responses(
+/// Shows the token of this request. A retired secret within its grace period is accepted.
+#[utoipa::path(get, path = RouteName::ShowOwnToken.path(), tag = "tokens", security(("token" = [])), responses(
     (status = 200, body = wire::Token),
     (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "The request was made without a token.", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "The request has another credential than a token.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_own_token(
-    Sequential(AboutItself(context), _): Sequential<AboutItself, StrictQuery<()>>,
+    Sequential(OwnToken(context), _): Sequential<OwnToken, StrictQuery<()>>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::Token>, ApiError> {
     let token = presented(&context.caller)?;
@@ -54,14 +59,14 @@ pub(crate) async fn show_own_token(
     Ok(Json(wire::Token::new(token, owner, &tokenry, context.now)))
 }
 
-/// Ends the token that this request was made with, whatever its scopes; an old secret within its grace may do it too.
-#[utoipa::path(delete, path = "/api/v1/token", tag = "tokens", security(("token" = [])), responses(
+/// Revokes the token of this request, regardless of its scopes. A retired secret within its grace period is accepted.
+#[utoipa::path(delete, path = RouteName::RevokeOwnToken.path(), tag = "tokens", security(("token" = [])), responses(
     (status = 204, description = "Revoked."),
     (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "The request was made without a token.", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "The request has another credential than a token.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn revoke_own_token(
-    Sequential(AboutItself(context), _): Sequential<AboutItself, StrictQuery<()>>,
+    Sequential(OwnToken(context), _): Sequential<OwnToken, StrictQuery<()>>,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
     let id = presented(&context.caller)?.id;
@@ -69,15 +74,16 @@ pub(crate) async fn revoke_own_token(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// The token that the request was made with.
+/// The token of the request.
 fn presented(caller: &Caller) -> Result<&Token, ApiError> {
     caller.verified().map(VerifiedToken::token).ok_or_else(|| ApiError::Forbidden {
-        detail: "This is about the token that a request is made with; this one was made without.".into(),
+        detail: "This endpoint is about the token of the request; this request has another credential."
+            .into(),
         errors: Vec::new(),
     })
 }
 
-fn credential(kind: CredentialKind) -> &'static str {
+fn credential_name(kind: CredentialKind) -> &'static str {
     match kind {
         CredentialKind::Token => "pat",
         CredentialKind::Jwt => "jwt",

@@ -1,12 +1,18 @@
-//! Forward-auth: a reverse proxy asks, before it passes a request on, whether the token in it may make it.
+//! Forward-auth: a reverse proxy asks whether the token of a request permits it, before passing the request on.
 
 mod dialect;
 mod forwarded;
 mod identity;
 mod required_scopes;
 
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+};
+
 use actix_web::{
-    HttpRequest, HttpResponse, ResponseError as _,
+    FromRequest, HttpRequest, HttpResponse, ResponseError as _,
+    dev::Payload,
     http::{
         StatusCode,
         header::{CACHE_CONTROL, HeaderValue},
@@ -16,7 +22,9 @@ use actix_web::{
 use tokenry_service::{Caller, RouteDecision, ScopeSet, Tokenry, UsageEvent, VerifiedToken};
 
 use self::dialect::ProxyDialect;
+use super::RouteName;
 use crate::{
+    access::{Access, DeclareAccess},
     authentication::{Authentication, authentication, record_forbidden},
     client_info::user_agent,
     client_ip,
@@ -24,20 +32,36 @@ use crate::{
     error::{ApiError, Problem},
 };
 
-/// Describes one way to ask: all answer alike.
+/// A request of a reverse proxy. The handler authenticates it: its rejections have a form that the proxy understands.
+pub(crate) struct ForwardAuth(HttpRequest);
+
+impl DeclareAccess for ForwardAuth {
+    const ACCESS: Access = Access::TokenAskedScope;
+}
+
+impl FromRequest for ForwardAuth {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self(req.clone())))
+    }
+}
+
+/// Defines the endpoint for one kind of proxy; all share one implementation.
 macro_rules! forward {
-    ($(#[$doc:meta])* $name:ident, $path:literal, $dialect:expr) => {
+    ($(#[$doc:meta])* $name:ident, $route:ident, $dialect:expr) => {
         $(#[$doc])*
         ///
-        /// Any method is answered alike, and no body is read. Without `scope`, the catalog's routes decide.
-        #[utoipa::path(get, path = $path, tag = "forward-auth", security(("token" = [])),
-            params(("scope" = Option<String>, Query, description = "All of these scopes are needed, separated by spaces or commas; may be repeated.")),
+        /// All methods are equivalent, and no body is read. Without `scope`, the routes of the catalog decide.
+        #[utoipa::path(get, path = RouteName::$route.path(), tag = "forward-auth", security(("token" = [])),
+            params(("scope" = Option<String>, Query, description = "All of these scopes are required, separated by spaces or commas; may be repeated.")),
             responses(
-            (status = 200, description = "The token may. The headers say whose it is; what is not visible ASCII in them is percent-encoded.", headers(
+            (status = 200, description = "The token permits the request. The headers identify the token and its owner; other characters than visible ASCII are percent-encoded.", headers(
                 ("X-Resource-User" = String, description = "The id of the token's owner."),
                 ("X-Resource-Subject" = String, description = "The id of the owner in the host system."),
                 ("X-Resource-Role" = String, description = "The owner's role."),
-                ("X-Resource-Scopes" = String, description = "What the token may do now, separated by spaces."),
+                ("X-Resource-Scopes" = String, description = "The effective scopes of the token, separated by spaces."),
                 ("X-Resource-Token-Id" = String, description = "The id of the token."))),
             (status = 400, body = Problem, content_type = "application/problem+json"),
             (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -45,58 +69,59 @@ macro_rules! forward {
             (status = 429, body = Problem, content_type = "application/problem+json"),
             (status = 503, body = Problem, content_type = "application/problem+json"),
         ))]
-        pub(crate) async fn $name(req: HttpRequest, tokenry: Data<Tokenry>) -> HttpResponse {
-            answer($dialect, &req, &tokenry).await
+        pub(crate) async fn $name(ForwardAuth(req): ForwardAuth, tokenry: Data<Tokenry>) -> HttpResponse {
+            respond($dialect, &req, &tokenry).await
         }
     };
 }
 
 forward! {
-    /// For `auth_request` of nginx, which forwards `X-Original-Method` and `X-Original-URI`. It knows 200, 401 and 403
-    /// only: any other status is 403 with the real one in `X-Tokenry-Status`.
-    ask_by_nginx, "/auth/nginx", ProxyDialect::Nginx
+    /// For `auth_request` of nginx, which forwards `X-Original-Method` and `X-Original-URI`. nginx supports only 200, 401 and
+    /// 403: any other status is sent as 403, with the original one in `X-Tokenry-Status`.
+    ask_by_nginx, AskByNginx, ProxyDialect::Nginx
 }
 forward! {
     /// For `forwardAuth` of Traefik, which forwards `X-Forwarded-Method` and `X-Forwarded-Uri`.
-    ask_by_traefik, "/auth/traefik", ProxyDialect::Forwarded
+    ask_by_traefik, AskByTraefik, ProxyDialect::Forwarded
 }
 forward! {
     /// For `forward_auth` of Caddy, which forwards `X-Forwarded-Method` and `X-Forwarded-Uri`.
-    ask_by_caddy, "/auth/caddy", ProxyDialect::Forwarded
+    ask_by_caddy, AskByCaddy, ProxyDialect::Forwarded
 }
 forward! {
     /// For `ext_authz` of Envoy without `path_prefix`, with `X-Forwarded-Method` and `X-Forwarded-Uri`.
-    ask_by_envoy, "/auth/envoy", ProxyDialect::Forwarded
+    ask_by_envoy, AskByEnvoy, ProxyDialect::Forwarded
 }
 
 /// For `ext_authz` of Envoy with `path_prefix: /auth/envoy`: method, path and query are those of the client's request.
 ///
-/// The catalog's routes decide; a `scope` in the query is the client's and means nothing. No body is read.
-#[utoipa::path(get, path = "/auth/envoy/{path}", tag = "forward-auth", security(("token" = [])),
+/// The routes of the catalog decide; a `scope` in the query comes from the client and is ignored. No body is read.
+#[utoipa::path(get, path = RouteName::AskByEnvoyPath.path(), tag = "forward-auth", security(("token" = [])),
     params(("path" = String, Path, description = "The path of the client's request, slashes included.")), responses(
-    (status = 200, description = "The token may; with the same headers as the others."),
+    (status = 200, description = "The token permits the request; with the same headers as the other endpoints."),
     (status = 400, body = Problem, content_type = "application/problem+json"),
     (status = 401, body = Problem, content_type = "application/problem+json"),
     (status = 403, body = Problem, content_type = "application/problem+json"),
     (status = 429, body = Problem, content_type = "application/problem+json"),
     (status = 503, body = Problem, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn ask_by_envoy_path(req: HttpRequest, tokenry: Data<Tokenry>) -> HttpResponse {
-    answer(ProxyDialect::EnvoyPath, &req, &tokenry).await
+pub(crate) async fn ask_by_envoy_path(ForwardAuth(req): ForwardAuth, tokenry: Data<Tokenry>) -> HttpResponse {
+    respond(ProxyDialect::EnvoyPath, &req, &tokenry).await
 }
 
-/// Every answer names the caller, or says that there is none: no proxy is left with what the client sent.
-async fn answer(dialect: ProxyDialect, req: &HttpRequest, tokenry: &Tokenry) -> HttpResponse {
+/// The response to the proxy. Every response sets the identity headers, also for a rejected caller, so that a proxy never
+/// passes on identity headers of the client.
+async fn respond(dialect: ProxyDialect, req: &HttpRequest, tokenry: &Tokenry) -> HttpResponse {
     let (mut response, verified) = match decide(dialect, req, tokenry).await {
         Ok(verified) => (HttpResponse::Ok().finish(), Some(verified)),
-        Err(error) => (dialect.refusal(&error), None),
+        Err(error) => (dialect.error_response(&error), None),
     };
     identity::write(response.headers_mut(), verified.as_ref());
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-/// The credential first, then the question, then the answer to it.
+/// Authenticates the token, then decides about the request.
 async fn decide(
     dialect: ProxyDialect,
     req: &HttpRequest,
@@ -104,9 +129,9 @@ async fn decide(
 ) -> Result<VerifiedToken, ApiError> {
     let authentication = authentication(req, Accepts::Tokens, false).await?;
     let verified = authentication.caller.verified().cloned().ok_or(ApiError::InvalidToken)?;
-    match permit(dialect, req, tokenry, &authentication.caller) {
-        Ok(needed) => {
-            tokenry.record_scopes(&verified, needed.iter(), authentication.now);
+    match require(dialect, req, tokenry, &authentication.caller) {
+        Ok(required) => {
+            tokenry.record_scopes(&verified, required.iter(), authentication.now);
             count(dialect, req, tokenry, &authentication, StatusCode::OK);
             Ok(verified)
         }
@@ -120,8 +145,7 @@ async fn decide(
     }
 }
 
-/// Counts the client's request as a use of the token, by its method and the route that it falls under, as far as the
-/// proxy tells them.
+/// Counts the client's request as a use of the token, with its method and matching route as far as the proxy forwards them.
 fn count(
     dialect: ProxyDialect,
     req: &HttpRequest,
@@ -130,13 +154,15 @@ fn count(
     status: StatusCode,
 ) {
     let Some(verified) = authentication.caller.verified() else { return };
-    let asked = dialect.forwarded(req).ok();
-    let route = asked.as_ref().and_then(|it| tokenry.catalog().routes().pattern(it.method, &it.path));
+    let forwarded = dialect.forwarded(req).ok();
+    let route = forwarded
+        .as_ref()
+        .and_then(|request| tokenry.catalog().routes().pattern(request.method, &request.path));
     let agent = user_agent(req);
     tokenry.record_use(
         verified,
         &UsageEvent {
-            method: asked.as_ref().map_or("", |it| it.method),
+            method: forwarded.as_ref().map_or("", |request| request.method),
             route: route.unwrap_or_default(),
             user_agent: agent.as_deref(),
             ..UsageEvent::new(authentication.now, client_ip::of(req).known(), status.as_u16())
@@ -144,28 +170,36 @@ fn count(
     );
 }
 
-/// What the request needs, if the caller may do all of it.
-fn permit(
+/// The scopes that the request requires, if the caller has all of them.
+fn require(
     dialect: ProxyDialect,
     req: &HttpRequest,
     tokenry: &Tokenry,
     caller: &Caller,
 ) -> Result<ScopeSet, ApiError> {
-    let needed = match dialect.configured(req)? {
+    let required = match dialect.configured(req)? {
         Some(query) => required_scopes::read(query, tokenry.catalog())?,
-        None => mapped(dialect, req, tokenry)?,
+        None => required_by_catalog(dialect, req, tokenry)?,
     };
-    let is_enough = caller.effective().is_some_and(|effective| effective.missing(&needed).is_empty());
-    if is_enough { Ok(needed) } else { Err(ApiError::InsufficientScope { missing: needed.to_string() }) }
+    let is_permitted = caller.effective().is_some_and(|effective| effective.missing(&required).is_empty());
+    if is_permitted {
+        Ok(required)
+    } else {
+        Err(ApiError::InsufficientScope { missing: required.to_string() })
+    }
 }
 
-/// What the catalog's routes ask of the client's request; whatever they do not name is refused.
-fn mapped(dialect: ProxyDialect, req: &HttpRequest, tokenry: &Tokenry) -> Result<ScopeSet, ApiError> {
+/// The scopes that the routes of the catalog require of the client's request; a request without a route is rejected.
+fn required_by_catalog(
+    dialect: ProxyDialect,
+    req: &HttpRequest,
+    tokenry: &Tokenry,
+) -> Result<ScopeSet, ApiError> {
     let forwarded = dialect.forwarded(req)?;
     match tokenry.catalog().routes().decide(forwarded.method, &forwarded.path) {
         RouteDecision::Needs(scope) => Ok(ScopeSet::from_iter([scope])),
         RouteDecision::Excluded => Err(forbidden("Tokens are not accepted at this path.")),
-        RouteDecision::Unmapped => Err(forbidden("No route of the catalog fits this method and path.")),
+        RouteDecision::Unmapped => Err(forbidden("No route of the catalog matches this method and path.")),
     }
 }
 

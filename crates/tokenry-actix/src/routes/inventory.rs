@@ -4,8 +4,8 @@ use actix_web::web::{Data, Json};
 use tokenry_service::{PageQuery, Risk, TokenFilter, Tokenry, UserId};
 
 use super::{
+    RouteName,
     path::IdPath,
-    scopes::{AdminRead, AdminWrite},
     token_list::{ListQuery, TokenListParams, filter, page},
 };
 use crate::{
@@ -14,13 +14,14 @@ use crate::{
     body::Sequential,
     error::{ApiError, Problem},
     query::{FromQuery, Query, StrictQuery},
+    scopes::{AdminRead, AdminWrite},
     wire,
 };
 
-/// The tokens of all users, alive and dead, each with what makes it worth a look.
-#[utoipa::path(get, path = "/api/v1/admin/tokens", tag = "admin", security(("token" = [])), params(
-    ("user_id" = Option<String>, Query, description = "Only this user's."),
-    ("risk" = Option<String>, Query, description = "Only live ones that are never_used, no_expiry, full_access, idle or owner_disabled."),
+/// Lists the tokens of all users, live and dead, with their risks.
+#[utoipa::path(get, path = RouteName::ListAllTokens.path(), tag = "admin", security(("token" = [])), params(
+    ("user_id" = Option<String>, Query, description = "Only tokens of this user."),
+    ("risk" = Option<String>, Query, description = "Only live tokens with this risk: never_used, no_expiry, full_access, idle or owner_disabled."),
     TokenListParams
 ), responses(
     (status = 200, body = wire::InventoryPage),
@@ -32,13 +33,13 @@ pub(crate) async fn list_all_tokens(
     Sequential(caller, StrictQuery(query)): Sequential<ApiCaller<AdminRead>, StrictQuery<InventoryQuery>>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::InventoryPage>, ApiError> {
-    let (context, service) = (caller.call().clone(), tokenry.clone());
-    let found = blocking(move || service.inventory(&context, &query.filter, &query.page)).await?;
-    Ok(Json(wire::InventoryPage::new(&found, &tokenry, caller.call().now)))
+    let (context, service) = (caller.context().clone(), tokenry.clone());
+    let page = blocking(move || service.inventory(&context, &query.filter, &query.page)).await?;
+    Ok(Json(wire::InventoryPage::new(&page, &tokenry, caller.context().now)))
 }
 
-/// The tokens of one user.
-#[utoipa::path(get, path = "/api/v1/users/{id}/tokens", tag = "admin", security(("token" = [])), params(
+/// Lists the tokens of a user.
+#[utoipa::path(get, path = RouteName::ListUserTokens.path(), tag = "admin", security(("token" = [])), params(
     ("id" = String, Path),
     TokenListParams
 ), responses(
@@ -55,32 +56,32 @@ pub(crate) async fn list_user_tokens(
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::TokenPage>, ApiError> {
-    let (context, service) = (caller.call().clone(), tokenry.clone());
+    let (context, service) = (caller.context().clone(), tokenry.clone());
     let filter = TokenFilter { user_id: Some(id), ..query.filter };
-    let found = blocking(move || match service.inventory(&context, &filter, &query.page) {
+    let page = blocking(move || match service.inventory(&context, &filter, &query.page) {
         Err(tokenry_service::ListError::NoSuchUser) => Err(ApiError::NotFound),
-        found => found.map_err(ApiError::from),
+        page => page.map_err(ApiError::from),
     });
-    Ok(Json(wire::TokenPage::new(&found.await?, &tokenry, caller.call().now)))
+    Ok(Json(wire::TokenPage::new(&page.await?, &tokenry, caller.context().now)))
 }
 
-/// Tells the audit log of tokens whose time ran out, and removes what has been dead for longer than it is kept.
-#[utoipa::path(post, path = "/api/v1/admin/cleanup", tag = "admin", security(("token" = [])), responses(
+/// Records expired tokens in the audit log and removes dead tokens after their retention.
+#[utoipa::path(post, path = RouteName::CleanUp.path(), tag = "admin", security(("token" = [])), responses(
     (status = 200, body = wire::CleanupReport),
     (status = 401, body = Problem, content_type = "application/problem+json"),
     (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The database is away, or the server's clock may be wrong by more than a day: nothing was cleaned up.", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The database does not respond, or the clock of the server may be wrong by more than a day: nothing was cleaned up.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn clean_up(
     Sequential(caller, _): Sequential<ApiCaller<AdminWrite>, StrictQuery<()>>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::CleanupReport>, ApiError> {
-    let context = caller.call().clone();
-    let cleaned = blocking(move || tokenry.cleanup_by_clock(&context)).await?;
-    Ok(Json(cleaned.into()))
+    let context = caller.context().clone();
+    let report = blocking(move || tokenry.cleanup_by_clock(&context)).await?;
+    Ok(Json(report.into()))
 }
 
-/// Which tokens an inventory shows.
+/// The filter and page of the inventory.
 pub(crate) struct InventoryQuery {
     filter: TokenFilter,
     page: PageQuery,

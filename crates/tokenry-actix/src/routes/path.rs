@@ -1,4 +1,4 @@
-//! What the management routes read from a path and the headers.
+//! Extractors for path parameters and headers of the management routes.
 
 mod if_match;
 
@@ -14,7 +14,7 @@ use crate::error::ApiError;
 
 pub(crate) use self::if_match::IfMatch;
 
-/// The id in the path. What is no id belongs to nothing.
+/// The id in the path. An invalid id is 404, like an unknown one.
 pub(crate) struct IdPath<T>(pub(crate) T);
 
 impl<T: FromStr> FromRequest for IdPath<T> {
@@ -27,7 +27,7 @@ impl<T: FromStr> FromRequest for IdPath<T> {
     }
 }
 
-/// What names one request among its repetitions (draft-ietf-httpapi-idempotency-key-header), with or without quotes.
+/// The key that identifies repetitions of a request (draft-ietf-httpapi-idempotency-key-header), with or without quotes.
 pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
 
 impl FromRequest for IdempotencyKey {
@@ -39,25 +39,25 @@ impl FromRequest for IdempotencyKey {
     }
 }
 
-/// The key that a request bears, if it bears one.
+/// The idempotency key in the headers, if any.
 pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let mut values = headers.get_all("idempotency-key");
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => key(value).map(Some),
-        (Some(_), Some(_)) => Err(one_key()),
+        (Some(value), None) => parse_key(value).map(Some),
+        (Some(_), Some(_)) => Err(invalid_key()),
     }
 }
 
-fn key(value: &HeaderValue) -> Result<String, ApiError> {
-    let text = value.to_str().map_err(|_| one_key())?;
+fn parse_key(value: &HeaderValue) -> Result<String, ApiError> {
+    let text = value.to_str().map_err(|_| invalid_key())?;
     let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
-    let fits = (1..=255).contains(&bare.len()) && bare.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
-    if fits { Ok(bare.to_owned()) } else { Err(one_key()) }
+    let is_valid = (1..=255).contains(&bare.len()) && bare.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+    if is_valid { Ok(bare.to_owned()) } else { Err(invalid_key()) }
 }
 
-fn one_key() -> ApiError {
+fn invalid_key() -> ApiError {
     ApiError::InvalidRequest {
-        detail: "Idempotency-Key must be one text of 1 to 255 ASCII characters.".into(),
+        detail: "Idempotency-Key must be sent once, with 1 to 255 ASCII characters.".into(),
     }
 }

@@ -1,8 +1,9 @@
-//! The rules of this installation.
+//! The policy of this installation.
 
 use actix_web::web::{Data, Json};
 use tokenry_service::Tokenry;
 
+use super::RouteName;
 use crate::{
     api_caller::ApiCaller,
     authorized::AnyToken,
@@ -13,8 +14,8 @@ use crate::{
     wire,
 };
 
-/// What this server decides for all tokens and callers. In the numbers 0 is no limit, as in the settings file.
-#[utoipa::path(get, path = "/api/v1/policy", tag = "tokens", security(("token" = [])), responses(
+/// Shows the rules of this server for all tokens and callers. A number of 0 is no limit, as in the settings file.
+#[utoipa::path(get, path = RouteName::ShowPolicy.path(), tag = "tokens", security(("token" = [])), responses(
     (status = 200, body = wire::Policy),
     (status = 401, body = Problem, content_type = "application/problem+json"),
 ))]

@@ -1,4 +1,4 @@
-//! Replace a token's secret.
+//! Rotation: replaces the secret of a token.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use actix_web::{HttpRequest, HttpResponse, http::header::ETAG, rt::time::sleep, 
 use tokenry_service::{RotateError, Rotated, Rotation, TokenId, Tokenry, UnixMillis};
 
 use super::{
+    RouteName,
     path::{IdPath, IdempotencyKey, IfMatch, idempotency_key},
-    scopes::TokensWrite,
 };
 use crate::{
     api_caller::ApiCaller,
@@ -17,23 +17,24 @@ use crate::{
     clock,
     error::{ApiError, Problem},
     query::StrictQuery,
+    scopes::TokensWrite,
     wire,
 };
 
-/// Gives a token a new secret and keeps everything else. The new text is in this answer and nowhere else.
-#[utoipa::path(post, path = "/api/v1/tokens/{id}/rotate", tag = "tokens", security(("token" = [])),
+/// Replaces the secret of a token and keeps everything else. The new secret is only in this response.
+#[utoipa::path(post, path = RouteName::RotateToken.path(), tag = "tokens", security(("token" = [])),
     params(
         ("id" = String, Path),
         ("If-Match" = Option<String>, Header, description = "The version to rotate, in quotes."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Names the request: repeated, it is refused with 409 and never makes a second secret."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Identifies the request: a repetition is rejected with 409 and never creates a second secret."),
     ),
     request_body = Option<wire::RotateToken>, responses(
     (status = 200, body = wire::CreatedToken),
     (status = 400, body = Problem, content_type = "application/problem+json"),
     (status = 401, body = Problem, content_type = "application/problem+json"),
     (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "Unknown, or somebody else's.", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "Rotated at the same moment, delivered before, another version, or dead.", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "Unknown, or owned by another user.", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "Rotated by another request at the same time, already delivered, another version, revoked or expired.", body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn rotate_token(
@@ -45,12 +46,12 @@ pub(crate) async fn rotate_token(
 ) -> Result<HttpResponse, ApiError> {
     let (IdPath(id), IfMatch(if_version), IdempotencyKey(idempotency_key), _) = head;
     let rotation = Rotation { if_version, idempotency_key, ..Rotation::try_from(body)? };
-    let (context, service) = (caller.call().clone(), tokenry.clone());
+    let (context, service) = (caller.context().clone(), tokenry.clone());
     let Rotated { token, owner, secret, .. } =
         blocking(move || service.rotate_token(&context, id, rotation)).await?;
     settle(token.secret_at).await;
     let rotated = wire::CreatedToken {
-        attributes: wire::Token::new(&token, &owner, &tokenry, caller.call().now),
+        attributes: wire::Token::new(&token, &owner, &tokenry, caller.context().now),
         token: secret.reveal_once(),
     };
     Ok(HttpResponse::Ok().insert_header((ETAG, format!("\"{}\"", token.version))).json(rotated))
@@ -73,11 +74,11 @@ async fn repeated_rotation(req: HttpRequest, tokenry: Data<Tokenry>, id: TokenId
     }
 }
 
-/// Holds the answer back until another rotation is no longer taken for a parallel one.
+/// Delays the response until another rotation no longer counts as concurrent.
 async fn settle(rotated: UnixMillis) {
-    let settled = rotated.checked_add(Tokenry::ROTATION_SETTLES).unwrap_or(rotated);
-    let left = settled.since(clock::now());
-    if !left.is_zero() {
-        sleep(left + Duration::from_millis(1)).await;
+    let settles_at = rotated.checked_add(Tokenry::ROTATION_SETTLES).unwrap_or(rotated);
+    let remaining = settles_at.since(clock::now());
+    if !remaining.is_zero() {
+        sleep(remaining + Duration::from_millis(1)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Sign in, see who is signed in, sign out.
+//! Sign-in, the current session, and sign-out.
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -10,7 +10,9 @@ use actix_web::{
 };
 use tokenry_service::{RequestContext, Tokenry};
 
+use super::RouteName;
 use crate::{
+    access::Public,
     api_caller::SignInCaller,
     authentication::{authentication, count_ignored_failure},
     blocking::blocking,
@@ -28,22 +30,23 @@ use crate::{
     wire,
 };
 
-/// How one can sign in here, and who is signed in by the cookie of this request. A request with the cookie needs the header
-/// `X-Tokenry-Request: 1` and comes from the same origin.
-#[utoipa::path(get, path = "/session", tag = "session", responses(
+/// Shows the sign-in methods and the session of the request, if any. A request with the cookie requires the header
+/// `X-Tokenry-Request: 1` and the same origin.
+#[utoipa::path(get, path = RouteName::ShowSession.path(), tag = "session", responses(
     (status = 200, body = wire::SessionState),
-    (status = 400, description = "Two cookies.", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "Another origin, or without the header.", body = Problem, content_type = "application/problem+json"),
+    (status = 400, description = "Two session cookies.", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "Another origin, or the header is missing.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_session(
+    _: Public,
     req: HttpRequest,
     _: StrictQuery<()>,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
-    let mut ways = vec!["pat"];
-    ways.extend(tokenry.jwt_enabled().then_some("jwt"));
-    ways.extend(req.app_data::<Data<ProxySignIn>>().map(|_| "proxy"));
-    let mut answer = answer(StatusCode::OK);
+    let mut methods = vec!["pat"];
+    methods.extend(tokenry.jwt_enabled().then_some("jwt"));
+    methods.extend(req.app_data::<Data<ProxySignIn>>().map(|_| "proxy"));
+    let mut response = uncached(StatusCode::OK);
     let session = match authentication(&req, Accepts::Session, false).await {
         Ok(known) => known
             .caller
@@ -52,22 +55,22 @@ pub(crate) async fn show_session(
             .map(|(session, user)| wire::Session::new(session, user)),
         Err(ApiError::AuthenticationRequired) => None,
         Err(ApiError::InvalidToken) => {
-            answer.insert_header((SET_COOKIE, cookie::clear(&RequestOrigin::of(&req)?)?));
+            response.insert_header((SET_COOKIE, cookie::clear(&RequestOrigin::of(&req)?)?));
             None
         }
         Err(error) => return Err(error),
     };
-    Ok(answer.json(wire::SessionState { ways, session }))
+    Ok(response.json(wire::SessionState { ways: methods, session }))
 }
 
-/// Exchanges a credential for a session, whose secret is in the cookie of the answer and nowhere else. The credential is a
-/// token that may look at tokens, or a JWT, in `Authorization`; without that header it is the word of a trusted proxy,
-/// where the server is set up for one. Without a body, with `X-Tokenry-Request: 1`, from the same origin.
-#[utoipa::path(post, path = "/session", tag = "session", security(("token" = [])), responses(
+/// Exchanges a credential for a session, whose secret is only in the cookie of this response. The credential is a token with
+/// `tokens:read` or a JWT in `Authorization`, or without that header the identity asserted by a trusted proxy, if the server
+/// is configured for one. Requires the header `X-Tokenry-Request: 1` and the same origin; there is no body.
+#[utoipa::path(post, path = RouteName::StartSession.path(), tag = "session", security(("token" = [])), responses(
     (status = 201, body = wire::Session, headers(("Set-Cookie" = String))),
     (status = 400, body = Problem, content_type = "application/problem+json"),
     (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "Another origin, without the header, or a token that may not look at tokens.", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "Another origin, the header is missing, or a token without tokens:read.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn start_session(
     Sequential(caller, _): Sequential<SignInCaller, StrictQuery<()>>,
@@ -79,40 +82,41 @@ pub(crate) async fn start_session(
     let context = RequestContext { caller: caller.caller, now: caller.now, client: client_info(&req) };
     let started = blocking(move || tokenry.start_session(&context, replaced.as_deref())).await?;
     let session = wire::Session::new(&started.session, &started.user);
-    let left = started.session.expires_at.since(started.session.created_at);
-    let cookie = cookie::set(&origin, started.secret, left)?;
-    Ok(answer(StatusCode::CREATED).insert_header((SET_COOKIE, cookie)).json(session))
+    let lifetime = started.session.expires_at.since(started.session.created_at);
+    let cookie = cookie::set(&origin, started.secret, lifetime)?;
+    Ok(uncached(StatusCode::CREATED).insert_header((SET_COOKIE, cookie)).json(session))
 }
 
-/// Signs out: ends the session of the cookie, if there is one, and takes the cookie away.
-#[utoipa::path(delete, path = "/session", tag = "session", responses(
-    (status = 204, description = "Signed out, now or before."),
-    (status = 400, description = "Two cookies.", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "Another origin, or without the header.", body = Problem, content_type = "application/problem+json"),
-    (status = 429, description = "Too many cookies from this source that are no session.", body = Problem, content_type = "application/problem+json"),
+/// Signs out: ends the session of the cookie, if any, and removes the cookie.
+#[utoipa::path(delete, path = RouteName::EndSession.path(), tag = "session", responses(
+    (status = 204, description = "Signed out, now or earlier."),
+    (status = 400, description = "Two session cookies.", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "Another origin, or the header is missing.", body = Problem, content_type = "application/problem+json"),
+    (status = 429, description = "Too many invalid session cookies from this source.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn end_session(
+    _: Public,
     req: HttpRequest,
     _: StrictQuery<()>,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
-    // SECURITY: without a cookie none is taken away, so that no other site can sign anybody out.
+    // SECURITY: without a cookie none is removed, so that another site cannot sign the user out.
     let Some(Cookie { origin, value }) = cookie::presented(&req)? else {
-        return Ok(answer(StatusCode::NO_CONTENT).finish());
+        return Ok(uncached(StatusCode::NO_CONTENT).finish());
     };
     origin.check(&req)?;
     let (value, client) = (value.to_vec(), client_info(&req));
     let service = tokenry.clone();
     if !blocking(move || service.end_session(&value, clock::now(), client)).await? {
-        // Over already, or made up: whoever tries many is slowed down as with any credential.
+        // Expired or invented: guesses count as failed credentials.
         count_ignored_failure(&req)?;
     }
-    Ok(answer(StatusCode::NO_CONTENT).insert_header((SET_COOKIE, cookie::clear(&origin)?)).finish())
+    Ok(uncached(StatusCode::NO_CONTENT).insert_header((SET_COOKIE, cookie::clear(&origin)?)).finish())
 }
 
-/// An answer that is about one browser, and for no cache.
-fn answer(status: StatusCode) -> HttpResponseBuilder {
-    let mut answer = HttpResponse::build(status);
-    answer.insert_header((CACHE_CONTROL, "no-store")).insert_header((VARY, "Cookie"));
-    answer
+/// A response that depends on the cookie and must not be cached.
+fn uncached(status: StatusCode) -> HttpResponseBuilder {
+    let mut response = HttpResponse::build(status);
+    response.insert_header((CACHE_CONTROL, "no-store")).insert_header((VARY, "Cookie"));
+    response
 }

@@ -1,20 +1,21 @@
-//! Page through the caller's tokens.
+//! Lists of tokens.
 
 use actix_web::web::{Data, Json};
 use tokenry_service::{PageQuery, PageSize, Scope, Status, TokenFilter, Tokenry, UnixMillis};
 
-use super::scopes::TokensRead;
+use super::RouteName;
 use crate::{
     api_caller::ApiCaller,
     blocking::blocking,
     body::Sequential,
     error::{ApiError, Problem},
     query::{FromQuery, Query, StrictQuery},
+    scopes::TokensRead,
     wire,
 };
 
-/// The caller's tokens, alive and dead, newest first.
-#[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", security(("token" = [])), params(
+/// Lists the caller's tokens, live and dead, newest first.
+#[utoipa::path(get, path = RouteName::ListTokens.path(), tag = "tokens", security(("token" = [])), params(
     TokenListParams
 ), responses(
     (status = 200, body = wire::TokenPage),
@@ -26,35 +27,35 @@ pub(crate) async fn list_tokens(
     Sequential(caller, StrictQuery(query)): Sequential<ApiCaller<TokensRead>, StrictQuery<ListQuery>>,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::TokenPage>, ApiError> {
-    let (context, service) = (caller.call().clone(), tokenry.clone());
+    let (context, service) = (caller.context().clone(), tokenry.clone());
     let page = blocking(move || service.list_tokens(&context, query.filter, query.page)).await?;
-    Ok(Json(wire::TokenPage::new(&page, &tokenry, caller.call().now)))
+    Ok(Json(wire::TokenPage::new(&page, &tokenry, caller.context().now)))
 }
 
-/// The parameters of every list of tokens, as OpenAPI tells of them; [`filter`] and [`page`] read them.
+/// The OpenAPI parameters of every list of tokens; [`filter`] and [`page`] parse them.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only its fields' names and types are used")]
 pub(crate) struct TokenListParams {
     /// active, inactive, pending, expired or revoked
     status: Option<String>,
-    /// Part of the name, or of the shown beginning or end of the token, or both ends with `…` or `...` between them. Of a
-    /// whole token that is pasted here only the ends are used.
+    /// Part of the name, of the displayed prefix or of the displayed suffix of the token, or prefix and suffix joined by `…`
+    /// or `...`. Of a complete token only prefix and suffix are used.
     search: Option<String>,
-    /// Tokens that were given exactly this scope.
+    /// Tokens with exactly this granted scope.
     scope: Option<String>,
-    /// Tokens not used since then.
+    /// Tokens not used since this time.
     #[param(format = DateTime)]
     unused_since: Option<String>,
-    /// Tokens that end before then.
+    /// Tokens that expire before this time.
     #[param(format = DateTime)]
     expires_before: Option<String>,
-    /// created_at, name, expires_at or last_used_at; `-` before it for descending. Default: -created_at
+    /// created_at, name, expires_at or last_used_at; a leading `-` sorts in descending order. Default: -created_at
     sort: Option<String>,
     /// Default: 50
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
-    /// The next_cursor of the page before.
+    /// The next_cursor of the previous page.
     cursor: Option<String>,
 }
 
@@ -73,7 +74,7 @@ impl FromQuery for ListQuery {
     }
 }
 
-/// The conditions that every list of tokens knows.
+/// The filters that every list of tokens supports.
 pub(super) fn filter(query: &mut Query) -> TokenFilter {
     TokenFilter {
         user_id: None,
@@ -94,12 +95,12 @@ pub(super) fn page(query: &mut Query) -> PageQuery {
     PageQuery { sort: sort.unwrap_or_default(), size: size(query), cursor: query.text("cursor", 1024) }
 }
 
-/// How many rows a page has.
+/// The number of rows of a page.
 pub(super) fn size(query: &mut Query) -> PageSize {
     let size = query.parse::<u16>("limit", "a whole number from 1 to 200").and_then(|rows| {
         let size = PageSize::new(rows);
         if size.is_none() {
-            query.refuse("limit", "invalid_value", "Must be a whole number from 1 to 200.");
+            query.reject("limit", "invalid_value", "Must be a whole number from 1 to 200.");
         }
         size
     });

@@ -1,4 +1,4 @@
-//! Create, show, change and revoke one token.
+//! Create, show, update and revoke one token.
 
 use actix_web::{
     HttpResponse,
@@ -8,8 +8,8 @@ use actix_web::{
 use tokenry_service::{Issued, NewToken, Reason, TokenChanges, TokenId, Tokenry};
 
 use super::{
+    RouteName,
     path::{IdPath, IfMatch},
-    scopes::{TokensRead, TokensWrite},
 };
 use crate::{
     api_caller::ApiCaller,
@@ -17,19 +17,20 @@ use crate::{
     body::{Sequential, StrictJson},
     error::{ApiError, Problem},
     query::{FromQuery, Query, StrictQuery},
+    scopes::{TokensRead, TokensWrite},
     wire,
 };
 
-/// Makes a token. Its text is in this answer and nowhere else.
-#[utoipa::path(post, path = "/api/v1/tokens", tag = "tokens", security(("token" = [])),
+/// Creates a token. Its secret is only in this response.
+#[utoipa::path(post, path = RouteName::CreateToken.path(), tag = "tokens", security(("token" = [])),
     request_body = wire::CreateToken, responses(
     (status = 201, body = wire::CreatedToken, headers(("Location" = String))),
     (status = 400, body = Problem, content_type = "application/problem+json"),
     (status = 401, body = Problem, content_type = "application/problem+json"),
     (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "Too many live tokens.", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "The maximum number of live tokens is reached.", body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json"),
-    (status = 429, description = "Too many tokens within the hour.", body = Problem, content_type = "application/problem+json"),
+    (status = 429, description = "Too many tokens were created within an hour.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn create_token(
     Sequential(caller, Sequential(_, StrictJson(body))): Sequential<
@@ -39,11 +40,11 @@ pub(crate) async fn create_token(
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
     let new = NewToken::try_from(body)?;
-    let (context, owner) = (caller.call().clone(), caller.user().id);
+    let (context, owner) = (caller.context().clone(), caller.user().id);
     let service = tokenry.clone();
     let Issued { token, owner, secret } = blocking(move || service.issue_token(&context, owner, new)).await?;
     let created = wire::CreatedToken {
-        attributes: wire::Token::new(&token, &owner, &tokenry, caller.call().now),
+        attributes: wire::Token::new(&token, &owner, &tokenry, caller.context().now),
         token: secret.reveal_once(),
     };
     Ok(HttpResponse::Created()
@@ -52,13 +53,13 @@ pub(crate) async fn create_token(
         .json(created))
 }
 
-/// One of the caller's tokens.
-#[utoipa::path(get, path = "/api/v1/tokens/{id}", tag = "tokens", security(("token" = [])),
+/// Shows one of the caller's tokens.
+#[utoipa::path(get, path = RouteName::ShowToken.path(), tag = "tokens", security(("token" = [])),
     params(("id" = String, Path)), responses(
     (status = 200, body = wire::Token),
     (status = 401, body = Problem, content_type = "application/problem+json"),
     (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "Unknown, or somebody else's.", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "Unknown, or owned by another user.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_token(
     Sequential(caller, (IdPath(id), _)): Sequential<
@@ -67,22 +68,22 @@ pub(crate) async fn show_token(
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
-    let (context, service) = (caller.call().clone(), tokenry.clone());
+    let (context, service) = (caller.context().clone(), tokenry.clone());
     let (token, owner) = blocking(move || service.find_token(&context, id)).await?;
-    let shown = wire::Token::new(&token, &owner, &tokenry, caller.call().now);
+    let shown = wire::Token::new(&token, &owner, &tokenry, caller.context().now);
     Ok(HttpResponse::Ok().insert_header((ETAG, format!("\"{}\"", token.version))).json(shown))
 }
 
-/// Changes attributes of a token, all or none.
-#[utoipa::path(patch, path = "/api/v1/tokens/{id}", tag = "tokens", security(("token" = [])),
+/// Updates attributes of a token, all or none.
+#[utoipa::path(patch, path = RouteName::UpdateToken.path(), tag = "tokens", security(("token" = [])),
     params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "The version to change, in quotes.")),
     request_body = wire::UpdateToken, responses(
     (status = 200, body = wire::Token),
     (status = 400, body = Problem, content_type = "application/problem+json"),
     (status = 401, body = Problem, content_type = "application/problem+json"),
     (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "Unknown, or somebody else's.", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "Another version, or revoked.", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "Unknown, or owned by another user.", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "Another version, revoked or expired.", body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn update_token(
@@ -93,19 +94,19 @@ pub(crate) async fn update_token(
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
     let changes = TokenChanges { if_version, ..TokenChanges::try_from(body)? };
-    let (context, service) = (caller.call().clone(), tokenry.clone());
+    let (context, service) = (caller.context().clone(), tokenry.clone());
     let (token, owner) = blocking(move || service.update_token(&context, id, changes)).await?;
-    let shown = wire::Token::new(&token, &owner, &tokenry, caller.call().now);
+    let shown = wire::Token::new(&token, &owner, &tokenry, caller.context().now);
     Ok(HttpResponse::Ok().insert_header((ETAG, format!("\"{}\"", token.version))).json(shown))
 }
 
-/// Ends a token for good; doing it again changes nothing.
-#[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "tokens", security(("token" = [])),
-    params(("id" = String, Path), ("reason" = Option<String>, Query, description = "Kept beside the token.")), responses(
-    (status = 204, description = "Revoked, now or before."),
+/// Revokes a token permanently; repetitions change nothing.
+#[utoipa::path(delete, path = RouteName::RevokeToken.path(), tag = "tokens", security(("token" = [])),
+    params(("id" = String, Path), ("reason" = Option<String>, Query, description = "Stored with the token.")), responses(
+    (status = 204, description = "Revoked, now or earlier."),
     (status = 401, body = Problem, content_type = "application/problem+json"),
     (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "Unknown, or somebody else's.", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "Unknown, or owned by another user.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn revoke_token(
     Sequential(caller, (IdPath(id), StrictQuery(query))): Sequential<
@@ -114,15 +115,15 @@ pub(crate) async fn revoke_token(
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
-    let context = caller.call().clone();
+    let context = caller.context().clone();
     blocking(move || tokenry.revoke_token(&context, id, query.reason)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// All that an update brings along; its body is read last.
+/// The inputs of an update; the body is read last.
 type Update = Sequential<(IdPath<TokenId>, IfMatch, StrictQuery<()>), StrictJson<wire::UpdateToken>>;
 
-/// Why a token is revoked.
+/// The reason of a revocation.
 pub(crate) struct RevokeQuery {
     reason: Option<Reason>,
 }
@@ -135,7 +136,7 @@ impl FromQuery for RevokeQuery {
         let reason = reason.and_then(|parsed| match parsed {
             Ok(reason) => Some(reason),
             Err(error) => {
-                query.refuse("reason", "invalid_reason", error.to_string());
+                query.reject("reason", "invalid_reason", error.to_string());
                 None
             }
         });

@@ -1,55 +1,56 @@
-//! What a token was used for.
+//! The usage of a token.
 
 use actix_web::web::{Data, Json};
 use tokenry_service::{SummaryQuery, TokenId, Tokenry, UnixMillis, UsageLimit, UsageQuery};
 
-use super::{path::IdPath, scopes::TokensRead, token_list::INSTANT};
+use super::{RouteName, path::IdPath, token_list::INSTANT};
 use crate::{
     api_caller::ApiCaller,
     blocking::blocking,
     body::Sequential,
     error::{ApiError, Problem},
     query::{FromQuery, Query, StrictQuery},
+    scopes::TokensRead,
     wire,
 };
 
-/// What one of the caller's tokens was used for, alive or dead, newest first. Uses of the last second may be missing.
-#[utoipa::path(get, path = "/api/v1/tokens/{id}/usage", tag = "tokens", security(("token" = [])), params(
+/// Lists the usage of one of the caller's tokens, live or dead, newest first. Uses of the last second may be missing.
+#[utoipa::path(get, path = RouteName::ShowUsage.path(), tag = "tokens", security(("token" = [])), params(
     ("id" = String, Path),
-    ("from" = Option<String>, Query, format = DateTime, description = "Only what was counted from then on. Default: 30 days before `to`, or before now."),
-    ("to" = Option<String>, Query, format = DateTime, description = "Only what was counted before then."),
-    ("limit" = Option<u16>, Query, minimum = 1, maximum = 5000, description = "At most so many rows, the newest. Default: 1000"),
+    ("from" = Option<String>, Query, format = DateTime, description = "Only uses at or after this time. Default: 30 days before `to`, or before now."),
+    ("to" = Option<String>, Query, format = DateTime, description = "Only uses before this time."),
+    ("limit" = Option<u16>, Query, minimum = 1, maximum = 5000, description = "Maximum number of rows; the newest are kept. Default: 1000"),
 ), responses(
     (status = 200, body = wire::Usage),
     (status = 401, body = Problem, content_type = "application/problem+json"),
     (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "Unknown, or somebody else's.", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "Unknown, or owned by another user.", body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_usage(
-    Sequential(caller, (IdPath(id), StrictQuery(Wanted(query)))): Sequential<
+    Sequential(caller, (IdPath(id), StrictQuery(UsageInterval(query)))): Sequential<
         ApiCaller<TokensRead>,
-        (IdPath<TokenId>, StrictQuery<Wanted>),
+        (IdPath<TokenId>, StrictQuery<UsageInterval>),
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::Usage>, ApiError> {
-    let context = caller.call().clone();
+    let context = caller.context().clone();
     let page = blocking(move || tokenry.usage(&context, id, query)).await?;
     Ok(Json(wire::Usage::from(&page)))
 }
 
-/// What one of the caller's tokens was used for, alive or dead, added up. Uses of the last second may be missing.
-#[utoipa::path(get, path = "/api/v1/tokens/{id}/usage/summary", tag = "tokens", security(("token" = [])), params(
+/// Summarizes the usage of one of the caller's tokens, live or dead. Uses of the last second may be missing.
+#[utoipa::path(get, path = RouteName::ShowUsageSummary.path(), tag = "tokens", security(("token" = [])), params(
     ("id" = String, Path),
-    ("from" = Option<String>, Query, format = DateTime, description = "Only what was counted from then on, at most 90 days before `to`. Default: 30 days before it."),
-    ("to" = Option<String>, Query, format = DateTime, description = "Only what was counted before then. Default: now"),
+    ("from" = Option<String>, Query, format = DateTime, description = "Only uses at or after this time, at most 90 days before `to`. Default: 30 days before it."),
+    ("to" = Option<String>, Query, format = DateTime, description = "Only uses before this time. Default: now"),
 ), responses(
     (status = 200, body = wire::UsageSummary),
     (status = 401, body = Problem, content_type = "application/problem+json"),
     (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "Unknown, or somebody else's.", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "Unknown, or owned by another user.", body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The database does not answer, or too many summaries are being made.", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The database does not respond, or too many summaries are being computed.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_usage_summary(
     Sequential(caller, (IdPath(id), StrictQuery(SummaryInterval(query)))): Sequential<
@@ -58,12 +59,12 @@ pub(crate) async fn show_usage_summary(
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::UsageSummary>, ApiError> {
-    let context = caller.call().clone();
+    let context = caller.context().clone();
     let summary = blocking(move || tokenry.usage_summary(&context, id, query)).await?;
     Ok(Json(wire::UsageSummary::from(&summary)))
 }
 
-/// Which uses are added up.
+/// The interval of a summary.
 pub(crate) struct SummaryInterval(SummaryQuery);
 
 impl FromQuery for SummaryInterval {
@@ -75,10 +76,10 @@ impl FromQuery for SummaryInterval {
     }
 }
 
-/// Which uses are shown.
-pub(crate) struct Wanted(UsageQuery);
+/// The interval and limit of a list of uses.
+pub(crate) struct UsageInterval(UsageQuery);
 
-impl FromQuery for Wanted {
+impl FromQuery for UsageInterval {
     const NAMES: &'static [&'static str] = &["from", "to", "limit"];
 
     fn from_query(query: &mut Query) -> Self {

@@ -1,4 +1,4 @@
-//! The cookie that holds a session's secret.
+//! The cookie with the secret of a session.
 
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ use tokenry_service::SessionSecret;
 use super::request_origin::RequestOrigin;
 use crate::error::ApiError;
 
-/// With this prefix a browser takes it only over TLS, for this host alone and for all its paths.
+/// The name over TLS. With this prefix a browser accepts the cookie only over TLS, for this host and all its paths.
 const SECURE: &str = "__Host-tokenry";
-/// Without TLS, on this machine alone.
+/// The name without TLS, for connections within this machine only.
 const LOCAL: &str = "tokenry";
 
-/// A session's cookie as it was sent, and the site it was sent to.
+/// The session cookie of a request, and the origin that the request was sent to.
 pub(crate) struct Cookie<'r> {
     pub(crate) origin: RequestOrigin,
     pub(crate) value: &'r [u8],
 }
 
-/// The session's cookie of this request. Only the one name counts that this very origin sets: a cookie of the other name
-/// was set by somebody else.
+/// The session cookie of this request. Only the cookie name that this origin sets is accepted; a cookie of the other name
+/// has another source.
 pub(crate) fn presented(req: &HttpRequest) -> Result<Option<Cookie<'_>>, ApiError> {
-    // A request without any such cookie is nobody's session, wherever it was sent to.
+    // Without a session cookie, the origin does not matter and need not be valid.
     if pairs(req).all(|(name, _)| name != SECURE.as_bytes() && name != LOCAL.as_bytes()) {
         return Ok(None);
     }
@@ -33,7 +33,7 @@ pub(crate) fn presented(req: &HttpRequest) -> Result<Option<Cookie<'_>>, ApiErro
     Ok(find(req, &origin)?.map(|value| Cookie { origin, value }))
 }
 
-/// The value of the cookie that this origin sets; of two of the same name nobody knows which is whose.
+/// The value of the cookie that this origin sets. Two cookies of this name are an error: their sources are unknown.
 pub(crate) fn find<'r>(req: &'r HttpRequest, origin: &RequestOrigin) -> Result<Option<&'r [u8]>, ApiError> {
     let mut values =
         pairs(req).filter(|(known, _)| *known == name(origin).as_bytes()).map(|(_, value)| value);
@@ -43,7 +43,7 @@ pub(crate) fn find<'r>(req: &'r HttpRequest, origin: &RequestOrigin) -> Result<O
     }
 }
 
-/// `Set-Cookie` for a new session that ends after `left`.
+/// `Set-Cookie` for a new session that expires after `left`.
 pub(crate) fn set(
     origin: &RequestOrigin,
     secret: SessionSecret,
@@ -52,12 +52,12 @@ pub(crate) fn set(
     let secret = secret.reveal_once();
     let text = format!("{}={}{}", name(origin), *secret, attributes(origin, left.as_secs()));
     let mut value = HeaderValue::from_str(&text).map_err(ApiError::internal)?;
-    // Kept out of whatever prints headers.
+    // Hides the value in debug output of headers.
     value.set_sensitive(true);
     Ok(value)
 }
 
-/// `Set-Cookie` that takes the cookie away.
+/// `Set-Cookie` that removes the cookie.
 pub(crate) fn clear(origin: &RequestOrigin) -> Result<HeaderValue, ApiError> {
     let text = format!("{}={}", name(origin), attributes(origin, 0));
     HeaderValue::from_str(&text).map_err(ApiError::internal)
@@ -72,7 +72,7 @@ fn attributes(origin: &RequestOrigin, seconds: u64) -> String {
     format!("; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
 }
 
-/// Name and value of each cookie that was sent.
+/// Name and value of each cookie of the request.
 fn pairs(req: &HttpRequest) -> impl Iterator<Item = (&[u8], &[u8])> {
     let all = req.headers().get_all(COOKIE).flat_map(|header| header.as_bytes().split(|b| *b == b';'));
     all.map(|pair| {

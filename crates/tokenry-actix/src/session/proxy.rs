@@ -1,4 +1,4 @@
-//! A trusted proxy that has authenticated the user and names them in a header.
+//! Sign-in via a trusted proxy that has authenticated the user and sends their name in a header.
 
 use actix_web::{HttpRequest, http::header::HeaderName, web::Data};
 use thiserror::Error;
@@ -6,8 +6,8 @@ use tokenry_service::{Caller, SessionProof, Subject};
 
 use crate::{client_ip, error::ApiError};
 
-/// Headers that mean something else.
-const TAKEN: &[&str] = &[
+/// Headers that have another meaning.
+const RESERVED: &[&str] = &[
     "authorization",
     "cookie",
     "forwarded",
@@ -22,11 +22,11 @@ const TAKEN: &[&str] = &[
     "x-tokenry-request",
 ];
 
-/// How a proxy of [`TrustedProxies`](crate::TrustedProxies) names the user who signs in: for `POST /session` without an
-/// `Authorization` header, and for nothing else.
+/// How a proxy of [`TrustedProxies`](crate::TrustedProxies) asserts the user who signs in. Used only for `POST /session`
+/// without an `Authorization` header.
 ///
-/// SECURITY: whoever can reach this server as such a proxy can sign in as anybody. The proxy must set the header itself on
-/// each request, and delete the client's in every spelling.
+/// SECURITY: a client that reaches this server as such a proxy can sign in as any user. The proxy must set the header
+/// itself on each request, and delete the client's header in every spelling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxySignIn {
     header: HeaderName,
@@ -34,30 +34,30 @@ pub struct ProxySignIn {
     creates_users: bool,
 }
 
-/// Why this cannot be how a proxy names users.
+/// Why a [`ProxySignIn`] is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ProxySignInError {
-    /// Not the name of a header, or that of one which means something else.
+    /// Not a valid header name, or the name of a header with another meaning.
     #[error(
         "must be a header's name of letters, digits and `-`, such as X-Forwarded-User, that means nothing else"
     )]
     Header,
-    /// Longer than any subject or with characters that none has.
+    /// Too long, or with characters that a subject cannot have.
     #[error("must be at most 100 characters on one line")]
     Prefix,
 }
 
 impl ProxySignIn {
-    /// The proxy names the user in `header`; their subject is that behind `subject_prefix`, so that it cannot speak of
-    /// others' users. With `creates_users` somebody who was never seen becomes a user with the least role.
+    /// The proxy sends the user's name in `header`; their subject is `subject_prefix` followed by the name, so that the proxy
+    /// cannot assert users of other sources. With `creates_users` an unknown user is created with the lowest role.
     ///
     /// # Errors
     /// [`ProxySignInError`].
     pub fn new(header: &str, subject_prefix: &str, creates_users: bool) -> Result<Self, ProxySignInError> {
         let is_plain = header.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let name = HeaderName::from_bytes(header.as_bytes()).map_err(|_| ProxySignInError::Header)?;
-        if !is_plain || TAKEN.contains(&name.as_str()) {
+        if !is_plain || RESERVED.contains(&name.as_str()) {
             return Err(ProxySignInError::Header);
         }
         let is_prefix = subject_prefix.is_empty()
@@ -68,50 +68,55 @@ impl ProxySignIn {
         Ok(Self { header: name, subject_prefix: subject_prefix.to_owned(), creates_users })
     }
 
-    /// Whether somebody who was never seen becomes a user.
+    /// Whether unknown users are created.
     pub(crate) fn creates_users(&self) -> bool {
         self.creates_users
     }
 
-    /// The subject of the user whom a trusted proxy names; `None` where none does.
+    /// Whether `name` is the header with some `-` written as `_`.
+    fn is_other_spelling(&self, name: &HeaderName) -> bool {
+        *name != self.header && name.as_str().replace('_', "-") == self.header.as_str()
+    }
+
+    /// The subject of the user that a trusted proxy asserts, if any.
     pub(crate) fn subject(&self, req: &HttpRequest) -> Result<Option<String>, ApiError> {
         if !client_ip::is_trusted(req) {
             return Ok(None);
         }
-        // Some systems read `_` as `-`: the proxy may have deleted the client's header in one spelling alone.
-        let is_twin = |name: &HeaderName| {
-            *name != self.header && name.as_str().replace('_', "-") == self.header.as_str()
-        };
-        if req.headers().keys().any(is_twin) {
-            return Err(invalid("The header that names the user was sent in another spelling."));
+        // Some systems treat `_` as `-`: the proxy may have deleted only one spelling of the client's header.
+        if req.headers().keys().any(|name| self.is_other_spelling(name)) {
+            return Err(invalid("The header with the user's name was sent in another spelling."));
         }
         let mut values = req.headers().get_all(&self.header);
         let value = match (values.next(), values.next()) {
             (None, _) => return Ok(None),
             (Some(value), None) => value.as_bytes(),
-            _ => return Err(invalid("The header that names the user was sent twice.")),
+            _ => return Err(invalid("The header with the user's name was sent twice.")),
         };
-        let name = std::str::from_utf8(value).map_err(|_| invalid("The name of the user is not UTF-8."))?;
+        let name = std::str::from_utf8(value)
+            .map_err(|_| invalid("The header with the user's name is not UTF-8."))?;
         if name.is_empty() {
             return Ok(None);
         }
-        // Two values that something joined on the way.
+        // A list means that two values were joined on the way.
         if name.contains(',') {
-            return Err(invalid("The header that names the user holds a list."));
+            return Err(invalid("The header with the user's name contains a list."));
         }
         let subject = Subject::parse(format!("{}{name}", self.subject_prefix));
-        subject.map(|subject| Some(subject.to_string())).map_err(|_| invalid("The header names no user."))
+        subject
+            .map(|subject| Some(subject.to_string()))
+            .map_err(|_| invalid("The header with the user's name is not a valid subject."))
     }
 }
 
-/// Refuses a session that a proxy's word began if the proxy now names somebody else: another person at the same browser. A
-/// proxy that names people only when they sign in says nothing here.
+/// Rejects a session that was started via a proxy if the proxy now asserts another user, such as another person at the same
+/// browser. A proxy that sends the header only for sign-ins passes.
 pub(crate) fn check_same_user(req: &HttpRequest, caller: &Caller) -> Result<(), ApiError> {
-    let is_by_proxy = caller.session().is_some_and(|session| session.proof == SessionProof::Proxy);
+    let is_via_proxy = caller.session().is_some_and(|session| session.proof == SessionProof::Proxy);
     let (Some(proxy), Some(user)) = (req.app_data::<Data<ProxySignIn>>(), caller.user()) else {
         return Ok(());
     };
-    if !is_by_proxy {
+    if !is_via_proxy {
         return Ok(());
     }
     let is_same = |subject: String| subject == user.subject.as_str();
@@ -130,7 +135,7 @@ mod tests {
     use super::*;
     use crate::client_ip::TrustedProxies;
 
-    fn named(peer: &str, headers: &[(&'static str, &str)]) -> Result<Option<String>, ApiError> {
+    fn subject_of(peer: &str, headers: &[(&'static str, &str)]) -> Result<Option<String>, ApiError> {
         let proxies = TrustedProxies::new(IpList::parse(&["10.0.0.1"]).unwrap());
         let mut req = TestRequest::default().app_data(Data::new(proxies));
         for header in headers {
@@ -141,12 +146,12 @@ mod tests {
     }
 
     #[test]
-    fn one_name_of_a_trusted_proxy_counts_and_no_other() {
+    fn only_a_single_header_of_a_trusted_proxy_is_accepted() {
         let alice = ("x-forwarded-user", "alice");
-        assert_eq!(named("10.0.0.1", &[alice]), Ok(Some("sso:alice".to_owned())));
-        assert_eq!(named("192.0.2.1", &[alice]), Ok(None));
-        assert_eq!(named("10.0.0.1", &[]), Ok(None));
-        assert_eq!(named("10.0.0.1", &[("x-forwarded-user", "")]), Ok(None));
+        assert_eq!(subject_of("10.0.0.1", &[alice]), Ok(Some("sso:alice".to_owned())));
+        assert_eq!(subject_of("192.0.2.1", &[alice]), Ok(None));
+        assert_eq!(subject_of("10.0.0.1", &[]), Ok(None));
+        assert_eq!(subject_of("10.0.0.1", &[("x-forwarded-user", "")]), Ok(None));
         let long = "x".repeat(260);
         for wrong in [
             &[alice, alice][..],
@@ -157,12 +162,15 @@ mod tests {
             &[("x-forwarded-user", &long)],
             &[("x-forwarded-user", "a\tb")],
         ] {
-            assert!(matches!(named("10.0.0.1", wrong), Err(ApiError::InvalidRequest { .. })), "{wrong:?}");
+            assert!(
+                matches!(subject_of("10.0.0.1", wrong), Err(ApiError::InvalidRequest { .. })),
+                "{wrong:?}"
+            );
         }
     }
 
     #[test]
-    fn a_header_that_means_something_else_names_nobody() {
+    fn a_header_with_another_meaning_is_rejected() {
         for header in
             ["", "a b", "X_Forwarded_User", "Authorization", "cookie", "HOST", "X-Forwarded-For", "é"]
         {

@@ -1,4 +1,4 @@
-//! Whether a page of this very origin made a request.
+//! The check that a page of the server's own origin made a request.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -6,22 +6,22 @@ use actix_web::{HttpRequest, http::Method};
 
 use crate::{client_ip, error::ApiError};
 
-/// The header without which no session is used or made: a form or a link of another site cannot send it, and a script
-/// of another site would have to be allowed to.
-const MARK: &str = "x-tokenry-request";
+/// The header that every request with a session must send. A form or a link of another site cannot send it, and a script of
+/// another site needs permission by CORS.
+const MARKER: &str = "x-tokenry-request";
 
-/// Where a request was sent to, as its browser sees it.
+/// The origin that a request was sent to, as the browser sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RequestOrigin {
     is_secure: bool,
-    /// In lower case, with its port unless that is the scheme's own.
+    /// In lower case, with the port unless it is the default of the scheme.
     host: String,
-    /// Whether it never left this machine, without TLS.
+    /// Whether the request stayed within this machine, without TLS.
     is_local: bool,
 }
 
 impl RequestOrigin {
-    /// The site by the connection and the `Host` header; of a trusted proxy by what it forwards of both.
+    /// The origin according to the connection and the `Host` header, or as forwarded by a trusted proxy.
     pub(crate) fn of(req: &HttpRequest) -> Result<Self, ApiError> {
         let is_trusted = client_ip::is_trusted(req);
         let forwarded = |name| if is_trusted { at_most_one(req, name) } else { Ok(None) };
@@ -29,39 +29,39 @@ impl RequestOrigin {
             None => req.app_config().secure(),
             Some(b"https") => true,
             Some(b"http") => false,
-            Some(_) => return Err(refused("X-Forwarded-Proto must be http or https, sent once.")),
+            Some(_) => return Err(forbidden("X-Forwarded-Proto must be http or https, sent once.")),
         };
         let host = match forwarded("x-forwarded-host")? {
             Some(host) => Some(host),
             None => at_most_one(req, "host")?,
         };
         let host = host.and_then(|host| Host::parse(host, is_secure));
-        let Host { name, port } = host.ok_or_else(|| refused("The Host header names no host."))?;
+        let Host { name, port } = host.ok_or_else(|| forbidden("The Host header has no valid host."))?;
         let peer_is_local = req.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
         let is_local = peer_is_local && !is_secure && is_loopback(&name);
         let host = port.map_or(name.clone(), |port| format!("{name}:{port}"));
         Ok(Self { is_secure, host, is_local })
     }
 
-    /// Whether the request never left this machine, without TLS: only then a cookie may do without it.
+    /// Whether the request stayed within this machine, without TLS. Only then the cookie is set without `Secure`.
     pub(crate) fn is_local(&self) -> bool {
         self.is_local
     }
 
-    /// Refuses a request that a page of this site did not make, by all that a browser tells of it.
+    /// Rejects a request of another origin, by all headers with which a browser states the origin.
     pub(crate) fn check(&self, req: &HttpRequest) -> Result<(), ApiError> {
-        if at_most_one(req, MARK)? != Some(b"1") {
-            return Err(refused("A request with a session needs the header X-Tokenry-Request: 1."));
+        if at_most_one(req, MARKER)? != Some(b"1") {
+            return Err(forbidden("A request with a session needs the header X-Tokenry-Request: 1."));
         }
         let fetched = at_most_one(req, "sec-fetch-site")?;
         let origin = at_most_one(req, "origin")?;
         let is_same = |origin: &[u8]| origin == self.origin().as_bytes();
         if fetched.is_some_and(|fetched| fetched != b"same-origin") || !origin.is_none_or(is_same) {
-            return Err(refused("A session is used from its own origin alone."));
+            return Err(forbidden("A session can only be used from the server's own origin."));
         }
         let is_safe = matches!(*req.method(), Method::GET | Method::HEAD);
         if !is_safe && fetched.is_none() && origin.is_none() {
-            return Err(refused("A change with a session needs the header Origin or Sec-Fetch-Site."));
+            return Err(forbidden("A change with a session needs the header Origin or Sec-Fetch-Site."));
         }
         Ok(())
     }
@@ -72,14 +72,14 @@ impl RequestOrigin {
     }
 }
 
-/// What a `Host` header names.
+/// A parsed `Host` header.
 struct Host {
     name: String,
     port: Option<u16>,
 }
 
 impl Host {
-    /// SECURITY: nothing but what a host's name is made of, so that no two readers see different hosts in it.
+    /// SECURITY: accepts only characters of host names, so that no two parsers see different hosts.
     fn parse(text: &[u8], is_secure: bool) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?.to_ascii_lowercase();
         let (name, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
@@ -93,8 +93,7 @@ impl Host {
                 None => (text.clone(), ""),
             },
         };
-        let is_odd = |b: u8| !(b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
-        if !name.starts_with('[') && (name.is_empty() || name.len() > 253 || name.bytes().any(is_odd)) {
+        if !name.starts_with('[') && !is_host_name(&name) {
             return None;
         }
         let port = match port {
@@ -102,25 +101,30 @@ impl Host {
             digits if digits.bytes().all(|b| b.is_ascii_digit()) => Some(digits.parse().ok()?),
             _ => return None,
         };
-        let usual = if is_secure { 443 } else { 80 };
-        Some(Self { name, port: port.filter(|port| *port != usual) })
+        let default = if is_secure { 443 } else { 80 };
+        Some(Self { name, port: port.filter(|port| *port != default) })
     }
+}
+
+fn is_host_name(name: &str) -> bool {
+    (1..=253).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
 }
 
 fn is_loopback(name: &str) -> bool {
     name == "localhost" || name == "[::1]" || name.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// The value of a header that may be there once.
+/// The value of a header that may be sent at most once.
 fn at_most_one<'r>(req: &'r HttpRequest, name: &str) -> Result<Option<&'r [u8]>, ApiError> {
     let mut values = req.headers().get_all(name);
     match (values.next(), values.next()) {
         (value, None) => Ok(value.map(|value| value.as_bytes())),
-        _ => Err(refused("A header that tells where the request comes from was sent twice.")),
+        _ => Err(forbidden("A header about the origin of the request was sent twice.")),
     }
 }
 
-fn refused(detail: &'static str) -> ApiError {
+fn forbidden(detail: &'static str) -> ApiError {
     ApiError::Forbidden { detail: detail.into(), errors: Vec::new() }
 }
 
@@ -143,13 +147,13 @@ mod tests {
         req.peer_addr(format!("{peer}:5000").parse().unwrap()).to_http_request()
     }
 
-    fn site(peer: &str, headers: Headers<'_>) -> Option<(String, bool)> {
-        let site = RequestOrigin::of(&request(Method::GET, peer, headers)).ok()?;
-        Some((site.origin(), site.is_local()))
+    fn origin_of(peer: &str, headers: Headers<'_>) -> Option<(String, bool)> {
+        let origin = RequestOrigin::of(&request(Method::GET, peer, headers)).ok()?;
+        Some((origin.origin(), origin.is_local()))
     }
 
     #[test]
-    fn a_site_is_what_the_browser_sees() {
+    fn an_origin_is_what_the_browser_sees() {
         for (host, origin) in [
             ("tokens.example.com", "http://tokens.example.com"),
             ("TOKENS.example.com:80", "http://tokens.example.com"),
@@ -158,12 +162,12 @@ mod tests {
             ("[2001:db8::1]:8080", "http://[2001:db8::1]:8080"),
             ("[2001:DB8:0::1]", "http://[2001:db8::1]"),
         ] {
-            assert_eq!(site("192.0.2.1", &[("host", host)]), Some((origin.to_owned(), false)), "{host}");
+            assert_eq!(origin_of("192.0.2.1", &[("host", host)]), Some((origin.to_owned(), false)), "{host}");
         }
     }
 
     #[test]
-    fn an_odd_host_is_refused() {
+    fn an_invalid_host_is_rejected() {
         for host in [
             "",
             ":80",
@@ -191,15 +195,15 @@ mod tests {
             "'",
             "*",
         ] {
-            assert_eq!(site("192.0.2.1", &[("host", host)]), None, "{host}");
+            assert_eq!(origin_of("192.0.2.1", &[("host", host)]), None, "{host}");
         }
-        assert_eq!(site("192.0.2.1", &[]), None);
-        assert_eq!(site("192.0.2.1", &[("host", "a"), ("host", "a")]), None);
+        assert_eq!(origin_of("192.0.2.1", &[]), None);
+        assert_eq!(origin_of("192.0.2.1", &[("host", "a"), ("host", "a")]), None);
     }
 
     #[test]
-    fn a_cookie_without_tls_needs_a_peer_and_a_host_on_this_machine() {
-        let is_local = |peer: &str, headers: Headers<'_>| site(peer, headers).unwrap().1;
+    fn a_cookie_without_tls_requires_a_local_peer_and_a_local_host() {
+        let is_local = |peer: &str, headers: Headers<'_>| origin_of(peer, headers).unwrap().1;
         for host in ["localhost", "localhost:8080", "127.0.0.1:8080", "127.3.2.1", "[::1]:8080", "LocalHost"]
         {
             assert!(is_local("127.0.0.1", &[("host", host)]), "{host}");
@@ -218,12 +222,12 @@ mod tests {
     }
 
     #[test]
-    fn a_trusted_proxy_tells_scheme_and_host_and_nobody_else_does() {
+    fn only_a_trusted_proxy_may_forward_scheme_and_host() {
         let headers = [("host", "inner:8080"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "outer")];
-        assert_eq!(site("10.0.0.1", &headers).unwrap().0, "https://outer");
-        assert_eq!(site("192.0.2.1", &headers).unwrap().0, "http://inner:8080");
+        assert_eq!(origin_of("10.0.0.1", &headers).unwrap().0, "https://outer");
+        assert_eq!(origin_of("192.0.2.1", &headers).unwrap().0, "http://inner:8080");
         let port = [("host", "outer:443"), ("x-forwarded-proto", "https")];
-        assert_eq!(site("10.0.0.1", &port).unwrap().0, "https://outer");
+        assert_eq!(origin_of("10.0.0.1", &port).unwrap().0, "https://outer");
         for wrong in [
             &[("x-forwarded-proto", "HTTPS")][..],
             &[("x-forwarded-proto", "https,http")],
@@ -234,7 +238,7 @@ mod tests {
             &[("x-forwarded-host", "")],
         ] {
             let headers = [&[("host", "inner")], wrong].concat();
-            assert_eq!(site("10.0.0.1", &headers), None, "{wrong:?}");
+            assert_eq!(origin_of("10.0.0.1", &headers), None, "{wrong:?}");
         }
     }
 
@@ -245,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_a_page_of_this_origin_passes() {
+    fn only_a_page_of_the_own_origin_passes() {
         let (mark, own) = (("x-tokenry-request", "1"), ("origin", "http://a:8080"));
         let same = ("sec-fetch-site", "same-origin");
         assert!(passes(Method::GET, &[mark]) && passes(Method::HEAD, &[mark, same]));

@@ -10,17 +10,17 @@ use utoipa::ToSchema;
 use super::{Token, not_null};
 use crate::{error::ApiError, json::double_option};
 
-/// Someone who owns tokens.
+/// A user, the owner of tokens.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct User {
     /// UUIDv7.
     id: String,
-    /// The id that the host system knows them by.
+    /// The id of the user in the host system.
     subject: String,
     name: String,
-    /// The ceiling of all their tokens.
+    /// The role, which limits all tokens of the user.
     role: String,
-    /// Whether all their tokens are refused.
+    /// Whether all tokens of the user are rejected.
     disabled: bool,
     #[schema(format = DateTime)]
     disabled_at: Option<String>,
@@ -45,25 +45,25 @@ impl From<&tokenry_service::User> for User {
     }
 }
 
-/// Some users of a longer list.
+/// A page of a list of users.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UserPage {
     pub(crate) data: Vec<User>,
     /// The `cursor` of the next page; `null` on the last one.
     pub(crate) next_cursor: Option<String>,
-    /// How many users the whole list has.
+    /// The number of users in the whole list.
     pub(crate) total: u64,
 }
 
-/// Asks for a new user.
+/// Creates a user.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateUser {
     subject: String,
-    /// The subject, if left out.
+    /// Default: the subject.
     #[serde(default)]
     name: Option<String>,
-    /// The least of the catalog, if left out.
+    /// Default: the lowest role of the catalog.
     #[serde(default)]
     role: Option<String>,
     #[serde(default)]
@@ -79,7 +79,7 @@ impl TryFrom<CreateUser> for (String, NewUser) {
     }
 }
 
-/// Asks for changes of a user; what is left out stays.
+/// Updates a user; omitted fields stay unchanged.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpdateUser {
@@ -114,24 +114,22 @@ fn role(name: &str) -> Result<Role, ApiError> {
     name.parse().map_err(|_| ApiError::field("/role", "unknown_role", "Must be the name of a role."))
 }
 
-/// Asks to end all tokens of a user.
+/// Revokes all tokens of a user.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RevokeTokens {
-    /// Kept beside the tokens.
+    /// Stored with the tokens.
     reason: Option<String>,
 }
 
 impl RevokeTokens {
     pub(crate) fn reason(self) -> Result<Option<Reason>, ApiError> {
-        let wrong = |error: tokenry_service::TextError| {
-            ApiError::field("/reason", "invalid_reason", error.to_string())
-        };
-        self.reason.map(Reason::parse).transpose().map_err(wrong)
+        let reason = self.reason.map(Reason::parse).transpose();
+        reason.map_err(|error| ApiError::field("/reason", "invalid_reason", error.to_string()))
     }
 }
 
-/// How many tokens were revoked.
+/// The number of revoked tokens.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Revoked {
     pub(crate) revoked: usize,
@@ -142,25 +140,25 @@ pub struct Revoked {
 pub struct InventoryToken {
     #[serde(flatten)]
     attributes: Token,
-    /// Whose it is, as the host system knows them.
+    /// The id of the owner in the host system.
     subject: String,
-    /// Why it is worth a look: `never_used`, `no_expiry`, `full_access`, `idle`, `owner_disabled`.
+    /// The risks of the token: `never_used`, `no_expiry`, `full_access`, `idle`, `owner_disabled`.
     #[schema(value_type = Vec<String>)]
     risks: Vec<&'static str>,
 }
 
-/// Some tokens of the inventory.
+/// A page of the inventory.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct InventoryPage {
     data: Vec<InventoryToken>,
     /// The `cursor` of the next page; `null` on the last one.
     next_cursor: Option<String>,
-    /// How many tokens the whole list has.
+    /// The number of tokens in the whole list.
     total: u64,
 }
 
 impl InventoryPage {
-    /// The page as it stands at `now`.
+    /// The page at `now`.
     #[must_use]
     pub fn new(page: &tokenry_service::TokenPage, tokenry: &Tokenry, now: UnixMillis) -> Self {
         let cutoffs = tokenry.policy().cutoffs(now);
@@ -177,30 +175,30 @@ impl InventoryPage {
     }
 }
 
-/// What a cleanup did.
+/// The result of a cleanup.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CleanupReport {
-    /// Tokens whose time ran out and that the audit log was told of now.
+    /// Tokens whose expiry was recorded in the audit log.
     expired: usize,
-    /// Sessions that were over and that nobody came back with.
+    /// Expired sessions that were deleted.
     ended_sessions: usize,
-    /// Dead tokens that were removed.
+    /// Dead tokens that were deleted.
     purged_tokens: usize,
-    /// Rows of the usage log that were removed.
+    /// Rows of the usage log that were deleted.
     purged_uses: usize,
 }
 
 impl From<tokenry_service::CleanupReport> for CleanupReport {
-    fn from(cleaned: tokenry_service::CleanupReport) -> Self {
-        let tokenry_service::CleanupReport { expired, ended_sessions, purged_tokens, purged_uses } = cleaned;
+    fn from(report: tokenry_service::CleanupReport) -> Self {
+        let tokenry_service::CleanupReport { expired, ended_sessions, purged_tokens, purged_uses } = report;
         Self { expired, ended_sessions, purged_tokens, purged_uses }
     }
 }
 
-/// One entry of the audit log.
+/// An entry of the audit log.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AuditEvent {
-    /// Its place in the chain, from 1, without gaps.
+    /// The sequence number in the chain, from 1, without gaps.
     seq: i64,
     #[schema(format = DateTime)]
     at: String,
@@ -215,17 +213,17 @@ pub struct AuditEvent {
     request_id: Option<String>,
     #[schema(value_type = Object)]
     detail: Map<String, Value>,
-    /// The digest of the entry before it, in hexadecimal.
+    /// The digest of the previous entry, in hexadecimal.
     prev_hash: String,
-    /// Its own digest, in hexadecimal.
+    /// The digest of this entry, in hexadecimal.
     hash: String,
 }
 
 impl From<&AuditEntry> for AuditEvent {
-    fn from(link: &AuditEntry) -> Self {
-        let event = &link.event;
+    fn from(entry: &AuditEntry) -> Self {
+        let event = &entry.event;
         Self {
-            seq: link.seq,
+            seq: entry.seq,
             at: event.at.to_string(),
             kind: event.kind.as_str(),
             actor: event.actor.to_string(),
@@ -235,21 +233,21 @@ impl From<&AuditEntry> for AuditEvent {
             user_agent: event.client.user_agent().map(str::to_owned),
             request_id: event.client.request_id.clone(),
             detail: event.detail.clone(),
-            prev_hash: hexadecimal(&link.prev_hash),
-            hash: hexadecimal(&link.hash),
+            prev_hash: hexadecimal(&entry.prev_hash),
+            hash: hexadecimal(&entry.hash),
         }
     }
 }
 
-/// Whether the audit log is as it was written.
+/// The result of checking the digests of the audit log.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AuditChain {
     intact: bool,
-    /// How many entries there are.
+    /// The number of entries.
     events: i64,
-    /// The place of the first entry that is missing, changed or added.
+    /// The sequence number of the first entry that is missing, changed or added.
     broken_at: Option<i64>,
-    /// What is wrong there.
+    /// What is wrong with that entry.
     reason: Option<String>,
     /// When the check began.
     #[schema(format = DateTime)]
@@ -257,7 +255,7 @@ pub struct AuditChain {
 }
 
 impl AuditChain {
-    /// What a check found that began at `now`.
+    /// The result of a check that began at `now`.
     #[must_use]
     pub fn new(check: &AuditCheck, now: UnixMillis) -> Self {
         let broken = check.broken.as_ref();
@@ -271,7 +269,7 @@ impl AuditChain {
     }
 }
 
-/// Some entries of the audit log, newest first.
+/// A page of the audit log, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AuditPage {
     pub(crate) data: Vec<AuditEvent>,

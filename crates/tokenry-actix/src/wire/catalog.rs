@@ -1,26 +1,26 @@
-//! The vocabulary of scopes as JSON.
+//! The scope catalog as JSON.
 
 use serde::Serialize;
 use tokenry_service::{Caller, Scope, Tokenry, catalog::Resource};
 use utoipa::ToSchema;
 
-/// Which scopes there are, and which of them the caller can give to a token.
+/// The scopes of the catalog, and which of them the caller can grant to a token.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Scopes {
-    /// Whether resources that are not listed can be named as well, with the `levels`.
+    /// Whether unlisted resources are valid as well, with the `levels`.
     open: bool,
-    /// The levels of a resource that has none of its own, each including those before it.
+    /// The levels of resources without own levels, each including the previous ones.
     levels: Vec<String>,
     groups: Vec<ScopeGroup>,
-    /// The scopes that belong to no resource.
+    /// The scopes without a resource.
     general: Vec<ScopeInfo>,
-    /// What a token gets that is asked for without scopes.
+    /// The scopes of a token that is created without scopes.
     default_scopes: Vec<String>,
-    /// The roles that users can have, from the least to the most.
+    /// The roles of users, from the lowest to the highest.
     roles: Vec<String>,
 }
 
-/// Resources that are shown together.
+/// A group of resources.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ScopeGroup {
     name: String,
@@ -28,7 +28,7 @@ pub struct ScopeGroup {
     resources: Vec<ScopeResource>,
 }
 
-/// A resource and the scopes on it, from the least to the most.
+/// A resource and its scopes, from the lowest to the highest level.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ScopeResource {
     name: String,
@@ -36,14 +36,14 @@ pub struct ScopeResource {
     levels: Vec<ScopeInfo>,
 }
 
-/// One scope.
+/// A scope.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ScopeInfo {
     scope: String,
-    /// Its level; `null` for the scopes that belong to no resource.
+    /// The level; `null` for scopes without a resource.
     level: Option<String>,
     description: String,
-    /// Whether the caller can give it to a token.
+    /// Whether the caller can grant it to a token.
     grantable: bool,
 }
 

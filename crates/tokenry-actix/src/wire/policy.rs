@@ -1,4 +1,4 @@
-//! The rules of an installation as JSON.
+//! The policy of an installation as JSON.
 
 use serde::Serialize;
 use tokenry_service::{Lifetime, Tokenry};
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::settings::RateLimits;
 
-/// What a server decides for all tokens and callers. In the numbers 0 is no limit, as in the settings file.
+/// The rules of a server for all tokens and callers. A number of 0 is no limit, as in the settings file.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Policy {
     token: TokenFormat,
@@ -16,80 +16,80 @@ pub struct Policy {
     usage: UsageRules,
     limits: PolicyLimits,
     session: SessionRules,
-    /// From the least to the most.
+    /// From the lowest to the highest.
     roles: Vec<RoleInfo>,
 }
 
-/// What tokens look like.
+/// The format of tokens.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TokenFormat {
-    /// What every token begins with.
+    /// The prefix of every token.
     prefix: String,
 }
 
-/// How long tokens last. Days are whole, and a part of one counts as one.
+/// The lifetime of tokens. Days are rounded up.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LifetimeRules {
     min_seconds: i64,
-    /// Of a token that asks for none; 0 is never.
+    /// The lifetime of a token without a requested expiry; 0 is never.
     default_days: i64,
-    /// Counted from when the secret was made.
+    /// Counted from the creation of the secret.
     max_days: i64,
-    /// Whether a token may live for ever.
+    /// Whether a token may have no expiry.
     allow_never: bool,
-    /// After so long without a use a token is over.
+    /// A token expires after this time without a use.
     idle_days: i64,
 }
 
-/// How secrets are replaced.
+/// The rotation of secrets.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RotationRules {
-    /// The longest that the old secret works beside the new one; 0 is not at all.
+    /// The maximum grace period of the old secret; 0 is none.
     max_grace_seconds: i64,
-    /// What happens when a secret is used after that: `record`, `alert` or `revoke`.
+    /// The reaction to the use of a secret after its grace period: `record`, `alert` or `revoke`.
     on_reuse: String,
 }
 
-/// How long what is over is kept.
+/// The retention of dead records.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Retention {
     dead_tokens_days: i64,
 }
 
-/// What the usage log keeps.
+/// The usage log.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UsageRules {
-    /// Whether this server counts what tokens are used for.
+    /// Whether this server records the usage of tokens.
     enabled: bool,
-    /// The span of time whose uses share a row; 0 is a row for every use.
+    /// The interval whose uses share a row; 0 is a row for every use.
     bucket_seconds: i64,
     retention_days: i64,
 }
 
-/// Limits for each user, and for each source of refused credentials.
+/// Limits per user, and per source of failed credentials.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PolicyLimits {
     max_live_tokens: u32,
     creations_per_hour: u32,
-    /// Management requests of a user; `null` where they are not counted.
+    /// Management requests per user; `null` if they are not limited.
     management_per_minute: Option<u32>,
-    /// Refused credentials from a source; `null` where they are not counted.
+    /// Failed credentials per source; `null` if they are not limited.
     failures_per_minute: Option<u32>,
 }
 
-/// How long people stay signed in.
+/// The lifetime of sessions.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SessionRules {
     lifetime_seconds: i64,
-    /// After so long without a request a session is over; 0 is never.
+    /// A session expires after this time without a request; 0 is never.
     idle_seconds: i64,
 }
 
-/// A role and what it allows.
+/// A role and its scopes.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RoleInfo {
     name: String,
-    /// What can be named of it: where the vocabulary is open, resources that are not listed come on top.
+    /// The listed scopes of the role; an open catalog has unlisted resources in addition.
     scopes: Vec<String>,
 }
 
@@ -135,7 +135,7 @@ impl Policy {
     }
 }
 
-/// Whole days, 0 for none. A part of a day counts as one, so that a short limit does not look like none.
+/// Days, rounded up so that a short limit is not 0; 0 for no limit.
 fn days(span: Option<Lifetime>) -> i64 {
     const DAY: i64 = Lifetime::days(1).millis();
     span.map_or(0, |span| span.millis().saturating_add(DAY - 1) / DAY)

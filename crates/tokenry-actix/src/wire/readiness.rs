@@ -1,15 +1,15 @@
-//! What `/readyz` answers.
+//! The response of `/readyz`.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::error::ReadinessCheck;
 
-/// Whether the service can do its work, check by check.
+/// The readiness of the service.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
     #[schema(value_type = String, example = "ready")]
     pub(crate) status: &'static str,
-    /// Every check.
+    /// All checks.
     pub(crate) checks: Vec<ReadinessCheck>,
 }

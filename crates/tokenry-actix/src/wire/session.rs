@@ -1,38 +1,38 @@
-//! Sign-ins of browsers.
+//! Browser sessions as JSON.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// How one can sign in here, and the session that this request came with.
+/// The sign-in methods, and the session of the request.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SessionState {
-    /// `pat`, and `jwt` and `proxy` where this server is set up for them.
+    /// The sign-in methods: `pat`, and `jwt` and `proxy` if this server is configured for them.
     #[schema(value_type = Vec<String>, example = json!(["pat", "jwt"]))]
     pub(crate) ways: Vec<&'static str>,
-    /// `null` for whoever is not signed in.
+    /// `null` without a session.
     #[schema(value_type = Option<Session>)]
     pub(crate) session: Option<Session>,
 }
 
-/// A session. Its secret is in the cookie alone.
+/// A session. Its secret is only in the cookie.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Session {
     /// UUIDv7.
     id: String,
     user: SessionUser,
-    /// What it was begun with: `pat`, `jwt` or `proxy`.
+    /// The credential that started it: `pat`, `jwt` or `proxy`.
     #[schema(value_type = String, example = "pat")]
     credential: &'static str,
-    /// The token it was begun with, which bounds it and which it ends with.
+    /// The token that started it, which limits its permissions and its lifetime.
     token_id: Option<String>,
     #[schema(format = DateTime)]
     created_at: String,
-    /// From this instant on it is over, however much it is used.
+    /// The session expires at this time, regardless of its use.
     #[schema(format = DateTime)]
     expires_at: String,
 }
 
-/// Who signed in.
+/// The user of a session.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SessionUser {
     id: String,

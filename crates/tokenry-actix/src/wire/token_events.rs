@@ -4,11 +4,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-/// Something that happened to a token: an entry of the audit log without its digests, which would give away what is left
-/// out here.
+/// An event in the history of a token: an entry of the audit log without its digests, which would reveal the omitted
+/// fields.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TokenEvent {
-    /// Its place in the audit log.
+    /// The sequence number in the audit log.
     seq: i64,
     #[schema(format = DateTime)]
     at: String,
@@ -18,7 +18,7 @@ pub struct TokenEvent {
     actor: String,
     user_id: Option<String>,
     token_id: Option<String>,
-    /// `null` if somebody else did it, as the next two are.
+    /// `null` if another user is the actor, like the next two fields.
     ip: Option<String>,
     user_agent: Option<String>,
     request_id: Option<String>,
@@ -26,7 +26,7 @@ pub struct TokenEvent {
     detail: Map<String, Value>,
 }
 
-/// Some of what happened to a token, newest first.
+/// A page of the history of a token, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TokenEventPage {
     data: Vec<TokenEvent>,

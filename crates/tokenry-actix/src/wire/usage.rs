@@ -6,29 +6,29 @@ use tokenry_service::{
 };
 use utoipa::ToSchema;
 
-/// What a token was used for.
+/// The usage of a token.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Usage {
     /// The newest rows, newest first.
     data: Vec<UsageRow>,
-    /// All uses from `from` to `to`, also those whose rows are not shown.
+    /// The number of all uses from `from` to `to`, including those of omitted rows.
     total_count: u64,
 }
 
-/// How often a token was used for one thing within one span of time.
+/// The uses of a token with the same properties within one interval.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UsageRow {
-    /// The start of the span; its length is a setting, by default a minute.
+    /// The start of the interval; its length is a setting, by default one minute.
     #[schema(format = DateTime)]
     minute: String,
-    /// The method; empty if it is not known, `OTHER` if HTTP does not define it.
+    /// The method; empty if unknown, `OTHER` if HTTP does not define it.
     method: String,
-    /// The pattern of the route, or the resource that was asked about; empty if it is not known.
+    /// The pattern of the route, or the verified resource; empty if unknown.
     route: String,
-    /// The status of the answer; 499 if the client went away before.
+    /// The status of the response; 499 if the client disconnected before.
     status: u16,
     ip: Option<String>,
-    /// What the client calls itself.
+    /// The user agent of the client.
     user_agent: Option<String>,
     count: u64,
 }
@@ -40,77 +40,76 @@ impl From<&UsagePage> for Usage {
 }
 
 impl UsageRow {
-    fn new((combination, tally): &(UsageKey, UsageCount)) -> Self {
-        let agent = &*combination.user_agent;
+    fn new((key, count): &(UsageKey, UsageCount)) -> Self {
+        let agent = &*key.user_agent;
         Self {
-            minute: combination.start.to_string(),
-            method: combination.method.to_string(),
-            route: combination.route.to_string(),
-            status: combination.status,
-            ip: combination.ip.map(|ip| ip.to_string()),
+            minute: key.start.to_string(),
+            method: key.method.to_string(),
+            route: key.route.to_string(),
+            status: key.status,
+            ip: key.ip.map(|ip| ip.to_string()),
             user_agent: Some(agent).filter(|agent| !agent.is_empty()).map(str::to_owned),
-            count: tally.count,
+            count: count.count,
         }
     }
 }
 
-/// What a token was used for, added up.
+/// A summary of the usage of a token.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UsageSummary {
     #[schema(format = DateTime)]
     from: String,
     #[schema(format = DateTime)]
     to: String,
-    /// All uses from `from` to `to`.
+    /// The number of uses from `from` to `to`.
     total_count: u64,
-    /// All of them by hour and status, the oldest first.
+    /// All uses by hour and status, oldest first.
     hours: Vec<UsageHour>,
-    /// The 50 most used routes, the most used first.
+    /// The 50 most used routes, most used first.
     routes: Vec<UsageRoute>,
-    /// The 50 most used addresses and programs, the most used first.
+    /// The 50 most used pairs of address and user agent, most used first.
     addresses: Vec<UsageAddress>,
-    /// The scopes that the token holds.
+    /// The granted scopes of the token.
     scopes: Vec<ScopeUse>,
 }
 
-/// A scope that a token holds, and when it was last the least that was enough for something.
+/// A granted scope, and when it was last the least sufficient scope of a request.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ScopeUse {
     scope: String,
-    /// `null` is never: granted but unused. Up to two minutes late.
+    /// `null` is never: granted but unused. Updated with a delay of up to two minutes.
     #[schema(format = DateTime)]
     last_used_at: Option<String>,
 }
 
-/// How many uses began in one hour and were answered alike.
+/// The uses in one hour with the same status.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UsageHour {
     /// The start of the hour, in UTC.
     #[schema(format = DateTime)]
     hour: String,
-    /// The status of the answers. Of a token with very many different ones all are told by their class: 200 is 200 to
-    /// 299.
+    /// The status of the responses. For a token with too many different ones, the status class: 200 is 200 to 299.
     status: u16,
     count: u64,
 }
 
-/// How often a token was used for a route.
+/// The uses of a token for one route.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UsageRoute {
-    /// Empty if it is not known.
+    /// Empty if unknown.
     method: String,
-    /// Empty if it is not known.
+    /// Empty if unknown.
     route: String,
     count: u64,
     #[schema(format = DateTime)]
     last_at: String,
 }
 
-/// How often a token was used from an address with a program.
+/// The uses of a token from one address with one user agent.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UsageAddress {
     ip: Option<String>,
-    /// What the client calls itself.
+    /// The user agent of the client.
     user_agent: Option<String>,
     count: u64,
     #[schema(format = DateTime)]

@@ -1,4 +1,4 @@
-//! Verdicts for other services as JSON.
+//! Verification results for other services as JSON.
 
 use serde::{Deserialize, Serialize};
 use tokenry_service::{Tokenry, UnixMillis, VerifiedToken};
@@ -6,31 +6,31 @@ use utoipa::ToSchema;
 
 use super::Token;
 
-/// Asks what a token may do.
+/// Verifies a presented token.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyToken {
-    /// The text that was presented to the asking service.
+    /// The token text that was presented to the calling service.
     pub(crate) token: String,
-    /// What it must be able to do.
+    /// The required scopes.
     #[serde(default)]
     pub(crate) scopes: Option<Vec<String>>,
-    /// With `resource`: the method that was asked for. GET, HEAD and OPTIONS need `read`, all others `write`.
+    /// With `resource`: the method of the request. GET, HEAD and OPTIONS require `read`, all others `write`.
     #[serde(default)]
     pub(crate) method: Option<String>,
-    /// What is accessed.
+    /// The accessed resource.
     #[serde(default)]
     pub(crate) resource: Option<String>,
-    /// From where it was presented; without it, a token that is bound to addresses is refused.
+    /// The address that presented the token; without it, a token that is restricted to addresses is rejected.
     #[serde(default)]
     pub(crate) ip: Option<String>,
 }
 
-/// What a token may do.
+/// The result of a verification.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Verdict {
     valid: bool,
-    /// Why not, in the words of this API's errors.
+    /// The error code, as in error responses of this API.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "expired_token")]
     code: Option<&'static str>,
@@ -40,12 +40,12 @@ pub struct Verdict {
     token: Option<Token>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<VerdictUser>,
-    /// What it may do now.
+    /// The effective scopes.
     #[serde(skip_serializing_if = "Option::is_none")]
     scopes: Option<Vec<String>>,
 }
 
-/// Whose token it is.
+/// The owner of the token.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct VerdictUser {
     id: String,
@@ -79,7 +79,7 @@ impl Verdict {
     }
 }
 
-/// What RFC 7662 calls an introspection response. Of a token that is not active nothing else is told.
+/// An introspection response (RFC 7662). It has no claims for an inactive token.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Introspection {
     active: bool,
@@ -88,14 +88,14 @@ pub struct Introspection {
     claims: Option<IntrospectionClaims>,
 }
 
-/// What is told of an active token.
+/// The claims of an active token.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct IntrospectionClaims {
-    /// What it may do now, separated by spaces.
+    /// The effective scopes, separated by spaces.
     scope: String,
     sub: String,
     username: String,
-    /// The public beginning of the token.
+    /// The public prefix of the token.
     client_id: String,
     /// The id of the token.
     jti: String,
@@ -103,7 +103,7 @@ pub struct IntrospectionClaims {
     iat: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     nbf: Option<i64>,
-    /// Left out of a token that never ends.
+    /// Omitted for a token without expiry.
     #[serde(skip_serializing_if = "Option::is_none")]
     exp: Option<i64>,
     #[schema(value_type = String, example = "Bearer")]

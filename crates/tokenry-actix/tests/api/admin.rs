@@ -1,4 +1,4 @@
-//! Users, inventory, audit log and the vocabulary of scopes.
+//! Users, inventory, audit log and the scope catalog.
 
 use serde_json::{Value, json};
 use tokenry_actix::{
@@ -12,7 +12,7 @@ use tokenry_testkit::each_backend;
 
 use crate::{api::Api, jwt};
 
-each_backend!(a_user_is_made_shown_changed_and_removed, |db| {
+each_backend!(a_user_is_created_shown_updated_and_deleted, |db| {
     let api = Api::new(db);
     let body = json!({"subject": "carol", "name": "Carol", "role": "user"});
     let answer = api.json("POST", "/api/v1/users", &api.root, &body);
@@ -46,7 +46,7 @@ each_backend!(a_user_is_made_shown_changed_and_removed, |db| {
     api.call("GET", &path, &api.root).is_problem(404, "not_found");
 });
 
-each_backend!(all_tokens_of_a_user_are_shown_and_revoked_at_once, |db| {
+each_backend!(all_tokens_of_a_user_are_listed_and_revoked_together, |db| {
     let api = Api::new(db);
     let carol = api.user("carol");
     let texts: Vec<_> = (0..3).map(|_| api.token_of(&carol, &["a:read"]).1).collect();
@@ -63,7 +63,7 @@ each_backend!(all_tokens_of_a_user_are_shown_and_revoked_at_once, |db| {
     assert_eq!(api.call("POST", &format!("{path}/revoke-tokens"), &api.root).json(), json!({"revoked": 0}));
 });
 
-each_backend!(the_inventory_tells_what_each_token_is_worth_a_look_for, |db| {
+each_backend!(the_inventory_shows_the_risks_of_each_token, |db| {
     let api = Api::new(db);
     let carol = api.user("carol");
     api.token_of(&carol, &["*"]);
@@ -83,7 +83,7 @@ each_backend!(the_inventory_tells_what_each_token_is_worth_a_look_for, |db| {
     let _ = used;
 });
 
-each_backend!(the_audit_log_is_read_newest_first_and_page_by_page, |db| {
+each_backend!(the_audit_log_is_listed_newest_first_in_pages, |db| {
     let api = Api::new(db);
     let carol = api.user("carol");
     for _ in 0..5 {
@@ -140,7 +140,7 @@ each_backend!(the_chain_of_the_audit_log_is_checked_for_administrators, |db| {
     api.call("GET", "/api/v1/audit/chain?from=1", &api.root).is_problem(422, "validation_failed");
 });
 
-each_backend!(the_vocabulary_says_what_the_caller_can_grant, |db| {
+each_backend!(the_catalog_shows_what_the_caller_can_grant, |db| {
     let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
     let definition = Definition {
         resources: vec![ResourceDefinition {
@@ -195,7 +195,7 @@ each_backend!(the_vocabulary_says_what_the_caller_can_grant, |db| {
     api.json("POST", "/api/v1/tokens", &reader, &unknown).is_problem(422, "validation_failed");
 });
 
-each_backend!(a_jwt_manages_tokens_and_is_none_itself, |db| {
+each_backend!(a_jwt_manages_tokens_but_is_not_a_token, |db| {
     let api = Api::new(db);
     let alice = jwt::of("alice", "user");
     let me = api.call("GET", "/api/v1/me", &alice).json();

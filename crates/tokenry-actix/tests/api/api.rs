@@ -1,4 +1,4 @@
-//! A whole app on one test database, asked without a socket.
+//! A complete app on one test database, called without a socket.
 
 use std::{future::Future, net::SocketAddr, pin::Pin, rc::Rc};
 
@@ -25,7 +25,7 @@ use crate::jwt;
 
 type Answering = Pin<Box<dyn Future<Output = Answer>>>;
 
-/// The app and what a test needs beside it.
+/// The app, its service and the seeded token.
 pub(crate) struct Api {
     system: SystemRunner,
     app: Box<dyn Fn(Request) -> Answering>,
@@ -34,7 +34,7 @@ pub(crate) struct Api {
     pub(crate) root: String,
 }
 
-/// An answer, read whole.
+/// A complete response.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
@@ -45,7 +45,7 @@ impl Answer {
     pub(crate) fn json(&self) -> Value {
         let mut body: Value =
             serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body));
-        // The order of members is nobody's business, and depends on features of serde_json that other crates choose.
+        // The order of members is unspecified: it depends on features of serde_json that other crates enable.
         body.sort_all_objects();
         body
     }
@@ -54,7 +54,7 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The value of the cookie that it sets.
+    /// The value of the cookie that the response sets.
     pub(crate) fn cookie(&self) -> String {
         let set = self.header("set-cookie");
         let value = set.strip_prefix(&format!("{COOKIE}=")).unwrap_or_else(|| panic!("{set}"));
@@ -102,7 +102,7 @@ impl Api {
         let app = App::new()
             .configure(configure(tokenry.clone(), http))
             .default_service(tokenry_actix::fallback::not_found())
-            .wrap(from_fn(outer_middleware::outer_middleware));
+            .wrap(from_fn(outer_middleware));
         let service = Rc::new(system.block_on(init_service(app)));
         let context = move |request: Request| -> Answering {
             let service = service.clone();
@@ -119,12 +119,12 @@ impl Api {
         Self { system, app: Box::new(context), tokenry, root }
     }
 
-    /// Sends a request that is as the test made it.
+    /// Sends a request unchanged.
     pub(crate) fn send(&self, request: TestRequest) -> Answer {
         self.send_from("192.0.2.1:5000", request)
     }
 
-    /// The same from another peer.
+    /// Sends a request from another peer.
     pub(crate) fn send_from(&self, peer: &str, request: TestRequest) -> Answer {
         let peer: SocketAddr = peer.parse().unwrap();
         self.system.block_on((self.app)(request.peer_addr(peer).to_request()))
@@ -152,12 +152,12 @@ impl Api {
         answer.cookie()
     }
 
-    /// What a page asks with its cookie.
+    /// Sends a request of a page with its session cookie.
     pub(crate) fn with_cookie(&self, method: &str, path: &str, cookie: &str) -> Answer {
         self.send(from_page(request(method, path, "")).insert_header(("cookie", named(cookie))))
     }
 
-    /// Creates a token over HTTP and returns it with its text.
+    /// Creates a token over HTTP; returns it and its text.
     #[track_caller]
     pub(crate) fn create(&self, token: &str, body: &Value) -> (Value, String) {
         let answer = self.json("POST", "/api/v1/tokens", token, body);
@@ -176,7 +176,7 @@ impl Api {
         self.tokenry.find_or_create_user(&self.operator(), subject, Some(new)).unwrap()
     }
 
-    /// A token of somebody, made by the operator.
+    /// A token of `owner`, created by the operator.
     pub(crate) fn token_of(&self, owner: &User, scopes: &[&str]) -> (String, String) {
         let scopes = scopes.iter().map(ToString::to_string).collect();
         let new = NewToken { name: "t".to_owned(), scopes: Some(scopes), ..NewToken::default() };
@@ -185,15 +185,15 @@ impl Api {
     }
 }
 
-/// The cookie's name where there is TLS, or should be.
+/// The name of the session cookie, except for local connections without TLS.
 pub(crate) const COOKIE: &str = "__Host-tokenry";
 
-/// A `Cookie` header with this session among others.
+/// A `Cookie` header with this session cookie and others.
 pub(crate) fn named(value: &str) -> String {
     format!("theme=dark; {COOKIE}={value}; tokenry_x=1")
 }
 
-/// The request as a page of this origin makes it.
+/// The request with the headers of a page of this origin.
 pub(crate) fn from_page(request: TestRequest) -> TestRequest {
     request
         .insert_header(("host", "tokens.test"))

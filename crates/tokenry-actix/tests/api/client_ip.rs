@@ -1,4 +1,4 @@
-//! What an address is worth that a trusted proxy forwards and nobody can read.
+//! The handling of unreadable addresses that a trusted proxy forwards.
 
 use std::num::NonZero;
 
@@ -10,7 +10,7 @@ use crate::api::{Answer, Api, request};
 
 const UNREADABLE: [&str; 6] = ["unknown", "_hidden", "", "203.0.113.7, ", "fe80::1%eth0", "203.0.113.7:x"];
 
-/// Behind a proxy that the test is.
+/// The test acts as a trusted proxy.
 fn behind_proxy(failures: Option<u32>) -> HttpSettings {
     HttpSettings {
         trusted_proxies: TrustedProxies::new(IpList::parse(&["192.0.2.1"]).unwrap()),
@@ -43,13 +43,13 @@ each_backend!(no_ip_list_admits_an_unknown_source_not_even_that_of_the_proxy, |d
     }
 });
 
-each_backend!(an_unknown_source_is_throttled_as_its_own_and_audited_without_an_address, |db| {
+each_backend!(an_unknown_source_has_its_own_limit_and_is_audited_without_an_address, |db| {
     let api = Api::with(db, |_| {}, behind_proxy(Some(1)));
     from(&api, "unknown", "pat_wrong").is_problem(401, "invalid_token");
     from(&api, "_hidden", "pat_wrong").is_problem(401, "invalid_token");
     from(&api, "203.0.113.7:x", "pat_wrong").is_problem(429, "rate_limited");
     assert_eq!(from(&api, "unknown", &api.root).status, 200, "a good token is never refused for others");
-    // The proxy itself, and addresses that can be read, have their own.
+    // The proxy itself, and readable addresses, have their own counts.
     api.call("GET", "/api/v1/me", "pat_wrong").is_problem(401, "invalid_token");
     from(&api, "203.0.113.7", "pat_wrong").is_problem(401, "invalid_token");
     let body = json!({"name": "audited"}).to_string();

@@ -1,7 +1,7 @@
-//! Who is let in, and what the others hear.
+//! Which credentials are accepted, and the responses to the others.
 
 use serde_json::json;
-use tokenry_actix::routes::{Access, ROUTES};
+use tokenry_actix::{Access, ROUTES};
 use tokenry_testkit::each_backend;
 
 use crate::api::{Api, from_page, request};
@@ -55,7 +55,7 @@ each_backend!(a_caller_without_the_right_learns_nothing_of_paths_and_bodies, |db
     }
 });
 
-each_backend!(an_oversized_header_is_an_invalid_token_whatever_fills_it, |db| {
+each_backend!(an_oversized_authorization_header_is_an_invalid_token, |db| {
     let api = Api::new(db);
     let (_, text) = api.token_of(&api.user("alice"), &[]);
     for (padding, status) in
@@ -103,7 +103,7 @@ each_backend!(every_invalid_token_hears_the_same_bytes, |db| {
     }
 });
 
-each_backend!(a_doubled_or_broken_credential_is_a_bad_request, |db| {
+each_backend!(a_repeated_or_malformed_credential_is_a_bad_request, |db| {
     let api = Api::new(db);
     let root = format!("Bearer {}", api.root);
     for headers in
@@ -138,14 +138,14 @@ each_backend!(a_disabled_owner_and_an_unlisted_address_are_refused_at_once, |db|
     api.send(forged).is_problem(403, "ip_not_allowed");
 });
 
-each_backend!(whoever_holds_a_token_can_end_it, |db| {
+each_backend!(the_bearer_of_a_token_can_revoke_it, |db| {
     let api = Api::new(db);
     let (_, text) = api.token_of(&api.user("alice"), &[]);
     assert_eq!(api.call("DELETE", "/api/v1/token", &text).status, 204);
     api.call("DELETE", "/api/v1/token", &text).is_problem(401, "revoked_token");
 });
 
-each_backend!(me_tells_who_is_calling, |db| {
+each_backend!(me_shows_the_caller, |db| {
     let api = Api::new(db);
     let alice = api.user("alice");
     let (_, text) = api.token_of(&alice, &["x:read", "tokens:write"]);

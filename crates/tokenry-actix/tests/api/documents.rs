@@ -1,16 +1,16 @@
-//! The table of routes, the app and the OpenAPI document tell the same.
+//! The table of routes, the app and the OpenAPI document agree.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use tokenry_actix::{api_doc::openapi, routes::ROUTES};
+use tokenry_actix::{ROUTES, openapi};
 use tokenry_testkit::each_backend;
 
 use crate::api::{Api, from_page, request};
 
 const ID: &str = "01900000-0000-7000-8000-000000000000";
 
-each_backend!(each_path_answers_its_methods_and_405_to_all_others, |db| {
+each_backend!(each_path_handles_its_methods_and_answers_405_to_all_others, |db| {
     let api = Api::new(db);
     let paths: BTreeSet<_> = ROUTES.iter().map(|route| route.path).collect();
     for path in paths {
@@ -33,7 +33,7 @@ each_backend!(each_path_answers_its_methods_and_405_to_all_others, |db| {
     }
 });
 
-each_backend!(what_is_no_route_is_404, |db| {
+each_backend!(an_unknown_path_is_404, |db| {
     let api = Api::new(db);
     for path in [
         "/",
@@ -60,7 +60,7 @@ each_backend!(what_is_no_route_is_404, |db| {
     }
 });
 
-each_backend!(every_answer_has_the_headers_of_the_contract, |db| {
+each_backend!(every_response_has_the_headers_of_the_contract, |db| {
     let api = Api::new(db);
     for (path, token) in [("/healthz", ""), ("/api/v1/me", ""), ("/api/v1/me", &api.root), ("/nowhere", "")] {
         let answer = api.call("GET", path, token);
@@ -83,7 +83,7 @@ fn the_openapi_document_has_exactly_the_routes() {
             item.as_object().unwrap().keys().map(move |method| (method.to_uppercase(), path.clone()))
         })
         .collect();
-    // OpenAPI has no word for any method: GET stands for all of them, and its text says so.
+    // OpenAPI cannot express any method: GET stands for all of them, as its description says.
     let method = |method: &str| if method == "ANY" { "GET".to_owned() } else { method.to_owned() };
     let routes: BTreeSet<_> =
         ROUTES.iter().map(|route| (method(route.method), route.path.to_owned())).collect();
@@ -106,7 +106,7 @@ fn no_schema_but_one_has_the_secret() {
         .filter(|(_, schema)| schema.to_string().contains("\"token\":"))
         .map(|(name, _)| name.as_str())
         .collect();
-    // Clients send the last, and the token of the others is one without its secret, or what all tokens look like.
+    // Clients send VerifyToken; the token of Policy is the format, and that of Verdict has no secret.
     assert_eq!(with_secret, ["CreatedToken", "Policy", "Verdict", "VerifyToken"]);
     for (schema, token) in [("Policy", "TokenFormat"), ("Verdict", "Token")] {
         let shown = &document["components"]["schemas"][schema]["properties"]["token"];

@@ -5,7 +5,7 @@ use tokenry_testkit::each_backend;
 
 use crate::api::{Api, request};
 
-/// What changes from run to run.
+/// Replaces the values that differ between runs.
 fn settled(page: &Value, names: &[(&str, &str)]) -> Value {
     let mut page = page.clone();
     for event in page["data"].as_array_mut().unwrap() {
@@ -19,7 +19,7 @@ fn settled(page: &Value, names: &[(&str, &str)]) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-each_backend!(a_token_has_its_history_and_who_changed_it_is_not_located, |db| {
+each_backend!(a_token_has_a_history_without_the_address_of_other_actors, |db| {
     let api = Api::new(db);
     let alice = api.user("alice");
     let (own, text) = api.token_of(&alice, &["*"]);
@@ -42,7 +42,7 @@ each_backend!(a_token_has_its_history_and_who_changed_it_is_not_located, |db| {
     let alice_id = alice.id.to_string();
     let names = [(id, "<token>"), (&own, "<own>"), (&alice_id, "<alice>"), (&root, "<root>")];
     let mut shown = settled(&answer.json(), &names);
-    // The one that made it has a random request id.
+    // The creation has a random request id.
     assert_eq!(shown["data"][2]["request_id"].take().as_str().unwrap().len(), 32);
     shown["data"][2]["detail"] = Value::Null;
     insta::assert_json_snapshot!(shown, @r#"
@@ -97,7 +97,7 @@ each_backend!(a_token_has_its_history_and_who_changed_it_is_not_located, |db| {
     "#);
 });
 
-each_backend!(a_history_is_walked_by_a_cursor_that_is_good_for_one_token_and_one_caller, |db| {
+each_backend!(a_history_is_paged_by_a_cursor_that_is_valid_only_for_its_token_and_caller, |db| {
     let api = Api::new(db);
     let (alice, bob) = (api.user("alice"), api.user("bob"));
     let (id, text) = api.token_of(&alice, &["*"]);
@@ -129,7 +129,7 @@ each_backend!(a_history_is_walked_by_a_cursor_that_is_good_for_one_token_and_one
     ] {
         api.call("GET", &path, token).is_problem(422, "validation_failed");
     }
-    // A cursor does not tell a stranger that the token is there.
+    // A cursor does not reveal the existence of the token to another user.
     for token in [&bobs, &api.root] {
         api.call("GET", &format!("{path}&cursor={cursor}"), token).is_problem(422, "validation_failed");
         api.call("GET", &path, token).is_problem(404, "not_found");

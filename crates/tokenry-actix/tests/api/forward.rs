@@ -1,4 +1,4 @@
-//! Forward-auth, asked as each proxy asks.
+//! Forward-auth with the protocol of each proxy.
 
 use std::{collections::BTreeSet, num::NonZero};
 
@@ -15,17 +15,17 @@ use tokenry_testkit::{TestDatabase, each_backend};
 
 use crate::api::{Answer, Api, request};
 
-/// From where the tests ask.
+/// The address of the tests.
 const PROXY: &str = "192.0.2.1";
-/// The ways to ask that take the request of the client from headers.
+/// The endpoints that read the request of the client from headers.
 pub(crate) const BY_HEADERS: [&str; 4] = ["/auth/nginx", "/auth/traefik", "/auth/caddy", "/auth/envoy"];
-/// All ways to ask; `/auth/envoy/` has the path of the client behind it.
+/// All endpoints; `/auth/envoy/` is followed by the path of the client.
 pub(crate) const DIALECTS: [&str; 5] =
     ["/auth/nginx", "/auth/traefik", "/auth/caddy", "/auth/envoy", "/auth/envoy/"];
 const IDENTITY: [&str; 5] =
     ["x-resource-user", "x-resource-subject", "x-resource-role", "x-resource-scopes", "x-resource-token-id"];
 
-/// Routes to this resource, to secrets, and to what takes no token.
+/// Catalog routes: to this resource, to secrets, and an excluded one.
 pub(crate) fn routes(resource: &str) -> Catalog {
     let route = |path: &str, resource: Option<&str>| RouteDefinition {
         path: path.to_owned(),
@@ -51,7 +51,7 @@ fn with_routes(db: &TestDatabase, http: HttpSettings) -> Api {
     Api::with(db, |settings: &mut Settings| settings.catalog = routes("demo"), http)
 }
 
-/// The names of the headers with the client's method and path.
+/// The names of the headers with the method and path of the client.
 fn forwarded(dialect: &str) -> (&'static str, &'static str) {
     match dialect {
         "/auth/nginx" => ("x-original-method", "x-original-uri"),
@@ -59,7 +59,7 @@ fn forwarded(dialect: &str) -> (&'static str, &'static str) {
     }
 }
 
-/// Asks about a request of a client as this proxy does.
+/// The request of this proxy about a request of a client.
 pub(crate) fn about(dialect: &str, method: &str, target: &str, token: &str) -> TestRequest {
     if dialect == "/auth/envoy/" {
         return request(method, &format!("/auth/envoy{target}"), token);
@@ -70,7 +70,7 @@ pub(crate) fn about(dialect: &str, method: &str, target: &str, token: &str) -> T
         .insert_header((target_header, target))
 }
 
-/// Asserts a refusal with this status, as this proxy understands it, that names nobody.
+/// Asserts a rejection with this status, in the form of this proxy, without an identity.
 #[track_caller]
 fn refused(dialect: &str, answer: &Answer, status: u16, code: &str) {
     let (shown, real) = match (dialect.starts_with("/auth/nginx"), status) {
@@ -247,7 +247,7 @@ each_backend!(what_a_stranger_forwards_counts_for_nothing, |db| {
     }
 });
 
-each_backend!(a_configured_scope_is_needed_and_nothing_else, |db| {
+each_backend!(a_configured_scope_is_required_and_sufficient, |db| {
     let api = with_routes(db, trusting(PROXY));
     let (_, text) = api.token_of(&api.user("alice"), &["demo:read", "b:write"]);
     for dialect in BY_HEADERS {
@@ -261,7 +261,7 @@ each_backend!(a_configured_scope_is_needed_and_nothing_else, |db| {
             ("scope=*", 403),
         ] {
             for method in ["GET", "POST", "HEAD", "OPTIONS", "INVENTED"] {
-                // An excluded route: the routes are not asked.
+                // An excluded route: a configured scope takes precedence over the catalog.
                 let (_, target) = forwarded(dialect);
                 let ask = request(method, &format!("{dialect}?{query}"), &text);
                 let answer = api.send(ask.insert_header((target, "/hooks/x")));
@@ -328,7 +328,7 @@ each_backend!(a_client_behind_envoy_cannot_configure_its_own_scope, |db| {
     assert_eq!(api.send(about("/auth/envoy/", "GET", "/demo?scope=&x=%zz", &text)).status, 200);
 });
 
-each_backend!(the_source_behind_a_proxy_is_what_binds_a_token, |db| {
+each_backend!(an_ip_list_applies_to_the_source_behind_a_proxy, |db| {
     let api = with_routes(db, trusting(PROXY));
     let bound = NewToken {
         name: "bound".to_owned(),
@@ -350,7 +350,7 @@ each_backend!(the_source_behind_a_proxy_is_what_binds_a_token, |db| {
     }
 });
 
-each_backend!(an_old_secret_within_its_grace_is_let_in_and_a_revoked_one_at_once_not, |db| {
+each_backend!(a_retired_secret_is_accepted_within_its_grace_and_a_revoked_one_rejected_immediately, |db| {
     let api = with_routes(db, trusting(PROXY));
     let (id, text) = api.token_of(&api.user("alice"), &["demo:read"]);
     let id = id.parse().unwrap();
@@ -361,7 +361,7 @@ each_backend!(an_old_secret_within_its_grace_is_let_in_and_a_revoked_one_at_once
     refused("/auth/nginx", &api.send(about("/auth/nginx", "GET", "/demo", &text)), 401, "revoked_token");
 });
 
-each_backend!(too_many_refused_credentials_are_403_to_nginx_and_429_to_the_others, |db| {
+each_backend!(too_many_failed_credentials_are_403_to_nginx_and_429_to_other_proxies, |db| {
     let failures = Some(FailureLimit::new(NonZero::new(1).unwrap()));
     let api = with_routes(db, HttpSettings { failures, ..trusting(PROXY) });
     for _ in 0..2 {
@@ -374,7 +374,7 @@ each_backend!(too_many_refused_credentials_are_403_to_nginx_and_429_to_the_other
     }
 });
 
-each_backend!(uses_and_refusals_behind_a_proxy_are_recorded, |db| {
+each_backend!(uses_and_rejections_behind_a_proxy_are_recorded, |db| {
     let api = with_routes(db, trusting(PROXY));
     let alice = api.user("alice");
     let (used, text) = api.token_of(&alice, &["demo:read"]);
@@ -383,7 +383,7 @@ each_backend!(uses_and_refusals_behind_a_proxy_are_recorded, |db| {
     for (target, method) in [("/demo", "POST"), ("/hooks/x", "GET"), ("/demo/../x", "GET")] {
         assert_eq!(api.send(about("/auth/nginx", method, target, &text)).status, 403);
     }
-    // Its end writes what waits.
+    // Dropping it flushes pending records.
     drop(api);
     let tokenry = Tokenry::new(db.store().clone(), Settings::default()).unwrap();
     let operator = RequestContext::new(Caller::operator(), clock::now());
@@ -401,7 +401,7 @@ each_backend!(uses_and_refusals_behind_a_proxy_are_recorded, |db| {
 });
 
 #[test]
-fn a_stopped_database_lets_nobody_in_by_any_proxy() {
+fn a_stopped_database_rejects_forward_auth_of_every_proxy() {
     let Some(db) = TestDatabase::postgres() else { return };
     let api = with_routes(&db, trusting(PROXY));
     drop(db);

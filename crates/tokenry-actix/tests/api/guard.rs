@@ -1,4 +1,4 @@
-//! Guarding a route of one's own, with the middleware and the extractor.
+//! Guarding a route of an embedding app, with the middleware and the extractor.
 
 use actix_web::{
     App, HttpResponse,
@@ -26,7 +26,7 @@ async fn forgetful() -> HttpResponse {
     HttpResponse::Ok().body("anyone with a token")
 }
 
-each_backend!(an_embedded_guard_lets_in_only_live_tokens_with_the_scope, |db| {
+each_backend!(an_embedded_guard_accepts_only_live_tokens_with_the_scope, |db| {
     let api = Api::new(db);
     let alice = api.user("alice");
     let (id, good) = api.token_of(&alice, &["demo:write"]);

@@ -1,4 +1,4 @@
-//! JWTs of an issuer that the tests own.
+//! JWTs of a test issuer.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokenry_actix::tokenry::{IssuerMapping, JwtAlgorithm, JwtIssuer, JwtKeys, Jw
 pub(crate) const SECRET: &[u8] = b"a secret that only the tests know";
 const ISSUER: &str = "https://id.example.com";
 
-/// Accepts the tokens of [`signed`], whose claim `role` decides about roles.
+/// Accepts the JWTs of [`signed`]; the claim `role` determines the role.
 pub(crate) fn sign_in() -> SignIn {
     let issuer = JwtIssuer::new(ISSUER.to_owned(), vec!["tokenry".to_owned()], JwtAlgorithm::Hs256);
     let keys = JwtKeys::Secret(SECRET.to_vec().into());
@@ -28,7 +28,7 @@ pub(crate) fn sign_in() -> SignIn {
     }
 }
 
-/// The claims of a good token, issued now.
+/// The claims of a valid JWT, issued now.
 pub(crate) fn claims(subject: &str, role: &str) -> Value {
     let now = tokenry_actix::clock::now().seconds();
     json!({"iss": ISSUER, "aud": "tokenry", "sub": subject, "role": role, "iat": now, "exp": now + 300})
@@ -38,7 +38,7 @@ pub(crate) fn signed(claims: &Value) -> String {
     encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(SECRET)).unwrap()
 }
 
-/// A good token.
+/// A valid JWT.
 pub(crate) fn of(subject: &str, role: &str) -> String {
     signed(&claims(subject, role))
 }

@@ -1,4 +1,5 @@
-//! The canary: no plaintext anywhere but in the one answer that shows it. Each search is one that finds what was planted.
+//! No plaintext secret is stored, logged or sent, except in the one response that shows it. Each search is verified to find a
+//! planted secret.
 
 use std::{
     collections::HashSet,
@@ -24,8 +25,8 @@ impl Write for Captured {
     }
 }
 
-/// All that this process logs at the finest level, whichever test of it: process-wide, so that the threads behind the
-/// answers are heard as well. Fails if somebody else is listening instead.
+/// Everything that this process logs at the finest level, in all tests. The subscriber is process-wide, so that background
+/// threads are included. Fails if another subscriber is installed.
 static LOG: LazyLock<Captured> = LazyLock::new(|| {
     let log = Captured::default();
     let writer = log.clone();
@@ -37,8 +38,8 @@ static LOG: LazyLock<Captured> = LazyLock::new(|| {
     log
 });
 
-/// Runs a whole scenario and returns all texts that must never be seen again, the one answer that shows a secret, and
-/// all others.
+/// Runs a complete scenario. Returns all texts that must not occur anywhere, the responses that show a secret, and all other
+/// responses.
 fn scenario(db: &TestDatabase) -> (Vec<String>, String, Vec<String>) {
     let api = Api::new(db);
     let alice = api.user("alice");
@@ -74,7 +75,7 @@ fn scenario(db: &TestDatabase) -> (Vec<String>, String, Vec<String>) {
         answers.push(api.call(method, path, token).body);
     }
     answers.push(api.json("PATCH", &path, &text, &json!({"status": text})).body);
-    // A secret where a name should be: of an unknown name an answer repeats the beginning at most.
+    // A secret in place of a name: a response repeats at most the beginning of an unknown name.
     answers.push(api.json("PATCH", &path, &text, &json!({text.as_str(): 1})).body);
     answers.push(
         api.json("POST", "/api/v1/tokens", &text, &json!({"name": "a", "metadata": {text.as_str(): "\0"}}))
@@ -87,7 +88,7 @@ fn scenario(db: &TestDatabase) -> (Vec<String>, String, Vec<String>) {
         request("GET", "/api/v1/me", &text).append_header(("authorization", format!("Bearer {text}")));
     answers.push(api.send(doubled).body);
     secrets.push(api.token_of(&alice, &[]).1);
-    // Both secrets of a token that is in its grace, and what others are asked about.
+    // Both secrets of a token within its grace period, and secrets sent for verification.
     let (rotated, old) = api.create(&api.root, &json!({"name": "rotated"}));
     let rotate = format!("/api/v1/tokens/{}/rotate", rotated["id"].as_str().unwrap());
     let rotated = api.json("POST", &rotate, &api.root, &json!({"grace_seconds": 600})).json();
@@ -124,7 +125,7 @@ fn scenario(db: &TestDatabase) -> (Vec<String>, String, Vec<String>) {
     answers.push(api.send(both).body);
     answers.push(api.with_cookie("DELETE", "/session", &cookie).body);
     answers.push(api.with_cookie("GET", "/api/v1/me", &cookie).body);
-    // One that is still alive is in the database when that is searched.
+    // A live token is in the database during the search.
     secrets.push(api.sign_in(&api.root));
     answers.push(api.call("DELETE", &path, &text).body);
     answers.push(api.call("GET", "/api/v1/me", &text).body);
@@ -132,7 +133,7 @@ fn scenario(db: &TestDatabase) -> (Vec<String>, String, Vec<String>) {
     (secrets, shown, answers)
 }
 
-/// Every eight characters of the secret parts of some tokens, as they are and in hexadecimal digits.
+/// All substrings of eight characters of the secret parts of some tokens, as text and in hexadecimal.
 struct Needles(HashSet<Vec<u8>>);
 
 impl Needles {
@@ -156,7 +157,7 @@ impl Needles {
     }
 }
 
-/// The places in which one of these secrets is, of all columns of all tables and, where the database is files, of those.
+/// The columns of all tables, and the files of a file database, that contain one of these secrets.
 fn places(db: &TestDatabase, needles: &Needles) -> Vec<String> {
     let columns = db.contents().into_iter();
     let mut places: Vec<String> = columns
@@ -172,7 +173,7 @@ fn places(db: &TestDatabase, needles: &Needles) -> Vec<String> {
     places
 }
 
-/// Puts a secret where it must not be, and asserts that it is found in each of the places.
+/// Plants a secret in each searched location and asserts that the search finds it.
 fn assert_that_the_searches_find(db: &TestDatabase, planted: &str) {
     let needles = Needles::new(&[planted.to_owned()]);
     let hex: String = planted.bytes().map(|byte| format!("{byte:02x}")).collect();
@@ -183,7 +184,7 @@ fn assert_that_the_searches_find(db: &TestDatabase, planted: &str) {
     for place in ["planted.words", "planted.hex"] {
         assert!(found.iter().any(|found| found == place), "{place}: {found:?}");
     }
-    // What the write-ahead log or the file itself has.
+    // The secret is in the write-ahead log or in the file itself.
     assert_eq!(db.folder().is_some(), found.iter().any(|place| place.starts_with("tokenry.db")), "{found:?}");
     let name = db.contents().into_iter().find(|column| column.name == "personal_access_tokens.name").unwrap();
     assert!(name.values.contains(&b"canary".to_vec()), "the rows of the scenario are among what is searched");

@@ -1,4 +1,4 @@
-//! Limits that are counted in the process: refused credentials per source, management requests per user.
+//! Limits that are counted in the process: failed credentials per source, management requests per user.
 
 use std::num::NonZero;
 
@@ -21,7 +21,7 @@ fn limiting_failures(failures: u32, proxies: &[&str]) -> HttpSettings {
     }
 }
 
-/// Behind a proxy that the test is.
+/// The test acts as a trusted proxy.
 fn behind_proxy(failures: u32) -> HttpSettings {
     limiting_failures(failures, &["192.0.2.1"])
 }
@@ -66,7 +66,7 @@ each_backend!(a_forwarded_address_of_a_stranger_does_not_escape_the_limit, |db| 
     from(&api, "203.0.113.99", "pat_wrong").is_problem(429, "rate_limited");
 });
 
-each_backend!(credentials_that_are_right_but_dead_count_as_well, |db| {
+each_backend!(valid_secrets_of_dead_tokens_count_as_failures_too, |db| {
     let api = Api::with(db, |_| {}, behind_proxy(1));
     let (id, text) = api.token_of(&api.user("alice"), &[]);
     api.tokenry.revoke_token(&api.operator(), id.parse().unwrap(), None).unwrap();
@@ -77,7 +77,7 @@ each_backend!(credentials_that_are_right_but_dead_count_as_well, |db| {
 });
 
 #[cfg(feature = "route-quotas")]
-each_backend!(a_user_has_one_quota_of_management_requests_whatever_they_come_with, |db| {
+each_backend!(all_credentials_of_a_user_share_one_management_quota, |db| {
     use serde_json::json;
     use tokenry_actix::ManagementQuota;
 

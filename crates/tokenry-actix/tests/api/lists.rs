@@ -1,11 +1,11 @@
-//! Pages of the caller's tokens.
+//! Lists of the caller's tokens.
 
 use serde_json::json;
 use tokenry_testkit::each_backend;
 
 use crate::api::Api;
 
-each_backend!(a_list_is_complete_newest_first_and_walked_by_cursor, |db| {
+each_backend!(a_list_is_complete_newest_first_and_paged_by_cursor, |db| {
     let api = Api::new(db);
     let names: Vec<_> = (0..7).map(|n| format!("token {n}")).collect();
     for name in &names {
@@ -26,7 +26,7 @@ each_backend!(a_list_is_complete_newest_first_and_walked_by_cursor, |db| {
     assert!(!api.call("GET", "/api/v1/tokens", &api.root).body.contains(&api.root));
 });
 
-each_backend!(a_cursor_is_good_for_one_caller_and_one_query, |db| {
+each_backend!(a_cursor_is_valid_only_for_its_caller_and_its_query, |db| {
     let api = Api::new(db);
     for n in 0..3 {
         api.create(&api.root, &json!({"name": format!("t{n}")}));
@@ -128,7 +128,7 @@ each_backend!(a_token_is_found_by_what_is_shown_of_it_and_by_itself, |db| {
         assert!(found(path, &wrong_end).is_empty());
         assert_eq!(found(path, "\u{2026}").len(), 0, "a name without it");
     }
-    // What the list is told of a search is sealed in its cursor, and goes on with the same text.
+    // The cursor contains the search in sealed form and continues with the same text.
     let first = api.call("GET", &format!("/api/v1/tokens?limit=1&search={}", &prefix[..4]), &api.root).json();
     let cursor = first["next_cursor"].as_str().unwrap();
     let next = format!("/api/v1/tokens?limit=1&search={}&cursor={cursor}", &prefix[..4]);

@@ -1,8 +1,7 @@
-//! Every route × method × caller: what each of them hears, and that whoever is refused changes nothing.
+//! Every route × caller: the status of each response, and that a rejected caller changes nothing.
 
 use tokenry_actix::{
-    HttpSettings,
-    routes::ROUTES,
+    HttpSettings, ROUTES, RouteInfo, RouteName,
     tokenry::{
         Catalog, Lifetime, NewToken, Rotation, Settings, Token, User, UserChanges, UserId,
         catalog::{Definition, RouteDefinition},
@@ -15,42 +14,42 @@ use crate::{
     jwt,
 };
 
-/// Who asks, in the order of the columns of [`ROWS`].
+/// The kinds of callers, in the order of the columns of [`expectation`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum By {
-    /// Nobody: no credential at all.
+    /// No credential.
     None,
-    /// A token of alice that may only look at tokens.
+    /// A token of alice that may only read tokens.
     ReadToken,
     /// A token of alice that may change tokens.
     WriteToken,
-    /// A token of alice that may do whatever alice may; her role is `user`.
+    /// A token of alice with all permissions of her role, `user`.
     FullToken,
-    /// The old secret of a full token of alice, within its grace after a rotation.
+    /// The retired secret of a full token of alice, within its grace period.
     RetiredToken,
-    /// The same of an administrator.
+    /// The retired secret of a full token of an administrator, within its grace period.
     RetiredAdminToken,
-    /// A token with every scope of an administrator who was made a user.
+    /// A token with every scope of a former administrator, who is a user now.
     ExAdminToken,
     /// A full token of an administrator.
     AdminToken,
-    /// A token of an administrator that may administer and nothing else.
+    /// A token of an administrator with administration scopes only.
     AdminOnlyToken,
     /// alice, by JWT.
     UserJwt,
-    /// An administrator whose JWT says that they are a user.
+    /// An administrator whose JWT has the role `user`.
     WeakJwt,
     /// An administrator, by JWT.
     AdminJwt,
-    /// A full token of somebody who is disabled.
+    /// A full token of a disabled user.
     DisabledToken,
-    /// Somebody who is disabled, by JWT.
+    /// A disabled user, by JWT.
     DisabledJwt,
     /// A full token of another user.
     OtherToken,
-    /// alice, by a session that was begun with a full token.
+    /// alice, by a session that was started with a full token.
     TokenSession,
-    /// alice, by a session that was begun with a JWT.
+    /// alice, by a session that was started with a JWT.
     JwtSession,
     /// The cookie of such a session, sent by a page of another origin.
     ForeignSession,
@@ -81,41 +80,34 @@ const CALLERS: [By; 18] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Target {
     Nothing,
-    /// Nothing; a scope in the query is asked about.
+    /// Nothing; the query requires a scope.
     Asked,
     /// A token of alice.
     Token,
-    /// A user whom nobody else is.
+    /// A user that is not among the callers.
     User,
 }
 
+/// The request to a route, and the expected statuses.
 struct Row {
-    method: &'static str,
-    path: &'static str,
     body: &'static str,
     target: Target,
     /// The status for each of [`CALLERS`].
     statuses: [u16; 18],
 }
 
-const fn row(
-    method: &'static str,
-    path: &'static str,
-    body: &'static str,
-    target: Target,
-    statuses: [u16; 18],
-) -> Row {
-    Row { method, path, body, target, statuses }
+const fn row(body: &'static str, target: Target, statuses: [u16; 18]) -> Row {
+    Row { body, target, statuses }
 }
 
 use Target::{Asked, Nothing, Token as OwnToken, User as AUser};
 
 const PUBLIC: [u16; 18] = [200; 18];
-/// Whoever has a token that may look at tokens.
+/// Only tokens that may read tokens.
 const FORWARD: [u16; 18] =
     //  none read write full ret  retAdm exAdm admin only userJ weak admJ disab disJ other patS jwtS foreign
     [401, 200, 200, 200, 200, 200, 200, 200, 403, 401, 401, 401, 401, 401, 200, 401, 401, 401];
-/// Only administrators, who are answered with `$ok`.
+/// Only administrators, who get `$ok`.
 macro_rules! admin {
     ($ok:literal) => {
         //  none read write full ret  retAdm exAdm admin only userJ weak admJ disab disJ other patS jwtS foreign
@@ -123,103 +115,73 @@ macro_rules! admin {
     };
 }
 
+/// The expectation for a route. A route without one does not compile.
 #[rustfmt::skip]
-const ROWS: &[Row] = &[
-    row("GET", "/healthz", "", Nothing, PUBLIC),
-    row("GET", "/readyz", "", Nothing, PUBLIC),
-    row("GET", "/openapi.json", "", Nothing, PUBLIC),
-    row("GET", "/session", "", Nothing,
-              [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 403]),
-    row("POST", "/session", "", Nothing,
-              [401, 201, 201, 201, 403, 403, 201, 201, 403, 201, 201, 201, 401, 401, 201, 401, 401, 403]),
-    row("DELETE", "/session", "", Nothing,
-              [204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 403]),
-    //         none read write full ret retAdm exAdm admin only userJ weak admJ disab disJ other patS jwtS foreign
-    row("GET", "/api/v1/me", "", Nothing,
-              [401, 200, 200, 200, 403, 403, 200, 200, 200, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
-    row("GET", "/api/v1/scopes", "", Nothing,
-              [401, 200, 200, 200, 403, 403, 200, 200, 200, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
-    row("GET", "/api/v1/policy", "", Nothing,
-              [401, 200, 200, 200, 403, 403, 200, 200, 200, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
-    row("GET", "/api/v1/token", "", Nothing,
-              [401, 200, 200, 200, 200, 200, 200, 200, 200, 403, 403, 403, 401, 401, 200, 403, 403, 403]),
-    row("DELETE", "/api/v1/token", "", Nothing,
-              [401, 204, 204, 204, 204, 204, 204, 204, 204, 403, 403, 403, 401, 401, 204, 403, 403, 403]),
-    row("GET", "/api/v1/tokens", "", Nothing,
-              [401, 200, 200, 200, 403, 403, 200, 200, 403, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
-    row("POST", "/api/v1/tokens", r#"{"name":"new"}"#, Nothing,
-              [401, 403, 201, 201, 403, 403, 201, 201, 403, 201, 201, 201, 401, 401, 201, 201, 201, 403]),
-    row("GET", "/api/v1/tokens/{id}", "", OwnToken,
-              [401, 200, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
-    row("PATCH", "/api/v1/tokens/{id}", r#"{"name":"new"}"#, OwnToken,
-              [401, 403, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
-    row("DELETE", "/api/v1/tokens/{id}", "", OwnToken,
-              [401, 403, 204, 204, 403, 403, 404, 404, 403, 204, 404, 404, 401, 401, 404, 204, 204, 403]),
-    row("POST", "/api/v1/tokens/{id}/rotate", "", OwnToken,
-              [401, 403, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
-    row("GET", "/api/v1/tokens/{id}/usage", "", OwnToken,
-              [401, 200, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
-    row("GET", "/api/v1/tokens/{id}/usage/summary", "", OwnToken,
-              [401, 200, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
-    row("GET", "/api/v1/tokens/{id}/events", "", OwnToken,
-              [401, 200, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
-    row("GET", "/api/v1/users", "", Nothing, admin!(200)),
-    row("POST", "/api/v1/users", r#"{"subject":"new"}"#, Nothing, admin!(201)),
-    row("GET", "/api/v1/users/{id}", "", AUser, admin!(200)),
-    row("PATCH", "/api/v1/users/{id}", r#"{"name":"new"}"#, AUser, admin!(200)),
-    row("DELETE", "/api/v1/users/{id}", "", AUser, admin!(204)),
-    row("GET", "/api/v1/users/{id}/tokens", "", AUser, admin!(200)),
-    row("POST", "/api/v1/users/{id}/revoke-tokens", "", AUser, admin!(200)),
-    row("GET", "/api/v1/admin/tokens", "", Nothing, admin!(200)),
-    row("POST", "/api/v1/admin/cleanup", "", Nothing, admin!(200)),
-    row("GET", "/api/v1/audit", "", Nothing, admin!(200)),
-    row("GET", "/api/v1/audit/chain", "", Nothing, admin!(200)),
-    row("POST", "/api/v1/verify", r#"{"token":"x"}"#, Nothing,
-              [401, 403, 403, 403, 403, 403, 403, 200, 403, 401, 401, 401, 401, 401, 403, 401, 401, 401]),
-    row("POST", "/oauth/introspect", "token=x", Nothing,
-              [401, 403, 403, 403, 403, 403, 403, 200, 403, 401, 401, 401, 401, 401, 403, 401, 401, 401]),
-    row("POST", "/oauth/revoke", "token=x", Nothing, PUBLIC),
-    row("ANY", "/auth/nginx", "", Asked, FORWARD),
-    row("ANY", "/auth/traefik", "", Asked, FORWARD),
-    row("ANY", "/auth/caddy", "", Asked, FORWARD),
-    row("ANY", "/auth/envoy", "", Asked, FORWARD),
-    row("ANY", "/auth/envoy/{path}", "", Nothing, FORWARD),
-];
-
-/// A route without a row does not compile, nor does a row without a route.
-const _: () = {
-    let mut route = 0;
-    while route < ROUTES.len() {
-        let mut rows = 0;
-        let mut row = 0;
-        while row < ROWS.len() {
-            if same(ROUTES[route].method, ROWS[row].method) && same(ROUTES[route].path, ROWS[row].path) {
-                rows += 1;
-            }
-            row += 1;
-        }
-        assert!(rows == 1, "every route has one row in the matrix");
-        route += 1;
+const fn expectation(route: RouteName) -> Row {
+    match route {
+        RouteName::ShowHealth => row("", Nothing, PUBLIC),
+        RouteName::ShowReadiness => row("", Nothing, PUBLIC),
+        RouteName::ShowOpenapi => row("", Nothing, PUBLIC),
+        RouteName::ShowSession => row("", Nothing,
+                  [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 403]),
+        RouteName::StartSession => row("", Nothing,
+                  [401, 201, 201, 201, 403, 403, 201, 201, 403, 201, 201, 201, 401, 401, 201, 401, 401, 403]),
+        RouteName::EndSession => row("", Nothing,
+                  [204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 403]),
+        //         none read write full ret retAdm exAdm admin only userJ weak admJ disab disJ other patS jwtS foreign
+        RouteName::ShowMe => row("", Nothing,
+                  [401, 200, 200, 200, 403, 403, 200, 200, 200, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
+        RouteName::ShowScopes => row("", Nothing,
+                  [401, 200, 200, 200, 403, 403, 200, 200, 200, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
+        RouteName::ShowPolicy => row("", Nothing,
+                  [401, 200, 200, 200, 403, 403, 200, 200, 200, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
+        RouteName::ShowOwnToken => row("", Nothing,
+                  [401, 200, 200, 200, 200, 200, 200, 200, 200, 403, 403, 403, 401, 401, 200, 403, 403, 403]),
+        RouteName::RevokeOwnToken => row("", Nothing,
+                  [401, 204, 204, 204, 204, 204, 204, 204, 204, 403, 403, 403, 401, 401, 204, 403, 403, 403]),
+        RouteName::ListTokens => row("", Nothing,
+                  [401, 200, 200, 200, 403, 403, 200, 200, 403, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
+        RouteName::CreateToken => row(r#"{"name":"new"}"#, Nothing,
+                  [401, 403, 201, 201, 403, 403, 201, 201, 403, 201, 201, 201, 401, 401, 201, 201, 201, 403]),
+        RouteName::ShowToken => row("", OwnToken,
+                  [401, 200, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
+        RouteName::UpdateToken => row(r#"{"name":"new"}"#, OwnToken,
+                  [401, 403, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
+        RouteName::RevokeToken => row("", OwnToken,
+                  [401, 403, 204, 204, 403, 403, 404, 404, 403, 204, 404, 404, 401, 401, 404, 204, 204, 403]),
+        RouteName::RotateToken => row("", OwnToken,
+                  [401, 403, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
+        RouteName::ShowUsage => row("", OwnToken,
+                  [401, 200, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
+        RouteName::ShowUsageSummary => row("", OwnToken,
+                  [401, 200, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
+        RouteName::ListTokenEvents => row("", OwnToken,
+                  [401, 200, 200, 200, 403, 403, 404, 404, 403, 200, 404, 404, 401, 401, 404, 200, 200, 403]),
+        RouteName::ListUsers => row("", Nothing, admin!(200)),
+        RouteName::CreateUser => row(r#"{"subject":"new"}"#, Nothing, admin!(201)),
+        RouteName::ShowUser => row("", AUser, admin!(200)),
+        RouteName::UpdateUser => row(r#"{"name":"new"}"#, AUser, admin!(200)),
+        RouteName::DeleteUser => row("", AUser, admin!(204)),
+        RouteName::ListUserTokens => row("", AUser, admin!(200)),
+        RouteName::RevokeUserTokens => row("", AUser, admin!(200)),
+        RouteName::ListAllTokens => row("", Nothing, admin!(200)),
+        RouteName::CleanUp => row("", Nothing, admin!(200)),
+        RouteName::ListEvents => row("", Nothing, admin!(200)),
+        RouteName::CheckChain => row("", Nothing, admin!(200)),
+        RouteName::VerifyToken => row(r#"{"token":"x"}"#, Nothing,
+                  [401, 403, 403, 403, 403, 403, 403, 200, 403, 401, 401, 401, 401, 401, 403, 401, 401, 401]),
+        RouteName::IntrospectToken => row("token=x", Nothing,
+                  [401, 403, 403, 403, 403, 403, 403, 200, 403, 401, 401, 401, 401, 401, 403, 401, 401, 401]),
+        RouteName::RevokePresented => row("token=x", Nothing, PUBLIC),
+        RouteName::AskByNginx => row("", Asked, FORWARD),
+        RouteName::AskByTraefik => row("", Asked, FORWARD),
+        RouteName::AskByCaddy => row("", Asked, FORWARD),
+        RouteName::AskByEnvoy => row("", Asked, FORWARD),
+        RouteName::AskByEnvoyPath => row("", Nothing, FORWARD),
     }
-    assert!(ROUTES.len() == ROWS.len(), "every row has a route");
-};
-
-const fn same(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    if a.len() != b.len() {
-        return false;
-    }
-    let mut index = 0;
-    while index < a.len() {
-        if a[index] != b[index] {
-            return false;
-        }
-        index += 1;
-    }
-    true
 }
 
-/// One cell of the matrix, with users and tokens of its own.
+/// One cell of the matrix, with its own users and tokens.
 struct Cell<'a> {
     api: &'a Api,
     number: usize,
@@ -254,7 +216,7 @@ impl<'a> Cell<'a> {
         (issued.token, issued.secret.reveal_once().to_string())
     }
 
-    /// The old secret of a full token, which was rotated.
+    /// The retired secret of a rotated full token.
     fn retired(&self, owner: &User) -> String {
         let (token, text) = self.token(owner, &["*"]);
         let rotation = Rotation { grace: Some(Lifetime::seconds(600)), ..Rotation::default() };
@@ -262,7 +224,7 @@ impl<'a> Cell<'a> {
         text
     }
 
-    /// A credential of the caller, made after everything else so that it is not shorter-lived than its targets.
+    /// A credential of the caller, created last so that it does not expire before its targets.
     fn credential(&self, by: By) -> String {
         let (tokenry, operator) = (&self.api.tokenry, self.api.operator());
         let change = |id: UserId, changes| tokenry.update_user(&operator, id, changes).unwrap();
@@ -301,12 +263,12 @@ impl<'a> Cell<'a> {
         }
     }
 
-    fn ask(&self, row: &Row, by: By, credential: &str, id: &str) -> Answer {
+    fn ask(&self, route: &RouteInfo, row: &Row, by: By, credential: &str, id: &str) -> Answer {
         let body = row.body.replace("\"new\"}", &format!("\"new{}\"}}", self.number));
         // Behind Envoy, the routes of the catalog decide about /tokens.
-        let path = row.path.replace("{id}", id).replace("{path}", "tokens");
+        let path = route.path.replace("{id}", id).replace("{path}", "tokens");
         let path = if row.target == Asked { format!("{path}?scope=tokens:read") } else { path };
-        let method = if row.method == "ANY" { "POST" } else { row.method };
+        let method = if route.method == "ANY" { "POST" } else { route.method };
         let is_session = matches!(by, By::TokenSession | By::JwtSession | By::ForeignSession);
         let bearer = if is_session { "" } else { credential };
         let mut request = from_page(request(method, &path, bearer)).insert_header(("x-request-id", "same"));
@@ -324,7 +286,7 @@ impl<'a> Cell<'a> {
         self.api.send(request)
     }
 
-    fn run(&self, row: &Row, by: By, expected: u16) {
+    fn run(&self, route: &RouteInfo, row: &Row, by: By, expected: u16) {
         let (target, _) = self.token(&self.alice, &[]);
         let credential = self.credential(by);
         let random = "01900000-0000-7000-8000-0000deadbeef";
@@ -334,9 +296,9 @@ impl<'a> Cell<'a> {
             Target::User => self.victim.id.to_string(),
         };
         let stranger =
-            (!matches!(row.target, Nothing | Asked)).then(|| self.ask(row, by, &credential, random));
-        let answer = self.ask(row, by, &credential, &id);
-        let cell = format!("{} {} by {by:?}", row.method, row.path);
+            (!matches!(row.target, Nothing | Asked)).then(|| self.ask(route, row, by, &credential, random));
+        let answer = self.ask(route, row, by, &credential, &id);
+        let cell = format!("{} {} by {by:?}", route.method, route.path);
         assert_eq!(answer.status, expected, "{cell}: {}", answer.body);
         let code = match (by, expected) {
             (_, 200..=299) => "",
@@ -344,20 +306,20 @@ impl<'a> Cell<'a> {
                 "authentication_required"
             }
             (By::ForeignSession, 403) => "forbidden",
-            // Where only tokens are taken, a JWT is nobody's.
+            // Where only tokens are accepted, a JWT is an invalid token.
             (By::UserJwt | By::WeakJwt | By::AdminJwt | By::DisabledJwt, 401) if row.statuses[11] == 401 => {
                 "invalid_token"
             }
             (By::DisabledToken | By::DisabledJwt, 401) => "user_disabled",
             (By::UserJwt | By::WeakJwt | By::AdminJwt | By::TokenSession | By::JwtSession, 403)
-                if row.path == "/api/v1/token" =>
+                if route.path == "/api/v1/token" =>
             {
                 "forbidden"
             }
             (By::RetiredToken | By::RetiredAdminToken, 403) => "forbidden",
             (_, 403) => "insufficient_scope",
             (_, 404) => "not_found",
-            _ => panic!("{cell}: no such status"),
+            _ => panic!("{cell}: unexpected status"),
         };
         if !code.is_empty() {
             answer.is_problem(expected, code);
@@ -373,14 +335,14 @@ impl<'a> Cell<'a> {
                 "{cell} changed the user"
             );
         }
-        // SECURITY: whoever gets no further than 404 cannot tell a token that is there from one that is not.
+        // SECURITY: a caller that gets 404 cannot distinguish an existing token from a missing one.
         if let (404, Some(stranger)) = (expected, stranger) {
             assert_eq!(everything(&answer), everything(&stranger), "{cell}");
         }
     }
 }
 
-/// Every byte of an answer.
+/// Status, headers and body of a response.
 fn everything(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
     let headers =
         answer.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
@@ -399,8 +361,9 @@ fn column(db: &TestDatabase, by: By) {
     let catalog = Catalog::define(&Definition { routes: vec![route], ..Definition::default() }).unwrap();
     let api = Api::with(db, |settings: &mut Settings| settings.catalog = catalog, HttpSettings::default());
     let index = CALLERS.iter().position(|caller| *caller == by).unwrap();
-    for (number, row) in ROWS.iter().enumerate() {
-        Cell::new(&api, number).run(row, by, row.statuses[index]);
+    for (number, route) in ROUTES.iter().enumerate() {
+        let row = expectation(route.name);
+        Cell::new(&api, number).run(route, &row, by, row.statuses[index]);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The rules of an installation, as every caller may read them.
+//! The policy of an installation, which every caller may read.
 
 use std::num::NonZero;
 
@@ -14,7 +14,7 @@ use tokenry_testkit::each_backend;
 
 use crate::{api::Api, jwt};
 
-each_backend!(the_default_policy_is_told_as_the_contract_says, |db| {
+each_backend!(the_default_policy_has_the_form_of_the_contract, |db| {
     let default = |settings: &mut Settings| settings.policy = Policy::default();
     let api = Api::with(db, default, HttpSettings::default());
     let shown = api.call("GET", "/api/v1/policy", &api.root).json();
@@ -75,7 +75,7 @@ each_backend!(the_default_policy_is_told_as_the_contract_says, |db| {
     api.call("GET", "/api/v1/policy?x=1", &api.root).is_problem(422, "validation_failed");
 });
 
-each_backend!(every_rule_that_is_set_is_told, |db| {
+each_backend!(every_configured_rule_is_in_the_policy, |db| {
     let role = |name: &str, scopes: &[&str]| RoleDefinition {
         name: name.to_owned(),
         scopes: scopes.iter().map(ToString::to_string).collect(),

@@ -1,4 +1,4 @@
-//! One reading of a presented token at every entrance, and what the OAuth routes answer to what is none.
+//! Every endpoint parses a presented token alike; the OAuth endpoints accept invalid tokens without an error.
 
 use std::num::NonZero;
 
@@ -8,7 +8,7 @@ use tokenry_testkit::each_backend;
 
 use crate::api::{Answer, Api, request};
 
-/// What stands around a token, and whether it is still that token.
+/// Bytes around a token, and whether the token is still valid with them.
 const CASES: [(&str, &str, bool); 17] = [
     ("", "", true),
     ("", "\r\n", true),
@@ -65,7 +65,7 @@ each_backend!(a_presented_token_is_read_alike_at_every_entrance, |db| {
     }
 });
 
-each_backend!(whatever_is_no_token_is_inactive_and_revoked, |db| {
+each_backend!(an_invalid_token_is_inactive_and_its_revocation_succeeds, |db| {
     let api = Api::new(db);
     let long = "x".repeat(15_000);
     for value in ["", "x", "%00", "%0D%0A", "%FF%FE", "%E2%80%A8", "%F0%9F%98%80", "a+b", "pat_%20", &long] {
@@ -79,7 +79,7 @@ each_backend!(whatever_is_no_token_is_inactive_and_revoked, |db| {
     assert_eq!(revoked.status, 200, "a parameter that revocation does not have is passed over");
 });
 
-each_backend!(guesses_at_revocation_are_limited_as_rfc_7009_allows_and_real_tokens_are_not, |db| {
+each_backend!(guesses_at_revocation_are_limited_as_rfc_7009_allows_but_real_tokens_are_not, |db| {
     let failures = FailureLimit::new(NonZero::new(2).unwrap());
     let api = Api::with(db, |_| {}, HttpSettings { failures: Some(failures), ..HttpSettings::default() });
     let guess = || {
@@ -87,7 +87,7 @@ each_backend!(guesses_at_revocation_are_limited_as_rfc_7009_allows_and_real_toke
         let drawn = tokenry_actix::tokenry::PlainToken::generate(api.tokenry.prefix(), &mut rng);
         format!("token={}", *drawn.unwrap().reveal_once())
     };
-    // What has not the form of a token costs nothing and is not counted.
+    // A text that is not well-formed costs nothing and is not counted.
     for _ in 0..50 {
         assert_eq!(form(&api, "/oauth/revoke", "", "token=pat_nonsense").status, 200);
     }
@@ -102,6 +102,6 @@ each_backend!(guesses_at_revocation_are_limited_as_rfc_7009_allows_and_real_toke
     let (_, text) = api.token_of(&api.user("alice"), &[]);
     assert_eq!(form(&api, "/oauth/revoke", "", &format!("token={text}")).status, 200);
     api.call("GET", "/api/v1/token", &text).is_problem(401, "revoked_token");
-    // The limit of credentials was not used up by guesses.
+    // Guesses at revocation do not use up the limit on failed credentials.
     api.call("GET", "/api/v1/token", "pat_wrong").is_problem(401, "invalid_token");
 });

@@ -8,7 +8,7 @@ use tokenry_testkit::each_backend;
 
 use crate::api::{Api, request};
 
-/// An old secret within its grace is good for use, which managing is none of.
+/// A retired secret within its grace period may be used, but management does not count as a use.
 fn works(api: &Api, text: &str) -> bool {
     api.tokenry.verify_blocking(text.as_bytes(), api.operator().now, None).is_ok()
 }
@@ -31,7 +31,7 @@ each_backend!(a_rotation_answers_with_the_new_secret_and_ends_the_old_one, |db| 
     assert_ne!(rotated["token_prefix"], created["token_prefix"]);
 });
 
-each_backend!(whoever_has_the_answer_can_rotate_again_at_once, |db| {
+each_backend!(a_rotation_can_follow_immediately_after_the_response_of_another, |db| {
     let api = Api::new(db);
     let (created, _) = api.create(&api.root, &json!({"name": "ci"}));
     let path = format!("/api/v1/tokens/{}/rotate", created["id"].as_str().unwrap());
@@ -45,7 +45,7 @@ each_backend!(whoever_has_the_answer_can_rotate_again_at_once, |db| {
     );
 });
 
-each_backend!(a_repeated_rotation_is_a_conflict_and_its_secret_stays_good, |db| {
+each_backend!(a_repeated_rotation_is_a_conflict_and_its_secret_stays_valid, |db| {
     let api = Api::new(db);
     let (created, _) = api.create(&api.root, &json!({"name": "ci"}));
     let path = format!("/api/v1/tokens/{}/rotate", created["id"].as_str().unwrap());
@@ -62,7 +62,7 @@ each_backend!(a_repeated_rotation_is_a_conflict_and_its_secret_stays_good, |db| 
     ask(&"x".repeat(256)).is_problem(400, "invalid_request");
 });
 
-each_backend!(grace_and_version_are_obeyed_and_nonsense_is_refused, |db| {
+each_backend!(grace_and_version_are_respected_and_invalid_values_rejected, |db| {
     let api = Api::new(db);
     let (created, old) = api.create(&api.root, &json!({"name": "ci"}));
     let path = format!("/api/v1/tokens/{}/rotate", created["id"].as_str().unwrap());
@@ -84,7 +84,7 @@ each_backend!(grace_and_version_are_obeyed_and_nonsense_is_refused, |db| {
     api.json("POST", "/api/v1/tokens", &old, &json!({"name": "x"})).is_problem(403, "forbidden");
 });
 
-each_backend!(dead_tokens_are_not_rotated, |db| {
+each_backend!(dead_tokens_cannot_be_rotated, |db| {
     let api = Api::new(db);
     let (created, _) = api.create(&api.root, &json!({"name": "ci"}));
     let id = created["id"].as_str().unwrap();
@@ -92,7 +92,7 @@ each_backend!(dead_tokens_are_not_rotated, |db| {
     api.call("POST", &format!("/api/v1/tokens/{id}/rotate"), &api.root).is_problem(409, "conflict");
 });
 
-each_backend!(a_token_that_rotates_itself_and_asks_again_hears_that_its_secret_was_delivered, |db| {
+each_backend!(a_token_that_repeats_its_own_rotation_gets_409_delivered, |db| {
     let api = Api::new(db);
     let (created, own) = api.create(&api.root, &json!({"name": "ci", "scopes": ["tokens:write"]}));
     let (other, _) = api.create(&api.root, &json!({"name": "other"}));

@@ -1,4 +1,4 @@
-//! Sign-ins of browsers: what begins one, what it may do, what refuses it, what ends it.
+//! Browser sessions: how they start, what they permit, when they are rejected, how they end.
 
 use std::num::NonZero;
 
@@ -14,7 +14,7 @@ use crate::{
     jwt,
 };
 
-/// All that a request of a page says of where it comes from, and its cookie.
+/// All headers of a request of a page that state its origin, and its cookie.
 fn asked(method: &str, path: &str, headers: &[(&'static str, &str)]) -> actix_web::test::TestRequest {
     headers.iter().fold(request(method, path, ""), |request, header| request.append_header(*header))
 }
@@ -24,7 +24,7 @@ fn signed_in(answer: &Answer) -> Value {
     answer.json()["session"].clone()
 }
 
-each_backend!(a_token_is_exchanged_for_a_session_that_does_what_it_may_and_ends_with_it, |db| {
+each_backend!(a_token_is_exchanged_for_a_session_with_its_permissions_that_ends_with_it, |db| {
     let api = Api::new(db);
     let alice = api.user("alice");
     let (id, text) = api.token_of(&alice, &["tokens:write", "x:read"]);
@@ -59,14 +59,14 @@ each_backend!(a_token_is_exchanged_for_a_session_that_does_what_it_may_and_ends_
     assert!(over.header("set-cookie").starts_with(&format!("{COOKIE}=; ")));
 });
 
-each_backend!(a_jwt_is_exchanged_for_a_session_with_the_rights_of_both_roles, |db| {
+each_backend!(a_jwt_is_exchanged_for_a_session_with_the_permissions_of_both_roles, |db| {
     let api = Api::new(db);
     let cookie = api.sign_in(&jwt::of("chief", "admin"));
     assert_eq!(api.with_cookie("GET", "/api/v1/users", &cookie).status, 200);
     let state = signed_in(&api.with_cookie("GET", "/session", &cookie));
     assert_eq!((&state["credential"], &state["token_id"]), (&json!("jwt"), &Value::Null));
     let chief = state["user"]["id"].as_str().unwrap().parse().unwrap();
-    // What the JWT of the sign-in did not say is not had, and what was taken since is gone.
+    // The session has no permission that the JWT lacked, and none that was removed since.
     let weak = api.sign_in(&jwt::of("chief", "user"));
     api.with_cookie("GET", "/api/v1/users", &weak).is_problem(403, "insufficient_scope");
     let demoted = UserChanges::role("user".parse().unwrap());
@@ -88,12 +88,12 @@ each_backend!(signing_out_ends_the_session_on_the_server, |db| {
         assert_eq!(out.header("set-cookie"), cleared);
     }
     api.with_cookie("GET", "/api/v1/me", &cookie).is_problem(401, "invalid_token");
-    // Without a cookie none is taken away: another site could ask for that.
+    // Without a cookie none is removed: the request could come from another site.
     let out = api.send(from_page(request("DELETE", "/session", "")));
     assert_eq!((out.status, out.header("set-cookie")), (204, ""));
 });
 
-each_backend!(signing_in_again_ends_the_session_before, |db| {
+each_backend!(signing_in_again_ends_the_previous_session, |db| {
     let api = Api::new(db);
     let (_, text) = api.token_of(&api.user("alice"), &["tokens:read"]);
     let first = api.sign_in(&api.root);
@@ -102,7 +102,7 @@ each_backend!(signing_in_again_ends_the_session_before, |db| {
     assert_ne!(first, second);
     api.with_cookie("GET", "/api/v1/me", &first).is_problem(401, "invalid_token");
     assert_eq!(api.with_cookie("GET", "/api/v1/me", &second).json()["subject"], "alice");
-    // A sign-in that fails ends nothing.
+    // A failed sign-in ends no session.
     let wrong = from_page(request("POST", "/session", "pat_x")).insert_header(("cookie", named(&second)));
     api.send(wrong).is_problem(401, "invalid_token");
     assert_eq!(api.with_cookie("GET", "/api/v1/me", &second).status, 200);
@@ -134,7 +134,7 @@ each_backend!(the_cookie_is_for_this_host_over_tls_and_plain_only_on_this_machin
         assert_eq!(answer.status, 201, "{}", answer.body);
         let set = answer.header("set-cookie");
         let value = set.strip_prefix(&format!("{name}=")).unwrap().strip_suffix(attributes).unwrap();
-        // Only the name that this site sets is read.
+        // Only the cookie name that this origin sets is accepted.
         for (sent, status) in [(name, 200), (if name == "tokenry" { COOKIE } else { "tokenry" }, 401)] {
             let ask = page(request("GET", "/api/v1/me", ""));
             let answer = api.send_from(peer, ask.insert_header(("cookie", format!("{sent}={value}"))));
@@ -173,7 +173,7 @@ each_backend!(nothing_but_a_page_of_this_origin_uses_or_makes_a_session, |db| {
             &[host, mark, own, own],
             &[mark, own],
             &[("host", "tokens.test@evil.test"), mark, own],
-            // Nobody believes a stranger's word for scheme and host.
+            // Forwarded scheme and host of an untrusted peer are ignored.
             &[
                 host,
                 mark,
@@ -223,7 +223,7 @@ each_backend!(two_credentials_and_two_cookies_are_a_bad_request, |db| {
     assert_eq!(api.with_cookie("GET", "/api/v1/me", &one).status, 200);
 });
 
-each_backend!(every_cookie_that_is_no_session_hears_the_same_bytes, |db| {
+each_backend!(every_invalid_cookie_gets_an_identical_response, |db| {
     let api = Api::new(db);
     let over = api.sign_in(&api.root);
     assert_eq!(api.with_cookie("DELETE", "/session", &over).status, 204);
@@ -241,7 +241,7 @@ each_backend!(every_cookie_that_is_no_session_hears_the_same_bytes, |db| {
     }
 });
 
-each_backend!(where_tokens_alone_are_taken_a_cookie_is_nothing, |db| {
+each_backend!(a_cookie_is_ignored_where_only_tokens_are_accepted, |db| {
     let api = Api::new(db);
     let cookie = api.sign_in(&api.root);
     for path in ["/api/v1/verify", "/oauth/introspect", "/auth/nginx?scope=tokens:read"] {
@@ -254,7 +254,7 @@ each_backend!(where_tokens_alone_are_taken_a_cookie_is_nothing, |db| {
     api.send(asked).is_problem(401, "invalid_token");
 });
 
-each_backend!(what_may_not_look_at_tokens_and_what_was_rotated_begins_no_session, |db| {
+each_backend!(a_token_without_tokens_read_or_with_a_retired_secret_cannot_start_a_session, |db| {
     let api = Api::new(db);
     let (_, none) = api.token_of(&api.user("alice"), &["x:read"]);
     let refused = api.send(from_page(request("POST", "/session", &none)));
@@ -298,7 +298,7 @@ each_backend!(a_trusted_proxy_names_the_user_and_nobody_else_does, |db| {
     let ways = api.send(request("GET", "/session", "")).json()["ways"].clone();
     assert_eq!(ways, json!(["pat", "jwt", "proxy"]));
 
-    // Another person at the same browser is not whom the session is of.
+    // The proxy asserts another user at the same browser.
     for (header, status) in [("alice", 200), ("bob", 401), ("", 200)] {
         let asked = from_page(request("GET", "/api/v1/me", "")).insert_header(("cookie", named(&cookie)));
         let answer = api.send_from(proxy, asked.insert_header(("x-forwarded-user", header)));
@@ -311,10 +311,10 @@ each_backend!(a_trusted_proxy_names_the_user_and_nobody_else_does, |db| {
     ask(proxy, "", &[alice, alice]).is_problem(400, "invalid_request");
     ask(proxy, "", &[alice, ("x_forwarded_user", "root")]).is_problem(400, "invalid_request");
     ask(proxy, "", &[("x-forwarded-user", "alice, bob")]).is_problem(400, "invalid_request");
-    // One credential decides, and there is no falling back from it.
+    // An invalid credential does not fall back to another one.
     ask(proxy, "pat_x", &[alice]).is_problem(401, "invalid_token");
     ask(proxy, "", &[alice, ("authorization", "Basic cm9vdA==")]).is_problem(401, "authentication_required");
-    // The word of the proxy signs in, and does nothing else.
+    // The assertion of the proxy is accepted for sign-in only.
     let direct = from_page(request("GET", "/api/v1/me", "")).insert_header(alice);
     api.send_from(proxy, direct).is_problem(401, "authentication_required");
     api.tokenry.update_user(&api.operator(), user.id, UserChanges::disabled(true)).unwrap();
@@ -323,7 +323,7 @@ each_backend!(a_trusted_proxy_names_the_user_and_nobody_else_does, |db| {
     ask(proxy, "", &[alice]).is_problem(401, "invalid_token");
 });
 
-each_backend!(whom_a_proxy_names_first_becomes_a_user_only_where_that_is_set, |db| {
+each_backend!(a_new_user_of_a_proxy_is_created_only_if_configured, |db| {
     let api = Api::with(db, |_| {}, behind_proxy(true));
     let ask = |name: &str| {
         let ask = from_page(request("POST", "/session", "")).insert_header(("x-forwarded-user", name));
@@ -333,11 +333,11 @@ each_backend!(whom_a_proxy_names_first_becomes_a_user_only_where_that_is_set, |d
     assert_eq!((made.status, &made.json()["user"]["role"]), (201, &json!("user")), "{}", made.body);
     assert_eq!(made.json()["user"]["subject"], "sso:alice");
     let id = made.json()["user"]["id"].as_str().unwrap().parse().unwrap();
-    // Whoever was disabled and removed does not come back by themselves.
+    // A disabled or deleted user cannot return by signing in.
     api.tokenry.update_user(&api.operator(), id, UserChanges::disabled(true)).unwrap();
     api.tokenry.delete_user(&api.operator(), id).unwrap();
     ask("alice").is_problem(401, "invalid_token");
-    // No proxy speaks of users without its prefix.
+    // A proxy cannot assert users without its prefix.
     assert_eq!(ask("admin").json()["user"]["subject"], "sso:admin");
 });
 
@@ -379,7 +379,7 @@ each_backend!(signing_out_of_what_is_no_session_counts_too_writes_nothing_and_ke
 });
 
 #[cfg(feature = "route-quotas")]
-each_backend!(management_is_counted_per_user_whatever_they_came_with, |db| {
+each_backend!(management_requests_are_counted_per_user_across_credentials, |db| {
     use tokenry_actix::ManagementQuota;
     let management = Some(ManagementQuota::new(NonZero::new(4).unwrap()));
     let api = Api::with(db, |_| {}, HttpSettings { management, ..HttpSettings::default() });
@@ -390,13 +390,13 @@ each_backend!(management_is_counted_per_user_whatever_they_came_with, |db| {
     }
     api.with_cookie("GET", "/api/v1/me", &cookie).is_problem(429, "rate_limited");
     api.send(from_page(request("POST", "/session", &api.root))).is_problem(429, "rate_limited");
-    // Whoever used up theirs can still sign out.
+    // A user without remaining quota can still sign out.
     assert_eq!(api.with_cookie("GET", "/session", &cookie).status, 200);
     assert_eq!(api.with_cookie("DELETE", "/session", &cookie).status, 204);
 });
 
 #[test]
-fn a_stopped_database_signs_nobody_in_or_out() {
+fn a_stopped_database_prevents_sign_in_and_sign_out() {
     let Some(db) = tokenry_testkit::TestDatabase::postgres() else { return };
     let api = Api::new(&db);
     let cookie = api.sign_in(&api.root);

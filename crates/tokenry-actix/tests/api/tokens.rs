@@ -1,4 +1,4 @@
-//! Create, show, change and revoke.
+//! Create, show, update and revoke tokens.
 
 use serde_json::{Value, json};
 use tokenry_actix::tokenry::Limits;
@@ -79,7 +79,7 @@ each_backend!(a_token_has_every_attribute_and_absent_ones_are_null, |db| {
     "#);
 });
 
-each_backend!(a_patch_changes_what_it_names_and_nothing_else, |db| {
+each_backend!(a_patch_changes_only_the_fields_it_contains, |db| {
     let api = Api::new(db);
     let (created, text) =
         api.create(&api.root, &json!({"name": "a", "description": "b", "scopes": ["x:write"]}));
@@ -218,7 +218,7 @@ each_backend!(broken_bodies_are_refused_by_name_and_change_nothing, |db| {
     assert_eq!(total(), before);
 });
 
-each_backend!(several_mistakes_are_told_at_once, |db| {
+each_backend!(several_errors_are_reported_together, |db| {
     let api = Api::new(db);
     let body = json!({"name": "", "scopes": ["a:read", "x"], "allowed_ips": ["y"], "expires_in_days": 999});
     let problem = api.json("POST", "/api/v1/tokens", &api.root, &body).is_problem(422, "validation_failed");
@@ -227,7 +227,7 @@ each_backend!(several_mistakes_are_told_at_once, |db| {
     assert_eq!(pointers, ["/name", "/scopes/1", "/expires_at", "/allowed_ips/0"]);
 });
 
-each_backend!(the_limits_have_their_own_answers, |db| {
+each_backend!(each_limit_has_its_own_error_code, |db| {
     let api = Api::with_limits(db, Limits { max_live_tokens: Some(2), creations_per_hour: Some(2) });
     let create = || api.json("POST", "/api/v1/tokens", &api.root, &json!({"name": "n"}));
     let first = create();
@@ -237,7 +237,7 @@ each_backend!(the_limits_have_their_own_answers, |db| {
     let second = create();
     assert_eq!(second.status, 201);
     api.call("DELETE", second.header("location"), &api.root);
-    // The seeded token does not count.
+    // The seeded token is not counted.
     let refused = create();
     refused.is_problem(429, "rate_limited");
     let seconds: u64 = refused.header("retry-after").parse().unwrap();

@@ -1,4 +1,4 @@
-//! What tokens were used for, over HTTP and by the guards of routes of one's own.
+//! The usage of tokens, over HTTP and by guards of embedding apps.
 
 use std::{future::pending, time::Duration};
 
@@ -13,7 +13,7 @@ use actix_web::{
     web,
 };
 use serde_json::{Value, json};
-use tokenry_actix::{AnyToken, Authorized, authenticate, outer_middleware::outer_middleware};
+use tokenry_actix::{AnyToken, Authorized, authenticate, outer_middleware};
 use tokenry_testkit::each_backend;
 
 use crate::{
@@ -52,7 +52,7 @@ each_backend!(forward_auth_counts_the_request_that_the_proxy_asks_about, |db| {
     }
 });
 
-/// What the API tells of a token's uses, in an order of their own.
+/// The usage of a token according to the API, in a stable order.
 fn uses(api: &Api, id: &str) -> Vec<(String, String, u64, u64)> {
     api.tokenry.flush().unwrap();
     let page = api.tokenry.usage(&api.operator(), id.parse().unwrap(), Default::default()).unwrap();
@@ -98,7 +98,7 @@ fn routes(app: &mut web::ServiceConfig) {
         .route("/anyone", web::to(anyone));
 }
 
-/// Sends requests to an app; the one that is never answered is given up, as by a client that goes away.
+/// Sends requests to an app; one that never completes is cancelled, as by a client that disconnects.
 fn send<B: MessageBody + 'static>(
     app: App<
         impl ServiceFactory<
@@ -176,35 +176,38 @@ each_backend!(behind_the_middleware_every_request_is_counted_once_with_its_answe
     assert_eq!(uses(&api, &poor_id), used(&[("GET", "/anyone", 202, 1), ("GET", "/scoped/{id}", 403, 2)]));
 });
 
-each_backend!(the_extractor_alone_counts_with_the_shell_the_answer_and_without_it_that_it_let_in, |db| {
-    let api = Api::new(db);
-    let (id, token) = api.token_of(&api.user("alice"), &["demo:read"]);
-    let (poor_id, poor) = api.token_of(&api.user("bob"), &["other:read"]);
-    let tokenry = web::Data::new(api.tokenry.clone());
-    let app = || App::new().app_data(tokenry.clone()).configure(routes);
-    send(app().wrap(from_fn(outer_middleware)), &token, &REQUESTS);
-    send(app().wrap(from_fn(outer_middleware)), &token, &[("GET", "/panics")]);
-    assert_eq!(
-        uses(&api, &id),
-        used(&[
-            ("GET", "/never", 499, 1),
-            ("GET", "/panics", 500, 1),
-            ("GET", "/scoped/{id}", 201, 3),
-            ("OTHER", "/scoped/{id}", 201, 1),
-            ("POST", "/twice", 409, 1),
-        ])
-    );
-    send(app(), &token, &[("PUT", "/twice"), ("PUT", "/scoped/1")]);
-    let alone = [("PUT", "/scoped/{id}", 200, 1), ("PUT", "/twice", 200, 1)];
-    assert_eq!(uses(&api, &id)[5..], used(&alone));
-    send(app(), &poor, &[("GET", "/scoped/1")]);
-    send(app().wrap(from_fn(outer_middleware)), &poor, &[("GET", "/scoped/1")]);
-    assert_eq!(uses(&api, &poor_id), used(&[("GET", "/scoped/{id}", 403, 2)]));
-    let poor = api.tokenry.find_token(&api.operator(), poor_id.parse().unwrap()).unwrap().0;
-    assert_eq!(poor.last_used_at, None, "what was refused is no use that keeps a token alive");
-});
+each_backend!(
+    the_extractor_counts_the_status_inside_the_outer_middleware_and_the_admission_without_it,
+    |db| {
+        let api = Api::new(db);
+        let (id, token) = api.token_of(&api.user("alice"), &["demo:read"]);
+        let (poor_id, poor) = api.token_of(&api.user("bob"), &["other:read"]);
+        let tokenry = web::Data::new(api.tokenry.clone());
+        let app = || App::new().app_data(tokenry.clone()).configure(routes);
+        send(app().wrap(from_fn(outer_middleware)), &token, &REQUESTS);
+        send(app().wrap(from_fn(outer_middleware)), &token, &[("GET", "/panics")]);
+        assert_eq!(
+            uses(&api, &id),
+            used(&[
+                ("GET", "/never", 499, 1),
+                ("GET", "/panics", 500, 1),
+                ("GET", "/scoped/{id}", 201, 3),
+                ("OTHER", "/scoped/{id}", 201, 1),
+                ("POST", "/twice", 409, 1),
+            ])
+        );
+        send(app(), &token, &[("PUT", "/twice"), ("PUT", "/scoped/1")]);
+        let alone = [("PUT", "/scoped/{id}", 200, 1), ("PUT", "/twice", 200, 1)];
+        assert_eq!(uses(&api, &id)[5..], used(&alone));
+        send(app(), &poor, &[("GET", "/scoped/1")]);
+        send(app().wrap(from_fn(outer_middleware)), &poor, &[("GET", "/scoped/1")]);
+        assert_eq!(uses(&api, &poor_id), used(&[("GET", "/scoped/{id}", 403, 2)]));
+        let poor = api.tokenry.find_token(&api.operator(), poor_id.parse().unwrap()).unwrap().0;
+        assert_eq!(poor.last_used_at, None, "what was refused is no use that keeps a token alive");
+    }
+);
 
-each_backend!(verdicts_count_for_the_token_that_was_presented_and_management_for_none, |db| {
+each_backend!(verification_counts_as_a_use_of_the_presented_token_and_management_does_not_count, |db| {
     let api = Api::new(db);
     let alice = api.user("alice");
     let (id, token) = api.token_of(&alice, &["a:read", "tokens:read"]);
@@ -234,7 +237,7 @@ each_backend!(verdicts_count_for_the_token_that_was_presented_and_management_for
     );
 });
 
-each_backend!(uses_are_told_over_http_as_the_contract_says, |db| {
+each_backend!(a_usage_list_has_the_form_of_the_contract, |db| {
     let api = Api::new(db);
     let (id, token) = api.token_of(&api.user("alice"), &["a:read", "tokens:read"]);
     for _ in 0..3 {
@@ -274,7 +277,7 @@ each_backend!(uses_are_told_over_http_as_the_contract_says, |db| {
     }
 });
 
-each_backend!(uses_are_added_up_over_http_as_the_contract_says, |db| {
+each_backend!(a_usage_summary_has_the_form_of_the_contract, |db| {
     let api = Api::new(db);
     let (id, token) = api.token_of(&api.user("alice"), &["a:read", "tokens:read"]);
     for resource in ["a", "a", "b"] {
@@ -291,7 +294,7 @@ each_backend!(uses_are_added_up_over_http_as_the_contract_says, |db| {
     }
     assert!(told["hours"][0]["hour"].as_str().unwrap().ends_with(":00:00.000Z"));
     assert!(told["routes"][0]["last_at"].as_str().unwrap() >= told["from"].as_str().unwrap());
-    // An hour may have ended meanwhile.
+    // The hour may change during the test.
     told["hours"] = Value::Null;
     for (list, index) in [("routes", 0), ("routes", 1), ("addresses", 0)] {
         told[list][index]["last_at"] = Value::Null;
@@ -352,7 +355,7 @@ each_backend!(uses_are_added_up_over_http_as_the_contract_says, |db| {
     }
 });
 
-each_backend!(each_way_in_tells_which_scope_was_enough, |db| {
+each_backend!(each_endpoint_records_the_least_sufficient_scope, |db| {
     let http = forward::trusting("192.0.2.1");
     let api = Api::with(db, |settings| settings.catalog = forward::routes("demo"), http);
     let used = |id: &str| -> Vec<String> {

@@ -1,4 +1,4 @@
-//! Verdicts for other services: every way to ask gives the same.
+//! Verification for other services: all endpoints have the same result.
 
 use actix_web::test::TestRequest;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ fn verify(api: &Api, body: &Value) -> Value {
     answer.json()
 }
 
-/// A token for each verdict there is.
+/// A token for each possible result.
 fn cases(api: &Api) -> Vec<(String, &'static str)> {
     let alice = api.user("alice");
     let gone = api.user("gone");
@@ -95,7 +95,7 @@ each_backend!(crate_middleware_verify_introspection_and_forward_auth_give_the_sa
             assert_eq!(heard, code);
             for dialect in forward::DIALECTS {
                 let by_routes = api.send(forward::about(dialect, "POST", "/demo/x", &text));
-                // The path behind Envoy's prefix is the client's; all others can be asked about a scope.
+                // Behind Envoy's prefix the path is the client's; the others support a scope in the query.
                 let by_scope =
                     api.call("POST", &format!("{}?scope=a:write", dialect.trim_end_matches('/')), &text);
                 for answer in [by_routes, by_scope] {
@@ -123,7 +123,7 @@ each_backend!(crate_middleware_verify_introspection_and_forward_auth_give_the_sa
     }
 });
 
-each_backend!(a_verdict_tells_who_and_what_and_what_is_missing, |db| {
+each_backend!(a_verdict_has_owner_scopes_and_missing_scopes, |db| {
     let api = Api::new(db);
     let alice = api.user("alice");
     let (id, text) = api.token_of(&alice, &["a:write"]);
@@ -175,7 +175,7 @@ each_backend!(a_verdict_tells_who_and_what_and_what_is_missing, |db| {
     assert_eq!(verdict["code"], "ip_not_allowed", "whoever does not say from where is refused");
 });
 
-each_backend!(an_introspection_is_as_rfc_7662_writes_it, |db| {
+each_backend!(an_introspection_response_follows_rfc_7662, |db| {
     let api = Api::new(db);
     let alice = api.user("alice");
     let (id, text) = api.token_of(&alice, &["a:write", "b:read"]);
@@ -198,7 +198,7 @@ each_backend!(an_introspection_is_as_rfc_7662_writes_it, |db| {
         .is_problem(415, "unsupported_media_type");
 });
 
-each_backend!(whoever_holds_a_token_may_end_it_and_nobody_learns_more, |db| {
+each_backend!(the_bearer_of_a_token_can_revoke_it_and_learns_nothing_else, |db| {
     let api = Api::new(db);
     let alice = api.user("alice");
     let (id, text) = api.token_of(&alice, &[]);

@@ -1,4 +1,4 @@
-//! What every answer has, whoever made it.
+//! The properties of every response, whether Tokenry or another handler creates it.
 
 use actix_web::{
     App, Error, HttpResponse,
@@ -12,12 +12,12 @@ use actix_web::{
 };
 use serde_json::Value;
 use tokenry_actix::{
-    error::{ApiError, FieldProblem},
+    ApiError, FieldProblem,
     fallback::{Endpoint, not_found},
-    outer_middleware::outer_middleware,
+    outer_middleware,
 };
 
-/// Sends `req` with a request id of its own to an app with one of everything.
+/// Sends `req` with a fixed request id to an app with one handler of each kind.
 async fn answer(req: TestRequest) -> (StatusCode, HeaderMap, String) {
     let app = init_service(
         App::new()
@@ -91,7 +91,7 @@ async fn closed(_: ServiceRequest, _: Next<impl MessageBody>) -> Result<ServiceR
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     let mut values = headers.get_all(name);
     let value = values.next().map_or("", |value| value.to_str().unwrap());
-    assert_eq!(values.next(), None, "{name} came twice");
+    assert_eq!(values.next(), None, "{name} was sent twice");
     value
 }
 
@@ -104,7 +104,7 @@ async fn a_problem_has_its_fields_in_this_order() {
     {"type":"urn:tokenry:problem:validation_failed",
     "title":"Validation failed",
     "status":422,
-    "detail":"Some fields or parameters are not acceptable; see errors.",
+    "detail":"Some fields or parameters are invalid; see errors.",
     "code":"validation_failed",
     "request_id":"test-1",
     "errors":[
@@ -118,7 +118,7 @@ async fn a_problem_has_its_fields_in_this_order() {
 }
 
 #[actix_web::test]
-async fn a_used_up_quota_is_told_in_headers() {
+async fn an_exceeded_quota_is_described_in_headers() {
     let (status, headers, body) = answer(TestRequest::get().uri("/limited")).await;
     assert_eq!(status, 429);
     assert_eq!(header(&headers, "retry-after"), "120");
@@ -135,7 +135,7 @@ async fn a_used_up_quota_is_told_in_headers() {
 }
 
 #[actix_web::test]
-async fn every_answer_has_the_request_id_and_the_secure_headers() {
+async fn every_response_has_the_request_id_and_the_security_headers() {
     for path in ["/tokens", "/page", "/nothing", "/invalid", "/panic", "/foreign-500", "/closed/x"] {
         let (_, headers, _) = answer(TestRequest::get().uri(path)).await;
         assert_eq!(header(&headers, "x-request-id"), "test-1", "{path}");
@@ -153,7 +153,7 @@ async fn every_answer_has_the_request_id_and_the_secure_headers() {
 }
 
 #[actix_web::test]
-async fn every_refusal_is_a_problem_with_the_request_id_whoever_made_it() {
+async fn every_error_response_is_a_problem_with_the_request_id() {
     let huge = || TestRequest::get().uri("/tokens").insert_header(("cookie", "x".repeat(9000)));
     for (req, status, code) in [
         (TestRequest::get().uri("/nothing"), 404, "not_found"),
@@ -182,14 +182,14 @@ async fn every_refusal_is_a_problem_with_the_request_id_whoever_made_it() {
 }
 
 #[actix_web::test]
-async fn a_page_may_have_a_refusal_of_its_own() {
+async fn an_error_page_keeps_its_body() {
     let (status, headers, body) = answer(TestRequest::get().uri("/missing-page")).await;
     assert_eq!((status.as_u16(), body.as_str()), (404, "<p>"));
     assert_eq!(header(&headers, "content-type"), "text/html; charset=utf-8");
 }
 
 #[actix_web::test]
-async fn a_wrong_method_is_told_the_right_ones() {
+async fn a_wrong_method_gets_the_allowed_ones() {
     for method in [Method::PUT, Method::OPTIONS, Method::TRACE, Method::from_bytes(b"get").unwrap()] {
         let (status, headers, _) = answer(TestRequest::default().method(method).uri("/tokens")).await;
         assert_eq!((status.as_u16(), header(&headers, "allow")), (405, "GET, HEAD, POST"));
@@ -205,7 +205,7 @@ async fn head_is_answered_like_get() {
 }
 
 #[actix_web::test]
-async fn without_the_shell_a_refusal_is_whole_but_nameless() {
+async fn without_the_outer_middleware_an_error_response_only_lacks_the_request_id() {
     let app = init_service(App::new().default_service(not_found())).await;
     let response = app.call(TestRequest::get().to_request()).await.unwrap();
     assert_eq!(header(response.headers(), "content-type"), "application/problem+json");
@@ -215,7 +215,7 @@ async fn without_the_shell_a_refusal_is_whole_but_nameless() {
     assert_eq!((&problem["code"], problem.get("request_id")), (&Value::from("not_found"), None));
 }
 
-/// The body over several lines, its fields in the order they were sent in.
+/// The body with one field per line, in the order of the response.
 fn pretty(body: &str) -> String {
     body.replace("\",\"", "\",\n\"").replace(",\"", ",\n\"").replace(":[{", ":[\n{").replace("},{", "},\n{")
 }

@@ -1,4 +1,4 @@
-//! Bytes over a real socket: what the in-process tests cannot see.
+//! Raw bytes over a real socket, for behaviour that in-process tests cannot observe.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -11,13 +11,12 @@ use std::{
 use actix_web::{App, HttpServer, middleware::from_fn, rt::System};
 use serde_json::Value;
 use tokenry_actix::{
-    body::{BodyTimeout, StrictJson},
+    BodyTimeout, StrictJson,
     fallback::{Endpoint, not_found},
-    outer_middleware::outer_middleware,
-    server,
+    outer_middleware, server,
 };
 
-/// One server for all tests of this file; it keeps nothing between requests.
+/// One server for all tests of this file; it has no state between requests.
 static SERVER: LazyLock<SocketAddr> = LazyLock::new(|| {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || {
@@ -48,11 +47,11 @@ static SERVER: LazyLock<SocketAddr> = LazyLock::new(|| {
     receive.recv().unwrap()
 });
 
-/// What comes back for `bytes`, until the server closes or is silent for a while.
+/// The response to `bytes`, until the server closes the connection or sends nothing for a while.
 fn exchange(bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(*SERVER).unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(250))).unwrap();
-    // A server that refuses early may have closed before everything was written.
+    // A server that rejects early may close the connection before everything is written.
     let _ = stream.write_all(bytes);
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
@@ -71,7 +70,7 @@ fn status(answer: &str) -> &str {
     answer.get("HTTP/1.1 ".len()..).and_then(|rest| rest.get(..3)).unwrap_or("no answer")
 }
 
-/// Ends the connection after the answer, so that a test need not wait for silence.
+/// Closes the connection after the response, so that a test does not wait for the read timeout.
 const CLOSE: &str = "Connection: close\r\n";
 
 fn get(extra: &str) -> String {
@@ -83,7 +82,7 @@ fn post(extra: &str, body: &str) -> String {
 }
 
 #[test]
-fn a_large_head_is_refused_with_431() {
+fn a_large_head_is_rejected_with_431() {
     let large =
         |length: usize| exchange(get(&format!("{CLOSE}Cookie: {}\r\n", "x".repeat(length))).as_bytes());
     assert_eq!(status(&large(8 * 1024)), "200");
@@ -92,14 +91,14 @@ fn a_large_head_is_refused_with_431() {
         assert_eq!(status(&answer), "431");
         assert!(answer.contains(r#""code":"headers_too_large""#), "{answer}");
     }
-    // Beyond 128 KiB or 96 headers actix-http answers before there is a request, without a body.
+    // Over 128 KiB or 96 headers actix-http responds by itself, without a body.
     let many = exchange(get(&"a: b\r\n".repeat(96)).as_bytes());
     assert_eq!(status(&many), "431");
     assert!(many.contains("content-length: 0"), "{many}");
 }
 
 #[test]
-fn what_is_not_http_is_refused_by_actix_with_an_empty_400() {
+fn malformed_http_is_rejected_by_actix_with_an_empty_400() {
     for bytes in [
         "nonsense\r\n\r\n",
         "GET /hello HTTP/1.1\r\n\r\n",
@@ -139,7 +138,7 @@ fn head_is_answered_like_get_without_the_body() {
 }
 
 #[test]
-fn a_panic_is_answered_and_the_connection_lives_on() {
+fn a_panic_is_answered_and_the_connection_stays_open() {
     let answers = exchange(format!("GET /panic HTTP/1.1\r\nHost: x\r\n\r\n{}", get(CLOSE)).as_bytes());
     assert!(answers.starts_with("HTTP/1.1 500") && answers.contains("internal_error"), "{answers}");
     assert!(answers.ends_with("\r\n\r\nhello"), "{answers}");
@@ -165,7 +164,7 @@ fn bodies_arrive_whole_or_in_chunks() {
 }
 
 #[test]
-fn a_large_body_is_refused_before_it_is_sent() {
+fn a_large_body_is_rejected_before_it_is_sent() {
     let answer = exchange(post("Content-Length: 16385\r\n", "").as_bytes());
     assert!(status(&answer) == "413" && answer.contains("connection: close"), "{answer}");
     let chunks = format!("1000\r\n{}\r\n", " ".repeat(0x1000)).repeat(5);
@@ -174,7 +173,7 @@ fn a_large_body_is_refused_before_it_is_sent() {
 }
 
 #[test]
-fn a_body_that_does_not_arrive_times_out() {
+fn an_incomplete_body_times_out() {
     let answer = exchange(post("Content-Length: 10\r\n", "{").as_bytes());
     assert!(status(&answer) == "408" && answer.contains("request_timeout"), "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");

@@ -19,9 +19,7 @@ use actix_web::{
 };
 use serde_json::Value;
 use tokenry_actix::{
-    HttpSettings, clock, configure, fallback,
-    outer_middleware::outer_middleware,
-    server,
+    HttpSettings, clock, configure, fallback, outer_middleware, server,
     tokenry::{
         Caller, HashSettings, Issued, Limits, NewToken, NewUser, Policy, RequestContext, Role, Scheme,
         Settings, Tokenry, User,

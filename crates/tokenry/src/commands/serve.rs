@@ -19,7 +19,7 @@ use actix_web::{
 };
 use tokenry_actix::{
     FailureLimit, HttpSettings, ManagementQuota, ProxySignIn, TrustedProxies, clock, configure, fallback,
-    outer_middleware::outer_middleware, server,
+    outer_middleware, server,
 };
 use tokenry_service::{
     Caller, DatabaseUrl, JwtVerifier, RequestContext, RoleRights, SettingsOutline, Tokenry, UnixMillis,

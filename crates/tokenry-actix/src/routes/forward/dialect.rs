@@ -1,4 +1,4 @@
-//! How each kind of proxy asks, and which answers it understands.
+//! How each kind of proxy describes a request, and which responses it understands.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -9,43 +9,43 @@ use actix_web::{
 };
 
 use super::forwarded::Forwarded;
-use crate::error::{ApiError, Problem};
+use crate::{
+    error::{ApiError, Problem},
+    query::query_string,
+};
 
-/// Where Envoy puts the client's path behind.
+/// The prefix that Envoy puts before the client's path.
 const ENVOY_PREFIX: &str = "/auth/envoy";
 
-/// The real status of an answer to nginx.
+/// The header with the original status of a response to nginx.
 const X_TOKENRY_STATUS: HeaderName = HeaderName::from_static("x-tokenry-status");
 
-/// A way to ask.
+/// The protocol of a kind of proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProxyDialect {
     /// `X-Original-Method` and `X-Original-URI`; understands 200, 401 and 403.
     Nginx,
     /// `X-Forwarded-Method` and `X-Forwarded-Uri`: Traefik, Caddy, and Envoy without `path_prefix`.
     Forwarded,
-    /// The client's own method, and its path behind ours.
+    /// The client's own method, and its path after [`ENVOY_PREFIX`].
     EnvoyPath,
 }
 
 impl ProxyDialect {
-    /// The query that the proxy was configured with.
+    /// The query that the proxy is configured with.
     ///
-    /// SECURITY: whoever writes the query decides what is asked. Behind Envoy's `path_prefix` that is the client. So it
-    /// is where a proxy passes the client's query on, as Caddy does with a `uri` that has no question mark: then it is
-    /// the one of the client's target, and refused.
+    /// SECURITY: the author of the query decides which scopes are required. With Envoy's `path_prefix` that is the client,
+    /// so the query is ignored. A proxy may also pass the client's query on, as Caddy does with a `uri` without a question
+    /// mark; such a query equals that of the client's target and is rejected.
     pub(super) fn configured(self, req: &HttpRequest) -> Result<Option<&str>, ApiError> {
-        let query = req.query_string();
         let Some((_, target)) = self.headers() else { return Ok(None) };
+        let query = query_string(req)?;
         if query.is_empty() {
             return Ok(None);
         }
-        let of_client = |target: &[u8]| {
-            let at = target.iter().position(|b| *b == b'?');
-            at.and_then(|at| target.get(at + 1..)) == Some(query.as_bytes())
-        };
-        if req.headers().get_all(target).any(|value| of_client(value.as_bytes())) {
-            let detail = "The query is that of the client's request; a proxy must send its own or none.";
+        if req.headers().get_all(target).any(|value| query_of(value.as_bytes()) == Some(query.as_bytes())) {
+            let detail =
+                "The query is that of the client's request; a proxy must send its own query or none.";
             return Err(ApiError::InvalidRequest { detail: detail.into() });
         }
         Ok(Some(query))
@@ -60,20 +60,20 @@ impl ProxyDialect {
         }
     }
 
-    /// The request that the proxy asks about.
+    /// The client's request that the proxy describes.
     pub(super) fn forwarded(self, req: &HttpRequest) -> Result<Forwarded, ApiError> {
         match self.headers() {
             Some((method, target)) => Forwarded::by_headers(req, method, target),
             None => {
-                // A prefix in another spelling leaves nothing, which is no path.
+                // A prefix in another encoding leaves an empty text, which is rejected as a path.
                 let path = req.uri().path().strip_prefix(ENVOY_PREFIX).unwrap_or_default();
                 Forwarded::new(req.method().as_str().as_bytes(), path.as_bytes())
             }
         }
     }
 
-    /// The refusal in a form that the proxy understands.
-    pub(super) fn refusal(self, error: &ApiError) -> HttpResponse {
+    /// The error response in a form that the proxy understands.
+    pub(super) fn error_response(self, error: &ApiError) -> HttpResponse {
         let problem = Problem::from(error);
         let status = problem.status();
         if self != Self::Nginx || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
@@ -83,4 +83,10 @@ impl ProxyDialect {
         response.headers_mut().insert(X_TOKENRY_STATUS, HeaderValue::from(status.as_u16()));
         response
     }
+}
+
+/// The query of a request target.
+fn query_of(target: &[u8]) -> Option<&[u8]> {
+    let mark = target.iter().position(|b| *b == b'?')?;
+    target.get(mark + 1..)
 }

@@ -1,4 +1,4 @@
-//! The request that a proxy asks about.
+//! The client's request as forwarded by a proxy.
 
 use actix_web::HttpRequest;
 use tokenry_service::catalog::CanonicalPath;
@@ -6,8 +6,8 @@ use tokenry_service::catalog::CanonicalPath;
 use super::forbidden;
 use crate::{client_ip, error::ApiError};
 
-/// The method names that are registered for HTTP and mean something in a request of a client; whoever invents one
-/// might find a program behind the proxy that reads it as another.
+/// The registered HTTP methods that clients use. Unknown methods are rejected, because the guarded system might treat them
+/// like another method.
 const METHODS: &[&str] = &[
     "GET",
     "HEAD",
@@ -42,24 +42,25 @@ pub(super) struct Forwarded {
 impl Forwarded {
     pub(super) fn new(method: &[u8], target: &[u8]) -> Result<Self, ApiError> {
         let known = METHODS.iter().find(|known| known.as_bytes() == method);
-        let method = known.ok_or_else(|| invalid("The method is not one that HTTP knows.".to_owned()))?;
+        let method =
+            known.ok_or_else(|| invalid("The method is not a registered HTTP method.".to_owned()))?;
         let path = CanonicalPath::parse(target).map_err(|error| invalid(format!("The path {error}.")))?;
         Ok(Self { method, path })
     }
 
-    /// What these headers say. SECURITY: they are worth as much as whoever sends them, so only a trusted proxy may.
+    /// The request in these headers. SECURITY: only a trusted proxy may send them.
     pub(super) fn by_headers(req: &HttpRequest, method: &str, target: &str) -> Result<Self, ApiError> {
         if !client_ip::is_trusted(req) {
             return Err(forbidden(
-                "Forwarded headers count only from a trusted proxy; see server.trusted_proxies.",
+                "Forwarded headers are accepted only from a trusted proxy; see server.trusted_proxies.",
             ));
         }
-        Self::new(one(req, method)?, one(req, target)?)
+        Self::new(single_header(req, method)?, single_header(req, target)?)
     }
 }
 
-/// The value of a header that must be there once: of two, the proxy and the guarded system might read different ones.
-fn one<'a>(req: &'a HttpRequest, name: &str) -> Result<&'a [u8], ApiError> {
+/// The value of a header that must be sent exactly once: of two, the proxy and the guarded system might use different ones.
+fn single_header<'a>(req: &'a HttpRequest, name: &str) -> Result<&'a [u8], ApiError> {
     let mut values = req.headers().get_all(name);
     match (values.next(), values.next()) {
         (Some(value), None) => Ok(value.as_bytes()),
@@ -76,13 +77,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_method_is_read_to_the_letter() {
+    fn a_method_must_match_exactly() {
         for method in METHODS {
             assert_eq!(Forwarded::new(method.as_bytes(), b"/").unwrap().method, *method);
         }
         for method in ["", "get", "Get", "GET ", " GET", "GET, POST", "FOO", "PRI", "*", "G\u{0}T", "GETT"] {
-            let refused = Forwarded::new(method.as_bytes(), b"/");
-            assert!(matches!(refused, Err(ApiError::InvalidRequest { .. })), "{method}");
+            let rejected = Forwarded::new(method.as_bytes(), b"/");
+            assert!(matches!(rejected, Err(ApiError::InvalidRequest { .. })), "{method}");
         }
     }
 }

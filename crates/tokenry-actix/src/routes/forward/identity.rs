@@ -1,4 +1,4 @@
-//! The headers that tell the guarded system who is calling.
+//! The headers that identify the caller to the guarded system.
 
 use std::fmt::Write as _;
 
@@ -11,19 +11,19 @@ const ROLE: HeaderName = HeaderName::from_static("x-resource-role");
 const SCOPES: HeaderName = HeaderName::from_static("x-resource-scopes");
 const TOKEN_ID: HeaderName = HeaderName::from_static("x-resource-token-id");
 
-/// Writes all of them, whoever it is; empty if it is nobody. SECURITY: a proxy that copies what is there would leave
-/// the client's own in the place of one that is missing.
+/// Sets all identity headers; they are empty without a caller. SECURITY: if one were missing, a proxy that copies the headers
+/// would keep the client's own.
 pub(super) fn write(headers: &mut HeaderMap, caller: Option<&VerifiedToken>) {
     let values = caller.map(|verified| {
         let (token, owner) = (verified.token(), verified.owner());
         let scopes: Vec<_> =
-            verified.effective().to_set().iter().map(|scope| encoded(&scope.to_string())).collect();
+            verified.effective().to_set().iter().map(|scope| percent_encode(&scope.to_string())).collect();
         [
-            encoded(&owner.id.to_string()),
-            encoded(owner.subject.as_str()),
-            encoded(owner.role.as_str()),
+            percent_encode(&owner.id.to_string()),
+            percent_encode(owner.subject.as_str()),
+            percent_encode(owner.role.as_str()),
             scopes.join(" "),
-            encoded(&token.id.to_string()),
+            percent_encode(&token.id.to_string()),
         ]
     });
     let names = [USER, SUBJECT, ROLE, SCOPES, TOKEN_ID];
@@ -33,15 +33,15 @@ pub(super) fn write(headers: &mut HeaderMap, caller: Option<&VerifiedToken>) {
     }
 }
 
-/// The text with everything but visible ASCII percent-encoded, and `%` itself, so that it can be decoded again.
-/// SECURITY: neither a line feed nor a byte that two programs read in two ways gets into a header.
-fn encoded(text: &str) -> String {
+/// The text with `%` and everything but visible ASCII percent-encoded, so that it can be decoded again.
+/// SECURITY: a header value never contains a line feed or a byte that two programs interpret differently.
+fn percent_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if matches!(byte, b'!'..=b'~') && byte != b'%' {
             encoded.push(char::from(byte));
         } else {
-            // Writing to a text cannot fail.
+            // Writing to a String cannot fail.
             let _ = write!(encoded, "%{byte:02X}");
         }
     }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_but_visible_ascii_is_left_and_each_value_is_told_apart() {
+    fn values_are_encoded_to_visible_ascii_without_collisions() {
         for (text, header) in [
             ("alice@example.org", "alice@example.org"),
             ("a b", "a%20b"),
@@ -63,12 +63,12 @@ mod tests {
             ("\u{0}\u{7f}\u{a0}", "%00%7F%C2%A0"),
             ("", ""),
         ] {
-            assert_eq!(encoded(text), header);
+            assert_eq!(percent_encode(text), header);
         }
     }
 
     #[test]
-    fn nobody_is_five_empty_headers() {
+    fn no_caller_is_five_empty_headers() {
         let mut headers = HeaderMap::new();
         headers.insert(ROLE, HeaderValue::from_static("admin"));
         write(&mut headers, None);

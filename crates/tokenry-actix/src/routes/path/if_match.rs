@@ -1,4 +1,4 @@
-//! For which versions a change is meant.
+//! The `If-Match` header: the versions that a change applies to.
 
 use std::future::{Ready, ready};
 
@@ -10,8 +10,8 @@ use actix_web::{
 
 use crate::error::ApiError;
 
-/// The versions that a change is meant for (RFC 9110, section 13.1.1), one of which must be the present one; `None` is
-/// any, also as `*`.
+/// The versions that a change applies to (RFC 9110, section 13.1.1); one of them must be the current version. `None` is any
+/// version, also for `*`.
 pub(crate) struct IfMatch(pub(crate) Option<Vec<i64>>);
 
 impl FromRequest for IfMatch {
@@ -36,7 +36,7 @@ fn versions(headers: &HeaderMap) -> Result<Option<Vec<i64>>, ApiError> {
     for line in lines {
         let mut rest = line.trim_ascii();
         while !rest.is_empty() {
-            // An empty element of a list means nothing (RFC 9110, section 5.6.1.2).
+            // Empty list elements are ignored (RFC 9110, section 5.6.1.2).
             if let Some(behind) = rest.strip_prefix(b",") {
                 rest = behind.trim_ascii_start();
                 continue;
@@ -53,7 +53,7 @@ fn versions(headers: &HeaderMap) -> Result<Option<Vec<i64>>, ApiError> {
     if is_empty { Err(malformed()) } else { Ok(Some(versions)) }
 }
 
-/// The tag that a text begins with, and what is behind it.
+/// The tag at the start of a text, and the rest after it.
 fn entity_tag(text: &[u8]) -> Option<(Tag<'_>, &[u8])> {
     let is_weak = text.starts_with(b"W/");
     let quoted = if is_weak { text.get(2..)? } else { text };
@@ -69,14 +69,14 @@ struct Tag<'t> {
     opaque: &'t [u8],
 }
 
-/// The version whose tag is this very text. A weak tag and one of another spelling match no version.
+/// The version with exactly this tag. A weak tag and a non-canonical number match no version.
 fn version(tag: Tag<'_>) -> Option<i64> {
     let text = std::str::from_utf8(tag.opaque).ok().filter(|_| !tag.is_weak)?;
     text.parse::<i64>().ok().filter(|version| version.to_string() == text)
 }
 
 fn malformed() -> ApiError {
-    ApiError::InvalidRequest { detail: "If-Match must be versions in quotes, such as \"3\", or *.".into() }
+    ApiError::InvalidRequest { detail: "If-Match must be quoted versions, such as \"3\", or *.".into() }
 }
 
 #[cfg(test)]
@@ -104,7 +104,7 @@ mod tests {
             (&["\"3\",,\t\"4\" ,"], Some(vec![3, 4])),
             (&["\"3\"", "\"4\""], Some(vec![3, 4])),
             (&["W/\"3\", \"4\""], Some(vec![4])),
-            // Well-formed, and of no version.
+            // Well-formed tags of no version.
             (&["W/\"3\""], Some(vec![])),
             (&["\"03\""], Some(vec![])),
             (&["\"+3\""], Some(vec![])),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_tags_is_refused() {
+    fn a_malformed_list_of_tags_is_rejected() {
         for lines in [
             &["3"][..],
             &[""],

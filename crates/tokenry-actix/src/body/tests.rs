@@ -1,5 +1,3 @@
-//! What a JSON body may be, and when it is read at all.
-
 use std::pin::Pin;
 
 use actix_web::{
@@ -11,12 +9,9 @@ use actix_web::{
     web::Bytes,
 };
 use serde_json::Value;
-use tokenry_actix::{
-    body::{MAX_BODY, OptionalJson, Sequential, StrictJson},
-    error::ApiError,
-    fallback::Endpoint,
-    query::StrictForm,
-};
+
+use super::{MAX_BODY, OptionalJson, Sequential, StrictJson};
+use crate::{error::ApiError, fallback::Endpoint, query::StrictForm};
 
 async fn sent(req: TestRequest) -> StatusCode {
     let app = init_service(
@@ -40,7 +35,7 @@ async fn sent(req: TestRequest) -> StatusCode {
     app.call(req.to_request()).await.unwrap().status()
 }
 
-/// A caller who is refused, but only after a while.
+/// A caller that is rejected, but not immediately.
 struct Locked;
 
 impl FromRequest for Locked {
@@ -60,7 +55,7 @@ fn json(body: impl Into<Bytes>) -> TestRequest {
 }
 
 #[actix_web::test]
-async fn only_plain_json_in_utf_8_is_read() {
+async fn only_unencoded_json_in_utf_8_is_accepted() {
     for (content_type, status) in [
         ("application/json", 200),
         ("Application/JSON; Charset=UTF-8", 200),
@@ -89,7 +84,7 @@ async fn only_plain_json_in_utf_8_is_read() {
 }
 
 #[actix_web::test]
-async fn a_body_may_have_16_kib_whatever_its_head_says() {
+async fn a_body_is_limited_to_16_kib_whatever_its_content_length_says() {
     let body = |length: usize| format!("\"{}\"", "x".repeat(length - 2));
     assert_eq!(sent(json(body(MAX_BODY))).await, 200);
     assert_eq!(sent(json(body(MAX_BODY + 1))).await, 413);
@@ -98,7 +93,7 @@ async fn a_body_may_have_16_kib_whatever_its_head_says() {
 }
 
 #[actix_web::test]
-async fn a_body_may_be_left_out_only_where_it_is_optional() {
+async fn a_body_may_be_omitted_only_where_it_is_optional() {
     assert_eq!(sent(json("")).await, 400);
     for (req, status) in [
         (TestRequest::post(), 200),
@@ -112,7 +107,7 @@ async fn a_body_may_be_left_out_only_where_it_is_optional() {
 }
 
 #[actix_web::test]
-async fn a_form_is_read_as_strictly_as_a_query() {
+async fn a_form_is_parsed_as_strictly_as_a_query() {
     let form = |body: &'static str| {
         let form = TestRequest::post().insert_header(("content-type", "application/x-www-form-urlencoded"));
         form.uri("/form").set_payload(body)
@@ -124,8 +119,8 @@ async fn a_form_is_read_as_strictly_as_a_query() {
 }
 
 #[actix_web::test]
-async fn a_body_behind_then_is_not_looked_at_before_the_caller_is_known() {
+async fn a_sequential_body_is_not_read_before_the_caller_is_authenticated() {
     assert_eq!(sent(json("{").uri("/locked")).await, 401);
-    // Why `Sequential` exists: beside each other, the broken body wins.
+    // The reason for `Sequential`: as separate arguments, the malformed body wins.
     assert_eq!(sent(json("{").uri("/beside")).await, 400);
 }

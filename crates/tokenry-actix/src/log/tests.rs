@@ -1,5 +1,3 @@
-//! What the request log tells, and what it never does.
-
 use std::{
     io::{self, Write},
     sync::{Arc, Mutex},
@@ -13,13 +11,14 @@ use actix_web::{
     test::{TestRequest, init_service},
 };
 use serde_json::{Map, Value};
-use tokenry_actix::{
+use tokenry_service::{TokenId, UnixMillis, UserId};
+
+use super::{LogFields, TARGET};
+use crate::{
     error::ApiError,
     fallback::{Endpoint, not_found},
-    log::{LogFields, TARGET},
     outer_middleware::outer_middleware,
 };
-use tokenry_service::{TokenId, UnixMillis, UserId};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -99,7 +98,7 @@ async fn a_line_has_the_pattern_the_status_and_the_caller() {
 }
 
 #[actix_web::test]
-async fn a_stranger_on_an_unknown_path_leaves_no_trace_of_either() {
+async fn an_unauthenticated_request_to_an_unknown_path_logs_neither_caller_nor_path() {
     let invented = Method::from_bytes(b"PAT_S3CRET").unwrap();
     let line = line(TestRequest::default().method(invented).uri("/pat_s3cret")).await;
     assert_eq!(
@@ -124,7 +123,7 @@ async fn nothing_that_a_client_sends_is_logged() {
 }
 
 #[actix_web::test]
-async fn the_cause_of_a_fault_is_logged_once_with_the_request_id() {
+async fn the_cause_of_an_internal_error_is_logged_once_with_the_request_id() {
     let (events, text) = logged(TestRequest::get().uri("/broken")).await;
     assert_eq!(text.matches("disk on fire").count(), 1, "{text}");
     let fault = events.iter().find(|event| event["target"] == "tokenry::fault").unwrap();
@@ -133,6 +132,6 @@ async fn the_cause_of_a_fault_is_logged_once_with_the_request_id() {
 }
 
 #[actix_web::test]
-async fn a_client_that_goes_away_still_has_its_line() {
+async fn a_disconnected_client_still_has_its_line() {
     assert_eq!(line(TestRequest::get().uri("/slow")).await["status"], 499);
 }
