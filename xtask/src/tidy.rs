@@ -13,6 +13,7 @@ mod migrations;
 mod publish;
 mod silent;
 mod size;
+mod terms;
 mod unused;
 mod words;
 
@@ -48,6 +49,7 @@ const RULES: &[(&str, Rule)] = &[
     ("migrations", migrations::check),
     ("size", size::check),
     ("words", words::check),
+    ("terms", terms::check),
     ("docs", docs::check),
     ("guards", guards::check),
     ("licences", licences::check),

@@ -160,7 +160,7 @@ impl<'r> Run<'r> {
     fn drive(mut self, mut goes_on: impl FnMut() -> bool) -> Result<Vec<Answers>> {
         let mut events = Events::with_capacity(256);
         self.started = Instant::now();
-        while goes_on() && !self.is_over() {
+        while goes_on() && !self.is_finished() {
             self.send_due()?;
             self.wait(&mut events, self.nap())?;
             self.receive(&events, true)?;
@@ -187,7 +187,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn is_over(&self) -> bool {
+    fn is_finished(&self) -> bool {
         self.streams.iter().all(|stream| stream.is_exhausted && stream.in_flight == 0)
     }
 

@@ -15,7 +15,7 @@ use crate::{open::open, postgres::Scratch};
 pub struct TestDatabase {
     store: Option<Store>,
     url: String,
-    // Dropped after the store, whose connections they would otherwise cut.
+    // Dropped after the store: dropping them cuts its connections.
     folder: Option<TempDir>,
     _scratch: Option<Scratch>,
 }
@@ -39,7 +39,7 @@ impl TestDatabase {
         Some(Self::open(scratch.url(), None, Some(scratch)))
     }
 
-    /// The database at an address that the test has made; it stays after the test.
+    /// The database at an address that the test provides. It is kept after the test.
     #[must_use]
     pub fn at(url: String) -> Self {
         Self::open(url, None, None)
@@ -69,10 +69,10 @@ impl TestDatabase {
         &self.url
     }
 
-    /// Changes the database behind everybody's back, on a connection of its own; the number of rows that it changed.
+    /// Changes the database on a connection of its own, unseen by the service. Returns the number of changed rows.
     ///
     /// # Panics
-    /// When the database refuses it.
+    /// When the database rejects it.
     pub fn execute(&self, statement: &str) -> usize {
         let path = self.url.strip_prefix("sqlite://");
         let done = match path {
@@ -86,36 +86,36 @@ impl TestDatabase {
         done.unwrap().unwrap()
     }
 
-    /// Runs statements on PostgreSQL as its owner, on one connection.
+    /// Runs statements on PostgreSQL as the owner of the database, on one connection.
     ///
     /// # Errors
-    /// What the server says.
+    /// The server's message when it rejects them.
     ///
     /// # Panics
-    /// When there is no such server.
+    /// When the database is not on PostgreSQL or does not answer.
     pub fn try_run(&self, statements: &str) -> Result<(), String> {
         let mut connection = PgConnection::establish(&self.url).unwrap();
         connection.batch_execute(statements).map_err(|error| error.to_string())
     }
 
-    /// The same for what must succeed.
+    /// Runs statements on PostgreSQL like [`TestDatabase::try_run`]; they must succeed.
     ///
     /// # Panics
-    /// When the server refuses it.
+    /// When the server rejects them.
     pub fn run(&self, statements: &str) {
         self.try_run(statements).unwrap();
     }
 
-    /// The first column of what PostgreSQL answers to a query, which is text.
+    /// The only column of a query on PostgreSQL, as text.
     ///
     /// # Panics
-    /// When the server refuses it.
+    /// When the server rejects them.
     #[must_use]
     pub fn texts(&self, query: &str) -> Vec<String> {
         let mut connection = PgConnection::establish(&self.url).unwrap();
-        let rows = sql_query(format!("SELECT told::text AS told FROM ({query}) AS asked (told)"));
-        let rows: Vec<Told> = rows.load(&mut connection).unwrap();
-        rows.into_iter().map(|row| row.told).collect()
+        let rows = sql_query(format!("SELECT value::text AS value FROM ({query}) AS rows (value)"));
+        let rows: Vec<TextRow> = rows.load(&mut connection).unwrap();
+        rows.into_iter().map(|row| row.value).collect()
     }
 
     /// The folder of the SQLite file; `None` on PostgreSQL.
@@ -126,9 +126,9 @@ impl TestDatabase {
 }
 
 #[derive(QueryableByName)]
-struct Told {
+struct TextRow {
     #[diesel(sql_type = diesel::sql_types::Text)]
-    told: String,
+    value: String,
 }
 
 impl Drop for TestDatabase {
