@@ -56,7 +56,8 @@ fn problems(package: &Package) -> Vec<(String, &'static str)> {
     let absent = fields.into_iter().filter(|(_, is_set)| !is_set);
     problems.extend(absent.map(|(name, _)| (format!("has no `{name}`"), "add it to [package]")));
     problems.extend(rejected_by_registry(package));
-    problems.extend(package.dependencies.iter().filter_map(unpackageable));
+    let others = package.dependencies.iter().filter(|dependency| !is_itself(package, dependency));
+    problems.extend(others.filter_map(unpackageable));
     problems
 }
 
@@ -79,6 +80,12 @@ fn is_keyword(keyword: &str) -> bool {
     has_length && keyword.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
+/// A crate enables a feature for its own tests by a dev-dependency on itself, which must have no version: its version
+/// is not in the registry yet when Cargo packages it.
+fn is_itself(package: &Package, dependency: &Dependency) -> bool {
+    dependency.name == package.name && !dependency.is_shipped() && dependency.req == "*"
+}
+
 /// Cargo replaces a path by its version, and drops a dev-dependency that has a path alone.
 fn unpackageable(dependency: &Dependency) -> Option<(String, &'static str)> {
     dependency.path.as_ref()?;
@@ -95,6 +102,7 @@ fn unpackageable(dependency: &Dependency) -> Option<(String, &'static str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metadata::Kind;
 
     #[test]
     fn every_published_crate_has_what_the_registry_demands() {
@@ -133,6 +141,26 @@ mod tests {
         };
         assert!(!is_rejected("tokenry-domain", "^0.1.0") && is_rejected("tokenry-domain", "*"));
         assert!(!is_rejected("tokenry-testkit", "*") && is_rejected("tokenry-testkit", "^0.1.0"));
+    }
+
+    #[test]
+    fn a_crate_may_be_its_own_dev_dependency_by_path_alone() {
+        let itself = Dependency {
+            name: complete().name,
+            kind: Some(Kind::Dev),
+            req: "*".into(),
+            path: Some("crates/tokenry-store".into()),
+            ..Dependency::default()
+        };
+        let shipped = Dependency {
+            kind: None,
+            path: itself.path.clone(),
+            name: itself.name.clone(),
+            req: "*".into(),
+            ..Dependency::default()
+        };
+        assert!(problems(&Package { dependencies: vec![itself], ..complete() }).is_empty());
+        assert_eq!(problems(&Package { dependencies: vec![shipped], ..complete() }).len(), 1);
     }
 
     fn complete() -> Package {
