@@ -1,4 +1,4 @@
-//! Rows that a test needs and does not care about.
+//! Rows with default values, for tests that need them but do not examine them.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -24,7 +24,7 @@ pub fn at(millis: i64) -> UnixMillis {
 /// A user with this subject and the role `user`, not stored.
 ///
 /// # Panics
-/// When the subject is not one.
+/// When the subject is invalid.
 #[must_use]
 pub fn user(subject: &str) -> User {
     User {
@@ -54,7 +54,7 @@ impl TestDatabase {
         user
     }
 
-    /// Stores so many tokens of `owner`, whose secrets are nobody's, in one unit of work.
+    /// Stores this many tokens of `owner` in one transaction. No plaintext matches their hashes.
     ///
     /// # Panics
     /// When they cannot be stored.
@@ -64,7 +64,7 @@ impl TestDatabase {
         self.store().write(insert).unwrap();
     }
 
-    /// A token of `owner`, to be changed before it is stored.
+    /// A builder for a token of `owner`.
     #[must_use]
     pub fn token(&self, owner: &User) -> TokenBuilder<'_> {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -97,14 +97,14 @@ impl TestDatabase {
     }
 }
 
-/// A token that is about to be stored; its secret is nobody's.
+/// A token before it is stored. No plaintext matches its hash.
 pub struct TokenBuilder<'s> {
     store: &'s Store,
     token: Token,
 }
 
 impl TokenBuilder<'_> {
-    /// Changes any attribute.
+    /// Changes attributes.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut Token)) -> Self {
         change(&mut self.token);

@@ -1,4 +1,4 @@
-//! A PostgreSQL server of its own for one test, which may be stopped, promoted, and made the standby of another.
+//! A private PostgreSQL server for one test, which can be stopped, promoted, and made the standby of another.
 
 use std::{
     env, fs,
@@ -14,7 +14,7 @@ use std::{
 use diesel::{Connection, PgConnection, RunQueryDsl, connection::SimpleConnection, sql_query};
 use tempfile::TempDir;
 
-/// A server on a free port of 127.0.0.1, with the superuser `tokenry` and no password. It ends with this value.
+/// A server on a free port of 127.0.0.1, with the superuser `tokenry` and no password. Dropping it stops the server.
 pub struct Cluster {
     programs: Programs,
     folder: TempDir,
@@ -29,7 +29,7 @@ struct Programs {
 }
 
 impl Cluster {
-    /// A new, empty one; `None` without PostgreSQL's programs.
+    /// Starts an empty server. `None` when PostgreSQL's programs are not installed.
     ///
     /// # Panics
     /// Without the programs under `CI`.
@@ -54,7 +54,7 @@ impl Cluster {
         Some(cluster)
     }
 
-    /// A standby of this one, which has caught up.
+    /// Starts a standby of this server and waits until it has caught up.
     #[must_use]
     pub fn standby(&self) -> Self {
         let mut standby = Self::prepare(self.programs.clone());
@@ -62,7 +62,7 @@ impl Cluster {
         standby
     }
 
-    /// Throws away what it holds, on the port it had, and becomes a standby of `primary`.
+    /// Discards all data and becomes a standby of `primary`, on the same port.
     pub fn follow(&mut self, primary: &Self) {
         let data = self.data();
         if data.join("postmaster.pid").exists() {
@@ -83,17 +83,17 @@ impl Cluster {
         self.launch();
     }
 
-    /// Makes a primary of this standby.
+    /// Promotes this standby to a primary.
     pub fn promote(&self) {
         run(self.control().args(["promote", "-w", "-t", "30"]));
     }
 
-    /// Stops it, which ends all connections.
+    /// Stops the server, which ends all connections.
     pub fn stop(&self) {
         run(self.control().args(["stop", "-m", "fast", "-w", "-t", "30"]));
     }
 
-    /// Starts it again on the port it had.
+    /// Starts the server again on the same port.
     pub fn launch(&self) {
         let options = format!("-p {}", self.port);
         let log = self.folder.path().join("log");
@@ -102,7 +102,7 @@ impl Cluster {
         run(&mut control);
     }
 
-    /// Ends every connection that Tokenry has to it.
+    /// Terminates every connection of Tokenry to this server.
     pub fn disconnect(&self) {
         self.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tokenry'",
@@ -119,10 +119,10 @@ impl Cluster {
         connection.batch_execute(statement).unwrap();
     }
 
-    /// Waits until the answer of a query is not empty.
+    /// Waits until a query returns a row.
     ///
     /// # Panics
-    /// When it still is after half a minute.
+    /// When it still returns none after 30 seconds.
     pub fn wait_for(&self, query: &str, database: &str) {
         let is_there = || {
             let mut connection = PgConnection::establish(&self.url(database)).ok()?;
@@ -138,7 +138,7 @@ impl Cluster {
         );
     }
 
-    /// Where it listens.
+    /// The port on which the server listens.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -151,7 +151,7 @@ impl Cluster {
     }
 
     fn prepare(programs: Programs) -> Self {
-        // A socket's path may have 107 bytes.
+        // The path of a socket has at most 107 bytes.
         let folder = tempfile::Builder::new().prefix("tokenry-pg-").tempdir_in("/tmp").unwrap();
         if let Some((user, group)) = programs.account {
             chown(folder.path(), Some(user), Some(group)).unwrap();
@@ -173,13 +173,13 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // Whatever becomes of it: without its folder, which is removed next, the server ends by itself.
+        // The result is ignored: the folder is removed next, and a server without its folder stops by itself.
         let _ = self.control().args(["stop", "-m", "immediate", "-w", "-t", "20"]).output();
     }
 }
 
 impl Programs {
-    /// What `pg_config` says, else the newest known place.
+    /// The folder that `pg_config` names, else the newest well-known folder.
     fn find() -> Option<Self> {
         let said = Command::new("pg_config").arg("--bindir").output().ok();
         let said = said.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
@@ -204,7 +204,7 @@ impl Programs {
         Some(Self { folder, account: account() })
     }
 
-    /// One of the programs, free of the developer's own settings.
+    /// A command for one of the programs, without the developer's PG* variables.
     fn command(&self, name: &str, directory: &Path) -> Command {
         let mut command = Command::new(self.folder.join(name));
         command.current_dir(directory).env("LC_ALL", "C");
@@ -233,7 +233,7 @@ pub(crate) fn account() -> Option<(u32, u32)> {
 }
 
 fn run(command: &mut Command) {
-    // Not `output`: a server that is started keeps what it inherits.
+    // `output` would wait for the server, which inherits the pipes.
     let status = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).status();
     assert!(status.unwrap().success(), "{command:?}");
 }

@@ -1,4 +1,4 @@
-//! Everything that a database holds, table by table, for tests that look for what must not be there.
+//! The whole content of a database, column by column, for tests that search it for plaintexts.
 
 use diesel::{
     Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query, sql_types::Text,
@@ -11,7 +11,7 @@ use crate::database::TestDatabase;
 pub struct Column {
     /// `table.column`.
     pub name: String,
-    /// One for each row that has a value there.
+    /// One value for each row in which the column is not NULL.
     pub values: Vec<Vec<u8>>,
 }
 
@@ -85,7 +85,7 @@ impl TestDatabase {
     /// Every column of every table, as the database's own catalog lists them.
     ///
     /// # Panics
-    /// When it cannot be read.
+    /// When the database cannot be read.
     #[must_use]
     pub fn contents(&self) -> Vec<Column> {
         let mut raw = Raw::open(self.url());

@@ -1,4 +1,4 @@
-//! An address that is moved from one server to another, as a service's or a virtual one is.
+//! An address that moves from one server to another, like a virtual IP address.
 
 use std::{
     io::copy,
@@ -9,14 +9,14 @@ use std::{
     },
 };
 
-/// A port of 127.0.0.1 that leads to another one. Who is connected when it is moved stays where they are.
+/// Forwards a port of 127.0.0.1 to another port. Open connections keep their target when it moves.
 pub struct FloatingAddress {
     port: u16,
     target: Arc<AtomicU16>,
 }
 
 impl FloatingAddress {
-    /// A new one, which leads to this port.
+    /// Opens a port that forwards to `port`.
     #[must_use]
     pub fn to(target: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -25,7 +25,7 @@ impl FloatingAddress {
         let target = address.target.clone();
         std::thread::spawn(move || {
             for near in listener.incoming().flatten() {
-                // Nobody may be there: then whoever came is sent away.
+                // Without a listener at the target, the connection is closed.
                 let Ok(far) = TcpStream::connect(("127.0.0.1", target.load(Ordering::SeqCst))) else {
                     continue;
                 };
@@ -42,12 +42,12 @@ impl FloatingAddress {
         address
     }
 
-    /// Leads to this port from now on.
+    /// Forwards new connections to `port`.
     pub fn lead_to(&self, target: u16) {
         self.target.store(target, Ordering::SeqCst);
     }
 
-    /// Its port.
+    /// The port that clients connect to.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port

@@ -1,4 +1,4 @@
-//! What somebody else has locked.
+//! Locks that another program holds.
 
 use diesel::{
     Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection,
@@ -7,7 +7,7 @@ use diesel::{
 
 use crate::database::TestDatabase;
 
-/// A transaction on a connection of its own, as another program has one. It ends with this value and changes nothing.
+/// An open transaction of another program. Dropping it rolls the transaction back.
 pub struct Held(Connection);
 
 enum Connection {
@@ -16,11 +16,11 @@ enum Connection {
 }
 
 impl TestDatabase {
-    /// Keeps everybody else from changing anything, by the write lock of a SQLite file or by all tables of PostgreSQL.
-    /// Reading goes on.
+    /// Blocks all writes by others: takes the write lock of the SQLite file, or locks all tables on PostgreSQL. Reads
+    /// continue.
     ///
     /// # Panics
-    /// When the database refuses it.
+    /// When the database rejects it.
     #[must_use]
     pub fn hold_writes(&self) -> Held {
         if self.folder().is_some() {
@@ -33,10 +33,10 @@ impl TestDatabase {
         self.hold(&format!("LOCK TABLE {} IN EXCLUSIVE MODE", tables.names))
     }
 
-    /// Holds what this statement locks, and on SQLite the write lock of the file.
+    /// Holds the locks that `statement` takes; on SQLite, the write lock of the file.
     ///
     /// # Panics
-    /// When the database refuses it.
+    /// When the database rejects it.
     #[must_use]
     pub fn hold(&self, statement: &str) -> Held {
         Held::at(self.url(), statement)
@@ -44,10 +44,10 @@ impl TestDatabase {
 }
 
 impl Held {
-    /// The same for the database at an address.
+    /// Holds the locks that `statement` takes in the database at `url`.
     ///
     /// # Panics
-    /// When the database refuses it.
+    /// When the database rejects it.
     #[must_use]
     pub fn at(url: &str, statement: &str) -> Self {
         Self(match url.strip_prefix("sqlite://") {
@@ -69,7 +69,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // A connection that is lost holds nothing either.
+        // A lost connection holds no lock, so a failed rollback does not matter.
         let _ = match &mut self.0 {
             Connection::Sqlite(c) => c.batch_execute("ROLLBACK"),
             Connection::Postgres(c) => c.batch_execute("ROLLBACK"),

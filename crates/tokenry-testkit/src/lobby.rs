@@ -1,5 +1,5 @@
-//! Something that speaks as much of PostgreSQL's protocol as it takes to see who comes and what they ask for. It lets
-//! nobody in: it says that it is a standby, so that whoever looks for a primary goes on to the next host.
+//! A fake PostgreSQL server that records the start-up message of each connection and rejects all of them. It reports
+//! itself as a standby, so that a client that wants a primary tries the next host.
 
 use std::{
     collections::BTreeMap,
@@ -17,14 +17,14 @@ pub struct Lobby {
 /// One connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visit {
-    /// Where it was made to.
+    /// The local address that the client connected to.
     pub to: SocketAddr,
-    /// What it asked for at its start, such as `user` and `database`.
+    /// The parameters of the start-up message, such as `user` and `database`.
     pub asked: BTreeMap<String, String>,
 }
 
 impl Lobby {
-    /// Opens one. With `answer` it asks for the password, and `answer` makes the refusal from that.
+    /// Opens a port. With `answer` it asks for the password, and `answer` turns it into the rejection.
     #[must_use]
     pub fn open(answer: Option<fn(&str) -> String>) -> Self {
         let listener = TcpListener::bind("0.0.0.0:0").unwrap();
@@ -33,20 +33,20 @@ impl Lobby {
         let seen = visits.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                // Whoever comes may leave at any moment.
+                // A client may disconnect at any moment.
                 let _ = stream.and_then(|stream| receive(stream, answer, &seen));
             }
         });
         Self { port, visits }
     }
 
-    /// Its port.
+    /// The port.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Who came since the last call.
+    /// Removes and returns the connections since the last call.
     #[must_use]
     pub fn visits(&self) -> Vec<Visit> {
         std::mem::take(&mut self.visits.lock().unwrap())
@@ -59,7 +59,7 @@ fn receive(
     seen: &Mutex<Vec<Visit>>,
 ) -> std::io::Result<()> {
     let mut packet = body(&mut stream)?;
-    // A wish for encryption, by TLS or GSSAPI.
+    // A request for encryption by TLS or GSSAPI.
     while packet.starts_with(&80_877_103_u32.to_be_bytes())
         || packet.starts_with(&80_877_104_u32.to_be_bytes())
     {
@@ -89,7 +89,7 @@ fn receive(
     send(&mut stream, b'Z', b"I")
 }
 
-/// What follows a length.
+/// Reads a message that is preceded by its length.
 fn body(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;

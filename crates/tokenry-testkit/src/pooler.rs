@@ -1,4 +1,4 @@
-//! PgBouncer in front of a server.
+//! PgBouncer in front of a PostgreSQL server.
 
 use std::{
     env, fs,
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::cluster::account;
 
-/// A pooler on a free port of 127.0.0.1, which lets everybody in as `tokenry`. It ends with this value.
+/// A pooler on a free port of 127.0.0.1, which accepts every client as `tokenry`. Dropping it stops the pooler.
 pub struct Pooler {
     process: Child,
     folder: TempDir,
@@ -22,8 +22,8 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// One in this mode (`session`, `transaction`, `statement`) before the server in the address of a database; `None`
-    /// without PgBouncer.
+    /// Starts a pooler in `mode` (`session`, `transaction` or `statement`) in front of the server of `url`. `None` when
+    /// PgBouncer is not installed.
     ///
     /// # Panics
     /// Without PgBouncer under `CI`.
@@ -60,7 +60,7 @@ impl Pooler {
         Some(pooler)
     }
 
-    /// Changes the mode while it runs.
+    /// Changes the mode of the running pooler.
     pub fn set_mode(&self, mode: &str) {
         let settings = text(&self.folder, &self.server, self.port, mode);
         fs::write(self.folder.path().join("settings"), settings).unwrap();
@@ -68,7 +68,7 @@ impl Pooler {
         assert!(status.unwrap().success());
     }
 
-    /// The address of one of the server's databases, by way of the pooler.
+    /// The address of a database of the server, through the pooler.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         format!("postgres://tokenry@127.0.0.1:{}/{database}?sslmode=disable", self.port)

@@ -1,4 +1,4 @@
-//! A way to a server that can fall silent.
+//! A connection to a server that can stop transmitting.
 
 use std::{
     io::{Read, Write},
@@ -9,15 +9,15 @@ use std::{
     },
 };
 
-/// A relay on a port of its own. While it is silent it takes what is sent, passes nothing on and closes nothing, as a
-/// machine between does that swallows packets.
+/// A relay on its own port. While silent it accepts data, forwards nothing and closes nothing, like a network that drops
+/// packets.
 pub struct Relay {
     port: u16,
     is_silent: Arc<AtomicBool>,
 }
 
 impl Relay {
-    /// A relay to the server in the address of a database, and the address of that database behind the relay.
+    /// Starts a relay to the server of a database address. Returns it with the address of the database through the relay.
     ///
     /// # Panics
     /// When the address has no host and port.
@@ -47,7 +47,7 @@ impl Relay {
         relay
     }
 
-    /// Falls silent, or speaks again.
+    /// Stops or resumes forwarding.
     pub fn set_silent(&self, is_silent: bool) {
         self.is_silent.store(is_silent, Ordering::SeqCst);
     }

@@ -1,4 +1,4 @@
-//! A role of its own for one test.
+//! A PostgreSQL role for one test.
 
 use std::{
     process,
@@ -9,7 +9,8 @@ use diesel::{Connection, PgConnection, RunQueryDsl, connection::SimpleConnection
 
 use crate::database::TestDatabase;
 
-/// A role of PostgreSQL that may log in and owns nothing, gone after the test. Made after its database, it goes before it.
+/// A role that can log in and owns nothing; dropping this value removes it. Create it after its database, so that it is
+/// dropped first.
 pub struct TestRole {
     owner: String,
     url: String,
@@ -17,7 +18,7 @@ pub struct TestRole {
 }
 
 impl TestRole {
-    /// A role that has no right but those that everybody has.
+    /// Creates a role without any rights except those of PUBLIC.
     ///
     /// # Panics
     /// When the database is not on PostgreSQL.
@@ -36,7 +37,7 @@ impl TestRole {
         role
     }
 
-    /// Its name, which needs no quotes.
+    /// The name, which needs no quotes.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -51,7 +52,7 @@ impl TestRole {
     /// Runs a statement as this role.
     ///
     /// # Errors
-    /// What the server says.
+    /// The server's message when it rejects the statement.
     pub fn execute(&self, statement: &str) -> Result<usize, String> {
         let mut connection = PgConnection::establish(&self.url).map_err(|error| error.to_string())?;
         sql_query(statement).execute(&mut connection).map_err(|error| error.to_string())
@@ -60,7 +61,7 @@ impl TestRole {
     /// Runs statements as this role, on one connection.
     ///
     /// # Errors
-    /// What the server says.
+    /// The server's message when it rejects the statement.
     pub fn run(&self, statements: &str) -> Result<(), String> {
         let mut connection = PgConnection::establish(&self.url).map_err(|error| error.to_string())?;
         connection.batch_execute(statements).map_err(|error| error.to_string())
