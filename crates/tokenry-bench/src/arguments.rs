@@ -1,4 +1,4 @@
-//! What the tool is told.
+//! Command-line arguments.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The load: a bounded client on loopback, all connections on one thread.
+//! The load generator: a client on loopback with a fixed number of connections, all on one thread.
 //!
 //! HTTP/1.1 with keep-alive, one request at a time on each connection, requests that are made beforehand, and a look
 //! at every answer. One thread makes the order of events exact: what was answered before another request was sent.
@@ -19,16 +19,16 @@ use mio::{Events, Poll, Token};
 use self::connection::{Connection, Received};
 use crate::{latency::Latencies, traffic::Requests};
 
-/// How long answers are awaited after the last request was sent.
+/// How long the client waits for responses after the last request.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
-/// How long the thread sleeps at most, so that the end of a run is noticed.
+/// The longest sleep of the thread: bounds how late it notices the end of a run.
 const NAP: Duration = Duration::from_millis(5);
 
 /// Requests of one kind.
 pub(crate) struct Stream<'r> {
-    /// Whom they are for; connections take turns.
+    /// The servers; connections are distributed in turn.
     pub(crate) to: Vec<SocketAddr>,
-    /// The address they come from, if not the usual one.
+    /// The source address; `None` is the default.
     pub(crate) from: Option<IpAddr>,
     pub(crate) connections: usize,
     pub(crate) pace: Pace,
@@ -36,12 +36,12 @@ pub(crate) struct Stream<'r> {
 }
 
 impl<'r> Stream<'r> {
-    /// As many requests as one server takes from so many connections.
+    /// A closed loop: each connection sends as soon as its response arrived.
     pub(crate) fn saturated(to: SocketAddr, connections: usize, requests: &'r mut dyn Requests) -> Self {
         Self { to: vec![to], from: None, connections, pace: Pace::Saturated, requests }
     }
 
-    /// So many requests a second to one server.
+    /// A fixed rate of requests per second to one server.
     pub(crate) fn paced(
         to: SocketAddr,
         connections: usize,
@@ -52,17 +52,17 @@ impl<'r> Stream<'r> {
     }
 }
 
-/// When the next request is sent.
+/// When a stream sends its next request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pace {
-    /// As soon as the last one on that connection was answered.
+    /// As soon as the previous one on that connection was answered.
     Saturated,
     /// So many a second, whatever becomes of those before. One that finds no free connection waits for it, and the
     /// wait counts as latency.
     PerSecond(f64),
 }
 
-/// What became of the requests of a stream.
+/// The responses to a stream.
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
     pub(crate) count: u64,
@@ -81,7 +81,7 @@ impl Answers {
     }
 
     /// # Errors
-    /// When an answer had another status than the ones that were expected.
+    /// When a response had an unexpected status.
     pub(crate) fn all_expected(self) -> Result<Self> {
         if let Some(first) = self.unexpected.first() {
             bail!("{} of {} answers were unexpected, the first {first}", self.unexpected.len(), self.count);
@@ -96,7 +96,7 @@ impl Answers {
 /// Sends one stream for as long as `time`.
 ///
 /// # Errors
-/// When a connection fails, or an answer is not what was expected.
+/// When a connection fails, or a response has an unexpected status.
 pub(crate) fn run_for(stream: Stream<'_>, time: Duration) -> Result<Answers> {
     let end = Instant::now() + time;
     let answers = run(vec![stream], || Instant::now() < end)?;
@@ -122,9 +122,9 @@ struct Run<'r> {
 struct Active<'r> {
     pace: Pace,
     requests: &'r mut dyn Requests,
-    /// Whoever rested longest goes first: servers close connections that rest for seconds.
+    /// The longest idle connection first: servers close connections that are idle for seconds.
     idle: VecDeque<usize>,
-    /// When the requests became due that wait for a connection.
+    /// The due times of requests that wait for a connection.
     due: VecDeque<Instant>,
     /// How many requests became due so far.
     due_count: u64,

@@ -19,12 +19,13 @@ use crate::{
     progress::Progress,
 };
 
-/// Rows of one unit of work while a database is filled.
+/// Rows per transaction while a database is filled.
 const UNIT: u64 = 10_000;
-/// Changes with the form of what is stored, so that no old database is taken for a new one. The schema counts as well.
+/// Version of the stored content: change it to invalidate databases that earlier runs kept. The schema is part of the
+/// key as well.
 const FORM: &str = "v2";
 
-/// Which database.
+/// The database system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Backend {
     Sqlite,
@@ -44,17 +45,17 @@ impl Backend {
 #[derive(Debug, Clone)]
 pub(crate) struct Database {
     pub(crate) url: String,
-    /// When it was filled: the ages of its tokens count from then.
+    /// When it was filled. The ages of its tokens are relative to this instant.
     pub(crate) now: UnixMillis,
 }
 
-/// Where databases are made.
+/// Creates databases.
 pub(crate) struct Databases {
     pub(crate) backend: Backend,
-    /// The address of a PostgreSQL server, where databases may be made.
+    /// The address of a PostgreSQL server with the right to create databases.
     server: Option<String>,
     folder: PathBuf,
-    /// What was filled in this run and may be read again.
+    /// Databases that this run filled and other rows may read.
     filled: std::cell::RefCell<Vec<(String, Database)>>,
 }
 
@@ -65,7 +66,7 @@ impl Databases {
         Ok(Self { backend, server, folder, filled: std::cell::RefCell::default() })
     }
 
-    /// A database with these tokens that others read as well; it may be from an earlier run.
+    /// A read-only database with these tokens, shared by rows; an earlier run may have filled it.
     pub(crate) fn shared(&self, populations: &[Population], progress: &Progress) -> Result<Database> {
         let key = key(populations);
         if let Some((_, known)) = self.filled.borrow().iter().find(|(known, _)| *known == key) {
@@ -80,7 +81,7 @@ impl Databases {
             None => {
                 let database = self.filled(&key, populations, progress)?;
                 if self.backend == Backend::Sqlite {
-                    // Written last: it says that the filling came to its end.
+                    // Written last: marks the database as complete.
                     fs::write(self.folder.join(&key).join("now"), database.now.get().to_string())?;
                 }
                 database
@@ -90,7 +91,7 @@ impl Databases {
         Ok(database)
     }
 
-    /// A database with these tokens for one row alone, which may change it.
+    /// A private database with these tokens, which the row may change.
     pub(crate) fn own(&self, populations: &[Population], progress: &Progress) -> Result<Database> {
         self.filled(&format!("own_{}", unique()), populations, progress)
     }
@@ -136,7 +137,7 @@ impl Database {
     }
 }
 
-/// The present; the tool is at the edge.
+/// The current time.
 pub(crate) fn present() -> Result<UnixMillis> {
     let millis = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
     UnixMillis::new(i64::try_from(millis)?).context("a wrong clock")

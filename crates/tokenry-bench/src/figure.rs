@@ -1,33 +1,33 @@
-//! What a row found, and whether that is good.
+//! The result of a row and its comparison with the goal.
 
 use std::collections::BTreeMap;
 
 use crate::database::Backend;
 
-/// What was measured.
+/// The measured values of a row.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Figure {
-    /// One value a round; the median counts.
+    /// One value per round; the result is their median.
     pub(crate) rounds: Vec<f64>,
-    /// What the value is: `ratio`, `ms`, `MiB`, …
+    /// The unit of the value: `ratio`, `ms`, `MiB`, …
     pub(crate) unit: &'static str,
-    /// Server CPU time of a request of the base ÷ that of ours: what the ratio would be if nothing but the server
-    /// took time.
+    /// CPU time of the server per baseline request ÷ CPU time per measured request: the ratio without the time of
+    /// client and network.
     pub(crate) cpu: Option<f64>,
     /// Further figures by name.
     pub(crate) others: BTreeMap<&'static str, f64>,
-    /// The figures behind the value, for people.
+    /// The figures behind the value, as text.
     pub(crate) detail: String,
 }
 
-/// What becomes of a row.
+/// The outcome of a row.
 pub(crate) enum Outcome {
     Measured(Figure),
-    /// This version cannot do it.
+    /// This version lacks the feature.
     NotAvailable(String),
 }
 
-/// What a value should be.
+/// The goal for a value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Goal {
     /// At least.
@@ -41,10 +41,10 @@ pub(crate) struct Result {
     pub(crate) id: &'static str,
     pub(crate) backend: Backend,
     pub(crate) goal: Goal,
-    /// `None` when nothing was measured; the detail says why.
+    /// `None` when the row was not measured; the detail gives the reason.
     pub(crate) figure: Option<Figure>,
     pub(crate) detail: String,
-    /// The row should have been measured and was not.
+    /// The measurement failed.
     pub(crate) is_failed: bool,
 }
 
@@ -61,7 +61,7 @@ impl Figure {
         median(&self.rounds)
     }
 
-    /// The least and the greatest value.
+    /// The minimum and the maximum.
     pub(crate) fn spread(&self) -> (f64, f64) {
         let fold = |pick: fn(f64, f64) -> f64| self.rounds.iter().copied().reduce(pick).unwrap_or_default();
         (fold(f64::min), fold(f64::max))
@@ -101,13 +101,13 @@ impl Result {
         self.figure.as_ref().map(Figure::median)
     }
 
-    /// What was not measured is not met.
+    /// A row without a measurement does not meet its goal.
     pub(crate) fn is_met(&self) -> bool {
         self.value().is_some_and(|value| self.goal.is_met(value))
     }
 }
 
-/// The middle value, of an even number the mean of the two in the middle; 0 of none.
+/// The median; 0 without values.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,8 +1,8 @@
-//! How long answers took.
+//! Latencies of responses.
 
 use std::time::Duration;
 
-/// Each latency, in nanoseconds; what is above four seconds counts as four.
+/// Every latency in nanoseconds, capped at 4.29 s. All are kept, so that percentiles are exact.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Latencies(Vec<u32>);
 
@@ -15,7 +15,7 @@ impl Latencies {
         self.0.extend_from_slice(&others.0);
     }
 
-    /// The latency that this share of all is not above: 0.99 for the 99th percentile.
+    /// The percentile by nearest rank: `0.99` for the 99th.
     pub(crate) fn at(&self, share: f64) -> Duration {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();

@@ -1,10 +1,10 @@
-//! What is going on, on standard error; results go to standard output.
+//! Progress on standard error; results go to standard output.
 
 use std::{io::IsTerminal as _, time::Duration};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// One bar for all rows, and one below it for what takes long.
+/// One bar for all rows, and one below it for the current long step.
 pub(crate) struct Progress {
     bars: MultiProgress,
     rows: ProgressBar,
@@ -21,19 +21,19 @@ impl Progress {
         Self { bars, rows: bar }
     }
 
-    /// A row begins.
+    /// Starts a row.
     pub(crate) fn row(&self, name: &str) {
         self.rows.set_message(name.to_owned());
     }
 
-    /// A row is done.
+    /// Finishes a row.
     #[allow(clippy::print_stdout, reason = "the table is what the tool is for")]
     pub(crate) fn done(&self, line: &str) {
         self.bars.suspend(|| println!("{line}"));
         self.rows.inc(1);
     }
 
-    /// Something that takes long; without a terminal one line says so.
+    /// Starts a long step. Without a terminal, prints one line.
     #[allow(clippy::print_stderr, reason = "for whoever waits")]
     pub(crate) fn counting(&self, what: &str, count: u64) -> ProgressBar {
         if count >= 100_000 && !std::io::stderr().is_terminal() {

@@ -1,4 +1,5 @@
-//! Chance that repeats: the same seed gives the same tokens in every run. Nothing here is secret.
+//! Reproducible random numbers: a seed gives the same tokens in every run and version, so that kept databases stay
+//! valid. Not for secrets.
 
 /// SplitMix64.
 #[derive(Debug, Clone)]
@@ -9,7 +10,7 @@ impl Random {
         Self(seed)
     }
 
-    /// Another sequence for each of these numbers.
+    /// A generator whose sequence depends on all `parts`.
     pub(crate) fn of(parts: &[u64]) -> Self {
         let mut random = Self(0x9e37_79b9_7f4a_7c15);
         for part in parts {

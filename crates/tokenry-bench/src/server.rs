@@ -1,4 +1,4 @@
-//! A server as a process of its own, and what the system says about it.
+//! A server process and its resource usage.
 
 use std::{
     fs::{self, File},
@@ -11,10 +11,10 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// How long a server may take until it answers.
+/// The deadline for the first response of a server.
 const START: Duration = Duration::from_secs(30);
 
-/// A running server, ended with this value.
+/// A running server. Dropping it stops the process.
 pub(crate) struct Server {
     process: Child,
     pub(crate) address: SocketAddr,

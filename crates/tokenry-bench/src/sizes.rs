@@ -1,4 +1,4 @@
-//! How much of everything.
+//! The sizes of a run.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(crate) struct Sizes {
     pub(crate) listed: u64,
     /// Expired rows that a cleanup removes.
     pub(crate) expired: u64,
-    /// Tokens that are verified once for what is remembered of them.
+    /// Tokens that are verified once, to measure the memory per token.
     pub(crate) proofs: u64,
     /// Tokens that are used for the first time, in one round.
     pub(crate) cold: u64,
@@ -27,7 +27,7 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
-    /// What the goals speak of.
+    /// The sizes that the goals refer to.
     pub(crate) fn full(rounds: usize, large: u64) -> Self {
         Self {
             rounds,
@@ -43,7 +43,7 @@ impl Sizes {
         }
     }
 
-    /// Whether it works at all; the figures mean nothing.
+    /// Small sizes for a smoke test; the figures are meaningless.
     pub(crate) fn quick() -> Self {
         Self {
             rounds: 1,

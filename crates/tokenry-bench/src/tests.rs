@@ -1,4 +1,4 @@
-//! One row for real, so that none of this rots unnoticed.
+//! Runs one row completely, so that a broken benchmark fails the tests.
 
 use super::*;
 

@@ -1,20 +1,20 @@
-//! What is sent: requests that were made before the run.
+//! Requests, built before the run.
 
 use crate::random::Random;
 
-/// Where a stream takes its requests from.
+/// A source of requests for a stream.
 pub(crate) trait Requests {
-    /// Which request is sent now; `None` when there is none left.
+    /// The index of the next request; `None` when none is left.
     fn next(&mut self) -> Option<u64>;
 
-    /// Its bytes.
+    /// The bytes of a request.
     fn bytes(&self, tag: u64) -> &[u8];
 
-    /// Told of each answer; whether it was to be expected.
+    /// Receives each response; returns whether its status is expected.
     fn answered(&mut self, tag: u64, status: u16, body: &[u8]) -> bool;
 }
 
-/// The same requests again and again, in turn or as chance will have it.
+/// Repeats the same requests, in order or at random.
 pub(crate) struct Repeated {
     requests: Packed,
     order: Order,
@@ -37,7 +37,7 @@ impl Repeated {
         Self { requests: requests.into_iter().collect(), order, expected }
     }
 
-    /// Each of them only once.
+    /// Sends each request only once.
     pub(crate) fn once(requests: impl IntoIterator<Item = String>, expected: u16) -> Self {
         Self { requests: requests.into_iter().collect(), order: Order::Once(0), expected }
     }
@@ -70,7 +70,7 @@ impl Requests for Repeated {
     }
 }
 
-/// Many texts in one piece of memory, so that reading one of them costs one miss of the cache.
+/// Many texts in one allocation, so that reading one costs a single cache miss.
 #[derive(Default)]
 pub(crate) struct Packed {
     bytes: Vec<u8>,
@@ -82,7 +82,7 @@ impl Packed {
         u64::try_from(self.ends.len()).unwrap_or_default()
     }
 
-    /// The text with this number; empty when there is none.
+    /// The text at an index; empty when out of range.
     pub(crate) fn get(&self, number: u64) -> &[u8] {
         let Ok(number) = usize::try_from(number) else { return &[] };
         let start = number.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
@@ -112,7 +112,7 @@ pub(crate) fn get_with(path: &str, token: &str) -> String {
     with("GET", path, token)
 }
 
-/// The same with another method.
+/// A request with a token and another method than GET.
 pub(crate) fn with(method: &str, path: &str, token: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n")
 }

@@ -1,4 +1,4 @@
-//! The results as bars: how far each is towards its goal.
+//! A bar chart: each result relative to its goal.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use crate::figure::{self, Goal};
 const ROW: usize = 22;
 const NAMES: usize = 220;
 const GOAL: f64 = 300.0;
-/// No bar is longer, in goals.
+/// The maximal length of a bar, in multiples of the goal.
 const LONGEST: f64 = 2.0;
 
 /// An SVG. A bar beyond the line is a goal that is met: value ÷ goal where more is better, goal ÷ value where less is.
@@ -53,7 +53,7 @@ fn bar(svg: &mut String, result: &figure::Result, top: usize) {
     );
 }
 
-/// How much of its goal a value is.
+/// The share of its goal that a value reaches.
 fn reached(value: f64, goal: Goal) -> f64 {
     match goal {
         Goal::Min(goal) => value / goal,

@@ -5,10 +5,10 @@ use anyhow::{Context, Result};
 const BEGIN: &str = "<!-- begin of the measured table -->";
 const END: &str = "<!-- end of the measured table -->";
 
-/// The document with another table.
+/// The document with its table replaced.
 ///
 /// # Errors
-/// When it lacks the markers.
+/// When the document lacks the markers.
 pub(super) fn replaced(document: &str, table: &str) -> Result<String> {
     let (before, rest) =
         document.split_once(BEGIN).with_context(|| format!("the document lacks `{BEGIN}`"))?;

@@ -1,8 +1,8 @@
-//! What a run was measured on.
+//! The machine of a run.
 
 use std::{fs, process::Command};
 
-/// The machine, the day and the code.
+/// The machine, the date and the commit.
 pub(crate) struct Machine {
     pub(crate) name: String,
     pub(crate) date: String,

@@ -1,11 +1,11 @@
-//! The table for people.
+//! The table of results in Markdown.
 
 use std::fmt::Write as _;
 
 use super::Machine;
 use crate::{database::Backend, figure};
 
-/// The whole table with what it was measured on.
+/// The whole table, with the machine.
 pub(super) fn document(results: &[figure::Result], machine: &Machine) -> String {
     let Machine { name, date, commit, is_quick } = machine;
     let mut text = format!("Measured on {date} at commit {commit}, on {name}.");
@@ -28,7 +28,7 @@ pub(super) fn document(results: &[figure::Result], machine: &Machine) -> String 
     text
 }
 
-/// One row, as it is told while the run goes on.
+/// One row, as printed during the run.
 pub(crate) fn line(result: &figure::Result) -> String {
     format!(
         "{:<17}{:<11}{:<34}goal {:<8}{:<14}{}",

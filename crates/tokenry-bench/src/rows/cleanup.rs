@@ -1,4 +1,4 @@
-//! Verification while dead rows are removed.
+//! Latency of verification during a cleanup.
 
 use std::time::{Duration, Instant};
 

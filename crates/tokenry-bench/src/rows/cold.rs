@@ -14,7 +14,7 @@ use crate::{
     traffic::{Repeated, get_with},
 };
 
-/// Tokens that are in use already.
+/// Tokens that were used before.
 const WARM: u64 = 100;
 /// Their requests a second.
 const WARM_RATE: f64 = 1_000.0;

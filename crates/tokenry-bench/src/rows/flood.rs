@@ -1,4 +1,4 @@
-//! Valid requests while somebody tries secrets.
+//! Latency of valid requests during a flood of wrong secrets.
 
 use std::time::Instant;
 
@@ -44,7 +44,7 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
     Ok(Outcome::Measured(figure))
 }
 
-/// The valid ones; both kinds must be answered as they deserve.
+/// The responses to valid requests. Both streams must have their expected status.
 fn flood(
     bench: &Bench,
     guard: &Server,
@@ -52,7 +52,7 @@ fn flood(
     wrong: &mut dyn Requests,
 ) -> Result<Answers> {
     let attack = Stream {
-        // Another source than the valid ones, as an attacker would be.
+        // An attacker has another source address.
         from: Some([127, 0, 0, 2].into()),
         ..Stream::paced(guard.address, 16, WRONG, wrong)
     };

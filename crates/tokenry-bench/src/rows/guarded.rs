@@ -1,4 +1,4 @@
-//! A trivial endpoint behind the middleware, against the same endpoint without it.
+//! A trivial endpoint behind the middleware, relative to the same endpoint without it.
 
 use anyhow::Result;
 
@@ -30,7 +30,7 @@ pub(super) fn stale(bench: &Bench) -> Result<Outcome> {
     }
 }
 
-/// The usage log on, against off: two servers on one database.
+/// Usage log on, relative to off: two servers on one database.
 pub(super) fn usage(bench: &Bench) -> Result<Outcome> {
     let small = bench.small();
     let database = bench.own(std::slice::from_ref(&small))?;

@@ -1,4 +1,4 @@
-//! A page of a million tokens, against a page of a hundred.
+//! A page of a list of a million tokens, relative to a list of a hundred.
 
 use anyhow::{Context, Result};
 

@@ -13,7 +13,7 @@ use crate::{
     traffic::{Repeated, get_with},
 };
 
-/// How long a server gets to come to rest.
+/// How long the benchmark waits for a server to become idle.
 const REST: Duration = Duration::from_millis(1500);
 
 pub(super) fn idle(bench: &Bench) -> Result<Outcome> {

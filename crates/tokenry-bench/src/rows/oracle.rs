@@ -1,4 +1,4 @@
-//! Whether the time of a refusal tells which public ids exist.
+//! Whether the latency of a rejection reveals which public ids exist.
 
 use std::time::Instant;
 
@@ -52,7 +52,7 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
     Ok(Outcome::Measured(Figure::value(rounds, "|t|", detail)))
 }
 
-/// Nanoseconds of each refusal, by class; the classes take turns in an order left to chance.
+/// Nanoseconds of each refusal, by class; the classes alternate in random order.
 fn measure(
     tokenry: &Tokenry,
     classes: &[Vec<String>],

@@ -1,4 +1,4 @@
-//! Invalid tokens, against the same server's bare endpoint.
+//! Rejection of invalid tokens, relative to the bare endpoint of the same server.
 
 use anyhow::Result;
 

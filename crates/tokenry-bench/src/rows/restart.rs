@@ -1,4 +1,4 @@
-//! The first second of a process that has never seen the tokens in use, against its steady pace.
+//! Throughput in the first second after a restart, relative to steady state.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use crate::{
     population::Population,
 };
 
-/// How many clients come back at once.
+/// Clients that reconnect at once.
 const CONNECTIONS: usize = 256;
-/// What counts as the beginning.
+/// The measured period after the start.
 const BEGINNING: Duration = Duration::from_secs(1);
 
 pub(super) fn run(bench: &Bench) -> Result<Outcome> {
@@ -25,7 +25,7 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
     let (mut ratios, mut first, mut steady) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..bench.sizes.rounds {
         let guard = bench.slow_guard(&database, &[])?;
-        // A refusal in either of them fails the row.
+        // A rejection in either period fails the row.
         let mut pace = |time| {
             let stream = Stream::saturated(guard.address, CONNECTIONS, &mut requests);
             run_for(stream, time).map(|answers| answers.per_second())

@@ -1,4 +1,4 @@
-//! Whether a token ever verifies after its revocation was answered.
+//! Whether a token ever verifies after the response to its revocation.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -78,7 +78,7 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
     Ok(Outcome::Measured(figure))
 }
 
-/// How far the revocations came. One thread sends and receives everything, so what it notes here is in order.
+/// The progress of the revocations. One thread sends and receives everything, so this record is in order.
 struct Front {
     states: Vec<State>,
     /// The next token to revoke.
@@ -182,7 +182,7 @@ impl Requests for Verifications {
             return status == 401 || status == 200;
         }
         front.before += u64::from(is_live);
-        // Nobody revoked it yet: a refusal would be as wrong.
+        // Not revoked yet: a rejection would be wrong too.
         if is_live { status == 200 } else { status == 200 || status == 401 }
     }
 }

@@ -1,4 +1,4 @@
-//! Verification at ten million tokens, against a thousand.
+//! Verification with ten million tokens, relative to a thousand.
 
 use anyhow::Result;
 
