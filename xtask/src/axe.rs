@@ -1,4 +1,4 @@
-//! axe-core, with which the tests look for barriers in the page: fetched once by npm, kept under `target/ui/axe`.
+//! axe-core, the accessibility checker of the browser tests: fetched once by npm, kept under `target/ui/axe`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use sha2::{Digest, Sha512};
 use crate::programs::Missing;
 use crate::{metadata, step};
 
-/// The one version that is used. It is a tool and not a part of what is shipped: MPL-2.0, never copied into the sources.
+/// The pinned version. MPL-2.0: a tool for tests, neither shipped nor copied into the sources.
 const VERSION: &str = "4.14.1";
 
 /// SHA-512 of that version's package, as registries write it.
 const INTEGRITY: &str =
     "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==";
 
-/// The one file of it that the tests read.
+/// The file that the tests read.
 const FILE: &str = "package/axe.min.js";
 
 /// The package on disk.
@@ -27,17 +27,17 @@ pub(crate) struct Axe {
 }
 
 impl Axe {
-    /// Where it belongs.
+    /// The package under cargo's target folder, present or not.
     pub(crate) fn locate() -> Result<Self> {
         Ok(Self { folder: metadata::target_directory()?.join("ui/axe") })
     }
 
-    /// Whether it is there and is what it must be.
+    /// `true` if the pinned package is present and unmodified.
     pub(crate) fn is_there(&self) -> bool {
         self.folder.join(FILE).is_file() && self.is_genuine()
     }
 
-    /// Fetches it; the result is what hindered that.
+    /// Fetches the package if it is missing. Returns why it is still missing, if so.
     pub(crate) fn obtain(&self) -> Result<Option<Missing>> {
         if self.is_there() {
             return Ok(None);
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_package_that_is_not_the_pinned_one_is_not_taken() {
+    fn a_package_with_another_digest_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let axe = Axe { folder: folder.path().to_owned() };
         fs::create_dir_all(folder.path().join("package")).unwrap();
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_are_written_as_registries_write_them() {
+    fn digests_are_base64_as_in_registries() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         fs::write(&path, "abc").unwrap();

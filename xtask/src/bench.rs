@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds what is measured and what measures, starts a durable PostgreSQL, and runs the rows.
+//! `cargo xtask bench`: builds the server and the benchmark, starts a durable PostgreSQL, and runs the rows.
 //!
 //! The rows themselves are in the crate `tokenry-bench`: they need the libraries, which this tool must not.
 

@@ -61,7 +61,7 @@ pub(crate) enum Command {
         verify: bool,
     },
 
-    /// Make the pictures of docs/GUIDE.md anew, of the page as it is
+    /// Renew the screenshots of docs/GUIDE.md
     Guide,
 
     /// Start the private PostgreSQL of `test` and keep it until Ctrl-C or the end of a command

@@ -1,4 +1,4 @@
-//! `cargo xtask guide`: the pictures of docs/GUIDE.md are those of the page as it is.
+//! `cargo xtask guide`: renews the screenshots of docs/GUIDE.md.
 
 use std::fs;
 use std::process::ExitCode;
@@ -7,19 +7,19 @@ use anyhow::{Context, Result, bail};
 
 use crate::{metadata, step, workspace};
 
-/// Where the test leaves the pictures, under the target folder.
+/// The folder of the test's screenshots, under the target folder.
 const MADE: &str = "ui/guide";
 
-/// Where the guide has them.
+/// The folder of the guide's screenshots.
 const KEPT: &str = "docs/guide";
 
 /// The test that makes them.
 const TEST: &str = "every_step_of_the_guide_has_a_small_picture";
 
-/// Makes the pictures anew and copies them.
+/// Takes the screenshots and copies them.
 pub(crate) fn run() -> Result<ExitCode> {
     let (made, kept) = (metadata::target_directory()?.join(MADE), workspace::root().join(KEPT));
-    // What an earlier run left must not be taken for new.
+    // Removes the screenshots of earlier runs.
     let _ = fs::remove_dir_all(&made);
     let mut test = workspace::cargo();
     test.args(["test", "-p", "tokenry-ui", "--test", "browser", TEST]);

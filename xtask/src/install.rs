@@ -10,7 +10,7 @@ use crate::step;
 
 /// A program that the tests need.
 pub(crate) struct Software {
-    /// What people call it.
+    /// The display name.
     pub(crate) name: &'static str,
     /// Its package, in the order of [`MANAGERS`]: apt-get, dnf, apk, brew.
     pub(crate) packages: [&'static str; 4],

@@ -1,4 +1,4 @@
-//! `cargo xtask migrate`: new migrations for both databases, and a way to the binary's own migration commands.
+//! `cargo xtask migrate`: creates migrations for both databases, and runs the binary's own migration commands.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `cargo xtask openapi`: the committed API description is what the code says.
+//! `cargo xtask openapi`: writes or checks the committed API description.
 
 use std::fs;
 use std::process::ExitCode;

@@ -10,14 +10,14 @@ use crate::install::Software;
 
 /// A program that tests look for.
 struct Program {
-    /// What it may be called; one of them is enough.
+    /// The possible names of its executable.
     names: &'static [&'static str],
     software: Software,
-    /// What is not done without it, for the line that says so.
+    /// The consequence of its absence, for the warning.
     loss: &'static str,
 }
 
-/// All of them, with the names under which the tests look for them too.
+/// Every program, with the same executable names that the tests look for.
 const PROGRAMS: [Program; 6] = [
     Program {
         names: &["nginx"],
@@ -54,19 +54,19 @@ const PROGRAMS: [Program; 6] = [
     },
 ];
 
-/// Something that is not there, so that a part stays untested.
+/// A missing program, without which some tests do nothing.
 pub(crate) struct Missing {
-    /// What people call it.
+    /// The display name.
     pub(crate) name: &'static str,
-    /// What is not done without it.
+    /// The consequence of its absence.
     pub(crate) loss: &'static str,
     /// How to get it.
     pub(crate) why: String,
 }
 
-/// Looks for every program, and installs what is missing if `may_install`; what is missing still is in the result.
+/// Looks for every program and installs missing ones if `may_install`. Returns those that are still missing.
 ///
-/// npm is only for fetching: with `needs_npm` false nobody misses it.
+/// npm only fetches axe-core: it is skipped unless `needs_npm`.
 pub(crate) fn obtain(may_install: bool, needs_npm: bool) -> Result<Vec<Missing>> {
     let mut missing = Vec::new();
     for Program { names, software, loss } in &PROGRAMS {
@@ -81,7 +81,7 @@ pub(crate) fn obtain(may_install: bool, needs_npm: bool) -> Result<Vec<Missing>>
     Ok(missing)
 }
 
-/// Distributions keep servers off the PATH of people.
+/// Looks in `sbin` as well: distributions keep servers off the PATH of ordinary users.
 fn is_installed(names: &[&str]) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     let places = env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_that_may_not_be_installed_is_told_with_the_way_to_get_it() {
+    fn a_missing_program_is_reported_with_how_to_install_it() {
         assert!(!is_installed(&["no-such-program"]));
         for missing in obtain(false, true).unwrap() {
             assert!(missing.why.contains("install") || missing.why.contains("add"), "{}", missing.why);

@@ -1,4 +1,4 @@
-//! Running other programs: say what, run it, keep its exit code.
+//! Runs other programs: shows the command, runs it, passes its exit code on.
 
 use std::process::{Command, ExitCode, ExitStatus};
 use std::time::Duration;

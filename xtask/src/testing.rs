@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test on every database, on a machine that may have nothing but Rust.
+//! `cargo xtask test`: every test on every database, also on a machine that has only Rust.
 
 use std::process::{Command, ExitCode, ExitStatus};
 use std::time::Instant;
@@ -35,7 +35,7 @@ pub(crate) fn run(flags: &TestFlags) -> Result<ExitCode> {
         doctests.args(["test", "--workspace", "--doc", "--no-fail-fast"]);
         results.push(("doctests", step::run(doctests.envs(postgres.env()))?));
     }
-    // Stopped before the last line, so that the last line is the last.
+    // Stopped first, so that the summary is the last line of output.
     let databases = postgres.databases();
     drop(postgres);
     eprintln!("xtask test: {} on {databases} in {}", outcome(&results), step::seconds(started.elapsed()));
@@ -43,7 +43,7 @@ pub(crate) fn run(flags: &TestFlags) -> Result<ExitCode> {
     Ok(failed.map_or(ExitCode::SUCCESS, step::exit_code))
 }
 
-/// What tests need and is not there.
+/// The programs that tests need and that are missing.
 fn missing(may_install: bool) -> Result<Vec<Missing>> {
     let axe = Axe::locate()?;
     let mut missing = programs::obtain(may_install, !axe.is_there())?;
@@ -56,7 +56,7 @@ fn tests(flags: &TestFlags) -> Command {
     let mut command = workspace::cargo();
     let nextest = workspace::has_cargo_command("nextest");
     command.args(if nextest { &["nextest", "run"] as &[_] } else { &["test"] });
-    // `--workspace` would overrule a choice of packages.
+    // `--workspace` would override a selection of packages.
     let chosen = |arg: &std::ffi::OsString| {
         arg.to_str().is_some_and(|arg| arg.starts_with("-p") || arg.starts_with("--package"))
     };

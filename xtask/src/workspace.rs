@@ -1,4 +1,4 @@
-//! Where the repository is, and what surrounds it.
+//! The repository's folder and its environment.
 
 use std::env;
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! Rules and use cases are told the time, their settings and their randomness; they never ask for them.
+//! Domain, cryptography and use cases take time, settings and randomness as arguments and never read them.
 //!
 //! Clippy's `disallowed-methods` says the same, but an `allow` silences it and the plain tests do not run it.
 
@@ -11,10 +11,10 @@ use super::tree::{Text, Tree};
 const FOLDERS: &[&str] =
     &["crates/tokenry-domain/src/", "crates/tokenry-crypto/src/", "crates/tokenry-service/src/"];
 
-/// The one door to the operating system's randomness.
+/// The only file that reads the operating system's randomness.
 const RANDOMNESS: &str = "crates/tokenry-crypto/src/rng.rs";
 
-/// The one clock below the edge: it measures and does not tell the time.
+/// The only clock below the adapter: it measures durations and does not return the time of day.
 const MONOTONIC: &str = "crates/tokenry-service/src/monotonic.rs";
 
 const CALLS: &[&str] = &[
@@ -37,7 +37,7 @@ fn failures(source: &Text) -> Vec<Failure> {
     {
         return Vec::new();
     }
-    // Tests stand last in a file, and may measure.
+    // Tests are last in a file, and may read the clock.
     let lines = source.content.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
     let code: Vec<_> = lines.filter(|line| !line.trim_start().starts_with("//")).collect();
     let found = CALLS.iter().filter(|call| code.iter().any(|line| line.contains(*call)));

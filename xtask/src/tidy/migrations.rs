@@ -1,4 +1,4 @@
-//! Both databases have the same migrations, each with a way back.
+//! Both databases have the same migrations, each with an `up.sql` and a `down.sql`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -74,6 +74,6 @@ mod tests {
         write("sqlite/2_more/up.sql", "\n");
         let places: Vec<_> =
             failures(root.path()).unwrap().into_iter().map(|failure| failure.place).collect();
-        assert_eq!(places.len(), 4, "empty, no way back, and nothing for the other database: {places:?}");
+        assert_eq!(places.len(), 4, "empty, no down.sql, and nothing for the other database: {places:?}");
     }
 }

@@ -1,14 +1,14 @@
 //! No test passes because it did nothing.
 //!
 //! A test may end early only at a gate that fails on a build server, or with a comment that says why that is all there is
-//! to test; and a subscriber that could not be installed hears nothing, so its test would find nothing in the log.
+//! to test. A subscriber that could not be installed receives nothing, so its test would search an empty log.
 
 use anyhow::Result;
 
 use super::Failure;
 use super::tree::{Text, Tree};
 
-/// What there may be nothing of on a developer's machine; each of them fails under `CI`.
+/// Constructors that return `None` where a developer's machine lacks a program; each of them fails under `CI`.
 const GATES: &[&str] = &[
     "TestDatabase::postgres()",
     "Cluster::start()",
@@ -20,7 +20,7 @@ const GATES: &[&str] = &[
     "axe()",
 ];
 
-/// What installs a subscriber, and returns whether it did.
+/// Calls that install a subscriber and return whether they did.
 const SUBSCRIBERS: &[&str] = &["set_global_default(", ".try_init("];
 
 pub(super) fn check(tree: &Tree) -> Result<Vec<Failure>> {
@@ -40,8 +40,8 @@ fn failures(source: &Text) -> Vec<Failure> {
         }
         let is_ignored = line.contains("let _ =") || line.contains(".ok();");
         if is_ignored && SUBSCRIBERS.iter().any(|call| line.contains(call)) {
-            let fix = "unwrap it: a subscriber that is not installed hears nothing";
-            failures.push(Failure::new(place.as_str(), "does not know whether it listens", fix));
+            let fix = "unwrap it: a subscriber that is not installed receives nothing";
+            failures.push(Failure::new(place.as_str(), "ignores whether the subscriber is installed", fix));
         }
         above = line;
     }
