@@ -68,7 +68,12 @@ pub enum CredentialKind {
 }
 
 impl Caller {
-    /// Someone with access to the database itself: bound by policy and roles, by no scope.
+    /// The operator of the installation, who has every right: policy and roles still apply, scopes do not.
+    ///
+    /// SECURITY: **this bypasses authorization.** Nothing is checked, and every user's tokens can be read, created and
+    /// revoked. Use it only for work that no request asked for: a command line on the database's own machine, a
+    /// scheduled cleanup, setup at start, tests. For a request, use the caller that [`Tokenry::verify`],
+    /// [`Tokenry::session`] or [`Tokenry::caller_for_user`] returns.
     #[must_use]
     pub fn operator() -> Self {
         Self(Kind::Operator)
