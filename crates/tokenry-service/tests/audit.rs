@@ -1,4 +1,4 @@
-//! Every change leaves its entry, in one unbroken chain.
+//! Every change is recorded in the audit log, in one unbroken chain.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
@@ -16,16 +16,16 @@ fn chain(db: &TestDatabase) -> Vec<audit::AuditEntry> {
     db.store().read(|tx| audit::list(tx, 0, 1000)).unwrap()
 }
 
-fn assert_whole(links: &[audit::AuditEntry]) {
+fn assert_intact(entries: &[audit::AuditEntry]) {
     let mut before = tokenry_crypto::GENESIS;
-    for (place, link) in (1..).zip(links) {
-        assert_eq!((link.seq, link.prev_hash), (place, before));
-        assert_eq!(link.hash, tokenry_crypto::link(&before, &link.event.canonical(place)));
-        before = link.hash;
+    for (seq, entry) in (1..).zip(entries) {
+        assert_eq!((entry.seq, entry.prev_hash), (seq, before));
+        assert_eq!(entry.hash, tokenry_crypto::link(&before, &entry.event.canonical(seq)));
+        before = entry.hash;
     }
 }
 
-each_backend!(every_change_is_told_with_who_whom_and_what, |db| {
+each_backend!(every_change_is_recorded_with_actor_target_and_details, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (own, text) = issue(&tokenry, &alice, &["tokens:write"]);
@@ -42,9 +42,9 @@ each_backend!(every_change_is_told_with_who_whom_and_what, |db| {
     tokenry.update_user(&operator(2), alice.id, UserChanges::disabled(true)).unwrap();
     tokenry.update_user(&operator(2), alice.id, UserChanges::disabled(false)).unwrap();
 
-    let links = chain(db);
-    assert_whole(&links);
-    let kinds: Vec<_> = links.iter().map(|link| link.event.kind.as_str()).collect();
+    let entries = chain(db);
+    assert_intact(&entries);
+    let kinds: Vec<_> = entries.iter().map(|entry| entry.event.kind.as_str()).collect();
     assert_eq!(
         kinds,
         [
@@ -57,15 +57,15 @@ each_backend!(every_change_is_told_with_who_whom_and_what, |db| {
             "auth.user.enabled",
         ]
     );
-    let revoked = &links[4].event;
+    let revoked = &entries[4].event;
     assert_eq!(revoked.actor.to_string(), format!("token:{}", own.id));
     assert_eq!((revoked.user_id, revoked.token_id), (Some(alice.id), Some(other.id)));
     assert_eq!(revoked.client, context.client);
     assert_eq!(revoked.detail.get("reason").and_then(|reason| reason.as_str()), Some("lost"));
-    assert_eq!(links[5].event.actor.to_string(), "operator");
+    assert_eq!(entries[5].event.actor.to_string(), "operator");
 });
 
-each_backend!(parallel_changes_from_two_nodes_make_one_chain_without_gaps, |db| {
+each_backend!(parallel_changes_from_two_nodes_form_one_chain_without_gaps, |db| {
     let nodes = [service(db), service(db)];
     let users: Vec<_> = (0..4).map(|n| user(&nodes[0], &format!("user {n}"), "user")).collect();
     std::thread::scope(|scope| {
@@ -79,12 +79,12 @@ each_backend!(parallel_changes_from_two_nodes_make_one_chain_without_gaps, |db| 
             });
         }
     });
-    let links = chain(db);
-    assert_eq!(links.len(), 4 + 80);
-    assert_whole(&links);
+    let entries = chain(db);
+    assert_eq!(entries.len(), 4 + 80);
+    assert_intact(&entries);
 });
 
-each_backend!(a_refused_change_leaves_no_entry, |db| {
+each_backend!(a_refused_change_leaves_no_audit_entry, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let before = chain(db).len();
@@ -93,7 +93,7 @@ each_backend!(a_refused_change_leaves_no_entry, |db| {
     assert_eq!(chain(db).len(), before);
 });
 
-each_backend!(nodes_that_start_together_seed_one_token, |db| {
+each_backend!(nodes_started_together_create_one_bootstrap_token, |db| {
     let nodes: Vec<_> = (0..4).map(|_| service(db)).collect();
     let seeded: Vec<_> = std::thread::scope(|scope| {
         let starts: Vec<_> =
@@ -105,13 +105,13 @@ each_backend!(nodes_that_start_together_seed_one_token, |db| {
     let issued = seeded.into_iter().next().unwrap();
     assert_eq!(issued.owner.subject.as_str(), "admin");
     assert_eq!(issued.token.expires_at, Some(common::at(86_400)));
-    let kinds: Vec<_> = chain(db).iter().map(|link| link.event.kind.as_str()).collect();
+    let kinds: Vec<_> = chain(db).iter().map(|entry| entry.event.kind.as_str()).collect();
     assert_eq!(kinds, ["auth.user.created", "auth.token.seeded"]);
     let verified = common::verify(&nodes[0], &issued.secret.reveal_once(), 1).unwrap();
     assert!(verified.grants(&"admin:write".parse().unwrap()));
 });
 
-each_backend!(the_first_token_can_administer_under_whatever_the_highest_role_is_called, |db| {
+each_backend!(the_bootstrap_token_gets_the_highest_role_whatever_its_name, |db| {
     let role = |name: &str, scopes: &[&str]| RoleDefinition {
         name: name.to_owned(),
         scopes: scopes.iter().map(ToString::to_string).collect(),
@@ -137,7 +137,7 @@ each_backend!(the_first_token_can_administer_under_whatever_the_highest_role_is_
     }
 });
 
-each_backend!(a_log_of_more_than_a_page_is_checked_whole, |db| {
+each_backend!(a_log_longer_than_a_page_is_checked_completely, |db| {
     let tokenry = service(db);
     let check = || tokenry.check_audit_log(&operator(5)).unwrap();
     assert_eq!(check(), AuditCheck { entries: 0, broken: None });
@@ -151,7 +151,7 @@ each_backend!(a_log_of_more_than_a_page_is_checked_whole, |db| {
     assert_eq!(check(), AuditCheck { entries: 602, broken: None });
 });
 
-each_backend!(an_entry_with_another_digest_is_found_at_its_place, |db| {
+each_backend!(an_entry_with_a_wrong_digest_is_reported_with_its_position, |db| {
     let tokenry = service(db);
     user(&tokenry, "alice", "user");
     let forged: Result<(), StoreError> = db.store().write(|tx| {
@@ -164,7 +164,7 @@ each_backend!(an_entry_with_another_digest_is_found_at_its_place, |db| {
     assert_eq!(found, AuditCheck { entries: 3, broken: Some((2, ChainFault::Changed)) });
 });
 
-each_backend!(a_check_beside_changes_finds_the_log_whole_and_comes_to_an_end, |db| {
+each_backend!(a_check_concurrent_with_changes_finds_the_log_intact_and_terminates, |db| {
     let (tokenry, node) = (service(db), service(db));
     let alice = user(&tokenry, "alice", "user");
     std::thread::scope(|scope| {
@@ -181,7 +181,7 @@ each_backend!(a_check_beside_changes_finds_the_log_whole_and_comes_to_an_end, |d
     assert_eq!(tokenry.check_audit_log(&operator(1)).unwrap(), AuditCheck { entries: 121, broken: None });
 });
 
-each_backend!(only_who_may_read_the_log_may_check_it, |db| {
+each_backend!(checking_the_log_requires_the_right_to_read_it, |db| {
     let tokenry = service(db);
     let (alice, root) = (user(&tokenry, "alice", "user"), user(&tokenry, "root", "admin"));
     let check = |owner, scopes: &[&str]| {

@@ -1,4 +1,4 @@
-//! Changes of many rows: complete, told of one by one, and in no one's way.
+//! Bulk changes are complete, record one event for each row and do not block other writes.
 #![allow(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -15,33 +15,33 @@ use tokenry_store::audit::{self, AuditEntry};
 use tokenry_testkit::{TestDatabase, each_backend};
 
 const MANY: usize = 10_000;
-/// What the work of a second or less may take where two noisy cores run other tests as well.
+/// Time limit for about a second of work on a machine with two cores that runs other tests too.
 const WIDE: Duration = Duration::from_secs(20);
 
 fn chain(db: &TestDatabase) -> Vec<AuditEntry> {
-    let mut links: Vec<AuditEntry> = Vec::new();
+    let mut entries: Vec<AuditEntry> = Vec::new();
     loop {
-        let after = links.last().map_or(0, |link| link.seq);
+        let after = entries.last().map_or(0, |entry| entry.seq);
         let page = db.store().read(|tx| audit::list(tx, after, 5000)).unwrap();
         if page.is_empty() {
-            return links;
+            return entries;
         }
-        links.extend(page);
+        entries.extend(page);
     }
 }
 
-/// How long some work took, and how long others waited meanwhile for writes of their own.
+/// The duration of some work, and how long concurrent writes waited.
 #[derive(Debug)]
 struct Times {
     took: Duration,
-    /// The longest wait and the number of writes of the same process, and of another one.
+    /// The longest wait and the number of writes, of the same process and of another process.
     own: (Duration, usize),
     other: (Duration, usize),
 }
 
 impl Times {
-    /// The goals are 2 s and 200 ms. Another process asks for SQLite's lock again and again and may miss each gap; it is
-    /// kept waiting no longer than the whole takes.
+    /// The goals are 2 s and 200 ms. Another process polls for SQLite's lock and may miss every gap, so it may wait as
+    /// long as the whole work.
     #[allow(clippy::print_stderr, reason = "the figures themselves are worth reading")]
     fn assert_bounded(&self) {
         eprintln!("{self:?}");
@@ -50,8 +50,8 @@ impl Times {
     }
 }
 
-/// Runs `work` while others write.
-fn beside_others<T>(db: &TestDatabase, work: impl FnOnce() -> T) -> (T, Times) {
+/// Runs `work` with concurrent writers.
+fn with_concurrent_writers<T>(db: &TestDatabase, work: impl FnOnce() -> T) -> (T, Times) {
     let is_done = AtomicBool::new(false);
     let (own, other) = (service_on(db.store().clone()), service_on(db.second_store()));
     std::thread::scope(|scope| {
@@ -78,7 +78,7 @@ fn beside_others<T>(db: &TestDatabase, work: impl FnOnce() -> T) -> (T, Times) {
     })
 }
 
-each_backend!(ten_thousand_tokens_of_a_user_are_revoked_soon_one_event_each_and_nobody_waits, |db| {
+each_backend!(revoking_ten_thousand_tokens_of_a_user_is_fast_and_records_one_event_each, |db| {
     let tokenry = service(db);
     let (alice, bob) = (user(&tokenry, "alice", "user"), user(&tokenry, "bob", "user"));
     let (_, kept) = issue(&tokenry, &bob, &[]);
@@ -86,7 +86,7 @@ each_backend!(ten_thousand_tokens_of_a_user_are_revoked_soon_one_event_each_and_
     db.tokens(&alice, MANY - texts.len());
     let reason = Some(Reason::parse("leaked").unwrap());
     let (revoked, times) =
-        beside_others(db, || tokenry.revoke_user_tokens(&operator(5), alice.id, reason).unwrap());
+        with_concurrent_writers(db, || tokenry.revoke_user_tokens(&operator(5), alice.id, reason).unwrap());
     assert_eq!(revoked, MANY);
     times.assert_bounded();
     for text in texts {
@@ -95,21 +95,21 @@ each_backend!(ten_thousand_tokens_of_a_user_are_revoked_soon_one_event_each_and_
     assert!(verify(&tokenry, &kept, 6).is_ok());
     assert_eq!(tokenry.limit_status(&operator(6), &alice).unwrap().live_tokens, 0);
     assert_eq!(tokenry.revoke_user_tokens(&operator(7), alice.id, None).unwrap(), 0);
-    told(db, alice.id, EventKind::TokenRevoked);
+    assert_recorded_once(db, alice.id, EventKind::TokenRevoked);
 });
 
-/// Each token has one event of this kind, and the chain is whole.
-fn told(db: &TestDatabase, owner: UserId, kind: EventKind) {
-    let links = chain(db);
+/// Asserts that each token has one event of this kind, and that the audit chain is intact.
+fn assert_recorded_once(db: &TestDatabase, owner: UserId, kind: EventKind) {
+    let entries = chain(db);
     let mut before = tokenry_crypto::GENESIS;
-    for (place, link) in (1..).zip(&links) {
-        assert_eq!((link.seq, link.prev_hash), (place, before));
-        assert_eq!(link.hash, tokenry_crypto::link(&before, &link.event.canonical(place)));
-        before = link.hash;
+    for (seq, entry) in (1..).zip(&entries) {
+        assert_eq!((entry.seq, entry.prev_hash), (seq, before));
+        assert_eq!(entry.hash, tokenry_crypto::link(&before, &entry.event.canonical(seq)));
+        before = entry.hash;
     }
-    let mut tokens: Vec<_> = links
+    let mut tokens: Vec<_> = entries
         .iter()
-        .map(|link| &link.event)
+        .map(|entry| &entry.event)
         .filter(|event| event.kind == kind && event.user_id == Some(owner))
         .map(|event| event.token_id.unwrap())
         .collect();
@@ -119,29 +119,29 @@ fn told(db: &TestDatabase, owner: UserId, kind: EventKind) {
     assert_eq!(tokens.len(), MANY);
 }
 
-each_backend!(a_user_with_ten_thousand_tokens_is_deleted_soon_and_nobody_waits, |db| {
+each_backend!(deleting_a_user_with_ten_thousand_tokens_is_fast_and_blocks_no_other_write, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (_, text) = issue(&tokenry, &alice, &[]);
     db.tokens(&alice, MANY - 1);
-    let ((), times) = beside_others(db, || tokenry.delete_user(&operator(5), alice.id).unwrap());
+    let ((), times) = with_concurrent_writers(db, || tokenry.delete_user(&operator(5), alice.id).unwrap());
     times.assert_bounded();
     assert!(matches!(verify(&tokenry, &text, 6), Err(VerifyError::Rejected(Rejection::Unknown))));
 });
 
-each_backend!(ten_thousand_expired_tokens_are_told_of_one_by_one_and_nobody_waits, |db| {
+each_backend!(ten_thousand_expired_tokens_are_recorded_one_by_one_without_blocking_other_writes, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     db.tokens(&alice, MANY);
     let later = operator(400 * 86_400);
-    let (cleaned, times) = beside_others(db, || tokenry.cleanup(&later).unwrap());
+    let (cleaned, times) = with_concurrent_writers(db, || tokenry.cleanup(&later).unwrap());
     assert_eq!(cleaned.expired, MANY);
     times.assert_bounded();
-    told(db, alice.id, EventKind::TokenExpired);
+    assert_recorded_once(db, alice.id, EventKind::TokenExpired);
 });
 
-// The maker has the greatest id, and so the last turn.
-each_backend!(what_a_token_makes_while_it_waits_for_its_end_ends_too, |db| {
+// The creating token has the greatest id, so it is revoked last.
+each_backend!(tokens_created_by_a_token_awaiting_revocation_are_revoked_too, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     db.tokens(&alice, 5000);
@@ -151,7 +151,7 @@ each_backend!(what_a_token_makes_while_it_waits_for_its_end_ends_too, |db| {
         let maker = scope.spawn(|| {
             let mut made = Vec::new();
             while !is_expired.load(Ordering::SeqCst) {
-                // Each time let in anew, so that nothing it asks for was asked for before the revocation.
+                // Verifies again for each request, so that no request was admitted before the revocation.
                 let Ok(verified) = verify(&tokenry, &maker, 5) else { break };
                 let context = RequestContext::new(verified.into(), at(5));
                 if let Ok(issued) = tokenry.issue_token(&context, alice.id, new("made", &[])) {
@@ -167,7 +167,7 @@ each_backend!(what_a_token_makes_while_it_waits_for_its_end_ends_too, |db| {
         let revoked = tokenry.revoke_user_tokens(&operator(5), alice.id, None).unwrap();
         is_expired.store(true, Ordering::SeqCst);
         let made = maker.join().unwrap();
-        assert!(made.iter().any(|(at, _)| *at > begun), "nothing was made while they ended");
+        assert!(made.iter().any(|(at, _)| *at > begun), "no token was created during the revocation");
         (revoked, made)
     });
     for (_, text) in &made {
@@ -175,5 +175,5 @@ each_backend!(what_a_token_makes_while_it_waits_for_its_end_ends_too, |db| {
         assert!(matches!(outcome, Err(VerifyError::Rejected(Rejection::Revoked))));
     }
     assert_eq!(tokenry.limit_status(&operator(6), &alice).unwrap().live_tokens, 0);
-    assert_eq!(revoked, 5001 + made.len(), "each was ended once");
+    assert_eq!(revoked, 5001 + made.len(), "each token is revoked once");
 });

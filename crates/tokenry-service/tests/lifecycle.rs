@@ -1,4 +1,4 @@
-//! Lifetimes: by the policy of now, on tokens that were made under another.
+//! Lifetimes follow the current policy, also for tokens created under another policy.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
@@ -18,7 +18,7 @@ use tokenry_testkit::{TestDatabase, each_backend};
 
 const DAY: i64 = 86_400;
 
-/// Another process on the same database, under another policy.
+/// Another process on the same database, with another policy.
 fn under(db: &TestDatabase, policy: Policy) -> Tokenry {
     Tokenry::new(db.second_store(), settings(policy)).unwrap()
 }
@@ -48,7 +48,7 @@ fn listed(tokenry: &Tokenry, status: Status, seconds: i64) -> Vec<Token> {
     page.items.into_iter().map(|(token, _)| token).collect()
 }
 
-each_backend!(a_tightened_policy_ends_tokens_that_were_made_before_it, |db| {
+each_backend!(a_tightened_policy_expires_tokens_created_before_it, |db| {
     let generous = under(db, free());
     let alice = user(&generous, "alice", "user");
     let (endless, endless_text) = issue(&generous, &alice, &[]);
@@ -67,7 +67,7 @@ each_backend!(a_tightened_policy_ends_tokens_that_were_made_before_it, |db| {
     assert!(matches!(tight.update_token(&operator(31 * DAY), endless.id, more), Err(UpdateError::Expired)));
 });
 
-each_backend!(never_ends_when_the_policy_no_longer_allows_it, |db| {
+each_backend!(a_token_without_expiry_expires_when_the_policy_no_longer_allows_it, |db| {
     let generous = under(db, free());
     let (_, text) = issue(&generous, &user(&generous, "alice", "user"), &[]);
     let with_default = Policy { allow_never: false, default_lifetime: Some(Lifetime::days(7)), ..free() };
@@ -75,7 +75,7 @@ each_backend!(never_ends_when_the_policy_no_longer_allows_it, |db| {
     assert!(!is_expired(&tight, &text, 7 * DAY - 1) && is_expired(&tight, &text, 7 * DAY));
 });
 
-each_backend!(a_token_that_nobody_uses_ends_if_the_policy_says_so, |db| {
+each_backend!(an_unused_token_expires_if_the_policy_has_an_idle_expiry, |db| {
     let usual = service(db);
     let alice = user(&usual, "alice", "user");
     let (idle, idle_text) = issue(&usual, &alice, &[]);
@@ -94,7 +94,7 @@ each_backend!(a_token_that_nobody_uses_ends_if_the_policy_says_so, |db| {
     assert_eq!(tight.find_token(&operator(8 * DAY), idle.id).unwrap().0.expires_at, idle.expires_at);
 });
 
-each_backend!(a_rotation_begins_a_new_life, |db| {
+each_backend!(a_rotation_starts_a_new_lifetime, |db| {
     let tokenry = service(db);
     let (token, _) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
     let longest = || Some(Expiry::In(Lifetime::days(365)));
@@ -103,7 +103,7 @@ each_backend!(a_rotation_begins_a_new_life, |db| {
     assert_eq!(rotated.expires_at, Some(at((80 + 365) * DAY)));
 });
 
-each_backend!(a_policy_is_tried_on_the_tokens_there_are_before_it_is_applied, |db| {
+each_backend!(a_policy_can_be_tried_on_existing_tokens_before_it_is_applied, |db| {
     let tokenry = service(db);
     let (alice, root) = (user(&tokenry, "alice", "user"), user(&tokenry, "root", "admin"));
     let short =
@@ -131,10 +131,10 @@ each_backend!(a_policy_is_tried_on_the_tokens_there_are_before_it_is_applied, |d
     let catalog = Catalog::define(&definition).unwrap();
     let impact = tokenry.check_policy(&context, tokenry.policy(), &catalog).unwrap();
     assert_eq!((impact.touched, impact.losing_scopes, impact.gaining_scopes), (1, 1, 0));
-    assert!(tokenry.find_token(&context, long.id).unwrap().0 == long, "nothing was changed");
+    assert!(tokenry.find_token(&context, long.id).unwrap().0 == long, "the token is unchanged");
 });
 
-each_backend!(a_cleanup_tells_of_each_expiry_once_and_removes_what_is_long_dead, |db| {
+each_backend!(a_cleanup_records_each_expiry_once_and_removes_long_dead_tokens, |db| {
     let retention = Some(Lifetime::days(30));
     let open =
         || Tokenry::new(db.second_store(), Settings { retention, ..settings(Policy::default()) }).unwrap();
@@ -147,14 +147,14 @@ each_backend!(a_cleanup_tells_of_each_expiry_once_and_removes_what_is_long_dead,
     let (live, live_text) = issue(&tokenry, &alice, &[]);
     tokenry.rotate_token(&operator(2), live.id, Rotation::default()).unwrap();
     assert_eq!(tokenry.cleanup(&operator(10)).unwrap(), CleanupReport::default());
-    let told: usize = std::thread::scope(|scope| {
+    let recorded: usize = std::thread::scope(|scope| {
         let nodes =
             [&tokenry, &other_node].map(|node| scope.spawn(|| node.cleanup(&operator(DAY)).unwrap().expired));
         nodes.into_iter().map(|node| node.join().unwrap()).sum()
     });
-    assert_eq!(told, 1);
+    assert_eq!(recorded, 1);
     assert_eq!(tokenry.cleanup(&operator(2 * DAY)).unwrap(), CleanupReport::default());
-    assert!(tokenry.find_token(&operator(29 * DAY), soon.id).is_ok(), "dead tokens stay listed");
+    assert!(tokenry.find_token(&operator(29 * DAY), soon.id).is_ok(), "expired tokens stay listed");
     let cleaned = tokenry.cleanup(&operator(31 * DAY + 10)).unwrap();
     assert_eq!(cleaned, CleanupReport { purged_tokens: 2, ..CleanupReport::default() });
     assert!(
@@ -162,13 +162,10 @@ each_backend!(a_cleanup_tells_of_each_expiry_once_and_removes_what_is_long_dead,
             && tokenry.find_token(&operator(31 * DAY), live.id).is_ok()
     );
     let stolen = rejection(verify(&tokenry, &live_text, 31 * DAY));
-    assert!(
-        matches!(stolen, Some(Rejection::Rotated(_))),
-        "the old secret of a living token is not forgotten"
-    );
+    assert!(matches!(stolen, Some(Rejection::Rotated(_))), "the retired secret of a live token is kept");
 });
 
-each_backend!(a_token_cannot_stretch_its_life_by_rotating_itself, |db| {
+each_backend!(a_token_cannot_extend_its_lifetime_by_rotating_itself, |db| {
     let ten_days = Policy { allow_never: true, max_lifetime: Some(Lifetime::days(10)), ..Policy::default() };
     let generous = under(db, free());
     let alice = user(&generous, "alice", "user");
@@ -182,11 +179,11 @@ each_backend!(a_token_cannot_stretch_its_life_by_rotating_itself, |db| {
     }
     let longer = Rotation { expiry: Some(Expiry::In(Lifetime::days(10))), ..Rotation::default() };
     let outcome = tight.rotate_token(&common::with_token(&tight, &text, 9 * DAY), endless.id, longer.clone());
-    assert!(outcome.is_err(), "not even when it asks");
+    assert!(outcome.is_err(), "not even when the token requests an expiry");
     assert!(is_expired(&tight, &text, 10 * DAY));
     let person = RequestContext::new(tight.caller_for_user(alice).unwrap(), at(9 * DAY + 1));
     let renewed = tight.rotate_token(&person, endless.id, longer).unwrap();
-    assert_eq!(renewed.token.expires_at, Some(at(19 * DAY + 1)), "a person renews it");
+    assert_eq!(renewed.token.expires_at, Some(at(19 * DAY + 1)), "a user renews it");
 });
 
 each_backend!(a_recorded_expiry_is_final_whatever_the_clock_says, |db| {
@@ -208,24 +205,28 @@ each_backend!(a_recorded_expiry_is_final_whatever_the_clock_says, |db| {
             assert!(matches!(outcome, Err(RotateError::Expired)));
         }
     }
-    assert_eq!(tokenry.cleanup(&operator(10)).unwrap(), CleanupReport::default(), "and is told once");
+    assert_eq!(
+        tokenry.cleanup(&operator(10)).unwrap(),
+        CleanupReport::default(),
+        "each expiry is recorded once"
+    );
     assert_eq!(tokenry.cleanup(&operator(2 * DAY)).unwrap(), CleanupReport::default());
 });
 
-each_backend!(a_token_that_another_policy_brings_back_is_told_of_again_when_it_ends, |db| {
+each_backend!(a_token_revived_by_another_policy_is_recorded_again_when_it_expires, |db| {
     let usual = service(db);
     let (token, text) = issue(&usual, &user(&usual, "alice", "user"), &[]);
     let tight = under(db, Policy { idle_lifetime: Some(Lifetime::days(7)), ..Policy::default() });
     assert_eq!(tight.cleanup(&operator(8 * DAY)).unwrap().expired, 1);
-    assert!(is_expired(&tight, &text, 6 * DAY), "under this policy it stays over");
-    assert!(!is_expired(&usual, &text, 9 * DAY), "the policy of now decides");
+    assert!(is_expired(&tight, &text, 6 * DAY), "it stays expired under this policy");
+    assert!(!is_expired(&usual, &text, 9 * DAY), "the current policy decides");
     assert_eq!(usual.cleanup(&operator(9 * DAY)).unwrap().expired, 0);
     assert_eq!(usual.cleanup(&operator(90 * DAY)).unwrap().expired, 1);
     assert!(is_expired(&usual, &text, 10 * DAY));
     assert_eq!(usual.find_token(&operator(10 * DAY), token.id).unwrap().0.expires_at, token.expires_at);
 });
 
-each_backend!(what_a_policy_ended_is_removed_when_it_was_told_of_long_enough_ago, |db| {
+each_backend!(a_token_expired_by_policy_is_removed_after_retention_since_its_recorded_expiry, |db| {
     let retention = Some(Lifetime::days(30));
     let idle = Policy { idle_lifetime: Some(Lifetime::days(7)), ..Policy::default() };
     let open = |policy| Tokenry::new(db.second_store(), Settings { retention, ..settings(policy) }).unwrap();
@@ -238,8 +239,8 @@ each_backend!(what_a_policy_ended_is_removed_when_it_was_told_of_long_enough_ago
     let tight = open(idle);
     let used = move |tx: &mut tokenry_store::Tx<'_>| token::mark_used(tx, used_id, at(59 * DAY), None);
     db.store().write(used).unwrap();
-    let told = tight.cleanup(&operator(60 * DAY)).unwrap();
-    assert_eq!((told.expired, told.purged_tokens), (1, 0), "a policy of today removes nothing today");
+    let first = tight.cleanup(&operator(60 * DAY)).unwrap();
+    assert_eq!((first.expired, first.purged_tokens), (1, 0), "a policy change removes nothing at once");
     assert_eq!(tight.cleanup(&operator(89 * DAY)).unwrap().purged_tokens, 0);
     assert_eq!(tight.cleanup(&operator(90 * DAY + 1)).unwrap().purged_tokens, 1);
     assert!(
@@ -248,13 +249,13 @@ each_backend!(what_a_policy_ended_is_removed_when_it_was_told_of_long_enough_ago
     );
 });
 
-/// How often the audit log was told that a token's time ran out.
-fn told(db: &TestDatabase) -> usize {
+/// The number of expiry events in the audit log.
+fn expiry_events(db: &TestDatabase) -> usize {
     let all = db.store().read(|tx| audit::search(tx, &AuditFilter::default(), None, 100)).unwrap();
-    all.iter().filter(|link| link.event.kind.as_str() == "auth.token.expired").count()
+    all.iter().filter(|entry| entry.event.kind.as_str() == "auth.token.expired").count()
 }
 
-/// Waits for what is written behind the answers.
+/// Waits for asynchronous writes.
 fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
     for _ in 0..400 {
         if is_there() {
@@ -262,10 +263,10 @@ fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
         }
         std::thread::sleep(std::time::Duration::from_millis(25));
     }
-    panic!("not within ten seconds: {what}");
+    panic!("{what}: not within ten seconds");
 }
 
-each_backend!(a_refused_expiry_is_final_here_at_once_and_everywhere_soon, |db| {
+each_backend!(a_refused_expiry_is_final_at_once_on_this_node_and_soon_on_every_node, |db| {
     let (tokenry, behind) = (service(db), common::service_on(db.second_store()));
     let alice = user(&tokenry, "alice", "user");
     let short = || NewToken { expiry: Some(Expiry::In(Lifetime::days(1))), ..new("short", &[]) };
@@ -275,23 +276,23 @@ each_backend!(a_refused_expiry_is_final_here_at_once_and_everywhere_soon, |db| {
     for seconds in [DAY - 1, 0, DAY + 1] {
         assert!(is_expired(&tokenry, &text, seconds), "{seconds}");
     }
-    assert!(!is_expired(&tokenry, &other, DAY - 1), "which says nothing of others");
+    assert!(!is_expired(&tokenry, &other, DAY - 1), "other tokens are not affected");
     wait_for("the record of the expiry", || is_expired(&behind, &text, 10));
-    assert_eq!(told(db), 1);
+    assert_eq!(expiry_events(db), 1);
     for _ in 0..3 {
         assert!(is_expired(&tokenry, &text, 2 * DAY) && is_expired(&behind, &text, 2 * DAY));
     }
     assert_eq!(tokenry.cleanup(&operator(DAY - 1)).unwrap().expired, 0);
     drop((tokenry, behind));
-    assert_eq!(told(db), 1, "it is told once, whoever refuses it how often");
+    assert_eq!(expiry_events(db), 1, "the expiry is recorded once, however often the token is refused");
 });
 
-each_backend!(what_a_policy_ended_is_not_back_when_the_clock_is, |db| {
+each_backend!(a_token_expired_by_policy_stays_expired_when_the_clock_goes_back, |db| {
     let usual = service(db);
     let (_, text) = issue(&usual, &user(&usual, "alice", "user"), &[]);
     let idle = || under(db, Policy { idle_lifetime: Some(Lifetime::days(7)), ..Policy::default() });
     let (tight, behind) = (idle(), idle());
     assert!(is_expired(&tight, &text, 7 * DAY) && is_expired(&tight, &text, 6 * DAY));
     wait_for("the record of the end", || is_expired(&behind, &text, 6 * DAY));
-    assert!(!is_expired(&usual, &text, 8 * DAY), "another policy decides for itself");
+    assert!(!is_expired(&usual, &text, 8 * DAY), "another policy decides independently");
 });

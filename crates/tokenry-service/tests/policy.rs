@@ -1,4 +1,4 @@
-//! What may be made and changed, and by whom.
+//! Which tokens may be created and changed, and by whom.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
@@ -17,7 +17,7 @@ fn scopes(entries: &[&str]) -> TokenChanges {
     }
 }
 
-each_backend!(a_hundred_parallel_creates_at_a_limit_of_ten_make_exactly_ten, |db| {
+each_backend!(a_hundred_parallel_creations_at_a_limit_of_ten_create_exactly_ten, |db| {
     let nodes = [limited(db, Some(10), None), limited(db, Some(10), None)];
     let alice = user(&nodes[0], "alice", "user");
     let made = std::thread::scope(|scope| {
@@ -54,7 +54,7 @@ each_backend!(dead_tokens_do_not_count_against_the_limit, |db| {
     assert!(tokenry.issue_token(&later, alice.id, new("third", &[])).is_ok());
 });
 
-each_backend!(the_rate_of_creations_is_kept_across_restarts_and_by_revoked_tokens, |db| {
+each_backend!(the_creation_rate_limit_survives_restarts_and_counts_revoked_tokens, |db| {
     let alice = user(&service(db), "alice", "user");
     for n in 0..3 {
         let tokenry = limited(db, None, Some(3));
@@ -72,7 +72,7 @@ each_backend!(the_rate_of_creations_is_kept_across_restarts_and_by_revoked_token
     assert!(tokenry.issue_token(&operator(3600), alice.id, new("t", &[])).is_ok());
 });
 
-each_backend!(a_token_makes_only_tokens_that_are_a_part_of_itself, |db| {
+each_backend!(a_token_can_only_create_tokens_restricted_to_its_own_permissions, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let parent = NewToken {
@@ -111,7 +111,7 @@ each_backend!(a_token_makes_only_tokens_that_are_a_part_of_itself, |db| {
     ));
 });
 
-each_backend!(a_role_is_a_ceiling_for_the_operator_too, |db| {
+each_backend!(a_role_limits_the_tokens_that_an_operator_issues, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     for beyond in ["admin:read", "introspect"] {
@@ -124,7 +124,7 @@ each_backend!(a_role_is_a_ceiling_for_the_operator_too, |db| {
     assert!(!verified.grants(&"admin:read".parse().unwrap()));
 });
 
-each_backend!(a_demoted_owner_takes_the_rights_of_every_token_along, |db| {
+each_backend!(demoting_an_owner_reduces_the_permissions_of_every_token, |db| {
     let tokenry = service(db);
     let root = user(&tokenry, "root", "admin");
     let (_, text) = issue(&tokenry, &root, &["admin:write", "a:read"]);
@@ -135,7 +135,7 @@ each_backend!(a_demoted_owner_takes_the_rights_of_every_token_along, |db| {
     assert!(verified.grants(&"a:read".parse().unwrap()));
 });
 
-each_backend!(a_token_cannot_widen_anything_itself_included, |db| {
+each_backend!(a_token_cannot_widen_any_token_or_itself, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (own, text) = issue(&tokenry, &alice, &["*"]);
@@ -161,7 +161,7 @@ each_backend!(a_token_cannot_widen_anything_itself_included, |db| {
     }
     let longer = TokenChanges { expiry: Some(Expiry::In(Lifetime::days(200))), ..no() };
     assert!(matches!(tokenry.update_token(&context, own.id, longer), Err(UpdateError::Denied(_))));
-    // Somebody who signed in may.
+    // A signed-in user may.
     let session = RequestContext::new(tokenry.caller_for_user(alice.clone()).unwrap(), at(1));
     let (wider, _) = tokenry.update_token(&session, target.id, scopes(&["a:write", "b:read"])).unwrap();
     assert_eq!(wider.scopes.to_texts(), ["a:write", "b:read"]);
@@ -171,7 +171,7 @@ each_backend!(a_token_cannot_widen_anything_itself_included, |db| {
     ));
 });
 
-each_backend!(a_token_can_take_away_and_change_what_grants_nothing, |db| {
+each_backend!(a_token_can_narrow_tokens_and_change_attributes_that_grant_nothing, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (_, text) = issue(&tokenry, &alice, &["tokens:write"]);
@@ -190,10 +190,10 @@ each_backend!(a_token_can_take_away_and_change_what_grants_nothing, |db| {
     assert_eq!((changed.version, changed.inactive_at), (2, Some(at(1))));
     let resume = TokenChanges { switch: Some(Activation::Active), ..TokenChanges::default() };
     let outcome = tokenry.update_token(&context, target.id, resume);
-    assert!(matches!(outcome, Err(UpdateError::Denied(_))), "resuming a stronger token is a grant");
+    assert!(matches!(outcome, Err(UpdateError::Denied(_))), "reactivating a wider token is a grant");
 });
 
-each_backend!(a_broken_field_changes_nothing_and_all_are_named, |db| {
+each_backend!(invalid_fields_change_nothing_and_all_are_reported, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let broken = NewToken {
@@ -213,7 +213,7 @@ each_backend!(a_broken_field_changes_nothing_and_all_are_named, |db| {
     assert_eq!(tokenry.find_token(&operator(1), token.id).unwrap().0, token);
 });
 
-each_backend!(somebody_elses_token_does_not_exist, |db| {
+each_backend!(another_users_token_is_reported_as_not_found, |db| {
     let tokenry = service(db);
     let (alice, bob) = (user(&tokenry, "alice", "user"), user(&tokenry, "bob", "user"));
     let (_, text) = issue(&tokenry, &alice, &["*"]);
@@ -228,7 +228,7 @@ each_backend!(somebody_elses_token_does_not_exist, |db| {
     assert!(verify(&tokenry, &their_text, 1).is_ok());
 });
 
-each_backend!(a_token_without_the_scope_manages_nothing_but_its_own_end, |db| {
+each_backend!(a_token_without_the_scope_can_only_revoke_itself, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (own, text) = issue(&tokenry, &alice, &["a:admin"]);
@@ -244,7 +244,7 @@ each_backend!(a_token_without_the_scope_manages_nothing_but_its_own_end, |db| {
     assert!(tokenry.revoke_token(&context, own.id, None).unwrap());
 });
 
-each_backend!(a_caller_who_lost_the_right_meanwhile_is_refused, |db| {
+each_backend!(a_caller_who_lost_the_permission_concurrently_is_refused, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (own, text) = issue(&tokenry, &alice, &["*"]);
@@ -257,7 +257,7 @@ each_backend!(a_caller_who_lost_the_right_meanwhile_is_refused, |db| {
     assert!(matches!(outcome, Err(IssueError::OwnerDisabled)));
 });
 
-each_backend!(a_caller_narrowed_meanwhile_passes_on_nothing_of_what_it_had, |db| {
+each_backend!(a_caller_narrowed_concurrently_cannot_delegate_its_former_scopes, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let no = TokenChanges::default;
@@ -274,7 +274,7 @@ each_backend!(a_caller_narrowed_meanwhile_passes_on_nothing_of_what_it_had, |db|
     }
 });
 
-each_backend!(an_update_stores_no_scope_that_a_creation_would_refuse, |db| {
+each_backend!(an_update_refuses_every_scope_that_a_creation_refuses, |db| {
     let tokenry = service(db);
     let (token, _) = issue(&tokenry, &user(&tokenry, "alice", "user"), &["*"]);
     for beyond in ["admin:write", "introspect"] {
@@ -283,7 +283,7 @@ each_backend!(an_update_stores_no_scope_that_a_creation_would_refuse, |db| {
     }
 });
 
-each_backend!(a_revoked_or_expired_token_stays_so, |db| {
+each_backend!(a_revoked_or_expired_token_is_never_reactivated, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (token, text) = issue(&tokenry, &alice, &[]);
@@ -296,7 +296,7 @@ each_backend!(a_revoked_or_expired_token_stays_so, |db| {
     assert!(matches!(verify(&tokenry, &text, 2), Err(VerifyError::Rejected(Rejection::Revoked))));
 });
 
-each_backend!(a_change_of_another_version_is_refused, |db| {
+each_backend!(an_update_for_another_version_is_refused, |db| {
     let tokenry = service(db);
     let (token, _) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
     let rename = |name: &str, version| TokenChanges {
@@ -308,5 +308,5 @@ each_backend!(a_change_of_another_version_is_refused, |db| {
     let late = tokenry.update_token(&operator(1), token.id, rename("late", 1));
     assert!(matches!(late, Err(UpdateError::VersionMismatch { version: 2 })));
     let same = tokenry.update_token(&operator(1), token.id, rename("first", 2)).unwrap().0;
-    assert_eq!(same.version, 2, "a change that changes nothing is no new version");
+    assert_eq!(same.version, 2, "an update without a change keeps the version");
 });

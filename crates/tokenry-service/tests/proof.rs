@@ -1,4 +1,4 @@
-//! Stored proofs: a process that has never seen a token lets it in without a slow hash, and nothing else.
+//! Stored proofs: a new process admits a token by its proof without a slow hash, and admits no other secret.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
@@ -34,7 +34,7 @@ fn fresh() -> String {
     PlainToken::generate(&prefix, &mut SecretRng::os()).unwrap().reveal_once().to_string()
 }
 
-/// A process that has never seen any token.
+/// A process that has not verified any token yet.
 fn restarted(db: &TestDatabase, slow_hash: SlowHash) -> Tokenry {
     let settings = Settings { slow_hash, ..common::settings(Policy::default()) };
     Tokenry::new(db.second_store(), settings).unwrap()
@@ -47,7 +47,7 @@ fn store(db: &TestDatabase, owner: &User, text: &str, secret: StoredSecret) {
     db.store().write(move |tx| token::insert(tx, &row, &secret)).unwrap();
 }
 
-/// A row as it was made before there were proofs.
+/// A row as older versions stored it, without a proof.
 fn store_old(db: &TestDatabase, owner: &User, text: &str) {
     let plain = parsed(text);
     store(db, owner, text, StoredSecret { check: Some(plain.check()), ..hash(&plain).into() });
@@ -63,7 +63,7 @@ fn stored_retired(db: &TestDatabase, text: &str) -> Option<StoredSecret> {
     block_on(db.store().retired_credential(&public_id)).unwrap().map(|row| row.credential.secret)
 }
 
-/// Whether there is a proof, which must then be the right one.
+/// Whether the row has a proof. Asserts that the proof is correct.
 fn has_proof(secret: Option<StoredSecret>, text: &str) -> bool {
     let secret = secret.unwrap();
     let is_right = |proof| Proof::new(&parsed(text), &secret.hash).matches(proof);
@@ -72,14 +72,14 @@ fn has_proof(secret: Option<StoredSecret>, text: &str) -> bool {
 
 fn until(mut is_so: impl FnMut() -> bool) {
     let pause = |_: &_| std::thread::sleep(Duration::from_millis(10));
-    assert!((0..2000).inspect(pause).any(|_| is_so()), "not within 20 seconds");
+    assert!((0..2000).inspect(pause).any(|_| is_so()), "the condition did not hold within 20 seconds");
 }
 
 fn is_unknown(outcome: &Result<VerifiedToken, VerifyError>) -> bool {
     matches!(outcome, Err(VerifyError::Rejected(Rejection::Unknown)))
 }
 
-/// All at once, each on a thread of its own, as so many connections would.
+/// Verifies all of them concurrently, each on its own thread, as separate connections would.
 fn verify_all(
     tokenry: &Tokenry,
     texts: &[String],
@@ -94,7 +94,7 @@ fn verify_all(
     })
 }
 
-each_backend!(a_secret_has_its_proof_when_it_is_made_and_when_it_is_rotated, |db| {
+each_backend!(a_secret_gets_its_proof_at_creation_and_at_rotation, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (token, text) = issue(&tokenry, &alice, &[]);
@@ -109,7 +109,7 @@ each_backend!(a_secret_has_its_proof_when_it_is_made_and_when_it_is_rotated, |db
     }
 });
 
-each_backend!(fast_schemes_have_no_proof, |db| {
+each_backend!(fast_schemes_store_no_proof, |db| {
     let settings = common::settings(Policy::default());
     let hash = HashSettings { scheme: Scheme::Sha256, ..settings.hash };
     let tokenry = Tokenry::new(db.store().clone(), Settings { hash, ..settings }).unwrap();
@@ -120,8 +120,8 @@ each_backend!(fast_schemes_have_no_proof, |db| {
     assert!(is_unknown(&verify(&tokenry, &with_secret_of(&text, &fresh()), 1)));
 });
 
-// The stored hash is of a stranger, so that whoever computed it would refuse.
-each_backend!(a_restart_lets_a_thousand_tokens_in_without_one_slow_hash, |db| {
+// The stored hash belongs to another secret, so computing it would reject the token.
+each_backend!(a_restarted_process_admits_a_thousand_tokens_without_a_slow_hash, |db| {
     let alice = user(&service(db), "alice", "user");
     let stranger = hash(&parsed(&fresh()));
     let texts: Vec<String> = (0..1000).map(|_| fresh()).collect();
@@ -142,12 +142,12 @@ each_backend!(a_restart_lets_a_thousand_tokens_in_without_one_slow_hash, |db| {
     let tokenry = restarted(db, SlowHash::Once);
     let refused = verify_all(&tokenry, &texts, 64).into_iter().filter_map(Result::err).count();
     assert_eq!(refused, 0);
-    // Where the slow hash is wanted it is done, and says no.
+    // With `SlowHash::Always` the hash is computed and rejects the token.
     assert!(is_unknown(&verify(&restarted(db, SlowHash::Always), &texts[0], 1)));
 });
 
-// The stored hash is of the wrong secret, so that whoever computed it would let it in.
-each_backend!(a_wrong_secret_is_refused_without_a_slow_hash, |db| {
+// The stored hash belongs to the wrong secret, so computing it would accept that secret.
+each_backend!(a_wrong_secret_is_rejected_without_a_slow_hash, |db| {
     let alice = user(&service(db), "alice", "user");
     let (proven, checked, unproven) = (fresh(), fresh(), fresh());
     let wrong = |text: &str| with_secret_of(text, &fresh());
@@ -163,12 +163,12 @@ each_backend!(a_wrong_secret_is_refused_without_a_slow_hash, |db| {
         let tokenry = restarted(db, slow_hash);
         assert!(is_unknown(&verify(&tokenry, &at_proven, 1)));
         assert!(is_unknown(&verify(&tokenry, &at_checked, 1)));
-        // The control: without either the hash does decide.
+        // Control: without proof and check the hash decides.
         assert!(verify(&tokenry, &at_unproven, 1).is_ok());
     }
 });
 
-each_backend!(tokens_of_before_wait_for_their_hash_and_have_a_proof_from_then_on, |db| {
+each_backend!(tokens_without_a_proof_are_hashed_once_and_have_a_proof_afterwards, |db| {
     let alice = user(&service(db), "alice", "user");
     let texts: Vec<String> = (0..160).map(|_| fresh()).collect();
     texts.iter().for_each(|text| store_old(db, &alice, text));
@@ -182,7 +182,7 @@ each_backend!(tokens_of_before_wait_for_their_hash_and_have_a_proof_from_then_on
     assert!(verify_all(&next, &texts, 8).into_iter().all(|outcome| outcome.is_ok()));
 });
 
-each_backend!(an_old_secret_in_its_grace_gets_its_proof_as_well, |db| {
+each_backend!(a_retired_secret_in_its_grace_gets_a_proof, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (token, text) = issue(&tokenry, &alice, &[]);
@@ -194,7 +194,7 @@ each_backend!(an_old_secret_in_its_grace_gets_its_proof_as_well, |db| {
     until(|| has_proof(stored_retired(db, &text), &text));
 });
 
-each_backend!(a_proof_is_kept_for_the_very_hash_of_a_live_token_alone, |db| {
+each_backend!(a_proof_is_stored_only_for_the_current_hash_of_a_live_token, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let issued = || {
@@ -211,7 +211,7 @@ each_backend!(a_proof_is_kept_for_the_very_hash_of_a_live_token_alone, |db| {
         db.store().write(move |tx| tokenry_store::proof::insert_many(tx, &secrets)).unwrap()
     };
     let (live, rotated, revoked, changed) = (issued(), issued(), issued(), issued());
-    assert_eq!(keep(vec![proven(&live)]), 0, "it has one");
+    assert_eq!(keep(vec![proven(&live)]), 0, "the row already has a proof");
     db.execute("UPDATE personal_access_tokens SET secret_proof = NULL");
     let grace = Rotation { grace: Some(Lifetime::seconds(100)), ..Rotation::default() };
     let new =
@@ -220,13 +220,13 @@ each_backend!(a_proof_is_kept_for_the_very_hash_of_a_live_token_alone, |db| {
     let other = ProvenSecret { hash: hash(&parsed(&changed.1)), ..proven(&changed) };
     assert_eq!(keep(vec![proven(&live), proven(&rotated), proven(&revoked), other]), 2);
     assert!(has_proof(stored(db, &live.1), &live.1));
-    assert!(has_proof(stored(db, &new), &new), "that of the new secret, not of the old one");
+    assert!(has_proof(stored(db, &new), &new), "the proof belongs to the new secret");
     assert!(has_proof(stored_retired(db, &rotated.1), &rotated.1));
     assert!(stored(db, &revoked.1).unwrap().proof.is_none());
     assert!(stored(db, &changed.1).unwrap().proof.is_none());
 });
 
-each_backend!(no_proof_survives_a_rotation_or_a_revocation_beside_the_first_use, |db| {
+each_backend!(no_proof_survives_a_rotation_or_revocation_concurrent_with_the_first_use, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let other = service_on(db.second_store());
@@ -248,7 +248,7 @@ each_backend!(no_proof_survives_a_rotation_or_a_revocation_beside_the_first_use,
             let _ = first_use.join().unwrap();
             change.join().unwrap()
         });
-        // What the first use has left to write comes later than this, or not at all.
+        // The asynchronous write of the first use comes after this, or not at all.
         match &new {
             Some(new) => assert!(has_proof(stored(db, new), new) && verify(&other, new, 2).is_ok()),
             None => drop(has_proof(stored(db, &text), &text)),
@@ -258,7 +258,7 @@ each_backend!(no_proof_survives_a_rotation_or_a_revocation_beside_the_first_use,
     }
 });
 
-each_backend!(a_proof_that_is_copied_to_another_row_helps_nobody, |db| {
+each_backend!(a_proof_copied_to_another_row_admits_no_secret, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (mine, theirs) = (issue(&tokenry, &alice, &[]), issue(&tokenry, &alice, &[]));
@@ -302,8 +302,8 @@ each_backend!(a_proof_of_another_length_matches_nothing, |db| {
     }
 });
 
-// What an older program on the same database does, which knows nothing of proofs.
-each_backend!(a_hash_that_is_replaced_without_its_proof_takes_the_proof_along, |db| {
+// This is what an older version of the program does on the same database: it does not know proofs.
+each_backend!(replacing_a_hash_without_its_proof_removes_the_proof, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (token, old) = issue(&tokenry, &alice, &[]);
@@ -319,12 +319,12 @@ each_backend!(a_hash_that_is_replaced_without_its_proof_takes_the_proof_along, |
     assert!(is_unknown(&verify(&tokenry, &old, 1)));
     assert!(verify(&tokenry, &new, 1).is_ok());
     until(|| has_proof(stored(db, &new), &new));
-    // Any other change leaves it where it is.
+    // Any other change keeps the proof.
     db.execute("UPDATE personal_access_tokens SET secret_hash = secret_hash, suffix = 'abcd'");
     assert!(has_proof(stored(db, &new), &new));
 });
 
-each_backend!(a_token_that_is_let_in_by_its_proof_is_still_upgraded_to_the_settings_of_now, |db| {
+each_backend!(a_token_admitted_by_its_proof_is_upgraded_to_the_current_hash_settings, |db| {
     let alice = user(&service(db), "alice", "user");
     let (_, text) = issue(&service(db), &alice, &[]);
     let dearer = |bcrypt_cost| {

@@ -1,4 +1,4 @@
-//! Whether an installation says truly that it can do its work.
+//! Readiness reports whether an installation can work.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
 use std::time::{Duration, Instant};
@@ -28,19 +28,19 @@ fn now() -> Instant {
 fn until(is_so: impl Fn() -> bool) {
     let start = now();
     while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(30), "it did not happen");
+        assert!(start.elapsed() < Duration::from_secs(30), "the condition did not hold within 30 seconds");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
-each_backend!(what_works_is_ready_and_asking_changes_nothing, |db| {
+each_backend!(a_working_installation_is_ready_and_the_check_changes_nothing, |db| {
     let tokenry = service(db.url());
     let writes = tokenry.store().writes();
     let readiness = ask(&tokenry);
     assert!(readiness.is_ready, "{readiness:?}");
     let names: Vec<_> = readiness.checks.iter().map(|check| check.name).collect();
     assert_eq!(names[..5], ["reading", "writing", "verification", "migrations", "workers"]);
-    assert_eq!(tokenry.store().writes(), writes, "what was read before stays good");
+    assert_eq!(tokenry.store().writes(), writes, "the check writes nothing");
 });
 
 #[test]
@@ -51,7 +51,7 @@ fn a_database_that_only_reads_is_not_ready() {
     db.execute(
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$;",
     );
-    // Whoever was connected before is cut off, as by a switchover.
+    // Disconnects all existing connections, as a switchover does.
     db.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
          WHERE datname = current_database() AND pid <> pg_backend_pid();",
@@ -60,7 +60,7 @@ fn a_database_that_only_reads_is_not_ready() {
 }
 
 #[test]
-fn a_file_that_somebody_else_locks_is_not_ready_until_it_is_free() {
+fn a_file_locked_by_another_process_is_not_ready_until_it_is_unlocked() {
     let db = TestDatabase::sqlite();
     let tokenry = service(db.url());
     let other = db.second_store();
@@ -83,7 +83,7 @@ fn a_file_that_somebody_else_locks_is_not_ready_until_it_is_free() {
     until(|| ask(&tokenry).is_ready);
 }
 
-/// How many threads of this process are called so.
+/// The number of threads of this process with this name.
 fn threads(name: &str) -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
     let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
@@ -91,7 +91,7 @@ fn threads(name: &str) -> usize {
 }
 
 #[test]
-fn a_frozen_database_is_told_in_time_by_few_threads_and_ready_when_it_is_back() {
+fn a_frozen_database_is_reported_in_time_by_few_threads_and_is_ready_after_recovery() {
     let Some(db) = TestDatabase::postgres() else { return };
     let (relay, url) = Relay::to_database(db.url());
     let tokenry = service(&url);
@@ -112,7 +112,7 @@ fn a_frozen_database_is_told_in_time_by_few_threads_and_ready_when_it_is_back() 
     assert!(threads("tokenry-check") <= 10, "{} threads", threads("tokenry-check"));
 }
 
-each_backend!(a_check_of_the_program_around_is_asked_too_and_a_panic_is_a_failure, |db| {
+each_backend!(a_readiness_check_of_the_embedding_program_runs_and_its_panic_is_a_failure, |db| {
     let tokenry = service(db.url());
     tokenry.add_check("log", |_| Finding::warning("3 lines were lost"));
     let readiness = ask(&tokenry);

@@ -1,4 +1,4 @@
-//! Refused requests in the audit log.
+//! Refused requests are recorded in the audit log.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
@@ -8,12 +8,12 @@ use tokenry_service::NewToken;
 use tokenry_store::audit::{self, AuditEntry, AuditFilter};
 use tokenry_testkit::{TestDatabase, each_backend};
 
-fn told(db: &TestDatabase, kind: &str) -> Vec<AuditEntry> {
+fn entries_of_kind(db: &TestDatabase, kind: &str) -> Vec<AuditEntry> {
     let filter = AuditFilter { kind: Some(kind.parse().unwrap()), ..AuditFilter::default() };
     db.store().read(|tx| audit::search(tx, &filter, None, 500)).unwrap()
 }
 
-each_backend!(refusals_are_counted_together_and_written_before_the_end, |db| {
+each_backend!(refusals_are_aggregated_and_written_before_the_service_stops, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (token, text) = issue(&tokenry, &alice, &[]);
@@ -25,18 +25,18 @@ each_backend!(refusals_are_counted_together_and_written_before_the_end, |db| {
     }
     tokenry.record_failure("expired_token", source("192.0.2.1"), at(1));
     drop((tokenry, caller));
-    let failed = told(db, "auth.request.failed");
+    let failed = entries_of_kind(db, "auth.request.failed");
     assert_eq!(failed.len(), 2);
-    let counts = failed.iter().map(|link| link.event.detail["count"].as_u64().unwrap());
+    let counts = failed.iter().map(|entry| entry.event.detail["count"].as_u64().unwrap());
     assert_eq!(counts.sum::<u64>(), 11);
-    let forbidden = told(db, "auth.request.forbidden");
+    let forbidden = entries_of_kind(db, "auth.request.forbidden");
     assert_eq!(forbidden.len(), 1);
     let event = &forbidden[0].event;
     assert_eq!((event.user_id, event.token_id), (Some(alice.id), Some(token.id)));
     assert_eq!((event.at, event.detail["count"].as_u64()), (at(10), Some(10)));
 });
 
-each_backend!(a_flood_from_many_sources_becomes_few_entries, |db| {
+each_backend!(a_flood_from_many_sources_is_recorded_in_few_entries, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (_, text) = issue(&tokenry, &alice, &[]);
@@ -49,15 +49,15 @@ each_backend!(a_flood_from_many_sources_becomes_few_entries, |db| {
     }
     tokenry.record_forbidden(&caller, "forbidden", None, at(1));
     drop((tokenry, caller));
-    let forbidden = told(db, "auth.request.forbidden");
-    assert_eq!(forbidden[0].event.user_id, Some(alice.id), "a flood hides nobody");
-    let failed = told(db, "auth.request.failed");
+    let forbidden = entries_of_kind(db, "auth.request.forbidden");
+    assert_eq!(forbidden[0].event.user_id, Some(alice.id), "a flood does not hide a user's own entry");
+    let failed = entries_of_kind(db, "auth.request.failed");
     assert!(failed.len() <= 258, "{}", failed.len());
-    let counts = failed.iter().map(|link| link.event.detail["count"].as_u64().unwrap());
+    let counts = failed.iter().map(|entry| entry.event.detail["count"].as_u64().unwrap());
     assert_eq!(counts.sum::<u64>(), 5000);
 });
 
-each_backend!(a_right_secret_that_is_refused_is_told_with_its_token, |db| {
+each_backend!(a_refused_but_correct_secret_is_recorded_with_its_token, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let bound = NewToken { allowed_ips: Some(vec!["10.0.0.1".to_owned()]), ..new("bound", &[]) };
@@ -67,9 +67,9 @@ each_backend!(a_right_secret_that_is_refused_is_told_with_its_token, |db| {
     assert!(verify(&tokenry, bound.secret.reveal_once().as_str(), 2).is_err());
     assert!(verify(&tokenry, &text, 2).is_err());
     drop(tokenry);
-    let failed = told(db, "auth.request.failed");
+    let failed = entries_of_kind(db, "auth.request.failed");
     let of = |id| {
-        failed.iter().find(|link| link.event.token_id == Some(id)).unwrap().event.detail["reason"].clone()
+        failed.iter().find(|entry| entry.event.token_id == Some(id)).unwrap().event.detail["reason"].clone()
     };
     assert_eq!((of(bound.token.id), of(revoked.id)), ("ip_not_allowed".into(), "revoked_token".into()));
 });

@@ -1,4 +1,4 @@
-//! The service as a role of PostgreSQL that lacks a right: nothing is lost, and what needs no such right goes on.
+//! The service as a PostgreSQL role that lacks a right: nothing is lost, and work that does not need the right continues.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
@@ -12,7 +12,7 @@ use tokenry_testkit::{TestDatabase, TestRole};
 
 const DAY: i64 = 86_400;
 
-/// A service as a role that may do what a server needs.
+/// A service that connects as a role with the rights that a server needs.
 fn restricted(db: &TestDatabase, role: &TestRole) -> Tokenry {
     db.run(&grants::script(role.name(), &"public".parse().unwrap()).unwrap());
     let store = Store::open(&role.url().parse().unwrap(), StoreSettings::default()).unwrap();
@@ -26,7 +26,7 @@ fn get(at: UnixMillis) -> UsageEvent<'static> {
 }
 
 #[test]
-fn uses_wait_until_the_right_to_write_them_is_back() {
+fn uses_are_kept_until_the_right_to_write_them_returns() {
     let Some(db) = TestDatabase::postgres() else { return };
     let role = TestRole::new(&db);
     let tokenry = restricted(&db, &role);
@@ -36,10 +36,10 @@ fn uses_wait_until_the_right_to_write_them_is_back() {
     for _ in 0..5 {
         tokenry.record_use(&verified, &get(at(5)));
     }
-    let told = tokenry.flush().unwrap_err().to_string();
+    let message = tokenry.flush().unwrap_err().to_string();
     let right =
         "permission denied for table token_usage: the role needs SELECT, INSERT, UPDATE, DELETE on it";
-    assert!(told.contains(right), "{told}");
+    assert!(message.contains(right), "{message}");
     db.run(&format!("GRANT INSERT ON token_usage TO {}", role.name()));
     tokenry.flush().unwrap();
     let all = UsageQuery { from: Some(UnixMillis::MIN), ..UsageQuery::default() };
@@ -47,7 +47,7 @@ fn uses_wait_until_the_right_to_write_them_is_back() {
 }
 
 #[test]
-fn a_right_that_is_missing_keeps_only_its_own_part_of_a_cleanup_back() {
+fn a_missing_database_right_holds_back_only_its_own_part_of_a_cleanup() {
     let Some(db) = TestDatabase::postgres() else { return };
     let role = TestRole::new(&db);
     let name = role.name();
@@ -58,16 +58,16 @@ fn a_right_that_is_missing_keeps_only_its_own_part_of_a_cleanup_back() {
     tokenry.flush().unwrap();
     let uses = || db.texts("SELECT count(*) FROM token_usage").remove(0);
     let tokens = || db.texts("SELECT count(*) FROM personal_access_tokens").remove(0);
-    let refused = |told: &str| match tokenry.cleanup(&operator(1000 * DAY)) {
-        Err(CleanupError::Store(StoreError::Unusable(text))) => assert!(text.contains(told), "{text}"),
+    let refused = |message: &str| match tokenry.cleanup(&operator(1000 * DAY)) {
+        Err(CleanupError::Store(StoreError::Unusable(text))) => assert!(text.contains(message), "{text}"),
         other => panic!("{other:?}"),
     };
-    // Without its entry in the audit log no token goes, but uses do.
+    // Without the right to write the audit log no token is removed, but uses are.
     db.run(&format!("REVOKE INSERT ON audit_events FROM {name}"));
     assert_eq!((uses(), tokens()), ("1".to_owned(), "1".to_owned()));
     refused("audit_events");
     assert_eq!((uses(), tokens()), ("0".to_owned(), "1".to_owned()));
-    // Without the right to remove sessions all else goes.
+    // Without the right to remove sessions everything else is removed.
     db.run(&format!("GRANT INSERT ON audit_events TO {name}; REVOKE SELECT ON sessions FROM {name}"));
     refused("permission denied for table sessions");
     assert_eq!(tokens(), "0");

@@ -1,4 +1,4 @@
-//! Rotation: one new secret, everything else as it was.
+//! Rotation replaces the secret and keeps everything else.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
@@ -65,7 +65,7 @@ each_backend!(a_rotated_token_keeps_everything_but_its_secret, |db| {
     assert_eq!(rejection(refused), Some(Rejection::Rotated(after.id)));
 });
 
-each_backend!(an_old_secret_works_for_its_grace_and_not_for_its_end, |db| {
+each_backend!(a_retired_secret_works_until_its_grace_ends, |db| {
     let tokenry = service(db);
     let (token, old) = issue(&tokenry, &user(&tokenry, "alice", "user"), &["a:read"]);
     let (_, new) = rotate(&tokenry, &operator(10), token.id, grace(60)).unwrap();
@@ -75,7 +75,7 @@ each_backend!(an_old_secret_works_for_its_grace_and_not_for_its_end, |db| {
     assert!(verify(&tokenry, &new, 70).is_ok());
 });
 
-each_backend!(a_grace_ends_with_the_policy_and_with_the_old_expiry, |db| {
+each_backend!(a_grace_ends_with_the_policy_limit_and_with_the_old_expiry, |db| {
     let policy = Policy { max_grace: Lifetime::seconds(100), ..Policy::default() };
     let tokenry = Tokenry::new(db.store().clone(), settings(policy)).unwrap();
     let alice = user(&tokenry, "alice", "user");
@@ -101,7 +101,7 @@ each_backend!(a_second_rotation_ends_the_grace_of_the_first, |db| {
     assert!(verify(&tokenry, &second, 20).is_ok() && verify(&tokenry, &third, 20).is_ok());
 });
 
-each_backend!(what_ends_or_pauses_a_token_does_so_for_its_old_secret_too, |db| {
+each_backend!(ending_or_pausing_a_token_also_rejects_its_retired_secret, |db| {
     let tokenry = service(db);
     let (token, old) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
     rotate(&tokenry, &operator(10), token.id, grace(3600)).unwrap();
@@ -113,7 +113,7 @@ each_backend!(what_ends_or_pauses_a_token_does_so_for_its_old_secret_too, |db| {
     assert!(matches!(rotate(&tokenry, &operator(14), token.id, grace(1)), Err(RotateError::Revoked)));
 });
 
-each_backend!(of_fifty_parallel_rotations_one_succeeds_and_its_secret_works, |db| {
+each_backend!(one_of_fifty_parallel_rotations_succeeds_and_its_secret_works, |db| {
     let tokenry = service(db);
     let other_node = Tokenry::new(db.second_store(), settings(Policy::default())).unwrap();
     let (token, old) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
@@ -138,7 +138,7 @@ each_backend!(of_fifty_parallel_rotations_one_succeeds_and_its_secret_works, |db
     assert!(verify(&tokenry, &rotated[0], 11).is_ok() && verify(&tokenry, &old, 11).is_err());
 });
 
-each_backend!(a_rotation_right_after_another_counts_as_parallel_to_it, |db| {
+each_backend!(a_rotation_right_after_another_is_treated_as_parallel, |db| {
     let tokenry = service(db);
     let (token, _) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
     let context =
@@ -149,7 +149,7 @@ each_backend!(a_rotation_right_after_another_counts_as_parallel_to_it, |db| {
     rotate(&tokenry, &context(1500), token.id, grace(0)).unwrap();
 });
 
-each_backend!(a_repeated_request_is_told_that_its_secret_was_delivered, |db| {
+each_backend!(a_repeated_request_is_answered_that_its_secret_was_delivered, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (token, _) = issue(&tokenry, &alice, &[]);
@@ -170,7 +170,7 @@ each_backend!(a_repeated_request_is_told_that_its_secret_was_delivered, |db| {
     assert_eq!(keyed.into_iter().filter(|done| *done).count(), 1);
 });
 
-each_backend!(a_token_rotates_itself_and_lesser_ones_but_none_with_more_than_itself, |db| {
+each_backend!(a_token_can_rotate_itself_and_narrower_tokens_but_no_wider_one, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "admin");
     let (own, own_text) = issue(&tokenry, &alice, &["tokens:write", "a:read"]);
@@ -198,12 +198,12 @@ each_backend!(
     what_a_stolen_old_secret_could_do_is_told_once_an_hour_and_revokes_if_the_policy_says_so,
     |db| {
         let events = |db: &TestDatabase| {
-            // Told behind the refusal, on a thread of its own.
+            // Recorded asynchronously, on a separate thread.
             for _ in 0..200 {
                 std::thread::sleep(std::time::Duration::from_millis(10));
             }
             let all = db.store().read(|tx| audit::search(tx, &AuditFilter::default(), None, 100)).unwrap();
-            let kinds = |kind: &str| all.iter().filter(|link| link.event.kind.as_str() == kind).count();
+            let kinds = |kind: &str| all.iter().filter(|entry| entry.event.kind.as_str() == kind).count();
             (kinds("auth.request.failed"), kinds("auth.token.revoked"))
         };
         let tokenry = service(db);
@@ -211,7 +211,7 @@ each_backend!(
         let (_, new) = rotate(&tokenry, &operator(10), token.id, grace(60)).unwrap();
         verify(&tokenry, &old, 20).unwrap();
         assert!(verify(&tokenry, &old, 70).is_err());
-        assert_eq!(events(db), (0, 0), "an answer may have been lost");
+        assert_eq!(events(db), (0, 0), "the answer to the rotation may have been lost");
         for seconds in [100, 101, 3000] {
             assert_eq!(rejection(verify(&tokenry, &old, seconds)), Some(Rejection::Rotated(token.id)));
         }
@@ -225,7 +225,7 @@ each_backend!(
     }
 );
 
-each_backend!(a_grace_is_the_policys_of_now_and_ends_when_the_token_gets_more, |db| {
+each_backend!(a_grace_is_bounded_by_the_current_policy_and_ends_when_the_token_is_widened, |db| {
     let tokenry = service(db);
     let (token, old) = issue(&tokenry, &user(&tokenry, "alice", "user"), &["a:read"]);
     rotate(&tokenry, &operator(10), token.id, grace(3600)).unwrap();
@@ -239,10 +239,10 @@ each_backend!(a_grace_is_the_policys_of_now_and_ends_when_the_token_gets_more, |
     tokenry.update_token(&operator(20), token.id, changes(&[])).unwrap();
     assert!(verify(&tokenry, &old, 21).is_ok());
     tokenry.update_token(&operator(30), token.id, changes(&["a:read"])).unwrap();
-    assert!(verify(&tokenry, &old, 31).is_err(), "whoever has the old secret must not have it too");
+    assert!(verify(&tokenry, &old, 31).is_err(), "the holder of the old secret must not get the new one");
 });
 
-each_backend!(a_retired_secret_administers_nothing, |db| {
+each_backend!(a_retired_secret_cannot_administer_anything, |db| {
     let tokenry = service(db);
     let (root, bob) = (user(&tokenry, "root", "admin"), user(&tokenry, "bob", "user"));
     let (token, old) = issue(&tokenry, &root, &["*"]);
@@ -258,11 +258,11 @@ each_backend!(a_retired_secret_administers_nothing, |db| {
     assert!(tokenry.cleanup(&context).is_err() && tokenry.revoke_token(&context, other.id, None).is_err());
     assert!(
         tokenry.revoke_token(&context, token.id, None).unwrap(),
-        "possession is enough to end the token itself"
+        "possession of the secret is enough to revoke the token"
     );
 });
 
-each_backend!(a_secret_without_a_grace_stays_dead_when_a_clock_goes_back, |db| {
+each_backend!(a_secret_retired_without_grace_stays_rejected_when_a_clock_goes_back, |db| {
     let (tokenry, behind) = (service(db), common::service_on(db.second_store()));
     let alice = user(&tokenry, "alice", "user");
     let (token, old) = issue(&tokenry, &alice, &["a:read"]);
@@ -279,7 +279,7 @@ each_backend!(a_secret_without_a_grace_stays_dead_when_a_clock_goes_back, |db| {
     }
 });
 
-each_backend!(a_grace_that_was_ended_early_stays_ended_when_a_clock_goes_back, |db| {
+each_backend!(a_grace_ended_early_stays_ended_when_a_clock_goes_back, |db| {
     let (tokenry, behind) = (service(db), common::service_on(db.second_store()));
     let alice = user(&tokenry, "alice", "user");
     let (twice, first) = issue(&tokenry, &alice, &[]);
@@ -297,29 +297,29 @@ each_backend!(a_grace_that_was_ended_early_stays_ended_when_a_clock_goes_back, |
     }
 });
 
-each_backend!(a_clock_that_was_behind_at_the_rotation_ends_no_grace_late, |db| {
+each_backend!(a_clock_that_was_behind_at_the_rotation_does_not_extend_the_grace, |db| {
     let tokenry = service(db);
     let (token, first) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
     rotate(&tokenry, &operator(5000), token.id, grace(10)).unwrap();
-    // This node's clock is behind the one that made the grace, which it could not see the end of.
+    // This node's clock is behind the one that set the grace, so it would not see the end of the grace.
     let (_, third) = rotate(&tokenry, &operator(6000), token.id, grace(0)).unwrap();
     assert!(verify(&tokenry, &first, 5005).is_err() && verify(&tokenry, &third, 5005).is_ok());
 });
 
-each_backend!(an_old_secret_is_over_with_its_token_when_a_clock_goes_back, |db| {
+each_backend!(a_retired_secret_stays_rejected_with_its_token_when_a_clock_goes_back, |db| {
     let tokenry = service(db);
     let (token, old) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
     let shorter = Rotation { expiry: Some(Expiry::In(Lifetime::seconds(60))), ..grace(3600) };
     let (_, new) = rotate(&tokenry, &operator(10), token.id, shorter).unwrap();
     assert!(verify(&tokenry, &old, 69).is_ok() && verify(&tokenry, &new, 69).is_ok());
     assert_eq!(rejection(verify(&tokenry, &new, 70)), Some(Rejection::Expired));
-    // At once, before the row says so.
+    // At once, before the row is updated.
     for text in [&old, &new] {
         assert_eq!(rejection(verify(&tokenry, text, 50)), Some(Rejection::Expired));
     }
 });
 
-each_backend!(a_grace_that_was_refused_as_over_is_over_everywhere, |db| {
+each_backend!(a_grace_refused_as_ended_is_ended_on_every_node, |db| {
     let (tokenry, behind) = (service(db), common::service_on(db.second_store()));
     let (token, old) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
     rotate(&tokenry, &operator(10), token.id, grace(60)).unwrap();
@@ -330,5 +330,5 @@ each_backend!(a_grace_that_was_refused_as_over_is_over_everywhere, |db| {
         std::thread::sleep(std::time::Duration::from_millis(25));
         is_expired()
     };
-    assert!((0..400).any(|_| is_soon()), "the other node learns of it");
+    assert!((0..400).any(|_| is_soon()), "the other node sees the end of the grace");
 });

@@ -1,4 +1,4 @@
-//! Sign-ins of browsers: what they may do, and every way in which they end.
+//! Browser sessions: their permissions, and every way in which they end.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
@@ -13,7 +13,7 @@ use tokenry_service::{
 use tokenry_store::audit;
 use tokenry_testkit::{TestDatabase, each_backend};
 
-/// Begins a session with a token; the value of its cookie beside it.
+/// Starts a session with a token; returns the session and the value of its cookie.
 fn start(tokenry: &Tokenry, text: &str, seconds: i64) -> (Started, String) {
     let context = with_token(tokenry, text, seconds);
     split(tokenry.start_session(&context, None).unwrap())
@@ -31,7 +31,7 @@ fn from(ip: Option<&str>) -> ClientInfo {
 
 fn use_at(tokenry: &Tokenry, cookie: &str, seconds: i64) -> Result<Caller, VerifyError> {
     let used = tokenry.session(cookie.as_bytes(), at(seconds), &from(None));
-    // As the thread does that writes uses within a second.
+    // The background thread does this within a second.
     tokenry.flush().unwrap();
     used
 }
@@ -46,11 +46,11 @@ fn assert_over(tokenry: &Tokenry, cookie: &str, seconds: i64) {
     assert!(matches!(refused, VerifyError::Rejected(Rejection::Unknown)), "{refused}");
 }
 
-/// The reasons for which sessions ended, as the audit log tells them.
+/// The reasons of session ends in the audit log.
 fn ends(db: &TestDatabase) -> Vec<String> {
-    let links = db.store().read(|tx| audit::list(tx, 0, 1000)).unwrap();
-    let ended = links.iter().filter(|link| link.event.kind == EventKind::SessionEnded);
-    ended.map(|link| link.event.detail["reason"].as_str().unwrap().to_owned()).collect()
+    let entries = db.store().read(|tx| audit::list(tx, 0, 1000)).unwrap();
+    let ended = entries.iter().filter(|entry| entry.event.kind == EventKind::SessionEnded);
+    ended.map(|entry| entry.event.detail["reason"].as_str().unwrap().to_owned()).collect()
 }
 
 fn may(caller: &Caller, scope: &str) -> bool {
@@ -65,7 +65,7 @@ fn with(db: &TestDatabase, session: SessionSettings) -> Tokenry {
 
 type End = fn(&Tokenry, &User, TokenId);
 
-/// How a token can end or lose its secret, what the session's end is called, and how it would be taken back.
+/// How a token ends or loses its secret, the recorded reason of the session's end, and how to revert the change.
 const ENDS: &[(&str, End, &str, Option<End>)] = &[
     ("revoked", |t, _, id| assert!(t.revoke_token(&operator(2), id, None).unwrap()), "token_ended", None),
     (
@@ -120,7 +120,7 @@ fn disable(tokenry: &Tokenry, owner: &User, disabled: bool) {
     tokenry.update_user(&operator(3), owner.id, UserChanges::disabled(disabled)).unwrap();
 }
 
-each_backend!(whatever_ends_a_token_ends_its_sessions_for_good, |db| {
+each_backend!(every_end_of_a_token_ends_its_sessions_permanently, |db| {
     let tokenry = service(db);
     for (number, (how, end, reason, undo)) in ENDS.iter().enumerate() {
         let owner = user(&tokenry, &format!("alice{number}"), "user");
@@ -146,7 +146,7 @@ each_backend!(whatever_ends_a_token_ends_its_sessions_for_good, |db| {
     }
 });
 
-each_backend!(a_session_is_decided_on_the_rows_of_now_whoever_changed_them, |db| {
+each_backend!(a_session_is_checked_against_the_current_rows, |db| {
     use tokenry_domain::{PublicId, Revocation};
     use tokenry_store::{session, token, user as users};
     type Change = fn(&TestDatabase, User, TokenId);
@@ -169,8 +169,10 @@ each_backend!(a_session_is_decided_on_the_rows_of_now_whoever_changed_them, |db|
         assert!(use_at(&tokenry, &cookie, 1).is_ok());
         change(db, owner, token.id);
         if number == 2 {
-            // The row of a token that was rotated since, however that was done.
-            let SessionProof::Token { id, .. } = started.session.proof else { panic!("not of a token") };
+            // The row of a token that was rotated since.
+            let SessionProof::Token { id, .. } = started.session.proof else {
+                panic!("the session was not started with a token")
+            };
             let public_id = PublicId::from_stored("test_pat_another0000".to_owned());
             let proof = SessionProof::Token { id, public_id };
             let stale = Session { proof, ..started.session.clone() };
@@ -186,7 +188,7 @@ each_backend!(a_session_is_decided_on_the_rows_of_now_whoever_changed_them, |db|
     }
 });
 
-each_backend!(a_session_ends_by_time_by_idleness_and_never_after_its_token, |db| {
+each_backend!(a_session_ends_by_lifetime_by_idleness_and_no_later_than_its_token, |db| {
     let lifetime = Lifetime::seconds(3600);
     let tokenry = with(db, SessionSettings { lifetime, idle: Some(Lifetime::seconds(600)) });
     let alice = user(&tokenry, "alice", "user");
@@ -216,7 +218,7 @@ each_backend!(a_session_ends_by_time_by_idleness_and_never_after_its_token, |db|
     assert!(use_at(&endless, &cookie, 3599).is_ok());
 });
 
-each_backend!(a_use_is_noted_once_a_minute, |db| {
+each_backend!(a_use_is_recorded_once_a_minute, |db| {
     let tokenry = service(db);
     let (_, text) = issue(&tokenry, &user(&tokenry, "alice", "user"), &["tokens:read"]);
     let (_, cookie) = start(&tokenry, &text, 0);
@@ -230,7 +232,7 @@ each_backend!(a_use_is_noted_once_a_minute, |db| {
     assert_eq!(use_at(&tokenry, &cookie, 121).unwrap().session().unwrap().seen_at, at(120));
 });
 
-each_backend!(a_session_of_a_token_widens_nothing, |db| {
+each_backend!(a_session_started_with_a_token_widens_nothing, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let bounds = NewToken {
@@ -278,7 +280,7 @@ each_backend!(a_session_of_a_token_widens_nothing, |db| {
     let refused = tokenry.issue_token(&context, bob.id, new("t", &[])).map(|_| ()).unwrap_err();
     assert!(matches!(refused, IssueError::NoSuchUser));
 
-    // What the token loses, the session loses at once; and its owner's role is the ceiling of both.
+    // The session loses at once every scope that the token loses; the owner's role limits both.
     let less = TokenChanges { scopes: Some(vec!["tokens:read".into()]), ..TokenChanges::default() };
     tokenry.update_token(&operator(3), own.id, less).unwrap();
     let refused = tokenry.issue_token(&context, alice.id, new("late", &["x:read"])).map(|_| ()).unwrap_err();
@@ -289,7 +291,7 @@ each_backend!(a_session_of_a_token_widens_nothing, |db| {
     assert!(elsewhere.is_err());
 });
 
-each_backend!(a_session_of_an_administrators_token_touches_neither_their_role_nor_their_subject, |db| {
+each_backend!(a_session_started_with_an_administrators_token_cannot_change_their_role_or_subject, |db| {
     let tokenry = service(db);
     let root = user(&tokenry, "root", "admin");
     let (_, text) = issue(&tokenry, &root, &["*"]);
@@ -306,7 +308,7 @@ each_backend!(a_session_of_an_administrators_token_touches_neither_their_role_no
     assert!(!may(&use_at(&tokenry, &cookie, 4).unwrap(), "admin:read"));
 });
 
-each_backend!(somebody_vouched_for_has_a_session_with_the_role_of_now, |db| {
+each_backend!(a_session_of_an_embedders_user_has_their_current_role, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "admin");
     let begin = RequestContext::new(tokenry.caller_for_user(alice.clone()).unwrap(), at(1));
@@ -319,7 +321,7 @@ each_backend!(somebody_vouched_for_has_a_session_with_the_role_of_now, |db| {
     assert!(!may(&use_at(&tokenry, &cookie, 4).unwrap(), "admin:read"));
 });
 
-each_backend!(an_account_that_gets_another_subject_ends_the_sessions_of_who_came_by_the_old_one, |db| {
+each_backend!(changing_a_subject_ends_the_sessions_signed_in_with_the_old_one, |db| {
     let tokenry = service(db);
     let mallory = user(&tokenry, "mallory", "user");
     let (_, text) = issue(&tokenry, &mallory, &["tokens:read"]);
@@ -330,13 +332,13 @@ each_backend!(an_account_that_gets_another_subject_ends_the_sessions_of_who_came
     tokenry.update_user(&operator(2), mallory.id, changes).unwrap();
     assert_over(&tokenry, &by_name, 3);
     assert_eq!(ends(db), ["account_changed"]);
-    assert!(use_at(&tokenry, &by_token, 3).is_ok(), "a token belongs to the account");
-    // Whoever was let in before the change does not get in after it either.
+    assert!(use_at(&tokenry, &by_token, 3).is_ok(), "a token belongs to the account and not to its subject");
+    // A caller admitted before the change is refused after it.
     let late = tokenry.start_session(&vouched, None).map(|_| ()).unwrap_err();
     assert!(matches!(late, SessionError::Denied(Denial::NoLongerEntitled)), "{late}");
 });
 
-each_backend!(who_may_not_look_at_tokens_begins_no_session, |db| {
+each_backend!(a_token_that_may_not_read_tokens_cannot_start_a_session, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (_, poor) = issue(&tokenry, &alice, &["x:read"]);
@@ -354,7 +356,7 @@ each_backend!(who_may_not_look_at_tokens_begins_no_session, |db| {
     assert!(matches!(begin(context(&tokenry, &cookie, 2)), SessionError::NoCredential));
 });
 
-each_backend!(a_token_begins_twenty_sessions_and_one_more_ends_the_oldest_of_its_own, |db| {
+each_backend!(a_token_has_at_most_twenty_sessions_and_another_ends_its_oldest, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (_, text) = issue(&tokenry, &alice, &["tokens:read"]);
@@ -368,14 +370,14 @@ each_backend!(a_token_begins_twenty_sessions_and_one_more_ends_the_oldest_of_its
     assert_over(&tokenry, &cookies[0], 21);
     assert_eq!(ends(db), ["replaced"]);
     assert!(cookies[1..].iter().chain([&others, &own]).all(|cookie| use_at(&tokenry, cookie, 21).is_ok()));
-    // Those that are over already leave room first: all but one are idle by now.
+    // Expired sessions are replaced first: all but one are idle by now.
     assert!(use_at(&tokenry, &cookies[1], 3000).is_ok());
     start(&tokenry, &text, 3700);
     assert!(use_at(&tokenry, &cookies[1], 3701).is_ok());
     assert!(ends(db)[1..].iter().all(|end| end == "expired") && ends(db).len() == 21);
 });
 
-each_backend!(the_cleanup_ends_what_is_over_and_nobody_came_back_with, |db| {
+each_backend!(the_cleanup_ends_expired_sessions_that_were_not_used_again, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (_, text) = issue(&tokenry, &alice, &["tokens:read"]);
@@ -386,7 +388,7 @@ each_backend!(the_cleanup_ends_what_is_over_and_nobody_came_back_with, |db| {
         split(tokenry.start_session(&RequestContext::new(verified.into(), at(3000)), None).unwrap());
     let (_, idle) = start(&tokenry, &text, 0);
     let (_, live) = start(&tokenry, &text, 3000);
-    // Two nodes at once tell of it once.
+    // Two concurrent cleanups record each end once.
     let second = common::service_on(db.second_store());
     let ended: usize = std::thread::scope(|scope| {
         let nodes = [&tokenry, &second]
@@ -401,7 +403,7 @@ each_backend!(the_cleanup_ends_what_is_over_and_nobody_came_back_with, |db| {
     assert_eq!(tokenry.cleanup(&operator(3702)).unwrap().ended_sessions, 0);
 });
 
-each_backend!(a_policy_that_ends_the_token_ends_the_session, |db| {
+each_backend!(a_policy_that_expires_the_token_ends_its_session, |db| {
     let tokenry = service(db);
     let (_, text) = issue(&tokenry, &user(&tokenry, "alice", "user"), &["tokens:read"]);
     let (_, cookie) = start(&tokenry, &text, 100);
@@ -412,7 +414,7 @@ each_backend!(a_policy_that_ends_the_token_ends_the_session, |db| {
     assert_eq!(ends(db), ["token_ended"]);
 });
 
-each_backend!(beginning_and_end_are_told_with_who_what_and_why, |db| {
+each_backend!(the_start_and_end_of_a_session_are_recorded_with_actor_token_and_reason, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (token, text) = issue(&tokenry, &alice, &["tokens:read"]);
@@ -423,17 +425,17 @@ each_backend!(beginning_and_end_are_told_with_who_what_and_why, |db| {
     assert!(tokenry.end_session(other.as_bytes(), at(5), client.clone()).unwrap());
     assert!(!tokenry.end_session(other.as_bytes(), at(5), client.clone()).unwrap());
     assert!(!tokenry.end_session(b"nonsense", at(5), client.clone()).unwrap());
-    let links = db.store().read(|tx| audit::list(tx, 0, 100)).unwrap();
-    let told: Vec<_> = links
+    let entries = db.store().read(|tx| audit::list(tx, 0, 100)).unwrap();
+    let recorded: Vec<_> = entries
         .iter()
-        .map(|link| &link.event)
+        .map(|entry| &entry.event)
         .filter(|event| matches!(event.kind, EventKind::SessionStarted | EventKind::SessionEnded))
         .collect();
     let ids = [first.session.id, first.session.id, second.session.id, second.session.id];
     let kinds = ["started", "ended", "started", "ended"].map(|kind| format!("auth.session.{kind}"));
     let reasons = [None, Some("replaced"), None, Some("signed_out")];
-    assert_eq!(told.len(), 4);
-    for (((event, id), kind), reason) in told.iter().zip(ids).zip(kinds).zip(reasons) {
+    assert_eq!(recorded.len(), 4);
+    for (((event, id), kind), reason) in recorded.iter().zip(ids).zip(kinds).zip(reasons) {
         assert_eq!(event.kind.as_str(), kind);
         assert_eq!((event.user_id, event.token_id), (Some(alice.id), Some(token.id)));
         assert_eq!((event.actor, &event.client), (Actor::Token(token.id), &client));
@@ -441,10 +443,10 @@ each_backend!(beginning_and_end_are_told_with_who_what_and_why, |db| {
         assert_eq!(event.detail["credential"], "pat");
         assert_eq!(event.detail.get("reason").and_then(|reason| reason.as_str()), reason);
     }
-    assert!(!format!("{links:?}").contains(&cookie[8..20]));
+    assert!(!format!("{entries:?}").contains(&cookie[8..20]));
 });
 
-each_backend!(what_a_catalog_withholds_from_tokens_is_withheld_from_their_sessions, |db| {
+each_backend!(scopes_denied_to_tokens_are_denied_to_their_sessions, |db| {
     let definition = tokenry_service::catalog::Definition {
         denied_scopes: vec!["admin:write".into()],
         ..tokenry_service::catalog::Definition::default()

@@ -1,4 +1,4 @@
-//! Sessions that begin, are used and end at the same moment, over two nodes.
+//! Sessions that are started, used and ended concurrently on two nodes.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
@@ -13,8 +13,8 @@ use tokenry_testkit::{TestDatabase, each_backend};
 
 const ROUNDS: i64 = 100;
 
-/// Runs both at once.
-fn together<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+/// Runs both concurrently.
+fn concurrently<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
     let barrier = std::sync::Barrier::new(2);
     std::thread::scope(|scope| {
         let a = scope.spawn(|| {
@@ -27,14 +27,14 @@ fn together<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> 
     })
 }
 
-/// The place of the newest entry of a kind, 0 if there is none.
-fn place(db: &TestDatabase, kind: EventKind) -> i64 {
+/// The position of the newest entry of a kind, 0 if there is none.
+fn newest_seq(db: &TestDatabase, kind: EventKind) -> i64 {
     let filter = audit::AuditFilter { kind: Some(kind), ..audit::AuditFilter::default() };
     let found = db.store().read(|tx| audit::search(tx, &filter, None, 1)).unwrap();
-    found.first().map_or(0, |link| link.seq)
+    found.first().map_or(0, |entry| entry.seq)
 }
 
-each_backend!(what_a_session_does_is_done_before_its_sign_out_is_answered, |db| {
+each_backend!(changes_by_a_session_finish_before_its_sign_out_returns, |db| {
     let tokenry = service(db);
     let other = service_on(db.second_store());
     let alice = user(&tokenry, "alice", "user");
@@ -47,11 +47,11 @@ each_backend!(what_a_session_does_is_done_before_its_sign_out_is_answered, |db| 
             other.issue_token(&RequestContext::new(caller, at(round)), alice.id, new("t", &[])).map(|_| ())
         };
         let out = || tokenry.end_session(cookie.as_bytes(), at(round), ClientInfo::default()).unwrap();
-        let (used, is_out) = together(used, out);
+        let (used, is_out) = concurrently(used, out);
         assert!(is_out);
         match used {
             Ok(()) => {
-                assert!(place(db, EventKind::TokenCreated) < place(db, EventKind::SessionEnded));
+                assert!(newest_seq(db, EventKind::TokenCreated) < newest_seq(db, EventKind::SessionEnded));
             }
             Err(IssueError::Denied(Denial::NoLongerEntitled)) => {}
             Err(error) => panic!("{error}"),
@@ -77,7 +77,7 @@ const ENDS: &[End] = &[
     }),
 ];
 
-each_backend!(no_session_that_begins_beside_the_end_of_its_token_lives, |db| {
+each_backend!(no_session_started_concurrently_with_the_end_of_its_token_survives, |db| {
     let tokenry = service(db);
     let other = service_on(db.second_store());
     for round in 0..ROUNDS {
@@ -85,11 +85,11 @@ each_backend!(no_session_that_begins_beside_the_end_of_its_token_lives, |db| {
         let alice = user(&tokenry, &format!("alice{round}"), "user");
         let (token, text) = issue(&tokenry, &alice, &["*"]);
         let context = with_token(&other, &text, 1);
-        let (begun, ()) = together(|| other.start_session(&context, None), || end(&tokenry, token.id));
+        let (begun, ()) = concurrently(|| other.start_session(&context, None), || end(&tokenry, token.id));
         match begun {
             Ok(started) => {
-                let (begun, ended) = (place(db, EventKind::SessionStarted), place(db, kind));
-                assert!(begun < ended, "round {round}: it began with what was over");
+                let (begun, ended) = (newest_seq(db, EventKind::SessionStarted), newest_seq(db, kind));
+                assert!(begun < ended, "round {round}: the session started with an ended token");
                 let cookie = started.secret.reveal_once();
                 assert!(other.session(cookie.as_bytes(), at(1), &ClientInfo::default()).is_err());
             }
@@ -98,11 +98,11 @@ each_backend!(no_session_that_begins_beside_the_end_of_its_token_lives, |db| {
         }
         let left = db.store().read(|tx| session::of_user(tx, alice.id)).unwrap();
         assert!(left.is_empty(), "round {round}");
-        assert!(place(db, EventKind::SessionStarted) <= place(db, EventKind::SessionEnded));
+        assert!(newest_seq(db, EventKind::SessionStarted) <= newest_seq(db, EventKind::SessionEnded));
     }
 });
 
-each_backend!(of_sign_ins_side_by_side_twenty_live, |db| {
+each_backend!(at_most_twenty_of_many_concurrent_sign_ins_survive, |db| {
     let tokenry = service(db);
     let other = service_on(db.second_store());
     let alice = user(&tokenry, "alice", "user");
@@ -119,21 +119,21 @@ each_backend!(of_sign_ins_side_by_side_twenty_live, |db| {
     assert_eq!(db.store().read(|tx| session::of_user(tx, alice.id)).unwrap().len(), 20);
 });
 
-each_backend!(a_session_that_many_end_at_once_ends_once, |db| {
+each_backend!(a_session_ended_concurrently_is_recorded_once, |db| {
     let tokenry = service(db);
     let other = service_on(db.second_store());
     let (_, text) = issue(&tokenry, &user(&tokenry, "alice", "user"), &["*"]);
     for round in 0..20 {
         let started = tokenry.start_session(&with_token(&tokenry, &text, 1), None).unwrap();
         let cookie = started.secret.reveal_once().to_string();
-        // Long idle: its next use, its sign-out and the cleanup all find it over.
+        // Long idle: its next use, its sign-out and the cleanup all find it expired.
         let late = at(7200);
         let found = || drop(other.session(cookie.as_bytes(), late, &ClientInfo::default()));
         let out = || {
             let out = || tokenry.end_session(cookie.as_bytes(), late, ClientInfo::default()).unwrap();
-            together(out, || tokenry.cleanup(&operator(7200)).unwrap())
+            concurrently(out, || tokenry.cleanup(&operator(7200)).unwrap())
         };
-        together(found, out);
+        concurrently(found, out);
         let filter =
             audit::AuditFilter { kind: Some(EventKind::SessionEnded), ..audit::AuditFilter::default() };
         let ended = db.store().read(|tx| audit::search(tx, &filter, None, 100)).unwrap();
@@ -141,7 +141,7 @@ each_backend!(a_session_that_many_end_at_once_ends_once, |db| {
     }
 });
 
-each_backend!(a_cleanup_by_a_session_is_done_before_its_sign_out_is_answered, |db| {
+each_backend!(a_cleanup_by_a_session_finishes_before_its_sign_out_returns, |db| {
     let tokenry = service(db);
     let other = service_on(db.second_store());
     let (_, text) = issue(&tokenry, &user(&tokenry, "root", "admin"), &["*"]);
@@ -155,9 +155,9 @@ each_backend!(a_cleanup_by_a_session_is_done_before_its_sign_out_is_answered, |d
         let caller = other.session(cookie.as_bytes(), at(now), &ClientInfo::default()).unwrap();
         let clean = || other.cleanup(&RequestContext::new(caller, at(now))).map(|_| ());
         let out = || tokenry.end_session(cookie.as_bytes(), at(now), ClientInfo::default()).unwrap();
-        assert!(together(clean, out).1);
-        let expired = place(db, EventKind::TokenExpired);
-        assert!(expired < place(db, EventKind::SessionEnded), "an event of a session that was over");
+        assert!(concurrently(clean, out).1);
+        let expired = newest_seq(db, EventKind::TokenExpired);
+        assert!(expired < newest_seq(db, EventKind::SessionEnded), "an expired session recorded an event");
         tokenry.revoke_token(&operator(now), short, None).unwrap();
     }
 });

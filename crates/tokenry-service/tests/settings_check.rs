@@ -1,4 +1,4 @@
-//! Settings that change under stored rows: what still works, and what is counted.
+//! Changed settings on existing rows: which tokens still work, and which problems are counted.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
@@ -23,7 +23,7 @@ fn free() -> Settings {
     settings(Policy { limits, ..Policy::default() })
 }
 
-/// A service with this prefix and former ones.
+/// A service with this prefix and these former prefixes.
 fn service(db: &TestDatabase, present: &str, tombstone: &[&str]) -> Tokenry {
     Tokenry::new(db.store().clone(), with_prefixes(present, tombstone)).unwrap()
 }
@@ -45,14 +45,14 @@ fn is_malformed(outcome: Result<tokenry_service::VerifiedToken, VerifyError>) ->
     matches!(outcome, Err(VerifyError::Rejected(Rejection::Malformed(_))))
 }
 
-each_backend!(tokens_of_a_former_prefix_go_on_and_are_rotated_to_the_present_one, |db| {
+each_backend!(tokens_with_a_former_prefix_keep_working_and_rotate_to_the_current_one, |db| {
     let old = service(db, "pat_", &[]);
     let alice = user(&old, "alice", "user");
     let (token, text) = issue(&old, &alice, &["a:read"]);
     drop(old);
     assert!(is_malformed(verify(&service(db, "pat_x_", &[]), &text, 1)));
 
-    // The former one is the beginning of the present one.
+    // The former prefix is a prefix of the current one.
     let tokenry = service(db, "pat_x_", &["pat_"]);
     assert_eq!(verify(&tokenry, &text, 1).unwrap().token().public_id.as_str(), &text[..16]);
     assert!(is_malformed(verify(&tokenry, &text[..text.len() - 1], 1)));
@@ -71,7 +71,7 @@ each_backend!(tokens_of_a_former_prefix_go_on_and_are_rotated_to_the_present_one
     let refused = verify(&tokenry, &text, 70);
     assert!(matches!(refused, Err(VerifyError::Rejected(Rejection::Rotated(id))) if id == token.id));
 
-    // What is in its grace counts apart.
+    // Secrets in their grace are counted separately.
     let without = report(&tokenry, &with_prefixes("pat_x_", &[]));
     assert_eq!((without.old_secrets, without.prefixes.len(), without.live), (1, 0, 1));
     assert!(tokenry.revoke_possessed((token.id, alice.id), at(4), ClientInfo::default()).unwrap());
@@ -89,7 +89,7 @@ fn futures<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-each_backend!(live_tokens_of_a_refused_prefix_are_counted_and_dead_ones_are_not, |db| {
+each_backend!(live_tokens_with_a_refused_prefix_are_counted_and_dead_ones_are_not, |db| {
     let old = service(db, "old_", &[]);
     let alice = user(&old, "alice", "user");
     for _ in 0..3 {
@@ -117,7 +117,7 @@ each_backend!(live_tokens_of_a_refused_prefix_are_counted_and_dead_ones_are_not,
     assert!(report(&both, &with_prefixes("new_", &["pat_", "old_"])).is_clean());
 });
 
-each_backend!(what_does_not_work_anyway_is_not_counted, |db| {
+each_backend!(secrets_that_are_rejected_anyway_are_not_counted, |db| {
     let old = service(db, "old_", &[]);
     let (alice, bob) = (user(&old, "alice", "user"), user(&old, "bob", "user"));
     let rotate = |owner, grace: u32| {
@@ -128,7 +128,7 @@ each_backend!(what_does_not_work_anyway_is_not_counted, |db| {
     rotate(&alice, 3600);
     rotate(&bob, 3600);
     rotate(&alice, 0);
-    // Its first secret still has a grace in its row, which the second rotation ended.
+    // The row of its first secret still has a grace, which the second rotation ended.
     let twice = rotate(&alice, 3600);
     let again = Rotation { grace: Some(Lifetime::seconds(3600)), ..Rotation::default() };
     old.rotate_token(&operator(2), twice.id, again).unwrap();
@@ -141,13 +141,13 @@ each_backend!(what_does_not_work_anyway_is_not_counted, |db| {
     assert_eq!((counted.live, counted.old_secrets), (3, 2));
     let impact = old.check_policy(&operator(5), old.policy(), &Catalog::open()).unwrap();
     assert_eq!(impact.live, 3);
-    // The longest grace is that of the policy of now.
+    // The current policy limits the grace.
     let strict = Policy { max_grace: Lifetime::seconds(4), ..free().policy };
     let strict = Tokenry::new(db.store().clone(), Settings { policy: strict, ..free() }).unwrap();
     assert_eq!(report(&strict, &proposed).old_secrets, 1);
 });
 
-each_backend!(tokens_of_a_pepper_that_is_gone_are_counted, |db| {
+each_backend!(tokens_with_a_removed_pepper_are_counted, |db| {
     let pepper = |id: &str, byte| Pepper::new(id, vec![byte; 32]).unwrap();
     let with = |peppers: Vec<Pepper>| {
         let mut settings = free();
@@ -168,7 +168,7 @@ each_backend!(tokens_of_a_pepper_that_is_gone_are_counted, |db| {
     assert_eq!(report(&second, &with(Vec::new())).peppers, counts([("k0", 2), ("k1", 1)]));
 });
 
-each_backend!(a_role_that_vanished_grants_nothing_and_is_counted, |db| {
+each_backend!(a_role_missing_from_the_catalog_grants_nothing_and_is_counted, |db| {
     let role = |name: &str, scopes: &[&str]| RoleDefinition {
         name: name.to_owned(),
         scopes: scopes.iter().map(ToString::to_string).collect(),
@@ -209,7 +209,7 @@ each_backend!(a_role_that_vanished_grants_nothing_and_is_counted, |db| {
     }
 });
 
-each_backend!(users_whom_no_issuer_could_speak_of_are_counted, |db| {
+each_backend!(users_that_no_issuer_can_sign_in_are_counted, |db| {
     let of = |prefixes: &[&str]| {
         let mapping = |(index, prefix): (usize, &&str)| IssuerMapping {
             issuer: format!("https://{index}.example"),
@@ -247,7 +247,7 @@ each_backend!(users_whom_no_issuer_could_speak_of_are_counted, |db| {
 });
 
 #[test]
-fn no_prefix_but_the_configured_ones_is_accepted() {
+fn only_configured_prefixes_are_accepted() {
     let all = Prefixes::new(prefix("new_"), vec![prefix("old_")]);
     assert!(all.has("new_") && all.has("old_") && !all.has("") && !all.has("ol") && !all.has("old_x_"));
 }

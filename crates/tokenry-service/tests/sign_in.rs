@@ -1,4 +1,4 @@
-//! JWTs of configured issuers: which user they stand for, and what they may do.
+//! JWTs of configured issuers: which user they identify, and what they may do.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
@@ -43,7 +43,7 @@ fn service(db: &TestDatabase, mapping: IssuerMapping) -> Tokenry {
     Tokenry::new(db.store().clone(), settings).unwrap()
 }
 
-/// Issued at `seconds`, good for five minutes.
+/// Issued at `seconds`, valid for five minutes.
 fn claims(subject: &str, groups: &[&str], seconds: i64) -> Value {
     let issued = at(seconds).seconds();
     json!({
@@ -80,7 +80,7 @@ fn rejection(outcome: Result<Caller, VerifyError>) -> Rejection {
     }
 }
 
-each_backend!(a_user_is_made_at_first_sight_with_the_name_and_role_of_the_claims, |db| {
+each_backend!(a_user_is_created_at_the_first_request_with_the_claimed_name_and_role, |db| {
     let tokenry = service(db, mapping());
     let caller = come(&tokenry, &["Root", "Staff", "Other"], 10, 11);
     assert_eq!(caller.credential(), CredentialKind::Jwt);
@@ -90,10 +90,10 @@ each_backend!(a_user_is_made_at_first_sight_with_the_name_and_role_of_the_claims
     let again = come(&tokenry, &["Root"], 10, 12);
     assert_eq!(again.user().unwrap(), user);
     let nobody = sign_in(&tokenry, &signed(&claims("bob", &["Other"], 10)), 12).unwrap();
-    assert_eq!(role(&nobody), "user", "a claim that names no role gives the least");
+    assert_eq!(role(&nobody), "user", "a claim that names no role gives the lowest role");
 });
 
-each_backend!(parallel_first_requests_make_one_user, |db| {
+each_backend!(parallel_first_requests_create_one_user, |db| {
     let tokenry = service(db, mapping());
     let ids: Vec<_> = std::thread::scope(|scope| {
         let ask = || come(&tokenry, &["Staff"], 10, 11).user().unwrap().id;
@@ -103,7 +103,7 @@ each_backend!(parallel_first_requests_make_one_user, |db| {
     assert!(ids.windows(2).all(|pair| pair[0] == pair[1]));
 });
 
-each_backend!(a_user_who_was_never_seen_is_refused_unless_users_may_be_made, |db| {
+each_backend!(an_unknown_user_is_refused_unless_the_issuer_may_create_users, |db| {
     let tokenry = service(db, IssuerMapping { creates_users: false, ..mapping() });
     let jwt = signed(&claims("alice", &["Root"], 10));
     assert_eq!(rejection(sign_in(&tokenry, &jwt, 11)), Rejection::Unknown);
@@ -111,7 +111,7 @@ each_backend!(a_user_who_was_never_seen_is_refused_unless_users_may_be_made, |db
     assert!(sign_in(&tokenry, &jwt, 11).is_ok());
 });
 
-each_backend!(a_role_claim_that_cannot_be_read_is_not_taken_for_one_that_names_none, |db| {
+each_backend!(an_unreadable_role_claim_is_not_treated_as_an_empty_one, |db| {
     let tokenry = service(db, IssuerMapping { default_role: Some("admin".parse().unwrap()), ..mapping() });
     let with = |groups: Value| {
         let mut claims = claims("alice", &[], 10);
@@ -123,25 +123,25 @@ each_backend!(a_role_claim_that_cannot_be_read_is_not_taken_for_one_that_names_n
         assert_eq!(rejection(with(unreadable.clone())), Rejection::Unknown, "{unreadable}");
     }
     assert_eq!(role(&with(json!("Staff")).unwrap()), "user");
-    assert_eq!(role(&with(json!(null)).unwrap()), "user", "what was stored, bounded by what is claimed");
+    assert_eq!(role(&with(json!(null)).unwrap()), "user", "the stored role, limited by the claimed role");
     for none in [json!([]), json!(["Others"])] {
         assert!(with(none).is_ok());
     }
 });
 
-each_backend!(a_newer_token_brings_the_role_along_and_an_older_one_cannot_bring_it_back, |db| {
+each_backend!(a_newer_jwt_sets_the_role_and_an_older_one_cannot_revert_it, |db| {
     let tokenry = service(db, mapping());
     let caller = come(&tokenry, &["Root"], 10, 11);
     let id = caller.user().unwrap().id;
     let (_, text) = issue(&tokenry, caller.user().unwrap(), &["*"]);
     let admin: Scope = "admin:write".parse().unwrap();
     assert!(verify(&tokenry, &text, 12).unwrap().grants(&admin));
-    // Demoted by the issuer: at once for every token of the user.
+    // A demotion by the issuer applies at once to every token of the user.
     assert_eq!(role(&come(&tokenry, &["Staff"], 20, 21)), "user");
     assert!(!verify(&tokenry, &text, 22).unwrap().grants(&admin));
     let old = come(&tokenry, &["Root"], 15, 23);
     assert!(role(&old) == "user" && !may(&old, "admin:read"), "issued before the demotion");
-    // Demoted here: tokens of before do not undo it.
+    // Earlier JWTs do not undo a local demotion.
     assert_eq!(role(&come(&tokenry, &["Root"], 30, 31)), "admin");
     tokenry.update_user(&operator(40), id, UserChanges::role("user".parse().unwrap())).unwrap();
     let held = come(&tokenry, &["Root"], 35, 41);
@@ -150,7 +150,7 @@ each_backend!(a_newer_token_brings_the_role_along_and_an_older_one_cannot_bring_
     assert!(!may(&lower, "admin:read"));
 });
 
-each_backend!(as_long_as_claim_and_database_differ_only_what_both_allow_is_allowed, |db| {
+each_backend!(while_claimed_and_stored_role_differ_only_their_intersection_is_allowed, |db| {
     let tokenry = service(db, mapping());
     let caller = come(&tokenry, &["Staff"], 10, 11);
     let id = caller.user().unwrap().id;
@@ -160,7 +160,7 @@ each_backend!(as_long_as_claim_and_database_differ_only_what_both_allow_is_allow
     assert!(may(&staff, "a:write") && !may(&staff, "admin:read"));
 });
 
-each_backend!(without_a_role_claim_tokenry_alone_decides_about_roles, |db| {
+each_backend!(without_a_role_claim_roles_are_managed_in_tokenry_only, |db| {
     let tokenry = service(db, IssuerMapping { role_claim: None, ..mapping() });
     let caller = come(&tokenry, &["Root"], 10, 11);
     assert_eq!(role(&caller), "user");
@@ -169,7 +169,7 @@ each_backend!(without_a_role_claim_tokenry_alone_decides_about_roles, |db| {
     assert!(may(&come(&tokenry, &[], 100, 101), "admin:write"));
 });
 
-each_backend!(a_disabled_user_is_refused_by_jwt_as_well, |db| {
+each_backend!(a_disabled_user_is_refused_by_jwt, |db| {
     let tokenry = service(db, mapping());
     let id = come(&tokenry, &["Root"], 10, 11).user().unwrap().id;
     tokenry.update_user(&operator(12), id, UserChanges::disabled(true)).unwrap();
@@ -177,7 +177,7 @@ each_backend!(a_disabled_user_is_refused_by_jwt_as_well, |db| {
     assert_eq!(rejection(sign_in(&tokenry, &jwt, 101)), Rejection::OwnerDisabled);
 });
 
-each_backend!(whatever_is_wrong_with_a_jwt_is_one_answer_and_makes_no_user, |db| {
+each_backend!(every_invalid_jwt_gets_the_same_rejection_and_creates_no_user, |db| {
     let tokenry = service(db, mapping());
     let changed = |name: &str, value: Value| {
         let mut claims = claims("alice", &["Root"], 10);
@@ -208,7 +208,7 @@ each_backend!(whatever_is_wrong_with_a_jwt_is_one_answer_and_makes_no_user, |db|
     assert!(tokenry.find_user_by_subject(&operator(11), "id|alice").is_err());
 });
 
-each_backend!(no_credential_is_ever_tried_as_both, |db| {
+each_backend!(a_credential_is_treated_as_token_or_jwt_and_never_as_both, |db| {
     let tokenry = service(db, mapping());
     let jwt = signed(&claims("alice", &["Root"], 10));
     let dressed = format!("test_pat_{jwt}");
@@ -221,7 +221,7 @@ each_backend!(no_credential_is_ever_tried_as_both, |db| {
     assert!(!without.is_jwt(jwt.as_bytes()));
 });
 
-/// Answers as it is told, and notes whose keys it was asked for.
+/// A key source with configured answers that records which issuers were requested.
 #[derive(Default)]
 struct Refresh {
     asked: Mutex<Vec<String>>,
@@ -245,7 +245,7 @@ impl KeyRefresh for Refresh {
     }
 }
 
-each_backend!(an_unknown_key_is_asked_for_at_its_issuer_alone_and_no_verdict_until_it_is_known, |db| {
+each_backend!(an_unknown_key_is_requested_from_its_issuer_only_and_the_jwt_is_not_rejected_meanwhile, |db| {
     let rules = |name: String| JwtIssuer::new(name, vec!["tokenry".to_owned()], JwtAlgorithm::Rs256);
     let both = [mapping().issuer, "https://other.example.com".to_owned()];
     let pending = both.clone().map(|name| (rules(name), JwtKeys::Pending)).into();
@@ -267,7 +267,7 @@ each_backend!(an_unknown_key_is_asked_for_at_its_issuer_alone_and_no_verdict_unt
     let arrival = |jwt: &str| tokenry.key_arrival(jwt.as_bytes());
     let pending = || KeyRefreshStatus::Pending(Box::pin(std::future::ready(())));
 
-    // Without any keys there is no verdict, but something to wait for.
+    // Without any keys the JWT is not rejected; there is an arrival to wait for.
     assert!(matches!(sign_in(&tokenry, &jwt, 11), Err(VerifyError::KeysUnavailable)));
     refresh.answers(pending());
     assert!(arrival(&jwt).is_some());
@@ -277,15 +277,18 @@ each_backend!(an_unknown_key_is_asked_for_at_its_issuer_alone_and_no_verdict_unt
     let keys = json!({"keys": [{"kty": "RSA", "kid": "old", "n": modulus, "e": "AQAB"}]});
     verifier.replace_keys(&mapping().issuer, &keys.to_string()).unwrap();
     refresh.answers(pending());
-    assert!(matches!(sign_in(&tokenry, &jwt, 11), Err(VerifyError::KeysUnavailable)), "it may come");
+    assert!(matches!(sign_in(&tokenry, &jwt, 11), Err(VerifyError::KeysUnavailable)), "the key may arrive");
     refresh.answers(KeyRefreshStatus::Unavailable);
-    assert!(matches!(sign_in(&tokenry, &jwt, 11), Err(VerifyError::KeysUnavailable)), "nobody can tell");
+    assert!(
+        matches!(sign_in(&tokenry, &jwt, 11), Err(VerifyError::KeysUnavailable)),
+        "without keys there is no decision"
+    );
     refresh.answers(KeyRefreshStatus::Current);
     assert_eq!(rejection(sign_in(&tokenry, &jwt, 11)), Rejection::Unknown);
     assert!(arrival(&jwt).is_none());
     assert!(refresh.asked().iter().all(|issuer| *issuer == mapping().issuer));
 
-    // A key that is here, another algorithm, an unknown issuer: nobody is asked.
+    // A known key, another algorithm and an unknown issuer cause no request.
     for jwt in [of("old", "RS256"), of("new", "HS256")] {
         assert_eq!(rejection(sign_in(&tokenry, &jwt, 11)), Rejection::Unknown);
         assert!(arrival(&jwt).is_none());
@@ -296,7 +299,7 @@ each_backend!(an_unknown_key_is_asked_for_at_its_issuer_alone_and_no_verdict_unt
     assert_eq!(refresh.asked(), Vec::<String>::new());
 });
 
-each_backend!(a_person_by_jwt_may_widen_what_a_token_may_not, |db| {
+each_backend!(a_jwt_caller_may_widen_a_token_that_a_token_may_not, |db| {
     let tokenry = service(db, mapping());
     let caller = come(&tokenry, &["Staff"], 10, 11);
     let (token, text) = issue(&tokenry, caller.user().unwrap(), &["tokens:write", "a:read"]);
@@ -312,7 +315,7 @@ each_backend!(a_person_by_jwt_may_widen_what_a_token_may_not, |db| {
     assert!(tokenry.update_token(&RequestContext::new(caller, at(13)), token.id, beyond).is_err());
 });
 
-each_backend!(a_jwt_that_is_less_than_the_stored_role_gives_no_more_than_it_has, |db| {
+each_backend!(a_jwt_below_the_stored_role_grants_only_its_own_role, |db| {
     let tokenry = service(db, mapping());
     let id = come(&tokenry, &["Staff"], 10, 11).user().unwrap().id;
     tokenry.update_user(&operator(20), id, UserChanges::role("admin".parse().unwrap())).unwrap();
@@ -343,7 +346,7 @@ each_backend!(a_jwt_that_is_less_than_the_stored_role_gives_no_more_than_it_has,
         let bound = tokenry.issue_token(&operator(0), id, bound).unwrap().token;
         assert!(
             tokenry.update_token(&context, bound.id, wider).is_err(),
-            "not even longer or from more addresses"
+            "not even a longer lifetime or more addresses"
         );
     }
     let (plain, _) = issue(&tokenry, &owner, &["a:read"]);
@@ -353,11 +356,11 @@ each_backend!(a_jwt_that_is_less_than_the_stored_role_gives_no_more_than_it_has,
     tokenry.issue_token(&context, id, common::new("t", &["a:write"])).unwrap();
 });
 
-each_backend!(of_two_tokens_the_one_issued_later_counts_whichever_comes_first, |db| {
+each_backend!(the_jwt_issued_later_wins_in_either_order, |db| {
     let tokenry = service(db, mapping());
     come(&tokenry, &["Staff"], 10, 11);
     come(&tokenry, &["Staff"], 105, 106);
-    assert_eq!(role(&come(&tokenry, &["Root"], 100, 107)), "user", "an older token raises nobody");
+    assert_eq!(role(&come(&tokenry, &["Root"], 100, 107)), "user", "an older JWT does not promote");
     come(&tokenry, &["Root"], 200, 208);
     assert_eq!(role(&come(&tokenry, &["Staff"], 205, 209)), "user", "a demotion is not lost");
     let mut undated = claims("alice", &["Root"], 300);
@@ -365,7 +368,7 @@ each_backend!(of_two_tokens_the_one_issued_later_counts_whichever_comes_first, |
     assert_eq!(rejection(sign_in(&tokenry, &signed(&undated), 301)), Rejection::Unknown);
 });
 
-each_backend!(whoever_was_removed_does_not_come_back_with_a_token_of_before, |db| {
+each_backend!(a_deleted_user_cannot_return_with_an_earlier_jwt, |db| {
     let tokenry = service(db, mapping());
     let first = come(&tokenry, &["Staff"], 10, 11).user().unwrap().id;
     tokenry.delete_user(&operator(20), first).unwrap();
@@ -381,24 +384,28 @@ each_backend!(whoever_was_removed_does_not_come_back_with_a_token_of_before, |db
     assert_eq!(
         rejection(sign_in(&tokenry, &newer, 151)),
         Rejection::Unknown,
-        "disabled, and not by themselves back"
+        "a disabled user cannot re-enable themselves"
     );
     user(&tokenry, "id|alice", "user");
-    assert!(sign_in(&tokenry, &newer, 152).is_ok(), "an administrator lets them in again");
+    assert!(sign_in(&tokenry, &newer, 152).is_ok(), "an administrator re-enables the user");
 });
 
-each_backend!(whoever_is_made_here_has_the_role_that_was_given_here, |db| {
+each_backend!(a_user_created_locally_keeps_the_locally_assigned_role, |db| {
     let tokenry = service(db, mapping());
     let first = come(&tokenry, &["Root"], 10, 11).user().unwrap().id;
     tokenry.delete_user(&operator(20), first).unwrap();
     let role_user = NewUser { role: Some("user".parse().unwrap()), ..NewUser::default() };
     tokenry.create_user(&operator(21), "id|alice", role_user).unwrap();
     let old = signed(&claims("alice", &["Root"], 15));
-    assert_eq!(rejection(sign_in(&tokenry, &old, 22)), Rejection::Unknown, "it spoke of somebody else");
+    assert_eq!(
+        rejection(sign_in(&tokenry, &old, 22)),
+        Rejection::Unknown,
+        "the JWT identified the former user"
+    );
     assert_eq!(role(&come(&tokenry, &["Root"], 60, 61)), "admin");
 });
 
-each_backend!(a_disabled_user_is_not_woken_by_removing_and_making_them_again, |db| {
+each_backend!(a_disabled_user_is_not_reenabled_by_deleting_and_recreating_them, |db| {
     let tokenry = service(db, mapping());
     let (root, boss) = (user(&tokenry, "root", "admin"), user(&tokenry, "boss", "admin"));
     tokenry.update_user(&operator(1), boss.id, UserChanges::disabled(true)).unwrap();
@@ -411,7 +418,7 @@ each_backend!(a_disabled_user_is_not_woken_by_removing_and_making_them_again, |d
     tokenry.create_user(&full, "boss", NewUser::default()).unwrap();
 });
 
-each_backend!(a_name_that_is_corrected_does_not_hold_a_demotion_up, |db| {
+each_backend!(a_corrected_name_does_not_delay_a_demotion, |db| {
     let tokenry = service(db, mapping());
     let id = come(&tokenry, &["Root"], 10, 11).user().unwrap().id;
     let renamed = UserChanges { name: Some("Other".to_owned()), ..UserChanges::default() };
@@ -419,7 +426,7 @@ each_backend!(a_name_that_is_corrected_does_not_hold_a_demotion_up, |db| {
     assert_eq!(role(&come(&tokenry, &["Staff"], 19, 21)), "user");
 });
 
-each_backend!(without_issuers_no_session_of_a_jwt_is_accepted, |db| {
+each_backend!(without_issuers_no_jwt_session_is_accepted, |db| {
     let tokenry = service(db, mapping());
     let begin = RequestContext::new(come(&tokenry, &["Staff"], 0, 1), at(1));
     let cookie = tokenry.start_session(&begin, None).unwrap().secret.reveal_once().to_string();
@@ -428,10 +435,10 @@ each_backend!(without_issuers_no_session_of_a_jwt_is_accepted, |db| {
     };
     assert!(is_in(&tokenry, 2));
     assert!(!is_in(&common::service(db), 3));
-    assert!(!is_in(&tokenry, 4), "it is over for good");
+    assert!(!is_in(&tokenry, 4), "the JWT stays rejected");
 });
 
-each_backend!(a_jwt_of_before_does_not_act_as_a_later_user_of_its_subject, |db| {
+each_backend!(an_earlier_jwt_does_not_act_as_a_later_user_with_its_subject, |db| {
     let tokenry = service(db, IssuerMapping { role_claim: None, ..mapping() });
     let before = signed(&claims("alice", &[], 100));
     let mut undated = claims("alice", &[], 100);
@@ -439,8 +446,8 @@ each_backend!(a_jwt_of_before_does_not_act_as_a_later_user_of_its_subject, |db| 
     let undated = signed(&undated);
     let mut last = 100;
     let mut id = sign_in(&tokenry, &before, 101).unwrap().user().unwrap().id;
-    assert!(sign_in(&tokenry, &undated, 101).is_ok(), "nobody had the subject before");
-    // Whoever it is that makes the next one, and however the one before lost the subject.
+    assert!(sign_in(&tokenry, &undated, 101).is_ok(), "the subject has no former user");
+    // This holds for every way to create the next user and every way in which the former user lost the subject.
     for again in ["administrator", "proxy", "rename"] {
         last += 10;
         if again == "rename" {
@@ -471,23 +478,23 @@ each_backend!(a_jwt_of_before_does_not_act_as_a_later_user_of_its_subject, |db| 
     }
 });
 
-each_backend!(a_jwt_that_only_a_clock_far_ahead_calls_over_is_good_again, |db| {
+each_backend!(a_jwt_expired_only_by_a_clock_far_ahead_is_valid_again, |db| {
     let tokenry = service(db, mapping());
     let jwt = signed(&claims("alice", &["Staff"], 100));
     tokenry.check_clock(at(100)).unwrap();
     assert!(sign_in(&tokenry, &jwt, 110).is_ok());
     assert_eq!(rejection(sign_in(&tokenry, &jwt, 400 * 86_400)), Rejection::Expired);
-    assert!(sign_in(&tokenry, &jwt, 120).is_ok(), "nothing was made of it");
+    assert!(sign_in(&tokenry, &jwt, 120).is_ok(), "no expiry was recorded");
     assert_eq!(rejection(sign_in(&tokenry, &jwt, 500)), Rejection::Expired);
     assert_eq!(rejection(sign_in(&tokenry, &jwt, 130)), Rejection::Expired);
 });
 
-each_backend!(an_expired_jwt_stays_so_when_the_clock_goes_back, |db| {
+each_backend!(an_expired_jwt_stays_expired_when_the_clock_goes_back, |db| {
     let tokenry = service(db, mapping());
     let jwt = signed(&claims("alice", &["Staff"], 100));
     let other = signed(&claims("bob", &["Staff"], 100));
     assert!(sign_in(&tokenry, &jwt, 399).is_ok());
     assert_eq!(rejection(sign_in(&tokenry, &jwt, 500)), Rejection::Expired);
     assert_eq!(rejection(sign_in(&tokenry, &jwt, 200)), Rejection::Expired);
-    assert!(sign_in(&tokenry, &other, 200).is_ok(), "which says nothing of others");
+    assert!(sign_in(&tokenry, &other, 200).is_ok(), "other JWTs are not affected");
 });

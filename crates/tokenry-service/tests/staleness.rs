@@ -1,4 +1,4 @@
-//! What an installation with `max_staleness` sees late, and what it never does.
+//! What an installation with `max_staleness` may see late, and what it must see at once.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
@@ -20,13 +20,13 @@ use tokenry_testkit::{TestDatabase, each_backend};
 
 const BOUND: i64 = 60;
 
-/// A node that may be a minute behind.
-fn behind(db: &TestDatabase) -> Tokenry {
-    behind_by(db, Monotonic::system())
+/// A node with a `max_staleness` of one minute.
+fn stale_node(db: &TestDatabase) -> Tokenry {
+    stale_node_with_clock(db, Monotonic::system())
 }
 
-/// The same, whose time passes as the test says.
-fn behind_by(db: &TestDatabase, monotonic: Monotonic) -> Tokenry {
+/// Such a node with a clock that the test sets.
+fn stale_node_with_clock(db: &TestDatabase, monotonic: Monotonic) -> Tokenry {
     let bound = Duration::from_secs(BOUND.unsigned_abs());
     let store = db.second_store();
     let limits = Limits { max_live_tokens: None, creations_per_hour: None };
@@ -51,22 +51,22 @@ fn pause(tokenry: &Tokenry, id: TokenId, is_active: bool) {
     tokenry.update_token(&operator(2), id, changes).unwrap();
 }
 
-each_backend!(what_another_process_changes_is_seen_within_the_bound_and_not_later, |db| {
-    let (node, other) = (behind(db), service(db));
+each_backend!(changes_by_another_process_are_seen_within_max_staleness, |db| {
+    let (node, other) = (stale_node(db), service(db));
     let alice = user(&other, "alice", "user");
     let (token, text) = issue(&other, &alice, &["demo:read"]);
     verify(&node, &text, 10).unwrap();
     other.revoke_token(&operator(11), token.id, None).unwrap();
-    // It is behind, which is what was asked for …
+    // A stale row is accepted within the bound …
     assert!(verify(&node, &text, 10 + BOUND - 1).is_ok());
-    // … and not by more than that.
+    // … and not beyond it.
     assert!(is_refused(&node, &text, 10 + BOUND, Rejection::Revoked));
     assert!(is_refused(&node, &text, 10 + BOUND + 1, Rejection::Revoked));
     assert!(is_refused(&other, &text, 11, Rejection::Revoked));
 });
 
-each_backend!(what_this_process_changes_is_seen_at_once, |db| {
-    let node = behind(db);
+each_backend!(changes_by_this_process_are_seen_at_once, |db| {
+    let node = stale_node(db);
     let alice = user(&node, "alice", "user");
     let (token, text) = issue(&node, &alice, &["demo:read"]);
     verify(&node, &text, 1).unwrap();
@@ -86,8 +86,8 @@ each_backend!(what_this_process_changes_is_seen_at_once, |db| {
     assert!(is_refused(&node, &text, 5, Rejection::Revoked));
 });
 
-each_backend!(nobody_is_refused_for_what_is_no_longer_so, |db| {
-    let (node, other) = (behind(db), service(db));
+each_backend!(a_cached_row_never_refuses_a_token_that_is_valid_now, |db| {
+    let (node, other) = (stale_node(db), service(db));
     let alice = user(&other, "alice", "user");
     let (token, text) = issue(&other, &alice, &[]);
     pause(&other, token.id, false);
@@ -96,22 +96,22 @@ each_backend!(nobody_is_refused_for_what_is_no_longer_so, |db| {
     verify(&node, &text, 3).unwrap();
 });
 
-each_backend!(a_row_of_a_moment_ago_is_judged_by_the_clock_of_now, |db| {
-    let node = behind(db);
+each_backend!(a_cached_row_is_evaluated_at_the_current_time, |db| {
+    let node = stale_node(db);
     let alice = user(&node, "alice", "user");
     let (token, text) = issue(&node, &alice, &[]);
     let end = token.expires_at.unwrap().seconds() - at(0).seconds();
     verify(&node, &text, end - 1).unwrap();
     assert!(is_refused(&node, &text, end, Rejection::Expired));
-    // A clock that was set back makes no row young.
+    // Setting the clock back does not make a row fresh.
     let (other, text) = issue(&node, &alice, &[]);
     verify(&node, &text, 2 * BOUND).unwrap();
     service(db).revoke_token(&operator(1), other.id, None).unwrap();
     assert!(is_refused(&node, &text, 2 * BOUND - 1, Rejection::Revoked));
 });
 
-each_backend!(a_wrong_secret_is_wrong_beside_the_row_of_a_moment_ago, |db| {
-    let node = behind(db);
+each_backend!(a_wrong_secret_is_rejected_with_a_cached_row, |db| {
+    let node = stale_node(db);
     let alice = user(&node, "alice", "user");
     let (_, right) = issue(&node, &alice, &[]);
     let (_, other) = issue(&node, &alice, &[]);
@@ -120,8 +120,8 @@ each_backend!(a_wrong_secret_is_wrong_beside_the_row_of_a_moment_ago, |db| {
     assert!(is_refused(&node, &forged, 1, Rejection::Unknown));
 });
 
-each_backend!(no_verification_that_began_after_its_revoke_was_answered_succeeds, |db| {
-    let node = behind(db);
+each_backend!(a_verification_started_after_the_revocation_returned_is_rejected, |db| {
+    let node = stale_node(db);
     let alice = user(&node, "alice", "user");
     let tokens: Vec<_> = (0..60).map(|_| issue(&node, &alice, &[])).collect();
     let gone: Vec<_> = tokens.iter().map(|_| AtomicBool::new(false)).collect();
@@ -133,7 +133,7 @@ each_backend!(no_verification_that_began_after_its_revoke_was_answered_succeeds,
                     for ((_, text), gone) in tokens.iter().zip(&gone) {
                         let was_gone = gone.load(Ordering::SeqCst);
                         let is_let_in = verify(&node, text, 1).is_ok();
-                        assert!(!(was_gone && is_let_in), "let in after its revoke was answered");
+                        assert!(!(was_gone && is_let_in), "accepted after its revocation returned");
                     }
                 }
             });
@@ -146,23 +146,23 @@ each_backend!(no_verification_that_began_after_its_revoke_was_answered_succeeds,
     });
 });
 
-each_backend!(a_row_grows_old_although_the_clock_was_set_back, |db| {
+each_backend!(a_cached_row_ages_although_the_clock_was_set_back, |db| {
     let passed = Arc::new(AtomicU64::new(0));
-    let told = passed.clone();
-    let monotonic = Monotonic::from_fn(move || Duration::from_secs(told.load(Ordering::SeqCst)));
-    let (node, other) = (behind_by(db, monotonic), service(db));
+    let clock = passed.clone();
+    let monotonic = Monotonic::from_fn(move || Duration::from_secs(clock.load(Ordering::SeqCst)));
+    let (node, other) = (stale_node_with_clock(db, monotonic), service(db));
     let (token, text) = issue(&other, &user(&other, "alice", "user"), &[]);
     verify(&node, &text, 100).unwrap();
     other.revoke_token(&operator(101), token.id, None).unwrap();
     passed.store(BOUND.unsigned_abs() - 1, Ordering::SeqCst);
     assert!(verify(&node, &text, 100).is_ok(), "within the bound");
-    // The clock was set back by a minute in the meantime: it shows the time of the reading again.
+    // The clock was set back by a minute and shows the time of the read again.
     passed.store(BOUND.unsigned_abs(), Ordering::SeqCst);
     assert!(is_refused(&node, &text, 100, Rejection::Revoked));
 });
 
-each_backend!(what_only_notes_uses_and_refusals_leaves_the_rows_of_a_moment_ago, |db| {
-    let (node, other) = (behind(db), service(db));
+each_backend!(writing_uses_and_refusals_does_not_invalidate_cached_rows, |db| {
+    let (node, other) = (stale_node(db), service(db));
     let (token, text) = issue(&other, &user(&other, "alice", "user"), &["demo:read"]);
     let verified = verify(&node, &text, 100).unwrap();
     let changes = node.store().changes();
@@ -172,9 +172,9 @@ each_backend!(what_only_notes_uses_and_refusals_leaves_the_rows_of_a_moment_ago,
     node.flush().unwrap();
     assert_eq!(other.find_token(&operator(101), token.id).unwrap().0.last_used_at, Some(at(100)));
     other.revoke_token(&operator(101), token.id, None).unwrap();
-    assert!(verify(&node, &text, 102).is_ok(), "the row of before is still there");
+    assert!(verify(&node, &text, 102).is_ok(), "the cached row is still used");
     assert_eq!(node.store().changes(), changes);
     user(&node, "bob", "user");
-    assert!(node.store().changes() > changes, "whatever else is written ends it");
+    assert!(node.store().changes() > changes, "every other write invalidates it");
     assert!(is_refused(&node, &text, 103, Rejection::Revoked));
 });

@@ -1,4 +1,4 @@
-//! The test installation, used as an embedding program uses it: by public items alone.
+//! The test installation, used only through its public items, as an embedding program does.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the owner of a token learns of its history.
+//! The history of a token as its owner sees it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
@@ -19,8 +19,8 @@ fn events(tokenry: &Tokenry, context: &RequestContext, id: TokenId) -> Vec<Token
     tokenry.token_events(context, id, PageSize::default(), None).unwrap().items
 }
 
-/// Kind and address of each event, the oldest first.
-fn told(events: &[TokenEvent]) -> Vec<(&str, Option<String>)> {
+/// Kind and address of each event, oldest first.
+fn kinds_and_addresses(events: &[TokenEvent]) -> Vec<(&str, Option<String>)> {
     let pair = |it: &TokenEvent| (it.event.kind.as_str(), it.event.client.ip.map(|ip| ip.to_string()));
     events.iter().rev().map(pair).collect()
 }
@@ -29,7 +29,7 @@ fn switch(switch: Activation) -> TokenChanges {
     TokenChanges { switch: Some(switch), ..TokenChanges::default() }
 }
 
-each_backend!(an_owner_sees_from_where_they_changed_a_token_themselves_and_nobody_else, |db| {
+each_backend!(an_owner_sees_the_addresses_of_their_own_changes_only, |db| {
     let tokenry = service(db);
     let (alice, root) = (user(&tokenry, "alice", "user"), user(&tokenry, "root", "admin"));
     let (token, _) = issue(&tokenry, &alice, &["a:read"]);
@@ -50,7 +50,7 @@ each_backend!(an_owner_sees_from_where_they_changed_a_token_themselves_and_nobod
     let seen = events(&tokenry, &alice_again, token.id);
     let at = |ip: &str| Some(ip.to_owned());
     assert_eq!(
-        told(&seen),
+        kinds_and_addresses(&seen),
         [
             ("auth.token.created", None),
             ("auth.token.updated", at("192.0.2.1")),
@@ -60,17 +60,17 @@ each_backend!(an_owner_sees_from_where_they_changed_a_token_themselves_and_nobod
         ]
     );
     let revoked = &seen[0].event;
-    assert_eq!(revoked.client, ClientInfo::default(), "neither agent nor request id");
+    assert_eq!(revoked.client, ClientInfo::default(), "neither user agent nor request id");
     assert_eq!(revoked.detail.get("reason").and_then(|it| it.as_str()), Some("gone"));
     let of_operator = events(&tokenry, &operator(6), token.id);
-    assert_eq!(told(&of_operator)[4].1, at("192.0.2.4"), "who has the database sees all of it");
+    assert_eq!(kinds_and_addresses(&of_operator)[4].1, at("192.0.2.4"), "the operator sees every address");
     for context in [&admin, &RequestContext::new(tokenry.caller_for_user(root).unwrap(), common::at(6))] {
         let refused = tokenry.token_events(context, token.id, PageSize::default(), None);
         assert!(matches!(refused, Err(TokenEventsError::NotFound)));
     }
 });
 
-each_backend!(an_owner_learns_from_where_a_retired_secret_of_theirs_was_used, |db| {
+each_backend!(an_owner_sees_the_address_that_used_a_retired_secret, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (token, old) = issue(&tokenry, &alice, &["a:read"]);
@@ -82,13 +82,13 @@ each_backend!(an_owner_learns_from_where_a_retired_secret_of_theirs_was_used, |d
     let tokenry = service(db);
     let caller = RequestContext::new(tokenry.caller_for_user(alice).unwrap(), common::at(4001));
     let seen = events(&tokenry, &caller, token.id);
-    let told = told(&seen);
-    let failed: Vec<_> = told.iter().filter(|(kind, _)| *kind == "auth.request.failed").collect();
+    let shown = kinds_and_addresses(&seen);
+    let failed: Vec<_> = shown.iter().filter(|(kind, _)| *kind == "auth.request.failed").collect();
     assert!(!failed.is_empty());
-    assert!(failed.iter().all(|(_, ip)| ip.as_deref() == Some("203.0.113.9")), "{told:?}");
+    assert!(failed.iter().all(|(_, ip)| ip.as_deref() == Some("203.0.113.9")), "{shown:?}");
 });
 
-each_backend!(what_a_token_did_that_is_gone_is_told_as_by_a_stranger, |db| {
+each_backend!(events_by_a_deleted_token_are_shown_as_by_another_actor, |db| {
     let retention = Some(Lifetime::days(1));
     let settings = Settings { retention, ..common::settings(Policy::default()) };
     let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
@@ -100,7 +100,7 @@ each_backend!(what_a_token_did_that_is_gone_is_told_as_by_a_stranger, |db| {
     let seen = |seconds| {
         let caller =
             RequestContext::new(tokenry.caller_for_user(alice.clone()).unwrap(), common::at(seconds));
-        told(&events(&tokenry, &caller, token.id))[1].1.clone()
+        kinds_and_addresses(&events(&tokenry, &caller, token.id))[1].1.clone()
     };
     assert_eq!(seen(2).as_deref(), Some("192.0.2.1"));
     tokenry.revoke_token(&operator(3), acting.id, None).unwrap();
@@ -108,5 +108,5 @@ each_backend!(what_a_token_did_that_is_gone_is_told_as_by_a_stranger, |db| {
     assert_eq!(seen(2 * 86_400), None);
     let caller = RequestContext::new(tokenry.caller_for_user(alice.clone()).unwrap(), common::at(2 * 86_400));
     let gone = tokenry.token_events(&caller, acting.id, PageSize::default(), None);
-    assert!(matches!(gone, Err(TokenEventsError::NotFound)), "a token that is gone is unknown");
+    assert!(matches!(gone, Err(TokenEventsError::NotFound)), "a deleted token is not found");
 });

@@ -1,4 +1,4 @@
-//! What tokens were used for: counted exactly, kept apart, written behind, lost never.
+//! The usage log: exact counts, one row for each kind of use, asynchronous writes without loss.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
@@ -14,14 +14,14 @@ use tokenry_store::{
 };
 use tokenry_testkit::{TestDatabase, each_backend};
 
-/// A node of its own, with this span.
+/// A separate node with this interval.
 fn node(db: &TestDatabase, bucket_seconds: u32) -> Tokenry {
     let bucket = Bucket::new(Lifetime::seconds(bucket_seconds)).unwrap();
     let usage = UsageSettings { bucket, ..UsageSettings::default() };
     Tokenry::new(db.second_store(), Settings { usage, ..settings(Policy::default()) }).unwrap()
 }
 
-/// A new token of a new user, verified.
+/// A new, verified token of a new user.
 fn token(tokenry: &Tokenry, subject: &str) -> VerifiedToken {
     let (_, text) = issue(tokenry, &user(tokenry, subject, "user"), &["tokens:read"]);
     verify(tokenry, &text, 1).unwrap()
@@ -48,7 +48,7 @@ fn counts(page: &UsagePage) -> Vec<u64> {
     page.uses.iter().map(|(_, tally)| tally.count).collect()
 }
 
-each_backend!(counts_are_exact_under_threads_on_two_nodes, |db| {
+each_backend!(usage_counts_are_exact_with_many_threads_on_two_nodes, |db| {
     let nodes = [node(db, 60), node(db, 60)];
     let tokens: Vec<_> = (0..3).map(|number| token(&nodes[0], &format!("user{number}"))).collect();
     std::thread::scope(|scope| {
@@ -73,7 +73,7 @@ each_backend!(counts_are_exact_under_threads_on_two_nodes, |db| {
     assert_eq!(usage(&nodes[0], tokens[2].token().id).total_count, 0);
 });
 
-each_backend!(a_row_tells_when_how_from_where_and_with_what, |db| {
+each_backend!(a_usage_row_has_time_route_address_and_user_agent, |db| {
     let tokenry = node(db, 60);
     let used = token(&tokenry, "alice");
     for second in [130, 150, 121] {
@@ -116,13 +116,13 @@ each_backend!(each_minute_has_its_own_row_and_the_newest_comes_first, |db| {
         let page = tokenry.usage(&operator(3600), id, UsageQuery { from, to, limit }).unwrap();
         (counts(&page), page.total_count)
     };
-    assert_eq!(ask(Some(at(60)), Some(at(120)), 10), (vec![3], 3), "with the first, without the last");
+    assert_eq!(ask(Some(at(60)), Some(at(120)), 10), (vec![3], 3), "includes the start, excludes the end");
     assert_eq!(ask(None, None, 1), (vec![5], 9), "the newest row, and all uses");
     assert_eq!(ask(None, Some(at(30 * 86_400 + 60)), 10), (vec![5, 3], 8), "thirty days");
     assert_eq!(ask(Some(at(120)), Some(at(60)), 10), (vec![], 0));
 });
 
-each_backend!(nothing_is_lost_when_the_service_is_dropped, |db| {
+each_backend!(dropping_the_service_loses_no_use, |db| {
     let tokenry = node(db, 60);
     let used = token(&tokenry, "alice");
     (0..1000).for_each(|_| tokenry.record_use(&used, &get("/a", at(5))));
@@ -130,7 +130,7 @@ each_backend!(nothing_is_lost_when_the_service_is_dropped, |db| {
     assert_eq!(counts(&usage(&node(db, 60), used.token().id)), [1000]);
 });
 
-each_backend!(what_is_noted_while_the_database_is_locked_waits_and_is_counted_once, |db| {
+each_backend!(uses_recorded_while_the_database_is_locked_are_written_later_and_counted_once, |db| {
     let tokenry = node(db, 60);
     let used = token(&tokenry, "alice");
     let held = db.hold_writes();
@@ -145,14 +145,14 @@ each_backend!(what_is_noted_while_the_database_is_locked_waits_and_is_counted_on
     assert_eq!(tokenry.find_token(&operator(10), id).unwrap().0.last_used_at, Some(at(7)));
 });
 
-/// How many threads of this process have names that begin so.
+/// The number of threads of this process whose names have this prefix.
 fn threads(name: &str) -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
     let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
     names.filter(|found| found.starts_with(name)).count()
 }
 
-each_backend!(a_service_that_ends_while_the_database_is_locked_leaves_no_thread, |db| {
+each_backend!(a_service_dropped_while_the_database_is_locked_leaves_no_thread, |db| {
     let tokenry = node(db, 60);
     let used = token(&tokenry, "alice");
     let held = db.hold_writes();
@@ -161,7 +161,7 @@ each_backend!(a_service_that_ends_while_the_database_is_locked_leaves_no_thread,
     let noting = || threads("tokenry-usage") + threads("tokenry-refusal");
     assert_eq!(noting(), 2);
     drop(tokenry);
-    // One that has told its end may be there for a moment.
+    // A thread that has reported its end may exist for a moment.
     assert!((0..100).any(|_| noting() == 0 || {
         std::thread::sleep(std::time::Duration::from_millis(10));
         false
@@ -170,7 +170,7 @@ each_backend!(a_service_that_ends_while_the_database_is_locked_leaves_no_thread,
     assert!(counts(&usage(&node(db, 60), used.token().id)).is_empty());
 });
 
-each_backend!(with_a_span_of_zero_every_use_has_a_row, |db| {
+each_backend!(with_an_interval_of_zero_every_use_has_a_row, |db| {
     let nodes = [node(db, 0), node(db, 0)];
     let used = token(&nodes[0], "alice");
     for number in 0..50 {
@@ -195,7 +195,7 @@ each_backend!(a_refused_use_is_counted_but_is_not_the_last_use, |db| {
     assert_eq!(tokenry.find_token(&operator(10), id).unwrap().0.last_used_at, Some(at(5)));
 });
 
-each_backend!(a_deleted_token_takes_its_uses_along_and_nobody_elses, |db| {
+each_backend!(deleting_a_token_deletes_its_usage_and_no_other, |db| {
     let tokenry = node(db, 60);
     let tokens: Vec<_> = (0..3).map(|number| token(&tokenry, &format!("user{number}"))).collect();
     let note = || tokens.iter().for_each(|token| tokenry.record_use(token, &get("/a", at(5))));
@@ -211,7 +211,7 @@ each_backend!(a_deleted_token_takes_its_uses_along_and_nobody_elses, |db| {
     assert!(matches!(gone, Err(FindError::NotFound)));
 });
 
-each_backend!(a_hostile_user_agent_is_cut_and_cannot_forge_a_line, |db| {
+each_backend!(a_hostile_user_agent_is_truncated_and_cannot_forge_a_line, |db| {
     let tokenry = node(db, 60);
     let used = token(&tokenry, "alice");
     let agents =
@@ -232,7 +232,7 @@ each_backend!(a_hostile_user_agent_is_cut_and_cannot_forge_a_line, |db| {
     assert!(page.uses.iter().all(|(c, _)| c.route.len() == 256 && c.method.len() == 32));
 });
 
-each_backend!(what_the_database_does_not_take_waits_for_it, |db| {
+each_backend!(uses_are_kept_while_the_database_refuses_them, |db| {
     let tokenry = node(db, 60);
     let used = token(&tokenry, "alice");
     let id = used.token().id;
@@ -240,14 +240,17 @@ each_backend!(what_the_database_does_not_take_waits_for_it, |db| {
         tokenry.record_use(&used, &get("/a", at(5)));
     }
     while !db.store().revert_migration().unwrap().unwrap().ends_with("add_usage_log") {}
-    assert!(tokenry.flush().is_err() && tokenry.flush().is_err(), "the table is not as it is written to");
+    assert!(
+        tokenry.flush().is_err() && tokenry.flush().is_err(),
+        "the table does not have the expected columns"
+    );
     tokenry.record_use(&used, &get("/a", at(6)));
     db.store().migrate().unwrap();
     tokenry.flush().unwrap();
     assert_eq!(counts(&usage(&tokenry, id)), [4]);
 });
 
-each_backend!(a_cleanup_removes_what_is_older_than_it_is_kept, |db| {
+each_backend!(a_cleanup_removes_rows_older_than_their_retention, |db| {
     let open = |retention| {
         let usage = UsageSettings { retention, ..UsageSettings::default() };
         Tokenry::new(db.second_store(), Settings { usage, ..settings(Policy::default()) }).unwrap()
@@ -264,7 +267,7 @@ each_backend!(a_cleanup_removes_what_is_older_than_it_is_kept, |db| {
     assert_eq!(usage(&tokenry, used.token().id).total_count, 50);
 });
 
-each_backend!(uses_are_shown_to_the_owner_alone_and_after_the_end_too, |db| {
+each_backend!(uses_are_shown_to_the_owner_only_and_also_after_revocation, |db| {
     let tokenry = node(db, 60);
     let alice = user(&tokenry, "alice", "user");
     let (token, text) = issue(&tokenry, &alice, &[]);
@@ -283,7 +286,7 @@ each_backend!(uses_are_shown_to_the_owner_alone_and_after_the_end_too, |db| {
     }
 });
 
-each_backend!(switched_off_nothing_is_counted_but_the_last_use_is_known, |db| {
+each_backend!(with_usage_disabled_only_the_last_use_is_recorded, |db| {
     let usage_off = UsageSettings { is_enabled: false, ..UsageSettings::default() };
     let off = Settings { usage: usage_off, ..settings(Policy::default()) };
     let tokenry = Tokenry::new(db.second_store(), off).unwrap();
@@ -295,7 +298,7 @@ each_backend!(switched_off_nothing_is_counted_but_the_last_use_is_known, |db| {
     assert!(!tokenry.counts_uses());
 });
 
-/// Many uses of the tokens of one user: how many units of work the writer needs for 5000 rows each, at least.
+/// Inserts many uses of one user's tokens, enough for several units of work of 5000 rows each.
 fn flood(db: &TestDatabase, tokens: &[TokenId]) -> u64 {
     const ROWS: i64 = 30_000;
     let tally = UsageCount { count: 1, first: at(0), last: at(0) };
@@ -323,13 +326,13 @@ fn flood(db: &TestDatabase, tokens: &[TokenId]) -> u64 {
     u64::try_from(tokens.len()).unwrap() * u64::try_from(ROWS).unwrap() / 5000
 }
 
-/// How many uses of a token, alive or gone, the database knows.
+/// The number of usage rows of a token, which may be deleted.
 fn rows_of(db: &TestDatabase, token_id: TokenId) -> u64 {
     let filter = UsageFilter { token_id, from: UnixMillis::MIN, to: None };
     db.store().read(|tx| usage::total(tx, filter)).unwrap()
 }
 
-each_backend!(uses_go_in_small_units_before_their_user_and_revocations_come_in_between, |db| {
+each_backend!(uses_are_deleted_in_batches_before_their_user_without_blocking_revocations, |db| {
     let tokenry = Tokenry::new(db.store().clone(), settings(Policy::default())).unwrap();
     let alice = user(&tokenry, "alice", "user");
     let issued = [issue(&tokenry, &alice, &[]), issue(&tokenry, &alice, &[])];
@@ -340,7 +343,7 @@ each_backend!(uses_go_in_small_units_before_their_user_and_revocations_come_in_b
     let before = db.store().writes();
     std::thread::scope(|scope| {
         let deletion = scope.spawn(|| tokenry.delete_user(&operator(10), alice.id));
-        // The user is disabled in the first unit; the deletion goes on behind it.
+        // The first unit disables the user; the deletion continues after it.
         while db.store().writes() == before {
             std::thread::yield_now();
         }
@@ -351,13 +354,16 @@ each_backend!(uses_go_in_small_units_before_their_user_and_revocations_come_in_b
         deletion.join().unwrap().unwrap();
     });
     let most = u64::try_from(others.len()).unwrap();
-    assert!(db.store().writes() - before >= units + 2, "disabled, drained by 5000 rows at most, deleted");
+    assert!(
+        db.store().writes() - before >= units + 2,
+        "disabled, deleted in batches of at most 5000 rows, removed"
+    );
     assert!(db.store().writes() - before <= units + 4 + most);
     assert_eq!(ids.map(|id| rows_of(db, id)), [0, 0]);
     assert!(matches!(tokenry.delete_user(&operator(12), alice.id), Err(UserError::NotFound)));
 });
 
-each_backend!(uses_go_in_small_units_before_dead_tokens_that_are_purged, |db| {
+each_backend!(uses_are_deleted_in_batches_before_dead_tokens_are_purged, |db| {
     let retention = Some(Lifetime::days(30));
     let settings = Settings { retention, ..settings(Policy::default()) };
     let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
@@ -369,12 +375,12 @@ each_backend!(uses_go_in_small_units_before_dead_tokens_that_are_purged, |db| {
     flood(db, &[live]);
     let before = db.store().writes();
     assert_eq!(tokenry.cleanup(&operator(31 * 86_400)).unwrap().purged_tokens, 2);
-    assert!(db.store().writes() - before > units + 2, "drained by 5000 rows at most, purged");
+    assert!(db.store().writes() - before > units + 2, "deleted in batches of at most 5000 rows, purged");
     assert_eq!(ids.map(|id| rows_of(db, id)), [0, 0]);
-    assert_eq!(rows_of(db, live), 30_000, "only what is dead");
+    assert_eq!(rows_of(db, live), 30_000, "only rows of dead tokens");
 });
 
-each_backend!(what_a_drain_meets_is_bounded_and_nobody_elses, |db| {
+each_backend!(delete_in_batches_deletes_a_bounded_number_of_rows_of_its_own_tokens, |db| {
     let tokenry = node(db, 60);
     let ids = ["alice", "bob", "carol"].map(|name| token(&tokenry, name).token().id);
     flood(db, &ids);
@@ -387,7 +393,7 @@ each_backend!(what_a_drain_meets_is_bounded_and_nobody_elses, |db| {
     assert_eq!(ids.map(|id| rows_of(db, id)), [0, 0, 30_000]);
 });
 
-each_backend!(a_user_who_deletes_themselves_is_gone_and_comes_back_as_before, |db| {
+each_backend!(a_user_who_deletes_themselves_is_removed_and_not_marked_disabled, |db| {
     let tokenry = node(db, 60);
     let (root, boss) = (user(&tokenry, "root", "admin"), user(&tokenry, "boss", "admin"));
     let (_, text) = issue(&tokenry, &root, &["*"]);
@@ -396,5 +402,5 @@ each_backend!(a_user_who_deletes_themselves_is_gone_and_comes_back_as_before, |d
     let again = tokenry.delete_user(&context, boss.id);
     assert!(matches!(again, Err(UserError::Denied(Denial::NoLongerEntitled))));
     let gone = db.store().read(|tx| tombstone::find(tx, &root.subject)).unwrap().unwrap();
-    assert!(!gone.was_disabled, "what a deletion does on its way is not what was decided about them");
+    assert!(!gone.was_disabled, "the deletion's own disabling is not recorded as a decision");
 });

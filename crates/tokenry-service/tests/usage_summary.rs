@@ -1,4 +1,4 @@
-//! Uses added up by the database: the same on both, complete, and bounded.
+//! Usage sums of the database: equal on both databases, complete and bounded.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
@@ -42,7 +42,7 @@ fn row(token_id: TokenId, start: UnixMillis, status: u16) -> UsageKey {
     UsageKey { token_id, start, method, route, status, ip: None, user_agent, seq: 0 }
 }
 
-each_backend!(uses_are_added_up_by_hour_and_status_route_and_address, |db| {
+each_backend!(uses_are_summed_by_hour_and_status_route_and_address, |db| {
     let tokenry = service(db);
     let (token, text) = issue(&tokenry, &user(&tokenry, "alice", "user"), &["a:read"]);
     let used = verify(&tokenry, &text, 1).unwrap();
@@ -100,7 +100,7 @@ each_backend!(uses_are_added_up_by_hour_and_status_route_and_address, |db| {
     assert_eq!((none.total_count, none.hours.len(), none.routes.len(), none.addresses.len()), (0, 0, 0, 0));
 });
 
-each_backend!(the_time_is_30_days_unless_asked_for_and_90_at_most, |db| {
+each_backend!(the_summary_covers_30_days_by_default_and_90_at_most, |db| {
     let tokenry = service(db);
     let (token, _) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
     let ask = |from: Option<i64>, to: Option<i64>| {
@@ -115,7 +115,7 @@ each_backend!(the_time_is_30_days_unless_asked_for_and_90_at_most, |db| {
     }
 });
 
-each_backend!(only_the_owner_has_a_summary, |db| {
+each_backend!(only_the_owner_can_read_the_usage_summary, |db| {
     let tokenry = service(db);
     let (alice, root) = (user(&tokenry, "alice", "user"), user(&tokenry, "root", "admin"));
     let (token, _) = issue(&tokenry, &alice, &["tokens:read"]);
@@ -124,12 +124,12 @@ each_backend!(only_the_owner_has_a_summary, |db| {
         let (_, text) = issue(&tokenry, owner, scopes);
         tokenry.usage_summary(&with_token(&tokenry, &text, 2), token.id, span(0, 1))
     };
-    assert!(ask(&alice, &["tokens:read"]).is_ok(), "also of a token that is dead");
+    assert!(ask(&alice, &["tokens:read"]).is_ok(), "also for a revoked token");
     assert!(matches!(ask(&alice, &["a:read"]), Err(SummaryError::Denied(_))));
     assert!(matches!(ask(&root, &["*"]), Err(SummaryError::NotFound)));
 });
 
-each_backend!(a_summary_is_complete_and_bounded_whatever_a_token_did, |db| {
+each_backend!(a_usage_summary_is_complete_and_bounded, |db| {
     let tokenry = service(db);
     let (token, _) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
     let statuses = [200, 201, 204, 301, 304, 400, 403, 404, 500, 503];
@@ -150,7 +150,7 @@ each_backend!(a_summary_is_complete_and_bounded_whatever_a_token_did, |db| {
     let all = summary(&tokenry, token.id, span(0, 90 * DAY));
     assert_eq!((all.total_count, all.routes.len(), all.addresses.len()), (total, 50, 50));
     assert_eq!((all.routes[1].route.as_str(), all.routes[49].route.as_str()), ("/route/69", "/route/21"));
-    assert_eq!(all.hours.len(), 90 * 24 * 4, "by class, since one by one they are more than 20000");
+    assert_eq!(all.hours.len(), 90 * 24 * 4, "by status class, because single statuses exceed 20000 rows");
     let mut classes: BTreeMap<u16, u64> = BTreeMap::new();
     for hour in &all.hours {
         *classes.entry(hour.status).or_default() += hour.count;
@@ -158,5 +158,5 @@ each_backend!(a_summary_is_complete_and_bounded_whatever_a_token_did, |db| {
     assert_eq!(classes.keys().copied().collect::<Vec<_>>(), [200, 300, 400, 500]);
     assert_eq!(classes[&500], 90 * 24 * 1003);
     let fewer = summary(&tokenry, token.id, span(DAY, 80 * DAY));
-    assert_eq!(fewer.hours.len(), 79 * 24 * 10, "each status by itself");
+    assert_eq!(fewer.hours.len(), 79 * 24 * 10, "one row for each status");
 });

@@ -1,4 +1,4 @@
-//! Administration: users, all their tokens at once, and who may do it.
+//! Administration of users and of all their tokens, and who is allowed to do it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
@@ -26,7 +26,7 @@ fn person(tokenry: &Tokenry, user: &User, seconds: i64) -> RequestContext {
     RequestContext::new(tokenry.caller_for_user(user.clone()).unwrap(), at(seconds))
 }
 
-each_backend!(demoting_and_disabling_change_the_very_next_request_of_every_token, |db| {
+each_backend!(demoting_or_disabling_a_user_affects_the_next_request_of_every_token, |db| {
     let (tokenry, other_node) =
         (service(db), Tokenry::new(db.second_store(), settings(Policy::default())).unwrap());
     let root = user(&tokenry, "root", "admin");
@@ -52,7 +52,7 @@ each_backend!(demoting_and_disabling_change_the_very_next_request_of_every_token
     }
 });
 
-each_backend!(nobody_gives_a_role_that_holds_more_than_their_own, |db| {
+each_backend!(a_caller_cannot_assign_a_role_beyond_their_own, |db| {
     let tokenry = service(db);
     let (root, bob) = (user(&tokenry, "root", "admin"), user(&tokenry, "bob", "user"));
     let as_bob = person(&tokenry, &bob, 1);
@@ -65,28 +65,34 @@ each_backend!(nobody_gives_a_role_that_holds_more_than_their_own, |db| {
     tokenry.update_user(&as_root, bob.id, role("admin")).unwrap();
     let (_, full) = issue(&tokenry, &root, &["*"]);
     let full = with_token(&tokenry, &full, 2);
-    assert!(refused(tokenry.update_user(&full, root.id, role("user"))), "not the role of its own owner");
+    assert!(
+        refused(tokenry.update_user(&full, root.id, role("user"))),
+        "a token cannot change the role of its own owner"
+    );
     assert!(refused(tokenry.update_user(&full, root.id, subject("other"))));
     tokenry.update_user(&full, bob.id, role("user")).unwrap();
     tokenry.update_user(&full, bob.id, role("admin")).unwrap();
     tokenry.update_user(&full, bob.id, role("user")).unwrap();
     let (_, part) = issue(&tokenry, &root, &["admin:write"]);
     let part = with_token(&tokenry, &part, 3);
-    assert!(refused(tokenry.update_user(&part, bob.id, role("admin"))), "it may not do that itself");
+    assert!(
+        refused(tokenry.update_user(&part, bob.id, role("admin"))),
+        "the caller lacks these rights itself"
+    );
     assert!(refused(tokenry.create_user(&part, "mallory", named("admin"))));
     assert!(refused(tokenry.update_user(&part, bob.id, subject("bobby"))));
     tokenry.create_user(&part, "dave", named("user")).unwrap();
     tokenry.update_user(&part, bob.id, UserChanges::disabled(true)).unwrap();
     assert!(
         refused(tokenry.update_user(&part, bob.id, UserChanges::disabled(false))),
-        "nor wake what it could not give"
+        "nor re-enable a user whose role it could not assign"
     );
     tokenry.update_user(&full, bob.id, UserChanges::disabled(false)).unwrap();
     let unknown = tokenry.update_user(&as_root, bob.id, role("emperor"));
     assert!(matches!(unknown, Err(UserError::NoSuchRole { .. })));
 });
 
-each_backend!(a_former_admin_cannot_use_what_they_were_let_in_with, |db| {
+each_backend!(a_demoted_admin_cannot_use_the_permissions_they_were_admitted_with, |db| {
     let tokenry = service(db);
     let (root, bob) = (user(&tokenry, "root", "admin"), user(&tokenry, "bob", "user"));
     let (_, text) = issue(&tokenry, &root, &["*"]);
@@ -105,7 +111,7 @@ each_backend!(a_former_admin_cannot_use_what_they_were_let_in_with, |db| {
     }
 });
 
-each_backend!(a_subject_is_one_users_alone, |db| {
+each_backend!(a_subject_belongs_to_one_user, |db| {
     let tokenry = service(db);
     let made = std::thread::scope(|scope| {
         let make = || tokenry.create_user(&operator(0), "alice", named("user"));
@@ -118,7 +124,7 @@ each_backend!(a_subject_is_one_users_alone, |db| {
     assert!(matches!(tokenry.update_user(&operator(1), bob.id, taken), Err(UserError::SubjectTaken)));
 });
 
-each_backend!(revoking_all_tokens_beats_those_that_are_being_made, |db| {
+each_backend!(revoking_all_tokens_prevails_over_concurrent_creations, |db| {
     let tokenry = limited(db, None, None);
     for round in 0..10 {
         let alice = user(&tokenry, &format!("alice{round}"), "user");
@@ -148,7 +154,7 @@ each_backend!(revoking_all_tokens_beats_those_that_are_being_made, |db| {
             let late = tokenry.issue_token(&late, alice.id, new("late", &[]));
             assert!(
                 matches!(late, Err(IssueError::RevokedMeanwhile)),
-                "let in before, whatever the clock says"
+                "admitted before the revocation, whatever the clock says"
             );
         }
         let alice = tokenry.find_user(&operator(11), alice.id).unwrap();
@@ -156,7 +162,7 @@ each_backend!(revoking_all_tokens_beats_those_that_are_being_made, |db| {
     }
 });
 
-each_backend!(a_deleted_user_leaves_no_token_behind_and_no_new_one_comes, |db| {
+each_backend!(a_deleted_user_has_no_token_left_and_gets_no_new_one, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (token, text) = issue(&tokenry, &alice, &[]);
@@ -174,7 +180,7 @@ each_backend!(a_deleted_user_leaves_no_token_behind_and_no_new_one_comes, |db| {
     assert!(matches!(tokenry.delete_user(&operator(2), alice.id), Err(UserError::NotFound)));
 });
 
-each_backend!(administrators_who_act_on_each_other_do_not_lock_each_other_out, |db| {
+each_backend!(administrators_who_change_each_other_do_not_deadlock, |db| {
     let tokenry = service(db);
     let (a, b) = (user(&tokenry, "a", "admin"), user(&tokenry, "b", "admin"));
     for round in 0..20 {
@@ -199,7 +205,7 @@ each_backend!(administrators_who_act_on_each_other_do_not_lock_each_other_out, |
     }
 });
 
-each_backend!(the_inventory_shows_every_users_tokens_to_administrators_alone, |db| {
+each_backend!(the_inventory_shows_every_users_tokens_to_administrators_only, |db| {
     let tokenry = service(db);
     let (root, alice) = (user(&tokenry, "root", "admin"), user(&tokenry, "alice", "user"));
     issue(&tokenry, &root, &["*"]);

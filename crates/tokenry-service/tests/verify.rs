@@ -1,4 +1,4 @@
-//! Who is let in, on the live row.
+//! Verification on the live row.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
@@ -14,11 +14,11 @@ fn rejection(outcome: Result<tokenry_service::VerifiedToken, VerifyError>) -> Re
     match outcome {
         Err(VerifyError::Rejected(rejection)) => rejection,
         Err(error) => panic!("{error}"),
-        Ok(_) => panic!("let in"),
+        Ok(_) => panic!("the token was accepted"),
     }
 }
 
-each_backend!(a_token_proves_its_owner_and_itself, |db| {
+each_backend!(a_valid_token_identifies_itself_and_its_owner, |db| {
     let tokenry = service(db);
     let (alice, bob) = (user(&tokenry, "alice", "user"), user(&tokenry, "bob", "user"));
     let tokens: Vec<_> =
@@ -32,7 +32,7 @@ each_backend!(a_token_proves_its_owner_and_itself, |db| {
     }
 });
 
-each_backend!(a_revoked_token_never_verifies_again_on_any_node, |db| {
+each_backend!(a_revoked_token_is_rejected_on_every_node, |db| {
     let tokenry = service(db);
     let other_node = Tokenry::new(db.second_store(), common::settings(Policy::default())).unwrap();
     let alice = user(&tokenry, "alice", "user");
@@ -47,7 +47,7 @@ each_backend!(a_revoked_token_never_verifies_again_on_any_node, |db| {
     }
 });
 
-each_backend!(pause_expiry_start_and_a_disabled_owner_each_refuse_the_very_next_request, |db| {
+each_backend!(pausing_expiry_not_before_and_a_disabled_owner_each_refuse_the_next_request, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (token, text) = issue(&tokenry, &alice, &[]);
@@ -76,7 +76,7 @@ each_backend!(pause_expiry_start_and_a_disabled_owner_each_refuse_the_very_next_
     assert_eq!(rejection(verify(&tokenry, &text, end + 1)), Rejection::Expired);
 });
 
-each_backend!(whoever_lacks_the_secret_learns_nothing_about_its_state, |db| {
+each_backend!(a_wrong_secret_reveals_nothing_about_the_tokens_state, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let texts: Vec<String> = (0..4).map(|_| issue(&tokenry, &alice, &[]).1).collect();
@@ -112,7 +112,7 @@ each_backend!(an_address_list_is_kept, |db| {
     assert_eq!(rejection(from(None)), Rejection::AddressNotAllowed);
 });
 
-each_backend!(a_changed_scheme_upgrades_a_hash_at_its_next_use_and_both_keep_working, |db| {
+each_backend!(a_changed_scheme_upgrades_a_hash_at_its_next_use_and_both_schemes_keep_working, |db| {
     let alice = user(&service(db), "alice", "user");
     let (token, text) = issue(&service(db), &alice, &[]);
     let stored = |public_id: &str| {
@@ -131,7 +131,7 @@ each_backend!(a_changed_scheme_upgrades_a_hash_at_its_next_use_and_both_keep_wor
         let changed = Settings { hash, ..common::settings(Policy::default()) };
         let tokenry = Tokenry::new(db.store().clone(), changed).unwrap();
         assert!(verify(&tokenry, &text, 1).is_ok());
-        // The upgrade comes behind the answer; dropping the service does not wait for it.
+        // The upgrade is asynchronous; dropping the service does not wait for it.
         let is_upgraded = |_| {
             std::thread::sleep(std::time::Duration::from_millis(10));
             stored(token.public_id.as_str()).starts_with(begins)
@@ -141,7 +141,7 @@ each_backend!(a_changed_scheme_upgrades_a_hash_at_its_next_use_and_both_keep_wor
     }
 });
 
-each_backend!(a_wrong_pepper_refuses_to_start, |db| {
+each_backend!(a_wrong_pepper_prevents_the_start, |db| {
     let open = |byte| {
         let hash = HashSettings {
             scheme: Scheme::HmacSha256,
@@ -154,7 +154,7 @@ each_backend!(a_wrong_pepper_refuses_to_start, |db| {
     assert!(matches!(open(2), Err(tokenry_service::OpenError::WrongPepper)));
 });
 
-each_backend!(a_use_is_noted_with_its_time_and_address_and_survives_a_clean_stop, |db| {
+each_backend!(a_use_is_recorded_with_its_time_and_address_and_survives_a_clean_stop, |db| {
     let alice = user(&service(db), "alice", "user");
     let tokenry = service(db);
     let (token, text) = issue(&tokenry, &alice, &[]);
@@ -180,7 +180,7 @@ fn a_database_that_is_gone_is_unavailable_and_never_a_wrong_token() {
     }
 }
 
-each_backend!(a_missing_pepper_is_no_verdict_on_a_good_token, |db| {
+each_backend!(a_missing_pepper_is_an_error_and_does_not_reject_a_valid_token, |db| {
     let alice = user(&service(db), "alice", "user");
     let open = |scheme, peppers| {
         let hash = HashSettings { scheme, bcrypt_cost: 4, peppers };

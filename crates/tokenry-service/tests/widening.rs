@@ -1,4 +1,4 @@
-//! No sequence of create, update, rotate and role change gives a token more than its maker and its owner have.
+//! No sequence of create, update, rotate and role change gives a token more than its creator and its owner have.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
@@ -19,11 +19,11 @@ use tokenry_service::{
 use tokenry_store::audit;
 use tokenry_testkit::{TestDatabase, each_backend};
 
-/// How many sequences are tried on each database, by so many threads.
+/// The number of sequences on each database, and of threads that run them.
 const SEQUENCES: u32 = 10_000;
 const THREADS: u32 = 4;
 
-/// What is probed after every step; every kind of scope, on both sides of every ceiling.
+/// The scopes that are probed after every step: every kind of scope, inside and outside of every limit.
 const PROBES: [&str; 9] = [
     "*",
     "introspect",
@@ -42,7 +42,7 @@ const ADDRESSES: [&[&str]; 3] = [&[], &["10.0.0.0/8"], &["10.1.0.0/16", "192.0.2
 enum By {
     Operator,
     Person(usize),
-    /// One of the tokens made so far.
+    /// One of the tokens created so far.
     Token(prop::sample::Index),
 }
 
@@ -110,7 +110,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A token and the texts that were ever given out for it; the last is the present one.
+/// A token and all secrets it ever had; the last is the current one.
 struct Known {
     id: TokenId,
     texts: Vec<String>,
@@ -142,7 +142,7 @@ impl World<'_> {
         self.tokenry.find_token(&RequestContext::new(Caller::operator(), self.now), id).unwrap().0
     }
 
-    /// From an address that every list has.
+    /// From an address that every allow-list contains.
     fn verified(&self, text: &str) -> Option<VerifiedToken> {
         let source = Some("10.1.2.3".parse().unwrap());
         self.tokenry.verify_blocking(text.as_bytes(), self.now, source).ok()
@@ -179,7 +179,7 @@ impl World<'_> {
     }
 
     fn create(&mut self, by: &By, owner: usize, scopes: &[usize], days: Option<u32>, ips: Option<usize>) {
-        // Whoever is not let in makes nothing.
+        // A rejected caller creates nothing.
         let Some(context) = self.context(by) else { return };
         let new = NewToken {
             name: "t".to_owned(),
@@ -188,7 +188,7 @@ impl World<'_> {
             allowed_ips: ips.map(addresses),
             ..NewToken::default()
         };
-        // A refusal is always safe; that not everything is refused is asserted at the end.
+        // A refusal is always safe; the end of the test asserts that not everything is refused.
         let Ok(issued) = self.tokenry.issue_token(&context, self.users[owner].id, new) else { return };
         let text = issued.secret.reveal_once().to_string();
         self.tokens.push(Known { id: issued.token.id, texts: vec![text.clone()] });
@@ -202,7 +202,7 @@ impl World<'_> {
     }
 
     fn update(&self, by: &By, token: &prop::sample::Index, changes: TokenChanges) {
-        // Whoever is not let in changes nothing.
+        // A rejected caller changes nothing.
         let (Some(context), false) = (self.context(by), self.tokens.is_empty()) else { return };
         let id = token.get(&self.tokens).id;
         let before = self.row(id);
@@ -214,7 +214,7 @@ impl World<'_> {
     }
 
     fn rotate(&mut self, by: &By, token: &prop::sample::Index, grace: u32, days: Option<u32>) {
-        // Whoever is not let in changes nothing.
+        // A rejected caller changes nothing.
         let (Some(context), false) = (self.context(by), self.tokens.is_empty()) else { return };
         let index = token.index(self.tokens.len());
         let id = self.tokens[index].id;
@@ -246,7 +246,7 @@ impl World<'_> {
             let (end, bound) = (policy.effective_expiry(&issued.token), policy.effective_expiry(&before));
             assert!(
                 bound.is_none_or(|bound| end.is_some_and(|end| end <= bound)),
-                "a new secret lives longer"
+                "a new secret has a later expiry"
             );
             if let (true, Some(verified)) = (maker.token().id != id, self.verified(&text)) {
                 self.is_within(&issued.token, &verified, maker);
@@ -254,18 +254,21 @@ impl World<'_> {
         }
     }
 
-    /// A token whose secret another token was given.
+    /// A token whose secret another token received by rotation.
     fn is_within(&self, made: &Token, verified: &VerifiedToken, maker: &VerifiedToken) {
         for probe in probes() {
             assert!(!verified.grants(&probe) || maker.grants(&probe), "{probe} beyond {made:?}");
         }
         let policy = self.tokenry.policy();
         let (end, bound) = (policy.effective_expiry(made), policy.effective_expiry(maker.token()));
-        assert!(bound.is_none_or(|bound| end.is_some_and(|end| end <= bound)), "outlives its maker");
-        assert!(made.allowed_ips.is_subset_of(&maker.token().allowed_ips), "from more addresses");
+        assert!(bound.is_none_or(|bound| end.is_some_and(|end| end <= bound)), "expires after its creator");
+        assert!(
+            made.allowed_ips.is_subset_of(&maker.token().allowed_ips),
+            "allowed from more addresses than its creator"
+        );
     }
 
-    /// A token that a token changed.
+    /// A token that was updated by a token.
     fn is_not_wider(&self, after: &Token, before: &Token) {
         let catalog = self.tokenry.catalog();
         for probe in probes() {
@@ -277,7 +280,7 @@ impl World<'_> {
         assert!(after.allowed_ips.is_subset_of(&before.allowed_ips));
     }
 
-    /// What holds after every step, for every text that was ever given out.
+    /// Asserts the invariants after every step, for every secret ever issued.
     fn check(&self) {
         let users: Vec<User> = (0..self.users.len()).map(|index| self.user(index)).collect();
         let catalog = self.tokenry.catalog();
@@ -286,7 +289,7 @@ impl World<'_> {
             for (age, text) in known.texts.iter().rev().enumerate() {
                 let Some(verified) = self.verified(text) else { continue };
                 live += 1;
-                assert!(age < 2, "a secret outlived two rotations");
+                assert!(age < 2, "a secret was accepted after two rotations");
                 let owner = users.iter().find(|user| user.id == verified.owner().id).unwrap();
                 assert!(!owner.is_disabled());
                 let ceiling = catalog.of_role(&owner.role);
@@ -296,7 +299,7 @@ impl World<'_> {
                         ceiling.grants(&probe) && catalog.includes(&verified.token().scopes, &probe);
                     assert!(!granted || allowed, "{probe} beyond {}", owner.role);
                 }
-                assert!(!verified.grants(&"admin:write".parse().unwrap()), "withheld from every token");
+                assert!(!verified.grants(&"admin:write".parse().unwrap()), "denied to every token");
             }
             assert!(live <= 2);
         }
@@ -345,7 +348,7 @@ fn service(db: &TestDatabase) -> Tokenry {
     Tokenry::new(db.store().clone(), settings).unwrap()
 }
 
-/// One sequence, with users of its own.
+/// Runs one sequence with its own users.
 fn run(db: &TestDatabase, tokenry: &Tokenry, number: u64, steps: &[Step]) {
     let users: Vec<User> = (0..2)
         .map(|index| {
@@ -359,7 +362,7 @@ fn run(db: &TestDatabase, tokenry: &Tokenry, number: u64, steps: &[Step]) {
         .write(move |tx| rows.iter().try_for_each(|user| tokenry_store::user::insert(tx, user)))
         .unwrap();
     let mut world = World { tokenry, users, tokens: Vec::new(), now: at(0) };
-    // Something to begin with, so that no sequence is empty.
+    // Initial tokens, so that no sequence is empty.
     world.create(&By::Person(1), 1, &[0], None, None);
     world.create(&By::Person(0), 0, &[3, 8], Some(30), Some(1));
     assert_eq!(world.tokens.len(), 2);
@@ -369,7 +372,7 @@ fn run(db: &TestDatabase, tokenry: &Tokenry, number: u64, steps: &[Step]) {
     }
 }
 
-each_backend!(no_sequence_of_changes_widens_a_token_beyond_its_maker_and_its_owner, |db| {
+each_backend!(no_sequence_of_changes_widens_a_token_beyond_its_creator_and_its_owner, |db| {
     let tokenry = Arc::new(service(db));
     let numbers = std::sync::atomic::AtomicU64::new(0);
     std::thread::scope(|scope| {
@@ -400,16 +403,16 @@ each_backend!(no_sequence_of_changes_widens_a_token_beyond_its_maker_and_its_own
         }
     });
     assert!(numbers.into_inner() >= u64::from(SEQUENCES));
-    // Steps that are refused end early: tokens did make, change and rotate tokens.
+    // Refused steps end early, so assert that tokens did create, update and rotate tokens.
     for kind in [EventKind::TokenCreated, EventKind::TokenUpdated, EventKind::TokenRotated] {
         let filter = audit::AuditFilter { kind: Some(kind), ..audit::AuditFilter::default() };
-        let told = db.store().read(|tx| audit::search(tx, &filter, None, 1000)).unwrap();
-        let by_tokens = told.iter().filter(|link| matches!(link.event.actor, Actor::Token(_))).count();
+        let entries = db.store().read(|tx| audit::search(tx, &filter, None, 1000)).unwrap();
+        let by_tokens = entries.iter().filter(|entry| matches!(entry.event.actor, Actor::Token(_))).count();
         assert!(by_tokens >= 10, "{kind:?}: {by_tokens}");
     }
 });
 
-/// Without the note of its end, which is written behind the answer of whoever met it first.
+/// The token without its recorded expiry, which is written asynchronously.
 fn settled(token: Token) -> Token {
     Token { expiry_noted_at: None, ..token }
 }

@@ -1,4 +1,4 @@
-//! What the tests of the use cases share.
+//! Fixtures shared by the tests of the use cases.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 #![allow(dead_code, reason = "no test file uses all of it")]
 
@@ -38,7 +38,7 @@ pub(crate) fn limited(
     Tokenry::new(db.store().clone(), settings(Policy { limits, ..Policy::default() })).unwrap()
 }
 
-/// The same on another store, as a second node has.
+/// A service without limits on another store, as on a second node.
 pub(crate) fn service_on(store: tokenry_service::Store) -> Tokenry {
     let limits = Limits { max_live_tokens: None, creations_per_hour: None };
     Tokenry::new(store, settings(Policy { limits, ..Policy::default() })).unwrap()
@@ -62,7 +62,7 @@ pub(crate) fn new(name: &str, scopes: &[&str]) -> NewToken {
     }
 }
 
-/// A token made by the operator, and its text.
+/// A token issued by the operator, and its secret.
 pub(crate) fn issue(tokenry: &Tokenry, owner: &User, scopes: &[&str]) -> (tokenry_service::Token, String) {
     let Issued { token, secret, .. } =
         tokenry.issue_token(&operator(0), owner.id, new("token", scopes)).unwrap();
@@ -73,12 +73,12 @@ pub(crate) fn verify(tokenry: &Tokenry, text: &str, seconds: i64) -> Result<Veri
     tokenry.verify_blocking(text.as_bytes(), at(seconds), None)
 }
 
-/// A call made with a token.
+/// A request made with a token.
 pub(crate) fn with_token(tokenry: &Tokenry, text: &str, seconds: i64) -> RequestContext {
     RequestContext::new(verify(tokenry, text, seconds).unwrap().into(), at(seconds))
 }
 
-/// The public id of one token with the secret of another, under a right checksum.
+/// The public id of one token with the secret of another and a valid checksum.
 pub(crate) fn with_secret_of(text: &str, donor: &str) -> String {
     let front = format!("{}{}", &text[..21], &donor[21..64]);
     let alphabet = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
