@@ -56,14 +56,14 @@ Examples:
   tokenry policy check --proposed new.toml && mv new.toml tokenry.toml
 
 Settings:
-  A flag is stronger than the environment, that than the file, that than the default.
-  Every key of the file is a variable too: [limits] max_live_tokens is
+  Flags override the environment, the environment overrides the file, the file overrides defaults.
+  Every key of the file can also be set by a variable: [limits] max_live_tokens is
   TOKENRY_LIMITS__MAX_LIVE_TOKENS.
-  TOKENRY_LOG sets what is logged to standard error for one run, such as debug.
+  TOKENRY_LOG sets the log filter of one run, such as debug. The log goes to standard error.
 
 Exit status:
-  0 done, 1 failed, 2 wrong usage or settings, 3 cancelled, 4 not authenticated or forbidden,
-  5 a check said no or something was not found";
+  0 success, 1 failure, 2 invalid usage or settings, 3 cancelled, 4 not authenticated or forbidden,
+  5 a check failed or something was not found";
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
@@ -72,60 +72,60 @@ pub(crate) struct Global {
     /// Read settings from this file instead of ./tokenry.toml [env: TOKENRY_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Where tokens are kept [env: TOKENRY_DATABASE_URL, else DATABASE_URL] [default: sqlite://tokenry.db]
+    /// URL of the database [env: TOKENRY_DATABASE_URL, else DATABASE_URL] [default: sqlite://tokenry.db]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) database_url: Option<String>,
-    /// How the answer is written; names are what other commands take as arguments
+    /// Output format; `name` prints what other commands take as arguments
     #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
     pub(crate) output: Format,
-    /// Print nothing but what was asked for
+    /// Print only the requested output
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
 }
 
-/// The form of an answer.
+/// The format of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// Columns for people.
+    /// Human-readable columns.
     Table,
     /// The same objects as the HTTP API.
     Json,
-    /// One id or subject a line.
+    /// One id or subject per line.
     Name,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Answer HTTP requests until told to stop
+    /// Serve HTTP requests until stopped
     #[command(after_help = SERVE_HELP)]
     Serve(ServeArgs),
-    /// Create, show, change, rotate and revoke tokens
+    /// Create, show, update, rotate and revoke tokens
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Add, show, change, disable and delete the owners of tokens
+    /// Add, show, update, disable and delete the owners of tokens
     #[command(subcommand)]
     User(UserCommand),
-    /// Read the audit log, and prove that it is whole
+    /// Read the audit log and verify its integrity
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Try other settings on the tokens there are
+    /// Check other settings against the existing tokens
     #[command(subcommand)]
     Policy(PolicyCommand),
-    /// Tell the audit log of expired tokens, and remove those dead for longer than they are kept
+    /// Record expired tokens in the audit log and delete tokens past their retention
     #[command(after_help = CLEANUP_HELP)]
     Cleanup {
-        /// Believe this machine's clock although the audit log or the database speaks against it.
+        /// Trust this machine's clock although the audit log or the database contradicts it
         #[arg(long)]
         accept_clock: bool,
     },
-    /// Check settings, database and audit log, and say what to do about what is wrong
+    /// Check settings, database and audit log, and suggest how to fix faults
     #[command(after_help = DOCTOR_HELP)]
     Doctor,
-    /// Check the form and the checksum of a token, without a database
+    /// Check the format and the checksum of a token, without a database
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
-    /// Bring the tables of the database up to date
+    /// Migrate the tables of the database
     #[command(subcommand)]
     Migrate(MigrateCommand),
     /// Print the OpenAPI description of the HTTP API
@@ -133,14 +133,14 @@ pub(crate) enum Command {
     /// Print a completion script for a shell
     #[command(after_help = COMPLETIONS_HELP)]
     Completions {
-        /// For which shell
+        /// The shell
         #[arg(value_name = "SHELL", value_enum)]
-        outer_middleware: Shell,
+        shell: Shell,
     },
 }
 
 const SERVE_HELP: &str = "\
-The first start creates the database, the user `admin` and a bootstrap token, which it prints once.
+The first start creates the database, the user `admin` and a bootstrap token, which is printed once.
 
 Examples:
   tokenry serve
@@ -148,24 +148,24 @@ Examples:
   TOKENRY_LIMITS__MAX_LIVE_TOKENS=100 tokenry serve --config /etc/tokenry.toml";
 
 const CHECK_HELP: &str = "\
-The exit status is 0 if the text is a well-formed token of this instance's prefix, else 5. A well-formed \
-token can still be unknown, expired or revoked: that is for the server to say.
+The exit status is 0 if the text is a well-formed token with a prefix of this instance, else 5. A well-formed \
+token may still be unknown, expired or revoked; only the server knows.
 
 Example:
   tokenry check - < secret.txt";
 
 const CLEANUP_HELP: &str = "\
-Safe on several nodes at once. The audit log is never shortened. While the clock of this machine may be wrong by more \
-than a day nothing is cleaned up, and the exit status is 1; --accept-clock is for an operator who has looked at it, since \
-what a wrong clock removes does not come back.
+Safe to run on several nodes at once. The audit log is never truncated. If this machine's clock may be wrong by more \
+than a day, nothing is cleaned up and the exit status is 1. Use --accept-clock only after checking the clock: deleted \
+rows cannot be restored.
 
 Examples:
   tokenry cleanup
   tokenry cleanup --quiet --output json";
 
 const DOCTOR_HELP: &str = "\
-Nothing is repaired, and no database made or brought up to date. The exit status is 0 if all is well, 5 if a check \
-says no, 1 if a check could not be made.
+Nothing is changed: the database is neither created, repaired nor migrated. The exit status is 0 if all checks pass, \
+5 if a check fails, 1 if a check cannot be run.
 
 Examples:
   tokenry doctor
@@ -181,7 +181,7 @@ pub(crate) struct ServeArgs {
     /// Address and port to listen on [env: TOKENRY_LISTEN] [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<String>,
-    /// Serve the API alone, without the web page [env: TOKENRY_UI=false]
+    /// Serve only the API, without the web page [env: TOKENRY_UI=false]
     #[arg(long)]
     pub(crate) no_ui: bool,
 }
@@ -189,40 +189,40 @@ pub(crate) struct ServeArgs {
 /// Arguments of `check`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CheckArgs {
-    /// `-` reads the token from standard input; a token itself is never an argument
+    /// `-` reads the token from standard input; a token is never passed as an argument
     #[arg(value_name = "-", hide_default_value = true, default_value = "-")]
     pub(crate) input: String,
 }
 
-/// What to do with the tables.
+/// The `migrate` commands.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum MigrateCommand {
-    /// Apply every migration that is missing
+    /// Apply all pending migrations
     Run,
-    /// Undo the latest migration, with the data it holds
+    /// Revert the latest migration and delete the data that only it can store
     Revert {
-        /// Do not ask
+        /// Skip the confirmation prompt
         #[arg(long, short)]
         yes: bool,
     },
-    /// List the migrations and whether they were applied
+    /// List the migrations and whether they are applied
     Status,
-    /// Print the SQL that gives a role of PostgreSQL what a server needs, and nothing else
+    /// Print the SQL that grants a PostgreSQL role exactly the rights that a server needs
     #[command(after_help = GRANTS_HELP)]
     Grants(GrantsArgs),
 }
 
 const GRANTS_HELP: &str = "\
-The owner of the tables runs it, again after each `tokenry migrate run`. The role must exist, and its search_path must \
-lead to the schema.
+Run the SQL as the owner of the tables, and again after each `tokenry migrate run`. The role must exist, and its \
+search_path must include the schema.
 
 Example:
   tokenry migrate grants --role tokenry_app | psql --set ON_ERROR_STOP=1 tokens";
 
-/// Who is given what, and where.
+/// Arguments of `migrate grants`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct GrantsArgs {
-    /// The role that `tokenry serve` connects as
+    /// The role with which `tokenry serve` connects
     #[arg(long, value_name = "NAME")]
     pub(crate) role: String,
     /// The schema of the tables
@@ -231,7 +231,7 @@ pub(crate) struct GrantsArgs {
 }
 
 impl Cli {
-    /// What the command line says about settings.
+    /// The settings given on the command line.
     pub(crate) fn flags(&self) -> Flags {
         let (listen, no_ui) = match &self.command {
             Command::Serve(args) => (args.listen.clone(), args.no_ui),

@@ -1,4 +1,4 @@
-//! Keeps the keys of issuers that publish them at a URL fresh.
+//! Refreshes the keys of issuers that publish them at a URL.
 
 mod fetch;
 mod plan;
@@ -19,36 +19,36 @@ use tokenry_service::{
 
 use self::{fetch::Client, plan::Plan};
 
-/// How long the end of the process waits for fetches that are under way. They end by themselves within the client's timeout.
+/// How long the shutdown waits for running fetches, which end by themselves within the client's timeout.
 const LAST_WAIT: Duration = Duration::from_millis(200);
 
 /// An issuer whose keys come from a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeySource {
-    /// The name under which the verifier knows the issuer.
+    /// The issuer's name in the verifier.
     pub(crate) issuer: String,
-    /// Where its JWK Set is; see [`check`](Self::check).
+    /// The URL of the JWK Set; see [`check`](Self::check).
     pub(crate) url: String,
-    /// How long keys are kept before they are fetched again; taken as 1 second if it is less, and 30 days if it is more.
-    /// A key that the issuer withdraws is accepted for so long.
+    /// The interval between fetches, clamped to the range from 1 second to 30 days. A withdrawn key is accepted until
+    /// the next fetch.
     pub(crate) refresh: Duration,
 }
 
 impl KeySource {
-    /// Whether keys may be fetched from the URL: `https`, or `http` from this host alone, and no password in it.
+    /// Checks that keys may be fetched from the URL: `https`, or `http` to a loopback address, without a password.
     ///
     /// # Errors
-    /// What to change, as the rest of a sentence that begins with the setting's name.
+    /// What to change, as a continuation of the setting's name.
     pub(crate) fn check(url: &str) -> Result<(), String> {
         fetch::parse(url).map(|_| ())
     }
 }
 
-/// Fetches keys in the background from when it is begun until it is dropped, those of each issuer on a thread of its own, so
-/// that none waits for another. A failed fetch keeps the old keys.
+/// Fetches keys in the background from `begin` until it is dropped, on one thread per issuer so that a slow issuer does
+/// not delay others. A failed fetch keeps the old keys.
 pub(crate) struct JwksRefresher {
     shared: Arc<Shared>,
-    /// In a mutex only so that the feed can be begun while others hold it.
+    /// In a mutex so that `begin` needs only a shared reference.
     workers: Mutex<Vec<Worker>>,
 }
 
@@ -62,7 +62,7 @@ struct State {
     plans: Vec<Plan>,
 }
 
-/// What one thread does: it fetches the keys of one source.
+/// The work of one thread: fetches the keys of one source.
 struct Fetching {
     shared: Arc<Shared>,
     verifier: Arc<JwtVerifier>,
@@ -71,17 +71,17 @@ struct Fetching {
 }
 
 impl JwksRefresher {
-    /// A feed of these sources, which fetches nothing yet. Who asks for a key waits until it has begun.
+    /// A refresher of these sources, which fetches nothing before `begin`. Requests for a key wait until then.
     pub(crate) fn new(sources: Vec<KeySource>) -> Self {
         let plans = sources.into_iter().map(|source| Plan::new(source, now())).collect();
         let state = Mutex::new(State { stopped: false, plans });
         Self { shared: Arc::new(Shared { state, changed: Condvar::new() }), workers: Mutex::default() }
     }
 
-    /// Starts to fetch the keys of all sources, at once and then again and again.
+    /// Starts to fetch the keys of all sources, immediately and then periodically.
     ///
     /// # Errors
-    /// When the system gives no further thread.
+    /// If the system cannot start a thread.
     pub(crate) fn begin(&self, verifier: &Arc<JwtVerifier>, workers: &Workers) -> io::Result<()> {
         let sources = self.shared.lock().plans.len();
         for index in 0..sources {
@@ -93,12 +93,12 @@ impl JwksRefresher {
         Ok(())
     }
 
-    /// Fetches the issuer's keys soon, because a token names a key that is not among them. It returns at once; what is
-    /// asked less than 30 seconds after the last such fetch is not done.
+    /// Requests a fetch because a token names an unknown key, and returns immediately. A request less than 30 seconds
+    /// after the last forced fetch is postponed.
     fn request_refresh(&self, issuer: &str) -> KeyRefreshStatus {
         let mut state = self.shared.lock();
         let found = state.plans.iter_mut().find(|plan| plan.source().issuer == issuer);
-        // Other keys than those of a URL do not change while the server runs.
+        // Keys that do not come from a URL do not change while the server runs.
         let Some(plan) = found else { return KeyRefreshStatus::Current };
         plan.request_refresh(now());
         self.shared.changed.notify_all();
@@ -110,12 +110,13 @@ impl JwksRefresher {
     }
 }
 
-/// The feed as the service asks it. It ends with the server, and not with whoever holds the service last.
+/// The refresher's interface to the service. The weak reference lets the refresher end with the server, even if the
+/// service lives longer.
 pub(crate) struct Refresher(pub(crate) Weak<JwksRefresher>);
 
 impl KeyRefresh for Refresher {
     fn refresh(&self, issuer: &str) -> KeyRefreshStatus {
-        self.0.upgrade().map_or(KeyRefreshStatus::Unavailable, |feed| feed.request_refresh(issuer))
+        self.0.upgrade().map_or(KeyRefreshStatus::Unavailable, |refresher| refresher.request_refresh(issuer))
     }
 }
 
@@ -142,7 +143,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until the time of a source has come; `None` when nothing is to be fetched any more.
+    /// Waits until the fetch of a source is due; `None` once the refresher is stopped.
     fn next(&self, index: usize) -> Option<KeySource> {
         let mut state = self.lock();
         loop {
@@ -155,9 +156,9 @@ impl Shared {
         }
     }
 
-    fn note(&self, index: usize, is_fresh: bool, started: Instant) {
+    fn record(&self, index: usize, is_fresh: bool, started: Instant) {
         if let Some(plan) = self.lock().plans.get_mut(index) {
-            plan.note(is_fresh, started, now());
+            plan.record(is_fresh, started, now());
         }
     }
 }
@@ -170,15 +171,15 @@ impl Work for Fetching {
             let replaced = fetched.and_then(|jwks| {
                 self.verifier.replace_keys(&source.issuer, &jwks).map_err(|error| error.to_string())
             });
-            self.shared.note(self.index, replaced.is_ok(), started);
+            self.shared.record(self.index, replaced.is_ok(), started);
             match replaced {
-                Ok(()) => tracing::debug!(issuer = source.issuer, "the keys are fresh"),
-                Err(error) => tracing::warn!(issuer = source.issuer, error, "the keys were not refreshed"),
+                Ok(()) => tracing::debug!(issuer = source.issuer, "issuer keys refreshed"),
+                Err(error) => tracing::warn!(issuer = source.issuer, error, "cannot refresh issuer keys"),
             }
         }
     }
 
-    /// Nobody waits for a fetch that failed.
+    /// Wakes all waiters, because no fetch will complete while the thread is down.
     fn while_down(&mut self) {
         if let Some(plan) = self.shared.lock().plans.get_mut(self.index) {
             plan.waiters().wake();
@@ -186,7 +187,7 @@ impl Work for Fetching {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "the one place where the feed reads the monotonic clock")]
+#[allow(clippy::disallowed_methods, reason = "the only place where the refresher reads the monotonic clock")]
 fn now() -> Instant {
     Instant::now()
 }

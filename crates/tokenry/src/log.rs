@@ -1,4 +1,4 @@
-//! The log of this process: what is written, in which form and where.
+//! The log of this process: filters, format and destination.
 
 mod output;
 
@@ -17,19 +17,19 @@ use self::output::LAST_WAIT;
 pub(crate) use self::output::LogOutput;
 use crate::settings::{Log, LogFormat};
 
-/// What all targets of this program begin with.
-const OURS: &str = "tokenry";
-/// SECURITY: the most that libraries write, whatever the filter says: below it they quote what clients send, such as a
-/// token in `Content-Length`.
-const THEIRS: LevelFilter = LevelFilter::WARN;
-/// How long a loss of lines is worth a warning.
+/// The prefix of all log targets of this program.
+const OWN_TARGETS: &str = "tokenry";
+/// SECURITY: the most verbose level of libraries, whatever the filter: at lower levels they quote client input, such as
+/// a token in `Content-Length`.
+const LIBRARY_LEVEL: LevelFilter = LevelFilter::WARN;
+/// How long lost lines cause a warning.
 const RECENT: std::time::Duration = std::time::Duration::from_secs(600);
 
-/// How a command uses standard error.
+/// How a command writes to standard error.
 pub(crate) enum Sink {
-    /// Line by line, as a command does that ends soon. What cannot be written is lost.
+    /// Directly, for short commands. Lines that cannot be written are lost.
     Direct,
-    /// Over a queue, so that no request waits for whoever reads it.
+    /// Through a queue, so that no request waits for the reader of the log.
     Queued(LogOutput),
 }
 
@@ -44,7 +44,7 @@ impl Sink {
 }
 
 impl Drop for Sink {
-    /// What is queued is written, if somebody reads it.
+    /// Waits until the queue is written, if it has a reader.
     fn drop(&mut self) {
         if let Self::Queued(output) = self {
             output.wait_until_written(LAST_WAIT);
@@ -52,7 +52,7 @@ impl Drop for Sink {
     }
 }
 
-/// Starts the log of this process; `filter` is in force for the targets of this program.
+/// Starts the log of this process; `filter` applies to the targets of this program.
 pub(crate) fn start(log: &Log, filter: &str, is_colored: bool, sink: &Sink) {
     let is_colored = is_colored && io::stderr().is_terminal();
     match sink {
@@ -70,27 +70,27 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let filter = EnvFilter::new(filter);
-    // Without its own complaints, which it prints by a macro that panics when standard error is closed.
+    // The layer would print its internal errors with a macro that panics if standard error is closed.
     let layer = fmt::layer::<Registry>().with_writer(writer).log_internal_errors(false);
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match format {
         LogFormat::Text => Box::new(layer.with_ansi(is_colored)),
         LogFormat::Json => Box::new(layer.json().flatten_event(true)),
     };
-    let targets = Targets::new().with_default(THEIRS).with_target(OURS, LevelFilter::TRACE);
+    let targets = Targets::new().with_default(LIBRARY_LEVEL).with_target(OWN_TARGETS, LevelFilter::TRACE);
     tracing_subscriber::registry().with(layer).with(targets).with(filter).init();
 }
 
-/// Has panics written as everything else is: the default would wait for a reader of standard error.
+/// Writes panics through the queue; the default hook would block on a stuck reader of standard error.
 fn write_panics_to(output: LogOutput, format: LogFormat) {
     std::panic::set_hook(Box::new(move |panic| {
-        // Not by an event: the panic may have come from the middle of one.
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let said = supervisor::panic_text(panic.payload());
+        // Not as a log event: the panic may have occurred inside one.
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        let message = supervisor::panic_text(panic.payload());
         let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
         let line = match format {
-            LogFormat::Text => format!("thread '{thread}' panicked at {place}: {said}\n"),
+            LogFormat::Text => format!("thread '{thread}' panicked at {location}: {message}\n"),
             LogFormat::Json => {
-                let message = format!("thread '{thread}' panicked at {place}: {said}");
+                let message = format!("thread '{thread}' panicked at {location}: {message}");
                 serde_json::json!({"level": "ERROR", "target": "tokenry::panic", "message": message})
                     .to_string()
                     + "\n"
@@ -100,17 +100,15 @@ fn write_panics_to(output: LogOutput, format: LogFormat) {
     }));
 }
 
-/// What a readiness check says about the log.
+/// The readiness check of the log.
 pub(crate) fn judge(output: &LogOutput) -> Finding {
     match output.losses() {
-        (lost, Some(age)) if age < RECENT => {
-            Finding::warning(format!("lines of the log that could not be written: {lost}"))
-        }
+        (lost, Some(age)) if age < RECENT => Finding::warning(format!("lost log lines: {lost}")),
         _ => Finding::ok(),
     }
 }
 
-/// Standard error, whose failures nobody hears of.
+/// Standard error without error reporting.
 struct Direct;
 
 impl Write for Direct {

@@ -23,7 +23,7 @@ use crate::{
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return refuse(&error),
+        Err(error) => return print_usage_error(&error),
     };
     let mut console = Console::of_process(&cli.global);
     match run(cli, &mut console) {
@@ -33,11 +33,9 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, console: &mut Console) -> Result<(), CliError> {
-    // What needs no settings works with wrong ones.
+    // Commands that need no settings also work with invalid ones.
     match &cli.command {
-        Command::Completions { outer_middleware } => {
-            return commands::completions::run(*outer_middleware, console);
-        }
+        Command::Completions { shell } => return commands::completions::run(*shell, console),
         Command::Openapi => return console.text(tokenry_actix::openapi()),
         Command::Migrate(MigrateCommand::Grants(args)) => {
             return commands::migrate::print_grants(args, console);
@@ -54,11 +52,11 @@ fn run(cli: Cli, console: &mut Console) -> Result<(), CliError> {
     };
     let sink = start_log(&settings.log, &cli, !environment.forbids_color())?;
     if let Some(output) = sink.queue() {
-        console.never_wait(output.clone()).map_err(no_thread)?;
+        console.use_nonblocking(output.clone()).map_err(no_thread)?;
     }
     if matches!(cli.command, Command::Serve(_)) && !settings.foreign_variables.is_empty() {
         let names = settings.foreign_variables.join(" ");
-        tracing::warn!(%names, "variables of a Kubernetes Service or a linked container are no settings and are ignored");
+        tracing::warn!(%names, "ignored environment variables of a Kubernetes Service or a linked container");
     }
     if matches!(cli.command, Command::Serve(_)) {
         for warning in &settings.warnings {
@@ -74,8 +72,8 @@ fn run(cli: Cli, console: &mut Console) -> Result<(), CliError> {
             let flags = Flags { config: Some(proposed), ..flags };
             let proposed = Settings::load(flags, &environment, Path::new(""))
                 .map_err(|problems| CliError::configuration(&problems))?;
-            let session = CommandContext::open_as_it_is(settings)?;
-            commands::policy::check(&proposed.service, &session, console)
+            let context = CommandContext::open_unmigrated(settings)?;
+            commands::policy::check(&proposed.service, &context, console)
         }
         Command::Cleanup { accept_clock } => {
             commands::cleanup::run(accept_clock, &CommandContext::open(settings)?, console)
@@ -90,12 +88,12 @@ fn run(cli: Cli, console: &mut Console) -> Result<(), CliError> {
     }
 }
 
-/// What tokens begin with.
+/// The current and former prefixes of tokens.
 fn prefixes(settings: &Settings) -> Prefixes {
     Prefixes::new(settings.service.prefix.clone(), settings.service.former_prefixes.clone())
 }
 
-/// Logs go to standard error. Commands other than `serve` log only what is wrong unless `TOKENRY_LOG` asks for more.
+/// Starts the log on standard error. Commands other than `serve` log only warnings unless `TOKENRY_LOG` is set.
 fn start_log(log: &Log, cli: &Cli, colors: bool) -> Result<Sink, CliError> {
     let serves = matches!(cli.command, Command::Serve(_));
     let filter = match log.filter.as_str() {
@@ -108,14 +106,13 @@ fn start_log(log: &Log, cli: &Cli, colors: bool) -> Result<Sink, CliError> {
     Ok(sink)
 }
 
-/// What a command says when it cannot start a thread.
+/// The error of a command that cannot start a thread.
 pub(crate) fn no_thread(error: io::Error) -> CliError {
-    CliError::failed("service_unavailable", format!("the system gives no further thread: {error}"))
-        .status(503)
+    CliError::failed("service_unavailable", format!("cannot start a thread: {error}")).status(503)
 }
 
-/// Prints help, the version, or what is wrong with the command line.
-fn refuse(error: &clap::Error) -> ExitCode {
+/// Prints help, the version, or the error of the command line.
+fn print_usage_error(error: &clap::Error) -> ExitCode {
     let arguments: Vec<_> = std::env::args().collect();
     let json = arguments.iter().any(|argument| argument == "--output=json")
         || arguments.windows(2).any(|pair| pair == ["--output", "json"]);
@@ -125,7 +122,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
         let failure = CliError::usage(first.strip_prefix("error: ").unwrap_or(first));
         return Console::for_usage().fail(&failure);
     }
-    // A closed stream leaves nobody to tell.
+    // Nothing can be reported on a closed stream.
     let _ = error.print();
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }

@@ -1,8 +1,8 @@
 //! Settings: flags over the environment over the file over the defaults, all checked before anything starts.
 //!
-//! [`key`] is the table of keys. Each source is read into [`source::Sources`] with the place of every value, so that
-//! a fault is told in one line that names the key, the place and what to change. What is too rich for that table, the
-//! catalog and the issuers, is in the file alone and read as [`section::Section`]s.
+//! [`key`] is the table of keys. Each source is read into [`source::Sources`] with the position of every value, so that
+//! each fault is one line with the key, the position and what to change. Structured settings, the catalog and the
+//! issuers, are available only in the file and are read as [`section::Section`]s.
 
 mod catalog;
 mod check;
@@ -33,30 +33,30 @@ use self::source::{BLANK, Raw, Sources, has_clean_ends};
 pub(crate) use self::{environment::Environment, problem::Problem, value::LogFormat};
 use crate::jwks_refresher::KeySource;
 
-/// Everything that can be set. It holds secrets, so it has no `Debug`.
+/// All settings. They hold secrets, so there is no `Debug`.
 pub(crate) struct Settings {
     /// Address and port of the HTTP server.
     pub(crate) listen: SocketAddr,
-    /// Where tokens are kept; it shows itself without its password.
+    /// The database; its `Display` omits the password.
     pub(crate) database_url: DatabaseUrl,
-    /// How the database is used.
+    /// Size and timeout of the connection pool.
     pub(crate) store: StoreSettings,
-    /// What tokens look like, what may be made, how they are kept.
+    /// Token format, policy, catalog, hashing and retention.
     pub(crate) service: tokenry_service::Settings,
-    /// The issuers whose keys are fetched while the server runs.
+    /// The issuers whose keys are fetched from a URL while the server runs.
     pub(crate) key_sources: Vec<KeySource>,
     /// How a trusted proxy names the user who signs in.
     pub(crate) proxy_sign_in: Option<ProxySignIn>,
     pub(crate) rates: RateSettings,
     pub(crate) server: Server,
     pub(crate) log: Log,
-    /// Variables of the environment that another program made and that say nothing here.
+    /// Environment variables that another program set and that are ignored.
     pub(crate) foreign_variables: Vec<String>,
     /// Former names of settings that are used, each with what to change.
     pub(crate) warnings: Vec<Problem>,
 }
 
-/// Limits that are counted in this process; `None` is no limit.
+/// Rate limits counted in this process; `None` is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RateSettings {
     /// Failed verifications per source address.
@@ -65,42 +65,42 @@ pub(crate) struct RateSettings {
     pub(crate) management_per_minute: Option<NonZero<u32>>,
 }
 
-/// How requests are answered.
+/// Settings of the HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Server {
-    /// Proxies whose forwarded headers count. Unlike elsewhere the empty list is nobody, not everybody.
+    /// Proxies whose forwarded headers are trusted. An empty list trusts no proxy.
     pub(crate) trusted_proxies: IpList,
-    /// Threads that answer; `None` is one for each core.
+    /// Worker threads; `None` is one per core.
     pub(crate) workers: Option<NonZero<usize>>,
-    /// Whether the page is served, where it is built in.
+    /// Whether the web page is served, in a build that contains it.
     pub(crate) ui: bool,
 }
 
-/// What is logged and how.
+/// Settings of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Log {
-    /// A checked `EnvFilter` text.
+    /// A valid `EnvFilter` text.
     pub(crate) filter: String,
-    /// Whether `TOKENRY_LOG` asked for it, which even the commands obey that log only warnings otherwise.
+    /// Whether the filter comes from `TOKENRY_LOG`, which also applies to commands that otherwise log only warnings.
     pub(crate) requested: bool,
     pub(crate) format: LogFormat,
 }
 
-/// What the command line sets.
+/// Settings given on the command line.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Flags {
     pub(crate) config: Option<PathBuf>,
     pub(crate) database_url: Option<String>,
     pub(crate) listen: Option<String>,
-    /// No page, whatever else is said.
+    /// Disables the web page, overriding every other source.
     pub(crate) no_ui: bool,
 }
 
 impl Settings {
-    /// Reads and checks all settings; names of files are relative to `directory`.
+    /// Reads and checks all settings; file names are relative to `directory`.
     ///
     /// # Errors
-    /// Every fault there is, so that one attempt finds them all.
+    /// All faults at once.
     pub(crate) fn load(
         flags: Flags,
         environment: &Environment,

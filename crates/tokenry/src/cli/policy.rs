@@ -4,22 +4,21 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-/// What to do with the rules for tokens.
+/// The `policy` commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
-    /// Count the live tokens and stored rows that a settings file would touch, before it is applied
+    /// Count the live tokens and stored rows that a settings file would affect, before it is applied
     #[command(after_help = CHECK_HELP)]
     Check {
-        /// The file that would take the place of the present one
+        /// The file that would replace the current one
         #[arg(long, value_name = "FILE")]
         proposed: PathBuf,
     },
 }
 
 const CHECK_HELP: &str = "\
-The environment counts as it does now and is stronger than the file; the database is the present one, whatever the \
-file says. Nothing is changed. The exit status is 0 if no live token would be touched and no stored row would \
-lose its meaning, else 5.
+The environment overrides the file as usual; the database is the current one, whatever the file says. Nothing is \
+changed. The exit status is 0 if no live token would be affected and no stored row would become invalid, else 5.
 
 Examples:
   tokenry policy check --proposed new.toml

@@ -1,4 +1,4 @@
-//! The grammar as a whole.
+//! The command-line grammar.
 
 use clap::{CommandFactory, error::ErrorKind};
 
@@ -15,12 +15,12 @@ fn refused(line: &str) -> clap::Error {
 const ID: &str = "0190c5f0-7b3e-7c1a-9d2e-5f6a7b8c9d0e";
 
 #[test]
-fn the_grammar_is_sound() {
+fn the_grammar_is_valid() {
     Cli::command().debug_assert();
 }
 
 #[test]
-fn global_options_stand_before_or_after_the_command() {
+fn global_options_work_before_and_after_the_command() {
     for line in [
         "tokenry serve --listen 127.0.0.1:0 --database-url sqlite://x.db --config x.toml",
         "tokenry --config x.toml --database-url sqlite://x.db serve --listen 127.0.0.1:0",
@@ -33,13 +33,13 @@ fn global_options_stand_before_or_after_the_command() {
 }
 
 #[test]
-fn the_page_can_be_left_out() {
+fn the_page_can_be_disabled_by_a_flag() {
     assert!(!parse("tokenry serve").unwrap().flags().no_ui);
     assert!(parse("tokenry serve --no-ui").unwrap().flags().no_ui);
 }
 
 #[test]
-fn every_command_is_understood() {
+fn every_command_is_parsed() {
     for line in [
         "tokenry token create --user alice --name ci",
         "tokenry token create --user alice --name ci --description d --scope a:read --scope b:write --expires 30d \
@@ -134,7 +134,7 @@ fn wrong_lines_are_usage_errors() {
 }
 
 #[test]
-fn a_token_given_for_an_id_is_not_repeated() {
+fn a_token_given_instead_of_an_id_is_not_quoted() {
     for line in [
         "tokenry token show pat_hunter2",
         "tokenry token revoke pat_hunter2",
@@ -164,23 +164,22 @@ fn every_command_has_one_sentence_of_help() {
 }
 
 #[test]
-fn help_says_how_to_begin() {
+fn help_lists_commands_and_examples() {
     insta::assert_snapshot!(Cli::command().term_width(100).render_help(), @r"
     Issues, manages and verifies personal access tokens
 
     Usage: tokenry [OPTIONS] <COMMAND>
 
     Commands:
-      serve        Answer HTTP requests until told to stop
-      token        Create, show, change, rotate and revoke tokens
-      user         Add, show, change, disable and delete the owners of tokens
-      audit        Read the audit log, and prove that it is whole
-      policy       Try other settings on the tokens there are
-      cleanup      Tell the audit log of expired tokens, and remove those dead for longer than they are
-                   kept
-      doctor       Check settings, database and audit log, and say what to do about what is wrong
-      check        Check the form and the checksum of a token, without a database
-      migrate      Bring the tables of the database up to date
+      serve        Serve HTTP requests until stopped
+      token        Create, show, update, rotate and revoke tokens
+      user         Add, show, update, disable and delete the owners of tokens
+      audit        Read the audit log and verify its integrity
+      policy       Check other settings against the existing tokens
+      cleanup      Record expired tokens in the audit log and delete tokens past their retention
+      doctor       Check settings, database and audit log, and suggest how to fix faults
+      check        Check the format and the checksum of a token, without a database
+      migrate      Migrate the tables of the database
       openapi      Print the OpenAPI description of the HTTP API
       completions  Print a completion script for a shell
       help         Print this message or the help of the given subcommand(s)
@@ -192,11 +191,11 @@ fn help_says_how_to_begin() {
     Global options:
           --config <FILE>       Read settings from this file instead of ./tokenry.toml [env:
                                 TOKENRY_CONFIG]
-          --database-url <URL>  Where tokens are kept [env: TOKENRY_DATABASE_URL, else DATABASE_URL]
+          --database-url <URL>  URL of the database [env: TOKENRY_DATABASE_URL, else DATABASE_URL]
                                 [default: sqlite://tokenry.db]
-          --output <FORMAT>     How the answer is written; names are what other commands take as
-                                arguments [default: table] [possible values: table, json, name]
-      -q, --quiet               Print nothing but what was asked for
+          --output <FORMAT>     Output format; `name` prints what other commands take as arguments
+                                [default: table] [possible values: table, json, name]
+      -q, --quiet               Print only the requested output
 
     Examples:
       tokenry serve
@@ -212,7 +211,7 @@ fn long_help_explains_settings_and_exit_statuses() {
     for text in [
         "TOKENRY_LIMITS__MAX_LIVE_TOKENS",
         "TOKENRY_LOG",
-        "5 a check said no",
+        "5 a check failed",
         "xargs tokenry token revoke",
         "--proposed new.toml",
     ] {

@@ -9,38 +9,38 @@ use tokenry_service::{
 
 use super::value;
 
-/// What to do with tokens.
+/// The `token` commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
-    /// Create a token and print its secret, this once, on standard output
+    /// Create a token and print its secret once, on standard output
     #[command(after_help = CREATE_HELP)]
     Create(CreateArgs),
-    /// List tokens, the newest first
+    /// List tokens, newest first
     #[command(after_help = LIST_HELP)]
     List(ListArgs),
-    /// Show everything about a token but its secret
+    /// Show all attributes of a token except its secret
     Show {
         /// The token's id
         #[arg(value_parser = value::Id)]
         id: TokenId,
     },
-    /// Show what a token was used for, the newest first
+    /// Show the recorded uses of a token, newest first
     #[command(after_help = USAGE_HELP)]
     Usage(UsageArgs),
-    /// Change what a token may do, or pause it
+    /// Update a token, or deactivate it
     #[command(after_help = UPDATE_HELP)]
     Update(UpdateArgs),
-    /// Give a token a new secret and print it, this once; everything else stays
+    /// Replace the secret of a token and print the new one once; everything else stays the same
     #[command(after_help = ROTATE_HELP)]
     Rotate(RotateArgs),
-    /// End tokens for good: the next request with one of them is refused
+    /// Revoke tokens permanently, effective from the next request
     #[command(after_help = REVOKE_HELP)]
     Revoke(RevokeArgs),
 }
 
 const CREATE_HELP: &str = "\
-A date as an expiry means the end of that day in UTC. Without --expires the token lives as long as default_days of \
-[lifetime] says; without --scope it may do nothing but prove who owns it.
+An expiry given as a date is the end of that day in UTC. Without --expires the token lives for default_days of \
+[lifetime]; without --scope it can only prove its owner's identity.
 
 Examples:
   tokenry token create --user alice --name ci --scope projects:read --expires 30d
@@ -54,24 +54,24 @@ Examples:
   tokenry token list --risk never_used --output name";
 
 const USAGE_HELP: &str = "\
-Each line counts the uses of one minute, or of whatever span bucket of [usage] says, that have everything else in \
-common. What was used within the last second may be missing.
+Each line counts the uses that share all other columns within one minute, or within the bucket of [usage]. Uses of \
+the last second may be missing.
 
 Examples:
   tokenry token usage 0190c5f0-7b3e-7c1a-9d2e-5f6a7b8c9d0e
   tokenry token usage 0190c5f0-7b3e-7c1a-9d2e-5f6a7b8c9d0e --from 2026-01-01 --to 2026-02-01 --output json";
 
 const UPDATE_HELP: &str = "\
---scope, --allow-ip and --metadata replace what was there. An empty description removes it.
+--scope, --allow-ip and --metadata replace the previous values. An empty description removes it.
 
 Examples:
   tokenry token update 0190c5f0-7b3e-7c1a-9d2e-5f6a7b8c9d0e --inactive
   tokenry token update 0190c5f0-7b3e-7c1a-9d2e-5f6a7b8c9d0e --scope projects:read --expires 7d";
 
 const ROTATE_HELP: &str = "\
-Without --grace the old secret is refused from now on. With it, it works beside the new one, but no longer than the \
-settings allow and never past the old expiry. With --idempotency-key a command that is repeated after a lost answer \
-does not rotate twice: it is refused, as the secret was delivered before.
+Without --grace the old secret stops working immediately. With --grace both secrets work, but no longer than the \
+settings allow and never past the old expiry. With --idempotency-key a command repeated after a lost answer does not \
+rotate twice: it is refused, because the secret was already delivered.
 
 Examples:
   tokenry token rotate 0190c5f0-7b3e-7c1a-9d2e-5f6a7b8c9d0e --grace 10m
@@ -81,40 +81,40 @@ const REVOKE_HELP: &str = "\
 Example:
   tokenry token revoke 0190c5f0-7b3e-7c1a-9d2e-5f6a7b8c9d0e --reason \"laptop lost\"";
 
-/// Metadata as it was given.
+/// The source of the metadata.
 #[derive(Debug, Clone)]
 pub(crate) enum MetadataArg {
-    /// In the argument.
+    /// The argument itself.
     Given(Map<String, Value>),
-    /// To be read from standard input.
+    /// Standard input.
     StandardInput,
 }
 
 /// Arguments of `token create`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CreateArgs {
-    /// Who owns it
+    /// Subject of the owner
     #[arg(long, value_name = "SUBJECT", value_parser = value::subject)]
     pub(crate) user: Subject,
-    /// What its owner calls it
+    /// Name of the token
     #[arg(long, value_parser = value::token_name)]
     pub(crate) name: TokenName,
-    /// A note about it
+    /// Description of the token
     #[arg(long, value_name = "TEXT", value_parser = value::description)]
     pub(crate) description: Option<Description>,
-    /// What it may do, such as projects:read; can be given more than once
+    /// Scope of the token, such as projects:read; can be repeated
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<Scope>,
-    /// When it ends: 30d, 12h, 2026-12-31, an RFC 3339 time, or never
+    /// Expiry: 30d, 12h, 2026-12-31, an RFC 3339 time, or never
     #[arg(long, value_name = "WHEN", value_parser = value::expiry)]
     pub(crate) expires: Option<Expiry>,
-    /// Before when it does not work: 2026-12-31 or an RFC 3339 time
+    /// Start of validity: 2026-12-31 or an RFC 3339 time
     #[arg(long, value_name = "TIME", value_parser = value::instant)]
     pub(crate) not_before: Option<UnixMillis>,
-    /// An address or network it may be used from; can be given more than once [default: from anywhere]
+    /// Address or network from which the token can be used; can be repeated [default: any]
     #[arg(long = "allow-ip", value_name = "NET", value_parser = value::network)]
     pub(crate) allowed_ips: Vec<String>,
-    /// A JSON object to keep beside it; `-` reads it from standard input
+    /// JSON object to store with the token; `-` reads it from standard input
     #[arg(long, value_name = "JSON", value_parser = value::metadata)]
     pub(crate) metadata: Option<MetadataArg>,
 }
@@ -122,28 +122,28 @@ pub(crate) struct CreateArgs {
 /// Arguments of `token list`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ListArgs {
-    /// Only the tokens of this user [default: of all users]
+    /// Only tokens of this user [default: all users]
     #[arg(long, value_name = "SUBJECT", value_parser = value::subject)]
     pub(crate) user: Option<Subject>,
-    /// Only those in this state
+    /// Only tokens with this status
     #[arg(long, value_parser = value::status())]
     pub(crate) status: Option<Status>,
-    /// Only those whose name, first or last characters contain this text
+    /// Only tokens whose name, first or last characters contain this text
     #[arg(long, value_name = "TEXT")]
     pub(crate) search: Option<String>,
-    /// Only those that were given exactly this scope
+    /// Only tokens with exactly this scope
     #[arg(long)]
     pub(crate) scope: Option<Scope>,
-    /// Only live ones with this risk, shown with all their risks
+    /// Only live tokens with this risk; shows all their risks
     #[arg(long, value_parser = value::risk())]
     pub(crate) risk: Option<Risk>,
-    /// By created_at, name, expires_at or last_used_at; a leading `-` puts the largest first
+    /// Sort by created_at, name, expires_at or last_used_at; a leading `-` sorts in descending order
     #[arg(long, default_value = "-created_at", allow_hyphen_values = true)]
     pub(crate) sort: Sort,
-    /// At most this many, from 1 to 200
+    /// Maximum number of tokens, from 1 to 200
     #[arg(long, value_name = "N", default_value = "50", value_parser = value::page_size, conflicts_with = "all")]
     pub(crate) limit: PageSize,
-    /// Every one there is
+    /// List all tokens
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -154,13 +154,13 @@ pub(crate) struct UsageArgs {
     /// The token's id
     #[arg(value_parser = value::Id)]
     pub(crate) id: TokenId,
-    /// Only what was counted from then on: 2026-12-31 or an RFC 3339 time [default: 30 days before the end]
+    /// Only uses at or after this time: 2026-12-31 or an RFC 3339 time [default: 30 days before the end]
     #[arg(long, value_name = "TIME", value_parser = value::instant)]
     pub(crate) from: Option<UnixMillis>,
-    /// Only what was counted before then: 2026-12-31 or an RFC 3339 time
+    /// Only uses before this time: 2026-12-31 or an RFC 3339 time
     #[arg(long, value_name = "TIME", value_parser = value::instant)]
     pub(crate) to: Option<UnixMillis>,
-    /// At most this many lines, from 1 to 5000
+    /// Maximum number of lines, from 1 to 5000
     #[arg(long, value_name = "N", default_value = "1000")]
     pub(crate) limit: UsageLimit,
 }
@@ -172,34 +172,34 @@ pub(crate) struct UpdateArgs {
     /// The token's id
     #[arg(value_parser = value::Id)]
     pub(crate) id: TokenId,
-    /// Call it this
+    /// New name
     #[arg(long, group = "change", value_parser = value::token_name)]
     pub(crate) name: Option<TokenName>,
-    /// Note this about it
+    /// New description
     #[arg(long, group = "change", value_name = "TEXT", value_parser = value::description)]
     pub(crate) description: Option<Description>,
-    /// Let it do this instead of what it may do now; can be given more than once
+    /// Replace the scopes with this one; can be repeated
     #[arg(long = "scope", group = "change", value_name = "SCOPE")]
     pub(crate) scopes: Vec<Scope>,
-    /// Let it do nothing
+    /// Remove all scopes
     #[arg(long, group = "change", conflicts_with = "scopes")]
     pub(crate) no_scopes: bool,
-    /// End it then: 30d, 12h, 2026-12-31, an RFC 3339 time, or never
+    /// New expiry: 30d, 12h, 2026-12-31, an RFC 3339 time, or never
     #[arg(long, group = "change", value_name = "WHEN", value_parser = value::expiry)]
     pub(crate) expires: Option<Expiry>,
-    /// Let it be used only from this address or network; can be given more than once
+    /// Replace the allowed addresses with this address or network; can be repeated
     #[arg(long = "allow-ip", group = "change", value_name = "NET", value_parser = value::network)]
     pub(crate) allowed_ips: Vec<String>,
-    /// Let it be used from anywhere
+    /// Allow all addresses
     #[arg(long, group = "change", conflicts_with = "allowed_ips")]
     pub(crate) any_ip: bool,
-    /// Keep this JSON object beside it; `-` reads it from standard input
+    /// Replace the metadata with this JSON object; `-` reads it from standard input
     #[arg(long, group = "change", value_name = "JSON", value_parser = value::metadata)]
     pub(crate) metadata: Option<MetadataArg>,
-    /// Resume it
+    /// Activate the token
     #[arg(long, group = "change", conflicts_with = "inactive")]
     pub(crate) active: bool,
-    /// Pause it
+    /// Deactivate the token
     #[arg(long, group = "change")]
     pub(crate) inactive: bool,
 }
@@ -210,13 +210,13 @@ pub(crate) struct RotateArgs {
     /// The token's id
     #[arg(value_parser = value::Id)]
     pub(crate) id: TokenId,
-    /// How long the old secret works beside the new one, such as 10m or 1h [default: not at all]
+    /// Grace period of the old secret, such as 10m or 1h [default: none]
     #[arg(long, value_name = "SPAN", value_parser = value::grace)]
     pub(crate) grace: Option<Lifetime>,
-    /// End the token then: 30d, 12h, 2026-12-31, an RFC 3339 time, or never [default: as before]
+    /// New expiry: 30d, 12h, 2026-12-31, an RFC 3339 time, or never [default: unchanged]
     #[arg(long, value_name = "WHEN", value_parser = value::expiry)]
     pub(crate) expires: Option<Expiry>,
-    /// A name for this one rotation, of 1 to 255 ASCII characters
+    /// Idempotency key of this rotation, 1 to 255 ASCII characters
     #[arg(long, value_name = "KEY", value_parser = value::idempotency_key)]
     pub(crate) idempotency_key: Option<String>,
 }
@@ -227,10 +227,10 @@ pub(crate) struct RevokeArgs {
     /// The ids of the tokens
     #[arg(required = true, value_name = "ID", value_parser = value::Id)]
     pub(crate) ids: Vec<TokenId>,
-    /// Why, for those who look at it later
+    /// Reason, stored with the token
     #[arg(long, value_name = "TEXT", value_parser = value::reason)]
     pub(crate) reason: Option<Reason>,
-    /// Do not ask, even on a terminal
+    /// Skip the confirmation prompt
     #[arg(long, short)]
     pub(crate) yes: bool,
 }

@@ -5,57 +5,57 @@ use tokenry_service::{Reason, Role, Subject, UserName};
 
 use super::value;
 
-/// What to do with users.
+/// The `user` commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserCommand {
-    /// Add a user, who can then own tokens
+    /// Add a user who can own tokens
     #[command(after_help = "Example:\n  tokenry user add alice --name \"Alice Liddell\" --role admin")]
     Add(AddArgs),
     /// List all users
     #[command(after_help = "Example:\n  tokenry user list --search example.com --output name")]
     List {
-        /// Only those whose subject or name contains this text
+        /// Only users whose subject or name contains this text
         #[arg(long, value_name = "TEXT")]
         search: Option<String>,
     },
-    /// Show everything about a user, and how many live tokens they have
+    /// Show all attributes of a user and the number of their live tokens
     Show {
-        /// The user's id in the system they sign in to
+        /// The user's id in the identity provider
         #[arg(value_parser = value::subject)]
         subject: Subject,
     },
-    /// Change what a user is called or may do
+    /// Update the name, role or subject of a user
     #[command(after_help = UPDATE_HELP)]
     Update(UpdateUserArgs),
-    /// Refuse every token of a user until the user is enabled again
+    /// Disable a user: all their tokens are refused until the user is enabled again
     Disable {
-        /// The user's id in the system they sign in to
+        /// The user's id in the identity provider
         #[arg(value_parser = value::subject)]
         subject: Subject,
     },
-    /// Let a disabled user's tokens work again
+    /// Enable a disabled user: their tokens work again
     Enable {
-        /// The user's id in the system they sign in to
+        /// The user's id in the identity provider
         #[arg(value_parser = value::subject)]
         subject: Subject,
     },
-    /// End every token of a user for good
+    /// Revoke all tokens of a user permanently
     #[command(after_help = REVOKE_TOKENS_HELP)]
     RevokeTokens(RevokeTokensArgs),
-    /// Remove a user with all their tokens; the audit log keeps what it tells of them
+    /// Delete a user and all their tokens; the audit log keeps their events
     #[command(after_help = "Example:\n  tokenry user delete alice --yes")]
     Delete(DeleteArgs),
 }
 
 const UPDATE_HELP: &str = "\
-The role is the ceiling over all tokens of the user, from the next request on.
+The role limits all tokens of the user, effective from the next request.
 
 Examples:
   tokenry user update alice --role admin
   tokenry user update alice --subject alice@example.com --name \"Alice Liddell\"";
 
 const REVOKE_TOKENS_HELP: &str = "\
-The user stays and can be given new tokens. To keep the tokens and refuse them for a while, see `tokenry user disable`.
+The user remains and can get new tokens. To refuse the tokens temporarily instead, see `tokenry user disable`.
 
 Example:
   tokenry user revoke-tokens alice --reason \"laptop lost\"";
@@ -63,13 +63,13 @@ Example:
 /// Arguments of `user add`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AddArgs {
-    /// The user's id in the system they sign in to
+    /// The user's id in the identity provider
     #[arg(value_parser = value::subject)]
     pub(crate) subject: Subject,
-    /// What people call them [default: the subject]
+    /// Display name [default: the subject]
     #[arg(long, value_parser = value::user_name)]
     pub(crate) name: Option<UserName>,
-    /// The ceiling over all their tokens; without a catalog user or admin [default: the least]
+    /// Role, which limits all their tokens; without a catalog: user or admin [default: the lowest]
     #[arg(long)]
     pub(crate) role: Option<Role>,
 }
@@ -78,16 +78,16 @@ pub(crate) struct AddArgs {
 #[derive(Debug, Clone, Args)]
 #[command(group = ArgGroup::new("change").required(true).multiple(true))]
 pub(crate) struct UpdateUserArgs {
-    /// The user's id in the system they sign in to
+    /// The user's id in the identity provider
     #[arg(value_parser = value::subject)]
     pub(crate) subject: Subject,
-    /// Call them this
+    /// New display name
     #[arg(long, group = "change", value_parser = value::user_name)]
     pub(crate) name: Option<UserName>,
-    /// Put this ceiling over all their tokens; without a catalog user or admin
+    /// New role, which limits all their tokens; without a catalog: user or admin
     #[arg(long, group = "change")]
     pub(crate) role: Option<Role>,
-    /// Know them by this id from now on
+    /// New subject
     #[arg(long = "subject", group = "change", value_name = "NEW", value_parser = value::subject)]
     pub(crate) new_subject: Option<Subject>,
 }
@@ -95,13 +95,13 @@ pub(crate) struct UpdateUserArgs {
 /// Arguments of `user revoke-tokens`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RevokeTokensArgs {
-    /// The user's id in the system they sign in to
+    /// The user's id in the identity provider
     #[arg(value_parser = value::subject)]
     pub(crate) subject: Subject,
-    /// Why, for those who look at the tokens later
+    /// Reason, stored with the tokens
     #[arg(long, value_name = "TEXT", value_parser = value::reason)]
     pub(crate) reason: Option<Reason>,
-    /// Do not ask, even on a terminal
+    /// Skip the confirmation prompt
     #[arg(long, short)]
     pub(crate) yes: bool,
 }
@@ -109,10 +109,10 @@ pub(crate) struct RevokeTokensArgs {
 /// Arguments of `user delete`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DeleteArgs {
-    /// The user's id in the system they sign in to
+    /// The user's id in the identity provider
     #[arg(value_parser = value::subject)]
     pub(crate) subject: Subject,
-    /// Do not ask, even on a terminal
+    /// Skip the confirmation prompt
     #[arg(long, short)]
     pub(crate) yes: bool,
 }

@@ -1,4 +1,4 @@
-//! What the texts of arguments mean.
+//! Parsers of arguments.
 
 use std::ffi::OsStr;
 
@@ -36,7 +36,7 @@ pub(super) fn reason(text: &str) -> Result<Reason, String> {
     Reason::parse(text).map_err(|error| error.to_string())
 }
 
-/// One address or network, kept as text until the whole list is known.
+/// One address or network, kept as text until the whole list is complete.
 pub(super) fn network(text: &str) -> Result<String, String> {
     IpList::parse(&[text]).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
@@ -46,7 +46,7 @@ pub(super) fn metadata(text: &str) -> Result<MetadataArg, String> {
     if text == "-" { Ok(MetadataArg::StandardInput) } else { json_object(text).map(MetadataArg::Given) }
 }
 
-/// A JSON object; how large it may be is for the service to say.
+/// A JSON object; the service checks its size.
 pub(crate) fn json_object(text: &str) -> Result<Map<String, Value>, String> {
     serde_json::from_str(text).map_err(|_| "must be a JSON object such as {\"team\": \"core\"}".to_owned())
 }
@@ -56,33 +56,35 @@ pub(super) fn expiry(text: &str) -> Result<Expiry, String> {
     if text == "never" {
         return Ok(Expiry::Never);
     }
-    let end = || last_moment(text).or_else(|| text.parse().ok()).map(Expiry::At);
-    span(text).map(Expiry::In).or_else(end).ok_or_else(|| {
-        "must be a span such as 30d or 12h, a date such as 2026-12-31, an RFC 3339 time, or never".to_owned()
+    let instant = || last_moment(text).or_else(|| text.parse().ok()).map(Expiry::At);
+    duration(text).map(Expiry::In).or_else(instant).ok_or_else(|| {
+        "must be a duration such as 30d or 12h, a date such as 2026-12-31, an RFC 3339 time, or never"
+            .to_owned()
     })
 }
 
-/// `2026-12-31` (from the beginning of that day in UTC) or an RFC 3339 time.
+/// `2026-12-31` (the start of that day in UTC) or an RFC 3339 time.
 pub(super) fn instant(text: &str) -> Result<UnixMillis, String> {
     let wrong = || "must be a date such as 2026-12-31 or an RFC 3339 time".to_owned();
     day(text).or_else(|| text.parse().ok()).ok_or_else(wrong)
 }
 
-/// Midnight UTC at the beginning of a date.
+/// Midnight UTC at the start of a date.
 fn day(text: &str) -> Option<UnixMillis> {
-    // Exactly this shape: chrono alone would take a sign, spaces and short fields.
+    // Only this format: chrono alone would also accept a sign, spaces and short fields.
     let shape = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| shape)?;
     UnixMillis::new(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis())
 }
 
-/// The last millisecond of a date, so that the date that is shown is the date that was asked for.
+/// The last millisecond of a date, so that the displayed date is the given date.
 fn last_moment(text: &str) -> Option<UnixMillis> {
     UnixMillis::new(day(text)?.get() + Lifetime::days(1).millis() - 1)
 }
 
-/// A span of whole seconds in units up to weeks. Months are not spans: they differ, and `1M` is easily `1m` mistyped.
-fn span(text: &str) -> Option<Lifetime> {
+/// A duration of whole seconds in units up to weeks. Months are not accepted: their length varies, and `1M` may be a
+/// mistyped `1m`.
+fn duration(text: &str) -> Option<Lifetime> {
     let plain = |byte: u8| byte.is_ascii_digit() || b"wdhms ".contains(&byte);
     let span = humantime::parse_duration(text).ok().filter(|_| text.bytes().all(plain))?;
     if span.subsec_nanos() > 0 {
@@ -93,37 +95,37 @@ fn span(text: &str) -> Option<Lifetime> {
 
 /// `10m` or `1h`.
 pub(super) fn grace(text: &str) -> Result<Lifetime, String> {
-    span(text).ok_or_else(|| "must be a span such as 10m or 1h".to_owned())
+    duration(text).ok_or_else(|| "must be a duration such as 10m or 1h".to_owned())
 }
 
-/// The same names that the header `Idempotency-Key` takes.
+/// The same keys that the header `Idempotency-Key` accepts.
 pub(super) fn idempotency_key(text: &str) -> Result<String, String> {
     let fits = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
     fits.then(|| text.to_owned()).ok_or_else(|| "must be 1 to 255 ASCII characters".to_owned())
 }
 
-/// How many rows a list has.
+/// The number of rows of a page.
 pub(super) fn page_size(text: &str) -> Result<PageSize, String> {
     text.parse().ok().and_then(PageSize::new).ok_or_else(|| format!("must be from 1 to {}", PageSize::MAX))
 }
 
-/// The names of the states of a token.
+/// The status of a token by name.
 pub(super) fn status() -> impl TypedValueParser<Value = Status> {
     PossibleValuesParser::new(Status::ALL.map(Status::as_str)).try_map(|text| text.parse::<Status>())
 }
 
-/// The names of the risks of a token.
+/// The risk of a token by name.
 pub(super) fn risk() -> impl TypedValueParser<Value = Risk> {
     PossibleValuesParser::new(Risk::ALL.map(Risk::as_str)).try_map(|text| text.parse::<Risk>())
 }
 
-/// The names of what the audit log tells of.
+/// The kind of an audit event by name.
 pub(super) fn event_kind() -> impl TypedValueParser<Value = EventKind> {
     PossibleValuesParser::new(EventKind::ALL.iter().map(|kind| kind.as_str()))
         .try_map(|text| text.parse::<EventKind>())
 }
 
-/// Reads the id of a token. What is not one is not repeated: it may be a token's secret text.
+/// Parses the id of a token. The error does not quote the value, which may be a token's secret text.
 #[derive(Clone, Copy)]
 pub(super) struct Id;
 
@@ -191,30 +193,29 @@ mod tests {
             "٣d",
         ] {
             let message = expiry(text).unwrap_err();
-            let told =
-                "must be a span such as 30d or 12h, a date such as 2026-12-31, an RFC 3339 time, or never";
-            assert_eq!(message, told, "{text}");
+            let expected = "must be a duration such as 30d or 12h, a date such as 2026-12-31, an RFC 3339 time, or never";
+            assert_eq!(message, expected, "{text}");
         }
     }
 
     #[test]
-    fn a_start_is_the_beginning_of_its_day() {
+    fn a_date_as_a_start_is_the_beginning_of_that_day() {
         assert_eq!(instant("2026-12-31").unwrap().to_string(), "2026-12-31T00:00:00.000Z");
         assert!(instant("30d").is_err() && instant("never").is_err());
     }
 
     #[test]
-    fn a_grace_is_a_span() {
+    fn a_grace_is_a_duration() {
         for (text, seconds) in [("10m", 600), ("1h", 3600), ("0s", 0), ("1d 1s", 86_401)] {
             assert_eq!(grace(text), Ok(Lifetime::seconds(seconds)), "{text}");
         }
         for text in ["", "10", "never", "2026-12-31", "500ms", "-1m"] {
-            assert_eq!(grace(text).unwrap_err(), "must be a span such as 10m or 1h", "{text}");
+            assert_eq!(grace(text).unwrap_err(), "must be a duration such as 10m or 1h", "{text}");
         }
     }
 
     #[test]
-    fn an_idempotency_key_is_what_the_header_takes() {
+    fn an_idempotency_key_accepts_what_the_header_accepts() {
         for text in ["a", "8e03978e-40d5-43dd-bc93-6894a57f9324", "job 7", &"x".repeat(255)] {
             assert_eq!(idempotency_key(text).as_deref(), Ok(text));
         }

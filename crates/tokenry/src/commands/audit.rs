@@ -11,7 +11,7 @@ use crate::{
     output::{CliError, Console, View},
 };
 
-/// Does what was asked for with the audit log.
+/// Runs an `audit` command.
 pub(crate) fn run(
     command: AuditCommand,
     context: &CommandContext,
@@ -38,7 +38,7 @@ fn list(args: AuditListArgs, context: &CommandContext, console: &mut Console) ->
     }
     console.answer(&view::page(&listed, context)?)?;
     if listed.next_cursor.is_some() {
-        console.note(&format!("the newest {}; --all lists the rest", listed.items.len()));
+        console.note(&format!("showing the newest {}; use --all for the rest", listed.items.len()));
     }
     Ok(())
 }
@@ -50,25 +50,25 @@ fn verify(
     let AuditCheck { entries, broken } = tokenry.check_audit_log(request)?;
     let broken_at = broken.as_ref().map(|(seq, _)| *seq);
     let rows = match broken_at {
-        None => vec![vec![whole(entries)]],
+        None => vec![vec![intact(entries)]],
         Some(_) => Vec::new(),
     };
     let names = broken_at.iter().map(ToString::to_string).collect();
     console.outcome(&View::list(&[], rows, names, json!({"entries": entries, "broken_at": broken_at})))?;
-    broken.map_or(Ok(()), |(seq, fault)| Err(not_as_written(&place(seq, &fault))))
+    broken.map_or(Ok(()), |(seq, fault)| Err(tampered(&position(seq, &fault))))
 }
 
-/// Where a log is not as it was written, and why.
-pub(super) fn place(seq: i64, fault: &ChainFault) -> String {
+/// The first invalid entry and the fault.
+pub(super) fn position(seq: i64, fault: &ChainFault) -> String {
     format!("from entry {seq} on: {fault}")
 }
 
-/// What is said of a log that is as it was written.
-pub(super) fn whole(entries: i64) -> String {
-    format!("the audit log is whole: {entries} {}", if entries == 1 { "entry" } else { "entries" })
+/// The message for a log without faults.
+pub(super) fn intact(entries: i64) -> String {
+    format!("the audit log is intact: {entries} {}", if entries == 1 { "entry" } else { "entries" })
 }
 
-fn not_as_written(what: &str) -> CliError {
-    CliError::no("audit_log_broken", format!("the audit log is not as it was written: {what}"))
+fn tampered(what: &str) -> CliError {
+    CliError::no("audit_log_broken", format!("the audit log was modified: {what}"))
         .next("keep a copy of the database and compare it with a backup")
 }

@@ -6,7 +6,7 @@ use tokenry_actix::wire;
 use super::CommandContext;
 use crate::output::{CliError, Console, View};
 
-/// Cleans up, and tells what that changed. By a clock that may be far ahead only if the operator has looked at it.
+/// Cleans up and prints what changed. A clock that may be far ahead is used only with `accept_clock`.
 pub(crate) fn run(
     accept_clock: bool,
     CommandContext { tokenry, request }: &CommandContext,

@@ -8,9 +8,9 @@ use crate::{
     output::{CliError, Console},
 };
 
-/// Prints the script that completes the command line in `outer_middleware`.
-pub(crate) fn run(outer_middleware: Shell, console: &mut Console) -> Result<(), CliError> {
+/// Prints the completion script for `shell`.
+pub(crate) fn run(shell: Shell, console: &mut Console) -> Result<(), CliError> {
     let mut script = Vec::new();
-    generate(outer_middleware, &mut Cli::command(), "tokenry", &mut script);
+    generate(shell, &mut Cli::command(), "tokenry", &mut script);
     console.text(&String::from_utf8_lossy(&script))
 }

@@ -8,26 +8,26 @@ use crate::{
     output::{CliError, Console, View},
 };
 
-/// Changes the tables, or lists what was done to them.
+/// Runs a `migrate` command.
 pub(crate) fn run(command: MigrateCommand, store: &Store, console: &mut Console) -> Result<(), CliError> {
     match command {
         MigrateCommand::Run => {
-            let done = store.migrate()?;
-            console.outcome(&names(&done))?;
-            console.note(&match done.len() {
+            let applied = store.migrate()?;
+            console.outcome(&names(&applied))?;
+            console.note(&match applied.len() {
                 0 => "the tables are up to date".to_owned(),
                 1 => "applied 1 migration".to_owned(),
                 count => format!("applied {count} migrations"),
             });
         }
         MigrateCommand::Revert { yes } => {
-            console.confirm("Undo the latest migration? What only it can hold is deleted.", yes)?;
-            let undone: Vec<_> = store.revert_migration()?.into_iter().collect();
-            console.outcome(&names(&undone))?;
-            console.note(if undone.is_empty() {
-                "there is no migration to undo"
+            console.confirm("Revert the latest migration? Data that only it can store is deleted.", yes)?;
+            let reverted: Vec<_> = store.revert_migration()?.into_iter().collect();
+            console.outcome(&names(&reverted))?;
+            console.note(if reverted.is_empty() {
+                "there is no migration to revert"
             } else {
-                "undid 1 migration"
+                "reverted 1 migration"
             });
         }
         MigrateCommand::Status => {
@@ -56,10 +56,10 @@ pub(crate) fn run(command: MigrateCommand, store: &Store, console: &mut Console)
     Ok(())
 }
 
-/// Prints what the owner of the tables has to run so that a role can serve; it needs no database.
+/// Prints the SQL that the owner of the tables runs so that a role can serve; needs no database.
 ///
 /// # Errors
-/// Status 2 if a name is none.
+/// Status 2 if a name is invalid.
 pub(crate) fn print_grants(args: &GrantsArgs, console: &mut Console) -> Result<(), CliError> {
     let schema = args.schema.parse().map_err(|error| CliError::usage(format!("--schema: {error}")))?;
     let script = grants::script(&args.role, &schema);

@@ -8,7 +8,7 @@ use tokenry_service::{Settings, SettingsOutline, SettingsReport};
 use super::CommandContext;
 use crate::output::{CliError, Console, View};
 
-/// Counts the live tokens that other settings would touch, and the rows that would mean nothing under them.
+/// Counts the live tokens that other settings would affect, and the stored rows that would become invalid.
 ///
 /// # Errors
 /// Status 5 if there are any.
@@ -52,18 +52,18 @@ pub(crate) fn check(
         counts.into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect();
     json.insert("stored".to_owned(), document(&report));
     console.answer(&View::list(&header, vec![row], vec![line], json.into()))?;
-    let mut told = report.sentences();
+    let mut findings = report.sentences();
     if impact.touched > 0 {
-        told.insert(0, format!("{} of {} live tokens would be touched", impact.touched, impact.live));
+        findings.insert(0, format!("{} of {} live tokens would be affected", impact.touched, impact.live));
     }
-    if told.is_empty() {
+    if findings.is_empty() {
         return Ok(());
     }
     let code = if report.is_clean() { "tokens_touched" } else { "stored_rows_invalid" };
-    Err(CliError::no(code, told.join("; ")).next("nothing was changed"))
+    Err(CliError::no(code, findings.join("; ")).next("nothing was changed"))
 }
 
-/// The report by name, for programs.
+/// The report as JSON.
 pub(super) fn document(report: &SettingsReport) -> Value {
     json!({
         "prefixes": report.prefixes,

@@ -38,7 +38,7 @@ use crate::{
 /// The name of the file that holds the first token.
 const BOOTSTRAP_FILE: &str = "tokenry-bootstrap-token";
 
-/// Answers requests until the process is told to stop.
+/// Serves requests until a signal stops the process.
 pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) -> Result<(), CliError> {
     let shutdown = Shutdown::listen(sink.queue().cloned()).map_err(no_thread)?;
     core_dump::forbid();
@@ -46,25 +46,25 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
     let http = http_settings(settings.rates, &settings.server, settings.proxy_sign_in.take());
     let has_page = settings.server.ui && cfg!(feature = "ui");
     let sources = std::mem::take(&mut settings.key_sources);
-    let feed = feed(&mut settings.service, sources);
+    let refresher = jwks_refresher(&mut settings.service, sources);
     let outline = SettingsOutline::of(&settings.service);
     let tokenry = start(settings)?;
     if let Some(output) = sink.queue() {
         let output = output.clone();
         tokenry.add_check("log", move |_| log::judge(&output));
     }
-    if let Some((feed, verifier)) = &feed {
-        feed.begin(verifier, tokenry.store().workers()).map_err(no_thread)?;
+    if let Some((refresher, verifier)) = &refresher {
+        refresher.begin(verifier, tokenry.store().workers()).map_err(no_thread)?;
     }
-    tell_of_missing_rights(&tokenry)?;
-    compare(&tokenry, &outline)?;
+    log_missing_rights(&tokenry)?;
+    check_stored_rows(&tokenry, &outline)?;
     bootstrap(&tokenry, &url, console)?;
     let _clock = ClockWatch::start(&tokenry).map_err(no_thread)?;
     let _cleaner = cleaner::start(tokenry.clone()).map_err(no_thread)?;
     let failed = |error: io::Error| {
         CliError::failed("service_unavailable", format!("cannot listen on {listen}: {error}"))
             .status(503)
-            .next("choose another with --listen")
+            .next("choose another address with --listen")
     };
     let system = System::new();
     let served = system.block_on(async {
@@ -75,51 +75,51 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
         }
         server.await
     });
-    // Its end would wait for requests that a database keeps.
+    // Dropping the system would wait for requests that hang on the database.
     std::mem::forget(system);
     shutdown.finish(&tokenry);
     served.map_err(failed)
 }
 
-/// Tells what requests will fail of; what needs none of it is answered.
-fn tell_of_missing_rights(tokenry: &Tokenry) -> Result<(), CliError> {
+/// Logs missing rights of the database role. Requests that do not need them still work.
+fn log_missing_rights(tokenry: &Tokenry) -> Result<(), CliError> {
     match tokenry.store().role_rights()? {
         Some(RoleRights { role, missing, .. }) if !missing.is_empty() => {
             let missing = missing.join(", ");
-            tracing::error!(%role, %missing, "the role of the database lacks rights: grant what `tokenry migrate grants` prints");
+            tracing::error!(%role, %missing, "the database role lacks rights: run the output of `tokenry migrate grants`");
         }
         _ => {}
     }
     Ok(())
 }
 
-/// Warns of what was made under other settings and means nothing now.
+/// Warns about stored rows that are invalid under these settings.
 ///
 /// # Errors
-/// If every live token would be refused for its prefix: whoever started this meant another database or file.
-fn compare(tokenry: &Tokenry, outline: &SettingsOutline) -> Result<(), CliError> {
+/// If every live token would be refused for its prefix, which suggests the wrong database or settings file.
+fn check_stored_rows(tokenry: &Tokenry, outline: &SettingsOutline) -> Result<(), CliError> {
     let report = tokenry.check_settings(&RequestContext::new(Caller::operator(), clock::now()), outline)?;
     if report.refuses_all() {
-        return Err(CliError::unfitting(&report));
+        return Err(CliError::settings_mismatch(&report));
     }
-    for told in report.sentences() {
-        tracing::warn!(told, "these settings do not fit what is stored");
+    for finding in report.sentences() {
+        tracing::warn!(finding, "stored rows do not match these settings");
     }
     Ok(())
 }
 
-/// Has the keys of the issuers kept fresh for as long as the result lives, from when it is begun.
-fn feed(
+/// The refresher of the issuers' keys, which runs from `begin` until it is dropped; `None` without such issuers.
+fn jwks_refresher(
     service: &mut tokenry_service::Settings,
     sources: Vec<KeySource>,
 ) -> Option<(Arc<JwksRefresher>, Arc<JwtVerifier>)> {
     let sign_in = service.sign_in.as_mut().filter(|_| !sources.is_empty())?;
-    let feed = Arc::new(JwksRefresher::new(sources));
-    sign_in.key_refresh = Some(Arc::new(Refresher(Arc::downgrade(&feed))));
-    Some((feed, sign_in.verifier.clone()))
+    let refresher = Arc::new(JwksRefresher::new(sources));
+    sign_in.key_refresh = Some(Arc::new(Refresher(Arc::downgrade(&refresher))));
+    Some((refresher, sign_in.verifier.clone()))
 }
 
-/// What every worker decides alike; the limits count together.
+/// The settings of all workers, which share the counters of the limits.
 fn http_settings(rates: RateSettings, server: &Server, proxy_sign_in: Option<ProxySignIn>) -> HttpSettings {
     HttpSettings {
         trusted_proxies: TrustedProxies::new(server.trusted_proxies.clone()),
@@ -129,7 +129,7 @@ fn http_settings(rates: RateSettings, server: &Server, proxy_sign_in: Option<Pro
     }
 }
 
-/// Where people on this machine find the page of a server that listens there.
+/// The URL of the page for a browser on this machine.
 fn page_url(mut address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
@@ -140,7 +140,7 @@ fn page_url(mut address: SocketAddr) -> String {
     format!("http://{address}/")
 }
 
-/// Puts the page beside the API, in a build that has one.
+/// Adds the page to the app, in a build that contains it.
 fn page(app: &mut ServiceConfig, has_page: bool) {
     #[cfg(feature = "ui")]
     if has_page {
@@ -150,7 +150,7 @@ fn page(app: &mut ServiceConfig, has_page: bool) {
     let _ = (app, has_page);
 }
 
-/// A server that listens already, and answers once it is awaited, with its addresses.
+/// A server that already listens, with its addresses; it answers once it is awaited.
 fn bind(
     tokenry: Tokenry,
     listen: SocketAddr,
@@ -178,7 +178,7 @@ fn bind(
     .client_disconnect_timeout(server::DISCONNECT_TIMEOUT)
     .shutdown_timeout(server::SHUTDOWN_SECONDS)
     .tcp_nodelay(true);
-    // They are told to the shutdown instead.
+    // `Shutdown` handles signals instead.
     #[cfg(unix)]
     {
         http = http.disable_signals();
@@ -194,29 +194,31 @@ fn bind(
     Ok((http.run(), addresses))
 }
 
-/// On the first start: makes the first token, keeps it in a file that only its owner can read, and prints it once.
+/// On the first start, creates the first token, stores it in a file that only its owner can read, and prints it once.
 fn bootstrap(tokenry: &Tokenry, url: &DatabaseUrl, console: &mut Console) -> Result<(), CliError> {
     let now = clock::now();
     let path = bootstrap_file(url);
-    let Some(issued) = tokenry.bootstrap(now)? else { return tell_of_lost(tokenry, &path, console, now) };
+    let Some(issued) = tokenry.bootstrap(now)? else { return note_lost_token(tokenry, &path, console, now) };
     let secret = issued.secret.reveal_once();
     let view = view::one(&(issued.token, issued.owner), tokenry, now);
-    let kept = keep(&path, &secret);
-    // One of the two is enough; with neither, nobody would ever know the token.
-    match (console.secret(&secret, view), kept) {
-        (_, Ok(())) => console.note(&format!("this token is also in {}, for 24 hours", path.display())),
+    let stored = write_secret(&path, &secret);
+    // Output or file is enough; if both fail, the token would be lost.
+    match (console.secret(&secret, view), stored) {
+        (_, Ok(())) => {
+            console.note(&format!("this token is also in {} and is valid for 24 hours", path.display()))
+        }
         (Ok(()), Err(error)) => {
-            tracing::warn!(path = %path.display(), %error, "the first token could not be kept")
+            tracing::warn!(path = %path.display(), %error, "cannot store the first token")
         }
         (Err(failure), Err(_)) => return Err(failure),
     }
     Ok(())
 }
 
-/// An earlier start may have been killed between making the first token and keeping it. While that token would work, nobody
-/// has used it, and its file is not there, the operator is told the way in that access to the database gives anyway:
-/// nothing is made again, so that neither a second node nor whoever can remove a file gets a token.
-fn tell_of_lost(
+/// Prints how to create another token if the first one may be lost: it is valid and unused, and its file is missing,
+/// because an earlier start may have been killed before it stored the token. The command requires access to the
+/// database. No token is created here, so that neither a second node nor anyone who can delete a file obtains one.
+fn note_lost_token(
     tokenry: &Tokenry,
     path: &Path,
     console: &mut Console,
@@ -224,22 +226,22 @@ fn tell_of_lost(
 ) -> Result<(), CliError> {
     if !path.exists() && tokenry.is_first_token_unused(now)? {
         console.note(&format!(
-            "the first token was made by an earlier start, was never used, and is not in {}; if nobody has it, make \
-             another: tokenry token create --user admin --name first --scope '*' --expires 1d",
+            "the first token was created by an earlier start, was never used and is not in {}; if it is lost, create \
+            another: tokenry token create --user admin --name first --scope '*' --expires 1d",
             path.display()
         ));
     }
     Ok(())
 }
 
-/// Beside the SQLite file; for PostgreSQL in the working directory.
+/// Next to the SQLite file; for PostgreSQL in the working directory.
 fn bootstrap_file(url: &DatabaseUrl) -> PathBuf {
     url.sqlite_path().map_or(PathBuf::from(BOOTSTRAP_FILE), |path| path.with_file_name(BOOTSTRAP_FILE))
 }
 
-/// SECURITY: made anew, readable by its owner alone from the first moment; neither an older file's mode nor a link that
-/// someone put there is used.
-fn keep(path: &Path, secret: &str) -> io::Result<()> {
+/// SECURITY: always creates a new file that only its owner can read from the start; an existing file or link is removed
+/// first, so that neither its mode nor its target is used.
+fn write_secret(path: &Path, secret: &str) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -258,7 +260,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_token_is_kept_beside_the_database() {
+    fn the_first_token_is_stored_next_to_the_database() {
         for (url, path) in [
             ("sqlite://tokenry.db", "tokenry-bootstrap-token"),
             ("sqlite:///var/lib/t.db", "/var/lib/tokenry-bootstrap-token"),
@@ -269,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_is_told_at_an_address_that_can_be_opened() {
+    fn the_printed_page_url_can_be_opened_in_a_browser() {
         for (address, url) in [
             ("127.0.0.1:8080", "http://127.0.0.1:8080/"),
             ("0.0.0.0:80", "http://127.0.0.1:80/"),
@@ -282,13 +284,13 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_or_link_that_was_there_before_is_replaced() {
+    fn an_existing_file_or_link_is_replaced() {
         use std::os::unix::fs::{PermissionsExt, symlink};
         let folder = tempfile::tempdir().unwrap();
         let (path, elsewhere) = (folder.path().join("token"), folder.path().join("elsewhere"));
         symlink(&elsewhere, &path).unwrap();
         for _ in 0..2 {
-            keep(&path, "pat_x").unwrap();
+            write_secret(&path, "pat_x").unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), "pat_x\n");
             assert_eq!(fs::symlink_metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
             fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();

@@ -14,10 +14,10 @@ use crate::{
     output::{CliError, Console, View},
 };
 
-/// More than metadata may have, so that the message about it is the right one.
-const MOST_BYTES: u64 = 64 * 1024;
+/// The largest input, in bytes; larger than the limit of metadata, so that the service reports that limit.
+const MAX_BYTES: u64 = 64 * 1024;
 
-/// Does what was asked for with tokens.
+/// Runs a `token` command.
 pub(crate) fn run(
     command: TokenCommand,
     context: &CommandContext,
@@ -73,7 +73,7 @@ fn update(args: &UpdateArgs, context: &CommandContext, console: &mut Console) ->
     console.outcome(&context.view(&changed))
 }
 
-/// All tokens are looked up before one is revoked, so that a wrong id revokes nothing.
+/// Looks up all tokens before it revokes one, so that a wrong id revokes nothing.
 fn revoke(args: RevokeArgs, context: &CommandContext, console: &mut Console) -> Result<(), CliError> {
     let tokens = args.ids.iter().map(|id| find(*id, context)).collect::<Result<Vec<_>, _>>()?;
     console.confirm(&view::revoke_question(&tokens, context.request.now), args.yes)?;
@@ -85,7 +85,7 @@ fn revoke(args: RevokeArgs, context: &CommandContext, console: &mut Console) -> 
     }
     let (now, before) = (revoked.len(), args.ids.len() - revoked.len());
     console.outcome(&View::list(&[], Vec::new(), revoked, json!({"revoked": now})))?;
-    let earlier = if before == 0 { String::new() } else { format!(", {before} had been revoked before") };
+    let earlier = if before == 0 { String::new() } else { format!(", {before} already revoked") };
     console.note(&format!("revoked {now} token{}{earlier}", if now == 1 { "" } else { "s" }));
     Ok(())
 }
@@ -97,12 +97,12 @@ fn find(id: TokenId, context: &CommandContext) -> Result<(Token, User), CliError
         .map_err(|error| CliError::from(error).about(&id.to_string()))
 }
 
-/// What a list becomes: the entries given, nothing if that was asked for, or what it was.
-fn replaced(entries: Vec<String>, nothing: bool) -> Option<Vec<String>> {
-    Some(entries).filter(|entries| nothing || !entries.is_empty())
+/// The new value of a list: the given entries, an empty list if `clear`, or `None` for no change.
+fn replaced(entries: Vec<String>, clear: bool) -> Option<Vec<String>> {
+    Some(entries).filter(|entries| clear || !entries.is_empty())
 }
 
-/// The object of `--metadata`, read from standard input if that was asked for.
+/// The object of `--metadata`, read from standard input if it is `-`.
 fn metadata(
     given: Option<&MetadataArg>,
     console: &mut Console,
@@ -111,7 +111,7 @@ fn metadata(
         None => Ok(None),
         Some(MetadataArg::Given(object)) => Ok(Some(object.clone())),
         Some(MetadataArg::StandardInput) => {
-            let object = json_object(&console.read(MOST_BYTES)?);
+            let object = json_object(&console.read(MAX_BYTES)?);
             object.map(Some).map_err(|what| CliError::usage(format!("--metadata: {what}")))
         }
     }

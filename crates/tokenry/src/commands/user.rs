@@ -11,7 +11,7 @@ use crate::{
     output::{CliError, Console},
 };
 
-/// Does what was asked for with users.
+/// Runs a `user` command.
 pub(crate) fn run(
     command: UserCommand,
     context: &CommandContext,
@@ -22,13 +22,13 @@ pub(crate) fn run(
         UserCommand::List { search } => list(search.as_deref(), context, console),
         UserCommand::Show { subject } => {
             let user = context.user(subject.as_str())?;
-            let allowance = context.tokenry.limit_status(&context.request, &user)?;
-            console.answer(&view::one(&user, &allowance))
+            let limits = context.tokenry.limit_status(&context.request, &user)?;
+            console.answer(&view::one(&user, &limits))
         }
         UserCommand::Update(args) => update(args, context, console),
         UserCommand::Disable { subject } => {
             change(subject.as_str(), UserChanges::disabled(true), context, console)?;
-            console.note("every token of this user is refused from now on");
+            console.note("all tokens of this user are now refused");
             Ok(())
         }
         UserCommand::Enable { subject } => {
@@ -46,8 +46,8 @@ fn add(
 ) -> Result<(), CliError> {
     let subject = args.subject.as_str();
     let new = NewUser { name: args.name.map(|name| name.to_string()), role: args.role, disabled: false };
-    let made = tokenry.create_user(request, subject, new).map_err(|error| taken(error, subject))?;
-    console.outcome(&view::changed(&made))
+    let created = tokenry.create_user(request, subject, new).map_err(|error| taken(error, subject))?;
+    console.outcome(&view::changed(&created))
 }
 
 fn list(
@@ -89,11 +89,11 @@ fn change(
     console.outcome(&view::changed(&changed.map_err(|error| taken(error, &new_subject))?))
 }
 
-/// Names the subject that another user has already.
+/// Names the subject that another user already has.
 fn taken(error: UserError, subject: &str) -> CliError {
     match error {
         UserError::SubjectTaken => {
-            CliError::failed("conflict", format!("there is a user {subject} already")).status(409)
+            CliError::failed("conflict", format!("a user {subject} already exists")).status(409)
         }
         error => error.into(),
     }

@@ -8,13 +8,13 @@ use ureq::{
     tls::TlsConfig,
 };
 
-/// How long each request may take as a whole.
+/// The timeout of each request.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The largest body, in bytes.
 const MAX_LEN: u64 = 256 * 1024;
 
-/// How many redirects are followed.
+/// The maximum number of redirects.
 const MAX_REDIRECTS: usize = 2;
 
 pub(super) struct Client(Agent);
@@ -31,16 +31,16 @@ impl Client {
             .tls_config(TlsConfig::builder().unversioned_rustls_crypto_provider(provider).build())
             .timeout_global(Some(TIMEOUT))
             .http_status_as_error(false)
-            // Followed here, where each new URL is checked.
+            // Redirects are followed in `fetch`, which checks each new URL.
             .max_redirects(0)
-            // Fetches are far apart: a kept connection would mostly be a dead one.
+            // Fetches are far apart, so an idle connection would usually be closed by then.
             .max_idle_connections(0)
             .user_agent("tokenry")
             .accept("application/jwk-set+json, application/json");
         Self(config.build().into())
     }
 
-    /// The body that the URL leads to. The error never quotes it.
+    /// The body at the URL. The error never quotes the body.
     pub(super) fn fetch(&self, url: &str) -> Result<String, String> {
         let mut url = parse(url)?;
         for _ in 0..=MAX_REDIRECTS {
@@ -55,13 +55,13 @@ impl Client {
     fn get(&self, url: &Uri) -> Result<Answer, String> {
         let mut request = self.0.get(url);
         if !is_https(url) {
-            // No proxy reaches this host's own loopback.
+            // A proxy cannot reach this host's loopback address.
             request = request.config().proxy(None).build();
         }
         let mut response = request.call().map_err(|error| error.to_string())?;
         match response.status().as_u16() {
             200 => {
-                // The reader fails when it reaches its limit, even at the end.
+                // The reader also fails if the body ends exactly at its limit.
                 let body = response.body_mut().with_config().limit(MAX_LEN + 1).read_to_string();
                 body.map(Answer::Body).map_err(|error| error.to_string())
             }
@@ -76,19 +76,21 @@ impl Client {
 
 /// The URL, if keys may be fetched from it.
 pub(super) fn parse(url: &str) -> Result<Uri, String> {
-    let wrong = |why: &str| Err(why.to_owned());
-    let Ok(uri) = url.parse::<Uri>() else { return wrong("must be a URL") };
+    let Ok(uri) = url.parse::<Uri>() else { return Err("must be a URL".to_owned()) };
     let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-        return wrong("must be a URL with a scheme and a host");
+        return Err("must be a URL with a scheme and a host".to_owned());
     };
     if authority.host().is_empty() || authority.as_str().contains('@') {
-        return wrong("must have a host, and no user name or password");
+        return Err("must have a host and no user name or password".to_owned());
     }
-    let is_private = *scheme == Scheme::HTTP && is_loopback(authority.host());
-    if is_https(&uri) || is_private { Ok(uri) } else { wrong("must be https, or http to a loopback address") }
+    let is_local = *scheme == Scheme::HTTP && is_loopback(authority.host());
+    if is_https(&uri) || is_local {
+        return Ok(uri);
+    }
+    Err("must be https, or http to a loopback address".to_owned())
 }
 
-/// Where a redirect leads.
+/// The target of a redirect.
 fn moved(from: &Uri, location: &str) -> Result<Uri, String> {
     let next = match (from.scheme(), from.authority()) {
         (Some(scheme), Some(authority)) if location.starts_with('/') && !location.starts_with("//") => {
@@ -96,7 +98,7 @@ fn moved(from: &Uri, location: &str) -> Result<Uri, String> {
         }
         _ => parse(location),
     };
-    let next = next.map_err(|why| format!("redirected to where keys are not fetched from: it {why}"))?;
+    let next = next.map_err(|why| format!("redirected to a URL that is not allowed: it {why}"))?;
     if is_https(from) && !is_https(&next) {
         return Err("redirected from https to http".to_owned());
     }
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_come_over_tls_or_from_this_host() {
+    fn keys_are_fetched_only_over_tls_or_from_loopback() {
         for url in [
             "https://issuer.test/keys",
             "https://issuer.test",
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_never_leaves_tls_or_this_host_for_plain_http() {
+    fn a_redirect_never_leads_from_tls_or_loopback_to_plain_http() {
         let to =
             |from: &str, location| moved(&from.parse().unwrap(), location).map(|url| url.to_string()).ok();
         for (from, location, url) in [

@@ -12,7 +12,7 @@ use tokenry_service::{
 
 use super::{JwksRefresher, KeySource, fetch::Client, now};
 
-/// Two Ed25519 keys whose private halves were thrown away, and a token of each that is good until 2100.
+/// Two Ed25519 keys whose private halves were discarded, and a token of each that is valid until 2100.
 const KEYS: [(&str, &str); 2] = [
     ("one", "own07M5XkLSGnrNJIE185eROCzk6sU4fUnLOkE90iRg"),
     ("two", "72XQlcDbacdWk83a4_W--erkx8axZGmyhPDKem703HU"),
@@ -38,7 +38,7 @@ fn moved(to: &str) -> String {
 
 const BROKEN: &str = "HTTP/1.1 500 Oh\r\ncontent-length: 4\r\n\r\nbody";
 
-/// A server on this host that gives one answer to everything, until it is told another.
+/// A local server that gives the same answer to every request until it is changed.
 struct Server {
     url: String,
     answer: Arc<Mutex<String>>,
@@ -71,14 +71,14 @@ impl Server {
     }
 }
 
-fn feed(url: &str) -> (Arc<JwtVerifier>, JwksRefresher) {
+fn refresher(url: &str) -> (Arc<JwtVerifier>, JwksRefresher) {
     let rules = JwtIssuer::new(ISSUER.to_owned(), vec!["tokenry".to_owned()], JwtAlgorithm::EdDsa);
     let verifier = Arc::new(JwtVerifier::new(vec![(rules, JwtKeys::Pending)]).unwrap());
     let refresh = Duration::from_secs(3600);
     let source = KeySource { issuer: ISSUER.to_owned(), url: url.to_owned(), refresh };
-    let feed = JwksRefresher::new(vec![source]);
-    feed.begin(&verifier, &Workers::default()).unwrap();
-    (verifier, feed)
+    let refresher = JwksRefresher::new(vec![source]);
+    refresher.begin(&verifier, &Workers::default()).unwrap();
+    (verifier, refresher)
 }
 
 fn refusal(verifier: &JwtVerifier, token: usize) -> Option<JwtError> {
@@ -89,41 +89,41 @@ fn refusal(verifier: &JwtVerifier, token: usize) -> Option<JwtError> {
 fn wait_until(is_true: impl Fn() -> bool) {
     let start = now();
     while !is_true() {
-        assert!(start.elapsed() < Duration::from_secs(10), "it did not happen");
+        assert!(start.elapsed() < Duration::from_secs(10), "the condition was not met in time");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
 #[test]
-fn keys_arrive_and_a_refresh_replaces_them() {
+fn keys_are_fetched_and_a_refresh_replaces_them() {
     let server = Server::start(ok(&jwks(KEYS[0])));
-    let (verifier, feed) = feed(&server.url);
+    let (verifier, refresher) = refresher(&server.url);
     wait_until(|| refusal(&verifier, 0).is_none());
     assert_eq!(refusal(&verifier, 1), Some(JwtError::UnknownKey));
 
     server.answer(ok(&jwks(KEYS[1])));
-    feed.request_refresh("another");
-    feed.request_refresh(ISSUER);
+    refresher.request_refresh("another");
+    refresher.request_refresh(ISSUER);
     wait_until(|| refusal(&verifier, 1).is_none());
     assert_eq!(refusal(&verifier, 0), Some(JwtError::UnknownKey));
 }
 
 #[test]
-fn unknown_keys_cause_one_fetch_out_of_turn() {
+fn unknown_keys_cause_one_forced_fetch() {
     let server = Server::start(ok(&jwks(KEYS[0])));
-    let (verifier, feed) = feed(&server.url);
+    let (verifier, refresher) = refresher(&server.url);
     wait_until(|| refusal(&verifier, 0).is_none());
     for _ in 0..1000 {
-        feed.request_refresh(ISSUER);
+        refresher.request_refresh(ISSUER);
     }
     wait_until(|| server.requests() == 2);
-    feed.request_refresh(ISSUER);
+    refresher.request_refresh(ISSUER);
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(server.requests(), 2);
 }
 
 #[test]
-fn a_failing_server_keeps_the_old_keys_and_is_tried_again() {
+fn a_failed_fetch_keeps_the_old_keys_and_is_retried() {
     let large = ok(&format!("{}{}", jwks(KEYS[1]), " ".repeat(256 * 1024)));
     let failures = [BROKEN.to_owned(), ok("<html>"), ok(r#"{"keys":[]}"#), large, "junk".to_owned()];
     std::thread::scope(|scope| {
@@ -135,11 +135,11 @@ fn a_failing_server_keeps_the_old_keys_and_is_tried_again() {
 
 fn recovers_from(failure: String) {
     let server = Server::start(ok(&jwks(KEYS[0])));
-    let (verifier, feed) = feed(&server.url);
+    let (verifier, refresher) = refresher(&server.url);
     wait_until(|| refusal(&verifier, 0).is_none());
 
     server.answer(failure);
-    feed.request_refresh(ISSUER);
+    refresher.request_refresh(ISSUER);
     wait_until(|| server.requests() >= 2);
     std::thread::sleep(Duration::from_millis(20));
     assert_eq!((refusal(&verifier, 0), refusal(&verifier, 1)), (None, Some(JwtError::UnknownKey)));
@@ -149,9 +149,9 @@ fn recovers_from(failure: String) {
 }
 
 #[test]
-fn until_the_first_keys_arrive_nobody_can_tell() {
+fn before_the_first_fetch_keys_are_unavailable() {
     let server = Server::start(BROKEN);
-    let (verifier, _feed) = feed(&server.url);
+    let (verifier, _refresher) = refresher(&server.url);
     wait_until(|| server.requests() >= 1);
     assert_eq!(refusal(&verifier, 0), Some(JwtError::KeysUnavailable));
     server.answer(ok(&jwks(KEYS[0])));
@@ -159,7 +159,7 @@ fn until_the_first_keys_arrive_nobody_can_tell() {
 }
 
 #[test]
-fn bodies_of_256_kib_are_read_and_larger_ones_are_not() {
+fn bodies_over_256_kib_are_rejected() {
     let client = Client::new();
     let chunked = |len: usize| {
         let body = "x".repeat(len);
@@ -192,7 +192,7 @@ fn at_most_two_redirects_are_followed() {
 }
 
 #[test]
-fn nothing_is_fetched_from_where_keys_must_not_come_from() {
+fn keys_are_not_fetched_over_plain_http_from_another_host() {
     assert!(KeySource::check("https://issuer.test/keys").is_ok());
     let why = "must be https, or http to a loopback address".to_owned();
     assert_eq!(KeySource::check("http://issuer.test/keys"), Err(why.clone()));
@@ -210,90 +210,90 @@ fn an_error_never_quotes_the_body() {
 }
 
 #[test]
-fn a_server_without_tls_is_no_tls_server() {
+fn a_server_without_tls_is_not_accepted_for_https() {
     let server = Server::start(ok(&jwks(KEYS[0])));
     assert!(Client::new().fetch(&server.url.replace("http:", "https:")).is_err());
 }
 
 #[test]
-fn a_feed_stops_promptly_also_while_a_server_hangs() {
+fn a_refresher_stops_promptly_while_a_server_hangs() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let answering = Server::start(ok(&jwks(KEYS[0])));
     for url in [format!("http://{}/keys", silent.local_addr().unwrap()), answering.url.clone()] {
-        let (_, feed) = feed(&url);
+        let (_, refresher) = refresher(&url);
         std::thread::sleep(Duration::from_millis(50));
         let start = now();
-        drop(feed);
+        drop(refresher);
         assert!(start.elapsed() < Duration::from_secs(2), "{url}");
     }
 }
 
 #[test]
-fn a_feed_of_nothing_is_idle() {
-    let feed = JwksRefresher::new(Vec::new());
-    feed.begin(&Arc::new(JwtVerifier::new(Vec::new()).unwrap()), &Workers::default()).unwrap();
-    feed.request_refresh(ISSUER);
+fn a_refresher_without_sources_is_idle() {
+    let refresher = JwksRefresher::new(Vec::new());
+    refresher.begin(&Arc::new(JwtVerifier::new(Vec::new()).unwrap()), &Workers::default()).unwrap();
+    refresher.request_refresh(ISSUER);
 }
 
-/// Waits as a request does, and says where the keys stand then.
-fn wait_for(feed: &JwksRefresher) -> KeyRefreshStatus {
-    match feed.request_refresh(ISSUER) {
+/// Waits as a request does and returns the status afterwards.
+fn wait_for(refresher: &JwksRefresher) -> KeyRefreshStatus {
+    match refresher.request_refresh(ISSUER) {
         KeyRefreshStatus::Pending(arrival) => {
             futures_executor::block_on(arrival);
-            feed.request_refresh(ISSUER)
+            refresher.request_refresh(ISSUER)
         }
         status => status,
     }
 }
 
 #[test]
-fn whoever_waits_for_a_key_is_told_when_the_fetch_is_over_whatever_it_brought() {
+fn waiters_are_woken_when_the_fetch_completes_whatever_its_result() {
     let server = Server::start(ok(&jwks(KEYS[0])));
-    let (verifier, feed) = feed(&server.url);
+    let (verifier, refresher) = refresher(&server.url);
     wait_until(|| refusal(&verifier, 0).is_none());
 
-    // The issuer has a new key: one fetch, and it is there.
+    // The issuer has a new key, which one fetch brings.
     server.answer(ok(&jwks(KEYS[1])));
     assert_eq!(refusal(&verifier, 1), Some(JwtError::UnknownKey));
-    assert!(matches!(wait_for(&feed), KeyRefreshStatus::Current));
+    assert!(matches!(wait_for(&refresher), KeyRefreshStatus::Current));
     assert_eq!(refusal(&verifier, 1), None);
 
-    // What it does not have after that, it has not: nobody waits, and nothing is fetched.
+    // A key that is unknown after that does not exist: no request waits and nothing is fetched.
     let requests = server.requests();
     for _ in 0..1000 {
-        assert!(matches!(wait_for(&feed), KeyRefreshStatus::Current));
+        assert!(matches!(wait_for(&refresher), KeyRefreshStatus::Current));
     }
     assert_eq!(server.requests(), requests);
-    assert!(matches!(feed.request_refresh("another"), KeyRefreshStatus::Current));
+    assert!(matches!(refresher.request_refresh("another"), KeyRefreshStatus::Current));
 }
 
 #[test]
-fn a_fetch_that_fails_is_no_verdict_about_a_key() {
+fn a_failed_fetch_does_not_reject_a_key() {
     let server = Server::start(ok(&jwks(KEYS[0])));
-    let (verifier, feed) = feed(&server.url);
+    let (verifier, refresher) = refresher(&server.url);
     wait_until(|| refusal(&verifier, 0).is_none());
     server.answer(BROKEN);
-    assert!(matches!(wait_for(&feed), KeyRefreshStatus::Unavailable));
+    assert!(matches!(wait_for(&refresher), KeyRefreshStatus::Unavailable));
     assert_eq!(refusal(&verifier, 0), None, "the old keys stay");
 }
 
 #[test]
-fn so_many_wait_for_an_issuer_that_hangs_and_the_end_of_the_feed_lets_them_go() {
+fn waiters_for_a_hanging_issuer_are_bounded_and_end_with_the_refresher() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (_, feed) = feed(&format!("http://{}/keys", silent.local_addr().unwrap()));
+    let (_, refresher) = refresher(&format!("http://{}/keys", silent.local_addr().unwrap()));
     let mut waiting = Vec::new();
-    while let KeyRefreshStatus::Pending(arrival) = feed.request_refresh(ISSUER) {
+    while let KeyRefreshStatus::Pending(arrival) = refresher.request_refresh(ISSUER) {
         waiting.push(arrival);
-        assert!(waiting.len() <= 100, "as many wait as come");
+        assert!(waiting.len() <= 100, "the number of waiters is not bounded");
     }
     assert_eq!(waiting.len(), 100);
-    assert!(matches!(feed.request_refresh(ISSUER), KeyRefreshStatus::Unavailable));
-    drop(feed);
+    assert!(matches!(refresher.request_refresh(ISSUER), KeyRefreshStatus::Unavailable));
+    drop(refresher);
     waiting.into_iter().for_each(futures_executor::block_on);
 }
 
 #[test]
-fn an_issuer_that_hangs_keeps_nobody_else_waiting() {
+fn a_hanging_issuer_does_not_delay_other_issuers() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let answering = Server::start(ok(&jwks(KEYS[0])));
     let names = ["hangs", ISSUER];
@@ -306,9 +306,9 @@ fn an_issuer_that_hangs_keeps_nobody_else_waiting() {
         url: url.clone(),
         refresh: Duration::from_secs(3600),
     };
-    let feed = JwksRefresher::new(names.into_iter().zip(&urls).map(source).collect());
+    let refresher = JwksRefresher::new(names.into_iter().zip(&urls).map(source).collect());
     let start = now();
-    feed.begin(&verifier, &Workers::default()).unwrap();
+    refresher.begin(&verifier, &Workers::default()).unwrap();
     wait_until(|| refusal(&verifier, 0).is_none());
-    assert!(start.elapsed() < Duration::from_secs(4), "it waited for the other");
+    assert!(start.elapsed() < Duration::from_secs(4), "it waited for the hanging issuer");
 }

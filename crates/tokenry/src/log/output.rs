@@ -1,7 +1,7 @@
-//! Standard error as an output that may fail, fill up or stand still without anybody noticing but its reader.
+//! Queued output to standard error, which may fail, fill up or block without affecting the caller.
 //!
-//! Whoever writes puts a line into a bounded queue and goes on. A thread of its own writes what is queued, and may wait for
-//! a reader for as long as that takes. What has no room, or cannot be written, is dropped and counted.
+//! Writers put lines into a bounded queue. A dedicated thread writes them and may block on the reader. Lines that do
+//! not fit or cannot be written are dropped and counted.
 
 use std::{
     io::{self, Write},
@@ -16,18 +16,18 @@ use std::{
 use tokenry_service::supervisor::{Importance, Stop, Work, Worker, Workers};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// How many lines may wait.
-const QUEUE: usize = 8192;
-/// How many bytes may wait.
-const QUEUED_BYTES: usize = 16 << 20;
-/// How many bytes are written at once, if they wait.
+/// The maximum number of queued lines.
+const MAX_QUEUED_LINES: usize = 8192;
+/// The maximum number of queued bytes.
+const MAX_QUEUED_BYTES: usize = 16 << 20;
+/// The maximum number of bytes of one write.
 const BATCH: usize = 32 << 10;
-/// How long the end of the process waits for whoever reads its log.
+/// How long the end of the process waits for the reader of its log.
 pub(super) const LAST_WAIT: Duration = Duration::from_secs(1);
-/// The pause while an output that does not block has no room.
+/// The pause while a non-blocking output is full.
 const FULL_PAUSE: Duration = Duration::from_millis(10);
 
-/// Writes whole lines to standard error, and never fails, panics or waits. Clones share the queue.
+/// Writes whole lines to standard error and never fails, panics or blocks. Clones share the queue.
 #[derive(Clone)]
 pub(crate) struct LogOutput(Arc<Shared>);
 
@@ -45,7 +45,7 @@ struct State {
     last_loss: Mutex<Option<Instant>>,
 }
 
-/// What waits or is being written.
+/// The lines and bytes that are queued or being written.
 #[derive(Default)]
 struct Queued {
     lines: usize,
@@ -58,32 +58,32 @@ struct Serving<W> {
     output: W,
     /// Whether the last line may have been written in part.
     is_torn: bool,
-    told_lost: u64,
+    reported_lost: u64,
 }
 
 impl LogOutput {
-    /// Starts the thread.
+    /// Starts the thread that writes.
     ///
     /// # Errors
-    /// When the system gives no further thread.
+    /// If the system cannot start a thread.
     pub(crate) fn start() -> io::Result<Self> {
         Self::to(io::stderr())
     }
 
     fn to(output: impl Write + Send + 'static) -> io::Result<Self> {
-        let (queue, lines) = sync_channel(QUEUE);
+        let (queue, lines) = sync_channel(MAX_QUEUED_LINES);
         let state = Arc::new(State::default());
-        let serving = Serving { lines, state: state.clone(), output, is_torn: false, told_lost: 0 };
+        let serving = Serving { lines, state: state.clone(), output, is_torn: false, reported_lost: 0 };
         let worker = Workers::default().start("log", Importance::Background, serving)?;
         Ok(Self(Arc::new(Shared { queue, state, worker: Mutex::new(Some(worker)) })))
     }
 
-    /// Queues this, or drops and counts it.
+    /// Queues the line, or drops and counts it.
     fn put(&self, line: Vec<u8>) {
         let (state, length) = (&self.0.state, line.len());
         {
             let mut queued = locked(&state.queued);
-            if queued.bytes + length > QUEUED_BYTES {
+            if queued.bytes + length > MAX_QUEUED_BYTES {
                 drop(queued);
                 return state.lose(1);
             }
@@ -99,14 +99,15 @@ impl LogOutput {
         }
     }
 
-    /// Waits until all that was queued is written or lost, at most for so long.
-    pub(crate) fn wait_until_written(&self, most: Duration) {
+    /// Waits until all queued lines are written or lost, at most for `timeout`.
+    pub(crate) fn wait_until_written(&self, timeout: Duration) {
         let state = &self.0.state;
-        let waited = state.written.wait_timeout_while(locked(&state.queued), most, |queued| queued.lines > 0);
+        let waited =
+            state.written.wait_timeout_while(locked(&state.queued), timeout, |queued| queued.lines > 0);
         drop(waited);
     }
 
-    /// How many lines were lost, and how long ago the last one was.
+    /// The number of lost lines and the time since the last loss.
     pub(crate) fn losses(&self) -> (u64, Option<Duration>) {
         let last = *locked(&self.0.state.last_loss);
         (self.0.state.lost.load(Relaxed), last.map(|at| at.elapsed()))
@@ -115,7 +116,7 @@ impl LogOutput {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        // It may wait for a reader for ever.
+        // The thread may block on its reader for ever.
         locked(&self.worker).take().into_iter().for_each(Worker::abandon);
     }
 }
@@ -126,7 +127,7 @@ impl Write for LogOutput {
         Ok(line.len())
     }
 
-    /// Waits for whoever reads, but not for long. No event of the log does.
+    /// Waits for the reader, at most for [`LAST_WAIT`]. Log events do not call it.
     fn flush(&mut self) -> io::Result<()> {
         self.wait_until_written(LAST_WAIT);
         Ok(())
@@ -173,7 +174,7 @@ impl<W: Write + Send + 'static> Work for Serving<W> {
             }
             self.state.leave_queue(ends.len(), batch.len());
             if whole == ends.len() {
-                self.tell_losses();
+                self.log_losses();
             }
         }
     }
@@ -187,7 +188,7 @@ impl<W: Write + Send + 'static> Work for Serving<W> {
 }
 
 impl<W: Write> Serving<W> {
-    /// How many bytes were written.
+    /// Writes the bytes and returns how many were written.
     fn write(&mut self, bytes: &[u8]) -> usize {
         if self.is_torn && self.write_on(b"\n") == 0 {
             return 0;
@@ -211,19 +212,19 @@ impl<W: Write> Serving<W> {
         written
     }
 
-    /// Says how much is missing, once lines can be written again.
-    fn tell_losses(&mut self) {
+    /// Logs the number of lost lines once lines can be written again.
+    fn log_losses(&mut self) {
         let lost = self.state.lost.load(Relaxed);
-        if lost > self.told_lost {
-            let lines = lost - self.told_lost;
-            self.told_lost = lost;
+        if lost > self.reported_lost {
+            let lines = lost - self.reported_lost;
+            self.reported_lost = lost;
             tracing::warn!(lines, "log lines could not be written and were dropped");
         }
     }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these.
+    // No code panics while it holds one of these locks.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -238,7 +239,7 @@ mod tests {
 
     use super::*;
 
-    /// What was written, and whether writing fails at the moment.
+    /// The written bytes, and whether writes currently fail.
     #[derive(Clone, Default)]
     struct Disk(Arc<Mutex<(Vec<u8>, bool)>>);
 
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_cannot_be_written_are_dropped_and_counted_and_later_ones_are_whole() {
+    fn lines_that_cannot_be_written_are_counted_and_later_lines_are_complete() {
         let disk = Disk::default();
         let mut output = LogOutput::to(disk.clone()).unwrap();
         let wait = Duration::from_secs(10);
@@ -272,7 +273,7 @@ mod tests {
         assert!(lost == 2 && age.is_some());
     }
 
-    /// An output that nobody reads.
+    /// An output without a reader.
     struct Stuck(Sender<()>, Receiver<()>);
 
     impl Write for Stuck {
@@ -288,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_an_output_that_nobody_reads_and_what_waits_is_bounded() {
+    fn an_output_without_a_reader_blocks_no_writer_and_the_queue_is_bounded() {
         let ((reached, is_reached), (_release, released)) = (channel(), channel());
         let mut output = LogOutput::to(Stuck(reached, released)).unwrap();
         output.write_all(b"first\n").unwrap();
@@ -296,8 +297,8 @@ mod tests {
         let long = vec![b'x'; 1 << 20];
         (0..40).for_each(|_| output.write_all(&long).unwrap());
         assert!(output.losses().0 >= 24, "{}", output.losses().0);
-        (0..2 * QUEUE).for_each(|_| output.write_all(b"short\n").unwrap());
-        assert!(output.losses().0 as usize >= QUEUE);
+        (0..2 * MAX_QUEUED_LINES).for_each(|_| output.write_all(b"short\n").unwrap());
+        assert!(output.losses().0 as usize >= MAX_QUEUED_LINES);
         output.wait_until_written(Duration::from_millis(10));
     }
 }

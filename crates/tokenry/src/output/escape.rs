@@ -1,6 +1,6 @@
-//! Text from elsewhere, made harmless for a terminal.
+//! Escaping of untrusted text for terminals.
 
-/// `text` on one line: characters that could steer a terminal are written as `\n`, `\t` or `\u{1b}`.
+/// `text` on one line: characters that could control a terminal are escaped as `\n`, `\t` or `\u{1b}`.
 pub(super) fn line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
@@ -9,8 +9,8 @@ pub(super) fn line(text: &str) -> String {
     line
 }
 
-/// JSON with the same meaning, in which also DEL, C1 and reordering characters are escaped; line breaks between its
-/// tokens stay. Such characters occur only inside strings, where `\u` stands for them.
+/// Equivalent JSON in which DEL, C1 and reordering characters are also escaped; line breaks between its tokens stay.
+/// Such characters occur only inside strings, where `\u` represents them.
 pub(super) fn json(text: &str) -> String {
     let mut json = String::with_capacity(text.len());
     for c in text.chars() {
@@ -23,7 +23,7 @@ pub(super) fn json(text: &str) -> String {
     json
 }
 
-/// Line separators and characters that show the text around them in another order, or not at all.
+/// Line separators and characters that reorder or hide the surrounding text.
 fn reorders(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
@@ -34,7 +34,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_steers_a_terminal_is_written_out() {
+    fn characters_that_control_a_terminal_are_escaped() {
         for (text, shown) in [
             ("ci — 部署", "ci — 部署"),
             ("a\nb\tc\r", "a\\nb\\tc\\r"),
@@ -49,7 +49,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn escaped_json_means_the_same(text in any::<String>()) {
+        fn escaped_json_is_equivalent(text in any::<String>()) {
             let value = serde_json::json!({"text": text});
             let escaped = json(&format!("{value:#}"));
             prop_assert!(!escaped.chars().any(|c| c != '\n' && c.is_control()));

@@ -1,4 +1,4 @@
-//! What is written, and where.
+//! Output to standard output and standard error.
 
 use std::{
     io::Cursor,
@@ -79,7 +79,7 @@ fn a_secret_is_alone_on_standard_output() {
 }
 
 #[test]
-fn an_answer_is_on_standard_output_even_when_quiet() {
+fn a_result_goes_to_standard_output_even_when_quiet() {
     let rows =
         vec![vec!["1".to_owned(), "a long name".to_owned()], vec!["22".to_owned(), "\u{202e}b".to_owned()]];
     let list =
@@ -99,7 +99,7 @@ fn an_answer_is_on_standard_output_even_when_quiet() {
 }
 
 #[test]
-fn the_outcome_of_a_change_is_left_out_when_quiet_unless_its_form_was_chosen() {
+fn the_result_of_a_change_is_omitted_when_quiet_unless_a_format_is_given() {
     for (format, quiet, is_written) in [
         (Format::Table, false, true),
         (Format::Table, true, false),
@@ -112,7 +112,7 @@ fn the_outcome_of_a_change_is_left_out_when_quiet_unless_its_form_was_chosen() {
 }
 
 #[test]
-fn a_failure_is_one_line_or_a_problem_document() {
+fn an_error_is_one_line_or_a_problem_document() {
     let failure = CliError::not_found("no token 7\u{1b}").next("list them with `tokenry token list`");
     let fail = |console: &mut Console| assert_eq!(console.fail(&failure), ExitCode::from(5));
     let line = "tokenry: no token 7\\u{1b}; list them with `tokenry token list`\n";
@@ -141,7 +141,7 @@ fn exit_statuses_are_the_documented_ones() {
 }
 
 #[test]
-fn only_yes_means_yes() {
+fn only_y_and_yes_confirm() {
     for (input, yes, agreed) in [
         ("y\n", false, true),
         ("YES\n", false, true),
@@ -158,13 +158,13 @@ fn only_yes_means_yes() {
 }
 
 #[test]
-fn standard_input_is_read_up_to_its_limit() {
+fn standard_input_over_its_limit_is_an_error() {
     written(Format::Table, false, "12345", |console| assert_eq!(*console.read(5).unwrap(), "12345"));
     written(Format::Table, false, "123456", |console| assert!(console.read(5).is_err()));
 }
 
 #[test]
-fn a_reader_that_left_is_no_failure_unless_it_missed_a_secret() {
+fn a_closed_pipe_is_an_error_only_for_a_secret() {
     let console = |kind| Console {
         input: Box::new(Cursor::new("")),
         out: Box::new(Closed(kind)),

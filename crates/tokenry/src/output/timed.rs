@@ -1,4 +1,4 @@
-//! An output that is given up when nobody reads it.
+//! An output whose writes time out.
 
 use std::{
     io::{self, Write},
@@ -9,20 +9,20 @@ use std::{
 
 use zeroize::Zeroizing;
 
-/// How long one write may take.
+/// The timeout of one write.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Writes on a thread of its own and waits for it, but not for long: after that every write fails. The thread that waits
-/// for a reader is left behind.
+/// Writes on a separate thread and waits for it with a timeout. After a timeout every write fails, and the blocked
+/// thread is abandoned.
 pub(super) struct TimedOutput {
-    /// None once it was given up.
+    /// `None` after a timeout.
     texts: Option<Sender<Zeroizing<Vec<u8>>>>,
     results: Receiver<io::Result<()>>,
 }
 
 impl TimedOutput {
     /// # Errors
-    /// When the system gives no further thread.
+    /// If the system cannot start a thread.
     pub(super) fn start(mut output: impl Write + Send + 'static) -> io::Result<Self> {
         let (texts, waiting) = channel::<Zeroizing<Vec<u8>>>();
         let (done, results) = channel();
@@ -51,7 +51,7 @@ impl Write for TimedOutput {
         }
     }
 
-    /// Nothing is left: each write is flushed.
+    /// Does nothing, because each write is flushed.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_read_is_written_and_what_nobody_reads_is_given_up() {
+    fn a_write_without_a_reader_times_out() {
         let (mut reader, writer) = io::pipe().unwrap();
         let mut output = TimedOutput::start(writer).unwrap();
         output.write_all(b"secret\n").unwrap();

@@ -1,4 +1,4 @@
-//! One answer in the three forms it can be asked for.
+//! A result in the three output formats.
 
 use comfy_table::{Table, presets};
 use serde_json::Value;
@@ -10,14 +10,14 @@ use super::escape;
 pub(crate) struct View {
     /// The same objects as the HTTP API.
     pub(crate) json: Value,
-    /// What other commands take as arguments, one for each object.
+    /// The arguments for other commands, one per object.
     pub(crate) names: Vec<String>,
     header: Vec<&'static str>,
     rows: Vec<Vec<String>>,
 }
 
 impl View {
-    /// A list: one row for each object under `header`.
+    /// A list with one row per object under `header`.
     pub(crate) fn list(
         header: &[&'static str],
         rows: Vec<Vec<String>>,
@@ -27,14 +27,14 @@ impl View {
         Self { json, names, header: header.to_vec(), rows }
     }
 
-    /// One object: one row for each of its attributes.
+    /// One object with one row per attribute.
     pub(crate) fn one(attributes: Vec<(&'static str, String)>, name: String, json: Value) -> Self {
         let rows =
             attributes.into_iter().map(|(attribute, value)| vec![attribute.to_owned(), value]).collect();
         Self { json, names: vec![name], header: Vec::new(), rows }
     }
 
-    /// Columns wide enough for their longest value: ids stay whole, to be copied.
+    /// Columns as wide as their longest value, so that ids can be copied.
     pub(super) fn to_table(&self) -> String {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);

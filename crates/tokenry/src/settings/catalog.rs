@@ -24,7 +24,7 @@ const GROUPS: Shape = Shape::new("[[catalog.groups]]", &["name", "description", 
 const ROLES: Shape = Shape::new("[[catalog.roles]]", &["name", "scopes"]);
 const ROUTES: Shape = Shape::new("[[catalog.routes]]", &["path", "methods", "resource", "level", "exclude"]);
 
-/// The catalog, which is the open one if the file has none.
+/// Reads the catalog; without `[catalog]` it is the open catalog.
 pub(super) fn read(
     root: &mut Section<'_>,
     problems: &mut Vec<Problem>,
@@ -41,10 +41,10 @@ pub(super) fn read(
     };
     let has_words = written.has_words();
     for fault in faults {
-        // Without the words of scopes, everything made of them would look wrong.
-        let is_told = has_words || ["resources", "levels"].contains(&fault.place.list);
-        let Some((section, key)) = written.at(fault.place).filter(|_| is_told) else { continue };
-        // An entry that could not be read whole is another one than was meant.
+        // With unreadable levels or resources, every scope would look unknown.
+        let is_reliable = has_words || ["resources", "levels"].contains(&fault.place.list);
+        let Some((section, key)) = written.at(fault.place).filter(|_| is_reliable) else { continue };
+        // A partly unreadable entry differs from the intended one, so its faults are not reported.
         if fault.place.index.map_or_else(|| section.has_read(key), |_| section.is_read()) {
             section.refuse(key, &fault.what);
         }
@@ -57,7 +57,7 @@ pub(super) fn read(
     catalog.filter(|_| problems.len() == before)
 }
 
-/// The tables as they are in the file, for the line of each fault.
+/// The tables of the file, which give each fault its line.
 struct Written<'f> {
     top: Section<'f>,
     lists: [(&'static str, Vec<Section<'f>>); 4],
@@ -85,14 +85,14 @@ impl<'f> Written<'f> {
         (Self { top, lists, denied_key }, definition)
     }
 
-    /// Whether all that scopes are made of could be read.
+    /// Whether levels and resources, of which scopes consist, could be read.
     fn has_words(&self) -> bool {
         let [(_, resources), ..] = &self.lists;
         ["levels", "resources"].iter().all(|key| self.top.has_read(key))
             && resources.iter().all(Section::is_read)
     }
 
-    /// The table that a fault is in, and the key.
+    /// The table and the key of a fault.
     fn at(&mut self, place: Place) -> Option<(&mut Section<'f>, &'static str)> {
         let Some(index) = place.index else {
             let key = if place.list == DENIED_SCOPES { self.denied_key } else { place.list };

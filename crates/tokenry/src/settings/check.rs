@@ -1,4 +1,4 @@
-//! From what the sources say to settings, and the rules between keys.
+//! Converts the values of all sources to settings and checks rules between keys.
 
 use std::{num::NonZero, ops::RangeInclusive, path::Path, time::Duration};
 
@@ -22,11 +22,11 @@ const SESSION_LIFETIME: RangeInclusive<Duration> =
     Duration::from_secs(300)..=Duration::from_secs(30 * 24 * 3600);
 const MAX_STALENESS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
 
-/// Makes settings of what the sources say. Every part is read before any is missed, so that all faults are found.
+/// Converts all sources to settings. Every part is read before the first early return, so that all faults are found.
 pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings> {
     let listen = from.text(&key::LISTEN, value::listen);
     let url = from.text(&key::DATABASE_URL, convert::database_url);
-    let pool_wait = from.text(&key::POOL_WAIT, |text| value::span(text, POOL_WAIT));
+    let pool_wait = from.text(&key::POOL_WAIT, |text| value::duration(text, POOL_WAIT));
     let prefix = from.text(&key::PREFIX, convert::prefix);
     let former_prefixes = from.list(&key::FORMER_PREFIXES, convert::prefixes);
     let hash = hash(from, directory);
@@ -34,7 +34,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
     let policy = policy(from);
     let usage = usage(from);
     let trusted_proxies = from.list(&key::TRUSTED_PROXIES, value::networks);
-    let max_staleness = from.text(&key::MAX_STALENESS, |text| value::span(text, MAX_STALENESS));
+    let max_staleness = from.text(&key::MAX_STALENESS, |text| value::duration(text, MAX_STALENESS));
     let session = session(from);
     let proxy_sign_in = proxy_sign_in(from, trusted_proxies.as_ref());
     let requested = from.find(&key::LOG_FILTER).1 == SettingSource::Variable(environment::LOG.to_owned());
@@ -79,7 +79,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
     })
 }
 
-/// What is in the file alone. The catalog comes first, because issuers name its roles.
+/// Reads the structured settings of the file. The catalog comes first, because issuers name its roles.
 fn structured(from: &mut Sources, directory: &Path) -> (Option<Catalog>, Option<Issuers>) {
     let (file, entries) = std::mem::take(&mut from.structured);
     let mut root = Section::root(&file, &entries);
@@ -95,7 +95,7 @@ fn hash(from: &mut Sources, directory: &Path) -> Option<HashSettings> {
     let scheme = from.text(&key::HASH, convert::scheme);
     let (cost, (given, listed)) = (from.integer(&key::BCRYPT_COST)?, (given?, listed?));
     if !given.is_empty() && !listed.is_empty() {
-        from.refuse_value(&key::PEPPER, "is set beside pepper_files; keep one of them");
+        from.refuse_value(&key::PEPPER, "is set together with pepper_files; keep one of them");
         return None;
     }
     let peppers = if given.is_empty() { listed } else { given };
@@ -117,7 +117,7 @@ fn session(from: &mut Sources) -> Option<SessionSettings> {
     Some(SessionSettings { lifetime: lifetime?, idle: idle? })
 }
 
-/// How a trusted proxy names users; without a header it does not.
+/// Sign-in through a trusted proxy; disabled without a header.
 fn proxy_sign_in(from: &mut Sources, trusted: Option<&IpList>) -> Option<Option<ProxySignIn>> {
     let header = from.text(&key::PROXY_USER_HEADER, |text| Ok(text.to_owned()))?;
     let prefix = from.text(&key::PROXY_SUBJECT_PREFIX, |text| Ok(text.to_owned()))?;
@@ -125,11 +125,11 @@ fn proxy_sign_in(from: &mut Sources, trusted: Option<&IpList>) -> Option<Option<
     if header.is_empty() {
         return Some(None);
     }
-    // Nobody would be believed; whoever means everybody must not find out by being let in.
+    // An empty list trusts no proxy; an operator who meant "all" gets an error instead of an open sign-in.
     if trusted.is_some_and(IpList::is_empty) {
         from.refuse_value(
             &key::PROXY_USER_HEADER,
-            "needs the addresses of the proxies in server.trusted_proxies",
+            "requires the addresses of the proxies in server.trusted_proxies",
         );
         return None;
     }

@@ -1,4 +1,4 @@
-//! The environment: every key as `TOKENRY_SECTION__NAME`, or as the file that `TOKENRY_SECTION__NAME_FILE` names.
+//! Settings from the environment: `TOKENRY_SECTION__NAME`, or `TOKENRY_SECTION__NAME_FILE` with a file of the value.
 
 mod injected;
 mod value_file;
@@ -15,43 +15,43 @@ use super::{
     source::{BLANK, Raw, Sources, has_clean_ends},
 };
 
-/// Where the file is named.
+/// Names the configuration file.
 const CONFIG: &str = "TOKENRY_CONFIG";
-/// The log filter under a shorter name, which is stronger than the long one. It has no `_FILE`, which everybody would
-/// take for the file that is logged to.
+/// The short name of the log filter, which takes precedence over the long one. There is no `_FILE` variant, because it
+/// would be mistaken for a log file.
 pub(super) const LOG: &str = "TOKENRY_LOG";
-/// What other programs call the database's address; weaker than `TOKENRY_DATABASE_URL`.
+/// The conventional name of the database URL; `TOKENRY_DATABASE_URL` takes precedence.
 const DATABASE_URL: &str = "DATABASE_URL";
-/// The same, in a file.
+/// A file that holds the database URL.
 const DATABASE_URL_FILE: &str = "DATABASE_URL_FILE";
-/// Set by whoever wants no colours from any program.
+/// Disables colours.
 const NO_COLOR: &str = "NO_COLOR";
-/// Variables of this beginning belong to the tests.
+/// The prefix of variables that configure the tests.
 const TESTS: &str = "TOKENRY_TEST_";
-/// What the name of a variable ends with that names a file which holds the value.
+/// The suffix of variables that name a file with the value.
 pub(super) const FILE: &str = "_FILE";
 
-/// The variables that concern Tokenry and are not empty: container platforms cannot unset a variable, only empty it.
-/// `None` is a value that is not UTF-8.
+/// The non-empty variables that concern Tokenry. Empty ones count as unset, because container platforms cannot unset a
+/// variable. `None` is a value that is not UTF-8.
 #[derive(Default)]
 pub(crate) struct Environment(BTreeMap<String, Option<String>>);
 
 impl Environment {
     /// The environment of this process.
     pub(crate) fn of_process() -> Self {
-        let concerns_us = |name: &str| {
+        let is_relevant = |name: &str| {
             name.starts_with("TOKENRY_") || [DATABASE_URL, DATABASE_URL_FILE, NO_COLOR].contains(&name)
         };
         let variables = std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value));
-        let ours = variables.filter(|(name, value)| concerns_us(name) && !value.is_empty());
+        let ours = variables.filter(|(name, value)| is_relevant(name) && !value.is_empty());
         Self(ours.map(|(name, value)| (name, value.into_string().ok())).collect())
     }
 
-    /// An environment made of these variables.
+    /// An environment with these variables.
     #[cfg(test)]
     pub(crate) fn of(variables: &[(&str, &str)]) -> Self {
-        let said = variables.iter().filter(|(_, value)| !value.is_empty());
-        Self(said.map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned()))).collect())
+        let set = variables.iter().filter(|(_, value)| !value.is_empty());
+        Self(set.map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned()))).collect())
     }
 
     /// Whether `NO_COLOR` is set to anything (<https://no-color.org>).
@@ -70,15 +70,14 @@ impl Environment {
         }
     }
 
-    /// Adds what the variables say, and refuses those that say nothing known. Names of files are relative to
-    /// `directory`.
+    /// Adds the values of the variables and reports unknown variables. File names are relative to `directory`.
     pub(super) fn read(&self, directory: &Path, sources: &mut Sources) {
         for &key in key::ALL {
             for name in names(key) {
-                match self.said(&name, directory) {
+                match self.value_of(&name, directory) {
                     Ok(None) => continue,
                     Ok(Some((name, text))) if !has_clean_ends(&text) => {
-                        // Not only its items, if it is a list.
+                        // Added as text, so that the whole value is checked and not only its list items.
                         sources.add(key, SettingSource::Variable(name), Some(Raw::Text(text)));
                     }
                     Ok(Some((name, text))) => {
@@ -86,7 +85,7 @@ impl Environment {
                     }
                     Err(line) => sources.refuse(line),
                 }
-                // A weaker name says nothing any more, above all not where the stronger one could not be read.
+                // The first name that is set wins, even if its value could not be read.
                 break;
             }
         }
@@ -94,8 +93,8 @@ impl Environment {
         for name in self.0.keys().filter(|name| !is_known(name)) {
             if injected.has(name) {
                 sources.foreign.push(name.clone());
-            } else if let Some(written) = Key::rich_variable(name) {
-                sources.refuse(format!("{name}: is not a setting; write {written} in the file"));
+            } else if let Some(table) = Key::structured_variable(name) {
+                sources.refuse(format!("{name}: is not a setting; use {table} in the file"));
             } else {
                 let nearest = Key::nearest_variable(name).unwrap_or_default();
                 sources.refuse(format!("{name}: is not a setting; the nearest is {nearest}"));
@@ -103,14 +102,14 @@ impl Environment {
         }
     }
 
-    /// What is said under this name, as it stands there or in the file that it names, and the name of the variable.
-    fn said(&self, name: &str, directory: &Path) -> Result<Option<(String, String)>, String> {
+    /// The value of this variable or of its `_FILE` variant, and the name of the variable that was used.
+    fn value_of(&self, name: &str, directory: &Path) -> Result<Option<(String, String)>, String> {
         let text = self.text(name)?;
         let Some(file) = file_variable(name) else {
             return Ok(text.map(|text| (name.to_owned(), text)));
         };
         match (text, self.text(&file)?) {
-            (Some(_), Some(_)) => Err(format!("{file}: is set beside {name}; keep one of them")),
+            (Some(_), Some(_)) => Err(format!("{file}: is set together with {name}; keep one of them")),
             (Some(text), None) => Ok(Some((name.to_owned(), text))),
             (None, Some(path)) => match value_file::read(&path, directory) {
                 Ok(text) => Ok(Some((file, text))),
@@ -133,7 +132,7 @@ impl Environment {
     }
 }
 
-/// The names of a key, the stronger first.
+/// The variables of a key in order of precedence.
 fn names(key: &'static Key) -> Vec<String> {
     match key.variable() {
         name if std::ptr::eq(key, &key::DATABASE_URL) => vec![name, DATABASE_URL.to_owned()],
@@ -142,12 +141,12 @@ fn names(key: &'static Key) -> Vec<String> {
     }
 }
 
-/// The variable that names the file in which the value of the variable `name` is.
+/// The variable that names a file with the value of `name`.
 fn file_variable(name: &str) -> Option<String> {
     (name != LOG).then(|| format!("{name}{FILE}"))
 }
 
-/// Whether a variable of this name says something, or is somebody's who may say what they like.
+/// Whether this variable is a setting, or one that is deliberately not checked.
 fn is_known(name: &str) -> bool {
     let is_of = |known: String| known == name || file_variable(&known).is_some_and(|file| file == name);
     [CONFIG, NO_COLOR].contains(&name)
@@ -176,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_name_means_two_things() {
+    fn variable_names_are_unique() {
         let names: Vec<_> = key::ALL.iter().flat_map(|key| names(key)).collect();
         let files: Vec<_> = names.iter().filter_map(|name| file_variable(name)).collect();
         let mut all = [names, files, vec![CONFIG.to_owned(), NO_COLOR.to_owned()]].concat();
@@ -185,7 +184,7 @@ mod tests {
         all.dedup();
         assert_eq!(all.len(), count);
         for name in all {
-            assert!(!injected::has_form(&name), "{name} could be another program's");
+            assert!(!injected::has_form(&name), "{name} could be set by another program");
         }
     }
 }

@@ -17,13 +17,13 @@ use super::{
     source::{Raw, Sources},
 };
 
-/// The file that is read when none is named.
-const USUAL: &str = "tokenry.toml";
+/// The default configuration file.
+const DEFAULT_FILE: &str = "tokenry.toml";
 
-/// Adds what the file says: `named`, which must exist, else `tokenry.toml` in `directory` if it is there.
+/// Adds the values of the file: `named`, which must exist, or else `tokenry.toml` in `directory` if it exists.
 pub(super) fn read(named: Option<PathBuf>, directory: &Path, sources: &mut Sources) {
     let must_exist = named.is_some();
-    let path = named.unwrap_or_else(|| PathBuf::from(USUAL));
+    let path = named.unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
     match std::fs::read_to_string(directory.join(&path)) {
         Ok(text) => add(&text, &path.display().to_string(), sources),
         Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => {}
@@ -37,7 +37,7 @@ pub(super) fn read(named: Option<PathBuf>, directory: &Path, sources: &mut Sourc
     }
 }
 
-/// Adds what `text` says, which was read from the file called `name`.
+/// Adds the values in `text`, the content of the file `name`.
 fn add(text: &str, name: &str, sources: &mut Sources) {
     let table = match DeTable::parse(text) {
         Ok(table) => table,
@@ -50,7 +50,7 @@ fn add(text: &str, name: &str, sources: &mut Sources) {
     name.clone_into(&mut sources.structured.0);
     for (key, value) in table.get_ref() {
         let line = line_of(text, key.span().start);
-        if Key::is_rich(key.get_ref()) {
+        if Key::is_structured(key.get_ref()) {
             let node = Node::of(line, value.get_ref(), &|offset| line_of(text, offset));
             sources.structured.1.insert(key.get_ref().to_string(), node);
             continue;
@@ -81,7 +81,7 @@ fn add(text: &str, name: &str, sources: &mut Sources) {
     }
 }
 
-/// Whether someone wrote a table, or tables in a list.
+/// Whether the value is a table or a list of tables.
 fn holds_tables(value: &DeValue<'_>) -> bool {
     let is_table = |value: &DeValue<'_>| matches!(value, DeValue::Table(_));
     is_table(value) || value.as_array().is_some_and(|items| items.iter().any(|item| is_table(item.get_ref())))
@@ -95,9 +95,9 @@ fn set(
     sources: &mut Sources,
 ) {
     let Some(key) = Key::find(section, name) else {
-        let place = if section.is_empty() { name.to_owned() } else { format!("[{section}] {name}") };
+        let path = if section.is_empty() { name.to_owned() } else { format!("[{section}] {name}") };
         let nearest = Key::nearest(section, name).map(Key::to_string).unwrap_or_default();
-        return sources.refuse(format!("{place}: is not a setting; the nearest is {nearest}{origin}"));
+        return sources.refuse(format!("{path}: is not a setting; the nearest is {nearest}{origin}"));
     };
     let raw = match (&key.preset, value.get_ref()) {
         (Preset::Text(_), DeValue::String(text)) => Some(Raw::Text(text.to_string())),
@@ -114,7 +114,7 @@ fn set(
     sources.add(key, origin, raw);
 }
 
-/// The line, from 1, in which the byte at `offset` stands.
+/// The line, counted from 1, of the byte at `offset`.
 fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }

@@ -1,4 +1,4 @@
-//! Where the keys of an issuer come from: one of a shared secret's file, a key set's file and a key set's URL.
+//! The keys of an issuer: from a file with a shared secret, a file with a key set, or a URL of a key set.
 
 use std::{
     fs::File,
@@ -16,11 +16,11 @@ const SECRET_FILE: &str = "secret_file";
 const JWKS_FILE: &str = "jwks_file";
 const JWKS_URL: &str = "jwks_url";
 
-/// No shared secret is longer, and no key set is taken that is.
-const MOST_SECRET_BYTES: usize = 4096;
-const MOST_SET_BYTES: usize = 256 * 1024;
+/// The largest shared secret and the largest key set, in bytes.
+const MAX_SECRET_BYTES: usize = 4096;
+const MAX_SET_BYTES: usize = 256 * 1024;
 
-/// The keys, and the URL if they are fetched.
+/// Reads the keys, and the URL if they are fetched from one.
 pub(super) fn read<'f>(
     section: &mut Section<'f>,
     algorithm: Option<JwtAlgorithm>,
@@ -38,25 +38,25 @@ pub(super) fn read<'f>(
         &[JWKS_URL] => {
             section.parsed(JWKS_URL, KeySource::check)?;
             if algorithm.is_some_and(JwtAlgorithm::is_symmetric) {
-                // SECURITY: whoever could fetch a shared secret could sign.
-                section.refuse(JWKS_URL, "is for public keys; a shared secret belongs into a secret_file");
+                // SECURITY: anyone who could fetch a shared secret could sign tokens.
+                section.refuse(JWKS_URL, "is for public keys; a shared secret belongs in a secret_file");
             }
             Some((JwtKeys::Pending, section.get(JWKS_URL)))
         }
         [] => {
-            section.refuse("", "needs one of secret_file, jwks_file and jwks_url");
+            section.refuse("", "requires one of secret_file, jwks_file and jwks_url");
             None
         }
         [first, others @ ..] => {
             for other in others {
-                section.refuse(other, &format!("is set beside {first}; keep one of them"));
+                section.refuse(other, &format!("is set together with {first}; keep one of them"));
             }
             None
         }
     }
 }
 
-/// The same keys again.
+/// A copy of the keys.
 pub(super) fn copy(keys: &JwtKeys) -> JwtKeys {
     match keys {
         JwtKeys::Secret(secret) => JwtKeys::Secret(secret.clone()),
@@ -65,14 +65,14 @@ pub(super) fn copy(keys: &JwtKeys) -> JwtKeys {
     }
 }
 
-/// The bytes of the file without the newline at its end, which is an editor's and not the secret's.
+/// The bytes of the file without a trailing newline, which editors add and which is not part of the secret.
 fn secret(name: &str, directory: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    // Never reallocated, so that no copy stays behind; never cut, which would make another key of it.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MOST_SECRET_BYTES + 1));
-    let file = File::open(directory.join(name)).map(|file| file.take(MOST_SECRET_BYTES as u64 + 1));
+    // Allocated once, so that no copy remains in memory; an oversized file is an error and is never truncated.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES + 1));
+    let file = File::open(directory.join(name)).map(|file| file.take(MAX_SECRET_BYTES as u64 + 1));
     match file.and_then(|mut file| file.read_to_end(&mut bytes)) {
-        Ok(length) if length > MOST_SECRET_BYTES => {
-            return Err(format!("{name} must have at most {MOST_SECRET_BYTES} bytes"));
+        Ok(length) if length > MAX_SECRET_BYTES => {
+            return Err(format!("{name} must have at most {MAX_SECRET_BYTES} bytes"));
         }
         Ok(_) => {}
         Err(error) => return Err(format!("{name} cannot be read: {error}")),
@@ -83,13 +83,13 @@ fn secret(name: &str, directory: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     Ok(bytes)
 }
 
-/// The text of a key set, which is checked with its issuer.
+/// The text of a key set, which is checked later together with its issuer.
 fn set(name: &str, directory: &Path) -> Result<String, String> {
     let mut text = String::new();
-    let file = File::open(directory.join(name)).map(|file| file.take(MOST_SET_BYTES as u64 + 1));
+    let file = File::open(directory.join(name)).map(|file| file.take(MAX_SET_BYTES as u64 + 1));
     match file.and_then(|mut file| file.read_to_string(&mut text)) {
-        Ok(length) if length <= MOST_SET_BYTES => Ok(text),
-        Ok(_) => Err(format!("{name} must have at most {MOST_SET_BYTES} bytes")),
+        Ok(length) if length <= MAX_SET_BYTES => Ok(text),
+        Ok(_) => Err(format!("{name} must have at most {MAX_SET_BYTES} bytes")),
         Err(error) if error.kind() == ErrorKind::InvalidData => Err(format!("{name} must be UTF-8 text")),
         Err(error) => Err(format!("{name} cannot be read: {error}")),
     }

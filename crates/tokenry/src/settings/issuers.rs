@@ -1,4 +1,4 @@
-//! `[[issuers]]`: whose JWTs are accepted, and which user each of them stands for.
+//! `[[issuers]]`: the issuers of accepted JWTs and how their claims map to users.
 
 use std::{ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
 
@@ -38,21 +38,21 @@ const ISSUERS: Shape = Shape::new(
 );
 
 const REFRESH: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 3600);
-const USUAL_REFRESH: Duration = Duration::from_secs(3600);
+const DEFAULT_REFRESH: Duration = Duration::from_secs(3600);
 const LEEWAY: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(5 * 60);
-/// A year, as `humantime` counts.
+/// The upper bound is one year of `humantime`.
 const MAX_AGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(31_557_600);
 
-/// Whose JWTs are accepted, and where their keys come from.
+/// All configured issuers.
 #[derive(Default)]
 pub(super) struct Issuers {
     /// `None` without issuers.
     pub(super) sign_in: Option<SignIn>,
-    /// The issuers whose keys are fetched.
+    /// The issuers whose keys are fetched from a URL.
     pub(super) key_sources: Vec<KeySource>,
 }
 
-/// One of them.
+/// One configured issuer.
 struct Issuer {
     rules: JwtIssuer,
     keys: JwtKeys,
@@ -60,7 +60,7 @@ struct Issuer {
     source: Option<KeySource>,
 }
 
-/// All issuers of the file. Without a catalog, because that is wrong itself, their roles are not looked up.
+/// Reads all issuers of the file. Roles are not checked if the catalog itself is invalid (`None`).
 pub(super) fn read(
     root: &mut Section<'_>,
     catalog: Option<&Catalog>,
@@ -70,7 +70,7 @@ pub(super) fn read(
     let mut sections = root.sections("issuers", ISSUERS);
     let before = problems.len();
     let issuers: Vec<_> = sections.iter_mut().map(|section| issuer(section, catalog, directory)).collect();
-    refuse_doubles(&mut sections);
+    reject_overlaps(&mut sections);
     problems.extend(sections.into_iter().flat_map(Section::into_problems));
     let issuers = issuers.into_iter().collect::<Option<Vec<_>>>().filter(|_| problems.len() == before)?;
     if issuers.is_empty() {
@@ -82,14 +82,17 @@ pub(super) fn read(
         mappings.push(issuer.mapping);
         key_sources.extend(issuer.source);
     }
-    let verifier = JwtVerifier::new(verified).map_err(|error| root.refuse("issuers", &told(error).1)).ok()?;
+    let verifier =
+        JwtVerifier::new(verified).map_err(|error| root.refuse("issuers", &fault(error).1)).ok()?;
     let sign_in = SignIn { verifier: Arc::new(verifier), issuers: mappings, key_refresh: None };
     Some(Issuers { sign_in: Some(sign_in), key_sources })
 }
 
-/// SECURITY: whoever has the prefix `a` can name the users of whoever has `ab`, by a `sub` that begins with `b`. So no
-/// prefix may be the beginning of another, and least of all the same.
-fn refuse_doubles(sections: &mut [Section<'_>]) {
+/// Rejects duplicate issuers and overlapping subject prefixes.
+///
+/// SECURITY: an issuer with the prefix `a` could name the users of an issuer with `ab` by a `sub` that begins with `b`.
+/// No prefix may therefore be equal to another or the beginning of another.
+fn reject_overlaps(sections: &mut [Section<'_>]) {
     let names: Vec<_> = sections.iter().map(|section| section.get("issuer")).collect();
     let prefixes: Vec<_> = sections.iter().map(prefix_of).collect();
     let overlap = |one: Option<&str>, other: Option<&str>| match (one, other) {
@@ -102,8 +105,8 @@ fn refuse_doubles(sections: &mut [Section<'_>]) {
             section.refuse("issuer", "is configured twice");
         }
         if prefixes.iter().take(index).any(|earlier| overlap(*earlier, prefix)) {
-            let what = "both this issuer and an earlier one could speak of the same user; give each a prefix \
-                        of its own, such as \"a:\" and \"b:\"";
+            let what = "overlaps with that of an earlier issuer, so both could name the same user; use distinct \
+            prefixes such as \"a:\" and \"b:\"";
             section.refuse("subject_prefix", what);
         }
     }
@@ -113,7 +116,7 @@ fn prefix_of<'f>(section: &Section<'f>) -> Option<&'f str> {
     if section.has("subject_prefix") { section.get("subject_prefix") } else { Some("") }
 }
 
-/// One issuer, unless something is wrong with it.
+/// Reads one issuer; `None` if it has a fault.
 fn issuer(section: &mut Section<'_>, catalog: Option<&Catalog>, directory: &Path) -> Option<Issuer> {
     let name = section.required("issuer");
     let audiences = section.texts("audiences");
@@ -121,35 +124,35 @@ fn issuer(section: &mut Section<'_>, catalog: Option<&Catalog>, directory: &Path
     let algorithm = section
         .parsed("algorithm", |text| text.parse::<JwtAlgorithm>().map_err(|unknown| unknown.to_string()));
     let keys = issuer_keys::read(section, algorithm, directory);
-    let refresh = section.parsed("refresh", |text| value::span(text, REFRESH));
+    let refresh = section.parsed("refresh", |text| value::duration(text, REFRESH));
     if section.has("refresh") && !section.has("jwks_url") {
-        section.refuse("refresh", "is only for keys from a jwks_url");
+        section.refuse("refresh", "applies only to keys from a jwks_url");
     }
     let types = section.has("types").then(|| section.texts("types"));
-    let leeway = section.parsed("leeway", |text| value::span(text, LEEWAY));
-    let max_age = section.parsed("max_age", |text| value::span(text, MAX_AGE));
+    let leeway = section.parsed("leeway", |text| value::duration(text, LEEWAY));
+    let max_age = section.parsed("max_age", |text| value::duration(text, MAX_AGE));
     let mapping = mapping(section, name.unwrap_or_default(), catalog);
-    if !section.is_right() {
+    if !section.is_valid() {
         return None;
     }
-    let usual = JwtIssuer::new(name?.to_owned(), audiences, algorithm?);
+    let defaults = JwtIssuer::new(name?.to_owned(), audiences, algorithm?);
     let rules = JwtIssuer {
-        types: types.unwrap_or_else(|| usual.types.clone()),
-        leeway: leeway.unwrap_or(usual.leeway),
+        types: types.unwrap_or_else(|| defaults.types.clone()),
+        leeway: leeway.unwrap_or(defaults.leeway),
         max_age,
-        ..usual
+        ..defaults
     };
     let (keys, url) = keys?;
-    // Alone first, so that the faults of every issuer are found.
+    // Each issuer is verified alone first, so that the faults of all issuers are found.
     if let Err(error) = JwtVerifier::new(vec![(rules.clone(), issuer_keys::copy(&keys))]) {
-        let (key, what) = told(error);
+        let (key, what) = fault(error);
         section.refuse(key, &what);
         return None;
     }
     let source = url.map(|url| KeySource {
         issuer: rules.issuer.clone(),
         url: url.to_owned(),
-        refresh: refresh.unwrap_or(USUAL_REFRESH),
+        refresh: refresh.unwrap_or(DEFAULT_REFRESH),
     });
     Some(Issuer { rules, keys, mapping, source })
 }
@@ -159,7 +162,7 @@ fn mapping(section: &mut Section<'_>, issuer: &str, catalog: Option<&Catalog>) -
         "" => Err("must not be empty".to_owned()),
         text => Ok(text.to_owned()),
     };
-    let known = |text: &str| {
+    let known_role = |text: &str| {
         let role = text.parse::<Role>().map_err(|error| error.to_string())?;
         match catalog {
             Some(catalog) if !catalog.has_role(&role) => {
@@ -171,38 +174,37 @@ fn mapping(section: &mut Section<'_>, issuer: &str, catalog: Option<&Catalog>) -
     };
     let prefix = section.parsed("subject_prefix", |text| match Subject::parse(format!("{text}x")) {
         Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(format!("no subject could begin with it: {error}")),
+        Err(error) => Err(format!("no valid subject begins with it: {error}")),
     });
     let mapping = IssuerMapping {
         issuer: issuer.to_owned(),
         subject_prefix: prefix.unwrap_or_default(),
         name_claim: section.parsed("name_claim", claim),
         role_claim: section.parsed("role_claim", claim),
-        roles: section.pairs("roles", known),
-        default_role: section.parsed("default_role", known),
+        roles: section.pairs("roles", known_role),
+        default_role: section.parsed("default_role", known_role),
         creates_users: section.switch("create_users"),
     };
     if section.has("roles") && !section.has("role_claim") {
-        section.refuse("roles", "needs role_claim, which names the claim that holds the values");
+        section.refuse("roles", "requires role_claim, which names the claim with the values");
     }
     mapping
 }
 
-/// The key that an issuer was refused for, and what to change. The issuer's line says which one it is.
-fn told(error: JwtSettingsError) -> (&'static str, String) {
+/// The key at fault and what to change. The line of the message identifies the issuer.
+fn fault(error: JwtSettingsError) -> (&'static str, String) {
     match error {
         JwtSettingsError::NoIssuer => ("issuer", "must not be empty".to_owned()),
         JwtSettingsError::Doubled(_) => ("issuer", "is configured twice".to_owned()),
         JwtSettingsError::Audience(_) => {
-            ("audiences", "must hold at least one, and none may be empty".to_owned())
+            ("audiences", "must contain at least one entry and no empty ones".to_owned())
         }
-        JwtSettingsError::NoType(_) => ("types", "must hold at least one".to_owned()),
+        JwtSettingsError::NoType(_) => ("types", "must contain at least one entry".to_owned()),
         JwtSettingsError::Secret(_) => {
-            let what =
-                "is for HS256, HS384 and HS512; others have public keys, in a jwks_file or at a jwks_url";
+            let what = "is for HS256, HS384 and HS512; other algorithms use public keys from a jwks_file or a jwks_url";
             ("secret_file", what.to_owned())
         }
-        JwtSettingsError::ShortSecret(_) => ("secret_file", "must hold at least 32 bytes".to_owned()),
+        JwtSettingsError::ShortSecret(_) => ("secret_file", "must contain at least 32 bytes".to_owned()),
         JwtSettingsError::Keys(_, why) => ("jwks_file", format!("cannot be used: {why}")),
         other => ("issuer", other.to_string()),
     }

@@ -1,4 +1,4 @@
-//! Every key that can be set, with its type and its default: one table for the file and the environment.
+//! All keys with their types and defaults: one table for the file and the environment.
 
 use std::{fmt, ops::RangeInclusive};
 
@@ -6,7 +6,7 @@ use super::environment::FILE;
 
 /// One setting, addressed as `[section] name` in the file and as `TOKENRY_SECTION__NAME` in the environment.
 pub(super) struct Key {
-    /// The table in the file; empty for the keys above all tables.
+    /// The table in the file; empty for top-level keys.
     section: &'static str,
     name: &'static str,
     pub(super) preset: Preset,
@@ -15,25 +15,25 @@ pub(super) struct Key {
 /// The type of a key together with its default.
 pub(super) enum Preset {
     Text(&'static str),
-    /// The default, and the least and the most it may be.
+    /// The default and the permitted range.
     Integer(u32, RangeInclusive<u32>),
     Switch(bool),
     /// A list of texts, empty by default.
     List,
 }
 
-/// What values have to be, for the message that refuses another.
-pub(super) const EXPECTED_TEXT: &str = "must be a text in quotes";
+/// What a value must be, for error messages.
+pub(super) const EXPECTED_TEXT: &str = "must be a quoted string";
 pub(super) const EXPECTED_SWITCH: &str = "must be true or false";
-pub(super) const EXPECTED_LIST: &str = "must be a list of texts, such as [\"a\", \"b\"]";
+pub(super) const EXPECTED_LIST: &str = "must be a list of strings, such as [\"a\", \"b\"]";
 
-/// What is too rich for a table of keys and for the environment: its name in the file, and how it is written there.
-static RICH: &[(&str, &str)] = &[("catalog", "[catalog]"), ("issuers", "[[issuers]]")];
+/// Structured settings, available only in the file: the name and how the table is written.
+static STRUCTURED: &[(&str, &str)] = &[("catalog", "[catalog]"), ("issuers", "[[issuers]]")];
 
 macro_rules! keys {
     ($($(#[doc = $doc:literal])+ $id:ident = $section:literal $name:literal $preset:expr;)*) => {
         $($(#[doc = $doc])+ pub(super) static $id: Key = Key { section: $section, name: $name, preset: $preset };)*
-        /// All keys, in the order in which people care.
+        /// All keys, the most commonly used first.
         pub(super) static ALL: &[&Key] = &[$(&$id),*];
     };
 }
@@ -48,21 +48,21 @@ keys! {
     LISTEN = "" "listen" Text("127.0.0.1:8080");
     /// `sqlite://path` or `postgres://user:password@host/database`.
     DATABASE_URL = "" "database_url" Text("sqlite://tokenry.db");
-    /// Whether the web page is served beside the API; a build without the feature `ui` has none.
+    /// Whether the web page is served; a build without the feature `ui` has none.
     UI = "" "ui" Switch(true);
-    /// What every token begins with.
+    /// The prefix of every token.
     PREFIX = "token" "prefix" Text("pat_");
-    /// What tokens began with before, which are still accepted.
+    /// Former prefixes, which are still accepted.
     FORMER_PREFIXES = "token" "former_prefixes" List;
-    /// How secrets are stored: `bcrypt`, `sha256`, `hmac-sha256` or `argon2id`.
+    /// The hash scheme of stored secrets: `bcrypt`, `sha256`, `hmac-sha256` or `argon2id`.
     HASH = "token" "hash" Text("bcrypt");
-    /// bcrypt's cost: each step doubles the work of a token's first use.
+    /// The cost of bcrypt: each step doubles the time of a token's first use.
     BCRYPT_COST = "token" "bcrypt_cost" Integer(6, 4..=14);
-    /// When a slow hash is done: `once` for each token, or `always` once more in each process.
+    /// When a slow hash is computed: `once` per token, or `always` for once more in each process.
     SLOW_HASH = "token" "slow_hash" Text("once");
-    /// Files that hold a pepper each; the first is for new tokens, a second for those stored before a key change.
+    /// Files with one pepper each; the first is for new tokens, the second for tokens stored before a key change.
     PEPPER_FILES = "token" "pepper_files" List;
-    /// The same from a secret store: one or two peppers, separated by a comma. Never printed.
+    /// One or two peppers from a secret store, separated by a comma. Never printed.
     PEPPER = "token" "pepper" Text("");
     /// Live tokens per user; 0 is no limit.
     MAX_LIVE_TOKENS = "limits" "max_live_tokens" Integer(10, MANY);
@@ -72,75 +72,75 @@ keys! {
     FAILURES_PER_MINUTE = "limits" "failures_per_minute" Integer(30, MANY);
     /// Management requests per user; 0 is no limit.
     MANAGEMENT_PER_MINUTE = "limits" "management_per_minute" Integer(60, MANY);
-    /// Days a token lives that asks for no expiry; 0 is for ever and needs `allow_never`.
+    /// Lifetime in days of a token without a requested expiry; 0 is unlimited and requires `allow_never`.
     DEFAULT_DAYS = "lifetime" "default_days" Integer(90, CENTURY);
-    /// Days the longest token may live; 0 is no bound. A longer default is cut to it.
+    /// The maximum lifetime in days; 0 is no maximum. A longer default is reduced to it.
     MAX_DAYS = "lifetime" "max_days" Integer(365, CENTURY);
-    /// Whether a token may live for ever.
+    /// Whether a token may have no expiry.
     ALLOW_NEVER = "lifetime" "allow_never" Switch(false);
-    /// Days without a use after which a token is over; 0 is never.
+    /// Days without use after which a token expires; 0 is never.
     IDLE_DAYS = "lifetime" "idle_days" Integer(0, CENTURY);
-    /// The longest that the old secret works beside the new one after a rotation.
+    /// The maximum grace period of the old secret after a rotation, in seconds.
     MAX_GRACE_SECONDS = "rotation" "max_grace_seconds" Integer(86_400, 0..=2_592_000);
-    /// What happens when a secret is used that a rotation took out of use: `record`, `alert` or `revoke`.
+    /// The reaction to the use of a retired secret: `record`, `alert` or `revoke`.
     ON_REUSE = "rotation" "on_reuse" Text("alert");
-    /// Days for which dead tokens stay listed; 0 is for ever.
+    /// Days for which revoked and expired tokens are kept; 0 is for ever.
     DEAD_TOKENS_DAYS = "retention" "dead_tokens_days" Integer(90, CENTURY);
-    /// Whether it is counted what tokens are used for.
+    /// Whether uses of tokens are counted.
     USAGE_ENABLED = "usage" "enabled" Switch(true);
-    /// The span whose uses are counted in one row, such as `10s` or `1h`; `0s` writes a row for every use.
+    /// The time span whose uses share one row, such as `10s` or `1h`; `0s` writes a row for every use.
     USAGE_BUCKET = "usage" "bucket" Text("1m");
-    /// Days for which the counts are kept; 0 is for ever.
+    /// Days for which usage counts are kept; 0 is for ever.
     USAGE_DAYS = "usage" "retention_days" Integer(90, CENTURY);
-    /// The longest that a sign-in of a browser lasts.
+    /// The maximum lifetime of a browser session.
     SESSION_LIFETIME = "session" "lifetime" Text("12h");
-    /// After how long without a request it is over; `0s` is never.
+    /// The idle timeout of a browser session; `0s` is none.
     SESSION_IDLE = "session" "idle" Text("1h");
-    /// The header in which a trusted proxy names the user who signs in; empty is no such sign-in.
+    /// The header in which a trusted proxy names the user; empty disables sign-in through a proxy.
     PROXY_USER_HEADER = "session" "proxy_user_header" Text("");
-    /// Put before that name, so that a proxy cannot speak of others' users.
+    /// The prefix put before that name, so that a proxy cannot name other users.
     PROXY_SUBJECT_PREFIX = "session" "proxy_subject_prefix" Text("");
-    /// Whether somebody whom the proxy names and who was never seen becomes a user.
+    /// Whether an unknown user named by the proxy is created.
     PROXY_CREATES_USERS = "session" "proxy_creates_users" Switch(false);
-    /// Proxies whose `X-Forwarded-*` headers count, as addresses or networks.
+    /// Proxies whose `X-Forwarded-*` headers are trusted, as addresses or networks.
     TRUSTED_PROXIES = "server" "trusted_proxies" List;
-    /// How old the row may be that lets a token in, such as `500ms`; `0s` reads the database each time.
+    /// The maximum age of a cached row that admits a token, such as `500ms`; `0s` reads the database each time.
     MAX_STALENESS = "server" "max_staleness" Text("0s");
-    /// Threads that answer requests; 0 is one for each core.
+    /// Worker threads; 0 is one per core.
     WORKERS = "server" "workers" Integer(0, 0..=1024);
-    /// The most connections held to the database.
+    /// The maximum number of database connections.
     POOL_SIZE = "database" "pool_size" Integer(8, 1..=1000);
-    /// How long a request waits for one of them before it is answered 503.
+    /// How long a request waits for a connection before it is answered with 503.
     POOL_WAIT = "database" "pool_wait" Text("2s");
-    /// What is logged: a level, or directives such as `info,tokenry_store=debug`.
+    /// The log filter: a level, or directives such as `info,tokenry_store=debug`.
     LOG_FILTER = "log" "filter" Text("info");
     /// `text` or `json`.
     LOG_FORMAT = "log" "format" Text("text");
 }
 
 impl Key {
-    /// The key of the file that is written `[section] name`.
+    /// The key `[section] name` of the file.
     pub(super) fn find(section: &str, name: &str) -> Option<&'static Self> {
         ALL.iter().copied().find(|key| key.section == section && key.name == name)
     }
 
-    /// Whether the file has such a table.
+    /// Whether this is a table of the file.
     pub(super) fn is_section(name: &str) -> bool {
         !name.is_empty() && ALL.iter().any(|key| key.section == name)
     }
 
-    /// Whether this is the name of what is too rich for this table.
-    pub(super) fn is_rich(name: &str) -> bool {
-        RICH.iter().any(|(structured, _)| *structured == name)
+    /// Whether this is the name of a structured setting.
+    pub(super) fn is_structured(name: &str) -> bool {
+        STRUCTURED.iter().any(|(structured, _)| *structured == name)
     }
 
-    /// How that is written in the file for which someone took a variable of this name.
-    pub(super) fn rich_variable(variable: &str) -> Option<&'static str> {
+    /// The table of the structured setting that this variable tries to set.
+    pub(super) fn structured_variable(variable: &str) -> Option<&'static str> {
         let is_of = |structured: &str| {
             let rest = variable.strip_prefix("TOKENRY_")?.strip_prefix(&structured.to_ascii_uppercase())?;
             (rest.is_empty() || rest.starts_with('_')).then_some(())
         };
-        RICH.iter().find(|(structured, _)| is_of(structured).is_some()).map(|(_, written)| *written)
+        STRUCTURED.iter().find(|(structured, _)| is_of(structured).is_some()).map(|(_, written)| *written)
     }
 
     /// Its name in the environment.
@@ -149,24 +149,24 @@ impl Key {
         format!("TOKENRY_{section}{}", self.name).to_ascii_uppercase()
     }
 
-    /// The key that someone probably meant who wrote `[section] name`.
+    /// The key most similar to `[section] name`.
     pub(super) fn nearest(section: &str, name: &str) -> Option<&'static Self> {
-        // The table only decides between names that are equally near.
+        // The table only decides between equally similar names.
         let distance = |key: &&&Self| (strsim::osa_distance(key.name, name), key.section != section);
         ALL.iter().min_by_key(distance).copied()
     }
 
-    /// The table of the file that someone probably meant, as it is written there.
+    /// The most similar table of the file, as it is written there.
     pub(super) fn nearest_section(name: &str) -> Option<String> {
         let sections = ALL.iter().map(|key| key.section).filter(|section| !section.is_empty());
         let sections = sections.map(|section| (section, format!("[{section}]")));
-        let structured = RICH.iter().map(|(structured, written)| (*structured, (*written).to_owned()));
+        let structured = STRUCTURED.iter().map(|(structured, written)| (*structured, (*written).to_owned()));
         let nearest =
             sections.chain(structured).min_by_key(|(section, _)| strsim::osa_distance(section, name));
         nearest.map(|(_, written)| written)
     }
 
-    /// The variable that someone probably meant.
+    /// The most similar variable.
     pub(super) fn nearest_variable(name: &str) -> Option<String> {
         let names = ALL.iter().map(|key| key.variable());
         let files = names.clone().filter(|_| name.ends_with(FILE)).map(|name| name + FILE);
@@ -174,7 +174,7 @@ impl Key {
         all.min_by_key(|known| strsim::osa_distance(known, name))
     }
 
-    /// What its value has to be, for the message that refuses another.
+    /// What the value must be, for error messages.
     pub(super) fn expected(&self) -> String {
         match &self.preset {
             Text(_) => EXPECTED_TEXT.to_owned(),

@@ -1,26 +1,26 @@
-//! What is wrong with the settings, one line for each fault.
+//! Faults of the settings, one line each.
 
 use std::fmt;
 
 use super::key::Key;
 
-/// One fault: where it is and what to change. Values are never quoted, because any of them may hold a secret; only the
-/// words of a catalog and the names of files are.
+/// One fault: its position and what to change. Only words of a catalog and file names are quoted, never values, because
+/// any value may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem(String);
 
 impl Problem {
-    /// A fault that belongs to no key.
+    /// A fault without a key.
     pub(super) fn new(line: String) -> Self {
         Self(line)
     }
 
-    /// A fault of what stands at `place`.
-    pub(super) fn in_file(place: &str, origin: &SettingSource, what: impl fmt::Display) -> Self {
-        Self(format!("{place}: {what}{origin}"))
+    /// A fault of the entry at `path`.
+    pub(super) fn in_file(path: &str, origin: &SettingSource, what: impl fmt::Display) -> Self {
+        Self(format!("{path}: {what}{origin}"))
     }
 
-    /// A fault of the value of `key` that came from `origin`.
+    /// A fault of the value of `key` from `origin`.
     pub(super) fn at(key: &Key, origin: &SettingSource, what: impl fmt::Display) -> Self {
         Self::in_file(&key.to_string(), origin, what)
     }
@@ -32,21 +32,21 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SettingSource {
-    /// This option of the command line.
+    /// An option of the command line.
     Flag(&'static str),
-    /// This variable of the environment.
+    /// A variable of the environment.
     Variable(String),
-    /// This line of this file.
+    /// A line of the file.
     File { name: String, line: usize },
-    /// Nobody said anything.
+    /// No source has a value.
     Default,
 }
 
 impl fmt::Display for SettingSource {
-    /// As it stands at the end of a message: ` (tokenry.toml:3)`.
+    /// Writes the suffix of a message: ` (tokenry.toml:3)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(name) => write!(f, " ({name})"),

@@ -1,4 +1,4 @@
-//! Tables of the file that are too rich for the table of keys, read key by key, each thing with its line.
+//! Tables of structured settings, read key by key, each value with its line.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use super::{
 /// The keys of a table.
 pub(super) type Entries = BTreeMap<String, Node>;
 
-/// A value and the line, from 1, that it is told with: that of its key, or of its own beginning in a list.
+/// A value and its line, counted from 1: the line of its key, or of the value itself in a list.
 pub(super) struct Node {
     line: usize,
     value: Value,
@@ -27,12 +27,12 @@ enum Value {
     Switch(bool),
     List(Vec<Node>),
     Table(Entries),
-    /// What no rich key takes.
+    /// A type that no structured setting accepts.
     Other,
 }
 
 impl Node {
-    /// What the file says there; `line_of` is the line of a byte of it.
+    /// Converts a value of the file; `line_of` maps a byte offset to its line.
     pub(super) fn of(line: usize, value: &DeValue<'_>, line_of: &impl Fn(usize) -> usize) -> Self {
         let item =
             |item: &Spanned<DeValue<'_>>| Self::of(line_of(item.span().start), item.get_ref(), line_of);
@@ -58,19 +58,19 @@ impl Node {
     }
 }
 
-/// One table, and what is wrong with it.
+/// One table and its faults.
 pub(super) struct Section<'f> {
-    /// As it is written, such as `[catalog]` or `[[issuers]]`.
+    /// The header of the table, such as `[catalog]` or `[[issuers]]`.
     title: &'static str,
     file: &'f str,
     line: usize,
     entries: &'f Entries,
     problems: Vec<Problem>,
-    /// The keys whose values are not known, so that nothing further is to be said about them.
+    /// The keys whose values could not be read and are not checked further.
     unread: Vec<String>,
 }
 
-/// A kind of table: how it is written and which keys it has.
+/// A kind of table: its header and its keys.
 #[derive(Clone, Copy)]
 pub(super) struct Shape {
     pub(super) title: &'static str,
@@ -80,14 +80,14 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// A kind of table whose keys never had other names.
+    /// A kind of table without former names of keys.
     pub(super) const fn new(title: &'static str, keys: &'static [&'static str]) -> Self {
         Self { title, keys, former_keys: &[] }
     }
 }
 
 impl<'f> Section<'f> {
-    /// The file as a whole, or as much of it as is not in the table of keys.
+    /// The structured settings of the file.
     pub(super) fn root(file: &'f str, entries: &'f Entries) -> Self {
         Self { title: "", file, line: 1, entries, problems: Vec::new(), unread: Vec::new() }
     }
@@ -104,25 +104,25 @@ impl<'f> Section<'f> {
         section
     }
 
-    /// Whether the key is there.
+    /// Whether the key is present.
     pub(super) fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)
     }
 
-    /// The line of the key, or of the table without it.
+    /// The line of the key, or of the table if the key is absent.
     fn line_of(&self, key: &str) -> usize {
         self.entries.get(key).map_or(self.line, |node| node.line)
     }
 
-    /// Notes a fault of the key, or of the whole table if there is no such key.
+    /// Records a fault of the key, or of the table if the key is absent.
     pub(super) fn refuse(&mut self, key: &str, what: &str) {
         self.refuse_line(key, self.line_of(key), what);
     }
 
     fn refuse_line(&mut self, key: &str, line: usize, what: &str) {
         let origin = SettingSource::File { name: self.file.to_owned(), line };
-        let place = [self.title, key].join(" ");
-        self.problems.push(Problem::in_file(place.trim(), &origin, what));
+        let path = [self.title, key].join(" ");
+        self.problems.push(Problem::in_file(path.trim(), &origin, what));
     }
 
     fn unreadable(&mut self, key: &str, what: &str) {
@@ -130,33 +130,33 @@ impl<'f> Section<'f> {
         self.unread.push(key.to_owned());
     }
 
-    /// Whether everything could be read, so that a rule that is broken is not a fault told before.
+    /// Whether all values could be read. Rules between unread values would only repeat a fault.
     pub(super) fn is_read(&self) -> bool {
         self.unread.is_empty()
     }
 
-    /// Whether the value of this key could be read, or nobody gave one.
+    /// Whether the value of this key could be read or is absent.
     pub(super) fn has_read(&self, key: &str) -> bool {
         !self.unread.iter().any(|unread| unread == key)
     }
 
-    /// Whether nothing is wrong so far.
-    pub(super) fn is_right(&self) -> bool {
+    /// Whether there is no fault so far.
+    pub(super) fn is_valid(&self) -> bool {
         self.problems.is_empty()
     }
 
-    /// A remark about the key that does not make the settings wrong.
+    /// A warning about the key, which does not make the settings invalid.
     pub(super) fn warning(&self, key: &str, what: &str) -> Problem {
         let origin = SettingSource::File { name: self.file.to_owned(), line: self.line_of(key) };
         Problem::in_file(&[self.title, key].join(" "), &origin, what)
     }
 
-    /// What is wrong with it.
+    /// The faults of the table.
     pub(super) fn into_problems(self) -> Vec<Problem> {
         self.problems
     }
 
-    /// The text without a word about one that is wrong or missing.
+    /// The text, without recording a fault if it is invalid or absent.
     pub(super) fn get(&self, key: &str) -> Option<&'f str> {
         self.entries.get(key)?.text()
     }
@@ -174,7 +174,7 @@ impl<'f> Section<'f> {
         node.text()
     }
 
-    /// A text that must be there.
+    /// A required text.
     pub(super) fn required(&mut self, key: &str) -> Option<&'f str> {
         if !self.has(key) {
             self.unreadable(key, "is missing");
@@ -182,7 +182,7 @@ impl<'f> Section<'f> {
         self.text(key)
     }
 
-    /// What `parse` makes of a text, unless it refuses; `None` also if there is none.
+    /// The text parsed by `parse`; `None` if it is invalid or absent.
     pub(super) fn parsed<T>(
         &mut self,
         key: &str,
@@ -192,7 +192,7 @@ impl<'f> Section<'f> {
         parse(text).map_err(|what| self.refuse(key, &what)).ok()
     }
 
-    /// A list of texts; empty if there is none.
+    /// A list of texts; empty if absent.
     pub(super) fn texts(&mut self, key: &str) -> Vec<String> {
         let texts = match self.entries.get(key).map(|node| &node.value) {
             None => Some(Vec::new()),
@@ -208,7 +208,7 @@ impl<'f> Section<'f> {
         Vec::new()
     }
 
-    /// `true` or `false`; `false` if it is not there.
+    /// `true` or `false`; `false` if absent.
     pub(super) fn switch(&mut self, key: &str) -> bool {
         match self.entries.get(key).map(|node| &node.value) {
             Some(Value::Switch(on)) => *on,
@@ -220,7 +220,7 @@ impl<'f> Section<'f> {
         }
     }
 
-    /// A table of texts, of which `parse` makes something.
+    /// A table of texts, each parsed by `parse`.
     pub(super) fn pairs<T>(
         &mut self,
         key: &str,
@@ -230,7 +230,7 @@ impl<'f> Section<'f> {
             Some(Value::Table(entries)) => entries,
             None => return Vec::new(),
             Some(_) => {
-                self.unreadable(key, "must be a table of texts, such as { \"a\" = \"b\" }");
+                self.unreadable(key, "must be a table of strings, such as { \"a\" = \"b\" }");
                 return Vec::new();
             }
         };
@@ -249,7 +249,7 @@ impl<'f> Section<'f> {
         pairs
     }
 
-    /// The table under this key, if it is there.
+    /// The table under this key, if present.
     pub(super) fn section(&mut self, key: &str, shape: Shape) -> Option<Section<'f>> {
         let node = self.entries.get(key)?;
         match &node.value {

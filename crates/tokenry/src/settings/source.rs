@@ -1,4 +1,4 @@
-//! What the command line, the environment and the file say, before anything is made of it.
+//! The values of the command line, the environment and the file before conversion.
 
 use super::{
     key::{Key, Preset},
@@ -6,7 +6,7 @@ use super::{
     section::Entries,
 };
 
-/// A value of the right type for its key, and nothing more is known about it.
+/// A value of the right type for its key, not checked further.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Raw {
     Text(String),
@@ -25,37 +25,37 @@ impl Raw {
     }
 }
 
-/// What is said of a text that [`has_clean_ends`] refuses.
-pub(super) const BLANK: &str = "must not begin or end with a blank or a line break";
+/// The message for a text that [`has_clean_ends`] rejects.
+pub(super) const BLANK: &str = "must not begin or end with whitespace or a line break";
 
-/// Whether nothing stands at an end that nobody sees: left by an editor or by a shell, it would make another file, another
-/// secret or another database of what somebody meant.
+/// Whether a text has no invisible characters at its ends. Left by an editor or a shell, they would silently name
+/// another file, secret or database.
 pub(super) fn has_clean_ends(text: &str) -> bool {
     text.trim_matches(|c: char| c.is_whitespace() || c.is_control()) == text
 }
 
-/// What one source says about one key.
+/// The value of one key from one source.
 pub(super) struct Entry {
     pub(super) key: &'static Key,
     pub(super) origin: SettingSource,
     pub(super) raw: Raw,
 }
 
-/// All that was said, the stronger source first, and all that was wrong about it.
+/// All values in order of precedence, and all faults.
 #[derive(Default)]
 pub(super) struct Sources {
     entries: Vec<Entry>,
-    /// What the file of this name says that is too rich for the table of keys.
+    /// The name of the file and its structured settings.
     pub(super) structured: (String, Entries),
-    /// Variables that another program made, whose names only look like ours.
+    /// Variables that another program set and that only look like settings.
     pub(super) foreign: Vec<String>,
     pub(super) problems: Vec<Problem>,
-    /// Former names of settings, which still work.
+    /// Warnings about former names of settings, which still work.
     pub(super) warnings: Vec<Problem>,
 }
 
 impl Sources {
-    /// Adds what a source says; whatever was added earlier is stronger.
+    /// Adds a value; values added earlier take precedence.
     pub(super) fn add(&mut self, key: &'static Key, origin: SettingSource, raw: Option<Raw>) {
         match raw {
             Some(raw) if !raw.texts().iter().all(|text| has_clean_ends(text)) => {
@@ -66,18 +66,18 @@ impl Sources {
         }
     }
 
-    /// Notes a fault that belongs to no key.
+    /// Records a fault without a key.
     pub(super) fn refuse(&mut self, line: String) {
         self.problems.push(Problem::new(line));
     }
 
-    /// Notes a fault of the value that `key` has.
+    /// Records a fault of the value of `key`.
     pub(super) fn refuse_value(&mut self, key: &'static Key, what: &str) {
         let (_, origin) = self.find(key);
         self.problems.push(Problem::at(key, &origin, what));
     }
 
-    /// The strongest value of `key`, or its default, and where that is from.
+    /// The effective value of `key`, or its default, and its source.
     pub(super) fn find(&self, key: &'static Key) -> (Raw, SettingSource) {
         match self.entries.iter().find(|entry| std::ptr::eq(entry.key, key)) {
             Some(entry) => (entry.raw.clone(), entry.origin.clone()),
@@ -93,7 +93,7 @@ impl Sources {
         }
     }
 
-    /// What `parse` makes of a text, unless it refuses.
+    /// The text parsed by `parse`; a rejection is recorded as a fault.
     pub(super) fn text<T>(
         &mut self,
         key: &'static Key,
@@ -103,7 +103,7 @@ impl Sources {
         parse(&text).map_err(|what| self.problems.push(Problem::at(key, &origin, what))).ok()
     }
 
-    /// What `parse` makes of a list, unless it refuses.
+    /// The list parsed by `parse`; a rejection is recorded as a fault.
     pub(super) fn list<T>(
         &mut self,
         key: &'static Key,
@@ -113,7 +113,7 @@ impl Sources {
         parse(&list).map_err(|what| self.problems.push(Problem::at(key, &origin, what))).ok()
     }
 
-    /// A number; its range was checked where it was read.
+    /// A number; its range was checked when it was read.
     pub(super) fn integer(&self, key: &'static Key) -> Option<u32> {
         if let (Raw::Integer(number), _) = self.find(key) { Some(number) } else { None }
     }
@@ -125,7 +125,7 @@ impl Sources {
 }
 
 impl Key {
-    /// The number, if it is in the range of this key.
+    /// The number, if it is within the range of this key.
     pub(super) fn integer(&self, number: i64) -> Option<Raw> {
         let Preset::Integer(_, range) = &self.preset else { return None };
         u32::try_from(number).ok().filter(|number| range.contains(number)).map(Raw::Integer)

@@ -1,4 +1,4 @@
-//! Precedence and defaults; [`wrong`] has every way in which settings are refused.
+//! Precedence and defaults; [`wrong`] has all faults of keys.
 
 mod catalog;
 mod environment;
@@ -25,7 +25,7 @@ const ISSUER_SECRET: &str = "0123456789abcdefghijklmnopqrstuv";
 /// A key set of one Ed25519 key.
 const ISSUER_KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","x":"own07M5XkLSGnrNJIE185eROCzk6sU4fUnLOkE90iRg"}]}"#;
 
-/// Settings from a `tokenry.toml` of this text, unless it is empty, and these variables.
+/// Settings from a `tokenry.toml` with this text, unless it is empty, and these variables.
 fn load(file: &str, variables: &[(&str, &str)], flags: Flags) -> Result<Settings, Vec<String>> {
     let directory = TempDir::new().unwrap();
     if !file.is_empty() {
@@ -51,7 +51,7 @@ fn good(file: &str, variables: &[(&str, &str)]) -> Settings {
     load(file, variables, Flags::default()).unwrap_or_else(|lines| panic!("{lines:?}"))
 }
 
-/// The lines that refuse it.
+/// The fault lines of invalid settings.
 fn refused(file: &str, variables: &[(&str, &str)]) -> Vec<String> {
     load(file, variables, Flags::default())
         .err()
@@ -86,7 +86,7 @@ fn the_defaults_are_the_documented_ones() {
 }
 
 #[test]
-fn the_page_is_left_out_by_file_environment_or_flag() {
+fn the_page_can_be_disabled_by_file_environment_or_flag() {
     assert!(!good("ui = false", &[]).server.ui);
     assert!(good("ui = false", &[("TOKENRY_UI", "true")]).server.ui);
     let flags = Flags { no_ui: true, ..Flags::default() };
@@ -94,7 +94,7 @@ fn the_page_is_left_out_by_file_environment_or_flag() {
 }
 
 #[test]
-fn a_flag_is_over_the_environment_over_the_file_over_the_default() {
+fn flags_override_the_environment_which_overrides_the_file_which_overrides_defaults() {
     let file = "listen = \"127.0.0.3:3\"\ndatabase_url = \"sqlite://file.db\"";
     let weak = ("DATABASE_URL", "sqlite://weak.db");
     let strong = [("TOKENRY_LISTEN", "127.0.0.2:2"), ("TOKENRY_DATABASE_URL", "sqlite://strong.db"), weak];
@@ -120,7 +120,7 @@ fn a_flag_is_over_the_environment_over_the_file_over_the_default() {
 }
 
 #[test]
-fn a_named_file_is_read_instead_of_the_usual_one() {
+fn a_named_file_replaces_the_default_file() {
     let directory = TempDir::new().unwrap();
     let write = |name: &str, port: u16| {
         fs::write(directory.path().join(name), format!("listen = \"127.0.0.1:{port}\"")).unwrap();
@@ -140,7 +140,7 @@ fn a_named_file_is_read_instead_of_the_usual_one() {
 }
 
 #[test]
-fn the_environment_reaches_every_key() {
+fn every_key_can_be_set_by_the_environment() {
     for key in key::ALL {
         let value = match &key.preset {
             key::Preset::Text("") if std::ptr::eq(*key, &key::PROXY_USER_HEADER) => {
@@ -152,7 +152,7 @@ fn the_environment_reaches_every_key() {
             key::Preset::Switch(on) => on.to_string(),
             key::Preset::List => "[]".to_owned(),
         };
-        // Without a proxy nobody may name users.
+        // Sign-in through a proxy requires a trusted proxy.
         good("[server]\ntrusted_proxies = [\"10.0.0.1\"]", &[(&key.variable(), &value)]);
     }
     let settings = good(
@@ -179,7 +179,7 @@ fn the_environment_reaches_every_key() {
 }
 
 #[test]
-fn lifecycle_and_rotation_are_set_by_the_environment_too() {
+fn lifecycle_and_rotation_can_be_set_by_the_environment() {
     let settings = good(
         "[rotation]\non_reuse = \"record\"",
         &[
@@ -196,7 +196,7 @@ fn lifecycle_and_rotation_are_set_by_the_environment_too() {
 }
 
 #[test]
-fn the_usage_log_can_be_finer_coarser_shorter_and_off() {
+fn bucket_retention_and_switch_of_the_usage_log_are_configurable() {
     let bucket = |seconds| Bucket::new(Lifetime::seconds(seconds)).unwrap();
     for (text, seconds) in [("0s", 0), ("1s", 1), ("90s", 90), ("1m 30s", 90), ("1h", 3600), ("60m", 3600)] {
         let settings = good("", &[("TOKENRY_USAGE__BUCKET", text)]);
@@ -210,7 +210,7 @@ fn the_usage_log_can_be_finer_coarser_shorter_and_off() {
 }
 
 #[test]
-fn zero_switches_a_limit_off() {
+fn zero_disables_a_limit() {
     let file = "[limits]\nmax_live_tokens = 0\ncreations_per_hour = 0\nfailures_per_minute = 0\n\
                 management_per_minute = 0\n[lifetime]\nmax_days = 0\nallow_never = true\ndefault_days = 0\nidle_days = 0\n\
                 [rotation]\nmax_grace_seconds = 0\n[retention]\ndead_tokens_days = 0";
@@ -233,7 +233,7 @@ fn zero_switches_a_limit_off() {
 }
 
 #[test]
-fn the_database_url_shows_itself_without_its_password() {
+fn the_database_url_is_displayed_without_its_password() {
     for (url, shown) in [
         ("sqlite:///var/lib/tokenry.db", "sqlite:///var/lib/tokenry.db"),
         ("postgres://me:hunter2@localhost:5433/tokens", "postgres://me@localhost:5433/tokens"),

@@ -1,4 +1,4 @@
-//! What the texts of settings mean. Messages say what to write instead and never repeat what was written.
+//! Parsers for the texts of settings. Messages state what is valid and never quote the value.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -9,16 +9,16 @@ use std::{
 use tokenry_service::IpList;
 use tracing_subscriber::EnvFilter;
 
-/// The form of the log on standard error.
+/// The format of the log on standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogFormat {
-    /// One line for people.
+    /// Human-readable lines.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// An address and port; `localhost` is 127.0.0.1.
+/// An address and a port; `localhost` is 127.0.0.1.
 pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
     let local = local.map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
@@ -27,10 +27,10 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
         .ok_or_else(|| "must be an address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080".to_owned())
 }
 
-/// A span such as `500ms`, `2s` or `1m 30s`, within `range`.
-pub(super) fn span(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, String> {
-    let [least, most] = [range.start(), range.end()].map(|bound| humantime::format_duration(*bound));
-    let wrong = || format!("must be a span of time from {least} to {most}, such as 500ms or 2s");
+/// A duration such as `500ms`, `2s` or `1m 30s`, within `range`.
+pub(super) fn duration(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, String> {
+    let [min, max] = [range.start(), range.end()].map(|bound| humantime::format_duration(*bound));
+    let wrong = || format!("must be a duration from {min} to {max}, such as 500ms or 2s");
     humantime::parse_duration(text).ok().filter(|span| range.contains(span)).ok_or_else(wrong)
 }
 

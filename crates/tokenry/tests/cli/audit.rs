@@ -1,15 +1,15 @@
-//! The audit log as an operator reads and proves it.
+//! Reading and verifying the audit log.
 
 use serde_json::{Value, json};
 
 use crate::folder::Folder;
 
-/// What a user's creation left in the log, and the same changed by someone with a hold of the file.
+/// A user's creation in the log, and the same entry changed in the file.
 const WRITTEN: &str = "\"subject\":\"alice-in-the-log\"";
 const CHANGED: &str = "\"subject\":\"mallory-in-a-log\"";
 
 #[test]
-fn what_happened_is_listed_newest_first() {
+fn events_are_listed_newest_first() {
     let folder = Folder::new();
     folder.output("user add alice");
     let id = folder.json("token create --user alice --name ci")["id"].as_str().expect("an id").to_owned();
@@ -58,7 +58,7 @@ fn the_log_is_filtered_and_paged() {
         assert_eq!(names.lines().collect::<Vec<_>>().join(" "), listed, "{line}");
     }
     let (_, _, note) = folder.end("audit list --limit 2");
-    assert_eq!(note, "the newest 2; --all lists the rest\n");
+    assert_eq!(note, "showing the newest 2; use --all for the rest\n");
     assert_eq!(folder.failure("audit list --user dave").0, 5);
 }
 
@@ -68,21 +68,21 @@ fn a_deleted_user_is_shown_by_id() {
     folder.output("user add alice");
     let id = folder.json("user show alice")["id"].as_str().expect("an id").to_owned();
     folder.output("user delete alice --yes");
-    assert_eq!(folder.end("audit list").1.matches(&id).count(), 3, "made, disabled, deleted");
+    assert_eq!(folder.end("audit list").1.matches(&id).count(), 3, "created, disabled, deleted");
 }
 
 #[test]
-fn a_whole_log_is_confirmed_with_its_length() {
+fn an_intact_log_is_confirmed_with_its_length() {
     let folder = Folder::new();
-    assert_eq!(folder.output("audit verify"), "the audit log is whole: 0 entries\n");
+    assert_eq!(folder.output("audit verify"), "the audit log is intact: 0 entries\n");
     folder.output("user add alice");
-    assert_eq!(folder.output("audit verify"), "the audit log is whole: 1 entry\n");
+    assert_eq!(folder.output("audit verify"), "the audit log is intact: 1 entry\n");
     assert_eq!(folder.output("audit verify --quiet"), "");
     assert_eq!(folder.json("audit verify"), json!({"entries": 1, "broken_at": null}));
 }
 
 #[test]
-fn a_changed_entry_is_found_and_named() {
+fn a_changed_entry_is_detected_and_named() {
     let folder = Folder::new();
     for subject in ["bob", "alice-in-the-log", "carol"] {
         folder.output(&format!("user add {subject}"));
@@ -90,7 +90,7 @@ fn a_changed_entry_is_found_and_named() {
     folder.tamper(WRITTEN, CHANGED);
     let (code, text) = folder.failure("audit verify");
     assert_eq!((code, text.lines().count()), (5, 1), "{text}");
-    assert!(text.contains("not as it was written: from entry 2 on"), "{text}");
+    assert!(text.contains("modified: from entry 2 on"), "{text}");
     assert_eq!(folder.end("audit verify --output name").1, "2\n");
     let (code, out, problem) = folder.end("audit verify --output json");
     let (out, problem): (Value, Value) =
@@ -102,11 +102,11 @@ fn a_changed_entry_is_found_and_named() {
 }
 
 #[test]
-fn an_entry_that_cannot_be_read_is_a_broken_log() {
+fn an_unreadable_entry_breaks_the_log() {
     let folder = Folder::new();
     folder.output("user add alice-in-the-log");
     folder.tamper(WRITTEN, &WRITTEN.replace(':', "!"));
     let (code, text) = folder.failure("audit verify");
     assert_eq!(code, 5);
-    assert!(text.contains("not as it was written: from entry 1 on: the entry cannot be read"), "{text}");
+    assert!(text.contains("modified: from entry 1 on: the entry cannot be read"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! Which database the binary works on, whatever surrounds it.
+//! The database that the binary uses, whatever its environment.
 
 use std::collections::BTreeMap;
 
@@ -41,10 +41,10 @@ fn the_environment_of_libpq_leads_nowhere_else_and_changes_no_setting() {
         String::from_utf8(output.expect("the binary starts").stdout).expect("UTF-8")
     };
     for (parameters, database) in [("tokens", "tokens"), ("", "me"), ("?sslmode=disable", "me")] {
-        let told = run(parameters);
-        assert!(told.contains("FAILED  database") && told.contains("read-only"), "{told}");
+        let output = run(parameters);
+        assert!(output.contains("FAILED  database") && output.contains("read-only"), "{output}");
         let visits = ours.visits();
-        assert!(!visits.is_empty(), "{told}");
+        assert!(!visits.is_empty(), "{output}");
         for visit in visits {
             let asked = [
                 ("application_name", "tokenry"),
@@ -60,17 +60,17 @@ fn the_environment_of_libpq_leads_nowhere_else_and_changes_no_setting() {
 }
 
 #[test]
-fn a_file_that_is_no_database_of_ours_is_refused_by_every_command() {
+fn every_command_rejects_a_file_that_is_not_a_database_of_tokenry() {
     let folder = Folder::new();
-    for (bytes, told) in [("", "an empty file"), ("not a database", "not a SQLite database")] {
+    for (bytes, expected) in [("", "an empty file"), ("not a database", "not a SQLite database")] {
         std::fs::write(folder.path("tokenry.db"), bytes).expect("a file");
         for line in ["serve", "user list", "migrate run", "migrate status"] {
             let (code, error) = folder.failure(line);
             assert_eq!(code, 1, "{line}: {error}");
-            assert!(error.contains(told) && !error.contains("defect"), "{line}: {error}");
+            assert!(error.contains(expected) && !error.contains("defect"), "{line}: {error}");
         }
         let (_, table, _) = folder.end("doctor");
-        assert!(table.contains("FAILED  database") && table.contains(told), "{table}");
+        assert!(table.contains("FAILED  database") && table.contains(expected), "{table}");
         assert_eq!(std::fs::read(folder.path("tokenry.db")).expect("the file"), bytes.as_bytes());
     }
 }

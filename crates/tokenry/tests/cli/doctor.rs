@@ -1,16 +1,16 @@
-//! The checks of everything that a server needs.
+//! The checks of `tokenry doctor`.
 
 use serde_json::Value;
 
 use crate::folder::Folder;
 
-/// The status of `doctor`, and its document.
-fn examined(folder: &Folder) -> (i32, Value) {
+/// The exit status and the document of `doctor`.
+fn doctor(folder: &Folder) -> (i32, Value) {
     let (code, out, _) = folder.end("doctor --output json");
     (code, serde_json::from_str(&out).expect("JSON"))
 }
 
-/// The names of the checks that were made, those that failed in capitals.
+/// The names of all checks, failed ones in capitals.
 fn checks(document: &Value) -> String {
     let name = |check: &Value| {
         let name = check["check"].as_str().expect("a name");
@@ -20,10 +20,10 @@ fn checks(document: &Value) -> String {
 }
 
 #[test]
-fn a_sound_installation_passes_every_check() {
+fn a_valid_installation_passes_every_check() {
     let folder = Folder::new();
     folder.output("user add alice");
-    let (code, document) = examined(&folder);
+    let (code, document) = doctor(&folder);
     assert_eq!((code, &document["ok"]), (0, &true.into()));
     assert_eq!(
         checks(&document),
@@ -35,12 +35,12 @@ fn a_sound_installation_passes_every_check() {
 }
 
 #[test]
-fn a_missing_database_is_told_and_not_made() {
+fn a_missing_database_fails_and_is_not_created() {
     let folder = Folder::new();
     let (code, table, err) = folder.end("doctor");
     let line = table.lines().nth(1).expect("a second check");
     assert!(line.starts_with("FAILED  database") && line.contains("`tokenry migrate run`"), "{table}");
-    assert_eq!((code, err.as_str()), (1, "tokenry: not all is well: database, files\n"));
+    assert_eq!((code, err.as_str()), (1, "tokenry: failed checks: database, files\n"));
     assert!(!folder.path("tokenry.db").exists());
 }
 
@@ -49,7 +49,7 @@ fn doctor_names_a_former_setting_and_accepts_it() {
     let folder = Folder::new();
     folder.output("migrate run");
     std::fs::write(folder.path("tokenry.toml"), "[catalog]\nwithheld_scopes = []\n").expect("a file");
-    let (code, document) = examined(&folder);
+    let (code, document) = doctor(&folder);
     assert_eq!(code, 0, "{document}");
     let detail = document["checks"][0]["detail"].as_str().expect("a detail");
     let warning = "[catalog] withheld_scopes: is now called denied_scopes; rename it (tokenry.toml:2)";
@@ -57,10 +57,10 @@ fn doctor_names_a_former_setting_and_accepts_it() {
 }
 
 #[test]
-fn wrong_settings_are_a_check_that_says_no() {
+fn invalid_settings_fail() {
     let folder = Folder::new();
     std::fs::write(folder.path("tokenry.toml"), "[token]\nhash = \"md5\"\n").expect("a file");
-    let (code, document) = examined(&folder);
+    let (code, document) = doctor(&folder);
     assert_eq!((code, checks(&document).as_str()), (5, "SETTINGS"));
     assert!(
         document["checks"][0]["detail"].as_str().is_some_and(|text| text.contains("tokenry.toml:2")),
@@ -69,18 +69,18 @@ fn wrong_settings_are_a_check_that_says_no() {
 }
 
 #[test]
-fn missing_migrations_are_told_and_not_run() {
+fn pending_migrations_fail_and_are_not_run() {
     let folder = Folder::new();
     folder.output("migrate run");
     folder.output("migrate revert --yes");
     for _ in 0..2 {
-        let (code, document) = examined(&folder);
+        let (code, document) = doctor(&folder);
         assert_eq!((code, checks(&document).as_str()), (5, "settings, database, MIGRATIONS, files"));
     }
 }
 
 #[test]
-fn another_pepper_than_the_database_was_begun_with_is_told() {
+fn a_different_pepper_than_that_of_the_database_fails() {
     let folder = Folder::new();
     let with = |pepper: &str, line: &str| {
         let mut command = folder.tokenry();
@@ -95,11 +95,11 @@ fn another_pepper_than_the_database_was_begun_with_is_told() {
 }
 
 #[test]
-fn a_changed_audit_log_is_told() {
+fn a_modified_audit_log_fails() {
     let folder = Folder::new();
     folder.output("user add alice-in-the-log");
     folder.tamper("\"subject\":\"alice-in-the-log\"", "\"subject\":\"mallory-in-a-log\"");
-    let (code, document) = examined(&folder);
+    let (code, document) = doctor(&folder);
     assert_eq!(
         (code, checks(&document).as_str()),
         (5, "settings, database, migrations, hash key, stored rows, AUDIT LOG, clock, files")
@@ -108,13 +108,13 @@ fn a_changed_audit_log_is_told() {
 
 #[cfg(unix)]
 #[test]
-fn a_database_that_everybody_can_read_is_told() {
+fn a_database_readable_by_other_users_fails() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new();
     folder.output("user add alice");
     std::fs::set_permissions(folder.path("tokenry.db"), std::fs::Permissions::from_mode(0o644))
         .expect("its owner");
-    let (code, document) = examined(&folder);
+    let (code, document) = doctor(&folder);
     assert_eq!(
         (code, checks(&document).as_str()),
         (5, "settings, database, migrations, hash key, stored rows, audit log, clock, FILES")

@@ -1,8 +1,8 @@
-//! Variables of other programs, empty ones, and values in files, as the process finds them.
+//! Variables of other programs, empty variables and value files of a real process.
 
 use crate::{folder::Folder, server::Server};
 
-/// What Kubernetes puts into every container beside a Service called `tokenry`.
+/// The variables that Kubernetes sets in every container next to a Service called `tokenry`.
 const INJECTED: [(&str, &str); 8] = [
     ("TOKENRY_SERVICE_HOST", "10.0.0.1"),
     ("TOKENRY_SERVICE_PORT", "8080"),
@@ -15,7 +15,7 @@ const INJECTED: [(&str, &str); 8] = [
 ];
 
 #[test]
-fn beside_a_kubernetes_service_of_its_name_the_server_starts_and_warns_once() {
+fn the_server_starts_next_to_a_kubernetes_service_of_its_name_and_warns_once() {
     let folder = Folder::new();
     let empty = [("TOKENRY_LISTEN_FILE", ""), ("DATABASE_URL", ""), ("NO_COLOR", ""), ("TOKENRY_CONFIG", "")];
     let server = Server::with(&folder, &[&INJECTED[..], &empty[..]].concat());
@@ -30,17 +30,20 @@ fn beside_a_kubernetes_service_of_its_name_the_server_starts_and_warns_once() {
     let commands = folder.tokenry().args(["user", "add", "alice"]).envs(INJECTED).assert().success();
     assert_eq!(String::from_utf8_lossy(&commands.get_output().stderr), "");
     let doctor = folder.tokenry().arg("doctor").envs(INJECTED).assert().success();
-    let told = String::from_utf8_lossy(&doctor.get_output().stdout).into_owned();
-    assert!(told.lines().next().is_some_and(|line| line.contains("TOKENRY_PORT_8080_TCP_ADDR")), "{told}");
+    let output = String::from_utf8_lossy(&doctor.get_output().stdout).into_owned();
+    assert!(
+        output.lines().next().is_some_and(|line| line.contains("TOKENRY_PORT_8080_TCP_ADDR")),
+        "{output}"
+    );
 
     let assert =
         folder.tokenry().arg("doctor").envs(INJECTED).env("TOKENRY_SERVER_WORKERS", "1").assert().code(5);
-    let told = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
-    assert!(told.contains("TOKENRY_SERVER_WORKERS: is not a setting"), "{told}");
+    let output = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
+    assert!(output.contains("TOKENRY_SERVER_WORKERS: is not a setting"), "{output}");
 }
 
 #[test]
-fn a_pepper_and_an_address_come_from_files_and_are_never_shown() {
+fn a_pepper_and_a_database_url_come_from_files_and_are_never_printed() {
     let folder = Folder::new();
     let pepper = format!("a:{}", "A".repeat(43));
     std::fs::write(folder.path("pepper.txt"), format!("{pepper}\r\n")).expect("a file");
@@ -58,10 +61,10 @@ fn a_pepper_and_an_address_come_from_files_and_are_never_shown() {
 
     std::fs::write(folder.path("pepper.txt"), format!("{pepper}\n\n!")).expect("a file");
     let doctor = with("doctor").code(5);
-    let told = String::from_utf8_lossy(&doctor.get_output().stdout).into_owned();
-    assert!(told.contains("TOKENRY_TOKEN__PEPPER_FILE") && !told.contains("AAAA"), "{told}");
+    let output = String::from_utf8_lossy(&doctor.get_output().stdout).into_owned();
+    assert!(output.contains("TOKENRY_TOKEN__PEPPER_FILE") && !output.contains("AAAA"), "{output}");
     std::fs::remove_file(folder.path("url.txt")).expect("a file");
     let doctor = with("doctor").code(5);
-    let told = String::from_utf8_lossy(&doctor.get_output().stdout).into_owned();
-    assert!(told.contains("DATABASE_URL_FILE: url.txt cannot be read"), "{told}");
+    let output = String::from_utf8_lossy(&doctor.get_output().stdout).into_owned();
+    assert!(output.contains("DATABASE_URL_FILE: url.txt cannot be read"), "{output}");
 }

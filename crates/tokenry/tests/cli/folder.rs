@@ -1,4 +1,4 @@
-//! A working directory of its own for one test.
+//! A separate working directory for each test.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokenry_service::{Settings, Store, StoreSettings, Tokenry};
 
-/// A folder in which the binary runs, with a database of its own.
+/// A folder in which the binary runs, with its own database.
 pub(crate) struct Folder(TempDir);
 
 impl Folder {
@@ -19,12 +19,12 @@ impl Folder {
         self.0.path().join(name)
     }
 
-    /// The binary, without the variables of whoever runs the test.
+    /// The binary, without the variables of the test runner.
     pub(crate) fn tokenry(&self) -> Command {
         Command::from_std(self.process())
     }
 
-    /// The same, to be started and left running.
+    /// The same as a process that can be left running.
     pub(crate) fn process(&self) -> std::process::Command {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tokenry"));
         let inherited =
@@ -36,7 +36,7 @@ impl Folder {
         command
     }
 
-    /// What this command line prints, which has to succeed.
+    /// The standard output of this command line, which must succeed.
     pub(crate) fn output(&self, line: &str) -> String {
         let assert = self.tokenry().args(line.split_whitespace()).assert().success();
         String::from_utf8(assert.get_output().stdout.clone()).expect("UTF-8")
@@ -54,7 +54,7 @@ impl Folder {
         (output.status.code().expect("an exit status"), text(output.stdout), text(output.stderr))
     }
 
-    /// The service itself on this folder's database, brought up to date: for what only another clock can make.
+    /// The service on this folder's migrated database, for data that needs another clock.
     pub(crate) fn service(&self) -> Tokenry {
         let url = format!("sqlite://{}", self.path("tokenry.db").display());
         let store =
@@ -63,7 +63,7 @@ impl Folder {
         Tokenry::new(store, Settings::default()).expect("a service")
     }
 
-    /// Changes these bytes of the database, which no command has open, to others of the same length.
+    /// Replaces bytes of the closed database file by others of the same length.
     pub(crate) fn tamper(&self, from: &str, to: &str) {
         assert_eq!(from.len(), to.len());
         let path = self.path("tokenry.db");
@@ -76,7 +76,7 @@ impl Folder {
         std::fs::write(path, bytes).expect("a changed database");
     }
 
-    /// The status and the standard error of this command line, which prints nothing on standard output.
+    /// The status and the standard error of this command line, which must fail without standard output.
     pub(crate) fn failure(&self, line: &str) -> (i32, String) {
         let assert = self.tokenry().args(line.split_whitespace()).assert().failure().stdout("");
         let output = assert.get_output();

@@ -1,4 +1,4 @@
-//! What happens before a command begins.
+//! Errors and help before a command starts.
 
 use crate::folder::Folder;
 
@@ -18,7 +18,7 @@ fn wrong_settings_are_told_line_by_line_with_status_2() {
 }
 
 #[test]
-fn failures_are_problem_documents_where_json_is_asked_for() {
+fn errors_are_problem_documents_with_json_output() {
     for (arguments, code) in [
         (vec!["token", "list", "--output", "json", "--config", "missing.toml"], "configuration"),
         (vec!["token", "list", "--output=json", "--limit", "0"], "usage"),
@@ -45,7 +45,7 @@ fn help_and_completions_need_no_settings() {
 }
 
 #[test]
-fn a_token_given_as_an_argument_is_refused_and_not_repeated() {
+fn a_token_given_as_an_argument_is_rejected_and_not_quoted() {
     let assert = Folder::new().tokenry().args(["check", "pat_hunter2"]).assert().code(2).stdout("");
     let text = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
     assert!(text.contains("standard input") && !text.contains("hunter2"), "{text}");

@@ -5,7 +5,7 @@ use tokenry_testkit::{TestDatabase, each_backend};
 
 use crate::{folder::Folder, server::Server};
 
-/// Two servers on one database, and a full token of alice.
+/// Two servers on one database, and a token of alice with full access.
 struct Nodes {
     folder: Folder,
     variables: Vec<(&'static str, String)>,
@@ -33,14 +33,14 @@ impl Nodes {
         nodes
     }
 
-    /// Ends all servers and starts them anew.
+    /// Stops all servers and starts them again.
     fn restart(&mut self) {
         self.servers.clear();
         let variables: Vec<_> = self.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         self.servers = (0..2).map(|_| Server::with(&self.folder, &variables)).collect();
     }
 
-    /// The answers to the same request, sent to both servers, so many times at once.
+    /// The answers to the same request, sent `times` in parallel to both servers.
     fn at_once(&self, times: usize, path: &str, body: &str) -> Vec<(u16, Value)> {
         std::thread::scope(|scope| {
             let ask = |number: usize| self.servers[number % 2].send("POST", path, &self.token, body);

@@ -1,4 +1,4 @@
-//! The binary as people and scripts see it.
+//! The command-line interface of the binary.
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
 mod audit;

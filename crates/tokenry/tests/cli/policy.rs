@@ -1,4 +1,4 @@
-//! Other settings tried on the tokens there are, and what time makes of those.
+//! Checks of other settings against existing tokens, and cleanup.
 
 use serde_json::{Value, json};
 use tokenry_service::{Caller, Expiry, Lifetime, NewToken, RequestContext};
@@ -6,7 +6,7 @@ use tokenry_service::{Caller, Expiry, Lifetime, NewToken, RequestContext};
 use crate::{folder::Folder, server::Server};
 
 #[test]
-fn a_shorter_life_is_counted_and_changes_nothing() {
+fn a_shorter_lifetime_is_counted_and_changes_nothing() {
     let folder = Folder::new();
     folder.output("user add alice");
     folder.output("token create --user alice --name long --expires 200d");
@@ -31,7 +31,7 @@ fn a_shorter_life_is_counted_and_changes_nothing() {
     assert_eq!(problem["code"], "tokens_touched");
     let (_, table, err) = folder.end("policy check --proposed new.toml");
     assert_eq!(table.lines().count(), 2, "{table}");
-    assert_eq!(err, "tokenry: 1 of 2 live tokens would be touched; nothing was changed\n");
+    assert_eq!(err, "tokenry: 1 of 2 live tokens would be affected; nothing was changed\n");
     let (_, line, _) = folder.end("policy check --proposed new.toml --output name");
     let policy = "live=2 touched=1 ending_now=0 ending_sooner=1 losing_scopes=0 gaining_scopes=0";
     let stored = "refused_prefixes=0 missing_peppers=0 missing_roles=0 old_secrets=0 unreachable_users=0";
@@ -42,21 +42,21 @@ fn a_shorter_life_is_counted_and_changes_nothing() {
 }
 
 #[test]
-fn settings_that_touch_no_token_are_confirmed() {
+fn settings_that_affect_no_token_are_confirmed() {
     let folder = Folder::new();
     folder.output("user add alice");
     folder.output("token create --user alice --name ci --expires 10d");
     std::fs::write(folder.path("new.toml"), "[lifetime]\nmax_days = 30\ndefault_days = 30\n")
         .expect("a file");
     assert_eq!(folder.json("policy check --proposed new.toml")["touched"], 0);
-    // What is stronger than the file stays stronger.
+    // The environment still overrides the file.
     let mut command = folder.tokenry();
     command.args(["policy", "check", "--proposed", "new.toml"]).env("TOKENRY_LIFETIME__MAX_DAYS", "5");
     command.env("TOKENRY_LIFETIME__DEFAULT_DAYS", "5").assert().code(0);
 }
 
 #[test]
-fn a_changed_prefix_is_counted_checked_and_not_started_with_until_the_old_one_is_named() {
+fn a_changed_prefix_prevents_the_start_until_the_former_one_is_configured() {
     let folder = Folder::new();
     folder.output("user add alice");
     let secret = folder.output("token create --user alice --name ci --quiet");
@@ -76,7 +76,7 @@ fn a_changed_prefix_is_counted_checked_and_not_started_with_until_the_old_one_is
     assert!(code == 5 && line.starts_with("FAILED") && line.contains("2 of 2 live tokens"), "{table}");
     let (code, err) = folder.failure("serve --config new.toml --listen 127.0.0.1:0");
     assert!(code == 2 && err.contains("token.former_prefixes"), "{err}");
-    // The command line works, so that they can be revoked.
+    // The command line works, so that the tokens can be revoked.
     folder.output("user list --config new.toml");
 
     settings("[token]\nprefix = \"pat_v2_\"\nformer_prefixes = [\"pat_\"]\n");
@@ -98,7 +98,7 @@ fn a_changed_prefix_is_counted_checked_and_not_started_with_until_the_old_one_is
     assert!(made.starts_with("pat_v2_"), "a new token has the present prefix");
     assert!(server.get("/api/v1/me", made.trim()).starts_with("HTTP/1.1 200"));
 
-    // With some that work, it starts and warns.
+    // If some tokens still work, the server starts and warns.
     settings("[token]\nprefix = \"pat_v2_\"\n");
     check("new.toml", 5);
     drop(server);
@@ -109,17 +109,17 @@ fn a_changed_prefix_is_counted_checked_and_not_started_with_until_the_old_one_is
 }
 
 #[test]
-fn wrong_proposals_and_missing_databases_are_told_apart() {
+fn invalid_proposals_and_missing_databases_have_different_errors() {
     let folder = Folder::new();
     std::fs::write(folder.path("wrong.toml"), "[lifetime]\nmax_day = 30\n").expect("a file");
     std::fs::write(folder.path("new.toml"), "").expect("a file");
-    for (line, status, told) in [
+    for (line, status, message) in [
         ("policy check --proposed wrong.toml", 2, "max_days (wrong.toml:2)"),
         ("policy check --proposed missing.toml", 2, "missing.toml: does not exist"),
-        ("policy check --proposed new.toml", 1, "there is no such file"),
+        ("policy check --proposed new.toml", 1, "no such file"),
     ] {
         let (code, text) = folder.failure(line);
-        assert_eq!((code, text.contains(told)), (status, true), "{line}: {text}");
+        assert_eq!((code, text.contains(message)), (status, true), "{line}: {text}");
     }
     assert!(!folder.path("tokenry.db").exists());
     folder.output("migrate run");
@@ -130,7 +130,7 @@ fn wrong_proposals_and_missing_databases_are_told_apart() {
 }
 
 #[test]
-fn a_cleanup_tells_of_expired_tokens_and_removes_those_long_dead() {
+fn a_cleanup_records_expired_tokens_and_deletes_old_ones() {
     let folder = Folder::new();
     {
         let tokenry = folder.service();

@@ -1,11 +1,11 @@
-//! The binary as a role of PostgreSQL that may do no more than serve.
+//! The binary as a PostgreSQL role with the minimum rights of a server.
 
 use serde_json::{Value, json};
 use tokenry_testkit::{TestDatabase, TestRole};
 
 use crate::{folder::Folder, server::Server};
 
-/// A folder whose commands work as a role that was given what `tokenry migrate grants` printed.
+/// A folder whose commands connect as a role with the rights that `tokenry migrate grants` printed.
 struct Restricted {
     folder: Folder,
     role: TestRole,
@@ -14,7 +14,7 @@ struct Restricted {
 impl Restricted {
     fn new(db: &TestDatabase) -> Self {
         let (folder, role) = (Folder::new(), TestRole::new(db));
-        // It needs no settings and no database.
+        // The command needs no settings and no database.
         std::fs::write(folder.path("tokenry.toml"), "database_url = 7").expect("a file");
         db.run(&folder.output(&format!("migrate grants --role {}", role.name())));
         std::fs::remove_file(folder.path("tokenry.toml")).expect("the file");
@@ -35,7 +35,7 @@ impl Restricted {
     }
 }
 
-/// Sends a request as the page does, with a cookie; the head of the answer.
+/// Sends a request as the page does and returns the head of the answer.
 fn from_page(server: &Server, method: &str, credential: &str) -> String {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(&server.address).expect("a connection");
@@ -50,7 +50,7 @@ fn from_page(server: &Server, method: &str, credential: &str) -> String {
     answer
 }
 
-/// The rows of a token's usage log, once there are some.
+/// The rows of a token's usage log, once there are any.
 fn uses(server: &Server, admin: &str, id: &str) -> Value {
     for _ in 0..200 {
         let (status, page) = server.send("GET", &format!("/api/v1/tokens/{id}/usage"), admin, "");
@@ -64,7 +64,7 @@ fn uses(server: &Server, admin: &str, id: &str) -> Value {
 }
 
 #[test]
-fn a_server_lives_a_whole_life_as_a_role_that_may_change_no_table() {
+fn a_server_works_as_a_role_that_cannot_alter_tables() {
     let Some(db) = TestDatabase::postgres() else { return };
     let site = Restricted::new(&db);
     let server = site.server();
@@ -76,7 +76,7 @@ fn a_server_lives_a_whole_life_as_a_role_that_may_change_no_table() {
     };
     let post = |path: &str, body: Value| ok(server.send("POST", path, admin, &body.to_string()));
     let alice = post("/api/v1/users", json!({"subject": "alice"}))["id"].as_str().expect("an id").to_owned();
-    // A token goes with its user, by a cascade of the database.
+    // A token is deleted with its user, by a cascade of the database.
     site.output("token create --user alice --name gone --quiet");
     let token = post("/api/v1/tokens", json!({"name": "ci", "scopes": ["a:read"]}));
     let (id, secret) = (token["id"].as_str().expect("an id"), token["token"].as_str().expect("a secret"));
@@ -107,7 +107,7 @@ fn a_server_lives_a_whole_life_as_a_role_that_may_change_no_table() {
 }
 
 #[test]
-fn every_command_works_as_a_role_that_may_change_no_table() {
+fn every_command_works_as_a_role_that_cannot_alter_tables() {
     let Some(db) = TestDatabase::postgres() else { return };
     let site = Restricted::new(&db);
     site.output("user add alice");
@@ -127,10 +127,10 @@ fn every_command_works_as_a_role_that_may_change_no_table() {
     site.output("audit verify");
     let doctor = site.output("doctor");
     let role = site.role.name();
-    let told = format!("the role \"{role}\" may serve, and may not change the audit log");
-    assert!(doctor.contains(&told), "{doctor}");
+    let expected = format!("the role \"{role}\" can serve and cannot modify the audit log");
+    assert!(doctor.contains(&expected), "{doctor}");
     let owner = site.folder.output(&format!("doctor --database-url {}", db.url()));
-    assert!(owner.contains("and change the audit log as well"), "{owner}");
+    assert!(owner.contains("can also modify the audit log"), "{owner}");
     for statement in ["UPDATE audit_events SET kind = 'x'", "DELETE FROM audit_events"] {
         let refused = site.role.execute(statement).expect_err("a refusal");
         assert!(refused.contains("permission denied for table audit_events"), "{refused}");
@@ -147,19 +147,19 @@ fn every_command_works_as_a_role_that_may_change_no_table() {
 }
 
 #[test]
-fn a_missing_migration_ends_the_start_with_the_right_that_is_lacking() {
+fn a_pending_migration_ends_the_start_and_names_the_missing_right() {
     let Some(db) = TestDatabase::postgres() else { return };
     let site = Restricted::new(&db);
     db.run("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
     site.folder.output(&format!("migrate revert --yes --database-url {}", db.url()));
-    let told = format!(
+    let expected = format!(
         "the role \"{}\" may not apply them: it lacks CREATE on the schema \"public\"; run `tokenry migrate run` as the \
          owner of the tables, then start again\n",
         site.role.name()
     );
     for line in ["serve --listen 127.0.0.1:0", "user list", "migrate run"] {
         let (code, error) = site.folder.failure(&site.line(line));
-        assert!(code == 1 && error.ends_with(&told), "{line}: {code} {error}");
+        assert!(code == 1 && error.ends_with(&expected), "{line}: {code} {error}");
         assert!(!error.contains("defect") && !error.contains("internal"), "{error}");
     }
     let (code, table, _) = site.folder.end(&site.line("doctor"));
@@ -186,17 +186,17 @@ fn a_right_that_is_taken_away_is_503_and_named_in_the_log() {
     let (status, problem) = create("between");
     assert_eq!((status, problem["code"].as_str()), (503, Some("service_unavailable")), "{problem}");
     assert!(!problem.to_string().contains("audit_events"), "{problem}");
-    let told = "permission denied for table audit_events: the role needs SELECT, INSERT on it";
-    assert!(server.waits_for_log(told), "{}", server.log.lock().expect("a whole log"));
-    // What needs no entry goes on, and nothing was made.
+    let expected = "permission denied for table audit_events: the role needs SELECT, INSERT on it";
+    assert!(server.waits_for_log(expected), "{}", server.log.lock().expect("a whole log"));
+    // Requests without an audit entry still work, and nothing was created.
     assert_eq!(server.send("GET", "/api/v1/tokens?search=between", admin.trim(), "").1["total"], 0);
     let (code, error) = site.folder.failure(&site.line("user add bob"));
-    assert!(code == 1 && error.contains(told) && !error.contains("defect"), "{code} {error}");
+    assert!(code == 1 && error.contains(expected) && !error.contains("defect"), "{code} {error}");
     assert!(!error.contains("try again"), "{error}");
     db.run(&format!("GRANT INSERT ON audit_events TO {role}"));
     assert_eq!(create("between").0, 201);
 
-    // A start tells what will be missing.
+    // The start logs the missing rights.
     db.run(&format!("REVOKE DELETE ON sessions FROM {role}"));
     let again = site.server();
     assert!(again.waits_for_log("DELETE on sessions"), "{}", again.log.lock().expect("a whole log"));
@@ -212,18 +212,18 @@ fn a_database_of_another_encoding_ends_the_start() {
     db.execute(&format!("CREATE DATABASE {name} {options}"));
     let folder = Folder::new();
     let url = db.url().replace(&ours, &name);
-    let told = "its encoding is LATIN1: make one with ENCODING 'UTF8' TEMPLATE template0";
+    let expected = "its encoding is LATIN1: make one with ENCODING 'UTF8' TEMPLATE template0";
     for line in ["serve", "user list", "migrate run"] {
         let (code, error) = folder.failure(&format!("{line} --database-url {url}"));
-        assert!(code == 1 && error.contains(told), "{line}: {code} {error}");
+        assert!(code == 1 && error.contains(expected), "{line}: {code} {error}");
     }
     let (code, table, _) = folder.end(&format!("doctor --database-url {url}"));
-    assert!(code == 5 && table.contains(told), "{code} {table}");
+    assert!(code == 5 && table.contains(expected), "{code} {table}");
     db.execute(&format!("DROP DATABASE {name} WITH (FORCE)"));
 }
 
 #[test]
-fn names_that_are_none_are_wrong_usage() {
+fn invalid_names_are_usage_errors() {
     let folder = Folder::new();
     let long = "a".repeat(64);
     for name in ["", "public", "none", long.as_str(), "a\tb"] {

@@ -1,4 +1,4 @@
-//! Rotation, and the risks by which people find what to rotate.
+//! Rotation and lists by risk.
 
 use serde_json::{Value, json};
 use tokenry_service::UnixMillis;
@@ -25,7 +25,7 @@ fn a_rotation_prints_a_new_secret_and_ends_the_old_one() {
     let (code, out, err) = folder.end(&format!("token rotate {id}"));
     let new = out.trim();
     assert_eq!((code, out.lines().count(), out.len()), (0, 1, old.len() + 1));
-    assert!(err.contains("the old secret is refused from now on") && !err.contains(new), "{err}");
+    assert!(err.contains("the old secret no longer works") && !err.contains(new), "{err}");
     assert!(verifies(&folder, new) && !verifies(&folder, &old));
 
     let shown = folder.json(&format!("token show {id}"));
@@ -42,15 +42,15 @@ fn a_rotation_prints_a_new_secret_and_ends_the_old_one() {
 }
 
 #[test]
-fn with_a_grace_the_old_secret_works_until_the_time_that_is_told() {
+fn with_a_grace_the_old_secret_works_until_the_printed_time() {
     let (folder, id, old) = with_token();
     let (code, out, err) = folder.end(&format!("token rotate {id} --grace 10m"));
-    let told =
+    let grace_end =
         err.lines().last().and_then(|line| line.strip_prefix("the old secret works until ")).expect("a time");
     let event = folder.json(&format!("audit list --token {id} --limit 1"))["data"][0].clone();
-    assert_eq!((code, &event["detail"]["old_valid_until"]), (0, &told.into()));
+    assert_eq!((code, &event["detail"]["old_valid_until"]), (0, &grace_end.into()));
     let instant = |text: &str| text.parse::<UnixMillis>().expect("an instant").get();
-    assert_eq!(instant(told) - instant(event["at"].as_str().expect("a time")), 600_000);
+    assert_eq!(instant(grace_end) - instant(event["at"].as_str().expect("a time")), 600_000);
     assert!(verifies(&folder, &old) && verifies(&folder, out.trim()));
 }
 
@@ -59,18 +59,18 @@ fn the_new_secret_is_alone_when_quiet_and_a_member_of_the_json_document() {
     let (folder, id, _) = with_token();
     let (_, out, err) = folder.end(&format!("token rotate {id} --quiet --grace 1h"));
     assert_eq!((out.lines().count(), err.as_str()), (1, ""));
-    // The command before held its end back, so this one is not taken for one that ran beside it.
+    // The previous command waited before it ended, so this one does not count as concurrent.
     let rotated = folder.json(&format!("token rotate {id} --expires 7d"));
     assert!(rotated["token"].as_str().is_some_and(|text| text.starts_with("pat_")), "{rotated}");
     assert_eq!((&rotated["id"], &rotated["version"]), (&id.as_str().into(), &3.into()));
 }
 
 #[test]
-fn what_cannot_be_rotated_is_told_with_the_next_step() {
+fn a_refused_rotation_names_the_next_step() {
     let (folder, id, _) = with_token();
     folder.output(&format!("token rotate {id} --idempotency-key job-7"));
     let unknown = "0190c5f0-7b3e-7c1a-9d2e-5f6a7b8c9d0e";
-    for (line, status, told) in [
+    for (line, status, expected) in [
         (
             format!("token rotate {id} --idempotency-key job-7"),
             1,
@@ -81,7 +81,7 @@ fn what_cannot_be_rotated_is_told_with_the_next_step() {
     ] {
         let (code, text) = folder.failure(&line);
         assert_eq!((code, text.lines().count()), (status, 1), "{line}: {text}");
-        assert!(text.starts_with("tokenry: ") && text.contains(told), "{line}: {text}");
+        assert!(text.starts_with("tokenry: ") && text.contains(expected), "{line}: {text}");
     }
     folder.output("user disable alice");
     assert!(folder.failure(&format!("token rotate {id}")).1.contains("see `tokenry user enable`"));

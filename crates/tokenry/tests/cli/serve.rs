@@ -17,26 +17,26 @@ fn the_first_start_prints_a_working_token_once() {
 }
 
 #[test]
-fn a_first_token_that_nobody_ever_saw_leaves_a_way_in() {
+fn a_lost_first_token_can_be_replaced_on_the_command_line() {
     let folder = Folder::new();
     let server = Server::start(&folder);
     drop(server);
-    // As if it had been killed between the commit and the file.
+    // As if the server was killed between the commit and the file.
     std::fs::remove_file(folder.path("tokenry-bootstrap-token")).expect("the kept token");
     let again = Server::start(&folder);
     let command = "token create --user admin --name first --scope '*' --expires 1d";
     assert!(again.waits_for_log(&format!("tokenry {command}")));
-    assert!(!folder.path("tokenry-bootstrap-token").exists(), "nobody gets a token by removing a file");
+    assert!(!folder.path("tokenry-bootstrap-token").exists(), "deleting the file must not create a token");
     let secret = folder.output(&format!("{} --quiet", command.replace('\'', "")));
     assert!(again.get("/api/v1/me", secret.trim()).contains("\"role\":\"admin\""));
-    assert_eq!(again.stop(), "", "and no secret is printed");
+    assert_eq!(again.stop(), "", "no secret is printed");
     let third = Server::start(&folder);
     assert!(third.get("/readyz", "").starts_with("HTTP/1.1 200"));
     assert!(!third.log.lock().expect("a whole log").contains(command));
 }
 
 #[test]
-fn the_page_is_served_and_its_address_told_unless_nobody_wants_it() {
+fn the_page_is_served_and_its_url_printed_unless_disabled() {
     let folder = Folder::new();
     let server = Server::start(&folder);
     let page = server.get("/", "");
@@ -45,8 +45,8 @@ fn the_page_is_served_and_its_address_told_unless_nobody_wants_it() {
         "{page}"
     );
     assert!(server.get("/create?name=ci", "").starts_with("HTTP/1.1 200"));
-    let told = format!("page: http://{}/", server.address);
-    assert!(server.waits_for_log(&told), "{}", server.log.lock().expect("a whole log"));
+    let expected = format!("page: http://{}/", server.address);
+    assert!(server.waits_for_log(&expected), "{}", server.log.lock().expect("a whole log"));
     drop(server);
 
     let without = Server::with(&folder, &[("TOKENRY_UI", "false")]);
@@ -70,7 +70,7 @@ fn a_former_setting_name_is_logged_once_as_a_warning() {
 }
 
 #[test]
-fn a_revoke_on_the_command_line_is_seen_by_the_very_next_request() {
+fn a_revocation_on_the_command_line_applies_to_the_next_request() {
     let folder = Folder::new();
     let server = Server::start(&folder);
     let secret = folder.output("token create --user admin --name ci --quiet");
@@ -81,7 +81,7 @@ fn a_revoke_on_the_command_line_is_seen_by_the_very_next_request() {
 }
 
 #[test]
-fn an_address_in_use_is_told() {
+fn an_address_in_use_is_an_error() {
     let folder = Folder::new();
     let server = Server::start(&folder);
     let other = Folder::new();
@@ -114,7 +114,7 @@ fn the_trace_log_and_the_database_of_a_real_server_hold_no_plaintext() {
         .flatten()
         .collect();
     let database = String::from_utf8_lossy(&database).into_owned();
-    // The log is written behind the answers; the last request has the last line.
+    // The log is written after the answers; the last request has the last line.
     let log = || server.log.lock().expect("a whole log").clone();
     let is_whole = || log().matches("\"route\"").count() >= 6 || log().matches("\"status\"").count() >= 6;
     for _ in 0..500 {

@@ -1,4 +1,4 @@
-//! A server as a process, and the requests that tests send to it.
+//! A server process and the requests that tests send to it.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::folder::Folder;
 
-/// A running server, ended with this value.
+/// A running server, which is killed on drop.
 pub(crate) struct Server {
     process: Child,
     pub(crate) address: String,
@@ -35,7 +35,7 @@ impl Server {
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         let pipe = BufReader::new(process.stderr.take().expect("a pipe"));
         let log = Arc::new(Mutex::new(String::new()));
-        let told = |line: String| {
+        let listening_address = |line: String| {
             let event: serde_json::Value = serde_json::from_str(&line).ok()?;
             Some(event.get("address")?.as_str()?.to_owned())
         };
@@ -45,8 +45,8 @@ impl Server {
             log.push_str(line);
             log.push('\n');
         });
-        let address = lines.find_map(told).expect("the address it listens on");
-        // Read on, so that the server never waits for its log.
+        let address = lines.find_map(listening_address).expect("the address it listens on");
+        // Drained continuously, so that the server never waits for its log.
         std::thread::spawn(move || lines.for_each(drop));
         Self { process, address, log }
     }
@@ -79,7 +79,7 @@ impl Server {
         (status, serde_json::from_str(body).unwrap_or_default())
     }
 
-    /// Whether this comes to be in the log within some seconds.
+    /// Whether this text appears in the log within a few seconds.
     pub(crate) fn waits_for_log(&self, text: &str) -> bool {
         (0..200).any(|_| {
             let is_there = self.log.lock().expect("a whole log").contains(text);
@@ -90,17 +90,17 @@ impl Server {
         })
     }
 
-    /// The id of the process.
+    /// The process id.
     pub(crate) fn id(&self) -> u32 {
         self.process.id()
     }
 
-    /// Waits for its end, which somebody else brings about.
+    /// Waits for the end of the process.
     pub(crate) fn wait(&mut self) {
         self.process.wait().expect("its end");
     }
 
-    /// What it printed on standard output, after its end.
+    /// Stops the server and returns its standard output.
     pub(crate) fn stop(mut self) -> String {
         self.process.kill().expect("a running process");
         let mut text = String::new();

@@ -46,7 +46,7 @@ fn start(folder: &Folder) -> Server {
     Server::start(folder)
 }
 
-/// Good claims that end in 5 minutes, with these changes; `null` takes one away.
+/// Valid claims that expire in 5 minutes, with these changes; `null` removes a claim.
 fn claims(changes: &Value) -> Value {
     let now = tokenry_actix::clock::now().seconds();
     let mut claims = json!({
@@ -72,7 +72,7 @@ fn good(changes: &Value) -> String {
 }
 
 #[test]
-fn a_person_with_a_jwt_makes_a_token_that_works() {
+fn a_user_with_a_jwt_creates_a_working_token() {
     let folder = Folder::new();
     let server = start(&folder);
     let ada = good(&json!({}));
@@ -87,7 +87,7 @@ fn a_person_with_a_jwt_makes_a_token_that_works() {
     let (status, me) = server.send("GET", "/api/v1/me", secret, "");
     assert_eq!((status, &me["credential"], &me["subject"]), (200, &json!("pat"), &json!("login:ada")));
 
-    // The catalog of the file is in force, whoever asks.
+    // The catalog of the file applies to every caller.
     let wrong = r#"{"name": "x", "scopes": ["projects:admin"]}"#;
     assert_eq!(server.send("POST", "/api/v1/tokens", &ada, wrong).0, 422);
     assert_eq!(server.send("GET", "/api/v1/users", &ada, "").0, 403);
@@ -96,7 +96,7 @@ fn a_person_with_a_jwt_makes_a_token_that_works() {
 }
 
 #[test]
-fn a_jwt_that_is_not_meant_or_not_signed_is_refused() {
+fn a_jwt_with_wrong_claims_or_signature_is_rejected() {
     let folder = Folder::new();
     let server = start(&folder);
     let now = tokenry_actix::clock::now().seconds();
@@ -122,11 +122,11 @@ fn a_jwt_that_is_not_meant_or_not_signed_is_refused() {
         assert_eq!(status, 401, "{what}: {body}");
         assert!(!body.to_string().contains("login.test"), "{what}");
     }
-    // None of them left a user behind.
+    // None of them created a user.
     assert_eq!(folder.json("user list")["data"].as_array().map(Vec::len), Some(1));
 }
 
-/// Two Ed25519 keys whose private halves were thrown away, and a token of each that is good until 2100.
+/// Two Ed25519 keys whose private halves were discarded, and a token of each that is valid until 2100.
 const KEYS: [(&str, &str); 2] = [
     ("one", "own07M5XkLSGnrNJIE185eROCzk6sU4fUnLOkE90iRg"),
     ("two", "72XQlcDbacdWk83a4_W--erkx8axZGmyhPDKem703HU"),
@@ -137,7 +137,7 @@ const TOKENS: [&str; 2] = [
 ];
 
 #[test]
-fn keys_are_fetched_and_fetched_again_when_a_token_names_a_new_one() {
+fn keys_are_fetched_again_when_a_token_names_a_new_one() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/keys", listener.local_addr().expect("an address"));
     // The first answer has the first key, every later one the second.
@@ -158,7 +158,7 @@ fn keys_are_fetched_and_fetched_again_when_a_token_names_a_new_one() {
     std::fs::write(folder.path("tokenry.toml"), config).expect("a configuration");
     let server = Server::start(&folder);
     for token in TOKENS {
-        // A request waits for its key; only where the issuer takes longer it is put off. Its token is never called bad.
+        // A request waits for its key; a slow issuer makes it 503, but its token is never called invalid.
         let statuses = (0..20).map(|_| server.send("GET", "/api/v1/me", token, "").0);
         let last =
             statuses.inspect(|status| assert!([200, 503].contains(status), "{status}")).find(|it| *it == 200);
@@ -169,7 +169,7 @@ fn keys_are_fetched_and_fetched_again_when_a_token_names_a_new_one() {
 #[test]
 #[allow(clippy::disallowed_methods, reason = "it is about how long something takes")]
 fn a_flood_of_unknown_keys_asks_its_issuer_once_and_holds_up_nobody_else() {
-    // The first request has its answer, all later ones hang.
+    // The first request is answered, all later ones hang.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/keys", listener.local_addr().expect("an address"));
     let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -205,11 +205,7 @@ fn a_flood_of_unknown_keys_asks_its_issuer_once_and_holds_up_nobody_else() {
             assert!(start.elapsed() < std::time::Duration::from_secs(2), "{:?}", start.elapsed());
         }
         for waiting in flood {
-            assert_eq!(
-                waiting.join().expect("an answer"),
-                503,
-                "nobody knows yet whether there is such a key"
-            );
+            assert_eq!(waiting.join().expect("an answer"), 503, "it is not yet known whether the key exists");
         }
     });
     assert!(asked.load(std::sync::atomic::Ordering::SeqCst) <= 3, "{asked:?}");

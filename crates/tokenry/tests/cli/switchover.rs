@@ -1,4 +1,4 @@
-//! A server while its databases change their roles.
+//! A server during a switchover of its databases.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use tokenry_testkit::{Cluster, Pooler, create_database};
 
 use crate::{folder::Folder, server::Server};
 
-/// Asks until the status is this one.
+/// Repeats a request until it has this status.
 #[allow(clippy::disallowed_methods, reason = "a test waits for something with a deadline")]
 fn soon(what: &str, status: u16, ask: impl Fn() -> u16) {
     let end = Instant::now() + Duration::from_secs(40);
@@ -46,7 +46,7 @@ fn a_switchover_is_503_until_it_is_over_and_a_revoke_after_it_counts_at_once() {
     second.wait_for("SELECT 1 FROM personal_access_tokens OFFSET 1", "tokens");
 
     first.stop();
-    // Never 401 for a good token, and nothing that looks like an answer.
+    // Never 401 for a valid token, and no verdict.
     for _ in 0..10 {
         assert_eq!((verify(secret), create("between").0), (503, 503));
     }
@@ -56,7 +56,7 @@ fn a_switchover_is_503_until_it_is_over_and_a_revoke_after_it_counts_at_once() {
     soon("a token after the switchover", 200, || verify(secret));
     soon("a creation after the switchover", 201, || create("after").0);
 
-    // The one that was the primary comes back as a standby, first in the list of hosts.
+    // The former primary returns as a standby, first in the list of hosts.
     first.follow(&second);
     second.disconnect();
     soon("a token after reconnecting", 200, || verify(secret));
@@ -64,26 +64,26 @@ fn a_switchover_is_503_until_it_is_over_and_a_revoke_after_it_counts_at_once() {
     for _ in 0..50 {
         assert_eq!(verify(secret), 401);
     }
-    // Alone it is no database of ours.
+    // A standby alone is not usable.
     let output = folder.tokenry().args(["doctor", "--database-url", &first.url("tokens")]).output();
-    let told = String::from_utf8(output.expect("the binary starts").stdout).expect("UTF-8");
-    assert!(told.contains("the server is a standby or read-only: Tokenry needs the primary"), "{told}");
+    let output = String::from_utf8(output.expect("the binary starts").stdout).expect("UTF-8");
+    assert!(output.contains("the server is a standby or read-only: Tokenry needs the primary"), "{output}");
 }
 
 #[test]
-fn a_pooler_in_the_wrong_mode_is_told_by_every_command() {
+fn every_command_reports_a_pooler_in_the_wrong_mode() {
     let Some(cluster) = Cluster::start() else { return };
     create_database(&cluster.url("postgres"), "tokens").expect("a database");
     let Some(pooler) = Pooler::start(&cluster.url("tokens"), "transaction") else { return };
     let folder = Folder::new();
-    let told = "needs session pooling or a direct connection";
+    let expected = "needs session pooling or a direct connection";
     for command in ["serve", "user list", "migrate run"] {
         let line = format!("{command} --database-url {}", pooler.url("tokens"));
         let (code, error) = folder.failure(&line);
-        assert!(code == 1 && error.contains(told) && !error.contains("try again"), "{command}: {error}");
+        assert!(code == 1 && error.contains(expected) && !error.contains("try again"), "{command}: {error}");
     }
     let (code, table, _) = folder.end(&format!("doctor --database-url {}", pooler.url("tokens")));
-    assert!(code == 5 && table.contains("FAILED  database") && table.contains(told), "{code} {table}");
+    assert!(code == 5 && table.contains("FAILED  database") && table.contains(expected), "{code} {table}");
     let Some(pooler) = Pooler::start(&cluster.url("tokens"), "session") else { return };
     let with = format!("--database-url {}", pooler.url("tokens"));
     folder.output(&format!("user add alice {with}"));

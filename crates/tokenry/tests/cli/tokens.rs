@@ -1,9 +1,9 @@
-//! Users and tokens on a database that no server runs on.
+//! Users and tokens on a database without a server.
 
 use crate::folder::Folder;
 
 #[test]
-fn a_token_lives_from_create_to_revoke() {
+fn a_token_is_created_updated_and_revoked() {
     let folder = Folder::new();
     assert_eq!(folder.output("user add alice --output name"), "alice\n");
     let secret = folder.output("token create --user alice --name ci --scope a:read --expires 30d");
@@ -32,7 +32,7 @@ fn a_presented_token_is_read_with_one_line_end_and_nothing_else() {
     let secret = folder.output("token create --user alice --name ci --quiet").trim().to_owned();
     for (before, behind, code) in [
         ("", "", 0),
-        // What `echo` writes, here and on Windows.
+        // The line ends that `echo` writes on Unix and on Windows.
         ("", "\n", 0),
         ("", "\r\n", 0),
         ("", "\r", 5),
@@ -63,7 +63,7 @@ fn the_created_token_is_in_the_json_document() {
 }
 
 #[test]
-fn all_pages_are_listed_where_all_is_asked_for() {
+fn the_option_all_lists_all_pages() {
     let folder = Folder::new();
     folder.output("user add alice");
     std::fs::write(folder.path("tokenry.toml"), "[limits]\ncreations_per_hour = 0\n").expect("a file");
@@ -75,12 +75,12 @@ fn all_pages_are_listed_where_all_is_asked_for() {
 }
 
 #[test]
-fn failures_have_their_exit_status_and_the_next_step() {
+fn errors_have_their_exit_status_and_the_next_step() {
     let folder = Folder::new();
     folder.output("user add alice");
     let unknown = "0190c5f0-7b3e-7c1a-9d2e-5f6a7b8c9d0e";
-    for (line, status, told) in [
-        ("user add alice", 1, "there is a user alice already"),
+    for (line, status, expected) in [
+        ("user add alice", 1, "a user alice already exists"),
         ("user add bob --role chief", 2, "there is no role chief"),
         ("user disable bob", 5, "bob: no such user; `tokenry user list`"),
         ("token create --user bob --name ci", 5, "bob: no such user"),
@@ -102,13 +102,13 @@ fn failures_have_their_exit_status_and_the_next_step() {
     ] {
         let (code, text) = folder.failure(line);
         assert_eq!((code, text.lines().count()), (status, 1), "{line}: {text}");
-        assert!(text.starts_with("tokenry: ") && text.contains(told), "{line}: {text}");
+        assert!(text.starts_with("tokenry: ") && text.contains(expected), "{line}: {text}");
     }
     assert_eq!(folder.json("token list")["total"], 0);
 }
 
 #[test]
-fn a_limit_is_told_with_what_to_do() {
+fn a_reached_limit_names_the_next_step() {
     let folder = Folder::new();
     std::fs::write(folder.path("tokenry.toml"), "[limits]\nmax_live_tokens = 1\n").expect("a file");
     folder.output("user add alice");
@@ -131,7 +131,7 @@ fn a_disabled_user_gets_no_token_until_enabled() {
 }
 
 #[test]
-fn migrations_are_listed_undone_and_applied() {
+fn migrations_are_listed_reverted_and_applied() {
     let folder = Folder::new();
     let is_applied = || folder.json("migrate status")[0]["applied"].clone();
     assert_eq!(is_applied(), false);

@@ -1,4 +1,4 @@
-//! The usage log of real servers, ended gently and not.
+//! The usage log of real servers that are stopped or killed.
 
 use std::{
     process::Command,
@@ -10,7 +10,7 @@ use tokenry_testkit::{TestDatabase, each_backend};
 
 use crate::{folder::Folder, server::Server};
 
-/// A folder with a token that may ask about others, and one that is asked about.
+/// A folder with a token that may verify others, and one that is verified.
 struct Site {
     folder: Folder,
     url: String,
@@ -49,7 +49,7 @@ impl Site {
         Server::with(&self.folder, &[("TOKENRY_DATABASE_URL", &self.url), ("TOKENRY_USAGE__BUCKET", "1h")])
     }
 
-    /// Asks so often whether the token may read.
+    /// Verifies `times` that the token may read.
     fn ask(&self, server: &Server, times: u32) {
         let body =
             json!({"token": self.asked, "method": "GET", "resource": "a", "ip": "192.0.2.9"}).to_string();
@@ -95,7 +95,7 @@ each_backend!(a_server_told_to_stop_loses_no_use, |db| {
 fn wait_for(what: impl Fn() -> bool) {
     let start = Instant::now();
     while !what() {
-        assert!(start.elapsed() < Duration::from_secs(20), "it did not happen");
+        assert!(start.elapsed() < Duration::from_secs(20), "the condition was not met in time");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -104,7 +104,7 @@ each_backend!(a_killed_server_loses_no_use_that_is_older_than_the_interval, |db|
     let site = Site::new(db);
     let mut server = site.server();
     site.ask(&server, 20);
-    // Written while it runs, with nobody asking for it.
+    // Written in the background, without a request for it.
     wait_for(|| site.total() == 20);
     site.ask(&server, 5);
     signal(&server, "KILL");

@@ -1,9 +1,9 @@
-//! Users from the first day to the last.
+//! The life cycle of users.
 
 use crate::folder::Folder;
 
 #[test]
-fn a_user_is_shown_changed_and_deleted() {
+fn a_user_is_shown_updated_and_deleted() {
     let folder = Folder::new();
     folder.output("user add alice");
     folder.output("token create --user alice --name ci");
@@ -45,7 +45,7 @@ fn all_tokens_of_one_user_are_revoked_and_counted() {
 }
 
 #[test]
-fn users_are_found_by_a_part_of_their_subject_or_name() {
+fn users_are_found_by_part_of_their_subject_or_name() {
     let folder = Folder::new();
     folder.output("user add alice --name Liddell");
     folder.output("user add bob");
@@ -55,12 +55,12 @@ fn users_are_found_by_a_part_of_their_subject_or_name() {
 }
 
 #[test]
-fn a_wrong_change_of_a_user_is_refused_and_changes_nothing() {
+fn an_invalid_update_of_a_user_changes_nothing() {
     let folder = Folder::new();
     folder.output("user add alice");
     folder.output("user add bob");
-    for (line, status, told) in [
-        ("user update alice --subject bob", 1, "there is a user bob already"),
+    for (line, status, expected) in [
+        ("user update alice --subject bob", 1, "a user bob already exists"),
         ("user update alice --name A --role chief", 2, "there is no role chief"),
         ("user update carol --name C", 5, "carol: no such user; `tokenry user list`"),
         ("user show carol", 5, "carol: no such user"),
@@ -69,7 +69,7 @@ fn a_wrong_change_of_a_user_is_refused_and_changes_nothing() {
     ] {
         let (code, text) = folder.failure(line);
         assert_eq!((code, text.lines().count()), (status, 1), "{line}: {text}");
-        assert!(text.starts_with("tokenry: ") && text.contains(told), "{line}: {text}");
+        assert!(text.starts_with("tokenry: ") && text.contains(expected), "{line}: {text}");
     }
     assert_eq!(folder.json("user show alice")["name"], "alice");
 }

@@ -1,4 +1,4 @@
-//! A server whose database another process has locked.
+//! A server whose database is locked by another process.
 
 use std::process::Stdio;
 
@@ -37,7 +37,7 @@ each_backend!(while_somebody_else_holds_the_lock_changes_are_503_and_everything_
     let before = names(server);
     let held = db.hold_writes();
 
-    // All of them are answered before the lock is released, and before the connections' time is over.
+    // All are answered before the lock is released and before the connections time out.
     std::thread::scope(|scope| {
         for n in 0..10 {
             scope.spawn(move || {
@@ -76,5 +76,5 @@ each_backend!(while_somebody_else_holds_the_lock_changes_are_503_and_everything_
     let mut made = before;
     made.push("after".to_owned());
     made.sort_unstable();
-    assert_eq!(names(server), made, "what was refused was not made later");
+    assert_eq!(names(server), made, "a refused change was carried out later");
 });

@@ -1,5 +1,5 @@
-//! The server as a process whose surroundings fail: outputs nobody reads, a database that somebody else
-//! locks, places where no secret may be.
+//! The server process in a failing environment: outputs without a reader, a locked database, and places that must not
+//! contain secrets.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::disallowed_methods, reason = "a test waits for something with a deadline")]
 #![cfg(unix)]

@@ -1,4 +1,4 @@
-//! Outputs that cannot be written.
+//! Outputs that cannot be written to.
 
 use std::{
     fs::File,
@@ -10,7 +10,7 @@ use tokenry_testkit::{TestDatabase, each_backend};
 
 use crate::server::{Server, configure, tokenry};
 
-/// Requests beside each other, all of which are answered; and every token that was acknowledged works.
+/// Sends parallel requests: all are answered, and every acknowledged token works.
 fn works_under_load(server: &Server) {
     let made: Vec<String> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4)
@@ -50,7 +50,7 @@ fn broken_pipe() -> PipeWriter {
     writer
 }
 
-each_backend!(a_log_whose_reader_went_away_costs_nothing_but_the_log, |db| {
+each_backend!(a_log_whose_reader_is_gone_loses_only_log_lines, |db| {
     let mut server = Server::logging(db.url(), "trace", broken_pipe());
     works_under_load(&server);
     assert_eq!(log_check(&server), "warning");
@@ -58,7 +58,7 @@ each_backend!(a_log_whose_reader_went_away_costs_nothing_but_the_log, |db| {
     assert_eq!(server.wait().0, Some(0));
 });
 
-each_backend!(a_log_whose_reader_goes_away_under_load_costs_nothing_but_the_log, |db| {
+each_backend!(a_log_whose_reader_leaves_under_load_loses_only_log_lines, |db| {
     let (reader, writer) = pipe().unwrap();
     let server = Server::logging(db.url(), "info", writer);
     assert_eq!(log_check(&server), "ok");
@@ -70,7 +70,7 @@ each_backend!(a_log_whose_reader_goes_away_under_load_costs_nothing_but_the_log,
     assert_eq!(log_check(&server), "warning");
 });
 
-each_backend!(a_full_disk_under_the_log_costs_nothing_but_the_log, |db| {
+each_backend!(a_log_on_a_full_disk_loses_only_log_lines, |db| {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let mut server = Server::logging(db.url(), "info", full);
     works_under_load(&server);
@@ -79,7 +79,7 @@ each_backend!(a_full_disk_under_the_log_costs_nothing_but_the_log, |db| {
     assert_eq!(server.wait().0, Some(0));
 });
 
-each_backend!(a_log_that_nobody_reads_costs_nothing_but_the_log, |db| {
+each_backend!(a_log_without_a_reader_loses_only_log_lines, |db| {
     let (_reader, writer) = pipe().unwrap();
     let mut server = Server::logging(db.url(), "trace", writer);
     works_under_load(&server);
@@ -98,7 +98,7 @@ each_backend!(a_server_starts_and_works_with_all_outputs_closed, |db| {
         command
     });
     works_under_load(&server);
-    // No file that is opened later takes the place of a closed output.
+    // No file opened later reuses the descriptor of a closed output.
     for fd in ["fd/0", "fd/1", "fd/2"] {
         if let Ok(path) = std::fs::read_link(server.proc(fd)) {
             assert_eq!(path.to_str(), Some("/dev/null"), "{fd}");
@@ -107,7 +107,7 @@ each_backend!(a_server_starts_and_works_with_all_outputs_closed, |db| {
 });
 
 #[test]
-fn the_first_token_is_in_its_file_when_standard_output_is_closed_or_nobody_reads_it() {
+fn the_first_token_is_in_its_file_when_standard_output_is_closed_or_has_no_reader() {
     for is_full in [false, true] {
         let db = TestDatabase::sqlite();
         let url = db.url().to_owned();
@@ -122,7 +122,7 @@ fn the_first_token_is_in_its_file_when_standard_output_is_closed_or_nobody_reads
     }
 }
 
-each_backend!(a_server_starts_although_its_outputs_are_full_and_nobody_reads_them, |db| {
+each_backend!(a_server_starts_with_full_outputs_that_have_no_reader, |db| {
     let ((out_reader, mut out), (err_reader, mut err)) = (pipe().unwrap(), pipe().unwrap());
     let _readers = (fill(&mut out, out_reader), fill(&mut err, err_reader));
     let url = db.url();
@@ -136,7 +136,7 @@ each_backend!(a_server_starts_although_its_outputs_are_full_and_nobody_reads_the
     assert_eq!(server.wait().0, Some(0));
 });
 
-/// Writes until the pipe has no room: on Linux it holds so much unless somebody asked for more.
+/// Fills the pipe with the default capacity of Linux.
 fn fill(writer: &mut PipeWriter, reader: PipeReader) -> PipeReader {
     use std::io::Write;
     writer.write_all(&[b'x'; 65536]).unwrap();
@@ -175,7 +175,7 @@ fn no_command_panics_when_its_outputs_are_closed_or_full() {
                 run(full().into(), full().into()),
                 run(broken_pipe().into(), full().into()),
             ];
-            // 101 is a panic; none is a signal.
+            // 101 is a panic; no code is a signal.
             assert!(codes.iter().all(|code| code.is_some_and(|code| code <= 5)), "{line}: {codes:?}");
         }
     }

@@ -1,4 +1,4 @@
-//! What must not leave the memory of a server.
+//! Secrets that must not leave the memory of a server.
 
 use std::{
     io::{Read, Write, pipe},
@@ -10,7 +10,7 @@ use tokenry_testkit::TestDatabase;
 
 use crate::server::Server;
 
-/// What a client sends in places where no token belongs.
+/// Requests with a token in places where no token belongs.
 fn misplaced(token: &str, marker: &str) -> Vec<String> {
     let head = format!("Host: x\r\nX-Request-Id: {marker}\r\nConnection: close\r\n");
     vec![
@@ -53,7 +53,7 @@ fn a_token_in_the_wrong_place_is_in_no_log_whatever_the_filter_says() {
         server.signal("TERM");
         assert_eq!(server.wait().0, Some(0));
         let log = reader.join().unwrap();
-        // What was sent reaches the log where it may: without it, nothing below would mean anything.
+        // The marker must reach the log, otherwise the assertions below prove nothing.
         assert!(log.contains("planted-marker"), "{filter}: {log}");
         for part in secret.as_bytes()[16..59].windows(8).map(|part| std::str::from_utf8(part).unwrap()) {
             assert!(!log.contains(part), "{filter}: a part of the token is in the log");
@@ -61,7 +61,7 @@ fn a_token_in_the_wrong_place_is_in_no_log_whatever_the_filter_says() {
         let is_capped =
             |line: &&str| line.contains("\"level\":\"ERROR\"") || line.contains("\"level\":\"WARN\"");
         let theirs: Vec<&str> = log.lines().filter(|line| line.contains("\"target\":\"actix")).collect();
-        // One at least: that what is not HTTP was refused.
+        // At least one library line: the refusal of input that is not HTTP.
         assert!(!theirs.is_empty() && theirs.iter().all(is_capped), "{filter}: {theirs:?}");
     }
 }
@@ -80,7 +80,7 @@ fn a_server_leaves_no_core_dump() {
     let server = Server::start(&url, |working, address| {
         let mut command = crate::server::tokenry(working, &url);
         command.args(["serve", "--listen", address]).stderr(Stdio::null());
-        // Root may look everywhere, so it becomes somebody else.
+        // Root can read everything, so the process runs as another user.
         if own == 0 {
             for path in [&folder, working] {
                 mode(path, 0o777);
@@ -100,7 +100,7 @@ fn a_server_leaves_no_core_dump() {
         .split_whitespace()
         .collect();
     assert_eq!(core[4..6], ["0", "0"]);
-    // The files of a process that must not be dumped belong to root.
+    // The proc files of a non-dumpable process belong to root.
     assert_eq!(std::fs::metadata(server.proc("environ")).unwrap().uid(), 0);
     let status = std::fs::read_to_string(server.proc("status")).unwrap();
     let user = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap();

@@ -1,4 +1,4 @@
-//! A server on a port that is known beforehand, so that nothing has to be read from its log.
+//! A server on a port chosen in advance, so that tests need not read its log.
 
 use std::{
     io::{Read, Write},
@@ -10,7 +10,7 @@ use std::{
 
 use tempfile::TempDir;
 
-/// A running server, ended with this value.
+/// A running server, which is killed on drop.
 pub(crate) struct Server {
     pub(crate) process: Child,
     pub(crate) address: String,
@@ -18,14 +18,14 @@ pub(crate) struct Server {
     token: String,
 }
 
-/// The binary without the variables of whoever runs the test, without limits, in this folder.
+/// The binary without the variables of the test runner, without limits, in this folder.
 pub(crate) fn tokenry(folder: &Path, url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokenry"));
     configure(&mut command, folder, url);
     command
 }
 
-/// What every server of these tests is told.
+/// The common configuration of all test servers.
 pub(crate) fn configure(command: &mut Command, folder: &Path, url: &str) {
     let inherited = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TOKENRY_"));
     for (name, _) in inherited {
@@ -50,7 +50,7 @@ pub(crate) fn free_address() -> String {
 }
 
 impl Server {
-    /// `start` makes the command from a folder and an address.
+    /// Starts the command that `start` builds from a folder and an address.
     pub(crate) fn start(url: &str, start: impl FnOnce(&Path, &str) -> Command) -> Self {
         let (folder, address) = (TempDir::new().unwrap(), free_address());
         let process = start(folder.path(), &address).spawn().unwrap();
@@ -60,7 +60,7 @@ impl Server {
         server
     }
 
-    /// An ordinary one, whose log goes to this output.
+    /// A standard server whose log goes to this output.
     pub(crate) fn logging(url: &str, filter: &str, log: impl Into<Stdio>) -> Self {
         Self::start(url, |folder, address| {
             let mut command = tokenry(folder, url);
@@ -69,12 +69,12 @@ impl Server {
         })
     }
 
-    /// The secret that it asks with.
+    /// The secret used for requests.
     pub(crate) fn token(&self) -> &str {
         &self.token
     }
 
-    /// Asks with this secret from now on.
+    /// Uses this secret for requests.
     pub(crate) fn with_token(self, token: &str) -> Self {
         let mut server = self;
         server.token = token.to_owned();
@@ -85,11 +85,11 @@ impl Server {
         let name = "tokenry-bootstrap-token";
         let beside = url.strip_prefix("sqlite://").map(|path| Path::new(path).with_file_name(name));
         let path = beside.unwrap_or_else(|| self.folder.path().join(name));
-        // Only the first server on a database has one.
+        // Only the first server of a database has a bootstrap token.
         std::fs::read_to_string(path).unwrap_or_default().trim().to_owned()
     }
 
-    /// The status and body of an answer on a connection of its own; `None` without one.
+    /// The status and body of an answer on a new connection; `None` without an answer.
     pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
         self.ask_as(&self.token, method, path, body)
     }
@@ -128,7 +128,7 @@ impl Server {
         Some(stream)
     }
 
-    /// Makes a token and returns its secret.
+    /// Creates a token and returns its secret.
     pub(crate) fn create(&self, name: &str) -> Option<String> {
         let (status, body) = self.ask("POST", "/api/v1/tokens", &format!("{{\"name\":\"{name}\"}}"))?;
         let body: serde_json::Value = serde_json::from_str(&body).ok()?;
@@ -140,19 +140,19 @@ impl Server {
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
-    /// Waits for the end; the exit status and how long that took.
+    /// Waits for the end of the process and returns the exit status and the duration.
     pub(crate) fn wait(&mut self) -> (Option<i32>, Duration) {
         let start = Instant::now();
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {
                 return (status.code(), start.elapsed());
             }
-            assert!(start.elapsed() < Duration::from_secs(60), "it does not end");
+            assert!(start.elapsed() < Duration::from_secs(60), "the process does not end");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// How the process shows itself to the system.
+    /// A proc file of the process.
     pub(crate) fn proc(&self, name: &str) -> std::path::PathBuf {
         format!("/proc/{}/{name}", self.process.id()).into()
     }
@@ -165,7 +165,7 @@ impl Drop for Server {
     }
 }
 
-/// Waits until something is so.
+/// Waits until the condition holds, for at most a minute.
 pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_so() {

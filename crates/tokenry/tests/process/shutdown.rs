@@ -1,4 +1,4 @@
-//! How a server ends that is told to, whatever its database, its clients and its own state.
+//! The shutdown of a server, whatever the state of its database, its clients and itself.
 
 use std::{
     io::{Read, Write, pipe},
@@ -12,16 +12,16 @@ use tokenry_testkit::{Relay, TestDatabase, each_backend};
 
 use crate::server::{Server, configure, tokenry};
 
-/// When container runtimes kill a process that they asked to end.
+/// The time after which container runtimes kill a process.
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
 
-/// A server and the reading end of its log.
+/// A server and the reader of its log.
 fn logged(url: &str) -> (Server, std::io::PipeReader) {
     let (reader, writer) = pipe().unwrap();
     (Server::logging(url, "info", writer), reader)
 }
 
-/// Tells a server to end, and what became of it: its status, how long it took, and its log.
+/// Sends a signal and returns the exit status, the duration and the log.
 fn end(server: &mut Server, signal: &str, mut log: std::io::PipeReader) -> (Option<i32>, Duration, String) {
     server.signal(signal);
     let (status, took) = server.wait();
@@ -30,13 +30,13 @@ fn end(server: &mut Server, signal: &str, mut log: std::io::PipeReader) -> (Opti
     (status, took, text)
 }
 
-/// The lines of a log that say what was lost.
+/// The log lines about lost writes.
 fn losses(log: &str) -> Vec<String> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     lines.filter_map(|line| line["lost"].as_str().map(str::to_owned)).collect()
 }
 
-/// How often the log of uses says that the token was used.
+/// The number of uses in the token's usage log.
 fn counted(server: &Server, id: &str) -> u64 {
     let (status, body) = server.ask("GET", &format!("/api/v1/tokens/{id}/usage"), "").unwrap();
     assert_eq!(status, 200, "{body}");
@@ -44,7 +44,7 @@ fn counted(server: &Server, id: &str) -> u64 {
     page["data"].as_array().unwrap().iter().map(|row| row["count"].as_u64().unwrap()).sum()
 }
 
-/// Has a new token used so often by `verify`, which notes each use, and tells its id.
+/// Creates a token, uses it `times` through `verify`, which records each use, and returns its id.
 fn used(server: &Server, times: u64) -> String {
     let secret = server.create("used").unwrap();
     let (_, own) = server.ask_as(&secret, "GET", "/api/v1/token", "").unwrap();
@@ -57,7 +57,7 @@ fn used(server: &Server, times: u64) -> String {
     id
 }
 
-each_backend!(every_signal_to_end_writes_what_waits_and_ends_with_0, |db| {
+each_backend!(every_termination_signal_completes_deferred_writes_and_ends_with_0, |db| {
     let (mut server, log) = logged(db.url());
     let token = server.token().to_owned();
     let mut logs = Some(log);
@@ -73,7 +73,7 @@ each_backend!(every_signal_to_end_writes_what_waits_and_ends_with_0, |db| {
 });
 
 #[test]
-fn a_hangup_that_the_starter_ignores_is_ignored() {
+fn a_hangup_ignored_by_the_parent_is_ignored() {
     let db = TestDatabase::sqlite();
     let url = db.url();
     let mut server = Server::start(url, |folder, address| {
@@ -84,7 +84,7 @@ fn a_hangup_that_the_starter_ignores_is_ignored() {
         command
     });
     server.signal("HUP");
-    // The second would end it at once, were the first one an order to end.
+    // If the first hangup started a shutdown, the second would end the process immediately.
     server.signal("HUP");
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(server.ask("GET", "/healthz", "").unwrap().0, 200);
@@ -92,7 +92,7 @@ fn a_hangup_that_the_starter_ignores_is_ignored() {
     assert_eq!(server.wait().0, Some(0));
 }
 
-each_backend!(a_database_that_nobody_can_write_costs_a_line_and_status_1, |db| {
+each_backend!(a_read_only_database_causes_a_log_line_and_status_1, |db| {
     let (mut server, log) = logged(db.url());
     used(&server, 1);
     let id = used(&server, 0);
@@ -112,13 +112,13 @@ each_backend!(a_database_that_nobody_can_write_costs_a_line_and_status_1, |db| {
 });
 
 #[test]
-fn a_server_that_does_not_answer_keeps_nobody() {
+fn requests_that_hang_do_not_delay_the_shutdown() {
     let Some(db) = TestDatabase::postgres() else { return };
     let (relay, url) = Relay::to_database(db.url());
     let (mut server, log) = logged(&url);
     let id = used(&server, 3);
     relay.set_silent(true);
-    // Requests that wait for the database when the signal comes.
+    // Requests that wait for the database when the signal arrives.
     let waiting: Vec<TcpStream> = (0..4)
         .map(|_| {
             let mut stream = server.connect().unwrap();
@@ -137,7 +137,7 @@ fn a_server_that_does_not_answer_keeps_nobody() {
     drop(waiting);
 }
 
-each_backend!(a_body_that_never_comes_keeps_nobody, |db| {
+each_backend!(an_incomplete_body_does_not_delay_the_shutdown, |db| {
     let (mut server, log) = logged(db.url());
     let mut half = server.connect().unwrap();
     half.write_all(create(&server, 100).as_bytes()).unwrap();
@@ -148,12 +148,12 @@ each_backend!(a_body_that_never_comes_keeps_nobody, |db| {
     assert!(status == Some(0) && took < KILL_DEADLINE, "{status:?} {took:?} {log}");
 });
 
-each_backend!(a_request_that_was_begun_is_answered_and_its_connection_closed, |db| {
+each_backend!(a_started_request_is_answered_and_its_connection_closed, |db| {
     let (mut server, log) = logged(db.url());
     let mut stream = server.connect().unwrap();
     let body = "{\"name\":\"late\"}";
     stream.write_all(create(&server, body.len()).as_bytes()).unwrap();
-    // The server has read the head when another connection has its answer.
+    // Once another connection is answered, the server has read the head.
     assert_eq!(server.ask("GET", "/healthz", "").unwrap().0, 200);
     server.signal("TERM");
     std::thread::sleep(Duration::from_millis(1500));
@@ -169,7 +169,7 @@ each_backend!(a_request_that_was_begun_is_answered_and_its_connection_closed, |d
 });
 
 #[test]
-fn connections_in_use_lose_no_request_when_the_server_ends() {
+fn active_connections_lose_no_request_during_the_shutdown() {
     let db = TestDatabase::sqlite();
     let (mut server, log) = logged(db.url());
     let token = server.token().to_owned();
@@ -187,7 +187,7 @@ fn connections_in_use_lose_no_request_when_the_server_ends() {
     drop(log);
 }
 
-/// Asks on one connection, one request after another, until an answer says that it closes; how many were answered.
+/// Sends requests on one connection until an answer closes it and returns the number of answers.
 fn ask_until_closed(address: &str, token: &str) -> usize {
     let mut stream = TcpStream::connect(address).unwrap();
     let request = format!("GET /api/v1/token HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n");
@@ -212,7 +212,7 @@ fn ask_until_closed(address: &str, token: &str) -> usize {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_ends_the_process_immediately() {
     let Some(db) = TestDatabase::postgres() else { return };
     let (relay, url) = Relay::to_database(db.url());
     let (mut server, mut log) = logged(&url);
@@ -224,7 +224,7 @@ fn a_second_signal_ends_it_at_once() {
     std::thread::sleep(Duration::from_millis(700));
     server.signal("TERM");
     let status = server.wait().0;
-    // Before the requests' time is over.
+    // Before the timeout of running requests.
     assert!(status == Some(1) && start.elapsed() < Duration::from_secs(4), "{status:?}");
     let mut text = String::new();
     log.read_to_string(&mut text).unwrap();
@@ -232,8 +232,8 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn a_signal_during_the_start_ends_it() {
-    // A server of a database that takes connections and says nothing.
+fn a_signal_during_the_start_ends_the_process() {
+    // A database server that accepts connections and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("postgres://x@{}/x?sslmode=disable", silent.local_addr().unwrap());
     let folder = tempfile::tempdir().unwrap();
@@ -250,7 +250,7 @@ fn a_signal_during_the_start_ends_it() {
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
 }
 
-/// The head of a request that makes a token.
+/// The head of a request that creates a token.
 fn create(server: &Server, length: usize) -> String {
     format!(
         "POST /api/v1/tokens HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\

@@ -1,4 +1,4 @@
-//! What clients try in order to be somebody else, or somewhere else, behind a proxy.
+//! Attempts of clients to forge identity, address or path behind a proxy.
 
 use crate::{
     client,
@@ -10,10 +10,10 @@ use crate::{
 const IDENTITY: [&str; 5] =
     ["X-Resource-User", "X-Resource-Subject", "X-Resource-Role", "X-Resource-Scopes", "X-Resource-Token-Id"];
 
-/// What else than letters, digits, `-` and `_` a name may have.
+/// Characters of header names other than letters, digits, `-` and `_`.
 const UNUSUAL: &str = ".~!#$%&'+^`|*";
 
-/// Every way to write this name with `-` and `_`, and some with what else a name may have.
+/// All spellings of this name with `-` and `_`, and some with other permitted characters.
 fn spellings(name: &str) -> Vec<String> {
     let mut spellings = vec![String::new()];
     for part in name.split_inclusive('-') {
@@ -173,7 +173,7 @@ each_proxy!(a_doubled_credential_is_stopped, |setup| {
 });
 
 #[test]
-fn with_a_configured_scope_the_clients_query_asks_for_nothing() {
+fn with_a_configured_scope_the_clients_query_is_ignored() {
     for (kind, change) in [
         (Kind::Nginx, ("/auth/nginx;", "/auth/nginx?scope=secrets:read;")),
         (Kind::Caddy, ("uri /auth/caddy?\n", "uri /auth/caddy?scope=secrets:read\n")),
@@ -188,7 +188,7 @@ fn with_a_configured_scope_the_clients_query_asks_for_nothing() {
 }
 
 #[test]
-fn a_caddy_that_passes_the_clients_query_on_lets_nobody_choose_a_scope() {
+fn a_caddy_that_forwards_the_clients_query_lets_no_client_choose_a_scope() {
     let Some(setup) = Setup::with(Kind::Caddy, ("uri /auth/caddy?\n", "uri /auth/caddy\n")) else { return };
     for query in [
         "?scope=demo:read",

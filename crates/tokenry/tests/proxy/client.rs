@@ -1,4 +1,4 @@
-//! Requests that are exactly as a test writes them.
+//! Raw requests exactly as a test writes them.
 
 use std::{
     io::{Read, Write},
@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
-/// The status of an answer, 0 if there was none, and all of it as text.
+/// The status of an answer, 0 without one, and its full text.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) text: String,
 }
 
-/// Sends a request line, headers and a body. A `Connection` header that does not close is the test's own business.
+/// Sends a request line, headers and a body. A test that sends its own `Connection` header must close the connection.
 pub(crate) fn send(address: &str, line: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
@@ -28,7 +28,7 @@ pub(crate) fn send(address: &str, line: &str, headers: &[(&str, &str)], body: &[
         request.push_str(&format!("{name}: {value}\r\n"));
     }
     request.push_str("\r\n");
-    // A proxy may refuse before it has read the body.
+    // A proxy may reject a request before it has read the body.
     let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.write_all(body));
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);

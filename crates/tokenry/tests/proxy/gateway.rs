@@ -1,4 +1,4 @@
-//! nginx and Caddy as processes, with the recipes as they are shipped but for addresses.
+//! nginx and Caddy processes with the shipped recipes; only addresses are replaced.
 
 use std::{
     fs,
@@ -11,14 +11,14 @@ use std::{
 
 use tempfile::TempDir;
 
-/// A proxy that there is a recipe for, and that can be installed here.
+/// A proxy with a recipe that tests can run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Nginx,
     Caddy,
 }
 
-/// A running proxy; it ends with this value.
+/// A running proxy, which is killed on drop.
 pub(crate) struct Gateway {
     process: Child,
     pub(crate) address: String,
@@ -33,7 +33,7 @@ impl Kind {
         }
     }
 
-    /// Where it is installed; distributions keep servers off the PATH of people. On a build server it must be there.
+    /// The path of the program; distributions keep servers out of the user's PATH. On a build server it must exist.
     fn program(self) -> Option<PathBuf> {
         let variable =
             |name: &str| std::env::vars_os().find(|(known, _)| known == name).map(|(_, value)| value);
@@ -52,8 +52,8 @@ impl Kind {
         found
     }
 
-    /// Starts it before `tokenry` and `app`, both `host:port`, with this text of the recipe replaced by the other;
-    /// nothing if it is not installed.
+    /// Starts the proxy in front of `tokenry` and `app`, both `host:port`, with `from` replaced by `to` in the recipe;
+    /// `None` if it is not installed.
     pub(crate) fn start(self, tokenry: &str, app: &str, (from, to): (&str, &str)) -> Option<Gateway> {
         let program = self.program()?;
         let folder = TempDir::new().expect("a temporary folder");
@@ -81,7 +81,7 @@ impl Kind {
                 command.arg("-e").arg(folder.path().join("log"));
             }
             Self::Caddy => {
-                // Reached by its address here, under whatever name.
+                // Tests connect by address and may send any host name.
                 let (host, port) = address.split_once(':').expect("a port");
                 let listen = format!("http://:{port} {{\n\tbind {host}");
                 let site = recipe("Caddyfile").replace("app.example.org {", &listen);
@@ -102,7 +102,7 @@ impl Kind {
 }
 
 impl Gateway {
-    /// Until it listens.
+    /// Waits until the proxy listens.
     fn wait(&mut self) {
         for _ in 0..500 {
             if TcpStream::connect(&self.address).is_ok() {
@@ -127,8 +127,7 @@ impl Drop for Gateway {
     }
 }
 
-/// An address that nothing listens on, and that no other test takes before the proxy does: on Linux each has a host of
-/// its own.
+/// A free address that no other test takes before the proxy does: on Linux each test has its own loopback address.
 fn free_address() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = std::process::id().wrapping_mul(32).wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed));

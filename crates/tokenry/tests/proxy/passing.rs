@@ -1,4 +1,4 @@
-//! What passes through a proxy, and what does not for reasons that are nobody's attack.
+//! Ordinary requests through a proxy, accepted and rejected.
 
 use std::net::TcpListener;
 
@@ -24,12 +24,12 @@ each_proxy!(who_may_reaches_the_application_with_a_name_and_without_the_token, |
 
 each_proxy!(who_may_not_is_stopped_with_the_status_of_the_contract, |setup| {
     let token = &setup.token;
-    let nobody = client::send(&setup.gateway.address, "GET /demo", &[], b"");
-    setup.stopped(&nobody, &[401]);
+    let anonymous = client::send(&setup.gateway.address, "GET /demo", &[], b"");
+    setup.stopped(&anonymous, &[401]);
     assert!(
-        nobody.text.to_lowercase().contains("www-authenticate: bearer realm=\"tokenry\""),
+        anonymous.text.to_lowercase().contains("www-authenticate: bearer realm=\"tokenry\""),
         "{}",
-        nobody.text
+        anonymous.text
     );
     setup.stopped(&setup.ask("GET /demo", "pat_x", &[]), &[401]);
     setup.stopped(&setup.ask("POST /demo", token, &[]), &[403]);
@@ -83,7 +83,7 @@ fn a_websocket_still_passes_caddy() {
 #[test]
 fn nobody_passes_or_waits_for_long_while_tokenry_hangs() {
     for kind in [Kind::Nginx, Kind::Caddy] {
-        // Connections are taken by the system, and nobody answers.
+        // The system accepts connections, but no process answers.
         let tokenry = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = tokenry.local_addr().expect("an address").to_string();
         let upstream = Upstream::start();

@@ -1,5 +1,5 @@
-//! The recipes for Traefik and Envoy, which no test can run: what they must say, and the server's answers to exactly what
-//! these proxies send.
+//! The recipes for Traefik and Envoy, which tests cannot run: their required content, and the server's answers to the
+//! exact requests of these proxies.
 
 use crate::{
     client::{self, Answer},
@@ -10,7 +10,7 @@ const TRAEFIK: &str = include_str!("../../../../docs/deploy/traefik.yaml");
 const ENVOY: &str = include_str!("../../../../docs/deploy/envoy.yaml");
 const IDENTITY: [&str; 5] =
     ["x-resource-user", "x-resource-subject", "x-resource-role", "x-resource-scopes", "x-resource-token-id"];
-/// What an application might believe about a request, and nobody checked.
+/// Headers that an application might trust although nothing verified them.
 pub(crate) const CLAIMS: [&str; 31] = [
     "x-forwarded",
     "x-forwarded-method",
@@ -45,7 +45,7 @@ pub(crate) const CLAIMS: [&str; 31] = [
     "http2-settings",
 ];
 
-/// The keys that lead to each line of a YAML document, with what the line says; comments are left out.
+/// The lines of a YAML document, each with its key path; comments are omitted.
 fn lines(text: &str) -> Vec<String> {
     let mut above: Vec<(usize, String)> = Vec::new();
     let mut lines = Vec::new();
@@ -104,7 +104,7 @@ fn the_recipe_for_envoy_drops_and_copies_every_identity_header_and_fails_closed(
     for name in CLAIMS {
         assert!(ends(&format!("/mutations - remove: {name}")), "{name}");
     }
-    // Without this Envoy upgrades nothing.
+    // Envoy upgrades connections only with this.
     assert!(!lines.iter().any(|line| line.contains("upgrade_configs")));
     for setting in [
         " failure_mode_allow: false",
@@ -121,7 +121,7 @@ fn the_recipe_for_envoy_drops_and_copies_every_identity_header_and_fails_closed(
     }
 }
 
-/// Asks as Traefik does: GET, with its own words about the client's request.
+/// Sends the request that Traefik sends: GET with headers that describe the client's request.
 fn traefik(backend: &Backend, method: &str, target: &str, token: &str, source: &str) -> Answer {
     let credential = format!("Bearer {token}");
     let headers = [
@@ -138,7 +138,7 @@ fn traefik(backend: &Backend, method: &str, target: &str, token: &str, source: &
     client::send(&backend.server.address, "GET /auth/traefik", &headers, b"")
 }
 
-/// Asks as Envoy does: the client's own method and target behind the prefix, without its body.
+/// Sends the request that Envoy sends: the client's method, its target behind the prefix, and no body.
 fn envoy(backend: &Backend, method: &str, target: &str, token: &str, source: &str) -> Answer {
     let credential = format!("Bearer {token}");
     // Envoy appends its own address.
@@ -154,7 +154,7 @@ fn envoy(backend: &Backend, method: &str, target: &str, token: &str, source: &st
 }
 
 #[test]
-fn traefik_and_envoy_get_the_answers_of_the_contract_to_what_they_send() {
+fn requests_of_traefik_and_envoy_get_the_answers_of_the_contract() {
     let backend = Backend::new();
     let reader = backend.token("reader", "--scope demo:read");
     let bound = backend.token("bound", "--scope demo:read --allow-ip 203.0.113.7");
@@ -186,7 +186,7 @@ fn traefik_and_envoy_get_the_answers_of_the_contract_to_what_they_send() {
 }
 
 #[test]
-fn the_guide_names_every_claim_that_is_kept_out() {
+fn the_guide_names_every_removed_header() {
     let guide = include_str!("../../../../docs/deploy/README.md").to_lowercase();
     for name in CLAIMS {
         assert!(guide.contains(&format!("`{name}`")), "{name}");

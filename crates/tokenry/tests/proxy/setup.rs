@@ -1,4 +1,4 @@
-//! A server with routes, an application, and a proxy between them and the test.
+//! A server with routes, an application, and a proxy in front of them.
 
 use crate::{
     client::{self, Answer},
@@ -56,22 +56,22 @@ impl Backend {
     }
 }
 
-/// Everything that runs for one test; it all ends with this value.
+/// All processes of one test, which end on drop.
 pub(crate) struct Setup {
     pub(crate) gateway: Gateway,
     pub(crate) upstream: Upstream,
     pub(crate) backend: Backend,
-    /// Of alice, who may read `demo`.
+    /// A token of alice, who may read `demo`.
     pub(crate) token: String,
 }
 
 impl Setup {
-    /// Nothing if the proxy is not installed.
+    /// `None` if the proxy is not installed.
     pub(crate) fn new(kind: Kind) -> Option<Self> {
         Self::with(kind, ("", ""))
     }
 
-    /// The same with the first text of the recipe replaced by the second.
+    /// Replaces a text of the recipe by another.
     pub(crate) fn with(kind: Kind, change: (&str, &str)) -> Option<Self> {
         let backend = Backend::new();
         let upstream = Upstream::start();
@@ -80,12 +80,12 @@ impl Setup {
         Some(Self { gateway, upstream, backend, token })
     }
 
-    /// A further token of alice.
+    /// Another token of alice.
     pub(crate) fn token(&self, name: &str, options: &str) -> String {
         self.backend.token(name, options)
     }
 
-    /// A request with this token, through the proxy.
+    /// Sends a request with this token through the proxy.
     pub(crate) fn ask(&self, line: &str, token: &str, headers: &[(&str, &str)]) -> Answer {
         let credential = format!("Bearer {token}");
         let mut all = vec![("Authorization", credential.as_str())];
@@ -93,7 +93,7 @@ impl Setup {
         client::send(&self.gateway.address, line, &all, b"")
     }
 
-    /// Asserts that the application was reached, and returns what it was sent.
+    /// Asserts that the application was reached and returns the request it received.
     #[track_caller]
     pub(crate) fn reached(&self, answer: &Answer) -> Received {
         assert_eq!(answer.status, 200, "{}", answer.text);
@@ -102,7 +102,7 @@ impl Setup {
         received.remove(0)
     }
 
-    /// Asserts that the application was not reached, and what the client heard instead.
+    /// Asserts that the application was not reached and that the answer has one of these statuses.
     #[track_caller]
     pub(crate) fn stopped(&self, answer: &Answer, statuses: &[u16]) {
         assert!(statuses.contains(&answer.status), "{}", answer.text);
@@ -110,7 +110,7 @@ impl Setup {
     }
 }
 
-/// Makes one test for each proxy that is installed.
+/// Defines one test per installed proxy.
 macro_rules! each_proxy {
     ($name:ident, |$setup:ident| $body:block) => {
         mod $name {

@@ -1,8 +1,8 @@
-//! The client's address as real proxies write it: with a port, in brackets, or not at all.
+//! The client's address in the forms that real proxies use: with a port, in brackets, or missing.
 
 use crate::{gateway::Kind, setup::Setup};
 
-/// A proxy that says this of the client instead of what its recipe says.
+/// A proxy that forwards this client address instead of that of its recipe.
 fn forwarding(kind: Kind, nginx: &str, caddy: &str) -> Option<Setup> {
     let nginx = format!("X-Forwarded-For \"{nginx}\";");
     let caddy = format!("forward_auth 127.0.0.1:8080 {{\n\t\t\theader_up X-Forwarded-For \"{caddy}\"");
@@ -12,12 +12,12 @@ fn forwarding(kind: Kind, nginx: &str, caddy: &str) -> Option<Setup> {
     }
 }
 
-fn an_address_with_a_port_is_the_clients(kind: Kind) {
+fn assert_address_with_port_is_accepted(kind: Kind) {
     for (nginx, caddy, client) in [
         ("203.0.113.7:$remote_port", "203.0.113.7:{remote_port}", "203.0.113.7"),
         ("[2001:db8::7]:$remote_port", "[2001:db8::7]:{remote_port}", "2001:db8::7"),
     ] {
-        // Only where the proxy is not installed, which fails on a build server.
+        // Only if the proxy is not installed, which is an error on a build server.
         let Some(setup) = forwarding(kind, nginx, caddy) else { return };
         let own = setup.token("own", &format!("--scope demo:read --allow-ip {client}"));
         let proxy = setup.token("proxy", "--scope demo:read --allow-ip 127.0.0.0/8");
@@ -28,9 +28,9 @@ fn an_address_with_a_port_is_the_clients(kind: Kind) {
     }
 }
 
-fn what_is_no_address_is_not_the_proxys(kind: Kind) {
+fn assert_invalid_address_is_rejected(kind: Kind) {
     for forwarded in ["unknown", "_hidden", "203.0.113.7:port", "203.0.113.7,"] {
-        // Only where the proxy is not installed, which fails on a build server.
+        // Only if the proxy is not installed, which is an error on a build server.
         let Some(setup) = forwarding(kind, forwarded, forwarded) else { return };
         let anywhere = setup.token("anywhere", "--scope demo:read");
         setup.reached(&setup.ask("GET /demo", &anywhere, &[]));
@@ -45,21 +45,21 @@ fn what_is_no_address_is_not_the_proxys(kind: Kind) {
 }
 
 #[test]
-fn nginx_says_the_clients_address_with_a_port() {
-    an_address_with_a_port_is_the_clients(Kind::Nginx);
+fn nginx_may_forward_the_clients_address_with_a_port() {
+    assert_address_with_port_is_accepted(Kind::Nginx);
 }
 
 #[test]
-fn caddy_says_the_clients_address_with_a_port() {
-    an_address_with_a_port_is_the_clients(Kind::Caddy);
+fn caddy_may_forward_the_clients_address_with_a_port() {
+    assert_address_with_port_is_accepted(Kind::Caddy);
 }
 
 #[test]
-fn nginx_says_what_is_no_address() {
-    what_is_no_address_is_not_the_proxys(Kind::Nginx);
+fn an_invalid_address_from_nginx_is_rejected() {
+    assert_invalid_address_is_rejected(Kind::Nginx);
 }
 
 #[test]
-fn caddy_says_what_is_no_address() {
-    what_is_no_address_is_not_the_proxys(Kind::Caddy);
+fn an_invalid_address_from_caddy_is_rejected() {
+    assert_invalid_address_is_rejected(Kind::Caddy);
 }

@@ -1,4 +1,4 @@
-//! The guarded application: answers 200 to everything, takes every offer of h2c, and remembers what it was sent.
+//! The protected application: answers every request with 200, accepts every offer of h2c, and records all requests.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -9,25 +9,25 @@ use std::{
 const REACHED: &str = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\nreached";
 const UPGRADED: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
 
-/// A request as it arrived.
+/// A received request.
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
     /// Method, target and version.
     pub(crate) line: String,
-    /// Names in lower case, in the order of their arrival.
+    /// Names in lower case, in the order of arrival.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
 impl Received {
-    /// Every value of this header, whose name may be written in any way that some program reads as the same.
+    /// All values of this header in any spelling that some program treats as equal.
     pub(crate) fn values(&self, name: &str) -> Vec<&str> {
         let is_it = |known: &str| known.replace(|c: char| !c.is_ascii_alphanumeric(), "-") == name;
         self.headers.iter().filter(|(known, _)| is_it(known)).map(|(_, value)| value.as_str()).collect()
     }
 }
 
-/// A listening application; it ends with the test's process.
+/// A listening application, which ends with the test process.
 pub(crate) struct Upstream {
     pub(crate) address: String,
     received: Arc<Mutex<Vec<Received>>>,
@@ -43,7 +43,7 @@ impl Upstream {
             for stream in listener.incoming().map_while(Result::ok) {
                 let log = log.clone();
                 std::thread::spawn(move || {
-                    // Remembered first, so that whoever has the answer finds the request.
+                    // Recorded before the answer, so that the request is visible once the answer arrives.
                     if let Some(request) = read(&stream) {
                         let is_upgrade = request.values("upgrade").iter().any(|value| value.contains("h2c"));
                         log.lock().expect("a whole log").push(request);
@@ -55,13 +55,13 @@ impl Upstream {
         Self { address, received }
     }
 
-    /// What arrived since the last time somebody asked.
+    /// The requests received since the last call.
     pub(crate) fn take(&self) -> Vec<Received> {
         std::mem::take(&mut *self.received.lock().expect("a whole log"))
     }
 }
 
-/// One request; nothing if none came.
+/// Reads one request; `None` if the connection has none.
 fn read(stream: &TcpStream) -> Option<Received> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut lines = Vec::new();

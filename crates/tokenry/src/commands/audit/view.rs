@@ -1,4 +1,4 @@
-//! The audit log as people and scripts read it.
+//! Output of the audit log.
 
 use std::collections::{HashMap, hash_map::Entry};
 
@@ -11,7 +11,7 @@ use crate::{
     output::{CliError, View},
 };
 
-/// Entries as rows. People see subjects instead of the ids of users; those of deleted users stay ids.
+/// Entries as rows, with subjects instead of the ids of users; deleted users keep their ids.
 pub(super) fn page(page: &AuditPage, context: &CommandContext) -> Result<View, CliError> {
     let mut subjects = HashMap::new();
     for id in page.items.iter().filter_map(|entry| entry.event.user_id) {

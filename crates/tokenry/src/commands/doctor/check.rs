@@ -1,37 +1,37 @@
-//! What the checks found, and what that means together.
+//! The results of the checks.
 
 use serde_json::{Value, json};
 
 use crate::output::{CliError, View};
 
-/// What one check found.
+/// The result of one check.
 pub(super) struct Finding {
     verdict: Verdict,
-    told: String,
+    detail: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Ok,
-    No,
-    /// The check could not be made.
+    Failed,
+    /// The check could not be run.
     Unknown,
 }
 
 impl Finding {
-    /// All is well.
-    pub(super) fn ok(told: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Ok, told: told.into() }
+    /// The check passed.
+    pub(super) fn ok(detail: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Ok, detail: detail.into() }
     }
 
-    /// The check says no, and what to do.
-    pub(super) fn no(told: impl Into<String>) -> Self {
-        Self { verdict: Verdict::No, told: told.into() }
+    /// The check failed; the detail says what to do.
+    pub(super) fn failed(detail: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Failed, detail: detail.into() }
     }
 
-    /// The check could not be made, and what to do.
-    pub(super) fn unknown(told: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Unknown, told: told.into() }
+    /// The check could not be run; the detail says what to do.
+    pub(super) fn unknown(detail: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Unknown, detail: detail.into() }
     }
 
     pub(super) fn is_ok(&self) -> bool {
@@ -39,7 +39,7 @@ impl Finding {
     }
 }
 
-/// The checks that were made so far.
+/// The results so far.
 #[derive(Default)]
 pub(super) struct Checks(Vec<(&'static str, Finding)>);
 
@@ -48,13 +48,13 @@ impl Checks {
         self.0.push((name, finding));
     }
 
-    /// One line for each check; the names are those of the checks that failed.
+    /// One line per check; the names are those of the failed checks.
     pub(super) fn view(&self) -> View {
         let row = |(name, finding): &(&str, Finding)| {
             let word = if finding.is_ok() { "ok" } else { "FAILED" };
-            vec![word.to_owned(), (*name).to_owned(), finding.told.clone()]
+            vec![word.to_owned(), (*name).to_owned(), finding.detail.clone()]
         };
-        let json = |(name, finding): &(&str, Finding)| json!({"check": name, "ok": finding.is_ok(), "detail": finding.told});
+        let json = |(name, finding): &(&str, Finding)| json!({"check": name, "ok": finding.is_ok(), "detail": finding.detail});
         let checks: Vec<Value> = self.0.iter().map(json).collect();
         let failed = self.failed().map(|(name, _)| (*name).to_owned()).collect();
         let is_ok = self.failed().next().is_none();
@@ -62,17 +62,17 @@ impl Checks {
     }
 
     /// # Errors
-    /// Unless all is well.
+    /// If a check failed or could not be run.
     pub(super) fn verdict(&self) -> Result<(), CliError> {
         let failed: Vec<_> = self.failed().map(|(name, _)| *name).collect();
         if failed.is_empty() {
             return Ok(());
         }
-        let told = format!("not all is well: {}", failed.join(", "));
+        let detail = format!("failed checks: {}", failed.join(", "));
         if self.failed().any(|(_, finding)| finding.verdict == Verdict::Unknown) {
-            return Err(CliError::failed("check_impossible", told));
+            return Err(CliError::failed("check_impossible", detail));
         }
-        Err(CliError::no("check_failed", told))
+        Err(CliError::no("check_failed", detail))
     }
 
     fn failed(&self) -> impl Iterator<Item = &(&'static str, Finding)> {

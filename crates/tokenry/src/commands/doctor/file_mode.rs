@@ -1,14 +1,14 @@
-//! Who can read the files of a SQLite database.
+//! The file modes of a SQLite database.
 
 use std::path::Path;
 
 use super::Finding;
 
-/// Whether nobody but the owner and perhaps their group can reach the database and the files SQLite keeps beside it.
+/// Checks that only the owner and the group can access the database and the files that SQLite keeps beside it.
 #[cfg(unix)]
 pub(super) fn check(database: &Path) -> Finding {
     use std::os::unix::fs::PermissionsExt;
-    /// What everybody may do.
+    /// The mode bits of all other users.
     const OTHERS: u32 = 0o007;
     let mut open = Vec::new();
     for ending in ["", "-wal", "-shm"] {
@@ -22,15 +22,19 @@ pub(super) fn check(database: &Path) -> Finding {
         }
     }
     match open.join(" ") {
-        open if open.is_empty() => Finding::ok(format!("{} is closed to other users", database.display())),
-        open => Finding::no(format!("open to every user of this machine; run `chmod o-rwx {open}`")),
+        open if open.is_empty() => {
+            Finding::ok(format!("{} is not accessible to other users", database.display()))
+        }
+        open => {
+            Finding::failed(format!("accessible to every user of this machine; run `chmod o-rwx {open}`"))
+        }
     }
 }
 
-/// Other systems keep rights elsewhere.
+/// File modes exist only on Unix.
 #[cfg(not(unix))]
 pub(super) fn check(_: &Path) -> Finding {
-    Finding::ok("not looked at on this system")
+    Finding::ok("not checked on this system")
 }
 
 #[cfg(all(test, unix))]
@@ -40,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_that_everybody_can_reach_is_told_with_its_name() {
+    fn a_database_accessible_to_other_users_fails() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokenry.db");
         assert!(!check(&path).is_ok(), "there is no file");
@@ -52,6 +56,6 @@ mod tests {
         let log = folder.path().join("tokenry.db-wal");
         fs::write(&log, "").unwrap();
         fs::set_permissions(&log, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(!check(&path).is_ok(), "the log beside it holds rows too");
+        assert!(!check(&path).is_ok(), "the write-ahead log contains rows too");
     }
 }

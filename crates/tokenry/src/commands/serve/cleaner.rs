@@ -1,4 +1,4 @@
-//! The cleanup that every server does by itself.
+//! The periodic cleanup of every server.
 
 use std::{io, time::Duration};
 
@@ -8,14 +8,14 @@ use tokenry_service::{
     supervisor::{Importance, Stop, Worker},
 };
 
-/// Often enough that the audit log tells of an expiry within the hour.
+/// The interval between cleanups, so that the audit log records an expiry within an hour.
 const PAUSE: Duration = Duration::from_secs(3600);
 
-/// Cleans up in the background, at once and then again and again, until the result is dropped. A cleanup that is cut off
-/// then is done by the next one.
+/// Cleans up in the background, immediately and then every [`PAUSE`], until the result is dropped. The next cleanup
+/// completes an interrupted one.
 ///
 /// # Errors
-/// When the system gives no further thread.
+/// If the system cannot start a thread.
 pub(super) fn start(tokenry: Tokenry) -> io::Result<Worker> {
     let workers = tokenry.store().workers().clone();
     workers.start("cleanup", Importance::Background, move |stop: &Stop| {
@@ -29,13 +29,13 @@ pub(super) fn start(tokenry: Tokenry) -> io::Result<Worker> {
 fn clean(tokenry: &Tokenry) {
     match tokenry.cleanup_by_clock(&RequestContext::new(Caller::operator(), clock::now())) {
         Ok(cleaned) if cleaned == CleanupReport::default() => {
-            tracing::debug!("there was nothing to clean up")
+            tracing::debug!("nothing to clean up")
         }
         Ok(CleanupReport { expired, ended_sessions, purged_tokens, purged_uses }) => {
             tracing::info!(expired, ended_sessions, purged_tokens, purged_uses, "cleaned up");
         }
-        // Whatever it was may be gone in an hour; requests tell of it sooner.
-        Err(error) => tracing::warn!(%error, "the cleanup failed"),
+        // The next cleanup tries again; a persistent fault also shows in requests.
+        Err(error) => tracing::warn!(%error, "cleanup failed"),
     }
 }
 
@@ -48,8 +48,8 @@ mod tests {
     use super::*;
 
     #[test]
-    #[allow(clippy::disallowed_methods, reason = "it is about how long something takes")]
-    fn what_is_long_over_is_removed_at_once_and_the_end_is_prompt() {
+    #[allow(clippy::disallowed_methods, reason = "the test measures elapsed time")]
+    fn an_old_expired_token_is_deleted_at_the_start_and_the_cleaner_stops_promptly() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("t.db").display());
         let store = Store::open(&url.parse().unwrap(), StoreSettings::default()).unwrap();
@@ -65,7 +65,7 @@ mod tests {
         };
         let (dead, live) = (issue("dead", &made, 1), issue("live", &made, 300));
         let now = RequestContext::new(Caller::operator(), now);
-        // Without an entry of today in the audit log the clock might be far ahead.
+        // Without a recent entry in the audit log the clock might be far ahead.
         issue("new", &now, 1);
         let start = Instant::now();
         let cleaner = super::start(tokenry.clone()).unwrap();

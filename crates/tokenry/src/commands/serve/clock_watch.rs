@@ -1,4 +1,4 @@
-//! Looks every minute whether this node's clock can be believed.
+//! Checks every minute whether this node's clock is plausible.
 
 use std::{
     io,
@@ -14,27 +14,28 @@ use tokenry_service::{
 
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// What the last look found. Shared with the readiness check, which must not hold the service that it belongs to.
+/// The faults of the last check. Shared with the readiness check, which must not own the service that owns it.
 type Faults = Arc<Mutex<Vec<String>>>;
 
-/// Watches in the background until it is dropped.
+/// Checks in the background until it is dropped.
 pub(super) struct ClockWatch {
     _worker: Worker,
 }
 
 impl ClockWatch {
-    /// Looks once before it returns, so that the first cleanup knows; `/readyz` says from then on what was found.
+    /// Checks once before it returns, so that the first cleanup knows the result; `/readyz` reports the faults from
+    /// then on.
     ///
     /// # Errors
-    /// When the system gives no further thread.
+    /// If the system cannot start a thread.
     pub(super) fn start(tokenry: &Tokenry) -> io::Result<Self> {
         let faults = Faults::default();
-        look(tokenry, &faults);
+        check(tokenry, &faults);
         let (watched, found) = (tokenry.clone(), faults.clone());
         let worker =
             tokenry.store().workers().start("clock", Importance::Background, move |stop: &Stop| {
                 while !stop.wait(PAUSE) {
-                    look(&watched, &found);
+                    check(&watched, &found);
                 }
             })?;
         tokenry.add_check("clock", move |_| judge(&faults));
@@ -42,15 +43,15 @@ impl ClockWatch {
     }
 }
 
-fn look(tokenry: &Tokenry, faults: &Faults) {
+fn check(tokenry: &Tokenry, faults: &Faults) {
     if let Err(error) = tokenry.check_clock(clock::now()) {
-        tracing::debug!(%error, "the clock could not be compared with the database's");
+        tracing::debug!(%error, "cannot compare the clock with that of the database");
     }
     let found = tokenry.clock_faults().iter().map(ToString::to_string).collect();
     *faults.lock().unwrap_or_else(PoisonError::into_inner) = found;
 }
 
-/// A warning: a clock that is off makes no node unready, since others would be no better.
+/// A wrong clock is only a warning: an unready node would not help if all nodes have the same fault.
 fn judge(faults: &Faults) -> Finding {
     let faults = faults.lock().unwrap_or_else(PoisonError::into_inner);
     if faults.is_empty() { Finding::ok() } else { Finding::warning(faults.join("; ")) }

@@ -1,19 +1,19 @@
-//! No image of the memory, which holds secrets, is written to a disk.
+//! Prevents memory dumps, which would contain secrets.
 
-/// SECURITY: forbids core dumps of this process, and that others of the same user read its memory, as far as the system
-/// can forbid it. What it cannot is a warning.
+/// SECURITY: disables core dumps of this process and access to its memory by other processes of the same user. Logs a
+/// warning if the system does not support it.
 #[cfg(target_os = "linux")]
 pub(super) fn forbid() {
     use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    if let Err(error) = setrlimit(Resource::Core, none) {
-        tracing::warn!(%error, "core dumps cannot be limited to nothing");
+    let zero = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(error) = setrlimit(Resource::Core, zero) {
+        tracing::warn!(%error, "cannot set the core dump limit to zero");
     }
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
-        tracing::warn!(%error, "the process cannot be made one whose memory is not dumped");
+        tracing::warn!(%error, "cannot make the process non-dumpable");
     }
 }
 
-/// Nothing: only Linux is known to have both.
+/// Does nothing: only Linux has both calls.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn forbid() {}

@@ -1,14 +1,14 @@
-//! How `serve` ends: in order, and sooner than container runtimes kill it, ten seconds after they asked it to.
+//! The graceful shutdown of `serve`, which ends before the ten seconds after which container runtimes kill a process.
 //!
 //! | after the signal | |
 //! |---|---|
-//! | at once | every answer closes its connection, so that connections in use end without losing a request |
+//! | immediately | every answer closes its connection, so that active connections end without losing a request |
 //! | [`DRAIN`] | no connection is accepted any more, and idle ones are closed |
-//! | [`server::SHUTDOWN_SECONDS`] later | requests that are not answered are cut off |
-//! | until [`WRITES_END`] | what was noted behind the answers is written |
+//! | [`server::SHUTDOWN_SECONDS`] later | unanswered requests are aborted |
+//! | until [`WRITES_END`] | deferred writes are completed |
 //! | [`HARD_END`] | the process ends, whatever its threads wait for |
 //!
-//! A second signal ends the process at once.
+//! A second signal ends the process immediately.
 
 use std::{
     io::{self, Write as _},
@@ -31,15 +31,15 @@ use tokenry_service::{Tokenry, Unwritten, supervisor::Deadline};
 
 use crate::log::LogOutput;
 
-/// How long connections are accepted, and idle ones kept, after the signal.
+/// How long after the signal connections are accepted and idle ones kept.
 const DRAIN: Duration = Duration::from_millis(500);
-/// Until when after the signal what was noted behind the answers may be written.
+/// The deadline of deferred writes, from the signal on.
 const WRITES_END: Duration = Duration::from_secs(7);
-/// When after the signal the process ends, whatever goes on.
+/// The time from the signal to the forced end of the process.
 const HARD_END: Duration = Duration::from_millis(8500);
 const _: () = assert!(DRAIN.as_secs() + server::SHUTDOWN_SECONDS < WRITES_END.as_secs());
 
-/// The order to end, which a signal gives. Clones share it.
+/// The shutdown of the process on a signal. Clones share it.
 #[derive(Clone)]
 pub(super) struct Shutdown(Arc<Shared>);
 
@@ -51,33 +51,33 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// What is served, from when requests are answered.
+    /// The server and the service, once requests are answered.
     served: Option<(ServerHandle, Tokenry)>,
-    /// Until when what waits may be written, once a signal came.
+    /// The deadline of deferred writes, once a signal was received.
     writes_end: Option<Deadline>,
 }
 
 impl Shutdown {
-    /// Waits for signals from now on.
+    /// Starts to wait for signals.
     ///
     /// # Errors
-    /// When the system gives no further thread, or no signal.
+    /// If the system cannot start a thread or register a signal handler.
     pub(super) fn listen(log: Option<LogOutput>) -> io::Result<Self> {
         let shared = Shared { log, is_closing: AtomicBool::new(false), state: Mutex::default() };
         let shutdown = Self(Arc::new(shared));
-        let (told, signals) = channel();
-        signals::send_to(told)?;
+        let (sender, signals) = channel();
+        signals::send_to(sender)?;
         let ending = shutdown.clone();
         Builder::new().name("tokenry-shutdown".to_owned()).spawn(move || ending.run(&signals))?;
         Ok(shutdown)
     }
 
-    /// Requests are answered from now on.
+    /// Registers the server that a signal stops.
     pub(super) fn begin_serving(&self, server: ServerHandle, tokenry: Tokenry) {
         self.state().served = Some((server, tokenry));
     }
 
-    /// Has the connection closed behind this answer, if the process is to end.
+    /// Closes the connection after this answer during a shutdown.
     pub(super) fn close_connection<B>(&self, mut answer: ServiceResponse<B>) -> ServiceResponse<B> {
         if self.0.is_closing.load(Ordering::Relaxed) {
             answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
@@ -85,7 +85,7 @@ impl Shutdown {
         answer
     }
 
-    /// Writes what was noted behind the answers; without all of it the process ends here.
+    /// Completes deferred writes; ends the process with status 1 if some are lost.
     pub(super) fn finish(&self, tokenry: &Tokenry) {
         let end = self.state().writes_end.unwrap_or_else(|| Deadline::after(WRITES_END));
         let lost = tokenry.close(end.left());
@@ -96,13 +96,13 @@ impl Shutdown {
         self.state().served = None;
     }
 
-    /// The thread that ends the process, from the first signal on.
+    /// The thread that ends the process after the first signal.
     fn run(&self, signals: &Receiver<i32>) {
         let Ok(signal) = signals.recv() else { return };
         let hard_end = Deadline::after(HARD_END);
         let Some(server) = self.begin(signal) else { self.end(Unwritten::default()) };
         if signals.recv_timeout(DRAIN).is_err() {
-            // It is told by the call, and not by the result.
+            // The call itself stops the server; the future only waits for it.
             drop(server.stop(true));
             let _ = signals.recv_timeout(hard_end.left());
         }
@@ -110,7 +110,7 @@ impl Shutdown {
         self.end(lost.unwrap_or_default());
     }
 
-    /// What has to be stopped; nothing before requests are answered.
+    /// Begins the shutdown and returns the server to stop; `None` before requests are answered.
     fn begin(&self, signal: i32) -> Option<ServerHandle> {
         let mut state = self.state();
         state.writes_end = Some(Deadline::after(WRITES_END));
@@ -123,7 +123,7 @@ impl Shutdown {
         server
     }
 
-    /// Ends the process: with status 1 and a line that names it if something was lost.
+    /// Ends the process; with status 1 and a log line if writes were lost.
     fn end(&self, lost: Unwritten) -> ! {
         if !lost.is_empty() {
             tracing::error!(%lost, "stopped before everything was written");
@@ -135,7 +135,7 @@ impl Shutdown {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds it.
+        // No code panics while it holds the lock.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -149,15 +149,15 @@ mod signals {
         iterator::Signals,
     };
 
-    /// Has the signals that ask a process to end told to `told`, from now on.
-    pub(super) fn send_to(told: Sender<i32>) -> io::Result<()> {
+    /// Sends termination signals to `sender`.
+    pub(super) fn send_to(sender: Sender<i32>) -> io::Result<()> {
         let ignored = ignored();
-        // `nohup` and shells that start something in the background have it ignore some of them.
-        let is_ours = |signal: &i32| *signal == SIGTERM || ignored & (1 << (signal - 1)) == 0;
-        let mut signals = Signals::new([SIGTERM, SIGINT, SIGQUIT, SIGHUP].into_iter().filter(is_ours))?;
+        // `nohup` and shells that start a background process make it ignore some signals.
+        let is_handled = |signal: &i32| *signal == SIGTERM || ignored & (1 << (signal - 1)) == 0;
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGQUIT, SIGHUP].into_iter().filter(is_handled))?;
         Builder::new().name("tokenry-signals".to_owned()).spawn(move || {
             for signal in signals.forever() {
-                if told.send(signal).is_err() {
+                if sender.send(signal).is_err() {
                     return;
                 }
             }
@@ -165,7 +165,8 @@ mod signals {
         Ok(())
     }
 
-    /// Which signals whoever started this process has it ignore, a bit each; none where the system does not say.
+    /// The signals that the parent process made this one ignore, as a bit mask; zero if the system does not report
+    /// them.
     fn ignored() -> u64 {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -173,14 +174,14 @@ mod signals {
     }
 }
 
-/// Elsewhere the HTTP server hears of the end by itself.
+/// On other systems the HTTP server handles signals itself.
 #[cfg(not(unix))]
 mod signals {
     use std::{io, sync::mpsc::Sender};
 
-    pub(super) fn send_to(told: Sender<i32>) -> io::Result<()> {
-        // Nobody is told: the thread that waits for a signal ends.
-        drop(told);
+    pub(super) fn send_to(sender: Sender<i32>) -> io::Result<()> {
+        // Closing the channel ends the thread that waits for signals.
+        drop(sender);
         Ok(())
     }
 }

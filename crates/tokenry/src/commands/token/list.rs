@@ -9,7 +9,7 @@ use crate::{
     output::{CliError, Console},
 };
 
-/// Lists tokens; with their risks where one was asked for.
+/// Lists tokens, with their risks if `--risk` is given.
 pub(super) fn run(args: ListArgs, context: &CommandContext, console: &mut Console) -> Result<(), CliError> {
     let CommandContext { tokenry, request } = context;
     let user_id = args.user.map(|subject| context.user(subject.as_str())).transpose()?.map(|user| user.id);
@@ -43,7 +43,7 @@ pub(super) fn run(args: ListArgs, context: &CommandContext, console: &mut Consol
     };
     console.answer(&view)?;
     if listed.next_cursor.is_some() {
-        console.note(&format!("{} of {}; --all lists the rest", listed.items.len(), listed.total));
+        console.note(&format!("showing {} of {}; use --all for the rest", listed.items.len(), listed.total));
     }
     Ok(())
 }

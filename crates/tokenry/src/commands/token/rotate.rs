@@ -11,7 +11,7 @@ use crate::{
     output::{CliError, Console},
 };
 
-/// Prints a token's new secret, and tells until when the old one works.
+/// Prints a token's new secret and the end of the grace period of the old one.
 pub(super) fn run(args: RotateArgs, context: &CommandContext, console: &mut Console) -> Result<(), CliError> {
     let rotation = Rotation {
         grace: args.grace,
@@ -23,18 +23,19 @@ pub(super) fn run(args: RotateArgs, context: &CommandContext, console: &mut Cons
         .tokenry
         .rotate_token(&context.request, args.id, rotation)
         .map_err(|error| CliError::from(error).about(&args.id.to_string()))?;
-    let (at, ends) = (rotated.token.secret_at, rotated.old_works_until);
+    let (at, grace_end) = (rotated.token.secret_at, rotated.old_works_until);
     console.secret(&rotated.secret.reveal_once(), context.view(&(rotated.token, rotated.owner)))?;
-    console.note(&if ends <= at {
-        "the old secret is refused from now on".to_owned()
+    console.note(&if grace_end <= at {
+        "the old secret no longer works".to_owned()
     } else {
-        format!("the old secret works until {ends}")
+        format!("the old secret works until {grace_end}")
     });
     settle(at);
     Ok(())
 }
 
-/// Waits until another rotation is no longer taken for one that ran beside this, so that the next may follow at once.
+/// Waits until another rotation no longer counts as concurrent with this one, so that the next command may rotate
+/// again.
 fn settle(rotated: UnixMillis) {
     let settled = rotated.checked_add(Tokenry::ROTATION_SETTLES).unwrap_or(rotated);
     let left = settled.since(clock::now());

@@ -10,7 +10,7 @@ use crate::{
     output::{CliError, Console, View},
 };
 
-/// Shows what a token was used for.
+/// Shows the recorded uses of a token.
 pub(super) fn run(args: &UsageArgs, context: &CommandContext, console: &mut Console) -> Result<(), CliError> {
     let query = UsageQuery { from: args.from, to: args.to, limit: args.limit };
     let page = context
@@ -24,22 +24,23 @@ pub(super) fn run(args: &UsageArgs, context: &CommandContext, console: &mut Cons
         Vec::new(),
         json!(wire::Usage::from(&page)),
     ))?;
-    let shown = page.uses.iter().fold(0, |sum: u64, (_, tally)| sum.saturating_add(tally.count));
+    let shown = page.uses.iter().fold(0, |sum: u64, (_, count)| sum.saturating_add(count.count));
     if shown < page.total_count {
-        console.note(&format!("{shown} of {} uses; --limit and --to show others", page.total_count));
+        console
+            .note(&format!("showing {shown} of {} uses; use --limit and --to for others", page.total_count));
     }
     Ok(())
 }
 
-fn row((combination, tally): &(UsageKey, UsageCount)) -> Vec<String> {
+fn row((key, count): &(UsageKey, UsageCount)) -> Vec<String> {
     let text = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
     vec![
-        combination.start.to_string(),
-        text(&combination.method),
-        text(&combination.route),
-        combination.status.to_string(),
-        combination.ip.map_or("-".to_owned(), |ip| ip.to_string()),
-        tally.count.to_string(),
-        text(&combination.user_agent),
+        key.start.to_string(),
+        text(&key.method),
+        text(&key.route),
+        key.status.to_string(),
+        key.ip.map_or("-".to_owned(), |ip| ip.to_string()),
+        count.count.to_string(),
+        text(&key.user_agent),
     ]
 }

@@ -1,4 +1,4 @@
-//! Tokens as people and scripts read them.
+//! Output of tokens.
 
 use serde_json::{Value, json};
 use tokenry_actix::wire;
@@ -6,7 +6,7 @@ use tokenry_service::{Risk, Token, TokenPage, Tokenry, UnixMillis, User};
 
 use crate::output::View;
 
-/// What is asked on a terminal before these tokens are revoked.
+/// The confirmation prompt before these tokens are revoked.
 pub(super) fn revoke_question(tokens: &[(Token, User)], now: UnixMillis) -> String {
     match tokens {
         [(token, _)] => {
@@ -20,13 +20,13 @@ pub(super) fn revoke_question(tokens: &[(Token, User)], now: UnixMillis) -> Stri
     }
 }
 
-/// How the HTTP API writes a token.
+/// A token as in the HTTP API.
 fn json((token, owner): &(Token, User), tokenry: &Tokenry, now: UnixMillis) -> Value {
-    // Strings, numbers, lists and objects: nothing that JSON could not hold.
+    // The type has only strings, numbers, lists and objects, so the conversion cannot fail.
     serde_json::to_value(wire::Token::new(token, owner, tokenry, now)).unwrap_or_default()
 }
 
-/// The columns of every list of tokens.
+/// The columns of all lists of tokens.
 const HEADER: [&str; 8] = ["ID", "OWNER", "NAME", "TOKEN", "STATUS", "SCOPES", "EXPIRES", "LAST USED"];
 
 /// A page of tokens as rows.
@@ -35,7 +35,7 @@ pub(super) fn page(page: &TokenPage, tokenry: &Tokenry, now: UnixMillis) -> View
     list(&HEADER, rows, json!(wire::TokenPage::new(page, tokenry, now)), page)
 }
 
-/// A page of the inventory: every token with its risks.
+/// A page of the inventory: tokens with their risks.
 pub(super) fn inventory(page: &TokenPage, tokenry: &Tokenry, now: UnixMillis) -> View {
     let cutoffs = tokenry.policy().cutoffs(now);
     let risks = |(token, owner): &(Token, User)| -> Vec<&str> {
@@ -69,7 +69,7 @@ fn row((token, owner): &(Token, User), tokenry: &Tokenry, now: UnixMillis) -> Ve
     ]
 }
 
-/// Everything about one token but its secret.
+/// All attributes of one token except its secret.
 pub(crate) fn one(pair: &(Token, User), tokenry: &Tokenry, now: UnixMillis) -> View {
     let (token, owner) = pair;
     let time = |at: Option<UnixMillis>| at.map(|at| at.to_string());
@@ -104,7 +104,7 @@ pub(crate) fn one(pair: &(Token, User), tokenry: &Tokenry, now: UnixMillis) -> V
     View::one(known, token.id.to_string(), json(pair, tokenry, now))
 }
 
-/// The part of a token's text that anyone may see.
+/// The public part of a token's text.
 fn shown(token: &Token) -> String {
     format!("{}…{}", token.public_id, token.suffix)
 }
@@ -113,7 +113,7 @@ fn from(token: &Token) -> String {
     token.last_used_ip.map_or(String::new(), |ip| format!(" from {ip}"))
 }
 
-/// How long ago, to the largest unit.
+/// The time since `at` in the largest whole unit.
 fn ago(at: UnixMillis, now: UnixMillis) -> String {
     let seconds = now.since(at).as_secs();
     let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];

@@ -1,4 +1,4 @@
-//! What ends all tokens of a user.
+//! Commands that end all tokens of a user.
 
 use serde_json::json;
 use tokenry_service::User;
@@ -16,7 +16,7 @@ pub(super) fn revoke_tokens(
     console: &mut Console,
 ) -> Result<(), CliError> {
     let (user, live) = find(args.subject.as_str(), context)?;
-    let question = format!("Revoke every token of {}, {live} of them live?", user.subject);
+    let question = format!("Revoke all tokens of {}, {live} of them live?", user.subject);
     console.confirm(&question, args.yes)?;
     let revoked = context.tokenry.revoke_user_tokens(&context.request, user.id, args.reason)?;
     console.outcome(&View::list(&[], Vec::new(), Vec::new(), json!({"revoked": revoked})))?;
@@ -41,7 +41,7 @@ pub(super) fn delete(
     Ok(())
 }
 
-/// The user, and how many live tokens they have now.
+/// The user and the number of their live tokens.
 fn find(subject: &str, context: &CommandContext) -> Result<(User, u64), CliError> {
     let user = context.user(subject)?;
     let live = context.tokenry.limit_status(&context.request, &user)?.live_tokens;

@@ -1,4 +1,4 @@
-//! Users as people and scripts read them.
+//! Output of users.
 
 use serde_json::{Value, json};
 use tokenry_actix::wire;
@@ -11,23 +11,23 @@ pub(super) fn changed(user: &User) -> View {
     rows(std::slice::from_ref(user), to_json(user))
 }
 
-/// All users there are.
+/// All users.
 pub(super) fn all(users: &[User]) -> View {
     let data: Vec<_> = users.iter().map(to_json).collect();
     rows(users, json!({"data": data, "next_cursor": null, "total": users.len()}))
 }
 
-/// Everything about one user.
-pub(super) fn one(user: &User, allowance: &LimitStatus) -> View {
-    let limit = allowance.max_tokens.map_or(String::new(), |limit| format!(" of {limit}"));
-    let creations = allowance.creations_left.map_or("any number".to_owned(), |left| left.to_string());
+/// All attributes of one user.
+pub(super) fn one(user: &User, limits: &LimitStatus) -> View {
+    let limit = limits.max_tokens.map_or(String::new(), |limit| format!(" of {limit}"));
+    let creations = limits.creations_left.map_or("unlimited".to_owned(), |left| left.to_string());
     let attributes = [
         ("ID", Some(user.id.to_string())),
         ("Subject", Some(user.subject.to_string())),
         ("Name", Some(user.name.to_string())),
         ("Role", Some(user.role.to_string())),
         ("State", Some(state(user).to_owned())),
-        ("Live tokens", Some(format!("{}{limit}", allowance.live_tokens))),
+        ("Live tokens", Some(format!("{}{limit}", limits.live_tokens))),
         ("Creations left", Some(creations)),
         ("Tokens revoked", user.tokens_revoked_at.map(|at| at.to_string())),
         ("Created", Some(user.created_at.to_string())),
@@ -55,7 +55,7 @@ fn state(user: &User) -> &'static str {
     if user.is_disabled() { "disabled" } else { "enabled" }
 }
 
-/// How the HTTP API writes a user.
+/// A user as in the HTTP API.
 fn to_json(user: &User) -> Value {
     json!(wire::User::from(user))
 }

@@ -1,17 +1,17 @@
-//! Variables of our beginning that other programs make: Kubernetes for each Service called `tokenry` or `tokenry-…`, and
-//! Docker for each container that is linked under such a name.
+//! Variables with the prefix `TOKENRY_` that other programs set: Kubernetes for each Service called `tokenry` or
+//! `tokenry-…`, and Docker for each container linked under such a name.
 //!
-//! SECURITY: what is passed over here is not told as a mistyped setting. So a name counts only with a value of the form
-//! that is injected under it: an address, a port, or a URL of both.
+//! SECURITY: a variable ignored here is not reported as a mistyped setting. A name therefore counts as injected only
+//! together with a value of the injected form: an address, a port, or a URL of both.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
 const PROTOCOLS: [&str; 3] = ["tcp", "udp", "sctp"];
 
-/// Tells such variables from others.
+/// Recognizes injected variables.
 pub(super) struct Injected<'e> {
     variables: &'e BTreeMap<String, Option<String>>,
-    /// Containers linked by Docker, which hands on their variables too: `TOKENRY_ENV_…`.
+    /// Prefixes of containers linked by Docker, which also injects their variables: `TOKENRY_ENV_…`.
     links: Vec<&'e str>,
 }
 
@@ -21,9 +21,9 @@ impl<'e> Injected<'e> {
         Self { variables, links }
     }
 
-    /// Whether another program made this variable.
+    /// Whether another program set this variable.
     pub(super) fn has(&self, name: &str) -> bool {
-        // Those that make such variables put `_` for everything else, and the log names what is ignored.
+        // Injected names contain only these characters; the log names what is ignored, so others are not accepted.
         if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             return false;
         }
@@ -37,13 +37,13 @@ impl<'e> Injected<'e> {
     }
 }
 
-/// Whether a variable of this name can be another program's, whatever its value.
+/// Whether another program could set a variable of this name, whatever its value.
 #[cfg(test)]
 pub(super) fn has_form(name: &str) -> bool {
     form(name).is_some() || name.ends_with("_NAME") || name.contains("_ENV_")
 }
 
-/// What stands under an injected name.
+/// The form of an injected value.
 #[derive(Clone, Copy)]
 enum Form {
     Address,
@@ -69,19 +69,19 @@ impl Form {
     }
 }
 
-/// What stands under this name if it was injected.
+/// The form of the value if this name was injected.
 fn form(name: &str) -> Option<Form> {
     if name.ends_with("_SERVICE_HOST") {
         return Some(Form::Address);
     }
-    // The second is of a port with a name, such as `TOKENRY_SERVICE_PORT_HTTP`.
+    // The second form is a named port, such as `TOKENRY_SERVICE_PORT_HTTP`.
     if name.ends_with("_SERVICE_PORT") || name.contains("_SERVICE_PORT_") {
         return Some(Form::Port);
     }
-    if name.ends_with("_PORT") && of_a_port(name).is_none() {
+    if name.ends_with("_PORT") && port_suffix(name).is_none() {
         return Some(Form::Url);
     }
-    match of_a_port(name)? {
+    match port_suffix(name)? {
         "" | "_START" | "_END" => Some(Form::Url),
         "_PROTO" => Some(Form::Protocol),
         "_PORT" | "_PORT_START" | "_PORT_END" => Some(Form::Port),
@@ -90,8 +90,8 @@ fn form(name: &str) -> Option<Form> {
     }
 }
 
-/// What follows `…_PORT_8080_TCP`.
-fn of_a_port(name: &str) -> Option<&str> {
+/// The rest of a name after `…_PORT_8080_TCP`.
+fn port_suffix(name: &str) -> Option<&str> {
     name.match_indices("_PORT_").find_map(|(start, found)| {
         let (port, rest) = name.get(start + found.len()..)?.split_once('_')?;
         port.parse::<u16>().ok()?;
@@ -100,10 +100,10 @@ fn of_a_port(name: &str) -> Option<&str> {
     })
 }
 
-/// The beginning of the variables of a linked container: the value is `/container/alias`.
+/// The prefix of a linked container's variables; the value is `/container/alias`.
 fn link<'n>(name: &'n str, value: &str) -> Option<&'n str> {
-    let beginning = name.strip_suffix("_NAME")?;
+    let prefix = name.strip_suffix("_NAME")?;
     let (container, alias) = value.strip_prefix('/')?.split_once('/')?;
-    let is_it = !container.is_empty() && alias.to_ascii_uppercase().replace('-', "_") == beginning;
-    is_it.then_some(beginning)
+    let is_link = !container.is_empty() && alias.to_ascii_uppercase().replace('-', "_") == prefix;
+    is_link.then_some(prefix)
 }

@@ -1,12 +1,12 @@
-//! Every way in which a catalog is refused, with its line.
+//! Faults of a catalog, each with its line.
 
 use super::*;
 
 #[test]
-fn every_fault_of_a_catalog_is_told_with_its_line() {
+fn every_fault_of_a_catalog_is_reported_with_its_line() {
     const WORD: &str = "a lower-case letter, then letters, digits, `_`, `-` or `.`, at most 60 characters";
     for (file, line) in [
-        ("[catalog]\nlevels = \"read\"", "[catalog] levels: must be a list of texts, such as [\"a\", \"b\"] (tokenry.toml:2)".to_owned()),
+        ("[catalog]\nlevels = \"read\"", "[catalog] levels: must be a list of strings, such as [\"a\", \"b\"] (tokenry.toml:2)".to_owned()),
         ("[catalog]\n\nlevels = [\"Read\"]", format!("[catalog] levels: each must be {WORD} (tokenry.toml:3)")),
         ("[catalog]\nlevels = [\"a\", \"a\"]", "[catalog] levels: must not hold a level twice (tokenry.toml:2)".to_owned()),
         (
@@ -27,7 +27,7 @@ fn every_fault_of_a_catalog_is_told_with_its_line() {
         ),
         (
             "[catalog]\nwithheld_scopes = 1",
-            "[catalog] withheld_scopes: must be a list of texts, such as [\"a\", \"b\"] (tokenry.toml:2)".to_owned(),
+            "[catalog] withheld_scopes: must be a list of strings, such as [\"a\", \"b\"] (tokenry.toml:2)".to_owned(),
         ),
         (
             "[catalog]\nwithheld_scope = []",
@@ -56,7 +56,7 @@ fn every_fault_of_a_catalog_is_told_with_its_line() {
         ),
         (
             "[[catalog.resources]]\nname = \"a\"\ndescription = 1",
-            "[[catalog.resources]] description: must be a text in quotes (tokenry.toml:3)".to_owned(),
+            "[[catalog.resources]] description: must be a quoted string (tokenry.toml:3)".to_owned(),
         ),
         ("[[catalog.groups]]\nname = \"\"", "[[catalog.groups]] name: must not be empty (tokenry.toml:2)".to_owned()),
         (
@@ -99,7 +99,7 @@ fn every_fault_of_a_catalog_is_told_with_its_line() {
 }
 
 #[test]
-fn all_faults_of_a_catalog_are_told_together_and_with_those_of_other_keys() {
+fn all_faults_of_a_catalog_are_reported_together_with_those_of_other_keys() {
     let file = "listen = 1
 [catalog]
 default_scopes = [\"a:fly\"]
@@ -126,21 +126,21 @@ secret_file = \"issuer-secret\"
 }
 
 #[test]
-fn what_could_not_be_read_is_no_reason_for_further_faults() {
+fn an_unreadable_value_causes_no_further_faults() {
     for (file, line) in [
-        // Everything made of the resource would look wrong.
+        // Without the resource every scope of it would look unknown.
         (
             "[[catalog.resources]]\nname = 1\n[[catalog.roles]]\nname = \"user\"\nscopes = [\"a:read\"]",
-            "[[catalog.resources]] name: must be a text in quotes (tokenry.toml:2)",
+            "[[catalog.resources]] name: must be a quoted string (tokenry.toml:2)",
         ),
         (
             "[catalog]\nlevels = 1\ndefault_scopes = [\"a:run\"]",
-            "[catalog] levels: must be a list of texts, such as [\"a\", \"b\"] (tokenry.toml:2)",
+            "[catalog] levels: must be a list of strings, such as [\"a\", \"b\"] (tokenry.toml:2)",
         ),
         (
             "[[catalog.roles]]\nname = 1\n[[issuers]]\nissuer = \"i\"\naudiences = [\"a\"]\nalgorithm = \"HS256\"\n\
              secret_file = \"issuer-secret\"\ndefault_role = \"boss\"",
-            "[[catalog.roles]] name: must be a text in quotes (tokenry.toml:2)",
+            "[[catalog.roles]] name: must be a quoted string (tokenry.toml:2)",
         ),
     ] {
         assert_eq!(refused(file, &[]), [line], "{file}");

@@ -1,8 +1,8 @@
-//! Variables that name files, empty ones, and those of other programs.
+//! Variables that name files, empty variables, and variables of other programs.
 
 use super::*;
 
-/// What stands in the folder of each test of settings.
+/// Files in the folder of each settings test.
 pub(super) const FILES: &[(&str, &[u8])] = &[
     ("seven", b"7\n"),
     ("seven-crlf", b"7\r\n"),
@@ -19,8 +19,9 @@ pub(super) const FILES: &[(&str, &[u8])] = &[
 const LIMIT: &str = "TOKENRY_LIMITS__MAX_LIVE_TOKENS";
 const LIMIT_FILE: &str = "TOKENRY_LIMITS__MAX_LIVE_TOKENS_FILE";
 
-/// What Kubernetes documents that it puts into a container beside the Services `tokenry` (two ports, UDP too), `tokenry-log` (IPv6) and
-/// `tokenry-issuers`.
+/// The variables that Kubernetes sets in a container next to the Services `tokenry` (two ports, also UDP),
+/// `tokenry-log`
+/// (IPv6) and `tokenry-issuers`, according to its documentation.
 const KUBERNETES: &[(&str, &str)] = &[
     ("TOKENRY_SERVICE_HOST", "10.0.0.1"),
     ("TOKENRY_SERVICE_PORT", "8080"),
@@ -44,7 +45,7 @@ const KUBERNETES: &[(&str, &str)] = &[
     ("TOKENRY_ISSUERS_PORT", "sctp://10.0.0.3:9"),
 ];
 
-/// What Docker puts into a container started with `--link tokens:tokenry`.
+/// The variables that Docker sets in a container started with `--link tokens:tokenry`.
 const DOCKER: &[(&str, &str)] = &[
     ("TOKENRY_NAME", "/web/tokenry"),
     ("TOKENRY_PORT", "tcp://172.17.0.2:8080"),
@@ -68,7 +69,7 @@ fn variables_of_services_and_links_are_ignored_and_named() {
 }
 
 #[test]
-fn a_variable_that_only_looks_injected_is_a_mistake() {
+fn a_variable_that_only_looks_injected_is_an_error() {
     for (name, value) in [
         ("TOKENRY_PORT", "8080"),
         ("TOKENRY_PORT", "http://10.0.0.1:80"),
@@ -94,7 +95,7 @@ fn a_variable_that_only_looks_injected_is_a_mistake() {
 }
 
 #[test]
-fn an_empty_variable_is_as_good_as_none() {
+fn an_empty_variable_counts_as_unset() {
     for (name, _) in
         [&[("TOKENRY_CONFIG", ""), ("TOKENRY_LOG", ""), ("DATABASE_URL", "")], KUBERNETES].concat()
     {
@@ -115,11 +116,11 @@ fn an_empty_variable_is_as_good_as_none() {
 }
 
 #[test]
-fn a_file_holds_a_value_and_perhaps_one_newline() {
+fn a_value_file_may_end_with_one_newline() {
     for name in ["seven", "seven-crlf", "seven-bare"] {
         assert_eq!(good("", &[(LIMIT_FILE, name)]).service.policy.limits.max_live_tokens, Some(7), "{name}");
     }
-    let limit = "[limits] max_live_tokens: must not begin or end with a blank or a line break";
+    let limit = "[limits] max_live_tokens: must not begin or end with whitespace or a line break";
     assert_eq!(refused("", &[(LIMIT_FILE, "seven-twice")]), [format!("{limit} ({LIMIT_FILE})")]);
     let url = |variables: &[(&str, &str)]| good("", variables).database_url.to_string();
     assert_eq!(
@@ -140,7 +141,7 @@ fn a_file_holds_a_value_and_perhaps_one_newline() {
 }
 
 #[test]
-fn every_key_can_be_in_a_file() {
+fn every_key_can_be_set_by_a_value_file() {
     let directory = TempDir::new().unwrap();
     for key in key::ALL {
         let value = match &key.preset {
@@ -162,7 +163,7 @@ fn every_key_can_be_in_a_file() {
 }
 
 #[test]
-fn a_value_that_cannot_be_read_is_never_replaced_by_a_weaker_one() {
+fn an_unreadable_value_does_not_fall_back_to_a_weaker_source() {
     let missing = std::io::Error::from_raw_os_error(2);
     for (path, what) in [
         ("./missing", format!("./missing cannot be read: {missing}")),
@@ -179,13 +180,16 @@ fn a_value_that_cannot_be_read_is_never_replaced_by_a_weaker_one() {
         assert_eq!(refused("", &weaker), [format!("TOKENRY_DATABASE_URL_FILE: {what}")]);
     }
     let both = [(LIMIT, "7"), (LIMIT_FILE, "seven")];
-    assert_eq!(refused("", &both), [format!("{LIMIT_FILE}: is set beside {LIMIT}; keep one of them")]);
+    assert_eq!(refused("", &both), [format!("{LIMIT_FILE}: is set together with {LIMIT}; keep one of them")]);
     let both = [("DATABASE_URL", "sqlite://x.db"), ("DATABASE_URL_FILE", "url")];
-    assert_eq!(refused("", &both), ["DATABASE_URL_FILE: is set beside DATABASE_URL; keep one of them"]);
+    assert_eq!(
+        refused("", &both),
+        ["DATABASE_URL_FILE: is set together with DATABASE_URL; keep one of them"]
+    );
 }
 
 #[test]
-fn a_mistyped_name_of_a_file_is_told_with_the_right_one() {
+fn a_mistyped_file_variable_is_reported_with_the_nearest_name() {
     for (name, nearest) in [
         ("TOKENRY_TOKEN__PEPER_FILE", "TOKENRY_TOKEN__PEPPER_FILE"),
         ("TOKENRY_DATABASEURL_FILE", "TOKENRY_DATABASE_URL_FILE"),
@@ -196,14 +200,14 @@ fn a_mistyped_name_of_a_file_is_told_with_the_right_one() {
             [format!("{name}: is not a setting; the nearest is {nearest}")]
         );
     }
-    // Everybody would take these for other files than those that hold the value.
+    // These would be mistaken for the configuration file and the log file.
     for name in ["TOKENRY_CONFIG_FILE", "TOKENRY_LOG_FILE"] {
         assert!(refused("", &[(name, "x")])[0].contains("is not a setting"));
     }
 }
 
 #[test]
-fn a_secret_in_the_place_of_its_file_is_not_repeated() {
+fn a_secret_given_instead_of_a_file_name_is_not_quoted() {
     for (name, secret) in [
         ("TOKENRY_TOKEN__PEPPER_FILE", "k1:hunter2="),
         ("TOKENRY_TOKEN__PEPPER_FILE", "hunter2hunter2"),

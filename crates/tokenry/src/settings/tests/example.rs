@@ -1,4 +1,4 @@
-//! The example of the documentation.
+//! The example file of the documentation.
 
 use tokenry_service::{IssuerMapping, Role, RouteDecision, Scope, ScopeSet, catalog::CanonicalPath};
 
@@ -8,7 +8,7 @@ use crate::jwks_refresher::KeySource;
 const EXAMPLE: &str = include_str!("../../../../../docs/tokenry.example.toml");
 
 #[test]
-fn the_documented_example_means_what_it_says() {
+fn the_example_file_sets_the_values_it_documents() {
     let settings = good(EXAMPLE, &[]);
     let service = settings.service;
     let days = Lifetime::days;
@@ -68,7 +68,7 @@ fn the_documented_example_means_what_it_says() {
 }
 
 #[test]
-fn the_documented_example_names_how_a_proxy_signs_people_in() {
+fn the_example_file_documents_sign_in_through_a_proxy() {
     let file = EXAMPLE.replace("# proxy_", "proxy_");
     let file = format!("{file}\n[server]\ntrusted_proxies = [\"10.0.0.1\"]");
     let proxy = tokenry_actix::ProxySignIn::new("X-Forwarded-User", "sso:", false).unwrap();
@@ -76,7 +76,7 @@ fn the_documented_example_names_how_a_proxy_signs_people_in() {
 }
 
 #[test]
-fn the_documented_example_has_every_key_of_an_issuer() {
+fn the_example_file_has_every_key_of_an_issuer() {
     for key in
         ["secret_file", "jwks_file", "jwks_url", "refresh", "types", "leeway", "max_age", "default_role"]
     {

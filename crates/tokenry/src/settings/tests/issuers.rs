@@ -1,28 +1,28 @@
-//! Whose JWTs are accepted, and how issuers are refused.
+//! Issuers of JWTs and their faults.
 
 use tokenry_service::{IssuerMapping, Role};
 
 use super::*;
 
-/// The lines of an issuer that is as short as can be.
-const GOOD: [(&str, &str); 4] = [
+/// The lines of a minimal issuer.
+const MINIMAL: [(&str, &str); 4] = [
     ("issuer", "\"i\""),
     ("audiences", "[\"a\"]"),
     ("algorithm", "\"HS256\""),
     ("secret_file", "\"issuer-secret\""),
 ];
 
-/// The good issuer with other values for these keys; an empty one leaves the key out.
+/// The minimal issuer with other values for these keys; an empty value omits the key.
 fn issuer(changes: &[(&str, &str)]) -> String {
     let changed = |key: &str| changes.iter().find(|(name, _)| *name == key).map(|(_, value)| *value);
-    let kept = GOOD.iter().map(|(key, value)| (*key, changed(key).unwrap_or(value)));
-    let added = changes.iter().filter(|(key, _)| !GOOD.iter().any(|(name, _)| name == key)).copied();
+    let kept = MINIMAL.iter().map(|(key, value)| (*key, changed(key).unwrap_or(value)));
+    let added = changes.iter().filter(|(key, _)| !MINIMAL.iter().any(|(name, _)| name == key)).copied();
     let lines = kept.chain(added).filter(|(_, value)| !value.is_empty());
     lines.fold("[[issuers]]\n".to_owned(), |file, (key, value)| format!("{file}{key} = {value}\n"))
 }
 
 #[test]
-fn an_issuer_needs_four_lines_and_gets_careful_defaults() {
+fn a_minimal_issuer_has_four_lines_and_restrictive_defaults() {
     let settings = good(&issuer(&[]), &[]);
     let sign_in = settings.service.sign_in.unwrap();
     assert!(!sign_in.verifier.is_empty());
@@ -54,36 +54,36 @@ fn keys_come_from_a_file_or_a_url() {
 }
 
 #[test]
-fn every_fault_of_an_issuer_is_told_with_its_line() {
+fn every_fault_of_an_issuer_is_reported_with_its_line() {
     const ALGORITHMS: &str =
         "must be HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA";
     let public = ("algorithm", "\"EdDSA\"");
     let none = ("secret_file", "");
     for (changes, line) in [
         (&[("issuer", "")][..], "[[issuers]] issuer: is missing (tokenry.toml:1)".to_owned()),
-        (&[("issuer", "1")], "[[issuers]] issuer: must be a text in quotes (tokenry.toml:2)".to_owned()),
+        (&[("issuer", "1")], "[[issuers]] issuer: must be a quoted string (tokenry.toml:2)".to_owned()),
         (&[("issuer", "\"\"")], "[[issuers]] issuer: must not be empty (tokenry.toml:2)".to_owned()),
         (
             &[("audiences", "")],
-            "[[issuers]] audiences: must hold at least one, and none may be empty (tokenry.toml:1)".to_owned(),
+            "[[issuers]] audiences: must contain at least one entry and no empty ones (tokenry.toml:1)".to_owned(),
         ),
         (
             &[("audiences", "[\"\"]")],
-            "[[issuers]] audiences: must hold at least one, and none may be empty (tokenry.toml:3)".to_owned(),
+            "[[issuers]] audiences: must contain at least one entry and no empty ones (tokenry.toml:3)".to_owned(),
         ),
         (&[("algorithm", "")], "[[issuers]] algorithm: is missing (tokenry.toml:1)".to_owned()),
         (&[("algorithm", "\"none\"")], format!("[[issuers]] algorithm: {ALGORITHMS} (tokenry.toml:4)")),
         (
             &[none],
-            "[[issuers]]: needs one of secret_file, jwks_file and jwks_url (tokenry.toml:1)".to_owned(),
+            "[[issuers]]: requires one of secret_file, jwks_file and jwks_url (tokenry.toml:1)".to_owned(),
         ),
         (
             &[("jwks_url", "\"https://x.test/\"")],
-            "[[issuers]] jwks_url: is set beside secret_file; keep one of them (tokenry.toml:6)".to_owned(),
+            "[[issuers]] jwks_url: is set together with secret_file; keep one of them (tokenry.toml:6)".to_owned(),
         ),
         (
             &[("jwks_file", "\"issuer-keys\"")],
-            "[[issuers]] jwks_file: is set beside secret_file; keep one of them (tokenry.toml:6)".to_owned(),
+            "[[issuers]] jwks_file: is set together with secret_file; keep one of them (tokenry.toml:6)".to_owned(),
         ),
         (
             &[("secret_file", "\"missing\"")],
@@ -92,7 +92,7 @@ fn every_fault_of_an_issuer_is_told_with_its_line() {
         ),
         (
             &[("secret_file", "\"short-secret\"")],
-            "[[issuers]] secret_file: must hold at least 32 bytes (tokenry.toml:5)".to_owned(),
+            "[[issuers]] secret_file: must contain at least 32 bytes (tokenry.toml:5)".to_owned(),
         ),
         (
             &[("secret_file", "\"long-secret\"")],
@@ -100,13 +100,13 @@ fn every_fault_of_an_issuer_is_told_with_its_line() {
         ),
         (
             &[public],
-            "[[issuers]] secret_file: is for HS256, HS384 and HS512; others have public keys, in a jwks_file or at a \
-             jwks_url (tokenry.toml:5)"
+            "[[issuers]] secret_file: is for HS256, HS384 and HS512; other algorithms use public keys from a \
+             jwks_file or a jwks_url (tokenry.toml:5)"
                 .to_owned(),
         ),
         (
             &[none, ("jwks_url", "\"https://x.test/\"")],
-            "[[issuers]] jwks_url: is for public keys; a shared secret belongs into a secret_file (tokenry.toml:5)"
+            "[[issuers]] jwks_url: is for public keys; a shared secret belongs in a secret_file (tokenry.toml:5)"
                 .to_owned(),
         ),
         (
@@ -124,16 +124,16 @@ fn every_fault_of_an_issuer_is_told_with_its_line() {
         ),
         (
             &[("refresh", "\"1h\"")],
-            "[[issuers]] refresh: is only for keys from a jwks_url (tokenry.toml:6)".to_owned(),
+            "[[issuers]] refresh: applies only to keys from a jwks_url (tokenry.toml:6)".to_owned(),
         ),
-        (&[("types", "[]")], "[[issuers]] types: must hold at least one (tokenry.toml:6)".to_owned()),
+        (&[("types", "[]")], "[[issuers]] types: must contain at least one entry (tokenry.toml:6)".to_owned()),
         (
             &[("leeway", "\"301s\"")],
-            "[[issuers]] leeway: must be a span of time from 0s to 5m, such as 500ms or 2s (tokenry.toml:6)".to_owned(),
+            "[[issuers]] leeway: must be a duration from 0s to 5m, such as 500ms or 2s (tokenry.toml:6)".to_owned(),
         ),
         (
             &[("max_age", "\"0s\"")],
-            "[[issuers]] max_age: must be a span of time from 1s to 1year, such as 500ms or 2s (tokenry.toml:6)"
+            "[[issuers]] max_age: must be a duration from 1s to 1year, such as 500ms or 2s (tokenry.toml:6)"
                 .to_owned(),
         ),
         (&[("name_claim", "\"\"")], "[[issuers]] name_claim: must not be empty (tokenry.toml:6)".to_owned()),
@@ -147,11 +147,11 @@ fn every_fault_of_an_issuer_is_told_with_its_line() {
         ),
         (
             &[("role_claim", "\"r\""), ("roles", "[\"user\"]")],
-            "[[issuers]] roles: must be a table of texts, such as { \"a\" = \"b\" } (tokenry.toml:7)".to_owned(),
+            "[[issuers]] roles: must be a table of strings, such as { \"a\" = \"b\" } (tokenry.toml:7)".to_owned(),
         ),
         (
             &[("roles", "{ x = \"user\" }")],
-            "[[issuers]] roles: needs role_claim, which names the claim that holds the values (tokenry.toml:6)".to_owned(),
+            "[[issuers]] roles: requires role_claim, which names the claim with the values (tokenry.toml:6)".to_owned(),
         ),
         (
             &[("create_users", "\"yes\"")],
@@ -167,7 +167,7 @@ fn every_fault_of_an_issuer_is_told_with_its_line() {
 }
 
 #[test]
-fn the_faults_of_all_issuers_are_told_at_once() {
+fn the_faults_of_all_issuers_are_reported_at_once() {
     let short = ("secret_file", "\"short-secret\"");
     let file = [
         issuer(&[short, ("subject_prefix", "\"a:\"")]),
@@ -179,17 +179,17 @@ fn the_faults_of_all_issuers_are_told_at_once() {
 }
 
 #[test]
-fn no_two_issuers_could_speak_of_the_same_user() {
+fn two_issuers_cannot_name_the_same_user() {
     let two = |first: &str, second: &str| {
         let quoted = [first, second].map(|prefix| format!("\"{prefix}\""));
         let other = [("issuer", "\"j\""), ("subject_prefix", quoted[1].as_str())];
         issuer(&[("subject_prefix", &quoted[0])]) + &issuer(&other)
     };
-    let both = "both this issuer and an earlier one could speak of the same user; give each a prefix of its own, such as \
-                \"a:\" and \"b:\"";
-    let told = format!("[[issuers]] subject_prefix: {both} (tokenry.toml:12)");
+    let both = "overlaps with that of an earlier issuer, so both could name the same user; use distinct prefixes such as \
+    \"a:\" and \"b:\"";
+    let message = format!("[[issuers]] subject_prefix: {both} (tokenry.toml:12)");
     for (first, second) in [("a:", "a:"), ("", "b:"), ("b:", ""), ("a", "ab"), ("ab", "a")] {
-        assert_eq!(refused(&two(first, second), &[]), [told.as_str()], "{first} {second}");
+        assert_eq!(refused(&two(first, second), &[]), [message.as_str()], "{first} {second}");
     }
     assert_eq!(good(&two("a:", "b:"), &[]).service.sign_in.unwrap().issuers.len(), 2);
     let twice = refused(&issuer(&[]).repeat(2), &[]);
@@ -216,7 +216,7 @@ fn the_roles_of_an_issuer_are_those_of_the_catalog() {
 }
 
 #[test]
-fn one_newline_at_the_end_is_not_the_secrets() {
+fn one_trailing_newline_is_not_part_of_the_secret() {
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join("tokenry.toml"), issuer(&[])).unwrap();
     let is_good = |secret: &str| {
@@ -230,7 +230,7 @@ fn one_newline_at_the_end_is_not_the_secrets() {
 }
 
 #[test]
-fn no_message_repeats_a_secret() {
+fn no_message_quotes_a_secret() {
     for changes in [
         &[("algorithm", "\"EdDSA\"")][..],
         &[("secret_file", ""), ("jwks_file", "\"issuer-secret\"")],

@@ -1,4 +1,4 @@
-//! Where peppers come from and how they are refused.
+//! Sources of peppers and their faults.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn peppers_come_from_files_or_from_one_variable() {
     assert_eq!(ids(&good(files, &[])), ["k1", "k0"]);
     let both = format!("{PEPPER}, k0:{}A", "_-".repeat(21));
     assert_eq!(ids(&good("", &[("TOKENRY_TOKEN__PEPPER", &both)])), ["k1", "k0"]);
-    let form = "must hold key-id:base64 of at least 32 random bytes (openssl rand -base64 32)";
+    let form = "must be key-id:base64 of at least 32 random bytes (openssl rand -base64 32)";
     for (file, variable, line) in [
         ("pepper_files = [\"short-pepper\"]", "", format!("[token] pepper_files: short-pepper {form} (tokenry.toml:2)")),
         (
@@ -33,13 +33,13 @@ fn peppers_come_from_files_or_from_one_variable() {
         (
             "pepper_files = [\"pepper\", \"pepper\"]",
             "",
-            "[token] pepper_files: must have two different key ids (tokenry.toml:2)".to_owned(),
+            "[token] pepper_files: must have different key ids (tokenry.toml:2)".to_owned(),
         ),
         ("", "k1:hunter2", format!("[token] pepper: {form} (TOKENRY_TOKEN__PEPPER)")),
         (
             "pepper_files = [\"pepper\"]",
             PEPPER,
-            "[token] pepper: is set beside pepper_files; keep one of them (TOKENRY_TOKEN__PEPPER)".to_owned(),
+            "[token] pepper: is set together with pepper_files; keep one of them (TOKENRY_TOKEN__PEPPER)".to_owned(),
         ),
     ] {
         let variables: Vec<_> = Some(("TOKENRY_TOKEN__PEPPER", variable)).filter(|(_, v)| !v.is_empty()).into_iter().collect();

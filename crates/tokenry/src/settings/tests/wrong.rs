@@ -1,11 +1,11 @@
-//! One line for each fault, which names the key, the place and what to change.
+//! Faults of keys: one line each with the key, the position and what to change.
 
 use super::*;
 
 #[test]
-fn every_wrong_line_of_a_file_is_told_with_its_number() {
+fn every_fault_of_a_file_is_reported_with_its_line() {
     for (file, line) in [
-        ("listen = 8080", "listen: must be a text in quotes (tokenry.toml:1)"),
+        ("listen = 8080", "listen: must be a quoted string (tokenry.toml:1)"),
         (
             "\nlisten = \"8080\"",
             "listen: must be an address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080 (tokenry.toml:2)",
@@ -38,7 +38,7 @@ fn every_wrong_line_of_a_file_is_told_with_its_number() {
         ),
         (
             "[token]\nhash = \"hmac-sha256\"",
-            "[token] hash: hmac-sha256 needs a pepper: name its file in pepper_files (tokenry.toml:2)",
+            "[token] hash: hmac-sha256 requires a pepper: name its file in pepper_files (tokenry.toml:2)",
         ),
         ("[token]\nslow_hash = \"never\"", "[token] slow_hash: must be once or always (tokenry.toml:2)"),
         (
@@ -63,12 +63,12 @@ fn every_wrong_line_of_a_file_is_told_with_its_number() {
         ),
         (
             "[session]\nlifetime = \"1m\"",
-            "[session] lifetime: must be a span of time from 5m to 30days, such as 500ms or 2s (tokenry.toml:2)",
+            "[session] lifetime: must be a duration from 5m to 30days, such as 500ms or 2s (tokenry.toml:2)",
         ),
-        ("[session]\nidle = \"299s\"", "[session] idle: must be 0s, or at least 5m (tokenry.toml:2)"),
+        ("[session]\nidle = \"299s\"", "[session] idle: must be 0s or at least 5m (tokenry.toml:2)"),
         (
             "[session]\nproxy_user_header = \"X-Forwarded-User\"",
-            "[session] proxy_user_header: needs the addresses of the proxies in server.trusted_proxies \
+            "[session] proxy_user_header: requires the addresses of the proxies in server.trusted_proxies \
              (tokenry.toml:2)",
         ),
         (
@@ -88,7 +88,7 @@ fn every_wrong_line_of_a_file_is_told_with_its_number() {
         ),
         (
             "[lifetime]\ndefault_days = 0",
-            "[lifetime] default_days: must be at least 1, or set allow_never = true for tokens that never end \
+            "[lifetime] default_days: must be at least 1, unless allow_never = true permits tokens that never expire \
              (tokenry.toml:2)",
         ),
         (
@@ -136,7 +136,7 @@ fn every_wrong_line_of_a_file_is_told_with_its_number() {
         ("[lifetime]\nallow_never = 1", "[lifetime] allow_never: must be true or false (tokenry.toml:2)"),
         (
             "[server]\ntrusted_proxies = \"10.0.0.1\"",
-            "[server] trusted_proxies: must be a list of texts, such as [\"a\", \"b\"] (tokenry.toml:2)",
+            "[server] trusted_proxies: must be a list of strings, such as [\"a\", \"b\"] (tokenry.toml:2)",
         ),
         (
             "[server]\ntrusted_proxies = [\"proxy\"]",
@@ -144,11 +144,11 @@ fn every_wrong_line_of_a_file_is_told_with_its_number() {
         ),
         (
             "[server]\nmax_staleness = \"1\"",
-            "[server] max_staleness: must be a span of time from 0s to 1h, such as 500ms or 2s (tokenry.toml:2)",
+            "[server] max_staleness: must be a duration from 0s to 1h, such as 500ms or 2s (tokenry.toml:2)",
         ),
         (
             "[database]\npool_wait = \"0s\"",
-            "[database] pool_wait: must be a span of time from 10ms to 1m, such as 500ms or 2s (tokenry.toml:2)",
+            "[database] pool_wait: must be a duration from 10ms to 1m, such as 500ms or 2s (tokenry.toml:2)",
         ),
         (
             "[database]\npool_size = 0",
@@ -168,7 +168,7 @@ fn every_wrong_line_of_a_file_is_told_with_its_number() {
 }
 
 #[test]
-fn every_wrong_variable_is_told_by_its_name() {
+fn every_fault_of_a_variable_is_reported_with_its_name() {
     for (name, value, line) in [
         (
             "TOKENRY_LIMITS__MAX_TOKENS",
@@ -183,9 +183,9 @@ fn every_wrong_variable_is_told_by_its_name() {
         (
             "TOKENRY_CATALOG__LEVELS",
             "read",
-            "TOKENRY_CATALOG__LEVELS: is not a setting; write [catalog] in the file",
+            "TOKENRY_CATALOG__LEVELS: is not a setting; use [catalog] in the file",
         ),
-        ("TOKENRY_ISSUERS", "x", "TOKENRY_ISSUERS: is not a setting; write [[issuers]] in the file"),
+        ("TOKENRY_ISSUERS", "x", "TOKENRY_ISSUERS: is not a setting; use [[issuers]] in the file"),
         ("TOKENRY_LISTENS", "x", "TOKENRY_LISTENS: is not a setting; the nearest is TOKENRY_LISTEN"),
         ("TOKENRY_CONFG", "x", "TOKENRY_CONFG: is not a setting; the nearest is TOKENRY_CONFIG"),
         ("DATABASE_URL", "x", "database_url: must begin with sqlite:// or postgres:// (DATABASE_URL)"),
@@ -202,13 +202,13 @@ fn every_wrong_variable_is_told_by_its_name() {
         (
             "TOKENRY_SERVER__TRUSTED_PROXIES",
             "10.0.0.1,,",
-            "[server] trusted_proxies: must be a list of texts, such as [\"a\", \"b\"] \
+            "[server] trusted_proxies: must be a list of strings, such as [\"a\", \"b\"] \
              (TOKENRY_SERVER__TRUSTED_PROXIES)",
         ),
         (
             "TOKENRY_SERVER__TRUSTED_PROXIES",
             "[]\nother = []",
-            "[server] trusted_proxies: must be a list of texts, such as [\"a\", \"b\"] \
+            "[server] trusted_proxies: must be a list of strings, such as [\"a\", \"b\"] \
              (TOKENRY_SERVER__TRUSTED_PROXIES)",
         ),
         (
@@ -223,8 +223,8 @@ fn every_wrong_variable_is_told_by_its_name() {
 }
 
 #[test]
-fn a_blank_or_a_line_break_at_an_end_is_refused_wherever_it_stands() {
-    let blank = "must not begin or end with a blank or a line break";
+fn whitespace_at_the_ends_of_a_value_is_an_error_in_every_source() {
+    let blank = "must not begin or end with whitespace or a line break";
     for end in [" ", "\n", "\r", "\r\n", "\t"] {
         for (name, key, value) in [
             ("DATABASE_URL", "database_url", "sqlite://tokenry.db"),
@@ -261,14 +261,14 @@ fn a_blank_or_a_line_break_at_an_end_is_refused_wherever_it_stands() {
 }
 
 #[test]
-fn a_wrong_flag_is_told_by_its_name() {
+fn a_fault_of_a_flag_is_reported_with_its_name() {
     let flags = Flags { listen: Some(":8080".to_owned()), ..Flags::default() };
     let line = "listen: must be an address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080 (--listen)";
     assert_eq!(load("", &[], flags).err().unwrap(), [line]);
 }
 
 #[test]
-fn all_faults_are_told_at_once() {
+fn all_faults_are_reported_at_once() {
     let lines = refused(
         "listen = 1\nx = 2\n[token]\nhash = \"md5\"\npepper = \"k1\"\n[log]\nformat = \"xml\"",
         &[("TOKENRY_X", "1"), ("TOKENRY_LIFETIME__DEFAULT_DAYS", "0")],
@@ -277,7 +277,7 @@ fn all_faults_are_told_at_once() {
 }
 
 #[test]
-fn no_message_repeats_a_value() {
+fn no_message_quotes_a_value() {
     let file = "listen = \"hunter2\"\ndatabase_url = \"mysql://me:hunter2@db/x\"\n[token]\npepper = \"k:hunter2\"\n\
                 prefix = \"hunter2\"\nhash = \"hunter2\"\n[log]\nfilter = \"a=hunter2\"\n[server]\nmax_staleness = \"hunter2\"";
     let lines = refused(
