@@ -1,4 +1,4 @@
-//! An actix-web app with a page of its own at `/`, and Tokenry's API and page under `/tokens-app`.
+//! An actix-web app with its own page at `/` and Tokenry's API and page under `/tokens-app`.
 //!
 //! ```text
 //! cargo run -p tokenry-ui --example embed
@@ -16,10 +16,10 @@ use tokenry_actix::{
     tokenry::{Settings, Store, StoreSettings, Tokenry},
 };
 
-/// Where Tokenry is mounted: any path that begins with a slash and does not end with one.
+/// The path under which Tokenry is mounted: it begins with a slash and does not end with one.
 pub(crate) const MOUNT: &str = "/tokens-app";
 
-/// The whole app: Tokenry in a scope, and what was there before.
+/// The whole app: Tokenry in a scope, and the app's own page.
 pub(crate) fn app(app: &mut ServiceConfig, tokenry: Tokenry, settings: HttpSettings) {
     let mounted = web::scope(MOUNT)
         .configure(tokenry_actix::configure(tokenry, settings))
@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         use io::Write as _;
         writeln!(io::stdout(), "{}", *first.secret.reveal_once())?;
     }
-    // Limits count together in all clones, so the settings are made outside of the factory.
+    // All clones share the counters of the limits, so the settings are created outside of the factory.
     let settings = HttpSettings::default();
     HttpServer::new(move || {
         App::new()

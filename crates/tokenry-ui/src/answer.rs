@@ -1,4 +1,4 @@
-//! How the files are sent: types, caching, and the headers that guard the page.
+//! Responses: content types, caching and security headers.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -11,28 +11,28 @@ use tokenry_actix::ApiError;
 
 use crate::bundle::{Bundle, File};
 
-/// What a page may load and do: its own files, no inline code, no markup from text, no frame around it.
+/// The policy of pages: only their own files, no inline code, no markup from text, no framing.
 pub const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// A file opened by itself, such as a picture that could hold scripts, does nothing at all.
+/// The policy of files: a file opened directly, such as an SVG with scripts, can do nothing.
 const FILE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
-/// Asked again each time, answered 304 if nothing changed.
+/// Revalidated on each request; the answer is 304 if nothing changed.
 const REVALIDATE: &str = "no-cache";
 
-/// The address changes with the content, so that a year is no risk.
+/// The URL changes with the content, so a year is safe.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
-/// The page with this name.
+/// The response for the page with this name.
 pub(crate) fn page(req: &HttpRequest, name: &str) -> Result<HttpResponse, ApiError> {
     let bundle = Bundle::current();
     let file = bundle.page(name).ok_or(ApiError::NotFound)?;
     Ok(send(req, file, "text/html; charset=utf-8", REVALIDATE, PAGE_POLICY))
 }
 
-/// The file of the address `assets/{hash}/{name}`.
+/// The response for `assets/{hash}/{name}`.
 pub(crate) async fn file(req: HttpRequest) -> Result<HttpResponse, ApiError> {
     let part = |name| req.match_info().get(name).unwrap_or_default();
     let (hash, name) = (part("hash"), part("name"));
@@ -41,9 +41,9 @@ pub(crate) async fn file(req: HttpRequest) -> Result<HttpResponse, ApiError> {
     Ok(send(&req, file, content_type(name), FOR_EVER, FILE_POLICY))
 }
 
-/// The way from `/mounted` to `/mounted/`, without which relative addresses would lead beside the page.
+/// The redirect from `/mounted` to `/mounted/`, without which relative URLs would be wrong.
 ///
-/// `./` keeps a last segment with a colon from being read as a scheme.
+/// `./` prevents a last segment with a colon from being parsed as a scheme.
 pub(crate) fn add_slash(req: &HttpRequest) -> HttpResponse {
     let last = req.path().rsplit('/').next().unwrap_or_default();
     let query = req.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
@@ -69,7 +69,7 @@ fn send(
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((REFERRER_POLICY, "no-referrer"))
         .insert_header((HeaderName::from_static("cross-origin-resource-policy"), "same-origin"))
-        // No window of another origin gets hold of the one that shows a secret.
+        // Windows of other origins get no reference to the window that shows a secret.
         .insert_header((HeaderName::from_static("cross-origin-opener-policy"), "same-origin"));
     if is_known {
         return response.finish();
@@ -77,7 +77,7 @@ fn send(
     response.insert_header((CONTENT_TYPE, content_type)).body(file.content.to_vec())
 }
 
-/// Whether the client says that it has this very content.
+/// Whether the client already has this content.
 fn is_known(req: &HttpRequest, etag: &str) -> bool {
     let lines = req.headers().get_all(IF_NONE_MATCH).filter_map(|line| line.to_str().ok());
     let mut tags = lines.flat_map(|line| line.split(',')).map(str::trim);

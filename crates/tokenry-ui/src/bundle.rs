@@ -1,4 +1,4 @@
-//! [`Bundle`]: every file of the page, and the one hash that names them all.
+//! [`Bundle`]: all files of the page and their common hash.
 
 use std::{
     borrow::Cow,
@@ -16,39 +16,39 @@ use crate::{FIRST, PAGES};
 #[folder = "assets"]
 struct Assets;
 
-/// The one text of all pages; each has its own script.
+/// The HTML of all pages; each has its own script.
 const PAGE: &str = "page.html";
 
-/// Where the files are that pages ask for.
+/// The folder of the files that pages load.
 const STATIC: &str = "static/";
 
-/// What stands in a page for the address of its files.
+/// The placeholder for the URL of the files.
 const PLACE: &str = "{assets}";
 
-/// What stands in a page for its name, which is that of its script too.
+/// The placeholder for the name of the page, which is also that of its script.
 const SCREEN: &str = "{screen}";
 
-/// Characters of a hash in an address: 48 bits, against mistakes and not against attackers, who cannot choose files.
+/// The number of characters of the hash in a URL: 48 bits against accidents; attackers cannot choose files.
 const HASH_CHARACTERS: usize = 12;
 
-/// All files as they are at one moment. A release holds them; a debug build reads the disk, so that a change is seen
-/// when the page is loaded again.
+/// A snapshot of all files. A release embeds them; a debug build reads the disk, so that reloading the page shows
+/// changes.
 pub(crate) struct Bundle {
     pages: BTreeMap<String, File>,
     files: BTreeMap<String, File>,
     hash: String,
 }
 
-/// One file as it is sent.
+/// One file as it is served.
 #[derive(Clone)]
 pub(crate) struct File {
     pub(crate) content: Cow<'static, [u8]>,
-    /// Of its content, in quotes, as the header has it.
+    /// The quoted hash of the content, as in the header.
     pub(crate) etag: String,
 }
 
 impl Bundle {
-    /// The files of now.
+    /// The current files.
     pub(crate) fn current() -> Arc<Self> {
         static LOADED: LazyLock<Arc<Bundle>> = LazyLock::new(|| Arc::new(Bundle::load()));
         if cfg!(debug_assertions) { Arc::new(Self::load()) } else { LOADED.clone() }
@@ -64,7 +64,7 @@ impl Bundle {
             .collect();
         let mut sum = Sha256::new();
         for (name, file) in &files {
-            // The length, so that no two folders are the same row of bytes.
+            // With lengths, different folders never produce the same bytes.
             for part in [name.as_bytes(), &file.content] {
                 sum.update((part.len() as u64).to_be_bytes());
                 sum.update(part);
@@ -84,8 +84,8 @@ impl Bundle {
         self.pages.get(name)
     }
 
-    /// A file by the hash and the name in its address; nothing if the hash is that of another version.
-    // SECURITY: names are only looked up among those there are, never put together to a path.
+    /// A file by the hash and the name in its URL; `None` if the hash belongs to another version.
+    // SECURITY: names are only looked up in the map and never joined to a path.
     pub(crate) fn file(&self, hash: &str, name: &str) -> Option<&File> {
         self.files.get(name).filter(|_| hash == self.hash)
     }
@@ -98,7 +98,7 @@ impl File {
     }
 }
 
-/// The same without what only people need who read it: spaces and comments.
+/// The text without comments and unnecessary whitespace.
 fn shrunk(name: &str, content: Cow<'static, [u8]>) -> Cow<'static, [u8]> {
     let Ok(text) = std::str::from_utf8(&content) else { return content };
     let shrunk = match name.rsplit_once('.').map(|(_, ending)| ending) {
@@ -117,7 +117,7 @@ fn short(sum: Sha256) -> String {
     let digest = sum.finalize();
     let mut text = String::with_capacity(HASH_CHARACTERS);
     for byte in digest.iter().take(HASH_CHARACTERS / 2) {
-        // Writing to a text cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
     text
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn all_files_together_are_at_most_120_kib() {
         let bundle = Bundle::load();
-        // The pages are one text, made anew for each name.
+        // All pages are rendered from the same HTML.
         let page = bundle.pages.values().map(|file| file.content.len()).max().unwrap();
         let sum: usize = page + bundle.files.values().map(|file| file.content.len()).sum::<usize>();
         assert!(sum <= 120 * 1024, "{sum} bytes, {} too many", sum - 120 * 1024);

@@ -1,8 +1,7 @@
-//! The web page of Tokenry: plain files, served beside the API that they talk to.
+//! The web page of Tokenry: static files, served next to the API that they use.
 //!
-//! People sign in, create tokens, see each secret once, rotate and revoke; administrators see users, all tokens, the
-//! audit log and the policy. Put it where the API is, at the root or under any path: everything in it is addressed
-//! relative to the page.
+//! Users sign in, create tokens, see each secret once, rotate and revoke; administrators see users, all tokens, the
+//! audit log and the policy. Mount it where the API is, at the root or under any path: all its URLs are relative.
 //!
 //! ```no_run
 //! use actix_web::{App, HttpServer, middleware::from_fn, web};
@@ -28,18 +27,18 @@ use tokenry_actix::fallback::Endpoint;
 
 pub use crate::answer::PAGE_POLICY;
 
-/// The pages beside the first, `./`, which is that of one's own tokens. The text of all is
-/// `assets/page.html`, the script of each `assets/static/{name}.js`.
+/// The pages other than the first, `./`, which lists the user's own tokens. All use `assets/page.html`; the script of
+/// each is `assets/static/{name}.js`.
 pub const PAGES: &[&str] = &["sign-in", "create", "token", "users", "inventory", "audit", "policy"];
 
 /// The name of the first page.
 const FIRST: &str = "tokens";
 
-/// Puts the page into an app, or into a `web::scope` of it: at the path where `tokenry_actix::configure` puts the API.
+/// Adds the page to an app or a `web::scope`, at the path where `tokenry_actix::configure` adds the API.
 ///
-/// The page needs [`outer_middleware`](tokenry_actix::outer_middleware()) no more than the API does; its headers are its own.
+/// The page does not need [`outer_middleware`](tokenry_actix::outer_middleware()); it sets its own headers.
 pub fn configure(app: &mut ServiceConfig) {
-    // In a scope the path may end without a slash; in an app both are the same resource, and the first answers.
+    // In a scope the path may lack its trailing slash; in an app both are the same resource, and the first one matches.
     app.service(Endpoint::new("/").get(show_first)).service(Endpoint::new("").get(show_first));
     for name in PAGES {
         let show = move |req: HttpRequest| async move { answer::page(&req, name) };

@@ -1,4 +1,4 @@
-//! The files of the page themselves: that both languages say everything, and that nothing comes from elsewhere.
+//! The static files: complete translations and no resources of other origins.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::{
@@ -18,7 +18,7 @@ fn files() -> Vec<PathBuf> {
     files_in(&folder())
 }
 
-/// Every file in a folder, and in those within it.
+/// All files in a folder and its subfolders.
 fn files_in(folder: &Path) -> Vec<PathBuf> {
     fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap().flatten() {
@@ -53,13 +53,13 @@ fn texts(language: &str) -> BTreeMap<String, String> {
     texts
 }
 
-/// The `{names}` that are filled in.
+/// The `{names}` of placeholders.
 fn places(text: &str) -> BTreeSet<&str> {
     text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)).collect()
 }
 
 #[test]
-fn both_languages_have_the_same_texts_with_the_same_places() {
+fn both_languages_have_the_same_keys_and_placeholders() {
     let (english, chinese) = (texts("en"), texts("zh"));
     let keys = |texts: &BTreeMap<String, String>| texts.keys().cloned().collect::<Vec<_>>();
     assert_eq!(keys(&english), keys(&chinese));
@@ -69,7 +69,7 @@ fn both_languages_have_the_same_texts_with_the_same_places() {
     }
 }
 
-/// What scripts write between these quotes, on one line.
+/// The quoted strings of scripts, on one line each.
 fn quoted(scripts: &str, quote: char) -> BTreeSet<String> {
     let lines = scripts.lines().flat_map(|line| line.split(quote).skip(1).step_by(2));
     lines.map(str::to_owned).collect()
@@ -128,7 +128,7 @@ fn every_code_of_a_field_of_a_token_has_a_text() {
                 "/metadata",
             ]
             .contains(pointer);
-            // A wrong type or an unknown name is a fault of the page, which nobody can mend by typing.
+            // A wrong type or an unknown name is a defect of the page that users cannot correct.
             if is_field && between.trim() == "," && *code != "invalid_type" {
                 codes.insert((*code).to_owned());
             }
@@ -141,7 +141,7 @@ fn every_code_of_a_field_of_a_token_has_a_text() {
 }
 
 #[test]
-fn no_file_names_another_origin_or_makes_markup_of_text() {
+fn no_file_names_another_origin_or_turns_text_into_markup() {
     for file in files() {
         let text = fs::read_to_string(&file).unwrap();
         let text = text.replace("http://www.w3.org/2000/svg", "");

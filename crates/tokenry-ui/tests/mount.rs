@@ -1,4 +1,4 @@
-//! The page as an app sends it, at the root and under a path.
+//! The responses of the page at the root and under a path.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use actix_web::{
@@ -14,7 +14,7 @@ use actix_web::{
 use tokenry_actix::{fallback, outer_middleware};
 use tokenry_ui::{PAGE_POLICY, PAGES};
 
-/// An answer, read whole.
+/// A complete response.
 struct Answer {
     status: StatusCode,
     headers: HeaderMap,
@@ -27,7 +27,7 @@ impl Answer {
     }
 }
 
-/// What the page answers under `path`, which is empty for the root, wrapped as the binary wraps it.
+/// The response of the page under `path`, which is empty for the root, with the middleware of the binary.
 fn ask(path: &str, request: TestRequest) -> Answer {
     System::new().block_on(async {
         let scope = web::scope(path).configure(tokenry_ui::configure);
@@ -49,7 +49,7 @@ fn get(mounted: &str, path: &str) -> Answer {
     ask(mounted, TestRequest::with_uri(path))
 }
 
-/// The address that the first page gives for a file, with its hash.
+/// The URL of a file in the first page, with its hash.
 fn file_address(name: &str) -> String {
     let page = get("", "/").body;
     let (_, rest) = page.split_once("assets/").unwrap();
@@ -57,7 +57,7 @@ fn file_address(name: &str) -> String {
     format!("/assets/{hash}/{name}")
 }
 
-/// The names of the files under `assets/static`, by which they are addressed.
+/// The names of the files under `assets/static`, as in their URLs.
 fn file_names() -> Vec<String> {
     fn collect(folder: &std::path::Path, before: &str, names: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).unwrap().flatten() {
@@ -74,7 +74,7 @@ fn file_names() -> Vec<String> {
 }
 
 #[test]
-fn every_page_is_there_at_the_root_and_in_a_scope() {
+fn every_page_is_served_at_the_root_and_in_a_scope() {
     for mounted in ["", "/tokens-app"] {
         for name in PAGES.iter().chain(&[""]) {
             let answer = get(mounted, &format!("{mounted}/{name}"));
@@ -91,7 +91,7 @@ fn every_page_is_there_at_the_root_and_in_a_scope() {
 }
 
 #[test]
-fn every_page_asks_for_its_own_script_which_is_there() {
+fn every_page_loads_its_own_script() {
     for (address, name) in PAGES.iter().map(|name| (*name, *name)).chain([("", "tokens")]) {
         let page = get("", &format!("/{address}")).body;
         let script = file_address(&format!("{name}.js"));
@@ -117,7 +117,7 @@ fn the_policy_lets_no_inline_code_and_no_other_origin_in() {
 }
 
 #[test]
-fn every_file_has_its_type_and_is_kept_for_ever() {
+fn every_file_has_its_content_type_and_is_cached_for_ever() {
     for name in file_names() {
         let answer = get("", &file_address(&name));
         assert_eq!(answer.status, 200, "{name}");
@@ -128,7 +128,7 @@ fn every_file_has_its_type_and_is_kept_for_ever() {
 }
 
 #[test]
-fn a_page_that_is_known_already_is_304_without_a_body() {
+fn a_cached_page_is_304_without_a_body() {
     let etag = get("", "/create").header("etag").to_owned();
     assert!(etag.starts_with('"') && etag.ends_with('"') && etag.len() > 8);
     for known in [etag.clone(), format!("W/{etag}"), format!("\"other\", {etag}"), "*".to_owned()] {
@@ -158,14 +158,14 @@ fn head_is_answered_like_get_and_other_methods_are_405() {
 }
 
 #[test]
-fn a_scope_without_its_slash_leads_to_the_one_with_it() {
+fn a_scope_without_its_slash_redirects_to_the_one_with_it() {
     let answer = get("/a/tokens-app", "/a/tokens-app?status=active");
     assert_eq!(answer.status, 308);
     assert_eq!(answer.header("location"), "./tokens-app/?status=active");
 }
 
 #[test]
-fn what_is_not_a_file_of_the_page_is_404() {
+fn an_unknown_file_is_404() {
     let known = file_address("");
     for path in [
         "/nothing".to_owned(),

@@ -1,15 +1,15 @@
-// Requests, the session, and the frame around every page.
+// Requests, the session, and the layout of every page.
 
 import { carry, clock, distance, h, has, icon, language, own, remember, rich, setTheme, t, theme } from './ui.js';
 
-/** A request that was refused or got no answer. */
+/** A request that failed or got no response. */
 export class Problem extends Error {
   constructor({ status = 0, code = 'no_answer', detail = '', errors = [], retryAfter = null }) {
     super(detail);
     Object.assign(this, { status, code, detail, errors, retryAfter });
   }
 
-  /** What to tell people: in English the server's own words, else a translation with them behind. */
+  /** The message for users: in English the server's text, otherwise a translation followed by it. */
   get text() {
     if (this.code === 'rate_limited' || this.code === 'token_rate_limited' || this.status === 429) {
       const at = Date.now() + (this.retryAfter ?? 60) * 1000;
@@ -22,7 +22,7 @@ export class Problem extends Error {
   }
 }
 
-/** The server's words as a sentence. */
+/** The server's text as a sentence. */
 export const sentence = (text) => {
   const whole = text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?。)]$/.test(whole) ? whole : `${whole}.`;
@@ -50,7 +50,7 @@ const problemOf = async (response) => {
   return new Problem({ ...words, code: words.code ?? 'other', status: response.status, retryAfter: seconds || null });
 };
 
-// While the server cannot be reached, one banner tells so and one loop asks for it; whoever reads waits for that loop.
+// While the server is unreachable, one banner is shown and one loop polls it; all reads wait for that loop.
 let reachable = null;
 const untilReachable = () => {
   reachable ??= (async () => {
@@ -67,8 +67,8 @@ const untilReachable = () => {
 };
 
 /**
- * Asks the server; gives the body. GETs are repeated until there is a connection, writes are sent once.
- * Throws a `Problem`; a 401 also opens the dialog that leads to the sign-in.
+ * Sends a request and returns the body. GETs are retried until the server is reachable, writes are sent once.
+ * Throws a `Problem`; a 401 also opens the dialog that leads to the sign-in page.
  */
 export const api = async (method, path, options = {}) => {
   const query = new URLSearchParams(Object.entries(options.query ?? {}).filter(([, value]) => value));
@@ -83,7 +83,7 @@ export const api = async (method, path, options = {}) => {
       await back;
       continue;
     }
-    // A proxy that leads to its own sign-in ends the session too.
+    // A redirect to a proxy's own sign-in page also ends the session.
     const isEnded = response.status === 401 || response.type === 'opaqueredirect';
     if (isEnded && !options.signingIn) {
       sessionEnded();
@@ -91,7 +91,7 @@ export const api = async (method, path, options = {}) => {
     }
     if (!response.ok) throw await problemOf(response);
     if (response.status === 204) return null;
-    // The connection can end within the body.
+    // The connection can be lost within the body.
     const body = await response.json().catch(() => undefined);
     if (body !== undefined) return body;
     if (method !== 'GET' || tries === 2) throw new Problem({});
@@ -103,20 +103,20 @@ export const get = (path, query) => api('GET', `api/v1/${path}`, { query });
 
 // Pages.
 const PAGES = ['tokens', 'create', 'token', 'users', 'inventory', 'audit', 'policy'];
-/** The address of a page, relative. */
+/** The relative URL of a page. */
 export const page = (name, query) => {
   const search = query ? `?${new URLSearchParams(query)}` : '';
   return `./${name === 'tokens' ? '' : name}${search}`;
 };
 const here = () => PAGES.find((name) => location.pathname.endsWith(`/${name}`)) ?? 'tokens';
-/** Where the sign-in leads: a page of the list above with its query, and nothing else. */
+/** The target after sign-in: only a page of the list above with its query. */
 export const nextPage = () => {
   const [, name, search] = /^([a-z]+)(?:\?(.+))?$/.exec(new URLSearchParams(location.search).get('next')) ?? [];
   return PAGES.includes(name) ? page(name, search) : page('tokens');
 };
 const toSignIn = () => `./sign-in?${new URLSearchParams({ next: here() + location.search })}`;
 
-// What a page wants kept while somebody signs in again; never a secret, and for nobody else.
+// Form input that is kept while the same user signs in again; never a secret.
 let draft = () => null;
 let who;
 export const keepDraft = (give) => { draft = give; };
@@ -133,7 +133,7 @@ const leave = (target) => {
   else location.reload();
 };
 
-// What comes back from the browser's memory may be of somebody who signed out, or hold a dialog that was wiped.
+// A page restored from the browser's cache may belong to a signed-out user or contain a cleared dialog.
 addEventListener('pageshow', ({ persisted }) => {
   if (!persisted) return;
   document.body.replaceChildren();
@@ -160,7 +160,7 @@ const sessionEnded = async () => {
   }
 };
 
-/** Tells a result: to screen readers at once, to eyes for some seconds. */
+/** Announces a result to screen readers and shows it for a few seconds. */
 export const say = (text, kind = 'good') => {
   const region = document.querySelector(kind === 'bad' ? '#alerts' : '#results');
   const toast = h('p', { class: `toast ${kind}`, 'data-test': 'toast' }, icon(kind === 'bad' ? 'warn' : 'check'), text,
@@ -169,32 +169,32 @@ export const say = (text, kind = 'good') => {
   region.append(toast);
   if (kind !== 'bad') setTimeout(() => toast.remove(), 6000);
 };
-/** Tells a problem, unless a dialog tells it already. */
+/** Shows a problem, unless a dialog already shows it. */
 export const complain = (problem) => {
   if (!(problem instanceof Problem)) reportError(problem);
   if (problem.code !== 'session_ended') say(problem.text ?? t('problem.load'), 'bad');
 };
-/** Loads a module when it is needed first; if it does not come, the connection is gone. */
+/** Loads a module on first use; a failure means that the connection is lost. */
 export const part = (name) => import(`./${name}.js`).catch(() => {
   untilReachable();
   throw new Problem({ code: 'load' });
 });
 let isBusy = false;
-/** Does something with such a module and tells what goes wrong; one at a time, so that a double click is one. */
+/** Runs an action of such a module and shows its errors; one at a time, so that a double click runs it once. */
 export const later = async (name, run) => {
   if (isBusy) return;
   isBusy = true;
   await part(name).then(run).catch(complain);
   isBusy = false;
 };
-/** What a page cannot be without: if it does not come, `place` tells why, with a button that loads the page anew. */
+/** Loads a required part; on failure `place` shows the reason and a button that reloads the page. */
 export const insist = (place, wanted) => wanted.catch((problem) => {
   if (!(problem instanceof Problem)) reportError(problem);
   place.replaceChildren(h('div.empty@failed', h('h2', problem.text ?? t('problem.load')), h('button@retry', { onclick: () => leave() }, t('retry'))));
   return new Promise(() => {});
 });
 
-// Whoever signed in.
+// The signed-in user.
 const includes = (scopes, scope) => {
   const [resource, level] = scope.split(':');
   const levels = ['read', 'write', 'admin'];
@@ -204,20 +204,20 @@ const includes = (scopes, scope) => {
   });
 };
 
-/** Who signed in, and what they may do; `token` is the one they signed in with, if it was one. */
+/** The signed-in user and their permissions; `token` is the token they signed in with, if any. */
 const whoIs = async (session) => {
   const token = session.token_id && (await get(`tokens/${session.token_id}`).catch(() => null));
   const scopes = token ? token.effective_scopes : (await get('me')).scopes;
   return { ...session.user, credential: session.credential, token, scopes, can: (scope) => includes(scopes, scope) };
 };
 
-// The frame.
+// The layout.
 const select = (name, label, options, current, change) =>
   h('label', h('span', label),
     h('select', { 'data-test': name, onchange: (event) => change(event.target.value) },
       options.map(([value, text]) => h('option', { value, selected: value === current }, text))));
 
-/** Language and theme. */
+/** The menu of language and theme. */
 export const choices = () => [
   select('language', t('menu.language'), [['en', 'English'], ['zh', '简体中文']], language, (value) => {
     remember('language', value);
@@ -253,7 +253,7 @@ const signOut = async () => {
   }
 };
 
-/** Header, skip link, `<main>` and the places where results are told. */
+/** Header, skip link, `<main>` and the regions for messages. */
 export const frame = (name, ...header) => {
   document.title = `${t(`title.${name}`)} · Tokenry`;
   const main = h('main', { id: 'main', tabindex: '-1', class: name });
@@ -268,10 +268,10 @@ export const frame = (name, ...header) => {
 };
 
 const noted = carry('say');
-/** Something to tell on the page that comes next. */
+/** A message for the next page. */
 export const sayNext = (text) => carry('say', text);
 
-/** Draws the frame, then finds out who is here; without a session it leads to the sign-in and never returns. */
+/** Renders the layout, then loads the session; without one it redirects to the sign-in page and never returns. */
 export const start = async (name) => {
   const nav = h('nav', { 'aria-label': t('nav.label') }, link('tokens', ['create', 'token'].includes(name) ? 'tokens' : name));
   const menu = account();

@@ -1,4 +1,4 @@
-// The audit log, and whether its chain is whole.
+// The audit log and the verification of its chain.
 
 import { complain, get, start } from './app.js';
 import { KINDS, event } from './events.js';

@@ -1,14 +1,14 @@
-// Copying, also where the browser gives no clipboard to pages without TLS.
+// Copying, also in browsers that deny the clipboard to pages without TLS.
 
 import { h, icon, t } from './ui.js';
 
-/** Copies the value of `field`, or `text`; whether it was copied. */
+/** Copies the value of `field`, or `text`; returns whether it was copied. */
 const copy = async (text, field) => {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // A field outside a modal dialog cannot be selected, and the old clipboard would stay: only a visible field is tried.
+    // A field outside a modal dialog cannot be selected and the clipboard would not change, so only a visible field is used.
     if (!field) return false;
     const hidden = field.type === 'password';
     if (hidden) field.type = 'text';
@@ -20,7 +20,7 @@ const copy = async (text, field) => {
   }
 };
 
-/** A button that copies what `give()` says then; `field` is a field with the same text; `copied` is called afterwards. */
+/** A button that copies the result of `give()`; `field` has the same text; `copied` is called afterwards. */
 export const copyButton = ({ give, field, label, test, copied, kind = '' }) => {
   const text = h('span', label ?? t('copy'));
   const state = h('span.sr', { role: 'status' });

@@ -1,4 +1,4 @@
-// A new token.
+// Creation of a token.
 
 import { api, complain, get, insist, keepDraft, page, part, start, takeDraft } from './app.js';
 import { accessPicker, clearErrors, entries, expiryPicker, field, focusError, group, setError, showProblem, sum, summary } from './form.js';
@@ -14,7 +14,7 @@ main.append(
   h('div', h('a.back', { href: page('tokens') }, icon('back'), t('title.tokens')), h('h1', t('title.create')), h('p.muted', t('create.lead'))),
   body);
 
-/** What the form begins with: what was typed before, else what the link asks for, over what is duplicated. */
+/** The initial values of the form: earlier input, or else those of the link, which override the duplicated token. */
 const beginning = (source) => {
   if (draft) return draft;
   const span = source?.expires_at && Math.round((new Date(source.expires_at) - new Date(source.created_at)) / DAY);
@@ -88,7 +88,7 @@ const build = ({ me, catalog, policy, source }) => {
     button.disabled = true;
     let release;
     try {
-      // Loaded first: once the secret is there, nothing may stand between it and its dialog.
+      // Loaded first, so that a received secret can be shown without another request.
       const { guard, showSecret } = await part('secret');
       release = guard();
       const created = await api('POST', 'api/v1/tokens', { body: request });
@@ -109,7 +109,7 @@ const build = ({ me, catalog, policy, source }) => {
   keepDraft(() => ({
     name: name.value, description: description.value, scopes: access.value(), expiry: expiry.choice(), ips: ips.value, note: note.value, start: begin.value,
   }));
-  // Early, while the server still has the files of this version; but not among what the first sight waits for.
+  // Loaded early, while the server still has the files of this version, but after the first rendering.
   form.addEventListener('input', () => import('./secret.js').catch(() => {}), { once: true });
   refresh();
   body.replaceChildren(form);

@@ -1,10 +1,10 @@
-// Questions in modal dialogs; each is a new element, so that no answer reaches another question.
+// Modal dialogs; each is a new element, so that no event reaches another dialog.
 
 import { h, t } from './ui.js';
 
 let count = 0;
 
-/** Opens a modal dialog and returns it; it is removed when it closes, and the focus goes back. */
+/** Opens a modal dialog and returns it; closing removes it and restores the focus. */
 export const open = (properties, ...children) => {
   const opener = document.activeElement;
   const dialog = h('dialog', properties, ...children);
@@ -19,10 +19,10 @@ export const open = (properties, ...children) => {
 };
 
 /**
- * Asks; gives the name of the chosen action, or `null` when it was closed otherwise.
- * `work` of an action runs before the dialog closes, which nothing else closes meanwhile. It may throw to keep it open:
- * `failed` tells why, else the dialog does. Left after that, `unsure` is called: the change may have been made.
- * `submits` makes an action what Enter does.
+ * Asks a question; returns the name of the chosen action, or `null` if it was closed otherwise.
+ * `work` of an action runs before the dialog closes; until then nothing else closes it. If it throws, the dialog stays
+ * open and `failed` or the dialog shows the error. If it is then closed, `unsure` is called: the change may have been
+ * made. `submits` makes an action the default for Enter.
  */
 export const ask = ({ title, body, actions, test, failed, unsure }) =>
   new Promise((resolve) => {
@@ -76,7 +76,7 @@ export const ask = ({ title, body, actions, test, failed, unsure }) =>
     }, h('h2', { id }, title), body, !failed && error, h('div.actions', buttons));
     const dialog = open({ 'aria-labelledby': id, 'data-test': test }, form);
     dialog.addEventListener('cancel', (event) => isBusy && event.preventDefault());
-    // Chromium lets a second Escape through where only `cancel` is held; what is disabled has no focus.
+    // Chromium closes on a second Escape if only `cancel` is prevented; disabled elements have no focus.
     const escape = (event) => isBusy && event.key === 'Escape' && event.preventDefault();
     addEventListener('keydown', escape);
     dialog.addEventListener('close', () => {

@@ -1,4 +1,4 @@
-// Changes of a token, all or none, and only of the version that was shown.
+// Editing of a token: all changes or none, and only of the displayed version.
 
 import { api, get, say } from './app.js';
 import { ask, cancel } from './dialog.js';

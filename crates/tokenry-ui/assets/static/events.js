@@ -1,4 +1,4 @@
-// Entries of the audit log in words.
+// Entries of the audit log as text.
 
 import { actor } from './list.js';
 import { exact, h, own, rich, t, when } from './ui.js';
@@ -17,7 +17,7 @@ const words = (value) => {
 };
 const isChange = (value) => value !== null && typeof value === 'object' && 'from' in value && 'to' in value;
 
-/** One entry: when, what by whom, from where, and what exactly. */
+/** One entry: time, event, actor, address and detail. */
 export const event = (entry, me) => {
   const from = [entry.ip, entry.user_agent].filter(Boolean);
   return h('li@event', { 'data-kind': entry.kind },

@@ -1,4 +1,4 @@
-// Fields of a token: labels, errors beside them, what it may access, until when.
+// Form fields of a token: labels, errors, access and expiry.
 
 import { sentence } from './app.js';
 import { DAY, dateValue, day, endOfDay, exact, h, has, icon, language, list, t } from './ui.js';
@@ -18,7 +18,7 @@ export const field = (pointer, label, control, hint) => {
     h('p.error', { id: `${id}-error`, 'data-test': `error-${test}` }));
 };
 
-/** A fieldset with an error of its own. */
+/** A fieldset with its own error. */
 export const group = (pointer, label, ...children) => {
   const id = `field-${(count += 1)}-error`;
   const test = pointer.slice(1);
@@ -26,7 +26,7 @@ export const group = (pointer, label, ...children) => {
     h('p.error', { id, 'data-test': `error-${test}` }));
 };
 
-/** The place for what belongs to no field. */
+/** The summary of errors that belong to no field. */
 export const summary = () => h('div.note.bad.summary@summary', { tabindex: '-1', hidden: true, role: 'alert' });
 
 const words = ({ code, detail }) => {
@@ -40,7 +40,7 @@ export const clearErrors = (form) => {
   form.querySelector('.summary').hidden = true;
 };
 
-/** Writes an error at its field; `false` if there is no such field. */
+/** Shows an error at its field; `false` if there is no such field. */
 export const setError = (form, pointer, text) => {
   const place = [...form.querySelectorAll('[data-pointer]')].find(({ dataset }) => pointer === dataset.pointer || pointer.startsWith(`${dataset.pointer}/`));
   if (!place) return false;
@@ -51,7 +51,7 @@ export const setError = (form, pointer, text) => {
   return true;
 };
 
-/** Shows what the server refused: at the fields, the rest in the summary; the focus goes to the first. */
+/** Shows validation errors at their fields and the rest in the summary; focuses the first. */
 export const showProblem = (form, problem, entries = {}) => {
   clearErrors(form);
   if (problem.code === 'session_ended') return;
@@ -82,15 +82,15 @@ const segment = ({ name, value, text, checked, disabled, title, change, test }) 
   h('label.segment', { title },
     h('input', { type: 'radio', name, value, checked, disabled, 'data-test': test, onchange: change }), h('span', text));
 
-/** What a level is called. */
+/** The label of a level. */
 const levelText = (level) => (has(`level.${level}`) ? t(`level.${level}`) : level);
 
 const WORD = /^[a-z][a-z0-9_.-]*$/;
 
-// What the server says of its own vocabulary is English; what a configuration says instead stays as it is.
-const told = (text) => (has(`about.${text}`) ? t(`about.${text}`) : text);
+// Built-in descriptions of the server are English and are translated; configured ones are shown as they are.
+const labelOf = (text) => (has(`about.${text}`) ? t(`about.${text}`) : text);
 
-/** Chooses scopes. `chosen` are those it begins with; those of `held` may stay although they cannot be given. */
+/** The scope picker. `chosen` are selected initially; those of `held` may stay although they cannot be granted. */
 export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) => {
   const places = new Map();
   const general = new Map();
@@ -104,7 +104,7 @@ export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) =
     const allowed = (info) => info.grantable || held.includes(info.scope);
     const refused = levels.filter((info) => !allowed(info));
     row.node = h('div.resource', { 'data-test': `resource-${name}` },
-      h('div', h('b', { id: `resource-${name}` }, name), description && description !== name && h('p.hint', told(description)),
+      h('div', h('b', { id: `resource-${name}` }, name), description && description !== name && h('p.hint', labelOf(description)),
         refused.length > 0 && h('p.why', refused.length === levels.length ? reason : t('access.why_levels', { levels: list(refused.map(({ level }) => levelText(level))), reason }))),
       h('div.segments', { role: 'radiogroup', 'aria-labelledby': `resource-${name}` },
         radio('', t('level.none'), false), levels.map((info) => radio(info.scope, levelText(info.level), !allowed(info)))),
@@ -163,17 +163,17 @@ export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) =
     const box = h('input', { type: 'checkbox', disabled, 'data-test': `access-${scope}`, onchange: changed });
     general.set(scope, box);
     return h('div.resource', h('div', h('label.tick', box, h('span', scope === '*' ? t('scope.all') : h('code', scope))),
-      h('p', { class: scope === '*' ? 'hint amber' : 'hint' }, told(description)), disabled && h('p.why', reason)));
+      h('p', { class: scope === '*' ? 'hint amber' : 'hint' }, labelOf(description)), disabled && h('p.why', reason)));
   };
 
   const element = h('div.access',
     catalog.open && h('fieldset.group', h('legend', t('access.own')), free, adder),
     catalog.groups.map(({ name, description, resources }) =>
-      h('fieldset.group', h('legend', name || t('access.group')), description && h('p.hint', told(description)),
+      h('fieldset.group', h('legend', name || t('access.group')), description && h('p.hint', labelOf(description)),
         resources.map((item) => resource(item.name, item.description, item.levels).node))),
     catalog.general.length > 0 && h('fieldset.group', h('legend', t('access.general')), catalog.general.map(whole)));
 
-  /** Chooses these besides; gives those that cannot be chosen. */
+  /** Adds these to the selection; returns those that cannot be selected. */
   const set = (scopes) =>
     scopes.filter((scope) => {
       const box = general.get(scope);
@@ -191,7 +191,7 @@ export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) =
     ...[...places.values()].map(({ scope }) => scope).filter(Boolean),
   ];
   const refused = set(chosen);
-  // What the catalog does not know any more stays with a token that has it.
+  // A scope that is no longer in the catalog stays with a token that has it.
   const unknown = refused.filter((scope) => held.includes(scope));
   return { element, value: () => [...value(), ...unknown], set, refused: refused.filter((scope) => !held.includes(scope)) };
 };
@@ -205,11 +205,11 @@ export const inWords = (scopes) =>
 
 const PRESETS = [7, 30, 60, 90, 365];
 
-/** Chooses an expiry within the policy and before the end of the token somebody signed in with. `current` adds "as it is". */
+/** The expiry picker, within the policy and the expiry of the token used to sign in. `current` adds "keep unchanged". */
 export const expiryPicker = ({ policy, me, current, chosen, changed }) => {
   const isChange = current !== undefined;
   const { default_days: byDefault, max_days: most, allow_never: never } = policy.lifetime;
-  // A token makes none that lasts longer than itself, and lets none last longer than it did.
+  // A session of a token cannot create a token that outlives it, nor extend the lifetime of another.
   const bound = me.token && (isChange ? current : me.token.expires_at);
   const ownEnd = bound ? new Date(bound) : null;
   const latest = () => Math.min(most ? Date.now() + most * DAY : Infinity, ownEnd?.getTime() ?? Infinity);
@@ -241,7 +241,7 @@ export const expiryPicker = ({ policy, me, current, chosen, changed }) => {
     if (choice !== 'date') return new Date(Date.now() + Number(choice) * DAY);
     if (!date.value) return undefined;
     const picked = endOfDay(date.value);
-    // The last day that is allowed ends when the longest lifetime does.
+    // On the last allowed day the expiry is the end of the maximum lifetime.
     return dateValue(latest()) === date.value && picked > latest() ? new Date(latest() - 5000) : picked;
   };
   const show = () => {
@@ -266,7 +266,7 @@ export const expiryPicker = ({ policy, me, current, chosen, changed }) => {
     refresh: show,
     choice: () => (choice === 'date' ? date.value : choice),
     setDate: (text) => { date.value = text; show(); },
-    /** For the request; `undefined` is an empty date, `{}` leaves it as it is. */
+    /** The value for the request; `undefined` is an empty date, `{}` keeps it unchanged. */
     value: () => {
       const at = end();
       if (at === undefined) return undefined;
@@ -280,7 +280,7 @@ export const expiryPicker = ({ policy, me, current, chosen, changed }) => {
 /** The lines or comma-separated entries of a text. */
 export const entries = (text) => text.split(/[\s,]+/).filter(Boolean);
 
-/** One sentence that says what a token can do. */
+/** A sentence that summarizes the access of a token. */
 export const sum = ({ scopes, end, ips }) => {
   if (!scopes.length) return t('sum.nothing');
   const until = end ? t('sum.until', { date: day(end) }) : t('sum.forever');

@@ -1,4 +1,4 @@
-// Lists: what a token is in a row, tables that become cards, filters, "load more".
+// Lists: rows of tokens, tables that become cards, filters, "load more".
 
 import { api, complain, get, later, page, part, say } from './app.js';
 import { DAY, day, distance, endOfDay, exact, h, icon, own, rich, t, when } from './ui.js';
@@ -9,14 +9,14 @@ export const empty = (title, ...children) => h('div.empty@empty', h('h2', title)
 
 export const cell = (column, ...children) => h('td', { role: 'cell', 'data-label': column && t(`column.${column}`) }, children);
 
-/** A table that becomes cards on small screens; without its roles it would be no table there any more. */
+/** A table that becomes cards on small screens; explicit roles keep it a table for screen readers. */
 export const table = (caption, columns, drawn) =>
   h('table.rows', { role: 'table' }, h('caption.sr', caption),
     h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, columns.map((name) =>
       h('th', { role: 'columnheader', scope: 'col' }, h('span', { class: name === 'actions' && 'sr' }, t(`column.${name}`)))))),
     h('tbody', { role: 'rowgroup' }, drawn));
 
-/** A list of `path`: `query()` gives the conditions, `row` draws one, `wrap` what is around the first page. */
+/** A list of `path`: `query()` returns the conditions, `row` renders one item, `wrap` the frame of the first page. */
 export const lister = ({ path, query, row, wrap, none, total = 'list.total' }) => {
   const count = h('p.muted.total@total', { role: 'status' }, '\u00a0');
   const place = h('div.list@list', { tabindex: '-1' }, skeleton());
@@ -59,16 +59,16 @@ export const lister = ({ path, query, row, wrap, none, total = 'list.total' }) =
 
 const LONG = /\S{40,}/g;
 const SCOPE = /^[a-z0-9_.-]+:[a-z0-9_.-]+$/;
-/** A text without what could be a whole secret, pasted by mistake: a secret goes into no address. */
+/** The text without anything that could be a whole secret, pasted by mistake: URLs must not contain secrets. */
 const harmless = (text) =>
   text.trim().replace(LONG, (run) => (SCOPE.test(run) ? run : run.slice(0, Math.max(run.lastIndexOf('_') + 13, 12)).slice(0, 32)));
-/** What to look for when a shown form or a whole secret is pasted. */
+/** The search term for a pasted secret or its displayed form. */
 const searchable = (text) => {
   const [before, after = ''] = harmless(text.match(LONG)?.[0] ?? text).split(/…|\.{3}/);
   return before.trim() || after.trim();
 };
 
-/** A search field that waits for a pause in typing. */
+/** A debounced search field. */
 export const searchField = (label, changed) => {
   let timer;
   const field = h('input', {
@@ -85,7 +85,7 @@ export const searchField = (label, changed) => {
   return field;
 };
 
-/** Filters: `[name, options]` is a choice, `[name]` a text, `[name, 'date']` a day; begins with what the address says. */
+/** Filters: `[name, options]` is a choice, `[name]` a text, `[name, 'date']` a day; initial values come from the URL. */
 export const filters = (fields, changed) => {
   const given = new URLSearchParams(location.search);
   const controls = fields.map(([name, kind]) => {
@@ -116,11 +116,11 @@ export const choice = (prefix, values) => [['', t('status.all')], ...values.map(
 
 // Tokens.
 
-/** Prefix and suffix as they are shown everywhere. */
+/** The displayed prefix and suffix. */
 export const shownAs = (token, properties) =>
   h('code.shown', { ...properties }, `${token.token_prefix}…${token.token_suffix}`);
 
-/** What it may do, as chips. */
+/** The scopes as chips. */
 export const chips = (scopes, most = Infinity) =>
   h('ul.chips', { role: 'list' },
     scopes.slice(0, most).map((scope) => h('li', { class: `chip ${scope === '*' ? 'strong' : ''}`, title: scope }, scope === '*' ? t('scope.all') : scope)),
@@ -132,7 +132,7 @@ export const isDead = (token) => token.status === 'revoked' || token.status === 
 /** Status with its dot. */
 export const status = (name) => h('span', { class: `status ${name}`, 'data-test': 'status' }, t(`status.${name}`));
 
-/** When it ends: amber within a week. */
+/** The expiry, highlighted within a week. */
 export const expiry = (token) => {
   if (token.status === 'revoked') return h('span.muted', token.expires_at ? day(token.expires_at) : '–');
   if (!token.expires_at) return h('span.amber', t('expiry.never'));
@@ -142,13 +142,13 @@ export const expiry = (token) => {
   return h('time@expiry', { datetime: token.expires_at, title: exact(token.expires_at), class: soon ? 'amber' : '' }, text);
 };
 
-/** When and from where it was last used. */
+/** The time and address of the last use. */
 export const lastUse = (token) =>
   token.last_used_at
     ? h('span@last-used', when(token.last_used_at), token.last_used_ip && h('span.muted.from', rich('use.from', { ip: own(token.last_used_ip) })))
     : h('span.muted@last-used', t('use.never'));
 
-/** Who ended it: `user:<id>` and the like, in words where they are known. */
+/** The actor as text, such as `user:<id>`; known ones by name. */
 export const actor = (text, me) => {
   const [kind, id] = (text ?? '').split(':');
   if (kind === 'user' && me && id === me.id) return t('actor.you');
@@ -157,7 +157,7 @@ export const actor = (text, me) => {
   return kind === 'system' || kind === 'operator' ? t(`actor.${kind}`) : own(text ?? '');
 };
 
-/** Of a dead token: when, by whom and why. */
+/** For a revoked token: time, actor and reason. */
 export const epitaph = (token, me) => {
   if (token.status !== 'revoked') return null;
   return h('p.epitaph@epitaph',
@@ -165,14 +165,14 @@ export const epitaph = (token, me) => {
     token.revoked_reason && [' ', rich('dead.reason', { reason: own(token.revoked_reason) })]);
 };
 
-/** Active or not: shown at once, taken back with the server's words when it refuses. */
+/** The activation switch: changes immediately and reverts with the server's message if the request fails. */
 export const toggle = (token, { changed, me }) => {
   if (!['active', 'inactive'].includes(token.status) || !canWrite(me)) return status(token.status);
   const text = status(token.status);
   const show = (name) => text.replaceWith(Object.assign(text, { className: `status ${name}`, textContent: t(`status.${name}`) }));
   const input = h('input', {
     type: 'checkbox', role: 'switch', 'data-test': 'switch', checked: token.status !== 'inactive', 'aria-label': t('switch.label', { name: token.name }),
-    // One request at a time: two could arrive in either order.
+    // One request at a time, because two could arrive in either order.
     onclick: (event) => input.ariaBusy && event.preventDefault(),
     onchange: async () => {
       const wanted = input.checked ? 'active' : 'inactive';
@@ -190,7 +190,7 @@ export const toggle = (token, { changed, me }) => {
         input.checked = before !== 'inactive';
         show(before);
         if (problem) complain(problem);
-        // Nobody knows whether it was done.
+        // The change may or may not have been made.
         if (problem && !(problem.status < 500 && problem.status)) await get(`tokens/${token.id}`).then((now) => {
           Object.assign(token, now);
           show(now.status);
@@ -211,10 +211,10 @@ const endsSession = async (what) => {
   })) === 'go';
 };
 
-/** Whether tokens can be changed in this session; one opened with a lesser token only reads. */
+/** Whether this session can change tokens; one opened with a read-only token cannot. */
 export const canWrite = (me) => me?.can('tokens:write') ?? true;
 
-/** What can be done with it. */
+/** The actions of a token. */
 export const actions = (token, { me, reload }) => {
   if (!canWrite(me)) return [];
   return isDead(token)
@@ -229,10 +229,10 @@ export const actions = (token, { me, reload }) => {
 
 export const COLUMNS = ['name', 'access', 'expires', 'used', 'status', 'actions'];
 
-/** The columns that say what a token is. */
+/** The common columns of a token. */
 export const cells = (token) => [cell('access', chips(token.scopes, 4)), cell('expires', expiry(token)), cell('used', lastUse(token))];
 
-/** A token of one's own. */
+/** A row of the user's own tokens. */
 export const row = (token, { me, reload, fresh }) =>
   h('tr@token', { role: 'row', 'data-id': token.id, class: [isDead(token) && 'dead', fresh && 'fresh'].filter(Boolean).join(' ') },
     h('th', { role: 'rowheader', scope: 'row' },

@@ -1,4 +1,4 @@
-// The rules that hold here, read-only.
+// The policy, read-only.
 
 import { get, insist, start } from './app.js';
 import { chips } from './list.js';
@@ -9,10 +9,10 @@ const DAYS = 86_400;
 const duration = (seconds) => (seconds ? span(seconds) : t('policy.unlimited'));
 const amount = (value) => (value ? number(value) : t('policy.unlimited'));
 
-// Where 0 does not mean that there is no limit.
+// Values for which 0 does not mean "no limit".
 const ZEROS = { max_grace_seconds: 'rotate.at_once', default_days: 'expiry.never', bucket_seconds: 'policy.each' };
 
-/** What a value is, by its name: days, seconds, a switch, a number or a word. */
+/** Formats a value by the unit in its name: days, seconds, a switch, a number or a word. */
 const shown = (name, value) => {
   if (value === null) return t('policy.unlimited');
   if (typeof value === 'boolean') return t(value ? 'yes' : 'no');

@@ -1,11 +1,11 @@
-// The end of a token.
+// Revocation of a token.
 
 import { api, say } from './app.js';
 import { ask, cancel } from './dialog.js';
 import { lastUse, shownAs } from './list.js';
 import { h, icon, own, rich, t } from './ui.js';
 
-/** Names the token and its last use, asks, and ends it; `done` is called afterwards. */
+/** Asks for confirmation with the name and the last use, and revokes the token; `done` is called afterwards. */
 export const revoke = async (token, { me, done }) => {
   const reason = h('input@revoke-reason', { id: 'revoke-reason', maxlength: '200' });
   const isOwn = me?.token?.id === token.id;

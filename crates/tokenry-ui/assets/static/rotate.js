@@ -1,4 +1,4 @@
-// A new secret for a token.
+// Rotation of a token.
 
 import { api, get, say } from './app.js';
 import { ask, cancel } from './dialog.js';
@@ -8,10 +8,10 @@ import { exact, h, icon, own, rich, span, t } from './ui.js';
 
 const GRACES = [0, 900, 3600, 86_400, 604_800];
 
-/** Works without a secure context too. */
+/** Also works without a secure context. */
 const requestName = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 
-/** Asks for the grace, rotates, shows the new secret; `done` is told what becomes of the old one. */
+/** Asks for the grace period, rotates, and shows the new secret; `done` receives a message about the old one. */
 export const rotate = async (token, { me, done }) => {
   const { rotation: { max_grace_seconds: most } } = await get('policy');
   const choices = [...new Set([...GRACES.filter((grace) => grace <= most), most])].sort((a, b) => a - b);

@@ -1,4 +1,4 @@
-// A secret, shown once. It is in this dialog alone: not in the address, not in storage, and gone with its button.
+// Shows a secret once. It exists only in this dialog, never in the URL or in storage, and is cleared on closing.
 
 import { copyButton } from './copy.js';
 import { h, icon, t } from './ui.js';
@@ -6,13 +6,13 @@ import { h, icon, t } from './ui.js';
 const DOTS = '•'.repeat(16);
 const at = (path) => new URL(path, document.baseURI).href;
 const quoted = (text) => JSON.stringify(text);
-/** A name that every client's configuration takes. */
+/** A name that is valid in every client's configuration. */
 const slug = (name) => name.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '') || 'tokenry';
 const shell = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 const json = (value) => JSON.stringify(value, null, 2);
 
 const server = (name, rest) => ({ [slug(name)]: { type: 'http', ...rest } });
-/** Ready texts; `secret` is there or dots. Those that can take it from the environment do. */
+/** Configuration snippets; `secret` is the secret or dots. Clients that can read it from the environment do so. */
 const SNIPPETS = {
   curl: ({ url }) => `curl -H "Authorization: Bearer $TOKENRY_TOKEN" ${shell(url)}`,
   env: ({ secret }) => `export TOKENRY_TOKEN=${shell(secret)}`,
@@ -26,14 +26,14 @@ const SNIPPETS = {
 };
 const MCP = ['mcp', 'vscode', 'codex'];
 
-/** From now on the browser asks before the page is left, until what this gives is called: the only copy may be on its way. */
+/** Makes the browser confirm before the page is left, until the returned function is called: the only copy may be in transit. */
 export const guard = () => {
   const hold = (event) => event.preventDefault();
   addEventListener('beforeunload', hold);
   return () => removeEventListener('beforeunload', hold);
 };
 
-/** Shows `box.token` until somebody closes the dialog, and takes it out of `box`. */
+/** Shows `box.token` until the dialog is closed, and removes it from `box`. */
 export const showSecret = ({ box, title, note }) =>
   new Promise((resolve) => {
     const { name } = box;
@@ -107,7 +107,7 @@ export const showSecret = ({ box, title, note }) =>
       h('div.snippet', pre, copySnippet), hint,
       warning,
       h('div.actions', done));
-    // Chromium lets a second Escape through where only `cancel` is held.
+    // Chromium closes on a second Escape if only `cancel` is prevented.
     dialog.addEventListener('cancel', (event) => event.preventDefault());
     dialog.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape') return;

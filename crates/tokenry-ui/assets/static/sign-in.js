@@ -1,4 +1,4 @@
-// Sign-in: with a token, with whoever a trusted proxy names, or told where else to come from.
+// Sign-in with a token or through a trusted proxy, or a hint for users of a JWT.
 
 import { api, choices, frame, insist, nextPage, sayNext, sentence } from './app.js';
 import { h, icon, t } from './ui.js';
@@ -24,7 +24,7 @@ const fail = (text) => {
 const WORDS = ['invalid_token', 'authentication_required', 'insufficient_scope', 'invalid_request'];
 const words = (problem) => (WORDS.includes(problem.code) ? t(`sign_in.${problem.code}`) : problem.text);
 
-// Nobody typed a token where a proxy names the user.
+// With a proxy, the user did not enter a token.
 const wordsOfProxy = (problem) =>
   problem.code === 'invalid_token' ? t('sign_in.no_account') : problem.code === 'invalid_request' ? problem.text : words(problem);
 

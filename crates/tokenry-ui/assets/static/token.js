@@ -1,4 +1,4 @@
-// One token: what it is, what it was used for, what happened to it.
+// One token: attributes, usage and history.
 
 import { complain, get, insist, later, page, part, start } from './app.js';
 import { actions, canWrite, chips, epitaph, expiry, isDead, lastUse, shownAs, skeleton, toggle } from './list.js';
@@ -31,7 +31,7 @@ const RANGES = [1, 7, 30, 90];
 const classOf = (code) => CLASSES.find((first) => String(code).startsWith(first)) ?? '2';
 const WIDTH = { unit: 720, height: 200, bottom: 20, left: 44 };
 
-/** Sums of the hours: one for each local hour of a day, else one for each local day. */
+/** Sums of the hourly counts: per local hour for one day, otherwise per local day. */
 const bars = ({ from, to, hours }, range) => {
   const floor = (at) => {
     const date = new Date(at);
@@ -78,7 +78,7 @@ const numbers = (head, body, caption) =>
     h('tbody', body.map((line) => h('tr', line.map((value, index) => h(index ? 'td' : 'th', { scope: index ? undefined : 'row', class: index && 'number' }, value)))))));
 
 const usage = h('section.card.chart@usage', { 'aria-labelledby': 'usage-title' });
-/** Draws `place` anew; the focus stays with what takes the place of its holder. */
+/** Renders `place` again; the focus moves to the replacement of the focused element. */
 const redraw = (place, ...children) => {
   const { test } = place.contains(document.activeElement) ? document.activeElement.dataset : {};
   put(place, ...children);
@@ -113,12 +113,12 @@ const loadUsage = async (range = 30) => {
   }
 };
 
-// History: the cursor of what is not told yet, empty before the first.
+// History: the cursor of the next page, empty before the first.
 let next = '';
-const further = h('button.more@history-more', { hidden: true, onclick: () => tell() }, t('list.more'));
-const history = h('details.card@history', { ontoggle: () => history.open && next === '' && tell() },
+const further = h('button.more@history-more', { hidden: true, onclick: () => loadMore() }, t('list.more'));
+const history = h('details.card@history', { ontoggle: () => history.open && next === '' && loadMore() },
   h('summary', h('h2.inline', t('history.title'))), h('ol.events', { role: 'list' }), further);
-const tell = async () => {
+const loadMore = async () => {
   if (further.disabled) return;
   further.disabled = true;
   try {
@@ -151,7 +151,7 @@ async function load() {
         actions(token, { me, reload: rotated })));
     const isFirst = !usage.isConnected;
     redraw(place, head, notice, h('section.card', facts(token, me)), usage, !isFirst && history);
-    // Below what is still growing, so that nothing is moved.
+    // Placed below content that is still loading, to avoid layout shifts.
     if (isFirst) loadUsage().then(() => usage.after(history));
   } catch (problem) {
     if (problem.status === 404) place.replaceChildren(h('div.empty@not-found', h('h1', t('token.missing'))));

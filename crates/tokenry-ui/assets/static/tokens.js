@@ -1,4 +1,4 @@
-// The tokens of whoever signed in.
+// The tokens of the signed-in user.
 
 import { page, start } from './app.js';
 import { COLUMNS, empty, lister, row, searchField, table } from './list.js';

@@ -1,4 +1,4 @@
-// What every page is made of: elements, language, theme, times. Text becomes text nodes, never markup.
+// Building blocks of all pages: elements, language, theme, times. Text becomes text nodes, never markup.
 
 const SVG = 'http://www.w3.org/2000/svg';
 const PROPERTIES = ['value', 'checked', 'disabled', 'hidden', 'textContent'];
@@ -15,9 +15,9 @@ const fill = (element, properties, children) => {
 };
 
 /**
- * An element: `tag.class@test`, then properties, if any, then children. `on…` properties listen, lists of children may
- * be nested, `null` and `false` are left out. A button submits only if its `type` says so, no field is filled in by
- * the browser.
+ * Creates an element: `tag.class@test`, then optional properties, then children. `on…` properties are listeners, lists
+ * of children may be nested, `null` and `false` are omitted. A button submits only with an explicit `type`; autofill is
+ * disabled.
  */
 export const h = (selector, ...rest) => {
   const [path, test] = selector.split('@');
@@ -39,7 +39,7 @@ export const put = (element, ...children) => {
   return fill(element, null, children);
 };
 
-/** `h` for drawings. */
+/** `h` for SVG. */
 export const svg = (tag, properties, ...children) => fill(document.createElementNS(SVG, tag), properties, children);
 
 const ICONS = {
@@ -55,14 +55,14 @@ const ICONS = {
   back: 'M9.5 3.5 5 8l4.5 4.5',
 };
 
-/** A small drawing beside a text, silent for screen readers. */
+/** A decorative icon, hidden from screen readers. */
 export const icon = (name) =>
   svg('svg', { class: 'icon', viewBox: '0 0 16 16', 'aria-hidden': 'true' }, svg('path', { d: ICONS[name] }));
 
-/** A text of other people: its direction stays its own. */
+/** Untrusted text, isolated so that its direction does not affect the surroundings. */
 export const own = (text, properties) => h('bdi', properties, text);
 
-// Choices that are kept; private windows may refuse to keep them.
+// Stored preferences; private windows may not allow storage.
 const keep = (store, key, value) => {
   try {
     return value === undefined ? store.getItem(key) : value === null ? store.removeItem(key) : store.setItem(key, value);
@@ -73,7 +73,7 @@ const keep = (store, key, value) => {
 export const remember = (key, value) => keep(globalThis.localStorage, `tokenry.${key}`, value);
 export const carry = (key, value) => keep(globalThis.sessionStorage, `tokenry.${key}`, value);
 
-// Theme: the attribute narrows `color-scheme`, all colours follow.
+// Theme: the attribute restricts `color-scheme`, from which all colours derive.
 export const theme = () => (['light', 'dark'].includes(remember('theme')) ? remember('theme') : 'system');
 export const setTheme = (choice) => {
   remember('theme', choice);
@@ -87,7 +87,7 @@ const asked = () => remember('language') ?? navigator.language;
 export const language = /^zh/i.test(asked()) ? 'zh' : 'en';
 const locale = { en: /^en/i.test(navigator.language) ? navigator.language : 'en', zh: 'zh-CN' }[language];
 document.documentElement.lang = language === 'zh' ? 'zh-Hans' : 'en';
-/** Nested names with dots between; the empty name is the text of the group itself. */
+/** Flattens nested keys with dots; the empty key is the text of the group itself. */
 const flatten = (texts, before, into) => {
   for (const [name, text] of Object.entries(texts)) {
     const key = [before, name].filter(Boolean).join('.');
@@ -104,7 +104,7 @@ const texts = await fetch(new URL(`./i18n/${language}.json`, import.meta.url)).t
 const messages = flatten(texts, '', {});
 const plural = new Intl.PluralRules(locale);
 
-/** Whether there is a text of this name. */
+/** Whether the text `key` exists. */
 export const has = (key) => key in messages;
 
 const template = (key, values) => {
@@ -140,7 +140,7 @@ export const exact = (at) => exacts.format(new Date(at));
 export const clock = (at) => clocks.format(new Date(at));
 export const formatted = (at, options) => format(options).format(at);
 
-/** "in 4 days", "3 minutes ago"; a date when it is more than 90 days away. */
+/** "in 4 days", "3 minutes ago"; a date if it is more than 90 days away. */
 export const distance = (at, now = Date.now()) => {
   const span = new Date(at).getTime() - now;
   const size = Math.abs(span);

@@ -39,7 +39,7 @@ const form = async (user) => {
   // A role that the settings do not know any more stays until another is chosen.
   const role = h('select@user-role', [...new Set([...roles, user?.role ?? roles[0]])].map((value) => h('option', { value, selected: value === user?.role }, value)));
   const work = () => {
-    // Only what is changed here: what is shown may be old, and somebody else may have changed the rest.
+    // Only changed fields: the displayed values may be outdated.
     const fields = Object.entries({ subject: subject.value, name: name.value, role: role.value }).filter(([key, value]) => value !== (user?.[key] ?? ''));
     const body = Object.fromEntries(fields);
     if (!user) return api('POST', 'api/v1/users', { body });

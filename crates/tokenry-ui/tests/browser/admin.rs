@@ -1,4 +1,4 @@
-//! What administrators see and do, and what others do not.
+//! The pages of administrators.
 
 use serde_json::{Value, json};
 use thirtyfour::Key;
@@ -7,7 +7,7 @@ use tokenry_actix::tokenry::Lifetime;
 use crate::{site::Site, visit::Visit};
 
 #[test]
-fn only_administrators_are_led_to_administration() {
+fn only_administrators_see_links_to_administration() {
     let Some(visit) = Visit::start() else { return };
     let (own, _) = visit.site.token(&visit.site.user("ann"), "own", &["tokens:write"]);
     visit.sign_in(&own);
@@ -24,7 +24,7 @@ fn only_administrators_are_led_to_administration() {
 }
 
 #[test]
-fn users_are_made_changed_disabled_and_deleted() {
+fn users_are_created_updated_disabled_and_deleted() {
     let Some(visit) = Visit::start() else { return };
     let site = &visit.site;
     visit.sign_in(&site.root);
@@ -65,7 +65,7 @@ fn users_are_made_changed_disabled_and_deleted() {
 }
 
 #[test]
-fn a_user_dialog_changes_only_what_was_changed_in_it() {
+fn a_user_dialog_sends_only_changed_fields() {
     let Some(visit) = Visit::start() else { return };
     let ann = visit.site.user("ann");
     let path = format!("api/v1/users/{}", ann.id);
@@ -84,7 +84,7 @@ fn a_user_dialog_changes_only_what_was_changed_in_it() {
 }
 
 #[test]
-fn all_tokens_of_a_user_are_revoked_only_with_their_number_typed() {
+fn revoking_all_tokens_of_a_user_requires_typing_their_number() {
     let Some(visit) = Visit::start() else { return };
     let ann = visit.site.user("ann");
     let secrets: Vec<_> =
@@ -108,7 +108,7 @@ fn all_tokens_of_a_user_are_revoked_only_with_their_number_typed() {
 }
 
 #[test]
-fn the_inventory_shows_the_tokens_of_all_filtered_by_risk_owner_and_state() {
+fn the_inventory_lists_all_tokens_and_filters_by_risk_owner_and_status() {
     let Some(visit) = Visit::start() else { return };
     let (ann, admin) = (visit.site.user("ann"), visit.site.admin());
     visit.site.token(&ann, "hers", &["projects:read"]);
@@ -123,7 +123,7 @@ fn the_inventory_shows_the_tokens_of_all_filtered_by_risk_owner_and_state() {
     visit.fill("@filter-user_id", &ann.id.to_string());
     visit.key(Key::Tab);
     visit.until("hers", || (names() == ["hers"]).then_some(()));
-    // The filters are in the address, so that the way back leads to the same list.
+    // The filters are in the URL, so that going back shows the same list.
     visit.browser.run(visit.browser.driver().refresh());
     visit.until("hers again", || (names() == ["hers"]).then_some(()));
     visit.choose("@filter-status", "revoked");
@@ -152,7 +152,7 @@ fn the_audit_log_is_filtered_and_its_chain_checked() {
 }
 
 #[test]
-fn a_zero_of_the_policy_says_what_it_means() {
+fn a_zero_in_the_policy_is_displayed_as_its_meaning() {
     let visit = Visit::of(|| {
         Site::with("", |settings| {
             settings.policy.default_lifetime = None;
@@ -161,13 +161,13 @@ fn a_zero_of_the_policy_says_what_it_means() {
             settings.policy.max_grace = Lifetime::seconds(0);
         })
     });
-    // Only without a browser, which fails on a build server.
+    // Only without a browser, which is an error on a build server.
     let Some(visit) = visit else { return };
     visit.sign_in(&visit.site.root);
     visit.open("policy");
-    visit.read("@policy-rotation", "Not at all");
+    visit.read("@policy-rotation", "None");
     let lifetime = visit.text("@policy-lifetime");
-    assert!(lifetime.contains("Default\nNever") && lifetime.contains("Longest\nNo limit"), "{lifetime}");
+    assert!(lifetime.contains("Default\nNever") && lifetime.contains("Maximum\nNo limit"), "{lifetime}");
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn the_policy_is_shown_with_the_values_of_the_api() {
     visit.read("@policy-rotation", "1 day");
     visit.read("@policy-token", "pat_");
     visit.read("@policy-roles", "admin");
-    // Nothing here can be changed.
+    // The page has no controls for changes.
     assert_eq!(visit.count("main input, main button, main select, main textarea"), 0);
     let shown = visit.texts("main")[0].clone();
     assert!(!shown.contains("policy."), "a text is missing: {shown}");

@@ -1,4 +1,4 @@
-//! How the screens look: pictures of all of them, on large and small windows, in both themes and both languages.
+//! Appearance of all screens in large and small windows, both themes and both languages, with screenshots.
 
 use serde_json::{Value, json};
 use thirtyfour::BrowserLogEntry;
@@ -8,14 +8,14 @@ use crate::{
     visit::Visit,
 };
 
-/// What sticks out to the right of the window, if the page can be moved sideways, and buttons narrower than their texts.
+/// Elements that overflow the window to the right, and buttons narrower than their texts.
 const OUTSIDE: &str = "const width = document.documentElement.clientWidth;
     const isWide = document.documentElement.scrollWidth > width;
     const outside = [...document.querySelectorAll('body *')].filter(e => isWide && e.getBoundingClientRect().right > width + 1);
     const cut = [...document.querySelectorAll('button, a.button')].filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1);
     return [...outside.slice(0, 5), ...cut].map(e => `${e.tagName} ${e.dataset.test ?? e.className} ${e.innerText.slice(0, 20)}`)";
 
-/// Shows every screen, leaves a picture of each, and fails if one of them has to be moved sideways.
+/// Opens every screen, saves a screenshot of each, and fails if one scrolls horizontally.
 #[track_caller]
 fn look(theme: &str, (width, height): (u32, u32), suffix: &str, name: &str) {
     let Some(visit) = Visit::start() else { return };
@@ -36,28 +36,28 @@ fn look(theme: &str, (width, height): (u32, u32), suffix: &str, name: &str) {
 }
 
 #[test]
-fn nothing_is_moved_sideways_in_the_light_theme() {
+fn no_screen_scrolls_horizontally_in_the_light_theme() {
     look("light", (1280, 900), "light", "nightly build");
 }
 
 #[test]
-fn nothing_is_moved_sideways_in_the_dark_theme() {
+fn no_screen_scrolls_horizontally_in_the_dark_theme() {
     look("dark", (1280, 900), "dark", "nightly build");
 }
 
 #[test]
-fn nothing_is_moved_sideways_on_a_phone() {
+fn no_screen_scrolls_horizontally_on_a_phone() {
     look("light", (390, 844), "phone", "nightly build");
 }
 
 #[test]
-fn nothing_is_moved_sideways_at_320_pixels_whatever_tokens_are_called() {
+fn no_screen_scrolls_horizontally_at_320_pixels_with_long_names() {
     let name = format!("{HOSTILE}{}", "w".repeat(100 - HOSTILE.chars().count()));
     look("dark", (320, 640), "narrow", &name.replace('\u{202e}', "e"));
 }
 
 #[test]
-fn nothing_is_moved_sideways_at_twice_the_size() {
+fn no_screen_scrolls_horizontally_at_twice_the_size() {
     // A window of 1280 at 200 % has 640 CSS pixels.
     look("light", (640, 450), "twice", "nightly build");
 }
@@ -106,14 +106,14 @@ fn no_screen_breaks_the_content_security_policy_or_writes_to_the_console() {
     }
 }
 
-/// Whether the page is to blame. The browser itself tells of every refusal of the server, and gives hints.
+/// Whether the page caused the message. The browser itself logs every error status of the server, and hints.
 fn is_complaint(entry: &BrowserLogEntry) -> bool {
     !["DEBUG", "INFO"].contains(&&*entry.level)
         && !entry.message.contains("the server responded with a status of 401")
 }
 
 #[test]
-fn a_theme_is_kept_and_stronger_than_that_of_the_system() {
+fn a_chosen_theme_is_stored_and_overrides_that_of_the_system() {
     let Some(visit) = Visit::start() else { return };
     visit.theme("light");
     visit.sign_in(&visit.site.root);
@@ -134,7 +134,7 @@ fn a_theme_is_kept_and_stronger_than_that_of_the_system() {
 }
 
 #[test]
-fn nothing_moves_while_a_page_loads() {
+fn no_layout_shifts_while_a_page_loads() {
     let Some(visit) = Visit::start() else { return };
     let id = populate(&visit, "nightly build");
     let observe = "window.shifts = []; new PerformanceObserver(list => list.getEntries().forEach(e => e.hadRecentInput || shifts.push(e.value)))

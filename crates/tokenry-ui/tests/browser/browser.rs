@@ -1,4 +1,4 @@
-//! Chromium with its driver, each test with its own; both end with this value, whatever happens.
+//! Chromium and its driver, one pair per test; both are killed on drop.
 
 use std::{
     env,
@@ -18,7 +18,7 @@ use thirtyfour::{
     WebDriver, error::WebDriverResult,
 };
 
-/// As root there is no sandbox; nothing but the page may be loaded, so nothing else is asked for.
+/// Without a sandbox, which does not work as root, and without background requests of the browser.
 const FLAGS: &[&str] = &[
     "--headless=new",
     "--no-sandbox",
@@ -37,7 +37,7 @@ const FLAGS: &[&str] = &[
     "--window-size=1280,900",
 ];
 
-/// How long the driver may take to end the browser; after that both are ended by force.
+/// How long the driver may take to close the browser; after that both are killed.
 const QUIT_LIMIT: Duration = Duration::from_secs(5);
 
 /// A running browser.
@@ -49,7 +49,7 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Starts it; nothing if it is not installed, except on a build server.
+    /// Starts the browser; `None` if it is not installed, which is an error on a build server.
     pub(crate) fn start() -> Option<Self> {
         let program = find(&["chromium", "chromium-browser", "google-chrome"]);
         let (Some(program), Some(driver)) = (program, find(&["chromedriver"])) else {
@@ -71,7 +71,7 @@ impl Browser {
         let port = lines.find_map(|line| {
             line.split_once("successfully on port ")?.1.trim_end_matches('.').parse::<u16>().ok()
         });
-        // Read on, so that the driver never waits for its pipe.
+        // Drained continuously, so that the driver never waits for its pipe.
         thread::spawn(move || lines.for_each(drop));
         let mut browser = Self { runtime: Runtime::new().unwrap(), driver: None, process, _profile: profile };
         let address = format!("http://127.0.0.1:{}", port.expect("a port of the driver"));
@@ -88,12 +88,12 @@ impl Browser {
         }
         capabilities.add_arg(&format!("--user-data-dir={}", self._profile.path().display()))?;
         capabilities.set_browser_log_level(LoggingPrefsLogLevel::All)?;
-        // A dialog that asks whether to leave stays until the test answers it.
+        // A confirmation of leaving stays open until the test answers it.
         capabilities.set("unhandledPromptBehavior", "ignore")?;
         Ok(capabilities)
     }
 
-    /// The driver, for what `run` waits for.
+    /// The driver.
     pub(crate) fn driver(&self) -> &WebDriver {
         self.driver.as_ref().unwrap()
     }
@@ -104,12 +104,12 @@ impl Browser {
         self.runtime.block_on(command).unwrap()
     }
 
-    /// The same, where a refusal means something.
+    /// The same, returning the error of the driver.
     pub(crate) fn attempt<T>(&self, command: impl Future<Output = WebDriverResult<T>>) -> Option<T> {
         self.runtime.block_on(command).ok()
     }
 
-    /// What the browser complained of since this was asked last.
+    /// The console messages since the last call.
     pub(crate) fn log(&self) -> Vec<BrowserLogEntry> {
         self.run(self.driver().browser_log())
     }
@@ -119,7 +119,7 @@ impl Drop for Browser {
     fn drop(&mut self) {
         if let Some(driver) = self.driver.take() {
             let quit = async { timeout(QUIT_LIMIT, driver.clone().quit()).await };
-            // Marked as left behind, or it would try again for two minutes.
+            // Forgotten, because its drop would retry for two minutes.
             if self.runtime.block_on(quit).is_err() {
                 let _ = driver.leak();
             }
@@ -130,9 +130,9 @@ impl Drop for Browser {
     }
 }
 
-/// Ends what is left of a browser whose driver could not: only processes that name this very profile.
+/// Kills the remaining processes of a browser that its driver could not close: only those with this profile.
 fn end_leftovers(profile: &Path) {
-    // Elsewhere than on Linux the driver has to see to it.
+    // On other systems only the driver can close the browser.
     let Ok(processes) = fs::read_dir("/proc") else { return };
     for process in processes.flatten() {
         let id = process.file_name();
@@ -143,14 +143,14 @@ fn end_leftovers(profile: &Path) {
     }
 }
 
-/// Where the tests leave pictures and find axe-core: `target/ui`.
+/// The folder of screenshots and of axe-core: `target/ui`.
 pub(crate) fn output_folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("ui");
     fs::create_dir_all(&folder).unwrap();
     folder
 }
 
-/// Whether what is missing is a failure.
+/// Whether a missing program is an error.
 pub(crate) fn is_ci() -> bool {
     variable("CI").is_some_and(|value| !["", "0", "false"].contains(&value.as_str()))
 }
@@ -166,7 +166,7 @@ fn variable(name: &str) -> Option<String> {
     env::vars().find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
-/// The log as text, for a failure.
+/// The log as text for failure messages.
 pub(crate) fn shown(log: &[BrowserLogEntry]) -> String {
     log.iter().fold(String::new(), |mut text, entry| {
         let _ = writeln!(text, "{entry:?}");

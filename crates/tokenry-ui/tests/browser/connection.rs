@@ -1,11 +1,11 @@
-//! The server goes away and comes back.
+//! Loss and return of the connection to the server.
 
 use serde_json::json;
 
 use crate::visit::Visit;
 
 #[test]
-fn a_lost_connection_is_told_and_the_form_is_kept_until_it_is_back() {
+fn a_lost_connection_is_shown_and_the_form_keeps_its_input() {
     let Some(mut visit) = Visit::start() else { return };
     visit.sign_in(&visit.site.root);
     visit.open("create?scopes=projects:read");
@@ -23,13 +23,13 @@ fn a_lost_connection_is_told_and_the_form_is_kept_until_it_is_back() {
     visit.see("@secret-dialog");
     let secret = visit.value("@secret");
     assert_eq!(visit.site.get("api/v1/token", &secret)["name"], "typed while it was gone");
-    // What got no answer was not sent again by itself.
+    // A request without an answer was not repeated automatically.
     let made = visit.site.get("api/v1/tokens?search=typed", &visit.site.root);
     assert_eq!(made["total"], 1, "{made}");
 }
 
 #[test]
-fn a_server_that_cannot_answer_is_told_with_a_way_to_try_again() {
+fn an_unavailable_server_is_shown_with_a_retry_button() {
     let Some(visit) = Visit::start() else { return };
     visit.site.refuse("GET /session");
     visit.open("sign-in");
@@ -55,7 +55,7 @@ fn a_server_that_cannot_answer_is_told_with_a_way_to_try_again() {
 }
 
 #[test]
-fn an_ended_session_is_told_where_its_dialog_cannot_be_loaded() {
+fn an_ended_session_is_shown_even_if_its_dialog_cannot_be_loaded() {
     let Some(visit) = Visit::start() else { return };
     visit.sign_in(&visit.site.root);
     visit.see("@token @name");
@@ -70,7 +70,7 @@ fn an_ended_session_is_told_where_its_dialog_cannot_be_loaded() {
 }
 
 #[test]
-fn a_list_that_waits_for_the_connection_comes_by_itself() {
+fn a_list_loads_automatically_when_the_connection_returns() {
     let Some(mut visit) = Visit::start() else { return };
     visit.sign_in(&visit.site.root);
     visit.see("@token");

@@ -1,4 +1,4 @@
-//! A new token: the form, what may not be asked for, and the secret that is shown once.
+//! Creation of a token: the form, its restrictions, and the secret that is shown once.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ fn a_secret_is_shown_once_copied_used_and_then_nowhere() {
 }
 
 #[test]
-fn leaving_an_unsaved_secret_is_asked_about_once_and_escape_does_not_close_it() {
+fn leaving_an_unsaved_secret_needs_one_confirmation_and_escape_does_not_close_it() {
     let Some(visit) = Visit::start() else { return };
     visit.sign_in(&visit.site.root);
     visit.open("create?name=a&scopes=projects:read");
@@ -59,7 +59,7 @@ fn leaving_an_unsaved_secret_is_asked_about_once_and_escape_does_not_close_it() 
 }
 
 #[test]
-fn leaving_is_asked_about_from_the_request_on_and_a_part_that_is_copied_saves_nothing() {
+fn leaving_needs_confirmation_from_the_request_on_and_a_partial_copy_does_not_count() {
     let Some(visit) = Visit::start() else { return };
     visit.sign_in(&visit.site.root);
     visit.open("create?scopes=projects:read");
@@ -83,21 +83,21 @@ fn leaving_is_asked_about_from_the_request_on_and_a_part_that_is_copied_saves_no
     copy(visit.value("@secret").len());
     visit.see_no("@secret-unsaved");
     assert!(!visit.is_guarded());
-    // An address that is taken away stays away.
+    // A removed address stays removed.
     visit.fill("@snippet-url", "x");
     visit.key(Key::Backspace);
     assert_eq!(visit.value("@snippet-url"), "");
 }
 
 #[test]
-fn a_part_of_the_page_that_does_not_come_is_told_and_can_be_tried_again() {
+fn a_module_that_fails_to_load_is_reported_and_can_be_retried() {
     let Some(visit) = Visit::start() else { return };
     visit.sign_in(&visit.site.root);
     visit.open("create?name=a&scopes=projects:read");
     visit.see("@create-form");
     visit.site.refuse("/secret.js");
     visit.click("@create");
-    visit.read("@summary", "could not be loaded");
+    visit.read("@summary", "Loading failed");
     visit.site.heal();
     visit.see_no("@offline");
     visit.click("@create");
@@ -106,7 +106,7 @@ fn a_part_of_the_page_that_does_not_come_is_told_and_can_be_tried_again() {
 }
 
 #[test]
-fn days_that_a_link_or_a_duplicate_asks_for_are_among_the_choices() {
+fn the_days_of_a_link_or_a_duplicate_are_among_the_choices() {
     let Some(visit) = Visit::start() else { return };
     let issue = |days| {
         visit.site.issue(
@@ -128,7 +128,7 @@ fn days_that_a_link_or_a_duplicate_asks_for_are_among_the_choices() {
 }
 
 #[test]
-fn an_unsaved_secret_shows_itself_only_when_asked() {
+fn an_unsaved_secret_is_hidden_until_shown() {
     let Some(visit) = Visit::start() else { return };
     visit.sign_in(&visit.site.root);
     visit.open("create?name=a&scopes=projects:read");
@@ -148,7 +148,7 @@ fn an_unsaved_secret_shows_itself_only_when_asked() {
 }
 
 #[test]
-fn the_snippets_are_what_each_client_reads() {
+fn each_snippet_is_valid_for_its_client() {
     let Some(visit) = Visit::start() else { return };
     visit.allow_clipboard();
     visit.sign_in(&visit.site.root);
@@ -185,7 +185,7 @@ fn the_snippets_are_what_each_client_reads() {
 }
 
 #[test]
-fn without_a_clipboard_for_pages_the_visible_field_is_copied() {
+fn without_clipboard_access_the_visible_field_is_copied() {
     let Some(visit) = Visit::start() else { return };
     let none = "Object.defineProperty(navigator, 'clipboard', { value: undefined })";
     visit.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": none }));
@@ -202,7 +202,7 @@ fn without_a_clipboard_for_pages_the_visible_field_is_copied() {
 }
 
 #[test]
-fn what_the_server_refuses_is_told_at_its_field() {
+fn a_validation_error_is_shown_at_its_field() {
     let Some(visit) = Visit::start() else { return };
     visit.sign_in(&visit.site.root);
     visit.open("create");
@@ -228,7 +228,7 @@ fn what_the_server_refuses_is_told_at_its_field() {
 }
 
 #[test]
-fn a_refusal_that_belongs_to_no_field_is_told_above_the_form() {
+fn an_error_without_a_field_is_shown_above_the_form() {
     let limits = Limits { max_live_tokens: Some(1), creations_per_hour: None };
     let Some(visit) = Visit::of(|| Site::with("", |settings| settings.policy.limits = limits)) else {
         return;
@@ -241,7 +241,7 @@ fn a_refusal_that_belongs_to_no_field_is_told_above_the_form() {
     assert_eq!(visit.value("@field-name"), "one more");
 }
 
-/// A vocabulary of two resources.
+/// A catalog of two resources.
 fn catalog() -> Catalog {
     let resource = |name: &str| ResourceDefinition { name: name.to_owned(), ..ResourceDefinition::default() };
     let resources = vec![resource("projects"), resource("builds")];
@@ -249,7 +249,7 @@ fn catalog() -> Catalog {
 }
 
 #[test]
-fn what_somebody_may_not_grant_is_shown_disabled_with_the_reason() {
+fn access_that_the_user_cannot_grant_is_disabled_with_the_reason() {
     let Some(visit) = Visit::of(|| Site::with("", |settings| settings.catalog = catalog())) else { return };
     let ann = visit.site.user("ann");
     let (own, _) = visit.site.token(&ann, "own", &["tokens:write", "projects:read"]);
@@ -299,7 +299,7 @@ fn a_duplicate_and_a_link_fill_the_form() {
 }
 
 #[test]
-fn nothing_can_be_asked_for_that_outlives_the_token_of_the_session() {
+fn no_expiry_beyond_that_of_the_sessions_token_can_be_chosen() {
     let Some(visit) = Visit::start() else { return };
     visit.sign_in(&visit.site.root);
     visit.open("create?name=a&scopes=projects:read");

@@ -8,16 +8,16 @@ use tokenry_actix::tokenry::{Expiry, Lifetime, NewToken};
 
 use crate::{browser::output_folder, screens::populate, visit::Visit};
 
-/// The most that one picture may have, in bytes.
-const MOST: usize = 60 * 1024;
+/// The largest picture, in bytes.
+const MAX_BYTES: usize = 60 * 1024;
 
-/// Leaves a picture in `target/ui/guide`.
+/// Saves a picture in `target/ui/guide`.
 #[track_caller]
 fn take(visit: &Visit, name: &str) {
     visit.settle();
     let picture = visit.cdp("Page.captureScreenshot", json!({ "format": "webp", "quality": 80 }));
     let picture = picture["data"].as_str().unwrap();
-    assert!(picture.len() / 4 * 3 <= MOST, "{name} has {} bytes", picture.len() / 4 * 3);
+    assert!(picture.len() / 4 * 3 <= MAX_BYTES, "{name} has {} bytes", picture.len() / 4 * 3);
     let folder = output_folder().join("guide");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join(format!("{name}.webp")), BASE64_STANDARD.decode(picture).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Texts that other people and their programs write, with markup in them: shown as texts, wherever they are shown.
+//! Untrusted texts with markup are displayed as text on every screen.
 
 use serde_json::json;
 use tokenry_actix::{
@@ -11,26 +11,26 @@ use tokenry_actix::{
 
 use crate::{site::Site, visit::Visit};
 
-/// What a client may call itself.
+/// A user agent with markup.
 const AGENT: &str = "\"><script>window.hacked=1</script><b data-hostile>agent</b>";
 
-/// At most 100 characters that run a script and make elements wherever they are not taken as text.
+/// At most 100 characters that run a script and create elements unless they are treated as text.
 fn markup(what: &str) -> String {
     format!("\"'><img src=x onerror=\"window.hacked='{what}'\"><b data-hostile>{what}</b>&lt;")
 }
 
-/// What this screen shows, in texts and in fields.
+/// The texts and field values of this screen.
 const SHOWN: &str = "return [document.body.innerText, document.title,
     ...[...document.querySelectorAll('input, textarea')].map(field => field.value)].join('\\n')";
 
-/// What was made of markup that was not taken as text.
+/// Elements created from markup that was not treated as text.
 const MADE: &str = "return {
     hacked: typeof window.hacked,
     made: [...document.querySelectorAll('img, iframe, object, embed, base, meta[http-equiv], body script, [data-hostile]')].map(e => e.outerHTML),
     handlers: [...document.querySelectorAll('*')].flatMap(e => [...e.attributes].filter(a => a.name.startsWith('on')).map(a => a.name)),
 }";
 
-/// Waits until all these texts are shown as they were written, and fails if anything was made of them.
+/// Waits until all these texts are displayed literally, and fails if any became an element.
 #[track_caller]
 fn all_is_text(visit: &Visit, screen: &str, texts: &[&str]) {
     for text in texts {
@@ -52,7 +52,7 @@ fn administrator(site: &Site) -> User {
     site.tokenry.find_or_create_user(&site.operator(), &markup("subject"), Some(new)).unwrap()
 }
 
-/// A token of theirs in which everything that can be written is markup; its text and its id.
+/// Their token with markup in every free text; its secret and its id.
 fn token(site: &Site, owner: &User, name: &str, scopes: &[&str], hours: u32) -> (String, String) {
     site.issue(
         owner,
@@ -68,7 +68,7 @@ fn token(site: &Site, owner: &User, name: &str, scopes: &[&str], hours: u32) -> 
 }
 
 #[test]
-fn markup_that_people_write_is_text_in_every_list_and_dialog() {
+fn markup_of_users_is_text_in_every_list_and_dialog() {
     let Some(visit) = Visit::start() else { return };
     let site = &visit.site;
     let owner = administrator(site);
@@ -88,7 +88,7 @@ fn markup_that_people_write_is_text_in_every_list_and_dialog() {
         &[json!(id)],
     );
     visit.read("@toast", &name);
-    all_is_text(&visit, "switched off", &[&name]);
+    all_is_text(&visit, "inactive", &[&name]);
     visit.eval(
         "document.querySelector(`[data-id=\"${arguments[0]}\"] [data-test=switch]`).click()",
         &[json!(id)],
@@ -169,26 +169,26 @@ fn markup_that_people_write_is_text_in_every_list_and_dialog() {
 }
 
 #[test]
-fn markup_that_clients_say_of_themselves_is_text_in_usage_history_and_audit() {
+fn markup_of_clients_is_text_in_usage_history_and_audit() {
     let Some(visit) = Visit::start() else { return };
     let site = &visit.site;
     let owner = administrator(site);
     let (secret, id) = token(site, &owner, "token", &["*"], 12);
-    // The browser itself bears the name, so that all that it does is written down with it.
+    // The browser itself has this user agent, so that it is recorded with every action.
     visit.cdp("Network.setUserAgentOverride", json!({ "userAgent": AGENT }));
     visit.open("sign-in");
     let used = "return fetch('api/v1/tokens', { headers: { Authorization: `Bearer ${arguments[0]}` }, credentials: 'omit' }).then(answer => answer.status)";
     assert_eq!(visit.eval(used, &[json!(secret)]), 200);
-    // Of what it guards, a service that embeds Tokenry tells what it likes.
+    // A service that embeds Tokenry chooses the names of its routes.
     let (method, route) = ("<img/src=x onerror=hacked=1>", markup("route"));
     let verified = site.tokenry.verify_blocking(secret.as_bytes(), clock::now(), None).unwrap();
-    let told = UsageEvent {
+    let event = UsageEvent {
         method,
         route: &route,
         user_agent: Some(AGENT),
         ..UsageEvent::new(clock::now(), None, 200)
     };
-    site.tokenry.record_use(&verified, &told);
+    site.tokenry.record_use(&verified, &event);
     site.tokenry.flush().unwrap();
     visit.sign_in(&secret);
     let changed = "return fetch('api/v1/tokens/' + arguments[0], {
@@ -211,10 +211,10 @@ fn markup_that_clients_say_of_themselves_is_text_in_usage_history_and_audit() {
 }
 
 #[test]
-fn markup_of_a_catalog_is_text_where_access_is_chosen() {
+fn markup_of_a_catalog_is_text_in_the_scope_picker() {
     let words = ["group", "group text", "resource text", "own text"].map(markup);
     let [group, group_text, resource_text, own_text] = words.clone();
-    // What the grammar of names allows, among it what every object of a script has.
+    // Valid names, among them properties of every JavaScript object.
     let names = ["constructor", "prototype", "a.b_c-d"];
     let closed = |settings: &mut Settings| {
         let described = |name: &str, description: &str| ResourceDefinition {
@@ -263,7 +263,7 @@ fn markup_of_a_catalog_is_text_where_access_is_chosen() {
 }
 
 #[test]
-fn markup_in_the_address_and_in_what_is_pasted_is_no_markup_at_the_sign_in() {
+fn markup_in_the_url_and_in_pasted_text_is_text_on_the_sign_in_page() {
     let Some(visit) = Visit::start() else { return };
     let address = hex("\"><img src=x onerror=window.hacked=1>");
     visit.open(&format!("sign-in?next={address}&{address}={address}#{address}"));
@@ -272,7 +272,7 @@ fn markup_in_the_address_and_in_what_is_pasted_is_no_markup_at_the_sign_in() {
     all_is_text(&visit, "sign-in", &[&markup("token")]);
     visit.present(&visit.site.root);
     visit.read("@name", "bootstrap");
-    // The texts of a page that is asked for something that is not there.
+    // The texts of a page for an object that does not exist.
     for page in ["?status=", "token?id=", "create?expires_in_days=", "inventory?user_id=", "audit?kind="] {
         visit.open(&format!("{page}{address}"));
         visit.wait("document.querySelectorAll('[aria-busy=true], .skeleton').length === 0");
@@ -280,7 +280,7 @@ fn markup_in_the_address_and_in_what_is_pasted_is_no_markup_at_the_sign_in() {
     }
 }
 
-/// Each byte as `%xx`, for an address.
+/// Percent-encodes every byte.
 fn hex(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02x}")).collect()
 }

@@ -1,15 +1,15 @@
-//! Everything can be done without a mouse.
+//! Operation without a mouse.
 
 use thirtyfour::Key;
 
 use crate::visit::Visit;
 
-/// Presses Tab until the focus is there.
+/// Presses Tab until the element has the focus.
 #[track_caller]
 fn tab_to(visit: &Visit, css: &str) {
     for _ in 0..80 {
         if visit.is_focused(css) {
-            // Whoever gets there sees where they are.
+            // The focus must be visible on every element.
             assert!(visit.holds("document.activeElement.matches(':focus-visible')"), "{css}");
             return;
         }
@@ -19,7 +19,7 @@ fn tab_to(visit: &Visit, css: &str) {
 }
 
 #[test]
-fn from_the_sign_in_to_a_copied_secret_with_the_keyboard_alone() {
+fn a_token_can_be_created_and_copied_with_the_keyboard_alone() {
     let Some(visit) = Visit::start() else { return };
     visit.allow_clipboard();
     visit.open("sign-in");
@@ -48,7 +48,7 @@ fn from_the_sign_in_to_a_copied_secret_with_the_keyboard_alone() {
     visit.key(Key::Enter);
     visit.read("@token @name", "by keyboard");
 
-    // Switched off, and revoked: the focus is never lost.
+    // Deactivated and revoked: the focus is never lost.
     tab_to(&visit, "@token @switch");
     visit.press(" ");
     visit.read("@toast", "by keyboard");
@@ -68,13 +68,13 @@ fn from_the_sign_in_to_a_copied_secret_with_the_keyboard_alone() {
 }
 
 #[test]
-fn what_is_touched_is_large_enough_for_a_finger() {
+fn touch_targets_are_large_enough() {
     let Some(visit) = Visit::start() else { return };
     visit.resize(390, 844);
     let id = crate::screens::populate(&visit, "nightly build");
     for screen in crate::screens::SCREENS {
         screen.show(&visit, &id);
-        // Radio buttons and check boxes are touched by their labels; links within a text may be small.
+        // Radio buttons and check boxes have labels as targets; links within text may be small.
         let small = visit.eval(
             "return [...document.querySelectorAll('button, select, input, summary, a.button, nav a')].filter(e => e.checkVisibility() && !e.closest('.sr, .skip')).map(e => [e, (e.closest('label') && ['radio', 'checkbox'].includes(e.type) ? e.closest('label') : e).getBoundingClientRect()])
                 .filter(([e, box]) => box.height > 0 && (box.height < 43.5 || box.width < 43.5)).map(([e, box]) => `${e.tagName} ${e.dataset.test ?? e.className} ${Math.round(box.width)}x${Math.round(box.height)}`)",

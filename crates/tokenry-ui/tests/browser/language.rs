@@ -1,4 +1,4 @@
-//! Both languages are complete on every screen.
+//! Completeness of both languages on every screen.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +13,7 @@ use crate::{
     visit::Visit,
 };
 
-/// The texts of a language by their keys.
+/// The texts of a language by key.
 fn texts(language: &str) -> BTreeMap<String, String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("assets/static/i18n/{language}.json"));
     let mut texts = BTreeMap::new();
@@ -34,7 +34,7 @@ fn flatten(before: &str, value: &Value, into: &mut BTreeMap<String, String>) {
     }
 }
 
-/// Every description in an answer.
+/// All descriptions in an answer.
 fn descriptions(value: &Value, into: &mut BTreeSet<String>) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| descriptions(item, into)),
@@ -48,25 +48,25 @@ fn descriptions(value: &Value, into: &mut BTreeSet<String>) {
     }
 }
 
-/// What is seen and what screen readers are told.
+/// The visible texts and the texts for screen readers.
 const SEEN: &str =
     "return [document.title, document.body.innerText, ...[...document.querySelectorAll('*')].flatMap(e =>
     ['aria-label', 'placeholder', 'title'].map(name => e.getAttribute(name) ?? ''))].join('\\n')";
 
 #[test]
-fn in_chinese_no_screen_has_an_english_text_or_the_name_of_one() {
+fn no_screen_in_chinese_has_an_english_text_or_a_raw_key() {
     let Some(visit) = Visit::start() else { return };
     let id = populate(&visit, "nightly build");
     visit.click("@account summary");
     visit.choose("@language", "zh");
     visit.wait("document.documentElement.lang === 'zh-Hans'");
     let (english, chinese) = (texts("en"), texts("zh"));
-    // The parts between what is filled in; single words can be names of resources too.
+    // The parts between placeholders; single words can also be names of resources.
     let parts = english.iter().filter(|(key, text)| chinese[*key] != **text).flat_map(|(_, text)| {
         let parts = text.split(['{', '}']).enumerate().filter(|(number, _)| number % 2 == 0);
         parts.map(|(_, part)| part.trim().to_owned())
     });
-    // What the server says of its own vocabulary is English too.
+    // Built-in descriptions of the server are English too.
     let scopes = visit.site.get("api/v1/scopes", &visit.site.root);
     let mut own = BTreeSet::new();
     descriptions(&scopes, &mut own);
@@ -94,7 +94,7 @@ fn in_chinese_no_screen_has_an_english_text_or_the_name_of_one() {
 }
 
 #[test]
-fn the_language_of_the_browser_is_spoken_until_somebody_chooses() {
+fn the_language_of_the_browser_is_used_until_the_user_chooses_one() {
     let Some(visit) = Visit::start() else { return };
     visit.cdp(
         "Emulation.setUserAgentOverride",

@@ -1,4 +1,4 @@
-//! The list of one's own tokens.
+//! The list of the user's own tokens.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -7,13 +7,13 @@ use tokenry_actix::tokenry::{Expiry, Lifetime, NewToken};
 
 use crate::{secret, visit::Visit};
 
-/// The names that are shown, in their order.
+/// The displayed names in order.
 fn names(visit: &Visit) -> Vec<String> {
     visit.texts("@token @name")
 }
 
 #[test]
-fn somebody_without_tokens_is_told_what_one_is_for() {
+fn an_empty_list_explains_what_a_token_is_for() {
     let Some(visit) = Visit::start() else { return };
     visit.sign_in(&visit.site.root);
     visit.fill("@search", "nothing like it");
@@ -24,7 +24,7 @@ fn somebody_without_tokens_is_told_what_one_is_for() {
 }
 
 #[test]
-fn more_tokens_come_by_cursor_each_of_them_once() {
+fn load_more_shows_each_token_once() {
     let Some(visit) = Visit::start() else { return };
     let admin = visit.site.admin();
     for number in 1..60 {
@@ -45,7 +45,7 @@ fn more_tokens_come_by_cursor_each_of_them_once() {
 }
 
 #[test]
-fn tokens_are_found_by_state_name_order_and_shown_characters() {
+fn tokens_are_filtered_by_status_name_and_visible_characters_and_sorted() {
     let Some(visit) = Visit::start() else { return };
     let (site, admin) = (&visit.site, visit.site.admin());
     let (secret, _) = site.token(&admin, "deploy", &["projects:read"]);
@@ -78,7 +78,7 @@ fn tokens_are_found_by_state_name_order_and_shown_characters() {
         visit.fill("@search", search);
         visit.until(search, || (names(&visit) == ["deploy"]).then_some(()));
     }
-    // A whole secret that somebody pastes goes no further than this page.
+    // A pasted secret never leaves this page.
     let asked = visit.eval("return performance.getEntriesByType('resource').map(e => e.name).join(' ')", &[]);
     assert!(!asked.as_str().unwrap().contains(&secret[20..40]), "{asked}");
     visit.until("the secret gone from its field", || {
@@ -87,7 +87,7 @@ fn tokens_are_found_by_state_name_order_and_shown_characters() {
 }
 
 #[test]
-fn a_switch_is_shown_at_once_and_taken_back_with_the_servers_words() {
+fn a_switch_changes_immediately_and_reverts_with_the_servers_message() {
     let Some(visit) = Visit::start() else { return };
     let (site, admin) = (&visit.site, visit.site.admin());
     let (_, id) = site.token(&admin, "ci", &["projects:read"]);
@@ -95,11 +95,11 @@ fn a_switch_is_shown_at_once_and_taken_back_with_the_servers_words() {
     let row = format!("@token[data-id=\"{id}\"]");
     visit.read(&format!("{row} @status"), "Active");
     visit.click(&format!("{row} .hit"));
-    visit.read("@toast", "ci is switched off");
+    visit.read("@toast", "ci is inactive");
     visit.read(&format!("{row} @status"), "Inactive");
     assert_eq!(site.get(&format!("api/v1/tokens/{id}"), &site.root)["status"], "inactive");
 
-    // Ended elsewhere meanwhile: the server refuses, slowly enough to see what is shown before.
+    // Revoked elsewhere in the meantime: the server refuses, slowly enough to see the intermediate state.
     assert_eq!(site.api("DELETE", &format!("api/v1/tokens/{id}"), &site.root, "").0, 204);
     site.delay(Duration::from_secs(2));
     visit.click(&format!("{row} .hit"));
@@ -117,7 +117,7 @@ fn a_switch_is_shown_at_once_and_taken_back_with_the_servers_words() {
 }
 
 #[test]
-fn a_switch_waits_for_its_answer_before_it_moves_again() {
+fn a_switch_is_disabled_until_its_request_completes() {
     let Some(visit) = Visit::start() else { return };
     let (site, admin) = (&visit.site, visit.site.admin());
     let (_, id) = site.token(&admin, "ci", &["projects:read"]);
@@ -134,9 +134,9 @@ fn a_switch_waits_for_its_answer_before_it_moves_again() {
     visit.read(&format!("{row} @status"), "Inactive");
     assert_eq!(site.get(&format!("api/v1/tokens/{id}"), &site.root)["status"], "inactive");
     visit.click(&format!("{row} .hit"));
-    visit.read("@toast", "ci is switched on");
+    visit.read("@toast", "ci is active");
     visit.see(&format!("{row} @switch:checked"));
-    // Done, but not answered: what the server has is shown.
+    // Changed, but without an answer: the state of the server is shown.
     site.lose("PATCH");
     visit.click(&format!("{row} .hit"));
     visit.see("#alerts @toast.bad");
@@ -145,7 +145,7 @@ fn a_switch_waits_for_its_answer_before_it_moves_again() {
 }
 
 #[test]
-fn a_secret_in_a_search_or_a_filter_goes_no_further_than_its_shown_part() {
+fn a_secret_pasted_into_a_search_or_filter_is_reduced_to_its_visible_part() {
     let Some(visit) = Visit::start() else { return };
     let (secret, _) = visit.site.token(&visit.site.admin(), "ci", &["projects:read"]);
     let part = &secret[20..40];
@@ -166,7 +166,7 @@ fn a_secret_in_a_search_or_a_filter_goes_no_further_than_its_shown_part() {
 }
 
 #[test]
-fn a_token_shows_when_it_ends_and_where_it_was_used_last() {
+fn a_token_shows_its_expiry_and_its_last_use() {
     let Some(visit) = Visit::start() else { return };
     let (site, admin) = (&visit.site, visit.site.admin());
     let now = tokenry_actix::clock::now();

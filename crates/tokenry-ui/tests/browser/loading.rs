@@ -1,14 +1,14 @@
-//! What it takes to load a page for the first time.
+//! The first load of a page.
 
 use serde_json::json;
 
 use crate::{screens::populate, visit::Visit};
 
-/// The most that the first load of a page may ask for, itself and its picture among it.
-const MOST: usize = 12;
+/// The maximum number of requests of the first load, including the page and its icon.
+const MAX_REQUESTS: usize = 12;
 
 #[test]
-fn every_page_comes_with_at_most_12_requests_all_from_its_own_origin() {
+fn every_page_loads_with_at_most_12_requests_to_its_own_origin() {
     let Some(visit) = Visit::start() else { return };
     let id = populate(&visit, "nightly build");
     for (page, complete) in [
@@ -31,7 +31,7 @@ fn every_page_comes_with_at_most_12_requests_all_from_its_own_origin() {
         visit.see(complete);
         visit.settle();
         let requests = visit.site.take_requests();
-        assert!(requests.len() <= MOST, "{page}: {requests:#?}");
+        assert!(requests.len() <= MAX_REQUESTS, "{page}: {requests:#?}");
         assert!(requests.len() > 3, "{page}: {requests:#?}");
         let elsewhere = "performance.getEntries().filter(e => e.name.includes('://') && !e.name.startsWith(location.origin + '/'))";
         assert_eq!(visit.eval(&format!("return {elsewhere}.map(e => e.name)"), &[]), json!([]), "{page}");
@@ -39,7 +39,7 @@ fn every_page_comes_with_at_most_12_requests_all_from_its_own_origin() {
 }
 
 #[test]
-fn a_second_load_asks_for_no_file_again() {
+fn a_second_load_uses_cached_files() {
     let Some(visit) = Visit::start() else { return };
     visit.sign_in(&visit.site.root);
     visit.open("");

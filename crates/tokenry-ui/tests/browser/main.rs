@@ -1,7 +1,7 @@
-//! The page in a real browser, against a real server: each test has both for itself.
+//! The page in a real browser with a real server: each test has its own pair.
 //!
-//! `cargo xtask test` finds or installs Chromium and ChromeDriver. Without them these tests say so and do nothing, but
-//! fail on a build server. Pictures of all screens are left in `target/ui`.
+//! `cargo xtask test` finds or installs Chromium and ChromeDriver. Without them these tests are skipped with a message,
+//! but fail on a build server. Screenshots of all screens are saved in `target/ui`.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -32,6 +32,6 @@ mod language;
 mod list;
 mod loading;
 mod session;
+mod sign_in_methods;
 mod smoke;
 mod token;
-mod ways;

@@ -1,4 +1,4 @@
-//! Every screen there is, and a server with something to see on each of them.
+//! All screens, and a server with data for each of them.
 
 use serde_json::json;
 use thirtyfour::Key;
@@ -6,10 +6,10 @@ use tokenry_actix::tokenry::{Expiry, Lifetime, NewToken};
 
 use crate::visit::Visit;
 
-/// A name that is markup, code, other directions and one long word at once.
+/// A name with markup, code, direction changes and a long word.
 pub(crate) const HOSTILE: &str = "<img src=x onerror=alert(1)>\u{202e}';--{{7*7}}${7*7}";
 
-/// One screen: its name, how one gets there, and what is seen when it is complete.
+/// One screen: its name, how to open it, and the element that shows it is complete.
 pub(crate) struct Screen {
     pub(crate) name: &'static str,
     pub(crate) reach: fn(&Visit, &str),
@@ -20,7 +20,7 @@ const fn screen(name: &'static str, complete: &'static str, reach: fn(&Visit, &s
     Screen { name, reach, complete }
 }
 
-/// All of them; each is given the id of a token with a past.
+/// All screens; each receives the id of a token with history.
 pub(crate) const SCREENS: &[Screen] = &[
     screen("tokens", "@token", |visit, _| visit.open("")),
     screen("none", "@empty", |visit, _| visit.open("?status=expired")),
@@ -69,7 +69,7 @@ pub(crate) const SCREENS: &[Screen] = &[
         visit.see("@token");
         visit.click("@account summary");
     }),
-    // The last: it needs somebody who is not signed in.
+    // The last one, because it requires a signed-out user.
     screen("sign-in", "@token-error:not(:empty)", |visit, _| {
         visit.cdp("Network.clearBrowserCookies", json!({}));
         visit.open("sign-in");
@@ -79,7 +79,7 @@ pub(crate) const SCREENS: &[Screen] = &[
 ];
 
 impl Screen {
-    /// Goes there and waits until it is complete.
+    /// Opens the screen and waits until it is complete.
     #[track_caller]
     pub(crate) fn show(&self, visit: &Visit, id: &str) {
         (self.reach)(visit, id);
@@ -88,7 +88,7 @@ impl Screen {
     }
 }
 
-/// Signs in as an administrator with a dozen tokens in every state; the id of the one with the longest past.
+/// Signs in as an administrator with a dozen tokens in all states; the id of the one with the longest history.
 pub(crate) fn populate(visit: &Visit, name: &str) -> String {
     let site = &visit.site;
     let (admin, ann) = (site.admin(), site.user("ann"));

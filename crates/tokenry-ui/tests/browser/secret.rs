@@ -1,10 +1,10 @@
-//! Where a secret could be left behind.
+//! Places where a secret could remain.
 
 use serde_json::json;
 
 use crate::visit::Visit;
 
-/// Everything that a page of this origin can read, and what the browser keeps for it.
+/// Everything that a page of this origin can read, and the browser's storage for it.
 const PLACES: &str = "return {
     local: JSON.stringify({ ...localStorage }),
     session: JSON.stringify({ ...sessionStorage }),
@@ -18,7 +18,7 @@ const PLACES: &str = "return {
     asked: performance.getEntriesByType('resource').map(e => e.name).join('\\n'),
 }";
 
-/// Fails if any part of the secret is left where a page, its address or the browser's history could show it.
+/// Fails if any part of the secret remains in a page, its URL, storage or the browser's history.
 #[track_caller]
 pub(crate) fn is_nowhere(visit: &Visit, secret: &str) {
     let part = &secret[20..secret.len() - 4];

@@ -1,10 +1,10 @@
-//! Signing in and out, and what happens when a session ends in between.
+//! Sign-in, sign-out and ended sessions.
 
 use serde_json::{Value, json};
 
 use crate::visit::Visit;
 
-/// The cookie of the session, as the browser keeps it.
+/// The session cookie in the browser.
 fn cookie(visit: &Visit) -> Value {
     let cookies = visit.cdp("Network.getCookies", json!({}));
     let cookies = cookies["cookies"].as_array().unwrap().clone();
@@ -26,21 +26,21 @@ fn a_token_opens_a_session_whose_cookie_no_script_can_read() {
 }
 
 #[test]
-fn a_wrong_token_is_told_at_its_field_and_can_be_typed_anew() {
+fn a_wrong_token_is_reported_at_its_field_and_can_be_corrected() {
     let Some(visit) = Visit::start() else { return };
     visit.open("sign-in");
     visit.click("@sign-in");
     visit.read("@token-error", "Paste a token");
-    let (most, last) = visit.site.root.split_at(visit.site.root.len() - 1);
-    let wrong = format!("{most}{}", if last == "x" { "y" } else { "x" });
+    let (start, last) = visit.site.root.split_at(visit.site.root.len() - 1);
+    let wrong = format!("{start}{}", if last == "x" { "y" } else { "x" });
     let narrow = visit.site.token(&visit.site.user("ann"), "narrow", &["projects:read"]).0;
-    for (token, told) in [
+    for (token, message) in [
         ("no token at all", "not a valid token"),
         (&wrong, "not a valid token"),
-        (&narrow, "needs the scope tokens:read"),
+        (&narrow, "requires the scope tokens:read"),
     ] {
         visit.present(token);
-        visit.read("@token-error", told);
+        visit.read("@token-error", message);
         visit.focused("@token[aria-invalid=true]");
     }
     assert!(
@@ -71,7 +71,7 @@ fn signing_out_ends_the_session_on_the_server() {
 }
 
 #[test]
-fn a_page_from_the_memory_of_the_browser_is_loaded_anew() {
+fn a_page_from_the_browsers_cache_is_reloaded() {
     let Some(visit) = Visit::start() else { return };
     visit.sign_in(&visit.site.root);
     visit.see("@token @name");
@@ -82,7 +82,7 @@ fn a_page_from_the_memory_of_the_browser_is_loaded_anew() {
 }
 
 #[test]
-fn what_was_typed_is_kept_for_whoever_typed_it_alone() {
+fn kept_input_is_restored_only_for_the_same_user() {
     let Some(visit) = Visit::start() else { return };
     let (other, _) = visit.site.token(&visit.site.user("ann"), "own", &["tokens:write"]);
     for (token, kept) in [(&visit.site.root, "typed"), (&other, "")] {
@@ -93,7 +93,7 @@ fn what_was_typed_is_kept_for_whoever_typed_it_alone() {
         visit.fill("@add-resource", "projects:read");
         visit.click("@add-scope");
         visit.click("@create");
-        visit.read("@session-ended", "What you typed in the form is kept");
+        visit.read("@session-ended", "Your input in the form is kept");
         visit.click("@answer-sign-in");
         visit.see("@token");
         visit.present(token);
@@ -104,7 +104,7 @@ fn what_was_typed_is_kept_for_whoever_typed_it_alone() {
 }
 
 #[test]
-fn whoever_is_not_signed_in_is_led_to_the_sign_in_and_back_to_the_same_page() {
+fn a_signed_out_user_is_redirected_to_the_sign_in_page_and_back() {
     let Some(visit) = Visit::start() else { return };
     visit.open("create?name=a%2Fb%20(c)!%27%40%3B%26%23d&scopes=projects:read");
     visit.see("@token");
@@ -137,7 +137,7 @@ fn the_way_back_leads_to_no_other_place() {
 }
 
 #[test]
-fn a_session_that_was_ended_elsewhere_is_told_and_leads_back_after_the_sign_in() {
+fn a_session_ended_elsewhere_is_reported_and_the_sign_in_returns_to_the_page() {
     let Some(visit) = Visit::start() else { return };
     visit.sign_in(&visit.site.root);
     visit.open("?status=active");

@@ -1,4 +1,4 @@
-//! The other ways in: the JWT of an application that sends people here, and a proxy that knows who they are.
+//! Other sign-in methods: the JWT of another application, and a trusted proxy.
 
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ use crate::{embed, secret, site::Site, visit::Visit};
 const ISSUER: &str = "https://id.example.com";
 const SECRET: &[u8] = b"a secret that only the tests know";
 
-/// What a script of the host does with the JWT that it has for its user; gives the status of the answer.
+/// The script of the host that exchanges its user's JWT; returns the status of the answer.
 const EXCHANGE: &str = "return fetch(arguments[0], {
     method: 'POST', headers: { Authorization: `Bearer ${arguments[1]}`, 'X-Tokenry-Request': '1' },
 }).then(answer => answer.status)";
 
-/// Takes JWTs of one issuer; whom they name first becomes a user.
+/// Accepts JWTs of one issuer and creates unknown users.
 fn with_jwts() -> Site {
     Site::with(embed::MOUNT, |settings| {
         let issuer = JwtIssuer::new(ISSUER.to_owned(), vec!["tokenry".to_owned()], JwtAlgorithm::Hs256);
@@ -43,7 +43,7 @@ fn with_jwts() -> Site {
     })
 }
 
-/// The JWT of a user; good for so many seconds from now.
+/// The JWT of a user, valid for `seconds` from now.
 fn jwt(subject: &str, name: &str, seconds: i64) -> String {
     let now = clock::now().seconds();
     let claims = json!({
@@ -52,7 +52,7 @@ fn jwt(subject: &str, name: &str, seconds: i64) -> String {
     encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(SECRET)).unwrap()
 }
 
-/// Goes to the page of the host, which is not one of Tokenry's, and exchanges the JWT there.
+/// Opens a page of the host, which does not belong to Tokenry, and exchanges the JWT there.
 fn exchange(visit: &Visit, jwt: &str) -> Value {
     let whole = visit.site.url("");
     let host = whole.strip_suffix(&format!("{}/", embed::MOUNT)).unwrap();
@@ -62,7 +62,7 @@ fn exchange(visit: &Visit, jwt: &str) -> Value {
 }
 
 #[test]
-fn a_jwt_that_the_host_exchanges_shows_its_users_tokens_without_another_sign_in() {
+fn a_jwt_exchanged_by_the_host_signs_its_user_in() {
     let Some(visit) = Visit::of(with_jwts) else { return };
     let (alice, site) = (visit.site.user("alice"), &visit.site);
     site.token(&alice, "hers", &["projects:read"]);
@@ -79,7 +79,7 @@ fn a_jwt_that_the_host_exchanges_shows_its_users_tokens_without_another_sign_in(
     visit.read("@signed-in-as", "a JWT");
     secret::is_nowhere(&visit, &jwt);
     assert_eq!(visit.violations(), Vec::<String>::new());
-    // Whom the issuer names first becomes a user, in place of whoever was signed in.
+    // An unknown user of the issuer is created and replaces the signed-in user.
     assert_eq!(exchange(&visit, &self::jwt("carol", "Carol", 300)), 201);
     visit.open("");
     visit.read("@who", "Carol");
@@ -87,7 +87,7 @@ fn a_jwt_that_the_host_exchanges_shows_its_users_tokens_without_another_sign_in(
 }
 
 #[test]
-fn a_session_by_jwt_makes_a_token_that_outlives_any_that_a_session_by_token_could_make() {
+fn a_session_by_jwt_can_create_a_token_that_a_session_by_token_cannot() {
     let Some(visit) = Visit::of(with_jwts) else { return };
     let site = &visit.site;
     let (short, _) = site.issue(
@@ -121,18 +121,18 @@ fn a_session_by_jwt_makes_a_token_that_outlives_any_that_a_session_by_token_coul
 }
 
 #[test]
-fn a_jwt_that_is_over_or_made_up_opens_nothing() {
+fn an_expired_or_forged_jwt_opens_no_session() {
     let Some(visit) = Visit::of(with_jwts) else { return };
     let good = jwt("alice", "Alice", 300);
-    let (most, _) = good.rsplit_once('.').unwrap();
-    for wrong in [jwt("alice", "Alice", -600), format!("{most}.{}", "A".repeat(43)), format!("{most}.")] {
+    let (start, _) = good.rsplit_once('.').unwrap();
+    for wrong in [jwt("alice", "Alice", -600), format!("{start}.{}", "A".repeat(43)), format!("{start}.")] {
         assert_eq!(exchange(&visit, &wrong), 401, "{wrong}");
         visit.open("");
         visit.see("@token[type=password]");
     }
 }
 
-/// Behind a proxy on this machine, which names users whom an operator has made.
+/// Trusts a proxy on this machine, which names users created by an operator.
 fn behind_proxy() -> Site {
     let http = HttpSettings {
         trusted_proxies: TrustedProxies::new(IpList::parse(&["127.0.0.1"]).unwrap()),
@@ -142,20 +142,20 @@ fn behind_proxy() -> Site {
     Site::behind("", http, |_| {})
 }
 
-/// From now on every request says what a proxy would say of this user.
+/// Adds the proxy's header with this user to every request.
 fn named(visit: &Visit, user: &str) {
     visit.cdp("Network.enable", json!({}));
     visit.cdp("Network.setExtraHTTPHeaders", json!({ "headers": { "X-Forwarded-User": user } }));
 }
 
 #[test]
-fn whom_a_trusted_proxy_names_signs_in_with_one_button_and_sees_their_own_tokens() {
+fn a_user_named_by_a_trusted_proxy_signs_in_with_one_button() {
     let Some(visit) = Visit::of(behind_proxy) else { return };
     let site = &visit.site;
     site.token(&site.user("sso:alice"), "hers", &["projects:read"]);
     site.token(&site.user("alice"), "another's", &["projects:read"]);
     named(&visit, "alice");
-    // The word of the proxy alone is no session: somebody has to press the button.
+    // The header of the proxy alone is no session: the user must press the button.
     visit.open("");
     visit.see("@token[type=password]");
     visit.click("@sign-in-proxy");
@@ -167,7 +167,7 @@ fn whom_a_trusted_proxy_names_signs_in_with_one_button_and_sees_their_own_tokens
 }
 
 #[test]
-fn another_person_at_the_same_browser_gets_nothing_of_the_session_and_is_told() {
+fn another_user_in_the_same_browser_does_not_inherit_the_session() {
     let Some(visit) = Visit::of(behind_proxy) else { return };
     let site = &visit.site;
     site.token(&site.user("sso:alice"), "hers", &["projects:read"]);
@@ -176,29 +176,29 @@ fn another_person_at_the_same_browser_gets_nothing_of_the_session_and_is_told() 
     visit.click("@sign-in-proxy");
     visit.read("@token @name", "hers");
 
-    // On the page that is open already, then on the next.
+    // On the open page, then on the next one.
     named(&visit, "bob");
     visit.click("@tab-active");
     visit.read("@session-ended", "Your session has ended");
     visit.open("");
     visit.see("@token[type=password]");
     assert_eq!(visit.count("@token @name"), 0);
-    // Nobody has made a user of them.
+    // This user does not exist.
     visit.click("@sign-in-proxy");
-    visit.read("@proxy-error", "you have no account here");
+    visit.read("@proxy-error", "You do not have an account here");
     assert!(visit.holds("location.pathname === '/sign-in'"));
     assert!(site.tokenry.find_user_by_subject(&site.operator(), "sso:bob").is_err());
-    // One that names several, or nobody, is told as well.
+    // A header with several users, or none, is also reported.
     named(&visit, "alice, bob");
     visit.click("@sign-in-proxy");
     visit.read("@proxy-error", "holds a list");
     named(&visit, "");
     visit.click("@sign-in-proxy");
-    visit.read("@proxy-error", "did not say who you are");
+    visit.read("@proxy-error", "did not provide your identity");
 }
 
 #[test]
-fn without_a_proxy_or_an_issuer_neither_is_offered_nor_believed() {
+fn without_a_proxy_or_an_issuer_neither_is_offered_nor_accepted() {
     let Some(visit) = Visit::start() else { return };
     let site = &visit.site;
     site.token(&site.user("alice"), "hers", &["projects:read"]);

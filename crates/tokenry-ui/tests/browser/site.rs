@@ -1,4 +1,4 @@
-//! A server of one test: API and page on a free port, with a SQLite database that goes with it.
+//! The server of one test: API and page on a free port, with its own SQLite database.
 
 use std::{
     io::{Read, Write},
@@ -29,28 +29,28 @@ use tokenry_testkit::TestDatabase;
 
 use crate::embed;
 
-/// The server and what a test needs beside it.
+/// The server and its test data.
 pub(crate) struct Site {
     running: Option<Running>,
     address: SocketAddr,
-    /// Where the page is mounted; empty at the root.
+    /// The path of the page; empty at the root.
     mount: &'static str,
     http: HttpSettings,
     watch: Arc<Watch>,
     pub(crate) tokenry: Tokenry,
     /// The first token: all scopes, of the user `admin`.
     pub(crate) root: String,
-    // Dropped last, when nobody reads it any more.
+    // Dropped last, after its users.
     _database: TestDatabase,
 }
 
-/// What a test knows of the requests, and does to them.
+/// The recorded requests and injected faults.
 #[derive(Default)]
 struct Watch {
-    /// Every request that came, as `method path`.
+    /// All requests as `method path`.
     requests: Mutex<Vec<String>>,
     delay: Mutex<Duration>,
-    /// A request whose `method path` has this in it fails; with `true` only after it was done.
+    /// Requests whose `method path` contains this fail; with `true` only after they were processed.
     failing: Mutex<Option<(&'static str, bool)>>,
 }
 
@@ -60,12 +60,12 @@ struct Running {
 }
 
 impl Site {
-    /// Where the example `embed` puts it.
+    /// The path of the example `embed`.
     pub(crate) fn embedded() -> Self {
         Self::with(embed::MOUNT, |_| {})
     }
 
-    /// At the root, with no limit on tokens.
+    /// At the root, without a limit on tokens.
     pub(crate) fn start() -> Self {
         Self::with("", |_| {})
     }
@@ -96,52 +96,52 @@ impl Site {
         Self { running: Some(running), address, mount, http, watch, tokenry, root, _database: database }
     }
 
-    /// The address of a page, or of a route of the API.
+    /// The URL of a page or of an API route.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{}/{path}", self.address, self.mount)
     }
 
-    /// Ends the server, as if the network were gone.
+    /// Stops the server, to simulate a lost connection.
     pub(crate) fn stop(&mut self) {
-        // It was stopped before.
+        // Already stopped.
         let Some(running) = self.running.take() else { return };
-        // Awaiting it is the thread's part.
+        // The server's thread awaits it.
         drop(running.handle.stop(false));
         running.thread.join().unwrap();
     }
 
-    /// Starts it again where it was.
+    /// Restarts the server at the same address.
     pub(crate) fn start_again(&mut self) {
         assert!(self.running.is_none());
         self.running = Some(run(&self.tokenry, self.mount, &self.http, self.address, &self.watch).0);
     }
 
-    /// The requests that came since this was asked last.
+    /// The requests since the last call.
     pub(crate) fn take_requests(&self) -> Vec<String> {
         std::mem::take(&mut self.watch.requests.lock().unwrap())
     }
 
-    /// From now on every request waits so long before it is answered.
+    /// Delays every request.
     pub(crate) fn delay(&self, span: Duration) {
         *self.watch.delay.lock().unwrap() = span;
     }
 
-    /// From now on a request whose `method path` has this in it is not done, and answered as by a server that cannot.
+    /// Makes requests whose `method path` contains this fail with 503 without being processed.
     pub(crate) fn refuse(&self, part: &'static str) {
         *self.watch.failing.lock().unwrap() = Some((part, false));
     }
 
-    /// The same, but it is done: only the answer is lost.
+    /// The same, but requests are processed: only the answer is lost.
     pub(crate) fn lose(&self, part: &'static str) {
         *self.watch.failing.lock().unwrap() = Some((part, true));
     }
 
-    /// From now on nothing fails.
+    /// Removes the injected fault.
     pub(crate) fn heal(&self) {
         *self.watch.failing.lock().unwrap() = None;
     }
 
-    /// A call of the operator, who may everything.
+    /// A request context of the operator, who has all permissions.
     pub(crate) fn operator(&self) -> RequestContext {
         RequestContext::new(Caller::operator(), clock::now())
     }
@@ -156,7 +156,7 @@ impl Site {
         self.tokenry.find_user_by_subject(&self.operator(), "admin").unwrap()
     }
 
-    /// A token made by the operator; its text and its id.
+    /// A token created by the operator; its secret and its id.
     pub(crate) fn token(&self, owner: &User, name: &str, scopes: &[&str]) -> (String, String) {
         let scopes = scopes.iter().map(ToString::to_string).collect();
         self.issue(owner, NewToken { name: name.to_owned(), scopes: Some(scopes), ..NewToken::default() })
@@ -167,19 +167,19 @@ impl Site {
         (secret.reveal_once().to_string(), token.id.to_string())
     }
 
-    /// What the API answers to a token: the status and the body.
+    /// The status and the body of an API request with a token.
     pub(crate) fn api(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {
         self.send(method, path, &format!("Authorization: Bearer {token}"), body)
     }
 
-    /// What the server answers to the cookie of a session, as if the page asked.
+    /// The answer to a request of the page with a session cookie.
     pub(crate) fn with_cookie(&self, method: &str, path: &str, cookie: &str) -> (u16, Value) {
         let headers =
             format!("Cookie: tokenry={cookie}\r\nX-Tokenry-Request: 1\r\nSec-Fetch-Site: same-origin");
         self.send(method, path, &headers, "")
     }
 
-    /// Uses a token from the address 192.0.2.7, as a service that asks about it tells.
+    /// Records a use of a token from 192.0.2.7, as reported by a service that verifies it.
     pub(crate) fn use_once(&self, secret: &str) {
         let (asking, _) = self.asking();
         let question =
@@ -188,7 +188,7 @@ impl Site {
         self.tokenry.flush().unwrap();
     }
 
-    /// A token of another administrator that may ask about the tokens of all.
+    /// A token of another administrator that may verify all tokens.
     pub(crate) fn asking(&self) -> (String, String) {
         let new = NewUser { role: Some(Role::admin()), ..NewUser::default() };
         let owner = self.tokenry.find_or_create_user(&self.operator(), "gateway", Some(new)).unwrap();
@@ -213,7 +213,7 @@ impl Site {
         (status, serde_json::from_str(body).unwrap_or_default())
     }
 
-    /// The same, where anything but success is a fault of the test.
+    /// The same; panics unless it succeeds.
     #[track_caller]
     pub(crate) fn get(&self, path: &str, token: &str) -> Value {
         let (status, body) = self.api("GET", path, token, "");
@@ -228,12 +228,12 @@ impl Drop for Site {
     }
 }
 
-/// A page of the host whose scripts may ask its own origin.
+/// A page of the host whose scripts may call its own origin.
 async fn host() -> HttpResponse {
     HttpResponse::Ok().insert_header((CONTENT_SECURITY_POLICY, "connect-src 'self'")).body("The host")
 }
 
-/// The app as the binary makes it, on a thread of its own; listens when this returns.
+/// Runs the app on a new thread, as the binary does; it listens when this returns.
 fn run(
     tokenry: &Tokenry,
     mount: &'static str,
@@ -241,7 +241,7 @@ fn run(
     address: SocketAddr,
     watch: &Arc<Watch>,
 ) -> (Running, SocketAddr) {
-    let (tell, told) = mpsc::channel();
+    let (sender, started) = mpsc::channel();
     let (tokenry, api, watch) = (tokenry.clone(), http.clone(), watch.clone());
     let thread = thread::spawn(move || {
         let server = HttpServer::new(move || {
@@ -282,10 +282,10 @@ fn run(
         System::new().block_on(async {
             let address = server.addrs()[0];
             let running = server.run();
-            tell.send((running.handle(), address)).unwrap();
+            sender.send((running.handle(), address)).unwrap();
             running.await.unwrap();
         });
     });
-    let (handle, address) = told.recv_timeout(Duration::from_secs(20)).unwrap();
+    let (handle, address) = started.recv_timeout(Duration::from_secs(20)).unwrap();
     (Running { handle, thread }, address)
 }

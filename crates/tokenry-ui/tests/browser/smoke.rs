@@ -1,10 +1,10 @@
-//! The page as the binary serves it, and as the example `embed` does, under a path.
+//! The page at the root, as in the binary, and under a path, as in the example `embed`.
 
 use thirtyfour::Key;
 
 use crate::{secret, site::Site, visit::Visit};
 
-/// From the sign-in to a token that works, and out again.
+/// Signs in, creates a working token and signs out.
 fn journey(site: fn() -> Site) {
     let Some(visit) = Visit::of(site) else { return };
     visit.open("create?name=first");
@@ -42,7 +42,7 @@ fn the_page_works_under_the_path_of_the_example() {
 }
 
 #[test]
-fn a_path_without_its_slash_leads_to_the_page() {
+fn a_path_without_its_slash_redirects_to_the_page() {
     let Some(visit) = Visit::of(Site::embedded) else { return };
     let address = visit.site.url("");
     visit.browser.run(visit.browser.driver().goto(address.trim_end_matches('/')));

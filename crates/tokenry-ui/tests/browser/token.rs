@@ -1,4 +1,4 @@
-//! One token: rotated, revoked, changed, and what it was used for.
+//! One token: rotation, revocation, editing and usage.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{secret, visit::Visit};
 
 /// Signs in and opens the page of a new token of the same user; its secret and its id.
 fn opened(visit: &Visit, scopes: &[&str]) -> (String, String) {
-    // Sooner over than the first token, which may not make anything that outlives it, a new secret among that.
+    // Expires before the first token, which cannot create or rotate a token that outlives it.
     let (secret, id) = visit.site.issue(
         &visit.site.admin(),
         NewToken {
@@ -27,7 +27,7 @@ fn opened(visit: &Visit, scopes: &[&str]) -> (String, String) {
 }
 
 #[test]
-fn a_rotation_with_grace_shows_the_new_secret_and_until_when_the_old_one_works() {
+fn a_rotation_with_grace_shows_the_new_secret_and_the_end_of_the_grace_period() {
     let Some(visit) = Visit::start() else { return };
     let (old, id) = opened(&visit, &["projects:read"]);
     visit.click("@rotate");
@@ -48,7 +48,7 @@ fn a_rotation_with_grace_shows_the_new_secret_and_until_when_the_old_one_works()
 }
 
 #[test]
-fn a_rotation_without_grace_ends_the_old_secret_at_once() {
+fn a_rotation_without_grace_ends_the_old_secret_immediately() {
     let Some(visit) = Visit::start() else { return };
     let (old, _) = opened(&visit, &["projects:read"]);
     visit.click("@rotate");
@@ -65,7 +65,7 @@ fn a_rotation_without_grace_ends_the_old_secret_at_once() {
 }
 
 #[test]
-fn a_running_rotation_is_closed_by_nothing_and_its_secret_is_shown() {
+fn the_dialog_of_a_running_rotation_cannot_be_closed_and_the_secret_is_shown() {
     let Some(visit) = Visit::start() else { return };
     let (old, _) = opened(&visit, &["projects:read"]);
     // A double click opens one dialog.
@@ -89,7 +89,7 @@ fn a_running_rotation_is_closed_by_nothing_and_its_secret_is_shown() {
 }
 
 #[test]
-fn a_change_whose_answer_was_lost_is_looked_up_when_its_dialog_is_left() {
+fn a_token_is_reloaded_when_the_answer_to_its_change_was_lost() {
     let Some(visit) = Visit::start() else { return };
     let (_, id) = opened(&visit, &["projects:read"]);
     let token = || visit.site.get(&format!("api/v1/tokens/{id}"), &visit.site.root);
@@ -101,7 +101,7 @@ fn a_change_whose_answer_was_lost_is_looked_up_when_its_dialog_is_left() {
     visit.site.heal();
     visit.click("@answer-cancel");
     visit.read("code.shown", token()["token_suffix"].as_str().unwrap());
-    // What is shown is of the version that is there now, so that the next one works.
+    // The current version is displayed, so that the next change works.
     visit.click("@rotate");
     visit.click("@answer-rotate");
     visit.see("@secret");
@@ -120,13 +120,13 @@ fn a_change_whose_answer_was_lost_is_looked_up_when_its_dialog_is_left() {
 }
 
 #[test]
-fn the_focus_stays_where_it_was_when_a_token_is_drawn_anew() {
+fn the_focus_stays_when_a_token_is_rendered_again() {
     let Some(visit) = Visit::start() else { return };
     let _ = opened(&visit, &["projects:read"]);
     visit.see("@history");
     visit.eval("document.querySelector('[data-test=switch]').focus()", &[]);
     visit.press(" ");
-    visit.read("@toast", "switched off");
+    visit.read("@toast", "inactive");
     visit.see("@switch:not([aria-busy])");
     visit.focused("@switch");
     visit.click("@edit");
@@ -137,7 +137,7 @@ fn the_focus_stays_where_it_was_when_a_token_is_drawn_anew() {
 }
 
 #[test]
-fn a_revocation_names_the_token_and_its_last_use_and_ends_it_when_confirmed() {
+fn a_revocation_is_confirmed_with_the_name_and_the_last_use() {
     let Some(visit) = Visit::start() else { return };
     let (secret, id) = visit.site.token(&visit.site.admin(), "old laptop", &["projects:read"]);
     visit.site.use_once(&secret);
@@ -145,9 +145,9 @@ fn a_revocation_names_the_token_and_its_last_use_and_ends_it_when_confirmed() {
     let row = format!("@token[data-id=\"{id}\"]");
     visit.click(&format!("{row} @revoke"));
     visit.focused("@answer-cancel");
-    let told = visit.text("@revoke-dialog");
+    let text = visit.text("@revoke-dialog");
     for part in ["old laptop", &secret[..16], &secret[secret.len() - 4..], "192.0.2.7"] {
-        assert!(told.contains(part), "{part}: {told}");
+        assert!(text.contains(part), "{part}: {text}");
     }
     visit.key(Key::Escape);
     visit.see_no("@revoke-dialog");
@@ -165,7 +165,7 @@ fn a_revocation_names_the_token_and_its_last_use_and_ends_it_when_confirmed() {
 }
 
 #[test]
-fn revoking_the_token_of_the_session_is_warned_of_and_signs_out() {
+fn revoking_the_token_of_the_session_warns_and_signs_out() {
     let Some(visit) = Visit::start() else { return };
     visit.sign_in(&visit.site.root);
     visit.click("@token:has(@own) @revoke");
@@ -175,7 +175,7 @@ fn revoking_the_token_of_the_session_is_warned_of_and_signs_out() {
 }
 
 #[test]
-fn a_change_of_a_version_that_is_no_longer_there_is_refused_without_losing_what_was_typed() {
+fn a_change_of_an_outdated_version_is_refused_and_the_input_is_kept() {
     let Some(visit) = Visit::start() else { return };
     let (_, id) = opened(&visit, &["projects:read"]);
     let path = format!("api/v1/tokens/{id}");
@@ -197,7 +197,7 @@ fn a_change_of_a_version_that_is_no_longer_there_is_refused_without_losing_what_
     visit.read("@facts", "for builds");
 }
 
-/// The numbers of a table, summed.
+/// The sum of the numbers in a table.
 fn sum(cells: &[String]) -> u64 {
     cells.iter().map(|cell| cell.replace(',', "").parse::<u64>().unwrap()).sum()
 }
@@ -254,7 +254,7 @@ fn the_chart_and_its_table_show_the_numbers_of_the_api() {
 }
 
 #[test]
-fn the_history_of_a_token_tells_what_happened_to_it() {
+fn the_history_of_a_token_lists_its_events() {
     let Some(visit) = Visit::start() else { return };
     let (_, id) = opened(&visit, &["projects:read"]);
     visit.site.api("PATCH", &format!("api/v1/tokens/{id}"), &visit.site.root, r#"{"status":"inactive"}"#);
@@ -266,7 +266,7 @@ fn the_history_of_a_token_tells_what_happened_to_it() {
 }
 
 #[test]
-fn a_token_that_is_not_ones_own_is_not_there() {
+fn a_token_of_another_user_is_not_found() {
     let Some(visit) = Visit::start() else { return };
     let ann = visit.site.user("ann");
     let (own, _) = visit.site.token(&ann, "own", &["tokens:write"]);

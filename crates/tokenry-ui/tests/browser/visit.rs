@@ -1,4 +1,4 @@
-//! What a person does with the page, and what they see. Everything waits until it can be done, within a limit.
+//! User actions and observations. Every step waits until it is possible, within a timeout.
 
 use std::{
     fs,
@@ -13,17 +13,17 @@ use crate::{
     site::Site,
 };
 
-/// How long anything may take. Far above what is seen: two busy cores are slow.
+/// The timeout of every step, generous for slow machines.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Between two looks at the page.
+/// The interval between polls of the page.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// Counts breaches of the content security policy from before the first script of each page.
+/// Counts violations of the content security policy, starting before the first script of each page.
 const COUNT_VIOLATIONS: &str = "window.violations = []; \
     addEventListener('securitypolicyviolation', e => violations.push(e.violatedDirective + ' ' + e.blockedURI));";
 
-/// A selector in which `@name` stands for what has `data-test="name"`.
+/// A selector in which `@name` stands for `[data-test="name"]`.
 fn css(selector: &str) -> String {
     let mut parts = selector.split('@');
     let first = parts.next().unwrap_or_default().to_owned();
@@ -35,14 +35,14 @@ fn css(selector: &str) -> String {
     })
 }
 
-/// A person at the page. In selectors `@name` stands for what has `data-test="name"`.
+/// A user of the page. In selectors `@name` stands for `[data-test="name"]`.
 pub(crate) struct Visit {
     pub(crate) browser: Browser,
     pub(crate) site: Site,
 }
 
 impl Visit {
-    /// A browser and a server with no limit on tokens; nothing if there is no browser.
+    /// A browser and a server without a limit on tokens; `None` without a browser.
     pub(crate) fn start() -> Option<Self> {
         Self::of(Site::start)
     }
@@ -55,7 +55,7 @@ impl Visit {
         Some(visit)
     }
 
-    /// Signs in as people do, and waits for the list of tokens.
+    /// Signs in through the form and waits for the list of tokens.
     #[track_caller]
     pub(crate) fn sign_in(&self, token: &str) {
         self.open("sign-in");
@@ -63,38 +63,38 @@ impl Visit {
         self.wait("!location.pathname.endsWith('/sign-in') && document.querySelector('main.tokens .head')");
     }
 
-    /// Types a token into the form of the sign-in and sends it.
+    /// Enters a token in the sign-in form and submits it.
     #[track_caller]
     pub(crate) fn present(&self, token: &str) {
         self.fill("@token", token);
         self.click("@sign-in");
     }
 
-    /// Goes to a page by its name, relative to where everything is mounted.
+    /// Opens a page by name, relative to the mount path.
     pub(crate) fn open(&self, page: &str) {
         self.browser.run(self.browser.driver().goto(self.site.url(page)));
     }
 
-    /// What a script returns. It runs beside the page's own and is not bound by the page's policy.
+    /// The result of a script, which is not subject to the page's policy.
     #[track_caller]
     pub(crate) fn eval(&self, script: &str, arguments: &[Value]) -> Value {
         let ran = self.browser.driver().execute(script, arguments.to_vec());
         self.browser.run(async { Ok(ran.await?.json().clone()) })
     }
 
-    /// Whether this expression holds now; a page that is just being left holds nothing.
+    /// Whether this expression is true now; false while the page is being left.
     pub(crate) fn holds(&self, expression: &str) -> bool {
         let ran = self.browser.driver().execute(format!("return Boolean({expression})"), Vec::new());
         self.browser.attempt(async { Ok(ran.await?.json() == &Value::Bool(true)) }).unwrap_or_default()
     }
 
-    /// Waits until this expression of the page holds.
+    /// Waits until this expression is true.
     #[track_caller]
     pub(crate) fn wait(&self, expression: &str) {
         self.until(expression, || self.holds(expression).then_some(()));
     }
 
-    /// Waits for something to be there.
+    /// Waits until a value is available.
     #[track_caller]
     pub(crate) fn until<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         let started = Instant::now();
@@ -107,7 +107,7 @@ impl Visit {
         }
     }
 
-    /// What there is to know about a page on which a test failed.
+    /// Details of the page for failure messages.
     fn account(&self) -> String {
         let folder = browser::output_folder().join("failed");
         let picture = folder
@@ -124,7 +124,7 @@ impl Visit {
         format!("{}\n{}\npicture: {}", seen.unwrap_or_default(), browser::shown(&log), picture.display())
     }
 
-    /// The first element that is seen, once there is one.
+    /// Waits for the first visible element.
     #[track_caller]
     pub(crate) fn see(&self, css: &str) -> WebElement {
         let selector = self::css(css);
@@ -141,14 +141,14 @@ impl Visit {
         })
     }
 
-    /// Waits until nothing of this is seen.
+    /// Waits until no matching element is visible.
     #[track_caller]
     pub(crate) fn see_no(&self, css: &str) {
         let css = json!(self::css(css));
         self.wait(&format!("[...document.querySelectorAll({css})].every(e => !e.checkVisibility())"));
     }
 
-    /// Waits until this is seen and has this text in it.
+    /// Waits until a matching element is visible and contains this text.
     #[track_caller]
     pub(crate) fn read(&self, css: &str, text: &str) {
         let (css, text) = (json!(self::css(css)), json!(text));
@@ -157,32 +157,32 @@ impl Visit {
         ));
     }
 
-    /// The text of the first element that is seen.
+    /// The text of the first visible element.
     #[track_caller]
     pub(crate) fn text(&self, css: &str) -> String {
         let element = self.see(css);
         self.browser.run(element.text())
     }
 
-    /// Waits until there are so many, seen or not.
+    /// Waits until there are `count` matching elements, visible or not.
     #[track_caller]
     pub(crate) fn counts(&self, css: &str, number: usize) {
         self.wait(&format!("document.querySelectorAll({}).length === {number}", json!(self::css(css))));
     }
 
-    /// The texts of all that are seen.
+    /// The texts of all visible elements.
     pub(crate) fn texts(&self, css: &str) -> Vec<String> {
         let script = "return [...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibility()).map(e => e.innerText)";
         let texts = self.eval(script, &[json!(self::css(css))]);
         texts.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
     }
 
-    /// How many there are, seen or not.
+    /// The number of matching elements, visible or not.
     pub(crate) fn count(&self, css: &str) -> usize {
         self.browser.run(self.browser.driver().find_all(By::Css(self::css(css)))).len()
     }
 
-    /// Clicks as a mouse does: only what is seen, and nothing that lies under something else.
+    /// Clicks like a mouse: only visible and unobstructed elements.
     #[track_caller]
     pub(crate) fn click(&self, css: &str) {
         self.until(&format!("a click on {css}"), || {
@@ -191,24 +191,24 @@ impl Visit {
         });
     }
 
-    /// Chooses an entry of a list by its value.
+    /// Selects an option by its value.
     #[track_caller]
     pub(crate) fn choose(&self, css: &str, value: &str) {
         self.click(&format!("{css} option[value=\"{value}\"]"));
     }
 
-    /// Waits until the focus is there.
+    /// Waits until the element has the focus.
     #[track_caller]
     pub(crate) fn focused(&self, css: &str) {
         self.wait(&format!("document.activeElement?.matches({})", json!(self::css(css))));
     }
 
-    /// Whether the focus is there now.
+    /// Whether the element has the focus now.
     pub(crate) fn is_focused(&self, css: &str) -> bool {
         self.holds(&format!("document.activeElement?.matches({})", json!(self::css(css))))
     }
 
-    /// Waits until nothing is asked for any more and everything that moves has come to rest.
+    /// Waits until no request is pending and all animations have ended.
     #[track_caller]
     pub(crate) fn settle(&self) {
         self.wait("document.readyState === 'complete' && document.getAnimations().every(a => a.playState !== 'running')");
@@ -219,7 +219,7 @@ impl Visit {
         self.eval(quiet, &[]);
     }
 
-    /// Replaces what a field holds, key by key.
+    /// Replaces the content of a field by typing.
     #[track_caller]
     pub(crate) fn fill(&self, css: &str, text: &str) {
         let field = self.see(css);
@@ -236,7 +236,7 @@ impl Visit {
         self.browser.run(field.value()).unwrap_or_default()
     }
 
-    /// Presses keys, wherever the focus is.
+    /// Presses keys in the focused element.
     pub(crate) fn press(&self, keys: impl Into<String>) {
         let keys: String = keys.into();
         self.browser.run(async {
@@ -245,12 +245,12 @@ impl Visit {
         });
     }
 
-    /// Presses one key that has no letter.
+    /// Presses a named key.
     pub(crate) fn key(&self, key: Key) {
         self.press(char::from(key).to_string());
     }
 
-    /// Presses a letter together with Ctrl, in the field that has the focus.
+    /// Presses Ctrl with a letter in the focused field.
     pub(crate) fn control(&self, letter: &str) {
         let driver = self.browser.driver();
         self.browser.run(async { driver.active_element().await?.send_keys(Key::Control + letter).await });
@@ -262,20 +262,20 @@ impl Visit {
         self.browser.run(self.browser.driver().cdp().send_raw(command, parameters))
     }
 
-    /// Whether the page, left now, would ask first.
+    /// Whether leaving the page now would require confirmation.
     pub(crate) fn is_guarded(&self) -> bool {
         self.holds(
             "(() => { const e = new Event('beforeunload', { cancelable: true }); dispatchEvent(e); return e.defaultPrevented })()",
         )
     }
 
-    /// Lets pages use the clipboard, as a person who is asked would.
+    /// Grants pages access to the clipboard.
     pub(crate) fn allow_clipboard(&self) {
         let permissions = json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
         self.cdp("Browser.grantPermissions", permissions);
     }
 
-    /// What was copied last.
+    /// The content of the clipboard.
     #[track_caller]
     pub(crate) fn clipboard(&self) -> String {
         let text = self.eval("return navigator.clipboard.readText()", &[]);
@@ -288,23 +288,23 @@ impl Visit {
         self.cdp("Emulation.setDeviceMetricsOverride", size);
     }
 
-    /// `light` or `dark`, as the system would say.
+    /// Sets the theme of the system: `light` or `dark`.
     pub(crate) fn theme(&self, theme: &str) {
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
         self.cdp("Emulation.setEmulatedMedia", features);
     }
 
-    /// Leaves a picture in `target/ui`.
+    /// Saves a screenshot in `target/ui`.
     pub(crate) fn picture(&self, name: &str) {
         let path = browser::output_folder().join(format!("{name}.png"));
         self.browser.run(self.browser.driver().screenshot(&path));
     }
 
-    /// Breaches of the policy that this page has seen, and complaints of the browser that are about it.
+    /// Violations of the policy on this page, and related messages of the browser.
     pub(crate) fn violations(&self) -> Vec<String> {
         let counted = self.eval("return window.violations", &[]);
         let counted = counted.as_array().unwrap().iter().map(Value::to_string);
-        let told = self.browser.log().into_iter().map(|entry| format!("{entry:?}"));
-        counted.chain(told.filter(|line| line.contains("Content Security Policy"))).collect()
+        let messages = self.browser.log().into_iter().map(|entry| format!("{entry:?}"));
+        counted.chain(messages.filter(|line| line.contains("Content Security Policy"))).collect()
     }
 }
