@@ -49,16 +49,10 @@ fn incomplete(packages: &[Package]) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     for package in packages.iter().filter(|package| package.is_published()) {
         let files = list(&package.name)?;
-        let missing = missing(&package.name, &files).into_iter().filter(|file| !is_outside(file));
-        lines.extend(missing.map(|file| format!("{} lacks {file}", package.name)));
+        let missing = missing(&package.name, &files);
+        lines.extend(missing.into_iter().map(|file| format!("{} lacks {file}", package.name)));
     }
     Ok(lines)
-}
-
-/// `true` for migrations while they are a folder of the repository: a package of the store cannot be compiled until
-/// they are a folder of its crate.
-fn is_outside(file: &str) -> bool {
-    file.starts_with("migrations/") && workspace::root().join("migrations").is_dir()
 }
 
 fn list(name: &str) -> Result<String> {
