@@ -1,4 +1,4 @@
-//! Who did something: kept beside tokens and in the audit log.
+//! Actors of changes, stored with tokens and in the audit log.
 
 use std::{fmt, str::FromStr};
 
@@ -6,20 +6,20 @@ use thiserror::Error;
 
 use crate::id::{TokenId, UserId};
 
-/// Who made a change.
+/// The actor of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// Tokenry itself, for example at the first start.
     System,
-    /// Someone with access to the database, through the command line.
+    /// An operator with access to the database, through the command line.
     Operator,
-    /// A user who signed in with something else than a token.
+    /// A user who signed in without a token.
     User(UserId),
     /// A token, on behalf of its owner.
     Token(TokenId),
 }
 
-/// The text names no actor.
+/// The text is not an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be `system`, `operator`, `user:<id>` or `token:<id>`")]
 pub struct ParseActorError;

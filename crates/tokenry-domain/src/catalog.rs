@@ -1,4 +1,4 @@
-//! The vocabulary of rights: which there are, what they include, and what each role may hold.
+//! The catalog: resources and levels, what they include, and the permissions of each role.
 
 mod definition;
 mod path;
@@ -25,7 +25,7 @@ use crate::{
     scope::{Scope, ScopeSet},
 };
 
-/// The rights a system knows, the ceiling of each role, and which right each of its routes needs.
+/// The scopes of a system, the permissions of each role, and the scope that each route requires.
 ///
 /// Cheap to clone.
 #[derive(Debug, Clone)]
@@ -34,24 +34,24 @@ pub struct Catalog(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     vocabulary: Arc<Vocabulary>,
-    /// From the least to the most.
+    /// From the lowest to the highest.
     roles: Vec<(Role, Arc<RolePermissions>)>,
     nobody: Arc<RolePermissions>,
     groups: Vec<Group>,
     default_scopes: ScopeSet,
-    /// What no token may do, whoever owns it.
+    /// The scopes that are denied to every token.
     denied: Arc<ScopeSet>,
     routes: RouteMap,
 }
 
-/// Resources that are shown together.
+/// A group of resources that are displayed together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// What people call them.
+    /// The display name.
     pub name: String,
-    /// What they have in common.
+    /// The description.
     pub description: String,
-    /// Their names.
+    /// The names of the resources.
     pub resources: Vec<String>,
 }
 
@@ -75,7 +75,7 @@ impl Catalog {
     /// The catalog that a configuration describes.
     ///
     /// # Errors
-    /// Every fault there is, each with its place in the definition.
+    /// Every fault, each with its place in the definition.
     pub fn define(definition: &Definition) -> Result<Self, Vec<Fault>> {
         definition::check(definition).map(|inner| Self(Arc::new(inner)))
     }
@@ -86,19 +86,19 @@ impl Catalog {
         &self.0.vocabulary
     }
 
-    /// Resources that are shown together.
+    /// The groups of resources that are displayed together.
     #[must_use]
     pub fn groups(&self) -> &[Group] {
         &self.0.groups
     }
 
-    /// The scopes of a token that was asked for without any; none unless configured.
+    /// The scopes of a token that is requested without scopes; empty unless configured.
     #[must_use]
     pub fn default_scopes(&self) -> &ScopeSet {
         &self.0.default_scopes
     }
 
-    /// Which right each route of the guarded system needs.
+    /// The scope that each route of the guarded system requires.
     #[must_use]
     pub fn routes(&self) -> &RouteMap {
         &self.0.routes
@@ -116,19 +116,18 @@ impl Catalog {
         self.roles().any(|known| known == role)
     }
 
-    /// The roles, from the least to the most.
+    /// The roles, from the lowest to the highest.
     pub fn roles(&self) -> impl Iterator<Item = &Role> {
         self.0.roles.iter().map(|(role, _)| role)
     }
 
-    /// The role of a user for whom none is named: the least.
+    /// The role of a user without a named role: the lowest.
     #[must_use]
     pub fn default_role(&self) -> Role {
         self.roles().next().cloned().unwrap_or_else(Role::user)
     }
 
-    /// Whether someone with these rights holds all that `role` allows. What is withheld from tokens does not count
-    /// against them.
+    /// Whether these permissions cover everything that `role` allows. Scopes that are denied to tokens do not matter.
     #[must_use]
     pub fn covers(&self, rights: &EffectivePermissions, role: &Role) -> bool {
         rights.covers(&self.role_permissions(role))
@@ -140,8 +139,8 @@ impl Catalog {
         role == other || self.role_permissions(other).includes(&self.role_permissions(role))
     }
 
-    /// What a token with the scopes `held` may do while its owner has `role`: the intersection of both, less what is
-    /// withheld from every token.
+    /// The permissions of a token with the scopes `held` whose owner has `role`: the intersection of both, without the
+    /// scopes denied to every token.
     #[must_use]
     pub fn effective(&self, held: &ScopeSet, role: &Role) -> EffectivePermissions {
         let whole_is_denied = self.0.denied.contains(&Scope::All);
@@ -149,7 +148,7 @@ impl Catalog {
         EffectivePermissions::new(held, self.role_permissions(role), self.0.denied.clone())
     }
 
-    /// What a user of `role` may do without a token: all that the role may.
+    /// The permissions of a user with `role` without a token: all of the role.
     #[must_use]
     pub fn of_role(&self, role: &Role) -> EffectivePermissions {
         EffectivePermissions::new(
@@ -159,7 +158,7 @@ impl Catalog {
         )
     }
 
-    /// The most that a token of a user of `role` may do.
+    /// The maximum permissions of a token whose owner has `role`.
     #[must_use]
     pub fn of_tokens(&self, role: &Role) -> EffectivePermissions {
         EffectivePermissions::new(
@@ -169,13 +168,13 @@ impl Catalog {
         )
     }
 
-    /// Whether the scopes `held` include `wanted`, whoever holds them: `*` includes all, a level all below it.
+    /// Whether the scopes `held` include `wanted`, regardless of a role: `*` includes all, a level all lower ones.
     #[must_use]
     pub fn includes(&self, held: &ScopeSet, wanted: &Scope) -> bool {
         self.0.vocabulary.includes(held, wanted)
     }
 
-    /// That of the scopes `held` which includes `wanted` and the least besides; `None` if none does.
+    /// The least of the scopes `held` that includes `wanted`; `None` if none does.
     #[must_use]
     pub fn least_sufficient<'h>(&self, held: &'h ScopeSet, wanted: &Scope) -> Option<&'h Scope> {
         self.0.vocabulary.least_sufficient(held, wanted)

@@ -1,4 +1,4 @@
-//! What the audit log tells.
+//! Events of the audit log.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
@@ -14,7 +14,7 @@ use crate::{
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-        /// What happened.
+        /// The kind of an event.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum EventKind { $($(#[$doc])* $name,)* }
@@ -33,35 +33,35 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// The first token of a new instance was made.
+    /// The first token of a new installation was created.
     TokenSeeded = "auth.token.seeded",
-    /// A token was made.
+    /// A token was created.
     TokenCreated = "auth.token.created",
     /// A token's attributes changed.
     TokenUpdated = "auth.token.updated",
     /// A token's secret was replaced.
     TokenRotated = "auth.token.rotated",
-    /// A token was ended.
+    /// A token was revoked.
     TokenRevoked = "auth.token.revoked",
-    /// A token's time ran out.
+    /// A token expired.
     TokenExpired = "auth.token.expired",
-    /// A user was seen for the first time.
+    /// A user was created.
     UserCreated = "auth.user.created",
     /// A user's name or role changed.
     UserUpdated = "auth.user.updated",
-    /// A user's tokens stopped working.
+    /// A user was disabled.
     UserDisabled = "auth.user.disabled",
-    /// A user's tokens work again.
+    /// A user was enabled.
     UserEnabled = "auth.user.enabled",
-    /// A user and their tokens were removed.
+    /// A user and their tokens were deleted.
     UserDeleted = "auth.user.deleted",
-    /// Somebody signed in with a browser.
+    /// A browser session started.
     SessionStarted = "auth.session.started",
-    /// A sign-in is over; why is in the detail.
+    /// A browser session ended; the detail has the reason.
     SessionEnded = "auth.session.ended",
     /// Credentials were refused.
     RequestFailed = "auth.request.failed",
-    /// Someone known asked for what they may not.
+    /// An authenticated caller was forbidden a request.
     RequestForbidden = "auth.request.forbidden",
 }
 
@@ -71,7 +71,7 @@ impl fmt::Display for EventKind {
     }
 }
 
-/// The text names no kind of event.
+/// The text is not a kind of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be the kind of an audit event")]
 pub struct ParseEventKindError;
@@ -84,22 +84,22 @@ impl FromStr for EventKind {
     }
 }
 
-/// Where a request came from, as far as it is known.
+/// The client of a request, as far as known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientInfo {
     /// The source address.
     pub ip: Option<IpAddr>,
-    /// What the client calls itself; made safe by [`ClientInfo::user_agent`].
+    /// The user agent, sanitized; see [`ClientInfo::user_agent`].
     user_agent: Option<String>,
-    /// The id that ties log lines, answers and events together.
+    /// The request id that correlates log lines, responses and events.
     pub request_id: Option<String>,
 }
 
 impl ClientInfo {
-    /// The most characters kept of a user agent.
+    /// The maximum length of a user agent in characters.
     pub const MAX_USER_AGENT: usize = 256;
 
-    /// An origin; of the user agent only the first characters that cannot forge a line are kept.
+    /// Creates a client. The user agent is cut, and characters that could forge a line are removed.
     #[must_use]
     pub fn new(ip: Option<IpAddr>, user_agent: Option<&str>, request_id: Option<String>) -> Self {
         let plain = |text| one_line(text, Self::MAX_USER_AGENT).into_owned();

@@ -144,8 +144,8 @@ impl Grant<'_> {
         let widens = before.is_some_and(|before| is_wider(self.catalog, after, before));
         let must_hold_all = self.reveals_another_token(before) || resumes || (widens && !is_token);
         let had = |scope| before.is_some_and(|before| self.catalog.includes(&before.scopes, scope));
-        // A scope that the owner's role does not allow is dormant in the token; a caller with the whole role may leave it
-        // there.
+        // A scope that the owner's role does not allow is dormant in the token; a caller with the whole role may leave
+        // it there.
         let has_whole_role = !is_token && !caller.is_restricted();
         let is_dormant = |scope| has(scope) && has_whole_role && !permissions.can_delegate(scope);
         for scope in after.scopes.iter() {

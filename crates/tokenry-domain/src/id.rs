@@ -59,7 +59,7 @@ macro_rules! id {
 }
 
 id! {
-    /// Identifies one token, alive or dead; not the public part of its text ([`crate::PublicId`]).
+    /// Identifies one token, live or dead; not the public part of its text ([`crate::PublicId`]).
     TokenId
 }
 id! {
@@ -67,7 +67,7 @@ id! {
     UserId
 }
 id! {
-    /// Identifies one sign-in; not the secret of its cookie.
+    /// Identifies one session; not the secret of its cookie.
     SessionId
 }
 

@@ -1,18 +1,18 @@
-//! The source addresses a token may be used from.
+//! The source addresses that a token allows.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use thiserror::Error;
 
-/// The most networks one list may hold.
+/// The maximum number of networks in a list.
 pub const MAX_NETWORKS: usize = 32;
 
-/// Networks a token may be used from. The empty list is "from anywhere": it limits nothing and grants nothing.
+/// The networks that a token allows. The empty list allows any address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IpList(Vec<IpNet>);
 
-/// Why a list was refused.
+/// Why a list was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum IpListError {
@@ -32,7 +32,7 @@ impl IpList {
     /// network has one spelling.
     ///
     /// # Errors
-    /// [`IpListError`] names the first entry that is wrong.
+    /// [`IpListError`] names the first invalid entry.
     pub fn parse<T: AsRef<str>>(entries: &[T]) -> Result<Self, IpListError> {
         if entries.len() > MAX_NETWORKS {
             return Err(IpListError::TooMany);
@@ -65,7 +65,7 @@ impl IpList {
                 && self.0.iter().all(|mine| other.0.iter().any(|theirs| theirs.contains(mine))))
     }
 
-    /// Whether the list limits nothing.
+    /// Whether the list allows any address.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -116,13 +116,13 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_source_is_refused_by_any_list() {
+    fn an_unknown_source_is_refused_by_every_nonempty_list() {
         assert!(!list(&["0.0.0.0/0", "::/0"]).allows(None));
         assert!(IpList::default().allows(None));
     }
 
     #[test]
-    fn anywhere_is_no_subset_of_a_list() {
+    fn the_empty_list_is_not_a_subset_of_a_list() {
         assert!(!IpList::default().is_subset_of(&list(&["10.0.0.0/8"])));
         assert!(list(&["10.1.0.0/16", "10.2.0.1"]).is_subset_of(&list(&["10.0.0.0/8"])));
         assert!(!list(&["10.0.0.0/7"]).is_subset_of(&list(&["10.0.0.0/8"])));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_entries_are_named() {
+    fn invalid_entries_are_named() {
         for (entries, index) in [
             (["10.0.0.1", "10.0.0.256"], 1),
             (["", "::1"], 0),

@@ -1,25 +1,25 @@
-//! Free JSON that a client keeps beside a token.
+//! JSON metadata that clients attach to a token.
 
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::text::forges;
 
-/// The most bytes of metadata, written as compact JSON.
+/// The maximum size of metadata in bytes of compact JSON.
 pub const MAX_METADATA_BYTES: usize = 4096;
 
 /// A JSON object of at most [`MAX_METADATA_BYTES`]; `{}` when there is none.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Metadata(Map<String, Value>);
 
-/// Why metadata was refused.
+/// Why metadata was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MetadataError {
     /// More than [`MAX_METADATA_BYTES`].
     #[error("must be at most {MAX_METADATA_BYTES} bytes of JSON")]
     TooLarge,
-    /// A NUL character, which PostgreSQL's `jsonb` cannot hold.
+    /// A NUL character, which PostgreSQL's `jsonb` cannot store.
     #[error("must not contain the NUL character")]
     Nul,
     /// A name with a control, line-separator or bidirectional character, at any depth.
@@ -31,7 +31,7 @@ impl Metadata {
     /// Accepts an object that is small enough and can be stored on every database.
     ///
     /// # Errors
-    /// [`MetadataError`] names the rule that was broken.
+    /// [`MetadataError`] names the violated rule.
     pub fn parse(object: Map<String, Value>) -> Result<Self, MetadataError> {
         let metadata = Self(object);
         if metadata.to_value().to_string().len() > MAX_METADATA_BYTES {
@@ -60,7 +60,7 @@ impl Metadata {
     }
 }
 
-/// Whether an object within has a key that could forge a line where it is shown.
+/// Whether a nested object has a key that could forge a line in a display or log.
 fn has_forging_key(value: &Value) -> bool {
     match value {
         Value::Array(values) => values.iter().any(has_forging_key),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_stands_on_one_line() {
+    fn a_key_cannot_contain_line_breaks() {
         for key in ["a\nb", "a\u{1b}[2J", "a\u{2028}b", "a\u{202e}b", "a\u{200f}b"] {
             assert_eq!(parse(json!({key: 1})), Err(MetadataError::Key), "{key:?}");
             assert_eq!(parse(json!({"a": [{"b": {key: 1}}]})), Err(MetadataError::Key), "{key:?}");

@@ -1,4 +1,4 @@
-//! What tokens may be made and how long they last: the same rules at create, update, rotate and every verification.
+//! The policy for tokens and their lifetimes: the same rules apply at create, update, rotate and every verification.
 
 use std::{fmt, str::FromStr};
 
@@ -9,37 +9,38 @@ use crate::{
     token::Token,
 };
 
-/// The rules for making tokens. Every field must be chosen; [`Policy::default`] is the documented default.
+/// The rules for tokens. Every field is required; [`Policy::default`] is the documented default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// How many, how fast.
+    /// How many tokens, and how fast.
     pub limits: Limits,
-    /// The lifetime of a token that asks for none; `None` is never. Default 90 days.
+    /// The lifetime of a token without a requested expiry; `None` means unlimited. Default 90 days.
     pub default_lifetime: Option<Lifetime>,
-    /// The longest lifetime of a secret, counted from when it was made; `None` is no bound. Default 365 days.
+    /// The maximum lifetime of a secret, counted from its creation; `None` means unlimited. Default 365 days.
     pub max_lifetime: Option<Lifetime>,
-    /// Whether a token may live for ever. Default `false`.
+    /// Whether a token may have no expiry. Default `false`.
     pub allow_never: bool,
-    /// After how long without a use a token is over; `None` is never. Default none.
+    /// After how long without a use a token expires; `None` means never. Default `None`.
     pub idle_lifetime: Option<Lifetime>,
-    /// The longest that the old secret works beside the new one after a rotation. Default 24 hours.
+    /// The maximum time that a retired secret remains valid after a rotation. Default 24 hours.
     pub max_grace: Lifetime,
-    /// What happens when a secret is used that a rotation took out of use. Default [`ReusePolicy::Alert`].
+    /// What happens when a retired secret is used after its grace. Default [`ReusePolicy::Alert`].
     pub on_reuse: ReusePolicy,
 }
 
-/// What happens when a retired secret is used after its grace: someone has not got the new one, or has stolen the old.
+/// What happens when a retired secret is used after its grace: a client lacks the new secret, or the old one was
+/// stolen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReusePolicy {
-    /// It is written into the audit log.
+    /// Records it in the audit log.
     Record,
-    /// It is written into the audit log, and a warning into the log of the process.
+    /// Records it in the audit log and logs a warning.
     Alert,
-    /// It is written into both, and the token is revoked.
+    /// Records it, logs a warning, and revokes the token.
     Revoke,
 }
 
-/// The text names no answer to the use of a retired secret.
+/// The text is not a reuse policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be record, alert or revoke")]
 pub struct ParseReuseError;
@@ -67,12 +68,12 @@ impl fmt::Display for ReusePolicy {
     }
 }
 
-/// Limits per user that the store keeps exactly, in the transaction that creates a token.
+/// Limits per user, enforced exactly in the transaction that creates a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The most tokens that are neither revoked nor expired; `None` is no limit. Default 10.
+    /// The maximum number of tokens that are neither revoked nor expired; `None` means no limit. Default 10.
     pub max_live_tokens: Option<u32>,
-    /// The most tokens created within any 60 minutes; `None` is no limit. Default 5.
+    /// The maximum number of tokens created within any 60 minutes; `None` means no limit. Default 5.
     pub creations_per_hour: Option<u32>,
 }
 
@@ -95,10 +96,10 @@ impl Default for Policy {
     }
 }
 
-/// When a token shall end, as asked for.
+/// The requested expiry of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expiry {
-    /// Whatever the policy gives.
+    /// The default of the policy.
     Default,
     /// Never.
     Never,
@@ -108,7 +109,7 @@ pub enum Expiry {
     In(Lifetime),
 }
 
-/// Why an expiry was refused.
+/// Why an expiry was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ExpiryError {
@@ -121,21 +122,21 @@ pub enum ExpiryError {
         /// The latest instant allowed.
         latest: UnixMillis,
     },
-    /// The policy wants every token to end.
+    /// The policy requires an expiry.
     #[error("must be set: tokens without an expiry are not allowed")]
     NeverForbidden,
 }
 
 impl Policy {
-    /// A token cannot be made to live shorter than this.
+    /// The minimum lifetime that can be requested.
     pub const MIN_LIFETIME: Lifetime = Lifetime::seconds(60);
 
-    /// Decides when a token whose secret was made at `created` ends, asked at `now`.
+    /// Decides the expiry of a token whose secret was created at `created`, for a request at `now`.
     ///
-    /// A default that is longer than the maximum is cut to it.
+    /// A default beyond the maximum is reduced to the maximum.
     ///
     /// # Errors
-    /// [`ExpiryError`] names the rule that was broken.
+    /// [`ExpiryError`] names the violated rule.
     pub fn expires_at(
         &self,
         asked: Expiry,
@@ -165,7 +166,8 @@ impl Policy {
         }
     }
 
-    /// When `token` ends, by its own expiry or by this policy, whichever is sooner, and used or not; `None` is never.
+    /// When `token` expires, by its own expiry or by this policy, whichever is earlier, without regard to its use;
+    /// `None` means never.
     #[must_use]
     pub fn effective_expiry(&self, token: &Token) -> Option<UnixMillis> {
         let longest = match token.expires_at {
@@ -179,7 +181,7 @@ impl Policy {
         }
     }
 
-    /// Which tokens are over at `now`.
+    /// The cutoffs that decide which tokens have expired at `now`.
     #[must_use]
     pub fn cutoffs(&self, now: UnixMillis) -> ExpiryCutoffs {
         let spans = Spans {
@@ -190,7 +192,7 @@ impl Policy {
         spans.cutoffs(now)
     }
 
-    /// How long a token lasts that has no expiry of its own, for example because it was made under another policy.
+    /// The lifetime of a token without an expiry, for example one created under another policy.
     fn longest_without_expiry(&self) -> Option<Lifetime> {
         match self.max_lifetime {
             None if self.allow_never => None,
@@ -200,14 +202,14 @@ impl Policy {
     }
 }
 
-/// How long tokens last under a policy.
+/// The lifetimes of tokens under a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spans {
-    /// After its secret was made.
+    /// Counted from the creation of the secret.
     pub made: Option<Lifetime>,
     /// The same, for tokens without an expiry.
     pub endless: Option<Lifetime>,
-    /// After it was made, began and was last used.
+    /// Counted from creation, start of validity, or last use, whichever is latest.
     pub idle: Option<Lifetime>,
 }
 
@@ -224,24 +226,24 @@ impl Spans {
     }
 }
 
-/// What a policy means at one instant: which tokens are over then. The database decides by the same instants and spans.
+/// A policy evaluated at one instant: decides which tokens have expired. The database uses the same instants and spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpiryCutoffs {
-    /// The instant; a token that expires now or before is over.
+    /// The instant; a token whose expiry is at or before it has expired.
     pub now: UnixMillis,
-    /// A token whose secret was made at this instant or before is over.
+    /// A token whose secret was created at or before this instant has expired.
     pub created_cutoff: Option<UnixMillis>,
     /// The same, for tokens without an expiry.
     pub endless_made_by: Option<UnixMillis>,
-    /// A token that was made, began and was last used at this instant or before is over.
+    /// A token that was created, became valid and was last used at or before this instant has expired.
     pub idle_cutoff: Option<UnixMillis>,
-    /// What the instants above are derived from, for tokens that are judged at a later instant.
+    /// The spans from which the instants above are derived, for tokens that are evaluated at a later instant.
     pub spans: Spans,
 }
 
 impl ExpiryCutoffs {
-    /// The same policy at `at`, if that is later. An end that was recorded or answered at `at` stays one when the clock
-    /// goes back.
+    /// The same policy at `at`, if that is later, so that an expiry that was recorded or answered at `at` holds when
+    /// the clock goes back.
     #[must_use]
     pub fn no_earlier_than(&self, at: Option<UnixMillis>) -> Self {
         match at {
@@ -250,21 +252,22 @@ impl ExpiryCutoffs {
         }
     }
 
-    /// Whether the token's time is over. Equality counts. A token whose end was recorded is judged no earlier than then.
+    /// Whether the token has expired; equality counts. A token with a recorded expiry is evaluated no earlier than
+    /// then.
     #[must_use]
     pub fn is_expired(&self, token: &Token) -> bool {
-        self.no_earlier_than(token.expiry_noted_at).is_over_by_now(token)
+        self.no_earlier_than(token.expiry_noted_at).is_expired_now(token)
     }
 
-    /// Whether the token was over before `cutoff` and nobody needs to see it any more. What a policy ended counts from
-    /// when that was recorded, so that a policy of today removes nothing today.
+    /// Whether the token expired before `cutoff`, so that it can be removed. An expiry by policy counts from when it
+    /// was recorded, so that a new policy does not remove tokens immediately.
     #[must_use]
     pub fn is_over_since(&self, token: &Token, cutoff: UnixMillis) -> bool {
         token.expires_at.is_some_and(|end| end < cutoff)
             || (token.expiry_noted_at.is_some_and(|noted| noted < cutoff) && self.is_expired(token))
     }
 
-    fn is_over_by_now(&self, token: &Token) -> bool {
+    fn is_expired_now(&self, token: &Token) -> bool {
         let is_by = |at: UnixMillis, bound: Option<UnixMillis>| bound.is_some_and(|bound| at <= bound);
         let touched = [Some(token.secret_at), token.not_before, token.last_used_at];
         token.expires_at.is_some_and(|end| self.now >= end)
@@ -286,7 +289,7 @@ mod tests {
     const DAY: i64 = 86_400_000;
 
     #[test]
-    fn a_token_without_a_wish_gets_the_default() {
+    fn a_token_without_a_requested_expiry_gets_the_default() {
         let policy = Policy::default();
         assert_eq!(policy.expires_at(Expiry::Default, at(0), at(0)), Ok(Some(at(90 * DAY))));
         let short = Policy { max_lifetime: Some(Lifetime::days(30)), ..policy };
@@ -294,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn lifetimes_outside_the_policy_are_refused() {
+    fn lifetimes_outside_the_policy_are_rejected() {
         let policy = Policy::default();
         let latest = at(365 * DAY);
         for (asked, answer) in [
@@ -311,14 +314,14 @@ mod tests {
     }
 
     #[test]
-    fn an_update_cannot_stretch_the_lifetime_beyond_the_creation() {
+    fn an_update_cannot_extend_the_lifetime_beyond_the_maximum_from_creation() {
         let answer = Policy::default().expires_at(Expiry::In(Lifetime::days(300)), at(0), at(100 * DAY));
         assert_eq!(answer, Err(ExpiryError::TooLate { latest: at(365 * DAY) }));
     }
 
     proptest! {
         #[test]
-        fn whatever_is_asked_an_accepted_expiry_lies_within_the_policy(days in 0..5000u32, created in 0..400i64, waited in 0..400i64) {
+        fn every_accepted_expiry_is_within_the_policy(days in 0..5000u32, created in 0..400i64, waited in 0..400i64) {
             let policy = Policy::default();
             let now = at((created + waited) * DAY);
             if let Ok(Some(end)) = policy.expires_at(Expiry::In(Lifetime::days(days)), at(created * DAY), now) {

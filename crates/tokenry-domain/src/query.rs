@@ -1,4 +1,4 @@
-//! What a list of tokens is asked for: filters, order, page.
+//! Filters, order and pages of lists of tokens.
 
 use std::{fmt, str::FromStr};
 
@@ -12,23 +12,24 @@ use crate::{
     token::{Status, Token},
 };
 
-/// Which tokens a list shows; every condition that is set must hold.
+/// Selects tokens; every given condition must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenFilter {
-    /// Only this owner's.
+    /// Only tokens of this owner.
     pub user_id: Option<UserId>,
-    /// Only those in this state.
+    /// Only tokens in this state.
     pub status: Option<Status>,
-    /// Only those whose name, public beginning or last characters contain this text, ignoring ASCII case; or, where it
-    /// has `…` or `...` in it, whose beginning contains what stands before and whose last characters what stands behind.
+    /// Only tokens whose name, public beginning or last characters contain this text, ignoring ASCII case. If it
+    /// contains `…` or `...`, the public beginning must contain the part before and the last characters the part after
+    /// it.
     pub search: Option<String>,
-    /// Only those that were given exactly this scope.
+    /// Only tokens with exactly this scope.
     pub scope: Option<Scope>,
-    /// Only those not used at or after this instant.
+    /// Only tokens not used at or after this instant.
     pub unused_since: Option<UnixMillis>,
-    /// Only those that end before this instant.
+    /// Only tokens that expire before this instant.
     pub expires_before: Option<UnixMillis>,
-    /// Only live ones with this risk.
+    /// Only live tokens with this risk.
     pub risk: Option<Risk>,
 }
 
@@ -40,25 +41,25 @@ pub fn shown_ends(search: &str) -> Option<(&str, &str)> {
     (ends != ("", "")).then_some(ends)
 }
 
-/// By what a list is ordered.
+/// The sort key of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SortKey {
     /// Creation.
     CreatedAt,
     /// Display name, by bytes.
     Name,
-    /// Expiry; never comes last.
+    /// Expiry; tokens without one come last.
     ExpiresAt,
-    /// Last use; never used comes first.
+    /// Last use; unused tokens come first.
     LastUsedAt,
 }
 
 /// The order of a list; ties are ordered by id in the same direction. Default: newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sort {
-    /// By what.
+    /// The sort key.
     pub key: SortKey,
-    /// Whether the largest comes first.
+    /// Whether the largest value comes first.
     pub descending: bool,
 }
 
@@ -68,7 +69,7 @@ impl Default for Sort {
     }
 }
 
-/// The text names no order.
+/// The text is not a sort order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be created_at, name, expires_at or last_used_at, with a leading `-` for descending")]
 pub struct ParseSortError;
@@ -109,7 +110,7 @@ impl fmt::Display for Sort {
 pub struct PageSize(u16);
 
 impl PageSize {
-    /// The most rows of one page.
+    /// The maximum number of rows of one page.
     pub const MAX: u16 = 200;
 
     /// The size, or `None` outside 1 to [`MAX`](Self::MAX).
@@ -131,12 +132,12 @@ impl Default for PageSize {
     }
 }
 
-/// The last row of a page, from which the next one goes on.
+/// The position of the last row of a page, after which the next page begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// The value of the sort key there.
+    /// The sort key of the row.
     pub key: PositionKey,
-    /// The id there, which decides ties.
+    /// The id of the row, which decides ties.
     pub id: TokenId,
 }
 
@@ -150,7 +151,7 @@ pub enum PositionKey {
 }
 
 impl Position {
-    /// Where `token` stands in a list ordered by `sort`.
+    /// The position of `token` in a list ordered by `sort`.
     #[must_use]
     pub fn of(token: &Token, sort: Sort) -> Self {
         let key = match sort.key {
@@ -163,12 +164,12 @@ impl Position {
     }
 }
 
-/// Some rows of a longer list.
+/// One page of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T> {
     /// The rows.
     pub items: Vec<T>,
-    /// Where the next page begins, if there is one.
+    /// The position of the next page, if there is one.
     pub next: Option<Position>,
     /// How many rows the whole list has.
     pub total: u64,
@@ -179,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn orders_read_back_and_nothing_else_does() {
+    fn only_valid_sort_orders_are_parsed() {
         for text in ["created_at", "-created_at", "name", "-expires_at", "last_used_at"] {
             assert_eq!(text.parse::<Sort>().unwrap().to_string(), text);
         }

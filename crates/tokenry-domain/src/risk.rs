@@ -1,4 +1,4 @@
-//! What makes a live token worth a look.
+//! Risks of live tokens.
 
 use std::{fmt, str::FromStr};
 
@@ -12,14 +12,14 @@ use crate::{
     user::User,
 };
 
-/// One reason to look at a live token. Dead tokens carry no risk.
+/// One risk of a live token. Dead tokens have no risks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Risk {
     /// It was never used.
     NeverUsed,
     /// It has no expiry of its own.
     NoExpiry,
-    /// It may do whatever its owner may: scope `*`.
+    /// It has all permissions of its owner: scope `*`.
     FullAccess,
     /// It was not used for [`Risk::IDLE`].
     Idle,
@@ -32,7 +32,7 @@ impl Risk {
     pub const ALL: [Self; 5] =
         [Self::NeverUsed, Self::NoExpiry, Self::FullAccess, Self::Idle, Self::OwnerDisabled];
 
-    /// After this long without a use, counted from its secret's beginning, a token is idle.
+    /// A token is idle after this long without a use, counted from the creation of its secret.
     pub const IDLE: Lifetime = Lifetime::days(90);
 
     /// The risk's name in the API.
@@ -66,7 +66,7 @@ impl Risk {
         .collect()
     }
 
-    /// A token that was last touched at this instant or before is idle at `now`.
+    /// A token that was last used at this instant or before is idle at `now`.
     #[must_use]
     pub fn idle_by(now: UnixMillis) -> UnixMillis {
         now.saturating_sub(Self::IDLE)
@@ -79,7 +79,7 @@ impl fmt::Display for Risk {
     }
 }
 
-/// The text names no risk.
+/// The text is not a risk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be never_used, no_expiry, full_access, idle or owner_disabled")]
 pub struct ParseRiskError;

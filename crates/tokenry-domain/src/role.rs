@@ -1,10 +1,10 @@
-//! What kind of user someone is.
+//! Roles of users.
 
 use std::{fmt, str::FromStr};
 
 use thiserror::Error;
 
-/// The name of a role; what it may do is for the [`crate::Catalog`] to say, and an unknown role may do nothing.
+/// The name of a role. The [`crate::Catalog`] defines its permissions; an unknown role has none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Role(String);
 
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_plain_words_are_roles() {
+    fn only_plain_words_are_valid_roles() {
         assert_eq!("power-user_2".parse::<Role>().unwrap().as_str(), "power-user_2");
         for text in ["", "Admin", "2nd", "a b", "a\n", &"a".repeat(33)] {
             assert_eq!(text.parse::<Role>(), Err(ParseRoleError), "{text:?}");

@@ -1,4 +1,4 @@
-//! A sign-in that a browser holds by a cookie.
+//! Browser sessions, identified by a cookie.
 
 use std::net::IpAddr;
 
@@ -9,32 +9,31 @@ use crate::{
     token::PublicId,
 };
 
-/// A sign-in, as it is stored. What it may do is decided anew at each request.
+/// A stored session. Its permissions are decided anew at each request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Its id; not the secret of its cookie.
+    /// The id; not the secret of the cookie.
     pub id: SessionId,
-    /// Who signed in.
+    /// The user who signed in.
     pub user_id: UserId,
-    /// What they signed in with.
+    /// The credential that started it.
     pub proof: SessionProof,
-    /// The role that the JWT of the sign-in claimed, which the session never goes beyond; `None` where nobody claimed
-    /// one.
+    /// The role that the JWT of the sign-in claimed, an upper bound of the session; `None` if no role was claimed.
     pub max_role: Option<Role>,
-    /// When it began.
+    /// When it started.
     pub created_at: UnixMillis,
     /// When it was last used, up to a minute late.
     pub seen_at: UnixMillis,
-    /// From this instant on it is over, however much it is used.
+    /// The instant from which it has expired, however much it is used.
     pub expires_at: UnixMillis,
-    /// From where it was begun.
+    /// The address that started it.
     pub ip: Option<IpAddr>,
-    /// What the browser calls itself.
+    /// The user agent of the browser.
     pub user_agent: Option<String>,
 }
 
 impl Session {
-    /// Whether its time is over, or nobody used it for `idle`.
+    /// Whether it has expired, or was not used for `idle`.
     #[must_use]
     pub fn is_expired(&self, now: UnixMillis, idle: Option<Lifetime>) -> bool {
         let is_idle = |span: Lifetime| self.seen_at.checked_add(span).is_some_and(|end| now >= end);
@@ -42,19 +41,19 @@ impl Session {
     }
 }
 
-/// What somebody signed in with.
+/// The credential that started a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionProof {
-    /// A token, which the session is bound by and ends with.
+    /// A token, which limits the session and ends it.
     Token {
         /// The token.
         id: TokenId,
-        /// The public id that its secret had then: another one means that the token was rotated since.
+        /// The public id of its secret at the sign-in: another one means that the token was rotated since.
         public_id: PublicId,
     },
     /// A JWT of a configured issuer.
     Jwt,
-    /// The word of a trusted proxy, or of the embedding program.
+    /// A user authenticated by a trusted proxy or by the embedding program.
     Proxy,
 }
 
@@ -76,12 +75,12 @@ impl SessionProof {
     }
 }
 
-/// What is stored of a cookie's secret: a digest of it. Not `Debug` and not comparable.
+/// The stored digest of a cookie's secret. Not `Debug` and not comparable.
 #[derive(Clone)]
 pub struct SessionDigest([u8; 32]);
 
 impl SessionDigest {
-    /// Wraps what was made or read back.
+    /// Wraps created or stored bytes.
     #[must_use]
     pub fn from_stored(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -97,21 +96,21 @@ impl SessionDigest {
 /// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionEnd {
-    /// Whoever had it signed out.
+    /// The user signed out.
     SignedOut,
-    /// Its time was over, or nobody used it for too long.
+    /// It expired or was idle for too long.
     Expired,
-    /// The token it was begun with was revoked, rotated, paused or ran out.
+    /// The token that started it was revoked, rotated, paused or expired.
     TokenEnded,
-    /// It was used from an address that its token may not be used from.
+    /// It was used from an address that its token does not allow.
     AddressNotAllowed,
-    /// Its user was disabled or removed.
+    /// Its user was disabled or deleted.
     UserDisabled,
-    /// Its account was given to somebody else: another subject.
+    /// The subject of its user changed.
     AccountChanged,
-    /// What it was begun with is not accepted here any more.
+    /// The sign-in method was disabled.
     MethodDisabled,
-    /// Somebody signed in again in its place, or too often.
+    /// Another sign-in replaced it.
     Replaced,
 }
 
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_over_at_its_end_and_when_nobody_used_it() {
+    fn a_session_expires_at_its_end_and_when_idle() {
         let over = |seen, now, idle: Option<u32>| {
             session(seen).is_expired(UnixMillis::new(now).unwrap(), idle.map(Lifetime::seconds))
         };

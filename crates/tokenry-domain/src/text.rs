@@ -120,10 +120,11 @@ fn check(text: &str, minimum: Minimum, max: usize, lines: Lines) -> Result<(), T
     Ok(())
 }
 
-/// Whether a character shows something by itself: no blank, nothing of no width (joiners, selectors, fillers, marks that
-/// combine with what is before them).
+/// Whether a character shows something by itself: no blank, nothing of no width (joiners, selectors, fillers, marks
+/// that combine with what is before them).
 fn is_visible(c: char) -> bool {
-    // Blanks that are letters or symbols by their category: the Hangul filler that has a width, and the empty Braille cell.
+    // Blanks that are letters or symbols by their category: the Hangul filler that has a width, and the empty Braille
+    // cell.
     let is_blank = c.is_whitespace() || matches!(c, '\u{115f}' | '\u{2800}');
     !is_blank && c.width().is_some_and(|width| width > 0)
 }

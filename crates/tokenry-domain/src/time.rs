@@ -11,7 +11,7 @@ use thiserror::Error;
 
 /// Milliseconds since 1970-01-01T00:00:00Z, from 0 to the end of the year 9999.
 ///
-/// The range is what RFC 3339 can write with a four-digit year and what both databases can hold.
+/// The range is what RFC 3339 can write with a four-digit year and what both databases can store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixMillis(i64);
 
@@ -67,7 +67,7 @@ impl UnixMillis {
         Self(self.0.saturating_sub(span.0).max(0))
     }
 
-    /// How long ago `earlier` was; zero when it lies ahead.
+    /// How long ago `earlier` was; zero if it is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

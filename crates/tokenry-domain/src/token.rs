@@ -1,4 +1,4 @@
-//! One token as it is stored and shown: everything but its secret.
+//! A token without its secret.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
@@ -15,15 +15,15 @@ use crate::{
     time::UnixMillis,
 };
 
-/// The public beginning of a token's text, prefix and public id: unique, safe to log and to show.
+/// The public beginning of a token's text, prefix and random id: unique, safe to log and to display.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicId(String);
 
 impl PublicId {
-    /// The most bytes a lookup has: a prefix of 20 and a public id of 12.
+    /// The maximum length in bytes: a prefix of 20 and a random id of 12.
     pub const MAX: usize = 32;
 
-    /// Wraps a text made by the token format or read back from the database.
+    /// Wraps a text created by the token format or read from the database.
     #[must_use]
     pub fn from_stored(text: String) -> Self {
         Self(text)
@@ -42,66 +42,66 @@ impl fmt::Display for PublicId {
     }
 }
 
-/// A token, alive or dead, without its secret.
+/// A token, live or dead, without its secret.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Token {
-    /// Its id in the API.
+    /// The id in the API.
     pub id: TokenId,
-    /// Who owns it.
+    /// The owner.
     pub user_id: UserId,
     /// The public beginning of its text.
     pub public_id: PublicId,
     /// The last four characters of its text.
     pub suffix: String,
-    /// What its owner calls it.
+    /// The name.
     pub name: TokenName,
-    /// What its owner notes about it.
+    /// The description.
     pub description: Option<Description>,
-    /// What it was given; what it may do now is less or equal ([`crate::EffectivePermissions`]).
+    /// The granted scopes; the current permissions are less or equal ([`crate::EffectivePermissions`]).
     pub scopes: ScopeSet,
     /// Since when it is paused.
     pub inactive_at: Option<UnixMillis>,
-    /// Before this instant it is refused.
+    /// It is refused before this instant.
     pub not_before: Option<UnixMillis>,
-    /// From this instant on it is refused; `None` is never.
+    /// It is refused from this instant on; `None` means never.
     pub expires_at: Option<UnixMillis>,
     /// When it was last used successfully.
     pub last_used_at: Option<UnixMillis>,
-    /// From where it was last used.
+    /// The address of the last use.
     pub last_used_ip: Option<IpAddr>,
-    /// From where it may be used.
+    /// The addresses from which it may be used.
     pub allowed_ips: IpList,
-    /// What clients keep beside it.
+    /// The metadata of clients.
     pub metadata: Metadata,
     /// Counts changes from 1; compared by `If-Match`.
     pub version: i64,
     /// When it was created.
     pub created_at: UnixMillis,
-    /// When its present secret was made: at its creation or its last rotation.
+    /// When its current secret was created: at its creation or its last rotation.
     pub secret_at: UnixMillis,
     /// Who created it.
     pub created_by: Actor,
     /// When it was last changed.
     pub updated_at: UnixMillis,
-    /// When it was ended, how and by whom.
+    /// The revocation, if it was revoked.
     pub revoked: Option<Revocation>,
-    /// When the audit log was told that its time ran out. It is judged no earlier than that, whatever the clock says.
+    /// When its expiry was recorded in the audit log. It is evaluated no earlier than that, whatever the clock reads.
     pub expiry_noted_at: Option<UnixMillis>,
 }
 
-/// The end of a token.
+/// The revocation of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
-    /// From when on it is refused.
+    /// The instant from which the token is refused.
     pub at: UnixMillis,
-    /// Who ended it.
+    /// Who revoked it.
     pub by: Actor,
-    /// Why, if they said so.
+    /// The reason, if one was given.
     pub reason: Option<Reason>,
 }
 
 impl Token {
-    /// The state at an instant under a policy, decided in the order in which verification refuses.
+    /// The state at an instant under a policy, in the order of precedence of a verification.
     #[must_use]
     pub fn status(&self, cutoffs: &ExpiryCutoffs) -> Status {
         if self.revoked.is_some() {
@@ -127,20 +127,20 @@ impl Token {
 /// The state of a token at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Status {
-    /// It works.
+    /// It is accepted.
     Active,
     /// It is paused and can be resumed.
     Inactive,
-    /// Its time has not come.
+    /// It is not valid yet.
     Pending,
-    /// Its time is over.
+    /// It has expired.
     Expired,
-    /// It was ended for good.
+    /// It was revoked.
     Revoked,
 }
 
 impl Status {
-    /// All states, in the order in which people care.
+    /// All states, in display order.
     pub const ALL: [Self; 5] = [Self::Active, Self::Inactive, Self::Pending, Self::Expired, Self::Revoked];
 
     /// The state's name in the API.
@@ -162,7 +162,7 @@ impl fmt::Display for Status {
     }
 }
 
-/// The text names no state of a token.
+/// The text is not a state of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be active, inactive, pending, expired or revoked")]
 pub struct ParseStatusError;

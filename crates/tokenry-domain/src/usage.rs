@@ -1,4 +1,4 @@
-//! What the usage log counts together.
+//! Keys and counts of the usage log.
 
 use std::net::IpAddr;
 
@@ -9,31 +9,31 @@ use crate::{
     time::{Lifetime, UnixMillis},
 };
 
-/// Uses that are counted in one row. Its order is the one in which every node writes.
+/// Uses with an equal key are counted in one row. Every node writes in the order of keys.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UsageKey {
     /// The token.
     pub token_id: TokenId,
-    /// The start of the span of time; the instant of the use where every use is kept apart.
+    /// The start of the bucket; the instant of the use if uses are not aggregated.
     pub start: UnixMillis,
-    /// The method; empty if it is not known.
+    /// The method; empty if unknown.
     pub method: Box<str>,
-    /// The pattern of the route; empty if it is not known.
+    /// The pattern of the route; empty if unknown.
     pub route: Box<str>,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: u16,
     /// The source address.
     pub ip: Option<IpAddr>,
-    /// What the client calls itself; empty if it does not say.
+    /// The user agent; empty if the client sends none.
     pub user_agent: Box<str>,
-    /// 0 for a counted row; else what keeps one use apart from all others.
+    /// 0 for an aggregated row; otherwise distinguishes one use from all others.
     pub seq: i64,
 }
 
-/// How often, and when first and last.
+/// The number of uses, and the first and last instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsageCount {
-    /// How often.
+    /// The number of uses.
     pub count: u64,
     /// The earliest instant.
     pub first: UnixMillis,
@@ -42,13 +42,13 @@ pub struct UsageCount {
 }
 
 impl UsageCount {
-    /// One at this instant.
+    /// One use at this instant.
     #[must_use]
     pub fn once(at: UnixMillis) -> Self {
         Self { count: 1, first: at, last: at }
     }
 
-    /// Counts those of `other` too.
+    /// Adds the uses of `other`.
     pub fn add(&mut self, other: Self) {
         if self.count == 0 {
             *self = other;
@@ -60,11 +60,11 @@ impl UsageCount {
     }
 }
 
-/// The span of time whose uses are counted in one row. Default: a minute.
+/// The span of time that one row counts. Default: one minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bucket(i64);
 
-/// The span cannot divide the time evenly.
+/// The span does not divide an hour evenly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be 0s, or whole seconds that divide an hour evenly, such as 10s, 1m or 1h")]
 pub struct BucketError;
@@ -72,7 +72,7 @@ pub struct BucketError;
 const HOUR: i64 = 3_600_000;
 
 impl Bucket {
-    /// A bucket of so many seconds, which divide an hour evenly; 0 keeps every use apart.
+    /// A bucket of whole seconds that divide an hour evenly; 0 stores every use separately.
     ///
     /// # Errors
     /// [`BucketError`].
@@ -82,19 +82,19 @@ impl Bucket {
         if divides { Ok(Self(millis)) } else { Err(BucketError) }
     }
 
-    /// How long it is; nothing where every use is kept apart.
+    /// The length; zero if every use is stored separately.
     #[must_use]
     pub fn span(self) -> Lifetime {
         Lifetime::from_millis(self.0)
     }
 
-    /// Whether every use is kept apart.
+    /// Whether every use is stored separately.
     #[must_use]
     pub fn is_single(self) -> bool {
         self.0 == 0
     }
 
-    /// The start of the span that `at` lies in; `at` itself where every use is kept apart.
+    /// The start of the bucket of `at`; `at` itself if every use is stored separately.
     #[must_use]
     pub fn start_of(self, at: UnixMillis) -> UnixMillis {
         match at.get().checked_rem(self.0) {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_begins_where_the_clock_says_so() {
+    fn buckets_start_at_multiples_of_their_length() {
         for (seconds, start) in [
             (0, "2026-01-31T08:59:59.999Z"),
             (1, "2026-01-31T08:59:59Z"),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spans_are_refused() {
+    fn spans_that_do_not_divide_an_hour_are_rejected() {
         for span in
             [Lifetime::seconds(7), Lifetime::seconds(7200), Lifetime::days(1), Lifetime::millis_of(500)]
         {

@@ -7,26 +7,26 @@ use crate::{
     time::UnixMillis,
 };
 
-/// Someone who owns tokens. The host system knows them by [`subject`](Self::subject).
+/// A user who owns tokens. The host system identifies them by [`subject`](Self::subject).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// Tokenry's own id.
+    /// Tokenry's id of the user.
     pub id: UserId,
-    /// The host's id of this user, unique.
+    /// The host system's unique id of the user.
     pub subject: Subject,
-    /// What people call them.
+    /// The display name.
     pub name: UserName,
-    /// The ceiling over every token they own, read at each use.
+    /// The upper bound of every token they own, read at each use.
     pub role: Role,
-    /// Since when none of their tokens works.
+    /// Since when the user is disabled and their tokens are refused.
     pub disabled_at: Option<UnixMillis>,
-    /// When all their tokens were last revoked at once: a creation that was under way then is refused.
+    /// When all their tokens were last revoked at once: a creation that was running then is refused.
     pub tokens_revoked_at: Option<UnixMillis>,
-    /// When an issuer made the claims about them that were taken over last.
+    /// The `iat` of the claims that were applied last.
     pub claims_at: Option<UnixMillis>,
-    /// Since when their role and subject are decided here: claims of before change nothing any more.
+    /// When their role or subject was last set here: claims issued before do not apply.
     pub claims_after: Option<UnixMillis>,
-    /// When they were first seen.
+    /// When they were created.
     pub created_at: UnixMillis,
     /// When name, role or state last changed.
     pub updated_at: UnixMillis,

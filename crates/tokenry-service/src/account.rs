@@ -1,25 +1,25 @@
-//! What a user has left of their limits.
+//! Reports how much of their limits a user has left.
 
 use tokenry_domain::{Limits, UnixMillis, User};
 use tokenry_store::{StoreError, token};
 
 use crate::{caller::RequestContext, tokenry::Tokenry};
 
-/// How many tokens a user has and may still make.
+/// How many tokens a user has and may still create.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitStatus {
-    /// The most live tokens; `None` is no limit.
+    /// The maximum number of live tokens; `None` means no limit.
     pub max_tokens: Option<u32>,
     /// Tokens that are neither revoked nor expired.
     pub live_tokens: u64,
-    /// How many more may be made now; `None` is no limit on the rate.
+    /// How many more may be created now; `None` means no limit on the rate.
     pub creations_left: Option<u32>,
-    /// When one more may be made than now; `None` if nothing was made within the last hour, or without a limit.
+    /// When `creations_left` rises by one; `None` if no token was created within the last hour, or without a limit.
     pub resets_at: Option<UnixMillis>,
 }
 
 impl Tokenry {
-    /// What `user` has left of their limits at the call's instant.
+    /// The limits of `user` and how much of them is left at the instant of the request.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,4 +1,4 @@
-//! The audit entry of a change, in the unit of work of the change.
+//! Appends the audit entry of a change in the transaction of the change.
 
 use serde_json::{Map, Value};
 use tokenry_domain::{Actor, AuditEvent, ClientInfo, EventKind, Token, TokenId, UnixMillis, UserId};
@@ -6,7 +6,7 @@ use tokenry_store::{StoreError, Tx, audit};
 
 use crate::caller::RequestContext;
 
-/// Who did it, when and from where: the part of an entry that all changes of one call share.
+/// Actor, instant and client: the fields that all audit entries of one request share.
 #[derive(Clone)]
 pub(crate) struct AuditContext {
     pub(crate) actor: Actor,
@@ -19,7 +19,7 @@ impl AuditContext {
         Self { actor: context.caller.actor(), at: context.now, client: context.client.clone() }
     }
 
-    /// Appends an entry about a user or one of their tokens, as far as they are known.
+    /// Appends an entry about a user, one of their tokens, or neither if they are unknown.
     pub(crate) fn record_about(
         &self,
         tx: &mut Tx<'_>,
@@ -31,7 +31,7 @@ impl AuditContext {
         append(tx, &[self.event(kind, user_id, token_id, detail)])
     }
 
-    /// An entry about a user or one of their tokens, to be appended with others.
+    /// Creates an entry to be appended together with others.
     pub(crate) fn event(
         &self,
         kind: EventKind,
@@ -56,17 +56,18 @@ impl AuditContext {
     }
 }
 
-/// Appends entries at once: the end of the chain is everybody's, and is held to the end of the unit.
+/// Appends all entries at once: the lock on the chain's head is shared by all nodes and lasts until the transaction
+/// ends.
 pub(crate) fn append(tx: &mut Tx<'_>, events: &[AuditEvent]) -> Result<(), StoreError> {
     audit::append_all(tx, events, tokenry_crypto::link)
 }
 
-/// The fields of an entry's detail.
+/// Builds the detail of an entry from its fields.
 pub(crate) fn detail<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// What the audit log tells of a new token.
+/// The detail of the entry for a new token.
 pub(crate) fn creation_detail(token: &Token) -> Map<String, Value> {
     detail([
         ("name", Value::from(token.name.as_str())),

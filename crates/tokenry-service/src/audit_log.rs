@@ -1,4 +1,4 @@
-//! Read the audit log, and prove that it is whole.
+//! Reads the audit log and verifies its hash chain.
 
 use thiserror::Error;
 use tokenry_crypto::{GENESIS, link as digest};
@@ -20,53 +20,53 @@ use crate::{
 /// One page of the audit log, newest first.
 pub type AuditPage = Page<AuditEntry>;
 
-/// What a walk along the whole chain found.
+/// The result of a check of the whole chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditCheck {
     /// How many entries there are.
     pub entries: i64,
-    /// The first place at which an entry is missing, changed or added, and what is wrong there; `None` if there is none.
+    /// The sequence number of the first missing, changed or added entry, and its fault; `None` if the chain is intact.
     pub broken: Option<(i64, ChainFault)>,
 }
 
-/// What is wrong with the first entry that is not as it was written.
+/// The fault of the first entry that differs from what was written.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ChainFault {
-    /// There is none, but there are later ones.
+    /// The entry is missing, but later ones exist.
     #[error("an entry is missing")]
     Missing,
-    /// Its digest is not that of its fields behind the entry before it.
+    /// Its digest does not match its fields and the entry before it.
     #[error("the entry or the one before it was changed")]
     Changed,
-    /// It holds something that Tokenry does not write.
+    /// It contains something that Tokenry does not write.
     #[error("the entry cannot be read: {0}")]
     Unreadable(String),
-    /// The chain ends elsewhere than the installation remembers.
+    /// The chain does not end at the head that the database stores.
     #[error("the log does not end where it should: the newest entries were removed, or some were added")]
     WrongEnd,
 }
 
-/// Why the audit log is not shown.
+/// Why the audit log cannot be read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AuditError {
-    /// The caller may not administer.
+    /// The caller lacks `admin:read`.
     #[error(transparent)]
     Denied(#[from] Denial),
-    /// The cursor was not made by this installation for this caller and this query.
+    /// The cursor was not created by this installation for this caller and this query.
     #[error("the cursor does not belong to this list")]
     BadCursor,
-    /// Somebody else checks the chain already.
+    /// Another check of the chain is running on this node.
     #[error("the audit log is being checked")]
     Busy,
-    /// The database did not answer.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Tokenry {
-    /// One page of the audit log.
+    /// Returns one page of the audit log, newest first.
     ///
     /// # Errors
     /// [`AuditError`].
@@ -84,20 +84,20 @@ impl Tokenry {
         Ok(Page::cut(entries, size, &cursors, |last| last.seq))
     }
 
-    /// Walks along the whole chain and computes every digest again, a page at a time: nobody waits for it, and what is
-    /// appended meanwhile is part of it. One walk at a time on this node, since it reads the whole table.
+    /// Recomputes every digest of the chain, one page per transaction, so that it blocks no writer; entries appended
+    /// meanwhile are included. Only one check runs at a time on this node, since it reads the whole table.
     ///
     /// # Errors
-    /// [`AuditError`]; [`AuditError::Busy`] while another walk is under way.
+    /// [`AuditError`]; [`AuditError::Busy`] while another check is running.
     pub fn check_audit_log(&self, context: &RequestContext) -> Result<AuditCheck, AuditError> {
         context.caller.require(&admin_read())?;
-        let _alone = self.0.chain_gate.try_acquire(None).ok_or(AuditError::Busy)?;
+        let _permit = self.0.audit_check_limit.try_acquire(None).ok_or(AuditError::Busy)?;
         let mut walk = Walk { seq: 0, hash: GENESIS };
         loop {
-            let here = |tx: &mut Tx<'_>| {
-                Ok::<_, StoreError>((readable(instance::chain_head(tx))?, page(tx, walk.seq)?))
-            };
-            let (head, page) = self.0.store.read(here)?;
+            let (head, page) = self
+                .0
+                .store
+                .read(|tx| Ok::<_, StoreError>((readable(instance::chain_head(tx))?, page(tx, walk.seq)?)))?;
             let entries = head.as_ref().map_or(walk.seq, |head| head.seq);
             let checked = match (head, page) {
                 (Err(what), _) | (_, Err(what)) => Err(ChainFault::Unreadable(what)),
@@ -117,20 +117,20 @@ impl Tokenry {
     }
 }
 
-/// How many entries are read at once.
-const PAGE: u16 = 500;
+/// How many entries one transaction reads.
+const CHECK_PAGE: u16 = 500;
 
-/// The entries behind a place, or what keeps the very next one from being read.
+/// The entries after `after`, or why the next one cannot be read.
 fn page(tx: &mut Tx<'_>, after: i64) -> Result<Result<Vec<AuditEntry>, String>, StoreError> {
-    // One that cannot be read hides those before it; then they are read one by one.
-    let found = match audit::list(tx, after, PAGE) {
+    // An unreadable entry fails the whole page; then the entries are read one by one.
+    let found = match audit::list(tx, after, CHECK_PAGE) {
         Err(StoreError::Corrupt(_)) => audit::list(tx, after, 1),
         found => found,
     };
     readable(found)
 }
 
-/// What was read, or why it cannot be: what Tokenry would not have written was not written by it.
+/// Turns an unreadable value into a finding: Tokenry does not write values that it cannot read.
 fn readable<T>(found: Result<T, StoreError>) -> Result<Result<T, String>, StoreError> {
     match found {
         Err(StoreError::Corrupt(what)) => Ok(Err(what)),
@@ -138,7 +138,7 @@ fn readable<T>(found: Result<T, StoreError>) -> Result<Result<T, String>, StoreE
     }
 }
 
-/// How far the chain was followed.
+/// How far the chain has been verified.
 struct Walk {
     seq: i64,
     hash: [u8; 32],
@@ -157,10 +157,10 @@ impl Walk {
         Ok(())
     }
 
-    /// The newest entries cannot be cut off unseen either.
+    /// Compares the end with the stored head, so that removing the newest entries is detected too.
     fn end(&self, head: ChainHead) -> Result<(), ChainFault> {
-        let is_there = (self.seq, self.hash) == (head.seq, head.hash);
-        if is_there { Ok(()) } else { Err(ChainFault::WrongEnd) }
+        let is_head = (self.seq, self.hash) == (head.seq, head.hash);
+        if is_head { Ok(()) } else { Err(ChainFault::WrongEnd) }
     }
 }
 
@@ -182,7 +182,7 @@ mod tests {
         (1..=length).map(link).collect()
     }
 
-    /// Where a walk along these entries ends, and why.
+    /// The sequence number at which the check of these entries ends, and its result.
     fn walk(links: &[AuditEntry], head: &AuditEntry) -> (i64, Result<(), ChainFault>) {
         let mut walk = Walk { seq: 0, hash: GENESIS };
         let followed = links.iter().try_for_each(|link| walk.follow(link));
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_very_entries_in_their_order_are_a_chain() {
+    fn every_change_to_the_chain_is_detected_at_the_first_changed_entry() {
         let whole = chain(5);
         let with = |change: fn(&mut Vec<AuditEntry>)| {
             let mut links = whole.clone();

@@ -1,4 +1,4 @@
-//! The first token of an installation.
+//! Creates the first token of an installation.
 
 use tokenry_crypto::SecretRng;
 use tokenry_domain::{
@@ -15,22 +15,23 @@ use crate::{
     user::{create, new_user},
 };
 
-/// How long the first token lives.
+/// The lifetime of the first token.
 const LIFETIME: Lifetime = Lifetime::days(1);
 
 impl Tokenry {
-    /// Makes the user `admin` with the highest role, and the first token, for 24 hours and with all scopes, if this installation never did
-    /// so before; `None` if it did. Nodes that start together make one.
+    /// Creates the user `admin` with the highest role and the first token, valid for 24 hours and with all scopes.
+    /// Returns `None` if this installation was bootstrapped before. Nodes that start at the same time create one token
+    /// together.
     ///
     /// # Errors
-    /// [`IssueError`]; nothing was made.
+    /// [`IssueError`]; nothing was created.
     pub fn bootstrap(&self, now: UnixMillis) -> Result<Option<Issued>, IssueError> {
         let mut rng = SecretRng::os();
         let user_id = UserId::new(now, rng.bytes()?);
         let GeneratedSecret { secret, stored, id_bytes } = GeneratedSecret::generate(self)?;
         let (public_id, suffix) = (secret.public_id(), secret.suffix());
-        let beyond = || StoreError::Bug("the clock stands at the end of time".to_owned());
-        let ends = now.checked_add(LIFETIME).ok_or_else(beyond)?;
+        let out_of_range = || StoreError::Bug("the clock is beyond the latest instant".to_owned());
+        let expires_at = now.checked_add(LIFETIME).ok_or_else(out_of_range)?;
         let catalog = self.0.rules.catalog.clone();
         let seeded = self.0.store.write(move |tx| {
             lock_admin(tx)?;
@@ -41,21 +42,22 @@ impl Tokenry {
             let audit = AuditContext { actor: Actor::System, at: now, client: ClientInfo::default() };
             let highest = catalog.roles().last().cloned().unwrap_or_else(Role::admin);
             let owner = admin(tx, user_id, highest, &audit)?;
-            // `*`, or where that is withheld from tokens, all that can be named of it.
-            let most = catalog.of_tokens(&owner.role);
-            let whole = ScopeSet::from_iter([Scope::All]);
-            let scopes = if most.can_delegate(&Scope::All) { whole } else { most.to_set() };
+            // `*`, or every named scope where tokens are denied `*`.
+            let permissions = catalog.of_tokens(&owner.role);
+            let everything = ScopeSet::from_iter([Scope::All]);
+            let scopes =
+                if permissions.can_delegate(&Scope::All) { everything } else { permissions.to_set() };
             let token = Token {
                 id: TokenId::new(now, id_bytes),
                 user_id: owner.id,
                 public_id,
                 suffix,
-                name: TokenName::parse("bootstrap").map_err(defect)?,
+                name: TokenName::parse("bootstrap").map_err(bug)?,
                 description: None,
                 scopes,
                 inactive_at: None,
                 not_before: None,
-                expires_at: Some(ends),
+                expires_at: Some(expires_at),
                 last_used_at: None,
                 last_used_ip: None,
                 allowed_ips: IpList::default(),
@@ -79,8 +81,8 @@ impl Tokenry {
 }
 
 impl Tokenry {
-    /// Whether the first token and no other was ever made, and nobody used it, whether or not its time is over by now:
-    /// then its secret may have been lost before anybody saw it.
+    /// Whether the first token is the only token ever created and was never used, expired or not: its secret may have
+    /// been lost before anyone saw it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -95,9 +97,9 @@ impl Tokenry {
     }
 }
 
-/// Users are locked before the instance, as everywhere.
+/// Locks the user `admin`, if they exist: users are always locked before the instance.
 fn lock_admin(tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    let subject = Subject::parse("admin").map_err(defect)?;
+    let subject = Subject::parse("admin").map_err(bug)?;
     if let Some(user) = user::find_by_subject(tx, &subject)? {
         user::lock(tx, user.id)?;
     }
@@ -105,11 +107,11 @@ fn lock_admin(tx: &mut Tx<'_>) -> Result<(), StoreError> {
 }
 
 fn admin(tx: &mut Tx<'_>, id: UserId, role: Role, audit: &AuditContext) -> Result<User, StoreError> {
-    let subject = Subject::parse("admin").map_err(defect)?;
+    let subject = Subject::parse("admin").map_err(bug)?;
     if let Some(user) = user::find_by_subject(tx, &subject)? {
         return Ok(user);
     }
-    let name = UserName::parse("admin").map_err(defect)?;
+    let name = UserName::parse("admin").map_err(bug)?;
     tombstone::readmit(tx, &subject)?;
     let mut user = new_user(id, subject, name, role, audit.at);
     user.claims_after = Some(audit.at);
@@ -117,7 +119,7 @@ fn admin(tx: &mut Tx<'_>, id: UserId, role: Role, audit: &AuditContext) -> Resul
     Ok(user)
 }
 
-/// The fixed texts above are valid by the rules of their types.
-fn defect(error: TextError) -> StoreError {
+/// The fixed texts above are valid, so an error is a bug.
+fn bug(error: TextError) -> StoreError {
     StoreError::Bug(error.to_string())
 }

@@ -1,4 +1,4 @@
-//! Who asks for something, proven before a use case is reached.
+//! The authenticated caller of a use case.
 
 use tokenry_domain::{
     Actor, Catalog, ClientInfo, EffectivePermissions, Role, Scope, Session, Token, UnixMillis, User, UserId,
@@ -6,62 +6,63 @@ use tokenry_domain::{
 
 use crate::{denial::Denial, verified::VerifiedToken};
 
-/// One request: who asks, when, and from where.
+/// One request: its caller, instant and client.
 #[derive(Clone)]
 pub struct RequestContext {
-    /// Who asks.
+    /// The authenticated caller.
     pub caller: Caller,
     /// The instant that every rule of this request is decided at.
     pub now: UnixMillis,
-    /// From where, for the audit log.
+    /// The client, for the audit log.
     pub client: ClientInfo,
 }
 
 impl RequestContext {
-    /// A call whose origin is not known.
+    /// A request from an unknown client.
     #[must_use]
     pub fn new(caller: Caller, now: UnixMillis) -> Self {
         Self { caller, now, client: ClientInfo::default() }
     }
 }
 
-/// Someone who may ask. Only [`Tokenry::verify`](crate::Tokenry::verify) makes one of a token and [`Tokenry::session`](crate::Tokenry::session) one of a session; an
-/// embedding program makes one of a user it has authenticated itself ([`Tokenry::caller_for_user`](crate::Tokenry::caller_for_user)); an operator is someone at the
-/// database's own command line.
+/// An authenticated caller. Only [`Tokenry::verify`](crate::Tokenry::verify) creates one from a token and
+/// [`Tokenry::session`](crate::Tokenry::session) one from a session; an embedding program creates one for a user it has
+/// authenticated itself ([`Tokenry::caller_for_user`](crate::Tokenry::caller_for_user)); an operator has access to the
+/// command line on the database's machine.
 #[derive(Clone)]
 pub struct Caller(Kind);
 
 #[derive(Clone)]
 enum Kind {
     Operator,
-    User(Box<Person>),
+    User(Box<SignedInUser>),
     Token(VerifiedToken),
 }
 
-/// Somebody who came without presenting a token.
+/// A user who authenticated without presenting a token.
 #[derive(Clone)]
-pub(crate) struct Person {
+pub(crate) struct SignedInUser {
     pub(crate) user: User,
     pub(crate) effective: EffectivePermissions,
     pub(crate) credential: CredentialKind,
-    /// The role that a JWT claimed, if its issuer has a say: they are never more than that.
+    /// The role that a JWT claimed, if its issuer decides about roles: an upper bound on their permissions.
     pub(crate) max_role: Option<Role>,
-    /// The session they came with.
+    /// The session of the request.
     pub(crate) session: Option<Session>,
-    /// The token that this session was begun with and is bound by.
+    /// The token that started the session and limits it.
     pub(crate) token: Option<Token>,
 }
 
-/// The kind of proof a caller came with.
+/// How a caller authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialKind {
-    /// Access to the database's own machine.
+    /// Access to the command line on the database's machine.
     Operator,
-    /// A sign-in that the embedding program vouches for.
+    /// A sign-in asserted by the embedding program or a trusted proxy.
     User,
     /// A JWT of a configured issuer.
     Jwt,
-    /// A session that one of these was exchanged for.
+    /// A session, started with one of the others.
     Session,
     /// A personal access token.
     Token,
@@ -72,18 +73,18 @@ impl Caller {
     ///
     /// SECURITY: **this bypasses authorization.** Nothing is checked, and every user's tokens can be read, created and
     /// revoked. Use it only for work that no request asked for: a command line on the database's own machine, a
-    /// scheduled cleanup, setup at start, tests. For a request, use the caller that [`Tokenry::verify`],
-    /// [`Tokenry::session`] or [`Tokenry::caller_for_user`] returns.
+    /// scheduled cleanup, setup at start, tests. For a request, use the caller that [`Tokenry::verify`](crate::Tokenry::verify),
+    /// [`Tokenry::session`](crate::Tokenry::session) or [`Tokenry::caller_for_user`](crate::Tokenry::caller_for_user) returns.
     #[must_use]
     pub fn operator() -> Self {
         Self(Kind::Operator)
     }
 
-    pub(crate) fn person(person: Person) -> Self {
-        Self(Kind::User(Box::new(person)))
+    pub(crate) fn signed_in(user: SignedInUser) -> Self {
+        Self(Kind::User(Box::new(user)))
     }
 
-    /// The kind of proof.
+    /// How the caller authenticated.
     #[must_use]
     pub fn credential(&self) -> CredentialKind {
         match &self.0 {
@@ -93,7 +94,7 @@ impl Caller {
         }
     }
 
-    /// The user on whose behalf the call is made; none for an operator.
+    /// The user on whose behalf the request is made; `None` for an operator.
     #[must_use]
     pub fn user(&self) -> Option<&User> {
         match &self.0 {
@@ -103,8 +104,7 @@ impl Caller {
         }
     }
 
-    /// The token that binds this caller, if there is one: the one that was presented, or that their session was begun
-    /// with.
+    /// The token that limits this caller, if there is one: the presented token, or the one that started their session.
     #[must_use]
     pub fn token(&self) -> Option<&Token> {
         match &self.0 {
@@ -114,7 +114,7 @@ impl Caller {
         }
     }
 
-    /// The verified token, if one was presented; a session is none, whatever it was begun with.
+    /// The verified token, if one was presented; `None` for a session, whatever started it.
     #[must_use]
     pub fn verified(&self) -> Option<&VerifiedToken> {
         match &self.0 {
@@ -123,7 +123,7 @@ impl Caller {
         }
     }
 
-    /// The session, if it was one.
+    /// The session, if the request came with one.
     #[must_use]
     pub fn session(&self) -> Option<&Session> {
         match &self.0 {
@@ -132,7 +132,7 @@ impl Caller {
         }
     }
 
-    /// The role that a JWT claimed for them, if its issuer has a say.
+    /// The role that a JWT claimed for them, if its issuer decides about roles.
     pub(crate) fn max_role(&self) -> Option<&Role> {
         match &self.0 {
             Kind::User(person) => person.max_role.as_ref(),
@@ -140,7 +140,7 @@ impl Caller {
         }
     }
 
-    /// How changes made by this caller are signed.
+    /// The actor of audit entries for changes by this caller.
     #[must_use]
     pub fn actor(&self) -> Actor {
         match &self.0 {
@@ -153,7 +153,7 @@ impl Caller {
         }
     }
 
-    /// The rights of this caller now; none are listed for an operator, who needs none.
+    /// The permissions of this caller; `None` for an operator, who needs none.
     #[must_use]
     pub fn effective(&self) -> Option<&EffectivePermissions> {
         match &self.0 {
@@ -163,8 +163,8 @@ impl Caller {
         }
     }
 
-    /// Refuses a caller without this right, and one who came with a secret that was rotated: whoever has only the old
-    /// secret uses it until its grace ends, and neither sees nor changes anything of tokens and users.
+    /// Refuses a caller without this scope, and one who presented a retired secret: within its grace a retired secret
+    /// is valid for use, but not for reading or changing tokens and users.
     ///
     /// # Errors
     /// [`Denial::Retired`], [`Denial::MissingScopes`].
@@ -173,7 +173,7 @@ impl Caller {
         self.require_for_use(scope)
     }
 
-    /// Refuses a caller who came with a secret that was rotated.
+    /// Refuses a caller who presented a retired secret.
     ///
     /// # Errors
     /// [`Denial::Retired`].
@@ -184,8 +184,8 @@ impl Caller {
         }
     }
 
-    /// Refuses a caller without this right, for what a program guards with tokens: an old secret is good for it within
-    /// its grace.
+    /// Refuses a caller without this scope, for routes that a program guards with tokens: a retired secret is valid
+    /// there within its grace.
     ///
     /// # Errors
     /// [`Denial::MissingScopes`].
@@ -197,13 +197,13 @@ impl Caller {
         }
     }
 
-    /// Whether the tokens of this user are the caller's own business.
+    /// Whether the caller may manage the tokens of this user: their own, or any for an operator.
     pub(crate) fn may_manage(&self, owner: UserId) -> bool {
         self.user().is_none_or(|user| user.id == owner)
     }
 
-    /// Refuses to give a role, or to wake one, that allows more than the caller may do.
-    pub(crate) fn may_give(&self, catalog: &Catalog, role: &Role) -> Result<(), Denial> {
+    /// Refuses to assign a role, or to enable a user with a role, that allows more than the caller may do.
+    pub(crate) fn may_assign(&self, catalog: &Catalog, role: &Role) -> Result<(), Denial> {
         match self.effective() {
             Some(rights) if !catalog.covers(rights, role) => Err(Denial::beyond_own_role(role)),
             _ => Ok(()),

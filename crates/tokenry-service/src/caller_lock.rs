@@ -5,8 +5,8 @@ use tokenry_store::{StoreError, Tx, session, token, user};
 
 use crate::{caller::Caller, denial::Denial};
 
-/// Proof that this transaction holds the row lock of the caller's user: no sign-out, no change of their account and no other
-/// transaction of theirs runs until it ends.
+/// Proof that this transaction holds the row lock of the caller's user: no sign-out, no change of their account and no
+/// other transaction of theirs runs until it ends.
 pub(crate) struct CallerLock<'c> {
     caller: &'c Caller,
 }
@@ -41,8 +41,8 @@ impl<'c> CallerLock<'c> {
     }
 
     /// Re-checks authorization inside the transaction: since the caller was admitted, their account may have been
-    /// disabled or given another role, their session ended, or their token ended, rotated or narrowed. The token's row is
-    /// locked, so that none of this happens to it before the transaction ends.
+    /// disabled or given another role, their session ended, or their token ended, rotated or narrowed. The token's row
+    /// is locked, so that none of this happens to it before the transaction ends.
     ///
     /// # Errors
     /// [`Denial::NoLongerEntitled`], or the store's error.

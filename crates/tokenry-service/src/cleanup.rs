@@ -1,4 +1,4 @@
-//! Tell of tokens whose time ran out, and remove those that nobody needs to see any more.
+//! Records expired tokens in the audit log, ends expired sessions, and removes old tokens and usage rows.
 
 use serde_json::Map;
 use tokenry_domain::{EventKind, ExpiryCutoffs, Lifetime, Limits, TokenId, UnixMillis, UserId};
@@ -17,17 +17,17 @@ use crate::{
     tokenry::Tokenry,
 };
 
-/// How many rows one unit of work touches, so that a long cleanup keeps nobody waiting.
+/// How many rows one transaction changes, so that a long cleanup blocks no other writer for long.
 const BATCH: u16 = 200;
-/// How many rows of uses one unit of work removes before their tokens go.
-const DRAINED: u16 = 5000;
+/// How many usage rows one transaction deletes before their tokens are removed.
+const USAGE_BATCH: u16 = 5000;
 
-/// What a cleanup did.
+/// What a cleanup changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CleanupReport {
-    /// Tokens whose time ran out and that the audit log was told of now.
+    /// Expired tokens that were recorded in the audit log.
     pub expired: usize,
-    /// Sessions that were over and that nobody came back with.
+    /// Expired sessions that were ended.
     pub ended_sessions: usize,
     /// Dead tokens that were removed.
     pub purged_tokens: usize,
@@ -35,38 +35,39 @@ pub struct CleanupReport {
     pub purged_uses: usize,
 }
 
-/// Why nothing more was cleaned up; what was done before stays done.
+/// Why a cleanup stopped; changes that were committed before remain.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CleanupError {
-    /// The caller may not administer.
+    /// The caller lacks `admin:write`.
     #[error(transparent)]
     Denied(#[from] Denial),
-    /// The database did not answer.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The clock of this node may be far ahead; what is removed by a wrong clock does not come back.
+    /// The clock of this node may be far ahead; rows removed by a wrong clock cannot be restored.
     #[error("{0}; nothing was cleaned up")]
     Clock(ClockFault),
 }
 
 impl Tokenry {
-    /// [`cleanup`](Self::cleanup) by a clock that is compared first: what a wrong one removes does not come back.
+    /// Checks the clock and then runs [`cleanup`](Self::cleanup): rows removed by a wrong clock cannot be restored.
     ///
     /// # Errors
-    /// [`CleanupError`]; the database must answer about its clock.
+    /// [`CleanupError`], also if the clock of the database cannot be read.
     pub fn cleanup_by_clock(&self, context: &RequestContext) -> Result<CleanupReport, CleanupError> {
         context.caller.require(&admin_write())?;
         self.check_clock(context.now)?;
         self.cleanup(context)
     }
 
-    /// Tells the audit log of every token whose time ran out since the last time, ends the sessions that are over, and
-    /// removes tokens that have been dead for longer than the settings keep them, at least for the hour in which they count as creations, and counts of
-    /// uses that are older than the settings keep those. Safe to run on several nodes at once.
+    /// Records every token that expired since the last cleanup in the audit log, ends expired sessions, and removes
+    /// dead tokens and usage counts that are older than the configured retention. A token is kept at least for the hour
+    /// in which it counts against the creation limit. Safe to run on several nodes at once.
     ///
     /// # Errors
-    /// [`CleanupError`]. A right that the database refuses keeps nothing back but what needs it, and is the error at the end.
+    /// [`CleanupError`]. If the database denies a privilege, only the step that needs it is skipped, and the error is
+    /// returned at the end.
     pub fn cleanup(&self, context: &RequestContext) -> Result<CleanupReport, CleanupError> {
         context.caller.require(&admin_write())?;
         if let Some(fault) = self.untrusted_clock() {
@@ -80,60 +81,61 @@ impl Tokenry {
             }
             done => done,
         };
-        let told = self.tell_expired(context);
-        let is_told = told.is_ok();
-        let mut cleaned = CleanupReport { expired: part(told)?, ..CleanupReport::default() };
+        let expired = self.record_expired(context);
+        let is_recorded = expired.is_ok();
+        let mut cleaned = CleanupReport { expired: part(expired)?, ..CleanupReport::default() };
         cleaned.ended_sessions = part(self.end_dead_sessions(context))?;
         let kept = |kept: Lifetime| context.now.checked_sub(kept.max(Limits::CREATION_WINDOW));
         if let Some(cutoff) = self.0.usage.retention.and_then(kept) {
             cleaned.purged_uses = part(self.purge_uses(cutoff))?;
         }
-        // No token goes whose end the audit log was not told of.
-        if let Some(cutoff) = self.0.retention.and_then(kept).filter(|_| is_told) {
+        // A token is removed only after its expiry was recorded in the audit log.
+        if let Some(cutoff) = self.0.retention.and_then(kept).filter(|_| is_recorded) {
             cleaned.purged_tokens = part(self.purge_tokens(&self.0.rules.cutoffs(context.now), cutoff))?;
         }
         refused.map_or(Ok(cleaned), |error| Err(error.into()))
     }
 
-    fn tell_expired(&self, context: &RequestContext) -> Result<usize, CleanupError> {
+    fn record_expired(&self, context: &RequestContext) -> Result<usize, CleanupError> {
         let cutoffs = self.0.rules.cutoffs(context.now);
-        let tell = |ids: Vec<TokenId>| {
+        let record = |ids: Vec<TokenId>| {
             let (audit, caller) = (AuditContext::of(context), context.caller.clone());
             self.0.store.write(move |tx| {
                 let (lock, _) = CallerLock::take(tx, &caller, &[])?;
                 lock.recheck::<CleanupError>(tx, &cutoffs)?;
                 let expired = cleanup::take_expired(tx, &cutoffs, &ids)?;
-                let told = |(token, owner): &(TokenId, UserId)| {
+                let event = |(token, owner): &(TokenId, UserId)| {
                     audit.event(EventKind::TokenExpired, Some(*owner), Some(*token), Map::new())
                 };
-                append(tx, &expired.iter().map(told).collect::<Vec<_>>())?;
+                append(tx, &expired.iter().map(event).collect::<Vec<_>>())?;
                 Ok::<_, CleanupError>(expired.len())
             })
         };
-        // Whoever is not entitled any more is refused also when there is nothing to tell.
-        tell(Vec::new())?;
+        // A caller who is no longer entitled is refused even if there is nothing to record.
+        record(Vec::new())?;
         let forget = |ids: Vec<TokenId>| {
             Ok(self.0.store.write(move |tx| cleanup::clear_expiry(tx, &cutoffs, &ids))?)
         };
         self.walk(|tx, span| cleanup::find_unexpired(tx, &cutoffs, span), forget)?;
-        self.walk(|tx, span| cleanup::find_expired(tx, &cutoffs, span), tell)
+        self.walk(|tx, span| cleanup::find_expired(tx, &cutoffs, span), record)
     }
 
     fn purge_tokens(&self, cutoffs: &ExpiryCutoffs, cutoff: UnixMillis) -> Result<usize, CleanupError> {
         let cutoffs = *cutoffs;
         let purge = |ids: Vec<TokenId>| {
             delete_in_batches(|| {
-                let going = ids.clone();
+                let ids = ids.clone();
                 self.0
                     .store
-                    .write(move |tx| cleanup::delete_dead_uses(tx, (&cutoffs, cutoff), &going, DRAINED))
+                    .write(move |tx| cleanup::delete_dead_uses(tx, (&cutoffs, cutoff), &ids, USAGE_BATCH))
             })?;
             Ok(self.0.store.write(move |tx| cleanup::purge_tokens(tx, (&cutoffs, cutoff), &ids))?)
         };
         self.walk(|tx, span| cleanup::find_dead(tx, &cutoffs, cutoff, span), purge)
     }
 
-    /// Goes once through all tokens and hands what `find` finds to `act`, batch by batch; the sum of what it answers.
+    /// Walks once through all tokens, passes the ids that `find` returns to `act` in batches, and returns the sum of
+    /// the results.
     fn walk(
         &self,
         find: impl Fn(&mut Tx<'_>, CleanupRange) -> Result<Vec<TokenId>, StoreError>,
@@ -153,12 +155,12 @@ impl Tokenry {
         }
     }
 
-    /// Removes what these tokens were used for, in units so small that nobody waits long for one.
-    pub(crate) fn drain_uses(&self, tokens: &[TokenId]) -> Result<(), StoreError> {
+    /// Deletes the usage rows of these tokens in small transactions, so that other writers do not wait long.
+    pub(crate) fn delete_usage(&self, tokens: &[TokenId]) -> Result<(), StoreError> {
         for batch in tokens.chunks(BATCH.into()) {
             delete_in_batches(|| {
                 let batch = batch.to_vec();
-                self.0.store.write_bookkeeping(move |tx| tx.delete_uses(&batch, DRAINED))
+                self.0.store.write_bookkeeping(move |tx| tx.delete_uses(&batch, USAGE_BATCH))
             })?;
         }
         Ok(())
@@ -176,8 +178,8 @@ impl Tokenry {
     }
 }
 
-/// Repeats a unit that removes uses until it finds too few for another one.
+/// Repeats a transaction that deletes usage rows until it deletes less than a full batch.
 fn delete_in_batches(mut unit: impl FnMut() -> Result<usize, StoreError>) -> Result<(), StoreError> {
-    while unit()? >= usize::from(DRAINED) {}
+    while unit()? >= usize::from(USAGE_BATCH) {}
     Ok(())
 }

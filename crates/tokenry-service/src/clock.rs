@@ -9,13 +9,13 @@ pub use self::watch::ClockFault;
 use crate::tokenry::Tokenry;
 
 impl Tokenry {
-    /// Compares the clock that says `now` with one that does not step, and with the database's; on SQLite, which has
-    /// none, with the newest entry of the audit log. A program calls it at its start and every minute. What changed is
-    /// logged once; from the first call on [`cleanup`](Self::cleanup) refuses while a fault forbids it. It blocks the
+    /// Compares the clock that reads `now` with a monotonic clock and with the database's clock; on SQLite, which has
+    /// no clock, with the newest entry of the audit log. A program calls it at its start and every minute. Changes are
+    /// logged once; from the first call on [`cleanup`](Self::cleanup) fails while a fault forbids it. Blocks the
     /// thread.
     ///
     /// # Errors
-    /// [`StoreError`]; what was found before stays.
+    /// [`StoreError`]; the previous faults remain.
     pub fn check_clock(&self, now: UnixMillis) -> Result<Vec<ClockFault>, StoreError> {
         let watch = &self.0.clock;
         let begun = watch.elapsed();
@@ -24,19 +24,19 @@ impl Tokenry {
         Ok(watch.judge(now, took, database))
     }
 
-    /// What the last [`check_clock`](Self::check_clock) found; nothing before the first.
+    /// The faults that the last [`check_clock`](Self::check_clock) found; empty before the first call.
     #[must_use]
     pub fn clock_faults(&self) -> Vec<ClockFault> {
         self.0.clock.faults()
     }
 
-    /// Whether the clock that says `now` may be more than a day ahead, so that nothing lasting is made of what it calls
-    /// over: asked where something is refused, not where it is let in.
+    /// Whether the clock that reads `now` may be more than a day ahead. If so, an expiry is refused but not recorded.
+    /// Checked where a credential is refused, not where it is accepted.
     pub(crate) fn doubts_clock(&self, now: UnixMillis) -> bool {
         self.0.clock.may_be_ahead(now)
     }
 
-    /// Why nothing may be removed by the clock of this node, if it is so.
+    /// The fault that forbids a cleanup by the clock of this node, if there is one.
     pub(crate) fn untrusted_clock(&self) -> Option<ClockFault> {
         self.0.clock.faults().into_iter().find(|fault| fault.forbids_cleanup())
     }

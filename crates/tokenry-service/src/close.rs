@@ -1,4 +1,4 @@
-//! The end of a service: what was noted is written, or counted.
+//! Closes the service: writes what is pending, and counts what could not be written.
 
 use std::{
     sync::{
@@ -14,45 +14,45 @@ use tokenry_store::{StoreError, supervisor::Deadline};
 
 use crate::{tokenry::Tokenry, unwritten::Unwritten};
 
-/// The pause before what could not be written is tried again.
+/// The pause between attempts to write.
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl Tokenry {
-    /// Writes everything that was noted behind the answers, such as uses of tokens and refused requests, and returns when
-    /// all of it is written or the time is over, whatever the database does: what it could not write until then is the
-    /// result. Call it when no more requests are answered; it blocks the thread.
-    #[must_use = "it says what was lost"]
-    pub fn close(&self, most: Duration) -> Unwritten {
-        let deadline = Deadline::after(most);
+    /// Writes everything that is pending, such as uses of tokens and refused requests. Returns when all of it is
+    /// written or after `timeout`, whatever the database does; the result counts what was not written. Call it when no
+    /// more requests are served. Blocks the thread.
+    #[must_use = "it counts what was lost"]
+    pub fn close(&self, timeout: Duration) -> Unwritten {
+        let deadline = Deadline::after(timeout);
         self.0.is_closing.store(true, Ordering::Relaxed);
         let (written, is_written) = channel();
         let is_expired = Arc::new(AtomicBool::new(false));
-        let (closed, over) = (self.clone(), is_expired.clone());
-        // A database that does not answer must not keep whoever waits here.
+        let (tokenry, is_over) = (self.clone(), is_expired.clone());
+        // A thread of its own, so that a database that does not answer cannot block the caller beyond the deadline.
         let writing = Builder::new().name("tokenry-close".to_owned()).spawn(move || {
-            while !over.load(Ordering::Relaxed) {
-                match closed.write_all() {
-                    Ok(()) if closed.unwritten().is_empty() => break,
+            while !is_over.load(Ordering::Relaxed) {
+                match tokenry.write_all() {
+                    Ok(()) if tokenry.unwritten().is_empty() => break,
                     Ok(()) => {}
                     Err(error) => tracing::debug!(%error, "not everything could be written yet"),
                 }
                 std::thread::sleep(PAUSE);
             }
-            drop(closed);
+            drop(tokenry);
             let _ = written.send(());
         });
         if let Err(error) = writing {
-            tracing::warn!(%error, "no thread to write what waits");
+            tracing::warn!(%error, "cannot start a thread to write what is pending");
         }
         let _ = is_written.recv_timeout(deadline.left());
         is_expired.store(true, Ordering::Relaxed);
         self.unwritten()
     }
 
-    /// What was noted behind the answers and is not in the database yet.
+    /// Counts what is pending and not in the database yet.
     #[must_use]
     pub fn unwritten(&self) -> Unwritten {
-        let (uses, last_uses) = self.0.uses.waiting().unwritten();
+        let (uses, last_uses) = self.0.uses.pending().unwritten();
         Unwritten {
             uses,
             last_uses,
@@ -63,7 +63,7 @@ impl Tokenry {
     }
 
     fn write_all(&self) -> Result<(), StoreError> {
-        // Both are tried, so that what keeps one from being written does not keep the other.
+        // Both are attempted, so that a failure of one does not prevent the other.
         let uses = self.flush();
         self.0.refusals.write()?;
         uses

@@ -1,24 +1,24 @@
-//! Why someone who is known may not do something.
+//! Why an authenticated caller may not do something.
 
 use thiserror::Error;
 use tokenry_domain::{GrantError, Role, Scope, ScopeSet};
 
 use crate::field::FieldError;
 
-/// A caller who is known, and not entitled.
+/// The caller is authenticated but not entitled.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Denial {
-    /// The caller's token lacks these scopes.
+    /// The caller lacks these scopes.
     #[error("missing scope: {0}")]
     MissingScopes(ScopeSet),
-    /// What was asked for goes beyond what the caller or the owner may have.
+    /// The request exceeds what the caller or the owner may have.
     #[error("{}", .0.detail)]
     Beyond(FieldError),
-    /// The caller's secret was replaced by a rotation and works only for use, not for management.
+    /// The caller presented a retired secret, which is valid for use but not for management.
     #[error("the secret was rotated; use the new one")]
     Retired,
-    /// The caller was let in and has lost the right since.
+    /// The caller was admitted and has lost the permission since.
     #[error("no longer entitled")]
     NoLongerEntitled,
 }

@@ -1,5 +1,6 @@
-//! Ends that this process answered with. They hold when the clock goes back: at once and while the database is away by
-//! memory, and for every node by the row, which is written behind the answer.
+//! Remembers which credentials this process refused as expired, so that they stay expired when the clock goes back: in
+//! this process immediately and while the database is unavailable, on every node once the row is written, after the
+//! response.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,17 +21,17 @@ use crate::{
     unwritten::{Taken, count},
 };
 
-/// How many ends of one kind are remembered one by one.
+/// How many expiries of one kind are remembered individually.
 const REMEMBERED: usize = 100_000;
-/// How many wait to be written; the next refusal of one that does not wait tries again.
+/// How many may wait to be written; the next refusal of a credential that was left out tries again.
 const WAITING: usize = 10_000;
-/// How many share one transaction.
+/// How many are written in one transaction.
 const BATCH: usize = 200;
 
-/// Which credentials this process refused because their time is over.
+/// Which credentials this process refused as expired.
 pub(crate) struct Ends {
     policy: Policy,
-    /// Secrets of tokens by their public ids, retired ones too.
+    /// Secrets of tokens by their public ids, including retired secrets.
     pub(crate) secrets: Remembered<PublicId>,
     /// Digests of JWTs.
     pub(crate) jwts: Remembered<[u8; 32]>,
@@ -38,7 +39,7 @@ pub(crate) struct Ends {
     taken: Taken,
 }
 
-/// What waits to be written.
+/// Expiries that wait to be written.
 #[derive(Default)]
 struct Waiting {
     tokens: BTreeMap<TokenId, (PublicId, UnixMillis)>,
@@ -56,9 +57,9 @@ impl Ends {
         }
     }
 
-    /// A token was refused at `at`, by a clock that is not known to be far off, because its time is over.
-    pub(crate) fn token_is_over(&self, token: &Token, at: UnixMillis) {
-        // Its row says so already, whatever the clock says.
+    /// Remembers that a token was refused as expired at `at`, by a clock that is not known to be wrong.
+    pub(crate) fn token_expired(&self, token: &Token, at: UnixMillis) {
+        // Its row already marks it as expired at any instant.
         if self.policy.cutoffs(UnixMillis::MIN).is_expired(token) {
             return;
         }
@@ -69,8 +70,9 @@ impl Ends {
         }
     }
 
-    /// A retired secret was refused at `at` because its grace is over; `is_by_row` if not only by the policy of now.
-    pub(crate) fn grace_is_over(&self, public_id: &PublicId, at: UnixMillis, is_by_row: bool) {
+    /// Remembers that a retired secret was refused at `at` because its grace has ended; `is_by_row` if the row says so,
+    /// not only the current policy.
+    pub(crate) fn grace_ended(&self, public_id: &PublicId, at: UnixMillis, is_by_row: bool) {
         self.secrets.remember(public_id.clone(), at);
         let mut waiting = self.waiting();
         if is_by_row && waiting.retired.len() < WAITING {
@@ -78,7 +80,7 @@ impl Ends {
         }
     }
 
-    /// Writes what waits. What was not written waits on.
+    /// Writes what is pending. What fails stays pending.
     pub(crate) fn write(&self, store: &Store) -> Result<(), StoreError> {
         let Waiting { tokens, retired } = take(&mut *self.waiting());
         let tokens: Vec<_> = tokens.into_iter().collect();
@@ -110,7 +112,7 @@ impl Ends {
         written
     }
 
-    /// How many ends are not written.
+    /// How many expiries are not written.
     pub(crate) fn unwritten(&self) -> u64 {
         let waiting = self.waiting();
         self.taken.get() + count(waiting.tokens.len() + waiting.retired.len())
@@ -127,13 +129,13 @@ impl Ends {
         let recorded = store.write(move |tx| {
             let audit = AuditContext { actor: Actor::System, at, client: ClientInfo::default() };
             let recorded = cleanup::take_expired(tx, &cutoffs, &ids)?;
-            let told = |(token, owner): &(TokenId, UserId)| {
+            let event = |(token, owner): &(TokenId, UserId)| {
                 audit.event(EventKind::TokenExpired, Some(*owner), Some(*token), Map::new())
             };
-            append(tx, &recorded.iter().map(told).collect::<Vec<_>>())?;
+            append(tx, &recorded.iter().map(event).collect::<Vec<_>>())?;
             Ok::<_, StoreError>(recorded)
         })?;
-        // What somebody held at that moment stays in memory, until the next refusal or cleanup writes it.
+        // A token that was locked at that moment stays in memory until the next refusal or cleanup writes it.
         for (id, (public_id, _)) in batch {
             if recorded.iter().any(|(recorded, _)| recorded == id) {
                 self.secrets.forget(public_id);
@@ -147,16 +149,17 @@ impl Ends {
     }
 }
 
-/// At which instant each credential was refused last because its time was over. No credential is judged at an earlier one.
+/// The latest instant at which each credential was refused as expired. No credential is evaluated at an earlier
+/// instant.
 pub(crate) struct Remembered<K> {
-    /// The latest instant of all: a clock that is behind it went back, and only then is anything looked up.
+    /// The latest instant of all: only a clock that is behind it went back and needs a lookup.
     newest: AtomicI64,
     known: Mutex<Known<K>>,
 }
 
 struct Known<K> {
     ends: HashMap<K, UnixMillis>,
-    /// What could not be remembered one by one: nothing at all is judged earlier.
+    /// Covers what could not be remembered individually: no credential is evaluated at an earlier instant.
     floor: UnixMillis,
 }
 
@@ -168,8 +171,8 @@ impl<K> Default for Remembered<K> {
 }
 
 impl<K: Eq + Hash> Remembered<K> {
-    /// The instant at which a credential is judged: now, unless it was refused at a later one.
-    pub(crate) fn no_earlier(&self, now: UnixMillis, key: impl FnOnce() -> K) -> UnixMillis {
+    /// The instant at which a credential is evaluated: now, or the later instant at which it was refused.
+    pub(crate) fn evaluation_instant(&self, now: UnixMillis, key: impl FnOnce() -> K) -> UnixMillis {
         if now.get() >= self.newest.load(Relaxed) {
             return now;
         }
@@ -178,8 +181,8 @@ impl<K: Eq + Hash> Remembered<K> {
         now.max(refused).max(known.floor)
     }
 
-    /// Notes that a credential was refused at `at`. When there are too many, all are judged at the latest of these
-    /// instants from then on: a clock that goes back is too strict then, and never too lax.
+    /// Remembers that a credential was refused at `at`. When there are too many, all credentials are evaluated at the
+    /// latest of these instants from then on: with a clock that goes back this is too strict, but never too lax.
     pub(crate) fn remember(&self, key: K, at: UnixMillis) {
         let mut known = self.known();
         if known.ends.len() >= REMEMBERED && !known.ends.contains_key(&key) {
@@ -209,26 +212,29 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_is_judged_no_earlier_than_it_was_refused() {
+    fn a_credential_is_evaluated_no_earlier_than_it_was_refused() {
         let ends = Remembered::default();
-        assert_eq!(ends.no_earlier(at(5), || 1), at(5));
+        assert_eq!(ends.evaluation_instant(at(5), || 1), at(5));
         ends.remember(1, at(100));
         ends.remember(1, at(50));
-        assert_eq!(ends.no_earlier(at(5), || 1), at(100));
-        assert_eq!((ends.no_earlier(at(5), || 2), ends.no_earlier(at(200), || 1)), (at(5), at(200)));
+        assert_eq!(ends.evaluation_instant(at(5), || 1), at(100));
+        assert_eq!(
+            (ends.evaluation_instant(at(5), || 2), ends.evaluation_instant(at(200), || 1)),
+            (at(5), at(200))
+        );
         ends.forget(&1);
-        assert_eq!(ends.no_earlier(at(5), || 1), at(5));
+        assert_eq!(ends.evaluation_instant(at(5), || 1), at(5));
     }
 
     #[test]
-    fn memory_is_bounded_and_a_full_one_forgets_no_end() {
+    fn memory_is_bounded_and_when_full_forgets_no_expiry() {
         let ends = Remembered::default();
         for number in 0..REMEMBERED + 10 {
             ends.remember(number, at(100));
         }
         assert_eq!(ends.known().ends.len(), 10);
         for key in [0, REMEMBERED - 1, REMEMBERED + 5] {
-            assert_eq!(ends.no_earlier(at(5), || key), at(100));
+            assert_eq!(ends.evaluation_instant(at(5), || key), at(100));
         }
     }
 }

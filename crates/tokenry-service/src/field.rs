@@ -1,30 +1,30 @@
-//! What is wrong with one field of a request.
+//! Validation errors of request fields.
 
-/// One broken rule, named so that a client can show it at the field.
+/// One violated rule, so that a client can show it at the field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
     /// JSON pointer (RFC 6901) to the field in the request.
     pub pointer: String,
-    /// A stable name of the rule.
+    /// The stable name of the rule.
     pub code: &'static str,
-    /// The rule in words; never the refused value.
+    /// The rule in words; never the rejected value.
     pub detail: String,
 }
 
 impl FieldError {
-    /// A broken rule.
+    /// A violated rule.
     #[must_use]
     pub fn new(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), code, detail: detail.into() }
     }
 }
 
-/// Collects all broken rules of a request, so that a client hears of them at once.
+/// Collects all violated rules of a request, so that a client receives them together.
 #[derive(Default)]
 pub(crate) struct FieldErrors(Vec<FieldError>);
 
 impl FieldErrors {
-    /// Keeps the error and goes on, or hands over the value.
+    /// Returns the value, or records the error and returns `None`.
     pub(crate) fn check<T, E: std::fmt::Display>(
         &mut self,
         pointer: &str,
@@ -44,7 +44,7 @@ impl FieldErrors {
         self.0.push(error);
     }
 
-    /// All that was collected, unless it is nothing.
+    /// Fails with all recorded errors, if there are any.
     pub(crate) fn finish(self) -> Result<(), Vec<FieldError>> {
         if self.0.is_empty() { Ok(()) } else { Err(self.0) }
     }

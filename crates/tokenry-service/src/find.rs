@@ -1,4 +1,4 @@
-//! Look at one token.
+//! Reads one token.
 
 use thiserror::Error;
 use tokenry_domain::{Token, TokenId, User};
@@ -8,23 +8,23 @@ use crate::{
     caller::RequestContext, denial::Denial, owner::visible_owner, required::tokens_read, tokenry::Tokenry,
 };
 
-/// Why a token is not shown.
+/// Why a token is not returned.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FindError {
-    /// The caller may not look at tokens.
+    /// The caller lacks `tokens:read`.
     #[error(transparent)]
     Denied(#[from] Denial),
-    /// There is no such token, or it is somebody else's: callers cannot tell which.
+    /// There is no such token, or it belongs to another user; callers cannot tell which.
     #[error("no such token")]
     NotFound,
-    /// The database did not answer.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Tokenry {
-    /// The token with this id and its owner.
+    /// Returns the token with this id and its owner.
     ///
     /// # Errors
     /// [`FindError`].

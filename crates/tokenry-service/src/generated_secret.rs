@@ -17,7 +17,7 @@ pub(crate) enum GenerateError {
     Randomness(#[from] RngError),
 }
 
-/// A secret and all that is made of it before the unit of work begins.
+/// A secret and everything derived from it before the transaction begins.
 pub(crate) struct GeneratedSecret {
     pub(crate) secret: PlainToken,
     pub(crate) stored: StoredSecret,
@@ -30,7 +30,7 @@ impl GeneratedSecret {
         let secret = PlainToken::generate(tokenry.0.prefixes.present(), &mut rng)?;
         let id_bytes = rng.bytes()?;
         let hasher = tokenry.0.hasher.clone();
-        // Creations wait for each other, and never for a place that a verification could need.
+        // Creations queue behind each other and never take a thread that verifications need.
         let hashed = tokenry.0.rewrites.wait(move || {
             let hash = hasher.hash(&secret, &mut rng)?;
             let stored = StoredSecret { proof: hasher.storable_proof(&secret, &hash), ..hash.into() };

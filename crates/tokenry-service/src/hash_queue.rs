@@ -1,5 +1,5 @@
-//! Slow hashes that verifications wait for: each is done once, however many wait for it, and nobody waits long for its
-//! beginning.
+//! Runs the slow hashes that verifications wait for. Requests with the same secret share one hash, and a request whose
+//! hash has not begun in time is rejected.
 
 #[cfg(test)]
 mod tests;
@@ -21,17 +21,17 @@ use tokenry_store::{
 
 use crate::worker_pool::Busy;
 
-/// Waiting is counted in these, so that no clock is read. They pass only while somebody waits.
+/// The unit in which waiting is measured, so that no clock is read. Ticks pass only while requests wait.
 const TICK: Duration = Duration::from_millis(50);
-/// How many of them a request waits at most for its hash to begin: two seconds.
+/// How many ticks a request waits for its hash to begin: two seconds.
 const MAX_WAIT_TICKS: u64 = 40;
-/// How many requests may wait at once; each takes less than a kilobyte.
+/// How many requests may wait at once; each takes less than one kilobyte.
 const MAX_WAITERS: usize = 4096;
-/// How many different secrets of one token may wait. A token has one right secret, for which one hash is done, so more of
-/// them are guesses, which must not take the places of others.
+/// How many different secrets of one token may wait. A token has one valid secret, so more of them are guesses, which
+/// must not use up the queue.
 const MAX_SECRETS: usize = 4;
 
-/// Dropping it ends its threads after the hashes they are at.
+/// Dropping it stops its threads after their current hashes.
 pub(crate) struct HashQueue {
     shared: Arc<Shared>,
     workers: Vec<Worker>,
@@ -39,18 +39,18 @@ pub(crate) struct HashQueue {
 
 struct Shared {
     state: Mutex<State>,
-    /// There is a hash to be done, or an end.
+    /// Signals a new job, or the end.
     work: Condvar,
-    /// Somebody begins to wait, or there is an end.
+    /// Signals the first waiter, or the end.
     waiting: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     jobs: HashMap<Proof, Job>,
-    /// Which of them is next; some may be gone or done.
+    /// The order of the jobs; some may be abandoned or done.
     order: VecDeque<Proof>,
-    /// Of all jobs.
+    /// The number of waiters of all jobs.
     waiters: usize,
     tick: u64,
     is_closed: bool,
@@ -58,7 +58,7 @@ struct State {
 
 struct Job {
     token_id: TokenId,
-    /// `None` while it is being done.
+    /// `None` while the hash is running.
     work: Option<Work>,
     waiters: Vec<Waiter>,
 }
@@ -71,7 +71,7 @@ struct Waiter {
 type Work = Box<dyn FnOnce() -> Match + Send>;
 
 impl HashQueue {
-    /// As many threads as there are cores but one, so that slow hashes leave a core to everything else.
+    /// Starts one thread per core but one, so that slow hashes leave a core for everything else.
     pub(crate) fn start(workers: &Workers) -> Result<Self, StoreError> {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self::with_threads(workers, cores.saturating_sub(1).max(1))
@@ -90,7 +90,7 @@ impl HashQueue {
         Ok(queue)
     }
 
-    /// What comes of `work`, or of the work that waits under the same key already.
+    /// Returns the result of `work`, or of a job already queued under the same key.
     pub(crate) async fn run(
         &self,
         key: Proof,
@@ -98,14 +98,14 @@ impl HashQueue {
         work: impl FnOnce() -> Match + Send + 'static,
     ) -> Result<Match, Busy> {
         let answered = self.shared.enqueue(key, token_id, Box::new(work))?;
-        // Dropped without an answer when it has waited too long for the beginning.
+        // The sender is dropped without an answer when the job has waited too long.
         answered.await.map_err(|_| Busy)
     }
 }
 
 #[cfg(test)]
 impl HashQueue {
-    /// Whether a hash is being done.
+    /// Whether a hash is running.
     pub(crate) fn is_hashing(&self) -> bool {
         self.shared.locked().jobs.values().any(|job| job.work.is_none())
     }
@@ -113,7 +113,7 @@ impl HashQueue {
 
 impl Drop for HashQueue {
     fn drop(&mut self) {
-        // First: an end that nobody ordered would be a failure.
+        // First: an end without a stop request counts as a failure.
         self.workers.iter().for_each(Worker::stop);
         self.shared.locked().is_closed = true;
         self.shared.work.notify_all();
@@ -147,7 +147,7 @@ impl Shared {
         Ok(answered)
     }
 
-    /// A thread that does what waits, in the order in which it came.
+    /// Runs the jobs in order of arrival.
     fn work(&self) {
         while let Some((key, work)) = self.next() {
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
@@ -157,7 +157,7 @@ impl Shared {
                 continue;
             };
             for waiter in waiters {
-                // Whoever asked may have gone away.
+                // The request may have been cancelled.
                 let _ = waiter.answer.send(outcome);
             }
         }
@@ -174,8 +174,7 @@ impl Shared {
         None
     }
 
-    /// A thread that ends the waiting of whoever waits too long for a beginning, also while all hashing threads are at
-    /// work.
+    /// Rejects requests that have waited too long, even while all hashing threads are busy.
     fn count_ticks(&self) {
         let mut state = self.locked();
         while !state.is_closed {
@@ -193,13 +192,13 @@ impl Shared {
     }
 
     fn locked(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds it.
+        // No code panics while holding the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// The next work that somebody still waits for.
+    /// Takes the next job that still has a waiter.
     fn take(&mut self) -> Option<(Proof, Work)> {
         while let Some(key) = self.order.pop_front() {
             let Some(job) = self.jobs.get_mut(&key) else { continue };
@@ -221,15 +220,14 @@ impl State {
         waiters
     }
 
-    /// Sends away who has waited too long, and forgets who has gone away and what nobody waits for. A hash that has begun
-    /// keeps who waits for it, and its place for whoever comes later: to send them away would only bring them back for
-    /// another one.
+    /// Rejects requests that have waited too long, and drops cancelled requests and jobs without waiters. A running
+    /// hash keeps its waiters and accepts new ones: rejecting them would only make them retry with another hash.
     fn end_waits(&mut self) {
         let tick = self.tick;
         self.jobs.retain(|_, job| {
             let has_begun = job.work.is_none();
-            let is_patient = |waiter: &Waiter| has_begun || tick - waiter.since < MAX_WAIT_TICKS;
-            job.waiters.retain(|waiter| is_patient(waiter) && !waiter.answer.is_canceled());
+            let may_wait = |waiter: &Waiter| has_begun || tick - waiter.since < MAX_WAIT_TICKS;
+            job.waiters.retain(|waiter| may_wait(waiter) && !waiter.answer.is_canceled());
             has_begun || !job.waiters.is_empty()
         });
         self.waiters = self.jobs.values().map(|job| job.waiters.len()).sum();

@@ -1,4 +1,4 @@
-//! Make a token within policy. With the seeded one, the only result that carries a secret.
+//! Creates tokens within policy.
 
 use thiserror::Error;
 use tokenry_crypto::{PlainToken, RngError};
@@ -19,24 +19,24 @@ use crate::{
     validated_request::ValidatedRequest,
 };
 
-/// A new token and its secret, which is nowhere else.
+/// A new token and its secret, which is stored nowhere.
 pub struct Issued {
     /// The token.
     pub token: Token,
     /// Its owner.
     pub owner: User,
-    /// Its text, to be shown once.
+    /// Its plaintext, to be shown once.
     pub secret: PlainToken,
 }
 
-/// Why a token was not made.
+/// Why a token was not created.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum IssueError {
-    /// The caller may not.
+    /// The caller is not entitled.
     #[error(transparent)]
     Denied(#[from] Denial),
-    /// Fields break rules.
+    /// Fields are invalid.
     #[error("invalid fields")]
     Invalid(Vec<FieldError>),
     /// There is no such owner.
@@ -45,16 +45,16 @@ pub enum IssueError {
     /// The owner is disabled.
     #[error("the user is disabled")]
     OwnerDisabled,
-    /// All tokens of the owner were revoked while this creation was under way.
+    /// All tokens of the owner were revoked during this creation.
     #[error("all tokens of the user were revoked meanwhile")]
     RevokedMeanwhile,
-    /// The owner has as many live tokens as the policy allows.
+    /// The owner has the maximum number of live tokens.
     #[error("the limit of {limit} live tokens is reached")]
     TokenLimitReached {
         /// The limit.
         limit: u32,
     },
-    /// The owner made as many tokens within the last hour as the policy allows.
+    /// The owner has created the maximum number of tokens within the last hour.
     #[error("the limit of {limit} new tokens an hour is reached")]
     CreationRateReached {
         /// The limit.
@@ -62,13 +62,13 @@ pub enum IssueError {
         /// When the next one is allowed.
         resets_at: UnixMillis,
     },
-    /// Too many secrets wait to be hashed; nothing was made.
+    /// Too many secrets wait to be hashed; no token was created.
     #[error("too many creations are waiting")]
     Busy,
     /// The operating system gave no randomness.
     #[error(transparent)]
     Randomness(#[from] RngError),
-    /// The database did not answer; nothing was made.
+    /// The database failed; no token was created.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -83,8 +83,8 @@ impl From<GenerateError> for IssueError {
 }
 
 impl Tokenry {
-    /// Makes a token for `owner`. A caller who came with a token can make only a part of it: no scope, no day and no
-    /// address more. The limits are exact, however many calls run at once and on however many nodes.
+    /// Creates a token for `owner`. A caller with a token can only create tokens without more scopes, time or addresses
+    /// than their own. The limits are exact under concurrent calls on any number of nodes.
     ///
     /// # Errors
     /// [`IssueError`].
@@ -98,18 +98,19 @@ impl Tokenry {
         if !context.caller.may_manage(owner) {
             return Err(IssueError::NoSuchUser);
         }
-        let draft = ValidatedRequest::check(&self.0.rules.policy, &self.0.rules.catalog, context, new)
+        let request = ValidatedRequest::check(&self.0.rules.policy, &self.0.rules.catalog, context, new)
             .map_err(IssueError::Invalid)?;
-        // What the unit of work decides exactly is asked before the work of a hash is done for nothing.
+        // The transaction checks the limits exactly; this check avoids a hash for a request that would fail.
         let seen = self.0.store.read(|tx| {
             check_limits(tx, &self.0.rules.policy, owner, context.now)?;
             Ok::<_, IssueError>(user::find(tx, owner)?.and_then(|owner| owner.tokens_revoked_at))
         })?;
-        // A caller was let in before that: whatever was revoked since then beats this creation.
+        // The caller was admitted before this read: a revocation of all tokens since then takes precedence over this
+        // creation.
         let revoked_at = context.caller.user().map_or(seen, |user| user.tokens_revoked_at);
-        // A taken public id is drawn again; twice in a row would be a broken random generator.
+        // A public id that is taken is generated again; three collisions in a row mean a broken random generator.
         for _ in 0..3 {
-            match self.issue_once(context, owner, &draft, revoked_at) {
+            match self.issue_once(context, owner, &request, revoked_at) {
                 Err(IssueError::Store(StoreError::Conflict(_))) => {}
                 outcome => return outcome,
             }
@@ -121,17 +122,17 @@ impl Tokenry {
         &self,
         context: &RequestContext,
         owner: UserId,
-        draft: &ValidatedRequest,
+        request: &ValidatedRequest,
         revoked_at: Option<UnixMillis>,
     ) -> Result<Issued, IssueError> {
         let GeneratedSecret { secret, stored, id_bytes } = GeneratedSecret::generate(self)?;
         let (public_id, suffix) = (secret.public_id(), secret.suffix());
-        let (rules, context, draft) = (self.0.rules.clone(), context.clone(), draft.clone());
+        let (rules, context, request) = (self.0.rules.clone(), context.clone(), request.clone());
         let (token, owner) = self.0.store.write(move |tx| {
             let owner = lock_owner(tx, &rules, &context, owner, revoked_at)?;
             let audit = AuditContext::of(&context);
             let id = TokenId::new(context.now, id_bytes);
-            let token = draft.token(id, &owner, public_id, suffix, &audit);
+            let token = request.token(id, &owner, public_id, suffix, &audit);
             rules.check_secret(&context.caller, &owner, None, &token)?;
             check_limits(tx, &rules.policy, owner.id, context.now)?;
             token::insert(tx, &token, &stored)?;
@@ -142,8 +143,8 @@ impl Tokenry {
     }
 }
 
-/// Locks the owner, and refuses a creation that they or the caller may no longer make. `revoked_at` is when all tokens of
-/// the owner were last revoked before the request was admitted.
+/// Locks the owner, and refuses a creation that they or the caller may no longer make. `revoked_at` is when all tokens
+/// of the owner were last revoked before the request was admitted.
 fn lock_owner(
     tx: &mut Tx<'_>,
     rules: &Rules,
@@ -163,7 +164,7 @@ fn lock_owner(
     Ok(owner)
 }
 
-/// Refuses one more token than the limits allow.
+/// Refuses a token beyond the limits.
 fn check_limits(tx: &mut Tx<'_>, policy: &Policy, owner: UserId, now: UnixMillis) -> Result<(), IssueError> {
     let limits = policy.limits;
     if let Some(limit) = limits.max_live_tokens

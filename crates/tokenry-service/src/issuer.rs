@@ -7,32 +7,32 @@ use tokenry_domain::Role;
 
 use crate::key_refresh::KeyRefresh;
 
-/// Whose JWTs are accepted, and which user each of them stands for.
+/// Which JWTs are accepted, and how they map to users.
 #[derive(Clone)]
 pub struct SignIn {
-    /// Verifies them.
+    /// Verifies the JWTs.
     pub verifier: Arc<JwtVerifier>,
-    /// One for each issuer of the verifier.
+    /// One mapping for each issuer of the verifier.
     pub issuers: Vec<IssuerMapping>,
-    /// Asked when a token names a key that is not known: its issuer may have new ones.
+    /// Called when a JWT names an unknown key: its issuer may have new keys.
     pub key_refresh: Option<Arc<dyn KeyRefresh>>,
 }
 
-/// How the claims of one issuer become a user.
+/// How the claims of one issuer map to a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuerMapping {
-    /// The `iss` of its tokens.
+    /// The `iss` claim of its JWTs.
     pub issuer: String,
-    /// Put before `sub`, so that two issuers cannot speak of the same user unless that is meant.
+    /// Prepended to `sub`, so that two issuers map to the same user only if configured so.
     pub subject_prefix: String,
-    /// The claim that holds the user's name; nested ones with dots between.
+    /// The claim with the user's name; dots separate nested names.
     pub name_claim: Option<String>,
-    /// The claim that holds the user's role or roles. With it the issuer decides about roles, without it Tokenry.
+    /// The claim with the user's role or roles. If set, the issuer decides about roles, otherwise Tokenry does.
     pub role_claim: Option<String>,
-    /// What the values of the role claim are called here; without entries they are the names of roles.
+    /// Maps values of the role claim to roles; if empty, the values are role names.
     pub roles: Vec<(String, Role)>,
-    /// The role of a new user, or of one whose claim names none; the least of the catalog if `None`.
+    /// The role of a new user, or of one whose claim names none. `None` is the lowest role of the catalog.
     pub default_role: Option<Role>,
-    /// Whether a user who was never seen is made; otherwise they are refused.
+    /// Whether an unknown user is created; otherwise they are refused.
     pub creates_users: bool,
 }

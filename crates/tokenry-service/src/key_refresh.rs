@@ -1,25 +1,25 @@
-//! The keys of issuers that are fetched while tokens are verified with them.
+//! Fetches the keys of JWT issuers on demand.
 
 use std::pin::Pin;
 
-/// Ends when a fetch of keys is over, whether or not it brought any.
+/// Resolves when a fetch of keys has ended, successful or not.
 pub type KeyArrival = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Fetches the keys of issuers in the background.
 pub trait KeyRefresh: Send + Sync {
-    /// Asks for the keys of this issuer, and of no other, because a token names one that is not among them. It returns at
-    /// once. Anyone can present such a token: an implementation bounds how often it fetches, and how many wait.
+    /// Requests the keys of this issuer only, because a JWT names an unknown key. Returns immediately. Anyone can
+    /// present such a JWT: an implementation limits how often it fetches and how many requests wait.
     fn refresh(&self, issuer: &str) -> KeyRefreshStatus;
 }
 
-/// Where the keys of an issuer stand.
+/// The state of the keys of an issuer.
 #[non_exhaustive]
 pub enum KeyRefreshStatus {
-    /// They were fetched so lately, or are never fetched, that a key which is not among them is none of the issuer's.
+    /// The keys are recent, or never fetched: an unknown key does not belong to the issuer.
     Current,
-    /// A fetch is due or under way.
+    /// A fetch is due or running.
     Pending(KeyArrival),
-    /// The last fetch failed or was a while ago and the next is not due, or too many wait for it: nobody can tell whether
-    /// there is such a key.
+    /// The last fetch failed or is not recent and the next one is not due, or too many requests wait: it is unknown
+    /// whether the issuer has such a key.
     Unavailable,
 }

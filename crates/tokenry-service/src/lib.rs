@@ -5,7 +5,8 @@
 //! read for each verification, so a revoked token is refused by the very next one, on every node.
 //!
 //! ```
-//! use tokenry_service::{RequestContext, Caller, Lifetime, NewToken, Policy, Settings, Store, StoreSettings, Tokenry, UnixMillis};
+//! use tokenry_service::{RequestContext, Caller, Lifetime, NewToken, Policy, Settings, Store, StoreSettings, Tokenry,
+//! UnixMillis};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
@@ -31,8 +32,8 @@
 //! # }
 //! ```
 //!
-//! With the feature `testing`, the module `testing` opens such an installation for a test in one line, with a clock that
-//! the test sets.
+//! With the feature `testing`, the module `testing` opens such an installation for a test in one line, with a clock
+//! that the test sets.
 
 pub mod account;
 mod audit;

@@ -1,4 +1,4 @@
-//! Page through tokens.
+//! Lists tokens page by page.
 
 use thiserror::Error;
 use tokenry_domain::{PageSize, Sort, Token, TokenFilter, User};
@@ -14,40 +14,40 @@ use crate::{
     tokenry::Tokenry,
 };
 
-/// Which page of a list, in which order.
+/// Selects the order and the page of a list.
 #[derive(Debug, Clone, Default)]
 pub struct PageQuery {
-    /// The order.
+    /// The sort order.
     pub sort: Sort,
-    /// How many rows.
+    /// The maximum number of rows.
     pub size: PageSize,
-    /// What the page before named as the next.
+    /// The `next_cursor` of the previous page.
     pub cursor: Option<String>,
 }
 
 /// One page of tokens, each with its owner.
 pub type TokenPage = CountedPage<(Token, User)>;
 
-/// Why there is no page.
+/// Why a list is not returned.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ListError {
-    /// The caller may not look at tokens.
+    /// The caller lacks the required scope.
     #[error(transparent)]
     Denied(#[from] Denial),
-    /// The list is of a user who is not there.
+    /// The filter names an unknown user.
     #[error("no such user")]
     NoSuchUser,
-    /// The cursor was not made by this installation for this caller and this query.
+    /// The cursor was not created by this installation for this caller and this query.
     #[error("the cursor does not belong to this list")]
     BadCursor,
-    /// The database did not answer.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Tokenry {
-    /// One page of the caller's tokens; of everybody's for an operator.
+    /// Returns one page of the caller's tokens; of all tokens for an operator.
     ///
     /// # Errors
     /// [`ListError`].
@@ -64,10 +64,10 @@ impl Tokenry {
         self.token_page(context, "own", &filter, &page)
     }
 
-    /// One page of the tokens of all users, for administrators.
+    /// Returns one page of the tokens of all users, for administrators.
     ///
     /// # Errors
-    /// [`ListError`]; [`ListError::NoSuchUser`] if the filter names a user who is not there.
+    /// [`ListError`]; [`ListError::NoSuchUser`] if the filter names an unknown user.
     pub fn inventory(
         &self,
         context: &RequestContext,

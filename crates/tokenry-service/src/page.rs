@@ -11,9 +11,9 @@ use tokenry_domain::{
 
 use crate::caller::Caller;
 
-/// The bytes of a seal.
+/// The length of a seal in bytes.
 const SEAL: usize = 16;
-/// No cursor is longer than this: an id, a name of 100 characters of four bytes, a seal, in base64.
+/// The maximum length of a cursor: an id, a name of 100 characters of four bytes, and a seal, in base64.
 const MAX: usize = 1024;
 
 /// One page of a list.
@@ -37,8 +37,8 @@ pub struct CountedPage<T> {
 }
 
 impl<T> Page<T> {
-    /// The first `size` of `rows`. A row beyond them shows that there is a next page, which begins after the `position` of
-    /// the last row of this one.
+    /// The first `size` of `rows`. A row beyond them shows that there is a next page, which begins after the `position`
+    /// of the last row of this one.
     pub(crate) fn cut<P: ToString>(
         mut rows: Vec<T>,
         size: PageSize,
@@ -53,14 +53,14 @@ impl<T> Page<T> {
     }
 }
 
-/// Makes and opens the cursors of one list.
+/// Seals and opens the cursors of one list.
 pub(crate) struct Cursors<'k> {
     key: &'k SealKey,
     /// What the cursor is valid for.
     binding: String,
 }
 
-/// The text is no cursor of this list.
+/// The text is not a cursor of this list.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Forged;
 
@@ -76,14 +76,14 @@ impl<'k> Cursors<'k> {
         cursor.map(|cursor| self.open(cursor)?.parse().map_err(|_| Forged)).transpose()
     }
 
-    /// A cursor that holds this text.
+    /// Seals a text as a cursor.
     pub(crate) fn seal(&self, text: &str) -> String {
         let mut bytes = self.key.tag(&[self.binding.as_bytes(), text.as_bytes()]).to_vec();
         bytes.extend_from_slice(text.as_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The text of a cursor of this list.
+    /// Opens a cursor of this list.
     pub(crate) fn open(&self, cursor: &str) -> Result<String, Forged> {
         if cursor.len() > MAX {
             return Err(Forged);
@@ -97,7 +97,8 @@ impl<'k> Cursors<'k> {
     }
 }
 
-/// A position in a list of tokens: the id, the kind of key, and the key: `<id>t<text>`, `<id>i<millis>` or `<id>n`.
+/// Writes a position in a list of tokens as the id, the kind of key, and the key: `<id>t<text>`, `<id>i<millis>` or
+/// `<id>n`.
 pub(crate) fn write_position(Position { key, id }: &Position) -> String {
     match key {
         PositionKey::Text(text) => format!("{id}t{text}"),
@@ -106,7 +107,7 @@ pub(crate) fn write_position(Position { key, id }: &Position) -> String {
     }
 }
 
-/// The position that [`write_position`] wrote.
+/// Reads a position that [`write_position`] wrote.
 pub(crate) fn read_position(text: &str) -> Option<Position> {
     let (id, rest) = text.split_at_checked(36)?;
     let id: TokenId = id.parse().ok()?;
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_opens_only_where_it_was_sealed() {
+    fn a_cursor_opens_only_for_the_list_and_caller_it_was_sealed_for() {
         let (key, other_key) = (SealKey::from_bytes([1; 32]), SealKey::from_bytes([2; 32]));
         let cursors = |key, binding: &str| Cursors { key, binding: binding.to_owned() };
         for key_part in [
@@ -150,7 +151,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_other_text_opens(text in "[A-Za-z0-9_=-]{0,80}", index in 0..40_usize, flip in 1..64_u8) {
+        fn a_forged_or_changed_cursor_does_not_open(text in "[A-Za-z0-9_=-]{0,80}", index in 0..40_usize, flip in 1..64_u8) {
             let key = SealKey::from_bytes([1; 32]);
             let cursors = Cursors { key: &key, binding: "alice".to_owned() };
             prop_assert_eq!(cursors.open(&text), Err(Forged));

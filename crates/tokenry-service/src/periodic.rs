@@ -1,4 +1,4 @@
-//! A thread that does something every now and then, and once more at the end.
+//! A thread that flushes buffered writes at an interval, and once more at the end.
 
 use std::time::Duration;
 
@@ -7,30 +7,30 @@ use tokenry_store::{
     supervisor::{Importance, Stop, Worker, Workers},
 };
 
-/// At the end what is left is tried so often, with so long a pause.
+/// At the end, a flush is attempted this many times, with this pause between attempts.
 pub(crate) const LAST_ROUNDS: usize = 20;
 pub(crate) const LAST_PAUSE: Duration = Duration::from_millis(50);
-/// How long one unit of such a thread waits: it is tried again anyway, and an end must not take long.
+/// How long one transaction of such a thread waits for its turn: it is retried anyway, and the end must not take long.
 pub(crate) const UNIT_WAIT: Duration = Duration::from_millis(500);
 
-/// Whether a round has to be repeated.
+/// Whether a flush has to be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FlushOutcome {
-    Nothing,
-    /// Somebody else holds it at this moment.
-    Something,
+    Complete,
+    /// Some rows were locked by another transaction.
+    Incomplete,
 }
 
-/// What is written behind the answers.
-pub(crate) trait Behind: Send + 'static {
-    /// Writes what waits; what the database does not take waits on. Once it `is_hurried`, a first refusal is enough.
-    fn write(&self, is_hurried: &dyn Fn() -> bool) -> Result<FlushOutcome, StoreError>;
+/// Data that is written after the response.
+pub(crate) trait Buffer: Send + 'static {
+    /// Writes what is pending; what fails stays pending. While `is_stopping`, the first failure ends the attempt.
+    fn write(&self, is_stopping: &dyn Fn() -> bool) -> Result<FlushOutcome, StoreError>;
 
-    /// How much is not written.
+    /// How many records are not written.
     fn unwritten(&self) -> u64;
 }
 
-/// Dropping it ends the thread after a last round, and waits for it for a bounded time.
+/// Dropping it stops the thread after a last flush, and waits for it for a bounded time.
 pub(crate) struct Periodic {
     _worker: Worker,
 }
@@ -40,29 +40,29 @@ impl Periodic {
         workers: &Workers,
         name: &'static str,
         interval: Duration,
-        work: impl Behind,
+        buffer: impl Buffer,
     ) -> Result<Self, StoreError> {
         let worker = workers.start(name, Importance::Background, move |stop: &Stop| {
-            let round = || {
-                let written = work.write(&|| stop.is_requested());
+            let flush = || {
+                let written = buffer.write(&|| stop.is_requested());
                 written.inspect_err(|error| {
-                    tracing::warn!(%error, worker = name, "what was noted is not written and waits");
+                    tracing::warn!(%error, worker = name, "a flush failed; it is retried");
                 })
             };
             while !stop.wait(interval) {
-                // What is left is tried in the next one.
-                let _ = round();
+                // What failed is retried in the next flush.
+                let _ = flush();
             }
             for _ in 0..LAST_ROUNDS {
-                match round() {
-                    Ok(FlushOutcome::Nothing) => break,
-                    Ok(FlushOutcome::Something) => std::thread::sleep(LAST_PAUSE),
+                match flush() {
+                    Ok(FlushOutcome::Complete) => break,
+                    Ok(FlushOutcome::Incomplete) => std::thread::sleep(LAST_PAUSE),
                     Err(_) => break,
                 }
             }
-            let lost = work.unwritten();
+            let lost = buffer.unwritten();
             if lost > 0 {
-                tracing::error!(worker = name, lost, "what was noted was not all written before the end");
+                tracing::error!(worker = name, lost, "not everything was written before the end");
             }
         })?;
         Ok(Self { _worker: worker })

@@ -1,4 +1,4 @@
-//! What another policy or catalog would do to the tokens there are, before it is applied.
+//! Previews the impact of another policy or catalog on existing tokens.
 
 use tokenry_domain::{Catalog, PageSize, Policy, Sort, SortKey, Token, TokenFilter, User};
 use tokenry_store::{StoreError, token};
@@ -7,37 +7,38 @@ use crate::{
     caller::RequestContext, denial::Denial, owner::with_owners, required::admin_read, tokenry::Tokenry,
 };
 
-/// How many live tokens a change would touch, in which way; one token may be counted in several.
+/// How many live tokens a change would affect, and how; one token may be counted in several fields.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PolicyImpact {
-    /// Live tokens now, of users who are not disabled.
+    /// Tokens that are live now, of users who are not disabled.
     pub live: u64,
-    /// Those that would be touched at all.
+    /// Tokens that would be affected in any way.
     pub touched: u64,
-    /// Those that would be over at once.
+    /// Tokens that would expire immediately.
     pub ending_now: u64,
-    /// Those that would end sooner than now.
+    /// Tokens that would expire earlier than they do now.
     pub ending_sooner: u64,
-    /// Those that could do less than now.
+    /// Tokens that would lose permissions.
     pub losing_scopes: u64,
-    /// Those that could do more than now.
+    /// Tokens that would gain permissions.
     pub gaining_scopes: u64,
 }
 
-/// Why the impact is not known.
+/// Why the check failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyCheckError {
-    /// The caller may not administer.
+    /// The caller lacks `admin:read`.
     #[error(transparent)]
     Denied(#[from] Denial),
-    /// The database did not answer.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Tokenry {
-    /// Counts the live tokens that `policy` and `catalog` in place of the present ones would touch. Nothing is changed.
+    /// Counts the live tokens that would be affected if `policy` and `catalog` replaced the current ones. Changes
+    /// nothing.
     ///
     /// # Errors
     /// [`PolicyCheckError`].
@@ -58,8 +59,8 @@ impl Tokenry {
                 let page = token::list(tx, &TokenFilter::default(), sort, size, position.as_ref(), &present)?;
                 Ok::<_, StoreError>((with_owners(tx, page.items)?, page.next))
             })?;
-            let works = |(token, owner): &&(Token, User)| token.is_live(&present) && !owner.is_disabled();
-            for (token, owner) in pairs.iter().filter(works) {
+            let is_live = |(token, owner): &&(Token, User)| token.is_live(&present) && !owner.is_disabled();
+            for (token, owner) in pairs.iter().filter(is_live) {
                 let ends_now = proposed.is_expired(token);
                 let end = |policy: &Policy| policy.effective_expiry(token);
                 let ends_sooner = end(policy)

@@ -1,6 +1,6 @@
-//! Whether an installation can do its work now, check by check.
+//! Readiness checks of an installation.
 //!
-//! To add a check of the database, add a row to [`CHECKS`]; what only the program around knows it adds with
+//! To add a check of the database, add a row to [`CHECKS`]; the embedding program adds its own checks with
 //! [`Tokenry::add_check`](crate::Tokenry::add_check).
 
 mod checks;
@@ -11,7 +11,7 @@ use tokenry_store::{Store, StoreError};
 
 pub(crate) use self::probe::Prober;
 
-/// The checks of every installation, in the order in which they are shown.
+/// The checks of every installation, in display order.
 const CHECKS: &[(&str, StoreCheck)] = &[
     ("reading", checks::reading),
     ("writing", checks::writing),
@@ -22,38 +22,38 @@ const CHECKS: &[(&str, StoreCheck)] = &[
 
 type StoreCheck = fn(&Store, UnixMillis) -> Result<Finding, StoreError>;
 
-/// What was found.
+/// The results of all checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readiness {
-    /// Whether no check failed; warnings do not count.
+    /// Whether no check failed; warnings do not matter.
     pub is_ready: bool,
-    /// Every check, whatever came of it.
+    /// Every check with its result.
     pub checks: Vec<Check>,
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// Its name, in lower case with `-`.
+    /// The name of the check, in lower case with `-`.
     pub name: &'static str,
-    /// What came of it.
+    /// The state.
     pub state: CheckState,
-    /// A sentence for an operator, in a public answer: without secrets, addresses and paths.
+    /// A sentence for an operator. It is public: no secrets, addresses or paths.
     pub detail: Option<String>,
 }
 
-/// What came of a check.
+/// The state of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckState {
-    /// All is well.
+    /// No problem was found.
     Ok,
-    /// Requests are answered, but somebody should look.
+    /// Requests are served, but an operator should look.
     Warning,
     /// Requests fail.
     Failed,
 }
 
-/// What a check found.
+/// What one check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     state: CheckState,
@@ -61,19 +61,19 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// All is well.
+    /// No problem was found.
     #[must_use]
     pub fn ok() -> Self {
         Self { state: CheckState::Ok, detail: None }
     }
 
-    /// Requests are answered, but somebody should look. The text is public: no secrets, addresses and paths.
+    /// Requests are served, but an operator should look. The text is public: no secrets, addresses or paths.
     #[must_use]
     pub fn warning(detail: impl Into<String>) -> Self {
         Self { state: CheckState::Warning, detail: Some(detail.into()) }
     }
 
-    /// Requests fail. The text is public: no secrets, addresses and paths.
+    /// Requests fail. The text is public: no secrets, addresses or paths.
     #[must_use]
     pub fn failed(detail: impl Into<String>) -> Self {
         Self { state: CheckState::Failed, detail: Some(detail.into()) }

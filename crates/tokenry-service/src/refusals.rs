@@ -10,16 +10,15 @@ use self::queue::Key;
 use crate::{caller::Caller, tokenry::Tokenry, verified::Rejection};
 
 impl Tokenry {
-    /// Notes that a credential from `source` was refused that is nobody's, for the audit log; `code` names why. It
-    /// returns at once. What [`verify`](Self::verify) and `sign_in` refuse although the secret or the signature is right,
-    /// they note themselves.
+    /// Records in the audit log that an unknown credential from `source` was refused, with the reason `code`. Returns
+    /// immediately. [`verify`](Self::verify) and `sign_in` record refusals with a valid secret or signature themselves.
     pub fn record_failure(&self, code: &'static str, source: Option<IpAddr>, now: UnixMillis) {
-        let source = source.map(network);
+        let source = source.map(source_network);
         let key = Key { kind: EventKind::RequestFailed, source, user_id: None, token_id: None, code };
         self.0.refusals.count(key, now);
     }
 
-    /// Notes that the right secret of a token was refused.
+    /// Records that the valid secret of a token was refused.
     pub(crate) fn record_rejection(
         &self,
         rejection: Rejection,
@@ -29,7 +28,7 @@ impl Tokenry {
     ) {
         let key = Key {
             kind: EventKind::RequestFailed,
-            source: source.map(network),
+            source: source.map(source_network),
             user_id: Some(token.user_id),
             token_id: Some(token.id),
             code: rejection.code(),
@@ -37,7 +36,7 @@ impl Tokenry {
         self.0.refusals.count(key, now);
     }
 
-    /// Notes that a caller asked for what they may not, for the audit log; `code` names why. It returns at once.
+    /// Records in the audit log that a caller was forbidden a request, with the reason `code`. Returns immediately.
     pub fn record_forbidden(
         &self,
         caller: &Caller,
@@ -56,8 +55,8 @@ impl Tokenry {
     }
 }
 
-/// An IPv6 network of /64 is one source: what one customer is given.
-fn network(ip: IpAddr) -> IpAddr {
+/// Reduces an IPv6 address to its /64 network: providers assign one to each customer.
+fn source_network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from(u128::from(ip) & !u128::from(u64::MAX)).into(),
         ip => ip,

@@ -1,4 +1,4 @@
-//! End a token for good.
+//! Revokes tokens.
 
 use serde_json::Value;
 use thiserror::Error;
@@ -11,7 +11,7 @@ use crate::{
     caller_lock::CallerLock,
     denial::Denial,
     required::tokens_write,
-    session::end::Ending,
+    session::end::EndedSessions,
     tokenry::Tokenry,
 };
 
@@ -19,20 +19,20 @@ use crate::{
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RevokeError {
-    /// The caller may not.
+    /// The caller is not entitled.
     #[error(transparent)]
     Denied(#[from] Denial),
-    /// There is no such token, or it is somebody else's: callers cannot tell which.
+    /// There is no such token, or it belongs to another user; callers cannot tell which.
     #[error("no such token")]
     NotFound,
-    /// The database did not answer: the token may still work. Try again.
+    /// The database failed: the token may still work. Try again.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Tokenry {
-    /// Ends a token whose holder has shown it ([`Tokenry::identify_token`]): possession is authority enough (RFC 7009).
-    /// `false` means that it was revoked before.
+    /// Revokes a token that its holder has presented ([`Tokenry::identify_token`]): possession authorizes it (RFC
+    /// 7009). Returns `false` if it was revoked before.
     ///
     /// # Errors
     /// [`StoreError`]: the token may still work. Try again.
@@ -45,12 +45,12 @@ impl Tokenry {
         let audit = AuditContext { actor: Actor::Token(id), at: now, client };
         self.0.store.write(move |tx| {
             user::lock(tx, owner)?;
-            end(tx, id, owner, &audit, None)
+            revoke(tx, id, owner, &audit, None)
         })
     }
 
-    /// Ends a token. When this returns, every verification that begins afterwards refuses it, on every node. `false`
-    /// means that it was revoked before; who did so then and why stays as it was.
+    /// Revokes a token. Every verification that begins after this returns refuses it, on every node. Returns `false` if
+    /// it was revoked before; actor and reason of the first revocation remain.
     ///
     /// # Errors
     /// [`RevokeError`].
@@ -60,7 +60,7 @@ impl Tokenry {
         id: TokenId,
         reason: Option<Reason>,
     ) -> Result<bool, RevokeError> {
-        // A token may always end itself: whoever holds a leaked one can take it out of use.
+        // A token may always revoke itself, so that the finder of a leaked token can disable it.
         let is_own = context.caller.token().is_some_and(|own| own.id == id);
         if !is_own {
             context.caller.require(&tokens_write())?;
@@ -71,18 +71,18 @@ impl Tokenry {
         self.0.store.write(move |tx| {
             let found = token::find(tx, id)?.filter(|token| caller.may_manage(token.user_id));
             let token = found.ok_or(RevokeError::NotFound)?;
-            // Waits for a creation with this very token that is about to commit, so that it is seen afterwards.
+            // Waits for a running creation with this token, so that its result is visible afterwards.
             let (lock, _) = CallerLock::with(tx, &caller, token.user_id)?;
             if !is_own {
                 lock.recheck::<RevokeError>(tx, &cutoffs)?;
             }
-            Ok(end(tx, id, token.user_id, &audit, reason)?)
+            Ok(revoke(tx, id, token.user_id, &audit, reason)?)
         })
     }
 }
 
-/// Marks a token as revoked and tells of it, unless somebody did before.
-fn end(
+/// Marks a token as revoked and records it, unless it was revoked before.
+fn revoke(
     tx: &mut Tx<'_>,
     id: TokenId,
     owner: UserId,
@@ -93,9 +93,9 @@ fn end(
     let revocation = Revocation { at: audit.at, by: audit.actor, reason };
     let is_first = token::mark_revoked(tx, id, &revocation)?;
     if is_first {
-        let sessions = Ending::of_token(tx, id)?;
+        let sessions = EndedSessions::of_token(tx, id)?;
         audit.record(tx, EventKind::TokenRevoked, owner, Some(id), detail([("reason", why)]))?;
-        sessions.tell(tx, audit)?;
+        sessions.record(tx, audit)?;
     }
     Ok(is_first)
 }

@@ -1,4 +1,4 @@
-//! Replace a token's secret; everything else stays as it is.
+//! Rotates tokens: replaces the secret and keeps everything else.
 
 use std::sync::Arc;
 
@@ -23,35 +23,35 @@ use crate::{
     generated_secret::{GenerateError, GeneratedSecret},
     required::tokens_write,
     rules::Rules,
-    session::end::Ending,
+    session::end::EndedSessions,
     tokenry::Tokenry,
     validated_request::checked_expiry,
 };
 
-/// How a token shall be rotated.
+/// Options of a rotation.
 #[derive(Debug, Clone, Default)]
 pub struct Rotation {
-    /// How long the old secret works beside the new one, at most; the policy and the old expiry may end it sooner.
-    /// Default: not at all.
+    /// How long the retired secret remains valid, at most; the policy and the old expiry may end it sooner. Default:
+    /// not at all.
     pub grace: Option<Lifetime>,
-    /// Another expiry; `None` keeps it.
+    /// The new expiry; `None` keeps the current one.
     pub expiry: Option<Expiry>,
-    /// Names this one request: repeated with the same name, it is refused with [`RotateError::Delivered`]. Only the
-    /// digest of the name is kept.
+    /// Identifies the request: a repetition with the same key fails with [`RotateError::Delivered`]. Only a digest of
+    /// the key is stored.
     pub idempotency_key: Option<String>,
-    /// Rotate only this version of the token.
+    /// Rotates only if the token has one of these versions.
     pub if_version: Option<Vec<i64>>,
 }
 
-/// A token with its new secret, which is nowhere else.
+/// A token with its new secret, which is stored nowhere.
 pub struct Rotated {
     /// The token.
     pub token: Token,
     /// Its owner.
     pub owner: User,
-    /// Its new text, to be shown once.
+    /// Its new plaintext, to be shown once.
     pub secret: PlainToken,
-    /// From this instant on the old secret is refused.
+    /// From this instant on the retired secret is refused.
     pub old_works_until: UnixMillis,
 }
 
@@ -59,34 +59,34 @@ pub struct Rotated {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RotateError {
-    /// The caller may not.
+    /// The caller is not entitled.
     #[error(transparent)]
     Denied(#[from] Denial),
-    /// Fields break rules.
+    /// Fields are invalid.
     #[error("invalid fields")]
     Invalid(Vec<FieldError>),
-    /// There is no such token, or it is somebody else's: callers cannot tell which.
+    /// There is no such token, or it belongs to another user; callers cannot tell which.
     #[error("no such token")]
     NotFound,
     /// The owner is disabled.
     #[error("the user is disabled")]
     OwnerDisabled,
-    /// A revoked token stays as it is.
+    /// A revoked token cannot be rotated.
     #[error("the token is revoked")]
     Revoked,
-    /// A token whose time is over is not brought back.
+    /// An expired token cannot be rotated.
     #[error("the token has expired")]
     Expired,
-    /// The token is no longer the version that the rotation was meant for.
+    /// The token has another version than the rotation requires.
     #[error("the token was changed meanwhile; its version is {version}")]
     VersionMismatch {
         /// The version now.
         version: i64,
     },
-    /// Another rotation of this token was under way.
+    /// Another rotation of this token ran at the same time.
     #[error("the token was rotated at the same moment")]
     Rotated,
-    /// The request was made before and its secret delivered; it is not shown twice.
+    /// A request with this key succeeded before; its secret is not shown twice.
     #[error("this rotation was done already and its secret delivered")]
     Delivered,
     /// Too many secrets wait to be hashed; nothing was changed.
@@ -95,19 +95,19 @@ pub enum RotateError {
     /// The operating system gave no randomness.
     #[error(transparent)]
     Randomness(#[from] RngError),
-    /// The database did not answer; nothing was changed.
+    /// The database failed; nothing was changed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Tokenry {
-    /// A rotation within this span after another of the same token counts as parallel to it and is refused: both
-    /// callers would believe that theirs is the secret that works. An adapter holds its answer back as long, so that
-    /// whoever has it can rotate again at once.
+    /// A rotation within this span after another of the same token counts as concurrent and is refused: otherwise both
+    /// callers would take theirs for the valid secret. An adapter delays its response by this span, so that its
+    /// receiver can rotate again immediately.
     pub const ROTATION_SETTLES: Lifetime = Lifetime::millis_of(500);
 
-    /// Whether a rotation of this token was asked for with this key and done: for whoever comes back with the secret
-    /// that it took out of use.
+    /// Whether a rotation of this token with this key succeeded: for a client that repeats the request with the retired
+    /// secret.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -115,11 +115,11 @@ impl Tokenry {
         self.0.store.read(|tx| retired::has_key(tx, id, &digest(idempotency_key)))
     }
 
-    /// Gives a token a new secret. Every other attribute stays as it is, by construction: the row is not copied, only
-    /// its secret is replaced. The old secret works for the grace, and any older one no more.
+    /// Gives a token a new secret. Every other attribute is kept by construction: the row is not copied, only its
+    /// secret is replaced. The previous secret remains valid for the grace; older ones no longer work.
     ///
-    /// Of rotations that run side by side one succeeds. A token can rotate itself, and others that have no more rights,
-    /// time or addresses than itself: it gets to know their secret.
+    /// Of concurrent rotations one succeeds. A token can rotate itself, and other tokens that have no more permissions,
+    /// time or addresses than itself, since it receives their secret.
     ///
     /// # Errors
     /// [`RotateError`].
@@ -133,38 +133,38 @@ impl Tokenry {
         let seen = self.0.store.read(|tx| {
             let token = token::find(tx, id)?.filter(|token| context.caller.may_manage(token.user_id));
             let token = token.ok_or(RotateError::NotFound)?;
-            // Before anything else, so that a repeated request hears what became of the first.
+            // Checked first, so that a repeated request learns the result of the first one.
             match &rotation.idempotency_key {
                 Some(key) if retired::has_key(tx, id, &digest(key))? => Err(RotateError::Delivered),
                 _ => Ok(token),
             }
         })?;
         context.caller.require(&tokens_write())?;
-        let unit =
+        let transaction =
             RotateTransaction { rules: self.0.rules.clone(), context: context.clone(), seen, rotation };
-        // What the unit of work decides exactly is asked before the work of a hash is done for nothing.
-        self.0.store.read(|tx| unit.admit(tx, &unit.seen))?;
+        // The transaction repeats this check exactly; here it avoids a hash for a request that would fail.
+        self.0.store.read(|tx| transaction.check_rotatable(tx, &transaction.seen))?;
         let GeneratedSecret { secret, stored, .. } = GeneratedSecret::generate(self)?;
         let (public_id, suffix) = (secret.public_id(), secret.suffix());
-        let done = self.0.store.write(move |tx| unit.run(tx, public_id, suffix, &stored))?;
+        let done = self.0.store.write(move |tx| transaction.run(tx, public_id, suffix, &stored))?;
         let (token, owner, old_works_until) = done;
         Ok(Rotated { token, owner, secret, old_works_until })
     }
 }
 
-/// How many retired secrets of one token are remembered.
-const RETIRED: i64 = 100;
+/// How many retired secrets of one token are stored.
+const MAX_RETIRED: i64 = 100;
 
-/// A client may take anything as its key, even something secret.
+/// Hashes an idempotency key: clients may use anything as a key, even a secret.
 fn digest(key: &str) -> String {
     URL_SAFE_NO_PAD.encode(link(&GENESIS, key.as_bytes()))
 }
 
-/// What the unit of work of a rotation decides by.
+/// The input of the transaction of a rotation.
 struct RotateTransaction {
     rules: Arc<Rules>,
     context: RequestContext,
-    /// The token as it was when the request came.
+    /// The token as it was when the request arrived.
     seen: Token,
     rotation: Rotation,
 }
@@ -190,8 +190,8 @@ impl RotateTransaction {
             return Err(RotateError::Rotated);
         }
         lock.recheck::<RotateError>(tx, &self.cutoffs())?;
-        self.admit(tx, &before)?;
-        // SECURITY: compare and set. Whoever saw another secret must not take this one out of use unseen.
+        self.check_rotatable(tx, &before)?;
+        // SECURITY: compare and set. A caller that saw another secret must not retire this one.
         if is_other_secret {
             return Err(RotateError::Rotated);
         }
@@ -214,8 +214,8 @@ impl RotateTransaction {
             idempotency_key,
         };
         retired::insert(tx, &old)?;
-        retired::forget_oldest(tx, id, RETIRED)?;
-        let sessions = Ending::of_token(tx, id)?;
+        retired::forget_oldest(tx, id, MAX_RETIRED)?;
+        let sessions = EndedSessions::of_token(tx, id)?;
         let fields = detail([
             ("old_prefix", old.public_id.as_str().into()),
             ("old_valid_until", valid_until.to_string().into()),
@@ -223,12 +223,12 @@ impl RotateTransaction {
         ]);
         let audit = AuditContext::of(&self.context);
         audit.record(tx, EventKind::TokenRotated, owner.id, Some(id), fields)?;
-        sessions.tell(tx, &audit)?;
+        sessions.record(tx, &audit)?;
         Ok((after, owner, valid_until))
     }
 
-    /// Refuses what no new secret may be made for.
-    fn admit(&self, tx: &mut Tx<'_>, before: &Token) -> Result<(), RotateError> {
+    /// Refuses a token that must not get a new secret.
+    fn check_rotatable(&self, tx: &mut Tx<'_>, before: &Token) -> Result<(), RotateError> {
         if let Some(key) = &self.rotation.idempotency_key
             && retired::has_key(tx, before.id, &digest(key))?
         {
@@ -254,7 +254,7 @@ impl RotateTransaction {
     fn rotated(&self, before: &Token, public_id: PublicId, suffix: String) -> Result<Token, RotateError> {
         let now = self.context.now;
         let expires_at = match self.rotation.expiry {
-            // A new secret begins a new life by the policy; only a person gives it that.
+            // A new secret restarts the lifetime under the policy, which only a signed-in user may do.
             None if self.context.caller.token().is_some() => self.rules.policy.effective_expiry(before),
             None => before.expires_at,
             Some(asked) => {
@@ -271,7 +271,7 @@ impl RotateTransaction {
             }
         };
         let version = before.version + 1;
-        // It is not over, so what a policy of before had ended is forgotten.
+        // The token has not expired, so an expiry recorded under an earlier policy is cleared.
         let expiry_noted_at = None;
         let updated_at = now;
         Ok(Token {
@@ -286,7 +286,7 @@ impl RotateTransaction {
         })
     }
 
-    /// When the old secret ends: after the grace, and never later than it would have without the rotation.
+    /// When the retired secret expires: after the grace, and never later than without the rotation.
     fn grace_ends(&self, before: &Token) -> UnixMillis {
         let now = self.context.now;
         let grace = self.rotation.grace.unwrap_or(Lifetime::seconds(0)).min(self.rules.policy.max_grace);

@@ -1,51 +1,52 @@
-//! Work that is heavy enough to be done by few at a time.
+//! Limits the concurrency of expensive operations.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokenry_domain::UserId;
 
-/// The most that one user does at a time: what a page shows now, and what it showed a moment ago.
-const OF_ONE: usize = 2;
+/// The maximum for one user: the page that is shown, and the one shown just before.
+const MAX_PER_USER: usize = 2;
 
-/// Lets so many in at a time, and of each user two, and turns the others away, so that they do not hold a thread and a
-/// connection each.
+/// Limits concurrency globally and to two per user. Excess calls fail immediately, so that they do not hold a thread
+/// and a connection.
 pub(crate) struct Semaphore {
-    places: usize,
-    inside: Mutex<Vec<Option<UserId>>>,
+    permits: usize,
+    holders: Mutex<Vec<Option<UserId>>>,
 }
 
 impl Semaphore {
-    pub(crate) fn of(places: usize) -> Self {
-        Self { places, inside: Mutex::default() }
+    pub(crate) fn of(permits: usize) -> Self {
+        Self { permits, holders: Mutex::default() }
     }
 
-    /// A place until it is dropped; `None` if all are taken, or two by this user. An operator is no user.
-    pub(crate) fn try_acquire(&self, who: Option<UserId>) -> Option<Permit<'_>> {
-        let mut inside = self.inside();
-        let own = inside.iter().filter(|other| who.is_some() && **other == who).count();
-        if inside.len() >= self.places || own >= OF_ONE {
+    /// Acquires a permit, released on drop. `None` if all permits are taken, or two by this user. `user` is `None` for
+    /// an operator, who has no limit per user.
+    pub(crate) fn try_acquire(&self, user: Option<UserId>) -> Option<Permit<'_>> {
+        let mut holders = self.holders();
+        let own = holders.iter().filter(|holder| user.is_some() && **holder == user).count();
+        if holders.len() >= self.permits || own >= MAX_PER_USER {
             return None;
         }
-        inside.push(who);
-        Some(Permit { gate: self, who })
+        holders.push(user);
+        Some(Permit { semaphore: self, user })
     }
 
-    fn inside(&self) -> MutexGuard<'_, Vec<Option<UserId>>> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    fn holders(&self) -> MutexGuard<'_, Vec<Option<UserId>>> {
+        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A place that was taken.
-pub(crate) struct Permit<'g> {
-    gate: &'g Semaphore,
-    who: Option<UserId>,
+/// An acquired permit.
+pub(crate) struct Permit<'s> {
+    semaphore: &'s Semaphore,
+    user: Option<UserId>,
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        let mut inside = self.gate.inside();
-        if let Some(index) = inside.iter().position(|who| *who == self.who) {
-            inside.swap_remove(index);
+        let mut holders = self.semaphore.holders();
+        if let Some(index) = holders.iter().position(|user| *user == self.user) {
+            holders.swap_remove(index);
         }
     }
 }
@@ -57,36 +58,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_many_are_in_as_there_are_places_and_each_gives_its_place_back() {
-        let gate = Semaphore::of(2);
-        let (first, second) = (gate.try_acquire(None), gate.try_acquire(None));
-        assert!(first.is_some() && second.is_some() && gate.try_acquire(None).is_none());
+    fn permits_are_limited_and_released_on_drop() {
+        let semaphore = Semaphore::of(2);
+        let (first, second) = (semaphore.try_acquire(None), semaphore.try_acquire(None));
+        assert!(first.is_some() && second.is_some() && semaphore.try_acquire(None).is_none());
         drop(first);
         assert!(
-            gate.try_acquire(None).is_some() && gate.try_acquire(None).is_some(),
-            "whoever did not stay left a place"
+            semaphore.try_acquire(None).is_some() && semaphore.try_acquire(None).is_some(),
+            "dropped permits are released"
         );
         let panicked = std::thread::scope(|scope| {
             scope
                 .spawn(|| {
-                    let _place = gate.try_acquire(None).unwrap();
+                    let _permit = semaphore.try_acquire(None).unwrap();
                     panic!("for this test")
                 })
                 .join()
         });
-        assert!(panicked.is_err() && gate.try_acquire(None).is_some());
+        assert!(panicked.is_err() && semaphore.try_acquire(None).is_some());
     }
 
     #[test]
-    fn nobody_takes_the_places_of_others() {
-        let gate = Semaphore::of(4);
+    fn one_user_cannot_take_all_permits() {
+        let semaphore = Semaphore::of(4);
         let user = |n| Some(UserId::new(UnixMillis::MIN, [n; 10]));
         let (first, _second, _other) =
-            (gate.try_acquire(user(1)), gate.try_acquire(user(1)), gate.try_acquire(user(2)));
+            (semaphore.try_acquire(user(1)), semaphore.try_acquire(user(1)), semaphore.try_acquire(user(2)));
         assert!(
-            first.is_some() && gate.try_acquire(user(1)).is_none() && gate.try_acquire(user(3)).is_some()
+            first.is_some()
+                && semaphore.try_acquire(user(1)).is_none()
+                && semaphore.try_acquire(user(3)).is_some()
         );
         drop(first);
-        assert!(gate.try_acquire(user(1)).is_some());
+        assert!(semaphore.try_acquire(user(1)).is_some());
     }
 }

@@ -1,7 +1,8 @@
-//! Sign-ins of browsers: begun in [`start`], decided at each request in [`find`], ended in [`end`].
+//! Browser sessions: started in [`start`], checked at each request in [`find`], ended in [`end`].
 //!
-//! A session is no second kind of right. One that was begun with a token is bound by that token as it is now, and ends
-//! with it; any other has what its user's role has now. Of the cookie's secret the database holds a digest.
+//! A session has no permissions of its own. One that was started with a token is limited by that token's current state
+//! and ends with it; any other has the permissions of its user's current role. The database stores a digest of the
+//! cookie's secret.
 
 pub(crate) mod end;
 pub(crate) mod find;
@@ -26,13 +27,13 @@ use crate::{
 };
 
 impl Tokenry {
-    /// How long sessions last.
+    /// The settings of sessions.
     #[must_use]
     pub fn session_settings(&self) -> SessionSettings {
         self.0.session
     }
 
-    /// Whether somebody can come with a JWT: there are issuers.
+    /// Whether JWTs are accepted: issuers are configured.
     #[must_use]
     pub fn jwt_enabled(&self) -> bool {
         #[cfg(feature = "jwt")]
@@ -41,8 +42,8 @@ impl Tokenry {
         false
     }
 
-    /// What somebody of this role may do whom an issuer gave that role: of two different ones, what both may.
-    pub(crate) fn rights_under(&self, user: &User, max_role: Option<&Role>) -> EffectivePermissions {
+    /// The permissions of a user whose issuer claimed `max_role`: the intersection of both roles.
+    pub(crate) fn permissions_under(&self, user: &User, max_role: Option<&Role>) -> EffectivePermissions {
         let stored = self.0.rules.catalog.of_role(&user.role);
         match max_role {
             Some(role) if *role != user.role => stored.intersection(&self.0.rules.catalog.of_role(role)),
@@ -50,11 +51,10 @@ impl Tokenry {
         }
     }
 
-    /// Why a session is over at `now`, by its user and the token it was begun with as they are now; `None` while it is
-    /// not. What of a token refuses by address is for the caller to judge.
-    fn over(&self, session: &Session, live: &Live, now: UnixMillis) -> Result<(), Over> {
+    /// Refuses a session that has ended at `now`, by the current state of its user and of the token that started it.
+    fn check_session(&self, session: &Session, live: &Live, now: UnixMillis) -> Result<(), SessionRefusal> {
         if session.is_expired(now, self.0.session.idle) {
-            return Err(Over { end: SessionEnd::Expired, is_for_good: !self.doubts_clock(now) });
+            return Err(SessionRefusal { end: SessionEnd::Expired, ends_session: !self.doubts_clock(now) });
         }
         let user = live.user.as_ref().filter(|user| !user.is_disabled()).ok_or(SessionEnd::UserDisabled)?;
         let public_id = match &session.proof {
@@ -62,19 +62,19 @@ impl Tokenry {
             SessionProof::Jwt if !self.jwt_enabled() => return Err(SessionEnd::MethodDisabled.into()),
             SessionProof::Jwt | SessionProof::Proxy => return Ok(()),
         };
-        // SECURITY: a rotated token has another public id; whoever knows only the old secret is out.
+        // SECURITY: a rotated token has another public id, so a session that was started with the retired secret ends.
         let token =
             live.token.as_ref().filter(|token| token.public_id == *public_id && token.user_id == user.id);
         let token = token.ok_or(SessionEnd::TokenEnded)?;
-        let judged_at = self.0.ends.secrets.no_earlier(now, || token.public_id.clone());
-        match judge(token, user, &self.0.rules.cutoffs(judged_at), live.source) {
+        let evaluated_at = self.0.ends.secrets.evaluation_instant(now, || token.public_id.clone());
+        match judge(token, user, &self.0.rules.cutoffs(evaluated_at), live.source) {
             Ok(()) => Ok(()),
             Err(Rejection::Expired) => {
-                let is_for_good = !self.doubts_clock(now);
-                if is_for_good {
-                    self.0.ends.token_is_over(token, judged_at);
+                let ends_session = !self.doubts_clock(now);
+                if ends_session {
+                    self.0.ends.token_expired(token, evaluated_at);
                 }
-                Err(Over { end: SessionEnd::TokenEnded, is_for_good })
+                Err(SessionRefusal { end: SessionEnd::TokenEnded, ends_session })
             }
             Err(Rejection::AddressNotAllowed) => Err(SessionEnd::AddressNotAllowed.into()),
             Err(Rejection::OwnerDisabled) => Err(SessionEnd::UserDisabled.into()),
@@ -84,19 +84,19 @@ impl Tokenry {
 }
 
 /// Why a session is refused.
-struct Over {
+struct SessionRefusal {
     end: SessionEnd,
-    /// Whether it ends by that; otherwise only a clock that may be far ahead says so.
-    is_for_good: bool,
+    /// Whether the session is ended too; not if it only expired by a clock that may be far ahead.
+    ends_session: bool,
 }
 
-impl From<SessionEnd> for Over {
+impl From<SessionEnd> for SessionRefusal {
     fn from(end: SessionEnd) -> Self {
-        Self { end, is_for_good: true }
+        Self { end, ends_session: true }
     }
 }
 
-/// What a session is decided by.
+/// The rows that a session is checked against.
 struct Live {
     user: Option<User>,
     token: Option<Token>,
@@ -113,8 +113,8 @@ impl Live {
     }
 }
 
-/// Tells the audit log of the beginning of a session, or of its end.
-fn tell(
+/// Records the start or the end of a session in the audit log.
+fn record(
     tx: &mut Tx<'_>,
     audit: &AuditContext,
     session: &Session,

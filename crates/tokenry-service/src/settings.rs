@@ -1,4 +1,4 @@
-//! What an installation decides for all its tokens.
+//! Settings of an installation.
 
 use std::{str::FromStr, time::Duration};
 
@@ -8,50 +8,49 @@ use tokenry_domain::{Bucket, Catalog, Lifetime, Policy};
 
 use crate::monotonic::Monotonic;
 
-/// The settings of a [`crate::Tokenry`]. The default is that of the binary: prefix `pat_`, bcrypt at cost 6, at most
-/// 10 live tokens and 5 creations an hour for each user, 90 days of life, an open vocabulary of scopes; dead tokens are
-/// kept for 90 days, and so are the counts of what tokens were used for, minute by minute.
+/// The settings of a [`crate::Tokenry`]. The default is that of the binary: prefix `pat_`, bcrypt at cost 6, at most 10
+/// live tokens and 5 creations an hour for each user, a lifetime of 90 days, an open vocabulary of scopes. Dead tokens
+/// and usage counts per minute are kept for 90 days.
 pub struct Settings {
-    /// What every token begins with.
+    /// The prefix of every token.
     pub prefix: Prefix,
-    /// What tokens began with before, which are still accepted; a rotation gives them the present prefix.
+    /// Earlier prefixes, which are still accepted; a rotation replaces them with the current prefix.
     pub former_prefixes: Vec<Prefix>,
-    /// How secrets are stored.
+    /// How secrets are hashed.
     pub hash: HashSettings,
-    /// When a slow hash is done, if the scheme has one. Default [`SlowHash::Once`].
+    /// When a slow hash is computed, if the scheme has one. Default [`SlowHash::Once`].
     pub slow_hash: SlowHash,
-    /// What tokens may be made.
+    /// The rules for creating tokens.
     pub policy: Policy,
-    /// What the scopes and roles mean.
+    /// The catalog of scopes and roles.
     pub catalog: Catalog,
-    /// How long dead tokens stay listed before a cleanup removes them; `None` is for ever.
+    /// How long dead tokens stay listed before a cleanup removes them; `None` means forever.
     pub retention: Option<Lifetime>,
-    /// How old the row may be that lets a token in. Default 0: the database is read for each verification, and a
-    /// change is seen by the next one everywhere. With more, changes by other processes on the database, their
-    /// revocations among them, may take so long to be seen here; those of this process are seen at once. A refusal is
-    /// never decided on an old row.
+    /// The maximum age of a row by which a token is accepted. Default 0: every verification reads the database and sees
+    /// every earlier change. With a larger value, changes by other processes, including revocations, may take that long
+    /// to be seen here; changes by this process are seen immediately. A refusal is never based on an old row.
     pub max_staleness: Duration,
-    /// What measures that age, and by what a wall clock that steps is noticed. Default: the system's.
+    /// Measures that age, and detects a wall clock that steps. Default: the system's monotonic clock.
     pub monotonic: Monotonic,
-    /// What the usage log keeps.
+    /// Settings of the usage log.
     pub usage: UsageSettings,
-    /// How long sign-ins of browsers last.
+    /// Settings of browser sessions.
     pub session: SessionSettings,
-    /// Whose JWTs are accepted beside tokens; `None` is nobody's.
+    /// Which JWTs are accepted besides tokens; `None` means none.
     #[cfg(feature = "jwt")]
     pub sign_in: Option<crate::issuer::SignIn>,
 }
 
-/// When the slow hash of a stored secret is done. A wrong secret is refused before it in either case.
+/// When the slow hash of a secret is computed. A wrong secret is refused without it in either case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlowHash {
-    /// When a secret is made, or once for one of before there were stored proofs. From then on its stored proof decides.
+    /// When a secret is created, or once for a row without a stored proof. From then on the stored proof decides.
     Once,
-    /// Also once in each process that verifies the token, for installations whose rules demand it.
+    /// Also once in each process that verifies the token, for installations that require it.
     Always,
 }
 
-/// The text is neither.
+/// The text is neither `once` nor `always`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be once or always")]
 pub struct UnknownSlowHash;
@@ -91,11 +90,9 @@ impl Default for Settings {
 /// How long sessions last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionSettings {
-    /// The longest that a session lasts, however much it is used; one that was begun with a token never outlives it.
-    /// Default 12 hours.
+    /// The maximum lifetime of a session; one that was started with a token never outlives it. Default 12 hours.
     pub lifetime: Lifetime,
-    /// After how long without a request a session is over, give or take the minute in which uses are noted; `None` is
-    /// never. Default 1 hour.
+    /// After how long without a request a session ends, accurate to one minute; `None` means never. Default 1 hour.
     pub idle: Option<Lifetime>,
 }
 
@@ -105,15 +102,15 @@ impl Default for SessionSettings {
     }
 }
 
-/// What the usage log keeps. Default: counts for each minute, for 90 days.
+/// What the usage log stores. Default: counts per minute, for 90 days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsageSettings {
-    /// Whether uses are counted. Without it only the last use of each token, and of each of its scopes, is known. Default:
+    /// Whether uses are counted. If not, only the last use of each token and of each of its scopes is stored. Default:
     /// yes.
     pub is_enabled: bool,
-    /// The span of time whose uses are counted in one row. A short one costs rows. Default: a minute.
+    /// The span of time that one row counts. A shorter one needs more rows. Default: one minute.
     pub bucket: Bucket,
-    /// How long the counts are kept before a cleanup removes them; `None` is for ever. Default: 90 days.
+    /// How long the counts are kept before a cleanup removes them; `None` means forever. Default: 90 days.
     pub retention: Option<Lifetime>,
 }
 

@@ -1,5 +1,5 @@
-//! What settings leave of the rows that were made under others: tokens that would be refused, users who could no longer
-//! come. Counted by the database, whatever the size of its tables.
+//! Counts the stored rows that other settings invalidate: tokens that would be refused, users who could no longer sign
+//! in. The database counts them, so that large tables are no problem.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -12,7 +12,7 @@ use crate::{
     tokenry::Tokenry,
 };
 
-/// The part of the settings that decides whether stored rows still mean something.
+/// The part of the settings that stored rows depend on.
 #[derive(Debug, Clone)]
 pub struct SettingsOutline {
     prefixes: Prefixes,
@@ -22,7 +22,7 @@ pub struct SettingsOutline {
 }
 
 impl SettingsOutline {
-    /// That part of `settings`.
+    /// Extracts that part of `settings`.
     #[must_use]
     pub fn of(settings: &Settings) -> Self {
         #[cfg(feature = "jwt")]
@@ -39,35 +39,35 @@ impl SettingsOutline {
     }
 }
 
-/// Rows that mean nothing under some settings. [`fmt::Display`] says it in a sentence for each kind, with what to do.
+/// Rows that are invalid under some settings. [`fmt::Display`] writes a sentence with advice for each kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SettingsReport {
-    /// Live tokens there are, here and below of users who are not disabled.
+    /// The number of live tokens; here and below, of users who are not disabled.
     pub live: u64,
-    /// Live tokens whose prefix is not accepted, by prefix: they are refused.
+    /// Live tokens whose prefix is not accepted, by prefix. They are refused.
     pub prefixes: BTreeMap<String, u64>,
-    /// Live tokens whose pepper is not configured, by its id: they are answered as unavailable.
+    /// Live tokens whose pepper is not configured, by its id. Their verification fails as unavailable.
     pub peppers: BTreeMap<String, u64>,
-    /// Live tokens whose owner has a role that the catalog lacks, by role: they may do nothing.
+    /// Live tokens whose owner has a role that the catalog lacks, by role. They have no permissions.
     pub token_roles: BTreeMap<String, u64>,
     /// Users who are not disabled with such a role.
     pub user_roles: BTreeMap<String, u64>,
-    /// Secrets that a rotation replaced and that would not work to the end of their grace.
+    /// Retired secrets that would stop working before the end of their grace.
     pub old_secrets: u64,
-    /// Users who came with a JWT and whose subject no configured issuer could speak of.
+    /// Users who signed in with a JWT and whose subject matches no configured issuer.
     pub subjects: u64,
-    /// Default scopes that the least role may not hold, so that whoever asks for none gets no token.
+    /// Default scopes that the lowest role may not hold, so that its users get no token without naming scopes.
     pub default_scopes: Vec<String>,
 }
 
 impl SettingsReport {
-    /// Whether everything that is stored means what it did.
+    /// Whether all stored rows are still valid.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         *self == Self { live: self.live, ..Self::default() }
     }
 
-    /// Whether there are live tokens and each of them would be refused for its prefix.
+    /// Whether there are live tokens and all of them would be refused for their prefix.
     #[must_use]
     pub fn refuses_all(&self) -> bool {
         self.live > 0 && self.prefixes.values().sum::<u64>() == self.live
@@ -76,10 +76,10 @@ impl SettingsReport {
     /// One sentence for each kind of row.
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {
-        let mut told = Vec::new();
+        let mut sentences = Vec::new();
         if !self.prefixes.is_empty() {
             let (count, names) = (self.prefixes.values().sum::<u64>(), listed(&self.prefixes));
-            told.push(format!(
+            sentences.push(format!(
                 "{count} of {} live tokens have a prefix that is refused ({names}): name it in token.former_prefixes, \
                  or revoke them",
                 self.live
@@ -87,7 +87,7 @@ impl SettingsReport {
         }
         if !self.peppers.is_empty() {
             let (count, names) = (self.peppers.values().sum::<u64>(), listed(&self.peppers));
-            told.push(format!(
+            sentences.push(format!(
                 "{count} live tokens were hashed with a pepper that is not configured ({names}): give it as the second \
                  one, or revoke them"
             ));
@@ -96,32 +96,32 @@ impl SettingsReport {
             let users = self.user_roles.values().sum::<u64>();
             let tokens = self.token_roles.values().sum::<u64>();
             let names = listed(if users > 0 { &self.user_roles } else { &self.token_roles });
-            told.push(format!(
+            sentences.push(format!(
                 "{users} users with {tokens} live tokens have a role that the catalog lacks and may do nothing ({names}): \
                  add it to the catalog, or give them another"
             ));
         }
         if self.old_secrets > 0 {
-            told.push(format!(
+            sentences.push(format!(
                 "{} old secrets would end before their grace does, for their prefix or pepper",
                 self.old_secrets
             ));
         }
         if self.subjects > 0 {
-            told.push(format!(
+            sentences.push(format!(
                 "{} users came with a JWT and have a subject that no issuer could speak of: restore its \
                  subject_prefix, or change, disable or delete them",
                 self.subjects
             ));
         }
         if !self.default_scopes.is_empty() {
-            told.push(format!(
+            sentences.push(format!(
                 "catalog.default_scopes has what the least role may not hold ({}): users of that role get no token \
                  without naming scopes",
                 self.default_scopes.join(" ")
             ));
         }
-        told
+        sentences
     }
 }
 
@@ -138,8 +138,8 @@ fn listed(counts: &BTreeMap<String, u64>) -> String {
 }
 
 impl Tokenry {
-    /// Counts the stored rows that mean nothing under these settings, which may be others than this installation has.
-    /// Nothing is changed.
+    /// Counts the stored rows that are invalid under these settings, which may differ from those of this installation.
+    /// Changes nothing.
     ///
     /// # Errors
     /// [`PolicyCheckError`].
@@ -152,7 +152,7 @@ impl Tokenry {
         let cutoffs = self.0.rules.cutoffs(context.now);
         let graced_after = context.now.checked_sub(self.0.rules.policy.max_grace);
         let public_id = u8::try_from(PUBLIC_ID_LEN).unwrap_or(u8::MAX);
-        let (alike, old, by_role, subjects) = self.0.store.read(|tx| {
+        let (live, old, by_role, subjects) = self.0.store.read(|tx| {
             Ok::<_, StoreError>((
                 stored_settings::live_tokens(tx, &cutoffs, public_id)?,
                 stored_settings::old_secrets(tx, &cutoffs, graced_after, public_id)?,
@@ -162,13 +162,13 @@ impl Tokenry {
         })?;
         let knows_pepper = |id: &Option<String>| id.as_ref().is_none_or(|id| outline.peppers.contains(id));
         let has_role = |role: &str| outline.catalog.roles().any(|known| known.as_str() == role);
-        let least = outline.catalog.of_tokens(&outline.catalog.default_role());
+        let lowest_role = outline.catalog.of_tokens(&outline.catalog.default_role());
         let mut report = SettingsReport {
             subjects,
-            default_scopes: least.missing(outline.catalog.default_scopes()).to_texts(),
+            default_scopes: lowest_role.missing(outline.catalog.default_scopes()).to_texts(),
             ..SettingsReport::default()
         };
-        for tokens in alike {
+        for tokens in live {
             report.live += tokens.tokens;
             if !outline.prefixes.has(&tokens.prefix) {
                 *report.prefixes.entry(tokens.prefix).or_default() += tokens.tokens;

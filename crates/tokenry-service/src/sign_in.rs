@@ -1,4 +1,4 @@
-//! Users who come with a JWT of a configured issuer.
+//! Signs in users with a JWT of a configured issuer.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokenry_store::{
 
 use crate::{
     audit::AuditContext,
-    caller::{Caller, CredentialKind, Person},
+    caller::{Caller, CredentialKind, SignedInUser},
     issuer::{IssuerMapping, SignIn},
     key_refresh::{KeyArrival, KeyRefreshStatus},
     tokenry::Tokenry,
@@ -20,13 +20,13 @@ use crate::{
     verified::{Rejection, VerifyError},
 };
 
-/// How far ahead an issuer's clock may be at least, or its configured leeway: what it issued in that span after a decision
-/// here may be from before it.
+/// The minimum assumed clock skew of an issuer, if its configured leeway is less: a JWT with an `iat` within this span
+/// after a local change may have been issued before it.
 const SKEW: Duration = Duration::from_secs(30);
 
 impl Tokenry {
-    /// Whether a presented credential has the form of a JWT and there are issuers: decided by the exact prefix of
-    /// personal access tokens first, so that no credential is ever tried as both.
+    /// Whether a presented credential has the form of a JWT and issuers are configured. The exact prefix of personal
+    /// access tokens is checked first, so that no credential is tried as both.
     #[must_use]
     pub fn is_jwt(&self, presented: &[u8]) -> bool {
         self.0.sign_in.is_some()
@@ -34,8 +34,8 @@ impl Tokenry {
             && JwtVerifier::looks_like_jwt(presented)
     }
 
-    /// What a JWT waits for whose key is not here and is being fetched: await it, within bounds, before
-    /// [`sign_in`](Self::sign_in), which does not wait. `None` if there is nothing to wait for.
+    /// A running fetch of the key of this JWT. Await it, with a time limit, before [`sign_in`](Self::sign_in), which
+    /// does not wait. `None` if there is nothing to wait for.
     #[must_use]
     pub fn key_arrival(&self, presented: &[u8]) -> Option<KeyArrival> {
         let sign_in = self.0.sign_in.as_ref()?;
@@ -46,29 +46,29 @@ impl Tokenry {
         }
     }
 
-    /// The user whom a JWT stands for, made or brought up to date if the issuer's mapping says so. It blocks the
-    /// thread.
+    /// Authenticates the user of a JWT, and creates or updates them if the issuer's mapping says so. Blocks the thread.
     ///
-    /// Their rights are those of their role; as long as the token names another role than is stored, those of both.
+    /// Their permissions are those of their role; while the JWT claims another role than is stored, the intersection of
+    /// both.
     ///
     /// # Errors
-    /// [`VerifyError`]; why a token is not good is told only if its issuer did sign it.
+    /// [`VerifyError`]; it gives a reason only for a JWT that its issuer signed.
     pub fn sign_in(
         &self,
         presented: &[u8],
         now: UnixMillis,
         client: &ClientInfo,
     ) -> Result<Caller, VerifyError> {
-        let signed_in = self.signed_in(presented, now, client);
+        let result = self.authenticate_jwt(presented, now, client);
         if let Err(VerifyError::Rejected(rejection @ (Rejection::Expired | Rejection::OwnerDisabled))) =
-            &signed_in
+            &result
         {
             self.record_failure(rejection.code(), client.ip, now);
         }
-        signed_in
+        result
     }
 
-    fn signed_in(
+    fn authenticate_jwt(
         &self,
         presented: &[u8],
         now: UnixMillis,
@@ -77,10 +77,10 @@ impl Tokenry {
         let unknown = || VerifyError::Rejected(Rejection::Unknown);
         let sign_in = self.0.sign_in.as_ref().ok_or_else(unknown)?;
         let digest = || link(&GENESIS, presented);
-        let judged_at = self.0.ends.jwts.no_earlier(now, digest);
-        let claims = sign_in.verifier.verify(presented, judged_at).map_err(|error| {
+        let evaluated_at = self.0.ends.jwts.evaluation_instant(now, digest);
+        let claims = sign_in.verifier.verify(presented, evaluated_at).map_err(|error| {
             if error == JwtError::Expired && !self.doubts_clock(now) {
-                self.0.ends.jwts.remember(digest(), judged_at);
+                self.0.ends.jwts.remember(digest(), evaluated_at);
             }
             refusal(sign_in, presented, error)
         })?;
@@ -90,7 +90,7 @@ impl Tokenry {
         let subject = Subject::parse(subject).map_err(|_| unknown())?;
         let issued_at = claims.issued_at();
         if mapping.role_claim.is_some() && issued_at.is_none() {
-            // Nobody could tell whether such a claim is older than what is stored.
+            // Without `iat` it is unknown whether the claim is older than the stored role.
             return Err(unknown());
         }
         let role = self.claimed_role(mapping, &claims).ok_or_else(unknown)?;
@@ -101,28 +101,35 @@ impl Tokenry {
             let tombstone = tombstone::find(tx, &subject)?;
             Ok::<_, StoreError>((tombstone, user::find_by_subject(tx, &subject)?))
         })?;
-        // SECURITY: it may speak of whoever had the subject before; without a date nobody could tell.
-        if tombstone.is_some_and(|tombstone| !claimed.is_since(tombstone.gone_at)) {
+        // SECURITY: the JWT may belong to the previous holder of the subject, unless it was surely issued later.
+        if tombstone.is_some_and(|tombstone| !claimed.is_issued_after(tombstone.gone_at)) {
             return Err(unknown());
         }
         let user = match found {
             Some(user) if user.is_disabled() => return Err(VerifyError::Rejected(Rejection::OwnerDisabled)),
-            Some(user) => self.brought_up_to_date(user, &claimed, now, client)?,
+            Some(user) => self.apply_claims(user, &claimed, now, client)?,
             None if mapping.creates_users => {
-                self.first_seen(mapping, subject, claimed.clone(), now, client)?
+                self.create_from_claims(mapping, subject, claimed.clone(), now, client)?
             }
             None => return Err(unknown()),
         };
         if user.is_disabled() {
             return Err(VerifyError::Rejected(Rejection::OwnerDisabled));
         }
-        let effective = self.rights_under(&user, claimed.role.as_ref());
+        let effective = self.permissions_under(&user, claimed.role.as_ref());
         let (credential, max_role) = (CredentialKind::Jwt, claimed.role);
-        Ok(Caller::person(Person { user, effective, credential, max_role, session: None, token: None }))
+        Ok(Caller::signed_in(SignedInUser {
+            user,
+            effective,
+            credential,
+            max_role,
+            session: None,
+            token: None,
+        }))
     }
 
-    /// The highest role that the claims name; the default if they name none; no role where the issuer has no say.
-    /// `None` where the claim is there and cannot be read.
+    /// The highest role that the claims name, or the default if they name none; `Some(None)` if the issuer does not
+    /// decide about roles. `None` if the claim is present but unreadable.
     fn claimed_role(&self, mapping: &IssuerMapping, claims: &JwtClaims) -> Option<Option<Role>> {
         let Some(claim) = &mapping.role_claim else { return Some(None) };
         let values = claims.texts_or_unreadable(claim)?;
@@ -140,7 +147,7 @@ impl Tokenry {
         mapping.default_role.clone().unwrap_or_else(|| self.0.rules.catalog.default_role())
     }
 
-    fn first_seen(
+    fn create_from_claims(
         &self,
         mapping: &IssuerMapping,
         subject: Subject,
@@ -157,33 +164,35 @@ impl Tokenry {
             None => UserName::parse(text).map_err(|_| VerifyError::Rejected(Rejection::Unknown))?,
         };
         let audit = AuditContext { actor: Actor::User(id), at: now, client: client.clone() };
-        let wanted = subject.clone();
-        let made = self.0.store.write(move |tx| {
-            // Whoever was removed does not come back with a token of before; whoever was disabled, not by themselves.
-            let is_newer =
-                |tombstone: SubjectTombstone| !tombstone.was_disabled && claimed.is_since(tombstone.gone_at);
-            if !tombstone::find(tx, &wanted)?.is_none_or(is_newer) {
+        let new_subject = subject.clone();
+        let created = self.0.store.write(move |tx| {
+            // A JWT issued before deletion cannot recreate the user; a disabled user cannot re-enable themselves by
+            // signing in.
+            let is_newer = |tombstone: SubjectTombstone| {
+                !tombstone.was_disabled && claimed.is_issued_after(tombstone.gone_at)
+            };
+            if !tombstone::find(tx, &new_subject)?.is_none_or(is_newer) {
                 return Ok(None);
             }
-            tombstone::readmit(tx, &wanted)?;
-            let user = User { claims_at: claimed.issued_at, ..new_user(id, wanted, name, role, now) };
+            tombstone::readmit(tx, &new_subject)?;
+            let user = User { claims_at: claimed.issued_at, ..new_user(id, new_subject, name, role, now) };
             create(tx, &user, &audit)?;
             Ok::<_, StoreError>(Some(user))
         });
         let unknown = VerifyError::Rejected(Rejection::Unknown);
-        match made {
-            // Another request of the same user was faster.
+        match created {
+            // A concurrent request created the same user.
             Err(StoreError::Conflict(_)) => {
                 let found = self.0.store.read(|tx| user::find_by_subject(tx, &subject))?;
                 found.ok_or(unknown)
             }
-            made => made?.ok_or(unknown),
+            created => created?.ok_or(unknown),
         }
     }
 
-    /// Takes over name and role from a token that was issued after the last one that was taken over, and after the
-    /// user was last changed here: an older one must not undo what was decided since.
-    fn brought_up_to_date(
+    /// Applies name and role from a JWT that was issued after the last applied one and after the user was last changed
+    /// here: an older JWT must not undo later changes.
+    fn apply_claims(
         &self,
         user: User,
         claimed: &Claimed,
@@ -198,13 +207,13 @@ impl Tokenry {
         let (claimed, id) = (claimed.clone(), user.id);
         let changed = self.0.store.write(move |tx| {
             let before = user::lock(tx, id)?.ok_or(UserError::NotFound)?;
-            // Another token, or somebody here, was faster.
+            // A newer JWT or a change here was committed first.
             if !claimed.is_newer(&before) {
                 return Ok(before);
             }
             let mut after = before.clone();
             after.claims_at = claimed.issued_at;
-            if !claimed.is_of(&before) {
+            if !claimed.matches(&before) {
                 after.role = claimed.role.unwrap_or(after.role);
                 after.name = claimed.name.unwrap_or(after.name);
                 after.updated_at = now;
@@ -219,31 +228,31 @@ impl Tokenry {
     }
 }
 
-/// What the claims say about the user.
+/// The claims about the user.
 #[derive(Clone)]
 struct Claimed {
     role: Option<Role>,
     name: Option<UserName>,
     issued_at: Option<UnixMillis>,
-    /// How far ahead the clock may be that `issued_at` was read from.
+    /// How far ahead the issuer's clock may be.
     skew: Lifetime,
 }
 
 impl Claimed {
-    /// Whether this is the latest that is known of the user: later than the claims that were taken over last, and than
-    /// what was decided here.
+    /// Whether these claims are newer than the last applied claims and than the last change here.
     fn is_newer(&self, user: &User) -> bool {
         let is_later = |issued: UnixMillis| user.claims_at.is_none_or(|last| issued > last);
-        self.issued_at.is_some_and(is_later) && user.claims_after.is_none_or(|at| self.is_since(at))
+        self.issued_at.is_some_and(is_later) && user.claims_after.is_none_or(|at| self.is_issued_after(at))
     }
 
-    /// Whether this was surely claimed after something happened here at `at`.
-    fn is_since(&self, at: UnixMillis) -> bool {
+    /// Whether the JWT was surely issued after `at` by the clock of this node.
+    fn is_issued_after(&self, at: UnixMillis) -> bool {
         let safe = at.checked_add(self.skew).unwrap_or(UnixMillis::MAX);
         self.issued_at.is_some_and(|issued| issued > safe)
     }
 
-    fn is_of(&self, user: &User) -> bool {
+    /// Whether the user already matches the claims.
+    fn matches(&self, user: &User) -> bool {
         self.role.as_ref().is_none_or(|role| *role == user.role)
             && self.name.as_ref().is_none_or(|name| *name == user.name)
     }
@@ -253,7 +262,7 @@ fn claimed_name(mapping: &IssuerMapping, claims: &JwtClaims) -> Option<UserName>
     UserName::parse(claims.text(mapping.name_claim.as_ref()?)?.to_owned()).ok()
 }
 
-/// SECURITY: whoever has no token of the issuer learns nothing: one answer for all of it.
+/// SECURITY: a client without a JWT of the issuer gets one answer for all faults, and so learns nothing.
 fn refusal(sign_in: &SignIn, presented: &[u8], error: JwtError) -> VerifyError {
     tracing::debug!(%error, "a JWT was refused");
     match error {
@@ -263,7 +272,7 @@ fn refusal(sign_in: &SignIn, presented: &[u8], error: JwtError) -> VerifyError {
             let issuer = sign_in.verifier.missing_key(presented);
             match sign_in.key_refresh.as_ref().zip(issuer).map(|(keys, issuer)| keys.refresh(issuer)) {
                 None | Some(KeyRefreshStatus::Current) => VerifyError::Rejected(Rejection::Unknown),
-                // Nobody can tell yet whether the issuer has such a key.
+                // It is not known yet whether the issuer has such a key.
                 Some(KeyRefreshStatus::Pending(_) | KeyRefreshStatus::Unavailable) => {
                     VerifyError::KeysUnavailable
                 }

@@ -1,4 +1,4 @@
-//! The history of one token, as its owner sees it.
+//! Lists the history of one token for its owner.
 
 use std::collections::HashSet;
 
@@ -19,39 +19,39 @@ use crate::{
     tokenry::Tokenry,
 };
 
-/// What happened to a token.
+/// An event in the history of a token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TokenEvent {
-    /// Its place in the audit log.
+    /// Its sequence number in the audit log.
     pub seq: i64,
-    /// The event; its origin is left empty if somebody else made it.
+    /// The event; its client is empty if another user caused it.
     pub event: AuditEvent,
 }
 
-/// One page of what happened to a token, newest first.
+/// One page of the history of a token, newest first.
 pub type TokenEventPage = Page<TokenEvent>;
 
-/// Why a token's history is not shown.
+/// Why the history of a token is not returned.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TokenEventsError {
-    /// The caller may not look at tokens.
+    /// The caller lacks `tokens:read`.
     #[error(transparent)]
     Denied(#[from] Denial),
-    /// There is no such token, or it is somebody else's: callers cannot tell which.
+    /// There is no such token, or it belongs to another user; callers cannot tell which.
     #[error("no such token")]
     NotFound,
-    /// The cursor was not made by this installation for this caller and this token.
+    /// The cursor was not created by this installation for this caller and this token.
     #[error("the cursor does not belong to this list")]
     BadCursor,
-    /// The database did not answer.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Tokenry {
-    /// One page of the history of a token, alive or dead. What others did to it, such as an administrator, is told
-    /// without from where they did it; a token that was removed since counts as somebody else.
+    /// Returns one page of the history of a token, live or dead. Events by other users, such as an administrator, omit
+    /// the client; the actor of a deleted token counts as another user.
     ///
     /// # Errors
     /// [`TokenEventsError`].
@@ -72,7 +72,7 @@ impl Tokenry {
             let entries = audit::search(tx, &filter, before, size.get() + 1)?;
             let Page { items, next_cursor } = Page::cut(entries, size, &cursors, |last| last.seq);
             let items = match context.caller.user() {
-                Some(viewer) => without_strangers(tx, items, viewer)?,
+                Some(viewer) => without_foreign_clients(tx, items, viewer)?,
                 None => items.into_iter().map(TokenEvent::from).collect(),
             };
             Ok(Page { items, next_cursor })
@@ -86,9 +86,9 @@ impl From<AuditEntry> for TokenEvent {
     }
 }
 
-/// SECURITY: from where somebody else works, an administrator above all, is not the business of a token's owner. What
-/// Tokenry tells by itself comes from whoever had the token's own secret, as the usage log tells as well.
-fn without_strangers(
+/// SECURITY: the owner of a token must not see the addresses of other users, such as administrators. Events by the
+/// system come from the holder of the token's secret, whose addresses the usage log shows as well.
+fn without_foreign_clients(
     tx: &mut Tx<'_>,
     links: Vec<AuditEntry>,
     viewer: &User,

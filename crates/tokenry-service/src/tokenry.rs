@@ -1,4 +1,4 @@
-//! The service: a store and what an installation decided.
+//! The service: the store, the settings, and the state that use cases share.
 
 use std::sync::{Arc, atomic::AtomicBool};
 
@@ -32,7 +32,7 @@ pub(crate) struct Inner {
     pub(crate) prefixes: Prefixes,
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) slow_hash: SlowHash,
-    /// What an unknown public id is compared with.
+    /// The secret that a presented secret with an unknown public id is compared with.
     pub(crate) dummy: StoredSecret,
     pub(crate) rules: Arc<Rules>,
     pub(crate) retention: Option<Lifetime>,
@@ -42,39 +42,39 @@ pub(crate) struct Inner {
     pub(crate) sign_in: Option<crate::issuer::SignIn>,
     pub(crate) cursor_key: SealKey,
     pub(crate) proofs: ProofCache,
-    /// Rows of a moment ago, where that is allowed.
+    /// Recent rows, if staleness is allowed.
     pub(crate) snapshots: Option<Snapshots>,
-    /// Slow hashes that verifications wait for.
+    /// The slow hashes that verifications wait for.
     pub(crate) hash_queue: HashQueue,
-    /// Makes stored hashes, of new tokens and after the settings changed, one after another.
+    /// Computes the stored hashes of new tokens and after a change of settings, one at a time.
     pub(crate) rewrites: WorkerPool,
-    /// Tells of retired secrets that are used, and writes proofs.
+    /// Records uses of retired secrets, and writes proofs.
     pub(crate) alarms: WorkerPool,
     pub(crate) pending_rewrites: PendingRewrites,
     /// Uses of retired secrets that are not recorded yet.
     pub(crate) reuses: Arc<Taken>,
-    /// Whether it is being closed.
+    /// Whether the service is closing.
     pub(crate) is_closing: Arc<AtomicBool>,
-    /// What tokens are used for.
+    /// Buffered uses of tokens and sessions.
     pub(crate) uses: WriteBehind,
     pub(crate) refusals: Refusals,
-    /// Whether the clock can be believed.
+    /// Observations of the clock.
     pub(crate) clock: ClockWatch,
-    /// What this process answered that is over.
+    /// Credentials that this process refused as expired.
     pub(crate) ends: Arc<Ends>,
-    /// Finds out whether all is well.
+    /// Runs the readiness checks.
     pub(crate) prober: Prober,
-    /// Who checks the audit log.
-    pub(crate) chain_gate: Semaphore,
-    /// Who adds up uses.
-    pub(crate) summary_gate: Semaphore,
+    /// Limits concurrent checks of the audit log.
+    pub(crate) audit_check_limit: Semaphore,
+    /// Limits concurrent usage summaries.
+    pub(crate) summary_limit: Semaphore,
 }
 
 /// Why an installation cannot start.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The hash settings contradict themselves.
+    /// The hash settings are inconsistent.
     #[error(transparent)]
     Hash(#[from] HasherError),
     /// The configured pepper is not the one that this database's tokens were hashed with.
@@ -85,7 +85,7 @@ pub enum OpenError {
     /// The operating system gave no randomness.
     #[error(transparent)]
     Randomness(#[from] RngError),
-    /// The database did not answer.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -94,12 +94,12 @@ impl Tokenry {
     /// Opens an installation on a migrated store.
     ///
     /// # Errors
-    /// [`OpenError`] says what to change.
+    /// [`OpenError`] names what to change.
     pub fn new(store: Store, settings: Settings) -> Result<Self, OpenError> {
         let mut rng = SecretRng::os();
         let fresh_key: [u8; 32] = rng.bytes()?;
         let key_checks: Vec<_> = settings.hash.peppers.iter().map(|pepper| pepper.key_check()).collect();
-        let cursor_key = store.write(move |tx| remembered(tx, fresh_key, &key_checks))?;
+        let cursor_key = store.write(move |tx| instance_key(tx, fresh_key, &key_checks))?;
         let hasher = Arc::new(Hasher::new(settings.hash)?);
         let ends = Arc::new(Ends::under(settings.policy.clone()));
         Ok(Self(Arc::new(Inner {
@@ -121,9 +121,9 @@ impl Tokenry {
             ends,
             refusals: Refusals::start(store.clone())?,
             prober: Prober::start(&store)?,
-            chain_gate: Semaphore::of(1),
+            audit_check_limit: Semaphore::of(1),
             // Half of the connections that a store has by default.
-            summary_gate: Semaphore::of(4),
+            summary_limit: Semaphore::of(4),
             store,
             prefixes: Prefixes::new(settings.prefix, settings.former_prefixes),
             dummy: StoredSecret { proof: Some(SecretProof::new([0; 32])), ..hasher.dummy().clone().into() },
@@ -145,43 +145,43 @@ impl Tokenry {
         &self.0.store
     }
 
-    /// What every new token of this installation begins with.
+    /// The prefix of new tokens.
     #[must_use]
     pub fn prefix(&self) -> &Prefix {
         self.0.prefixes.present()
     }
 
-    /// What tokens may be made.
+    /// The rules for creating tokens.
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.0.rules.policy
     }
 
-    /// How long dead tokens stay listed before a cleanup removes them; `None` is for ever.
+    /// How long dead tokens stay listed before a cleanup removes them; `None` means forever.
     #[must_use]
     pub fn retention(&self) -> Option<Lifetime> {
         self.0.retention
     }
 
-    /// What the usage log keeps.
+    /// The settings of the usage log.
     #[must_use]
     pub fn usage_settings(&self) -> UsageSettings {
         self.0.usage
     }
 
-    /// What the scopes and roles mean.
+    /// The catalog of scopes and roles.
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
         &self.0.rules.catalog
     }
 
-    /// Makes all checks, side by side, and has an answer within three seconds whatever becomes of the database. Those who
-    /// ask at the same moment share one round. The future needs no runtime.
+    /// Runs all checks concurrently and returns within three seconds whatever the database does. Concurrent calls share
+    /// one round. The future needs no runtime.
     pub async fn readiness(&self, now: UnixMillis) -> Readiness {
         self.0.prober.ask(now).await
     }
 
-    /// Adds a check, for all clones of this service. A check that hangs is called failed.
+    /// Adds a check for all clones of this service. A check that hangs counts as failed.
     pub fn add_check(
         &self,
         name: &'static str,
@@ -190,7 +190,8 @@ impl Tokenry {
         self.0.prober.add(name, move |_, now| Ok(check(now)));
     }
 
-    /// Whether `caller` could make a token of their own with this scope; an operator could for somebody.
+    /// Whether `caller` could create a token of their own with this scope; for an operator, whether the catalog has the
+    /// scope.
     #[must_use]
     pub fn can_grant(&self, caller: &Caller, scope: &Scope) -> bool {
         let Some(user) = caller.user() else { return self.0.rules.catalog.knows(scope) };
@@ -200,8 +201,8 @@ impl Tokenry {
     }
 }
 
-/// The key that seals cursors, made by the first node; and the proof that the pepper is the right one.
-fn remembered(
+/// Reads the key that seals cursors, which the first node creates, and checks that the pepper matches the database.
+fn instance_key(
     tx: &mut tokenry_store::Tx<'_>,
     fresh_key: [u8; 32],
     key_checks: &[String],
@@ -213,7 +214,7 @@ fn remembered(
         return Err(OpenError::WrongPepper);
     }
     let key = *row.cursor_key.get_or_insert(fresh_key);
-    // The newest pepper is remembered, so that the old one can be left out after a change of keys.
+    // The newest pepper is stored, so that the old one can be removed after a change of keys.
     row.hash_key_check = key_checks.first().cloned().or(row.hash_key_check);
     instance::update(tx, &row)?;
     Ok(key)

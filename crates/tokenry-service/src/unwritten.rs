@@ -1,4 +1,4 @@
-//! What was noted and is not in the database yet.
+//! Counts what is buffered and not in the database yet.
 
 use std::{
     fmt,
@@ -14,9 +14,10 @@ pub struct Unwritten {
     pub last_uses: u64,
     /// Refused requests that are not in the audit log.
     pub refusals: u64,
-    /// Uses of retired secrets that are not in the audit log and, if the policy asks for it, ended no token.
+    /// Uses of retired secrets that are not in the audit log and, if the policy requires it, have not revoked their
+    /// token.
     pub reuses: u64,
-    /// Credentials that were refused because their time is over, which their row does not say.
+    /// Credentials that were refused as expired without their row being marked.
     pub ends: u64,
 }
 
@@ -49,7 +50,7 @@ impl fmt::Display for Unwritten {
     }
 }
 
-/// How much was taken out of a queue and is neither written nor back in it.
+/// How many records were taken from a buffer and are neither written nor back in it.
 #[derive(Default)]
 pub(crate) struct Taken(AtomicU64);
 
@@ -67,7 +68,7 @@ impl Taken {
     }
 }
 
-/// A length as a count.
+/// Converts a length to a count.
 pub(crate) fn count(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_be_lost_is_named_with_its_number() {
+    fn losses_are_listed_with_their_counts() {
         assert_eq!(Unwritten::default().to_string(), "nothing");
         let lost = Unwritten { uses: 12, refusals: 3, ..Unwritten::default() };
         assert_eq!(lost.to_string(), "uses of tokens: 12, refused requests: 3");

@@ -1,4 +1,4 @@
-//! Change a token's attributes, under the same policy as making one.
+//! Updates tokens under the same policy as creating them.
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -16,76 +16,76 @@ use crate::{
     field::{FieldError, FieldErrors},
     required::tokens_write,
     rules::Rules,
-    session::end::Ending,
+    session::end::EndedSessions,
     tokenry::Tokenry,
     validated_request::{checked_expiry, checked_ips, checked_scopes},
 };
 
-/// What shall change; `None` stays as it is.
+/// The changes of a token; `None` keeps the current value.
 #[derive(Debug, Clone, Default)]
 pub struct TokenChanges {
-    /// A new name.
+    /// The new name.
     pub name: Option<String>,
-    /// A new note, or none.
+    /// The new description, or none.
     pub description: Option<Option<String>>,
-    /// Other scopes.
+    /// The new scopes.
     pub scopes: Option<Vec<String>>,
-    /// Another expiry.
+    /// The new expiry.
     pub expiry: Option<Expiry>,
-    /// Other addresses; the empty list is anywhere.
+    /// The new addresses; the empty list allows any address.
     pub allowed_ips: Option<Vec<String>>,
-    /// Other metadata.
+    /// The new metadata.
     pub metadata: Option<Map<String, Value>>,
-    /// Pause or resume.
+    /// Pauses or resumes the token.
     pub switch: Option<Activation>,
-    /// Change only this version of the token.
+    /// Updates only if the token has one of these versions.
     pub if_version: Option<Vec<i64>>,
 }
 
-/// Pause or resume a token.
+/// Pauses or resumes a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
-    /// It shall work.
+    /// Resumes the token.
     Active,
-    /// It shall be refused until it is resumed.
+    /// Pauses the token: it is refused until it is resumed.
     Inactive,
 }
 
-/// Why a token was not changed.
+/// Why a token was not updated.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum UpdateError {
-    /// The caller may not.
+    /// The caller is not entitled.
     #[error(transparent)]
     Denied(#[from] Denial),
-    /// Fields break rules.
+    /// Fields are invalid.
     #[error("invalid fields")]
     Invalid(Vec<FieldError>),
-    /// There is no such token, or it is somebody else's: callers cannot tell which.
+    /// There is no such token, or it belongs to another user; callers cannot tell which.
     #[error("no such token")]
     NotFound,
-    /// A revoked token stays as it is.
+    /// A revoked token cannot be updated.
     #[error("the token is revoked")]
     Revoked,
-    /// An expired token cannot be given more time.
+    /// An expired token cannot get more time.
     #[error("the token has expired")]
     Expired,
-    /// The token is no longer the version that the change was meant for.
+    /// The token has another version than the update requires.
     #[error("the token was changed meanwhile; its version is {version}")]
     VersionMismatch {
         /// The version now.
         version: i64,
     },
-    /// The database did not answer; nothing was changed.
+    /// The database failed; nothing was changed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Tokenry {
-    /// Changes attributes of a token, all or none.
+    /// Updates attributes of a token atomically.
     ///
-    /// A caller who came with a token can take away, and cannot widen anything: no scope, no day, no address more
-    /// than the token has now. Others can widen it as far as the policy and the owner's role go.
+    /// A caller with a token can only narrow the target: no more scopes, time or addresses than it has now. Other
+    /// callers can widen it within the policy and the owner's role.
     ///
     /// # Errors
     /// [`UpdateError`].
@@ -139,12 +139,12 @@ fn update(
         retired::end_grace(tx, id, now)?;
     }
     let sessions = match after.inactive_at {
-        Some(_) => Some(Ending::of_token(tx, id)?),
+        Some(_) => Some(EndedSessions::of_token(tx, id)?),
         None => None,
     };
     audit.record(tx, EventKind::TokenUpdated, owner.id, Some(id), difference(&before, &after))?;
     if let Some(sessions) = sessions {
-        sessions.tell(tx, &audit)?;
+        sessions.record(tx, &audit)?;
     }
     Ok((after, owner))
 }
@@ -156,7 +156,7 @@ fn changed(
     changes: TokenChanges,
     now: UnixMillis,
 ) -> Result<Token, UpdateError> {
-    // Not even a token that is idle too long is brought back by more time.
+    // A later expiry does not reactivate a token that expired by being idle.
     if changes.expiry.is_some() && rules.cutoffs(now).is_expired(before) {
         return Err(UpdateError::Expired);
     }
@@ -180,7 +180,7 @@ fn changed(
         let decided = rules.policy.expires_at(asked, before.secret_at, now);
         if let Some(end) = checked_expiry(&mut errors, decided) {
             after.expires_at = end;
-            // It is not over, so what a policy of before had ended is forgotten.
+            // The token has not expired, so an expiry recorded under an earlier policy is cleared.
             after.expiry_noted_at = None;
         }
         if let (Some(from), Some(end)) = (after.not_before, after.expires_at)
@@ -209,7 +209,7 @@ fn changed(
     Ok(after)
 }
 
-/// What the audit log tells of a change: the old and new value of what grants something, the names of the rest.
+/// The audit detail of an update: old and new values of attributes that grant something, the names of the others.
 fn difference(before: &Token, after: &Token) -> Map<String, Value> {
     let mut changed = Vec::new();
     let mut fields = Map::new();

@@ -1,4 +1,4 @@
-//! What tokens are used for: noted at once, written behind the answers.
+//! Records uses of tokens in memory and writes them after the responses.
 
 mod counts;
 mod details;
@@ -22,26 +22,26 @@ use crate::{
     verified::VerifiedToken,
 };
 
-/// One use of a token: a request that was made with it.
+/// One use of a token: a request with it.
 #[derive(Debug, Clone, Copy)]
 pub struct UsageEvent<'a> {
-    /// When it was let in.
+    /// When the request was admitted.
     pub at: UnixMillis,
-    /// From where.
+    /// The source address.
     pub source: Option<IpAddr>,
-    /// The method, one of few; empty if it is not known. Cut to 32 characters.
+    /// The method, from a small set; empty if unknown. Cut to 32 characters.
     pub method: &'a str,
-    /// The pattern of the route, one of few; never the path, which may hold secrets. Empty if it is not known. Cut to
+    /// The pattern of the route, from a small set; never the path, which may contain secrets. Empty if unknown. Cut to
     /// 256 characters.
     pub route: &'a str,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: u16,
-    /// What the client calls itself. Cut to [`ClientInfo::MAX_USER_AGENT`] characters; control characters are left out.
+    /// The user agent. Cut to [`ClientInfo::MAX_USER_AGENT`] characters; control characters are removed.
     pub user_agent: Option<&'a str>,
 }
 
 impl<'a> UsageEvent<'a> {
-    /// A use of which nothing is known but when, from where, and how it was answered.
+    /// A use of which only instant, source address and status are known.
     #[must_use]
     pub fn new(at: UnixMillis, source: Option<IpAddr>, status: u16) -> Self {
         UsageEvent { at, source, method: "", route: "", status, user_agent: None }
@@ -52,62 +52,61 @@ const MAX_METHOD: usize = 32;
 const MAX_ROUTE: usize = 256;
 
 impl Tokenry {
-    /// Notes what a token, a [`&VerifiedToken`](VerifiedToken), was used for. It returns at once; the note is written
-    /// within a second, and before the last clone of this service is dropped. A use that was refused (401, 403) is
-    /// counted, but is not the token's last use.
-    pub fn record_use(&self, token: impl Into<UsedToken>, of: &UsageEvent<'_>) {
+    /// Records a use of a token, a [`&VerifiedToken`](VerifiedToken). Returns immediately; the record is written within
+    /// a second, and before the last clone of this service is dropped. A refused use (401, 403) is counted but does not
+    /// become the token's last use.
+    pub fn record_use(&self, token: impl Into<UsedToken>, event: &UsageEvent<'_>) {
         let token = token.into();
-        let waiting = self.0.uses.waiting();
-        if !matches!(of.status, 401 | 403) {
-            waiting.last_used.note(&token, of.at, of.source);
+        let pending = self.0.uses.pending();
+        if !matches!(event.status, 401 | 403) {
+            pending.last_used.record(&token, event.at, event.source);
         }
-        let Some(counts) = &waiting.counts else { return };
+        let Some(counts) = &pending.counts else { return };
         counts.count(
             &Key {
                 token_id: token.id,
-                start: counts.bucket().start_of(of.at),
-                method: &one_line(of.method, MAX_METHOD),
-                route: &one_line(of.route, MAX_ROUTE),
-                status: of.status,
-                ip: of.source,
-                user_agent: &one_line(of.user_agent.unwrap_or_default(), ClientInfo::MAX_USER_AGENT),
+                start: counts.bucket().start_of(event.at),
+                method: &one_line(event.method, MAX_METHOD),
+                route: &one_line(event.route, MAX_ROUTE),
+                status: event.status,
+                ip: event.source,
+                user_agent: &one_line(event.user_agent.unwrap_or_default(), ClientInfo::MAX_USER_AGENT),
             },
-            of.at,
+            event.at,
         );
     }
 
-    /// Notes that a token was let in where these scopes are needed, so that its owner sees which of its scopes are granted
-    /// but unused. Of the scopes that it holds, the least that was enough is noted for each. It returns at once; the note is
-    /// written as those of [`record_use`](Self::record_use) are, for each scope at most once a minute.
+    /// Records that a token was admitted where these scopes are required, so that its owner sees which granted scopes
+    /// are unused. For each required scope, the least sufficient scope of the token is recorded, at most once a minute.
+    /// Returns immediately; the record is written like those of [`record_use`](Self::record_use).
     pub fn record_scopes<'s>(
         &self,
         verified: &VerifiedToken,
-        needed: impl IntoIterator<Item = &'s Scope>,
+        required: impl IntoIterator<Item = &'s Scope>,
         at: UnixMillis,
     ) {
         let token = verified.token();
-        for needed in needed {
-            if let Some(held) = self.0.rules.catalog.least_sufficient(&token.scopes, needed) {
-                self.0.uses.waiting().scopes.note(token.id, held, at);
+        for required in required {
+            if let Some(held) = self.0.rules.catalog.least_sufficient(&token.scopes, required) {
+                self.0.uses.pending().scopes.record(token.id, held, at);
             }
         }
     }
 
-    /// Whether this node counts what tokens are used for.
+    /// Whether this node counts uses.
     #[must_use]
     pub fn counts_uses(&self) -> bool {
-        self.0.uses.waiting().counts.is_some()
+        self.0.uses.pending().counts.is_some()
     }
 
-    /// Writes everything that was noted with [`record_use`](Self::record_use) and waits, and returns when it is
-    /// written. It blocks the thread. For reading what was noted a moment ago; at the end of a program see
-    /// [`close`](Self::close).
+    /// Writes everything that [`record_use`](Self::record_use) has buffered, and returns when it is written. Blocks the
+    /// thread. Use it before reading recent uses; at the end of a program call [`close`](Self::close).
     ///
     /// # Errors
-    /// [`StoreError`] if the database did not take all of it; what it did not take waits on.
+    /// [`StoreError`] if not everything was written; what failed stays pending.
     pub fn flush(&self) -> Result<(), StoreError> {
         for _ in 0..LAST_ROUNDS {
-            if self.0.uses.waiting().write(&|| true)? == FlushOutcome::Nothing {
+            if self.0.uses.pending().write(&|| true)? == FlushOutcome::Complete {
                 return Ok(());
             }
             std::thread::sleep(LAST_PAUSE);

@@ -1,4 +1,4 @@
-//! Users: find, make, list. What changes them is in [`change`].
+//! Finds, creates and lists users. Changes of users are in [`change`].
 
 pub(crate) mod change;
 
@@ -24,25 +24,25 @@ use crate::{
     tokenry::Tokenry,
 };
 
-/// Why nothing was done about a user.
+/// Why an operation on users failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum UserError {
-    /// The caller may not administer users.
+    /// The caller is not entitled.
     #[error(transparent)]
     Denied(#[from] Denial),
-    /// The subject is not one.
+    /// The subject is invalid.
     #[error("the subject {0}")]
     Subject(TextError),
-    /// The name is not one.
+    /// The name is invalid.
     #[error("the name {0}")]
     Name(TextError),
-    /// No role of the catalog.
+    /// The catalog has no such role.
     #[error("there is no role {role}; there are {known}")]
     NoSuchRole {
-        /// The role that was asked for.
+        /// The requested role.
         role: Role,
-        /// The roles there are.
+        /// The roles of the catalog.
         known: String,
     },
     /// There is no such user.
@@ -51,25 +51,25 @@ pub enum UserError {
     /// Another user has this subject.
     #[error("there is a user with this subject already")]
     SubjectTaken,
-    /// The cursor was not made by this installation for this caller and this query.
+    /// The cursor was not created by this installation for this caller and this query.
     #[error("the cursor does not belong to this list")]
     BadCursor,
     /// The operating system gave no randomness.
     #[error(transparent)]
     Randomness(#[from] RngError),
-    /// The database did not answer; nothing was changed.
+    /// The database failed; nothing was changed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// What a new user is called and may do.
+/// Name, role and state of a new user.
 #[derive(Debug, Clone, Default)]
 pub struct NewUser {
-    /// What people call them; the subject if left out.
+    /// The display name. Default: the subject.
     pub name: Option<String>,
-    /// Their role; the least of the catalog if left out.
+    /// The role. Default: the lowest of the catalog.
     pub role: Option<Role>,
-    /// Whether all their tokens shall be refused until they are enabled.
+    /// Whether the user is disabled, so that their tokens are refused until they are enabled.
     pub disabled: bool,
 }
 
@@ -77,7 +77,7 @@ pub struct NewUser {
 pub type UserPage = CountedPage<User>;
 
 impl Tokenry {
-    /// The user with this subject, made now if there is none. A user who exists is returned as they are.
+    /// Returns the user with this subject, and creates them if there is none. An existing user is not changed.
     ///
     /// # Errors
     /// [`UserError`].
@@ -93,10 +93,11 @@ impl Tokenry {
         }
     }
 
-    /// Makes a user. Whoever is no operator can only give the least role, or one that allows nothing more than they may.
+    /// Creates a user. Callers other than operators can only assign the lowest role, or one that allows no more than
+    /// they may.
     ///
     /// # Errors
-    /// [`UserError::SubjectTaken`] when there is one with this subject.
+    /// [`UserError::SubjectTaken`] if a user with this subject exists.
     pub fn create_user(
         &self,
         context: &RequestContext,
@@ -111,7 +112,7 @@ impl Tokenry {
         let role = role.unwrap_or_else(|| self.0.rules.catalog.default_role());
         self.known_role(&role)?;
         if role != self.0.rules.catalog.default_role() {
-            context.caller.may_give(&self.0.rules.catalog, &role)?;
+            context.caller.may_assign(&self.0.rules.catalog, &role)?;
         }
         let id = UserId::new(context.now, SecretRng::os().bytes()?);
         let (rules, context) = (self.0.rules.clone(), context.clone());
@@ -121,11 +122,12 @@ impl Tokenry {
             if user::find_by_subject(tx, &subject)?.is_some() {
                 return Err(UserError::SubjectTaken);
             }
-            // Somebody who was disabled comes back only by whoever could have enabled them, whatever their role was.
+            // A deleted user who was disabled can only be recreated by a caller who could have enabled them in any
+            // role.
             if let (Some(SubjectTombstone { was_disabled: true, .. }), Some(highest)) =
                 (tombstone::find(tx, &subject)?, rules.catalog.roles().last())
             {
-                context.caller.may_give(&rules.catalog, highest)?;
+                context.caller.may_assign(&rules.catalog, highest)?;
             }
             tombstone::readmit(tx, &subject)?;
             let mut user = new_user(id, subject, name, role, context.now);
@@ -136,13 +138,13 @@ impl Tokenry {
             Ok(user)
         });
         match made {
-            // Another node was faster.
+            // Another node created the user first.
             Err(UserError::Store(StoreError::Conflict(_))) => Err(UserError::SubjectTaken),
             made => made,
         }
     }
 
-    /// The user with this subject.
+    /// Returns the user with this subject.
     ///
     /// # Errors
     /// [`UserError`].
@@ -152,7 +154,7 @@ impl Tokenry {
         self.0.store.read(|tx| user::find_by_subject(tx, &subject)?.ok_or(UserError::NotFound))
     }
 
-    /// The user with this id.
+    /// Returns the user with this id.
     ///
     /// # Errors
     /// [`UserError`].
@@ -161,7 +163,7 @@ impl Tokenry {
         self.0.store.read(|tx| user::find(tx, id)?.ok_or(UserError::NotFound))
     }
 
-    /// One page of the users in the order in which they were first seen; `search` is a part of subject or name.
+    /// Returns one page of the users in order of creation; `search` matches a part of subject or name.
     ///
     /// # Errors
     /// [`UserError`].

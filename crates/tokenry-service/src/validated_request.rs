@@ -1,4 +1,4 @@
-//! The fields of a token that is to be made, and the rules for them that need no database.
+//! The fields of a requested token, and the rules for them that need no database.
 
 use serde_json::{Map, Value};
 use tokenry_domain::{
@@ -12,26 +12,26 @@ use crate::{
     field::{FieldError, FieldErrors},
 };
 
-/// What a client asks for; whatever is left out gets the default of policy and catalog.
+/// A requested token; omitted fields get the default of policy and catalog.
 #[derive(Debug, Clone, Default)]
 pub struct NewToken {
-    /// What its owner calls it.
+    /// The name.
     pub name: String,
-    /// A note.
+    /// The description.
     pub description: Option<String>,
-    /// What it shall be able to do; `None` is the catalog's default, which is nothing unless configured.
+    /// The scopes. Default: the default scopes of the catalog, which are empty unless configured.
     pub scopes: Option<Vec<String>>,
-    /// When it shall end; `None` is the policy's default.
+    /// The expiry. Default: that of the policy.
     pub expiry: Option<Expiry>,
     /// Before this instant it is refused.
     pub not_before: Option<UnixMillis>,
-    /// From where it may be used; `None` is wherever the caller's own token may be.
+    /// The addresses from which it may be used. Default: those of the caller's own token.
     pub allowed_ips: Option<Vec<String>>,
-    /// What clients keep beside it.
+    /// Metadata of clients.
     pub metadata: Map<String, Value>,
 }
 
-/// A request whose fields keep every rule that needs no database.
+/// A request whose fields satisfy every rule that needs no database.
 #[derive(Clone)]
 pub(crate) struct ValidatedRequest {
     name: TokenName,
@@ -70,7 +70,7 @@ impl ValidatedRequest {
         let allowed_ips = new.allowed_ips.as_ref().map(|entries| checked_ips(&mut errors, entries));
         let metadata = errors.check("/metadata", "invalid_metadata", Metadata::parse(new.metadata));
         errors.finish()?;
-        // Nothing was collected, so every part is there; `else` cannot happen and would refuse.
+        // There are no errors, so every part is present; the `else` branch is unreachable and would refuse.
         let (Some(name), Some(description), Some(scopes), Some(expires_at), Some(metadata)) =
             (name, description, scopes, expires_at, metadata)
         else {

@@ -9,15 +9,15 @@ use tokenry_store::{Credential, StoreError};
 
 use crate::denial::Denial;
 
-/// A token that was presented with its right secret, was live at that moment, and whose owner was enabled. Only
-/// [`Tokenry::verify`] makes one. Cheap to clone.
+/// A token that was presented with its valid secret, was live at that moment, and whose owner was enabled. Only
+/// [`Tokenry::verify`](crate::Tokenry::verify) creates one. Cheap to clone.
 #[derive(Clone)]
 pub struct VerifiedToken(Arc<Verified>);
 
 struct Verified {
     credential: Arc<Credential>,
     effective: EffectivePermissions,
-    /// Whether the presented secret is one that a rotation replaced, still within its grace.
+    /// Whether the presented secret is a retired secret within its grace.
     is_retired: bool,
 }
 
@@ -30,41 +30,40 @@ impl VerifiedToken {
         Self(Arc::new(Verified { credential, effective, is_retired }))
     }
 
-    /// The token as it was read.
+    /// The token.
     #[must_use]
     pub fn token(&self) -> &Token {
         &self.0.credential.token
     }
 
-    /// Its owner as they were read.
+    /// The owner of the token.
     #[must_use]
     pub fn owner(&self) -> &User {
         &self.0.credential.owner
     }
 
-    /// What it may do: its scopes under its owner's role.
+    /// Its permissions: its scopes limited by its owner's role.
     #[must_use]
     pub fn effective(&self) -> &EffectivePermissions {
         &self.0.effective
     }
 
-    /// Whether the presented secret is one that a rotation replaced, still within its grace: good for use, not for
-    /// management.
+    /// Whether the presented secret is a retired secret within its grace: valid for use, not for management.
     #[must_use]
     pub fn is_retired(&self) -> bool {
         self.0.is_retired
     }
 
-    /// Whether it may do this.
+    /// Whether it has this permission.
     #[must_use]
     pub fn grants(&self, scope: &Scope) -> bool {
         self.0.effective.grants(scope)
     }
 
-    /// Refuses a token that may not do all of this.
+    /// Refuses a token without all of these permissions.
     ///
     /// # Errors
-    /// [`Denial::MissingScopes`] names what is missing.
+    /// [`Denial::MissingScopes`] names the missing scopes.
     pub fn require(&self, scopes: &ScopeSet) -> Result<(), Denial> {
         let missing = self.0.effective.missing(scopes);
         if missing.is_empty() { Ok(()) } else { Err(Denial::MissingScopes(missing)) }
@@ -75,20 +74,20 @@ impl VerifiedToken {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// The credential does not authenticate; the reason decides how much a caller may be told.
+    /// The credential does not authenticate; the reason decides how much the client may learn.
     #[error("credential rejected")]
     Rejected(#[source] Rejection),
-    /// The database could not answer. It never means "no such token".
+    /// The database failed. This never means "no such token".
     #[error("token store unavailable")]
     Store(#[from] StoreError),
-    /// The stored hash cannot be compared here and now: its pepper is not configured, or there is no memory for it.
-    /// It never means that the token is wrong.
+    /// The stored hash cannot be compared now: its pepper is not configured, or memory is insufficient. This never
+    /// means that the token is invalid.
     #[error("stored hash unreadable")]
     Unreadable(#[source] UnreadableHash),
-    /// The keys of the JWT's issuer have not arrived yet. It never means that the JWT is wrong.
+    /// The keys of the JWT's issuer are not available yet. This never means that the JWT is invalid.
     #[error("the issuer's keys are not available")]
     KeysUnavailable,
-    /// Too many secrets wait to be hashed, or this one has waited too long for it.
+    /// Too many secrets wait to be hashed, or this one has waited too long.
     #[error("too many verifications are waiting")]
     Busy,
 }
@@ -97,37 +96,37 @@ pub enum VerifyError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// Not in the form of a token; the database was not asked.
+    /// The text does not have the form of a token; the database was not queried.
     #[error("not a token")]
     Malformed(#[source] ParseError),
-    /// No such public id, or not its secret. Callers cannot tell which.
+    /// Unknown public id or wrong secret; callers cannot tell which.
     #[error("unknown token or wrong secret")]
     Unknown,
-    /// The right secret of a token that was ended.
+    /// The valid secret of a revoked token.
     #[error("revoked")]
     Revoked,
-    /// The right secret of this token until it was rotated, after its grace.
+    /// A retired secret of this token, after its grace.
     #[error("rotated")]
     Rotated(TokenId),
-    /// The right secret of a token that is paused.
+    /// The valid secret of a paused token.
     #[error("inactive")]
     Inactive,
-    /// The right secret of a token whose time has not come.
+    /// The valid secret of a token that is not valid yet.
     #[error("not valid yet")]
     Pending,
-    /// The right secret of a token whose time is over.
+    /// The valid secret of an expired token.
     #[error("expired")]
     Expired,
-    /// The right secret of a token whose owner was disabled.
+    /// The valid secret of a token whose owner is disabled.
     #[error("owner disabled")]
     OwnerDisabled,
-    /// The right secret of a live token from an address it may not be used from.
+    /// The valid secret of a live token from an address that it does not allow.
     #[error("address not allowed")]
     AddressNotAllowed,
 }
 
 impl Rejection {
-    /// What the HTTP API and the audit log call it. Whoever lacks the secret hears one name for all of it.
+    /// The code in the HTTP API and the audit log. Without the secret, all causes have the same code.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -141,7 +140,8 @@ impl Rejection {
     }
 }
 
-/// The state of a token whose secret was right, now or when a session was begun with it, in the order in which it is told.
+/// Checks the state of a token whose secret was valid, now or when a session was started with it, in order of
+/// precedence.
 pub(crate) fn judge(
     token: &Token,
     owner: &User,

@@ -1,4 +1,4 @@
-//! The decision function: a presented text becomes a [`VerifiedToken`] or one rejection.
+//! The decision function: turns a presented text into a [`VerifiedToken`] or a rejection.
 
 pub(crate) mod pending;
 mod proof;
@@ -18,11 +18,11 @@ use crate::{
 };
 
 impl Tokenry {
-    /// Decides what the presented text may do at `now`, coming from `source`.
+    /// Decides what the presented text may do at `now`, from the address `source`.
     ///
-    /// The order is fixed: form and checksum, the live row, the secret, and only then — to a caller who holds the
-    /// right secret — its state, its owner and its addresses. What it may do is in the result; whether that is enough
-    /// for a route is for [`VerifiedToken::require`] to say.
+    /// The order is fixed: form and checksum, the live row, the secret, and only then, for a caller with the valid
+    /// secret, its state, its owner and its addresses. The result contains the permissions; [`VerifiedToken::require`]
+    /// checks them for a route.
     ///
     /// The future needs no runtime: it may be polled by any executor.
     ///
@@ -40,9 +40,10 @@ impl Tokenry {
             .parse(presented)
             .map_err(|error| VerifyError::Rejected(Rejection::Malformed(error)))?;
         let public_id = plain.public_id();
-        // SECURITY: what was refused as over is judged no earlier than then, wherever the clock is now.
-        let judged_at = self.0.ends.secrets.no_earlier(now, || public_id.clone());
-        let mut cutoffs = self.0.rules.cutoffs(judged_at);
+        // SECURITY: a credential that was refused as expired is evaluated no earlier than then, whatever the clock
+        // reads.
+        let evaluated_at = self.0.ends.secrets.evaluation_instant(now, || public_id.clone());
+        let mut cutoffs = self.0.rules.cutoffs(evaluated_at);
         if let Some(recent) =
             self.0.snapshots.as_ref().and_then(|rows| rows.recent(&self.0.store, &public_id, now))
             && self.is_known(&plain, &recent)
@@ -50,7 +51,7 @@ impl Tokenry {
         {
             return Ok(self.verified(recent, false));
         }
-        // What a row of a moment ago would refuse, the row of now decides.
+        // A refusal is decided by the current row only.
         let found = match &self.0.snapshots {
             Some(rows) => rows.read(&self.0.store, &public_id, now).await?,
             None => self.0.store.credential(&public_id).await?.map(Arc::new),
@@ -63,16 +64,16 @@ impl Tokenry {
                 }
                 (found, false)
             }
-            // Asked for a wrong secret as well, so that a known public id costs what an unknown one does.
+            // Also looked up for a wrong secret, so that a known public id takes as long as an unknown one.
             None => {
-                let (credential, judged_at) = self.retired(&plain, &public_id, now, source).await?;
-                cutoffs = self.0.rules.cutoffs(judged_at);
+                let (credential, evaluated_at) = self.retired(&plain, &public_id, now, source).await?;
+                cutoffs = self.0.rules.cutoffs(evaluated_at);
                 (Arc::new(credential), true)
             }
         };
         if let Err(rejection) = judge(&credential.token, &credential.owner, &cutoffs, source) {
             if rejection == Rejection::Expired && !self.doubts_clock(now) {
-                self.0.ends.token_is_over(&credential.token, cutoffs.now);
+                self.0.ends.token_expired(&credential.token, cutoffs.now);
             }
             self.record_rejection(rejection, &credential.token, source, now);
             return Err(VerifyError::Rejected(rejection));
@@ -85,17 +86,19 @@ impl Tokenry {
         VerifiedToken::new(credential, effective, is_retired)
     }
 
-    /// Whether a presented text has the form and the checksum of a token here: anything else is refused without a database.
+    /// Whether a presented text has the form and the checksum of a token; anything else is refused without the
+    /// database.
     #[must_use]
     pub fn has_token_form(&self, presented: &[u8]) -> bool {
         self.0.prefixes.parse(presented).is_ok()
     }
 
-    /// The token and the owner whose present secret, or an old one within its grace, is presented, whatever their state:
-    /// for what possession alone entitles to. Unknown and wrong cost what they cost [`verify`](Self::verify).
+    /// Returns token and owner of a presented current secret, or retired secret within its grace, whatever their state:
+    /// for operations that possession alone authorizes. Unknown and wrong secrets take as long as in
+    /// [`verify`](Self::verify).
     ///
     /// # Errors
-    /// [`VerifyError`], never a rejection: `None` is no token of this installation, or not its secret.
+    /// [`VerifyError`], never a rejection: `None` means an unknown token or a wrong secret.
     pub async fn identify_token(
         &self,
         presented: &[u8],
@@ -117,10 +120,10 @@ impl Tokenry {
         Ok(Some((found.token.id, found.owner.id)))
     }
 
-    /// [`verify`](Self::verify) for callers without an executor; it blocks the thread.
+    /// [`verify`](Self::verify) for callers without an executor. Blocks the thread.
     ///
     /// # Errors
-    /// The same.
+    /// [`VerifyError`].
     pub fn verify_blocking(
         &self,
         presented: &[u8],

@@ -1,4 +1,4 @@
-//! Threads for what is done behind the answers, and for hashes of new secrets, behind a short queue.
+//! Threads with a short queue for work after the responses and for hashes of new secrets.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -10,12 +10,12 @@ use tokenry_store::{
     supervisor::{Importance, Stop, Work, Worker, Workers},
 };
 
-/// How many hashes may wait for a thread; more are refused.
+/// How many jobs may wait for a thread; more are rejected.
 const QUEUE: usize = 64;
 
-/// Dropping it ends its threads after the work that waits.
+/// Dropping it stops its threads after the queued work.
 pub(crate) struct WorkerPool {
-    // Dropped first: the threads then end after what is queued.
+    // Dropped first, so that the threads end after the queued jobs.
     queue: SyncSender<Job>,
     workers: Vec<Worker>,
 }
@@ -23,7 +23,7 @@ pub(crate) struct WorkerPool {
 /// One thread of a pool.
 struct Serving(Arc<Mutex<Receiver<Job>>>);
 
-/// Too many hashes wait.
+/// The queue is full.
 #[derive(Debug)]
 pub(crate) struct Busy;
 
@@ -42,12 +42,12 @@ impl WorkerPool {
         Ok(Self { queue, workers: started? })
     }
 
-    /// Does the work some time; `false` if too much waits.
+    /// Queues the work; `false` if the queue is full.
     pub(crate) fn submit(&self, work: impl FnOnce() + Send + 'static) -> bool {
         self.queue.try_send(Box::new(work)).is_ok()
     }
 
-    /// Does the work and waits for it, also for a place in the queue: for callers whose thread may be blocked.
+    /// Runs the work and waits for its result, also for room in the queue. Blocks the thread.
     pub(crate) fn wait<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -62,7 +62,7 @@ impl WorkerPool {
 }
 
 impl Drop for WorkerPool {
-    /// Before the queue is closed, which without an order to stop would be a failure.
+    /// Stops the workers before the queue closes: an end without a stop request counts as a failure.
     fn drop(&mut self) {
         self.workers.iter().for_each(Worker::stop);
     }
@@ -71,13 +71,13 @@ impl Drop for WorkerPool {
 impl Work for Serving {
     fn run(&mut self, _: &Stop) {
         loop {
-            // In a statement of its own, so that the work runs without the lock.
+            // A separate statement, so that the work runs without the lock.
             let job = self.jobs().recv();
             let Ok(job) = job else { return };
             if let Err(payload) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)) {
-                // Its own end may panic too.
+                // Dropping the payload may panic too.
                 std::mem::forget(payload);
-                tracing::error!("a hash panicked");
+                tracing::error!("a background job panicked");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What a role may hold at most, and what is left of a token's scopes below it.
+//! The permissions of a role, and a token's effective permissions under it.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::{
     scope::{Scope, ScopeSet},
 };
 
-/// The most that one role may do.
+/// The maximum permissions of one role.
 #[derive(Debug)]
 pub(super) struct RolePermissions {
     rule: Rule,
@@ -24,7 +24,7 @@ enum Rule {
 }
 
 impl RolePermissions {
-    /// The two roles where none is configured.
+    /// The two default roles, if none are configured.
     pub(super) fn usual(vocabulary: &Arc<Vocabulary>) -> Vec<(Role, Arc<Self>)> {
         let role_permissions = |rule| Arc::new(Self { rule, vocabulary: vocabulary.clone() });
         vec![
@@ -53,7 +53,7 @@ impl RolePermissions {
         }
     }
 
-    /// Whether everything below `other` is below this as well.
+    /// Whether these permissions include all of `other`.
     pub(super) fn includes(&self, other: &Self) -> bool {
         match (&self.rule, &other.rule) {
             (Rule::Everything, _) | (Rule::AllButAdministration, Rule::AllButAdministration) => true,
@@ -66,7 +66,7 @@ impl RolePermissions {
         matches!(&self.rule, Rule::Listed(scopes) if scopes.is_empty())
     }
 
-    /// What `*` stands for below this ceiling, as far as it can be named.
+    /// The named scopes that `*` stands for under this role.
     fn all(&self) -> Vec<Scope> {
         if let Rule::Listed(scopes) = &self.rule {
             return scopes.iter().cloned().collect();
@@ -80,15 +80,15 @@ impl RolePermissions {
     }
 }
 
-/// The rights someone really has at this moment: the scopes of the token and, above them, the role of its owner and
-/// what the policy withholds.
+/// The effective permissions of a token or user: the scopes of the token, limited by the role of its owner and without
+/// the denied scopes.
 #[derive(Debug, Clone)]
 pub struct EffectivePermissions {
     held: ScopeSet,
     role_permissions: Arc<RolePermissions>,
     denied: Arc<ScopeSet>,
-    /// Whether this is less than what the role of the owner allows: then `*`, which means all of that, is not theirs to
-    /// give.
+    /// Whether this is less than what the role of the owner allows: then `*`, which means all of it, cannot be
+    /// delegated.
     is_restricted: bool,
 }
 
@@ -113,12 +113,12 @@ impl EffectivePermissions {
         self.is_restricted
     }
 
-    /// Whether this is all that the role allows, but for what is withheld from tokens.
+    /// Whether this is all that the role allows, except scopes denied to tokens.
     fn is_whole(&self) -> bool {
         !self.is_restricted && self.held.contains(&Scope::All)
     }
 
-    /// Whether `wanted` is granted. `*` is granted only to someone who holds it under a role without a ceiling.
+    /// Whether `wanted` is granted. `*` is granted only if it is held under an unlimited role.
     #[must_use]
     pub fn grants(&self, wanted: &Scope) -> bool {
         self.role_permissions.vocabulary.knows(wanted)
@@ -132,9 +132,9 @@ impl EffectivePermissions {
         wanted.iter().filter(|scope| !self.grants(scope)).cloned().collect()
     }
 
-    /// Whether a token with this scope may be given away: it is part of what is held, and the role may have it.
+    /// Whether a token with this scope may be created: the scope is held, and the role allows it.
     ///
-    /// `*` means "what its owner may", so a holder of `*` may pass it on under any ceiling but the empty one.
+    /// `*` means "all permissions of its owner", so a holder of `*` can delegate it under any role with permissions.
     #[must_use]
     pub fn can_delegate(&self, scope: &Scope) -> bool {
         self.grants(scope)
@@ -145,10 +145,10 @@ impl EffectivePermissions {
                 && !self.denied.contains(&Scope::All))
     }
 
-    /// What both grant. If that is less than `self` allows, `*` cannot be passed on from it.
+    /// The permissions that both grant. If that is less than `self` allows, `*` cannot be delegated from it.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        // Of two ceilings one usually includes the other; otherwise what can be named of the one is held below the other.
+        // One of the two roles usually includes the other; otherwise the named scopes of one are held under the other.
         let (lower, upper) = if self.role_permissions.includes(&other.role_permissions) {
             (other, self)
         } else {
@@ -168,8 +168,8 @@ impl EffectivePermissions {
         Self { held, is_restricted: true, ..lower.clone() }
     }
 
-    /// The rights as scopes, to show. `*` is listed only where nothing is above it: under a lower role a reader could
-    /// take it for more than it grants, so what can be named of it is listed instead.
+    /// The permissions as scopes, for display. `*` is listed only under an unlimited role: otherwise it could be
+    /// mistaken for more than it grants, so the named scopes are listed instead.
     #[must_use]
     pub fn to_set(&self) -> ScopeSet {
         let all = || self.role_permissions.all().into_iter();

@@ -21,12 +21,12 @@ fn id(number: u8) -> TokenId {
     TokenId::new(UnixMillis::new(0).unwrap(), [number; 10])
 }
 
-/// A queue whose one thread is at work until the sender is dropped.
+/// A queue whose only thread is busy until the sender is dropped.
 fn blocked() -> (HashQueue, Sender<()>) {
     blocked_at(key())
 }
 
-/// The same with a known work, for which nobody waits.
+/// The same, busy with a known key that has no waiters.
 fn blocked_at(key: Proof) -> (HashQueue, Sender<()>) {
     let queue = HashQueue::with_threads(&Workers::default(), 1).unwrap();
     let (release, released) = channel::<()>();
@@ -45,14 +45,14 @@ fn blocked_at(key: Proof) -> (HashQueue, Sender<()>) {
     (queue, release)
 }
 
-/// Waits until so many ticks have passed.
+/// Waits until `tick` ticks have passed.
 fn until(queue: &HashQueue, tick: u64) {
     let pause = |_: &_| sleep(Duration::from_millis(1));
-    assert!((0..20_000).inspect(pause).any(|_| queue.shared.locked().tick >= tick), "nobody waits any more");
+    assert!((0..20_000).inspect(pause).any(|_| queue.shared.locked().tick >= tick), "the ticks stopped");
 }
 
 #[test]
-fn one_hash_answers_all_who_wait_for_it() {
+fn one_hash_answers_all_its_waiters() {
     let (queue, release) = blocked();
     let (key, done) = (key(), Arc::new(AtomicUsize::new(0)));
     std::thread::scope(|scope| {
@@ -80,7 +80,7 @@ fn one_hash_answers_all_who_wait_for_it() {
 }
 
 #[test]
-fn far_more_wait_than_there_are_threads_and_none_is_refused() {
+fn more_requests_than_threads_wait_without_a_rejection() {
     let (queue, release) = blocked();
     let answers: Vec<_> = (0..=999_u16)
         .map(|n| {
@@ -92,7 +92,7 @@ fn far_more_wait_than_there_are_threads_and_none_is_refused() {
 }
 
 #[test]
-fn whoever_waits_too_long_is_sent_away_though_every_thread_is_at_work() {
+fn a_request_that_waits_too_long_is_rejected_while_every_thread_is_busy() {
     let (queue, _release) = blocked();
     let outcome = block_on(queue.run(key(), id(1), || Match::Yes));
     assert!(outcome.is_err());
@@ -101,35 +101,35 @@ fn whoever_waits_too_long_is_sent_away_though_every_thread_is_at_work() {
 }
 
 #[test]
-fn a_hash_that_has_begun_keeps_who_waits_and_answers_who_comes_later() {
+fn a_running_hash_keeps_its_waiters_and_answers_later_ones() {
     let key = key();
     let (queue, release) = blocked_at(key);
-    let join = || queue.shared.enqueue(key, id(0), Box::new(|| panic!("it is being done"))).unwrap();
-    let patient = join();
+    let join = || queue.shared.enqueue(key, id(0), Box::new(|| panic!("the hash is running"))).unwrap();
+    let early = join();
     until(&queue, MAX_WAIT_TICKS + 1);
     drop(join());
     until(&queue, MAX_WAIT_TICKS + 3);
     assert_eq!(queue.shared.locked().waiters, 1);
     let late = join();
     drop(release);
-    assert!(block_on(patient) == Ok(Match::Yes) && block_on(late) == Ok(Match::Yes));
+    assert!(block_on(early) == Ok(Match::Yes) && block_on(late) == Ok(Match::Yes));
     let state = queue.shared.locked();
     assert!(state.jobs.is_empty() && state.order.is_empty() && state.waiters == 0);
 }
 
 #[test]
-fn a_hash_that_has_begun_is_not_begun_again_when_all_have_gone() {
+fn a_running_hash_is_not_restarted_when_all_waiters_are_cancelled() {
     let key = key();
     let (queue, release) = blocked_at(key);
     until(&queue, 1);
-    let late = queue.shared.enqueue(key, id(0), Box::new(|| panic!("it is being done"))).unwrap();
+    let late = queue.shared.enqueue(key, id(0), Box::new(|| panic!("the hash is running"))).unwrap();
     assert!(queue.shared.locked().order.is_empty());
     drop(release);
     assert!(block_on(late) == Ok(Match::Yes));
 }
 
 #[test]
-fn what_nobody_waits_for_any_more_is_not_done() {
+fn a_job_without_waiters_is_not_run() {
     let (queue, release) = blocked();
     let done = Arc::new(AtomicUsize::new(0));
     let count = || {
@@ -147,7 +147,7 @@ fn what_nobody_waits_for_any_more_is_not_done() {
 }
 
 #[test]
-fn guesses_at_one_token_take_no_place_of_another() {
+fn guesses_at_one_token_do_not_block_another_token() {
     let (queue, release) = blocked();
     let guess = |token| queue.shared.enqueue(key(), id(token), Box::new(|| Match::No));
     let waiting: Vec<_> = (0..MAX_SECRETS).map(|_| guess(1).unwrap()).collect();
@@ -159,7 +159,7 @@ fn guesses_at_one_token_take_no_place_of_another() {
 }
 
 #[test]
-fn the_number_of_those_who_wait_is_bounded() {
+fn the_number_of_waiters_is_bounded() {
     let (queue, release) = blocked();
     let key = key();
     let join = || queue.shared.enqueue(key, id(1), Box::new(|| Match::Yes));
@@ -171,7 +171,7 @@ fn the_number_of_those_who_wait_is_bounded() {
 }
 
 #[test]
-fn a_hash_that_panics_leaves_a_queue_that_works() {
+fn the_queue_keeps_working_after_a_hash_panics() {
     let queue = HashQueue::with_threads(&Workers::default(), 1).unwrap();
     assert!(block_on(queue.run(key(), id(1), || panic!("a broken hash"))).is_err());
     assert!(matches!(block_on(queue.run(key(), id(1), || Match::Yes)), Ok(Match::Yes)));

@@ -10,9 +10,9 @@ use tokenry_store::{
 
 use super::Finding;
 
-/// How long a restart is still worth a warning.
+/// How long a restart is reported as a warning.
 const RECENT: Duration = Duration::from_secs(600);
-/// The public id of no token: too short for one.
+/// A public id that is too short for any token.
 const UNKNOWN: &str = "readiness";
 
 pub(super) fn reading(store: &Store, _: UnixMillis) -> Result<Finding, StoreError> {
@@ -23,7 +23,7 @@ pub(super) fn writing(store: &Store, _: UnixMillis) -> Result<Finding, StoreErro
     store.check_writing().map(|()| Finding::ok())
 }
 
-/// The read that every verification makes, on the connection that it uses.
+/// Runs the read of a verification, on the connection that verifications use.
 pub(super) fn verification(store: &Store, _: UnixMillis) -> Result<Finding, StoreError> {
     let public_id = PublicId::from_stored(UNKNOWN.to_owned());
     futures_executor::block_on(store.credential(&public_id)).map(|_| Finding::ok())
@@ -32,7 +32,7 @@ pub(super) fn verification(store: &Store, _: UnixMillis) -> Result<Finding, Stor
 pub(super) fn migrations(store: &Store, _: UnixMillis) -> Result<Finding, StoreError> {
     Ok(match store.is_ready()? {
         true => Finding::ok(),
-        false => Finding::failed("the tables are not those of this version of the program"),
+        false => Finding::failed("the database schema does not match this version of the program"),
     })
 }
 
@@ -41,9 +41,9 @@ pub(super) fn workers(store: &Store, _: UnixMillis) -> Result<Finding, StoreErro
 }
 
 fn judge(states: &[WorkerState]) -> Finding {
-    let names = |is_meant: fn(&WorkerState) -> bool| {
+    let names = |matches: fn(&WorkerState) -> bool| {
         let mut names: Vec<&str> =
-            states.iter().filter(|state| is_meant(state)).map(|state| state.name).collect();
+            states.iter().filter(|state| matches(state)).map(|state| state.name).collect();
         names.dedup();
         (!names.is_empty()).then(|| names.join(", "))
     };
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vital_thread_that_is_down_fails_and_the_rest_is_a_warning() {
+    fn a_vital_worker_that_is_down_fails_the_check_and_others_are_a_warning() {
         let up = state("reader", Importance::Vital);
         let down = |importance| WorkerState { down_for: Some(RECENT), ..state("usage", importance) };
         let restarted = WorkerState { last_failure_age: Some(Duration::ZERO), ..up.clone() };
@@ -84,7 +84,7 @@ mod tests {
         let waiting = "waiting for a restart: usage";
         assert_eq!(judge(&[up.clone(), down(Importance::Vital)]), Finding::failed(waiting));
         assert_eq!(judge(&[up, down(Importance::Background)]), Finding::warning(waiting));
-        let told = "restarted within the last ten minutes: reader";
-        assert_eq!(judge(&[restarted.clone(), restarted]), Finding::warning(told));
+        let restart = "restarted within the last ten minutes: reader";
+        assert_eq!(judge(&[restarted.clone(), restarted]), Finding::warning(restart));
     }
 }

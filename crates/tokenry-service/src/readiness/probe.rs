@@ -1,4 +1,4 @@
-//! Makes the checks, each on a thread of its own that nobody has to wait for.
+//! Runs the checks, each on a thread of its own, so that a check that hangs blocks no request.
 
 use std::{
     sync::{
@@ -19,31 +19,31 @@ use super::{CHECKS, Check, CheckState, Finding, Readiness};
 
 /// How long a round waits for its checks.
 const ROUND: Duration = Duration::from_millis(2500);
-/// How long a round waits whose askers have waited for a silent round before it.
+/// How long a round waits if its requests already waited for a round without an answer.
 const SHORT_ROUND: Duration = Duration::from_millis(400);
-/// After this time a check that is under way counts as hanging, and may be made once more beside it.
+/// After this time a running check counts as hanging and may be started once more concurrently.
 const HANGS_AFTER: Duration = Duration::from_secs(10);
 /// How many threads of one check may hang.
-const MAX_UNDER_WAY: usize = 2;
-/// How many may wait for the next round.
+const MAX_RUNNING: usize = 2;
+/// How many requests may wait for the next round.
 const QUEUE: usize = 1024;
 
 type Run = dyn Fn(&Store, UnixMillis) -> Result<Finding, StoreError> + Send + Sync;
 
-/// Asks for rounds of checks; one round at a time.
+/// Requests rounds of checks; one round runs at a time.
 pub(crate) struct Prober {
     probes: Arc<Mutex<Vec<Arc<Probe>>>>,
     queue: SyncSender<Asked>,
     worker: Worker,
 }
 
-/// Somebody who waits for a round.
+/// A request that waits for a round.
 struct Asked {
     now: UnixMillis,
     answer: oneshot::Sender<Readiness>,
 }
 
-/// One check and how it goes.
+/// One check and its progress.
 struct Probe {
     name: &'static str,
     run: Box<Run>,
@@ -52,7 +52,7 @@ struct Probe {
 
 #[derive(Default)]
 struct Progress {
-    under_way: usize,
+    running: usize,
     hangs_at: Option<Deadline>,
     last: Option<CheckState>,
 }
@@ -93,7 +93,7 @@ impl Prober {
 }
 
 impl Drop for Prober {
-    /// Before the queue is closed, which without an order to stop would be a failure.
+    /// Stops the worker before the queue closes: an end without a stop request counts as a failure.
     fn drop(&mut self) {
         self.worker.stop();
     }
@@ -111,13 +111,13 @@ impl Work for Rounds {
                     Err(_) => return,
                 },
             };
-            // Who comes later gets what is found after they asked, in the next round.
+            // Later requests are answered by the next round, which begins after they arrived.
             let asked: Vec<Asked> = std::iter::once(first).chain(self.asked.try_iter()).collect();
             let Some(now) = asked.iter().map(|asked| asked.now).max() else { continue };
             let readiness = self.round(now, limit);
             was_silent = !readiness.is_ready;
             for Asked { answer, .. } in asked {
-                // Whoever asked may have gone away.
+                // The request may have been cancelled.
                 let _ = answer.send(readiness.clone());
             }
         }
@@ -153,7 +153,7 @@ impl Rounds {
 }
 
 impl Probe {
-    /// Starts the check, unless earlier ones hang.
+    /// Starts the check, unless earlier runs of it hang.
     fn begin(
         self: &Arc<Self>,
         store: Store,
@@ -162,31 +162,31 @@ impl Probe {
     ) -> Result<(), Finding> {
         {
             let mut progress = locked(&self.progress);
-            let is_free = match progress.under_way {
+            let is_free = match progress.running {
                 0 => true,
-                MAX_UNDER_WAY.. => false,
+                MAX_RUNNING.. => false,
                 _ => progress.hangs_at.is_some_and(|at| at.left().is_zero()),
             };
             if !is_free {
                 return Err(Finding::failed("an earlier check has no answer yet"));
             }
-            progress.under_way += 1;
+            progress.running += 1;
             progress.hangs_at = Some(Deadline::after(HANGS_AFTER));
         }
-        let under_way = UnderWay(self.clone());
+        let running = Running(self.clone());
         let checked = move || {
-            let found = under_way.0.check(&store, now);
-            // Before the answer, after which the next round may begin.
-            drop(under_way);
+            let found = running.0.check(&store, now);
+            // Before the answer, since the next round may begin after it.
+            drop(running);
             answer(found);
         };
         let started = std::thread::Builder::new().name("tokenry-check".to_owned()).spawn(checked);
-        started.map(drop).map_err(|_| Finding::failed("the system gives no further thread"))
+        started.map(drop).map_err(|_| Finding::failed("the system cannot start another thread"))
     }
 
     fn check(&self, store: &Store, now: UnixMillis) -> Finding {
         (self.run)(store, now).unwrap_or_else(|error| {
-            // The answer is public, and the cause may name files and servers.
+            // The answer is public, but the cause may name files and servers, so it goes to the log.
             if locked(&self.progress).last != Some(CheckState::Failed) {
                 tracing::warn!(check = self.name, %error, "a readiness check failed");
             }
@@ -199,7 +199,7 @@ impl Probe {
         })
     }
 
-    /// Logs what is new about it.
+    /// Logs a change of state.
     fn conclude(&self, Finding { state, detail }: Finding) -> Check {
         let before = locked(&self.progress).last.replace(state).unwrap_or(CheckState::Ok);
         if before != state {
@@ -213,16 +213,16 @@ impl Probe {
     }
 }
 
-/// A check that is under way, whatever ends it.
-struct UnderWay(Arc<Probe>);
+/// A running check; dropped however it ends.
+struct Running(Arc<Probe>);
 
-impl Drop for UnderWay {
+impl Drop for Running {
     fn drop(&mut self) {
-        locked(&self.0.progress).under_way -= 1;
+        locked(&self.0.progress).running -= 1;
     }
 }
 
-/// Nobody could be asked.
+/// The answer when no round can run.
 fn unknown() -> Readiness {
     let detail = Some("the checks cannot be made".to_owned());
     Readiness {
@@ -232,6 +232,6 @@ fn unknown() -> Readiness {
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these.
+    // No code panics while holding one of these locks.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

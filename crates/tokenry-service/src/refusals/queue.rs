@@ -1,4 +1,4 @@
-//! Refused requests in the audit log: counted, and written once a minute for each source and token.
+//! Counts refused requests and writes them to the audit log once a minute, one entry per source and token.
 
 use std::{
     collections::HashMap,
@@ -13,29 +13,29 @@ use tokenry_store::{Store, StoreError};
 
 use crate::{
     audit::{AuditContext, detail},
-    periodic::{Behind, FlushOutcome, Periodic, UNIT_WAIT},
+    periodic::{Buffer, FlushOutcome, Periodic, UNIT_WAIT},
     unwritten::Taken,
 };
 
 /// How often the counts are written. After `kill -9` at most the last interval is lost.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// How many different refusals of each kind are told apart in one interval; all further ones are counted together, so
-/// that a flood of wrong credentials does not hide who was forbidden something.
-const KINDS: usize = 256;
+/// How many different refusals of each kind have an entry of their own per interval; all further ones are counted
+/// together. The limit is per kind, so that a flood of wrong credentials does not hide forbidden requests.
+const MAX_KEYS: usize = 256;
 
 pub(crate) struct Refusals {
-    waiting: Arc<Waiting>,
+    pending: Arc<Pending>,
     _thread: Periodic,
 }
 
-/// What waits to be written.
-struct Waiting {
+/// Counts that wait to be written.
+struct Pending {
     store: Store,
     counts: Mutex<HashMap<Key, RefusalCount>>,
     taken: Taken,
 }
 
-/// What is counted together.
+/// Refusals with an equal key are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) kind: EventKind,
@@ -55,72 +55,73 @@ struct RefusalCount {
 impl Refusals {
     pub(crate) fn start(store: Store) -> Result<Self, StoreError> {
         let workers = store.workers().clone();
-        let waiting = Arc::new(Waiting::of(store));
-        let thread = Periodic::start(&workers, "refusals", INTERVAL, waiting.clone())?;
-        Ok(Self { waiting, _thread: thread })
+        let pending = Arc::new(Pending::of(store));
+        let thread = Periodic::start(&workers, "refusals", INTERVAL, pending.clone())?;
+        Ok(Self { pending, _thread: thread })
     }
 
-    /// Writes all that waits. What was not written waits on.
+    /// Writes what is pending. What fails stays pending.
     pub(crate) fn write(&self) -> Result<(), StoreError> {
-        self.waiting.append()
+        self.pending.append()
     }
 
     /// How many refused requests are not written.
     pub(crate) fn unwritten(&self) -> u64 {
-        self.waiting.unwritten()
+        self.pending.unwritten()
     }
 
     pub(super) fn count(&self, key: Key, now: UnixMillis) {
-        self.waiting.add(key, RefusalCount { count: 1, first: now, last: now });
+        self.pending.add(key, RefusalCount { count: 1, first: now, last: now });
     }
 }
 
-impl Waiting {
+impl Pending {
     fn of(store: Store) -> Self {
         let store = store.waiting_at_most(UNIT_WAIT);
         Self { store, counts: Mutex::default(), taken: Taken::default() }
     }
 
-    fn add(&self, key: Key, tally: RefusalCount) {
+    fn add(&self, key: Key, refused: RefusalCount) {
         let mut counts = self.counts();
         let is_known = counts.contains_key(&key);
         let key = match key {
-            // A flood of what is nobody's must not hide what happens to somebody's token.
+            // Refusals with and without a token are limited separately, so that a flood of unknown credentials does not
+            // hide what happens to a token.
             Key { kind, code, token_id, .. }
                 if !is_known
                     && counts
                         .keys()
                         .filter(|known| (known.kind, known.token_id.is_some()) == (kind, token_id.is_some()))
                         .count()
-                        >= KINDS =>
+                        >= MAX_KEYS =>
             {
                 Key { kind, source: None, user_id: None, token_id: None, code }
             }
             key => key,
         };
-        let sum = counts.entry(key).or_insert(RefusalCount { count: 0, ..tally });
-        sum.count += tally.count;
-        sum.first = sum.first.min(tally.first);
-        sum.last = sum.last.max(tally.last);
+        let sum = counts.entry(key).or_insert(RefusalCount { count: 0, ..refused });
+        sum.count += refused.count;
+        sum.first = sum.first.min(refused.first);
+        sum.last = sum.last.max(refused.last);
     }
 
     fn append(&self) -> Result<(), StoreError> {
         let taken: Vec<(Key, RefusalCount)> = {
             let mut counts = self.counts();
             let taken: Vec<_> = std::mem::take(&mut *counts).into_iter().collect();
-            self.taken.add(taken.iter().map(|(_, tally)| tally.count).sum());
+            self.taken.add(taken.iter().map(|(_, refused)| refused.count).sum());
             taken
         };
         if taken.is_empty() {
             return Ok(());
         }
-        let events: Vec<AuditEvent> = taken.iter().map(|(key, tally)| event(key, tally)).collect();
+        let events: Vec<AuditEvent> = taken.iter().map(|(key, refused)| event(key, refused)).collect();
         let written = self.store.write_bookkeeping(move |tx| tx.append(&events, tokenry_crypto::link));
-        for (key, tally) in taken {
+        for (key, refused) in taken {
             if written.is_err() {
-                self.add(key, tally);
+                self.add(key, refused);
             }
-            self.taken.settle(tally.count);
+            self.taken.settle(refused.count);
         }
         written
     }
@@ -130,27 +131,27 @@ impl Waiting {
     }
 }
 
-impl Behind for Arc<Waiting> {
+impl Buffer for Arc<Pending> {
     fn write(&self, _: &dyn Fn() -> bool) -> Result<FlushOutcome, StoreError> {
-        self.append().map(|()| FlushOutcome::Nothing)
+        self.append().map(|()| FlushOutcome::Complete)
     }
 
     fn unwritten(&self) -> u64 {
-        self.taken.get() + self.counts().values().map(|tally| tally.count).sum::<u64>()
+        self.taken.get() + self.counts().values().map(|refused| refused.count).sum::<u64>()
     }
 }
 
-fn event(key: &Key, tally: &RefusalCount) -> AuditEvent {
+fn event(key: &Key, refused: &RefusalCount) -> AuditEvent {
     let audit = AuditContext {
         actor: Actor::System,
-        at: tally.last,
+        at: refused.last,
         client: ClientInfo::new(key.source, None, None),
     };
     let fields = detail([
         ("reason", Value::from(key.code)),
-        ("count", Value::from(tally.count)),
-        ("first_at", Value::from(tally.first.to_string())),
-        ("last_at", Value::from(tally.last.to_string())),
+        ("count", Value::from(refused.count)),
+        ("first_at", Value::from(refused.first.to_string())),
+        ("last_at", Value::from(refused.last.to_string())),
     ]);
     audit.event(key.kind, key.user_id, key.token_id, fields)
 }
@@ -171,45 +172,45 @@ mod tests {
         RefusalCount { count: 1, first: at(seconds * 1000), last: at(seconds * 1000) }
     }
 
-    fn told(db: &TestDatabase) -> Vec<(u64, UnixMillis)> {
+    fn recorded(db: &TestDatabase) -> Vec<(u64, UnixMillis)> {
         let links = db.store().read(|tx| audit::search(tx, &AuditFilter::default(), None, 500)).unwrap();
-        let mut told: Vec<_> = links
+        let mut recorded: Vec<_> = links
             .iter()
             .map(|link| (link.event.detail.get("count").unwrap().as_u64().unwrap(), link.event.at))
             .collect();
-        told.sort_unstable();
-        told
+        recorded.sort_unstable();
+        recorded
     }
 
-    each_backend!(what_the_database_does_not_take_is_kept_within_bounds_and_written_later, |db| {
-        let waiting = Arc::new(Waiting::of(db.store().clone()));
-        (1..=3).for_each(|second| waiting.add(key("invalid_token", 1), once(second)));
+    each_backend!(a_failed_write_is_kept_within_bounds_and_written_later, |db| {
+        let pending = Arc::new(Pending::of(db.store().clone()));
+        (1..=3).for_each(|second| pending.add(key("invalid_token", 1), once(second)));
         let held = db.hold_writes();
         for round in 1..=2 {
-            assert!(matches!(waiting.write(&|| false), Err(StoreError::Unavailable(_))));
-            waiting.add(key("invalid_token", 1), once(round * 10));
+            assert!(matches!(pending.write(&|| false), Err(StoreError::Unavailable(_))));
+            pending.add(key("invalid_token", 1), once(round * 10));
         }
         drop(held);
-        assert_eq!(waiting.write(&|| false).unwrap(), FlushOutcome::Nothing);
-        assert_eq!(told(db), [(5, at(20_000))]);
-        // Written once, and nothing waits.
-        assert_eq!(waiting.write(&|| false).unwrap(), FlushOutcome::Nothing);
-        assert_eq!(told(db).len(), 1);
+        assert_eq!(pending.write(&|| false).unwrap(), FlushOutcome::Complete);
+        assert_eq!(recorded(db), [(5, at(20_000))]);
+        // Written once; nothing is pending.
+        assert_eq!(pending.write(&|| false).unwrap(), FlushOutcome::Complete);
+        assert_eq!(recorded(db).len(), 1);
 
-        // A flood while the database is away fills neither the memory nor, afterwards, the log.
+        // A flood while the database is unavailable fills neither the memory nor, afterwards, the log.
         let held = db.hold_writes();
         for source in 0..=255 {
             for code in ["revoked_token", "expired_token"] {
-                waiting.add(key(code, source), once(30));
+                pending.add(key(code, source), once(30));
             }
             if source % 100 == 0 {
-                assert!(waiting.write(&|| false).is_err());
+                assert!(pending.write(&|| false).is_err());
             }
         }
         drop(held);
-        waiting.write(&|| false).unwrap();
-        let told = told(db);
-        assert!(told.len() <= KINDS + 3, "{}", told.len());
-        assert_eq!(told.iter().map(|(count, _)| count).sum::<u64>(), 5 + 512);
+        pending.write(&|| false).unwrap();
+        let recorded = recorded(db);
+        assert!(recorded.len() <= MAX_KEYS + 3, "{}", recorded.len());
+        assert_eq!(recorded.iter().map(|(count, _)| count).sum::<u64>(), 5 + 512);
     });
 }

@@ -1,4 +1,4 @@
-//! End sessions: by signing out, with what they were begun with, and when their time is over.
+//! Ends sessions: on sign-out, together with the token that started them, and on expiry.
 
 use std::collections::HashMap;
 
@@ -17,15 +17,15 @@ use crate::{
     tokenry::Tokenry,
 };
 
-/// How many sessions one unit of work looks at.
+/// How many sessions one transaction checks.
 const BATCH: u16 = 200;
 
 impl Tokenry {
-    /// Ends the session of this cookie. When this returns, no request that begins afterwards is let in with it, on any
-    /// node, and none that was let in before changes anything. `false` means that there is none.
+    /// Ends the session of this cookie. After this returns, no request with it is admitted on any node, and requests
+    /// that were admitted before change nothing. Returns `false` if there is no such session.
     ///
     /// # Errors
-    /// [`StoreError`]: the session may still be there. Try again.
+    /// [`StoreError`]: the session may still exist. Try again.
     pub fn end_session(
         &self,
         presented: &[u8],
@@ -34,7 +34,7 @@ impl Tokenry {
     ) -> Result<bool, StoreError> {
         let Some(secret) = SessionSecret::parse(presented) else { return Ok(false) };
         let (digest, idle) = (secret.digest(), self.0.session.idle);
-        // SECURITY: whoever has no session does not get to the one who writes.
+        // SECURITY: requests without a session must not occupy the writer.
         if self.0.store.read(|tx| session::find(tx, &digest))?.is_none() {
             return Ok(false);
         }
@@ -45,13 +45,13 @@ impl Tokenry {
             let actor = session.proof.token_id().map_or(Actor::User(session.user_id), Actor::Token);
             let is_expired = !is_doubted && session.is_expired(now, idle);
             let end = if is_expired { SessionEnd::Expired } else { SessionEnd::SignedOut };
-            let ending = Ending::take(tx, vec![(session, end)])?;
-            ending.tell(tx, &AuditContext { actor, at: now, client })?;
+            let ending = EndedSessions::take(tx, vec![(session, end)])?;
+            ending.record(tx, &AuditContext { actor, at: now, client })?;
             Ok(!ending.0.is_empty())
         })
     }
 
-    /// Removes the sessions that are over although nobody came back with them, and tells of them; how many.
+    /// Removes ended sessions that no request has presented since, records their end, and returns their number.
     pub(crate) fn end_dead_sessions(&self, context: &RequestContext) -> Result<usize, CleanupError> {
         let (mut ended, mut after) = (0, None);
         loop {
@@ -84,19 +84,19 @@ impl Tokenry {
         self.0.store.write(move |tx| {
             let (lock, _) = CallerLock::take(tx, &caller, &[])?;
             lock.recheck::<CleanupError>(tx, &cutoffs)?;
-            // Somebody may have used one in the meantime, which was idle until then.
-            let mut still = Vec::new();
+            // An idle session may have been used in the meantime.
+            let mut still_dead = Vec::new();
             for (session, _) in dead {
                 let Some(session) = session::find_by_id(tx, session.id)? else { continue };
-                still.extend(tokenry.dead(tx, &session, now)?.map(|end| (session, end)));
+                still_dead.extend(tokenry.dead(tx, &session, now)?.map(|end| (session, end)));
             }
-            let ending = Ending::take(tx, still)?;
-            ending.tell(tx, &audit)?;
+            let ending = EndedSessions::take(tx, still_dead)?;
+            ending.record(tx, &audit)?;
             Ok::<_, CleanupError>(ending.0.len())
         })
     }
 
-    /// Why a session is over wherever it is used from, if it is.
+    /// Why a session has ended, from whatever address it is used; `None` if it has not.
     fn dead(
         &self,
         tx: &mut Tx<'_>,
@@ -104,19 +104,23 @@ impl Tokenry {
         now: UnixMillis,
     ) -> Result<Option<SessionEnd>, StoreError> {
         let live = Live::read(tx, session, None)?;
-        let end = self.over(session, &live, now).err().filter(|over| over.is_for_good).map(|over| over.end);
-        // From which address it would be used is not known here.
+        let end = self
+            .check_session(session, &live, now)
+            .err()
+            .filter(|refusal| refusal.ends_session)
+            .map(|refusal| refusal.end);
+        // The address of the next use is unknown here.
         Ok(end.filter(|end| *end != SessionEnd::AddressNotAllowed))
     }
 }
 
-/// Sessions that this unit of work removed, to be told of at its end: rows are removed before the first entry of the
-/// audit log, whose head is locked last.
+/// Sessions that this transaction removed, to be recorded at its end: rows are removed before the first audit entry,
+/// since the head of the chain is locked last.
 #[must_use]
-pub(crate) struct Ending(Vec<(Session, SessionEnd)>);
+pub(crate) struct EndedSessions(Vec<(Session, SessionEnd)>);
 
-impl Ending {
-    /// Removes these sessions; those that somebody else ended first are theirs to tell of.
+impl EndedSessions {
+    /// Removes these sessions. Those that another transaction ended first are recorded by it.
     pub(crate) fn take(tx: &mut Tx<'_>, leaving: Vec<(Session, SessionEnd)>) -> Result<Self, StoreError> {
         let mut leaving: HashMap<SessionId, _> =
             leaving.into_iter().map(|(session, end)| (session.id, (session, end))).collect();
@@ -125,13 +129,13 @@ impl Ending {
         Ok(Self(taken.into_iter().filter_map(|id| leaving.remove(&id)).collect()))
     }
 
-    /// Removes the sessions that were begun with this token, which ends or gets another secret.
+    /// Removes the sessions that were started with this token, which ends or gets a new secret.
     pub(crate) fn of_token(tx: &mut Tx<'_>, id: TokenId) -> Result<Self, StoreError> {
         let sessions = session::of_token(tx, id)?;
         Self::take(tx, sessions.into_iter().map(|session| (session, SessionEnd::TokenEnded)).collect())
     }
 
-    /// Removes the sessions that were begun with one of these tokens, which end.
+    /// Removes the sessions that were started with one of these tokens, which end.
     pub(crate) fn of_tokens(tx: &mut Tx<'_>, tokens: &[TokenId]) -> Result<Self, StoreError> {
         let sessions = session::of_tokens(tx, tokens)?.into_iter();
         Self::take(tx, sessions.map(|session| (session, SessionEnd::TokenEnded)).collect())
@@ -143,20 +147,20 @@ impl Ending {
         Self::take(tx, sessions.into_iter().map(|session| (session, SessionEnd::UserDisabled)).collect())
     }
 
-    /// Removes the sessions of whoever signed in as a user by name, and not with a token of theirs: the name is now that
-    /// of somebody else.
-    pub(crate) fn of_person(tx: &mut Tx<'_>, id: UserId) -> Result<Self, StoreError> {
+    /// Removes the sessions that a user started by name rather than with a token: the subject now belongs to another
+    /// person.
+    pub(crate) fn without_token(tx: &mut Tx<'_>, id: UserId) -> Result<Self, StoreError> {
         let is_by_name = |session: &Session| session.proof.token_id().is_none();
         let sessions = session::of_user(tx, id)?.into_iter().filter(is_by_name);
         Self::take(tx, sessions.map(|session| (session, SessionEnd::AccountChanged)).collect())
     }
 
-    /// Tells of each of them.
-    pub(crate) fn tell(&self, tx: &mut Tx<'_>, audit: &AuditContext) -> Result<(), StoreError> {
+    /// Records the end of each session.
+    pub(crate) fn record(&self, tx: &mut Tx<'_>, audit: &AuditContext) -> Result<(), StoreError> {
         append(tx, &self.events(audit))
     }
 
-    /// What there is to tell, for a unit that has more to tell.
+    /// The audit entries, for a transaction that appends more entries.
     pub(crate) fn events(&self, audit: &AuditContext) -> Vec<AuditEvent> {
         self.0.iter().map(|(session, end)| event(audit, session, Some(*end))).collect()
     }

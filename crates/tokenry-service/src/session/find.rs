@@ -1,29 +1,29 @@
-//! The caller of a session, decided on the rows of now.
+//! Authenticates the caller of a session by the current rows.
 
 use tokenry_crypto::SessionSecret;
 use tokenry_domain::{Actor, ClientInfo, Lifetime, Session, SessionEnd, Token, UnixMillis, User};
 use tokenry_store::{StoreError, session};
 
-use super::{Live, end::Ending};
+use super::{Live, end::EndedSessions};
 use crate::{
     audit::AuditContext,
-    caller::{Caller, CredentialKind, Person},
+    caller::{Caller, CredentialKind, SignedInUser},
     tokenry::Tokenry,
     verified::{Rejection, VerifyError},
 };
 
-/// A use is noted once in this span at most.
-const NOTED: Lifetime = Lifetime::seconds(60);
+/// A use is recorded at most once in this span.
+const SEEN_INTERVAL: Lifetime = Lifetime::seconds(60);
 
 impl Tokenry {
-    /// Decides who the holder of this cookie is at `now`, and what they may do. It blocks the thread.
+    /// Authenticates the holder of this cookie at `now`. Blocks the thread.
     ///
-    /// The session, its user and the token that it was begun with are read as they are now, and the token is judged by
-    /// the very rules of [`verify`](Self::verify). A session that is over is removed, and stays over, unless only a clock
-    /// that may be far ahead says so.
+    /// The current rows of the session, its user and the token that started it are read, and the token is checked by
+    /// the same rules as in [`verify`](Self::verify). An ended session is removed, unless it only expired by a clock
+    /// that may be far ahead.
     ///
     /// # Errors
-    /// [`VerifyError`]; unknown and over is one rejection, [`Rejection::Unknown`].
+    /// [`VerifyError`]; unknown and ended sessions get the same rejection, [`Rejection::Unknown`].
     pub fn session(
         &self,
         presented: &[u8],
@@ -38,31 +38,38 @@ impl Tokenry {
             None => Ok::<_, StoreError>(None),
         })?;
         let Some((session, live)) = found else { return Err(unknown) };
-        if let Err(over) = self.over(&session, &live, now) {
-            if over.is_for_good {
-                self.end_found(session, over.end, now, client)?;
+        if let Err(refusal) = self.check_session(&session, &live, now) {
+            if refusal.ends_session {
+                self.end_found(session, refusal.end, now, client)?;
             }
             return Err(unknown);
         }
         let Some(user) = live.user else { return Err(unknown) };
-        self.note_seen(&session, now);
+        self.record_seen(&session, now);
         Ok(self.caller_of(session, user, live.token))
     }
 
     fn caller_of(&self, session: Session, user: User, token: Option<Token>) -> Caller {
         let effective = match &token {
             Some(token) => self.0.rules.catalog.effective(&token.scopes, &user.role),
-            None => self.rights_under(&user, session.max_role.as_ref()),
+            None => self.permissions_under(&user, session.max_role.as_ref()),
         };
         let max_role = session.max_role.clone();
         let credential = CredentialKind::Session;
-        Caller::person(Person { user, effective, credential, max_role, session: Some(session), token })
+        Caller::signed_in(SignedInUser {
+            user,
+            effective,
+            credential,
+            max_role,
+            session: Some(session),
+            token,
+        })
     }
 
-    /// Nobody waits for it: the session of a database that cannot be written counts as idle sooner.
-    fn note_seen(&self, session: &Session, now: UnixMillis) {
-        if session.seen_at <= now.saturating_sub(NOTED) {
-            self.0.uses.waiting().sessions.note(session.id, now);
+    /// Records the use after the response: if the database cannot be written, the session counts as idle sooner.
+    fn record_seen(&self, session: &Session, now: UnixMillis) {
+        if session.seen_at <= now.saturating_sub(SEEN_INTERVAL) {
+            self.0.uses.pending().sessions.note(session.id, now);
         }
     }
 
@@ -74,6 +81,6 @@ impl Tokenry {
         client: &ClientInfo,
     ) -> Result<(), StoreError> {
         let audit = AuditContext { actor: Actor::System, at: now, client: client.clone() };
-        self.0.store.write(move |tx| Ending::take(tx, vec![(session, end)])?.tell(tx, &audit))
+        self.0.store.write(move |tx| EndedSessions::take(tx, vec![(session, end)])?.record(tx, &audit))
     }
 }

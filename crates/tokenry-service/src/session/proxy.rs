@@ -1,4 +1,4 @@
-//! Users whom a trusted proxy names.
+//! Users authenticated by the embedding program or by a trusted proxy.
 
 use tokenry_crypto::SecretRng;
 use tokenry_domain::{Actor, ClientInfo, Subject, UnixMillis, User, UserId, UserName};
@@ -10,21 +10,21 @@ use tokenry_store::{
 
 use crate::{
     audit::AuditContext,
-    caller::{Caller, CredentialKind, Person},
+    caller::{Caller, CredentialKind, SignedInUser},
     tokenry::Tokenry,
     user::{create, new_user},
     verified::{Rejection, VerifyError},
 };
 
 impl Tokenry {
-    /// A caller for a user whom the embedding program has authenticated itself, for example by its own session.
-    /// Their rights are those of their role. A disabled user cannot be vouched for. Take the user as they are stored now,
-    /// for each request: what was decided about them since is refused to a caller who was let in before.
+    /// Creates a caller for a user whom the embedding program has authenticated itself, for example by its own session.
+    /// Their permissions are those of their role. Returns `None` for a disabled user. Read the user anew for each
+    /// request: after a change of the user, changes by an older caller are refused.
     #[must_use]
     pub fn caller_for_user(&self, user: User) -> Option<Caller> {
         let effective = self.0.rules.catalog.of_role(&user.role);
         let is_enabled = !user.is_disabled();
-        let person = Person {
+        let signed_in = SignedInUser {
             user,
             effective,
             credential: CredentialKind::User,
@@ -32,13 +32,14 @@ impl Tokenry {
             session: None,
             token: None,
         };
-        is_enabled.then(|| Caller::person(person))
+        is_enabled.then(|| Caller::signed_in(signed_in))
     }
 
-    /// The user with this subject, whom a trusted proxy has authenticated; one who was never seen is made, with the
-    /// least role, if `creates_users`. Whoever was disabled is not made again. It blocks the thread.
+    /// Creates a caller for the user with this subject, whom a trusted proxy has authenticated. With `creates_users`,
+    /// an unknown user is created with the lowest role, unless a user with this subject was disabled and deleted.
+    /// Blocks the thread.
     ///
-    /// SECURITY: it believes its caller, as [`caller_for_user`](Self::caller_for_user) does.
+    /// SECURITY: it trusts the embedding program, as [`caller_for_user`](Self::caller_for_user) does.
     ///
     /// # Errors
     /// [`VerifyError`].
@@ -54,7 +55,7 @@ impl Tokenry {
         let found = self.0.store.read(|tx| user::find_by_subject(tx, &subject))?;
         let user = match found {
             Some(user) => user,
-            None if creates_users => self.make_named(subject, now, client)?,
+            None if creates_users => self.create_from_proxy(subject, now, client)?,
             None => return Err(unknown()),
         };
         self.caller_for_user(user).ok_or_else(|| {
@@ -64,38 +65,39 @@ impl Tokenry {
         })
     }
 
-    fn make_named(
+    fn create_from_proxy(
         &self,
         subject: Subject,
         now: UnixMillis,
         client: &ClientInfo,
     ) -> Result<User, VerifyError> {
         let unknown = || VerifyError::Rejected(Rejection::Unknown);
-        let defect = |error: tokenry_crypto::RngError| StoreError::Bug(error.to_string());
-        let id = UserId::new(now, SecretRng::os().bytes().map_err(defect)?);
+        let bug = |error: tokenry_crypto::RngError| StoreError::Bug(error.to_string());
+        let id = UserId::new(now, SecretRng::os().bytes().map_err(bug)?);
         let text: String = subject.as_str().chars().take(UserName::MAX).collect();
         let name = UserName::parse(text).map_err(|_| unknown())?;
         let role = self.0.rules.catalog.default_role();
         let audit = AuditContext { actor: Actor::User(id), at: now, client: client.clone() };
-        let wanted = subject.clone();
-        let made = self.0.store.write(move |tx| {
-            if tombstone::find(tx, &wanted)?.is_some_and(|tombstone: SubjectTombstone| tombstone.was_disabled)
+        let new_subject = subject.clone();
+        let created = self.0.store.write(move |tx| {
+            if tombstone::find(tx, &new_subject)?
+                .is_some_and(|tombstone: SubjectTombstone| tombstone.was_disabled)
             {
                 return Ok(None);
             }
-            tombstone::readmit(tx, &wanted)?;
-            let mut user = new_user(id, wanted, name, role, now);
-            // No claim of before decides about them.
+            tombstone::readmit(tx, &new_subject)?;
+            let mut user = new_user(id, new_subject, name, role, now);
+            // Claims that were issued before do not apply.
             user.claims_after = Some(now);
             create(tx, &user, &audit)?;
             Ok::<_, StoreError>(Some(user))
         });
-        match made {
-            // Another request of the same user was faster.
+        match created {
+            // A concurrent request created the same user.
             Err(StoreError::Conflict(_)) => {
                 self.0.store.read(|tx| user::find_by_subject(tx, &subject))?.ok_or_else(unknown)
             }
-            made => made?.ok_or_else(unknown),
+            created => created?.ok_or_else(unknown),
         }
     }
 }

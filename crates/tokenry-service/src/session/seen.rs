@@ -1,4 +1,4 @@
-//! When sessions were last used: noted at once, written behind the answers.
+//! Buffers when sessions were last used and writes it after the responses.
 
 use std::{
     collections::BTreeMap,
@@ -11,28 +11,28 @@ use tokenry_store::{Store, StoreError};
 
 use crate::unwritten::{Taken, count};
 
-/// How many sessions wait at most; beyond that a use is left out, and the next one is noted.
-const MOST: usize = 10_000;
+/// The maximum number of pending sessions; beyond that a use is dropped and a later one is recorded.
+const MAX_PENDING: usize = 10_000;
 
-/// The newest use of each session that waits to be written.
+/// The latest use of each session that is not written yet.
 #[derive(Default)]
 pub(crate) struct SeenSessions {
-    waiting: Mutex<BTreeMap<SessionId, UnixMillis>>,
+    pending: Mutex<BTreeMap<SessionId, UnixMillis>>,
     taken: Taken,
 }
 
 impl SeenSessions {
     pub(crate) fn note(&self, id: SessionId, at: UnixMillis) {
-        let mut waiting = self.waiting();
-        if waiting.len() < MOST || waiting.contains_key(&id) {
-            let newest = waiting.entry(id).or_insert(at);
-            *newest = at.max(*newest);
+        let mut pending = self.pending();
+        if pending.len() < MAX_PENDING || pending.contains_key(&id) {
+            let latest = pending.entry(id).or_insert(at);
+            *latest = at.max(*latest);
         }
     }
 
-    /// Writes them in the order of their ids, in which whoever ends sessions locks them too. What was not written waits on.
+    /// Writes in the order of ids, in which sessions are also locked to end them. What fails stays pending.
     pub(crate) fn write(&self, store: &Store) -> Result<(), StoreError> {
-        let seen = take(&mut *self.waiting());
+        let seen = take(&mut *self.pending());
         if seen.is_empty() {
             return Ok(());
         }
@@ -48,12 +48,12 @@ impl SeenSessions {
         written
     }
 
-    /// How many sessions' last uses are not written.
+    /// How many sessions have an unwritten last use.
     pub(crate) fn unwritten(&self) -> u64 {
-        self.taken.get() + count(self.waiting().len())
+        self.taken.get() + count(self.pending().len())
     }
 
-    fn waiting(&self) -> MutexGuard<'_, BTreeMap<SessionId, UnixMillis>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending(&self) -> MutexGuard<'_, BTreeMap<SessionId, UnixMillis>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

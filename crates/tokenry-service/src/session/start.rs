@@ -1,11 +1,11 @@
-//! Exchange a credential for a session.
+//! Exchanges a credential for a session.
 
 use thiserror::Error;
 use tokenry_crypto::{RngError, SecretRng, SessionSecret};
 use tokenry_domain::{Session, SessionEnd, SessionId, SessionProof, UnixMillis, User};
 use tokenry_store::{StoreError, Tx, session};
 
-use super::{end::Ending, tell};
+use super::{end::EndedSessions, record};
 use crate::{
     audit::AuditContext,
     caller::{CredentialKind, RequestContext},
@@ -15,41 +15,41 @@ use crate::{
     tokenry::Tokenry,
 };
 
-/// The most sessions that a user has with each token, by JWTs, and by a proxy; one more ends the oldest of them.
-const MOST: usize = 20;
+/// The maximum number of sessions of a user per token, by JWT, and by proxy; another one ends the oldest.
+const MAX_SESSIONS: usize = 20;
 
-/// A new session and the secret of its cookie, which is nowhere else.
+/// A new session and the secret of its cookie, which is stored nowhere.
 pub struct Started {
     /// The session.
     pub session: Session,
-    /// Who signed in.
+    /// The user who signed in.
     pub user: User,
     /// The value of the cookie, to be sent once.
     pub secret: SessionSecret,
 }
 
-/// Why no session began.
+/// Why a session was not started.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// The caller may not.
+    /// The caller is not entitled.
     #[error(transparent)]
     Denied(#[from] Denial),
-    /// An operator needs no session, and a session begins no other.
-    #[error("a session begins with a token, a JWT or somebody's word")]
+    /// An operator needs no session, and a session cannot start another one.
+    #[error("a session needs a token, a JWT or a trusted sign-in")]
     NoCredential,
     /// The operating system gave no randomness.
     #[error(transparent)]
     Randomness(#[from] RngError),
-    /// The database did not answer; nothing began.
+    /// The database failed; no session was started.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Tokenry {
-    /// Begins a session for a caller who came with a token, with a JWT, or whom somebody vouches for. A token needs
-    /// `tokens:read`; the session does what the token may do, and ends with it or before. `replaced` is the cookie that the
-    /// browser had until now, whose session ends.
+    /// Starts a session for a caller with a token, with a JWT, or authenticated by a proxy or the embedding program. A
+    /// token needs `tokens:read`; its session has the token's permissions and ends with it or before. `replaced` is the
+    /// browser's previous cookie, whose session ends.
     ///
     /// # Errors
     /// [`SessionError`].
@@ -92,7 +92,8 @@ impl Tokenry {
             let others: Vec<_> = old.iter().map(|old| old.user_id).collect();
             let (lock, users) = CallerLock::take(tx, &context.caller, &others)?;
             let user = users.into_iter().find(|user| user.id == user_id).ok_or(Denial::NoLongerEntitled)?;
-            // SECURITY: looked at again under the locks, so that no session begins with what was ended meanwhile.
+            // SECURITY: re-checked under the locks, so that no session starts with a credential that was ended
+            // meanwhile.
             if user.is_disabled() {
                 return Err(Denial::NoLongerEntitled.into());
             }
@@ -102,32 +103,33 @@ impl Tokenry {
             let expires_at = token_ends.map_or(session.expires_at, |end| end.min(session.expires_at));
             let session = Session { expires_at, ..session };
             let audit = AuditContext::of(&context);
-            let mut leaving = tokenry.beyond_limit(tx, &session, context.now)?;
-            leaving.extend(old.map(|old| (old, SessionEnd::Replaced)));
-            let ending = Ending::take(tx, leaving)?;
+            let mut ending_now = tokenry.sessions_to_end(tx, &session, context.now)?;
+            ending_now.extend(old.map(|old| (old, SessionEnd::Replaced)));
+            let ending = EndedSessions::take(tx, ending_now)?;
             session::insert(tx, &session, &digest)?;
-            ending.tell(tx, &audit)?;
-            tell(tx, &audit, &session, None)?;
+            ending.record(tx, &audit)?;
+            record(tx, &audit, &session, None)?;
             Ok::<_, SessionError>((session, user))
         })?;
         Ok(Started { session, user, secret })
     }
 
-    /// The sessions of a user that leave room for this one: those whose time is over, and then the oldest that were begun
-    /// in the same way. A token ends no session that it did not begin.
-    fn beyond_limit(
+    /// The sessions of a user that end in favour of this one: the expired ones, and the oldest beyond the limit that
+    /// were started with the same credential. A token ends no session that it did not start.
+    fn sessions_to_end(
         &self,
         tx: &mut Tx<'_>,
         new: &Session,
         now: UnixMillis,
     ) -> Result<Vec<(Session, SessionEnd)>, StoreError> {
         let all = session::of_user(tx, new.user_id)?;
-        let is_believed = !self.doubts_clock(now);
-        let (over, mut live): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|session| is_believed && session.is_expired(now, self.0.session.idle));
+        let is_clock_trusted = !self.doubts_clock(now);
+        let (expired, mut live): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .partition(|session| is_clock_trusted && session.is_expired(now, self.0.session.idle));
         live.retain(|session| session.proof == new.proof);
-        let too_many = (live.len() + 1).saturating_sub(MOST);
-        let over = over.into_iter().map(|session| (session, SessionEnd::Expired));
-        Ok(over.chain(live.into_iter().take(too_many).map(|old| (old, SessionEnd::Replaced))).collect())
+        let too_many = (live.len() + 1).saturating_sub(MAX_SESSIONS);
+        let expired = expired.into_iter().map(|session| (session, SessionEnd::Expired));
+        Ok(expired.chain(live.into_iter().take(too_many).map(|old| (old, SessionEnd::Replaced))).collect())
     }
 }

@@ -1,4 +1,4 @@
-//! Uses that were counted and wait to be written.
+//! Counts uses in memory until they are written.
 
 use std::{
     collections::hash_map::RandomState,
@@ -16,53 +16,53 @@ use tokenry_domain::{Bucket, TokenId, UnixMillis, UsageCount, UsageKey};
 use super::{details::Details, sharded::Sharded};
 use crate::unwritten::Taken;
 
-/// How much may wait.
+/// The limits of what is pending.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    /// Different combinations; further ones lose their details, and beyond twice as many are not counted at all.
-    pub(super) combinations: usize,
-    /// Different combinations of one token in one span of time, on this node: nobody fills the database by calling
-    /// themselves something else each time, or takes the details from others.
+    /// Different keys; further ones lose their details, and beyond twice as many uses are dropped.
+    pub(super) keys: usize,
+    /// Different keys of one token in one bucket on this node, so that a client that changes its user agent each time
+    /// neither fills the database nor takes the details from others.
     pub(super) of_a_token: usize,
-    /// Spans of tokens that are known, in each stripe; the uses of further tokens have no details.
+    /// Buckets of tokens in each shard; uses of further tokens have no details.
     pub(super) spans: usize,
 }
 
-const BOUNDS: Bounds = Bounds { combinations: 100_000, of_a_token: 50, spans: 25_000 };
+const BOUNDS: Bounds = Bounds { keys: 100_000, of_a_token: 50, spans: 25_000 };
 
 pub(super) struct Counts {
     bucket: Bucket,
     bounds: Bounds,
     hasher: RandomState,
-    sharded: Sharded<Stripe>,
+    sharded: Sharded<Shard>,
     details: Details,
-    /// How many combinations all stripes have.
-    combinations: AtomicUsize,
-    /// The newest span in which anything was counted, in milliseconds since 1970.
+    /// The number of keys in all shards.
+    keys: AtomicUsize,
+    /// The latest bucket with a use, in milliseconds since 1970.
     newest: AtomicI64,
-    /// Tells uses apart that are not counted together, also from those of other nodes.
+    /// Distinguishes uses that are not counted together, also from those of other nodes.
     seq: AtomicI64,
     dropped: AtomicU64,
     taken: Taken,
 }
 
-/// A combination and how often it was used.
+/// A key and its count.
 pub(super) type Counted = (Arc<UsageKey>, UsageCount);
 
 #[derive(Default)]
-struct Stripe {
+struct Shard {
     entries: HashTable<Entry>,
 }
 
-/// A combination with its count. One that was written stays as long as its span may go on, with a count of 0, so that
-/// its next use finds it.
+/// A key with its count. A written entry stays with a count of 0 while its bucket is current, so that the next use
+/// finds it.
 struct Entry {
     hash: u64,
-    combination: Arc<UsageKey>,
-    tally: UsageCount,
+    usage_key: Arc<UsageKey>,
+    count: UsageCount,
 }
 
-/// A combination that is only looked at.
+/// A borrowed key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Key<'a> {
     pub(super) token_id: TokenId,
@@ -75,19 +75,19 @@ pub(super) struct Key<'a> {
 }
 
 impl<'a> Key<'a> {
-    fn of(combination: &'a UsageKey) -> Self {
+    fn of(usage_key: &'a UsageKey) -> Self {
         Self {
-            token_id: combination.token_id,
-            start: combination.start,
-            method: &combination.method,
-            route: &combination.route,
-            status: combination.status,
-            ip: combination.ip,
-            user_agent: &combination.user_agent,
+            token_id: usage_key.token_id,
+            start: usage_key.start,
+            method: &usage_key.method,
+            route: &usage_key.route,
+            status: usage_key.status,
+            ip: usage_key.ip,
+            user_agent: &usage_key.user_agent,
         }
     }
 
-    fn to_combination(self, seq: i64) -> UsageKey {
+    fn to_usage_key(self, seq: i64) -> UsageKey {
         UsageKey {
             token_id: self.token_id,
             start: self.start,
@@ -100,7 +100,7 @@ impl<'a> Key<'a> {
         }
     }
 
-    /// The same without details.
+    /// The key without details.
     fn coarse(self) -> Self {
         Self { method: "", route: "", ip: None, user_agent: "", ..self }
     }
@@ -118,9 +118,9 @@ impl Counts {
             hasher: RandomState::new(),
             sharded: Sharded::default(),
             details: Details::default(),
-            combinations: AtomicUsize::new(0),
+            keys: AtomicUsize::new(0),
             newest: AtomicI64::new(0),
-            // Far from the end, and never 0.
+            // Far from overflow, and never 0.
             seq: AtomicI64::new(i64::try_from(seed >> 2).unwrap_or_default().max(1)),
             dropped: AtomicU64::new(0),
             taken: Taken::default(),
@@ -133,20 +133,20 @@ impl Counts {
 
     /// Counts one use.
     pub(super) fn count(&self, key: &Key<'_>, at: UnixMillis) {
-        let tally = UsageCount::once(at);
+        let count = UsageCount::once(at);
         if self.bucket.is_single() {
             let seq = self.seq.fetch_add(1, Relaxed);
-            self.insert(&mut self.sharded.mine(), *key, seq, tally);
+            self.insert(&mut self.sharded.mine(), *key, seq, count);
             return;
         }
         let hash = self.hasher.hash_one(key);
-        let mut stripe = self.sharded.mine();
-        if let Some(entry) = stripe.find(hash, key) {
-            entry.tally.add(tally);
+        let mut shard = self.sharded.mine();
+        if let Some(entry) = shard.find(hash, key) {
+            entry.count.add(count);
         } else if self.keeps_details(key, hash) {
-            self.insert(&mut stripe, *key, 0, tally);
+            self.insert(&mut shard, *key, 0, count);
         } else {
-            self.insert_coarse(&mut stripe, *key, tally);
+            self.insert_coarse(&mut shard, *key, count);
         }
     }
 
@@ -155,114 +155,114 @@ impl Counts {
         self.details.are_kept((key.token_id, key.start), hash, of_a_token, spans)
     }
 
-    /// Adds a combination that is not there, without its details if there are too many.
-    fn insert(&self, stripe: &mut Stripe, key: Key<'_>, seq: i64, tally: UsageCount) {
-        if self.combinations.load(Relaxed) >= self.bounds.combinations {
-            self.insert_coarse(stripe, key, tally);
+    /// Adds a new key, without its details if there are too many.
+    fn insert(&self, shard: &mut Shard, key: Key<'_>, seq: i64, count: UsageCount) {
+        if self.keys.load(Relaxed) >= self.bounds.keys {
+            self.insert_coarse(shard, key, count);
         } else {
-            self.insert_as_it_is(stripe, Arc::new(key.to_combination(seq)), tally);
+            self.insert_exact(shard, Arc::new(key.to_usage_key(seq)), count);
         }
     }
 
-    fn insert_coarse(&self, stripe: &mut Stripe, key: Key<'_>, tally: UsageCount) {
+    fn insert_coarse(&self, shard: &mut Shard, key: Key<'_>, count: UsageCount) {
         let key = key.coarse();
-        if let Some(entry) = stripe.find(self.hasher.hash_one(key), &key) {
-            entry.tally.add(tally);
-        } else if self.combinations.load(Relaxed) < self.bounds.combinations * 2 {
-            self.insert_as_it_is(stripe, Arc::new(key.to_combination(0)), tally);
+        if let Some(entry) = shard.find(self.hasher.hash_one(key), &key) {
+            entry.count.add(count);
+        } else if self.keys.load(Relaxed) < self.bounds.keys * 2 {
+            self.insert_exact(shard, Arc::new(key.to_usage_key(0)), count);
         } else {
-            self.dropped.fetch_add(tally.count, Relaxed);
+            self.dropped.fetch_add(count.count, Relaxed);
         }
     }
 
-    fn insert_as_it_is(&self, stripe: &mut Stripe, combination: Arc<UsageKey>, tally: UsageCount) {
-        let hash = self.hasher.hash_one(Key::of(&combination));
-        self.newest.fetch_max(combination.start.get(), Relaxed);
-        self.combinations.fetch_add(1, Relaxed);
-        let entry = Entry { hash, combination, tally };
-        stripe.entries.insert_unique(hash, entry, |entry| entry.hash);
+    fn insert_exact(&self, shard: &mut Shard, usage_key: Arc<UsageKey>, count: UsageCount) {
+        let hash = self.hasher.hash_one(Key::of(&usage_key));
+        self.newest.fetch_max(usage_key.start.get(), Relaxed);
+        self.keys.fetch_add(1, Relaxed);
+        let entry = Entry { hash, usage_key, count };
+        shard.entries.insert_unique(hash, entry, |entry| entry.hash);
     }
 
     /// How many uses are not written.
     pub(super) fn unwritten(&self) -> u64 {
-        let waiting = |stripe: &Stripe| stripe.entries.iter().map(|entry| entry.tally.count).sum::<u64>();
-        self.taken.get() + self.sharded.all().map(|stripe| waiting(&stripe)).sum::<u64>()
+        let waiting = |shard: &Shard| shard.entries.iter().map(|entry| entry.count.count).sum::<u64>();
+        self.taken.get() + self.sharded.all().map(|shard| waiting(&shard)).sum::<u64>()
     }
 
-    /// Everything that was counted since the last time, sorted, each combination once. Whoever takes it
-    /// [settles](Self::settle) it when it is written or put back.
+    /// Takes everything that was counted since the last call, sorted, each key once. The caller [settles](Self::settle)
+    /// it when it is written or requeued.
     pub(super) fn take(&self) -> Vec<Counted> {
         let newest = UnixMillis::new(self.newest.load(Relaxed)).unwrap_or(UnixMillis::MIN);
         let mut taken = Vec::new();
-        // Half of the room is for new ones.
-        let mut kept = self.bounds.combinations / 2;
-        for mut stripe in self.sharded.all() {
-            let before = stripe.entries.len();
-            stripe.entries.retain(|Entry { combination, tally, .. }| {
-                if tally.count > 0 {
-                    taken.push((combination.clone(), *tally));
-                    tally.count = 0;
+        // Half of the room is reserved for new keys.
+        let mut kept = self.bounds.keys / 2;
+        for mut shard in self.sharded.all() {
+            let before = shard.entries.len();
+            shard.entries.retain(|Entry { usage_key, count, .. }| {
+                if count.count > 0 {
+                    taken.push((usage_key.clone(), *count));
+                    count.count = 0;
                 }
-                let stays = !self.bucket.is_single() && combination.start >= newest && kept > 0;
+                let stays = !self.bucket.is_single() && usage_key.start >= newest && kept > 0;
                 kept -= usize::from(stays);
                 stays
             });
-            self.combinations.fetch_sub(before - stripe.entries.len(), Relaxed);
-            stripe.shrink();
+            self.keys.fetch_sub(before - shard.entries.len(), Relaxed);
+            shard.shrink();
         }
         self.details.forget_before(newest);
         self.taken.add(sum(&taken));
         taken.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        taken.dedup_by(|(next, tally), (known, sum)| {
+        taken.dedup_by(|(next, count), (known, sum)| {
             let is_same = next == known;
             if is_same {
-                sum.add(*tally);
+                sum.add(*count);
             }
             is_same
         });
         taken
     }
 
-    /// What was taken is written, put back, or known to be lost.
+    /// Marks taken counts as written, requeued, or lost.
     pub(super) fn settle(&self, counted: &[Counted]) {
         self.taken.settle(sum(counted));
     }
 
-    /// Lets wait again what could not be written.
+    /// Puts back what could not be written.
     pub(super) fn requeue(&self, counted: &[Counted]) {
-        let mut stripe = self.sharded.mine();
-        for (combination, tally) in counted {
-            let key = Key::of(combination);
-            let known = stripe.find(self.hasher.hash_one(key), &key).filter(|_| combination.seq == 0);
+        let mut shard = self.sharded.mine();
+        for (usage_key, count) in counted {
+            let key = Key::of(usage_key);
+            let known = shard.find(self.hasher.hash_one(key), &key).filter(|_| usage_key.seq == 0);
             if let Some(entry) = known {
-                entry.tally.add(*tally);
-            } else if self.combinations.load(Relaxed) < self.bounds.combinations {
-                self.insert_as_it_is(&mut stripe, combination.clone(), *tally);
+                entry.count.add(*count);
+            } else if self.keys.load(Relaxed) < self.bounds.keys {
+                self.insert_exact(&mut shard, usage_key.clone(), *count);
             } else {
-                self.insert_coarse(&mut stripe, key, *tally);
+                self.insert_coarse(&mut shard, key, *count);
             }
         }
     }
 
-    /// How many uses were not counted since the last time.
+    /// How many uses were dropped since the last call.
     pub(super) fn take_dropped(&self) -> u64 {
         self.dropped.swap(0, Relaxed)
     }
 }
 
 fn sum(counted: &[Counted]) -> u64 {
-    counted.iter().map(|(_, tally)| tally.count).sum()
+    counted.iter().map(|(_, count)| count.count).sum()
 }
 
-impl Stripe {
+impl Shard {
     fn find(&mut self, hash: u64, key: &Key<'_>) -> Option<&mut Entry> {
-        let is_it = |entry: &Entry| {
-            entry.hash == hash && entry.combination.seq == 0 && Key::of(&entry.combination) == *key
+        let is_match = |entry: &Entry| {
+            entry.hash == hash && entry.usage_key.seq == 0 && Key::of(&entry.usage_key) == *key
         };
-        self.entries.find_mut(hash, is_it)
+        self.entries.find_mut(hash, is_match)
     }
 
-    /// Gives back what a flood took.
+    /// Releases the memory of a flood.
     fn shrink(&mut self) {
         if self.entries.len() * 8 < self.entries.capacity() {
             self.entries.shrink_to(self.entries.len() * 2, |entry| entry.hash);
@@ -275,7 +275,7 @@ mod tests {
     use super::*;
 
     fn counts(bucket: Bucket) -> Counts {
-        Counts::bounded(bucket, 7, Bounds { combinations: 10, of_a_token: 4, spans: 100 })
+        Counts::bounded(bucket, 7, Bounds { keys: 10, of_a_token: 4, spans: 100 })
     }
 
     fn at(minute: i64) -> UnixMillis {
@@ -293,11 +293,11 @@ mod tests {
     }
 
     fn sum(taken: &[Counted]) -> u64 {
-        taken.iter().map(|(_, tally)| tally.count).sum()
+        taken.iter().map(|(_, count)| count.count).sum()
     }
 
     #[test]
-    fn a_token_that_changes_its_program_each_time_loses_only_its_own_details() {
+    fn a_token_that_changes_its_user_agent_each_time_loses_only_its_own_details() {
         let counts = counts(Bucket::default());
         for number in 0..100 {
             count(&counts, &key(1, 5, &number.to_string()), 2);
@@ -312,15 +312,15 @@ mod tests {
     }
 
     #[test]
-    fn the_details_of_a_token_are_bounded_for_all_threads_together() {
-        let bounds = Bounds { combinations: 10_000, of_a_token: 50, spans: 100 };
+    fn the_details_of_a_token_are_bounded_across_all_threads() {
+        let bounds = Bounds { keys: 10_000, of_a_token: 50, spans: 100 };
         let counts = Counts::bounded(Bucket::default(), 7, bounds);
         let agents: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
         for _ in 0..3 {
             std::thread::scope(|scope| {
                 for thread in 0..8 {
                     let (counts, agents) = (&counts, &agents);
-                    // All use the same, each beginning somewhere else.
+                    // All threads use the same keys in a different order.
                     let turned = agents.iter().cycle().skip(thread * 100).take(1000);
                     scope.spawn(|| turned.for_each(|agent| count(counts, &key(1, 5, agent), 1)));
                 }
@@ -328,15 +328,15 @@ mod tests {
             let taken = counts.take();
             assert_eq!((taken.len(), sum(&taken)), (51, 8000));
             let coarse = taken.iter().find(|(known, _)| known.user_agent.is_empty()).unwrap();
-            assert_eq!(coarse.1.count, 8000 - 8 * 50, "those that have details have them on every thread");
+            assert_eq!(coarse.1.count, 8000 - 8 * 50, "a key with details has them on every thread");
         }
         count(&counts, &key(1, 6, "curl"), 1);
-        assert_eq!(counts.take().len(), 1, "each span has room of its own");
+        assert_eq!(counts.take().len(), 1, "each bucket has its own limit");
     }
 
     #[test]
-    fn where_too_many_tokens_are_used_further_ones_are_only_counted() {
-        let bounds = Bounds { combinations: 10_000, of_a_token: 50, spans: 1 };
+    fn uses_of_too_many_tokens_are_counted_without_details() {
+        let bounds = Bounds { keys: 10_000, of_a_token: 50, spans: 1 };
         let counts = Counts::bounded(Bucket::default(), 7, bounds);
         for _ in 0..2 {
             (0..200).for_each(|token| count(&counts, &key(token, 5, "curl"), 1));
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_bound_details_go_first_and_what_is_dropped_is_told() {
+    fn beyond_the_limit_details_are_lost_first_and_dropped_uses_are_reported() {
         let counts = counts(Bucket::default());
         for token in 0..40 {
             count(&counts, &key(token, 5, "curl"), 5);
@@ -363,17 +363,17 @@ mod tests {
     }
 
     #[test]
-    fn single_uses_are_kept_apart_as_long_as_there_is_room_and_their_number_for_longer() {
+    fn single_uses_stay_separate_while_there_is_room_and_their_count_is_kept_longer() {
         let counts = counts(Bucket::new(tokenry_domain::Lifetime::seconds(0)).unwrap());
         count(&counts, &key(1, 5, "curl"), 30);
         let taken = counts.take();
         assert_eq!((taken.len(), sum(&taken)), (11, 30));
-        assert!(taken.iter().all(|(known, tally)| tally.count == 1 || known.seq == 0));
-        assert_eq!(counts.combinations.load(Relaxed), 0, "none of them comes again");
+        assert!(taken.iter().all(|(known, count)| count.count == 1 || known.seq == 0));
+        assert_eq!(counts.keys.load(Relaxed), 0, "no key is used again");
     }
 
     #[test]
-    fn what_is_put_back_is_counted_once_more_and_no_more_than_has_room() {
+    fn requeued_uses_are_counted_exactly_once() {
         let counts = counts(Bucket::default());
         count(&counts, &key(1, 5, "curl"), 3);
         for _ in 0..3 {
@@ -382,24 +382,24 @@ mod tests {
             counts.requeue(&taken);
         }
         count(&counts, &key(1, 5, "curl"), 1);
-        // A newer span: the older ones are forgotten once they are written.
+        // A newer bucket: older ones are removed once they are written.
         count(&counts, &key(1, 6, "curl"), 1);
         let taken = counts.take();
-        assert_eq!(taken.iter().map(|(_, tally)| tally.count).collect::<Vec<_>>(), [4, 1]);
-        assert_eq!(counts.combinations.load(Relaxed), 1);
+        assert_eq!(taken.iter().map(|(_, count)| count.count).collect::<Vec<_>>(), [4, 1]);
+        assert_eq!(counts.keys.load(Relaxed), 1);
         counts.requeue(&taken);
         assert_eq!(sum(&counts.take()), 5);
         assert!(counts.take().is_empty());
     }
 
     #[test]
-    fn a_combination_has_one_entry_however_often_it_is_used_and_written() {
+    fn a_key_has_one_entry_however_often_it_is_used_and_written() {
         let counts = counts(Bucket::default());
         for _ in 0..5 {
             count(&counts, &key(1, 5, "curl"), 2);
             assert_eq!(sum(&counts.take()), 2);
         }
-        assert_eq!(counts.combinations.load(Relaxed), 1);
+        assert_eq!(counts.keys.load(Relaxed), 1);
         assert_eq!(counts.details.spans(), 1);
     }
 }

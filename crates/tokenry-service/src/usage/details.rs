@@ -1,4 +1,4 @@
-//! How many different uses of a token keep their details.
+//! Limits how many different uses of a token keep their details.
 
 use std::{
     collections::{HashMap, hash_map::RandomState},
@@ -9,28 +9,28 @@ use tokenry_domain::{TokenId, UnixMillis};
 
 use super::sharded::Sharded;
 
-/// The combinations of each token in each span, whichever thread counts them, by their hashes. It is asked once for each
-/// combination on each thread, not for each use.
+/// The hashes of the usage keys of each token in each bucket, for all threads. Consulted once per key and thread, not
+/// for each use.
 #[derive(Default)]
 pub(super) struct Details {
     hasher: RandomState,
-    /// All of one token are in one stripe, so that the limit is exact.
+    /// All keys of one token are in one shard, so that the limit is exact.
     sharded: Sharded<HashMap<TokenBuckets, Vec<u64>>>,
 }
 
 type TokenBuckets = (TokenId, UnixMillis);
 
 impl Details {
-    /// Whether a combination is one of the first so many of its token in its span, where there is room for so many spans
-    /// of tokens in each stripe.
+    /// Whether a key is among the first `of_a_token` keys of its token in its bucket, with room for `spans` buckets of
+    /// tokens in each shard.
     pub(super) fn are_kept(&self, span: TokenBuckets, hash: u64, of_a_token: usize, spans: usize) -> bool {
-        // Half of the hash is more than there are stripes.
+        // Half of the hash is larger than the number of shards.
         let number = u32::try_from(self.hasher.hash_one(span.0) >> 32).unwrap_or_default();
-        let mut stripe = self.sharded.numbered(number as usize);
-        if stripe.len() >= spans && !stripe.contains_key(&span) {
+        let mut shard = self.sharded.numbered(number as usize);
+        if shard.len() >= spans && !shard.contains_key(&span) {
             return false;
         }
-        let known = stripe.entry(span).or_default();
+        let known = shard.entry(span).or_default();
         if known.contains(&hash) {
             return true;
         }
@@ -41,19 +41,19 @@ impl Details {
         has_room
     }
 
-    /// Forgets the spans of before an instant, and gives back what a flood took.
+    /// Removes the buckets before an instant, and releases the memory of a flood.
     pub(super) fn forget_before(&self, newest: UnixMillis) {
-        for mut stripe in self.sharded.all() {
-            stripe.retain(|(_, start), _| *start >= newest);
-            if stripe.len() * 8 < stripe.capacity() {
-                let room = stripe.len() * 2;
-                stripe.shrink_to(room);
+        for mut shard in self.sharded.all() {
+            shard.retain(|(_, start), _| *start >= newest);
+            if shard.len() * 8 < shard.capacity() {
+                let room = shard.len() * 2;
+                shard.shrink_to(room);
             }
         }
     }
 
     #[cfg(test)]
     pub(super) fn spans(&self) -> usize {
-        self.sharded.all().map(|stripe| stripe.len()).sum()
+        self.sharded.all().map(|shard| shard.len()).sum()
     }
 }

@@ -1,4 +1,4 @@
-//! When and from where each token was last used.
+//! Buffers when and from where each token was last used.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -16,14 +16,14 @@ use crate::{
     verified::VerifiedToken,
 };
 
-/// How many tokens' last uses may wait in one stripe; further tokens are left out until the next write.
-const WAITING: usize = 25_000;
-/// How many tokens share one transaction.
+/// The maximum number of pending tokens in one shard; further tokens are dropped until the next write.
+const MAX_PENDING: usize = 25_000;
+/// How many tokens are written in one transaction.
 const BATCH: usize = 200;
-/// A use this soon after the one that is stored, from the same address, is not worth a write.
+/// A use within this span after the stored one, from the same address, is not written.
 const COALESCED: Duration = Duration::from_secs(60);
 
-/// What has to be known of a verified token to note its use later, without keeping the whole of it.
+/// The part of a verified token that is needed to record its use later.
 #[derive(Debug, Clone, Copy)]
 pub struct UsedToken {
     pub(super) id: TokenId,
@@ -38,7 +38,7 @@ impl From<&VerifiedToken> for UsedToken {
     }
 }
 
-/// The newest use of each token that waits to be written.
+/// The latest use of each token that is not written yet.
 #[derive(Default)]
 pub(super) struct LastUsed {
     sharded: Sharded<LastUses>,
@@ -49,28 +49,28 @@ type LastUses = HashMap<TokenId, LastUse>;
 type LastUse = (UnixMillis, Option<IpAddr>);
 
 impl LastUsed {
-    pub(super) fn note(&self, token: &UsedToken, at: UnixMillis, source: Option<IpAddr>) {
+    pub(super) fn record(&self, token: &UsedToken, at: UnixMillis, source: Option<IpAddr>) {
         let is_recent = token.last_used_at.is_some_and(|last| at.since(last) < COALESCED);
         if !(is_recent && token.last_used_ip == source) {
-            wait(&mut self.sharded.mine(), WAITING, token.id, (at, source));
+            keep_latest(&mut self.sharded.mine(), MAX_PENDING, token.id, (at, source));
         }
     }
 
     pub(super) fn write(&self, store: &Store) -> Result<FlushOutcome, StoreError> {
         let uses = self.take();
         self.taken.add(count(uses.len()));
-        let mut left = FlushOutcome::Nothing;
+        let mut left = FlushOutcome::Complete;
         for (index, batch) in uses.chunks(BATCH).enumerate() {
             match write_batch(store, batch.to_vec()) {
                 Ok(held) => {
                     self.requeue(&held);
                     self.taken.settle(count(batch.len()));
                     if !held.is_empty() {
-                        left = FlushOutcome::Something;
+                        left = FlushOutcome::Incomplete;
                     }
                 }
                 Err(error) => {
-                    // One refusal is enough: neither the next batch nor, at the end, the next round waits for it again.
+                    // The first failure ends the flush: the next batch would wait for the same lock or timeout again.
                     let rest = uses.get(index * BATCH..).unwrap_or_default();
                     self.requeue(rest);
                     self.taken.settle(count(rest.len()));
@@ -81,18 +81,18 @@ impl LastUsed {
         Ok(left)
     }
 
-    /// How many tokens' last uses are not written.
+    /// How many tokens have an unwritten last use.
     pub(super) fn unwritten(&self) -> u64 {
-        let waiting: HashSet<TokenId> =
+        let pending: HashSet<TokenId> =
             self.sharded.all().flat_map(|stripe| stripe.keys().copied().collect::<Vec<_>>()).collect();
-        self.taken.get() + count(waiting.len())
+        self.taken.get() + count(pending.len())
     }
 
     fn take(&self) -> Vec<(TokenId, LastUse)> {
         let mut newest = LastUses::new();
         for mut stripe in self.sharded.all() {
             for (id, used) in stripe.drain() {
-                wait(&mut newest, usize::MAX, id, used);
+                keep_latest(&mut newest, usize::MAX, id, used);
             }
         }
         newest.into_iter().collect()
@@ -101,24 +101,24 @@ impl LastUsed {
     fn requeue(&self, uses: &[(TokenId, LastUse)]) {
         let mut stripe = self.sharded.mine();
         for (id, used) in uses {
-            wait(&mut stripe, WAITING, *id, *used);
+            keep_latest(&mut stripe, MAX_PENDING, *id, *used);
         }
     }
 }
 
-/// Keeps the newest use of each token, of at most so many.
-fn wait(waiting: &mut LastUses, most: usize, id: TokenId, used: LastUse) {
-    if waiting.len() >= most && !waiting.contains_key(&id) {
+/// Keeps the latest use of each token, of at most `max` tokens.
+fn keep_latest(pending: &mut LastUses, max: usize, id: TokenId, used: LastUse) {
+    if pending.len() >= max && !pending.contains_key(&id) {
         return;
     }
-    let known = waiting.entry(id).or_insert(used);
+    let known = pending.entry(id).or_insert(used);
     if known.0 < used.0 {
         *known = used;
     }
 }
 
-/// Writes what nobody holds at this moment. Those that somebody changes now are left to be tried again, those that are
-/// gone are not.
+/// Writes the tokens that are not locked by another transaction. Returns the locked ones, to be retried, without those
+/// that were deleted.
 fn write_batch(store: &Store, uses: Vec<(TokenId, LastUse)>) -> Result<Vec<(TokenId, LastUse)>, StoreError> {
     store.write_bookkeeping(move |tx| {
         let ids: Vec<TokenId> = uses.iter().map(|(id, _)| *id).collect();

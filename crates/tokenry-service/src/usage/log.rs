@@ -1,4 +1,4 @@
-//! Look at what a token was used for.
+//! Lists the uses of a token.
 
 use std::str::FromStr;
 
@@ -13,23 +13,23 @@ use crate::{
     caller::RequestContext, find::FindError, owner::visible_owner, required::tokens_read, tokenry::Tokenry,
 };
 
-/// Which uses of a token are shown.
+/// Selects the uses of a token.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UsageQuery {
-    /// Those whose span of time began then or later. Default: 30 days before the end.
+    /// Buckets that began at this instant or later. Default: 30 days before `to`.
     pub from: Option<UnixMillis>,
-    /// Those whose span of time began before then. Default: all up to now.
+    /// Buckets that began before this instant. Default: all up to now.
     pub to: Option<UnixMillis>,
-    /// How many rows.
+    /// The maximum number of rows.
     pub limit: UsageLimit,
 }
 
-/// How many rows of the usage log are shown: 1 to 5000, 1000 by default.
+/// The maximum number of rows of the usage log: 1 to 5000, 1000 by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsageLimit(u16);
 
 impl UsageLimit {
-    /// The most rows.
+    /// The largest limit.
     pub const MAX: u16 = 5000;
 
     /// The limit, or `None` outside 1 to [`MAX`](Self::MAX).
@@ -39,7 +39,7 @@ impl UsageLimit {
     }
 }
 
-/// The text is no number of rows that can be shown.
+/// The text is not a valid limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be from 1 to {}", UsageLimit::MAX)]
 pub struct ParseUsageLimitError;
@@ -58,21 +58,21 @@ impl Default for UsageLimit {
     }
 }
 
-/// What a token was used for.
+/// The uses of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsagePage {
     /// The newest uses, newest first.
     pub uses: Vec<(UsageKey, UsageCount)>,
-    /// How many uses there were in the whole time that was asked for.
+    /// The number of uses in the whole requested time.
     pub total_count: u64,
 }
 
-/// How far back a list goes that names no beginning.
+/// The default time range.
 pub(super) const MONTH: Lifetime = Lifetime::days(30);
 
 impl Tokenry {
-    /// What a token was used for, alive or dead. What was noted within the last second may not be there yet, and on
-    /// this node is there after [`flush`](Self::flush).
+    /// Returns the uses of a token, live or dead. Uses of the last second may be missing; those of this node are
+    /// included after [`flush`](Self::flush).
     ///
     /// # Errors
     /// [`FindError`], as [`find`](Self::find_token).

@@ -1,4 +1,4 @@
-//! When each scope of a token was last asked for.
+//! Buffers when each scope of a token was last used.
 
 use std::{
     collections::{HashMap, hash_map::RandomState},
@@ -20,25 +20,24 @@ use crate::{
     unwritten::{Taken, count},
 };
 
-/// How many scopes of tokens are known in one stripe; further ones are left out until there is room, which is a minute
-/// later at the latest.
-const KNOWN: usize = 10_000;
-/// How many of those that could not be written wait again.
-const WAITING: usize = 100_000;
-/// How many share one transaction.
+/// The maximum number of scopes of tokens in one shard; further ones are dropped until there is room, within a minute.
+const MAX_ENTRIES: usize = 10_000;
+/// The maximum number in one shard after failed writes.
+const MAX_REQUEUED: usize = 100_000;
+/// How many are written in one transaction.
 const BATCH: usize = 500;
-/// A use this soon after the one that was written is not worth a write.
+/// A use within this span after the written one is not written.
 const COALESCED: Duration = Duration::from_secs(60);
 
-/// The newest use of each scope that waits to be written, and those of the last minute, so that they are found again.
+/// The latest use of each scope that is not written yet, and those of the last minute, for lookups.
 #[derive(Default)]
 pub(super) struct ScopeUses {
     hasher: RandomState,
     sharded: Sharded<HashTable<Entry>>,
     taken: Taken,
-    /// The newest instant that was noted, in milliseconds since 1970.
+    /// The latest recorded instant, in milliseconds since 1970.
     newest: AtomicI64,
-    /// What was written within the last minute, whichever thread noted it.
+    /// What was written within the last minute, for all threads.
     written: Mutex<HashMap<(TokenId, Scope), UnixMillis>>,
 }
 
@@ -47,20 +46,22 @@ struct Entry {
     token_id: TokenId,
     scope: Scope,
     at: UnixMillis,
-    waits: bool,
+    is_pending: bool,
 }
 
 impl ScopeUses {
-    /// Notes that a scope was asked for. One that was noted within the minute costs a look-up and nothing else.
-    pub(super) fn note(&self, token_id: TokenId, scope: &Scope, at: UnixMillis) {
+    /// Records a use of a scope. If one was recorded within the minute, this costs only a lookup.
+    pub(super) fn record(&self, token_id: TokenId, scope: &Scope, at: UnixMillis) {
         let hash = self.hasher.hash_one((token_id, scope));
         let mut stripe = self.sharded.mine();
-        let has_room = stripe.len() < KNOWN;
-        match stripe.find_mut(hash, |it| it.hash == hash && it.token_id == token_id && it.scope == *scope) {
+        let has_room = stripe.len() < MAX_ENTRIES;
+        match stripe
+            .find_mut(hash, |used| used.hash == hash && used.token_id == token_id && used.scope == *scope)
+        {
             Some(known) if at.since(known.at) < COALESCED => return,
-            Some(known) => (known.at, known.waits) = (at, true),
+            Some(known) => (known.at, known.is_pending) = (at, true),
             None if has_room => {
-                let entry = Entry { hash, token_id, scope: scope.clone(), at, waits: true };
+                let entry = Entry { hash, token_id, scope: scope.clone(), at, is_pending: true };
                 stripe.insert_unique(hash, entry, |entry| entry.hash);
             }
             None => return,
@@ -71,24 +72,24 @@ impl ScopeUses {
     pub(super) fn write(&self, store: &Store) -> Result<FlushOutcome, StoreError> {
         let used = self.take();
         self.taken.add(count(used.len()));
-        let mut left = FlushOutcome::Nothing;
+        let mut left = FlushOutcome::Complete;
         for (index, batch) in used.chunks(BATCH).enumerate() {
             let rows = batch.to_vec();
             match store.write_bookkeeping(move |tx| tx.mark_scopes(&rows)) {
                 Ok(held) => {
                     let (held, done): (Vec<_>, Vec<_>) =
-                        batch.iter().partition(|it| held.contains(&it.token_id));
+                        batch.iter().partition(|used| held.contains(&used.token_id));
                     if !held.is_empty() {
-                        left = FlushOutcome::Something;
-                        held.into_iter().for_each(|it| self.requeue(it));
+                        left = FlushOutcome::Incomplete;
+                        held.into_iter().for_each(|used| self.requeue(used));
                     }
                     self.written()
-                        .extend(done.into_iter().map(|it| ((it.token_id, it.scope.clone()), it.at)));
+                        .extend(done.into_iter().map(|used| ((used.token_id, used.scope.clone()), used.at)));
                     self.taken.settle(count(batch.len()));
                 }
                 Err(error) => {
                     let rest = used.get(index * BATCH..).unwrap_or_default();
-                    rest.iter().for_each(|it| self.requeue(it));
+                    rest.iter().for_each(|used| self.requeue(used));
                     self.taken.settle(count(rest.len()));
                     return Err(error);
                 }
@@ -99,24 +100,24 @@ impl ScopeUses {
 
     /// How many uses of scopes are not written.
     pub(super) fn unwritten(&self) -> u64 {
-        let waiting = |stripe: &HashTable<Entry>| stripe.iter().filter(|entry| entry.waits).count();
-        self.taken.get() + count(self.sharded.all().map(|stripe| waiting(&stripe)).sum())
+        let pending = |stripe: &HashTable<Entry>| stripe.iter().filter(|entry| entry.is_pending).count();
+        self.taken.get() + count(self.sharded.all().map(|stripe| pending(&stripe)).sum())
     }
 
-    /// What has to be written, sorted, each scope of a token once.
+    /// Takes what has to be written, sorted, each scope of a token once.
     fn take(&self) -> Vec<ScopeUse> {
         let newest = UnixMillis::new(self.newest.load(Relaxed)).unwrap_or(UnixMillis::MIN);
         let is_recent = |at: UnixMillis| newest.since(at) < COALESCED;
         let mut taken: HashMap<(TokenId, Scope), UnixMillis> = HashMap::new();
         for mut stripe in self.sharded.all() {
             stripe.retain(|entry| {
-                if std::mem::take(&mut entry.waits) {
+                if std::mem::take(&mut entry.is_pending) {
                     let at = taken.entry((entry.token_id, entry.scope.clone())).or_insert(entry.at);
                     *at = entry.at.max(*at);
                 }
                 is_recent(entry.at)
             });
-            // Gives back what a flood took.
+            // Releases the memory of a flood.
             if stripe.len() * 8 < stripe.capacity() {
                 let room = stripe.len() * 2;
                 stripe.shrink_to(room, |entry| entry.hash);
@@ -133,19 +134,22 @@ impl ScopeUses {
         due
     }
 
-    /// Lets wait again what could not be written.
+    /// Puts back what could not be written.
     fn requeue(&self, used: &ScopeUse) {
         let ScopeUse { token_id, scope, at } = used;
         let hash = self.hasher.hash_one((token_id, scope));
         let mut stripe = self.sharded.mine();
-        let has_room = stripe.len() < WAITING;
-        match stripe.find_mut(hash, |it| it.hash == hash && it.token_id == *token_id && it.scope == *scope) {
-            Some(known) => (known.at, known.waits) = (known.at.max(*at), true),
+        let has_room = stripe.len() < MAX_REQUEUED;
+        match stripe
+            .find_mut(hash, |used| used.hash == hash && used.token_id == *token_id && used.scope == *scope)
+        {
+            Some(known) => (known.at, known.is_pending) = (known.at.max(*at), true),
             None if has_room => {
-                let entry = Entry { hash, token_id: *token_id, scope: scope.clone(), at: *at, waits: true };
+                let entry =
+                    Entry { hash, token_id: *token_id, scope: scope.clone(), at: *at, is_pending: true };
                 stripe.insert_unique(hash, entry, |entry| entry.hash);
             }
-            // A database that is away must not fill the memory.
+            // An unavailable database must not fill the memory.
             None => {}
         }
     }
@@ -172,52 +176,52 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn noted(uses: &ScopeUses) -> Vec<(String, UnixMillis)> {
+    fn written_uses(uses: &ScopeUses) -> Vec<(String, UnixMillis)> {
         let taken = uses.take();
-        uses.written().extend(taken.iter().map(|it| ((it.token_id, it.scope.clone()), it.at)));
-        taken.into_iter().map(|it| (it.scope.to_string(), it.at)).collect()
+        uses.written().extend(taken.iter().map(|used| ((used.token_id, used.scope.clone()), used.at)));
+        taken.into_iter().map(|used| (used.scope.to_string(), used.at)).collect()
     }
 
     #[test]
-    fn a_scope_is_written_once_a_minute_whichever_threads_use_it() {
+    fn a_scope_is_written_once_a_minute_for_all_threads() {
         let uses = ScopeUses::default();
         let mut writes = Vec::new();
         for second in 0..600 {
             std::thread::scope(|threads| {
                 for _ in 0..3 {
-                    threads.spawn(|| uses.note(token(1), &scope("a:read"), at(second)));
+                    threads.spawn(|| uses.record(token(1), &scope("a:read"), at(second)));
                 }
             });
-            writes.extend(noted(&uses));
+            writes.extend(written_uses(&uses));
         }
         writes.push((String::new(), at(600)));
         assert_eq!(writes[0], ("a:read".to_owned(), at(0)));
         let gaps: Vec<u64> = writes.windows(2).map(|pair| pair[1].1.since(pair[0].1).as_secs()).collect();
         let (last, others) = gaps.split_last().unwrap();
-        // Another thread may have written shortly before this one noted its use.
+        // Another thread may have written shortly before this one recorded its use.
         assert!(others.iter().all(|gap| (60..=120).contains(gap)) && *last <= 120, "{gaps:?}");
     }
 
     #[test]
-    fn what_is_put_back_waits_again_and_never_goes_backward() {
+    fn a_requeued_use_is_pending_again_and_never_goes_backward() {
         let uses = ScopeUses::default();
-        uses.note(token(1), &scope("a:read"), at(100));
+        uses.record(token(1), &scope("a:read"), at(100));
         let taken = uses.take();
-        uses.note(token(1), &scope("a:read"), at(170));
-        taken.iter().for_each(|it| uses.requeue(it));
-        assert_eq!(noted(&uses), [("a:read".to_owned(), at(170))]);
-        assert!(noted(&uses).is_empty());
+        uses.record(token(1), &scope("a:read"), at(170));
+        taken.iter().for_each(|used| uses.requeue(used));
+        assert_eq!(written_uses(&uses), [("a:read".to_owned(), at(170))]);
+        assert!(written_uses(&uses).is_empty());
     }
 
     #[test]
-    fn memory_is_bounded_and_room_is_given_back() {
+    fn memory_is_bounded_and_released() {
         let uses = ScopeUses::default();
-        for number in 0..u16::try_from(KNOWN + 500).unwrap() {
-            uses.note(token(number), &scope("a:read"), at(0));
+        for number in 0..u16::try_from(MAX_ENTRIES + 500).unwrap() {
+            uses.record(token(number), &scope("a:read"), at(0));
         }
-        assert_eq!(noted(&uses).len(), KNOWN);
-        uses.note(token(0), &scope("a:read"), at(61));
-        assert_eq!(noted(&uses).len(), 1);
+        assert_eq!(written_uses(&uses).len(), MAX_ENTRIES);
+        uses.record(token(0), &scope("a:read"), at(61));
+        assert_eq!(written_uses(&uses).len(), 1);
         let room: usize = uses.sharded.all().map(|stripe| stripe.capacity()).sum();
         assert!(room < 1000 && uses.written().len() == 1, "{room}");
     }

@@ -1,4 +1,4 @@
-//! A value for each of a few threads, so that they do not wait for each other.
+//! A value sharded by thread, so that threads do not wait for each other.
 
 use std::{
     cell::Cell,
@@ -8,48 +8,48 @@ use std::{
     },
 };
 
-/// As many threads as this never share a stripe.
-const STRIPES: usize = 16;
+/// The number of shards; up to this many threads never share one.
+const SHARDS: usize = 16;
 
 #[derive(Default)]
-pub(super) struct Sharded<T>([Stripe<T>; STRIPES]);
+pub(super) struct Sharded<T>([Shard<T>; SHARDS]);
 
-/// On cache lines of its own.
+/// Aligned to its own cache lines.
 #[derive(Default)]
 #[repr(align(128))]
-struct Stripe<T>(Mutex<T>);
+struct Shard<T>(Mutex<T>);
 
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    static MINE: Cell<Option<usize>> = const { Cell::new(None) };
+    static SHARD_INDEX: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
 impl<T> Sharded<T> {
-    /// That of this thread.
+    /// Locks the shard of this thread.
     pub(super) fn mine(&self) -> MutexGuard<'_, T> {
-        let mine = MINE.get().unwrap_or_else(|| {
-            let mine = THREADS.fetch_add(1, Ordering::Relaxed);
-            MINE.set(Some(mine));
-            mine
+        let index = SHARD_INDEX.get().unwrap_or_else(|| {
+            let index = THREADS.fetch_add(1, Ordering::Relaxed);
+            SHARD_INDEX.set(Some(index));
+            index
         });
-        self.numbered(mine)
+        self.numbered(index)
     }
 
-    /// That of a number, the same for all threads.
+    /// Locks the shard with this number, modulo their count.
     pub(super) fn numbered(&self, number: usize) -> MutexGuard<'_, T> {
-        // The remainder is the number of a stripe, so the default is never taken.
+        // The remainder is a valid index, so the default is never used.
         let [first, ..] = &self.0;
-        locked(self.0.get(number % STRIPES).unwrap_or(first))
+        locked(self.0.get(number % SHARDS).unwrap_or(first))
     }
 
-    /// Each in turn, one locked at a time.
+    /// Locks each shard in turn, one at a time.
     pub(super) fn all(&self) -> impl Iterator<Item = MutexGuard<'_, T>> {
         self.0.iter().map(locked)
     }
 }
 
-fn locked<T>(stripe: &Stripe<T>) -> MutexGuard<'_, T> {
-    // A panic cannot leave what is in it half changed.
-    stripe.0.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked<T>(shard: &Shard<T>) -> MutexGuard<'_, T> {
+    // A panic cannot leave a half-changed value.
+    shard.0.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! What a token was used for, added up.
+//! Summarizes the uses of a token.
 
 use std::collections::HashMap;
 
@@ -17,66 +17,65 @@ use crate::{
     caller::RequestContext, denial::Denial, owner::visible_owner, required::tokens_read, tokenry::Tokenry,
 };
 
-/// Which uses are added up.
+/// Selects the uses of a summary.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SummaryQuery {
-    /// Those whose span of time began then or later. Default: 30 days before the end.
+    /// Buckets that began at this instant or later. Default: 30 days before `to`.
     pub from: Option<UnixMillis>,
-    /// Those whose span of time began before then. Default: now.
+    /// Buckets that began before this instant. Default: now.
     pub to: Option<UnixMillis>,
 }
 
-/// What a token was used for.
+/// The summary of the uses of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageSummary {
-    /// Where it begins.
+    /// The beginning of the time range.
     pub from: UnixMillis,
-    /// Where it ends.
+    /// The end of the time range.
     pub to: UnixMillis,
-    /// How many uses there were.
+    /// The number of uses.
     pub total_count: u64,
-    /// All of them by hour and status, the oldest first. Where there are too many different statuses to be told, all are
-    /// told by their class.
+    /// All uses by hour and status, oldest first. With too many different statuses, all are grouped by class.
     pub hours: Vec<HourCount>,
     /// The 50 most used routes.
     pub routes: Vec<RouteCount>,
     /// The 50 most used addresses and programs.
     pub addresses: Vec<AddressCount>,
-    /// The scopes that the token holds, each with when it was last asked for; `None` is never.
+    /// The scopes of the token, each with its last use; `None` means never.
     pub scopes: Vec<(Scope, Option<UnixMillis>)>,
 }
 
-/// Why uses are not added up.
+/// Why a summary is not returned.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SummaryError {
-    /// The caller may not look at tokens.
+    /// The caller lacks `tokens:read`.
     #[error(transparent)]
     Denied(#[from] Denial),
-    /// There is no such token, or it is somebody else's: callers cannot tell which.
+    /// There is no such token, or it belongs to another user; callers cannot tell which.
     #[error("no such token")]
     NotFound,
-    /// The time that was asked for is longer than 90 days.
+    /// The requested time is longer than 90 days.
     #[error("the time is longer than 90 days")]
     TooLong,
-    /// Too many are being made.
+    /// Too many summaries are running.
     #[error("too many summaries are being made")]
     Busy,
-    /// The database did not answer.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// The longest time.
+/// The maximum time range.
 const LONGEST: Lifetime = Lifetime::days(90);
-/// How many routes and addresses are named.
+/// How many routes and addresses are listed.
 const NAMED: u16 = 50;
-/// How many hours and answers are told. Of classes there are 7, and 2161 hours that 90 days can touch: all have room.
+/// The maximum number of hours and statuses. 90 days touch 2161 hours, and there are 7 classes, so all classes fit.
 const ROWS: u16 = 20_000;
 
 impl Tokenry {
-    /// What a token was used for, alive or dead, added up over at most 90 days. What was noted within the last second may
-    /// be missing. A few at a time on this node, since each reads all of the token's uses of that time.
+    /// Summarizes the uses of a token, live or dead, over at most 90 days. Uses of the last second may be missing.
+    /// Concurrency is limited on this node, since each summary reads all uses of the token in that time.
     ///
     /// # Errors
     /// [`SummaryError`].
@@ -93,9 +92,9 @@ impl Tokenry {
             return Err(SummaryError::TooLong);
         }
         let span = UsageSpan { token_id: id, from, to };
-        let _place = self
+        let _permit = self
             .0
-            .summary_gate
+            .summary_limit
             .try_acquire(context.caller.user().map(|user| user.id))
             .ok_or(SummaryError::Busy)?;
         self.0.store.read(|tx| {

@@ -1,4 +1,4 @@
-//! Change, disable and remove users, and end all their tokens.
+//! Updates, disables and deletes users, and revokes all their tokens.
 
 use serde_json::{Map, Value};
 use tokenry_domain::{
@@ -18,31 +18,31 @@ use crate::{
     caller_lock::CallerLock,
     denial::Denial,
     required::admin_write,
-    session::end::Ending,
+    session::end::EndedSessions,
     tokenry::Tokenry,
 };
 
-/// What shall change about a user; `None` stays as it is.
+/// The changes of a user; `None` keeps the current value.
 #[derive(Debug, Clone, Default)]
 pub struct UserChanges {
-    /// Another id of the host system.
+    /// The new subject.
     pub subject: Option<String>,
-    /// Another name.
+    /// The new name.
     pub name: Option<String>,
-    /// Another role: the ceiling of all their tokens from the next verification on.
+    /// The new role: the upper bound of all their tokens from the next verification on.
     pub role: Option<Role>,
-    /// Whether all their tokens shall be refused, from the next verification on, until they are enabled again.
+    /// Disables the user, so that their tokens are refused from the next verification on, or enables them again.
     pub disabled: Option<bool>,
 }
 
 impl UserChanges {
-    /// Only disable or enable.
+    /// Only disables or enables.
     #[must_use]
     pub fn disabled(disabled: bool) -> Self {
         Self { disabled: Some(disabled), ..Self::default() }
     }
 
-    /// Only another role.
+    /// Only changes the role.
     #[must_use]
     pub fn role(role: Role) -> Self {
         Self { role: Some(role), ..Self::default() }
@@ -50,11 +50,11 @@ impl UserChanges {
 }
 
 impl Tokenry {
-    /// Changes a user, all that is asked or nothing.
+    /// Updates a user atomically.
     ///
-    /// Whoever is no operator changes only users whose role allows nothing more than their own. A role that is raised, a
-    /// subject that becomes somebody else's and a user who is enabled must not get more than the caller may do; and a
-    /// token cannot change the role or the subject of its own owner.
+    /// Callers other than operators can only change users whose role allows no more than their own. Raising a role,
+    /// changing a subject and enabling a user must not give more than the caller may do, and a token cannot change the
+    /// role or the subject of its own owner.
     ///
     /// # Errors
     /// [`UserError`].
@@ -89,7 +89,7 @@ impl Tokenry {
             may_change(&caller, &rules.catalog, &before, &after)?;
             after.updated_at = at;
             if before.role != after.role || before.subject != after.subject {
-                // What an issuer said before is no longer what counts.
+                // Claims that were issued before no longer apply.
                 after.claims_after = after.claims_after.max(Some(at));
             }
             store(tx, &before, &after, &audit)?;
@@ -101,11 +101,11 @@ impl Tokenry {
         }
     }
 
-    /// Removes a user with all their tokens. The audit log keeps what it tells of them.
+    /// Deletes a user with all their tokens. The audit log keeps its entries about them.
     ///
-    /// They are disabled first, so that nothing of theirs works from then on; to remove their tokens and what these were
-    /// used for may take many units of work. After an error they may be disabled and still there, with some tokens gone:
-    /// to ask again finishes it.
+    /// The user is disabled first, so that their tokens are refused from then on; deleting the tokens and their usage
+    /// may take many transactions. After an error the user may be disabled with some tokens deleted; a repeated call
+    /// completes the deletion.
     ///
     /// # Errors
     /// [`UserError`].
@@ -113,14 +113,14 @@ impl Tokenry {
         loop {
             let before = self.disable_to_delete(context, id)?;
             let tokens = self.0.store.read(|tx| token::ids_of(tx, id))?;
-            self.drain_uses(&tokens)?;
+            self.delete_usage(&tokens)?;
             if self.delete_tokens(&before, &tokens)? && self.delete_disabled(context, before)? {
                 return Ok(());
             }
         }
     }
 
-    /// Lets nothing of a user work any more; how they were before.
+    /// Disables a user, and returns their previous state.
     fn disable_to_delete(&self, context: &RequestContext, id: UserId) -> Result<User, UserError> {
         let audit = AuditContext::of(context);
         self.administer(context, id, move |tx, before| {
@@ -133,8 +133,8 @@ impl Tokenry {
         })
     }
 
-    /// Removes these tokens of a user who was disabled for that, in units so small that nobody waits long for one; `false` if
-    /// it has to be decided again.
+    /// Deletes these tokens of a disabled user in small transactions, so that other writers do not wait long. Returns
+    /// `false` if the user changed and authorization has to be checked again.
     fn delete_tokens(&self, before: &User, tokens: &[TokenId]) -> Result<bool, UserError> {
         for part in tokens.chunks(BATCH.into()) {
             let (id, role, part) = (before.id, before.role.clone(), part.to_vec());
@@ -153,13 +153,13 @@ impl Tokenry {
         Ok(true)
     }
 
-    /// Removes a user who was disabled for that; `false` if it has to be decided again.
+    /// Deletes a disabled user. Returns `false` if the user changed and authorization has to be checked again.
     fn delete_disabled(&self, context: &RequestContext, before: User) -> Result<bool, UserError> {
         let audit = AuditContext::of(context);
         self.0.store.write(move |tx| {
             let user = user::lock(tx, before.id)?.ok_or(UserError::NotFound)?;
-            // SECURITY: whether the caller may was decided when the user was disabled, and not again, since it may be the
-            // caller. It holds for the user of then: not for one who was woken or given another role since.
+            // SECURITY: the caller was authorized when the user was disabled, and is not re-checked, since the user may
+            // be the caller. The authorization does not hold for a user who was enabled or given another role since.
             if !user.is_disabled() || user.role != before.role {
                 return Ok(false);
             }
@@ -173,13 +173,13 @@ impl Tokenry {
         })
     }
 
-    /// Ends every token of a user; how many there were. When this returns, none of them verifies again, and none that
-    /// was asked for before comes into being.
+    /// Revokes every token of a user and returns their number. After this returns, none of them verifies, and no
+    /// creation that was requested before succeeds.
     ///
-    /// First the user is stamped, so that no creation of before comes through; then the tokens are ended in units so small
-    /// that nobody waits long for one, each with its audit events. Each unit reads anew what is left, with what a token
-    /// made while it waited for its own end. After an error some may be ended, and nothing else: to ask again ends the
-    /// rest.
+    /// First the instant is stored with the user, so that earlier creations fail; then the tokens are revoked in small
+    /// transactions with their audit events, so that other writers do not wait long. Each transaction reads the
+    /// remaining tokens anew, including tokens that a not yet revoked token has created. After an error some may be
+    /// revoked; a repeated call revokes the rest.
     ///
     /// # Errors
     /// [`UserError`].
@@ -192,9 +192,10 @@ impl Tokenry {
         let audit = AuditContext::of(context);
         let revocation = Revocation { at: audit.at, by: audit.actor, reason };
         let (first, by) = (audit.clone(), revocation.clone());
-        // SECURITY: whether the caller may is decided here, and not again for the rest: it may be their own tokens that end.
+        // SECURITY: authorization is checked here only, since the following transactions may revoke the caller's own
+        // token.
         let (mut ended, mut is_more) = self.administer(context, id, move |tx, mut user| {
-            // Never the same instant twice: a creation compares it with the one it saw.
+            // Never the same instant twice, since a creation compares it with the instant it saw.
             let next = user.tokens_revoked_at.and_then(|at| at.checked_add(Lifetime::millis_of(1)));
             user.tokens_revoked_at = next.max(Some(first.at));
             user::update(tx, &user)?;
@@ -212,7 +213,7 @@ impl Tokenry {
         Ok(ended)
     }
 
-    /// Runs `work` on a user who is locked and whom the caller may still change.
+    /// Locks a user, re-checks that the caller may change them, and runs `work`.
     fn administer<T: Send + 'static>(
         &self,
         context: &RequestContext,
@@ -230,17 +231,17 @@ impl Tokenry {
                 return Err(Denial::beyond_own_role(&user.role).into());
             }
             if caller.effective().is_some_and(EffectivePermissions::is_restricted) {
-                caller.may_give(catalog, &user.role)?;
+                caller.may_assign(catalog, &user.role)?;
             }
             work(tx, user)
         })
     }
 }
 
-/// How many tokens one unit of work ends or removes.
+/// How many tokens one transaction revokes or deletes.
 const BATCH: u16 = 500;
 
-/// Ends some tokens of a locked user that are not ended, and tells of each; how many, and whether there may be more.
+/// Revokes and records up to one batch of tokens of a locked user. Returns their number, and whether there may be more.
 fn revoke_part(
     tx: &mut Tx<'_>,
     user: UserId,
@@ -250,17 +251,17 @@ fn revoke_part(
     let tokens = token::unrevoked(tx, user, BATCH)?;
     let is_more = tokens.len() >= usize::from(BATCH);
     let ended = token::revoke_all(tx, &tokens, revocation)?;
-    let sessions = Ending::of_tokens(tx, &ended)?;
+    let sessions = EndedSessions::of_tokens(tx, &ended)?;
     let why = revocation.reason.as_ref().map_or(Value::Null, |reason| Value::from(reason.as_str()));
     let fields = detail([("reason", why), ("all", Value::Bool(true))]);
-    let told = |id: &TokenId| audit.event(EventKind::TokenRevoked, Some(user), Some(*id), fields.clone());
-    let mut events: Vec<_> = ended.iter().map(told).collect();
+    let event = |id: &TokenId| audit.event(EventKind::TokenRevoked, Some(user), Some(*id), fields.clone());
+    let mut events: Vec<_> = ended.iter().map(event).collect();
     events.extend(sessions.events(audit));
     append(tx, &events)?;
     Ok((ended.len(), is_more))
 }
 
-/// Refuses a change that makes somebody more than the caller may do.
+/// Refuses a change that gives a user more than the caller may do.
 fn may_change(caller: &Caller, catalog: &Catalog, before: &User, after: &User) -> Result<(), Denial> {
     let is_own_token = caller.token().is_some() && caller.user().is_some_and(|user| user.id == before.id);
     for (pointer, is_changed) in
@@ -272,14 +273,14 @@ fn may_change(caller: &Caller, catalog: &Catalog, before: &User, after: &User) -
         }
     }
     let is_raised = before.role != after.role && !catalog.is_within(&after.role, &before.role);
-    let is_woken = before.is_disabled() && !after.is_disabled();
-    if is_raised || is_woken || before.subject != after.subject {
-        caller.may_give(catalog, &after.role)?;
+    let is_enabled_again = before.is_disabled() && !after.is_disabled();
+    if is_raised || is_enabled_again || before.subject != after.subject {
+        caller.may_assign(catalog, &after.role)?;
     }
     Ok(())
 }
 
-/// Writes a changed user and tells of it.
+/// Writes a changed user and records the change.
 pub(crate) fn store(
     tx: &mut Tx<'_>,
     before: &User,
@@ -294,9 +295,9 @@ pub(crate) fn store(
         return Err(UserError::NotFound);
     }
     let sessions = if after.is_disabled() {
-        Some(Ending::of_user(tx, after.id)?)
+        Some(EndedSessions::of_user(tx, after.id)?)
     } else if before.subject != after.subject {
-        Some(Ending::of_person(tx, after.id)?)
+        Some(EndedSessions::without_token(tx, after.id)?)
     } else {
         None
     };
@@ -318,5 +319,5 @@ pub(crate) fn store(
         (true, false) => audit.record(tx, EventKind::UserEnabled, after.id, None, Map::new())?,
         _ => {}
     }
-    sessions.map_or(Ok(()), |sessions| Ok(sessions.tell(tx, audit)?))
+    sessions.map_or(Ok(()), |sessions| Ok(sessions.record(tx, audit)?))
 }

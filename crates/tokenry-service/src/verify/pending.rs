@@ -12,14 +12,14 @@ use tokenry_store::{
     proof::{self, ProvenSecret},
 };
 
-/// How many proofs wait at most; of more the later uses remind.
-const WAITING: usize = 10_000;
-/// How many are written at once.
+/// The maximum number of pending proofs; later uses add the others again.
+const MAX_PENDING: usize = 10_000;
+/// How many are written in one transaction.
 const BATCH: usize = 200;
-/// After a failure nothing is written for so long.
+/// How long writing pauses after a failure.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// What waits to be written. The uses that come meanwhile find it there and do not ask for it again.
+/// Proofs and upgrades that are pending, so that concurrent uses do not submit them again.
 #[derive(Clone, Default)]
 pub(crate) struct PendingRewrites(Arc<Mutex<State>>);
 
@@ -32,10 +32,10 @@ struct State {
 }
 
 impl PendingRewrites {
-    /// Adds a proof; whoever gets the writing has to run it.
+    /// Adds a proof. A caller that receives a [`Writing`] must run it.
     pub(super) fn add(&self, secret: ProvenSecret, now: UnixMillis) -> Option<Writing> {
         let mut state = self.locked();
-        if state.is_paused(now) || state.proofs.len() >= WAITING {
+        if state.is_paused(now) || state.proofs.len() >= MAX_PENDING {
             return None;
         }
         state.proofs.entry(secret.public_id.clone()).or_insert(secret);
@@ -49,19 +49,19 @@ impl PendingRewrites {
     }
 
     fn locked(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds it.
+        // No code panics while holding the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// A clock that was set back ends the pause.
+    /// Whether writing pauses after a failure; a clock that was set back ends the pause.
     fn is_paused(&self, now: UnixMillis) -> bool {
         self.failed_at.is_some_and(|failed| failed <= now && now.since(failed) < PAUSE)
     }
 }
 
-/// The right to write the proofs that wait.
+/// The exclusive right to write the pending proofs.
 pub(super) struct Writing(PendingRewrites);
 
 impl Writing {
@@ -71,7 +71,7 @@ impl Writing {
                 let mut state = self.0.locked();
                 state.failed_at = Some(now);
                 state.proofs.clear();
-                return tracing::warn!(%error, "proofs of secrets were not stored; they are at a later use");
+                return tracing::warn!(%error, "proofs of secrets were not stored; a later use retries");
             }
         }
     }
@@ -79,7 +79,7 @@ impl Writing {
     fn next(&self) -> Option<Vec<ProvenSecret>> {
         let mut state = self.0.locked();
         let keys: Vec<PublicId> = state.proofs.keys().take(BATCH).cloned().collect();
-        // In the same step, so that whoever adds one after it gets the writing.
+        // Under the same lock, so that a later `add` returns a new `Writing`.
         state.is_writing = !keys.is_empty();
         state.is_writing.then(|| keys.iter().filter_map(|key| state.proofs.remove(key)).collect())
     }
@@ -91,7 +91,7 @@ impl Drop for Writing {
     }
 }
 
-/// A hash that is being upgraded.
+/// A running upgrade of a hash.
 pub(super) struct Upgrading(PendingRewrites, TokenId);
 
 impl Upgrading {

@@ -1,4 +1,4 @@
-//! Whether a presented secret is the stored one.
+//! Decides whether a presented secret is the stored one.
 
 use tokenry_crypto::{Comparison, Match, PlainToken, Proof, UnreadableHash};
 use tokenry_domain::{TokenId, UnixMillis};
@@ -6,23 +6,23 @@ use tokenry_store::{Credential, StoredSecret};
 
 use crate::{settings::SlowHash, tokenry::Tokenry, verified::VerifyError, worker_pool::Busy};
 
-/// What is known of a presented secret without a slow hash.
+/// What is known about a presented secret without a slow hash.
 enum Known {
-    /// It is the stored one.
+    /// It is the stored secret.
     Yes,
-    /// It is not.
+    /// It is not the stored secret.
     No,
-    /// Only the slow hash can tell; what it proves if it matches.
+    /// Only the slow hash can decide; the proof to remember if it matches.
     Open(Proof),
 }
 
 impl Tokenry {
-    /// Whether this secret is known to be the stored one without a slow hash; `false` may be either.
+    /// Whether this secret is known to be the stored one without a slow hash; `false` means unknown or wrong.
     pub(super) fn is_known(&self, plain: &PlainToken, stored: &Credential) -> bool {
         matches!(self.known(plain, &stored.secret, Some(stored.token.id)), Ok(Known::Yes))
     }
 
-    /// Whether the presented secret is the stored one. Without a stored one the same work is done against a dummy.
+    /// Whether the presented secret is the stored one. Without a stored secret, a dummy takes the same time.
     pub(super) async fn is_proven(
         &self,
         plain: &PlainToken,
@@ -42,7 +42,7 @@ impl Tokenry {
                 let proofs = self.0.proofs.clone();
                 let outcome = self.0.hash_queue.run(proof, token.id, move || {
                     let outcome = comparison.run();
-                    // Here, so that the work of a caller who gave up is not lost: the next one is let in by it.
+                    // In the job, so that the result of a cancelled request is kept for the next one.
                     if matches!(outcome, Match::Yes) {
                         proofs.insert(proof);
                     }
@@ -71,8 +71,8 @@ impl Tokenry {
             let is_match = is_match(hasher.matches(plain, &secret.hash), token_id)?;
             return Ok(if is_match { Known::Yes } else { Known::No });
         }
-        // SECURITY: a wrong secret stops at the proof, or at the check of a row that has none yet, before any slow hash, so
-        // that a flood of them costs microseconds.
+        // SECURITY: a wrong secret is refused by the proof, or by the check of a row without a proof, before any slow
+        // hash, so that a flood of wrong secrets costs microseconds each.
         if secret.proof.is_none() && secret.check.as_ref().is_some_and(|check| !plain.check_matches(check)) {
             return Ok(Known::No);
         }
@@ -95,7 +95,7 @@ impl Tokenry {
     }
 }
 
-/// A hash that nobody can read matches no token. One that only this process cannot read, now, is no verdict.
+/// A corrupt hash matches no token. A hash that only this process cannot read now gives no verdict.
 fn is_match(outcome: Match, token_id: Option<TokenId>) -> Result<bool, VerifyError> {
     match outcome {
         Match::Yes => Ok(true),
@@ -125,13 +125,13 @@ mod tests {
     use crate::{caller::Caller, caller::RequestContext, issue::NewToken, settings::Settings};
 
     fn service(db: &TestDatabase) -> Tokenry {
-        // Some dozens of milliseconds.
+        // Cost 10 takes some dozens of milliseconds.
         let hash = HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 10, peppers: Vec::new() };
         let prefix = Prefix::parse("test_pat_").unwrap();
         Tokenry::new(db.store().clone(), Settings { prefix, hash, ..Settings::default() }).unwrap()
     }
 
-    each_backend!(whoever_gives_up_leaves_what_their_hash_has_proven, |db| {
+    each_backend!(a_cancelled_request_leaves_the_proof_of_its_hash, |db| {
         let tokenry = service(db);
         let new = NewToken { name: "token".to_owned(), ..NewToken::default() };
         let issued = tokenry
@@ -147,6 +147,6 @@ mod tests {
             }
         }
         let pause = |_: &_| std::thread::sleep(Duration::from_millis(10));
-        assert!((0..2000).inspect(pause).any(|_| tokenry.0.proofs.len() == 1), "the work was lost");
+        assert!((0..2000).inspect(pause).any(|_| tokenry.0.proofs.len() == 1), "the proof was lost");
     });
 }

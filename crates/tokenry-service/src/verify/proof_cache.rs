@@ -8,8 +8,8 @@ use tokenry_crypto::Proof;
 /// The maximum number of remembered pairs of token and stored hash.
 const MAX_PROOFS: usize = 100_000;
 
-/// Remembers that a slow hash matched: an immutable fact, never a verdict. Used for rows without a stored proof, and where
-/// the settings require the slow hash once per process. Bounded; about 100 bytes each. Cheap to clone.
+/// Remembers that a slow hash matched: an immutable fact, never a verdict. Used for rows without a stored proof, and
+/// where the settings require the slow hash once per process. Bounded; about 100 bytes each. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct ProofCache(Arc<Cache<Proof, ()>>);
 

@@ -1,4 +1,4 @@
-//! Secrets that a rotation replaced: good until their grace ends, and worth telling when they are used after it.
+//! Retired secrets: valid within their grace, and recorded when they are used after it.
 
 use std::{net::IpAddr, sync::atomic::Ordering, time::Duration};
 
@@ -11,20 +11,21 @@ use tokenry_store::{Credential, RetiredCredential, StoreError, Tx, retired, toke
 
 use crate::{
     audit::{AuditContext, detail},
-    session::end::Ending,
+    session::end::EndedSessions,
     tokenry::Tokenry,
     verified::{Rejection, VerifyError},
 };
 
-/// The use of a retired secret this soon after its rotation, or the end of its grace, is no sign of a theft.
-const LOST_ANSWER: Duration = Duration::from_secs(60);
-/// How often the use of one retired secret is told at most.
-const TOLD: Lifetime = Lifetime::seconds(3600);
-/// Why a token is revoked whose retired secret was used.
+/// A use of a retired secret within this span after its rotation, or the end of its grace, does not indicate a theft:
+/// the response of the rotation may have been lost.
+const LOST_RESPONSE: Duration = Duration::from_secs(60);
+/// The use of one retired secret is recorded at most once in this span.
+const REUSE_INTERVAL: Lifetime = Lifetime::seconds(3600);
+/// The reason of a revocation after the use of a retired secret.
 const REUSED: &str = "a retired secret was used";
 
 impl Tokenry {
-    /// The credential of a retired secret within its grace, and the instant at which it is judged.
+    /// Returns the credential of a retired secret within its grace, and the instant at which it is evaluated.
     pub(super) async fn retired(
         &self,
         plain: &PlainToken,
@@ -37,40 +38,40 @@ impl Tokenry {
         if !self.is_proven(plain, Some(&found.credential), now).await? {
             return unknown;
         }
-        // The longest grace of now, not of when it was rotated.
+        // The current maximum grace applies, not the one at the rotation.
         let longest = found.retired_at.checked_add(self.0.rules.policy.max_grace).unwrap_or(UnixMillis::MAX);
         let end = found.ended_at.unwrap_or(UnixMillis::MAX).min(found.valid_until).min(longest);
-        // SECURITY: what was refused as over is judged no earlier than then, the token itself too, which is remembered by
-        // its present secret.
+        // SECURITY: a credential that was refused as expired is evaluated no earlier than then; the token itself is
+        // remembered by its current secret.
         let ends = &self.0.ends.secrets;
-        let judged_at = ends.no_earlier(now, || public_id.clone());
-        let judged_at = ends.no_earlier(judged_at, || found.credential.token.public_id.clone());
-        // SECURITY: what is over for good is over before any clock is asked.
-        if found.ended_at.is_none() && judged_at < end {
-            return Ok((found.credential, judged_at));
+        let evaluated_at = ends.evaluation_instant(now, || public_id.clone());
+        let evaluated_at = ends.evaluation_instant(evaluated_at, || found.credential.token.public_id.clone());
+        // SECURITY: a recorded end holds whatever the clock reads.
+        if found.ended_at.is_none() && evaluated_at < end {
+            return Ok((found.credential, evaluated_at));
         }
         let is_by_clock = found.ended_at.is_none();
         if is_by_clock && !self.doubts_clock(now) {
-            self.0.ends.grace_is_over(public_id, judged_at, judged_at >= found.valid_until);
+            self.0.ends.grace_ended(public_id, evaluated_at, evaluated_at >= found.valid_until);
         }
         let token_id = found.credential.token.id;
         self.record_rejection(Rejection::Rotated(token_id), &found.credential.token, source, now);
-        // A clock that nobody can confirm does not hide the use of what the row says has ended; one that is ahead does, since
-        // it would take an answer that was lost a moment ago for an old one.
+        // An unconfirmed clock does not suppress the record of a use after a recorded end. A clock that is ahead does:
+        // it would take a response that was lost a moment ago for an old one.
         let is_doubted = if is_by_clock { self.doubts_clock(now) } else { self.0.clock.is_ahead(now) };
-        // Whoever rotated it may not have heard the answer, or not have told everybody yet that its grace is over.
-        if !is_doubted && now.since(found.retired_at.max(end)) > LOST_ANSWER {
-            self.tell_reuse(found, now, source);
+        // The client may not have received the new secret, or not have distributed it yet.
+        if !is_doubted && now.since(found.retired_at.max(end)) > LOST_RESPONSE {
+            self.report_reuse(found, now, source);
         }
         Err(VerifyError::Rejected(Rejection::Rotated(token_id)))
     }
 
-    /// Tells of the use of a retired secret, and answers it as the policy says, behind the refusal.
-    fn tell_reuse(&self, found: RetiredCredential, now: UnixMillis, source: Option<IpAddr>) {
+    /// Records the use of a retired secret and applies the policy, after the response.
+    fn report_reuse(&self, found: RetiredCredential, now: UnixMillis, source: Option<IpAddr>) {
         let reuse = self.0.rules.policy.on_reuse;
-        let is_told = found.reused_at.is_some_and(|told| now.saturating_sub(TOLD) < told);
-        let shall_revoke = reuse == ReusePolicy::Revoke && found.credential.token.revoked.is_none();
-        if is_told && !shall_revoke {
+        let is_recorded = found.reused_at.is_some_and(|at| now.saturating_sub(REUSE_INTERVAL) < at);
+        let must_revoke = reuse == ReusePolicy::Revoke && found.credential.token.revoked.is_none();
+        if is_recorded && !must_revoke {
             return;
         }
         let token_id = found.credential.token.id;
@@ -83,10 +84,10 @@ impl Tokenry {
         let submitted = self.0.alarms.submit(move || {
             let audit =
                 AuditContext { actor: Actor::System, at: now, client: ClientInfo::new(source, None, None) };
-            let told = store.write(move |tx| record_reuse(tx, &found, &audit, reuse));
-            if let Err(error) = told {
+            let recorded = store.write(move |tx| record_reuse(tx, &found, &audit, reuse));
+            if let Err(error) = recorded {
                 tracing::error!(%token_id, %error, "the use of a retired secret was not recorded");
-                // The next use is told; at the end of the process there is none, and this one is lost.
+                // The next use is recorded; while the process ends there is none, and this one counts as lost.
                 if is_closing.load(Ordering::Relaxed) {
                     return;
                 }
@@ -95,8 +96,8 @@ impl Tokenry {
         });
         if !submitted {
             self.0.reuses.settle(1);
-            // The next use is told.
-            tracing::error!(%token_id, "the use of a retired secret was not recorded: too many wait");
+            // The next use is recorded.
+            tracing::error!(%token_id, "the use of a retired secret was not recorded: the queue is full");
         }
     }
 }
@@ -113,8 +114,8 @@ fn record_reuse(
     let reason = Reason::parse(REUSED).ok();
     let revocation = Revocation { at: audit.at, by: audit.actor, reason };
     let is_revoked = reuse == ReusePolicy::Revoke && token::mark_revoked(tx, token_id, &revocation)?;
-    let sessions = if is_revoked { Some(Ending::of_token(tx, token_id)?) } else { None };
-    if retired::mark_reused(tx, &found.public_id, audit.at, audit.at.saturating_sub(TOLD))? {
+    let sessions = if is_revoked { Some(EndedSessions::of_token(tx, token_id)?) } else { None };
+    if retired::mark_reused(tx, &found.public_id, audit.at, audit.at.saturating_sub(REUSE_INTERVAL))? {
         let fields = detail([
             ("reason", Value::from("retired_secret")),
             ("token_prefix", Value::from(found.public_id.as_str())),
@@ -124,7 +125,7 @@ fn record_reuse(
     if let Some(sessions) = sessions {
         let fields = detail([("reason", Value::from(REUSED))]);
         audit.record(tx, EventKind::TokenRevoked, owner, Some(token_id), fields)?;
-        sessions.tell(tx, audit)?;
+        sessions.record(tx, audit)?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What is written about a secret behind the answer that let it in: its proof, or a hash by other settings.
+//! Writes the proof of a secret, or its hash under new settings, after the response that accepted it.
 
 use tokenry_crypto::{PlainToken, SecretRng};
 use tokenry_domain::UnixMillis;
@@ -7,24 +7,24 @@ use tokenry_store::{Credential, proof::ProvenSecret, token};
 use crate::tokenry::Tokenry;
 
 impl Tokenry {
-    /// Keeps the proof of a secret that its slow hash has matched, unless the row was changed meanwhile. Behind the answer:
-    /// a database that cannot be written refuses nobody.
+    /// Keeps the proof of a secret that its slow hash has matched, unless the row was changed meanwhile. Buffer the
+    /// answer: a database that cannot be written refuses nobody.
     pub(super) fn keep_proof(&self, plain: &PlainToken, stored: &Credential, now: UnixMillis) {
         let Some(proof) = self.0.hasher.storable_proof(plain, &stored.secret.hash) else { return };
         let (token_id, public_id) = (stored.token.id, plain.public_id());
         let secret = ProvenSecret { token_id, public_id, hash: stored.secret.hash.clone(), proof };
         let Some(writing) = self.0.pending_rewrites.add(secret, now) else { return };
         let store = self.0.store.clone();
-        // Without a place there a later use brings it about.
+        // If the queue is full, a later use retries.
         let _ = self.0.alarms.submit(move || writing.run(&store, now));
     }
 
-    /// Stores the hash that the settings ask for now, unless the token was ended or changed meanwhile.
+    /// Stores a hash under the current settings, unless the token was ended or changed meanwhile.
     pub(super) fn upgrade_hash(&self, plain: PlainToken, stored: &Credential, now: UnixMillis) {
         let (token_id, old) = (stored.token.id, stored.secret.hash.clone());
         let Some(upgrading) = self.0.pending_rewrites.begin_upgrade(token_id, now) else { return };
         let (hasher, store) = (self.0.hasher.clone(), self.0.store.clone());
-        // What does not find a place is upgraded at a later use.
+        // If the queue is full, a later use retries.
         let _ = self.0.rewrites.submit(move || {
             let new = match hasher.hash(&plain, &mut SecretRng::os()) {
                 Ok(new) => new,

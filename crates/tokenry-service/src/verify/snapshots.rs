@@ -1,4 +1,4 @@
-//! Rows that were read a moment ago, for installations that allow that much staleness. Never a verdict.
+//! Caches recently read rows, for installations that allow staleness. Never caches a verdict.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,12 +8,12 @@ use tokenry_store::{Credential, Store, StoreError};
 
 use crate::monotonic::Monotonic;
 
-/// How many rows one process keeps; about a kilobyte each.
+/// The maximum number of cached rows; about one kilobyte each.
 const ROWS: usize = 20_000;
 
-/// The rows of tokens as they were within the last `bound`. A row is older than no change of this process, since each
-/// of its writes ends all of them but those that only note uses and refusals, and older than no change of any other by more than the bound, since its age counts
-/// from before it was read.
+/// The rows of tokens read within the last `bound`. A row reflects every change by this process, since each of its
+/// writes except uses and refusals invalidates all rows, and misses changes by other processes for at most `bound`,
+/// since its age counts from before it was read.
 pub(crate) struct Snapshots {
     bound: Duration,
     monotonic: Monotonic,
@@ -22,21 +22,21 @@ pub(crate) struct Snapshots {
 
 struct Snapshot {
     credential: Arc<Credential>,
-    /// When it was asked for, by the clock that tells the time and by the one that does not step.
+    /// When the read began, by the wall clock and by the monotonic clock.
     at: UnixMillis,
     elapsed: Duration,
-    /// How many writes this process had done before it was read.
+    /// The number of writes by this process before the read.
     changes: u64,
 }
 
 impl Snapshots {
-    /// None if nothing may be stale.
+    /// `None` if no staleness is allowed.
     pub(crate) fn within(bound: Duration, monotonic: Monotonic) -> Option<Self> {
         (!bound.is_zero()).then(|| Self { bound, monotonic, rows: Cache::new(ROWS) })
     }
 
-    /// The row, if it is recent enough by both clocks: the one that tells the time may step, the other may stand still
-    /// while the machine sleeps. A clock that was set back makes it too old.
+    /// Returns the row if it is recent enough by both clocks: the wall clock may step, and the monotonic clock may stop
+    /// while the machine sleeps. A wall clock that was set back makes the row too old.
     pub(super) fn recent(
         &self,
         store: &Store,
@@ -51,7 +51,7 @@ impl Snapshots {
         is_recent.then(|| snapshot.credential.clone())
     }
 
-    /// Reads the row and keeps it.
+    /// Reads the row and caches it.
     pub(super) async fn read(
         &self,
         store: &Store,
