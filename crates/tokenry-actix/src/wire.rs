@@ -86,7 +86,6 @@ impl Token {
         tokenry: &Tokenry,
         now: UnixMillis,
     ) -> Self {
-        let text = |at: Option<UnixMillis>| at.map(|at| at.to_string());
         let revoked = token.revoked.as_ref();
         let effective = if owner.is_disabled() {
             Vec::new()
@@ -104,9 +103,9 @@ impl Token {
             status: token.status(&tokenry.policy().cutoffs(now)).as_str(),
             created_at: token.created_at.to_string(),
             updated_at: token.updated_at.to_string(),
-            expires_at: text(tokenry.policy().effective_expiry(token)),
-            not_before: text(token.not_before),
-            last_used_at: text(token.last_used_at),
+            expires_at: optional_time(tokenry.policy().effective_expiry(token)),
+            not_before: optional_time(token.not_before),
+            last_used_at: optional_time(token.last_used_at),
             last_used_ip: token.last_used_ip.map(|ip| ip.to_string()),
             revoked_at: revoked.map(|revoked| revoked.at.to_string()),
             revoked_by: revoked.map(|revoked| revoked.by.to_string()),
@@ -148,9 +147,8 @@ impl TokenPage {
     /// The page at `now`.
     #[must_use]
     pub fn new(page: &tokenry_service::TokenPage, tokenry: &Tokenry, now: UnixMillis) -> Self {
-        let shown = |(token, owner): &(_, _)| Token::new(token, owner, tokenry, now);
         Self {
-            data: page.items.iter().map(shown).collect(),
+            data: page.items.iter().map(|(token, owner)| Token::new(token, owner, tokenry, now)).collect(),
             next_cursor: page.next_cursor.clone(),
             total: page.total,
         }
@@ -272,10 +270,11 @@ impl TryFrom<RotateToken> for Rotation {
     type Error = ApiError;
 
     fn try_from(body: RotateToken) -> Result<Self, ApiError> {
-        // A longer time than the maximum is reduced by the policy anyway.
-        let seconds = |seconds: u64| Lifetime::seconds(u32::try_from(seconds).unwrap_or(u32::MAX));
         Ok(Self {
-            grace: body.grace_seconds.map(seconds),
+            // The policy reduces a grace period over its maximum anyway.
+            grace: body
+                .grace_seconds
+                .map(|seconds| Lifetime::seconds(u32::try_from(seconds).unwrap_or(u32::MAX))),
             expiry: body.expires_at.map(expiry).transpose()?,
             ..Self::default()
         })
@@ -332,6 +331,10 @@ fn expiry(at: Option<String>) -> Result<Expiry, ApiError> {
         None => Ok(Expiry::Never),
         Some(at) => instant("/expires_at", &at).map(Expiry::At),
     }
+}
+
+fn optional_time(at: Option<UnixMillis>) -> Option<String> {
+    at.map(|at| at.to_string())
 }
 
 fn instant(pointer: &str, text: &str) -> Result<UnixMillis, ApiError> {

@@ -162,16 +162,15 @@ impl InventoryPage {
     #[must_use]
     pub fn new(page: &tokenry_service::TokenPage, tokenry: &Tokenry, now: UnixMillis) -> Self {
         let cutoffs = tokenry.policy().cutoffs(now);
-        let shown = |(token, owner): &(tokenry_service::Token, tokenry_service::User)| InventoryToken {
-            attributes: Token::new(token, owner, tokenry, now),
-            subject: owner.subject.to_string(),
-            risks: Risk::of(token, owner, &cutoffs).into_iter().map(Risk::as_str).collect(),
-        };
-        Self {
-            data: page.items.iter().map(shown).collect(),
-            next_cursor: page.next_cursor.clone(),
-            total: page.total,
+        let mut data = Vec::with_capacity(page.items.len());
+        for (token, owner) in &page.items {
+            data.push(InventoryToken {
+                attributes: Token::new(token, owner, tokenry, now),
+                subject: owner.subject.to_string(),
+                risks: Risk::of(token, owner, &cutoffs).into_iter().map(Risk::as_str).collect(),
+            });
         }
+        Self { data, next_cursor: page.next_cursor.clone(), total: page.total }
     }
 }
 

@@ -51,14 +51,13 @@ impl Scopes {
     pub(crate) fn new(tokenry: &Tokenry, caller: &Caller) -> Self {
         let catalog = tokenry.catalog();
         let vocabulary = catalog.vocabulary();
-        let shown = |resource: &Resource| ScopeResource::new(resource, tokenry, caller);
         let group = |group: &tokenry_service::catalog::Group| {
             let resources =
                 vocabulary.resources().iter().filter(|known| group.resources.contains(&known.name));
             ScopeGroup {
                 name: group.name.clone(),
                 description: group.description.clone(),
-                resources: resources.map(shown).collect(),
+                resources: resources.map(|resource| ScopeResource::new(resource, tokenry, caller)).collect(),
             }
         };
         let is_grouped = |resource: &&Resource| {
@@ -78,26 +77,45 @@ impl Scopes {
                 groups.push(ScopeGroup {
                     name: name.to_owned(),
                     description: description.to_owned(),
-                    resources: resources.into_iter().map(shown).collect(),
+                    resources: resources
+                        .into_iter()
+                        .map(|resource| ScopeResource::new(resource, tokenry, caller))
+                        .collect(),
                 });
             }
         }
-        let general = |scope: Scope, description: &str| ScopeInfo {
-            grantable: tokenry.can_grant(caller, &scope),
-            scope: scope.to_string(),
-            level: None,
-            description: description.to_owned(),
-        };
         Self {
             open: vocabulary.is_open(),
             levels: vocabulary.levels().to_vec(),
             groups,
             general: vec![
-                general(Scope::All, "Everything its owner may do at the moment of use"),
-                general(Scope::Introspect, "Ask whether other people's tokens are valid"),
+                ScopeInfo::general(
+                    Scope::All,
+                    "Everything its owner may do at the moment of use",
+                    tokenry,
+                    caller,
+                ),
+                ScopeInfo::general(
+                    Scope::Introspect,
+                    "Ask whether other people's tokens are valid",
+                    tokenry,
+                    caller,
+                ),
             ],
             default_scopes: catalog.default_scopes().to_texts(),
             roles: catalog.roles().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl ScopeInfo {
+    /// A scope without a resource.
+    fn general(scope: Scope, description: &str, tokenry: &Tokenry, caller: &Caller) -> Self {
+        Self {
+            grantable: tokenry.can_grant(caller, &scope),
+            scope: scope.to_string(),
+            level: None,
+            description: description.to_owned(),
         }
     }
 }

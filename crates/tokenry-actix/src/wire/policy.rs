@@ -97,10 +97,6 @@ impl Policy {
     pub(crate) fn new(tokenry: &Tokenry, rates: RateLimits) -> Self {
         let (policy, usage, catalog) = (tokenry.policy(), tokenry.usage_settings(), tokenry.catalog());
         let session = tokenry.session_settings();
-        let role = |role| RoleInfo {
-            name: ToString::to_string(role),
-            scopes: catalog.of_role(role).to_set().to_texts(),
-        };
         Self {
             token: TokenFormat { prefix: tokenry.prefix().to_string() },
             lifetime: LifetimeRules {
@@ -130,7 +126,13 @@ impl Policy {
                 lifetime_seconds: session.lifetime.millis() / 1000,
                 idle_seconds: session.idle.map_or(0, Lifetime::millis) / 1000,
             },
-            roles: catalog.roles().map(role).collect(),
+            roles: catalog
+                .roles()
+                .map(|role| RoleInfo {
+                    name: role.to_string(),
+                    scopes: catalog.of_role(role).to_set().to_texts(),
+                })
+                .collect(),
         }
     }
 }

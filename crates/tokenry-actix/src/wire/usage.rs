@@ -118,32 +118,48 @@ pub struct UsageAddress {
 
 impl From<&tokenry_service::UsageSummary> for UsageSummary {
     fn from(summary: &tokenry_service::UsageSummary) -> Self {
-        let hour =
-            |it: &HourCount| UsageHour { hour: it.hour.to_string(), status: it.status, count: it.count };
-        let route = |it: &RouteCount| UsageRoute {
-            method: it.method.clone(),
-            route: it.route.clone(),
-            count: it.count,
-            last_at: it.last_at.to_string(),
-        };
-        let scope = |(scope, at): &(Scope, Option<UnixMillis>)| ScopeUse {
-            scope: scope.to_string(),
-            last_used_at: at.map(|at| at.to_string()),
-        };
-        let address = |it: &AddressCount| UsageAddress {
-            ip: it.ip.map(|ip| ip.to_string()),
-            user_agent: Some(&it.user_agent).filter(|agent| !agent.is_empty()).cloned(),
-            count: it.count,
-            last_at: it.last_at.to_string(),
-        };
         Self {
             from: summary.from.to_string(),
             to: summary.to.to_string(),
             total_count: summary.total_count,
-            hours: summary.hours.iter().map(hour).collect(),
-            routes: summary.routes.iter().map(route).collect(),
-            addresses: summary.addresses.iter().map(address).collect(),
-            scopes: summary.scopes.iter().map(scope).collect(),
+            hours: summary.hours.iter().map(UsageHour::new).collect(),
+            routes: summary.routes.iter().map(UsageRoute::new).collect(),
+            addresses: summary.addresses.iter().map(UsageAddress::new).collect(),
+            scopes: summary.scopes.iter().map(ScopeUse::new).collect(),
         }
+    }
+}
+
+impl UsageHour {
+    fn new(hour: &HourCount) -> Self {
+        Self { hour: hour.hour.to_string(), status: hour.status, count: hour.count }
+    }
+}
+
+impl UsageRoute {
+    fn new(route: &RouteCount) -> Self {
+        Self {
+            method: route.method.clone(),
+            route: route.route.clone(),
+            count: route.count,
+            last_at: route.last_at.to_string(),
+        }
+    }
+}
+
+impl UsageAddress {
+    fn new(address: &AddressCount) -> Self {
+        Self {
+            ip: address.ip.map(|ip| ip.to_string()),
+            user_agent: Some(&address.user_agent).filter(|agent| !agent.is_empty()).cloned(),
+            count: address.count,
+            last_at: address.last_at.to_string(),
+        }
+    }
+}
+
+impl ScopeUse {
+    fn new((scope, at): &(Scope, Option<UnixMillis>)) -> Self {
+        Self { scope: scope.to_string(), last_used_at: at.map(|at| at.to_string()) }
     }
 }
