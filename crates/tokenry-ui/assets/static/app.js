@@ -174,8 +174,10 @@ export const complain = (problem) => {
   if (!(problem instanceof Problem)) reportError(problem);
   if (problem.code !== 'session_ended') say(problem.text ?? t('problem.load'), 'bad');
 };
-/** Loads a module on first use; a failure means that the connection is lost. */
-export const part = (name) => import(`./${name}.js`).catch(() => {
+const again = {};
+/** Loads a module on first use; a failure means that the connection is lost. Chromium remembers a failed address. */
+export const part = (name) => import(`./${name}.js${again[name] ?? ''}`).catch(() => {
+  again[name] = `?${Date.now()}`;
   untilReachable();
   throw new Problem({ code: 'load' });
 });
@@ -289,7 +291,8 @@ export const start = async (name) => {
     menu.querySelector('p').replaceChildren(...rich('menu.as', { role: own(me.role), how }));
     return me;
   });
-  nav.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  // Not by scrollIntoView, after which Chromium begins the order of Tab at the link.
+  nav.scrollLeft = nav.querySelector('[aria-current]')?.offsetLeft ?? 0;
   ready.catch(() => {});
   if (noted) {
     carry('say', null);

@@ -34,14 +34,14 @@ fn an_unavailable_server_is_shown_with_a_retry_button() {
     visit.site.refuse("GET /session");
     visit.open("sign-in");
     visit.see("@sign-in-form");
-    visit.read("@failed", "cannot answer");
+    visit.read("@failed", "temporarily unavailable");
     visit.site.heal();
     visit.click("@retry");
     visit.see_no("@failed");
     visit.sign_in(&visit.site.root);
     visit.site.refuse("GET /session");
     visit.open("?status=active");
-    visit.read("@failed", "cannot answer");
+    visit.read("@failed", "temporarily unavailable");
     visit.site.heal();
     visit.click("@retry");
     visit.read("@name", "bootstrap");

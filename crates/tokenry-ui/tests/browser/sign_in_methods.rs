@@ -191,7 +191,7 @@ fn another_user_in_the_same_browser_does_not_inherit_the_session() {
     // A header with several users, or none, is also reported.
     named(&visit, "alice, bob");
     visit.click("@sign-in-proxy");
-    visit.read("@proxy-error", "holds a list");
+    visit.read("@proxy-error", "contains a list");
     named(&visit, "");
     visit.click("@sign-in-proxy");
     visit.read("@proxy-error", "did not provide your identity");
