@@ -34,6 +34,7 @@ pub(crate) struct Ends {
     /// Secrets of tokens by their public ids, including retired secrets.
     pub(crate) secrets: Remembered<PublicId>,
     /// Digests of JWTs.
+    #[cfg(feature = "jwt")]
     pub(crate) jwts: Remembered<[u8; 32]>,
     waiting: Mutex<Waiting>,
     taken: Taken,
@@ -51,6 +52,7 @@ impl Ends {
         Self {
             policy,
             secrets: Remembered::default(),
+            #[cfg(feature = "jwt")]
             jwts: Remembered::default(),
             waiting: Mutex::default(),
             taken: Taken::default(),

@@ -116,8 +116,10 @@ impl Store {
                 let live = BatchReader::start(reader, connected, settings.pool_wait, &workers)?;
                 Backend::Postgres { pool: pool::pool(manager, settings.pool_size, settings.pool_wait), live }
             }
-            #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
-            _ => return Err(StoreError::Bug("a backend that this build leaves out".to_owned())),
+            #[cfg(not(feature = "sqlite"))]
+            Location::Sqlite(_) => {
+                return Err(StoreError::Bug("a backend that this build leaves out".to_owned()));
+            }
         };
         let opened = Opened { backend, workers, changes: AtomicU64::new(0), writes: AtomicU64::new(0) };
         Ok(Self { opened: Arc::new(opened), wait: settings.pool_wait })

@@ -106,6 +106,7 @@ pub(crate) struct Managed<C: BackendConnection> {
     is_lost: bool,
 }
 
+#[cfg(feature = "sqlite")]
 impl<C: BackendConnection<ConnectionProof = ()>> Manager<C> {
     pub(crate) fn new(url: String, prepare: fn(&mut C) -> diesel::QueryResult<()>) -> Self {
         let prepare = move |connection: &mut C| Ok(prepare(connection)?);
@@ -270,6 +271,7 @@ fn check_out<C: BackendConnection>(
 }
 
 /// Distinguishes an error of the work from one of BEGIN or COMMIT.
+#[cfg(feature = "sqlite")]
 pub(crate) enum TransactionError<E> {
     /// The work failed and was rolled back.
     Work(E),
@@ -277,6 +279,7 @@ pub(crate) enum TransactionError<E> {
     Database(diesel::result::Error),
 }
 
+#[cfg(feature = "sqlite")]
 impl<E> From<diesel::result::Error> for TransactionError<E> {
     fn from(error: diesel::result::Error) -> Self {
         Self::Database(error)
