@@ -14,9 +14,9 @@ use clap_complete::Shell;
 pub(crate) use self::{
     audit::{AuditCommand, AuditListArgs},
     policy::PolicyCommand,
-    token::{CreateArgs, ListArgs, MetadataArg, RevokeArgs, RotateArgs, TokenCommand, UpdateArgs, UsageArgs},
+    token::{CreateArgs, ListArgs, RevokeArgs, RotateArgs, TokenCommand, UpdateArgs, UsageArgs},
     user::{AddArgs, DeleteArgs, RevokeTokensArgs, UpdateUserArgs, UserCommand},
-    value::json_object,
+    value::{MetadataArg, json_object},
 };
 use crate::settings::Flags;
 

@@ -16,6 +16,7 @@ mod pepper;
 mod problem;
 mod section;
 mod source;
+mod structured;
 #[cfg(test)]
 mod tests;
 mod value;

@@ -1,13 +1,12 @@
 //! `tokenry token …`
 
 use clap::{ArgGroup, Args, Subcommand};
-use serde_json::{Map, Value};
 use tokenry_service::{
     Description, Expiry, Lifetime, PageSize, Reason, Risk, Scope, Sort, Status, Subject, TokenId, TokenName,
     UnixMillis, UsageLimit,
 };
 
-use super::value;
+use super::value::{self, MetadataArg};
 
 /// The `token` commands.
 #[derive(Debug, Subcommand)]
@@ -80,15 +79,6 @@ Examples:
 const REVOKE_HELP: &str = "\
 Example:
   tokenry token revoke 0190c5f0-7b3e-7c1a-9d2e-5f6a7b8c9d0e --reason \"laptop lost\"";
-
-/// The source of the metadata.
-#[derive(Debug, Clone)]
-pub(crate) enum MetadataArg {
-    /// The argument itself.
-    Given(Map<String, Value>),
-    /// Standard input.
-    StandardInput,
-}
 
 /// Arguments of `token create`.
 #[derive(Debug, Clone, Args)]

@@ -14,7 +14,14 @@ use tokenry_service::{
     TokenName, UnixMillis, UserName,
 };
 
-use super::token::MetadataArg;
+/// The source of the metadata.
+#[derive(Debug, Clone)]
+pub(crate) enum MetadataArg {
+    /// The argument itself.
+    Given(Map<String, Value>),
+    /// Standard input.
+    StandardInput,
+}
 
 pub(super) fn subject(text: &str) -> Result<Subject, String> {
     Subject::parse(text).map_err(|error| error.to_string())

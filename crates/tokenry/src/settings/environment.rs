@@ -29,7 +29,7 @@ const NO_COLOR: &str = "NO_COLOR";
 /// The prefix of variables that configure the tests.
 const TESTS: &str = "TOKENRY_TEST_";
 /// The suffix of variables that name a file with the value.
-pub(super) const FILE: &str = "_FILE";
+const FILE: &str = "_FILE";
 
 /// The non-empty variables that concern Tokenry. Empty ones count as unset, because container platforms cannot unset a
 /// variable. `None` is a value that is not UTF-8.
@@ -96,7 +96,7 @@ impl Environment {
             } else if let Some(table) = Key::structured_variable(name) {
                 sources.refuse(format!("{name}: is not a setting; use {table} in the file"));
             } else {
-                let nearest = Key::nearest_variable(name).unwrap_or_default();
+                let nearest = nearest(name).unwrap_or_default();
                 sources.refuse(format!("{name}: is not a setting; the nearest is {nearest}"));
             }
         }
@@ -152,6 +152,14 @@ fn is_known(name: &str) -> bool {
     [CONFIG, NO_COLOR].contains(&name)
         || name.starts_with(TESTS)
         || key::ALL.iter().any(|key| names(key).into_iter().any(is_of))
+}
+
+/// The setting with the most similar name.
+fn nearest(name: &str) -> Option<String> {
+    let variables = key::ALL.iter().map(|key| key.variable());
+    let files = variables.clone().filter(|_| name.ends_with(FILE)).map(|variable| variable + FILE);
+    let all = variables.chain([CONFIG, LOG].map(str::to_owned)).chain(files);
+    all.min_by_key(|known| strsim::osa_distance(known, name))
 }
 
 fn typed(key: &Key, text: &str) -> Option<Raw> {

@@ -13,8 +13,8 @@ use toml::{
 use super::{
     key::{Key, Preset},
     problem::SettingSource,
-    section::Node,
     source::{Raw, Sources},
+    structured::Node,
 };
 
 /// The default configuration file.

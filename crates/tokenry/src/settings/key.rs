@@ -2,8 +2,6 @@
 
 use std::{fmt, ops::RangeInclusive};
 
-use super::environment::FILE;
-
 /// One setting, addressed as `[section] name` in the file and as `TOKENRY_SECTION__NAME` in the environment.
 pub(super) struct Key {
     /// The table in the file; empty for top-level keys.
@@ -164,14 +162,6 @@ impl Key {
         let nearest =
             sections.chain(structured).min_by_key(|(section, _)| strsim::osa_distance(section, name));
         nearest.map(|(_, written)| written)
-    }
-
-    /// The most similar variable.
-    pub(super) fn nearest_variable(name: &str) -> Option<String> {
-        let names = ALL.iter().map(|key| key.variable());
-        let files = names.clone().filter(|_| name.ends_with(FILE)).map(|name| name + FILE);
-        let all = names.chain(["TOKENRY_CONFIG", "TOKENRY_LOG"].map(str::to_owned)).chain(files);
-        all.min_by_key(|known| strsim::osa_distance(known, name))
     }
 
     /// What the value must be, for error messages.

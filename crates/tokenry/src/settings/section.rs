@@ -1,62 +1,11 @@
 //! Tables of structured settings, read key by key, each value with its line.
 
-use std::collections::BTreeMap;
-
-use toml::{
-    Spanned,
-    de::{DeString, DeTable, DeValue},
-};
-
 use super::{
     key,
     problem::{Problem, SettingSource},
     source::{BLANK, has_clean_ends},
+    structured::{Entries, Value},
 };
-
-/// The keys of a table.
-pub(super) type Entries = BTreeMap<String, Node>;
-
-/// A value and its line, counted from 1: the line of its key, or of the value itself in a list.
-pub(super) struct Node {
-    line: usize,
-    value: Value,
-}
-
-enum Value {
-    Text(String),
-    Switch(bool),
-    List(Vec<Node>),
-    Table(Entries),
-    /// A type that no structured setting accepts.
-    Other,
-}
-
-impl Node {
-    /// Converts a value of the file; `line_of` maps a byte offset to its line.
-    pub(super) fn of(line: usize, value: &DeValue<'_>, line_of: &impl Fn(usize) -> usize) -> Self {
-        let item =
-            |item: &Spanned<DeValue<'_>>| Self::of(line_of(item.span().start), item.get_ref(), line_of);
-        let value = match value {
-            DeValue::String(text) => Value::Text(text.to_string()),
-            DeValue::Boolean(on) => Value::Switch(*on),
-            DeValue::Array(items) => Value::List(items.iter().map(item).collect()),
-            DeValue::Table(table) => Value::Table(Self::entries(table, line_of)),
-            _ => Value::Other,
-        };
-        Self { line, value }
-    }
-
-    fn entries(table: &DeTable<'_>, line_of: &impl Fn(usize) -> usize) -> Entries {
-        let node = |(key, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
-            (key.get_ref().to_string(), Self::of(line_of(key.span().start), value.get_ref(), line_of))
-        };
-        table.iter().map(node).collect()
-    }
-
-    fn text(&self) -> Option<&str> {
-        if let Value::Text(text) = &self.value { Some(text) } else { None }
-    }
-}
 
 /// One table and its faults.
 pub(super) struct Section<'f> {

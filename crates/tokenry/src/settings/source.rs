@@ -3,7 +3,7 @@
 use super::{
     key::{Key, Preset},
     problem::{Problem, SettingSource},
-    section::Entries,
+    structured::Entries,
 };
 
 /// A value of the right type for its key, not checked further.
