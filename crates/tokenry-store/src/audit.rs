@@ -5,13 +5,13 @@ use serde_json::Value;
 use tokenry_domain::{AuditEvent, ClientInfo, EventKind, TokenId, UnixMillis, UserId};
 
 use crate::{
-    backend::Tx,
-    convert::{address, corrupt, object, parsed},
+    convert::{address, digest, object, parsed},
     error::StoreError,
     instance,
     macros::on,
     schema::audit_events,
     sql_types::{DocumentValue, IdValue, InstantValue},
+    tx::{AnyConnection, Tx},
 };
 
 /// An event and its position in the chain.
@@ -75,16 +75,16 @@ pub fn append_all(tx: &mut Tx<'_>, events: &[AuditEvent], link: ChainHasher) -> 
         rows.push(AuditRow::of(event, seq, head.hash, hash));
         head = instance::ChainHead { seq, hash };
     }
-    match tx {
+    match &mut tx.0 {
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(c) => {
+        AnyConnection::Sqlite(c) => {
             // The statement for a single row is cached; one for many rows would be prepared each time.
             for row in &rows {
                 diesel::insert_into(audit_events::table).values(row).execute(&mut **c)?;
             }
         }
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => match rows.as_slice() {
+        AnyConnection::Postgres(c) => match rows.as_slice() {
             [row] => {
                 diesel::insert_into(audit_events::table).values(row).execute(&mut **c)?;
             }
@@ -205,8 +205,4 @@ impl TryFrom<AuditRow> for AuditEntry {
             hash: digest("audit_events.hash", row.hash)?,
         })
     }
-}
-
-pub(crate) fn digest(column: &str, bytes: Vec<u8>) -> Result<[u8; 32], StoreError> {
-    bytes.try_into().map_err(|_| corrupt(column, "not 32 bytes"))
 }

@@ -1,13 +1,9 @@
-//! The store: one type for both databases, and the units of work that run on it.
+//! The connections of a store, which differ between the two databases.
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+#[cfg(feature = "sqlite")]
+use std::path::Path;
+#[cfg(feature = "postgres")]
+use std::{sync::Arc, time::Duration};
 
 #[cfg(feature = "postgres")]
 use diesel::PgConnection;
@@ -17,7 +13,8 @@ use diesel::{connection::SimpleConnection, r2d2::Pool};
 
 use crate::{
     error::StoreError,
-    pool::{self, Access, Manager},
+    pool::{self, Manager},
+    settings::StoreSettings,
     supervisor::Workers,
     url::{DatabaseUrl, Location},
 };
@@ -27,51 +24,10 @@ use crate::{file, live::sqlite::SqliteReader, writer::Writer};
 use crate::{
     live::postgres::BatchReader,
     lock_timeout,
-    primary::{self, Primary},
+    primary::{ConnectionProof, Primary},
+    session_check,
+    url::Server,
 };
-
-/// The transaction of a unit of work; queries take it as their first argument.
-pub enum Tx<'c> {
-    /// On SQLite.
-    #[cfg(feature = "sqlite")]
-    Sqlite(&'c mut SqliteConnection),
-    /// On PostgreSQL.
-    #[cfg(feature = "postgres")]
-    Postgres(&'c mut PgConnection),
-}
-
-/// How a store uses its database.
-#[derive(Debug, Clone, Copy)]
-pub struct StoreSettings {
-    /// The most connections for units of work. Default 8.
-    pub pool_size: u32,
-    /// How long a unit waits before it fails as unavailable: on PostgreSQL for a connection and locks, on SQLite for the
-    /// writer and the file lock. Default 2 s.
-    pub pool_wait: Duration,
-}
-
-impl Default for StoreSettings {
-    fn default() -> Self {
-        Self { pool_size: 8, pool_wait: Duration::from_secs(2) }
-    }
-}
-
-/// A database of tokens. Cheap to clone; all clones share connections.
-#[derive(Clone)]
-pub struct Store {
-    pub(crate) opened: Arc<Opened>,
-    /// How long a unit waits.
-    wait: Duration,
-}
-
-pub(crate) struct Opened {
-    pub(crate) backend: Backend,
-    /// Counts units that may have changed access rights.
-    changes: AtomicU64,
-    workers: Workers,
-    /// Counts all writing units.
-    writes: AtomicU64,
-}
 
 pub(crate) enum Backend {
     #[cfg(feature = "sqlite")]
@@ -81,161 +37,91 @@ pub(crate) enum Backend {
     Postgres { pool: Pool<Manager<PgConnection>>, live: BatchReader },
 }
 
-impl Store {
-    /// Opens the database and checks that it responds; a missing SQLite file is created, readable by its owner only.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] if there is no database at `url`, [`StoreError::Unusable`] if it is not a Tokenry
-    /// database.
-    pub fn open(url: &DatabaseUrl, settings: StoreSettings) -> Result<Self, StoreError> {
-        let workers = Workers::default();
-        let backend = match &url.0 {
+impl Backend {
+    /// Connects to the database and starts its background threads.
+    pub(crate) fn open(
+        url: &DatabaseUrl,
+        settings: StoreSettings,
+        workers: &Workers,
+    ) -> Result<Self, StoreError> {
+        match &url.0 {
             #[cfg(feature = "sqlite")]
-            Location::Sqlite(path) => {
-                let path = file::open(path)?;
-                let reader = || Manager::new(path.clone(), prepare_sqlite_reader);
-                let manager = Manager::new(path.clone(), prepare_sqlite_writer);
-                let (writer, shared_lock) = Writer::start(manager, reader(), &workers)?;
-                Backend::Sqlite {
-                    readers: pool::pool(reader(), settings.pool_size, settings.pool_wait),
-                    // Verification has its own connections, so that long list queries cannot delay it.
-                    live: SqliteReader::new(reader(), settings.pool_size, shared_lock),
-                    writer,
-                }
-            }
+            Location::Sqlite(path) => Self::open_sqlite(path, settings, workers),
             #[cfg(feature = "postgres")]
-            Location::Postgres(server) => {
-                let primary = Arc::<Primary>::default();
-                let manager = |prepare: fn(&mut PgConnection, Duration) -> diesel::QueryResult<()>| {
-                    let one_wait = lock_timeout::for_one_read(settings.pool_wait);
-                    let prepare = move |connection: &mut PgConnection| prepare(connection, one_wait);
-                    Manager::proven(server.conninfo(), primary.clone(), prepare).hiding(server.secrets())
-                };
-                let (reader, manager) = (manager(prepare_postgres_reader), manager(prepare_postgres));
-                let connected = primary::connect(&reader, &manager)?;
-                let live = BatchReader::start(reader, connected, settings.pool_wait, &workers)?;
-                Backend::Postgres { pool: pool::pool(manager, settings.pool_size, settings.pool_wait), live }
-            }
+            Location::Postgres(server) => Self::open_postgres(server, settings, workers),
             #[cfg(not(feature = "sqlite"))]
-            Location::Sqlite(_) => {
-                return Err(StoreError::Bug("a backend that this build leaves out".to_owned()));
-            }
-        };
-        let opened = Opened { backend, workers, changes: AtomicU64::new(0), writes: AtomicU64::new(0) };
-        Ok(Self { opened: Arc::new(opened), wait: settings.pool_wait })
-    }
-
-    /// The same store, with units that wait at most this long: for callers that retry later anyway.
-    #[must_use]
-    pub fn waiting_at_most(&self, wait: Duration) -> Self {
-        Self { opened: self.opened.clone(), wait: self.wait.min(wait) }
-    }
-
-    /// The same store, with units that wait at least this long.
-    pub(crate) fn waiting_at_least(&self, wait: Duration) -> Self {
-        Self { opened: self.opened.clone(), wait: self.wait.max(wait) }
-    }
-
-    /// The background threads of this store; layers above start theirs here too.
-    #[must_use]
-    pub fn workers(&self) -> &Workers {
-        &self.opened.workers
-    }
-
-    /// Runs `work` on a consistent snapshot. Blocks the thread; after a lost connection `work` may run twice.
-    ///
-    /// # Errors
-    /// Whatever `work` returns, or [`StoreError::Unavailable`].
-    pub fn read<T, E: From<StoreError>>(
-        &self,
-        mut work: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
-        match &self.opened.backend {
-            #[cfg(feature = "sqlite")]
-            Backend::Sqlite { readers, .. } => pool::transaction(readers, Access::Read, self.wait, |c| {
-                catch_panic(|| work(&mut Tx::Sqlite(c)))
-            }),
-            #[cfg(feature = "postgres")]
-            Backend::Postgres { pool, .. } => pool::transaction(pool, Access::Read, self.wait, |c| {
-                catch_panic(|| work(&mut Tx::Postgres(c)))
-            }),
+            Location::Sqlite(_) => Err(StoreError::Bug("a backend that this build leaves out".to_owned())),
         }
     }
 
-    /// Runs `work` in a transaction and returns after it is durable; an error of `work` rolls it back.
-    ///
-    /// On SQLite all units run one after another on one thread, several in one commit. On PostgreSQL they run
-    /// concurrently, and a unit that checks before it acts must lock the row it checks ([`crate::user::lock`]). Blocks the
-    /// thread.
-    ///
-    /// # Errors
-    /// The error that `work` returns, or [`StoreError::Unavailable`] when the change is not known to be durable.
-    pub fn write<T, E>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        let result = self.run(work);
-        // SECURITY: counted before the result is returned, and also on an error: a unit whose commit failed may be durable
-        // all the same.
-        self.opened.changes.fetch_add(1, Ordering::SeqCst);
-        result
+    #[cfg(feature = "sqlite")]
+    fn open_sqlite(path: &Path, settings: StoreSettings, workers: &Workers) -> Result<Self, StoreError> {
+        let path = file::open(path)?;
+        let reader = || Manager::new(path.clone(), prepare_sqlite_reader);
+        let manager = Manager::new(path.clone(), prepare_sqlite_writer);
+        let (writer, shared_lock) = Writer::start(manager, reader(), workers)?;
+        Ok(Self::Sqlite {
+            readers: pool::pool(reader(), settings.pool_size, settings.pool_wait),
+            // Verification has its own connections, so that long list queries cannot delay it.
+            live: SqliteReader::new(reader(), settings.pool_size, shared_lock),
+            writer,
+        })
     }
 
-    /// How many units [`write`](Self::write) has run on this store. Rows read before the count grew may be out of date.
-    /// Writes of other processes and of [`write_bookkeeping`](Self::write_bookkeeping) are not counted.
-    #[must_use]
-    pub fn changes(&self) -> u64 {
-        self.opened.changes.load(Ordering::SeqCst)
-    }
-
-    /// How many writing units of either kind this store has run.
-    #[must_use]
-    pub fn writes(&self) -> u64 {
-        self.opened.writes.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn run<T, E>(
-        &self,
-        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        let result = self.run_once(work);
-        self.opened.writes.fetch_add(1, Ordering::SeqCst);
-        result
-    }
-
-    pub(crate) fn run_once<T, E>(
-        &self,
-        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        match &self.opened.backend {
-            #[cfg(feature = "sqlite")]
-            Backend::Sqlite { writer, .. } => writer.run(self.wait, work),
-            #[cfg(feature = "postgres")]
-            Backend::Postgres { pool, .. } => {
-                let mut work = Some(work);
-                pool::transaction(pool, Access::Write, self.wait, |c| match work.take() {
-                    Some(work) => catch_panic(|| work(&mut Tx::Postgres(c))),
-                    None => Err(E::from(StoreError::Bug("a unit of work ran twice".to_owned()))),
-                })
-            }
-        }
+    #[cfg(feature = "postgres")]
+    fn open_postgres(
+        server: &Server,
+        settings: StoreSettings,
+        workers: &Workers,
+    ) -> Result<Self, StoreError> {
+        let primary = Arc::<Primary>::default();
+        let reader = postgres_manager(server, &primary, settings, prepare_postgres_reader);
+        let manager = postgres_manager(server, &primary, settings, prepare_postgres);
+        let connected = connect(&reader, &manager)?;
+        let live = BatchReader::start(reader, connected, settings.pool_wait, workers)?;
+        Ok(Self::Postgres { pool: pool::pool(manager, settings.pool_size, settings.pool_wait), live })
     }
 }
 
-/// Turns a panic into an error *inside* the transaction, which is then rolled back. Caught outside, it would leave
-/// Diesel's transaction depth wrong, and every later unit on this connection would fail.
-pub(crate) fn catch_panic<T, E: From<StoreError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-    std::panic::catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(E::from(StoreError::Bug("a unit of work panicked".to_owned()))))
+#[cfg(feature = "postgres")]
+fn postgres_manager(
+    server: &Server,
+    primary: &Arc<Primary>,
+    settings: StoreSettings,
+    prepare: fn(&mut PgConnection, Duration) -> diesel::QueryResult<()>,
+) -> Manager<PgConnection> {
+    let one_wait = lock_timeout::for_one_read(settings.pool_wait);
+    let prepare = move |connection: &mut PgConnection| prepare(connection, one_wait);
+    Manager::proven(server.conninfo(), primary.clone(), prepare).hiding(server.secrets())
+}
+
+/// Opens two connections and returns the first. A pooler that shares sessions is detected, since it serves both
+/// connections with one session or takes the session away from one of them.
+#[cfg(feature = "postgres")]
+fn connect(
+    reader: &Manager<PgConnection>,
+    pool: &Manager<PgConnection>,
+) -> Result<(PgConnection, ConnectionProof), StoreError> {
+    connect_both(reader, pool).map_err(|error| match &error {
+        StoreError::Unavailable(message) if session_check::is_shared(message) => {
+            StoreError::Unusable(session_check::SHARED.to_owned())
+        }
+        _ => error,
+    })
+}
+
+#[cfg(feature = "postgres")]
+fn connect_both(
+    reader: &Manager<PgConnection>,
+    pool: &Manager<PgConnection>,
+) -> Result<(PgConnection, ConnectionProof), StoreError> {
+    let (mut first, session) = reader.open_session()?;
+    let (mut second, other) = pool.open_session()?;
+    for _ in 0..3 {
+        session.prove(&mut first)?;
+        other.prove(&mut second)?;
+    }
+    Ok((first, session))
 }
 
 #[cfg(feature = "sqlite")]

@@ -6,9 +6,11 @@ use tokenry_domain::{AuditEvent, SessionId, TokenId, UnixMillis, UsageCount, Usa
 
 use crate::{
     audit::{self, ChainHasher},
-    backend::{Store, Tx},
     error::StoreError,
-    session, token,
+    session,
+    store::Store,
+    token,
+    tx::Tx,
     usage::{self, scopes, scopes::ScopeUse},
 };
 

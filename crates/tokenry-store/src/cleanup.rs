@@ -8,12 +8,12 @@ use diesel::{dsl::not, prelude::*};
 use tokenry_domain::{ExpiryCutoffs, TokenId, UnixMillis, UserId};
 
 use crate::{
-    backend::Tx,
     error::StoreError,
     macros::on,
     schema::personal_access_tokens as tokens,
     sql_types::{IdValue, InstantValue},
     token::is_expired,
+    tx::{AnyConnection, Tx},
     usage,
 };
 
@@ -134,11 +134,11 @@ pub fn clear_expiry(tx: &mut Tx<'_>, cutoffs: &ExpiryCutoffs, ids: &[TokenId]) -
         .filter(tokens::id.eq_any(values(ids)))
         .filter(is_unexpired!(cutoffs))
         .select(tokens::id);
-    let found: Vec<IdValue> = match tx {
+    let found: Vec<IdValue> = match &mut tx.0 {
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(c) => unexpired.load(&mut **c),
+        AnyConnection::Sqlite(c) => unexpired.load(&mut **c),
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => unexpired.for_update().skip_locked().load(&mut **c),
+        AnyConnection::Postgres(c) => unexpired.for_update().skip_locked().load(&mut **c),
     }?;
     let cleared = tokens::expiry_noted_at.eq(None::<InstantValue>);
     Ok(on!(tx, |c| diesel::update(tokens::table.filter(tokens::id.eq_any(found))).set(cleared).execute(c))?)
@@ -159,11 +159,11 @@ pub fn take_expired(
         .filter(tokens::id.eq_any(values(ids)))
         .filter(is_unrecorded!(cutoffs))
         .select((tokens::id, tokens::user_id, tokens::expiry_noted_at));
-    let found: Vec<(IdValue, IdValue, Option<InstantValue>)> = match tx {
+    let found: Vec<(IdValue, IdValue, Option<InstantValue>)> = match &mut tx.0 {
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(c) => unrecorded.load(&mut **c),
+        AnyConnection::Sqlite(c) => unrecorded.load(&mut **c),
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => unrecorded.for_update().skip_locked().load(&mut **c),
+        AnyConnection::Postgres(c) => unrecorded.for_update().skip_locked().load(&mut **c),
     }?;
     let ids: Vec<IdValue> = found.iter().map(|(id, ..)| *id).collect();
     let recorded = tokens::expiry_noted_at.eq(Some(InstantValue(cutoffs.now)));
@@ -219,11 +219,11 @@ pub fn purge_tokens(
         .filter(tokens::id.eq_any(values(ids)))
         .filter(is_dead!(cutoffs, cutoff))
         .select(tokens::id);
-    let found: Vec<IdValue> = match tx {
+    let found: Vec<IdValue> = match &mut tx.0 {
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(c) => dead.load(&mut **c),
+        AnyConnection::Sqlite(c) => dead.load(&mut **c),
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => dead.for_update().skip_locked().load(&mut **c),
+        AnyConnection::Postgres(c) => dead.for_update().skip_locked().load(&mut **c),
     }?;
     Ok(on!(tx, |c| diesel::delete(tokens::table.filter(tokens::id.eq_any(found))).execute(c))?)
 }

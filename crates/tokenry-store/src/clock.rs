@@ -7,7 +7,13 @@ use tokenry_domain::UnixMillis;
 
 #[cfg(feature = "postgres")]
 use crate::sql_types::Instant;
-use crate::{backend::Tx, error::StoreError, macros::on, schema::audit_events, sql_types::InstantValue};
+use crate::{
+    error::StoreError,
+    macros::on,
+    schema::audit_events,
+    sql_types::InstantValue,
+    tx::{AnyConnection, Tx},
+};
 
 /// The timestamps that a database provides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,12 +31,12 @@ pub struct DatabaseClock {
 pub fn read(tx: &mut Tx<'_>) -> Result<DatabaseClock, StoreError> {
     let newest = audit_events::table.order(audit_events::seq.desc()).limit(1).select(audit_events::at);
     let newest: Option<InstantValue> = on!(tx, |c| newest.get_result(c).optional())?;
-    let server: Option<InstantValue> = match tx {
+    let server: Option<InstantValue> = match &mut tx.0 {
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(_) => None,
+        AnyConnection::Sqlite(_) => None,
         // The current time, not the start of the transaction.
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => Some(select(sql::<Instant>("clock_timestamp()")).get_result(&mut **c)?),
+        AnyConnection::Postgres(c) => Some(select(sql::<Instant>("clock_timestamp()")).get_result(&mut **c)?),
     };
     Ok(DatabaseClock {
         server: server.map(|InstantValue(at)| at),

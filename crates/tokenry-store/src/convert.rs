@@ -45,6 +45,11 @@ pub(crate) fn metadata(document: &DocumentValue) -> Result<Metadata, StoreError>
     object("metadata", document).map(Metadata::from_stored)
 }
 
+/// A column that contains a SHA-256 digest or a key of the same length.
+pub(crate) fn digest(column: &str, bytes: Vec<u8>) -> Result<[u8; 32], StoreError> {
+    bytes.try_into().map_err(|_| corrupt(column, "not 32 bytes"))
+}
+
 /// A document that is an object.
 pub(crate) fn object(column: &str, document: &DocumentValue) -> Result<Map<String, Value>, StoreError> {
     serde_json::from_str(document.as_str()).map_err(|_| corrupt(column, "not an object"))

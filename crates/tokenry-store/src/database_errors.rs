@@ -3,6 +3,8 @@
 //! The driver hides the error codes, so errors are recognized by their English words. A message in another language is
 //! passed on unchanged.
 
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
 use crate::{error::StoreError, tables};
 
 /// The variant that an error becomes.
@@ -110,6 +112,34 @@ pub(crate) fn known(message: &str) -> Option<StoreError> {
 /// The error for a message of a database or its driver; unavailable unless it is [`known`].
 pub(crate) fn classify(message: String) -> StoreError {
     known(&message).unwrap_or(StoreError::Unavailable(message))
+}
+
+impl From<DieselError> for StoreError {
+    fn from(error: DieselError) -> Self {
+        match error {
+            DieselError::DatabaseError(kind, info) => {
+                let message = info.message();
+                #[cfg(feature = "postgres")]
+                let message = crate::session_check::check_failure(message).unwrap_or(message);
+                let message = message.to_owned();
+                match kind {
+                    DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::ForeignKeyViolation => {
+                        Self::Conflict(message)
+                    }
+                    DatabaseErrorKind::NotNullViolation | DatabaseErrorKind::CheckViolation => {
+                        Self::Bug(message)
+                    }
+                    // Everything else, such as a lost connection or a full disk, is unavailable: the only outcome that
+                    // neither grants access nor reports a valid token as invalid.
+                    _ => classify(message),
+                }
+            }
+            DieselError::DeserializationError(cause) => Self::Corrupt(cause.to_string()),
+            DieselError::SerializationError(cause) => Self::Bug(cause.to_string()),
+            DieselError::NotFound => Self::Corrupt("a row that must exist is missing".to_owned()),
+            other => classify(other.to_string()),
+        }
+    }
 }
 
 /// Adds the rights that the role needs, since PostgreSQL names only the table.

@@ -1,9 +1,6 @@
 //! Storage errors, classified by what the caller can do about them.
 
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use thiserror::Error;
-
-use crate::database_errors;
 
 /// A storage failure. It never means "not found": that is an `Option`.
 #[derive(Debug, Clone, Error)]
@@ -30,33 +27,5 @@ impl From<std::io::Error> for StoreError {
     /// The system cannot create a thread or open a file.
     fn from(error: std::io::Error) -> Self {
         Self::Unavailable(error.to_string())
-    }
-}
-
-impl From<DieselError> for StoreError {
-    fn from(error: DieselError) -> Self {
-        match error {
-            DieselError::DatabaseError(kind, info) => {
-                let message = info.message();
-                #[cfg(feature = "postgres")]
-                let message = crate::primary::check_failure(message).unwrap_or(message);
-                let message = message.to_owned();
-                match kind {
-                    DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::ForeignKeyViolation => {
-                        Self::Conflict(message)
-                    }
-                    DatabaseErrorKind::NotNullViolation | DatabaseErrorKind::CheckViolation => {
-                        Self::Bug(message)
-                    }
-                    // Everything else, such as a lost connection or a full disk, is unavailable: the only outcome that
-                    // neither grants access nor reports a valid token as invalid.
-                    _ => database_errors::classify(message),
-                }
-            }
-            DieselError::DeserializationError(cause) => Self::Corrupt(cause.to_string()),
-            DieselError::SerializationError(cause) => Self::Bug(cause.to_string()),
-            DieselError::NotFound => Self::Corrupt("a row that must exist is missing".to_owned()),
-            other => database_errors::classify(other.to_string()),
-        }
     }
 }

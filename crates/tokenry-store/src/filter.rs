@@ -1,6 +1,6 @@
 //! List conditions whose SQL differs between the two databases.
 
-use crate::backend::Tx;
+use crate::tx::{AnyConnection, Tx};
 
 /// The SQL fragments that differ.
 #[derive(Clone, Copy)]
@@ -13,14 +13,16 @@ pub(crate) struct SqlDialect {
 
 impl SqlDialect {
     pub(crate) fn of(tx: &Tx<'_>) -> Self {
-        match tx {
+        match &tx.0 {
             #[cfg(feature = "sqlite")]
-            Tx::Sqlite(_) => Self {
+            AnyConnection::Sqlite(_) => Self {
                 like: " LIKE ",
                 has_scope: ("EXISTS (SELECT 1 FROM json_each(scopes) WHERE value = ", ")"),
             },
             #[cfg(feature = "postgres")]
-            Tx::Postgres(_) => Self { like: " ILIKE ", has_scope: ("scopes @> to_jsonb(", "::text)") },
+            AnyConnection::Postgres(_) => {
+                Self { like: " ILIKE ", has_scope: ("scopes @> to_jsonb(", "::text)") }
+            }
         }
     }
 }

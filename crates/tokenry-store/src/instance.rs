@@ -6,8 +6,12 @@ use tokenry_domain::UnixMillis;
 #[cfg(feature = "postgres")]
 use crate::lock_timeout::RenewLockTimeout;
 use crate::{
-    audit::digest, backend::Tx, convert::instant, error::StoreError, macros::on, schema::instance,
+    convert::{digest, instant},
+    error::StoreError,
+    macros::on,
+    schema::instance,
     sql_types::InstantValue,
+    tx::{AnyConnection, Tx},
 };
 
 /// The state of an installation.
@@ -81,12 +85,12 @@ fn head(row: InstanceRow) -> Result<ChainHead, StoreError> {
 
 fn locked(tx: &mut Tx<'_>) -> Result<InstanceRow, StoreError> {
     let query = instance::table.find(1);
-    Ok(match tx {
+    Ok(match &mut tx.0 {
         // The transaction already excludes all other writers.
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(c) => query.select(InstanceRow::as_select()).get_result(&mut **c),
+        AnyConnection::Sqlite(c) => query.select(InstanceRow::as_select()).get_result(&mut **c),
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => {
+        AnyConnection::Postgres(c) => {
             query.filter(RenewLockTimeout).select(InstanceRow::as_select()).for_update().get_result(&mut **c)
         }
     }?)

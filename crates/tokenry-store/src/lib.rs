@@ -6,11 +6,14 @@
 //!
 //! Plaintext secrets cannot be named here: the crate does not depend on `tokenry-crypto`, which defines them.
 
+mod backend;
 mod convert;
+mod credential;
 mod database_errors;
 #[cfg(feature = "sqlite")]
 mod file;
 mod filter;
+mod live;
 #[cfg(feature = "postgres")]
 mod lock_timeout;
 mod macros;
@@ -21,23 +24,26 @@ mod primary;
 mod probe;
 #[allow(unreachable_pub, reason = "`table!` makes public modules")]
 mod schema;
+#[cfg(feature = "postgres")]
+mod session_check;
+mod settings;
 #[cfg(feature = "sqlite")]
 mod shared_lock;
 #[allow(unreachable_pub, reason = "`table!` makes public modules, which may not name narrower types")]
 mod sql_types;
+mod store;
 mod tables;
+mod tx;
 #[cfg(feature = "sqlite")]
 mod writer;
 
 pub mod audit;
-pub mod backend;
 pub mod bookkeeping;
 pub mod cleanup;
 pub mod clock;
 pub mod error;
 pub mod grants;
 pub mod instance;
-pub mod live;
 pub mod migrate;
 pub mod proof;
 pub mod retired;
@@ -52,10 +58,12 @@ pub mod usage;
 pub mod user;
 
 pub use crate::{
-    backend::{Store, StoreSettings, Tx},
     bookkeeping::Bookkeeping,
+    credential::{Credential, RetiredCredential, StoredSecret},
     error::StoreError,
-    live::{Credential, RetiredCredential, StoredSecret},
+    settings::StoreSettings,
+    store::Store,
+    tx::Tx,
     url::DatabaseUrl,
 };
 

@@ -68,7 +68,50 @@ impl QueryFragment<Pg> for RenewLockTimeout {
 
 #[cfg(test)]
 mod tests {
+    use diesel::{QueryableByName, RunQueryDsl as _, sql_query, sql_types::Text};
+    use tokenry_testkit::TestDatabase;
+
     use super::*;
+    use crate::{
+        error::StoreError,
+        settings::StoreSettings,
+        store::Store,
+        tx::{AnyConnection, Tx},
+        user,
+    };
+
+    #[derive(QueryableByName)]
+    struct Setting {
+        #[diesel(sql_type = Text)]
+        text: String,
+    }
+
+    fn lock_timeout_millis(tx: &mut Tx<'_>) -> u32 {
+        #[allow(irrefutable_let_patterns, reason = "without SQLite there is no other connection")]
+        let AnyConnection::Postgres(c) = &mut tx.0 else { panic!("not PostgreSQL") };
+        let query = sql_query("SELECT current_setting('lock_timeout') AS text");
+        let setting: Setting = query.get_result(&mut **c).unwrap();
+        setting.text.strip_suffix("ms").unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn lock_timeout_is_set_at_the_start_of_a_unit_and_lowered_before_each_row_lock() {
+        let Some(db) = TestDatabase::postgres() else { return };
+        let owner = db.user("alice").id;
+        let pool_wait = Duration::from_millis(300);
+        let settings = StoreSettings { pool_wait, ..StoreSettings::default() };
+        let store = Store::open(&db.url().parse().unwrap(), settings).unwrap();
+        store
+            .write(move |tx| -> Result<(), StoreError> {
+                // Half of the remaining time plus the minimum.
+                assert!((150..=300).contains(&lock_timeout_millis(tx)));
+                std::thread::sleep(pool_wait);
+                user::lock(tx, owner)?;
+                assert_eq!(lock_timeout_millis(tx), 150);
+                Ok(())
+            })
+            .unwrap();
+    }
 
     #[test]
     fn every_wait_is_bounded_and_two_waits_end_in_time() {

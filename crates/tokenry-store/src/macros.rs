@@ -5,9 +5,9 @@
 /// Inside, `Db` names the backend, for `into_boxed::<Db>()`.
 macro_rules! on {
     ($tx:expr, |$c:ident| $query:expr) => {
-        match $tx {
+        match &mut $tx.0 {
             #[cfg(feature = "sqlite")]
-            $crate::backend::Tx::Sqlite($c) => {
+            $crate::tx::AnyConnection::Sqlite($c) => {
                 #[allow(dead_code, reason = "only boxed queries name their backend")]
                 type Db = diesel::sqlite::Sqlite;
                 #[allow(unused_variables, reason = "a block may only need the backend's type")]
@@ -15,7 +15,7 @@ macro_rules! on {
                 $query
             }
             #[cfg(feature = "postgres")]
-            $crate::backend::Tx::Postgres($c) => {
+            $crate::tx::AnyConnection::Postgres($c) => {
                 #[allow(dead_code, reason = "only boxed queries name their backend")]
                 type Db = diesel::pg::Pg;
                 #[allow(unused_variables, reason = "a block may only need the backend's type")]

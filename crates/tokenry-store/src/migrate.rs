@@ -12,10 +12,11 @@ use diesel::{
 use diesel_migrations::{EmbeddedMigrations, MigrationError, MigrationHarness, embed_migrations};
 
 use crate::{
-    backend::{Store, Tx},
     database_errors,
     error::StoreError,
     macros::on,
+    store::Store,
+    tx::{AnyConnection, Tx},
 };
 
 #[cfg(feature = "sqlite")]
@@ -130,12 +131,12 @@ impl Migrations for diesel::pg::Pg {
 
 /// Prevents other nodes from migrating at the same time.
 fn lock(tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    match tx {
+    match &mut tx.0 {
         // The transaction already excludes all other writers, in this process and others.
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(_) => {}
+        AnyConnection::Sqlite(_) => {}
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => {
+        AnyConnection::Postgres(c) => {
             // A migration on another node may take minutes.
             diesel::sql_query("SET LOCAL lock_timeout = 0").execute(&mut **c)?;
             diesel::sql_query("SET LOCAL statement_timeout = 0").execute(&mut **c)?;
@@ -147,14 +148,14 @@ fn lock(tx: &mut Tx<'_>) -> Result<(), StoreError> {
 
 /// Fails early if the role may not change the tables.
 fn demand_ownership(tx: &mut Tx<'_>, steps: &[Step]) -> Result<(), StoreError> {
-    match tx {
+    match &mut tx.0 {
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(_) => {
+        AnyConnection::Sqlite(_) => {
             let _ = steps;
             Ok(())
         }
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => owner::demand(c, steps),
+        AnyConnection::Postgres(c) => owner::demand(c, steps),
     }
 }
 
@@ -163,25 +164,25 @@ fn mark(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     if is_marked(tx)? {
         return Ok(());
     }
-    match tx {
+    match &mut tx.0 {
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(c) => {
+        AnyConnection::Sqlite(c) => {
             let mark = format!("PRAGMA application_id = {}", crate::file::APPLICATION_ID);
             diesel::sql_query(mark).execute(&mut **c)?;
         }
         #[cfg(feature = "postgres")]
-        Tx::Postgres(_) => {}
+        AnyConnection::Postgres(_) => {}
     }
     Ok(())
 }
 
 /// Whether a SQLite file has our `application_id`; always true on PostgreSQL.
 fn is_marked(tx: &mut Tx<'_>) -> Result<bool, StoreError> {
-    match tx {
+    match &mut tx.0 {
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(c) => Ok(crate::file::application_id(c)? == Some(crate::file::APPLICATION_ID)),
+        AnyConnection::Sqlite(c) => Ok(crate::file::application_id(c)? == Some(crate::file::APPLICATION_ID)),
         #[cfg(feature = "postgres")]
-        Tx::Postgres(_) => Ok(true),
+        AnyConnection::Postgres(_) => Ok(true),
     }
 }
 
@@ -211,13 +212,13 @@ fn names<Db: diesel::backend::Backend>(source: &impl MigrationSource<Db>) -> Res
 
 /// The versions of the applied migrations, oldest first; empty if there is no table of migrations, which is not created.
 fn applied(tx: &mut Tx<'_>) -> Result<Vec<String>, StoreError> {
-    let exists = match tx {
+    let exists = match &mut tx.0 {
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(_) => {
+        AnyConnection::Sqlite(_) => {
             "SELECT name AS version FROM sqlite_master WHERE name = '__diesel_schema_migrations'"
         }
         #[cfg(feature = "postgres")]
-        Tx::Postgres(_) => {
+        AnyConnection::Postgres(_) => {
             "SELECT relname::text AS version FROM pg_class WHERE oid = to_regclass('__diesel_schema_migrations')"
         }
     };

@@ -15,9 +15,12 @@ use diesel::{
     r2d2::{ManageConnection, Pool, PooledConnection},
 };
 
-#[cfg(feature = "postgres")]
-use crate::primary::{self, ConnectionProof, Primary};
 use crate::{database_errors, error::StoreError, supervisor::Deadline};
+#[cfg(feature = "postgres")]
+use crate::{
+    primary::{self, ConnectionProof, Primary},
+    session_check,
+};
 
 /// A connection of one database, with the proof that its server is the right one.
 pub(crate) trait BackendConnection:
@@ -148,7 +151,7 @@ impl<C: BackendConnection> Manager<C> {
     fn message(&self, error: &diesel::ConnectionError) -> String {
         let message = error.to_string();
         #[cfg(feature = "postgres")]
-        if let Some(text) = primary::rejected_by_libpq(&message) {
+        if let Some(text) = session_check::rejected_by_libpq(&message) {
             return text.to_owned();
         }
         match self.secrets.iter().any(|secret| message.contains(secret.as_str())) {

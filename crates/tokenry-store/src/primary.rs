@@ -18,15 +18,14 @@ use std::{
 
 use diesel::{PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query};
 
-use crate::{error::StoreError, lock_timeout, pool::Manager};
+use crate::{
+    error::StoreError,
+    lock_timeout,
+    session_check::{STANDBY, check},
+};
 
 /// The maximum age of a connection: an address may lead to another server while old connections still reach the old one.
 pub(crate) const MAX_AGE: Duration = Duration::from_secs(30);
-
-/// The error for a pooler that shares sessions between clients.
-const SHARED: &str = "the session is shared with other clients: behind a pooler Tokenry needs session pooling or a direct connection";
-const STANDBY: &str =
-    "the server is a standby or read-only: Tokenry needs the primary; name it, or several hosts";
 
 /// The server that the connections of a store lead to.
 #[derive(Default)]
@@ -107,27 +106,6 @@ impl Primary {
     }
 }
 
-/// Opens two connections and returns the first. A pooler that shares sessions is detected, since it serves both
-/// connections with one session or takes the session away from one of them.
-pub(crate) fn connect(
-    reader: &Manager<PgConnection>,
-    pool: &Manager<PgConnection>,
-) -> Result<(PgConnection, ConnectionProof), StoreError> {
-    let try_both = || {
-        let (mut first, session) = reader.open_session()?;
-        let (mut second, other) = pool.open_session()?;
-        for _ in 0..3 {
-            session.prove(&mut first)?;
-            other.prove(&mut second)?;
-        }
-        Ok((first, session))
-    };
-    try_both().map_err(|error: StoreError| match is_shared(&error) {
-        true => StoreError::Unusable(SHARED.to_owned()),
-        false => error,
-    })
-}
-
 impl ConnectionProof {
     /// SQL that begins a writing unit and checks the session in the same request; `wait` bounds all waits for locks.
     pub(crate) fn begin_write(&self, wait: Duration) -> String {
@@ -163,33 +141,6 @@ impl ConnectionProof {
     fn check(&self, is_read_only: &str) -> String {
         check(is_read_only, &format!("'{}'", self.marker))
     }
-}
-
-/// An SQL expression that is true or fails with a message for [`check_failure`]. All its parts are stable within a
-/// statement, so the server evaluates it once, before it reads rows.
-pub(crate) fn check(is_read_only: &str, marker: &str) -> String {
-    format!(
-        "CAST(CASE WHEN {is_read_only} THEN 'tokenry: {STANDBY}' \
-         WHEN current_setting('tokenry.session', true) = {marker} THEN 'true' ELSE 'tokenry: {SHARED}' END AS boolean)"
-    )
-}
-
-/// The text of a failed [`check`], found in the server's message.
-pub(crate) fn check_failure(message: &str) -> Option<&'static str> {
-    [SHARED, STANDBY].into_iter().find(|text| message.contains(text))
-}
-
-/// The text for a connection that libpq rejected because of `target_session_attrs`.
-pub(crate) fn rejected_by_libpq(message: &str) -> Option<&'static str> {
-    let is_standby =
-        ["session is read-only", "server is in hot standby mode"].iter().any(|words| message.contains(words));
-    is_standby.then_some(STANDBY)
-}
-
-/// Whether a pooler needs another mode. In statement mode PgBouncer itself rejects transactions.
-fn is_shared(error: &StoreError) -> bool {
-    let StoreError::Unavailable(message) = error else { return false };
-    [SHARED, "statement pooling mode"].iter().any(|words| message.contains(words))
 }
 
 #[derive(QueryableByName)]

@@ -2,12 +2,7 @@
 
 use diesel::prelude::*;
 
-use crate::{
-    backend::{Store, Tx},
-    error::StoreError,
-    macros::on,
-    schema::instance,
-};
+use crate::{error::StoreError, macros::on, schema::instance, store::Store, tx::Tx};
 
 /// The outcome of a unit that is always rolled back.
 enum RolledBack {

@@ -4,12 +4,12 @@ use diesel::prelude::*;
 use tokenry_domain::{PublicId, SecretHash, SecretProof, TokenId};
 
 use crate::{
-    backend::Tx,
     error::StoreError,
     macros::on,
     schema::{personal_access_tokens as tokens, retired_secrets},
     sql_types::IdValue,
     token::{self, row::proof_value},
+    tx::Tx,
 };
 
 /// A secret whose slow hash has matched.

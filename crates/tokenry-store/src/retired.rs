@@ -4,14 +4,14 @@ use diesel::prelude::*;
 use tokenry_domain::{PublicId, TokenId, UnixMillis};
 
 use crate::{
-    backend::Tx,
     convert::{instant, instant_value},
+    credential::{Credential, RetiredCredential, StoredSecret},
     error::StoreError,
-    live::{Credential, RetiredCredential, StoredSecret},
     macros::on,
     schema::retired_secrets,
     sql_types::{IdValue, InstantValue},
     token::row::{TokenRow, check_value, proof_value, stored_secret},
+    tx::Tx,
     user::UserRow,
 };
 

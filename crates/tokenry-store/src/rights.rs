@@ -8,10 +8,7 @@ use diesel::{
 
 #[cfg(feature = "postgres")]
 use crate::tables::TABLES;
-use crate::{
-    backend::{Store, Tx},
-    error::StoreError,
-};
+use crate::{error::StoreError, store::Store, tx::AnyConnection};
 
 /// A PostgreSQL role, compared with the rights that a running server needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,11 +27,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn role_rights(&self) -> Result<Option<RoleRights>, StoreError> {
-        self.read(|tx| match tx {
+        self.read(|tx| match &mut tx.0 {
             #[cfg(feature = "sqlite")]
-            Tx::Sqlite(_) => Ok(None),
+            AnyConnection::Sqlite(_) => Ok(None),
             #[cfg(feature = "postgres")]
-            Tx::Postgres(c) => {
+            AnyConnection::Postgres(c) => {
                 let (tables, rights): (Vec<&str>, Vec<&str>) = TABLES
                     .iter()
                     .flat_map(|(table, rights)| rights.names().iter().map(|right| (*table, *right)))

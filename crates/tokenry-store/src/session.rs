@@ -6,12 +6,12 @@ use tokenry_domain::{
 };
 
 use crate::{
-    backend::Tx,
     convert::{address, corrupt, parsed},
     error::StoreError,
     macros::on,
     schema::sessions,
     sql_types::{IdValue, InstantValue},
+    tx::{AnyConnection, Tx},
 };
 
 /// Inserts a session; [`StoreError::Conflict`] when its digest is taken or its user or token does not exist.
@@ -126,11 +126,11 @@ const MAX_IDS: usize = 10_000;
 fn take_chunk(tx: &mut Tx<'_>, wanted: &[IdValue], taken: &mut Vec<SessionId>) -> Result<(), StoreError> {
     let wanted = wanted.to_vec();
     let query = sessions::table.filter(sessions::id.eq_any(wanted)).order(sessions::id).select(sessions::id);
-    let found: Vec<IdValue> = match tx {
+    let found: Vec<IdValue> = match &mut tx.0 {
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(c) => query.load(&mut **c),
+        AnyConnection::Sqlite(c) => query.load(&mut **c),
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => query.for_update().load(&mut **c),
+        AnyConnection::Postgres(c) => query.for_update().load(&mut **c),
     }?;
     let deleted = sessions::table.filter(sessions::id.eq_any(found.clone()));
     on!(tx, |c| diesel::delete(deleted).execute(c))?;

@@ -22,7 +22,7 @@ use diesel::{
     prelude::*,
 };
 
-use crate::{pool::Manager, schema::instance, writer::Job};
+use crate::{pool::Manager, schema::instance, writer::job::Job};
 
 /// The longest time that the transaction stays open. It is opened again only when a reader requests it.
 pub(crate) const MAX_HOLD: Duration = Duration::from_millis(25);

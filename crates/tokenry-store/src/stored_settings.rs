@@ -8,12 +8,12 @@ use diesel::{
 use tokenry_domain::{ExpiryCutoffs, UnixMillis};
 
 use crate::{
-    backend::Tx,
     error::StoreError,
     macros::on,
     schema::{personal_access_tokens as tokens, retired_secrets, users},
     sql_types::InstantValue,
     token::is_expired,
+    tx::{AnyConnection, Tx},
 };
 
 /// A group of live tokens of enabled users with the same prefix, pepper and role.
@@ -31,9 +31,9 @@ pub struct TokenGroup {
 
 /// SQL that extracts the prefix from a public id and the pepper's id from a stored hash.
 fn prefix_and_pepper_sql(tx: &Tx<'_>, table: &str, public_id_len: u8) -> (String, String) {
-    match tx {
+    match &tx.0 {
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(_) => (
+        AnyConnection::Sqlite(_) => (
             format!("substr({table}.lookup, 1, max(length({table}.lookup) - {public_id_len}, 0))"),
             format!(
                 "CASE WHEN substr({table}.secret_hash, 1, 13) = '$hmac-sha256$' THEN \
@@ -41,7 +41,7 @@ fn prefix_and_pepper_sql(tx: &Tx<'_>, table: &str, public_id_len: u8) -> (String
             ),
         ),
         #[cfg(feature = "postgres")]
-        Tx::Postgres(_) => (
+        AnyConnection::Postgres(_) => (
             format!("left({table}.lookup, -{public_id_len})"),
             format!(
                 "CASE WHEN left({table}.secret_hash, 13) = '$hmac-sha256$' THEN \

@@ -23,13 +23,13 @@ pub use self::{
 #[cfg(feature = "postgres")]
 use crate::lock_timeout::RenewLockTimeout;
 use crate::{
-    backend::Tx,
     convert::instant_value,
+    credential::StoredSecret,
     error::StoreError,
-    live::StoredSecret,
     macros::on,
     schema::personal_access_tokens as tokens,
     sql_types::{IdValue, InstantValue},
+    tx::{AnyConnection, Tx},
 };
 
 /// Inserts a token; [`StoreError::Conflict`] when its public id is taken or its owner does not exist.
@@ -59,12 +59,12 @@ pub fn find(tx: &mut Tx<'_>, id: TokenId) -> Result<Option<Token>, StoreError> {
 /// [`StoreError`].
 pub fn lock(tx: &mut Tx<'_>, id: TokenId) -> Result<Option<Token>, StoreError> {
     let query = tokens::table.find(IdValue(id.uuid()));
-    let row: Option<TokenRow> = match tx {
+    let row: Option<TokenRow> = match &mut tx.0 {
         // The transaction already excludes all other writers.
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(c) => query.select(TokenRow::as_select()).get_result(&mut **c).optional(),
+        AnyConnection::Sqlite(c) => query.select(TokenRow::as_select()).get_result(&mut **c).optional(),
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => query
+        AnyConnection::Postgres(c) => query
             .filter(RenewLockTimeout)
             .select(TokenRow::as_select())
             .for_update()
@@ -202,12 +202,12 @@ pub fn revoke_all(
         .filter(tokens::revoked_at.is_null())
         .order(tokens::id)
         .select(tokens::id);
-    let live: Vec<IdValue> = match tx {
+    let live: Vec<IdValue> = match &mut tx.0 {
         // The transaction already excludes all other writers.
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(c) => live.load(&mut **c),
+        AnyConnection::Sqlite(c) => live.load(&mut **c),
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => live.for_update().load(&mut **c),
+        AnyConnection::Postgres(c) => live.for_update().load(&mut **c),
     }?;
     let revoked = tokens::table.filter(tokens::id.eq_any(live.clone()));
     on!(tx, |c| diesel::update(revoked).set(revoked_by(revocation)).execute(c))?;
@@ -306,12 +306,12 @@ pub fn replace_hash(
 /// # Errors
 /// [`StoreError`].
 pub fn lock_free(tx: &mut Tx<'_>, ids: &[TokenId]) -> Result<Vec<TokenId>, StoreError> {
-    match tx {
+    match &mut tx.0 {
         // The transaction already excludes all other writers.
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(_) => Ok(ids.to_vec()),
+        AnyConnection::Sqlite(_) => Ok(ids.to_vec()),
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => {
+        AnyConnection::Postgres(c) => {
             let wanted: Vec<IdValue> = ids.iter().map(|id| IdValue(id.uuid())).collect();
             let query = tokens::table.filter(tokens::id.eq_any(wanted)).select(tokens::id);
             let free: Vec<IdValue> = query.for_update().skip_locked().load(&mut **c)?;

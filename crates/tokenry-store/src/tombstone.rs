@@ -4,7 +4,7 @@
 use diesel::prelude::*;
 use tokenry_domain::{Subject, UnixMillis, User};
 
-use crate::{backend::Tx, error::StoreError, macros::on, schema::former_subjects, sql_types::InstantValue};
+use crate::{error::StoreError, macros::on, schema::former_subjects, sql_types::InstantValue, tx::Tx};
 
 /// The tombstone of a subject that no user has any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,12 +16,12 @@ use tokenry_domain::{TokenId, UnixMillis, UsageCount, UsageKey};
 
 pub use self::delete_in_batches::delete_in_batches;
 use crate::{
-    backend::Tx,
     convert::{address, corrupt},
     error::StoreError,
     macros::on,
     schema::{personal_access_tokens as tokens, token_usage as usage},
     sql_types::{IdValue, Instant, InstantValue},
+    tx::{AnyConnection, Tx},
 };
 
 /// The most keys that [`add`] accepts in one call: far below the parameter limit of either database.
@@ -88,12 +88,12 @@ const LATER: &str = "CASE WHEN excluded.last_at > token_usage.last_at THEN exclu
 /// Locks those of these tokens that exist against deletion until the unit of work ends. Skips tokens that are locked by
 /// other transactions, so it never waits and cannot be part of a deadlock.
 fn lock_existing(tx: &mut Tx<'_>, ids: &[TokenId]) -> Result<HashSet<TokenId>, StoreError> {
-    match tx {
+    match &mut tx.0 {
         // The transaction already excludes all other writers.
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(_) => existing(tx, ids),
+        AnyConnection::Sqlite(_) => existing(tx, ids),
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => {
+        AnyConnection::Postgres(c) => {
             let query = tokens::table.filter(tokens::id.eq_any(values(ids))).select(tokens::id);
             let found: Vec<IdValue> = query.for_key_share().skip_locked().load(&mut **c)?;
             Ok(found.into_iter().map(|id| TokenId::from_uuid(id.0)).collect())

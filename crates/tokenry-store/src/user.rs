@@ -6,13 +6,13 @@ use tokenry_domain::{Subject, User, UserId, UserName};
 #[cfg(feature = "postgres")]
 use crate::lock_timeout::RenewLockTimeout;
 use crate::{
-    backend::Tx,
     convert::{instant, instant_value, parsed},
     error::StoreError,
     filter::{SqlDialect, like},
     macros::on,
     schema::users,
     sql_types::{IdValue, InstantValue},
+    tx::{AnyConnection, Tx},
 };
 
 /// Adds a user; [`StoreError::Conflict`] when the subject is taken.
@@ -61,12 +61,12 @@ pub fn find_by_subject(tx: &mut Tx<'_>, subject: &Subject) -> Result<Option<User
 /// [`StoreError`].
 pub fn lock(tx: &mut Tx<'_>, id: UserId) -> Result<Option<User>, StoreError> {
     let query = users::table.find(IdValue(id.uuid()));
-    let row: Option<UserRow> = match tx {
+    let row: Option<UserRow> = match &mut tx.0 {
         // The transaction already excludes all other writers.
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(c) => query.select(UserRow::as_select()).get_result(&mut **c).optional(),
+        AnyConnection::Sqlite(c) => query.select(UserRow::as_select()).get_result(&mut **c).optional(),
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => query
+        AnyConnection::Postgres(c) => query
             .filter(RenewLockTimeout)
             .select(UserRow::as_select())
             .for_update()

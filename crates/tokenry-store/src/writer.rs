@@ -6,12 +6,10 @@
 //! Another process may hold the write lock. A caller whose wait has elapsed cancels its unit, and a cancelled unit is
 //! never started.
 
+pub(crate) mod job;
+
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
-    },
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     time::Duration,
 };
 
@@ -21,13 +19,14 @@ use diesel::{
     result::Error as DieselError,
 };
 
+use self::job::{Claim, ExecutedUnit, Job, WriteUnit};
 use crate::{
-    backend::{Tx, catch_panic},
     database_errors,
     error::StoreError,
     pool::{Manager, TransactionError},
     shared_lock::{MAX_HOLD, SharedLockHolder, SharedLockRequests},
     supervisor::{Deadline, Importance, Stop, Work, Worker, Workers},
+    tx::{Tx, catch_panic},
 };
 
 /// The most queued units; more are rejected as unavailable.
@@ -63,42 +62,6 @@ struct WriterLoop {
 
 /// The connection can no longer be used.
 struct ConnectionLost;
-
-/// A job of the writer thread.
-pub(crate) enum Job {
-    /// Run a unit of work.
-    WriteUnit(WriteUnit),
-    /// Hold the shared lock for the readers.
-    AcquireSharedLock,
-}
-
-/// A queued unit of work.
-pub(crate) struct WriteUnit {
-    claim: Claim,
-    work: Box<dyn FnOnce(&mut Tx<'_>) -> ExecutedUnit + Send>,
-}
-
-/// Decides between starting and cancelling a unit: the writer and the waiting caller both try to claim it, and the first
-/// one wins.
-#[derive(Clone, Default)]
-struct Claim(Arc<AtomicBool>);
-
-impl Claim {
-    /// Returns `true` for the first call only.
-    fn try_claim(&self) -> bool {
-        !self.0.swap(true, Ordering::AcqRel)
-    }
-
-    fn is_claimed(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-}
-
-/// A unit that ran and waits for the commit.
-pub(crate) struct ExecutedUnit {
-    is_ok: bool,
-    answer: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
-}
 
 impl Writer {
     /// Starts the thread. The second value is the readers' end of the shared lock.
@@ -333,7 +296,7 @@ fn run_group(
 fn run_in_savepoint(connection: &mut SqliteConnection, unit: WriteUnit) -> diesel::QueryResult<ExecutedUnit> {
     let mut executed = None;
     let result = connection.transaction(|c| {
-        let unit = (unit.work)(&mut Tx::Sqlite(c));
+        let unit = (unit.work)(&mut Tx::sqlite(c));
         let is_ok = unit.is_ok;
         executed = Some(unit);
         if is_ok { Ok(()) } else { Err(TransactionError::Work(())) }
@@ -343,5 +306,36 @@ fn run_in_savepoint(connection: &mut SqliteConnection, unit: WriteUnit) -> diese
         (Err(TransactionError::Database(error)), _) => Err(error),
         // The closure sets `executed` before it returns, so here the savepoint could not be created.
         (_, None) => Err(DieselError::RollbackTransaction),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::connection::SimpleConnection as _;
+    use tokenry_testkit::{TestDatabase, user as new_user};
+
+    use crate::{error::StoreError, settings::StoreSettings, store::Store, tx::AnyConnection, user};
+
+    fn insert(store: &Store, subject: &str) -> Result<(), StoreError> {
+        let row = new_user(subject);
+        store.write(move |tx| user::insert(tx, &row))
+    }
+
+    #[test]
+    fn a_writer_whose_connection_can_no_longer_write_opens_another() {
+        let db = TestDatabase::sqlite();
+        let store = Store::open(&db.url().parse().unwrap(), StoreSettings::default()).unwrap();
+        // SQLite puts a connection into a similar state after it has read a damaged page.
+        let read_only: Result<(), StoreError> = store.write(|tx| {
+            #[allow(irrefutable_let_patterns, reason = "without PostgreSQL there is no other connection")]
+            let AnyConnection::Sqlite(c) = &mut tx.0 else { panic!("not SQLite") };
+            Ok(c.batch_execute("PRAGMA query_only = ON")?)
+        });
+        read_only.unwrap();
+        let failed = insert(&store, "failed");
+        assert!(matches!(failed, Err(StoreError::Unavailable(_))), "{failed:?}");
+        insert(&store, "after").unwrap();
+        let (users, _) = store.read(|tx| user::list(tx, None, None, 10)).unwrap();
+        assert_eq!(users.iter().map(|user| user.subject.as_str()).collect::<Vec<_>>(), ["after"]);
     }
 }

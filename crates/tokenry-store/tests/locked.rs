@@ -14,9 +14,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use diesel::{
-    QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_query, sql_types::Text,
-};
 use futures_executor::block_on;
 use tokenry_domain::{Actor, AuditEvent, ClientInfo, EventKind, UserId};
 use tokenry_store::{Store, StoreError, StoreSettings, Tx, audit, user};
@@ -104,34 +101,6 @@ fn units_queued_for_a_row_lock_fail_together() {
         create(store, owners[0], &format!("after {rows} {of}")).unwrap();
     }
     assert_eq!(subjects(store), ["after instance 1", "after instance 2", "after users 1", "alice", "bob"]);
-}
-
-#[derive(QueryableByName)]
-struct Setting {
-    #[diesel(sql_type = Text)]
-    text: String,
-}
-
-#[test]
-fn lock_timeout_is_set_at_the_start_of_a_unit_and_lowered_before_each_row_lock() {
-    let Some(db) = TestDatabase::postgres() else { return };
-    let owner = db.user("alice").id;
-    store(&db, WAIT)
-        .write(move |tx| -> Result<(), StoreError> {
-            let lock_timeout = |tx: &mut Tx<'_>| {
-                let Tx::Postgres(c) = tx else { panic!("not PostgreSQL") };
-                let query = sql_query("SELECT current_setting('lock_timeout') AS text");
-                let setting: Setting = query.get_result(&mut **c).unwrap();
-                setting.text.strip_suffix("ms").unwrap().parse::<u32>().unwrap()
-            };
-            // Half of the remaining time plus the minimum.
-            assert!((150..=300).contains(&lock_timeout(tx)));
-            thread::sleep(WAIT);
-            user::lock(tx, owner)?;
-            assert_eq!(lock_timeout(tx), 150);
-            Ok(())
-        })
-        .unwrap();
 }
 
 #[test]
@@ -310,19 +279,4 @@ fn closing_a_store_while_the_file_is_locked_ends_its_threads() {
         thread::sleep(Duration::from_millis(10));
         false
     }));
-}
-
-#[test]
-fn a_writer_whose_connection_can_no_longer_write_opens_another() {
-    let db = TestDatabase::sqlite();
-    // SQLite puts a connection into a similar state after it has read a damaged page.
-    let read_only: Result<(), StoreError> = db.store().write(|tx| {
-        let Tx::Sqlite(c) = tx else { panic!("not SQLite") };
-        Ok(c.batch_execute("PRAGMA query_only = ON")?)
-    });
-    read_only.unwrap();
-    let failed = insert(db.store(), "failed");
-    assert!(matches!(failed, Err(StoreError::Unavailable(_))), "{failed:?}");
-    insert(db.store(), "after").unwrap();
-    assert_eq!(subjects(db.store()), ["after"]);
 }

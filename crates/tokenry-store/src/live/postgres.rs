@@ -21,8 +21,8 @@ use tokenry_domain::PublicId;
 
 use self::{connected::Connected, delivery::Delivered};
 use crate::{
+    credential::{Credential, RetiredCredential},
     error::StoreError,
-    live::{Credential, RetiredCredential},
     lock_timeout,
     pool::Manager,
     primary::ConnectionProof,

@@ -13,8 +13,8 @@ use diesel::{SqliteConnection, connection::DefaultLoadingMode, prelude::*};
 use tokenry_domain::PublicId;
 
 use crate::{
+    credential::{Credential, RetiredCredential},
     error::StoreError,
-    live::{Credential, RetiredCredential},
     pool::Manager,
     retired::{self, RetiredCredentialRow, RetiredRow},
     schema::{personal_access_tokens as tokens, retired_secrets, users},

@@ -4,7 +4,12 @@ use diesel::prelude::*;
 use tokenry_domain::Token;
 
 use super::row::{SecretRow, TokenRow};
-use crate::{backend::Tx, error::StoreError, live::StoredSecret, schema::personal_access_tokens as tokens};
+use crate::{
+    credential::StoredSecret,
+    error::StoreError,
+    schema::personal_access_tokens as tokens,
+    tx::{AnyConnection, Tx},
+};
 
 /// A token that was created by another system.
 #[derive(Clone)]
@@ -25,16 +30,16 @@ const MAX_ROWS: usize = 1000;
 /// # Errors
 /// [`StoreError`].
 pub fn insert_many(tx: &mut Tx<'_>, imports: &[Import]) -> Result<(), StoreError> {
-    match tx {
+    match &mut tx.0 {
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(c) => {
+        AnyConnection::Sqlite(c) => {
             // The statement for a single row is cached; one for many rows would be prepared each time.
             for import in imports {
                 diesel::insert_into(tokens::table).values(values(import)).execute(&mut **c)?;
             }
         }
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => {
+        AnyConnection::Postgres(c) => {
             for chunk in imports.chunks(MAX_ROWS) {
                 let rows: Vec<_> = chunk.iter().map(values).collect();
                 diesel::insert_into(tokens::table).values(rows).execute(&mut **c)?;

@@ -12,13 +12,13 @@ use tokenry_domain::{
 
 use super::{filter::filtered, row::TokenRow};
 use crate::{
-    backend::Tx,
     error::StoreError,
     filter::SqlDialect,
     macros::on,
     page::{after, after_nullable, ordered_nullable},
     schema::{personal_access_tokens as tokens, token_counts, users},
     sql_types::{IdValue, InstantValue},
+    tx::Tx,
 };
 
 /// One page of the tokens that match `filter` under `cutoffs`, starting after `position`.

@@ -8,8 +8,8 @@ use tokenry_domain::{
 
 use crate::{
     convert::{self, address, corrupt, instant, instant_value, parsed},
+    credential::{Credential, StoredSecret},
     error::StoreError,
-    live::{Credential, StoredSecret},
     schema::personal_access_tokens,
     sql_types::{DocumentValue, IdValue, InstantValue},
     user::UserRow,

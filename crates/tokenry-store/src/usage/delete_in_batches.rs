@@ -10,10 +10,10 @@ use diesel::{
 use tokenry_domain::TokenId;
 
 use crate::{
-    backend::Tx,
     error::StoreError,
     schema::token_usage as usage,
     sql_types::{Id, IdValue},
+    tx::{AnyConnection, Tx},
 };
 
 /// Deletes at most `limit` usage rows of these tokens and returns their number. Fewer than `limit` means that only rows
@@ -46,9 +46,9 @@ fn delete_for_token(tx: &mut Tx<'_>, token: IdValue, limit: i64) -> Result<usize
                 .sql($after)
         };
     }
-    let removed = match tx {
+    let removed = match &mut tx.0 {
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(c) => {
+        AnyConnection::Sqlite(c) => {
             let rows = oldest!(
                 "(token_id, minute, method, route, status, ip, user_agent, seq) IN \
                  (SELECT token_id, minute, method, route, status, ip, user_agent, seq FROM token_usage \
@@ -58,7 +58,7 @@ fn delete_for_token(tx: &mut Tx<'_>, token: IdValue, limit: i64) -> Result<usize
             diesel::delete(usage::table.filter(rows)).execute(&mut **c)
         }
         #[cfg(feature = "postgres")]
-        Tx::Postgres(c) => {
+        AnyConnection::Postgres(c) => {
             let rows = oldest!(
                 "ctid = ANY(ARRAY(SELECT ctid FROM token_usage WHERE token_id = ",
                 " FOR UPDATE SKIP LOCKED))"

@@ -7,12 +7,12 @@ use tokenry_domain::{Scope, ScopeSet, TokenId, UnixMillis};
 
 use super::{existing, lock_existing};
 use crate::{
-    backend::Tx,
     convert::parsed,
     error::StoreError,
     macros::on,
     schema::token_scope_uses as uses,
     sql_types::{IdValue, Instant, InstantValue},
+    tx::Tx,
 };
 
 /// A use of a scope that a token has.

@@ -11,12 +11,12 @@ use tokenry_domain::{TokenId, UnixMillis};
 
 use super::ip;
 use crate::{
-    backend::Tx,
     convert::corrupt,
     error::StoreError,
     macros::on,
     schema::token_usage as usage,
     sql_types::{IdValue, Instant, InstantValue},
+    tx::{AnyConnection, Tx},
 };
 
 /// The token and time span of a summary.
@@ -96,11 +96,11 @@ pub fn hours(
     answers: Answers,
     limit: u16,
 ) -> Result<Vec<HourCount>, StoreError> {
-    let hour = match tx {
+    let hour = match &tx.0 {
         #[cfg(feature = "sqlite")]
-        Tx::Sqlite(_) => "minute - minute % 3600000",
+        AnyConnection::Sqlite(_) => "minute - minute % 3600000",
         #[cfg(feature = "postgres")]
-        Tx::Postgres(_) => "date_trunc('hour', minute, 'UTC')",
+        AnyConnection::Postgres(_) => "date_trunc('hour', minute, 'UTC')",
     };
     let status = match answers {
         Answers::Exact => "status",

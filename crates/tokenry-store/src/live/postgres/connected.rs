@@ -17,7 +17,8 @@ use diesel::{
 use super::Shared;
 use crate::{
     error::StoreError,
-    primary::{self, ConnectionProof, MAX_AGE},
+    primary::{ConnectionProof, MAX_AGE},
+    session_check,
 };
 
 /// A connection that was verified to reach the primary.
@@ -123,7 +124,7 @@ impl QueryId for Proven<'_> {
 impl QueryFragment<Pg> for Proven<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         static CHECK: LazyLock<String> =
-            LazyLock::new(|| primary::check("current_setting('transaction_read_only') = 'on'", "?"));
+            LazyLock::new(|| session_check::check("current_setting('transaction_read_only') = 'on'", "?"));
         let (before, after) = CHECK.split_once('?').unwrap_or((&CHECK, ""));
         out.push_sql(before);
         out.push_bind_param::<Text, str>(self.0)?;

@@ -1,0 +1,41 @@
+//! The transaction of a unit of work.
+
+use std::panic::AssertUnwindSafe;
+
+#[cfg(feature = "postgres")]
+use diesel::PgConnection;
+#[cfg(feature = "sqlite")]
+use diesel::SqliteConnection;
+
+use crate::error::StoreError;
+
+/// The transaction of a unit of work; queries take it as their first argument. It does not show the connection: whatever
+/// can be done with it is a function of this crate.
+pub struct Tx<'c>(pub(crate) AnyConnection<'c>);
+
+/// A connection to either database.
+pub(crate) enum AnyConnection<'c> {
+    #[cfg(feature = "sqlite")]
+    Sqlite(&'c mut SqliteConnection),
+    #[cfg(feature = "postgres")]
+    Postgres(&'c mut PgConnection),
+}
+
+impl<'c> Tx<'c> {
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn sqlite(connection: &'c mut SqliteConnection) -> Self {
+        Self(AnyConnection::Sqlite(connection))
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn postgres(connection: &'c mut PgConnection) -> Self {
+        Self(AnyConnection::Postgres(connection))
+    }
+}
+
+/// Turns a panic into an error *inside* the transaction, which is then rolled back. Caught outside, it would leave
+/// Diesel's transaction depth wrong, and every later unit on this connection would fail.
+pub(crate) fn catch_panic<T, E: From<StoreError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    std::panic::catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(E::from(StoreError::Bug("a unit of work panicked".to_owned()))))
+}
