@@ -3,8 +3,8 @@
 
 use divan::{Bencher, black_box};
 use tokenry_service::{
-    Caller, HashSettings, Limits, NewToken, PlainToken, Policy, RequestContext, Scheme, SecretRng, Settings,
-    Tokenry,
+    HashSettings, Limits, NewToken, PlainToken, Policy, RequestContext, Scheme, SecretRng, Settings, Tokenry,
+    unrestricted,
 };
 use tokenry_testkit::{TestDatabase, at};
 
@@ -23,7 +23,7 @@ fn service(db: &TestDatabase) -> (Tokenry, Vec<String>) {
         ..Settings::default()
     };
     let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
-    let context = RequestContext::new(Caller::operator(), at(0));
+    let context = RequestContext::new(unrestricted::operator(), at(0));
     let owner = tokenry.find_or_create_user(&context, "alice", None).unwrap();
     let issue = |number| {
         let scopes = Some(vec!["a:read".to_owned(), "b:write".to_owned()]);
@@ -59,7 +59,7 @@ fn note_a_scope_that_was_needed_before(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench]
-fn refuse_an_unknown_token(bencher: Bencher<'_, '_>) {
+fn reject_an_unknown_token(bencher: Bencher<'_, '_>) {
     let db = TestDatabase::sqlite();
     let (tokenry, _) = service(&db);
     let text = PlainToken::generate(tokenry.prefix(), &mut SecretRng::os()).unwrap().reveal_once();

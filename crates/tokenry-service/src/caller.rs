@@ -28,7 +28,7 @@ impl RequestContext {
 /// An authenticated caller. Only [`Tokenry::verify`](crate::Tokenry::verify) creates one from a token and
 /// [`Tokenry::session`](crate::Tokenry::session) one from a session; an embedding program creates one for a user it has
 /// authenticated itself ([`Tokenry::caller_for_user`](crate::Tokenry::caller_for_user)); an operator has access to the
-/// command line on the database's machine.
+/// command line on the machine of the database, and only [`unrestricted`](crate::unrestricted) creates it.
 #[derive(Clone)]
 pub struct Caller(Kind);
 
@@ -69,14 +69,8 @@ pub enum CredentialKind {
 }
 
 impl Caller {
-    /// The operator of the installation, who has every right: policy and roles still apply, scopes do not.
-    ///
-    /// SECURITY: **this bypasses authorization.** Nothing is checked, and every user's tokens can be read, created and
-    /// revoked. Use it only for work that no request asked for: a command line on the database's own machine, a
-    /// scheduled cleanup, setup at start, tests. For a request, use the caller that [`Tokenry::verify`](crate::Tokenry::verify),
-    /// [`Tokenry::session`](crate::Tokenry::session) or [`Tokenry::caller_for_user`](crate::Tokenry::caller_for_user) returns.
-    #[must_use]
-    pub fn operator() -> Self {
+    /// Only [`crate::unrestricted`] creates this caller.
+    pub(crate) fn unrestricted() -> Self {
         Self(Kind::Operator)
     }
 
@@ -163,7 +157,7 @@ impl Caller {
         }
     }
 
-    /// Refuses a caller without this scope, and one who presented a retired secret: within its grace a retired secret
+    /// Rejects a caller without this scope, and one who presented a retired secret: within its grace a retired secret
     /// is valid for use, but not for reading or changing tokens and users.
     ///
     /// # Errors
@@ -173,7 +167,7 @@ impl Caller {
         self.require_for_use(scope)
     }
 
-    /// Refuses a caller who presented a retired secret.
+    /// Rejects a caller who presented a retired secret.
     ///
     /// # Errors
     /// [`Denial::Retired`].
@@ -184,7 +178,7 @@ impl Caller {
         }
     }
 
-    /// Refuses a caller without this scope, for routes that a program guards with tokens: a retired secret is valid
+    /// Rejects a caller without this scope, for routes that a program guards with tokens: a retired secret is valid
     /// there within its grace.
     ///
     /// # Errors
@@ -202,7 +196,7 @@ impl Caller {
         self.user().is_none_or(|user| user.id == owner)
     }
 
-    /// Refuses to assign a role, or to enable a user with a role, that allows more than the caller may do.
+    /// Rejects the assignment of a role, or the enabling of a user with a role, that allows more than the caller may do.
     pub(crate) fn may_assign(&self, catalog: &Catalog, role: &Role) -> Result<(), Denial> {
         match self.effective() {
             Some(rights) if !catalog.covers(rights, role) => Err(Denial::beyond_own_role(role)),

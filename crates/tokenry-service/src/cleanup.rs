@@ -73,10 +73,10 @@ impl Tokenry {
         if let Some(fault) = self.untrusted_clock() {
             return Err(CleanupError::Clock(fault));
         }
-        let mut refused = None;
+        let mut rejected = None;
         let mut part = |done: Result<usize, CleanupError>| match done {
             Err(CleanupError::Store(error @ StoreError::Unusable(_))) => {
-                refused.get_or_insert(error);
+                rejected.get_or_insert(error);
                 Ok(0)
             }
             done => done,
@@ -93,7 +93,7 @@ impl Tokenry {
         if let Some(cutoff) = self.0.retention.and_then(kept).filter(|_| is_recorded) {
             cleaned.purged_tokens = part(self.purge_tokens(&self.0.rules.cutoffs(context.now), cutoff))?;
         }
-        refused.map_or(Ok(cleaned), |error| Err(error.into()))
+        rejected.map_or(Ok(cleaned), |error| Err(error.into()))
     }
 
     fn record_expired(&self, context: &RequestContext) -> Result<usize, CleanupError> {
@@ -111,7 +111,7 @@ impl Tokenry {
                 Ok::<_, CleanupError>(expired.len())
             })
         };
-        // A caller who is no longer entitled is refused even if there is nothing to record.
+        // A caller who is no longer entitled is rejected even if there is nothing to record.
         record(Vec::new())?;
         let forget = |ids: Vec<TokenId>| {
             Ok(self.0.store.write(move |tx| cleanup::clear_expiry(tx, &cutoffs, &ids))?)

@@ -21,7 +21,7 @@ impl Tokenry {
         let begun = watch.elapsed();
         let database = self.0.store.read(tokenry_store::clock::read)?;
         let took = watch.elapsed().saturating_sub(begun);
-        Ok(watch.judge(now, took, database))
+        Ok(watch.update(now, took, database))
     }
 
     /// The faults that the last [`check_clock`](Self::check_clock) found; empty before the first call.
@@ -30,8 +30,8 @@ impl Tokenry {
         self.0.clock.faults()
     }
 
-    /// Whether the clock that reads `now` may be more than a day ahead. If so, an expiry is refused but not recorded.
-    /// Checked where a credential is refused, not where it is accepted.
+    /// Whether the clock that reads `now` may be more than a day ahead. If so, an expiry is rejected but not recorded.
+    /// Checked where a credential is rejected, not where it is accepted.
     pub(crate) fn doubts_clock(&self, now: UnixMillis) -> bool {
         self.0.clock.may_be_ahead(now)
     }

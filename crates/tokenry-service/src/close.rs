@@ -18,7 +18,7 @@ use crate::{tokenry::Tokenry, unwritten::Unwritten};
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl Tokenry {
-    /// Writes everything that is pending, such as uses of tokens and refused requests. Returns when all of it is
+    /// Writes everything that is pending, such as uses of tokens and rejected requests. Returns when all of it is
     /// written or after `timeout`, whatever the database does; the result counts what was not written. Call it when no
     /// more requests are served. Blocks the thread.
     #[must_use = "it counts what was lost"]
@@ -56,16 +56,16 @@ impl Tokenry {
         Unwritten {
             uses,
             last_uses,
-            refusals: self.0.refusals.unwritten(),
+            rejections: self.0.rejections.unwritten(),
             reuses: self.0.reuses.get(),
-            ends: self.0.ends.unwritten(),
+            expiries: self.0.expiries.unwritten(),
         }
     }
 
     fn write_all(&self) -> Result<(), StoreError> {
         // Both are attempted, so that a failure of one does not prevent the other.
         let uses = self.flush();
-        self.0.refusals.write()?;
+        self.0.rejections.write()?;
         uses
     }
 }

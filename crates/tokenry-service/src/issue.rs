@@ -143,7 +143,7 @@ impl Tokenry {
     }
 }
 
-/// Locks the owner, and refuses a creation that they or the caller may no longer make. `revoked_at` is when all tokens
+/// Locks the owner, and rejects a creation that they or the caller may no longer make. `revoked_at` is when all tokens
 /// of the owner were last revoked before the request was admitted.
 fn lock_owner(
     tx: &mut Tx<'_>,
@@ -164,7 +164,7 @@ fn lock_owner(
     Ok(owner)
 }
 
-/// Refuses a token beyond the limits.
+/// Rejects a token beyond the limits.
 fn check_limits(tx: &mut Tx<'_>, policy: &Policy, owner: UserId, now: UnixMillis) -> Result<(), IssueError> {
     let limits = policy.limits;
     if let Some(limit) = limits.max_live_tokens

@@ -33,6 +33,6 @@ pub struct IssuerMapping {
     pub roles: Vec<(String, Role)>,
     /// The role of a new user, or of one whose claim names none. `None` is the lowest role of the catalog.
     pub default_role: Option<Role>,
-    /// Whether an unknown user is created; otherwise they are refused.
+    /// Whether an unknown user is created; otherwise they are rejected.
     pub creates_users: bool,
 }

@@ -2,11 +2,10 @@
 //!
 //! [`Tokenry`] is the whole service: it issues, lists, updates and revokes tokens, and decides in
 //! [`Tokenry::verify`] what a presented one may do. Time, source address and caller are arguments; the database is
-//! read for each verification, so a revoked token is refused by the very next one, on every node.
+//! read for each verification, so a revoked token is rejected by the very next one, on every node.
 //!
 //! ```
-//! use tokenry_service::{RequestContext, Caller, Lifetime, NewToken, Policy, Settings, Store, StoreSettings, Tokenry,
-//! UnixMillis};
+//! use tokenry_service::{NewToken, RequestContext, Settings, Store, StoreSettings, Tokenry, UnixMillis, unrestricted};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
@@ -16,7 +15,7 @@
 //! let tokenry = Tokenry::new(store, Settings::default())?;
 //!
 //! let now = UnixMillis::from_clock(std::time::SystemTime::now());
-//! let context = RequestContext::new(Caller::operator(), now);
+//! let context = RequestContext::new(unrestricted::operator(), now);
 //! let owner = tokenry.find_or_create_user(&context, "alice", None)?;
 //! let new = NewToken { name: "ci".into(), scopes: Some(vec!["projects:read".into()]), ..NewToken::default() };
 //! let issued = tokenry.issue_token(&context, owner.id, new)?;
@@ -45,9 +44,8 @@ pub mod cleanup;
 pub mod clock;
 mod close;
 pub mod denial;
-mod ends;
 pub mod field;
-pub mod find;
+mod find;
 mod generated_secret;
 mod hash_queue;
 pub mod issue;
@@ -57,12 +55,14 @@ pub mod issuer;
 pub mod key_refresh;
 pub mod list;
 pub mod monotonic;
+mod observed_expiries;
 mod owner;
 pub mod page;
 mod periodic;
 pub mod policy_check;
+mod read_error;
 pub mod readiness;
-mod refusals;
+mod rejections;
 mod required;
 pub mod revoke;
 pub mod rotate;
@@ -78,6 +78,7 @@ pub mod sign_in;
 pub mod testing;
 pub mod token_events;
 pub mod tokenry;
+pub mod unrestricted;
 mod unwritten;
 pub mod update;
 pub mod usage;
@@ -122,19 +123,19 @@ pub use crate::{
     clock::ClockFault,
     denial::Denial,
     field::FieldError,
-    find::FindError,
     issue::{IssueError, Issued, NewToken},
-    list::{ListError, PageQuery, TokenPage},
+    list::{PageQuery, TokenPage},
     monotonic::Monotonic,
     page::{CountedPage, Page},
-    policy_check::{PolicyCheckError, PolicyImpact},
+    policy_check::PolicyImpact,
+    read_error::ReadError,
     readiness::{Check, CheckState, Finding, Readiness},
     revoke::RevokeError,
     rotate::{RotateError, Rotated, Rotation},
     session::start::{SessionError, Started},
     settings::{SessionSettings, Settings, SlowHash, UnknownSlowHash, UsageSettings},
     settings_check::{SettingsOutline, SettingsReport},
-    token_events::{TokenEvent, TokenEventPage, TokenEventsError},
+    token_events::{TokenEvent, TokenEventPage},
     tokenry::{OpenError, Tokenry},
     unwritten::Unwritten,
     update::{Activation, TokenChanges, UpdateError},

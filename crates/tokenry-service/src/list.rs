@@ -1,14 +1,13 @@
 //! Lists tokens page by page.
 
-use thiserror::Error;
-use tokenry_domain::{PageSize, Sort, Token, TokenFilter, User};
-use tokenry_store::{StoreError, token, user};
+use tokenry_domain::{PageSize, Sort, Token, TokenFilter, User, query::Position};
+use tokenry_store::{token, user};
 
 use crate::{
     caller::RequestContext,
-    denial::Denial,
     owner::with_owners,
     page::{CountedPage, Cursors, Forged, read_position, write_position},
+    read_error::ReadError,
     required::{admin_read, tokens_read},
     search::without_secret,
     tokenry::Tokenry,
@@ -28,35 +27,17 @@ pub struct PageQuery {
 /// One page of tokens, each with its owner.
 pub type TokenPage = CountedPage<(Token, User)>;
 
-/// Why a list is not returned.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ListError {
-    /// The caller lacks the required scope.
-    #[error(transparent)]
-    Denied(#[from] Denial),
-    /// The filter names an unknown user.
-    #[error("no such user")]
-    NoSuchUser,
-    /// The cursor was not created by this installation for this caller and this query.
-    #[error("the cursor does not belong to this list")]
-    BadCursor,
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 impl Tokenry {
     /// Returns one page of the caller's tokens; of all tokens for an operator.
     ///
     /// # Errors
-    /// [`ListError`].
+    /// [`ReadError::Denied`], [`ReadError::BadCursor`], [`ReadError::Store`].
     pub fn list_tokens(
         &self,
         context: &RequestContext,
         mut filter: TokenFilter,
         page: PageQuery,
-    ) -> Result<TokenPage, ListError> {
+    ) -> Result<TokenPage, ReadError> {
         context.caller.require(&tokens_read())?;
         if let Some(user) = context.caller.user() {
             filter.user_id = Some(user.id);
@@ -67,16 +48,17 @@ impl Tokenry {
     /// Returns one page of the tokens of all users, for administrators.
     ///
     /// # Errors
-    /// [`ListError`]; [`ListError::NoSuchUser`] if the filter names an unknown user.
+    /// [`ReadError::Denied`], [`ReadError::BadCursor`], [`ReadError::Store`]; [`ReadError::NoSuchUser`] if the filter
+    /// names an unknown user.
     pub fn inventory(
         &self,
         context: &RequestContext,
         filter: &TokenFilter,
         page: &PageQuery,
-    ) -> Result<TokenPage, ListError> {
+    ) -> Result<TokenPage, ReadError> {
         context.caller.require(&admin_read())?;
         if let Some(id) = filter.user_id {
-            self.0.store.read(|tx| user::find(tx, id)?.ok_or(ListError::NoSuchUser))?;
+            self.0.store.read(|tx| user::find(tx, id)?.ok_or(ReadError::NoSuchUser))?;
         }
         self.token_page(context, "inventory", filter, page)
     }
@@ -87,14 +69,13 @@ impl Tokenry {
         list: &str,
         filter: &TokenFilter,
         page: &PageQuery,
-    ) -> Result<TokenPage, ListError> {
+    ) -> Result<TokenPage, ReadError> {
         let search = filter.search.as_deref().map(|text| without_secret(&self.0.prefixes, text).into_owned());
         let filter = &TokenFilter { search, ..filter.clone() };
         let PageQuery { sort, size, cursor } = page;
         let cursors =
             Cursors::new(&self.0.cursor_key, &context.caller, list, format_args!("{filter:?} {sort}"));
-        let position = |text: &str| read_position(&cursors.open(text)?).ok_or(Forged);
-        let position = cursor.as_deref().map(position).transpose().map_err(|Forged| ListError::BadCursor)?;
+        let position = cursor.as_deref().map(|text| token_position(&cursors, text)).transpose()?;
         let cutoffs = self.0.rules.cutoffs(context.now);
         self.0.store.read(|tx| {
             let page = token::list(tx, filter, *sort, *size, position.as_ref(), &cutoffs)?;
@@ -105,4 +86,9 @@ impl Tokenry {
             })
         })
     }
+}
+
+/// The position in a cursor of a list of tokens.
+fn token_position(cursors: &Cursors<'_>, cursor: &str) -> Result<Position, Forged> {
+    read_position(&cursors.open(cursor)?).ok_or(Forged)
 }

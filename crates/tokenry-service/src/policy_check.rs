@@ -4,7 +4,7 @@ use tokenry_domain::{Catalog, PageSize, Policy, Sort, SortKey, Token, TokenFilte
 use tokenry_store::{StoreError, token};
 
 use crate::{
-    caller::RequestContext, denial::Denial, owner::with_owners, required::admin_read, tokenry::Tokenry,
+    caller::RequestContext, owner::with_owners, read_error::ReadError, required::admin_read, tokenry::Tokenry,
 };
 
 /// How many live tokens a change would affect, and how; one token may be counted in several fields.
@@ -24,30 +24,18 @@ pub struct PolicyImpact {
     pub gaining_scopes: u64,
 }
 
-/// Why the check failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PolicyCheckError {
-    /// The caller lacks `admin:read`.
-    #[error(transparent)]
-    Denied(#[from] Denial),
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 impl Tokenry {
     /// Counts the live tokens that would be affected if `policy` and `catalog` replaced the current ones. Changes
     /// nothing.
     ///
     /// # Errors
-    /// [`PolicyCheckError`].
+    /// [`ReadError::Denied`], [`ReadError::Store`].
     pub fn check_policy(
         &self,
         context: &RequestContext,
         policy: &Policy,
         catalog: &Catalog,
-    ) -> Result<PolicyImpact, PolicyCheckError> {
+    ) -> Result<PolicyImpact, ReadError> {
         context.caller.require(&admin_read())?;
         let (present, proposed) = (self.0.rules.cutoffs(context.now), policy.cutoffs(context.now));
         let sort = Sort { key: SortKey::CreatedAt, descending: false };

@@ -49,7 +49,7 @@ impl Tokenry {
         })
     }
 
-    /// Revokes a token. Every verification that begins after this returns refuses it, on every node. Returns `false` if
+    /// Revokes a token. Every verification that begins after this returns rejects it, on every node. Returns `false` if
     /// it was revoked before; actor and reason of the first revocation remain.
     ///
     /// # Errors

@@ -51,7 +51,7 @@ pub struct Rotated {
     pub owner: User,
     /// Its new plaintext, to be shown once.
     pub secret: PlainToken,
-    /// From this instant on the retired secret is refused.
+    /// From this instant on the retired secret is rejected.
     pub old_works_until: UnixMillis,
 }
 
@@ -101,7 +101,7 @@ pub enum RotateError {
 }
 
 impl Tokenry {
-    /// A rotation within this span after another of the same token counts as concurrent and is refused: otherwise both
+    /// A rotation within this span after another of the same token counts as concurrent and is rejected: otherwise both
     /// callers would take theirs for the valid secret. An adapter delays its response by this span, so that its
     /// receiver can rotate again immediately.
     pub const ROTATION_SETTLES: Lifetime = Lifetime::millis_of(500);
@@ -227,7 +227,7 @@ impl RotateTransaction {
         Ok((after, owner, valid_until))
     }
 
-    /// Refuses a token that must not get a new secret.
+    /// Rejects a token that must not get a new secret.
     fn check_rotatable(&self, tx: &mut Tx<'_>, before: &Token) -> Result<(), RotateError> {
         if let Some(key) = &self.rotation.idempotency_key
             && retired::has_key(tx, before.id, &digest(key))?

@@ -15,7 +15,7 @@ impl Rules {
         self.policy.cutoffs(now)
     }
 
-    /// Refuses a token whose secret the `caller` receives if it grants more than they may give.
+    /// Rejects a token whose secret the `caller` receives if it grants more than they may give.
     pub(crate) fn check_secret(
         &self,
         caller: &Caller,
@@ -26,7 +26,7 @@ impl Rules {
         Ok(Grant { reveals_secret: true, ..self.grant(caller, owner) }.check(before, after)?)
     }
 
-    /// Refuses a change that grants more than the `caller` may give.
+    /// Rejects a change that grants more than the `caller` may give.
     pub(crate) fn check_change(
         &self,
         caller: &Caller,

@@ -23,7 +23,7 @@ use crate::{
     audit::{AuditContext, append, detail},
     settings::SessionSettings,
     tokenry::Tokenry,
-    verified::{Rejection, judge},
+    verified::{Rejection, check_state},
 };
 
 impl Tokenry {
@@ -51,10 +51,10 @@ impl Tokenry {
         }
     }
 
-    /// Refuses a session that has ended at `now`, by the current state of its user and of the token that started it.
-    fn check_session(&self, session: &Session, live: &Live, now: UnixMillis) -> Result<(), SessionRefusal> {
+    /// Rejects a session that has ended at `now`, by the current state of its user and of the token that started it.
+    fn check_session(&self, session: &Session, live: &Live, now: UnixMillis) -> Result<(), SessionRejection> {
         if session.is_expired(now, self.0.session.idle) {
-            return Err(SessionRefusal { end: SessionEnd::Expired, ends_session: !self.doubts_clock(now) });
+            return Err(SessionRejection { end: SessionEnd::Expired, ends_session: !self.doubts_clock(now) });
         }
         let user = live.user.as_ref().filter(|user| !user.is_disabled()).ok_or(SessionEnd::UserDisabled)?;
         let public_id = match &session.proof {
@@ -66,15 +66,15 @@ impl Tokenry {
         let token =
             live.token.as_ref().filter(|token| token.public_id == *public_id && token.user_id == user.id);
         let token = token.ok_or(SessionEnd::TokenEnded)?;
-        let evaluated_at = self.0.ends.secrets.evaluation_instant(now, || token.public_id.clone());
-        match judge(token, user, &self.0.rules.cutoffs(evaluated_at), live.source) {
+        let evaluated_at = self.0.expiries.secrets.evaluation_instant(now, || token.public_id.clone());
+        match check_state(token, user, &self.0.rules.cutoffs(evaluated_at), live.source) {
             Ok(()) => Ok(()),
             Err(Rejection::Expired) => {
                 let ends_session = !self.doubts_clock(now);
                 if ends_session {
-                    self.0.ends.token_expired(token, evaluated_at);
+                    self.0.expiries.record_token(token, evaluated_at);
                 }
-                Err(SessionRefusal { end: SessionEnd::TokenEnded, ends_session })
+                Err(SessionRejection { end: SessionEnd::TokenEnded, ends_session })
             }
             Err(Rejection::AddressNotAllowed) => Err(SessionEnd::AddressNotAllowed.into()),
             Err(Rejection::OwnerDisabled) => Err(SessionEnd::UserDisabled.into()),
@@ -83,14 +83,14 @@ impl Tokenry {
     }
 }
 
-/// Why a session is refused.
-struct SessionRefusal {
+/// Why a session is rejected.
+struct SessionRejection {
     end: SessionEnd,
     /// Whether the session is ended too; not if it only expired by a clock that may be far ahead.
     ends_session: bool,
 }
 
-impl From<SessionEnd> for SessionRefusal {
+impl From<SessionEnd> for SessionRejection {
     fn from(end: SessionEnd) -> Self {
         Self { end, ends_session: true }
     }

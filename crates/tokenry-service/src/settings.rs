@@ -28,7 +28,7 @@ pub struct Settings {
     pub retention: Option<Lifetime>,
     /// The maximum age of a row by which a token is accepted. Default 0: every verification reads the database and sees
     /// every earlier change. With a larger value, changes by other processes, including revocations, may take that long
-    /// to be seen here; changes by this process are seen immediately. A refusal is never based on an old row.
+    /// to be seen here; changes by this process are seen immediately. A rejection is never based on an old row.
     pub max_staleness: Duration,
     /// Measures that age, and detects a wall clock that steps. Default: the system's monotonic clock.
     pub monotonic: Monotonic,
@@ -41,7 +41,7 @@ pub struct Settings {
     pub sign_in: Option<crate::issuer::SignIn>,
 }
 
-/// When the slow hash of a secret is computed. A wrong secret is refused without it in either case.
+/// When the slow hash of a secret is computed. A wrong secret is rejected without it in either case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlowHash {
     /// When a secret is created, or once for a row without a stored proof. From then on the stored proof decides.

@@ -1,4 +1,4 @@
-//! Counts the stored rows that other settings invalidate: tokens that would be refused, users who could no longer sign
+//! Counts the stored rows that other settings invalidate: tokens that would be rejected, users who could no longer sign
 //! in. The database counts them, so that large tables are no problem.
 
 use std::{collections::BTreeMap, fmt};
@@ -8,8 +8,7 @@ use tokenry_domain::Catalog;
 use tokenry_store::{StoreError, stored_settings};
 
 use crate::{
-    caller::RequestContext, policy_check::PolicyCheckError, required::admin_read, settings::Settings,
-    tokenry::Tokenry,
+    caller::RequestContext, read_error::ReadError, required::admin_read, settings::Settings, tokenry::Tokenry,
 };
 
 /// The part of the settings that stored rows depend on.
@@ -44,7 +43,7 @@ impl SettingsOutline {
 pub struct SettingsReport {
     /// The number of live tokens; here and below, of users who are not disabled.
     pub live: u64,
-    /// Live tokens whose prefix is not accepted, by prefix. They are refused.
+    /// Live tokens whose prefix is not accepted, by prefix. They are rejected.
     pub prefixes: BTreeMap<String, u64>,
     /// Live tokens whose pepper is not configured, by its id. Their verification fails as unavailable.
     pub peppers: BTreeMap<String, u64>,
@@ -67,9 +66,9 @@ impl SettingsReport {
         *self == Self { live: self.live, ..Self::default() }
     }
 
-    /// Whether there are live tokens and all of them would be refused for their prefix.
+    /// Whether there are live tokens and all of them would be rejected for their prefix.
     #[must_use]
-    pub fn refuses_all(&self) -> bool {
+    pub fn rejects_all(&self) -> bool {
         self.live > 0 && self.prefixes.values().sum::<u64>() == self.live
     }
 
@@ -80,7 +79,7 @@ impl SettingsReport {
         if !self.prefixes.is_empty() {
             let (count, names) = (self.prefixes.values().sum::<u64>(), listed(&self.prefixes));
             sentences.push(format!(
-                "{count} of {} live tokens have a prefix that is refused ({names}): name it in token.former_prefixes, \
+                "{count} of {} live tokens have a prefix that is rejected ({names}): name it in token.former_prefixes, \
                  or revoke them",
                 self.live
             ));
@@ -142,12 +141,12 @@ impl Tokenry {
     /// Changes nothing.
     ///
     /// # Errors
-    /// [`PolicyCheckError`].
+    /// [`ReadError::Denied`], [`ReadError::Store`].
     pub fn check_settings(
         &self,
         context: &RequestContext,
         outline: &SettingsOutline,
-    ) -> Result<SettingsReport, PolicyCheckError> {
+    ) -> Result<SettingsReport, ReadError> {
         context.caller.require(&admin_read())?;
         let cutoffs = self.0.rules.cutoffs(context.now);
         let graced_after = context.now.checked_sub(self.0.rules.policy.max_grace);

@@ -77,12 +77,12 @@ impl Tokenry {
         let unknown = || VerifyError::Rejected(Rejection::Unknown);
         let sign_in = self.0.sign_in.as_ref().ok_or_else(unknown)?;
         let digest = || link(&GENESIS, presented);
-        let evaluated_at = self.0.ends.jwts.evaluation_instant(now, digest);
+        let evaluated_at = self.0.expiries.jwts.evaluation_instant(now, digest);
         let claims = sign_in.verifier.verify(presented, evaluated_at).map_err(|error| {
             if error == JwtError::Expired && !self.doubts_clock(now) {
-                self.0.ends.jwts.remember(digest(), evaluated_at);
+                self.0.expiries.jwts.record(digest(), evaluated_at);
             }
-            refusal(sign_in, presented, error)
+            rejection(sign_in, presented, error)
         })?;
         let mapping =
             sign_in.issuers.iter().find(|known| known.issuer == claims.issuer()).ok_or_else(unknown)?;
@@ -263,8 +263,8 @@ fn claimed_name(mapping: &IssuerMapping, claims: &JwtClaims) -> Option<UserName>
 }
 
 /// SECURITY: a client without a JWT of the issuer gets one answer for all faults, and so learns nothing.
-fn refusal(sign_in: &SignIn, presented: &[u8], error: JwtError) -> VerifyError {
-    tracing::debug!(%error, "a JWT was refused");
+fn rejection(sign_in: &SignIn, presented: &[u8], error: JwtError) -> VerifyError {
+    tracing::debug!(%error, "a JWT was rejected");
     match error {
         JwtError::Expired => VerifyError::Rejected(Rejection::Expired),
         JwtError::KeysUnavailable => VerifyError::KeysUnavailable,

@@ -40,11 +40,12 @@ use tokenry_domain::{Limits, Policy, Token, UnixMillis, User};
 use tokenry_store::{Store, StoreSettings};
 
 use crate::{
-    caller::{Caller, RequestContext},
+    caller::RequestContext,
     issue::{Issued, NewToken},
     monotonic::Monotonic,
     settings::Settings,
     tokenry::Tokenry,
+    unrestricted,
 };
 
 /// 2026-01-01T00:00:00Z, where the clock of every test installation starts.
@@ -92,7 +93,7 @@ impl TestInstallation {
     /// [`Settings::max_staleness`] also follows [`advance`](Self::advance).
     ///
     /// # Panics
-    /// If the settings are refused ([`OpenError`](crate::OpenError)), or there is no temporary folder to write to.
+    /// If the settings are rejected ([`OpenError`](crate::OpenError)), or there is no temporary folder to write to.
     #[must_use]
     #[track_caller]
     pub fn with_settings(settings: Settings) -> Self {
@@ -149,7 +150,7 @@ impl TestInstallation {
     /// After the year 9999.
     #[must_use]
     pub fn operator(&self) -> RequestContext {
-        RequestContext::new(Caller::operator(), self.now())
+        RequestContext::new(unrestricted::operator(), self.now())
     }
 
     /// The user with this subject. A new user is created with the lowest role of the catalog.

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use thiserror::Error;
 use tokenry_domain::{Actor, AuditEvent, ClientInfo, PageSize, TokenId, User};
 use tokenry_store::{
     StoreError, Tx,
@@ -12,9 +11,9 @@ use tokenry_store::{
 
 use crate::{
     caller::RequestContext,
-    denial::Denial,
     owner::visible_owner,
-    page::{Cursors, Forged, Page},
+    page::{Cursors, Page},
+    read_error::ReadError,
     required::tokens_read,
     tokenry::Tokenry,
 };
@@ -31,44 +30,26 @@ pub struct TokenEvent {
 /// One page of the history of a token, newest first.
 pub type TokenEventPage = Page<TokenEvent>;
 
-/// Why the history of a token is not returned.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum TokenEventsError {
-    /// The caller lacks `tokens:read`.
-    #[error(transparent)]
-    Denied(#[from] Denial),
-    /// There is no such token, or it belongs to another user; callers cannot tell which.
-    #[error("no such token")]
-    NotFound,
-    /// The cursor was not created by this installation for this caller and this token.
-    #[error("the cursor does not belong to this list")]
-    BadCursor,
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 impl Tokenry {
     /// Returns one page of the history of a token, live or dead. Events by other users, such as an administrator, omit
     /// the client; the actor of a deleted token counts as another user.
     ///
     /// # Errors
-    /// [`TokenEventsError`].
+    /// [`ReadError::Denied`], [`ReadError::NotFound`], [`ReadError::BadCursor`], [`ReadError::Store`].
     pub fn token_events(
         &self,
         context: &RequestContext,
         id: TokenId,
         size: PageSize,
         cursor: Option<&str>,
-    ) -> Result<TokenEventPage, TokenEventsError> {
+    ) -> Result<TokenEventPage, ReadError> {
         context.caller.require(&tokens_read())?;
         let cursors = Cursors::new(&self.0.cursor_key, &context.caller, "token events", id);
-        let before = cursors.position(cursor).map_err(|Forged| TokenEventsError::BadCursor)?;
+        let before = cursors.position(cursor)?;
         let filter = AuditFilter { token_id: Some(id), ..AuditFilter::default() };
         self.0.store.read(|tx| {
-            let token = token::find(tx, id)?.ok_or(TokenEventsError::NotFound)?;
-            visible_owner(tx, &context.caller, &token)?.ok_or(TokenEventsError::NotFound)?;
+            let token = token::find(tx, id)?.ok_or(ReadError::NotFound)?;
+            visible_owner(tx, &context.caller, &token)?.ok_or(ReadError::NotFound)?;
             let entries = audit::search(tx, &filter, before, size.get() + 1)?;
             let Page { items, next_cursor } = Page::cut(entries, size, &cursors, |last| last.seq);
             let items = match context.caller.user() {

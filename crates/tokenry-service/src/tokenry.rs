@@ -10,10 +10,10 @@ use tokenry_store::{Store, StoreError, StoredSecret, instance};
 use crate::{
     caller::Caller,
     clock::watch::ClockWatch,
-    ends::Ends,
     hash_queue::HashQueue,
-    readiness::{Finding, Prober, Readiness},
-    refusals::queue::Refusals,
+    observed_expiries::ObservedExpiries,
+    readiness::{self, Finding, Prober, Readiness},
+    rejections::queue::RejectionLog,
     rules::Rules,
     semaphore::Semaphore,
     settings::{SessionSettings, Settings, SlowHash, UsageSettings},
@@ -57,11 +57,11 @@ pub(crate) struct Inner {
     pub(crate) is_closing: Arc<AtomicBool>,
     /// Buffered uses of tokens and sessions.
     pub(crate) uses: WriteBehind,
-    pub(crate) refusals: Refusals,
+    pub(crate) rejections: RejectionLog,
     /// Observations of the clock.
     pub(crate) clock: ClockWatch,
-    /// Credentials that this process refused as expired.
-    pub(crate) ends: Arc<Ends>,
+    /// Credentials that this process rejected as expired.
+    pub(crate) expiries: Arc<ObservedExpiries>,
     /// Runs the readiness checks.
     pub(crate) prober: Prober,
     /// Limits concurrent checks of the audit log.
@@ -101,7 +101,8 @@ impl Tokenry {
         let key_checks: Vec<_> = settings.hash.peppers.iter().map(|pepper| pepper.key_check()).collect();
         let cursor_key = store.write(move |tx| instance_key(tx, fresh_key, &key_checks))?;
         let hasher = Arc::new(Hasher::new(settings.hash)?);
-        let ends = Arc::new(Ends::under(settings.policy.clone()));
+        let rules = Arc::new(Rules { policy: settings.policy, catalog: settings.catalog });
+        let expiries = Arc::new(ObservedExpiries::new(rules.clone()));
         Ok(Self(Arc::new(Inner {
             proofs: ProofCache::new(),
             snapshots: Snapshots::within(settings.max_staleness, settings.monotonic.clone()),
@@ -116,11 +117,11 @@ impl Tokenry {
                 store.clone(),
                 settings.usage,
                 u64::from_le_bytes(rng.bytes()?),
-                ends.clone(),
+                expiries.clone(),
             )?,
-            ends,
-            refusals: Refusals::start(store.clone())?,
-            prober: Prober::start(&store)?,
+            expiries,
+            rejections: RejectionLog::start(store.clone())?,
+            prober: Prober::start(&store, readiness::CHECKS)?,
             audit_check_limit: Semaphore::of(1),
             // Half of the connections that a store has by default.
             summary_limit: Semaphore::of(4),
@@ -129,7 +130,7 @@ impl Tokenry {
             dummy: StoredSecret { proof: Some(SecretProof::new([0; 32])), ..hasher.dummy().clone().into() },
             hasher,
             slow_hash: settings.slow_hash,
-            rules: Arc::new(Rules { policy: settings.policy, catalog: settings.catalog }),
+            rules,
             retention: settings.retention,
             session: settings.session,
             usage: settings.usage,

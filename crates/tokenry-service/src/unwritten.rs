@@ -12,13 +12,13 @@ pub struct Unwritten {
     pub uses: u64,
     /// Tokens, scopes of tokens and sessions whose last use is not stored.
     pub last_uses: u64,
-    /// Refused requests that are not in the audit log.
-    pub refusals: u64,
+    /// Rejected requests that are not in the audit log.
+    pub rejections: u64,
     /// Uses of retired secrets that are not in the audit log and, if the policy requires it, have not revoked their
     /// token.
     pub reuses: u64,
-    /// Credentials that were refused as expired without their row being marked.
-    pub ends: u64,
+    /// Credentials that were rejected as expired without their row being marked.
+    pub expiries: u64,
 }
 
 impl Unwritten {
@@ -34,9 +34,9 @@ impl fmt::Display for Unwritten {
         let kinds = [
             (self.uses, "uses of tokens"),
             (self.last_uses, "times of last use"),
-            (self.refusals, "refused requests"),
+            (self.rejections, "rejected requests"),
             (self.reuses, "uses of retired secrets"),
-            (self.ends, "ends of expired credentials"),
+            (self.expiries, "expiries of credentials"),
         ];
         if self.is_empty() {
             return write!(f, "nothing");
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn losses_are_listed_with_their_counts() {
         assert_eq!(Unwritten::default().to_string(), "nothing");
-        let lost = Unwritten { uses: 12, refusals: 3, ..Unwritten::default() };
-        assert_eq!(lost.to_string(), "uses of tokens: 12, refused requests: 3");
+        let lost = Unwritten { uses: 12, rejections: 3, ..Unwritten::default() };
+        assert_eq!(lost.to_string(), "uses of tokens: 12, rejected requests: 3");
     }
 }

@@ -47,7 +47,7 @@ pub struct TokenChanges {
 pub enum Activation {
     /// Resumes the token.
     Active,
-    /// Pauses the token: it is refused until it is resumed.
+    /// Pauses the token: it is rejected until it is resumed.
     Inactive,
 }
 

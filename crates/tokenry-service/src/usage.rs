@@ -53,7 +53,7 @@ const MAX_ROUTE: usize = 256;
 
 impl Tokenry {
     /// Records a use of a token, a [`&VerifiedToken`](VerifiedToken). Returns immediately; the record is written within
-    /// a second, and before the last clone of this service is dropped. A refused use (401, 403) is counted but does not
+    /// a second, and before the last clone of this service is dropped. A rejected use (401, 403) is counted but does not
     /// become the token's last use.
     pub fn record_use(&self, token: impl Into<UsedToken>, event: &UsageEvent<'_>) {
         let token = token.into();

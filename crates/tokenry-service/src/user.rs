@@ -69,7 +69,7 @@ pub struct NewUser {
     pub name: Option<String>,
     /// The role. Default: the lowest of the catalog.
     pub role: Option<Role>,
-    /// Whether the user is disabled, so that their tokens are refused until they are enabled.
+    /// Whether the user is disabled, so that their tokens are rejected until they are enabled.
     pub disabled: bool,
 }
 

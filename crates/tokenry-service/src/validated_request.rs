@@ -23,7 +23,7 @@ pub struct NewToken {
     pub scopes: Option<Vec<String>>,
     /// The expiry. Default: that of the policy.
     pub expiry: Option<Expiry>,
-    /// Before this instant it is refused.
+    /// Before this instant it is rejected.
     pub not_before: Option<UnixMillis>,
     /// The addresses from which it may be used. Default: those of the caller's own token.
     pub allowed_ips: Option<Vec<String>>,
@@ -70,7 +70,7 @@ impl ValidatedRequest {
         let allowed_ips = new.allowed_ips.as_ref().map(|entries| checked_ips(&mut errors, entries));
         let metadata = errors.check("/metadata", "invalid_metadata", Metadata::parse(new.metadata));
         errors.finish()?;
-        // There are no errors, so every part is present; the `else` branch is unreachable and would refuse.
+        // There are no errors, so every part is present; the `else` branch is unreachable and would reject.
         let (Some(name), Some(description), Some(scopes), Some(expires_at), Some(metadata)) =
             (name, description, scopes, expires_at, metadata)
         else {

@@ -60,7 +60,7 @@ impl VerifiedToken {
         self.0.effective.grants(scope)
     }
 
-    /// Refuses a token without all of these permissions.
+    /// Rejects a token without all of these permissions.
     ///
     /// # Errors
     /// [`Denial::MissingScopes`] names the missing scopes.
@@ -142,7 +142,7 @@ impl Rejection {
 
 /// Checks the state of a token whose secret was valid, now or when a session was started with it, in order of
 /// precedence.
-pub(crate) fn judge(
+pub(crate) fn check_state(
     token: &Token,
     owner: &User,
     cutoffs: &ExpiryCutoffs,

@@ -14,7 +14,7 @@ use tokenry_store::Credential;
 
 use crate::{
     tokenry::Tokenry,
-    verified::{Rejection, VerifiedToken, VerifyError, judge},
+    verified::{Rejection, VerifiedToken, VerifyError, check_state},
 };
 
 impl Tokenry {
@@ -40,18 +40,18 @@ impl Tokenry {
             .parse(presented)
             .map_err(|error| VerifyError::Rejected(Rejection::Malformed(error)))?;
         let public_id = plain.public_id();
-        // SECURITY: a credential that was refused as expired is evaluated no earlier than then, whatever the clock
+        // SECURITY: a credential that was rejected as expired is evaluated no earlier than then, whatever the clock
         // reads.
-        let evaluated_at = self.0.ends.secrets.evaluation_instant(now, || public_id.clone());
+        let evaluated_at = self.0.expiries.secrets.evaluation_instant(now, || public_id.clone());
         let mut cutoffs = self.0.rules.cutoffs(evaluated_at);
         if let Some(recent) =
             self.0.snapshots.as_ref().and_then(|rows| rows.recent(&self.0.store, &public_id, now))
             && self.is_known(&plain, &recent)
-            && judge(&recent.token, &recent.owner, &cutoffs, source).is_ok()
+            && check_state(&recent.token, &recent.owner, &cutoffs, source).is_ok()
         {
             return Ok(self.verified(recent, false));
         }
-        // A refusal is decided by the current row only.
+        // A rejection is decided by the current row only.
         let found = match &self.0.snapshots {
             Some(rows) => rows.read(&self.0.store, &public_id, now).await?,
             None => self.0.store.credential(&public_id).await?.map(Arc::new),
@@ -71,9 +71,9 @@ impl Tokenry {
                 (Arc::new(credential), true)
             }
         };
-        if let Err(rejection) = judge(&credential.token, &credential.owner, &cutoffs, source) {
+        if let Err(rejection) = check_state(&credential.token, &credential.owner, &cutoffs, source) {
             if rejection == Rejection::Expired && !self.doubts_clock(now) {
-                self.0.ends.token_expired(&credential.token, cutoffs.now);
+                self.0.expiries.record_token(&credential.token, cutoffs.now);
             }
             self.record_rejection(rejection, &credential.token, source, now);
             return Err(VerifyError::Rejected(rejection));
@@ -86,7 +86,7 @@ impl Tokenry {
         VerifiedToken::new(credential, effective, is_retired)
     }
 
-    /// Whether a presented text has the form and the checksum of a token; anything else is refused without the
+    /// Whether a presented text has the form and the checksum of a token; anything else is rejected without the
     /// database.
     #[must_use]
     pub fn has_token_form(&self, presented: &[u8]) -> bool {

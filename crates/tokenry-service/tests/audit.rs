@@ -84,7 +84,7 @@ each_backend!(parallel_changes_from_two_nodes_form_one_chain_without_gaps, |db| 
     assert_intact(&entries);
 });
 
-each_backend!(a_refused_change_leaves_no_audit_entry, |db| {
+each_backend!(a_rejected_change_leaves_no_audit_entry, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let before = chain(db).len();
@@ -189,7 +189,7 @@ each_backend!(checking_the_log_requires_the_right_to_read_it, |db| {
         tokenry.check_audit_log(&with_token(&tokenry, &text, 1))
     };
     assert!(check(&root, &["admin:read"]).is_ok());
-    for refused in [check(&root, &["tokens:admin"]), check(&alice, &["*"])] {
-        assert!(matches!(refused, Err(AuditError::Denied(_))));
+    for rejected in [check(&root, &["tokens:admin"]), check(&alice, &["*"])] {
+        assert!(matches!(rejected, Err(AuditError::Denied(_))));
     }
 });

@@ -5,8 +5,8 @@ mod common;
 
 use common::{at, issue, new, operator, service, settings, user, verify};
 use tokenry_service::{
-    AuditEvent, Caller, CleanupError, CleanupReport, ClientInfo, EventKind, Lifetime, Limits, Policy,
-    Rejection, RequestContext, ReusePolicy, Rotation, Settings, Token, Tokenry, UnixMillis, VerifyError,
+    AuditEvent, CleanupError, CleanupReport, ClientInfo, EventKind, Lifetime, Limits, Policy, Rejection,
+    RequestContext, ReusePolicy, Rotation, Settings, Token, Tokenry, UnixMillis, VerifyError, unrestricted,
 };
 use tokenry_store::audit;
 use tokenry_testkit::{TestDatabase, each_backend};
@@ -27,7 +27,7 @@ each_backend!(a_clock_that_may_be_far_ahead_removes_nothing_and_records_no_expir
     assert!(verify(&tokenry, &text, 5000 * DAY).is_err());
     assert!(
         verify(&tokenry, &text, 10).is_ok(),
-        "a refusal by a clock far ahead does not outlast the clock's error"
+        "a rejection by a clock far ahead does not outlast the clock's error"
     );
     assert_eq!(tokenry.find_token(&operator(10), token.id).unwrap().0.expiry_noted_at, None);
     let other = service(db);
@@ -58,7 +58,7 @@ fn today() -> UnixMillis {
 }
 
 fn by(at: UnixMillis) -> RequestContext {
-    RequestContext::new(Caller::operator(), at)
+    RequestContext::new(unrestricted::operator(), at)
 }
 
 /// A service that has checked its clock at `now`, which is correct, and revokes a token whose retired secret is used.

@@ -266,7 +266,7 @@ fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
     panic!("{what}: not within ten seconds");
 }
 
-each_backend!(a_refused_expiry_is_final_at_once_on_this_node_and_soon_on_every_node, |db| {
+each_backend!(a_rejected_expiry_is_final_at_once_on_this_node_and_soon_on_every_node, |db| {
     let (tokenry, behind) = (service(db), common::service_on(db.second_store()));
     let alice = user(&tokenry, "alice", "user");
     let short = || NewToken { expiry: Some(Expiry::In(Lifetime::days(1))), ..new("short", &[]) };
@@ -284,7 +284,7 @@ each_backend!(a_refused_expiry_is_final_at_once_on_this_node_and_soon_on_every_n
     }
     assert_eq!(tokenry.cleanup(&operator(DAY - 1)).unwrap().expired, 0);
     drop((tokenry, behind));
-    assert_eq!(expiry_events(db), 1, "the expiry is recorded once, however often the token is refused");
+    assert_eq!(expiry_events(db), 1, "the expiry is recorded once, however often the token is rejected");
 });
 
 each_backend!(a_token_expired_by_policy_stays_expired_when_the_clock_goes_back, |db| {

@@ -219,7 +219,7 @@ each_backend!(another_users_token_is_reported_as_not_found, |db| {
     let (_, text) = issue(&tokenry, &alice, &["*"]);
     let context = with_token(&tokenry, &text, 1);
     let (theirs, their_text) = issue(&tokenry, &bob, &[]);
-    assert!(matches!(tokenry.find_token(&context, theirs.id), Err(tokenry_service::FindError::NotFound)));
+    assert!(matches!(tokenry.find_token(&context, theirs.id), Err(tokenry_service::ReadError::NotFound)));
     assert!(matches!(tokenry.update_token(&context, theirs.id, scopes(&[])), Err(UpdateError::NotFound)));
     assert!(matches!(
         tokenry.revoke_token(&context, theirs.id, None),
@@ -234,7 +234,7 @@ each_backend!(a_token_without_the_scope_can_only_revoke_itself, |db| {
     let (own, text) = issue(&tokenry, &alice, &["a:admin"]);
     let (other, _) = issue(&tokenry, &alice, &[]);
     let context = with_token(&tokenry, &text, 1);
-    assert!(matches!(tokenry.find_token(&context, other.id), Err(tokenry_service::FindError::Denied(_))));
+    assert!(matches!(tokenry.find_token(&context, other.id), Err(tokenry_service::ReadError::Denied(_))));
     assert!(matches!(tokenry.update_token(&context, own.id, scopes(&[])), Err(UpdateError::Denied(_))));
     assert!(matches!(tokenry.issue_token(&context, alice.id, new("x", &[])), Err(IssueError::Denied(_))));
     assert!(matches!(
@@ -244,7 +244,7 @@ each_backend!(a_token_without_the_scope_can_only_revoke_itself, |db| {
     assert!(tokenry.revoke_token(&context, own.id, None).unwrap());
 });
 
-each_backend!(a_caller_who_lost_the_permission_concurrently_is_refused, |db| {
+each_backend!(a_caller_who_lost_the_permission_concurrently_is_rejected, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (own, text) = issue(&tokenry, &alice, &["*"]);
@@ -274,7 +274,7 @@ each_backend!(a_caller_narrowed_concurrently_cannot_delegate_its_former_scopes, 
     }
 });
 
-each_backend!(an_update_refuses_every_scope_that_a_creation_refuses, |db| {
+each_backend!(an_update_rejects_every_scope_that_a_creation_rejects, |db| {
     let tokenry = service(db);
     let (token, _) = issue(&tokenry, &user(&tokenry, "alice", "user"), &["*"]);
     for beyond in ["admin:write", "introspect"] {
@@ -296,7 +296,7 @@ each_backend!(a_revoked_or_expired_token_is_never_reactivated, |db| {
     assert!(matches!(verify(&tokenry, &text, 2), Err(VerifyError::Rejected(Rejection::Revoked))));
 });
 
-each_backend!(an_update_for_another_version_is_refused, |db| {
+each_backend!(an_update_for_another_version_is_rejected, |db| {
     let tokenry = service(db);
     let (token, _) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
     let rename = |name: &str, version| TokenChanges {

@@ -140,8 +140,8 @@ each_backend!(a_restarted_process_admits_a_thousand_tokens_without_a_slow_hash, 
         .collect();
     db.store().write(move |tx| token::insert_many(tx, &imports)).unwrap();
     let tokenry = restarted(db, SlowHash::Once);
-    let refused = verify_all(&tokenry, &texts, 64).into_iter().filter_map(Result::err).count();
-    assert_eq!(refused, 0);
+    let rejected = verify_all(&tokenry, &texts, 64).into_iter().filter_map(Result::err).count();
+    assert_eq!(rejected, 0);
     // With `SlowHash::Always` the hash is computed and rejects the token.
     assert!(is_unknown(&verify(&restarted(db, SlowHash::Always), &texts[0], 1)));
 });
@@ -173,8 +173,8 @@ each_backend!(tokens_without_a_proof_are_hashed_once_and_have_a_proof_afterwards
     let texts: Vec<String> = (0..160).map(|_| fresh()).collect();
     texts.iter().for_each(|text| store_old(db, &alice, text));
     let tokenry = restarted(db, SlowHash::Once);
-    let refused = verify_all(&tokenry, &texts, 160).into_iter().filter_map(Result::err).count();
-    assert_eq!(refused, 0);
+    let rejected = verify_all(&tokenry, &texts, 160).into_iter().filter_map(Result::err).count();
+    assert_eq!(rejected, 0);
     for text in &texts {
         until(|| has_proof(stored(db, text), text));
     }

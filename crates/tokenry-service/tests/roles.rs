@@ -58,18 +58,18 @@ fn a_missing_database_right_holds_back_only_its_own_part_of_a_cleanup() {
     tokenry.flush().unwrap();
     let uses = || db.texts("SELECT count(*) FROM token_usage").remove(0);
     let tokens = || db.texts("SELECT count(*) FROM personal_access_tokens").remove(0);
-    let refused = |message: &str| match tokenry.cleanup(&operator(1000 * DAY)) {
+    let rejected = |message: &str| match tokenry.cleanup(&operator(1000 * DAY)) {
         Err(CleanupError::Store(StoreError::Unusable(text))) => assert!(text.contains(message), "{text}"),
         other => panic!("{other:?}"),
     };
     // Without the right to write the audit log no token is removed, but uses are.
     db.run(&format!("REVOKE INSERT ON audit_events FROM {name}"));
     assert_eq!((uses(), tokens()), ("1".to_owned(), "1".to_owned()));
-    refused("audit_events");
+    rejected("audit_events");
     assert_eq!((uses(), tokens()), ("0".to_owned(), "1".to_owned()));
     // Without the right to remove sessions everything else is removed.
     db.run(&format!("GRANT INSERT ON audit_events TO {name}; REVOKE SELECT ON sessions FROM {name}"));
-    refused("permission denied for table sessions");
+    rejected("permission denied for table sessions");
     assert_eq!(tokens(), "0");
     assert!(tokenry.find_token(&operator(1000 * DAY), token.id).is_err());
     db.run(&format!("GRANT SELECT ON sessions TO {name}"));

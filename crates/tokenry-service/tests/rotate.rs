@@ -61,8 +61,8 @@ each_backend!(a_rotated_token_keeps_everything_but_its_secret, |db| {
     let source = Some("10.1.1.1".parse().unwrap());
     assert!(tokenry.verify_blocking(text.as_bytes(), at(11), source).is_ok());
     let old = before.secret.reveal_once();
-    let refused = tokenry.verify_blocking(old.as_bytes(), at(11), source);
-    assert_eq!(rejection(refused), Some(Rejection::Rotated(after.id)));
+    let rejected = tokenry.verify_blocking(old.as_bytes(), at(11), source);
+    assert_eq!(rejection(rejected), Some(Rejection::Rotated(after.id)));
 });
 
 each_backend!(a_retired_secret_works_until_its_grace_ends, |db| {
@@ -141,8 +141,9 @@ each_backend!(one_of_fifty_parallel_rotations_succeeds_and_its_secret_works, |db
 each_backend!(a_rotation_right_after_another_is_treated_as_parallel, |db| {
     let tokenry = service(db);
     let (token, _) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
-    let context =
-        |millis: i64| RequestContext::new(tokenry_service::Caller::operator(), tokenry_testkit::at(millis));
+    let context = |millis: i64| {
+        RequestContext::new(tokenry_service::unrestricted::operator(), tokenry_testkit::at(millis))
+    };
     rotate(&tokenry, &context(1000), token.id, grace(0)).unwrap();
     let outcome = rotate(&tokenry, &context(1499), token.id, grace(0));
     assert!(matches!(outcome, Err(RotateError::Rotated)));
@@ -319,7 +320,7 @@ each_backend!(a_retired_secret_stays_rejected_with_its_token_when_a_clock_goes_b
     }
 });
 
-each_backend!(a_grace_refused_as_ended_is_ended_on_every_node, |db| {
+each_backend!(a_grace_rejected_as_ended_is_ended_on_every_node, |db| {
     let (tokenry, behind) = (service(db), common::service_on(db.second_store()));
     let (token, old) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
     rotate(&tokenry, &operator(10), token.id, grace(60)).unwrap();

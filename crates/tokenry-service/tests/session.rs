@@ -42,8 +42,8 @@ fn context(tokenry: &Tokenry, cookie: &str, seconds: i64) -> RequestContext {
 
 #[track_caller]
 fn assert_over(tokenry: &Tokenry, cookie: &str, seconds: i64) {
-    let refused = use_at(tokenry, cookie, seconds).map(|_| ()).unwrap_err();
-    assert!(matches!(refused, VerifyError::Rejected(Rejection::Unknown)), "{refused}");
+    let rejected = use_at(tokenry, cookie, seconds).map(|_| ()).unwrap_err();
+    assert!(matches!(rejected, VerifyError::Rejected(Rejection::Unknown)), "{rejected}");
 }
 
 /// The reasons of session ends in the audit log.
@@ -262,8 +262,8 @@ each_backend!(a_session_started_with_a_token_widens_nothing, |db| {
         NewToken { expiry: longer, ..new("days", &["x:read"]) },
         NewToken { allowed_ips: Some(Vec::new()), ..new("addresses", &["x:read"]) },
     ] {
-        let refused = tokenry.issue_token(&context, alice.id, wide).map(|_| ()).unwrap_err();
-        assert!(matches!(refused, IssueError::Denied(_)), "{refused}");
+        let rejected = tokenry.issue_token(&context, alice.id, wide).map(|_| ()).unwrap_err();
+        assert!(matches!(rejected, IssueError::Denied(_)), "{rejected}");
     }
     for wide in [
         TokenChanges {
@@ -273,18 +273,18 @@ each_backend!(a_session_started_with_a_token_widens_nothing, |db| {
         TokenChanges { expiry: longer, ..TokenChanges::default() },
         TokenChanges { allowed_ips: Some(Vec::new()), ..TokenChanges::default() },
     ] {
-        let refused = tokenry.update_token(&context, own.id, wide).map(|_| ()).unwrap_err();
-        assert!(matches!(refused, UpdateError::Denied(_)), "{refused}");
+        let rejected = tokenry.update_token(&context, own.id, wide).map(|_| ()).unwrap_err();
+        assert!(matches!(rejected, UpdateError::Denied(_)), "{rejected}");
     }
     let bob = user(&tokenry, "bob", "user");
-    let refused = tokenry.issue_token(&context, bob.id, new("t", &[])).map(|_| ()).unwrap_err();
-    assert!(matches!(refused, IssueError::NoSuchUser));
+    let rejected = tokenry.issue_token(&context, bob.id, new("t", &[])).map(|_| ()).unwrap_err();
+    assert!(matches!(rejected, IssueError::NoSuchUser));
 
     // The session loses at once every scope that the token loses; the owner's role limits both.
     let less = TokenChanges { scopes: Some(vec!["tokens:read".into()]), ..TokenChanges::default() };
     tokenry.update_token(&operator(3), own.id, less).unwrap();
-    let refused = tokenry.issue_token(&context, alice.id, new("late", &["x:read"])).map(|_| ()).unwrap_err();
-    assert!(matches!(refused, IssueError::Denied(Denial::NoLongerEntitled)));
+    let rejected = tokenry.issue_token(&context, alice.id, new("late", &["x:read"])).map(|_| ()).unwrap_err();
+    assert!(matches!(rejected, IssueError::Denied(Denial::NoLongerEntitled)));
     let caller = tokenry.session(cookie.as_bytes(), at(4), &from(Some("192.0.2.1"))).unwrap();
     assert!(may(&caller, "tokens:read") && !may(&caller, "x:read") && !may(&caller, "tokens:write"));
     let elsewhere = tokenry.session(cookie.as_bytes(), at(4), &from(Some("198.51.100.1")));
@@ -301,8 +301,8 @@ each_backend!(a_session_started_with_an_administrators_token_cannot_change_their
         UserChanges::role("user".parse().unwrap()),
         UserChanges { subject: Some("other".into()), ..UserChanges::default() },
     ] {
-        let refused = tokenry.update_user(&session, root.id, changes).map(|_| ()).unwrap_err();
-        assert!(matches!(refused, tokenry_service::UserError::Denied(Denial::Beyond(_))), "{refused}");
+        let rejected = tokenry.update_user(&session, root.id, changes).map(|_| ()).unwrap_err();
+        assert!(matches!(rejected, tokenry_service::UserError::Denied(Denial::Beyond(_))), "{rejected}");
     }
     tokenry.update_user(&operator(3), root.id, UserChanges::role("user".parse().unwrap())).unwrap();
     assert!(!may(&use_at(&tokenry, &cookie, 4).unwrap(), "admin:read"));
@@ -333,7 +333,7 @@ each_backend!(changing_a_subject_ends_the_sessions_signed_in_with_the_old_one, |
     assert_over(&tokenry, &by_name, 3);
     assert_eq!(ends(db), ["account_changed"]);
     assert!(use_at(&tokenry, &by_token, 3).is_ok(), "a token belongs to the account and not to its subject");
-    // A caller admitted before the change is refused after it.
+    // A caller admitted before the change is rejected after it.
     let late = tokenry.start_session(&vouched, None).map(|_| ()).unwrap_err();
     assert!(matches!(late, SessionError::Denied(Denial::NoLongerEntitled)), "{late}");
 });

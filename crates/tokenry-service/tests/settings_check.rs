@@ -68,8 +68,8 @@ each_backend!(tokens_with_a_former_prefix_keep_working_and_rotate_to_the_current
     let renewed = rotated.secret.reveal_once().to_string();
     assert!(renewed.starts_with("pat_x_") && rotated.token.public_id.as_str() == &renewed[..18]);
     assert!(verify(&tokenry, &renewed, 3).is_ok() && verify(&tokenry, &text, 3).unwrap().is_retired());
-    let refused = verify(&tokenry, &text, 70);
-    assert!(matches!(refused, Err(VerifyError::Rejected(Rejection::Rotated(id))) if id == token.id));
+    let rejected = verify(&tokenry, &text, 70);
+    assert!(matches!(rejected, Err(VerifyError::Rejected(Rejection::Rotated(id))) if id == token.id));
 
     // Secrets in their grace are counted separately.
     let without = report(&tokenry, &with_prefixes("pat_x_", &[]));
@@ -89,7 +89,7 @@ fn futures<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-each_backend!(live_tokens_with_a_refused_prefix_are_counted_and_dead_ones_are_not, |db| {
+each_backend!(live_tokens_with_a_rejected_prefix_are_counted_and_dead_ones_are_not, |db| {
     let old = service(db, "old_", &[]);
     let alice = user(&old, "alice", "user");
     for _ in 0..3 {
@@ -105,13 +105,13 @@ each_backend!(live_tokens_with_a_refused_prefix_are_counted_and_dead_ones_are_no
     let proposed = with_prefixes("pat_", &[]);
     let counted = report(&old, &proposed);
     assert_eq!((counted.live, &counted.prefixes), (3, &counts([("old_", 3)])));
-    assert!(counted.refuses_all() && !counted.is_clean());
-    assert!(counted.to_string().contains("3 of 3 live tokens have a prefix that is refused (old_: 3)"));
+    assert!(counted.rejects_all() && !counted.is_clean());
+    assert!(counted.to_string().contains("3 of 3 live tokens have a prefix that is rejected (old_: 3)"));
 
     let both = service(db, "pat_", &["old_"]);
     issue(&both, &alice, &[]);
     let counted = report(&both, &proposed);
-    assert_eq!((counted.live, counted.refuses_all()), (4, false));
+    assert_eq!((counted.live, counted.rejects_all()), (4, false));
     assert_eq!(counted.prefixes, counts([("old_", 3)]));
     assert!(report(&both, &with_prefixes("pat_", &["other_", "old_"])).is_clean());
     assert!(report(&both, &with_prefixes("new_", &["pat_", "old_"])).is_clean());

@@ -103,7 +103,7 @@ each_backend!(parallel_first_requests_create_one_user, |db| {
     assert!(ids.windows(2).all(|pair| pair[0] == pair[1]));
 });
 
-each_backend!(an_unknown_user_is_refused_unless_the_issuer_may_create_users, |db| {
+each_backend!(an_unknown_user_is_rejected_unless_the_issuer_may_create_users, |db| {
     let tokenry = service(db, IssuerMapping { creates_users: false, ..mapping() });
     let jwt = signed(&claims("alice", &["Root"], 10));
     assert_eq!(rejection(sign_in(&tokenry, &jwt, 11)), Rejection::Unknown);
@@ -169,7 +169,7 @@ each_backend!(without_a_role_claim_roles_are_managed_in_tokenry_only, |db| {
     assert!(may(&come(&tokenry, &[], 100, 101), "admin:write"));
 });
 
-each_backend!(a_disabled_user_is_refused_by_jwt, |db| {
+each_backend!(a_disabled_user_is_rejected_by_jwt, |db| {
     let tokenry = service(db, mapping());
     let id = come(&tokenry, &["Root"], 10, 11).user().unwrap().id;
     tokenry.update_user(&operator(12), id, UserChanges::disabled(true)).unwrap();

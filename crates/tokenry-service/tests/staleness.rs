@@ -34,7 +34,7 @@ fn stale_node_with_clock(db: &TestDatabase, monotonic: Monotonic) -> Tokenry {
     Tokenry::new(store, Settings { max_staleness: bound, monotonic, ..settings }).unwrap()
 }
 
-fn is_refused(tokenry: &Tokenry, text: &str, seconds: i64, rejection: Rejection) -> bool {
+fn is_rejected(tokenry: &Tokenry, text: &str, seconds: i64, rejection: Rejection) -> bool {
     match verify(tokenry, text, seconds) {
         Ok(_) => false,
         Err(VerifyError::Rejected(seen)) => {
@@ -60,9 +60,9 @@ each_backend!(changes_by_another_process_are_seen_within_max_staleness, |db| {
     // A stale row is accepted within the bound …
     assert!(verify(&node, &text, 10 + BOUND - 1).is_ok());
     // … and not beyond it.
-    assert!(is_refused(&node, &text, 10 + BOUND, Rejection::Revoked));
-    assert!(is_refused(&node, &text, 10 + BOUND + 1, Rejection::Revoked));
-    assert!(is_refused(&other, &text, 11, Rejection::Revoked));
+    assert!(is_rejected(&node, &text, 10 + BOUND, Rejection::Revoked));
+    assert!(is_rejected(&node, &text, 10 + BOUND + 1, Rejection::Revoked));
+    assert!(is_rejected(&other, &text, 11, Rejection::Revoked));
 });
 
 each_backend!(changes_by_this_process_are_seen_at_once, |db| {
@@ -71,11 +71,11 @@ each_backend!(changes_by_this_process_are_seen_at_once, |db| {
     let (token, text) = issue(&node, &alice, &["demo:read"]);
     verify(&node, &text, 1).unwrap();
     pause(&node, token.id, false);
-    assert!(is_refused(&node, &text, 2, Rejection::Inactive));
+    assert!(is_rejected(&node, &text, 2, Rejection::Inactive));
     pause(&node, token.id, true);
     verify(&node, &text, 2).unwrap();
     node.update_user(&operator(3), alice.id, UserChanges::disabled(true)).unwrap();
-    assert!(is_refused(&node, &text, 3, Rejection::OwnerDisabled));
+    assert!(is_rejected(&node, &text, 3, Rejection::OwnerDisabled));
     node.update_user(&operator(3), alice.id, UserChanges::disabled(false)).unwrap();
     verify(&node, &text, 3).unwrap();
     let rotated = node.rotate_token(&operator(4), token.id, Rotation::default()).unwrap();
@@ -83,15 +83,15 @@ each_backend!(changes_by_this_process_are_seen_at_once, |db| {
     let text = rotated.secret.reveal_once();
     verify(&node, &text, 5).unwrap();
     node.revoke_user_tokens(&operator(5), alice.id, None).unwrap();
-    assert!(is_refused(&node, &text, 5, Rejection::Revoked));
+    assert!(is_rejected(&node, &text, 5, Rejection::Revoked));
 });
 
-each_backend!(a_cached_row_never_refuses_a_token_that_is_valid_now, |db| {
+each_backend!(a_cached_row_never_rejects_a_token_that_is_valid_now, |db| {
     let (node, other) = (stale_node(db), service(db));
     let alice = user(&other, "alice", "user");
     let (token, text) = issue(&other, &alice, &[]);
     pause(&other, token.id, false);
-    assert!(is_refused(&node, &text, 3, Rejection::Inactive));
+    assert!(is_rejected(&node, &text, 3, Rejection::Inactive));
     pause(&other, token.id, true);
     verify(&node, &text, 3).unwrap();
 });
@@ -102,12 +102,12 @@ each_backend!(a_cached_row_is_evaluated_at_the_current_time, |db| {
     let (token, text) = issue(&node, &alice, &[]);
     let end = token.expires_at.unwrap().seconds() - at(0).seconds();
     verify(&node, &text, end - 1).unwrap();
-    assert!(is_refused(&node, &text, end, Rejection::Expired));
+    assert!(is_rejected(&node, &text, end, Rejection::Expired));
     // Setting the clock back does not make a row fresh.
     let (other, text) = issue(&node, &alice, &[]);
     verify(&node, &text, 2 * BOUND).unwrap();
     service(db).revoke_token(&operator(1), other.id, None).unwrap();
-    assert!(is_refused(&node, &text, 2 * BOUND - 1, Rejection::Revoked));
+    assert!(is_rejected(&node, &text, 2 * BOUND - 1, Rejection::Revoked));
 });
 
 each_backend!(a_wrong_secret_is_rejected_with_a_cached_row, |db| {
@@ -117,7 +117,7 @@ each_backend!(a_wrong_secret_is_rejected_with_a_cached_row, |db| {
     let (_, other) = issue(&node, &alice, &[]);
     verify(&node, &right, 1).unwrap();
     let forged = with_secret_of(&right, &other);
-    assert!(is_refused(&node, &forged, 1, Rejection::Unknown));
+    assert!(is_rejected(&node, &forged, 1, Rejection::Unknown));
 });
 
 each_backend!(a_verification_started_after_the_revocation_returned_is_rejected, |db| {
@@ -158,10 +158,10 @@ each_backend!(a_cached_row_ages_although_the_clock_was_set_back, |db| {
     assert!(verify(&node, &text, 100).is_ok(), "within the bound");
     // The clock was set back by a minute and shows the time of the read again.
     passed.store(BOUND.unsigned_abs(), Ordering::SeqCst);
-    assert!(is_refused(&node, &text, 100, Rejection::Revoked));
+    assert!(is_rejected(&node, &text, 100, Rejection::Revoked));
 });
 
-each_backend!(writing_uses_and_refusals_does_not_invalidate_cached_rows, |db| {
+each_backend!(writing_uses_and_rejections_does_not_invalidate_cached_rows, |db| {
     let (node, other) = (stale_node(db), service(db));
     let (token, text) = issue(&other, &user(&other, "alice", "user"), &["demo:read"]);
     let verified = verify(&node, &text, 100).unwrap();
@@ -176,5 +176,5 @@ each_backend!(writing_uses_and_refusals_does_not_invalidate_cached_rows, |db| {
     assert_eq!(node.store().changes(), changes);
     user(&node, "bob", "user");
     assert!(node.store().changes() > changes, "every other write invalidates it");
-    assert!(is_refused(&node, &text, 103, Rejection::Revoked));
+    assert!(is_rejected(&node, &text, 103, Rejection::Revoked));
 });

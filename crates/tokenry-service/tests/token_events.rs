@@ -5,8 +5,8 @@ mod common;
 
 use common::{issue, operator, service, user, with_token};
 use tokenry_service::{
-    Activation, ClientInfo, Lifetime, PageSize, Policy, Reason, RequestContext, Rotation, Settings,
-    TokenChanges, TokenEvent, TokenEventsError, TokenId, Tokenry,
+    Activation, ClientInfo, Lifetime, PageSize, Policy, ReadError, Reason, RequestContext, Rotation,
+    Settings, TokenChanges, TokenEvent, TokenId, Tokenry,
 };
 use tokenry_testkit::each_backend;
 
@@ -65,8 +65,8 @@ each_backend!(an_owner_sees_the_addresses_of_their_own_changes_only, |db| {
     let of_operator = events(&tokenry, &operator(6), token.id);
     assert_eq!(kinds_and_addresses(&of_operator)[4].1, at("192.0.2.4"), "the operator sees every address");
     for context in [&admin, &RequestContext::new(tokenry.caller_for_user(root).unwrap(), common::at(6))] {
-        let refused = tokenry.token_events(context, token.id, PageSize::default(), None);
-        assert!(matches!(refused, Err(TokenEventsError::NotFound)));
+        let rejected = tokenry.token_events(context, token.id, PageSize::default(), None);
+        assert!(matches!(rejected, Err(ReadError::NotFound)));
     }
 });
 
@@ -108,5 +108,5 @@ each_backend!(events_by_a_deleted_token_are_shown_as_by_another_actor, |db| {
     assert_eq!(seen(2 * 86_400), None);
     let caller = RequestContext::new(tokenry.caller_for_user(alice.clone()).unwrap(), common::at(2 * 86_400));
     let gone = tokenry.token_events(&caller, acting.id, PageSize::default(), None);
-    assert!(matches!(gone, Err(TokenEventsError::NotFound)), "a deleted token is not found");
+    assert!(matches!(gone, Err(ReadError::NotFound)), "a deleted token is not found");
 });

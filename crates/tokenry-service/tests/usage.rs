@@ -5,7 +5,7 @@ mod common;
 
 use common::{at, issue, operator, settings, user, verify, with_token};
 use tokenry_service::{
-    Bucket, Denial, FindError, Lifetime, Policy, Settings, TokenId, Tokenry, UnixMillis, UsageCount,
+    Bucket, Denial, Lifetime, Policy, ReadError, Settings, TokenId, Tokenry, UnixMillis, UsageCount,
     UsageEvent, UsageKey, UsageLimit, UsagePage, UsageQuery, UsageSettings, UserError, VerifiedToken,
 };
 use tokenry_store::{
@@ -158,7 +158,7 @@ each_backend!(a_service_dropped_while_the_database_is_locked_leaves_no_thread, |
     let held = db.hold_writes();
     tokenry.record_use(&used, &get("/a", at(5)));
     tokenry.record_failure("invalid_token", None, at(5));
-    let noting = || threads("tokenry-usage") + threads("tokenry-refusal");
+    let noting = || threads("tokenry-usage") + threads("tokenry-rejecti");
     assert_eq!(noting(), 2);
     drop(tokenry);
     // A thread that has reported its end may exist for a moment.
@@ -184,7 +184,7 @@ each_backend!(with_an_interval_of_zero_every_use_has_a_row, |db| {
     assert_eq!(page.uses[0].0.start, at(6));
 });
 
-each_backend!(a_refused_use_is_counted_but_is_not_the_last_use, |db| {
+each_backend!(a_rejected_use_is_counted_but_is_not_the_last_use, |db| {
     let tokenry = node(db, 60);
     let used = token(&tokenry, "alice");
     tokenry.record_use(&used, &UsageEvent::new(at(5), None, 200));
@@ -208,7 +208,7 @@ each_backend!(deleting_a_token_deletes_its_usage_and_no_other, |db| {
         assert_eq!(counts(&usage(&tokenry, kept.token().id)), [2]);
     }
     let gone = tokenry.usage(&operator(7), tokens[1].token().id, all());
-    assert!(matches!(gone, Err(FindError::NotFound)));
+    assert!(matches!(gone, Err(ReadError::NotFound)));
 });
 
 each_backend!(a_hostile_user_agent_is_truncated_and_cannot_forge_a_line, |db| {
@@ -232,7 +232,7 @@ each_backend!(a_hostile_user_agent_is_truncated_and_cannot_forge_a_line, |db| {
     assert!(page.uses.iter().all(|(c, _)| c.route.len() == 256 && c.method.len() == 32));
 });
 
-each_backend!(uses_are_kept_while_the_database_refuses_them, |db| {
+each_backend!(uses_are_kept_while_the_database_rejects_them, |db| {
     let tokenry = node(db, 60);
     let used = token(&tokenry, "alice");
     let id = used.token().id;
@@ -280,9 +280,9 @@ each_backend!(uses_are_shown_to_the_owner_only_and_also_after_revocation, |db| {
         tokenry.usage(&with_token(&tokenry, &text, 7), token.id, UsageQuery::default())
     };
     assert_eq!(ask("alice", "user", &["tokens:read"]).unwrap().total_count, 1);
-    assert!(matches!(ask("alice", "user", &["projects:read"]), Err(FindError::Denied(_))));
+    assert!(matches!(ask("alice", "user", &["projects:read"]), Err(ReadError::Denied(_))));
     for role in ["user", "admin"] {
-        assert!(matches!(ask(&format!("a {role}"), role, &["*"]), Err(FindError::NotFound)));
+        assert!(matches!(ask(&format!("a {role}"), role, &["*"]), Err(ReadError::NotFound)));
     }
 });
 

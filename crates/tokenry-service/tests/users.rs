@@ -56,35 +56,35 @@ each_backend!(a_caller_cannot_assign_a_role_beyond_their_own, |db| {
     let tokenry = service(db);
     let (root, bob) = (user(&tokenry, "root", "admin"), user(&tokenry, "bob", "user"));
     let as_bob = person(&tokenry, &bob, 1);
-    let refused = |outcome: Result<User, UserError>| matches!(outcome, Err(UserError::Denied(_)));
-    assert!(refused(tokenry.create_user(&as_bob, "eve", named("user"))));
-    assert!(refused(tokenry.update_user(&as_bob, bob.id, role("admin"))));
-    assert!(refused(tokenry.update_user(&as_bob, root.id, UserChanges::disabled(true))));
+    let rejected = |outcome: Result<User, UserError>| matches!(outcome, Err(UserError::Denied(_)));
+    assert!(rejected(tokenry.create_user(&as_bob, "eve", named("user"))));
+    assert!(rejected(tokenry.update_user(&as_bob, bob.id, role("admin"))));
+    assert!(rejected(tokenry.update_user(&as_bob, root.id, UserChanges::disabled(true))));
     let as_root = person(&tokenry, &root, 1);
     tokenry.create_user(&as_root, "eve", named("admin")).unwrap();
     tokenry.update_user(&as_root, bob.id, role("admin")).unwrap();
     let (_, full) = issue(&tokenry, &root, &["*"]);
     let full = with_token(&tokenry, &full, 2);
     assert!(
-        refused(tokenry.update_user(&full, root.id, role("user"))),
+        rejected(tokenry.update_user(&full, root.id, role("user"))),
         "a token cannot change the role of its own owner"
     );
-    assert!(refused(tokenry.update_user(&full, root.id, subject("other"))));
+    assert!(rejected(tokenry.update_user(&full, root.id, subject("other"))));
     tokenry.update_user(&full, bob.id, role("user")).unwrap();
     tokenry.update_user(&full, bob.id, role("admin")).unwrap();
     tokenry.update_user(&full, bob.id, role("user")).unwrap();
     let (_, part) = issue(&tokenry, &root, &["admin:write"]);
     let part = with_token(&tokenry, &part, 3);
     assert!(
-        refused(tokenry.update_user(&part, bob.id, role("admin"))),
+        rejected(tokenry.update_user(&part, bob.id, role("admin"))),
         "the caller lacks these rights itself"
     );
-    assert!(refused(tokenry.create_user(&part, "mallory", named("admin"))));
-    assert!(refused(tokenry.update_user(&part, bob.id, subject("bobby"))));
+    assert!(rejected(tokenry.create_user(&part, "mallory", named("admin"))));
+    assert!(rejected(tokenry.update_user(&part, bob.id, subject("bobby"))));
     tokenry.create_user(&part, "dave", named("user")).unwrap();
     tokenry.update_user(&part, bob.id, UserChanges::disabled(true)).unwrap();
     assert!(
-        refused(tokenry.update_user(&part, bob.id, UserChanges::disabled(false))),
+        rejected(tokenry.update_user(&part, bob.id, UserChanges::disabled(false))),
         "nor re-enable a user whose role it could not assign"
     );
     tokenry.update_user(&full, bob.id, UserChanges::disabled(false)).unwrap();

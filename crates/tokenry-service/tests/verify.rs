@@ -47,7 +47,7 @@ each_backend!(a_revoked_token_is_rejected_on_every_node, |db| {
     }
 });
 
-each_backend!(pausing_expiry_not_before_and_a_disabled_owner_each_refuse_the_next_request, |db| {
+each_backend!(pausing_expiry_not_before_and_a_disabled_owner_each_reject_the_next_request, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (token, text) = issue(&tokenry, &alice, &[]);

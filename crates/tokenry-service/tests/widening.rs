@@ -11,10 +11,11 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner},
 };
 use tokenry_service::{
-    Activation, Actor, Caller, Catalog, EventKind, Expiry, HashSettings, Lifetime, Limits, NewToken, Policy,
+    Activation, Actor, Catalog, EventKind, Expiry, HashSettings, Lifetime, Limits, NewToken, Policy,
     RequestContext, ReusePolicy, Role, Rotation, Scheme, Scope, Settings, Token, TokenChanges, TokenId,
     Tokenry, UnixMillis, User, UserChanges, VerifiedToken,
     catalog::{Definition, RoleDefinition},
+    unrestricted,
 };
 use tokenry_store::audit;
 use tokenry_testkit::{TestDatabase, each_backend};
@@ -126,7 +127,7 @@ struct World<'t> {
 impl World<'_> {
     fn context(&self, by: &By) -> Option<RequestContext> {
         let caller = match by {
-            By::Operator => Caller::operator(),
+            By::Operator => unrestricted::operator(),
             By::Person(user) => self.tokenry.caller_for_user(self.user(*user))?,
             By::Token(index) => self.verified(index.get(&self.tokens).texts.last()?)?.into(),
         };
@@ -135,11 +136,11 @@ impl World<'_> {
 
     fn user(&self, index: usize) -> User {
         let id = self.users[index].id;
-        self.tokenry.find_user(&RequestContext::new(Caller::operator(), self.now), id).unwrap()
+        self.tokenry.find_user(&RequestContext::new(unrestricted::operator(), self.now), id).unwrap()
     }
 
     fn row(&self, id: TokenId) -> Token {
-        self.tokenry.find_token(&RequestContext::new(Caller::operator(), self.now), id).unwrap().0
+        self.tokenry.find_token(&RequestContext::new(unrestricted::operator(), self.now), id).unwrap().0
     }
 
     /// From an address that every allow-list contains.
@@ -174,7 +175,7 @@ impl World<'_> {
     }
 
     fn change(&self, user: usize, changes: UserChanges) {
-        let context = RequestContext::new(Caller::operator(), self.now);
+        let context = RequestContext::new(unrestricted::operator(), self.now);
         self.tokenry.update_user(&context, self.users[user].id, changes).unwrap();
     }
 
@@ -188,7 +189,7 @@ impl World<'_> {
             allowed_ips: ips.map(addresses),
             ..NewToken::default()
         };
-        // A refusal is always safe; the end of the test asserts that not everything is refused.
+        // A rejection is always safe; the end of the test asserts that not everything is rejected.
         let Ok(issued) = self.tokenry.issue_token(&context, self.users[owner].id, new) else { return };
         let text = issued.secret.reveal_once().to_string();
         self.tokens.push(Known { id: issued.token.id, texts: vec![text.clone()] });
@@ -207,7 +208,7 @@ impl World<'_> {
         let id = token.get(&self.tokens).id;
         let before = self.row(id);
         match self.tokenry.update_token(&context, id, changes) {
-            Err(_) => assert_eq!(self.settled(id), settled(before), "a refused change changed something"),
+            Err(_) => assert_eq!(self.settled(id), settled(before), "a rejected change changed something"),
             Ok((after, _)) if context.caller.token().is_some() => self.is_not_wider(&after, &before),
             Ok(_) => {}
         }
@@ -225,7 +226,7 @@ impl World<'_> {
             ..Rotation::default()
         };
         let Ok(issued) = self.tokenry.rotate_token(&context, id, rotation) else {
-            assert_eq!(self.settled(id), settled(before), "a refused rotation changed something");
+            assert_eq!(self.settled(id), settled(before), "a rejected rotation changed something");
             return;
         };
         let text = issued.secret.reveal_once().to_string();
@@ -403,7 +404,7 @@ each_backend!(no_sequence_of_changes_widens_a_token_beyond_its_creator_and_its_o
         }
     });
     assert!(numbers.into_inner() >= u64::from(SEQUENCES));
-    // Refused steps end early, so assert that tokens did create, update and rotate tokens.
+    // Rejected steps end early, so assert that tokens did create, update and rotate tokens.
     for kind in [EventKind::TokenCreated, EventKind::TokenUpdated, EventKind::TokenRotated] {
         let filter = audit::AuditFilter { kind: Some(kind), ..audit::AuditFilter::default() };
         let entries = db.store().read(|tx| audit::search(tx, &filter, None, 1000)).unwrap();

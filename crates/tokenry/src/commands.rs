@@ -13,7 +13,9 @@ pub(crate) mod token;
 pub(crate) mod user;
 
 use tokenry_actix::clock;
-use tokenry_service::{Caller, DatabaseUrl, RequestContext, Store, StoreSettings, Token, Tokenry, User};
+use tokenry_service::{
+    DatabaseUrl, RequestContext, Store, StoreSettings, Token, Tokenry, User, unrestricted,
+};
 
 use crate::{
     output::{CliError, View},
@@ -30,7 +32,7 @@ impl CommandContext {
     /// Opens the database and creates and migrates it if necessary, so that no server has to run first.
     pub(crate) fn open(settings: Settings) -> Result<Self, CliError> {
         let tokenry = start(settings)?;
-        Ok(Self { tokenry, request: RequestContext::new(Caller::operator(), clock::now()) })
+        Ok(Self { tokenry, request: RequestContext::new(unrestricted::operator(), clock::now()) })
     }
 
     /// Opens the database without creating or migrating it.
@@ -46,7 +48,7 @@ impl CommandContext {
                 .next("migrate them with `tokenry migrate run`"));
         }
         let tokenry = Tokenry::new(store, settings.service)?;
-        Ok(Self { tokenry, request: RequestContext::new(Caller::operator(), clock::now()) })
+        Ok(Self { tokenry, request: RequestContext::new(unrestricted::operator(), clock::now()) })
     }
 
     /// The user with this subject.

@@ -1,9 +1,8 @@
 //! The HTTP error for each error of the service.
 
 use tokenry_service::{
-    AuditError, CleanupError, Denial, FieldError as ServiceFieldError, FindError, IssueError, ListError,
-    Rejection, RevokeError, RotateError, SessionError, StoreError, SummaryError, TokenEventsError,
-    UpdateError, UserError, VerifyError,
+    AuditError, CleanupError, Denial, FieldError as ServiceFieldError, IssueError, ReadError, Rejection,
+    RevokeError, RotateError, SessionError, StoreError, SummaryError, UpdateError, UserError, VerifyError,
 };
 
 use super::{ApiError, FieldProblem};
@@ -109,24 +108,14 @@ impl From<IssueError> for ApiError {
     }
 }
 
-impl From<FindError> for ApiError {
-    fn from(error: FindError) -> Self {
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
         match error {
-            FindError::Denied(denial) => denial.into(),
-            FindError::NotFound => Self::NotFound,
-            FindError::Store(error) => error.into(),
-            error => Self::internal(error),
-        }
-    }
-}
-
-impl From<ListError> for ApiError {
-    fn from(error: ListError) -> Self {
-        match error {
-            ListError::Denied(denial) => denial.into(),
-            ListError::BadCursor => bad_cursor(),
-            ListError::NoSuchUser => Self::field("/user_id", "unknown_user", "This user does not exist."),
-            ListError::Store(error) => error.into(),
+            ReadError::Denied(denial) => denial.into(),
+            ReadError::NotFound => Self::NotFound,
+            ReadError::NoSuchUser => Self::field("/user_id", "unknown_user", "This user does not exist."),
+            ReadError::BadCursor => bad_cursor(),
+            ReadError::Store(error) => error.into(),
             error => Self::internal(error),
         }
     }
@@ -230,18 +219,6 @@ impl From<AuditError> for ApiError {
             AuditError::BadCursor => bad_cursor(),
             AuditError::Busy => Self::unavailable(AuditError::Busy, 1),
             AuditError::Store(error) => error.into(),
-            error => Self::internal(error),
-        }
-    }
-}
-
-impl From<TokenEventsError> for ApiError {
-    fn from(error: TokenEventsError) -> Self {
-        match error {
-            TokenEventsError::Denied(denial) => denial.into(),
-            TokenEventsError::NotFound => Self::NotFound,
-            TokenEventsError::BadCursor => bad_cursor(),
-            TokenEventsError::Store(error) => error.into(),
             error => Self::internal(error),
         }
     }

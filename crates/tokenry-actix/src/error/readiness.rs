@@ -19,7 +19,7 @@ pub struct ReadinessCheck {
 }
 
 impl From<Check> for ReadinessCheck {
-    fn from(Check { name, state, detail }: Check) -> Self {
+    fn from(Check { name, state, detail, .. }: Check) -> Self {
         let state = match state {
             CheckState::Ok => "ok",
             CheckState::Warning => "warning",

@@ -59,7 +59,7 @@ pub(crate) async fn list_user_tokens(
     let (context, service) = (caller.context().clone(), tokenry.clone());
     let filter = TokenFilter { user_id: Some(id), ..query.filter };
     let page = blocking(move || match service.inventory(&context, &filter, &query.page) {
-        Err(tokenry_service::ListError::NoSuchUser) => Err(ApiError::NotFound),
+        Err(tokenry_service::ReadError::NoSuchUser) => Err(ApiError::NotFound),
         page => page.map_err(ApiError::from),
     });
     Ok(Json(wire::TokenPage::new(&page.await?, &tokenry, caller.context().now)))

@@ -15,8 +15,8 @@ use serde_json::Value;
 use tokenry_actix::{
     HttpSettings, configure, outer_middleware,
     tokenry::{
-        Caller, HashSettings, Limits, NewToken, NewUser, Policy, RequestContext, Role, Scheme, Settings,
-        Tokenry, User,
+        HashSettings, Limits, NewToken, NewUser, Policy, RequestContext, Role, Scheme, Settings, Tokenry,
+        User, unrestricted,
     },
 };
 use tokenry_testkit::TestDatabase;
@@ -168,7 +168,7 @@ impl Api {
     }
 
     pub(crate) fn operator(&self) -> RequestContext {
-        RequestContext::new(Caller::operator(), tokenry_actix::clock::now())
+        RequestContext::new(unrestricted::operator(), tokenry_actix::clock::now())
     }
 
     pub(crate) fn user(&self, subject: &str) -> User {

@@ -6,9 +6,10 @@ use actix_web::test::TestRequest;
 use tokenry_actix::{
     FailureLimit, HttpSettings, TrustedProxies, clock,
     tokenry::{
-        AuditFilter, Caller, Catalog, EventKind, IpList, Lifetime, NewToken, PageSize, RequestContext,
-        Rotation, Settings, Tokenry,
+        AuditFilter, Catalog, EventKind, IpList, Lifetime, NewToken, PageSize, RequestContext, Rotation,
+        Settings, Tokenry,
         catalog::{Definition, RouteDefinition},
+        unrestricted,
     },
 };
 use tokenry_testkit::{TestDatabase, each_backend};
@@ -386,7 +387,7 @@ each_backend!(uses_and_rejections_behind_a_proxy_are_recorded, |db| {
     // Dropping it flushes pending records.
     drop(api);
     let tokenry = Tokenry::new(db.store().clone(), Settings::default()).unwrap();
-    let operator = RequestContext::new(Caller::operator(), clock::now());
+    let operator = RequestContext::new(unrestricted::operator(), clock::now());
     let last_used = |id: &str| tokenry.find_token(&operator, id.parse().unwrap()).unwrap().0.last_used_at;
     assert!(last_used(&used).is_some() && last_used(&unused).is_none());
     let filter = AuditFilter { kind: Some(EventKind::RequestForbidden), ..AuditFilter::default() };

@@ -1,7 +1,7 @@
 //! Detects a wrong clock by comparison with a monotonic clock and with the database's clock.
 //!
-//! A wrong clock is logged and does not itself refuse requests. While it may be more than a day ahead, no cleanup runs,
-//! and expiries are refused but not recorded: removed rows and recorded expiries would remain after the clock is
+//! A wrong clock is logged and does not itself reject requests. While it may be more than a day ahead, no cleanup runs,
+//! and expiries are rejected but not recorded: removed rows and recorded expiries would remain after the clock is
 //! corrected.
 
 use std::{
@@ -112,7 +112,7 @@ impl ClockWatch {
     }
 
     /// Updates the observations. `took` is the time from reading `now` to the answer of the database.
-    pub(super) fn judge(&self, now: UnixMillis, took: Duration, database: DatabaseClock) -> Vec<ClockFault> {
+    pub(super) fn update(&self, now: UnixMillis, took: Duration, database: DatabaseClock) -> Vec<ClockFault> {
         // The instant when `now` was read: a slow database is not a step of the clock.
         let elapsed = self.monotonic.elapsed().saturating_sub(took);
         let mut seen = self.seen();
@@ -262,14 +262,14 @@ mod tests {
         fn see(&self, passed: u64, now: u64, server: Option<u64>, audit: Option<u64>) -> Vec<ClockFault> {
             self.passed.store(passed, Ordering::SeqCst);
             let database = DatabaseClock { server: server.map(at), newest_audit: audit.map(at) };
-            self.watch.judge(at(now), Duration::ZERO, database)
+            self.watch.update(at(now), Duration::ZERO, database)
         }
 
         /// The faults after `passed` seconds by a check that began `took` seconds before, when this clock read `now`.
         fn see_slowly(&self, passed: u64, now: u64, took: u64) -> Vec<ClockFault> {
             self.passed.store(passed, Ordering::SeqCst);
             let database = DatabaseClock { server: None, newest_audit: None };
-            self.watch.judge(at(now), seconds(took), database)
+            self.watch.update(at(now), seconds(took), database)
         }
 
         /// Whether the clock that reads `now` after `passed` seconds is ahead, and whether it may be.

@@ -8,7 +8,7 @@ use tokenry_store::{
     supervisor::{Importance, WorkerState},
 };
 
-use super::Finding;
+use super::finding::Finding;
 
 /// How long a restart is reported as a warning.
 const RECENT: Duration = Duration::from_secs(600);
@@ -37,26 +37,29 @@ pub(super) fn migrations(store: &Store, _: UnixMillis) -> Result<Finding, StoreE
 }
 
 pub(super) fn workers(store: &Store, _: UnixMillis) -> Result<Finding, StoreError> {
-    Ok(judge(&store.workers().states()))
+    Ok(worker_finding(&store.workers().states()))
 }
 
-fn judge(states: &[WorkerState]) -> Finding {
-    let names = |matches: fn(&WorkerState) -> bool| {
-        let mut names: Vec<&str> =
-            states.iter().filter(|state| matches(state)).map(|state| state.name).collect();
-        names.dedup();
-        (!names.is_empty()).then(|| names.join(", "))
-    };
-    if let Some(names) = names(|state| state.down_for.is_some() && state.importance == Importance::Vital) {
+fn worker_finding(states: &[WorkerState]) -> Finding {
+    if let Some(names) =
+        names(states, |state| state.down_for.is_some() && state.importance == Importance::Vital)
+    {
         return Finding::failed(format!("waiting for a restart: {names}"));
     }
-    if let Some(names) = names(|state| state.down_for.is_some()) {
+    if let Some(names) = names(states, |state| state.down_for.is_some()) {
         return Finding::warning(format!("waiting for a restart: {names}"));
     }
-    match names(|state| state.last_failure_age.is_some_and(|age| age < RECENT)) {
+    match names(states, |state| state.last_failure_age.is_some_and(|age| age < RECENT)) {
         Some(names) => Finding::warning(format!("restarted within the last ten minutes: {names}")),
         None => Finding::ok(),
     }
+}
+
+/// The names of the workers that match; `None` if there are none.
+fn names(states: &[WorkerState], matches: fn(&WorkerState) -> bool) -> Option<String> {
+    let mut names: Vec<&str> = states.iter().filter(|state| matches(state)).map(|state| state.name).collect();
+    names.dedup();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 #[cfg(test)]
@@ -80,11 +83,11 @@ mod tests {
         let down = |importance| WorkerState { down_for: Some(RECENT), ..state("usage", importance) };
         let restarted = WorkerState { last_failure_age: Some(Duration::ZERO), ..up.clone() };
         let long_ago = WorkerState { last_failure_age: Some(RECENT), ..up.clone() };
-        assert_eq!(judge(&[up.clone(), long_ago]), Finding::ok());
+        assert_eq!(worker_finding(&[up.clone(), long_ago]), Finding::ok());
         let waiting = "waiting for a restart: usage";
-        assert_eq!(judge(&[up.clone(), down(Importance::Vital)]), Finding::failed(waiting));
-        assert_eq!(judge(&[up, down(Importance::Background)]), Finding::warning(waiting));
+        assert_eq!(worker_finding(&[up.clone(), down(Importance::Vital)]), Finding::failed(waiting));
+        assert_eq!(worker_finding(&[up, down(Importance::Background)]), Finding::warning(waiting));
         let restart = "restarted within the last ten minutes: reader";
-        assert_eq!(judge(&[restarted.clone(), restarted]), Finding::warning(restart));
+        assert_eq!(worker_finding(&[restarted.clone(), restarted]), Finding::warning(restart));
     }
 }

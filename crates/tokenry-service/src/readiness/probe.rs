@@ -15,7 +15,7 @@ use tokenry_store::{
     supervisor::{Deadline, Importance, Stop, Work, Worker},
 };
 
-use super::{CHECKS, Check, CheckState, Finding, Readiness};
+use super::finding::{Check, CheckState, Finding, Readiness};
 
 /// How long a round waits for its checks.
 const ROUND: Duration = Duration::from_millis(2500);
@@ -27,6 +27,9 @@ const HANGS_AFTER: Duration = Duration::from_secs(10);
 const MAX_RUNNING: usize = 2;
 /// How many requests may wait for the next round.
 const QUEUE: usize = 1024;
+
+/// A check of the database.
+pub(crate) type StoreCheck = fn(&Store, UnixMillis) -> Result<Finding, StoreError>;
 
 type Run = dyn Fn(&Store, UnixMillis) -> Result<Finding, StoreError> + Send + Sync;
 
@@ -64,13 +67,14 @@ struct Rounds {
 }
 
 impl Prober {
-    pub(crate) fn start(store: &Store) -> Result<Self, StoreError> {
+    /// Starts with these checks, each with its name.
+    pub(crate) fn start(store: &Store, checks: &[(&'static str, StoreCheck)]) -> Result<Self, StoreError> {
         let (queue, asked) = sync_channel(QUEUE);
         let probes: Arc<Mutex<Vec<_>>> = Arc::default();
         let rounds = Rounds { store: store.clone(), probes: probes.clone(), asked };
         let worker = store.workers().start("readiness", Importance::Background, rounds)?;
         let prober = Self { probes, queue, worker };
-        CHECKS.iter().for_each(|(name, check)| prober.add(name, check));
+        checks.iter().for_each(|&(name, check)| prober.add(name, check));
         Ok(prober)
     }
 
@@ -144,10 +148,13 @@ impl Rounds {
                 *finding = Some(found);
             }
         }
-        let silent = || Finding::failed("no answer in time");
-        let named = probes.iter().zip(findings);
-        let checks: Vec<Check> =
-            named.map(|(probe, found)| probe.conclude(found.unwrap_or_else(silent))).collect();
+        let checks: Vec<Check> = probes
+            .iter()
+            .zip(findings)
+            .map(|(probe, found)| {
+                probe.conclude(found.unwrap_or_else(|| Finding::failed("no answer in time")))
+            })
+            .collect();
         Readiness { is_ready: checks.iter().all(|check| check.state != CheckState::Failed), checks }
     }
 }

@@ -107,8 +107,8 @@ impl Tokenry {
         let end = self
             .check_session(session, &live, now)
             .err()
-            .filter(|refusal| refusal.ends_session)
-            .map(|refusal| refusal.end);
+            .filter(|rejection| rejection.ends_session)
+            .map(|rejection| rejection.end);
         // The address of the next use is unknown here.
         Ok(end.filter(|end| *end != SessionEnd::AddressNotAllowed))
     }

@@ -38,9 +38,9 @@ impl Tokenry {
             None => Ok::<_, StoreError>(None),
         })?;
         let Some((session, live)) = found else { return Err(unknown) };
-        if let Err(refusal) = self.check_session(&session, &live, now) {
-            if refusal.ends_session {
-                self.end_found(session, refusal.end, now, client)?;
+        if let Err(rejection) = self.check_session(&session, &live, now) {
+            if rejection.ends_session {
+                self.end_found(session, rejection.end, now, client)?;
             }
             return Err(unknown);
         }

@@ -10,7 +10,8 @@ use tokenry_store::{
 };
 
 use crate::{
-    caller::RequestContext, find::FindError, owner::visible_owner, required::tokens_read, tokenry::Tokenry,
+    caller::RequestContext, owner::visible_owner, read_error::ReadError, required::tokens_read,
+    tokenry::Tokenry,
 };
 
 /// Selects the uses of a token.
@@ -75,20 +76,20 @@ impl Tokenry {
     /// included after [`flush`](Self::flush).
     ///
     /// # Errors
-    /// [`FindError`], as [`find`](Self::find_token).
+    /// [`ReadError::Denied`], [`ReadError::NotFound`], [`ReadError::Store`].
     pub fn usage(
         &self,
         context: &RequestContext,
         id: TokenId,
         query: UsageQuery,
-    ) -> Result<UsagePage, FindError> {
+    ) -> Result<UsagePage, ReadError> {
         context.caller.require(&tokens_read())?;
         let UsageQuery { from, to, limit } = query;
         let from = from.unwrap_or_else(|| to.unwrap_or(context.now).saturating_sub(MONTH));
         let filter = UsageFilter { token_id: id, from, to };
         self.0.store.read(|tx| {
-            let token = token::find(tx, id)?.ok_or(FindError::NotFound)?;
-            visible_owner(tx, &context.caller, &token)?.ok_or(FindError::NotFound)?;
+            let token = token::find(tx, id)?.ok_or(ReadError::NotFound)?;
+            visible_owner(tx, &context.caller, &token)?.ok_or(ReadError::NotFound)?;
             Ok(UsagePage { uses: usage::list(tx, filter, limit.0)?, total_count: usage::total(tx, filter)? })
         })
     }

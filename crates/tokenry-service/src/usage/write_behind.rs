@@ -14,7 +14,7 @@ use super::{
     scopes::ScopeUses,
 };
 use crate::{
-    ends::Ends,
+    observed_expiries::ObservedExpiries,
     periodic::{Buffer, FlushOutcome, Periodic, UNIT_WAIT},
     session::seen::SeenSessions,
     settings::UsageSettings,
@@ -40,7 +40,7 @@ pub(crate) struct Pending {
     pub(super) scopes: ScopeUses,
     pub(super) counts: Option<Counts>,
     pub(crate) sessions: SeenSessions,
-    ends: Arc<Ends>,
+    expiries: Arc<ObservedExpiries>,
     /// One flush at a time, so that a flush ends after all records taken before it are written.
     writing: Mutex<()>,
 }
@@ -50,7 +50,7 @@ impl WriteBehind {
         store: Store,
         settings: UsageSettings,
         seed: u64,
-        ends: Arc<Ends>,
+        expiries: Arc<ObservedExpiries>,
     ) -> Result<Self, StoreError> {
         let counts = settings.is_enabled.then(|| Counts::new(settings.bucket, seed));
         let (last_used, scopes) = (LastUsed::default(), ScopeUses::default());
@@ -60,7 +60,7 @@ impl WriteBehind {
             scopes,
             counts,
             sessions: SeenSessions::default(),
-            ends,
+            expiries,
             writing: Mutex::default(),
         });
         let workers = pending.store.workers();
@@ -96,7 +96,7 @@ impl Pending {
             &|| self.scopes.write(store),
             &counted,
             &|| self.sessions.write(store).map(|()| FlushOutcome::Complete),
-            &|| self.ends.write(store).map(|()| FlushOutcome::Complete),
+            &|| self.expiries.write(store).map(|()| FlushOutcome::Complete),
         ];
         let (mut left, mut failures, mut failure) = (FlushOutcome::Complete, 0, None);
         for write in kinds {
@@ -124,7 +124,7 @@ impl Buffer for Arc<Pending> {
 
     fn unwritten(&self) -> u64 {
         let (uses, last_uses) = Pending::unwritten(self);
-        uses + last_uses + self.ends.unwritten()
+        uses + last_uses + self.expiries.unwritten()
     }
 }
 

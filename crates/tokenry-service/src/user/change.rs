@@ -31,7 +31,7 @@ pub struct UserChanges {
     pub name: Option<String>,
     /// The new role: the upper bound of all their tokens from the next verification on.
     pub role: Option<Role>,
-    /// Disables the user, so that their tokens are refused from the next verification on, or enables them again.
+    /// Disables the user, so that their tokens are rejected from the next verification on, or enables them again.
     pub disabled: Option<bool>,
 }
 
@@ -103,7 +103,7 @@ impl Tokenry {
 
     /// Deletes a user with all their tokens. The audit log keeps its entries about them.
     ///
-    /// The user is disabled first, so that their tokens are refused from then on; deleting the tokens and their usage
+    /// The user is disabled first, so that their tokens are rejected from then on; deleting the tokens and their usage
     /// may take many transactions. After an error the user may be disabled with some tokens deleted; a repeated call
     /// completes the deletion.
     ///
@@ -261,7 +261,7 @@ fn revoke_part(
     Ok((ended.len(), is_more))
 }
 
-/// Refuses a change that gives a user more than the caller may do.
+/// Rejects a change that gives a user more than the caller may do.
 fn may_change(caller: &Caller, catalog: &Catalog, before: &User, after: &User) -> Result<(), Denial> {
     let is_own_token = caller.token().is_some() && caller.user().is_some_and(|user| user.id == before.id);
     for (pointer, is_changed) in

@@ -71,7 +71,7 @@ impl Tokenry {
             let is_match = is_match(hasher.matches(plain, &secret.hash), token_id)?;
             return Ok(if is_match { Known::Yes } else { Known::No });
         }
-        // SECURITY: a wrong secret is refused by the proof, or by the check of a row without a proof, before any slow
+        // SECURITY: a wrong secret is rejected by the proof, or by the check of a row without a proof, before any slow
         // hash, so that a flood of wrong secrets costs microseconds each.
         if secret.proof.is_none() && secret.check.as_ref().is_some_and(|check| !plain.check_matches(check)) {
             return Ok(Known::No);
@@ -122,7 +122,7 @@ mod tests {
     use tokenry_testkit::{TestDatabase, at, each_backend};
 
     use super::*;
-    use crate::{caller::Caller, caller::RequestContext, issue::NewToken, settings::Settings};
+    use crate::{caller::RequestContext, issue::NewToken, settings::Settings, unrestricted};
 
     fn service(db: &TestDatabase) -> Tokenry {
         // Cost 10 takes some dozens of milliseconds.
@@ -135,7 +135,7 @@ mod tests {
         let tokenry = service(db);
         let new = NewToken { name: "token".to_owned(), ..NewToken::default() };
         let issued = tokenry
-            .issue_token(&RequestContext::new(Caller::operator(), at(0)), db.user("alice").id, new)
+            .issue_token(&RequestContext::new(unrestricted::operator(), at(0)), db.user("alice").id, new)
             .unwrap();
         db.execute("UPDATE personal_access_tokens SET secret_proof = NULL");
         let text = issued.secret.reveal_once();

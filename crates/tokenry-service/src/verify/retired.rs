@@ -41,9 +41,9 @@ impl Tokenry {
         // The current maximum grace applies, not the one at the rotation.
         let longest = found.retired_at.checked_add(self.0.rules.policy.max_grace).unwrap_or(UnixMillis::MAX);
         let end = found.ended_at.unwrap_or(UnixMillis::MAX).min(found.valid_until).min(longest);
-        // SECURITY: a credential that was refused as expired is evaluated no earlier than then; the token itself is
+        // SECURITY: a credential that was rejected as expired is evaluated no earlier than then; the token itself is
         // remembered by its current secret.
-        let ends = &self.0.ends.secrets;
+        let ends = &self.0.expiries.secrets;
         let evaluated_at = ends.evaluation_instant(now, || public_id.clone());
         let evaluated_at = ends.evaluation_instant(evaluated_at, || found.credential.token.public_id.clone());
         // SECURITY: a recorded end holds whatever the clock reads.
@@ -52,7 +52,7 @@ impl Tokenry {
         }
         let is_by_clock = found.ended_at.is_none();
         if is_by_clock && !self.doubts_clock(now) {
-            self.0.ends.grace_ended(public_id, evaluated_at, evaluated_at >= found.valid_until);
+            self.0.expiries.record_retired(public_id, evaluated_at, evaluated_at >= found.valid_until);
         }
         let token_id = found.credential.token.id;
         self.record_rejection(Rejection::Rotated(token_id), &found.credential.token, source, now);

@@ -8,7 +8,7 @@ use crate::tokenry::Tokenry;
 
 impl Tokenry {
     /// Keeps the proof of a secret that its slow hash has matched, unless the row was changed meanwhile. Buffer the
-    /// answer: a database that cannot be written refuses nobody.
+    /// answer: a database that cannot be written rejects nobody.
     pub(super) fn keep_proof(&self, plain: &PlainToken, stored: &Credential, now: UnixMillis) {
         let Some(proof) = self.0.hasher.storable_proof(plain, &stored.secret.hash) else { return };
         let (token_id, public_id) = (stored.token.id, plain.public_id());

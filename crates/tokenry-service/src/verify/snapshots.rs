@@ -12,7 +12,7 @@ use crate::monotonic::Monotonic;
 const ROWS: usize = 20_000;
 
 /// The rows of tokens read within the last `bound`. A row reflects every change by this process, since each of its
-/// writes except uses and refusals invalidates all rows, and misses changes by other processes for at most `bound`,
+/// writes except uses and rejections invalidates all rows, and misses changes by other processes for at most `bound`,
 /// since its age counts from before it was read.
 pub(crate) struct Snapshots {
     bound: Duration,

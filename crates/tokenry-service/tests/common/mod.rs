@@ -3,8 +3,8 @@
 #![allow(dead_code, reason = "no test file uses all of it")]
 
 use tokenry_service::{
-    Caller, Catalog, HashSettings, Issued, Limits, NewToken, Policy, Prefix, RequestContext, Role, Scheme,
-    Settings, Tokenry, UnixMillis, User, VerifiedToken, VerifyError,
+    Catalog, HashSettings, Issued, Limits, NewToken, Policy, Prefix, RequestContext, Role, Scheme, Settings,
+    Tokenry, UnixMillis, User, VerifiedToken, VerifyError, unrestricted,
 };
 use tokenry_testkit::TestDatabase;
 
@@ -45,7 +45,7 @@ pub(crate) fn service_on(store: tokenry_service::Store) -> Tokenry {
 }
 
 pub(crate) fn operator(seconds: i64) -> RequestContext {
-    RequestContext::new(Caller::operator(), at(seconds))
+    RequestContext::new(unrestricted::operator(), at(seconds))
 }
 
 pub(crate) fn user(tokenry: &Tokenry, subject: &str, role: &str) -> User {

@@ -21,8 +21,8 @@ use serde_json::Value;
 use tokenry_actix::{
     HttpSettings, clock, configure, fallback, outer_middleware, server,
     tokenry::{
-        Caller, HashSettings, Issued, Limits, NewToken, NewUser, Policy, RequestContext, Role, Scheme,
-        Settings, Tokenry, User,
+        HashSettings, Issued, Limits, NewToken, NewUser, Policy, RequestContext, Role, Scheme, Settings,
+        Tokenry, User, unrestricted,
     },
 };
 use tokenry_testkit::TestDatabase;
@@ -143,7 +143,7 @@ impl Site {
 
     /// A request context of the operator, who has all permissions.
     pub(crate) fn operator(&self) -> RequestContext {
-        RequestContext::new(Caller::operator(), clock::now())
+        RequestContext::new(unrestricted::operator(), clock::now())
     }
 
     pub(crate) fn user(&self, subject: &str) -> User {

@@ -4,7 +4,9 @@ mod check;
 mod file_mode;
 
 use tokenry_actix::clock;
-use tokenry_service::{Caller, ClockFault, RequestContext, RoleRights, SettingsOutline, Store, Tokenry};
+use tokenry_service::{
+    ClockFault, RequestContext, RoleRights, SettingsOutline, Store, Tokenry, unrestricted,
+};
 
 use self::check::{Checks, Finding};
 use super::{audit, error_mapping::UNUSABLE, open_existing};
@@ -104,7 +106,7 @@ fn rights(found: &RoleRights) -> Finding {
 
 /// Whether stored rows are still valid under these settings.
 fn stored_rows(tokenry: &Tokenry, outline: &SettingsOutline) -> Finding {
-    let request = RequestContext::new(Caller::operator(), clock::now());
+    let request = RequestContext::new(unrestricted::operator(), clock::now());
     match tokenry.check_settings(&request, outline) {
         Ok(report) if report.is_clean() => {
             Finding::ok(format!("all are valid under these settings; live tokens: {}", report.live))
@@ -142,7 +144,7 @@ fn clock_check(tokenry: &Tokenry) -> Finding {
 }
 
 fn audit_log(tokenry: &Tokenry) -> Finding {
-    let request = RequestContext::new(Caller::operator(), clock::now());
+    let request = RequestContext::new(unrestricted::operator(), clock::now());
     let broken = |what: &str| Finding::failed(format!("modified: {what}; see `tokenry audit verify`"));
     match tokenry.check_audit_log(&request) {
         Ok(checked) => match checked.broken {

@@ -1,8 +1,8 @@
 //! What the refusals of the service mean for a command: the codes are those of the HTTP API.
 
 use tokenry_service::{
-    AuditError, CleanupError, Denial, FieldError, FindError, IssueError, ListError, OpenError,
-    PolicyCheckError, RevokeError, RotateError, StoreError, UpdateError, UserError,
+    AuditError, CleanupError, Denial, FieldError, IssueError, OpenError, ReadError, RevokeError, RotateError,
+    StoreError, UpdateError, UserError,
 };
 
 use crate::output::CliError;
@@ -99,22 +99,12 @@ impl From<RotateError> for CliError {
     }
 }
 
-impl From<FindError> for CliError {
-    fn from(error: FindError) -> Self {
+impl From<ReadError> for CliError {
+    fn from(error: ReadError) -> Self {
         match error {
-            FindError::Denied(denial) => denial.into(),
-            FindError::NotFound => no_token(error.to_string()),
-            FindError::Store(error) => error.into(),
-            error => internal(error.to_string()),
-        }
-    }
-}
-
-impl From<ListError> for CliError {
-    fn from(error: ListError) -> Self {
-        match error {
-            ListError::Denied(denial) => denial.into(),
-            ListError::Store(error) => error.into(),
+            ReadError::Denied(denial) => denial.into(),
+            ReadError::NotFound => no_token(error.to_string()),
+            ReadError::Store(error) => error.into(),
             error => internal(error.to_string()),
         }
     }
@@ -167,16 +157,6 @@ impl From<CleanupError> for CliError {
             .next(
                 "compare `date -u` with another clock; if it is right, run `tokenry cleanup --accept-clock`",
             ),
-            error => internal(error.to_string()),
-        }
-    }
-}
-
-impl From<PolicyCheckError> for CliError {
-    fn from(error: PolicyCheckError) -> Self {
-        match error {
-            PolicyCheckError::Denied(denial) => denial.into(),
-            PolicyCheckError::Store(error) => error.into(),
             error => internal(error.to_string()),
         }
     }

@@ -22,7 +22,7 @@ use tokenry_actix::{
     outer_middleware, server,
 };
 use tokenry_service::{
-    Caller, DatabaseUrl, JwtVerifier, RequestContext, RoleRights, SettingsOutline, Tokenry, UnixMillis,
+    DatabaseUrl, JwtVerifier, RequestContext, RoleRights, SettingsOutline, Tokenry, UnixMillis, unrestricted,
 };
 
 use self::{clock_watch::ClockWatch, shutdown::Shutdown};
@@ -98,8 +98,9 @@ fn log_missing_rights(tokenry: &Tokenry) -> Result<(), CliError> {
 /// # Errors
 /// If every live token would be refused for its prefix, which suggests the wrong database or settings file.
 fn check_stored_rows(tokenry: &Tokenry, outline: &SettingsOutline) -> Result<(), CliError> {
-    let report = tokenry.check_settings(&RequestContext::new(Caller::operator(), clock::now()), outline)?;
-    if report.refuses_all() {
+    let report =
+        tokenry.check_settings(&RequestContext::new(unrestricted::operator(), clock::now()), outline)?;
+    if report.rejects_all() {
         return Err(CliError::settings_mismatch(&report));
     }
     for finding in report.sentences() {

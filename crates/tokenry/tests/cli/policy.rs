@@ -1,7 +1,7 @@
 //! Checks of other settings against existing tokens, and cleanup.
 
 use serde_json::{Value, json};
-use tokenry_service::{Caller, Expiry, Lifetime, NewToken, RequestContext};
+use tokenry_service::{Expiry, Lifetime, NewToken, RequestContext, unrestricted};
 
 use crate::{folder::Folder, server::Server};
 
@@ -105,7 +105,7 @@ fn a_changed_prefix_prevents_the_start_until_the_former_one_is_configured() {
     let server = Server::with(&folder, &[("TOKENRY_CONFIG", "new.toml")]);
     assert!(server.get("/api/v1/me", secret.trim()).starts_with("HTTP/1.1 401"));
     let log = server.log.lock().expect("a whole log").clone();
-    assert!(log.contains("2 of 4 live tokens have a prefix that is refused"), "{log}");
+    assert!(log.contains("2 of 4 live tokens have a prefix that is rejected"), "{log}");
 }
 
 #[test]
@@ -136,7 +136,8 @@ fn a_cleanup_records_expired_tokens_and_deletes_old_ones() {
         let tokenry = folder.service();
         let now = tokenry_actix::clock::now();
         for (subject, days) in [("alice", 200), ("bob", 20), ("carol", 0)] {
-            let call = RequestContext::new(Caller::operator(), now.saturating_sub(Lifetime::days(days)));
+            let call =
+                RequestContext::new(unrestricted::operator(), now.saturating_sub(Lifetime::days(days)));
             let owner = tokenry.find_or_create_user(&call, subject, None).expect("a user");
             let expiry = Some(Expiry::In(Lifetime::days(10)));
             let new = NewToken { name: subject.to_owned(), expiry, ..NewToken::default() };

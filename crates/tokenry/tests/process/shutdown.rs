@@ -107,7 +107,7 @@ each_backend!(a_read_only_database_causes_a_log_line_and_status_1, |db| {
     let (status, took, log) = end(&mut server, "TERM", log);
     assert!(status == Some(1) && took < KILL_DEADLINE, "{status:?} {took:?} {log}");
     let [lost] = &losses(&log)[..] else { panic!("one line: {log}") };
-    assert!(lost.contains("uses of tokens: ") && lost.contains("refused requests: 7"), "{lost}");
+    assert!(lost.contains("uses of tokens: ") && lost.contains("rejected requests: 7"), "{lost}");
     drop((lock, id));
 });
 

@@ -4,8 +4,9 @@ use std::{io, time::Duration};
 
 use tokenry_actix::clock;
 use tokenry_service::{
-    Caller, CleanupReport, RequestContext, Tokenry,
+    CleanupReport, RequestContext, Tokenry,
     supervisor::{Importance, Stop, Worker},
+    unrestricted,
 };
 
 /// The interval between cleanups, so that the audit log records an expiry within an hour.
@@ -27,7 +28,7 @@ pub(super) fn start(tokenry: Tokenry) -> io::Result<Worker> {
 }
 
 fn clean(tokenry: &Tokenry) {
-    match tokenry.cleanup_by_clock(&RequestContext::new(Caller::operator(), clock::now())) {
+    match tokenry.cleanup_by_clock(&RequestContext::new(unrestricted::operator(), clock::now())) {
         Ok(cleaned) if cleaned == CleanupReport::default() => {
             tracing::debug!("nothing to clean up")
         }
@@ -56,7 +57,8 @@ mod tests {
         store.migrate().unwrap();
         let tokenry = Tokenry::new(store, Settings::default()).unwrap();
         let now = clock::now();
-        let made = RequestContext::new(Caller::operator(), now.checked_sub(Lifetime::days(200)).unwrap());
+        let made =
+            RequestContext::new(unrestricted::operator(), now.checked_sub(Lifetime::days(200)).unwrap());
         let owner = tokenry.find_or_create_user(&made, "alice", None).unwrap();
         let issue = |name: &str, request: &RequestContext, days| {
             let expiry = Some(Expiry::In(Lifetime::days(days)));
@@ -64,7 +66,7 @@ mod tests {
             tokenry.issue_token(request, owner.id, new).unwrap().token.id
         };
         let (dead, live) = (issue("dead", &made, 1), issue("live", &made, 300));
-        let now = RequestContext::new(Caller::operator(), now);
+        let now = RequestContext::new(unrestricted::operator(), now);
         // Without a recent entry in the audit log the clock might be far ahead.
         issue("new", &now, 1);
         let start = Instant::now();

@@ -1,6 +1,6 @@
 //! `tokenry token list`
 
-use tokenry_service::{ListError, PageQuery, PageSize, TokenFilter, TokenPage};
+use tokenry_service::{PageQuery, PageSize, ReadError, TokenFilter, TokenPage};
 
 use super::view;
 use crate::{
@@ -22,7 +22,7 @@ pub(super) fn run(args: ListArgs, context: &CommandContext, console: &mut Consol
         ..TokenFilter::default()
     };
     let size = if args.all { PageSize::new(PageSize::MAX).unwrap_or_default() } else { args.limit };
-    let page = |cursor: Option<&str>| -> Result<TokenPage, ListError> {
+    let page = |cursor: Option<&str>| -> Result<TokenPage, ReadError> {
         let query = PageQuery { sort: args.sort, size, cursor: cursor.map(str::to_owned) };
         match args.risk {
             None => tokenry.list_tokens(request, filter.clone(), query),

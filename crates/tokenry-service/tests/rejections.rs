@@ -1,4 +1,4 @@
-//! Refused requests are recorded in the audit log.
+//! Rejected requests are recorded in the audit log.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
@@ -13,7 +13,7 @@ fn entries_of_kind(db: &TestDatabase, kind: &str) -> Vec<AuditEntry> {
     db.store().read(|tx| audit::search(tx, &filter, None, 500)).unwrap()
 }
 
-each_backend!(refusals_are_aggregated_and_written_before_the_service_stops, |db| {
+each_backend!(rejections_are_aggregated_and_written_before_the_service_stops, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (token, text) = issue(&tokenry, &alice, &[]);
@@ -57,7 +57,7 @@ each_backend!(a_flood_from_many_sources_is_recorded_in_few_entries, |db| {
     assert_eq!(counts.sum::<u64>(), 5000);
 });
 
-each_backend!(a_refused_but_correct_secret_is_recorded_with_its_token, |db| {
+each_backend!(a_rejected_but_correct_secret_is_recorded_with_its_token, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let bound = NewToken { allowed_ips: Some(vec!["10.0.0.1".to_owned()]), ..new("bound", &[]) };

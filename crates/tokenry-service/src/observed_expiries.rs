@@ -1,4 +1,4 @@
-//! Remembers which credentials this process refused as expired, so that they stay expired when the clock goes back: in
+//! Remembers which credentials this process rejected as expired, so that they stay expired when the clock goes back: in
 //! this process immediately and while the database is unavailable, on every node once the row is written, after the
 //! response.
 
@@ -7,84 +7,85 @@ use std::{
     hash::Hash,
     mem::take,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering::Relaxed},
     },
 };
 
 use serde_json::Map;
-use tokenry_domain::{Actor, ClientInfo, EventKind, Policy, PublicId, Token, TokenId, UnixMillis, UserId};
+use tokenry_domain::{Actor, ClientInfo, EventKind, PublicId, Token, TokenId, UnixMillis, UserId};
 use tokenry_store::{Store, StoreError, cleanup, retired};
 
 use crate::{
     audit::{AuditContext, append},
+    rules::Rules,
     unwritten::{Taken, count},
 };
 
 /// How many expiries of one kind are remembered individually.
-const REMEMBERED: usize = 100_000;
-/// How many may wait to be written; the next refusal of a credential that was left out tries again.
-const WAITING: usize = 10_000;
+const MAX_REMEMBERED: usize = 100_000;
+/// How many may wait to be written; the next rejection of a credential that was left out tries again.
+const MAX_PENDING: usize = 10_000;
 /// How many are written in one transaction.
 const BATCH: usize = 200;
 
-/// Which credentials this process refused as expired.
-pub(crate) struct Ends {
-    policy: Policy,
+/// Which credentials this process rejected as expired.
+pub(crate) struct ObservedExpiries {
+    rules: Arc<Rules>,
     /// Secrets of tokens by their public ids, including retired secrets.
-    pub(crate) secrets: Remembered<PublicId>,
+    pub(crate) secrets: RejectionInstants<PublicId>,
     /// Digests of JWTs.
     #[cfg(feature = "jwt")]
-    pub(crate) jwts: Remembered<[u8; 32]>,
-    waiting: Mutex<Waiting>,
+    pub(crate) jwts: RejectionInstants<[u8; 32]>,
+    pending: Mutex<PendingExpiries>,
     taken: Taken,
 }
 
 /// Expiries that wait to be written.
 #[derive(Default)]
-struct Waiting {
+struct PendingExpiries {
     tokens: BTreeMap<TokenId, (PublicId, UnixMillis)>,
     retired: BTreeMap<PublicId, UnixMillis>,
 }
 
-impl Ends {
-    pub(crate) fn under(policy: Policy) -> Self {
+impl ObservedExpiries {
+    pub(crate) fn new(rules: Arc<Rules>) -> Self {
         Self {
-            policy,
-            secrets: Remembered::default(),
+            rules,
+            secrets: RejectionInstants::default(),
             #[cfg(feature = "jwt")]
-            jwts: Remembered::default(),
-            waiting: Mutex::default(),
+            jwts: RejectionInstants::default(),
+            pending: Mutex::default(),
             taken: Taken::default(),
         }
     }
 
-    /// Remembers that a token was refused as expired at `at`, by a clock that is not known to be wrong.
-    pub(crate) fn token_expired(&self, token: &Token, at: UnixMillis) {
+    /// Remembers that a token was rejected as expired at `at`, by a clock that is not known to be wrong.
+    pub(crate) fn record_token(&self, token: &Token, at: UnixMillis) {
         // Its row already marks it as expired at any instant.
-        if self.policy.cutoffs(UnixMillis::MIN).is_expired(token) {
+        if self.rules.cutoffs(UnixMillis::MIN).is_expired(token) {
             return;
         }
-        self.secrets.remember(token.public_id.clone(), at);
-        let mut waiting = self.waiting();
-        if waiting.tokens.len() < WAITING {
-            waiting.tokens.entry(token.id).or_insert_with(|| (token.public_id.clone(), at));
+        self.secrets.record(token.public_id.clone(), at);
+        let mut pending = self.pending();
+        if pending.tokens.len() < MAX_PENDING {
+            pending.tokens.entry(token.id).or_insert_with(|| (token.public_id.clone(), at));
         }
     }
 
-    /// Remembers that a retired secret was refused at `at` because its grace has ended; `is_by_row` if the row says so,
+    /// Remembers that a retired secret was rejected at `at` because its grace has ended; `is_by_row` if the row says so,
     /// not only the current policy.
-    pub(crate) fn grace_ended(&self, public_id: &PublicId, at: UnixMillis, is_by_row: bool) {
-        self.secrets.remember(public_id.clone(), at);
-        let mut waiting = self.waiting();
-        if is_by_row && waiting.retired.len() < WAITING {
-            waiting.retired.entry(public_id.clone()).or_insert(at);
+    pub(crate) fn record_retired(&self, public_id: &PublicId, at: UnixMillis, is_by_row: bool) {
+        self.secrets.record(public_id.clone(), at);
+        let mut pending = self.pending();
+        if is_by_row && pending.retired.len() < MAX_PENDING {
+            pending.retired.entry(public_id.clone()).or_insert(at);
         }
     }
 
     /// Writes what is pending. What fails stays pending.
     pub(crate) fn write(&self, store: &Store) -> Result<(), StoreError> {
-        let Waiting { tokens, retired } = take(&mut *self.waiting());
+        let PendingExpiries { tokens, retired } = take(&mut *self.pending());
         let tokens: Vec<_> = tokens.into_iter().collect();
         let retired: Vec<_> = retired.into_iter().collect();
         self.taken.add(count(tokens.len() + retired.len()));
@@ -92,7 +93,7 @@ impl Ends {
         for batch in tokens.chunks(BATCH) {
             written = written.and_then(|()| self.write_tokens(store, batch));
             if written.is_err() {
-                self.waiting().tokens.extend(batch.iter().cloned());
+                self.pending().tokens.extend(batch.iter().cloned());
             }
             self.taken.settle(count(batch.len()));
         }
@@ -107,7 +108,7 @@ impl Ends {
             written = written.and_then(|()| end(rows));
             match &written {
                 Ok(()) => batch.iter().for_each(|(public_id, _)| self.secrets.forget(public_id)),
-                Err(_) => self.waiting().retired.extend(batch.iter().cloned()),
+                Err(_) => self.pending().retired.extend(batch.iter().cloned()),
             }
             self.taken.settle(count(batch.len()));
         }
@@ -116,8 +117,8 @@ impl Ends {
 
     /// How many expiries are not written.
     pub(crate) fn unwritten(&self) -> u64 {
-        let waiting = self.waiting();
-        self.taken.get() + count(waiting.tokens.len() + waiting.retired.len())
+        let pending = self.pending();
+        self.taken.get() + count(pending.tokens.len() + pending.retired.len())
     }
 
     fn write_tokens(
@@ -126,7 +127,7 @@ impl Ends {
         batch: &[(TokenId, (PublicId, UnixMillis))],
     ) -> Result<(), StoreError> {
         let Some(at) = batch.iter().map(|(_, (_, at))| *at).max() else { return Ok(()) };
-        let cutoffs = self.policy.cutoffs(at);
+        let cutoffs = self.rules.cutoffs(at);
         let ids: Vec<TokenId> = batch.iter().map(|(id, _)| *id).collect();
         let recorded = store.write(move |tx| {
             let audit = AuditContext { actor: Actor::System, at, client: ClientInfo::default() };
@@ -137,7 +138,7 @@ impl Ends {
             append(tx, &recorded.iter().map(event).collect::<Vec<_>>())?;
             Ok::<_, StoreError>(recorded)
         })?;
-        // A token that was locked at that moment stays in memory until the next refusal or cleanup writes it.
+        // A token that was locked at that moment stays in memory until the next rejection or cleanup writes it.
         for (id, (public_id, _)) in batch {
             if recorded.iter().any(|(recorded, _)| recorded == id) {
                 self.secrets.forget(public_id);
@@ -146,61 +147,61 @@ impl Ends {
         Ok(())
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending(&self) -> MutexGuard<'_, PendingExpiries> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The latest instant at which each credential was refused as expired. No credential is evaluated at an earlier
+/// The latest instant at which each credential was rejected as expired. No credential is evaluated at an earlier
 /// instant.
-pub(crate) struct Remembered<K> {
+pub(crate) struct RejectionInstants<K> {
     /// The latest instant of all: only a clock that is behind it went back and needs a lookup.
     newest: AtomicI64,
-    known: Mutex<Known<K>>,
+    known: Mutex<Instants<K>>,
 }
 
-struct Known<K> {
-    ends: HashMap<K, UnixMillis>,
+struct Instants<K> {
+    latest: HashMap<K, UnixMillis>,
     /// Covers what could not be remembered individually: no credential is evaluated at an earlier instant.
     floor: UnixMillis,
 }
 
-impl<K> Default for Remembered<K> {
+impl<K> Default for RejectionInstants<K> {
     fn default() -> Self {
-        let known = Known { ends: HashMap::new(), floor: UnixMillis::MIN };
+        let known = Instants { latest: HashMap::new(), floor: UnixMillis::MIN };
         Self { newest: AtomicI64::new(0), known: Mutex::new(known) }
     }
 }
 
-impl<K: Eq + Hash> Remembered<K> {
-    /// The instant at which a credential is evaluated: now, or the later instant at which it was refused.
+impl<K: Eq + Hash> RejectionInstants<K> {
+    /// The instant at which a credential is evaluated: now, or the later instant at which it was rejected.
     pub(crate) fn evaluation_instant(&self, now: UnixMillis, key: impl FnOnce() -> K) -> UnixMillis {
         if now.get() >= self.newest.load(Relaxed) {
             return now;
         }
         let known = self.known();
-        let refused = known.ends.get(&key()).copied().unwrap_or(UnixMillis::MIN);
-        now.max(refused).max(known.floor)
+        let rejected = known.latest.get(&key()).copied().unwrap_or(UnixMillis::MIN);
+        now.max(rejected).max(known.floor)
     }
 
-    /// Remembers that a credential was refused at `at`. When there are too many, all credentials are evaluated at the
+    /// Remembers that a credential was rejected at `at`. When there are too many, all credentials are evaluated at the
     /// latest of these instants from then on: with a clock that goes back this is too strict, but never too lax.
-    pub(crate) fn remember(&self, key: K, at: UnixMillis) {
+    pub(crate) fn record(&self, key: K, at: UnixMillis) {
         let mut known = self.known();
-        if known.ends.len() >= REMEMBERED && !known.ends.contains_key(&key) {
-            known.floor = known.ends.values().copied().max().unwrap_or(at).max(known.floor);
-            known.ends.clear();
+        if known.latest.len() >= MAX_REMEMBERED && !known.latest.contains_key(&key) {
+            known.floor = known.latest.values().copied().max().unwrap_or(at).max(known.floor);
+            known.latest.clear();
         }
-        let latest = known.ends.entry(key).or_insert(at);
+        let latest = known.latest.entry(key).or_insert(at);
         *latest = at.max(*latest);
         self.newest.fetch_max(at.get(), Relaxed);
     }
 
     fn forget(&self, key: &K) {
-        self.known().ends.remove(key);
+        self.known().latest.remove(key);
     }
 
-    fn known(&self) -> MutexGuard<'_, Known<K>> {
+    fn known(&self) -> MutexGuard<'_, Instants<K>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -214,11 +215,11 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_is_evaluated_no_earlier_than_it_was_refused() {
-        let ends = Remembered::default();
+    fn a_credential_is_evaluated_no_earlier_than_it_was_rejected() {
+        let ends = RejectionInstants::default();
         assert_eq!(ends.evaluation_instant(at(5), || 1), at(5));
-        ends.remember(1, at(100));
-        ends.remember(1, at(50));
+        ends.record(1, at(100));
+        ends.record(1, at(50));
         assert_eq!(ends.evaluation_instant(at(5), || 1), at(100));
         assert_eq!(
             (ends.evaluation_instant(at(5), || 2), ends.evaluation_instant(at(200), || 1)),
@@ -230,12 +231,12 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_when_full_forgets_no_expiry() {
-        let ends = Remembered::default();
-        for number in 0..REMEMBERED + 10 {
-            ends.remember(number, at(100));
+        let ends = RejectionInstants::default();
+        for number in 0..MAX_REMEMBERED + 10 {
+            ends.record(number, at(100));
         }
-        assert_eq!(ends.known().ends.len(), 10);
-        for key in [0, REMEMBERED - 1, REMEMBERED + 5] {
+        assert_eq!(ends.known().latest.len(), 10);
+        for key in [0, MAX_REMEMBERED - 1, MAX_REMEMBERED + 5] {
             assert_eq!(ends.evaluation_instant(at(5), || key), at(100));
         }
     }

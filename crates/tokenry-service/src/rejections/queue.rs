@@ -1,4 +1,4 @@
-//! Counts refused requests and writes them to the audit log once a minute, one entry per source and token.
+//! Counts rejected requests and writes them to the audit log once a minute, one entry per source and token.
 
 use std::{
     collections::HashMap,
@@ -19,11 +19,11 @@ use crate::{
 
 /// How often the counts are written. After `kill -9` at most the last interval is lost.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// How many different refusals of each kind have an entry of their own per interval; all further ones are counted
+/// How many different rejections of each kind have an entry of their own per interval; all further ones are counted
 /// together. The limit is per kind, so that a flood of wrong credentials does not hide forbidden requests.
 const MAX_KEYS: usize = 256;
 
-pub(crate) struct Refusals {
+pub(crate) struct RejectionLog {
     pending: Arc<Pending>,
     _thread: Periodic,
 }
@@ -31,11 +31,11 @@ pub(crate) struct Refusals {
 /// Counts that wait to be written.
 struct Pending {
     store: Store,
-    counts: Mutex<HashMap<Key, RefusalCount>>,
+    counts: Mutex<HashMap<Key, RejectionCount>>,
     taken: Taken,
 }
 
-/// Refusals with an equal key are counted together.
+/// Rejections with an equal key are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) kind: EventKind,
@@ -46,17 +46,17 @@ pub(super) struct Key {
 }
 
 #[derive(Clone, Copy)]
-struct RefusalCount {
+struct RejectionCount {
     count: u64,
     first: UnixMillis,
     last: UnixMillis,
 }
 
-impl Refusals {
+impl RejectionLog {
     pub(crate) fn start(store: Store) -> Result<Self, StoreError> {
         let workers = store.workers().clone();
         let pending = Arc::new(Pending::of(store));
-        let thread = Periodic::start(&workers, "refusals", INTERVAL, pending.clone())?;
+        let thread = Periodic::start(&workers, "rejections", INTERVAL, pending.clone())?;
         Ok(Self { pending, _thread: thread })
     }
 
@@ -65,13 +65,13 @@ impl Refusals {
         self.pending.append()
     }
 
-    /// How many refused requests are not written.
+    /// How many rejected requests are not written.
     pub(crate) fn unwritten(&self) -> u64 {
         self.pending.unwritten()
     }
 
     pub(super) fn count(&self, key: Key, now: UnixMillis) {
-        self.pending.add(key, RefusalCount { count: 1, first: now, last: now });
+        self.pending.add(key, RejectionCount { count: 1, first: now, last: now });
     }
 }
 
@@ -81,11 +81,11 @@ impl Pending {
         Self { store, counts: Mutex::default(), taken: Taken::default() }
     }
 
-    fn add(&self, key: Key, refused: RefusalCount) {
+    fn add(&self, key: Key, rejected: RejectionCount) {
         let mut counts = self.counts();
         let is_known = counts.contains_key(&key);
         let key = match key {
-            // Refusals with and without a token are limited separately, so that a flood of unknown credentials does not
+            // Rejections with and without a token are limited separately, so that a flood of unknown credentials does not
             // hide what happens to a token.
             Key { kind, code, token_id, .. }
                 if !is_known
@@ -99,34 +99,34 @@ impl Pending {
             }
             key => key,
         };
-        let sum = counts.entry(key).or_insert(RefusalCount { count: 0, ..refused });
-        sum.count += refused.count;
-        sum.first = sum.first.min(refused.first);
-        sum.last = sum.last.max(refused.last);
+        let sum = counts.entry(key).or_insert(RejectionCount { count: 0, ..rejected });
+        sum.count += rejected.count;
+        sum.first = sum.first.min(rejected.first);
+        sum.last = sum.last.max(rejected.last);
     }
 
     fn append(&self) -> Result<(), StoreError> {
-        let taken: Vec<(Key, RefusalCount)> = {
+        let taken: Vec<(Key, RejectionCount)> = {
             let mut counts = self.counts();
             let taken: Vec<_> = std::mem::take(&mut *counts).into_iter().collect();
-            self.taken.add(taken.iter().map(|(_, refused)| refused.count).sum());
+            self.taken.add(taken.iter().map(|(_, rejected)| rejected.count).sum());
             taken
         };
         if taken.is_empty() {
             return Ok(());
         }
-        let events: Vec<AuditEvent> = taken.iter().map(|(key, refused)| event(key, refused)).collect();
+        let events: Vec<AuditEvent> = taken.iter().map(|(key, rejected)| event(key, rejected)).collect();
         let written = self.store.write_bookkeeping(move |tx| tx.append(&events, tokenry_crypto::link));
-        for (key, refused) in taken {
+        for (key, rejected) in taken {
             if written.is_err() {
-                self.add(key, refused);
+                self.add(key, rejected);
             }
-            self.taken.settle(refused.count);
+            self.taken.settle(rejected.count);
         }
         written
     }
 
-    fn counts(&self) -> MutexGuard<'_, HashMap<Key, RefusalCount>> {
+    fn counts(&self) -> MutexGuard<'_, HashMap<Key, RejectionCount>> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -137,21 +137,21 @@ impl Buffer for Arc<Pending> {
     }
 
     fn unwritten(&self) -> u64 {
-        self.taken.get() + self.counts().values().map(|refused| refused.count).sum::<u64>()
+        self.taken.get() + self.counts().values().map(|rejected| rejected.count).sum::<u64>()
     }
 }
 
-fn event(key: &Key, refused: &RefusalCount) -> AuditEvent {
+fn event(key: &Key, rejected: &RejectionCount) -> AuditEvent {
     let audit = AuditContext {
         actor: Actor::System,
-        at: refused.last,
+        at: rejected.last,
         client: ClientInfo::new(key.source, None, None),
     };
     let fields = detail([
         ("reason", Value::from(key.code)),
-        ("count", Value::from(refused.count)),
-        ("first_at", Value::from(refused.first.to_string())),
-        ("last_at", Value::from(refused.last.to_string())),
+        ("count", Value::from(rejected.count)),
+        ("first_at", Value::from(rejected.first.to_string())),
+        ("last_at", Value::from(rejected.last.to_string())),
     ]);
     audit.event(key.kind, key.user_id, key.token_id, fields)
 }
@@ -168,8 +168,8 @@ mod tests {
         Key { kind: EventKind::RequestFailed, source, user_id: None, token_id: None, code }
     }
 
-    fn once(seconds: i64) -> RefusalCount {
-        RefusalCount { count: 1, first: at(seconds * 1000), last: at(seconds * 1000) }
+    fn once(seconds: i64) -> RejectionCount {
+        RejectionCount { count: 1, first: at(seconds * 1000), last: at(seconds * 1000) }
     }
 
     fn recorded(db: &TestDatabase) -> Vec<(u64, UnixMillis)> {

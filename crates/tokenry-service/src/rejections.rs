@@ -1,4 +1,4 @@
-//! Records refused requests for the audit log.
+//! Records rejected requests for the audit log.
 
 pub(crate) mod queue;
 
@@ -10,15 +10,15 @@ use self::queue::Key;
 use crate::{caller::Caller, tokenry::Tokenry, verified::Rejection};
 
 impl Tokenry {
-    /// Records in the audit log that an unknown credential from `source` was refused, with the reason `code`. Returns
-    /// immediately. [`verify`](Self::verify) and `sign_in` record refusals with a valid secret or signature themselves.
+    /// Records in the audit log that an unknown credential from `source` was rejected, with the reason `code`. Returns
+    /// immediately. [`verify`](Self::verify) and `sign_in` record rejections with a valid secret or signature themselves.
     pub fn record_failure(&self, code: &'static str, source: Option<IpAddr>, now: UnixMillis) {
         let source = source.map(source_network);
         let key = Key { kind: EventKind::RequestFailed, source, user_id: None, token_id: None, code };
-        self.0.refusals.count(key, now);
+        self.0.rejections.count(key, now);
     }
 
-    /// Records that the valid secret of a token was refused.
+    /// Records that the valid secret of a token was rejected.
     pub(crate) fn record_rejection(
         &self,
         rejection: Rejection,
@@ -33,7 +33,7 @@ impl Tokenry {
             token_id: Some(token.id),
             code: rejection.code(),
         };
-        self.0.refusals.count(key, now);
+        self.0.rejections.count(key, now);
     }
 
     /// Records in the audit log that a caller was forbidden a request, with the reason `code`. Returns immediately.
@@ -51,7 +51,7 @@ impl Tokenry {
             token_id: caller.token().map(|token| token.id),
             code,
         };
-        self.0.refusals.count(key, now);
+        self.0.rejections.count(key, now);
     }
 }
 
