@@ -7,6 +7,8 @@ use std::{
 
 use actix_web::{FromRequest, Handler, HttpRequest, dev::Payload};
 
+use crate::declared_errors::{DeclareErrors, Errors};
+
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -58,6 +60,12 @@ pub(crate) struct Public;
 
 impl DeclareAccess for Public {
     const ACCESS: Access = Access::Public;
+}
+
+impl DeclareErrors for Public {
+    fn errors() -> Errors {
+        Errors::default()
+    }
 }
 
 impl FromRequest for Public {

@@ -7,10 +7,11 @@ use tokenry_service::{Caller, RequestContext, UnixMillis, User};
 
 use crate::{
     access::{Access, DeclareAccess},
-    authentication::{Authentication, authentication},
+    authentication::{Authentication, authentication, declared_errors},
     authorized::{Authorized, RequiredScope, record_scope},
     client_info::client_info,
     credential::Accepts,
+    declared_errors::{DeclareErrors, Errors},
     error::ApiError,
     scopes::{ApiScope, Introspect},
 };
@@ -45,6 +46,12 @@ impl<S: ApiScope> DeclareAccess for ApiCaller<S> {
     const ACCESS: Access = S::ACCESS;
 }
 
+impl<S> DeclareErrors for ApiCaller<S> {
+    fn errors() -> Errors {
+        declared_errors()
+    }
+}
+
 impl<S: RequiredScope> FromRequest for ApiCaller<S> {
     type Error = ApiError;
     type Future = LocalFuture<Self>;
@@ -77,6 +84,12 @@ impl DeclareAccess for SignInCaller {
     const ACCESS: Access = Access::SignIn;
 }
 
+impl DeclareErrors for SignInCaller {
+    fn errors() -> Errors {
+        declared_errors()
+    }
+}
+
 impl FromRequest for SignInCaller {
     type Error = ApiError;
     type Future = LocalFuture<Self>;
@@ -100,6 +113,12 @@ impl DeclareAccess for Introspector {
     };
 }
 
+impl DeclareErrors for Introspector {
+    fn errors() -> Errors {
+        declared_errors()
+    }
+}
+
 impl FromRequest for Introspector {
     type Error = ApiError;
     type Future = LocalFuture<Self>;
@@ -118,6 +137,12 @@ pub(crate) struct OwnToken(pub(crate) RequestContext);
 
 impl DeclareAccess for OwnToken {
     const ACCESS: Access = Access::AnyToken;
+}
+
+impl DeclareErrors for OwnToken {
+    fn errors() -> Errors {
+        declared_errors()
+    }
 }
 
 impl FromRequest for OwnToken {

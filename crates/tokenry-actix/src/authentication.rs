@@ -13,6 +13,7 @@ use crate::{
     client_info::client_info,
     client_ip, clock,
     credential::{Accepts, MAX_CREDENTIAL, Presented},
+    declared_errors::Errors,
     error::ApiError,
     failures::FailureLimit,
     log::LogFields,
@@ -90,6 +91,19 @@ type RetiredSecretHandler =
 async fn retired_secret_error(req: &HttpRequest, tokenry: &Data<Tokenry>, id: TokenId) -> Option<ApiError> {
     let OnRetiredSecret(handler) = *req.app_data()?;
     handler(req.clone(), tokenry.clone(), id).await
+}
+
+/// The errors of a route that authenticates its caller.
+pub(crate) fn declared_errors() -> Errors {
+    Errors::default()
+        .with(400, "The credential is malformed, or there are two.")
+        .with(401, "There is no valid credential.")
+        .with(403, "The credential does not permit this request.")
+        .with(
+            429,
+            "Too many failed credentials from this address, or too many requests on behalf of this user.",
+        )
+        .with(503, "The service is temporarily unavailable.")
 }
 
 /// The caller of this request. The first call authenticates, later calls return its result.

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     access::{Access, DeclareAccess},
+    declared_errors::{DeclareErrors, Errors},
     error::ApiError,
     json,
 };
@@ -50,6 +51,12 @@ impl<T: DeserializeOwned + 'static> FromRequest for StrictJson<T> {
     }
 }
 
+impl<T> DeclareErrors for StrictJson<T> {
+    fn errors() -> Errors {
+        json_errors()
+    }
+}
+
 /// As [`StrictJson`], but a missing body is `T::default()`.
 #[derive(Debug)]
 pub struct OptionalJson<T>(pub T);
@@ -72,6 +79,18 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJson<T> {
     }
 }
 
+impl<T> DeclareErrors for OptionalJson<T> {
+    fn errors() -> Errors {
+        json_errors()
+    }
+}
+
+fn json_errors() -> Errors {
+    read_errors()
+        .with(400, "The body is not one JSON value.")
+        .with(422, "A field is unknown, missing or invalid.")
+}
+
 /// Two extractors; the second runs only after the first succeeded.
 ///
 /// SECURITY: actix-web polls the arguments of a handler concurrently. While authentication waits for the database, a body
@@ -82,6 +101,12 @@ pub struct Sequential<A, B>(pub A, pub B);
 
 impl<A: DeclareAccess, B> DeclareAccess for Sequential<A, B> {
     const ACCESS: Access = A::ACCESS;
+}
+
+impl<A: DeclareErrors, B: DeclareErrors> DeclareErrors for Sequential<A, B> {
+    fn errors() -> Errors {
+        A::errors().and(B::errors())
+    }
 }
 
 impl<A: FromRequest + 'static, B: FromRequest + 'static> FromRequest for Sequential<A, B> {
@@ -96,6 +121,14 @@ impl<A: FromRequest + 'static, B: FromRequest + 'static> FromRequest for Sequent
             Ok(Self(first, second))
         })
     }
+}
+
+/// The errors of [`read`].
+pub(crate) fn read_errors() -> Errors {
+    Errors::default()
+        .with(408, "The body did not arrive in time.")
+        .with(413, "The body is larger than 16 KiB.")
+        .with(415, "The body has another type or an encoding.")
 }
 
 /// The bytes of a body of the type `media_type`. Nothing is read before the future is polled.

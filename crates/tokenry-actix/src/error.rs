@@ -15,7 +15,7 @@ use actix_web::{
 };
 use thiserror::Error;
 
-pub(crate) use self::problem::complete;
+pub(crate) use self::problem::{PROBLEM_JSON, complete};
 pub use self::{
     problem::{FieldProblem, Problem},
     readiness::ReadinessCheck,

@@ -45,6 +45,7 @@ mod client_info;
 mod client_ip;
 pub mod clock;
 mod credential;
+mod declared_errors;
 mod error;
 mod failures;
 pub mod fallback;

@@ -10,6 +10,7 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
 use crate::{
     body,
+    declared_errors::{DeclareErrors, Errors},
     error::{ApiError, Detail, FieldProblem},
     json::push_segment,
 };
@@ -174,10 +175,26 @@ impl<T: FromQuery> FromRequest for StrictQuery<T> {
     }
 }
 
+impl<T> DeclareErrors for StrictQuery<T> {
+    fn errors() -> Errors {
+        Errors::default()
+            .with(400, "The query is malformed or too long.")
+            .with(422, "A parameter is unknown, repeated or invalid.")
+    }
+}
+
 /// A body of the type `application/x-www-form-urlencoded`, parsed by [`Query::read`] within the limits of
 /// [`body::StrictJson`].
 #[derive(Debug)]
 pub(crate) struct StrictForm<T>(pub(crate) T);
+
+impl<T> DeclareErrors for StrictForm<T> {
+    fn errors() -> Errors {
+        body::read_errors()
+            .with(400, "The form is malformed or lacks a parameter.")
+            .with(422, "A parameter is repeated or invalid.")
+    }
+}
 
 impl<T: FromQuery + 'static> FromRequest for StrictForm<T> {
     type Error = ApiError;

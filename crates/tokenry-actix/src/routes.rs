@@ -1,8 +1,9 @@
 //! The HTTP API: the table of its routes, and their registration in an app.
 //!
-//! To add a route, add a row here and a handler in a child module. The row holds the method and the path; the first
-//! argument of the handler enforces and declares the access; the OpenAPI operation is the `utoipa::path` attribute of the
-//! handler, which takes its path from the row. The test matrix does not compile until the new route has an expectation.
+//! To add a route, add a row here and a handler in a child module. Only the row has the method and the path. The first
+//! argument of the handler enforces and declares the access, and every argument declares its errors. The handler's
+//! `#[apply(endpoint)]` describes it for the OpenAPI document. The test matrix does not compile until the new route has an
+//! expectation.
 
 mod audit;
 mod catalog;
@@ -30,6 +31,7 @@ pub use self::openapi::openapi;
 use crate::credential::Accepts;
 use crate::{
     access::{Access, access_of},
+    declared_errors::{Errors, errors_of},
     fallback::Endpoint,
     settings::{HttpSettings, RateLimits},
 };
@@ -65,9 +67,40 @@ macro_rules! method_name {
     };
 }
 
-/// Generates everything that lists the routes: [`RouteName`], [`ROUTES`], the registration and the OpenAPI paths.
+/// Describes a handler for the OpenAPI document. The attribute `#[openapi(…)]` has what `utoipa::path` accepts, except
+/// method and path, which come from the row of the handler in the table of routes. `openapi` adds security and errors.
+///
+/// ```text
+/// #[apply(endpoint)]
+/// #[openapi(tag = "tokens", responses((status = 200, body = wire::Me)))]
+/// pub(crate) async fn show_me(…) -> Result<Json<wire::Me>, ApiError> { … }
+/// ```
+macro_rules! endpoint {
+    ($(#[doc = $doc:tt])* #[openapi($($openapi:tt)*)] pub(crate) async fn $handler:ident $($rest:tt)*) => {
+        $crate::routes::row_of! {
+            $handler [$(#[doc = $doc])*] [$($openapi)*] [pub(crate) async fn $handler $($rest)*]
+        }
+    };
+}
+use endpoint;
+
+/// Gives a handler the `utoipa::path` attribute with its method and path. OpenAPI cannot express `any`: `get` stands for it.
+macro_rules! describe {
+    (any $($rest:tt)*) => {
+        $crate::routes::describe! { get $($rest)* }
+    };
+    ($method:ident $path:tt [$($docs:tt)*] [$($openapi:tt)*] [$($item:tt)*]) => {
+        $($docs)*
+        #[utoipa::path($method, path = $path, $($openapi)*)]
+        $($item)*
+    };
+}
+use describe;
+
+/// Generates everything that lists the routes: [`RouteName`], [`ROUTES`], the registration, and for the OpenAPI document
+/// `row_of!`, which passes the method and the path of a handler to [`describe!`]. `$d` is a dollar sign.
 macro_rules! routes {
-    ($($path:literal $(with $data:expr)? => { $($method:ident $name:ident $module:ident::$handler:ident,)* })*) => {
+    (($d:tt) $($path:tt $(with $data:expr)? => { $($method:ident $name:ident $module:ident::$handler:ident,)* })*) => {
         /// The name of a route.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[allow(missing_docs, reason = "the names say what the routes do")]
@@ -76,10 +109,10 @@ macro_rules! routes {
         }
 
         impl RouteName {
-            /// The path of the route.
-            fn path(self) -> &'static str {
+            /// The errors that the arguments of the handler declare.
+            fn errors(self) -> Errors {
                 match self {
-                    $($(Self::$name => $path,)*)*
+                    $($(Self::$name => errors_of(&$module::$handler),)*)*
                 }
             }
         }
@@ -111,10 +144,17 @@ macro_rules! routes {
         #[derive(utoipa::OpenApi)]
         #[openapi(paths($($($module::$handler,)*)*))]
         struct Operations;
+
+        macro_rules! row_of {
+            $($(($handler $d($described:tt)*) => {
+                $crate::routes::describe! { $method $path $d($described)* }
+            };)*)*
+        }
+        use row_of;
     };
 }
 
-routes! {
+routes! { ($)
     "/healthz" => { get ShowHealth health::show_health, }
     "/readyz" => { get ShowReadiness health::show_readiness, }
     "/openapi.json" => { get ShowOpenapi openapi::show_openapi, }

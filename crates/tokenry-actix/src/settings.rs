@@ -1,8 +1,15 @@
 //! [`HttpSettings`]: what an app configures about the API.
 
+use actix_web::web::Data;
+
 #[cfg(feature = "route-quotas")]
 use crate::quota::ManagementQuota;
-use crate::{client_ip::TrustedProxies, failures::FailureLimit, session::proxy::ProxySignIn};
+use crate::{
+    client_ip::TrustedProxies,
+    declared_errors::{DeclareErrors, Errors},
+    failures::FailureLimit,
+    session::proxy::ProxySignIn,
+};
 
 /// Settings of the HTTP API. All clones share the counts of the limits, so create the settings once, outside of the
 /// factory of `HttpServer`.
@@ -24,6 +31,12 @@ pub struct HttpSettings {
 pub(crate) struct RateLimits {
     pub(crate) management: Option<u32>,
     pub(crate) failures: Option<u32>,
+}
+
+impl DeclareErrors for Data<RateLimits> {
+    fn errors() -> Errors {
+        Errors::default()
+    }
 }
 
 impl RateLimits {

@@ -1,24 +1,26 @@
 //! The audit log.
 
 use actix_web::web::{Data, Json};
+use macro_rules_attribute::apply;
 use tokenry_service::{AuditFilter, EventKind, PageSize, TokenId, Tokenry, UnixMillis, UserId};
 
 use super::{
-    RouteName,
+    endpoint,
     token_list::{INSTANT, size},
 };
 use crate::{
     api_caller::ApiCaller,
     blocking::blocking,
     body::Sequential,
-    error::{ApiError, Problem},
+    error::ApiError,
     query::{FromQuery, Query, StrictQuery},
     scopes::AdminRead,
     wire,
 };
 
 /// Lists the audit log, newest first.
-#[utoipa::path(get, path = RouteName::ListEvents.path(), tag = "admin", security(("token" = [])), params(
+#[apply(endpoint)]
+#[openapi(tag = "admin", params(
     ("kind" = Option<String>, Query, description = "Only entries of this kind, such as auth.token.created."),
     ("user_id" = Option<String>, Query, description = "Only entries about this user."),
     ("token_id" = Option<String>, Query, description = "Only entries about this token."),
@@ -28,9 +30,6 @@ use crate::{
     ("cursor" = Option<String>, Query, description = "The next_cursor of the previous page."),
 ), responses(
     (status = 200, body = wire::AuditPage),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list_events(
     Sequential(caller, StrictQuery(query)): Sequential<ApiCaller<AdminRead>, StrictQuery<AuditQuery>>,
@@ -46,11 +45,10 @@ pub(crate) async fn list_events(
 }
 
 /// Checks the digests of the whole audit log. Every entry is read and its digest recomputed, which can take a while.
-#[utoipa::path(get, path = RouteName::CheckChain.path(), tag = "admin", security(("token" = [])), responses(
+#[apply(endpoint)]
+#[openapi(tag = "admin", responses(
     (status = 200, body = wire::AuditChain),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The database does not respond, or another check is running.", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "Another check is running."),
 ))]
 pub(crate) async fn check_chain(
     Sequential(caller, _): Sequential<ApiCaller<AdminRead>, StrictQuery<()>>,

@@ -4,23 +4,24 @@ use actix_web::{
     HttpResponse,
     web::{Data, Json},
 };
+use macro_rules_attribute::apply;
 use tokenry_service::{Caller, CredentialKind, Token, Tokenry, VerifiedToken};
 
-use super::RouteName;
+use super::endpoint;
 use crate::{
     api_caller::{ApiCaller, OwnToken},
     authorized::AnyToken,
     blocking::blocking,
     body::Sequential,
-    error::{ApiError, Problem},
+    error::ApiError,
     query::StrictQuery,
     wire,
 };
 
 /// Shows the caller, their permissions and the remaining quota of their limits.
-#[utoipa::path(get, path = RouteName::ShowMe.path(), tag = "tokens", security(("token" = [])), responses(
+#[apply(endpoint)]
+#[openapi(tag = "tokens", responses(
     (status = 200, body = wire::Me),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_me(
     Sequential(caller, _): Sequential<ApiCaller<AnyToken>, StrictQuery<()>>,
@@ -45,10 +46,10 @@ pub(crate) async fn show_me(
 }
 
 /// Shows the token of this request. A retired secret within its grace period is accepted.
-#[utoipa::path(get, path = RouteName::ShowOwnToken.path(), tag = "tokens", security(("token" = [])), responses(
+#[apply(endpoint)]
+#[openapi(tag = "tokens", responses(
     (status = 200, body = wire::Token),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "The request has another credential than a token.", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "The request has another credential than a token."),
 ))]
 pub(crate) async fn show_own_token(
     Sequential(OwnToken(context), _): Sequential<OwnToken, StrictQuery<()>>,
@@ -60,10 +61,10 @@ pub(crate) async fn show_own_token(
 }
 
 /// Revokes the token of this request, regardless of its scopes. A retired secret within its grace period is accepted.
-#[utoipa::path(delete, path = RouteName::RevokeOwnToken.path(), tag = "tokens", security(("token" = [])), responses(
+#[apply(endpoint)]
+#[openapi(tag = "tokens", responses(
     (status = 204, description = "Revoked."),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "The request has another credential than a token.", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "The request has another credential than a token."),
 ))]
 pub(crate) async fn revoke_own_token(
     Sequential(OwnToken(context), _): Sequential<OwnToken, StrictQuery<()>>,

@@ -19,17 +19,19 @@ use actix_web::{
     },
     web::Data,
 };
+use macro_rules_attribute::apply;
 use tokenry_service::{Caller, RouteDecision, ScopeSet, Tokenry, UsageEvent, VerifiedToken};
 
 use self::dialect::ProxyDialect;
-use super::RouteName;
+use super::endpoint;
 use crate::{
     access::{Access, DeclareAccess},
-    authentication::{Authentication, authentication, record_forbidden},
+    authentication::{Authentication, authentication, declared_errors, record_forbidden},
     client_info::user_agent,
     client_ip,
     credential::Accepts,
-    error::{ApiError, Problem},
+    declared_errors::{DeclareErrors, Errors},
+    error::ApiError,
 };
 
 /// A request of a reverse proxy. The handler authenticates it: its rejections have a form that the proxy understands.
@@ -37,6 +39,12 @@ pub(crate) struct ForwardAuth(HttpRequest);
 
 impl DeclareAccess for ForwardAuth {
     const ACCESS: Access = Access::TokenAskedScope;
+}
+
+impl DeclareErrors for ForwardAuth {
+    fn errors() -> Errors {
+        declared_errors().with(400, "The proxy does not describe the request as configured.")
+    }
 }
 
 impl FromRequest for ForwardAuth {
@@ -50,11 +58,12 @@ impl FromRequest for ForwardAuth {
 
 /// Defines the endpoint for one kind of proxy; all share one implementation.
 macro_rules! forward {
-    ($(#[$doc:meta])* $name:ident, $route:ident, $dialect:expr) => {
-        $(#[$doc])*
+    ($(#[$($doc:tt)*])* $name:ident, $dialect:expr) => {
+        $(#[$($doc)*])*
         ///
         /// All methods are equivalent, and no body is read. Without `scope`, the routes of the catalog decide.
-        #[utoipa::path(get, path = RouteName::$route.path(), tag = "forward-auth", security(("token" = [])),
+        #[apply(endpoint)]
+        #[openapi(tag = "forward-auth",
             params(("scope" = Option<String>, Query, description = "All of these scopes are required, separated by spaces or commas; may be repeated.")),
             responses(
             (status = 200, description = "The token permits the request. The headers identify the token and its owner; other characters than visible ASCII are percent-encoded.", headers(
@@ -63,11 +72,6 @@ macro_rules! forward {
                 ("X-Resource-Role" = String, description = "The owner's role."),
                 ("X-Resource-Scopes" = String, description = "The effective scopes of the token, separated by spaces."),
                 ("X-Resource-Token-Id" = String, description = "The id of the token."))),
-            (status = 400, body = Problem, content_type = "application/problem+json"),
-            (status = 401, body = Problem, content_type = "application/problem+json"),
-            (status = 403, body = Problem, content_type = "application/problem+json"),
-            (status = 429, body = Problem, content_type = "application/problem+json"),
-            (status = 503, body = Problem, content_type = "application/problem+json"),
         ))]
         pub(crate) async fn $name(ForwardAuth(req): ForwardAuth, tokenry: Data<Tokenry>) -> HttpResponse {
             respond($dialect, &req, &tokenry).await
@@ -78,32 +82,28 @@ macro_rules! forward {
 forward! {
     /// For `auth_request` of nginx, which forwards `X-Original-Method` and `X-Original-URI`. nginx supports only 200, 401 and
     /// 403: any other status is sent as 403, with the original one in `X-Tokenry-Status`.
-    ask_by_nginx, AskByNginx, ProxyDialect::Nginx
+    ask_by_nginx, ProxyDialect::Nginx
 }
 forward! {
     /// For `forwardAuth` of Traefik, which forwards `X-Forwarded-Method` and `X-Forwarded-Uri`.
-    ask_by_traefik, AskByTraefik, ProxyDialect::Forwarded
+    ask_by_traefik, ProxyDialect::Forwarded
 }
 forward! {
     /// For `forward_auth` of Caddy, which forwards `X-Forwarded-Method` and `X-Forwarded-Uri`.
-    ask_by_caddy, AskByCaddy, ProxyDialect::Forwarded
+    ask_by_caddy, ProxyDialect::Forwarded
 }
 forward! {
     /// For `ext_authz` of Envoy without `path_prefix`, with `X-Forwarded-Method` and `X-Forwarded-Uri`.
-    ask_by_envoy, AskByEnvoy, ProxyDialect::Forwarded
+    ask_by_envoy, ProxyDialect::Forwarded
 }
 
 /// For `ext_authz` of Envoy with `path_prefix: /auth/envoy`: method, path and query are those of the client's request.
 ///
 /// The routes of the catalog decide; a `scope` in the query comes from the client and is ignored. No body is read.
-#[utoipa::path(get, path = RouteName::AskByEnvoyPath.path(), tag = "forward-auth", security(("token" = [])),
+#[apply(endpoint)]
+#[openapi(tag = "forward-auth",
     params(("path" = String, Path, description = "The path of the client's request, slashes included.")), responses(
     (status = 200, description = "The token permits the request; with the same headers as the other endpoints."),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 429, body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn ask_by_envoy_path(ForwardAuth(req): ForwardAuth, tokenry: Data<Tokenry>) -> HttpResponse {
     respond(ProxyDialect::EnvoyPath, &req, &tokenry).await

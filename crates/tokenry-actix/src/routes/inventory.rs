@@ -1,10 +1,11 @@
 //! The tokens of all users, for administrators.
 
 use actix_web::web::{Data, Json};
+use macro_rules_attribute::apply;
 use tokenry_service::{PageQuery, Risk, TokenFilter, Tokenry, UserId};
 
 use super::{
-    RouteName,
+    endpoint,
     path::IdPath,
     token_list::{ListQuery, TokenListParams, filter, page},
 };
@@ -12,22 +13,20 @@ use crate::{
     api_caller::ApiCaller,
     blocking::blocking,
     body::Sequential,
-    error::{ApiError, Problem},
+    error::ApiError,
     query::{FromQuery, Query, StrictQuery},
     scopes::{AdminRead, AdminWrite},
     wire,
 };
 
 /// Lists the tokens of all users, live and dead, with their risks.
-#[utoipa::path(get, path = RouteName::ListAllTokens.path(), tag = "admin", security(("token" = [])), params(
+#[apply(endpoint)]
+#[openapi(tag = "admin", params(
     ("user_id" = Option<String>, Query, description = "Only tokens of this user."),
     ("risk" = Option<String>, Query, description = "Only live tokens with this risk: never_used, no_expiry, full_access, idle or owner_disabled."),
     TokenListParams
 ), responses(
     (status = 200, body = wire::InventoryPage),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list_all_tokens(
     Sequential(caller, StrictQuery(query)): Sequential<ApiCaller<AdminRead>, StrictQuery<InventoryQuery>>,
@@ -39,15 +38,12 @@ pub(crate) async fn list_all_tokens(
 }
 
 /// Lists the tokens of a user.
-#[utoipa::path(get, path = RouteName::ListUserTokens.path(), tag = "admin", security(("token" = [])), params(
+#[apply(endpoint)]
+#[openapi(tag = "admin", params(
     ("id" = String, Path),
     TokenListParams
 ), responses(
     (status = 200, body = wire::TokenPage),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 404, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list_user_tokens(
     Sequential(caller, (IdPath(id), StrictQuery(query))): Sequential<
@@ -66,11 +62,10 @@ pub(crate) async fn list_user_tokens(
 }
 
 /// Records expired tokens in the audit log and removes dead tokens after their retention.
-#[utoipa::path(post, path = RouteName::CleanUp.path(), tag = "admin", security(("token" = [])), responses(
+#[apply(endpoint)]
+#[openapi(tag = "admin", responses(
     (status = 200, body = wire::CleanupReport),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The database does not respond, or the clock of the server may be wrong by more than a day: nothing was cleaned up.", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The clock of the server may be wrong by more than a day; nothing was cleaned up."),
 ))]
 pub(crate) async fn clean_up(
     Sequential(caller, _): Sequential<ApiCaller<AdminWrite>, StrictQuery<()>>,

@@ -1,23 +1,37 @@
-//! The OpenAPI document, generated from the handlers and their types.
+//! The OpenAPI document, generated from the table of routes, the handlers and their types.
 
 use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
+use macro_rules_attribute::apply;
 use utoipa::{
-    OpenApi as _,
-    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+    OpenApi as _, ToSchema as _,
+    openapi::{
+        Content, OpenApi, PathItem, Ref, RefOr, Response,
+        path::Operation,
+        security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
+    },
 };
 
-use super::{Operations, RouteName};
-use crate::access::Public;
+use super::{Operations, ROUTES, RouteInfo, endpoint};
+use crate::{
+    access::{Access, Public},
+    error::{PROBLEM_JSON, Problem},
+};
 
 #[derive(utoipa::OpenApi)]
-#[openapi(info(
-    title = "Tokenry",
-    description = "Personal access tokens for any service.",
-    license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
-))]
+#[openapi(
+    info(
+        title = "Tokenry",
+        description = "Personal access tokens for any service.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    components(schemas(Problem))
+)]
 struct Document;
+
+/// The name of the security scheme: a token in `Authorization: Bearer`.
+const TOKEN: &str = "token";
 
 /// The OpenAPI document of this version, as pretty-printed JSON with a trailing line feed.
 ///
@@ -26,18 +40,67 @@ struct Document;
 #[must_use]
 pub fn openapi() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
-        let mut api = Document::openapi();
-        api.merge(Operations::openapi());
-        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-        api.components.get_or_insert_with(Default::default).add_security_scheme("token", bearer);
-        let text = api.to_pretty_json().unwrap_or_default();
+        let text = document().to_pretty_json().unwrap_or_default();
         format!("{text}\n")
     });
     &TEXT
 }
 
+fn document() -> OpenApi {
+    let mut api = Document::openapi();
+    api.merge(Operations::openapi());
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    api.components.get_or_insert_default().add_security_scheme(TOKEN, bearer);
+    for route in ROUTES {
+        let item = api.paths.paths.get_mut(route.path);
+        if let Some(operation) = item.and_then(|item| operation(item, route.method)) {
+            describe_access(operation, route);
+            describe_errors(operation, route);
+        }
+    }
+    api
+}
+
+/// The operation of a route, which `describe!` generated from its handler.
+fn operation<'i>(item: &'i mut PathItem, method: &str) -> Option<&'i mut Operation> {
+    match method {
+        "GET" | "ANY" => item.get.as_mut(),
+        "POST" => item.post.as_mut(),
+        "PATCH" => item.patch.as_mut(),
+        "DELETE" => item.delete.as_mut(),
+        _ => None,
+    }
+}
+
+fn describe_access(operation: &mut Operation, route: &RouteInfo) {
+    if route.access != Access::Public {
+        operation.security = Some(vec![SecurityRequirement::new(TOKEN, [""; 0])]);
+    }
+}
+
+/// Adds the errors that the arguments of the handler declare to those of its description. The body of each is a problem.
+fn describe_errors(operation: &mut Operation, route: &RouteInfo) {
+    let responses = &mut operation.responses.responses;
+    for (status, sentence) in route.name.errors() {
+        let response = responses.entry(status.to_string()).or_insert_with(|| RefOr::T(Response::new("")));
+        if let RefOr::T(response) = response {
+            let separator = if response.description.is_empty() { "" } else { " " };
+            response.description = format!("{}{separator}{sentence}", response.description);
+        }
+    }
+    for (status, response) in responses {
+        if let RefOr::T(response) = response
+            && status.starts_with(['4', '5'])
+        {
+            let problem = Content::new(Some(Ref::from_schema_name(Problem::name())));
+            response.content.insert(PROBLEM_JSON.to_owned(), problem.into());
+        }
+    }
+}
+
 /// This document.
-#[utoipa::path(get, path = RouteName::ShowOpenapi.path(), tag = "operations", responses(
+#[apply(endpoint)]
+#[openapi(tag = "operations", responses(
     (status = 200, description = "The OpenAPI document.", content_type = "application/json"),
 ))]
 pub(crate) async fn show_openapi(_: Public) -> HttpResponse {

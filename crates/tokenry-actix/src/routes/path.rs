@@ -10,7 +10,12 @@ use actix_web::{
     http::header::{HeaderMap, HeaderValue},
 };
 
-use crate::error::ApiError;
+use tokenry_service::{TokenId, UserId};
+
+use crate::{
+    declared_errors::{DeclareErrors, Errors},
+    error::ApiError,
+};
 
 pub(crate) use self::if_match::IfMatch;
 
@@ -27,6 +32,18 @@ impl<T: FromStr> FromRequest for IdPath<T> {
     }
 }
 
+impl DeclareErrors for IdPath<TokenId> {
+    fn errors() -> Errors {
+        Errors::default().with(404, "The token does not exist, or another user owns it.")
+    }
+}
+
+impl DeclareErrors for IdPath<UserId> {
+    fn errors() -> Errors {
+        Errors::default().with(404, "The user does not exist.")
+    }
+}
+
 /// The key that identifies repetitions of a request (draft-ietf-httpapi-idempotency-key-header), with or without quotes.
 pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
 
@@ -36,6 +53,12 @@ impl FromRequest for IdempotencyKey {
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         std::future::ready(idempotency_key(req.headers()).map(Self))
+    }
+}
+
+impl DeclareErrors for IdempotencyKey {
+    fn errors() -> Errors {
+        Errors::default().with(400, "Idempotency-Key is malformed.")
     }
 }
 

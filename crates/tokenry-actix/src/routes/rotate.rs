@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, http::header::ETAG, rt::time::sleep, web::Data};
+use macro_rules_attribute::apply;
 use tokenry_service::{RotateError, Rotated, Rotation, TokenId, Tokenry, UnixMillis};
 
 use super::{
-    RouteName,
+    endpoint,
     path::{IdPath, IdempotencyKey, IfMatch, idempotency_key},
 };
 use crate::{
@@ -15,14 +16,15 @@ use crate::{
     blocking::blocking,
     body::{OptionalJson, Sequential},
     clock,
-    error::{ApiError, Problem},
+    error::ApiError,
     query::StrictQuery,
     scopes::TokensWrite,
     wire,
 };
 
 /// Replaces the secret of a token and keeps everything else. The new secret is only in this response.
-#[utoipa::path(post, path = RouteName::RotateToken.path(), tag = "tokens", security(("token" = [])),
+#[apply(endpoint)]
+#[openapi(tag = "tokens",
     params(
         ("id" = String, Path),
         ("If-Match" = Option<String>, Header, description = "The version to rotate, in quotes."),
@@ -30,12 +32,7 @@ use crate::{
     ),
     request_body = Option<wire::RotateToken>, responses(
     (status = 200, body = wire::CreatedToken),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "Unknown, or owned by another user.", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "Rotated by another request at the same time, already delivered, another version, revoked or expired.", body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "Rotated by another request at the same time, already delivered, another version, revoked or expired."),
 ))]
 pub(crate) async fn rotate_token(
     Sequential(caller, Sequential(head, OptionalJson(body))): Sequential<

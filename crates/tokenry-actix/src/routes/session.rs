@@ -8,9 +8,10 @@ use actix_web::{
     },
     web::Data,
 };
+use macro_rules_attribute::apply;
 use tokenry_service::{RequestContext, Tokenry};
 
-use super::RouteName;
+use super::endpoint;
 use crate::{
     access::Public,
     api_caller::SignInCaller,
@@ -20,7 +21,7 @@ use crate::{
     client_info::client_info,
     clock,
     credential::Accepts,
-    error::{ApiError, Problem},
+    error::ApiError,
     query::StrictQuery,
     session::{
         cookie::{self, Cookie},
@@ -32,10 +33,12 @@ use crate::{
 
 /// Shows the sign-in methods and the session of the request, if any. A request with the cookie requires the header
 /// `X-Tokenry-Request: 1` and the same origin.
-#[utoipa::path(get, path = RouteName::ShowSession.path(), tag = "session", responses(
+#[apply(endpoint)]
+#[openapi(tag = "session", responses(
     (status = 200, body = wire::SessionState),
-    (status = 400, description = "Two session cookies.", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "Another origin, or the header is missing.", body = Problem, content_type = "application/problem+json"),
+    (status = 400, description = "Two session cookies."),
+    (status = 403, description = "Another origin, or the header is missing."),
+    (status = 429, description = "Too many invalid session cookies from this source."),
 ))]
 pub(crate) async fn show_session(
     _: Public,
@@ -66,11 +69,10 @@ pub(crate) async fn show_session(
 /// Exchanges a credential for a session, whose secret is only in the cookie of this response. The credential is a token with
 /// `tokens:read` or a JWT in `Authorization`, or without that header the identity asserted by a trusted proxy, if the server
 /// is configured for one. Requires the header `X-Tokenry-Request: 1` and the same origin; there is no body.
-#[utoipa::path(post, path = RouteName::StartSession.path(), tag = "session", security(("token" = [])), responses(
+#[apply(endpoint)]
+#[openapi(tag = "session", responses(
     (status = 201, body = wire::Session, headers(("Set-Cookie" = String))),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "Another origin, the header is missing, or a token without tokens:read.", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "Another origin, the header is missing, or the token lacks tokens:read."),
 ))]
 pub(crate) async fn start_session(
     Sequential(caller, _): Sequential<SignInCaller, StrictQuery<()>>,
@@ -88,11 +90,12 @@ pub(crate) async fn start_session(
 }
 
 /// Signs out: ends the session of the cookie, if any, and removes the cookie.
-#[utoipa::path(delete, path = RouteName::EndSession.path(), tag = "session", responses(
+#[apply(endpoint)]
+#[openapi(tag = "session", responses(
     (status = 204, description = "Signed out, now or earlier."),
-    (status = 400, description = "Two session cookies.", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "Another origin, or the header is missing.", body = Problem, content_type = "application/problem+json"),
-    (status = 429, description = "Too many invalid session cookies from this source.", body = Problem, content_type = "application/problem+json"),
+    (status = 400, description = "Two session cookies."),
+    (status = 403, description = "Another origin, or the header is missing."),
+    (status = 429, description = "Too many invalid session cookies from this source."),
 ))]
 pub(crate) async fn end_session(
     _: Public,

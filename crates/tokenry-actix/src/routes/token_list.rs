@@ -1,27 +1,26 @@
 //! Lists of tokens.
 
 use actix_web::web::{Data, Json};
+use macro_rules_attribute::apply;
 use tokenry_service::{PageQuery, PageSize, Scope, Status, TokenFilter, Tokenry, UnixMillis};
 
-use super::RouteName;
+use super::endpoint;
 use crate::{
     api_caller::ApiCaller,
     blocking::blocking,
     body::Sequential,
-    error::{ApiError, Problem},
+    error::ApiError,
     query::{FromQuery, Query, StrictQuery},
     scopes::TokensRead,
     wire,
 };
 
 /// Lists the caller's tokens, live and dead, newest first.
-#[utoipa::path(get, path = RouteName::ListTokens.path(), tag = "tokens", security(("token" = [])), params(
+#[apply(endpoint)]
+#[openapi(tag = "tokens", params(
     TokenListParams
 ), responses(
     (status = 200, body = wire::TokenPage),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list_tokens(
     Sequential(caller, StrictQuery(query)): Sequential<ApiCaller<TokensRead>, StrictQuery<ListQuery>>,

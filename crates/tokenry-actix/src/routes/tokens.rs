@@ -5,32 +5,30 @@ use actix_web::{
     http::header::{ETAG, LOCATION},
     web::Data,
 };
+use macro_rules_attribute::apply;
 use tokenry_service::{Issued, NewToken, Reason, TokenChanges, TokenId, Tokenry};
 
 use super::{
-    RouteName,
+    endpoint,
     path::{IdPath, IfMatch},
 };
 use crate::{
     api_caller::ApiCaller,
     blocking::blocking,
     body::{Sequential, StrictJson},
-    error::{ApiError, Problem},
+    error::ApiError,
     query::{FromQuery, Query, StrictQuery},
     scopes::{TokensRead, TokensWrite},
     wire,
 };
 
 /// Creates a token. Its secret is only in this response.
-#[utoipa::path(post, path = RouteName::CreateToken.path(), tag = "tokens", security(("token" = [])),
+#[apply(endpoint)]
+#[openapi(tag = "tokens",
     request_body = wire::CreateToken, responses(
     (status = 201, body = wire::CreatedToken, headers(("Location" = String))),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "The maximum number of live tokens is reached.", body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-    (status = 429, description = "Too many tokens were created within an hour.", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "The maximum number of live tokens is reached."),
+    (status = 429, description = "Too many tokens were created within an hour."),
 ))]
 pub(crate) async fn create_token(
     Sequential(caller, Sequential(_, StrictJson(body))): Sequential<
@@ -54,12 +52,10 @@ pub(crate) async fn create_token(
 }
 
 /// Shows one of the caller's tokens.
-#[utoipa::path(get, path = RouteName::ShowToken.path(), tag = "tokens", security(("token" = [])),
+#[apply(endpoint)]
+#[openapi(tag = "tokens",
     params(("id" = String, Path)), responses(
     (status = 200, body = wire::Token),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "Unknown, or owned by another user.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_token(
     Sequential(caller, (IdPath(id), _)): Sequential<
@@ -75,16 +71,12 @@ pub(crate) async fn show_token(
 }
 
 /// Updates attributes of a token, all or none.
-#[utoipa::path(patch, path = RouteName::UpdateToken.path(), tag = "tokens", security(("token" = [])),
+#[apply(endpoint)]
+#[openapi(tag = "tokens",
     params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "The version to change, in quotes.")),
     request_body = wire::UpdateToken, responses(
     (status = 200, body = wire::Token),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "Unknown, or owned by another user.", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "Another version, revoked or expired.", body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "Another version, revoked or expired."),
 ))]
 pub(crate) async fn update_token(
     Sequential(caller, Sequential((IdPath(id), IfMatch(if_version), _), StrictJson(body))): Sequential<
@@ -101,12 +93,10 @@ pub(crate) async fn update_token(
 }
 
 /// Revokes a token permanently; repetitions change nothing.
-#[utoipa::path(delete, path = RouteName::RevokeToken.path(), tag = "tokens", security(("token" = [])),
+#[apply(endpoint)]
+#[openapi(tag = "tokens",
     params(("id" = String, Path), ("reason" = Option<String>, Query, description = "Stored with the token.")), responses(
     (status = 204, description = "Revoked, now or earlier."),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "Unknown, or owned by another user.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn revoke_token(
     Sequential(caller, (IdPath(id), StrictQuery(query))): Sequential<

@@ -1,31 +1,29 @@
 //! The usage of a token.
 
 use actix_web::web::{Data, Json};
+use macro_rules_attribute::apply;
 use tokenry_service::{SummaryQuery, TokenId, Tokenry, UnixMillis, UsageLimit, UsageQuery};
 
-use super::{RouteName, path::IdPath, token_list::INSTANT};
+use super::{endpoint, path::IdPath, token_list::INSTANT};
 use crate::{
     api_caller::ApiCaller,
     blocking::blocking,
     body::Sequential,
-    error::{ApiError, Problem},
+    error::ApiError,
     query::{FromQuery, Query, StrictQuery},
     scopes::TokensRead,
     wire,
 };
 
 /// Lists the usage of one of the caller's tokens, live or dead, newest first. Uses of the last second may be missing.
-#[utoipa::path(get, path = RouteName::ShowUsage.path(), tag = "tokens", security(("token" = [])), params(
+#[apply(endpoint)]
+#[openapi(tag = "tokens", params(
     ("id" = String, Path),
     ("from" = Option<String>, Query, format = DateTime, description = "Only uses at or after this time. Default: 30 days before `to`, or before now."),
     ("to" = Option<String>, Query, format = DateTime, description = "Only uses before this time."),
     ("limit" = Option<u16>, Query, minimum = 1, maximum = 5000, description = "Maximum number of rows; the newest are kept. Default: 1000"),
 ), responses(
     (status = 200, body = wire::Usage),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "Unknown, or owned by another user.", body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_usage(
     Sequential(caller, (IdPath(id), StrictQuery(UsageInterval(query)))): Sequential<
@@ -40,17 +38,14 @@ pub(crate) async fn show_usage(
 }
 
 /// Summarizes the usage of one of the caller's tokens, live or dead. Uses of the last second may be missing.
-#[utoipa::path(get, path = RouteName::ShowUsageSummary.path(), tag = "tokens", security(("token" = [])), params(
+#[apply(endpoint)]
+#[openapi(tag = "tokens", params(
     ("id" = String, Path),
     ("from" = Option<String>, Query, format = DateTime, description = "Only uses at or after this time, at most 90 days before `to`. Default: 30 days before it."),
     ("to" = Option<String>, Query, format = DateTime, description = "Only uses before this time. Default: now"),
 ), responses(
     (status = 200, body = wire::UsageSummary),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "Unknown, or owned by another user.", body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The database does not respond, or too many summaries are being computed.", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "Too many summaries are being computed."),
 ))]
 pub(crate) async fn show_usage_summary(
     Sequential(caller, (IdPath(id), StrictQuery(SummaryInterval(query)))): Sequential<

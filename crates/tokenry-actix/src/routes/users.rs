@@ -5,29 +5,28 @@ use actix_web::{
     http::header::LOCATION,
     web::{Data, Json},
 };
+use macro_rules_attribute::apply;
 use tokenry_service::{NewUser, PageSize, Tokenry, UserChanges, UserId, UserPage};
 
-use super::{RouteName, path::IdPath, token_list::size};
+use super::{endpoint, path::IdPath, token_list::size};
 use crate::{
     api_caller::ApiCaller,
     blocking::blocking,
     body::{OptionalJson, Sequential, StrictJson},
-    error::{ApiError, Problem},
+    error::ApiError,
     query::{FromQuery, Query, StrictQuery},
     scopes::{AdminRead, AdminWrite},
     wire,
 };
 
 /// Lists all users in the order of their creation.
-#[utoipa::path(get, path = RouteName::ListUsers.path(), tag = "admin", security(("token" = [])), params(
+#[apply(endpoint)]
+#[openapi(tag = "admin", params(
     ("search" = Option<String>, Query, description = "Part of the subject or of the name."),
     ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Default: 50"),
     ("cursor" = Option<String>, Query, description = "The next_cursor of the previous page."),
 ), responses(
     (status = 200, body = wire::UserPage),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list_users(
     Sequential(caller, StrictQuery(query)): Sequential<ApiCaller<AdminRead>, StrictQuery<UserQuery>>,
@@ -41,14 +40,11 @@ pub(crate) async fn list_users(
 }
 
 /// Creates a user.
-#[utoipa::path(post, path = RouteName::CreateUser.path(), tag = "admin", security(("token" = [])),
+#[apply(endpoint)]
+#[openapi(tag = "admin",
     request_body = wire::CreateUser, responses(
     (status = 201, body = wire::User, headers(("Location" = String))),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "A user with this subject exists.", body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "A user with this subject exists."),
 ))]
 pub(crate) async fn create_user(
     Sequential(caller, Sequential(_, StrictJson(body))): Sequential<
@@ -65,12 +61,10 @@ pub(crate) async fn create_user(
 }
 
 /// Shows a user.
-#[utoipa::path(get, path = RouteName::ShowUser.path(), tag = "admin", security(("token" = [])),
+#[apply(endpoint)]
+#[openapi(tag = "admin",
     params(("id" = String, Path)), responses(
     (status = 200, body = wire::User),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 404, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show_user(
     Sequential(caller, (IdPath(id), _)): Sequential<ApiCaller<AdminRead>, (IdPath<UserId>, StrictQuery<()>)>,
@@ -82,15 +76,11 @@ pub(crate) async fn show_user(
 }
 
 /// Updates a user; takes effect for their tokens from the next request on.
-#[utoipa::path(patch, path = RouteName::UpdateUser.path(), tag = "admin", security(("token" = [])),
+#[apply(endpoint)]
+#[openapi(tag = "admin",
     params(("id" = String, Path)), request_body = wire::UpdateUser, responses(
     (status = 200, body = wire::User),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 404, body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "Another user with this subject exists.", body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "Another user with this subject exists."),
 ))]
 pub(crate) async fn update_user(
     Sequential(caller, Sequential((IdPath(id), _), StrictJson(body))): Sequential<
@@ -108,12 +98,10 @@ pub(crate) async fn update_user(
 type Update = Sequential<(IdPath<UserId>, StrictQuery<()>), StrictJson<wire::UpdateUser>>;
 
 /// Deletes a user with all their tokens.
-#[utoipa::path(delete, path = RouteName::DeleteUser.path(), tag = "admin", security(("token" = [])),
+#[apply(endpoint)]
+#[openapi(tag = "admin",
     params(("id" = String, Path)), responses(
     (status = 204, description = "Deleted."),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 404, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn delete_user(
     Sequential(caller, (IdPath(id), _)): Sequential<ApiCaller<AdminWrite>, (IdPath<UserId>, StrictQuery<()>)>,
@@ -125,14 +113,10 @@ pub(crate) async fn delete_user(
 }
 
 /// Revokes all tokens of a user, including those being created concurrently.
-#[utoipa::path(post, path = RouteName::RevokeUserTokens.path(), tag = "admin", security(("token" = [])),
+#[apply(endpoint)]
+#[openapi(tag = "admin",
     params(("id" = String, Path)), request_body = Option<wire::RevokeTokens>, responses(
     (status = 200, body = wire::Revoked),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 404, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn revoke_user_tokens(
     Sequential(caller, Sequential((IdPath(id), _), OptionalJson(body))): Sequential<

@@ -6,10 +6,11 @@ use actix_web::{
     HttpRequest, HttpResponse,
     web::{Data, Json},
 };
+use macro_rules_attribute::apply;
 use tokenry_service::{Scope, ScopeSet, Tokenry, UnixMillis, UsageEvent, VerifiedToken, VerifyError};
 use zeroize::Zeroizing;
 
-use super::RouteName;
+use super::endpoint;
 use crate::{
     access::Public,
     api_caller::Introspector,
@@ -18,21 +19,17 @@ use crate::{
     client_info::client_info,
     client_ip, clock,
     credential::MAX_CREDENTIAL,
-    error::{ApiError, Problem},
+    error::ApiError,
     failures::FailureLimit,
     query::{FromQuery, Query, StrictForm, StrictQuery},
     wire,
 };
 
 /// Verifies a token that was presented to the caller. The caller's own token needs `introspect`.
-#[utoipa::path(post, path = RouteName::VerifyToken.path(), tag = "verification", security(("token" = [])),
+#[apply(endpoint)]
+#[openapi(tag = "verification",
     request_body = wire::VerifyToken, responses(
     (status = 200, body = wire::Verdict),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn verify_token(
     Sequential(Introspector(caller), Sequential(_, StrictJson(body))): Sequential<
@@ -66,14 +63,10 @@ pub(crate) async fn verify_token(
 }
 
 /// Introspection (RFC 7662): whether a token is active, and whose it is. The caller's own token needs `introspect`.
-#[utoipa::path(post, path = RouteName::IntrospectToken.path(), tag = "verification", security(("token" = [])),
+#[apply(endpoint)]
+#[openapi(tag = "verification",
     request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "token, and optionally ip: the address that presented it"), responses(
     (status = 200, body = wire::Introspection),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn introspect_token(
     Sequential(Introspector(caller), Sequential(_, StrictForm(form))): Sequential<
@@ -91,11 +84,10 @@ pub(crate) async fn introspect_token(
 }
 
 /// Revocation (RFC 7009): revokes the presented token; possession is enough. The response for an unknown token is the same.
-#[utoipa::path(post, path = RouteName::RevokePresented.path(), tag = "verification",
+#[apply(endpoint)]
+#[openapi(tag = "verification",
     request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "token"), responses(
     (status = 200, description = "The token is revoked, or there is no such token."),
-    (status = 400, body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn revoke_presented(
     _: Public,

@@ -21,7 +21,7 @@ use tokenry_actix::{
 };
 use tokenry_testkit::TestDatabase;
 
-use crate::jwt;
+use crate::{documented::assert_documented, jwt};
 
 type Answering = Pin<Box<dyn Future<Output = Answer>>>;
 
@@ -124,10 +124,14 @@ impl Api {
         self.send_from("192.0.2.1:5000", request)
     }
 
-    /// Sends a request from another peer.
+    /// Sends a request from another peer. The OpenAPI document must list the status of the response.
     pub(crate) fn send_from(&self, peer: &str, request: TestRequest) -> Answer {
         let peer: SocketAddr = peer.parse().unwrap();
-        self.system.block_on((self.app)(request.peer_addr(peer).to_request()))
+        let request = request.peer_addr(peer).to_request();
+        let (method, path) = (request.method().to_string(), request.path().to_owned());
+        let answer = self.system.block_on((self.app)(request));
+        assert_documented(&method, &path, answer.status);
+        answer
     }
 
     pub(crate) fn call(&self, method: &str, path: &str, token: &str) -> Answer {

@@ -5,6 +5,7 @@ mod admin;
 mod api;
 mod client_ip;
 mod credentials;
+mod documented;
 mod documents;
 mod events;
 mod forward;

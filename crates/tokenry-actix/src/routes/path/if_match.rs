@@ -8,7 +8,10 @@ use actix_web::{
     http::header::{HeaderMap, IF_MATCH},
 };
 
-use crate::error::ApiError;
+use crate::{
+    declared_errors::{DeclareErrors, Errors},
+    error::ApiError,
+};
 
 /// The versions that a change applies to (RFC 9110, section 13.1.1); one of them must be the current version. `None` is any
 /// version, also for `*`.
@@ -20,6 +23,12 @@ impl FromRequest for IfMatch {
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(versions(req.headers()).map(Self))
+    }
+}
+
+impl DeclareErrors for IfMatch {
+    fn errors() -> Errors {
+        Errors::default().with(400, "If-Match is malformed.")
     }
 }
 
