@@ -101,7 +101,7 @@ fn write_panics_to(output: LogOutput, format: LogFormat) {
 }
 
 /// The readiness check of the log.
-pub(crate) fn judge(output: &LogOutput) -> Finding {
+pub(crate) fn finding(output: &LogOutput) -> Finding {
     match output.losses() {
         (lost, Some(age)) if age < RECENT => Finding::warning(format!("lost log lines: {lost}")),
         _ => Finding::ok(),

@@ -51,7 +51,7 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
     let tokenry = start(settings)?;
     if let Some(output) = sink.queue() {
         let output = output.clone();
-        tokenry.add_check("log", move |_| log::judge(&output));
+        tokenry.add_check("log", move |_| log::finding(&output));
     }
     if let Some((refresher, verifier)) = &refresher {
         refresher.begin(verifier, tokenry.store().workers()).map_err(no_thread)?;

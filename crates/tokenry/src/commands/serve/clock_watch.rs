@@ -38,7 +38,7 @@ impl ClockWatch {
                     check(&watched, &found);
                 }
             })?;
-        tokenry.add_check("clock", move |_| judge(&faults));
+        tokenry.add_check("clock", move |_| finding(&faults));
         Ok(Self { _worker: worker })
     }
 }
@@ -52,7 +52,7 @@ fn check(tokenry: &Tokenry, faults: &Faults) {
 }
 
 /// A wrong clock is only a warning: an unready node would not help if all nodes have the same fault.
-fn judge(faults: &Faults) -> Finding {
+fn finding(faults: &Faults) -> Finding {
     let faults = faults.lock().unwrap_or_else(PoisonError::into_inner);
     if faults.is_empty() { Finding::ok() } else { Finding::warning(faults.join("; ")) }
 }
