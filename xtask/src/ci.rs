@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::flags::TestFlags;
-use crate::{openapi, package, step, testing, tidy, workspace};
+use crate::{openapi, package, step, testing, tidy, tools, workspace};
 
 type Step = (&'static str, fn() -> Result<ExitCode>);
 
@@ -18,7 +18,9 @@ const STEPS: &[Step] = &[
     ("openapi", || openapi::run(true)),
     ("test", || testing::run(&TestFlags { no_install: false, runner_args: Vec::new() })),
     ("doc", doc),
-    ("deny", deny),
+    ("unused dependencies", tools::check_unused),
+    ("dependencies", tools::check_dependencies),
+    ("advisories", tools::check_advisories),
 ];
 
 pub(crate) fn run() -> Result<ExitCode> {
@@ -53,15 +55,6 @@ fn doc() -> Result<ExitCode> {
     let mut command = workspace::cargo();
     command.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
     step::run(&mut command).map(step::exit_code)
-}
-
-/// Advisories and licences of every platform and feature; tidy covers what is built here.
-fn deny() -> Result<ExitCode> {
-    if !workspace::has_cargo_command("deny") {
-        eprintln!("cargo-deny is not installed, so this step is SKIPPED: cargo install --locked cargo-deny");
-        return Ok(ExitCode::SUCCESS);
-    }
-    cargo(&["deny", "check"])
 }
 
 #[cfg(test)]

@@ -29,14 +29,15 @@ pub(crate) enum Command {
 
     /// Run what must pass before a change is merged
     ///
-    /// Formatting, clippy, tidy, packages, the OpenAPI file, all tests, documentation, and `cargo deny` when it is installed.
-    /// Stops at the first step that fails.
+    /// Formatting, clippy, tidy, packages, the OpenAPI file, all tests, documentation, and the dependencies. Stops at
+    /// the first step that fails. The first run compiles cargo-machete and cargo-deny into the target folder; known
+    /// vulnerabilities are checked only where the database of advisories can be fetched.
     Ci,
 
     /// Check the rules of this repository that no compiler checks
     ///
-    /// Layers between crates, licences, unused dependencies, file sizes, migrations, and that the documents name
-    /// only what exists. The same rules are tests of this package, so `cargo test` checks them too.
+    /// Layers between crates, circles within them, names, file sizes, migrations, and that the documents name only
+    /// what exists. The same rules are tests of this package, so `cargo test` checks them too.
     Tidy,
 
     /// Create, run, revert or list database migrations

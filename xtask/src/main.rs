@@ -21,6 +21,7 @@ mod postgres;
 mod programs;
 mod testing;
 mod tidy;
+mod tools;
 
 mod install;
 mod metadata;

@@ -1,6 +1,5 @@
 //! What `cargo metadata` says about our crates and their dependencies.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -13,7 +12,6 @@ use crate::workspace;
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Package {
     pub(crate) name: String,
-    pub(crate) version: String,
     pub(crate) license: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) repository: Option<String>,
@@ -26,20 +24,17 @@ pub(crate) struct Package {
     pub(crate) publish: Option<Vec<String>>,
     pub(crate) manifest_path: PathBuf,
     pub(crate) dependencies: Vec<Dependency>,
-    pub(crate) features: BTreeMap<String, Vec<String>>,
 }
 
 /// A dependency as its package declares it, used or not.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Dependency {
     pub(crate) name: String,
-    pub(crate) rename: Option<String>,
     /// The version requirement; `*` if there is none.
     pub(crate) req: String,
     pub(crate) path: Option<PathBuf>,
     pub(crate) kind: Option<Kind>,
     pub(crate) optional: bool,
-    pub(crate) features: Vec<String>,
 }
 
 /// The two kinds cargo marks; `None` is a normal dependency.
@@ -80,23 +75,6 @@ pub(crate) fn own_packages() -> Result<Vec<Package>> {
     packages(workspace::cargo().args(["metadata", "--format-version=1", "--no-deps", "--offline"]))
 }
 
-/// Every package that a default build or test of this workspace uses on this machine.
-///
-/// Tests run after a build, so everything is on disk already: the network is asked only if that fails.
-/// Other platforms and optional features are left to `cargo deny`, because listing them would download them.
-pub(crate) fn all_packages() -> Result<Vec<Package>> {
-    let host = host()?;
-    let metadata = |offline: bool| {
-        let mut command = workspace::cargo();
-        command.args(["metadata", "--format-version=1", "--locked", "--filter-platform", &host]);
-        if offline {
-            command.arg("--offline");
-        }
-        packages(&mut command)
-    };
-    metadata(true).or_else(|_| metadata(false))
-}
-
 fn packages(command: &mut Command) -> Result<Vec<Package>> {
     #[derive(Deserialize)]
     struct Metadata {
@@ -111,13 +89,4 @@ fn read<T: for<'de> Deserialize<'de>>(command: &mut Command) -> Result<T> {
         bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     serde_json::from_slice(&output.stdout).context("cargo metadata: unknown form")
-}
-
-/// The triple of this machine, as rustc names it.
-fn host() -> Result<String> {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(rustc).arg("-vV").output().context("cannot run rustc -vV")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("rustc -vV names no host")?.to_owned())
 }

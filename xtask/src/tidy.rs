@@ -8,18 +8,15 @@ mod crates;
 mod docs;
 mod guards;
 mod layers;
-mod licences;
 mod migrations;
 mod publish;
 mod silent;
 mod size;
 mod terms;
-mod unused;
 mod words;
 
 mod imports;
 mod markdown;
-mod spdx;
 mod tree;
 
 use std::fmt;
@@ -52,8 +49,6 @@ const RULES: &[(&str, Rule)] = &[
     ("terms", terms::check),
     ("docs", docs::check),
     ("guards", guards::check),
-    ("licences", licences::check),
-    ("unused", unused::check),
     ("silent", silent::check),
 ];
 
