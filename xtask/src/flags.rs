@@ -46,6 +46,13 @@ pub(crate) enum Command {
         action: MigrateAction,
     },
 
+    /// Write docs/api/*.txt, the public items of each published library, from the code
+    Api {
+        /// Write nothing; fail if a file differs from the code
+        #[arg(long)]
+        check: bool,
+    },
+
     /// Write docs/openapi.json from the code
     Openapi {
         /// Write nothing; fail if the file differs from the code

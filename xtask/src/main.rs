@@ -1,4 +1,4 @@
-//! Tokenry's own tool: `cargo xtask test`, `ci`, `tidy`, `migrate`, `openapi`, `guide`, `package`, `postgres`, `bench`.
+//! Tokenry's own tool: `cargo xtask test`, `ci`, `tidy`, `migrate`, `api`, `openapi`, `guide`, `package`, `postgres`, `bench`.
 //!
 //! Plain Rust and `cargo metadata`, no shell scripts: what works here works on every machine that has Rust.
 //! It depends on no crate of Tokenry, so it still runs while one of them does not compile.
@@ -10,6 +10,7 @@
 
 mod flags;
 
+mod api;
 mod axe;
 mod bench;
 mod ci;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Migrate { action } => migrate::run(&action),
         Command::Guide => guide::run(),
+        Command::Api { check } => api::run(check),
         Command::Openapi { check } => openapi::run(check),
         Command::Package { verify } => package::run(verify),
         Command::Postgres(flags) => postgres::run(&flags),
