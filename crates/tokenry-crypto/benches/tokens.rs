@@ -31,7 +31,7 @@ fn parse(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench]
-fn refuse_a_wrong_checksum(bencher: Bencher<'_, '_>) {
+fn reject_a_wrong_checksum(bencher: Bencher<'_, '_>) {
     let (prefix, mut text) = (Prefix::default(), text());
     let last = text.pop();
     text.push(if last == Some('a') { 'b' } else { 'a' });

@@ -7,7 +7,7 @@ pub const GENESIS: [u8; 32] = [0; 32];
 
 /// The digest of an entry: SHA-256("tokenry audit v1" ‖ previous digest ‖ canonical bytes of the entry).
 #[must_use]
-pub fn link(previous: &[u8; 32], entry: &[u8]) -> [u8; 32] {
+pub fn chain_digest(previous: &[u8; 32], entry: &[u8]) -> [u8; 32] {
     Sha256::new()
         .chain_update(b"tokenry audit v1")
         .chain_update(previous)
@@ -22,8 +22,8 @@ mod tests {
 
     #[test]
     fn the_digest_of_an_entry_depends_on_all_previous_entries() {
-        let first = link(&GENESIS, b"a");
-        assert_ne!(link(&first, b"b"), link(&link(&GENESIS, b"c"), b"b"));
-        assert_eq!(link(&first, b"b"), link(&link(&GENESIS, b"a"), b"b"));
+        let first = chain_digest(&GENESIS, b"a");
+        assert_ne!(chain_digest(&first, b"b"), chain_digest(&chain_digest(&GENESIS, b"c"), b"b"));
+        assert_eq!(chain_digest(&first, b"b"), chain_digest(&chain_digest(&GENESIS, b"a"), b"b"));
     }
 }

@@ -43,11 +43,8 @@ impl Prefix {
     /// [`PrefixError`] describes the format of a prefix.
     pub fn parse(text: &str) -> Result<Self, PrefixError> {
         let words = text.strip_suffix('_').ok_or(PrefixError)?;
-        let is_word = |word: &str| {
-            !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-        };
         let begins = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
-        if begins && text.len() <= MAX_PREFIX && words.split('_').all(is_word) {
+        if begins && text.len() <= MAX_PREFIX && words.split('_').all(is_prefix_word) {
             Ok(Self(text.to_owned()))
         } else {
             Err(PrefixError)
@@ -59,6 +56,10 @@ impl Prefix {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn is_prefix_word(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
 impl Default for Prefix {
@@ -107,7 +108,7 @@ pub fn check_format(prefix: &Prefix, text: &str) -> Result<(), ParseError> {
 }
 
 /// The first line of standard input without its final LF, which `echo` and editors append. A final CRLF stays, since
-/// [`PlainToken::parse`](crate::PlainToken::parse) trims it for every caller; a text with a second line end stays unchanged.
+/// [`PlainToken::parse`](crate::PlainToken::parse) trims it for every caller; a text with a second line break stays unchanged.
 #[must_use]
 pub fn presented_line(text: &str) -> &str {
     if text.ends_with("\r\n") {
@@ -120,7 +121,7 @@ pub fn presented_line(text: &str) -> &str {
 /// The public parts of a complete or truncated token within `text`: prefix and public id, and the last four characters if
 /// it is complete. `None` if the text contains no part of a secret.
 #[must_use]
-pub fn shown<'t>(prefix: &Prefix, text: &'t str) -> Option<(&'t str, &'t str)> {
+pub fn public_parts<'t>(prefix: &Prefix, text: &'t str) -> Option<(&'t str, &'t str)> {
     text.match_indices(prefix.as_str()).find_map(|(start, _)| {
         let token = text.get(start..)?;
         let body = token.get(prefix.0.len()..)?;
@@ -134,7 +135,7 @@ pub fn shown<'t>(prefix: &Prefix, text: &'t str) -> Option<(&'t str, &'t str)> {
 /// Returns the text if it has the format and checksum of a token. All callers parse presented tokens with this function.
 ///
 /// One CRLF at the end is trimmed, since it may be copied together with the token. Nothing else is trimmed: no blanks, no
-/// second line end, and no lone CR or LF, which only occur on standard input (see [`presented_line`]).
+/// second line break, and no lone CR or LF, which only occur on standard input (see [`presented_line`]).
 pub(crate) fn check<'t>(prefix: &Prefix, text: &'t [u8]) -> Result<&'t str, ParseError> {
     let text = text.strip_suffix(b"\r\n").unwrap_or(text);
     if text.len() > MAX_LEN || text.len() != prefix.0.len() + BODY_LEN {
@@ -192,20 +193,20 @@ mod tests {
     }
 
     #[test]
-    fn only_the_public_parts_of_a_token_in_a_text_are_shown() {
+    fn only_the_public_parts_of_a_token_in_a_text_are_returned() {
         let prefix = Prefix::default();
         let (id, rest) = ("Q7mZ0aKd93Xb", format!("{}aB3x", "s".repeat(45)));
         let (public_id, whole) = (format!("pat_{id}"), format!("pat_{id}{rest}"));
         for text in [whole.clone(), format!("Bearer {whole} "), format!("\u{e9}pat_x pat_{id}{rest}\u{e9}")] {
-            assert_eq!(shown(&prefix, &text), Some((public_id.as_str(), "aB3x")), "{text}");
+            assert_eq!(public_parts(&prefix, &text), Some((public_id.as_str(), "aB3x")), "{text}");
         }
         for text in [format!("{public_id}s"), format!("{whole}s"), whole[..60].to_owned()] {
-            assert_eq!(shown(&prefix, &text), Some((public_id.as_str(), "")), "{text}");
+            assert_eq!(public_parts(&prefix, &text), Some((public_id.as_str(), "")), "{text}");
         }
         for text in
             [public_id.as_str(), "", "pat_", "pat_Q7", "aB3x", "ci pat_", &rest, "other_Q7mZ0aKd93Xbs"]
         {
-            assert_eq!(shown(&prefix, text), None, "{text}");
+            assert_eq!(public_parts(&prefix, text), None, "{text}");
         }
     }
 

@@ -88,7 +88,7 @@ impl JwtVerifier {
         for (rules, keys) in issuers {
             rules.check()?;
             if verifier.find(&rules.issuer).is_some() {
-                return Err(JwtSettingsError::Doubled(rules.issuer));
+                return Err(JwtSettingsError::Duplicate(rules.issuer));
             }
             let keys = RwLock::new(keys.load(&rules)?.map(Arc::new));
             verifier.issuers.push(Issuer { rules, keys });

@@ -25,12 +25,12 @@ mod format;
 mod hash;
 #[cfg(feature = "jwt")]
 mod jwt;
+mod mac;
 mod pepper;
 mod plain;
 mod prefixes;
 mod proof;
 mod rng;
-mod seal;
 mod session;
 
 #[cfg(feature = "jwt")]
@@ -39,18 +39,18 @@ pub use crate::jwt::{
     UnknownJwtAlgorithm,
 };
 pub use crate::{
-    chain::{GENESIS, link},
+    chain::{GENESIS, chain_digest},
     comparison::Comparison,
     format::{
         CHECKSUM_LEN, MAX_LEN, PUBLIC_ID_LEN, ParseError, Prefix, PrefixError, SECRET_LEN, check_format,
-        pattern, presented_line, shown,
+        pattern, presented_line, public_parts,
     },
     hash::{HashSettings, Hasher, HasherError, Match, Scheme, UnknownScheme, UnreadableHash},
+    mac::MacKey,
     pepper::{Pepper, PepperError},
     plain::PlainToken,
     prefixes::Prefixes,
     proof::Proof,
     rng::{RngError, SecretRng},
-    seal::SealKey,
     session::SessionSecret,
 };

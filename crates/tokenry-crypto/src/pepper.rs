@@ -34,8 +34,7 @@ impl Pepper {
     /// [`PepperError`].
     pub fn new(id: &str, key: Vec<u8>) -> Result<Self, PepperError> {
         let key = Zeroizing::new(key);
-        let is_id = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if !(1..=16).contains(&id.len()) || !id.bytes().all(is_id) {
+        if !is_id(id) {
             return Err(PepperError::Id);
         }
         if key.len() < 32 {
@@ -66,6 +65,11 @@ impl Pepper {
         let mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of any length");
         Zeroizing::new(mac.chain_update(message).finalize().into_bytes().into())
     }
+}
+
+fn is_id(text: &str) -> bool {
+    (1..=16).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 #[cfg(test)]

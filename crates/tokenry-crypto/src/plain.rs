@@ -47,14 +47,14 @@ impl PlainToken {
         Ok(Self { text: Zeroizing::new(text.to_owned()), prefix_len: prefix.as_str().len() })
     }
 
-    /// Prefix and public id: safe to log and to show.
+    /// Prefix and public id: safe to log and to display.
     #[must_use]
     pub fn public_id(&self) -> PublicId {
-        let shown = self.text.get(..self.prefix_len + PUBLIC_ID_LEN).unwrap_or_default();
-        PublicId::from_stored(shown.to_owned())
+        let public_id = self.text.get(..self.prefix_len + PUBLIC_ID_LEN).unwrap_or_default();
+        PublicId::from_stored(public_id.to_owned())
     }
 
-    /// The last four characters, which belong to the checksum: safe to show.
+    /// The last four characters, which belong to the checksum: safe to display.
     #[must_use]
     pub fn suffix(&self) -> String {
         self.text.get(self.text.len() - 4..).unwrap_or_default().to_owned()
@@ -97,19 +97,19 @@ impl PlainToken {
     }
 }
 
-/// The most attempts to draw a part before the generator counts as broken. A working one fails this often with a
+/// The maximum number of attempts to generate a part before the generator counts as broken. A working one fails this often with a
 /// probability below 2^-200 (0.74^512); a stuck one would loop forever.
-const MAX_DRAWS: usize = 512;
+const MAX_ATTEMPTS: usize = 512;
 
-/// Appends the base64url text of N random bytes, redrawn until it contains only letters and digits: all accepted texts are
+/// Appends the base64url text of N random bytes, generated again until it contains only letters and digits: all accepted texts are
 /// equally likely, and a double click selects the whole token.
 fn push_alphanumeric<const N: usize>(text: &mut String, rng: &mut SecretRng) -> Result<(), RngError> {
     let mut bytes = Zeroizing::new([0; N]);
-    for _ in 0..MAX_DRAWS {
+    for _ in 0..MAX_ATTEMPTS {
         rng.fill(bytes.as_mut_slice())?;
-        let drawn = Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()));
-        if drawn.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            text.push_str(&drawn);
+        let encoded = Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()));
+        if encoded.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            text.push_str(&encoded);
             return Ok(());
         }
     }

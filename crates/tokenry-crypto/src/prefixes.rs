@@ -1,7 +1,7 @@
 //! The prefixes of an installation's tokens: the current one, and former ones that are still accepted.
 
 use crate::{
-    format::{ParseError, Prefix, check_format, shown},
+    format::{ParseError, Prefix, check_format, public_parts},
     plain::PlainToken,
 };
 
@@ -10,38 +10,38 @@ use crate::{
 /// A text is a token under at most one of them: all tokens of one prefix have the same length and no `_` after the prefix.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Prefixes {
-    present: Prefix,
+    current: Prefix,
     former: Vec<Prefix>,
 }
 
 impl Prefixes {
     /// Combines the prefix of new tokens and the former ones.
     #[must_use]
-    pub fn new(present: Prefix, mut former: Vec<Prefix>) -> Self {
-        former.retain(|prefix| *prefix != present);
-        Self { present, former }
+    pub fn new(current: Prefix, mut former: Vec<Prefix>) -> Self {
+        former.retain(|prefix| *prefix != current);
+        Self { current, former }
     }
 
     /// The prefix of new tokens.
     #[must_use]
-    pub fn present(&self) -> &Prefix {
-        &self.present
+    pub fn current(&self) -> &Prefix {
+        &self.current
     }
 
     /// All accepted prefixes, the current one first.
     pub fn iter(&self) -> impl Iterator<Item = &Prefix> {
-        std::iter::once(&self.present).chain(&self.former)
+        std::iter::once(&self.current).chain(&self.former)
     }
 
     /// Whether tokens with this prefix are accepted.
     #[must_use]
-    pub fn has(&self, prefix: &str) -> bool {
+    pub fn contains(&self, prefix: &str) -> bool {
         self.iter().any(|known| known.as_str() == prefix)
     }
 
     /// Whether the text begins with an accepted prefix.
     #[must_use]
-    pub fn begin(&self, presented: &[u8]) -> bool {
+    pub fn match_start_of(&self, presented: &[u8]) -> bool {
         self.iter().any(|prefix| presented.starts_with(prefix.as_str().as_bytes()))
     }
 
@@ -50,7 +50,7 @@ impl Prefixes {
     /// # Errors
     /// [`ParseError`] for the prefix that the text begins with.
     pub fn parse(&self, presented: &[u8]) -> Result<PlainToken, ParseError> {
-        self.first(|prefix| PlainToken::parse(prefix, presented))
+        self.first_match(|prefix| PlainToken::parse(prefix, presented))
     }
 
     /// Whether a text has the format and a valid checksum under any accepted prefix.
@@ -58,18 +58,20 @@ impl Prefixes {
     /// # Errors
     /// [`ParseError`] for the prefix that the text begins with.
     pub fn check_format(&self, text: &str) -> Result<(), ParseError> {
-        self.first(|prefix| check_format(prefix, text))
+        self.first_match(|prefix| check_format(prefix, text))
     }
 
-    /// The public parts of a token within `text` ([`shown`]) under any accepted prefix. If several match, the longest public
+    /// The public parts of a token within `text` ([`public_parts`]) under any accepted prefix. If several match, the longest public
     /// id is returned: the text after a shorter one could be a part of the secret.
     #[must_use]
-    pub fn shown<'t>(&self, text: &'t str) -> Option<(&'t str, &'t str)> {
-        self.iter().filter_map(|prefix| shown(prefix, text)).max_by_key(|(public_id, _)| public_id.len())
+    pub fn public_parts<'t>(&self, text: &'t str) -> Option<(&'t str, &'t str)> {
+        self.iter()
+            .filter_map(|prefix| public_parts(prefix, text))
+            .max_by_key(|(public_id, _)| public_id.len())
     }
 
-    fn first<T>(&self, parse: impl Fn(&Prefix) -> Result<T, ParseError>) -> Result<T, ParseError> {
-        let mut reported = match parse(&self.present) {
+    fn first_match<T>(&self, parse: impl Fn(&Prefix) -> Result<T, ParseError>) -> Result<T, ParseError> {
+        let mut reported = match parse(&self.current) {
             Err(error) => error,
             parsed => return parsed,
         };
@@ -85,8 +87,8 @@ impl Prefixes {
 }
 
 impl From<Prefix> for Prefixes {
-    fn from(present: Prefix) -> Self {
-        Self::new(present, Vec::new())
+    fn from(current: Prefix) -> Self {
+        Self::new(current, Vec::new())
     }
 }
 
@@ -122,9 +124,11 @@ mod tests {
         let all = Prefixes::new(prefix("new_"), TEXTS.iter().map(|text| prefix(text)).collect());
         for own in TEXTS.into_iter().chain(["new_"]) {
             let text = token(own, 1);
-            let read = all.parse(text.as_bytes()).ok().unwrap();
-            assert_eq!(read.public_id().as_str(), &text[..own.len() + 12]);
-            assert!(all.begin(text.as_bytes()) && all.has(own) && all.check_format(&text).is_ok());
+            let parsed = all.parse(text.as_bytes()).ok().unwrap();
+            assert_eq!(parsed.public_id().as_str(), &text[..own.len() + 12]);
+            assert!(
+                all.match_start_of(text.as_bytes()) && all.contains(own) && all.check_format(&text).is_ok()
+            );
             for end in 0..text.len() {
                 assert!(all.parse(&text.as_bytes()[..end]).is_err());
             }
@@ -134,19 +138,27 @@ mod tests {
             assert_eq!(all.parse(&broken).err(), Some(ParseError::Checksum), "{own}");
         }
         let other = token("other_", 1);
-        assert!(all.parse(other.as_bytes()).is_err() && !all.begin(other.as_bytes()) && !all.has("other_"));
+        assert!(
+            all.parse(other.as_bytes()).is_err()
+                && !all.match_start_of(other.as_bytes())
+                && !all.contains("other_")
+        );
         let one = Prefixes::from(prefix("pat_"));
         assert!(one.parse(token("pat_x_", 1).as_bytes()).is_err());
         assert_eq!(Prefixes::new(prefix("pat_"), vec![prefix("pat_")]), one);
     }
 
     #[test]
-    fn only_the_public_parts_of_a_token_with_a_former_prefix_are_shown() {
+    fn only_the_public_parts_of_a_token_with_a_former_prefix_are_returned() {
         let all = Prefixes::new(prefix("new_"), TEXTS.iter().map(|text| prefix(text)).collect());
         for own in TEXTS {
             let text = token(own, 2);
             let pasted = format!("Bearer {text} ");
-            assert_eq!(all.shown(&pasted), Some((&text[..own.len() + 12], &text[text.len() - 4..])), "{own}");
+            assert_eq!(
+                all.public_parts(&pasted),
+                Some((&text[..own.len() + 12], &text[text.len() - 4..])),
+                "{own}"
+            );
         }
     }
 }

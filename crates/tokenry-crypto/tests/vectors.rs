@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use tokenry_crypto::{
-    GENESIS, HashSettings, Hasher, Match, ParseError, PlainToken, Prefix, Scheme, SealKey, check_format, link,
+    GENESIS, HashSettings, Hasher, MacKey, Match, ParseError, PlainToken, Prefix, Scheme, chain_digest,
+    check_format,
 };
 use tokenry_domain::SecretHash;
 
@@ -49,13 +50,13 @@ fn a_second_encoding_of_a_secret_is_rejected_despite_a_valid_checksum() {
 }
 
 #[test]
-fn the_audit_chain_and_seals_are_stable() {
-    let first = link(&GENESIS, b"created");
+fn the_audit_chain_and_authentication_tags_are_stable() {
+    let first = chain_digest(&GENESIS, b"created");
     assert_eq!(hex(&first), "c47b60e1e00d2da5894270db41c621e917932aa46408b73c564f9b8ac1f1c781");
     assert_eq!(
-        hex(&link(&first, b"revoked")),
+        hex(&chain_digest(&first, b"revoked")),
         "bcd15205a08e16631caedc6d39155ae1dc9cae305def0c88bd07e303d9ec4340"
     );
-    let tag = SealKey::from_bytes([7; 32]).tag(&[b"alice", b"", b"sort=name"]);
+    let tag = MacKey::from_bytes([7; 32]).tag(&[b"alice", b"", b"sort=name"]);
     assert_eq!(hex(&tag), "9d72e6758fee9c2fe7623a9db5629c0f");
 }

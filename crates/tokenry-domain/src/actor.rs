@@ -56,7 +56,7 @@ mod tests {
     use crate::time::UnixMillis;
 
     #[test]
-    fn actors_read_back() {
+    fn actors_round_trip() {
         let now = UnixMillis::new(1).unwrap();
         for actor in [
             Actor::System,

@@ -1,5 +1,6 @@
 //! The catalog: resources and levels, what they include, and the permissions of each role.
 
+mod check;
 mod definition;
 mod path;
 mod role_permissions;
@@ -13,7 +14,8 @@ use std::sync::Arc;
 use self::role_permissions::RolePermissions;
 pub use self::{
     definition::{
-        Definition, Fault, GroupDefinition, Place, ResourceDefinition, RoleDefinition, RouteDefinition,
+        Definition, DefinitionError, GroupDefinition, Location, ResourceDefinition, RoleDefinition,
+        RouteDefinition,
     },
     path::{CanonicalPath, MAX_TARGET, PathError},
     role_permissions::EffectivePermissions,
@@ -36,7 +38,8 @@ struct Inner {
     vocabulary: Arc<Vocabulary>,
     /// From the lowest to the highest.
     roles: Vec<(Role, Arc<RolePermissions>)>,
-    nobody: Arc<RolePermissions>,
+    /// The permissions of every role that is not listed.
+    no_permissions: Arc<RolePermissions>,
     groups: Vec<Group>,
     default_scopes: ScopeSet,
     /// The scopes that are denied to every token.
@@ -46,6 +49,7 @@ struct Inner {
 
 /// A group of resources that are displayed together.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Group {
     /// The display name.
     pub name: String,
@@ -62,8 +66,8 @@ impl Catalog {
     pub fn open() -> Self {
         let vocabulary = Arc::new(Vocabulary::open());
         Self(Arc::new(Inner {
-            roles: RolePermissions::usual(&vocabulary),
-            nobody: RolePermissions::nothing(&vocabulary),
+            roles: RolePermissions::default_roles(&vocabulary),
+            no_permissions: RolePermissions::none(&vocabulary),
             vocabulary,
             groups: Vec::new(),
             default_scopes: ScopeSet::default(),
@@ -75,9 +79,9 @@ impl Catalog {
     /// The catalog that a configuration describes.
     ///
     /// # Errors
-    /// Every fault, each with its place in the definition.
-    pub fn define(definition: &Definition) -> Result<Self, Vec<Fault>> {
-        definition::check(definition).map(|inner| Self(Arc::new(inner)))
+    /// Every error of the definition, each with its location.
+    pub fn define(definition: &Definition) -> Result<Self, Vec<DefinitionError>> {
+        check::check(definition).map(|inner| Self(Arc::new(inner)))
     }
 
     /// The resources and levels.
@@ -106,8 +110,8 @@ impl Catalog {
 
     /// Whether the vocabulary has this scope.
     #[must_use]
-    pub fn knows(&self, scope: &Scope) -> bool {
-        self.0.vocabulary.knows(scope)
+    pub fn has_scope(&self, scope: &Scope) -> bool {
+        self.0.vocabulary.has_scope(scope)
     }
 
     /// Whether users can have this role.
@@ -129,8 +133,8 @@ impl Catalog {
 
     /// Whether these permissions cover everything that `role` allows. Scopes that are denied to tokens do not matter.
     #[must_use]
-    pub fn covers(&self, rights: &EffectivePermissions, role: &Role) -> bool {
-        rights.covers(&self.role_permissions(role))
+    pub fn covers(&self, permissions: &EffectivePermissions, role: &Role) -> bool {
+        permissions.covers(&self.role_permissions(role))
     }
 
     /// Whether `role` allows nothing that `other` does not.
@@ -143,14 +147,14 @@ impl Catalog {
     /// scopes denied to every token.
     #[must_use]
     pub fn effective(&self, held: &ScopeSet, role: &Role) -> EffectivePermissions {
-        let whole_is_denied = self.0.denied.contains(&Scope::All);
-        let held = held.iter().filter(|scope| !(whole_is_denied && **scope == Scope::All)).cloned().collect();
+        let all_is_denied = self.0.denied.contains(&Scope::All);
+        let held = held.iter().filter(|scope| !(all_is_denied && **scope == Scope::All)).cloned().collect();
         EffectivePermissions::new(held, self.role_permissions(role), self.0.denied.clone())
     }
 
     /// The permissions of a user with `role` without a token: all of the role.
     #[must_use]
-    pub fn of_role(&self, role: &Role) -> EffectivePermissions {
+    pub fn user_permissions(&self, role: &Role) -> EffectivePermissions {
         EffectivePermissions::new(
             ScopeSet::from_iter([Scope::All]),
             self.role_permissions(role),
@@ -160,7 +164,7 @@ impl Catalog {
 
     /// The maximum permissions of a token whose owner has `role`.
     #[must_use]
-    pub fn of_tokens(&self, role: &Role) -> EffectivePermissions {
+    pub fn max_token_permissions(&self, role: &Role) -> EffectivePermissions {
         EffectivePermissions::new(
             ScopeSet::from_iter([Scope::All]),
             self.role_permissions(role),
@@ -182,6 +186,6 @@ impl Catalog {
 
     fn role_permissions(&self, role: &Role) -> Arc<RolePermissions> {
         let known = self.0.roles.iter().find(|(known, _)| known == role);
-        known.map_or(&self.0.nobody, |(_, role_permissions)| role_permissions).clone()
+        known.map_or(&self.0.no_permissions, |(_, role_permissions)| role_permissions).clone()
     }
 }

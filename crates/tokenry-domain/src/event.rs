@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::{
     actor::Actor,
     id::{TokenId, UserId},
-    text::one_line,
+    text::sanitize_line,
     time::UnixMillis,
 };
 
@@ -59,9 +59,9 @@ kinds! {
     SessionStarted = "auth.session.started",
     /// A browser session ended; the detail has the reason.
     SessionEnded = "auth.session.ended",
-    /// Credentials were refused.
+    /// Credentials were rejected.
     RequestFailed = "auth.request.failed",
-    /// An authenticated caller was forbidden a request.
+    /// A request of an authenticated caller was forbidden.
     RequestForbidden = "auth.request.forbidden",
 }
 
@@ -86,6 +86,7 @@ impl FromStr for EventKind {
 
 /// The client of a request, as far as known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ClientInfo {
     /// The source address.
     pub ip: Option<IpAddr>,
@@ -102,55 +103,55 @@ impl ClientInfo {
     /// Creates a client. The user agent is cut, and characters that could forge a line are removed.
     #[must_use]
     pub fn new(ip: Option<IpAddr>, user_agent: Option<&str>, request_id: Option<String>) -> Self {
-        let plain = |text| one_line(text, Self::MAX_USER_AGENT).into_owned();
-        Self { ip, user_agent: user_agent.map(plain), request_id }
+        let user_agent = user_agent.map(|text| sanitize_line(text, Self::MAX_USER_AGENT).into_owned());
+        Self { ip, user_agent, request_id }
     }
 
-    /// What the client calls itself.
+    /// The user agent.
     #[must_use]
     pub fn user_agent(&self) -> Option<&str> {
         self.user_agent.as_deref()
     }
 }
 
-/// One entry of the audit log before it gets its place in the chain.
+/// One event of the audit log, before it is added to the hash chain.
+///
+/// Exhaustive, so that a new attribute does not compile until the store writes it and the chain's digest covers it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
-    /// When.
+    /// When it happened.
     pub at: UnixMillis,
-    /// What.
+    /// What happened.
     pub kind: EventKind,
-    /// By whom.
+    /// Who did it.
     pub actor: Actor,
-    /// To whose account.
+    /// The affected user.
     pub user_id: Option<UserId>,
-    /// To which token.
+    /// The affected token.
     pub token_id: Option<TokenId>,
-    /// From where.
+    /// The client of the request.
     pub client: ClientInfo,
-    /// What exactly; never a secret or a hash.
+    /// Details; never a secret or a hash.
     pub detail: Map<String, Value>,
 }
 
 impl AuditEvent {
     /// The bytes that the chain's digest covers: one JSON array of all fields in a fixed order.
     #[must_use]
-    pub fn canonical(&self, seq: i64) -> Vec<u8> {
-        let text = |value: Option<String>| value.map_or(Value::Null, Value::String);
+    pub fn canonical_bytes(&self, seq: i64) -> Vec<u8> {
         let mut detail = Value::Object(self.detail.clone());
-        // A program that switches on `preserve_order` of serde_json has members as they came, and PostgreSQL gives them
-        // in an order of its own.
+        // With the feature `preserve_order` of serde_json members keep their order, and PostgreSQL returns them in another.
         detail.sort_all_objects();
         Value::Array(vec![
             Value::from(seq),
             Value::from(self.at.get()),
             Value::from(self.kind.as_str()),
             Value::from(self.actor.to_string()),
-            text(self.user_id.map(|id| id.to_string())),
-            text(self.token_id.map(|id| id.to_string())),
-            text(self.client.ip.map(|ip| ip.to_string())),
-            text(self.client.user_agent.clone()),
-            text(self.client.request_id.clone()),
+            Value::from(self.user_id.map(|id| id.to_string())),
+            Value::from(self.token_id.map(|id| id.to_string())),
+            Value::from(self.client.ip.map(|ip| ip.to_string())),
+            Value::from(self.client.user_agent.as_deref()),
+            Value::from(self.client.request_id.as_deref()),
             detail,
         ])
         .to_string()
@@ -163,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_read_back() {
+    fn kinds_round_trip() {
         for kind in EventKind::ALL {
             assert_eq!(kind.as_str().parse(), Ok(*kind));
         }
@@ -181,8 +182,11 @@ mod tests {
             client: ClientInfo::default(),
             detail: serde_json::from_str(text).unwrap(),
         };
-        let canonical = event(r#"{"name":"x","changes":{"b":[{"d":1,"c":2}],"a":3}}"#).canonical(7);
-        assert_eq!(canonical, event(r#"{"changes":{"a":3,"b":[{"c":2,"d":1}]},"name":"x"}"#).canonical(7));
+        let canonical = event(r#"{"name":"x","changes":{"b":[{"d":1,"c":2}],"a":3}}"#).canonical_bytes(7);
+        assert_eq!(
+            canonical,
+            event(r#"{"changes":{"a":3,"b":[{"c":2,"d":1}]},"name":"x"}"#).canonical_bytes(7)
+        );
         let expected = r#"[7,1,"auth.token.updated","system",null,null,null,null,null,{"changes":{"a":3,"b":[{"c":2,"d":1}]},"name":"x"}]"#;
         assert_eq!(String::from_utf8(canonical).unwrap(), expected);
     }

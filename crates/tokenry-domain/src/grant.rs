@@ -1,4 +1,4 @@
-//! Decides whether a token may become what a request asks for: the one policy of create, update and rotate.
+//! The policy of create, update and rotate: whether a token may get the requested attributes.
 
 use thiserror::Error;
 
@@ -12,24 +12,26 @@ use crate::{
     token::Token,
 };
 
-/// What a decision is based on: the rules, the caller and the owner of the token.
+/// The inputs of a decision: the rules, the caller and the owner of the token.
+///
+/// Exhaustive, so that a new input does not compile until every use case supplies it.
 #[derive(Debug, Clone, Copy)]
 pub struct Grant<'g> {
-    /// How long tokens last.
+    /// The lifetimes of tokens.
     pub policy: &'g Policy,
-    /// What scopes and roles mean.
+    /// The meaning of scopes and roles.
     pub catalog: &'g Catalog,
-    /// What the caller may do; `None` for an operator, who is bound by policy and roles alone.
+    /// The permissions of the caller; `None` for an operator, whom only policy and roles limit.
     pub caller: Option<&'g EffectivePermissions>,
-    /// The token that binds the caller, if there is one.
+    /// The token that limits the caller, if there is one.
     pub caller_token: Option<&'g Token>,
     /// The role of the token's owner.
     pub owner_role: &'g Role,
-    /// Whether the caller receives the token's secret and can use it from then on.
+    /// Whether the caller receives the token's secret, with which they can use the token.
     pub reveals_secret: bool,
 }
 
-/// Why a token may not become what a request asks for.
+/// Why a token may not get the requested attributes.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum GrantError {
@@ -44,16 +46,16 @@ pub enum GrantError {
         /// The owner's role.
         role: Role,
     },
-    /// A token tries to add a scope to a token.
+    /// The caller's token would add a scope to a token.
     #[error("a token cannot add scopes to a token; sign in to do that")]
     AddsScope,
-    /// The expiry is later than a token may set it.
+    /// The expiry is later than the caller's token may set it.
     #[error("{}", match .0 {
         Bound::Stored => "a token cannot make a token last longer; sign in to do that",
         Bound::Caller => "a token can only make tokens that end with it or before",
     })]
     LastsLonger(Bound),
-    /// The addresses are more than a token may allow.
+    /// The addresses are more than the caller's token may allow.
     #[error("{}", match .0 {
         Bound::Stored => "a token cannot let a token be used from more addresses; sign in to do that",
         Bound::Caller => "a token can only make tokens that are used from its own addresses",
@@ -71,11 +73,11 @@ pub enum Bound {
 }
 
 impl Grant<'_> {
-    /// Refuses `after` if it grants more than the caller may give. `before` is the stored token, if there is one.
+    /// Rejects `after` if it grants more than the caller may grant. `before` is the stored token, if there is one.
     ///
-    /// A person gives what the owner's role may hold and they may do themselves. A token gives only what it has itself:
-    /// it cannot add anything to a stored token, and receives the secret only of one that has no more rights, time or
-    /// addresses than itself.
+    /// A user may grant permissions that they and the owner's role have. A token may grant only permissions of its own: it
+    /// cannot add anything to a stored token, and receives the secret only of a token whose scopes, expiry and addresses
+    /// do not exceed its own.
     ///
     /// # Errors
     /// [`GrantError`] names the first excess.
@@ -103,7 +105,7 @@ impl Grant<'_> {
             // Set when a token has expired, and cleared only for one that has not.
             expiry_noted_at: _,
             id: _,
-            // No request can set these; a new secret is handed out only where `reveals_secret` says so.
+            // No request can set these; a new secret is returned only if `reveals_secret` is true.
             user_id: _,
             public_id: _,
             suffix: _,
@@ -112,10 +114,10 @@ impl Grant<'_> {
         self.check_scopes(before, after)?;
         let Some(own) = self.caller_token else { return Ok(()) };
         if let Some(before) = before {
-            // A new secret does not outlive the one it replaces: lifetimes count from when a secret was made.
-            let end =
+            // A new secret must not outlive the replaced one: lifetimes count from the creation of a secret.
+            let latest =
                 if self.reveals_secret { self.policy.effective_expiry(before) } else { before.expires_at };
-            check_bound(after, before, end, Bound::Stored)?;
+            check_bound(after, before, latest, Bound::Stored)?;
         }
         if !self.reveals_another_token(before) {
             return Ok(());
@@ -131,7 +133,7 @@ impl Grant<'_> {
 
     fn check_scopes(&self, before: Option<&Token>, after: &Token) -> Result<(), GrantError> {
         let has = |scope| before.is_some_and(|before| before.scopes.contains(scope));
-        let permissions = self.catalog.of_tokens(self.owner_role);
+        let permissions = self.catalog.max_token_permissions(self.owner_role);
         for scope in after.scopes.iter().filter(|scope| !has(scope)) {
             if !permissions.can_delegate(scope) {
                 return Err(GrantError::BeyondRole { scope: scope.clone(), role: self.owner_role.clone() });
@@ -144,8 +146,8 @@ impl Grant<'_> {
         let widens = before.is_some_and(|before| is_wider(self.catalog, after, before));
         let must_hold_all = self.reveals_another_token(before) || resumes || (widens && !is_token);
         let had = |scope| before.is_some_and(|before| self.catalog.includes(&before.scopes, scope));
-        // A scope that the owner's role does not allow is dormant in the token; a caller with the whole role may leave
-        // it there.
+        // A scope that the owner's role does not allow is dormant in the token; a caller with the whole role may keep
+        // it.
         let has_whole_role = !is_token && !caller.is_restricted();
         let is_dormant = |scope| has(scope) && has_whole_role && !permissions.can_delegate(scope);
         for scope in after.scopes.iter() {
@@ -160,7 +162,7 @@ impl Grant<'_> {
     }
 }
 
-/// Whether `after` allows anything that `before` did not: a retired secret must not gain it.
+/// Whether `after` allows anything that `before` did not. A retired secret must not gain it.
 #[must_use]
 pub fn is_wider(catalog: &Catalog, after: &Token, before: &Token) -> bool {
     after.scopes.iter().any(|scope| !catalog.includes(&before.scopes, scope))
@@ -168,7 +170,7 @@ pub fn is_wider(catalog: &Catalog, after: &Token, before: &Token) -> bool {
         || !after.allowed_ips.is_subset_of(&before.allowed_ips)
 }
 
-/// The expiry and addresses of a new token: where the request leaves them out, those of the caller's token apply.
+/// The expiry and addresses of a new token; those that the request does not set are limited by the caller's token.
 #[must_use]
 pub fn within_caller(
     policy: &Policy,
@@ -179,12 +181,17 @@ pub fn within_caller(
 ) -> (Option<UnixMillis>, IpList) {
     let Some(own) = caller_token else { return (expires_at, allowed_ips.unwrap_or_default()) };
     let bound = policy.effective_expiry(own);
-    let end = if is_default_expiry && lasts_longer(expires_at, bound) { bound } else { expires_at };
-    (end, allowed_ips.unwrap_or_else(|| own.allowed_ips.clone()))
+    let expires_at = if is_default_expiry && lasts_longer(expires_at, bound) { bound } else { expires_at };
+    (expires_at, allowed_ips.unwrap_or_else(|| own.allowed_ips.clone()))
 }
 
-fn check_bound(after: &Token, bound: &Token, end: Option<UnixMillis>, kind: Bound) -> Result<(), GrantError> {
-    if lasts_longer(after.expires_at, end) {
+fn check_bound(
+    after: &Token,
+    bound: &Token,
+    latest: Option<UnixMillis>,
+    kind: Bound,
+) -> Result<(), GrantError> {
+    if lasts_longer(after.expires_at, latest) {
         return Err(GrantError::LastsLonger(kind));
     }
     if !after.allowed_ips.is_subset_of(&bound.allowed_ips) {
@@ -193,10 +200,10 @@ fn check_bound(after: &Token, bound: &Token, end: Option<UnixMillis>, kind: Boun
     Ok(())
 }
 
-fn lasts_longer(end: Option<UnixMillis>, bound: Option<UnixMillis>) -> bool {
-    match (end, bound) {
+fn lasts_longer(expiry: Option<UnixMillis>, bound: Option<UnixMillis>) -> bool {
+    match (expiry, bound) {
         (_, None) => false,
         (None, Some(_)) => true,
-        (Some(end), Some(bound)) => end > bound,
+        (Some(expiry), Some(bound)) => expiry > bound,
     }
 }

@@ -1,7 +1,7 @@
 //! The stored form of a secret: opaque here, created and compared only in `tokenry-crypto`.
 
-/// The self-describing text of a stored hash. Not `Debug` and not comparable: it belongs in one column and in one
-/// comparison.
+/// The self-describing text of a stored hash. Not `Debug` and not comparable: only the database column and the
+/// comparison use it.
 #[derive(Clone)]
 pub struct SecretHash(String);
 
@@ -44,7 +44,7 @@ impl SecretProof {
     }
 }
 
-/// The eight bytes that refuse a wrong secret before any slow hash, in rows created before proofs existed. Not `Debug`
+/// The eight bytes that reject a wrong secret before any slow hash, in rows created before proofs existed. Not `Debug`
 /// and not comparable.
 #[derive(Clone)]
 pub struct SecretCheck([u8; 8]);

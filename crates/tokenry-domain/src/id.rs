@@ -19,20 +19,20 @@ macro_rules! id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A UUIDv7 (RFC 9562): the instant first, so that ids sort by age, then 74 of the random bits.
+            /// Creates a UUIDv7 (RFC 9562) from the instant, so that ids sort by age, and 74 of the random bits.
             #[must_use]
             pub fn new(now: UnixMillis, random: [u8; 10]) -> Self {
                 let millis = u64::try_from(now.get()).unwrap_or(0);
                 Self(Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
             }
 
-            /// Wraps an id read back from where [`uuid`](Self::uuid) stored it.
+            /// Wraps a stored id.
             #[must_use]
             pub fn from_uuid(uuid: Uuid) -> Self {
                 Self(uuid)
             }
 
-            /// The sixteen bytes behind the text.
+            /// The UUID.
             #[must_use]
             pub fn uuid(self) -> Uuid {
                 self.0
@@ -48,7 +48,7 @@ macro_rules! id {
         impl FromStr for $name {
             type Err = ParseIdError;
 
-            /// Accepts the one canonical text, so that an id has one spelling in URLs and logs.
+            /// Accepts only the canonical text, so that an id has one spelling in URLs and logs.
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 let uuid = Uuid::try_parse(text).map_err(|_| ParseIdError)?;
                 let id = Self(uuid);
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_sort_by_age_and_read_back() {
+    fn ids_sort_by_age_and_round_trip() {
         let older = TokenId::new(UnixMillis::new(1_000).unwrap(), [255; 10]);
         let newer = TokenId::new(UnixMillis::new(1_001).unwrap(), [0; 10]);
         assert!(older < newer);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_of_an_id_are_refused() {
+    fn other_spellings_of_an_id_are_rejected() {
         let id = UserId::new(UnixMillis::new(1_000).unwrap(), [171; 10]).to_string();
         for text in [
             id.to_uppercase(),

@@ -74,11 +74,13 @@ impl IpList {
     /// The networks in the order they were given, single addresses without their prefix length.
     #[must_use]
     pub fn to_texts(&self) -> Vec<String> {
-        let text = |n: &IpNet| {
-            if n.prefix_len() == n.max_prefix_len() { n.addr().to_string() } else { n.to_string() }
-        };
-        self.0.iter().map(text).collect()
+        self.0.iter().map(network_text).collect()
     }
+}
+
+fn network_text(network: &IpNet) -> String {
+    let is_address = network.prefix_len() == network.max_prefix_len();
+    if is_address { network.addr().to_string() } else { network.to_string() }
 }
 
 fn parse_network(text: &str) -> Option<IpNet> {
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_source_is_refused_by_every_nonempty_list() {
+    fn every_nonempty_list_rejects_an_unknown_source() {
         assert!(!list(&["0.0.0.0/0", "::/0"]).allows(None));
         assert!(IpList::default().allows(None));
     }

@@ -5,6 +5,7 @@
 
 pub mod actor;
 pub mod catalog;
+pub mod cutoffs;
 pub mod event;
 pub mod grant;
 pub mod hash;
@@ -17,6 +18,7 @@ pub mod risk;
 pub mod role;
 pub mod scope;
 pub mod session;
+pub mod status;
 pub mod text;
 pub mod time;
 pub mod token;
@@ -26,21 +28,23 @@ pub mod user;
 pub use crate::{
     actor::Actor,
     catalog::{Catalog, EffectivePermissions, RouteDecision},
+    cutoffs::{ExpiryCutoffs, MaxLifetimes},
     event::{AuditEvent, ClientInfo, EventKind},
     grant::{Grant, GrantError},
     hash::{SecretCheck, SecretHash, SecretProof},
     id::{SessionId, TokenId, UserId},
     ip::IpList,
     metadata::Metadata,
-    policy::{Expiry, ExpiryCutoffs, Limits, Policy, ReusePolicy, Spans},
+    policy::{Expiry, Limits, Policy, ReusePolicy},
     query::{Page, PageSize, Sort, SortKey, TokenFilter},
     risk::Risk,
     role::Role,
     scope::{Scope, ScopeSet},
     session::{Session, SessionDigest, SessionEnd, SessionProof},
+    status::Status,
     text::{Description, Reason, Subject, TokenName, UserName},
     time::{Lifetime, UnixMillis},
-    token::{PublicId, Revocation, Status, Token},
+    token::{PublicId, Revocation, Token},
     usage::{Bucket, UsageCount, UsageKey},
     user::User,
 };

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::text::forges;
+use crate::text::is_spoofing;
 
 /// The maximum size of metadata in bytes of compact JSON.
 pub const MAX_METADATA_BYTES: usize = 4096;
@@ -22,7 +22,7 @@ pub enum MetadataError {
     /// A NUL character, which PostgreSQL's `jsonb` cannot store.
     #[error("must not contain the NUL character")]
     Nul,
-    /// A name with a control, line-separator or bidirectional character, at any depth.
+    /// A key with a control, line-separator or bidirectional character, at any depth.
     #[error("must not have names with control characters")]
     Key,
 }
@@ -40,13 +40,13 @@ impl Metadata {
         if metadata.0.iter().any(|(key, value)| key.contains('\0') || has_nul(value)) {
             return Err(MetadataError::Nul);
         }
-        if metadata.0.iter().any(|(key, value)| key.contains(forges) || has_forging_key(value)) {
+        if metadata.0.iter().any(|(key, value)| key.contains(is_spoofing) || has_spoofing_key(value)) {
             return Err(MetadataError::Key);
         }
         Ok(metadata)
     }
 
-    /// Wraps an object that was accepted before and read back. Its text may have grown meanwhile: `jsonb` writes `1e16`
+    /// Wraps a stored object. It is not checked: its text can be longer than it was, since `jsonb` writes `1e16`
     /// as seventeen digits.
     #[must_use]
     pub fn from_stored(object: Map<String, Value>) -> Self {
@@ -61,11 +61,11 @@ impl Metadata {
 }
 
 /// Whether a nested object has a key that could forge a line in a display or log.
-fn has_forging_key(value: &Value) -> bool {
+fn has_spoofing_key(value: &Value) -> bool {
     match value {
-        Value::Array(values) => values.iter().any(has_forging_key),
+        Value::Array(values) => values.iter().any(has_spoofing_key),
         Value::Object(object) => {
-            object.iter().any(|(key, value)| key.contains(forges) || has_forging_key(value))
+            object.iter().any(|(key, value)| key.contains(is_spoofing) || has_spoofing_key(value))
         }
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }

@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use thiserror::Error;
 
 use crate::{
+    cutoffs::{ExpiryCutoffs, MaxLifetimes},
     time::{Lifetime, UnixMillis},
     token::Token,
 };
@@ -20,7 +21,7 @@ pub struct Policy {
     pub max_lifetime: Option<Lifetime>,
     /// Whether a token may have no expiry. Default `false`.
     pub allow_never: bool,
-    /// After how long without a use a token expires; `None` means never. Default `None`.
+    /// A token expires after this long without a use; `None` means never. Default `None`.
     pub idle_lifetime: Option<Lifetime>,
     /// The maximum time that a retired secret remains valid after a rotation. Default 24 hours.
     pub max_grace: Lifetime,
@@ -116,7 +117,7 @@ pub enum ExpiryError {
     /// Sooner than [`Policy::MIN_LIFETIME`] from now, or in the past.
     #[error("must be at least 60 seconds from now")]
     TooSoon,
-    /// Later than the longest lifetime allows, or than the calendar goes.
+    /// Later than the maximum lifetime allows, or after [`UnixMillis::MAX`].
     #[error("must be at most {latest}")]
     TooLate {
         /// The latest instant allowed.
@@ -139,7 +140,7 @@ impl Policy {
     /// [`ExpiryError`] names the violated rule.
     pub fn expires_at(
         &self,
-        asked: Expiry,
+        requested: Expiry,
         created: UnixMillis,
         now: UnixMillis,
     ) -> Result<Option<UnixMillis>, ExpiryError> {
@@ -147,22 +148,22 @@ impl Policy {
             Some(max) => created.checked_add(max).unwrap_or(UnixMillis::MAX),
             None => UnixMillis::MAX,
         };
-        let end = match asked {
+        let expiry = match requested {
             Expiry::Never => None,
-            Expiry::At(end) => Some(end),
-            Expiry::In(span) => Some(now.checked_add(span).ok_or(ExpiryError::TooLate { latest })?),
+            Expiry::At(expiry) => Some(expiry),
+            Expiry::In(lifetime) => Some(now.checked_add(lifetime).ok_or(ExpiryError::TooLate { latest })?),
             Expiry::Default => {
-                self.default_lifetime.map(|span| now.checked_add(span).unwrap_or(latest).min(latest))
+                self.default_lifetime.map(|lifetime| now.checked_add(lifetime).unwrap_or(latest).min(latest))
             }
         };
-        match end {
+        match expiry {
             None if self.allow_never => Ok(None),
             None => Err(ExpiryError::NeverForbidden),
-            Some(end) if now.checked_add(Self::MIN_LIFETIME).is_none_or(|soonest| end < soonest) => {
+            Some(expiry) if now.checked_add(Self::MIN_LIFETIME).is_none_or(|earliest| expiry < earliest) => {
                 Err(ExpiryError::TooSoon)
             }
-            Some(end) if end > latest => Err(ExpiryError::TooLate { latest }),
-            Some(end) => Ok(Some(end)),
+            Some(expiry) if expiry > latest => Err(ExpiryError::TooLate { latest }),
+            Some(expiry) => Ok(Some(expiry)),
         }
     }
 
@@ -170,110 +171,36 @@ impl Policy {
     /// `None` means never.
     #[must_use]
     pub fn effective_expiry(&self, token: &Token) -> Option<UnixMillis> {
-        let longest = match token.expires_at {
+        let max_lifetime = match token.expires_at {
             Some(_) => self.max_lifetime,
-            None => self.longest_without_expiry(),
+            None => self.max_without_expiry(),
         };
-        let bound = longest.map(|span| token.secret_at.checked_add(span).unwrap_or(UnixMillis::MAX));
-        match (token.expires_at, bound) {
-            (Some(end), Some(bound)) => Some(end.min(bound)),
-            (end, bound) => end.or(bound),
+        let latest =
+            max_lifetime.map(|lifetime| token.secret_at.checked_add(lifetime).unwrap_or(UnixMillis::MAX));
+        match (token.expires_at, latest) {
+            (Some(expiry), Some(latest)) => Some(expiry.min(latest)),
+            (expiry, latest) => expiry.or(latest),
         }
     }
 
     /// The cutoffs that decide which tokens have expired at `now`.
     #[must_use]
     pub fn cutoffs(&self, now: UnixMillis) -> ExpiryCutoffs {
-        let spans = Spans {
-            made: self.max_lifetime,
-            endless: self.longest_without_expiry(),
+        let lifetimes = MaxLifetimes {
+            total: self.max_lifetime,
+            without_expiry: self.max_without_expiry(),
             idle: self.idle_lifetime,
         };
-        spans.cutoffs(now)
+        lifetimes.cutoffs(now)
     }
 
-    /// The lifetime of a token without an expiry, for example one created under another policy.
-    fn longest_without_expiry(&self) -> Option<Lifetime> {
+    /// The maximum lifetime of a token without an expiry, for example one created under another policy.
+    fn max_without_expiry(&self) -> Option<Lifetime> {
         match self.max_lifetime {
             None if self.allow_never => None,
             None => Some(self.default_lifetime.unwrap_or(Lifetime::seconds(0))),
-            longest => longest,
+            max => max,
         }
-    }
-}
-
-/// The lifetimes of tokens under a policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Spans {
-    /// Counted from the creation of the secret.
-    pub made: Option<Lifetime>,
-    /// The same, for tokens without an expiry.
-    pub endless: Option<Lifetime>,
-    /// Counted from creation, start of validity, or last use, whichever is latest.
-    pub idle: Option<Lifetime>,
-}
-
-impl Spans {
-    fn cutoffs(self, now: UnixMillis) -> ExpiryCutoffs {
-        let before = |span: Option<Lifetime>| span.and_then(|span| now.checked_sub(span));
-        ExpiryCutoffs {
-            now,
-            created_cutoff: before(self.made),
-            endless_made_by: before(self.endless),
-            idle_cutoff: before(self.idle),
-            spans: self,
-        }
-    }
-}
-
-/// A policy evaluated at one instant: decides which tokens have expired. The database uses the same instants and spans.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExpiryCutoffs {
-    /// The instant; a token whose expiry is at or before it has expired.
-    pub now: UnixMillis,
-    /// A token whose secret was created at or before this instant has expired.
-    pub created_cutoff: Option<UnixMillis>,
-    /// The same, for tokens without an expiry.
-    pub endless_made_by: Option<UnixMillis>,
-    /// A token that was created, became valid and was last used at or before this instant has expired.
-    pub idle_cutoff: Option<UnixMillis>,
-    /// The spans from which the instants above are derived, for tokens that are evaluated at a later instant.
-    pub spans: Spans,
-}
-
-impl ExpiryCutoffs {
-    /// The same policy at `at`, if that is later, so that an expiry that was recorded or answered at `at` holds when
-    /// the clock goes back.
-    #[must_use]
-    pub fn no_earlier_than(&self, at: Option<UnixMillis>) -> Self {
-        match at {
-            Some(at) if at > self.now => self.spans.cutoffs(at),
-            _ => *self,
-        }
-    }
-
-    /// Whether the token has expired; equality counts. A token with a recorded expiry is evaluated no earlier than
-    /// then.
-    #[must_use]
-    pub fn is_expired(&self, token: &Token) -> bool {
-        self.no_earlier_than(token.expiry_noted_at).is_expired_now(token)
-    }
-
-    /// Whether the token expired before `cutoff`, so that it can be removed. An expiry by policy counts from when it
-    /// was recorded, so that a new policy does not remove tokens immediately.
-    #[must_use]
-    pub fn is_over_since(&self, token: &Token, cutoff: UnixMillis) -> bool {
-        token.expires_at.is_some_and(|end| end < cutoff)
-            || (token.expiry_noted_at.is_some_and(|noted| noted < cutoff) && self.is_expired(token))
-    }
-
-    fn is_expired_now(&self, token: &Token) -> bool {
-        let is_by = |at: UnixMillis, bound: Option<UnixMillis>| bound.is_some_and(|bound| at <= bound);
-        let touched = [Some(token.secret_at), token.not_before, token.last_used_at];
-        token.expires_at.is_some_and(|end| self.now >= end)
-            || is_by(token.secret_at, self.created_cutoff)
-            || (token.expires_at.is_none() && is_by(token.secret_at, self.endless_made_by))
-            || touched.into_iter().flatten().max().is_some_and(|last| is_by(last, self.idle_cutoff))
     }
 }
 
@@ -300,7 +227,7 @@ mod tests {
     fn lifetimes_outside_the_policy_are_rejected() {
         let policy = Policy::default();
         let latest = at(365 * DAY);
-        for (asked, answer) in [
+        for (requested, result) in [
             (Expiry::Never, Err(ExpiryError::NeverForbidden)),
             (Expiry::At(at(0)), Err(ExpiryError::TooSoon)),
             (Expiry::At(at(59_999)), Err(ExpiryError::TooSoon)),
@@ -309,14 +236,14 @@ mod tests {
             (Expiry::At(at(365 * DAY + 1)), Err(ExpiryError::TooLate { latest })),
             (Expiry::In(Lifetime::days(u32::MAX)), Err(ExpiryError::TooLate { latest })),
         ] {
-            assert_eq!(policy.expires_at(asked, at(0), at(0)), answer, "{asked:?}");
+            assert_eq!(policy.expires_at(requested, at(0), at(0)), result, "{requested:?}");
         }
     }
 
     #[test]
     fn an_update_cannot_extend_the_lifetime_beyond_the_maximum_from_creation() {
-        let answer = Policy::default().expires_at(Expiry::In(Lifetime::days(300)), at(0), at(100 * DAY));
-        assert_eq!(answer, Err(ExpiryError::TooLate { latest: at(365 * DAY) }));
+        let result = Policy::default().expires_at(Expiry::In(Lifetime::days(300)), at(0), at(100 * DAY));
+        assert_eq!(result, Err(ExpiryError::TooLate { latest: at(365 * DAY) }));
     }
 
     proptest! {
@@ -324,8 +251,8 @@ mod tests {
         fn every_accepted_expiry_is_within_the_policy(days in 0..5000u32, created in 0..400i64, waited in 0..400i64) {
             let policy = Policy::default();
             let now = at((created + waited) * DAY);
-            if let Ok(Some(end)) = policy.expires_at(Expiry::In(Lifetime::days(days)), at(created * DAY), now) {
-                prop_assert!(end > now && end <= at((created + 365) * DAY));
+            if let Ok(Some(expiry)) = policy.expires_at(Expiry::In(Lifetime::days(days)), at(created * DAY), now) {
+                prop_assert!(expiry > now && expiry <= at((created + 365) * DAY));
             }
         }
     }

@@ -8,11 +8,12 @@ use crate::{
     id::{TokenId, UserId},
     risk::Risk,
     scope::Scope,
+    status::Status,
     time::UnixMillis,
-    token::{Status, Token},
+    token::Token,
 };
 
-/// Selects tokens; every given condition must hold.
+/// Selects the tokens that meet every given condition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenFilter {
     /// Only tokens of this owner.
@@ -33,12 +34,13 @@ pub struct TokenFilter {
     pub risk: Option<Risk>,
 }
 
-/// The two ends of a token as it is shown, such as `pat_Q7mZ0aKd93Xb…aB3x`; one of them may be left out.
+/// The public id and the last characters in a search for a displayed token such as `pat_Q7mZ0aKd93Xb…aB3x`; one of them
+/// may be empty.
 #[must_use]
-pub fn shown_ends(search: &str) -> Option<(&str, &str)> {
-    let (beginning, end) = search.split_once('\u{2026}').or_else(|| search.split_once("..."))?;
-    let ends = (beginning.trim(), end.trim());
-    (ends != ("", "")).then_some(ends)
+pub fn displayed_parts(search: &str) -> Option<(&str, &str)> {
+    let (public_id, suffix) = search.split_once('\u{2026}').or_else(|| search.split_once("..."))?;
+    let parts = (public_id.trim(), suffix.trim());
+    (parts != ("", "")).then_some(parts)
 }
 
 /// The sort key of a list.
@@ -191,8 +193,8 @@ mod tests {
     }
 
     #[test]
-    fn a_token_as_it_is_shown_has_two_ends() {
-        for (text, ends) in [
+    fn a_search_for_a_displayed_token_has_two_parts() {
+        for (text, parts) in [
             ("pat_Q7\u{2026}aB3x", Some(("pat_Q7", "aB3x"))),
             ("pat_Q7...aB3x", Some(("pat_Q7", "aB3x"))),
             (" pat_Q7 \u{2026} ", Some(("pat_Q7", ""))),
@@ -202,7 +204,7 @@ mod tests {
             ("pat_Q7", None),
             ("a..b", None),
         ] {
-            assert_eq!(shown_ends(text), ends, "{text}");
+            assert_eq!(displayed_parts(text), parts, "{text}");
         }
     }
 

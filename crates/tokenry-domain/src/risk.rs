@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use thiserror::Error;
 
 use crate::{
-    policy::ExpiryCutoffs,
+    cutoffs::ExpiryCutoffs,
     scope::Scope,
     time::{Lifetime, UnixMillis},
     token::Token,
@@ -47,13 +47,13 @@ impl Risk {
         }
     }
 
-    /// The risks of a token at an instant; the database filters by the same rules.
+    /// The risks of a token at an instant. The database filters by the same rules.
     #[must_use]
     pub fn of(token: &Token, owner: &User, cutoffs: &ExpiryCutoffs) -> Vec<Self> {
         if !token.is_live(cutoffs) {
             return Vec::new();
         }
-        let is_idle = token.last_used_at.unwrap_or(token.secret_at) <= Self::idle_by(cutoffs.now);
+        let is_idle = token.last_used_at.unwrap_or(token.secret_at) <= Self::idle_cutoff(cutoffs.now);
         [
             (Self::NeverUsed, token.last_used_at.is_none()),
             (Self::NoExpiry, token.expires_at.is_none()),
@@ -68,7 +68,7 @@ impl Risk {
 
     /// A token that was last used at this instant or before is idle at `now`.
     #[must_use]
-    pub fn idle_by(now: UnixMillis) -> UnixMillis {
+    pub fn idle_cutoff(now: UnixMillis) -> UnixMillis {
         now.saturating_sub(Self::IDLE)
     }
 }

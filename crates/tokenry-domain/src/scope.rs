@@ -1,28 +1,30 @@
-//! What a token may do: `resource:level`, `introspect` and `*`.
+//! Scopes of tokens: `resource:level`, `introspect` and `*`.
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use thiserror::Error;
 
-/// The most scopes one token may hold.
+/// The maximum number of scopes of a token.
 pub const MAX_SCOPES: usize = 32;
-/// The most characters of one scope.
+/// The maximum length of a scope in bytes.
 pub const MAX_SCOPE_LENGTH: usize = 64;
 
-/// One right, in a form that compares equal only when it means the same.
+/// A permission of a token. Scopes are equal only if they mean the same.
 ///
-/// The text alone says nothing about what the right includes: levels are ordered by the [`crate::Catalog`].
+/// The [`crate::Catalog`] orders the levels and so defines which scope includes which.
+///
+/// Exhaustive, so that a new kind of scope does not compile until every rule handles it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
-    /// `*` (also read from `full_access`): everything the owner may do, whatever that is at the moment of use.
+    /// `*` (parsed from `full_access` too): all permissions that the owner has at the time of use.
     All,
-    /// `introspect`: ask whether other people's tokens are valid.
+    /// `introspect`: check whether tokens of other users are valid.
     Introspect,
     /// `resource:level`, such as `projects:read`.
     Access {
-        /// What is accessed.
+        /// The resource.
         resource: String,
-        /// How far the access goes.
+        /// The level of access.
         level: String,
     },
 }
@@ -68,12 +70,12 @@ impl fmt::Display for Scope {
     }
 }
 
-/// The scopes of a token, without doubles, in a fixed order. The empty set grants nothing (CVE-2026-72826 is what
-/// happens otherwise).
+/// The scopes of a token, without duplicates, in a fixed order. The empty set grants nothing (in CVE-2026-72826 it
+/// granted everything).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScopeSet(BTreeSet<Scope>);
 
-/// Why a list of scopes was refused.
+/// Why a list of scopes was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ScopeSetError {
@@ -89,18 +91,19 @@ pub enum ScopeSetError {
 }
 
 impl ScopeSet {
-    /// Parses a list of scopes; doubles are merged.
+    /// Parses a list of scopes; duplicates are merged.
     ///
     /// # Errors
-    /// [`ScopeSetError`] names the first entry that is wrong.
+    /// [`ScopeSetError`] names the first invalid entry.
     pub fn parse<T: AsRef<str>>(entries: &[T]) -> Result<Self, ScopeSetError> {
         if entries.len() > MAX_SCOPES {
             return Err(ScopeSetError::TooMany);
         }
-        let scope = |(index, entry): (usize, &T)| {
-            entry.as_ref().parse().map_err(|ParseScopeError| ScopeSetError::Entry { index })
-        };
-        entries.iter().enumerate().map(scope).collect::<Result<_, _>>().map(Self)
+        let mut scopes = BTreeSet::new();
+        for (index, entry) in entries.iter().enumerate() {
+            scopes.insert(entry.as_ref().parse().map_err(|ParseScopeError| ScopeSetError::Entry { index })?);
+        }
+        Ok(Self(scopes))
     }
 
     /// The scopes in order.
@@ -108,13 +111,13 @@ impl ScopeSet {
         self.0.iter()
     }
 
-    /// Whether exactly this scope is in the set; what it includes is for the catalog to say.
+    /// Whether exactly this scope is in the set; the catalog decides which scopes it includes.
     #[must_use]
     pub fn contains(&self, scope: &Scope) -> bool {
         self.0.contains(scope)
     }
 
-    /// The scope of the set that is equal to this one.
+    /// The scope of the set that equals this one.
     #[must_use]
     pub fn get(&self, scope: &Scope) -> Option<&Scope> {
         self.0.get(scope)
@@ -140,7 +143,7 @@ impl FromIterator<Scope> for ScopeSet {
 }
 
 impl fmt::Display for ScopeSet {
-    /// The scopes separated by spaces, as RFC 6749 section 3.3 writes them.
+    /// The scopes separated by spaces, as in RFC 6749 section 3.3.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.to_texts().join(" "))
     }
@@ -152,7 +155,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn only_the_written_forms_are_scopes() {
+    fn only_documented_forms_are_scopes() {
         for text in [
             "",
             ":",
@@ -180,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn doubles_are_merged_and_the_alias_is_one_of_them() {
+    fn duplicates_and_the_alias_are_merged() {
         let set = ScopeSet::parse(&["b:read", "full_access", "*", "a:write", "b:read"]).unwrap();
         assert_eq!(set.to_texts(), ["*", "a:write", "b:read"]);
         assert_eq!(ScopeSet::parse(&["a:read"; 33]), Err(ScopeSetError::TooMany));
@@ -188,7 +191,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_parses_to_a_scope_that_writes_back_or_is_refused(text in "\\PC{0,80}") {
+        fn a_text_is_rejected_or_parsed_to_a_scope_with_the_same_text(text in "\\PC{0,80}") {
             if let Ok(scope) = text.parse::<Scope>() {
                 prop_assert!(scope.to_string() == text || text == "full_access");
             }

@@ -9,7 +9,7 @@ use crate::{
     token::PublicId,
 };
 
-/// A stored session. Its permissions are decided anew at each request.
+/// A stored session. Its permissions are evaluated at each request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     /// The id; not the secret of the cookie.
@@ -24,7 +24,7 @@ pub struct Session {
     pub created_at: UnixMillis,
     /// When it was last used, up to a minute late.
     pub seen_at: UnixMillis,
-    /// The instant from which it has expired, however much it is used.
+    /// The instant from which it has expired, regardless of its use.
     pub expires_at: UnixMillis,
     /// The address that started it.
     pub ip: Option<IpAddr>,
@@ -36,8 +36,8 @@ impl Session {
     /// Whether it has expired, or was not used for `idle`.
     #[must_use]
     pub fn is_expired(&self, now: UnixMillis, idle: Option<Lifetime>) -> bool {
-        let is_idle = |span: Lifetime| self.seen_at.checked_add(span).is_some_and(|end| now >= end);
-        now >= self.expires_at || idle.is_some_and(is_idle)
+        let idle_expiry = idle.and_then(|idle| self.seen_at.checked_add(idle));
+        now >= self.expires_at || idle_expiry.is_some_and(|expiry| now >= expiry)
     }
 }
 
@@ -48,7 +48,7 @@ pub enum SessionProof {
     Token {
         /// The token.
         id: TokenId,
-        /// The public id of its secret at the sign-in: another one means that the token was rotated since.
+        /// The public id of its secret at the sign-in. A different current one means that the token was rotated since.
         public_id: PublicId,
     },
     /// A JWT of a configured issuer.
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_expires_at_its_end_and_when_idle() {
+    fn a_session_expires_at_its_expiry_and_when_idle() {
         let over = |seen, now, idle: Option<u32>| {
             session(seen).is_expired(UnixMillis::new(now).unwrap(), idle.map(Lifetime::seconds))
         };

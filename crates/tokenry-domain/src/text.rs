@@ -1,66 +1,67 @@
-//! Texts that people write: parsed once, bounded, free of control characters.
+//! Texts that users write: parsed once, limited in length, without control characters.
 
 use std::{borrow::Cow, fmt};
 
 use thiserror::Error;
 use unicode_width::UnicodeWidthChar as _;
 
-/// Why a text was refused.
+/// Why a text was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TextError {
-    /// Nothing but white space and characters that nobody sees.
+    /// Only white space and invisible characters.
     #[error("must not be empty")]
     Empty,
     /// More characters (Unicode scalar values) than allowed.
     #[error("must be at most {max} characters")]
     TooLong {
-        /// The most characters allowed.
+        /// The maximum number of characters.
         max: usize,
     },
-    /// A control, line-separator or bidirectional character, which could forge a log line or a screen.
+    /// A control, line-separator or bidirectional character, which could forge a log line or a display.
     #[error("must not contain control characters")]
     Control,
 }
 
-/// The first `max` characters of what somebody sent, without those that could forge a line. A plain text is not copied.
+/// The first `max` characters of a text without characters that could forge a line. A text of printable ASCII is not
+/// copied.
 #[must_use]
-pub fn one_line(text: &str, max: usize) -> Cow<'_, str> {
-    // Without a branch for each byte: this is on the path of every request.
-    let is_plain = text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
-    if is_plain && let Some(first) = text.get(..text.len().min(max)) {
+pub fn sanitize_line(text: &str, max: usize) -> Cow<'_, str> {
+    // Without a branch per byte, since this runs on every request.
+    let is_printable = text.bytes().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'));
+    if is_printable && let Some(first) = text.get(..text.len().min(max)) {
         return Cow::Borrowed(first);
     }
-    Cow::Owned(text.chars().filter(|c| !forges(*c)).take(max).collect())
+    Cow::Owned(text.chars().filter(|c| !is_spoofing(*c)).take(max).collect())
 }
 
 macro_rules! text {
-    ($(#[$doc:meta])* $name:ident, $min:expr, $max:expr, $lines:expr) => {
+    ($(#[$doc:meta])* $name:ident, $content:expr, $max:expr, $line_breaks:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(String);
 
         impl $name {
-            /// The most characters (Unicode scalar values) it may have.
+            /// The maximum number of characters (Unicode scalar values).
             pub const MAX: usize = $max;
 
-            /// Parses the text; it is kept as written, white space included.
+            /// Parses the text and keeps it unchanged, including white space.
             ///
             /// # Errors
-            /// [`TextError`] names the rule that was broken.
+            /// [`TextError`] names the violated rule.
             pub fn parse(text: impl Into<String>) -> Result<Self, TextError> {
                 let text = text.into();
-                check(&text, $min, $max, $lines)?;
+                check(&text, $content, $max, $line_breaks)?;
                 Ok(Self(text))
             }
 
-            /// Takes a text that was parsed before and read back: what the rules of its time accepted stays readable.
+            /// Wraps a stored text. It is not checked, so that a text that was valid under former rules can be read.
             #[must_use]
             pub fn from_stored(text: String) -> Self {
                 Self(text)
             }
 
-            /// The text as it was written.
+            /// The text, unchanged.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -77,62 +78,65 @@ macro_rules! text {
 
 text! {
     /// The display name of a token: 1 to 100 characters on one line.
-    TokenName, Minimum::Visible, 100, Lines::One
+    TokenName, Content::Required, 100, LineBreaks::Forbidden
 }
 text! {
     /// A note about a token: at most 500 characters, line breaks allowed.
-    Description, Minimum::None, 500, Lines::Many
+    Description, Content::Optional, 500, LineBreaks::Allowed
 }
 text! {
     /// Why a token was revoked: at most 200 characters on one line.
-    Reason, Minimum::Visible, 200, Lines::One
+    Reason, Content::Required, 200, LineBreaks::Forbidden
 }
 text! {
-    /// The host system's own id of a user, such as a JWT's `sub`: 1 to 255 characters on one line.
-    Subject, Minimum::Visible, 255, Lines::One
+    /// The host system's id of a user, such as a JWT's `sub`: 1 to 255 characters on one line.
+    Subject, Content::Required, 255, LineBreaks::Forbidden
 }
 text! {
     /// The display name of a user: 1 to 100 characters on one line.
-    UserName, Minimum::Visible, 100, Lines::One
+    UserName, Content::Required, 100, LineBreaks::Forbidden
 }
 
-enum Minimum {
-    None,
-    Visible,
+enum Content {
+    Optional,
+    /// At least one visible character.
+    Required,
 }
 
-#[derive(PartialEq)]
-enum Lines {
-    One,
-    Many,
+enum LineBreaks {
+    Allowed,
+    Forbidden,
 }
 
-fn check(text: &str, minimum: Minimum, max: usize, lines: Lines) -> Result<(), TextError> {
+fn check(text: &str, content: Content, max: usize, line_breaks: LineBreaks) -> Result<(), TextError> {
     if text.chars().nth(max).is_some() {
         return Err(TextError::TooLong { max });
     }
-    if text.chars().any(|c| forges(c) && !(lines == Lines::Many && matches!(c, '\n' | '\r' | '\t'))) {
+    let allowed: &[char] = match line_breaks {
+        LineBreaks::Allowed => &['\n', '\r', '\t'],
+        LineBreaks::Forbidden => &[],
+    };
+    if text.chars().any(|c| is_spoofing(c) && !allowed.contains(&c)) {
         return Err(TextError::Control);
     }
-    if matches!(minimum, Minimum::Visible) && !text.chars().any(is_visible) {
+    if matches!(content, Content::Required) && !text.chars().any(is_visible) {
         return Err(TextError::Empty);
     }
     Ok(())
 }
 
-/// Whether a character shows something by itself: no blank, nothing of no width (joiners, selectors, fillers, marks
-/// that combine with what is before them).
+/// Whether a character is visible by itself: not a blank and not of zero width (joiners, selectors, fillers, combining
+/// marks).
 fn is_visible(c: char) -> bool {
-    // Blanks that are letters or symbols by their category: the Hangul filler that has a width, and the empty Braille
+    // Two blanks have the category of a letter or symbol: the Hangul filler that has a width, and the empty Braille
     // cell.
     let is_blank = c.is_whitespace() || matches!(c, '\u{115f}' | '\u{2800}');
     !is_blank && c.width().is_some_and(|width| width > 0)
 }
 
-/// Characters that change how the text around them is shown: controls, line separators, and all that says in which
-/// direction a text runs.
-#[must_use]
-pub fn forges(c: char) -> bool {
+/// Whether a character changes how the text around it is displayed, so that it can forge a line: controls, line
+/// separators, and marks of the text direction.
+pub(crate) fn is_spoofing(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
@@ -142,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_one_visible_line() {
+    fn a_name_is_one_line_with_a_visible_character() {
         assert!(TokenName::parse("ci — 部署 <b>").is_ok());
         assert_eq!(TokenName::parse(""), Err(TextError::Empty));
         assert_eq!(TokenName::parse(" \u{3000}"), Err(TextError::Empty));
@@ -152,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_nothing_that_anybody_sees_is_empty() {
+    fn a_name_of_invisible_characters_is_empty() {
         for text in [
             "\u{200b}",
             "\u{200c}\u{200d}",
@@ -196,23 +200,23 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_breaks_or_turns_a_line_enters_one_line() {
+    fn line_separators_and_direction_marks_are_rejected_and_removed() {
         for c in [
             '\u{2028}', '\u{2029}', '\u{200e}', '\u{200f}', '\u{61c}', '\u{202a}', '\u{202b}', '\u{202c}',
             '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}', '\u{feff}', '\u{85}',
         ] {
             let text = format!("a{c}b");
-            for refused in [
+            for result in [
                 TokenName::parse(text.as_str()).map(drop),
                 UserName::parse(text.as_str()).map(drop),
                 Subject::parse(text.as_str()).map(drop),
                 Reason::parse(text.as_str()).map(drop),
-                // Lines are a description's own; their direction is not.
+                // A description may have line breaks, but no direction marks.
                 Description::parse(text.as_str()).map(drop),
             ] {
-                assert_eq!(refused, Err(TextError::Control), "{c:?}");
+                assert_eq!(result, Err(TextError::Control), "{c:?}");
             }
-            assert_eq!(one_line(&text, 9), "ab", "{c:?}");
+            assert_eq!(sanitize_line(&text, 9), "ab", "{c:?}");
         }
     }
 
@@ -223,14 +227,14 @@ mod tests {
     }
 
     #[test]
-    fn descriptions_may_have_lines_but_no_escapes() {
+    fn descriptions_may_have_line_breaks_but_no_escapes() {
         assert!(Description::parse("first\nsecond\tcolumn").is_ok());
         assert!(Description::parse("").is_ok());
         assert_eq!(Description::parse("\u{1b}]0;title"), Err(TextError::Control));
     }
 
     #[test]
-    fn one_line_is_the_same_with_and_without_a_copy() {
+    fn a_line_is_sanitized_equally_with_and_without_a_copy() {
         for (text, line) in [
             ("curl/8.0", "curl/8"),
             ("a\r\nb\u{1b}[2Jc", "ab[2Jc"),
@@ -240,8 +244,8 @@ mod tests {
             ("日本語日本語日", "日本語日本語"),
             ("", ""),
         ] {
-            assert_eq!(one_line(text, 6), line, "{text:?}");
+            assert_eq!(sanitize_line(text, 6), line, "{text:?}");
         }
-        assert!(matches!(one_line("curl/8.0", 6), Cow::Borrowed(_)));
+        assert!(matches!(sanitize_line("curl/8.0", 6), Cow::Borrowed(_)));
     }
 }

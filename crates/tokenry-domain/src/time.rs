@@ -1,4 +1,4 @@
-//! Instants and spans in milliseconds: the only time types below the adapter.
+//! Instants and spans in milliseconds: the only time types below the web layer.
 
 use std::{
     fmt,
@@ -11,7 +11,7 @@ use thiserror::Error;
 
 /// Milliseconds since 1970-01-01T00:00:00Z, from 0 to the end of the year 9999.
 ///
-/// The range is what RFC 3339 can write with a four-digit year and what both databases can store.
+/// Every instant of the range has an RFC 3339 text with a four-digit year, and both databases can store it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixMillis(i64);
 
@@ -27,11 +27,10 @@ impl UnixMillis {
         (Self::MIN.0..=Self::MAX.0).contains(&millis).then_some(Self(millis))
     }
 
-    /// The present instant as a clock reads it: `UnixMillis::from_clock(SystemTime::now())`.
+    /// The current instant, from the reading of a clock: `UnixMillis::from_clock(SystemTime::now())`.
     ///
-    /// SECURITY: a clock outside [`MIN`](Self::MIN)`..=`[`MAX`](Self::MAX) reads as [`MAX`](Self::MAX), so that a
-    /// broken clock expires every token that can expire. For an instant that is not the present, use
-    /// [`UnixMillis::try_from`].
+    /// SECURITY: a reading outside [`MIN`](Self::MIN)`..=`[`MAX`](Self::MAX) becomes [`MAX`](Self::MAX), so that with a
+    /// broken clock every token that can expire has expired. For other instants, use [`UnixMillis::try_from`].
     #[must_use]
     pub fn from_clock(reading: SystemTime) -> Self {
         Self::try_from(reading).unwrap_or(Self::MAX)
@@ -43,7 +42,7 @@ impl UnixMillis {
         self.0
     }
 
-    /// Whole seconds since the epoch, rounded down, as RFC 7662 and RFC 7519 count.
+    /// Whole seconds since the epoch, rounded down, as in RFC 7662 and RFC 7519.
     #[must_use]
     pub fn seconds(self) -> i64 {
         self.0 / 1000
@@ -67,7 +66,7 @@ impl UnixMillis {
         Self(self.0.saturating_sub(span.0).max(0))
     }
 
-    /// How long ago `earlier` was; zero if it is later.
+    /// The time since `earlier`; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -82,7 +81,7 @@ pub struct InstantOutOfRange;
 impl TryFrom<SystemTime> for UnixMillis {
     type Error = InstantOutOfRange;
 
-    /// Cuts off parts of a millisecond.
+    /// Truncates to whole milliseconds.
     fn try_from(at: SystemTime) -> Result<Self, Self::Error> {
         let since = at.duration_since(UNIX_EPOCH).map_err(|_| InstantOutOfRange)?;
         i64::try_from(since.as_millis()).ok().and_then(Self::new).ok_or(InstantOutOfRange)
@@ -107,7 +106,7 @@ pub struct ParseInstantError;
 impl FromStr for UnixMillis {
     type Err = ParseInstantError;
 
-    /// Reads RFC 3339 with any offset; parts of a millisecond are cut off, never rounded up.
+    /// Parses RFC 3339 with any offset, and truncates to whole milliseconds.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let at = DateTime::parse_from_rfc3339(text).map_err(|_| ParseInstantError)?;
         Self::new(at.timestamp_millis()).ok_or(ParseInstantError)
@@ -137,7 +136,7 @@ impl Lifetime {
         Self(millis as i64)
     }
 
-    /// A span of milliseconds that were counted; never negative.
+    /// `millis` milliseconds; zero if negative.
     pub(crate) fn from_millis(millis: i64) -> Self {
         Self(millis.max(0))
     }
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_millisecond_are_cut_off() {
+    fn fractions_of_a_millisecond_are_truncated() {
         let at: UnixMillis = "2026-01-31T08:00:00.0009999Z".parse().unwrap();
         assert_eq!(at.to_string(), "2026-01-31T08:00:00.000Z");
     }
@@ -179,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn absurd_instants_are_refused_and_never_panic() {
+    fn instants_out_of_range_are_rejected_and_never_panic() {
         for text in [
             "",
             "tomorrow",

@@ -1,15 +1,12 @@
 //! A token without its secret.
 
-use std::{fmt, net::IpAddr, str::FromStr};
-
-use thiserror::Error;
+use std::{fmt, net::IpAddr};
 
 use crate::{
     actor::Actor,
     id::{TokenId, UserId},
     ip::IpList,
     metadata::Metadata,
-    policy::ExpiryCutoffs,
     scope::ScopeSet,
     text::{Description, Reason, TokenName},
     time::UnixMillis,
@@ -61,9 +58,9 @@ pub struct Token {
     pub scopes: ScopeSet,
     /// Since when it is paused.
     pub inactive_at: Option<UnixMillis>,
-    /// It is refused before this instant.
+    /// It is rejected before this instant.
     pub not_before: Option<UnixMillis>,
-    /// It is refused from this instant on; `None` means never.
+    /// It is rejected from this instant on; `None` means never.
     pub expires_at: Option<UnixMillis>,
     /// When it was last used successfully.
     pub last_used_at: Option<UnixMillis>,
@@ -71,7 +68,7 @@ pub struct Token {
     pub last_used_ip: Option<IpAddr>,
     /// The addresses from which it may be used.
     pub allowed_ips: IpList,
-    /// The metadata of clients.
+    /// The metadata that clients attach.
     pub metadata: Metadata,
     /// Counts changes from 1; compared by `If-Match`.
     pub version: i64,
@@ -85,92 +82,18 @@ pub struct Token {
     pub updated_at: UnixMillis,
     /// The revocation, if it was revoked.
     pub revoked: Option<Revocation>,
-    /// When its expiry was recorded in the audit log. It is evaluated no earlier than that, whatever the clock reads.
+    /// When its expiry was recorded in the audit log. Its expiry is evaluated no earlier than that, even if the clock goes
+    /// back.
     pub expiry_noted_at: Option<UnixMillis>,
 }
 
 /// The revocation of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
-    /// The instant from which the token is refused.
+    /// The instant from which the token is rejected.
     pub at: UnixMillis,
     /// Who revoked it.
     pub by: Actor,
     /// The reason, if one was given.
     pub reason: Option<Reason>,
-}
-
-impl Token {
-    /// The state at an instant under a policy, in the order of precedence of a verification.
-    #[must_use]
-    pub fn status(&self, cutoffs: &ExpiryCutoffs) -> Status {
-        if self.revoked.is_some() {
-            Status::Revoked
-        } else if self.inactive_at.is_some() {
-            Status::Inactive
-        } else if self.not_before.is_some_and(|from| cutoffs.now < from) {
-            Status::Pending
-        } else if cutoffs.is_expired(self) {
-            Status::Expired
-        } else {
-            Status::Active
-        }
-    }
-
-    /// Whether it counts against the limit of live tokens: neither revoked nor expired.
-    #[must_use]
-    pub fn is_live(&self, cutoffs: &ExpiryCutoffs) -> bool {
-        self.revoked.is_none() && !cutoffs.is_expired(self)
-    }
-}
-
-/// The state of a token at an instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Status {
-    /// It is accepted.
-    Active,
-    /// It is paused and can be resumed.
-    Inactive,
-    /// It is not valid yet.
-    Pending,
-    /// It has expired.
-    Expired,
-    /// It was revoked.
-    Revoked,
-}
-
-impl Status {
-    /// All states, in display order.
-    pub const ALL: [Self; 5] = [Self::Active, Self::Inactive, Self::Pending, Self::Expired, Self::Revoked];
-
-    /// The state's name in the API.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Inactive => "inactive",
-            Self::Pending => "pending",
-            Self::Expired => "expired",
-            Self::Revoked => "revoked",
-        }
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The text is not a state of a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("must be active, inactive, pending, expired or revoked")]
-pub struct ParseStatusError;
-
-impl FromStr for Status {
-    type Err = ParseStatusError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(ParseStatusError)
-    }
 }

@@ -16,15 +16,15 @@ pub struct User {
     pub subject: Subject,
     /// The display name.
     pub name: UserName,
-    /// The upper bound of every token they own, read at each use.
+    /// The role, which limits every token of the user and is evaluated at each use.
     pub role: Role,
-    /// Since when the user is disabled and their tokens are refused.
+    /// Since when the user is disabled, so that their tokens are rejected.
     pub disabled_at: Option<UnixMillis>,
-    /// When all their tokens were last revoked at once: a creation that was running then is refused.
+    /// When all their tokens were last revoked at once. A creation that started before is rejected.
     pub tokens_revoked_at: Option<UnixMillis>,
-    /// The `iat` of the claims that were applied last.
+    /// The `iat` of the last applied claims.
     pub claims_at: Option<UnixMillis>,
-    /// When their role or subject was last set here: claims issued before do not apply.
+    /// When their role or subject was last set in Tokenry. Claims issued before are ignored.
     pub claims_after: Option<UnixMillis>,
     /// When they were created.
     pub created_at: UnixMillis,
@@ -33,7 +33,7 @@ pub struct User {
 }
 
 impl User {
-    /// Whether their tokens are refused.
+    /// Whether the user is disabled, so that their tokens are rejected.
     #[must_use]
     pub fn is_disabled(&self) -> bool {
         self.disabled_at.is_some()

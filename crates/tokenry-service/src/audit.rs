@@ -59,7 +59,7 @@ impl AuditContext {
 /// Appends all entries at once: the lock on the chain's head is shared by all nodes and lasts until the transaction
 /// ends.
 pub(crate) fn append(tx: &mut Tx<'_>, events: &[AuditEvent]) -> Result<(), StoreError> {
-    audit::append_all(tx, events, tokenry_crypto::link)
+    audit::append_all(tx, events, tokenry_crypto::chain_digest)
 }
 
 /// Builds the detail of an entry from its fields.

@@ -1,7 +1,7 @@
 //! Reads the audit log and verifies its hash chain.
 
 use thiserror::Error;
-use tokenry_crypto::{GENESIS, link as digest};
+use tokenry_crypto::{GENESIS, chain_digest as digest};
 use tokenry_domain::PageSize;
 use tokenry_store::{
     StoreError, Tx,
@@ -149,7 +149,7 @@ impl Walk {
         if link.seq != self.seq + 1 {
             return Err(ChainFault::Missing);
         }
-        let hash = digest(&self.hash, &link.event.canonical(link.seq));
+        let hash = digest(&self.hash, &link.event.canonical_bytes(link.seq));
         if link.prev_hash != self.hash || link.hash != hash {
             return Err(ChainFault::Changed);
         }
@@ -176,7 +176,7 @@ mod tests {
             let (at, kind, client) = (UnixMillis::MIN, EventKind::UserCreated, ClientInfo::default());
             let (user_id, token_id, detail) = (None, None, serde_json::Map::new());
             let event = AuditEvent { at, kind, actor: Actor::System, user_id, token_id, client, detail };
-            let hash = digest(&prev_hash, &event.canonical(seq));
+            let hash = digest(&prev_hash, &event.canonical_bytes(seq));
             AuditEntry { seq, event, prev_hash: std::mem::replace(&mut prev_hash, hash), hash }
         };
         (1..=length).map(link).collect()

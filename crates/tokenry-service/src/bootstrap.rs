@@ -43,7 +43,7 @@ impl Tokenry {
             let highest = catalog.roles().last().cloned().unwrap_or_else(Role::admin);
             let owner = admin(tx, user_id, highest, &audit)?;
             // `*`, or every named scope where tokens are denied `*`.
-            let permissions = catalog.of_tokens(&owner.role);
+            let permissions = catalog.max_token_permissions(&owner.role);
             let everything = ScopeSet::from_iter([Scope::All]);
             let scopes =
                 if permissions.can_delegate(&Scope::All) { everything } else { permissions.to_set() };

@@ -27,7 +27,7 @@ pub(crate) struct GeneratedSecret {
 impl GeneratedSecret {
     pub(crate) fn generate(tokenry: &Tokenry) -> Result<Self, GenerateError> {
         let mut rng = SecretRng::os();
-        let secret = PlainToken::generate(tokenry.0.prefixes.present(), &mut rng)?;
+        let secret = PlainToken::generate(tokenry.0.prefixes.current(), &mut rng)?;
         let id_bytes = rng.bytes()?;
         let hasher = tokenry.0.hasher.clone();
         // Creations queue behind each other and never take a thread that verifications need.

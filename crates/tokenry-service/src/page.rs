@@ -3,7 +3,7 @@
 use std::{fmt::Display, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use tokenry_crypto::SealKey;
+use tokenry_crypto::MacKey;
 use tokenry_domain::{
     PageSize, TokenId, UnixMillis,
     query::{Position, PositionKey},
@@ -55,7 +55,7 @@ impl<T> Page<T> {
 
 /// Seals and opens the cursors of one list.
 pub(crate) struct Cursors<'k> {
-    key: &'k SealKey,
+    key: &'k MacKey,
     /// What the cursor is valid for.
     binding: String,
 }
@@ -66,7 +66,7 @@ pub(crate) struct Forged;
 
 impl<'k> Cursors<'k> {
     /// The cursors of one `list`, for one caller and one `query`: filter and order.
-    pub(crate) fn new(key: &'k SealKey, caller: &Caller, list: &str, query: impl Display) -> Self {
+    pub(crate) fn new(key: &'k MacKey, caller: &Caller, list: &str, query: impl Display) -> Self {
         let holder = caller.user().map_or_else(|| "operator".to_owned(), |user| user.id.to_string());
         Self { key, binding: format!("{list} {holder} {query}") }
     }
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_cursor_opens_only_for_the_list_and_caller_it_was_sealed_for() {
-        let (key, other_key) = (SealKey::from_bytes([1; 32]), SealKey::from_bytes([2; 32]));
+        let (key, other_key) = (MacKey::from_bytes([1; 32]), MacKey::from_bytes([2; 32]));
         let cursors = |key, binding: &str| Cursors { key, binding: binding.to_owned() };
         for key_part in [
             PositionKey::Text("näme \u{1f511}".to_owned()),
@@ -152,7 +152,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_forged_or_changed_cursor_does_not_open(text in "[A-Za-z0-9_=-]{0,80}", index in 0..40_usize, flip in 1..64_u8) {
-            let key = SealKey::from_bytes([1; 32]);
+            let key = MacKey::from_bytes([1; 32]);
             let cursors = Cursors { key: &key, binding: "alice".to_owned() };
             prop_assert_eq!(cursors.open(&text), Err(Forged));
             let mut bytes = URL_SAFE_NO_PAD.decode(cursors.seal(&write_position(&position(PositionKey::Instant(None))))).unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use thiserror::Error;
-use tokenry_crypto::{GENESIS, PlainToken, RngError, link};
+use tokenry_crypto::{GENESIS, PlainToken, RngError, chain_digest};
 use tokenry_domain::{
     EventKind, Expiry, ExpiryCutoffs, Lifetime, PublicId, Token, TokenId, UnixMillis, User,
 };
@@ -157,7 +157,7 @@ const MAX_RETIRED: i64 = 100;
 
 /// Hashes an idempotency key: clients may use anything as a key, even a secret.
 fn digest(key: &str) -> String {
-    URL_SAFE_NO_PAD.encode(link(&GENESIS, key.as_bytes()))
+    URL_SAFE_NO_PAD.encode(chain_digest(&GENESIS, key.as_bytes()))
 }
 
 /// The input of the transaction of a rotation.

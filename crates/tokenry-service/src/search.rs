@@ -7,7 +7,7 @@ use tokenry_crypto::Prefixes;
 /// SECURITY: a full token that is pasted into a search is reduced to its public ends, so that the secret reaches
 /// neither the database nor its query log.
 pub(crate) fn without_secret<'t>(prefixes: &Prefixes, search: &'t str) -> Cow<'t, str> {
-    match prefixes.shown(search) {
+    match prefixes.public_parts(search) {
         Some((public_id, suffix)) => format!("{public_id}\u{2026}{suffix}").into(),
         None => search.into(),
     }

@@ -44,9 +44,11 @@ impl Tokenry {
 
     /// The permissions of a user whose issuer claimed `max_role`: the intersection of both roles.
     pub(crate) fn permissions_under(&self, user: &User, max_role: Option<&Role>) -> EffectivePermissions {
-        let stored = self.0.rules.catalog.of_role(&user.role);
+        let stored = self.0.rules.catalog.user_permissions(&user.role);
         match max_role {
-            Some(role) if *role != user.role => stored.intersection(&self.0.rules.catalog.of_role(role)),
+            Some(role) if *role != user.role => {
+                stored.intersection(&self.0.rules.catalog.user_permissions(role))
+            }
             _ => stored,
         }
     }

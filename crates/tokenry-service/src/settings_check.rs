@@ -161,7 +161,7 @@ impl Tokenry {
         })?;
         let knows_pepper = |id: &Option<String>| id.as_ref().is_none_or(|id| outline.peppers.contains(id));
         let has_role = |role: &str| outline.catalog.roles().any(|known| known.as_str() == role);
-        let lowest_role = outline.catalog.of_tokens(&outline.catalog.default_role());
+        let lowest_role = outline.catalog.max_token_permissions(&outline.catalog.default_role());
         let mut report = SettingsReport {
             subjects,
             default_scopes: lowest_role.missing(outline.catalog.default_scopes()).to_texts(),
@@ -169,7 +169,7 @@ impl Tokenry {
         };
         for tokens in live {
             report.live += tokens.tokens;
-            if !outline.prefixes.has(&tokens.prefix) {
+            if !outline.prefixes.contains(&tokens.prefix) {
                 *report.prefixes.entry(tokens.prefix).or_default() += tokens.tokens;
             }
             if let Some(id) = tokens.pepper.clone().filter(|_| !knows_pepper(&tokens.pepper)) {
@@ -180,7 +180,7 @@ impl Tokenry {
             }
         }
         for (prefix, pepper, count) in old {
-            if !outline.prefixes.has(&prefix) || !knows_pepper(&pepper) {
+            if !outline.prefixes.contains(&prefix) || !knows_pepper(&pepper) {
                 report.old_secrets += count;
             }
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokenry_crypto::{GENESIS, JwtClaims, JwtError, JwtVerifier, SecretRng, link};
+use tokenry_crypto::{GENESIS, JwtClaims, JwtError, JwtVerifier, SecretRng, chain_digest};
 use tokenry_domain::{Actor, ClientInfo, Lifetime, Role, Subject, UnixMillis, User, UserId, UserName};
 use tokenry_store::{
     StoreError,
@@ -30,7 +30,7 @@ impl Tokenry {
     #[must_use]
     pub fn is_jwt(&self, presented: &[u8]) -> bool {
         self.0.sign_in.is_some()
-            && !self.0.prefixes.begin(presented)
+            && !self.0.prefixes.match_start_of(presented)
             && JwtVerifier::looks_like_jwt(presented)
     }
 
@@ -76,7 +76,7 @@ impl Tokenry {
     ) -> Result<Caller, VerifyError> {
         let unknown = || VerifyError::Rejected(Rejection::Unknown);
         let sign_in = self.0.sign_in.as_ref().ok_or_else(unknown)?;
-        let digest = || link(&GENESIS, presented);
+        let digest = || chain_digest(&GENESIS, presented);
         let evaluated_at = self.0.expiries.jwts.evaluation_instant(now, digest);
         let claims = sign_in.verifier.verify(presented, evaluated_at).map_err(|error| {
             if error == JwtError::Expired && !self.doubts_clock(now) {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, atomic::AtomicBool};
 
 use thiserror::Error;
-use tokenry_crypto::{Hasher, HasherError, Prefix, Prefixes, RngError, SealKey, SecretRng};
+use tokenry_crypto::{Hasher, HasherError, MacKey, Prefix, Prefixes, RngError, SecretRng};
 use tokenry_domain::{Catalog, Lifetime, Policy, Scope, SecretProof, UnixMillis};
 use tokenry_store::{Store, StoreError, StoredSecret, instance};
 
@@ -40,7 +40,7 @@ pub(crate) struct Inner {
     pub(crate) usage: UsageSettings,
     #[cfg(feature = "jwt")]
     pub(crate) sign_in: Option<crate::issuer::SignIn>,
-    pub(crate) cursor_key: SealKey,
+    pub(crate) cursor_key: MacKey,
     pub(crate) proofs: ProofCache,
     /// Recent rows, if staleness is allowed.
     pub(crate) snapshots: Option<Snapshots>,
@@ -136,7 +136,7 @@ impl Tokenry {
             usage: settings.usage,
             #[cfg(feature = "jwt")]
             sign_in: settings.sign_in,
-            cursor_key: SealKey::from_bytes(cursor_key),
+            cursor_key: MacKey::from_bytes(cursor_key),
         })))
     }
 
@@ -149,7 +149,7 @@ impl Tokenry {
     /// The prefix of new tokens.
     #[must_use]
     pub fn prefix(&self) -> &Prefix {
-        self.0.prefixes.present()
+        self.0.prefixes.current()
     }
 
     /// The rules for creating tokens.
@@ -195,9 +195,9 @@ impl Tokenry {
     /// scope.
     #[must_use]
     pub fn can_grant(&self, caller: &Caller, scope: &Scope) -> bool {
-        let Some(user) = caller.user() else { return self.0.rules.catalog.knows(scope) };
+        let Some(user) = caller.user() else { return self.0.rules.catalog.has_scope(scope) };
         let own = caller.effective();
-        self.0.rules.catalog.of_tokens(&user.role).can_delegate(scope)
+        self.0.rules.catalog.max_token_permissions(&user.role).can_delegate(scope)
             && own.is_none_or(|effective| effective.can_delegate(scope))
     }
 }

@@ -11,7 +11,7 @@ pub(crate) mod write_behind;
 
 use std::net::IpAddr;
 
-use tokenry_domain::{ClientInfo, Scope, UnixMillis, text::one_line};
+use tokenry_domain::{ClientInfo, Scope, UnixMillis, text::sanitize_line};
 use tokenry_store::StoreError;
 
 use self::counts::Key;
@@ -66,11 +66,11 @@ impl Tokenry {
             &Key {
                 token_id: token.id,
                 start: counts.bucket().start_of(event.at),
-                method: &one_line(event.method, MAX_METHOD),
-                route: &one_line(event.route, MAX_ROUTE),
+                method: &sanitize_line(event.method, MAX_METHOD),
+                route: &sanitize_line(event.route, MAX_ROUTE),
                 status: event.status,
                 ip: event.source,
-                user_agent: &one_line(event.user_agent.unwrap_or_default(), ClientInfo::MAX_USER_AGENT),
+                user_agent: &sanitize_line(event.user_agent.unwrap_or_default(), ClientInfo::MAX_USER_AGENT),
             },
             event.at,
         );

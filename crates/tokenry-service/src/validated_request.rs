@@ -136,7 +136,8 @@ pub(crate) fn checked_scopes(
             return None;
         }
     };
-    let unknown = entries.iter().position(|entry| entry.parse().is_ok_and(|scope| !catalog.knows(&scope)));
+    let unknown =
+        entries.iter().position(|entry| entry.parse().is_ok_and(|scope| !catalog.has_scope(&scope)));
     if let Some(index) = unknown {
         errors.push(FieldError::new(
             format!("/scopes/{index}"),

@@ -20,7 +20,7 @@ fn assert_intact(entries: &[audit::AuditEntry]) {
     let mut before = tokenry_crypto::GENESIS;
     for (seq, entry) in (1..).zip(entries) {
         assert_eq!((entry.seq, entry.prev_hash), (seq, before));
-        assert_eq!(entry.hash, tokenry_crypto::link(&before, &entry.event.canonical(seq)));
+        assert_eq!(entry.hash, tokenry_crypto::chain_digest(&before, &entry.event.canonical_bytes(seq)));
         before = entry.hash;
     }
 }

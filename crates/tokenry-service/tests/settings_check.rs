@@ -249,5 +249,11 @@ each_backend!(users_that_no_issuer_can_sign_in_are_counted, |db| {
 #[test]
 fn only_configured_prefixes_are_accepted() {
     let all = Prefixes::new(prefix("new_"), vec![prefix("old_")]);
-    assert!(all.has("new_") && all.has("old_") && !all.has("") && !all.has("ol") && !all.has("old_x_"));
+    assert!(
+        all.contains("new_")
+            && all.contains("old_")
+            && !all.contains("")
+            && !all.contains("ol")
+            && !all.contains("old_x_")
+    );
 }

@@ -293,7 +293,7 @@ impl World<'_> {
                 assert!(age < 2, "a secret was accepted after two rotations");
                 let owner = users.iter().find(|user| user.id == verified.owner().id).unwrap();
                 assert!(!owner.is_disabled());
-                let ceiling = catalog.of_role(&owner.role);
+                let ceiling = catalog.user_permissions(&owner.role);
                 for probe in probes() {
                     let granted = verified.grants(&probe);
                     let allowed =

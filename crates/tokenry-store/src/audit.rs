@@ -71,7 +71,7 @@ pub fn append_all(tx: &mut Tx<'_>, events: &[AuditEvent], link: ChainHasher) -> 
     let mut rows = Vec::with_capacity(events.len());
     for event in events {
         let seq = head.seq + 1;
-        let hash = link(&head.hash, &event.canonical(seq));
+        let hash = link(&head.hash, &event.canonical_bytes(seq));
         rows.push(AuditRow::of(event, seq, head.hash, hash));
         head = instance::ChainHead { seq, hash };
     }

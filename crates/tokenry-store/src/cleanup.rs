@@ -89,7 +89,7 @@ macro_rules! is_unexpired {
 }
 
 /// Whether a token was revoked or expired before an instant, as
-/// [`ExpiryCutoffs::is_over_since`](tokenry_domain::ExpiryCutoffs::is_over_since) decides.
+/// [`ExpiryCutoffs::expired_before`](tokenry_domain::ExpiryCutoffs::expired_before) decides.
 macro_rules! is_dead {
     ($cutoffs:expr, $cutoff:expr) => {{
         let cutoff = InstantValue($cutoff);

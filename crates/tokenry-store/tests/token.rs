@@ -253,7 +253,7 @@ each_backend!(filters_by_status_and_risk_agree_with_each_row_under_every_policy,
             for cutoff in [at(1000), at(1002), now] {
                 let dead = |token: &&Token| match &token.revoked {
                     Some(revoked) => revoked.at < cutoff,
-                    None => cutoffs.is_over_since(token, cutoff),
+                    None => cutoffs.expired_before(token, cutoff),
                 };
                 let expected: BTreeSet<_> = all.iter().filter(dead).map(|token| token.id).collect();
                 let found = db.store().read(|tx| {

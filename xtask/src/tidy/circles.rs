@@ -10,9 +10,6 @@ use super::Failure;
 use super::imports::{self, Path};
 use super::tree::{Text, Tree};
 
-/// Crates that still have circles. Each must have one, so that the list only shrinks.
-const EXCEPTIONS: &[&str] = &["tokenry-domain"];
-
 type Edges = BTreeMap<Path, BTreeSet<Path>>;
 
 pub(super) fn check(tree: &Tree) -> Result<Vec<Failure>> {
@@ -20,25 +17,16 @@ pub(super) fn check(tree: &Tree) -> Result<Vec<Failure>> {
     for package in &tree.packages {
         let manifest = tree.relative(&package.manifest_path);
         let folder = manifest.trim_end_matches("Cargo.toml");
-        let is_exception = EXCEPTIONS.contains(&package.name.as_str());
-        failures.extend(failures_of(folder, &tree.sources, is_exception)?);
+        failures.extend(failures_of(folder, &tree.sources)?);
     }
     Ok(failures)
 }
 
 /// `folder` is the crate's, with a `/` at its end.
-fn failures_of(folder: &str, sources: &[Text], is_exception: bool) -> Result<Vec<Failure>> {
+fn failures_of(folder: &str, sources: &[Text]) -> Result<Vec<Failure>> {
     let own: Vec<_> = sources.iter().filter(|source| source.path.starts_with(folder)).collect();
     let edges = imports::edges(folder, &own)?;
     let circles = circles(&edges);
-    if is_exception {
-        let fix = "remove the crate from EXCEPTIONS in xtask/src/tidy/circles.rs";
-        let is_stale = circles.is_empty();
-        return Ok(is_stale
-            .then(|| Failure::new(folder, "has no circle any more", fix))
-            .into_iter()
-            .collect());
-    }
     let fix = "move what both need into a module of its own, or pass it as an argument";
     Ok(circles.iter().map(|circle| Failure::new(folder, description(circle, &edges), fix)).collect())
 }
@@ -103,7 +91,7 @@ mod tests {
             ("c", "use super::a;"),
             ("d", "use crate::a;"),
         ];
-        let found = count(&files, false);
+        let found = count(&files);
         let [failure] = found.as_slice() else { panic!("{found:?}") };
         assert!(failure.problem.starts_with("has a circle of 3 files"), "{failure}");
         for line in ["a names b", "b names c", "c names a"] {
@@ -114,28 +102,22 @@ mod tests {
     #[test]
     fn a_circle_through_a_reexport_is_found() {
         let files = [("lib", "pub use a::A;"), ("a", "use crate::b;"), ("b", "use crate::A;")];
-        assert_eq!(count(&files, false).len(), 1);
+        assert_eq!(count(&files).len(), 1);
     }
 
     #[test]
     fn a_module_and_its_children_may_name_each_other() {
         let files = [("a", "mod b;\nuse b::B;"), ("a/b", "use super::A;"), ("c", "use crate::a::A;")];
-        assert!(count(&files, false).is_empty());
+        assert!(count(&files).is_empty());
         let siblings = [("a/b", "use super::c::C;"), ("a/c", "use super::b::B;")];
-        assert_eq!(count(&siblings, false).len(), 1);
+        assert_eq!(count(&siblings).len(), 1);
     }
 
-    #[test]
-    fn an_exception_without_a_circle_is_stale() {
-        assert_eq!(count(&[("a", "use crate::b;"), ("b", "")], true).len(), 1);
-        assert_eq!(count(&[("a", "use crate::b;"), ("b", "use crate::a;")], true).len(), 0);
-    }
-
-    fn count(files: &[(&str, &str)], is_exception: bool) -> Vec<Failure> {
+    fn count(files: &[(&str, &str)]) -> Vec<Failure> {
         let text = |(name, content): &(&str, &str)| Text {
             path: format!("x/src/{name}.rs"),
             content: (*content).into(),
         };
-        failures_of("x/", &files.iter().map(text).collect::<Vec<_>>(), is_exception).unwrap()
+        failures_of("x/", &files.iter().map(text).collect::<Vec<_>>()).unwrap()
     }
 }

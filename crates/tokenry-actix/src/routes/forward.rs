@@ -197,7 +197,7 @@ fn required_by_catalog(
 ) -> Result<ScopeSet, ApiError> {
     let forwarded = dialect.forwarded(req)?;
     match tokenry.catalog().routes().decide(forwarded.method, &forwarded.path) {
-        RouteDecision::Needs(scope) => Ok(ScopeSet::from_iter([scope])),
+        RouteDecision::Requires(scope) => Ok(ScopeSet::from_iter([scope])),
         RouteDecision::Excluded => Err(forbidden("Tokens are not accepted at this path.")),
         RouteDecision::Unmapped => Err(forbidden("No route of the catalog matches this method and path.")),
     }

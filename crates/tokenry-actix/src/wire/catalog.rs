@@ -68,7 +68,7 @@ impl Scopes {
             .resources()
             .iter()
             .filter(|known| !is_grouped(known))
-            .partition(|known| known.is_own());
+            .partition(|known| known.is_builtin());
         for (name, description, resources) in [
             ("Other", "What belongs to no group", others),
             ("Tokenry", "Tokens and their administration", own),

@@ -130,7 +130,7 @@ impl Policy {
                 .roles()
                 .map(|role| RoleInfo {
                     name: role.to_string(),
-                    scopes: catalog.of_role(role).to_set().to_texts(),
+                    scopes: catalog.user_permissions(role).to_set().to_texts(),
                 })
                 .collect(),
         }

@@ -77,7 +77,7 @@ impl JwtClaims {
         }
     }
 
-    /// The strings of a claim that grants rights; empty if the token lacks the claim or it is null. `None` if it is anything
+    /// The strings of a claim that grants permissions; empty if the token lacks the claim or it is null. `None` if it is anything
     /// but a string or an array of strings: an unreadable claim must not be treated as a missing one.
     #[must_use]
     pub fn texts_or_unreadable(&self, claim: &str) -> Option<Vec<&str>> {
@@ -105,11 +105,11 @@ impl JwtClaims {
 
 /// Whether `aud`, a string or an array of strings, contains one of the audiences.
 fn is_for(aud: Option<&Value>, audiences: &[String]) -> bool {
-    let is_ours = |text: &str| audiences.iter().any(|audience| audience == text);
     match aud {
-        Some(Value::String(text)) => is_ours(text),
+        Some(Value::String(text)) => audiences.contains(text),
         Some(Value::Array(items)) => {
-            items.iter().all(Value::is_string) && items.iter().filter_map(Value::as_str).any(is_ours)
+            let texts: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+            texts.is_some_and(|texts| audiences.iter().any(|audience| texts.contains(&audience.as_str())))
         }
         _ => false,
     }

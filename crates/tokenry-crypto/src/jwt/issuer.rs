@@ -107,7 +107,7 @@ pub enum JwtSettingsError {
     NoIssuer,
     /// Two issuers have the same name.
     #[error("the issuer `{0}` is configured twice")]
-    Doubled(String),
+    Duplicate(String),
     /// No audience, or an empty one.
     #[error("the issuer `{0}` needs an audience, and none may be empty")]
     Audience(String),

@@ -38,7 +38,7 @@ pub enum JwtKeysError {
     TooMany,
     /// Two usable keys have the same `kid`.
     #[error("the key set has two keys with one id")]
-    Doubled,
+    Duplicate,
     /// No key matches the issuer's algorithm and is strong enough.
     #[error("the key set has no key that fits the algorithm")]
     NoUsableKey,
@@ -73,7 +73,7 @@ impl Keys {
             };
             let id = jwk.get("kid").and_then(Value::as_str).map(str::to_owned);
             if id.is_some() && usable.iter().any(|(other, _)| *other == id) {
-                return Err(JwtKeysError::Doubled);
+                return Err(JwtKeysError::Duplicate);
             }
             usable.push((id, key));
         }
@@ -109,39 +109,49 @@ pub(super) fn is_signed(
 
 /// Whether the attributes of the key allow verifying signatures of the algorithm. An unreadable attribute forbids it.
 fn is_meant_for(jwk: &Map<String, Value>, algorithm: JwtAlgorithm) -> bool {
-    let is_or_missing = |name, text| jwk.get(name).is_none_or(|value| value.as_str() == Some(text));
-    let verifies = |operations: &Value| {
-        operations.as_array().is_some_and(|all| all.iter().any(|one| one.as_str() == Some("verify")))
-    };
-    is_or_missing("alg", algorithm.name())
-        && is_or_missing("use", "sig")
-        && jwk.get("key_ops").is_none_or(verifies)
+    jwk.get("alg").is_none_or(|value| *value == algorithm.name())
+        && jwk.get("use").is_none_or(|value| *value == "sig")
+        && jwk.get("key_ops").is_none_or(includes_verify)
         && jwk.get("kid").is_none_or(Value::is_string)
+}
+
+fn includes_verify(operations: &Value) -> bool {
+    operations.as_array().is_some_and(|operations| operations.iter().any(|operation| *operation == "verify"))
 }
 
 /// The key, if its kind matches the algorithm and it is strong enough.
 fn key(jwk: &Map<String, Value>, algorithm: JwtAlgorithm) -> Option<DecodingKey> {
-    let text = |name| jwk.get(name).and_then(Value::as_str);
-    let bytes = |name| URL_SAFE_NO_PAD.decode(text(name)?).ok();
-    let coordinate = |name, len| bytes(name).filter(|bytes| bytes.len() == len).and(text(name));
-    match (algorithm.key_kind(), text("kty")?) {
+    match (algorithm.key_kind(), text(jwk, "kty")?) {
         (KeyKind::Secret, "oct") => {
-            let secret = zeroize::Zeroizing::new(bytes("k")?);
+            let secret = zeroize::Zeroizing::new(bytes(jwk, "k")?);
             (secret.len() >= MIN_SECRET_LEN).then(|| DecodingKey::from_secret(&secret))
         }
         (KeyKind::Rsa, "RSA") => {
-            let (modulus, exponent) = (bytes("n")?, bytes("e")?);
+            let (modulus, exponent) = (bytes(jwk, "n")?, bytes(jwk, "e")?);
             (bits(&modulus) >= MIN_RSA_BITS)
                 .then(|| DecodingKey::from_rsa_raw_components(&modulus, &exponent))
         }
-        (KeyKind::Curve(curve, len), "EC") if text("crv") == Some(curve) => {
-            DecodingKey::from_ec_components(coordinate("x", len)?, coordinate("y", len)?).ok()
+        (KeyKind::Curve(curve, len), "EC") if text(jwk, "crv") == Some(curve) => {
+            DecodingKey::from_ec_components(coordinate(jwk, "x", len)?, coordinate(jwk, "y", len)?).ok()
         }
-        (KeyKind::Ed25519, "OKP") if text("crv") == Some("Ed25519") => {
-            DecodingKey::from_ed_components(coordinate("x", 32)?).ok()
+        (KeyKind::Ed25519, "OKP") if text(jwk, "crv") == Some("Ed25519") => {
+            DecodingKey::from_ed_components(coordinate(jwk, "x", 32)?).ok()
         }
         _ => None,
     }
+}
+
+fn text<'k>(jwk: &'k Map<String, Value>, name: &str) -> Option<&'k str> {
+    jwk.get(name)?.as_str()
+}
+
+fn bytes(jwk: &Map<String, Value>, name: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text(jwk, name)?).ok()
+}
+
+/// A coordinate of a curve's point, still encoded, if it has this length in bytes.
+fn coordinate<'k>(jwk: &'k Map<String, Value>, name: &str, len: usize) -> Option<&'k str> {
+    (bytes(jwk, name)?.len() == len).then(|| text(jwk, name))?
 }
 
 /// The number of bits of a big-endian number without leading zeros.

@@ -9,15 +9,18 @@ use super::json;
 const MAX_LEN: usize = 8 * 1024;
 
 /// Headers that must be understood (`crit`) or that supply a key for the verification. Tokens with one of them are rejected.
-const REFUSED_HEADERS: [&str; 5] = ["crit", "jwk", "jku", "x5u", "x5c"];
+const REJECTED_HEADERS: [&str; 5] = ["crit", "jwk", "jku", "x5u", "x5c"];
 
 /// The three non-empty base64url parts, separated by two dots.
 pub(super) fn parts(presented: &[u8]) -> Option<[&[u8]; 3]> {
-    let is_base64url = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     let mut parts = presented.split(|b| *b == b'.');
     let three = [parts.next()?, parts.next()?, parts.next()?];
-    let is_whole = parts.next().is_none();
-    (is_whole && three.iter().all(|part| !part.is_empty() && part.iter().all(is_base64url))).then_some(three)
+    let has_three = parts.next().is_none();
+    (has_three && three.iter().all(|part| is_base64url(part))).then_some(three)
+}
+
+fn is_base64url(part: &[u8]) -> bool {
+    !part.is_empty() && part.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
 /// A parsed token. Nothing in it is verified.
@@ -38,9 +41,8 @@ impl<'a> UnverifiedJwt<'a> {
         let header = json::object(&URL_SAFE_NO_PAD.decode(header).ok()?)?;
         let payload = json::object(&URL_SAFE_NO_PAD.decode(payload).ok()?)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        let is_text_or_missing = |name| header.get(name).is_none_or(Value::is_string);
-        if REFUSED_HEADERS.iter().any(|name| header.contains_key(*name))
-            || !["alg", "typ", "kid"].into_iter().all(is_text_or_missing)
+        if REJECTED_HEADERS.iter().any(|name| header.contains_key(*name))
+            || !["alg", "typ", "kid"].iter().all(|name| header.get(*name).is_none_or(Value::is_string))
         {
             return None;
         }
@@ -98,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_8_kib_is_read_and_a_longer_one_is_not() {
+    fn a_token_of_8_kib_is_parsed_and_a_longer_one_is_not() {
         let header = token("{}", "{}");
         let (start, _) = header.rsplit_once('.').unwrap();
         let of_len = |len: usize| format!("{start}.{}", "A".repeat(len - start.len() - 1));
@@ -107,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_misread_is_refused() {
+    fn ambiguous_and_unsupported_tokens_are_rejected() {
         assert!(
             UnverifiedJwt::parse(token(r#"{"alg":"HS256","typ":"JWT","kid":"a","cty":1}"#, "{}").as_bytes())
                 .is_some()

@@ -147,7 +147,7 @@ fn an_invalid_or_oversized_key_set_is_rejected() {
         (many(100).as_str(), JwtKeysError::NoUsableKey),
         (many(101).as_str(), JwtKeysError::TooMany),
         (long(256 * 1024 + 1).as_str(), JwtKeysError::TooLarge),
-        (doubled.as_str(), JwtKeysError::Doubled),
+        (doubled.as_str(), JwtKeysError::Duplicate),
     ] {
         assert_eq!(verifier.replace_keys(ISSUER, jwks), Err(refusal), "{jwks:.80}");
         expect(&verifier, &rsa().signed(&payload()), None);

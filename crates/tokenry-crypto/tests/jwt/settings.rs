@@ -59,7 +59,7 @@ fn keys_must_match_the_algorithm() {
 #[test]
 fn an_issuer_must_not_be_configured_twice() {
     let both = vec![(rules(JwtAlgorithm::Hs256), secret(32)), (rules(JwtAlgorithm::Rs256), JwtKeys::Pending)];
-    assert_eq!(JwtVerifier::new(both).err(), Some(JwtSettingsError::Doubled(ISSUER.to_owned())));
+    assert_eq!(JwtVerifier::new(both).err(), Some(JwtSettingsError::Duplicate(ISSUER.to_owned())));
     assert!(JwtVerifier::new(Vec::new()).unwrap().is_empty());
     assert!(!JwtVerifier::new(vec![(rules(JwtAlgorithm::Hs256), secret(32))]).unwrap().is_empty());
 }

@@ -1,43 +1,43 @@
-//! The path of a request, in the one form that every program reads alike.
+//! The canonical path of a request, which every program interprets in the same way.
 
 use thiserror::Error;
 
 /// The longest request target, in bytes.
 pub const MAX_TARGET: usize = 8 * 1024;
 
-/// A path with nothing in it that two programs could read as two different paths: decoded once, beginning with `/`,
-/// without empty, `.` or `..` segments.
+/// A path that no two programs interpret differently: decoded once, beginning with `/`, without empty, `.` or `..`
+/// segments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CanonicalPath(String);
 
-/// Why a request target has no canonical path. None of these is repaired: the guarded system, which reads the target
-/// for itself, might repair it in another way.
+/// Why a request target has no canonical path. SECURITY: none of these is repaired, since the guarded system parses the
+/// target itself and could repair it in a different way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PathError {
     /// More than [`MAX_TARGET`] bytes.
     #[error("must be at most {MAX_TARGET} bytes")]
     TooLong,
-    /// Another form than `/path?query`: with a host, `*`, or nothing.
+    /// Not in the form `/path?query`: empty, `*`, or with a host.
     #[error("must begin with /")]
     NotAPath,
-    /// A `%` without two hexadecimal digits, or text that is not UTF-8 once it is decoded.
+    /// A `%` without two hexadecimal digits, or a decoded text that is not UTF-8.
     #[error("must be percent-encoded UTF-8")]
     Encoding,
-    /// A fragment, a path parameter, a backslash, a control character, a character that has to be encoded, or an
-    /// encoded one that would mean something else in the clear: `/`, `?`, `#`, `%`.
-    #[error("must not contain characters with two readings")]
+    /// A fragment, a path parameter, a backslash, a control character, a character that must be encoded, or an encoded
+    /// character that has another meaning when decoded: `/`, `?`, `#`, `%`.
+    #[error("must not contain ambiguous characters")]
     Character,
-    /// A segment that is empty (other than after a slash at the end), `.` or `..`.
+    /// A segment that is `.`, `..` or empty; a trailing slash is allowed.
     #[error("must not have empty, . or .. segments")]
     Segment,
 }
 
 impl CanonicalPath {
-    /// Reads the path of a request target as it stood in the request line; the query is left out.
+    /// Parses the path of a request target as the request line has it; the query is ignored.
     ///
     /// # Errors
-    /// [`PathError`], for whatever leaves a choice to the reader.
+    /// [`PathError`] for every ambiguous target.
     pub fn parse(target: &[u8]) -> Result<Self, PathError> {
         if target.len() > MAX_TARGET {
             return Err(PathError::TooLong);
@@ -46,7 +46,7 @@ impl CanonicalPath {
         if path.first() != Some(&b'/') {
             return Err(PathError::NotAPath);
         }
-        // A fragment never belongs into a request, not even behind the query.
+        // A request target has no fragment, neither in the path nor after the query.
         if target.contains(&b'#') {
             return Err(PathError::Character);
         }
@@ -67,22 +67,21 @@ impl CanonicalPath {
         &self.0
     }
 
-    /// What is between the slashes. A slash at the end makes no difference: most programs serve the same with it and
-    /// without, so no rule may be escaped by it.
+    /// The segments between the slashes. SECURITY: a trailing slash adds no segment, since most programs serve the same
+    /// resource with and without it: it must not avoid a rule.
     pub fn segments(&self) -> impl Iterator<Item = &str> {
         self.0.split('/').filter(|segment| !segment.is_empty())
     }
 }
 
-/// Decodes once. What is still encoded then was encoded twice, and is refused with the rest.
+/// Decodes once. A text that is still encoded after that was encoded twice and is rejected.
 fn decode(path: &[u8]) -> Result<String, PathError> {
     let mut bytes = path.iter().copied();
     let mut decoded = Vec::with_capacity(path.len());
-    let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
     while let Some(byte) = bytes.next() {
         let byte = match byte {
             b'%' => {
-                let digits = digit(bytes.next()).zip(digit(bytes.next()));
+                let digits = hex_digit(bytes.next()).zip(hex_digit(bytes.next()));
                 let (high, low) = digits.ok_or(PathError::Encoding)?;
                 let byte = u8::try_from(high * 16 + low).map_err(|_| PathError::Encoding)?;
                 if matches!(byte, b'/' | b'?' | b'#' | b'%') {
@@ -102,18 +101,22 @@ fn decode(path: &[u8]) -> Result<String, PathError> {
     if text.chars().any(char::is_control) { Err(PathError::Character) } else { Ok(text) }
 }
 
+fn hex_digit(byte: Option<u8>) -> Option<u32> {
+    char::from(byte?).to_digit(16)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn read(target: &str) -> Result<String, PathError> {
+    fn parse(target: &str) -> Result<String, PathError> {
         CanonicalPath::parse(target.as_bytes()).map(|path| path.as_str().to_owned())
     }
 
     #[test]
-    fn what_everybody_reads_alike_is_decoded_and_loses_its_query() {
+    fn an_unambiguous_target_is_decoded_without_its_query() {
         for (target, path) in [
             ("/", "/"),
             ("/?", "/"),
@@ -126,12 +129,12 @@ mod tests {
             ("/.well-known/...", "/.well-known/..."),
             ("/a:b@c!$&'()*+,=~", "/a:b@c!$&'()*+,=~"),
         ] {
-            assert_eq!(read(target).as_deref(), Ok(path), "{target}");
+            assert_eq!(parse(target).as_deref(), Ok(path), "{target}");
         }
     }
 
     #[test]
-    fn what_leaves_a_choice_is_refused() {
+    fn an_ambiguous_target_is_rejected() {
         use PathError::{Character, Encoding, NotAPath, Segment, TooLong};
         for (target, error) in [
             ("", NotAPath),
@@ -185,13 +188,13 @@ mod tests {
             ("/%ed%a0%80", Encoding),
             (&format!("/{}", "x".repeat(MAX_TARGET)), TooLong),
         ] {
-            assert_eq!(read(target), Err(error), "{target}");
+            assert_eq!(parse(target), Err(error), "{target}");
         }
-        assert!(read(&format!("/{}", "x".repeat(MAX_TARGET - 1))).is_ok());
+        assert!(parse(&format!("/{}", "x".repeat(MAX_TARGET - 1))).is_ok());
         assert_eq!(CanonicalPath::parse(b"/\xff"), Err(Character));
     }
 
-    /// Pieces that make interesting targets when they are put together.
+    /// A target made of pieces that are ambiguous alone or in combination.
     fn target() -> impl Strategy<Value = String> {
         let pieces = [
             "/", "a", ".", "..", "%2e", "%2f", "%5c", "%25", "%61", "%", "\\", ";", "?", "#", "%00", "é",
@@ -203,7 +206,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_accepted_path_has_one_reading_for_whoever_decodes_or_cleans_it_again(target in target()) {
+        fn decoding_or_cleaning_an_accepted_path_again_does_not_change_it(target in target()) {
             if let Ok(path) = CanonicalPath::parse(target.as_bytes()) {
                 let text = path.as_str();
                 prop_assert!(text.starts_with('/') && !text.contains("//"));
@@ -211,12 +214,12 @@ mod tests {
                 let cleaned: Vec<_> = path.segments().filter(|segment| !matches!(*segment, "." | "..")).collect();
                 prop_assert_eq!(format!("/{}", cleaned.join("/")), text.strip_suffix('/').filter(|it| !it.is_empty()).unwrap_or(text));
                 let raw = target.split('?').next().unwrap_or_default();
-                prop_assert_eq!(raw.matches('/').count(), text.matches('/').count(), "no slash comes or goes");
+                prop_assert_eq!(raw.matches('/').count(), text.matches('/').count(), "the number of slashes");
             }
         }
 
         #[test]
-        fn no_bytes_make_reading_panic(target in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn parsing_never_panics(target in prop::collection::vec(any::<u8>(), 0..64)) {
             let _ = CanonicalPath::parse(&target);
         }
     }

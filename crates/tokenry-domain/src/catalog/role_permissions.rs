@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::vocabulary::{ADMIN, Vocabulary};
+use super::vocabulary::{ADMIN, Resource, Vocabulary};
 use crate::{
     role::Role,
     scope::{Scope, ScopeSet},
@@ -17,35 +17,38 @@ pub(super) struct RolePermissions {
 
 #[derive(Debug)]
 enum Rule {
-    Everything,
-    /// All but the resource `admin` and `introspect`.
-    AllButAdministration,
+    All,
+    /// All except the resource `admin` and `introspect`.
+    AllExceptAdministration,
     Listed(ScopeSet),
 }
 
 impl RolePermissions {
     /// The two default roles, if none are configured.
-    pub(super) fn usual(vocabulary: &Arc<Vocabulary>) -> Vec<(Role, Arc<Self>)> {
-        let role_permissions = |rule| Arc::new(Self { rule, vocabulary: vocabulary.clone() });
+    pub(super) fn default_roles(vocabulary: &Arc<Vocabulary>) -> Vec<(Role, Arc<Self>)> {
         vec![
-            (Role::user(), role_permissions(Rule::AllButAdministration)),
-            (Role::admin(), role_permissions(Rule::Everything)),
+            (Role::user(), Self::new(Rule::AllExceptAdministration, vocabulary)),
+            (Role::admin(), Self::new(Rule::All, vocabulary)),
         ]
     }
 
-    pub(super) fn nothing(vocabulary: &Arc<Vocabulary>) -> Arc<Self> {
+    pub(super) fn none(vocabulary: &Arc<Vocabulary>) -> Arc<Self> {
         Self::listed(ScopeSet::default(), vocabulary)
     }
 
     pub(super) fn listed(scopes: ScopeSet, vocabulary: &Arc<Vocabulary>) -> Arc<Self> {
-        let rule = if scopes.contains(&Scope::All) { Rule::Everything } else { Rule::Listed(scopes) };
+        let rule = if scopes.contains(&Scope::All) { Rule::All } else { Rule::Listed(scopes) };
+        Self::new(rule, vocabulary)
+    }
+
+    fn new(rule: Rule, vocabulary: &Arc<Vocabulary>) -> Arc<Self> {
         Arc::new(Self { rule, vocabulary: vocabulary.clone() })
     }
 
     fn permits(&self, scope: &Scope) -> bool {
         match &self.rule {
-            Rule::Everything => true,
-            Rule::AllButAdministration => match scope {
+            Rule::All => true,
+            Rule::AllExceptAdministration => match scope {
                 Scope::All | Scope::Introspect => false,
                 Scope::Access { resource, .. } => resource != ADMIN,
             },
@@ -56,13 +59,13 @@ impl RolePermissions {
     /// Whether these permissions include all of `other`.
     pub(super) fn includes(&self, other: &Self) -> bool {
         match (&self.rule, &other.rule) {
-            (Rule::Everything, _) | (Rule::AllButAdministration, Rule::AllButAdministration) => true,
+            (Rule::All, _) | (Rule::AllExceptAdministration, Rule::AllExceptAdministration) => true,
             (_, Rule::Listed(scopes)) => scopes.iter().all(|scope| self.permits(scope)),
             _ => false,
         }
     }
 
-    fn is_nothing(&self) -> bool {
+    fn is_none(&self) -> bool {
         matches!(&self.rule, Rule::Listed(scopes) if scopes.is_empty())
     }
 
@@ -71,13 +74,15 @@ impl RolePermissions {
         if let Rule::Listed(scopes) = &self.rule {
             return scopes.iter().cloned().collect();
         }
-        let top = |resource: &super::Resource| {
-            let level = resource.levels.last()?.clone();
-            Some(Scope::Access { resource: resource.name.clone(), level })
-        };
-        let resources = self.vocabulary.resources().iter().filter_map(top);
+        let resources = self.vocabulary.resources().iter().filter_map(highest);
         resources.chain([Scope::Introspect]).collect()
     }
+}
+
+/// The scope of the highest level of a resource.
+fn highest(resource: &Resource) -> Option<Scope> {
+    let level = resource.levels.last()?.clone();
+    Some(Scope::Access { resource: resource.name.clone(), level })
 }
 
 /// The effective permissions of a token or user: the scopes of the token, limited by the role of its owner and without
@@ -87,8 +92,8 @@ pub struct EffectivePermissions {
     held: ScopeSet,
     role_permissions: Arc<RolePermissions>,
     denied: Arc<ScopeSet>,
-    /// Whether this is less than what the role of the owner allows: then `*`, which means all of it, cannot be
-    /// delegated.
+    /// Whether this is less than what the role of the owner allows; `*`, which means all of it, cannot be delegated
+    /// then.
     is_restricted: bool,
 }
 
@@ -100,10 +105,10 @@ impl EffectivePermissions {
     /// Whether everything that `role_permissions` allows is granted.
     pub(super) fn covers(&self, role_permissions: &RolePermissions) -> bool {
         match &role_permissions.rule {
-            Rule::Listed(scopes) => scopes
-                .iter()
-                .all(|scope| self.grants(scope) || (self.is_whole() && self.role_permissions.permits(scope))),
-            _ => self.is_whole() && self.role_permissions.includes(role_permissions),
+            Rule::Listed(scopes) => scopes.iter().all(|scope| {
+                self.grants(scope) || (self.is_unrestricted() && self.role_permissions.permits(scope))
+            }),
+            _ => self.is_unrestricted() && self.role_permissions.includes(role_permissions),
         }
     }
 
@@ -114,14 +119,14 @@ impl EffectivePermissions {
     }
 
     /// Whether this is all that the role allows, except scopes denied to tokens.
-    fn is_whole(&self) -> bool {
+    fn is_unrestricted(&self) -> bool {
         !self.is_restricted && self.held.contains(&Scope::All)
     }
 
-    /// Whether `wanted` is granted. `*` is granted only if it is held under an unlimited role.
+    /// Whether `wanted` is granted. `*` is granted only to a holder of `*` under an unlimited role.
     #[must_use]
     pub fn grants(&self, wanted: &Scope) -> bool {
-        self.role_permissions.vocabulary.knows(wanted)
+        self.role_permissions.vocabulary.has_scope(wanted)
             && self.role_permissions.vocabulary.includes(&self.held, wanted)
             && self.permits(wanted)
     }
@@ -141,7 +146,7 @@ impl EffectivePermissions {
             || (*scope == Scope::All
                 && !self.is_restricted
                 && self.held.contains(&Scope::All)
-                && !self.role_permissions.is_nothing()
+                && !self.role_permissions.is_none()
                 && !self.denied.contains(&Scope::All))
     }
 
@@ -163,8 +168,9 @@ impl EffectivePermissions {
                 ..lower.clone()
             };
         }
-        let common = |scope: &Scope| upper.cut(scope).filter(|part| upper.grants(part));
-        let held = lower.to_set().iter().filter_map(common).collect();
+        let scopes = lower.to_set();
+        let parts = scopes.iter().filter_map(|scope| upper.permitted_part(scope));
+        let held = parts.filter(|part| upper.grants(part)).collect();
         Self { held, is_restricted: true, ..lower.clone() }
     }
 
@@ -172,12 +178,16 @@ impl EffectivePermissions {
     /// mistaken for more than it grants, so the named scopes are listed instead.
     #[must_use]
     pub fn to_set(&self) -> ScopeSet {
-        let all = || self.role_permissions.all().into_iter();
-        let named = |scope: &Scope| match scope {
-            Scope::All if !self.permits(scope) => all().filter_map(|scope| self.cut(&scope)).collect(),
-            scope => self.cut(scope).into_iter().collect::<Vec<_>>(),
+        self.held.iter().flat_map(|scope| self.named_scopes(scope)).collect()
+    }
+
+    /// The permitted scopes that `scope` stands for.
+    fn named_scopes(&self, scope: &Scope) -> Vec<Scope> {
+        let scopes = match scope {
+            Scope::All if !self.permits(scope) => self.role_permissions.all(),
+            _ => vec![scope.clone()],
         };
-        self.held.iter().flat_map(named).collect()
+        scopes.iter().filter_map(|scope| self.permitted_part(scope)).collect()
     }
 
     fn permits(&self, scope: &Scope) -> bool {
@@ -186,9 +196,9 @@ impl EffectivePermissions {
     }
 
     /// The part of `scope` that is permitted: itself, its highest permitted level, or nothing.
-    fn cut(&self, scope: &Scope) -> Option<Scope> {
+    fn permitted_part(&self, scope: &Scope) -> Option<Scope> {
         let vocabulary = &self.role_permissions.vocabulary;
-        if !vocabulary.knows(scope) {
+        if !vocabulary.has_scope(scope) {
             return None;
         }
         let Scope::Access { resource, .. } = scope else {

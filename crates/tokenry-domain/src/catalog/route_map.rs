@@ -1,12 +1,12 @@
-//! Which right each route of the guarded system needs.
+//! The scope that each route of the guarded system requires.
 
 use super::{definition::RouteDefinition, path::CanonicalPath, vocabulary::Vocabulary};
 use crate::scope::Scope;
 
-/// Rules from path patterns to rights, in order; the first that fits decides.
+/// An ordered list of rules from path patterns to required scopes; the first matching rule decides.
 ///
-/// A pattern is a path whose segments are texts, `*` for any one segment, or, at its end, `**` for any rest. A slash at
-/// the end makes no difference, neither of the pattern nor of the path.
+/// A pattern is a path whose segments are texts, `*` for any one segment, or, at the end, `**` for any remaining
+/// segments. A trailing slash is ignored in patterns and paths.
 #[derive(Debug, Clone, Default)]
 pub struct RouteMap(Vec<Rule>);
 
@@ -14,61 +14,66 @@ pub struct RouteMap(Vec<Rule>);
 struct Rule {
     pattern: String,
     segments: Vec<Segment>,
-    /// None is any; GET is HEAD too.
+    /// Empty for all methods; GET includes HEAD.
     methods: Vec<String>,
-    needs: Needs,
+    requirement: Requirement,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Segment {
     Text(String),
-    One,
+    Any,
     Rest,
 }
 
 #[derive(Debug, Clone)]
-enum Needs {
+enum Requirement {
     Scope(Scope),
-    /// This resource, at the level that the method stands for.
-    ByMethod(String),
-    /// No token is accepted at all.
+    /// A scope of this resource; the method decides the level.
+    LevelOfMethod(String),
+    /// No token is accepted.
     Excluded,
 }
 
-/// What a route needs.
+/// What a route requires.
+///
+/// Exhaustive, so that a new decision does not compile until every caller handles it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RouteDecision {
     /// A token with this scope.
-    Needs(Scope),
-    /// Tokens are not accepted here at all, such as at webhooks.
+    Requires(Scope),
+    /// Tokens are not accepted, for example at a webhook.
     Excluded,
-    /// No rule fits: refuse.
+    /// No rule matches: reject the request.
     Unmapped,
 }
 
+/// The key of a route definition that is wrong, and why.
+type RuleError = (&'static str, String);
+
 impl RouteMap {
-    /// What a request with this method needs at this path. GET, HEAD and OPTIONS read; every other method writes.
+    /// What a request with this method requires at this path. GET, HEAD and OPTIONS read; every other method writes.
     #[must_use]
     pub fn decide(&self, method: &str, path: &CanonicalPath) -> RouteDecision {
-        match self.rule(method, path).map(|rule| &rule.needs) {
+        match self.rule(method, path).map(|rule| &rule.requirement) {
             None => RouteDecision::Unmapped,
-            Some(Needs::Excluded) => RouteDecision::Excluded,
-            Some(Needs::Scope(scope)) => RouteDecision::Needs(scope.clone()),
-            Some(Needs::ByMethod(resource)) => {
+            Some(Requirement::Excluded) => RouteDecision::Excluded,
+            Some(Requirement::Scope(scope)) => RouteDecision::Requires(scope.clone()),
+            Some(Requirement::LevelOfMethod(resource)) => {
                 let level = if matches!(method, "GET" | "HEAD" | "OPTIONS") { "read" } else { "write" };
-                RouteDecision::Needs(Scope::Access { resource: resource.clone(), level: level.to_owned() })
+                RouteDecision::Requires(scope(resource, level))
             }
         }
     }
 
-    /// The pattern, as it was written, of the rule that decides.
+    /// The pattern of the rule that decides, as it was configured.
     #[must_use]
     pub fn pattern(&self, method: &str, path: &CanonicalPath) -> Option<&str> {
         self.rule(method, path).map(|rule| rule.pattern.as_str())
     }
 
     fn rule(&self, method: &str, path: &CanonicalPath) -> Option<&Rule> {
-        self.0.iter().find(|rule| rule.fits(method, path))
+        self.0.iter().find(|rule| rule.matches(method, path))
     }
 
     /// Whether there are no rules.
@@ -77,83 +82,100 @@ impl RouteMap {
         self.0.is_empty()
     }
 
-    /// # Errors
-    /// The key that is wrong, and why.
-    pub(super) fn add(
-        &mut self,
-        rule: &RouteDefinition,
-        vocabulary: &Vocabulary,
-    ) -> Result<(), (&'static str, String)> {
-        let segments = segments(&rule.path).map_err(|what| ("path", what))?;
-        let is_method = |method: &String| {
-            (1..=20).contains(&method.len()) && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-')
-        };
-        if !rule.methods.iter().all(is_method) {
+    pub(super) fn add(&mut self, rule: &RouteDefinition, vocabulary: &Vocabulary) -> Result<(), RuleError> {
+        let segments = segments(&rule.path).map_err(|message| ("path", message))?;
+        if !rule.methods.iter().all(|method| is_method(method)) {
             return Err(("methods", "must be methods in capital letters, such as GET".to_owned()));
         }
-        let needs = needs(rule, vocabulary)?;
-        self.0.push(Rule { pattern: rule.path.clone(), segments, methods: rule.methods.clone(), needs });
+        let requirement = requirement(rule, vocabulary)?;
+        self.0.push(Rule {
+            pattern: rule.path.clone(),
+            segments,
+            methods: rule.methods.clone(),
+            requirement,
+        });
         Ok(())
     }
 }
 
 impl Rule {
-    fn fits(&self, method: &str, path: &CanonicalPath) -> bool {
-        if !self.methods.is_empty() && !self.names(method) {
-            return false;
-        }
-        let mut path = path.segments();
+    fn matches(&self, method: &str, path: &CanonicalPath) -> bool {
+        (self.methods.is_empty() || self.has_method(method)) && self.matches_path(path)
+    }
+
+    /// SECURITY: most frameworks serve HEAD with the code of GET, so a rule for GET also applies to HEAD: a less strict
+    /// rule after it must not decide.
+    fn has_method(&self, method: &str) -> bool {
+        self.methods.iter().any(|known| known == method || (known == "GET" && method == "HEAD"))
+    }
+
+    fn matches_path(&self, path: &CanonicalPath) -> bool {
+        let mut actual = path.segments();
         for segment in &self.segments {
-            match (segment, path.next()) {
+            match (segment, actual.next()) {
                 (Segment::Rest, _) => return true,
-                (Segment::One, Some(_)) => {}
-                (Segment::Text(text), Some(part)) if text == part => {}
+                (Segment::Any, Some(_)) => {}
+                (Segment::Text(text), Some(actual)) if text == actual => {}
                 _ => return false,
             }
         }
-        path.next().is_none()
-    }
-
-    /// HEAD runs the code of GET in most frameworks: it must not slip past a rule for GET to a laxer one below.
-    fn names(&self, method: &str) -> bool {
-        self.methods.iter().any(|known| known == method || (known == "GET" && method == "HEAD"))
+        actual.next().is_none()
     }
 }
 
-fn needs(rule: &RouteDefinition, vocabulary: &Vocabulary) -> Result<Needs, (&'static str, String)> {
+fn is_method(text: &str) -> bool {
+    (1..=20).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'-')
+}
+
+fn requirement(rule: &RouteDefinition, vocabulary: &Vocabulary) -> Result<Requirement, RuleError> {
     let Some(resource) = &rule.resource else {
         return match (rule.exclude, &rule.level) {
-            (true, None) => Ok(Needs::Excluded),
-            (true, Some(_)) => Err(("level", "is without meaning where exclude = true".to_owned())),
-            (false, _) => Err(("path", "needs a resource, or exclude = true".to_owned())),
+            (true, None) => Ok(Requirement::Excluded),
+            (true, Some(_)) => Err(("level", "has no effect with exclude = true".to_owned())),
+            (false, _) => Err(("path", "requires a resource, or exclude = true".to_owned())),
         };
     };
     if rule.exclude {
         return Err(("exclude", "contradicts the resource; keep one of them".to_owned()));
     }
-    let levels = vocabulary.levels_of(resource);
-    let has = |level: &str| levels.iter().any(|known| known == level);
-    match &rule.level {
+    let levels: Vec<&str> = vocabulary.levels_of(resource).iter().map(String::as_str).collect();
+    match rule.level.as_deref() {
         _ if levels.is_empty() => Err(("resource", format!("there is no resource {resource}"))),
-        Some(level) if !has(level) => Err(("level", format!("{resource} has no level {level}"))),
-        Some(level) => Ok(Needs::Scope(Scope::Access { resource: resource.clone(), level: level.clone() })),
-        None if has("read") && has("write") => Ok(Needs::ByMethod(resource.clone())),
-        None => Err(("level", format!("must be given: {resource} has no levels read and write"))),
+        Some(level) if levels.contains(&level) => Ok(Requirement::Scope(scope(resource, level))),
+        Some(level) => Err(("level", format!("{resource} has no level {level}"))),
+        None if levels.contains(&"read") && levels.contains(&"write") => {
+            Ok(Requirement::LevelOfMethod(resource.clone()))
+        }
+        None => Err(("level", format!("must be set: {resource} has no levels read and write"))),
     }
 }
 
-fn segments(path: &str) -> Result<Vec<Segment>, String> {
-    let Some(rest) = path.strip_prefix('/') else { return Err("must begin with /".to_owned()) };
+fn scope(resource: &str, level: &str) -> Scope {
+    Scope::Access { resource: resource.to_owned(), level: level.to_owned() }
+}
+
+fn segments(pattern: &str) -> Result<Vec<Segment>, String> {
+    let Some(rest) = pattern.strip_prefix('/') else { return Err("must begin with /".to_owned()) };
     let rest = rest.strip_suffix('/').unwrap_or(rest);
-    let parts: Vec<&str> = if rest.is_empty() { Vec::new() } else { rest.split('/').collect() };
-    let segment = |(index, part): (usize, &&str)| match *part {
-        "**" if index + 1 == parts.len() => Ok(Segment::Rest),
-        "*" => Ok(Segment::One),
+    if rest.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut texts = rest.split('/').peekable();
+    let mut segments = Vec::new();
+    while let Some(text) = texts.next() {
+        segments.push(segment(text, texts.peek().is_none())?);
+    }
+    Ok(segments)
+}
+
+fn segment(text: &str, is_last: bool) -> Result<Segment, String> {
+    match text {
+        "**" if is_last => Ok(Segment::Rest),
+        "*" => Ok(Segment::Any),
         "" | "." | ".." => Err("must not have empty, . or .. segments".to_owned()),
-        text if text.contains(['*', '%', '?', '#', '\\', ';']) || text.chars().any(char::is_control) => {
+        _ if text.contains(['*', '%', '?', '#', '\\', ';']) || text.chars().any(char::is_control) => {
             Err("segments are texts, * for any one, or ** at the end for any rest".to_owned())
         }
-        text => Ok(Segment::Text(text.to_owned())),
-    };
-    parts.iter().enumerate().map(segment).collect()
+        _ => Ok(Segment::Text(text.to_owned())),
+    }
 }

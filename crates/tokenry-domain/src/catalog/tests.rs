@@ -11,7 +11,7 @@ fn grants(role: &str, held: &[&str], wanted: &str) -> bool {
 }
 
 #[test]
-fn a_level_includes_those_below_it_on_the_same_resource_only() {
+fn a_level_includes_lower_levels_of_the_same_resource_only() {
     for (held, wanted, granted) in [
         ("a:write", "a:read", true),
         ("a:write", "a:write", true),
@@ -37,11 +37,11 @@ fn an_empty_set_grants_nothing() {
 #[test]
 fn a_level_outside_the_vocabulary_grants_nothing_below_it() {
     assert!(!grants("admin", &["a:owner"], "a:read"));
-    assert!(!Catalog::open().knows(&"a:owner".parse().unwrap()));
+    assert!(!Catalog::open().has_scope(&"a:owner".parse().unwrap()));
 }
 
 #[test]
-fn a_role_is_a_ceiling_over_every_scope() {
+fn a_role_limits_every_scope() {
     for (role, wanted, granted) in [
         ("user", "a:admin", true),
         ("user", "admin:read", false),
@@ -55,14 +55,15 @@ fn a_role_is_a_ceiling_over_every_scope() {
 }
 
 #[test]
-fn everything_is_shown_as_such_only_without_a_ceiling() {
-    let shown = |role: &str, held: &[&str]| {
-        Catalog::open().effective(&set(held), &role.parse().unwrap()).to_set().to_texts()
-    };
-    assert_eq!(shown("admin", &["*"]), ["*"]);
-    assert_eq!(shown("user", &["*"]), ["tokens:admin"]);
-    assert_eq!(shown("user", &["a:write", "admin:write", "introspect"]), ["a:write"]);
-    assert!(shown("guest", &["*", "a:read"]).is_empty());
+fn the_scope_all_is_listed_only_under_an_unlimited_role() {
+    assert_eq!(listed("admin", &["*"]), ["*"]);
+    assert_eq!(listed("user", &["*"]), ["tokens:admin"]);
+    assert_eq!(listed("user", &["a:write", "admin:write", "introspect"]), ["a:write"]);
+    assert!(listed("guest", &["*", "a:read"]).is_empty());
+}
+
+fn listed(role: &str, held: &[&str]) -> Vec<String> {
+    Catalog::open().effective(&set(held), &role.parse().unwrap()).to_set().to_texts()
 }
 
 fn any_scope() -> impl Strategy<Value = Scope> {
@@ -81,7 +82,7 @@ fn any_scope() -> impl Strategy<Value = Scope> {
 
 proptest! {
     #[test]
-    fn nothing_is_effective_that_token_or_role_lacks(
+    fn an_effective_permission_is_granted_by_both_token_and_role(
         held in prop::collection::vec(any_scope(), 0..4),
         wanted in any_scope(),
         role in prop_oneof![Just("admin"), Just("user"), Just("guest")],
@@ -91,22 +92,31 @@ proptest! {
         let role: Role = role.parse().unwrap();
         let effective = catalog.effective(&held, &role);
         if effective.grants(&wanted) {
-            prop_assert!(catalog.includes(&held, &wanted) && catalog.of_role(&role).grants(&wanted));
+            prop_assert!(catalog.includes(&held, &wanted) && catalog.user_permissions(&role).grants(&wanted));
         }
-        for shown in effective.to_set().iter() {
-            prop_assert!(effective.grants(shown));
+        for listed in effective.to_set().iter() {
+            prop_assert!(effective.grants(listed));
         }
     }
 }
 
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(ToString::to_string).collect()
+}
+
+fn resource(name: &str, levels: &[&str]) -> ResourceDefinition {
+    ResourceDefinition { name: name.to_owned(), description: format!("The {name}"), levels: texts(levels) }
+}
+
+fn role(name: &str, scopes: &[&str]) -> RoleDefinition {
+    RoleDefinition { name: name.to_owned(), scopes: texts(scopes) }
+}
+
+fn requires(scope: &str) -> RouteDecision {
+    RouteDecision::Requires(scope.parse().unwrap())
+}
+
 fn closed() -> Definition {
-    let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let resource = |name: &str, levels: &[&str]| ResourceDefinition {
-        name: name.to_owned(),
-        description: format!("The {name}"),
-        levels: texts(levels),
-    };
-    let role = |name: &str, scopes: &[&str]| RoleDefinition { name: name.to_owned(), scopes: texts(scopes) };
     Definition {
         levels: texts(&["read", "write"]),
         resources: vec![resource("repos", &[]), resource("model", &["use", "tune", "own"])],
@@ -141,9 +151,9 @@ fn closed() -> Definition {
 }
 
 #[test]
-fn a_configured_catalog_knows_only_what_it_lists_and_tokenrys_own() {
+fn a_configured_catalog_has_only_listed_and_built_in_scopes() {
     let catalog = Catalog::define(&closed()).unwrap();
-    for (scope, known) in [
+    for (scope, is_known) in [
         ("repos:read", true),
         ("repos:write", true),
         ("repos:admin", false),
@@ -155,13 +165,13 @@ fn a_configured_catalog_knows_only_what_it_lists_and_tokenrys_own() {
         ("introspect", true),
         ("*", true),
     ] {
-        assert_eq!(catalog.knows(&scope.parse().unwrap()), known, "{scope}");
+        assert_eq!(catalog.has_scope(&scope.parse().unwrap()), is_known, "{scope}");
     }
     assert_eq!(catalog.default_role().as_str(), "guest");
 }
 
 #[test]
-fn a_configured_role_is_a_ceiling_and_everything_unknown_is_refused() {
+fn a_configured_role_limits_scopes_and_an_unknown_scope_is_not_granted() {
     let catalog = Catalog::define(&closed()).unwrap();
     for (role, held, wanted, granted) in [
         ("member", "*", "repos:write", true),
@@ -176,13 +186,13 @@ fn a_configured_role_is_a_ceiling_and_everything_unknown_is_refused() {
         ("admin", "*", "repos:read", false),
     ] {
         let role = role.parse().unwrap();
-        let granted_now = catalog.effective(&set(&[held]), &role).grants(&wanted.parse().unwrap());
-        assert_eq!(granted_now, granted, "{role} {held} {wanted}");
+        let effective = catalog.effective(&set(&[held]), &role);
+        assert_eq!(effective.grants(&wanted.parse().unwrap()), granted, "{role} {held} {wanted}");
     }
 }
 
 #[test]
-fn what_is_withheld_from_tokens_is_left_to_people() {
+fn a_scope_denied_to_tokens_is_granted_to_users() {
     let catalog = Catalog::define(&closed()).unwrap();
     let owner: Role = "owner".parse().unwrap();
     let token = catalog.effective(&set(&["*"]), &owner);
@@ -190,22 +200,22 @@ fn what_is_withheld_from_tokens_is_left_to_people() {
     for wanted in ["admin:write", "admin:admin", "*"] {
         assert!(!token.grants(&wanted.parse().unwrap()), "{wanted}");
     }
-    assert!(catalog.of_role(&owner).grants(&"admin:write".parse().unwrap()));
-    assert!(!catalog.of_tokens(&owner).can_delegate(&"admin:write".parse().unwrap()));
-    assert!(catalog.of_tokens(&owner).can_delegate(&Scope::All));
-    let shown = token.to_set().to_texts();
-    assert!(shown.contains(&"admin:read".to_owned()) && !shown.contains(&"*".to_owned()), "{shown:?}");
+    assert!(catalog.user_permissions(&owner).grants(&"admin:write".parse().unwrap()));
+    assert!(!catalog.max_token_permissions(&owner).can_delegate(&"admin:write".parse().unwrap()));
+    assert!(catalog.max_token_permissions(&owner).can_delegate(&Scope::All));
+    let listed = token.to_set().to_texts();
+    assert!(listed.contains(&"admin:read".to_owned()) && !listed.contains(&"*".to_owned()), "{listed:?}");
     let strict = Catalog::define(&Definition { denied_scopes: vec!["*".to_owned()], ..closed() }).unwrap();
-    assert!(!strict.of_tokens(&owner).can_delegate(&Scope::All));
-    assert!(strict.of_tokens(&owner).can_delegate(&"model:own".parse().unwrap()));
+    assert!(!strict.max_token_permissions(&owner).can_delegate(&Scope::All));
+    assert!(strict.max_token_permissions(&owner).can_delegate(&"model:own".parse().unwrap()));
     assert!(!strict.effective(&set(&["*"]), &owner).grants(&"repos:read".parse().unwrap()));
 }
 
 #[test]
-fn a_role_is_covered_only_by_someone_who_has_all_of_it() {
+fn a_role_is_covered_only_by_permissions_that_include_all_of_it() {
     let catalog = Catalog::define(&closed()).unwrap();
     let open = Catalog::open();
-    for (catalog, giver, held, role, covers) in [
+    for (catalog, owner_role, held, role, covers) in [
         (&catalog, "owner", "*", "member", true),
         (&catalog, "owner", "*", "owner", true),
         (&catalog, "owner", "repos:write", "guest", true),
@@ -219,22 +229,26 @@ fn a_role_is_covered_only_by_someone_who_has_all_of_it() {
         (&open, "user", "*", "admin", false),
         (&open, "user", "*", "user", true),
     ] {
-        let rights = catalog.effective(&set(&[held]), &giver.parse().unwrap());
-        assert_eq!(catalog.covers(&rights, &role.parse().unwrap()), covers, "{giver} {held} {role}");
+        let permissions = catalog.effective(&set(&[held]), &owner_role.parse().unwrap());
+        assert_eq!(
+            catalog.covers(&permissions, &role.parse().unwrap()),
+            covers,
+            "{owner_role} {held} {role}"
+        );
     }
     assert!(catalog.is_within(&"guest".parse().unwrap(), &"member".parse().unwrap()));
     assert!(!catalog.is_within(&"owner".parse().unwrap(), &"member".parse().unwrap()));
 }
 
 #[test]
-fn of_two_rights_the_common_part_is_left() {
+fn an_intersection_grants_what_both_grant() {
     let catalog = Catalog::define(&closed()).unwrap();
-    let role = |name: &str| catalog.of_role(&name.parse().unwrap());
+    let role = |name: &str| catalog.user_permissions(&name.parse().unwrap());
     for (a, b) in [("member", "owner"), ("owner", "member")] {
         let both = role(a).intersection(&role(b));
         assert!(both.grants(&"model:tune".parse().unwrap()) && !both.grants(&"model:own".parse().unwrap()));
         assert!(both.can_delegate(&"model:tune".parse().unwrap()));
-        // All that a member may do is still all of it; of an owner's rights it is a part.
+        // It is all of a member's permissions, but only a part of an owner's.
         assert_eq!((both.can_delegate(&Scope::All), both.is_restricted()), (a == "member", a == "owner"));
     }
     let both = role("member").intersection(&role("guest"));
@@ -242,23 +256,22 @@ fn of_two_rights_the_common_part_is_left() {
 }
 
 #[test]
-fn the_first_rule_that_fits_a_route_decides() {
+fn the_first_matching_rule_decides() {
     let catalog = Catalog::define(&closed()).unwrap();
-    let needs = |scope: &str| RouteDecision::Needs(scope.parse().unwrap());
     for (method, path, decision) in [
-        ("GET", "/repos/a", needs("repos:read")),
-        ("HEAD", "/repos", needs("repos:read")),
-        ("DELETE", "/repos/a/b/c", needs("repos:write")),
-        ("PROPFIND", "/repos/a", needs("repos:write")),
-        ("POST", "/repos/a/files", needs("repos:read")),
-        ("POST", "/repos/a/files/x", needs("repos:write")),
+        ("GET", "/repos/a", requires("repos:read")),
+        ("HEAD", "/repos", requires("repos:read")),
+        ("DELETE", "/repos/a/b/c", requires("repos:write")),
+        ("PROPFIND", "/repos/a", requires("repos:write")),
+        ("POST", "/repos/a/files", requires("repos:read")),
+        ("POST", "/repos/a/files/x", requires("repos:write")),
         ("POST", "/hooks/github", RouteDecision::Excluded),
         ("GET", "/hooks", RouteDecision::Excluded),
         ("GET", "/reposx", RouteDecision::Unmapped),
         ("GET", "/Repos/a", RouteDecision::Unmapped),
         ("GET", "/", RouteDecision::Unmapped),
-        // A slash at the end escapes no rule, and encoding what needs none does not either.
-        ("POST", "/repos/a/files/", needs("repos:read")),
+        // Neither a trailing slash nor an unnecessary encoding avoids a rule.
+        ("POST", "/repos/a/files/", requires("repos:read")),
         ("GET", "/hooks/", RouteDecision::Excluded),
         ("GET", "/%68ooks/x", RouteDecision::Excluded),
     ] {
@@ -289,13 +302,13 @@ fn a_rule_for_get_decides_for_head_too() {
         definition.routes = vec![rule(first, "write"), rule(&[], "read")];
         let catalog = Catalog::define(&definition).unwrap();
         let path = CanonicalPath::parse(b"/repos/a").unwrap();
-        let needs = RouteDecision::Needs(format!("repos:{level}").parse().unwrap());
-        assert_eq!(catalog.routes().decide(method, &path), needs, "{first:?} {method}");
+        let required = requires(&format!("repos:{level}"));
+        assert_eq!(catalog.routes().decide(method, &path), required, "{first:?} {method}");
     }
 }
 
 #[test]
-fn every_fault_of_a_definition_is_found_with_its_place() {
+fn every_error_of_a_definition_is_reported_with_its_location() {
     let mut definition = closed();
     definition.levels.push("read".to_owned());
     definition.resources[1].name = "Model".to_owned();
@@ -307,10 +320,10 @@ fn every_fault_of_a_definition_is_found_with_its_place() {
     definition.routes[0].level = Some("read".to_owned());
     definition.routes[1].path = "/repos/%2e/../x".to_owned();
     definition.routes[2].resource = Some("nowhere".to_owned());
-    let faults = Catalog::define(&definition).unwrap_err();
-    let places: Vec<_> =
-        faults.iter().map(|fault| (fault.place.list, fault.place.index, fault.place.key)).collect();
-    for place in [
+    let errors = Catalog::define(&definition).unwrap_err();
+    let locations: Vec<_> =
+        errors.iter().map(|error| (error.location.list, error.location.index, error.location.key)).collect();
+    for location in [
         ("levels", None, ""),
         ("resources", Some(1), "name"),
         ("resources", Some(2), "name"),
@@ -322,12 +335,12 @@ fn every_fault_of_a_definition_is_found_with_its_place() {
         ("routes", Some(1), "path"),
         ("routes", Some(2), "resource"),
     ] {
-        assert!(places.contains(&place), "{place:?} in {faults:#?}");
+        assert!(locations.contains(&location), "{location:?} in {errors:#?}");
     }
 }
 
 #[test]
-fn of_the_scopes_that_are_held_the_least_that_is_enough_covers_a_use() {
+fn the_least_sufficient_scope_covers_a_use() {
     for (held, wanted, least_sufficient) in [
         (&["*", "a:read", "a:write"][..], "a:read", Some("a:read")),
         (&["*", "a:admin", "a:write"], "a:read", Some("a:write")),

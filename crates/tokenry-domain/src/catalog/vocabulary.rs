@@ -1,84 +1,83 @@
-//! Which scopes there are, and which of them include which.
+//! The resources and levels of scopes, and which scope includes which.
 
 use crate::scope::{Scope, ScopeSet};
 
-/// The levels where nothing else is said, each including those before it.
-pub(super) const USUAL_LEVELS: [&str; 3] = ["read", "write", "admin"];
-/// The resource of Tokenry's own administration.
+/// The levels unless configured; each includes those before it.
+pub(super) const DEFAULT_LEVELS: [&str; 3] = ["read", "write", "admin"];
+/// The built-in resource of Tokenry's administration.
 pub(super) const ADMIN: &str = "admin";
-/// The resource of a user's own tokens.
-pub(super) const TOKENS: &str = "tokens";
+/// The built-in resource of a user's own tokens.
+const TOKENS: &str = "tokens";
 
 /// Resources and their levels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vocabulary {
-    /// Those of a resource that names none of its own.
+    /// The levels of resources without levels of their own.
     levels: Vec<String>,
-    /// Tokenry's own two first, then those of the system.
+    /// First the two built-in resources, then the configured ones.
     resources: Vec<Resource>,
-    /// Whether a resource that is not listed can be named as well.
+    /// Whether scopes can also name resources that are not listed.
     is_open: bool,
 }
 
-/// Something that can be accessed.
+/// A resource that scopes give access to.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Resource {
-    /// Its name in scopes.
+    /// The name in scopes.
     pub name: String,
-    /// What it is, for people.
+    /// The description that is displayed.
     pub description: String,
-    /// How far access to it can go, each level including those before it.
+    /// The levels of access; each includes those before it.
     pub levels: Vec<String>,
 }
 
 impl Resource {
-    /// Whether it is one of Tokenry's own two.
+    /// Whether it is one of the two built-in resources.
     #[must_use]
-    pub fn is_own(&self) -> bool {
-        [TOKENS, ADMIN].contains(&self.name.as_str())
+    pub fn is_builtin(&self) -> bool {
+        is_builtin(&self.name)
     }
+}
+
+pub(super) fn is_builtin(resource: &str) -> bool {
+    [TOKENS, ADMIN].contains(&resource)
 }
 
 impl Vocabulary {
     pub(super) fn open() -> Self {
-        Self::new(USUAL_LEVELS.map(str::to_owned).to_vec(), Vec::new(), true)
+        Self::new(DEFAULT_LEVELS.map(str::to_owned).to_vec(), Vec::new(), true)
     }
 
-    /// `resources` besides Tokenry's own; one that bears the name of those describes them.
+    /// `resources` are added to the built-in ones; one with the name of a built-in resource sets its description.
     pub(super) fn new(levels: Vec<String>, resources: Vec<Resource>, is_open: bool) -> Self {
-        let described = |name: &str, usual: &str| {
-            let description = resources.iter().find(|resource| resource.name == name);
-            let description = description.map_or(usual, |resource| &resource.description).to_owned();
-            let levels = USUAL_LEVELS.map(str::to_owned).to_vec();
-            Resource { name: name.to_owned(), description, levels }
-        };
-        let own = [
-            described(TOKENS, "The user's own tokens"),
-            described(ADMIN, "Users, all tokens and the audit log"),
+        let mut all = vec![
+            builtin(TOKENS, "The user's own tokens", &resources),
+            builtin(ADMIN, "Users, all tokens and the audit log", &resources),
         ];
-        let others = resources.iter().filter(|resource| ![TOKENS, ADMIN].contains(&resource.name.as_str()));
-        Self { levels, resources: own.iter().chain(others).cloned().collect(), is_open }
+        all.extend(resources.into_iter().filter(|resource| !resource.is_builtin()));
+        Self { levels, resources: all, is_open }
     }
 
-    /// Tokenry's own resources and those that are configured.
+    /// The built-in and the configured resources.
     #[must_use]
     pub fn resources(&self) -> &[Resource] {
         &self.resources
     }
 
-    /// Whether resources that are not listed can be named as well, with the [`levels`](Self::levels).
+    /// Whether scopes can also name resources that are not listed, with the [`levels`](Self::levels).
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.is_open
     }
 
-    /// The levels of a resource that names none of its own.
+    /// The levels of resources without levels of their own.
     #[must_use]
     pub fn levels(&self) -> &[String] {
         &self.levels
     }
 
-    /// The levels of this resource; none if there is no such resource.
+    /// The levels of this resource; empty if there is no such resource.
     #[must_use]
     pub fn levels_of(&self, resource: &str) -> &[String] {
         match self.resources.iter().find(|known| known.name == resource) {
@@ -88,49 +87,56 @@ impl Vocabulary {
         }
     }
 
-    /// Whether there is this scope.
+    /// Whether the vocabulary has this scope.
     #[must_use]
-    pub fn knows(&self, scope: &Scope) -> bool {
+    pub fn has_scope(&self, scope: &Scope) -> bool {
         match scope {
             Scope::All | Scope::Introspect => true,
-            Scope::Access { resource, level } => self.rank(resource, level).is_some(),
+            Scope::Access { .. } => self.rank(scope).is_some(),
         }
     }
 
-    /// Whether the scopes `held` include `wanted`: `*` includes all, a level those below it on the same resource.
+    /// Whether the scopes `held` include `wanted`: `*` includes all, a level all lower levels of the same resource.
     pub(super) fn includes(&self, held: &ScopeSet, wanted: &Scope) -> bool {
         held.contains(&Scope::All)
             || held.contains(wanted)
             || held.iter().any(|scope| self.covers(scope, wanted))
     }
 
-    /// That of `held` which includes `wanted` and the least besides: itself, the lowest level above it, or `*`.
+    /// The least of the scopes `held` that includes `wanted`: `wanted` itself, the lowest level above it, or `*`.
     pub(super) fn least_sufficient<'h>(&self, held: &'h ScopeSet, wanted: &Scope) -> Option<&'h Scope> {
-        let rank = |scope: &Scope| match scope {
-            Scope::Access { resource, level } => self.rank(resource, level),
-            Scope::All | Scope::Introspect => None,
-        };
-        let levels = || held.iter().filter(|scope| **scope != Scope::All && self.covers(scope, wanted));
+        let sufficient = held.iter().filter(|scope| **scope != Scope::All && self.covers(scope, wanted));
         held.get(wanted)
-            .or_else(|| levels().min_by_key(|scope| rank(scope)))
+            .or_else(|| sufficient.min_by_key(|scope| self.rank(scope)))
             .or_else(|| held.get(&Scope::All))
     }
 
-    /// Whether `scope` is `other` or more of the same.
+    /// Whether `scope` is equal to `other` or includes it.
     pub(super) fn covers(&self, scope: &Scope, other: &Scope) -> bool {
         match (scope, other) {
             (Scope::All, _) => true,
-            (Scope::Access { resource, level }, Scope::Access { resource: r, level: l }) if resource == r => {
-                match (self.rank(resource, level), self.rank(r, l)) {
-                    (Some(rank), Some(other)) => rank >= other,
-                    _ => false,
-                }
+            (Scope::Access { resource, .. }, Scope::Access { resource: other_resource, .. })
+                if resource == other_resource =>
+            {
+                self.rank(scope).zip(self.rank(other)).is_some_and(|(rank, other)| rank >= other)
             }
             _ => scope == other,
         }
     }
 
-    fn rank(&self, resource: &str, level: &str) -> Option<usize> {
+    /// The position of the scope's level among those of its resource.
+    fn rank(&self, scope: &Scope) -> Option<usize> {
+        let Scope::Access { resource, level } = scope else { return None };
         self.levels_of(resource).iter().position(|known| known == level)
+    }
+}
+
+/// The built-in resource of this name, with the configured description if there is one.
+fn builtin(name: &str, default_description: &str, configured: &[Resource]) -> Resource {
+    let configured = configured.iter().find(|resource| resource.name == name);
+    Resource {
+        name: name.to_owned(),
+        description: configured.map_or(default_description, |resource| &resource.description).to_owned(),
+        levels: DEFAULT_LEVELS.map(str::to_owned).to_vec(),
     }
 }

@@ -116,7 +116,8 @@ impl Pending {
             return Ok(());
         }
         let events: Vec<AuditEvent> = taken.iter().map(|(key, rejected)| event(key, rejected)).collect();
-        let written = self.store.write_bookkeeping(move |tx| tx.append(&events, tokenry_crypto::link));
+        let written =
+            self.store.write_bookkeeping(move |tx| tx.append(&events, tokenry_crypto::chain_digest));
         for (key, rejected) in taken {
             if written.is_err() {
                 self.add(key, rejected);

@@ -22,7 +22,7 @@ impl Tokenry {
     /// request: after a change of the user, changes by an older caller are rejected.
     #[must_use]
     pub fn caller_for_user(&self, user: User) -> Option<Caller> {
-        let effective = self.0.rules.catalog.of_role(&user.role);
+        let effective = self.0.rules.catalog.user_permissions(&user.role);
         let is_enabled = !user.is_disabled();
         let signed_in = SignedInUser {
             user,

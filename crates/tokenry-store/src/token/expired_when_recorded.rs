@@ -7,25 +7,25 @@ use diesel::{
     result::QueryResult,
     sql_types::Bool,
 };
-use tokenry_domain::{Lifetime, Spans};
+use tokenry_domain::{Lifetime, MaxLifetimes};
 
 /// The condition, never NULL, equal to
 /// [`ExpiryCutoffs::no_earlier_than`](tokenry_domain::ExpiryCutoffs::no_earlier_than).
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ExpiredWhenRecorded(Spans);
+pub(crate) struct ExpiredWhenRecorded(MaxLifetimes);
 
 impl ExpiredWhenRecorded {
-    pub(crate) fn under(spans: Spans) -> Self {
-        Self(spans)
+    pub(crate) fn under(lifetimes: MaxLifetimes) -> Self {
+        Self(lifetimes)
     }
 
     /// `add` is the backend's SQL for a column plus a span.
     fn sql(self, add: fn(&str, Lifetime) -> String) -> String {
         let mut reasons = vec!["COALESCE(t.expires_at <= t.expiry_noted_at, FALSE)".to_owned()];
         let is_past = |column: &str, span: Lifetime| format!("{} <= t.expiry_noted_at", add(column, span));
-        reasons.extend(self.0.made.map(|span| is_past("t.secret_at", span)));
-        let endless = self.0.endless.map(|span| is_past("t.secret_at", span));
-        reasons.extend(endless.map(|is_past| format!("(t.expires_at IS NULL AND {is_past})")));
+        reasons.extend(self.0.total.map(|span| is_past("t.secret_at", span)));
+        let without_expiry = self.0.without_expiry.map(|span| is_past("t.secret_at", span));
+        reasons.extend(without_expiry.map(|is_past| format!("(t.expires_at IS NULL AND {is_past})")));
         reasons.extend(self.0.idle.map(|span| {
             let active = format!("COALESCE({}, TRUE)", is_past("t.not_before", span));
             let used = format!("COALESCE({}, TRUE)", is_past("t.last_used_at", span));

@@ -8,16 +8,16 @@ macro_rules! is_expired {
             InstantValue(bound.unwrap_or(tokenry_domain::UnixMillis::MIN))
         };
         let now = InstantValue($cutoffs.now);
-        let (created_cutoff, endless_by) = (by($cutoffs.created_cutoff), by($cutoffs.endless_made_by));
+        let (created_cutoff, no_expiry_cutoff) = (by($cutoffs.created_cutoff), by($cutoffs.no_expiry_cutoff));
         let idle_cutoff = by($cutoffs.idle_cutoff);
         (tokens::expires_at.is_not_null().and(tokens::expires_at.le(now)))
             .or(tokens::secret_at.le(created_cutoff))
-            .or(tokens::expires_at.is_null().and(tokens::secret_at.le(endless_by)))
+            .or(tokens::expires_at.is_null().and(tokens::secret_at.le(no_expiry_cutoff)))
             .or(tokens::secret_at
                 .le(idle_cutoff)
                 .and(tokens::not_before.is_null().or(tokens::not_before.le(idle_cutoff)))
                 .and(tokens::last_used_at.is_null().or(tokens::last_used_at.le(idle_cutoff))))
-            .or($crate::token::expired_when_recorded::ExpiredWhenRecorded::under($cutoffs.spans))
+            .or($crate::token::expired_when_recorded::ExpiredWhenRecorded::under($cutoffs.max_lifetimes))
     }};
 }
 pub(crate) use is_expired;
@@ -29,7 +29,7 @@ macro_rules! filtered {
             dsl::{not, sql},
             sql_types::{Bool, Text},
         };
-        use tokenry_domain::{Risk, Scope, Status, query::shown_ends};
+        use tokenry_domain::{Risk, Scope, Status, query::displayed_parts};
         use $crate::{filter::like, token::filter::is_expired};
 
         let now = InstantValue($cutoffs.now);
@@ -62,7 +62,7 @@ macro_rules! filtered {
         }
         if let Some(text) = &$filter.search {
             let in_name = like!($dialect, "name", text);
-            query = if let Some((public_id, suffix)) = shown_ends(text) {
+            query = if let Some((public_id, suffix)) = displayed_parts(text) {
                 let in_public_id = like!($dialect, "lookup", public_id);
                 query.filter(in_name.or(in_public_id.and(like!($dialect, "suffix", suffix))))
             } else {
@@ -87,7 +87,7 @@ macro_rules! filtered {
                 Risk::NoExpiry => query.filter(tokens::expires_at.is_null()),
                 Risk::FullAccess => query.filter(has_scope(&Scope::All)),
                 Risk::Idle => {
-                    let by = InstantValue(Risk::idle_by($cutoffs.now));
+                    let by = InstantValue(Risk::idle_cutoff($cutoffs.now));
                     let unused = tokens::last_used_at.is_null().and(tokens::secret_at.le(by));
                     query.filter(unused.or(tokens::last_used_at.le(by)))
                 }

@@ -2,7 +2,7 @@
 
 use tokenry_service::{
     Catalog,
-    catalog::{Definition, GroupDefinition, Place, ResourceDefinition, RoleDefinition, RouteDefinition},
+    catalog::{Definition, GroupDefinition, Location, ResourceDefinition, RoleDefinition, RouteDefinition},
 };
 
 use super::{
@@ -42,11 +42,11 @@ pub(super) fn read(
     let has_words = written.has_words();
     for fault in faults {
         // With unreadable levels or resources, every scope would look unknown.
-        let is_reliable = has_words || ["resources", "levels"].contains(&fault.place.list);
-        let Some((section, key)) = written.at(fault.place).filter(|_| is_reliable) else { continue };
+        let is_reliable = has_words || ["resources", "levels"].contains(&fault.location.list);
+        let Some((section, key)) = written.at(fault.location).filter(|_| is_reliable) else { continue };
         // A partly unreadable entry differs from the intended one, so its faults are not reported.
-        if fault.place.index.map_or_else(|| section.has_read(key), |_| section.is_read()) {
-            section.refuse(key, &fault.what);
+        if fault.location.index.map_or_else(|| section.has_read(key), |_| section.is_read()) {
+            section.refuse(key, &fault.message);
         }
     }
     if written.denied_key == WITHHELD_SCOPES {
@@ -93,13 +93,13 @@ impl<'f> Written<'f> {
     }
 
     /// The table and the key of a fault.
-    fn at(&mut self, place: Place) -> Option<(&mut Section<'f>, &'static str)> {
-        let Some(index) = place.index else {
-            let key = if place.list == DENIED_SCOPES { self.denied_key } else { place.list };
+    fn at(&mut self, location: Location) -> Option<(&mut Section<'f>, &'static str)> {
+        let Some(index) = location.index else {
+            let key = if location.list == DENIED_SCOPES { self.denied_key } else { location.list };
             return Some((&mut self.top, key));
         };
-        let (_, list) = self.lists.iter_mut().find(|(name, _)| *name == place.list)?;
-        Some((list.get_mut(index)?, place.key))
+        let (_, list) = self.lists.iter_mut().find(|(name, _)| *name == location.list)?;
+        Some((list.get_mut(index)?, location.key))
     }
 
     fn into_problems(self) -> impl Iterator<Item = Problem> {

@@ -195,7 +195,7 @@ fn mapping(section: &mut Section<'_>, issuer: &str, catalog: Option<&Catalog>) -
 fn fault(error: JwtSettingsError) -> (&'static str, String) {
     match error {
         JwtSettingsError::NoIssuer => ("issuer", "must not be empty".to_owned()),
-        JwtSettingsError::Doubled(_) => ("issuer", "is configured twice".to_owned()),
+        JwtSettingsError::Duplicate(_) => ("issuer", "is configured twice".to_owned()),
         JwtSettingsError::Audience(_) => {
             ("audiences", "must contain at least one entry and no empty ones".to_owned())
         }

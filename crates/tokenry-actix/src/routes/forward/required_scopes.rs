@@ -21,7 +21,7 @@ pub(super) fn read(query: &str, catalog: &Catalog) -> Result<ScopeSet, ApiError>
     }
     let scopes = ScopeSet::parse(&entries)
         .map_err(|_| invalid("scope must have at most 32 scopes, each separated by one space or comma."))?;
-    if scopes.iter().all(|scope| catalog.knows(scope)) {
+    if scopes.iter().all(|scope| catalog.has_scope(scope)) {
         Ok(scopes)
     } else {
         Err(invalid("scope contains a scope that is not in the catalog."))

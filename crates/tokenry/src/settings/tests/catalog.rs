@@ -8,7 +8,7 @@ fn every_fault_of_a_catalog_is_reported_with_its_line() {
     for (file, line) in [
         ("[catalog]\nlevels = \"read\"", "[catalog] levels: must be a list of strings, such as [\"a\", \"b\"] (tokenry.toml:2)".to_owned()),
         ("[catalog]\n\nlevels = [\"Read\"]", format!("[catalog] levels: each must be {WORD} (tokenry.toml:3)")),
-        ("[catalog]\nlevels = [\"a\", \"a\"]", "[catalog] levels: must not hold a level twice (tokenry.toml:2)".to_owned()),
+        ("[catalog]\nlevels = [\"a\", \"a\"]", "[catalog] levels: must not list a level twice (tokenry.toml:2)".to_owned()),
         (
             "[catalog]\ndefault_scope = []",
             "[catalog] default_scope: is not a setting; the nearest is [catalog] default_scopes (tokenry.toml:2)".to_owned(),
@@ -44,7 +44,7 @@ fn every_fault_of_a_catalog_is_reported_with_its_line() {
         ("\n[[catalog.resources]]\ndescription = \"x\"", "[[catalog.resources]] name: is missing (tokenry.toml:2)".to_owned()),
         (
             "[[catalog.resources]]\nname = \"a\"\n[[catalog.resources]]\nname = \"a\"",
-            "[[catalog.resources]] name: a is there twice (tokenry.toml:4)".to_owned(),
+            "[[catalog.resources]] name: a is listed twice (tokenry.toml:4)".to_owned(),
         ),
         (
             "[[catalog.resources]]\nname = \"tokens\"\nlevels = [\"read\"]",
@@ -70,7 +70,7 @@ fn every_fault_of_a_catalog_is_reported_with_its_line() {
         ),
         (
             "[[catalog.roles]]\nname = \"a\"\n[[catalog.roles]]\nscopes = []\nname = \"a\"",
-            "[[catalog.roles]] name: a is there twice (tokenry.toml:5)".to_owned(),
+            "[[catalog.roles]] name: a is listed twice (tokenry.toml:5)".to_owned(),
         ),
         (
             "[[catalog.roles]]\nname = \"a\"\nscopes = [\"x:fly\"]",
@@ -83,7 +83,7 @@ fn every_fault_of_a_catalog_is_reported_with_its_line() {
         ),
         (
             "[[catalog.routes]]\npath = \"/x\"",
-            "[[catalog.routes]] path: needs a resource, or exclude = true (tokenry.toml:2)".to_owned(),
+            "[[catalog.routes]] path: requires a resource, or exclude = true (tokenry.toml:2)".to_owned(),
         ),
         (
             "[[catalog.routes]]\npath = \"/x\"\nmethods = [\"get\"]\nexclude = true",
@@ -91,7 +91,7 @@ fn every_fault_of_a_catalog_is_reported_with_its_line() {
         ),
         (
             "[[catalog.resources]]\nname = \"a\"\nlevels = [\"run\"]\n[[catalog.routes]]\npath = \"/x\"\nresource = \"a\"",
-            "[[catalog.routes]] level: must be given: a has no levels read and write (tokenry.toml:4)".to_owned(),
+            "[[catalog.routes]] level: must be set: a has no levels read and write (tokenry.toml:4)".to_owned(),
         ),
     ] {
         assert_eq!(refused(file, &[]), [line], "{file}");
@@ -153,7 +153,7 @@ fn the_former_name_of_denied_scopes_works_with_one_warning() {
     let former = "[catalog] withheld_scopes: is now called denied_scopes; rename it (tokenry.toml:2)";
     for (key, expected) in [("denied_scopes", &[][..]), ("withheld_scopes", &[former.to_owned()])] {
         let settings = good(&format!("[catalog]\n{key} = [\"admin:write\"]"), &[]);
-        let of_tokens = settings.service.catalog.of_tokens(&tokenry_service::Role::admin());
+        let of_tokens = settings.service.catalog.max_token_permissions(&tokenry_service::Role::admin());
         assert!(!of_tokens.grants(&admin_write), "{key}");
         let warnings: Vec<_> = settings.warnings.iter().map(Problem::to_string).collect();
         assert_eq!(warnings, expected);

@@ -32,14 +32,14 @@ fn the_example_file_sets_the_values_it_documents() {
     let scope = |text: &str| text.parse::<Scope>().unwrap();
     let scopes = |texts: &[&str]| ScopeSet::parse(texts).unwrap();
     assert!(!catalog.vocabulary().is_open());
-    assert!(catalog.knows(&scope("builds:run")) && !catalog.knows(&scope("builds:write")));
+    assert!(catalog.has_scope(&scope("builds:run")) && !catalog.has_scope(&scope("builds:write")));
     assert_eq!(catalog.roles().map(Role::as_str).collect::<Vec<_>>(), ["user", "admin"]);
     assert_eq!(*catalog.default_scopes(), scopes(&["projects:read"]));
     assert_eq!(catalog.groups().len(), 1);
-    assert!(!catalog.of_tokens(&Role::admin()).grants(&scope("admin:write")));
-    assert!(catalog.of_tokens(&Role::admin()).grants(&scope("admin:read")));
-    assert!(catalog.of_role(&Role::user()).grants(&scope("builds:read")));
-    let needs = |text| RouteDecision::Needs(scope(text));
+    assert!(!catalog.max_token_permissions(&Role::admin()).grants(&scope("admin:write")));
+    assert!(catalog.max_token_permissions(&Role::admin()).grants(&scope("admin:read")));
+    assert!(catalog.user_permissions(&Role::user()).grants(&scope("builds:read")));
+    let needs = |text| RouteDecision::Requires(scope(text));
     for (method, path, decision) in [
         ("GET", "/api/projects/1", needs("projects:read")),
         ("PUT", "/api/projects/1", needs("projects:write")),

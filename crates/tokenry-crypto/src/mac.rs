@@ -1,4 +1,4 @@
-//! Message authentication codes on texts that clients send back, such as list cursors.
+//! Message authentication codes of texts that clients send back, such as list cursors.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 use crate::rng::{RngError, SecretRng};
 
 /// The authentication key of one installation. Not `Debug`.
-pub struct SealKey(Zeroizing<[u8; 32]>);
+pub struct MacKey(Zeroizing<[u8; 32]>);
 
-impl SealKey {
+impl MacKey {
     /// Wraps 32 random bytes.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
@@ -53,13 +53,13 @@ impl SealKey {
 mod tests {
     use super::*;
 
-    static_assertions::assert_not_impl_any!(SealKey: std::fmt::Debug, Clone, PartialEq);
+    static_assertions::assert_not_impl_any!(MacKey: std::fmt::Debug, Clone, PartialEq);
 
     #[test]
-    fn a_seal_depends_on_the_key_and_the_list_of_parts() {
-        let (key, other) = (SealKey::from_bytes([1; 32]), SealKey::from_bytes([2; 32]));
-        let drawn = [(); 2].map(|()| SealKey::generate(&mut SecretRng::os()).unwrap().tag(&[]));
-        assert_ne!(drawn[0], drawn[1]);
+    fn a_tag_depends_on_the_key_and_the_list_of_parts() {
+        let (key, other) = (MacKey::from_bytes([1; 32]), MacKey::from_bytes([2; 32]));
+        let generated = [(); 2].map(|()| MacKey::generate(&mut SecretRng::os()).unwrap().tag(&[]));
+        assert_ne!(generated[0], generated[1]);
         let tag = key.tag(&[b"ab", b"c"]);
         assert!(key.verify(&[b"ab", b"c"], &tag));
         assert!(!key.verify(&[b"a", b"bc"], &tag));
