@@ -56,6 +56,19 @@ impl AuditContext {
     }
 }
 
+/// Records that these tokens have expired, each with its owner.
+pub(crate) fn record_expired(
+    tx: &mut Tx<'_>,
+    audit: &AuditContext,
+    tokens: &[(TokenId, UserId)],
+) -> Result<(), StoreError> {
+    let events: Vec<AuditEvent> = tokens
+        .iter()
+        .map(|(token, owner)| audit.event(EventKind::TokenExpired, Some(*owner), Some(*token), Map::new()))
+        .collect();
+    append(tx, &events)
+}
+
 /// Appends all entries at once: the lock on the chain's head is shared by all nodes and lasts until the transaction
 /// ends.
 pub(crate) fn append(tx: &mut Tx<'_>, events: &[AuditEvent]) -> Result<(), StoreError> {

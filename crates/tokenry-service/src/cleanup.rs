@@ -1,14 +1,13 @@
 //! Records expired tokens in the audit log, ends expired sessions, and removes old tokens and usage rows.
 
-use serde_json::Map;
-use tokenry_domain::{EventKind, ExpiryCutoffs, Lifetime, Limits, TokenId, UnixMillis, UserId};
+use tokenry_domain::{ExpiryCutoffs, Lifetime, Limits, TokenId, UnixMillis};
 use tokenry_store::{
     StoreError, Tx,
     cleanup::{self, CleanupRange},
 };
 
 use crate::{
-    audit::{AuditContext, append},
+    audit::{AuditContext, record_expired},
     caller::RequestContext,
     caller_lock::CallerLock,
     clock::ClockFault,
@@ -73,65 +72,66 @@ impl Tokenry {
         if let Some(fault) = self.untrusted_clock() {
             return Err(CleanupError::Clock(fault));
         }
-        let mut rejected = None;
-        let mut part = |done: Result<usize, CleanupError>| match done {
-            Err(CleanupError::Store(error @ StoreError::Unusable(_))) => {
-                rejected.get_or_insert(error);
-                Ok(0)
-            }
-            done => done,
-        };
+        let (rules, mut denied) = (&self.0.rules, None);
         let expired = self.record_expired(context);
         let is_recorded = expired.is_ok();
-        let mut cleaned = CleanupReport { expired: part(expired)?, ..CleanupReport::default() };
-        cleaned.ended_sessions = part(self.end_dead_sessions(context))?;
-        let kept = |kept: Lifetime| context.now.checked_sub(kept.max(Limits::CREATION_WINDOW));
-        if let Some(cutoff) = self.0.usage.retention.and_then(kept) {
-            cleaned.purged_uses = part(self.purge_uses(cutoff))?;
+        let mut report =
+            CleanupReport { expired: unless_denied(expired, &mut denied)?, ..CleanupReport::default() };
+        report.ended_sessions = unless_denied(self.end_dead_sessions(context), &mut denied)?;
+        if let Some(cutoff) = self.0.usage.retention.and_then(|kept| cutoff(context.now, kept)) {
+            report.purged_uses = unless_denied(self.purge_uses(cutoff), &mut denied)?;
         }
         // A token is removed only after its expiry was recorded in the audit log.
-        if let Some(cutoff) = self.0.retention.and_then(kept).filter(|_| is_recorded) {
-            cleaned.purged_tokens = part(self.purge_tokens(&self.0.rules.cutoffs(context.now), cutoff))?;
+        if is_recorded && let Some(cutoff) = self.0.retention.and_then(|kept| cutoff(context.now, kept)) {
+            let purged = self.purge_tokens(rules.cutoffs(context.now), cutoff);
+            report.purged_tokens = unless_denied(purged, &mut denied)?;
         }
-        rejected.map_or(Ok(cleaned), |error| Err(error.into()))
+        denied.map_or(Ok(report), |error| Err(error.into()))
     }
 
     fn record_expired(&self, context: &RequestContext) -> Result<usize, CleanupError> {
         let cutoffs = self.0.rules.cutoffs(context.now);
-        let record = |ids: Vec<TokenId>| {
-            let (audit, caller) = (AuditContext::of(context), context.caller.clone());
-            self.0.store.write(move |tx| {
-                let (lock, _) = CallerLock::take(tx, &caller, &[])?;
-                lock.recheck::<CleanupError>(tx, &cutoffs)?;
-                let expired = cleanup::take_expired(tx, &cutoffs, &ids)?;
-                let event = |(token, owner): &(TokenId, UserId)| {
-                    audit.event(EventKind::TokenExpired, Some(*owner), Some(*token), Map::new())
-                };
-                append(tx, &expired.iter().map(event).collect::<Vec<_>>())?;
-                Ok::<_, CleanupError>(expired.len())
-            })
-        };
         // A caller who is no longer entitled is rejected even if there is nothing to record.
-        record(Vec::new())?;
-        let forget = |ids: Vec<TokenId>| {
-            Ok(self.0.store.write(move |tx| cleanup::clear_expiry(tx, &cutoffs, &ids))?)
-        };
-        self.walk(|tx, span| cleanup::find_unexpired(tx, &cutoffs, span), forget)?;
-        self.walk(|tx, span| cleanup::find_expired(tx, &cutoffs, span), record)
+        self.record_expired_batch(context, cutoffs, Vec::new())?;
+        self.walk(
+            |tx, span| cleanup::find_unexpired(tx, &cutoffs, span),
+            |ids| Ok(self.0.store.write(move |tx| cleanup::clear_expiry(tx, &cutoffs, &ids))?),
+        )?;
+        self.walk(
+            |tx, span| cleanup::find_expired(tx, &cutoffs, span),
+            |ids| self.record_expired_batch(context, cutoffs, ids),
+        )
     }
 
-    fn purge_tokens(&self, cutoffs: &ExpiryCutoffs, cutoff: UnixMillis) -> Result<usize, CleanupError> {
-        let cutoffs = *cutoffs;
-        let purge = |ids: Vec<TokenId>| {
-            delete_in_batches(|| {
-                let ids = ids.clone();
-                self.0
-                    .store
-                    .write(move |tx| cleanup::delete_dead_uses(tx, (&cutoffs, cutoff), &ids, USAGE_BATCH))
-            })?;
-            Ok(self.0.store.write(move |tx| cleanup::purge_tokens(tx, (&cutoffs, cutoff), &ids))?)
-        };
-        self.walk(|tx, span| cleanup::find_dead(tx, &cutoffs, cutoff, span), purge)
+    fn record_expired_batch(
+        &self,
+        context: &RequestContext,
+        cutoffs: ExpiryCutoffs,
+        ids: Vec<TokenId>,
+    ) -> Result<usize, CleanupError> {
+        let (audit, caller) = (AuditContext::of(context), context.caller.clone());
+        self.0.store.write(move |tx| {
+            let (lock, _) = CallerLock::take(tx, &caller, &[])?;
+            lock.recheck::<CleanupError>(tx, &cutoffs)?;
+            let expired = cleanup::take_expired(tx, &cutoffs, &ids)?;
+            record_expired(tx, &audit, &expired)?;
+            Ok::<_, CleanupError>(expired.len())
+        })
+    }
+
+    fn purge_tokens(&self, cutoffs: ExpiryCutoffs, cutoff: UnixMillis) -> Result<usize, CleanupError> {
+        self.walk(
+            |tx, span| cleanup::find_dead(tx, &cutoffs, cutoff, span),
+            |ids| {
+                delete_in_batches(|| {
+                    let ids = ids.clone();
+                    self.0
+                        .store
+                        .write(move |tx| cleanup::delete_dead_uses(tx, (&cutoffs, cutoff), &ids, USAGE_BATCH))
+                })?;
+                Ok(self.0.store.write(move |tx| cleanup::purge_tokens(tx, (&cutoffs, cutoff), &ids))?)
+            },
+        )
     }
 
     /// Walks once through all tokens, passes the ids that `find` returns to `act` in batches, and returns the sum of
@@ -182,4 +182,23 @@ impl Tokenry {
 fn delete_in_batches(mut unit: impl FnMut() -> Result<usize, StoreError>) -> Result<(), StoreError> {
     while unit()? >= usize::from(USAGE_BATCH) {}
     Ok(())
+}
+
+/// Skips a step for which the database denies a privilege, and keeps the first such error.
+fn unless_denied(
+    done: Result<usize, CleanupError>,
+    denied: &mut Option<StoreError>,
+) -> Result<usize, CleanupError> {
+    match done {
+        Err(CleanupError::Store(error @ StoreError::Unusable(_))) => {
+            denied.get_or_insert(error);
+            Ok(0)
+        }
+        done => done,
+    }
+}
+
+/// What is older than this is removed: at least the hour in which a token counts against the creation limit is kept.
+fn cutoff(now: UnixMillis, kept: Lifetime) -> Option<UnixMillis> {
+    now.checked_sub(kept.max(Limits::CREATION_WINDOW))
 }

@@ -43,6 +43,7 @@ mod caller_lock;
 pub mod cleanup;
 pub mod clock;
 mod close;
+mod coalescer;
 pub mod denial;
 pub mod field;
 mod find;

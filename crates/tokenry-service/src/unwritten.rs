@@ -68,11 +68,6 @@ impl Taken {
     }
 }
 
-/// Converts a length to a count.
-pub(crate) fn count(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

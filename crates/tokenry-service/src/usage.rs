@@ -5,7 +5,6 @@ mod details;
 mod last_used;
 pub mod log;
 mod scopes;
-mod sharded;
 pub mod summary;
 pub(crate) mod write_behind;
 
@@ -87,8 +86,8 @@ impl Tokenry {
     ) {
         let token = verified.token();
         for required in required {
-            if let Some(held) = self.0.rules.catalog.least_sufficient(&token.scopes, required) {
-                self.0.uses.pending().scopes.record(token.id, held, at);
+            if let Some(sufficient) = self.0.rules.catalog.least_sufficient(&token.scopes, required) {
+                self.0.uses.pending().scopes.record(token.id, sufficient, at);
             }
         }
     }

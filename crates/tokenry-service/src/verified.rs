@@ -92,6 +92,13 @@ pub enum VerifyError {
     Busy,
 }
 
+impl VerifyError {
+    /// The rejection that gives no reason.
+    pub(crate) fn unknown() -> Self {
+        Self::Rejected(Rejection::Unknown)
+    }
+}
+
 /// Why a credential does not authenticate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]

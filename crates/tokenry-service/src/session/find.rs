@@ -9,7 +9,7 @@ use crate::{
     audit::AuditContext,
     caller::{Caller, CredentialKind, SignedInUser},
     tokenry::Tokenry,
-    verified::{Rejection, VerifyError},
+    verified::VerifyError,
 };
 
 /// A use is recorded at most once in this span.
@@ -23,28 +23,28 @@ impl Tokenry {
     /// that may be far ahead.
     ///
     /// # Errors
-    /// [`VerifyError`]; unknown and ended sessions get the same rejection, [`Rejection::Unknown`].
+    /// [`VerifyError`]; unknown and ended sessions get the same rejection,
+    /// [`Rejection::Unknown`](crate::Rejection::Unknown).
     pub fn session(
         &self,
         presented: &[u8],
         now: UnixMillis,
         client: &ClientInfo,
     ) -> Result<Caller, VerifyError> {
-        let unknown = VerifyError::Rejected(Rejection::Unknown);
-        let Some(secret) = SessionSecret::parse(presented) else { return Err(unknown) };
+        let Some(secret) = SessionSecret::parse(presented) else { return Err(VerifyError::unknown()) };
         let digest = secret.digest();
         let found = self.0.store.read(|tx| match session::find(tx, &digest)? {
             Some(session) => Live::read(tx, &session, client.ip).map(|live| Some((session, live))),
             None => Ok::<_, StoreError>(None),
         })?;
-        let Some((session, live)) = found else { return Err(unknown) };
+        let Some((session, live)) = found else { return Err(VerifyError::unknown()) };
         if let Err(rejection) = self.check_session(&session, &live, now) {
             if rejection.ends_session {
                 self.end_found(session, rejection.end, now, client)?;
             }
-            return Err(unknown);
+            return Err(VerifyError::unknown());
         }
-        let Some(user) = live.user else { return Err(unknown) };
+        let Some(user) = live.user else { return Err(VerifyError::unknown()) };
         self.record_seen(&session, now);
         Ok(self.caller_of(session, user, live.token))
     }
@@ -69,7 +69,7 @@ impl Tokenry {
     /// Records the use after the response: if the database cannot be written, the session counts as idle sooner.
     fn record_seen(&self, session: &Session, now: UnixMillis) {
         if session.seen_at <= now.saturating_sub(SEEN_INTERVAL) {
-            self.0.uses.pending().sessions.note(session.id, now);
+            self.0.uses.pending().sessions.record(session.id, now);
         }
     }
 

@@ -1,20 +1,17 @@
 //! Counts uses in memory until they are written.
 
 use std::{
-    collections::hash_map::RandomState,
-    hash::BuildHasher,
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
     },
 };
 
-use hashbrown::HashTable;
 use tokenry_domain::{Bucket, TokenId, UnixMillis, UsageCount, UsageKey};
 
-use super::{details::Details, sharded::Sharded};
-use crate::unwritten::Taken;
+use super::details::Details;
+use crate::coalescer::{Coalesce, Coalescer, LockedTable, weight};
 
 /// The limits of what is pending.
 #[derive(Debug, Clone, Copy)]
@@ -33,33 +30,33 @@ const BOUNDS: Bounds = Bounds { keys: 100_000, of_a_token: 50, spans: 25_000 };
 pub(super) struct Counts {
     bucket: Bucket,
     bounds: Bounds,
-    hasher: RandomState,
-    sharded: Sharded<Shard>,
+    /// A written key stays while its bucket is current, so that the next use finds it.
+    uses: Coalescer<Arc<UsageKey>, UsageCount>,
     details: Details,
-    /// The number of keys in all shards.
-    keys: AtomicUsize,
     /// The latest bucket with a use, in milliseconds since 1970.
     newest: AtomicI64,
     /// Distinguishes uses that are not counted together, also from those of other nodes.
     seq: AtomicI64,
     dropped: AtomicU64,
-    taken: Taken,
 }
 
 /// A key and its count.
 pub(super) type Counted = (Arc<UsageKey>, UsageCount);
 
-#[derive(Default)]
-struct Shard {
-    entries: HashTable<Entry>,
-}
+type Table<'c> = LockedTable<'c, Arc<UsageKey>, UsageCount>;
 
-/// A key with its count. A written entry stays with a count of 0 while its bucket is current, so that the next use
-/// finds it.
-struct Entry {
-    hash: u64,
-    usage_key: Arc<UsageKey>,
-    count: UsageCount,
+impl Coalesce for UsageCount {
+    fn merge(&mut self, other: Self) {
+        self.add(other);
+    }
+
+    fn clear(&mut self) {
+        self.count = 0;
+    }
+
+    fn weight(&self) -> u64 {
+        self.count
+    }
 }
 
 /// A borrowed key.
@@ -100,6 +97,11 @@ impl<'a> Key<'a> {
         }
     }
 
+    /// Whether this is the key of uses that are counted together.
+    fn is(&self, known: &UsageKey) -> bool {
+        known.seq == 0 && Key::of(known) == *self
+    }
+
     /// The key without details.
     fn coarse(self) -> Self {
         Self { method: "", route: "", ip: None, user_agent: "", ..self }
@@ -115,15 +117,12 @@ impl Counts {
         Self {
             bucket,
             bounds,
-            hasher: RandomState::new(),
-            sharded: Sharded::default(),
+            uses: Coalescer::new(bounds.keys),
             details: Details::default(),
-            keys: AtomicUsize::new(0),
             newest: AtomicI64::new(0),
             // Far from overflow, and never 0.
             seq: AtomicI64::new(i64::try_from(seed >> 2).unwrap_or_default().max(1)),
             dropped: AtomicU64::new(0),
-            taken: Taken::default(),
         }
     }
 
@@ -136,17 +135,17 @@ impl Counts {
         let count = UsageCount::once(at);
         if self.bucket.is_single() {
             let seq = self.seq.fetch_add(1, Relaxed);
-            self.insert(&mut self.sharded.mine(), *key, seq, count);
+            self.insert(&mut self.uses.lock(), *key, seq, count);
             return;
         }
-        let hash = self.hasher.hash_one(key);
-        let mut shard = self.sharded.mine();
-        if let Some(entry) = shard.find(hash, key) {
-            entry.count.add(count);
+        let hash = self.uses.hash(key);
+        let mut table = self.uses.lock();
+        if let Some(entry) = table.find(hash, |known| key.is(known)) {
+            entry.merge(count);
         } else if self.keeps_details(key, hash) {
-            self.insert(&mut shard, *key, 0, count);
+            self.insert(&mut table, *key, 0, count);
         } else {
-            self.insert_coarse(&mut shard, *key, count);
+            self.insert_coarse(&mut table, *key, count);
         }
     }
 
@@ -156,90 +155,68 @@ impl Counts {
     }
 
     /// Adds a new key, without its details if there are too many.
-    fn insert(&self, shard: &mut Shard, key: Key<'_>, seq: i64, count: UsageCount) {
-        if self.keys.load(Relaxed) >= self.bounds.keys {
-            self.insert_coarse(shard, key, count);
+    fn insert(&self, table: &mut Table<'_>, key: Key<'_>, seq: i64, count: UsageCount) {
+        if self.uses.keys() < self.bounds.keys {
+            self.insert_exact(table, Arc::new(key.to_usage_key(seq)), count);
         } else {
-            self.insert_exact(shard, Arc::new(key.to_usage_key(seq)), count);
+            self.insert_coarse(table, key, count);
         }
     }
 
-    fn insert_coarse(&self, shard: &mut Shard, key: Key<'_>, count: UsageCount) {
+    fn insert_coarse(&self, table: &mut Table<'_>, key: Key<'_>, count: UsageCount) {
         let key = key.coarse();
-        if let Some(entry) = shard.find(self.hasher.hash_one(key), &key) {
-            entry.count.add(count);
-        } else if self.keys.load(Relaxed) < self.bounds.keys * 2 {
-            self.insert_exact(shard, Arc::new(key.to_usage_key(0)), count);
+        if let Some(entry) = table.find(self.uses.hash(key), |known| key.is(known)) {
+            entry.merge(count);
+        } else if self.uses.keys() < self.bounds.keys * 2 {
+            self.insert_exact(table, Arc::new(key.to_usage_key(0)), count);
         } else {
             self.dropped.fetch_add(count.count, Relaxed);
         }
     }
 
-    fn insert_exact(&self, shard: &mut Shard, usage_key: Arc<UsageKey>, count: UsageCount) {
-        let hash = self.hasher.hash_one(Key::of(&usage_key));
+    fn insert_exact(&self, table: &mut Table<'_>, usage_key: Arc<UsageKey>, count: UsageCount) {
+        let hash = self.uses.hash(Key::of(&usage_key));
         self.newest.fetch_max(usage_key.start.get(), Relaxed);
-        self.keys.fetch_add(1, Relaxed);
-        let entry = Entry { hash, usage_key, count };
-        shard.entries.insert_unique(hash, entry, |entry| entry.hash);
+        table.insert(hash, usage_key, count);
     }
 
     /// How many uses are not written.
     pub(super) fn unwritten(&self) -> u64 {
-        let waiting = |shard: &Shard| shard.entries.iter().map(|entry| entry.count.count).sum::<u64>();
-        self.taken.get() + self.sharded.all().map(|shard| waiting(&shard)).sum::<u64>()
+        self.uses.unwritten()
     }
 
     /// Takes everything that was counted since the last call, sorted, each key once. The caller [settles](Self::settle)
     /// it when it is written or requeued.
     pub(super) fn take(&self) -> Vec<Counted> {
         let newest = UnixMillis::new(self.newest.load(Relaxed)).unwrap_or(UnixMillis::MIN);
-        let mut taken = Vec::new();
         // Half of the room is reserved for new keys.
-        let mut kept = self.bounds.keys / 2;
-        for mut shard in self.sharded.all() {
-            let before = shard.entries.len();
-            shard.entries.retain(|Entry { usage_key, count, .. }| {
-                if count.count > 0 {
-                    taken.push((usage_key.clone(), *count));
-                    count.count = 0;
-                }
-                let stays = !self.bucket.is_single() && usage_key.start >= newest && kept > 0;
-                kept -= usize::from(stays);
-                stays
-            });
-            self.keys.fetch_sub(before - shard.entries.len(), Relaxed);
-            shard.shrink();
-        }
-        self.details.forget_before(newest);
-        self.taken.add(sum(&taken));
-        taken.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        taken.dedup_by(|(next, count), (known, sum)| {
-            let is_same = next == known;
-            if is_same {
-                sum.add(*count);
-            }
-            is_same
+        let mut room = self.bounds.keys / 2;
+        let taken = self.uses.take(|usage_key, _| {
+            let stays = !self.bucket.is_single() && usage_key.start >= newest && room > 0;
+            room -= usize::from(stays);
+            stays
         });
+        self.details.forget_before(newest);
         taken
     }
 
     /// Marks taken counts as written, requeued, or lost.
     pub(super) fn settle(&self, counted: &[Counted]) {
-        self.taken.settle(sum(counted));
+        self.uses.settle(weight(counted));
     }
 
     /// Puts back what could not be written.
     pub(super) fn requeue(&self, counted: &[Counted]) {
-        let mut shard = self.sharded.mine();
+        let mut table = self.uses.lock();
         for (usage_key, count) in counted {
             let key = Key::of(usage_key);
-            let known = shard.find(self.hasher.hash_one(key), &key).filter(|_| usage_key.seq == 0);
+            let known = table.find(self.uses.hash(key), |known| usage_key.seq == 0 && key.is(known));
             if let Some(entry) = known {
-                entry.count.add(*count);
-            } else if self.keys.load(Relaxed) < self.bounds.keys {
-                self.insert_exact(&mut shard, usage_key.clone(), *count);
+                entry.merge(*count);
+            } else if self.uses.keys() < self.bounds.keys {
+                self.insert_exact(&mut table, usage_key.clone(), *count);
             } else {
-                self.insert_coarse(&mut shard, key, *count);
+                self.insert_coarse(&mut table, key, *count);
             }
         }
     }
@@ -247,26 +224,6 @@ impl Counts {
     /// How many uses were dropped since the last call.
     pub(super) fn take_dropped(&self) -> u64 {
         self.dropped.swap(0, Relaxed)
-    }
-}
-
-fn sum(counted: &[Counted]) -> u64 {
-    counted.iter().map(|(_, count)| count.count).sum()
-}
-
-impl Shard {
-    fn find(&mut self, hash: u64, key: &Key<'_>) -> Option<&mut Entry> {
-        let is_match = |entry: &Entry| {
-            entry.hash == hash && entry.usage_key.seq == 0 && Key::of(&entry.usage_key) == *key
-        };
-        self.entries.find_mut(hash, is_match)
-    }
-
-    /// Releases the memory of a flood.
-    fn shrink(&mut self) {
-        if self.entries.len() * 8 < self.entries.capacity() {
-            self.entries.shrink_to(self.entries.len() * 2, |entry| entry.hash);
-        }
     }
 }
 
@@ -369,7 +326,7 @@ mod tests {
         let taken = counts.take();
         assert_eq!((taken.len(), sum(&taken)), (11, 30));
         assert!(taken.iter().all(|(known, count)| count.count == 1 || known.seq == 0));
-        assert_eq!(counts.keys.load(Relaxed), 0, "no key is used again");
+        assert_eq!(counts.uses.keys(), 0, "no key is used again");
     }
 
     #[test]
@@ -386,7 +343,7 @@ mod tests {
         count(&counts, &key(1, 6, "curl"), 1);
         let taken = counts.take();
         assert_eq!(taken.iter().map(|(_, count)| count.count).collect::<Vec<_>>(), [4, 1]);
-        assert_eq!(counts.keys.load(Relaxed), 1);
+        assert_eq!(counts.uses.keys(), 1);
         counts.requeue(&taken);
         assert_eq!(sum(&counts.take()), 5);
         assert!(counts.take().is_empty());
@@ -399,7 +356,7 @@ mod tests {
             count(&counts, &key(1, 5, "curl"), 2);
             assert_eq!(sum(&counts.take()), 2);
         }
-        assert_eq!(counts.keys.load(Relaxed), 1);
+        assert_eq!(counts.uses.keys(), 1);
         assert_eq!(counts.details.spans(), 1);
     }
 }

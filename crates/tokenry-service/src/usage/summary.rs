@@ -102,7 +102,6 @@ impl Tokenry {
             visible_owner(tx, &context.caller, &token)?.ok_or(SummaryError::NotFound)?;
             let hours = hours(tx, span)?;
             let used: HashMap<Scope, UnixMillis> = scopes::list(tx, id)?.into_iter().collect();
-            let scope = |scope: &Scope| (scope.clone(), used.get(scope).copied());
             Ok(UsageSummary {
                 from,
                 to,
@@ -110,7 +109,7 @@ impl Tokenry {
                 hours,
                 routes: summary::routes(tx, span, NAMED)?,
                 addresses: summary::addresses(tx, span, NAMED)?,
-                scopes: token.scopes.iter().map(scope).collect(),
+                scopes: token.scopes.iter().map(|scope| (scope.clone(), used.get(scope).copied())).collect(),
             })
         })
     }

@@ -53,13 +53,12 @@ impl WriteBehind {
         expiries: Arc<ObservedExpiries>,
     ) -> Result<Self, StoreError> {
         let counts = settings.is_enabled.then(|| Counts::new(settings.bucket, seed));
-        let (last_used, scopes) = (LastUsed::default(), ScopeUses::default());
         let pending = Arc::new(Pending {
             store,
-            last_used,
-            scopes,
+            last_used: LastUsed::new(),
+            scopes: ScopeUses::new(),
             counts,
-            sessions: SeenSessions::default(),
+            sessions: SeenSessions::new(),
             expiries,
             writing: Mutex::default(),
         });
@@ -87,22 +86,18 @@ impl Pending {
 
     fn write_to(&self, store: &Store, is_stopping: &dyn Fn() -> bool) -> Result<FlushOutcome, StoreError> {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let counted = || match &self.counts {
-            Some(counts) => write_counts(store, counts, is_stopping),
-            None => Ok(FlushOutcome::Complete),
-        };
         let kinds: [&dyn Fn() -> Result<FlushOutcome, StoreError>; 5] = [
             &|| self.last_used.write(store),
             &|| self.scopes.write(store),
-            &counted,
-            &|| self.sessions.write(store).map(|()| FlushOutcome::Complete),
-            &|| self.expiries.write(store).map(|()| FlushOutcome::Complete),
+            &|| self.write_counts(store, is_stopping),
+            &|| self.sessions.write(store),
+            &|| self.expiries.write(store),
         ];
-        let (mut left, mut failures, mut failure) = (FlushOutcome::Complete, 0, None);
+        let (mut outcome, mut failures, mut failure) = (FlushOutcome::Complete, 0, None);
         for write in kinds {
             match write() {
                 Ok(FlushOutcome::Complete) => {}
-                Ok(FlushOutcome::Incomplete) => left = FlushOutcome::Incomplete,
+                Ok(FlushOutcome::Incomplete) => outcome = FlushOutcome::Incomplete,
                 // A failure of one kind need not affect the others.
                 Err(error) => {
                     failures += u8::from(matches!(error, StoreError::Unavailable(_)));
@@ -113,7 +108,18 @@ impl Pending {
                 }
             }
         }
-        failure.map_or(Ok(left), Err)
+        failure.map_or(Ok(outcome), Err)
+    }
+
+    fn write_counts(
+        &self,
+        store: &Store,
+        is_stopping: &dyn Fn() -> bool,
+    ) -> Result<FlushOutcome, StoreError> {
+        match &self.counts {
+            Some(counts) => write_counts(store, counts, is_stopping),
+            None => Ok(FlushOutcome::Complete),
+        }
     }
 }
 
@@ -144,7 +150,7 @@ fn write_counts(
             "too many uses of tokens were pending; these are not in the usage log"
         );
     }
-    let (mut left, mut failures, mut failure) = (FlushOutcome::Complete, 0, None);
+    let (mut outcome, mut failures, mut failure) = (FlushOutcome::Complete, 0, None);
     for batch in counts.take().chunks(BATCH) {
         if is_enough(failures, is_stopping) {
             counts.requeue(batch);
@@ -155,19 +161,19 @@ fn write_counts(
         counts.settle(batch);
         match written {
             Ok(FlushOutcome::Complete) => failures = 0,
-            Ok(FlushOutcome::Incomplete) => (left, failures) = (FlushOutcome::Incomplete, 0),
+            Ok(FlushOutcome::Incomplete) => (outcome, failures) = (FlushOutcome::Incomplete, 0),
             Err(error) => (failure, failures) = (Some(error), failures + 1),
         }
     }
-    failure.map_or(Ok(left), Err)
+    failure.map_or(Ok(outcome), Err)
 }
 
 /// Writes a batch; requeues what has to be retried.
 fn write_batch(store: &Store, counts: &Counts, batch: &[Counted]) -> Result<FlushOutcome, StoreError> {
     match (add(store, batch), batch) {
-        (Ok(held), _) => {
-            counts.requeue(&held);
-            Ok(if held.is_empty() { FlushOutcome::Complete } else { FlushOutcome::Incomplete })
+        (Ok(locked), _) => {
+            counts.requeue(&locked);
+            Ok(if locked.is_empty() { FlushOutcome::Complete } else { FlushOutcome::Incomplete })
         }
         // These failures are not caused by a row.
         (Err(error @ (StoreError::Unavailable(_) | StoreError::Unusable(_))), _) => {
@@ -189,12 +195,13 @@ fn write_batch(store: &Store, counts: &Counts, batch: &[Counted]) -> Result<Flus
     }
 }
 
+/// Writes a batch; returns the counts of tokens that are locked by another transaction.
 fn add(store: &Store, batch: &[Counted]) -> Result<Vec<Counted>, StoreError> {
     let rows = batch.to_vec();
     store.write_bookkeeping(move |tx| {
         let uses: Vec<(&UsageKey, UsageCount)> =
             rows.iter().map(|(usage_key, count)| (&**usage_key, *count)).collect();
-        let held = tx.add_uses(&uses)?;
-        Ok(rows.into_iter().filter(|(usage_key, _)| held.contains(&usage_key.token_id)).collect())
+        let locked = tx.add_uses(&uses)?;
+        Ok(rows.into_iter().filter(|(usage_key, _)| locked.contains(&usage_key.token_id)).collect())
     })
 }
