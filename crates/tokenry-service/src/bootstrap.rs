@@ -30,9 +30,10 @@ impl Tokenry {
         let user_id = UserId::new(now, rng.bytes()?);
         let GeneratedSecret { secret, stored, id_bytes } = GeneratedSecret::generate(self)?;
         let (public_id, suffix) = (secret.public_id(), secret.suffix());
-        let out_of_range = || StoreError::Bug("the clock is beyond the latest instant".to_owned());
-        let expires_at = now.checked_add(LIFETIME).ok_or_else(out_of_range)?;
-        let catalog = self.0.rules.catalog.clone();
+        let expires_at = now
+            .checked_add(LIFETIME)
+            .ok_or_else(|| StoreError::Bug("the clock is beyond the latest instant".to_owned()))?;
+        let rules = self.0.rules.clone();
         let seeded = self.0.store.write(move |tx| {
             lock_admin(tx)?;
             let mut row = instance::lock(tx)?;
@@ -40,10 +41,10 @@ impl Tokenry {
                 return Ok(None);
             }
             let audit = AuditContext { actor: Actor::System, at: now, client: ClientInfo::default() };
-            let highest = catalog.roles().last().cloned().unwrap_or_else(Role::admin);
+            let highest = rules.catalog.roles().last().cloned().unwrap_or_else(Role::admin);
             let owner = admin(tx, user_id, highest, &audit)?;
             // `*`, or every named scope where tokens are denied `*`.
-            let permissions = catalog.max_token_permissions(&owner.role);
+            let permissions = rules.catalog.max_token_permissions(&owner.role);
             let everything = ScopeSet::from_iter([Scope::All]);
             let scopes =
                 if permissions.can_delegate(&Scope::All) { everything } else { permissions.to_set() };
@@ -78,9 +79,7 @@ impl Tokenry {
         })?;
         Ok(seeded.map(|(token, owner)| Issued { token, owner, secret }))
     }
-}
 
-impl Tokenry {
     /// Whether the first token is the only token ever created and was never used, expired or not: its secret may have
     /// been lost before anyone saw it.
     ///
@@ -92,9 +91,12 @@ impl Tokenry {
             let size = PageSize::new(1).unwrap_or_default();
             token::list(tx, &TokenFilter::default(), Sort::default(), size, None, &cutoffs)
         })?;
-        let is_unused = |token: &Token| token.created_by == Actor::System && token.last_used_at.is_none();
-        Ok(page.total == 1 && page.items.iter().all(is_unused))
+        Ok(page.total == 1 && page.items.iter().all(is_unused_first_token))
     }
+}
+
+fn is_unused_first_token(token: &Token) -> bool {
+    token.created_by == Actor::System && token.last_used_at.is_none()
 }
 
 /// Locks the user `admin`, if they exist: users are always locked before the instance.

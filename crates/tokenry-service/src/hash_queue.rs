@@ -85,8 +85,8 @@ impl HashQueue {
             let shared = shared.clone();
             queue.workers.push(workers.start("hash", Importance::Vital, move |_: &Stop| shared.work())?);
         }
-        let ticks = move |_: &Stop| shared.count_ticks();
-        queue.workers.push(workers.start("hash-wait", Importance::Vital, ticks)?);
+        let ticking = workers.start("hash-wait", Importance::Vital, move |_: &Stop| shared.count_ticks())?;
+        queue.workers.push(ticking);
         Ok(queue)
     }
 
@@ -132,8 +132,7 @@ impl Shared {
         if let Some(job) = state.jobs.get_mut(&key) {
             job.waiters.push(waiter);
         } else {
-            let is_of_token = |job: &&Job| job.token_id == token_id;
-            if state.jobs.values().filter(is_of_token).count() >= MAX_SECRETS {
+            if state.jobs.values().filter(|job| job.token_id == token_id).count() >= MAX_SECRETS {
                 return Err(Busy);
             }
             if state.jobs.is_empty() {
@@ -226,8 +225,9 @@ impl State {
         let tick = self.tick;
         self.jobs.retain(|_, job| {
             let has_begun = job.work.is_none();
-            let may_wait = |waiter: &Waiter| has_begun || tick - waiter.since < MAX_WAIT_TICKS;
-            job.waiters.retain(|waiter| may_wait(waiter) && !waiter.answer.is_canceled());
+            job.waiters.retain(|waiter| {
+                (has_begun || tick - waiter.since < MAX_WAIT_TICKS) && !waiter.answer.is_canceled()
+            });
             has_begun || !job.waiters.is_empty()
         });
         self.waiters = self.jobs.values().map(|job| job.waiters.len()).sum();

@@ -22,9 +22,11 @@ pub(crate) fn with_owners(tx: &mut Tx<'_>, tokens: Vec<Token>) -> Result<Vec<(To
     let ids: Vec<UserId> = ids.into_iter().collect();
     let owners: HashMap<UserId, User> =
         user::find_all(tx, &ids)?.into_iter().map(|user| (user.id, user)).collect();
-    let with_owner = |token: Token| match owners.get(&token.user_id) {
-        Some(owner) => Ok((token, owner.clone())),
-        None => Err(StoreError::Corrupt("user_id: no such user".to_owned())),
-    };
-    tokens.into_iter().map(with_owner).collect()
+    tokens
+        .into_iter()
+        .map(|token| match owners.get(&token.user_id) {
+            Some(owner) => Ok((token, owner.clone())),
+            None => Err(StoreError::Corrupt("user_id: no such user".to_owned())),
+        })
+        .collect()
 }

@@ -43,18 +43,12 @@ impl Periodic {
         buffer: impl Buffer,
     ) -> Result<Self, StoreError> {
         let worker = workers.start(name, Importance::Background, move |stop: &Stop| {
-            let flush = || {
-                let written = buffer.write(&|| stop.is_requested());
-                written.inspect_err(|error| {
-                    tracing::warn!(%error, worker = name, "a flush failed; it is retried");
-                })
-            };
             while !stop.wait(interval) {
                 // What failed is retried in the next flush.
-                let _ = flush();
+                let _ = flush(&buffer, name, stop);
             }
             for _ in 0..LAST_ROUNDS {
-                match flush() {
+                match flush(&buffer, name, stop) {
                     Ok(FlushOutcome::Complete) => break,
                     Ok(FlushOutcome::Incomplete) => std::thread::sleep(LAST_PAUSE),
                     Err(_) => break,
@@ -67,4 +61,9 @@ impl Periodic {
         })?;
         Ok(Self { _worker: worker })
     }
+}
+
+fn flush(buffer: &impl Buffer, name: &'static str, stop: &Stop) -> Result<FlushOutcome, StoreError> {
+    let written = buffer.write(&|| stop.is_requested());
+    written.inspect_err(|error| tracing::warn!(%error, worker = name, "a flush failed; it is retried"))
 }

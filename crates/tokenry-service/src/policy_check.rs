@@ -1,10 +1,11 @@
 //! Previews the impact of another policy or catalog on existing tokens.
 
-use tokenry_domain::{Catalog, PageSize, Policy, Sort, SortKey, Token, TokenFilter, User};
+use tokenry_domain::{Catalog, ExpiryCutoffs, PageSize, Policy, Sort, SortKey, Token, TokenFilter, User};
 use tokenry_store::{StoreError, token};
 
 use crate::{
-    caller::RequestContext, owner::with_owners, read_error::ReadError, required::admin_read, tokenry::Tokenry,
+    caller::RequestContext, owner::with_owners, read_error::ReadError, required::admin_read, rules::Rules,
+    tokenry::Tokenry,
 };
 
 /// How many live tokens a change would affect, and how; one token may be counted in several fields.
@@ -47,28 +48,40 @@ impl Tokenry {
                 let page = token::list(tx, &TokenFilter::default(), sort, size, position.as_ref(), &present)?;
                 Ok::<_, StoreError>((with_owners(tx, page.items)?, page.next))
             })?;
-            let is_live = |(token, owner): &&(Token, User)| token.is_live(&present) && !owner.is_disabled();
-            for (token, owner) in pairs.iter().filter(is_live) {
-                let ends_now = proposed.is_expired(token);
-                let end = |policy: &Policy| policy.effective_expiry(token);
-                let ends_sooner = end(policy)
-                    .is_some_and(|end_then| end(&self.0.rules.policy).is_none_or(|now| end_then < now));
-                let now = self.0.rules.catalog.effective(&token.scopes, &owner.role);
-                let then = catalog.effective(&token.scopes, &owner.role);
-                let (shown_now, shown_then) = (now.to_set(), then.to_set());
-                let loses = shown_now.iter().any(|scope| !then.grants(scope));
-                let gains = shown_then.iter().any(|scope| !now.grants(scope));
-                impact.live += 1;
-                impact.touched += u64::from(ends_now || ends_sooner || loses || gains);
-                impact.ending_now += u64::from(ends_now);
-                impact.ending_sooner += u64::from(ends_sooner && !ends_now);
-                impact.losing_scopes += u64::from(loses);
-                impact.gaining_scopes += u64::from(gains);
+            for (token, owner) in &pairs {
+                if token.is_live(&present) && !owner.is_disabled() {
+                    impact.add(&self.0.rules, (policy, catalog), &proposed, (token, owner));
+                }
             }
             match next {
                 Some(next) => position = Some(next),
                 None => return Ok(impact),
             }
         }
+    }
+}
+
+impl PolicyImpact {
+    /// Counts one live token.
+    fn add(
+        &mut self,
+        present: &Rules,
+        (policy, catalog): (&Policy, &Catalog),
+        proposed: &ExpiryCutoffs,
+        (token, owner): (&Token, &User),
+    ) {
+        let ends_now = proposed.is_expired(token);
+        let (end_now, end_then) = (present.policy.effective_expiry(token), policy.effective_expiry(token));
+        let ends_sooner = end_then.is_some_and(|then| end_now.is_none_or(|now| then < now));
+        let now = present.catalog.effective(&token.scopes, &owner.role);
+        let then = catalog.effective(&token.scopes, &owner.role);
+        let loses = now.to_set().iter().any(|scope| !then.grants(scope));
+        let gains = then.to_set().iter().any(|scope| !now.grants(scope));
+        self.live += 1;
+        self.touched += u64::from(ends_now || ends_sooner || loses || gains);
+        self.ending_now += u64::from(ends_now);
+        self.ending_sooner += u64::from(ends_sooner && !ends_now);
+        self.losing_scopes += u64::from(loses);
+        self.gaining_scopes += u64::from(gains);
     }
 }

@@ -36,6 +36,15 @@ impl SettingsOutline {
             subject_prefixes: Vec::new(),
         }
     }
+
+    fn has_role(&self, role: &str) -> bool {
+        self.catalog.roles().any(|known| known.as_str() == role)
+    }
+
+    /// Whether a hash with this pepper, or without one, can be compared.
+    fn has_pepper(&self, id: Option<&String>) -> bool {
+        id.is_none_or(|id| self.peppers.contains(id))
+    }
 }
 
 /// Rows that are invalid under some settings. [`fmt::Display`] writes a sentence with advice for each kind.
@@ -159,8 +168,6 @@ impl Tokenry {
                 stored_settings::users_of_no_issuer(tx, &outline.subject_prefixes)?,
             ))
         })?;
-        let knows_pepper = |id: &Option<String>| id.as_ref().is_none_or(|id| outline.peppers.contains(id));
-        let has_role = |role: &str| outline.catalog.roles().any(|known| known.as_str() == role);
         let lowest_role = outline.catalog.max_token_permissions(&outline.catalog.default_role());
         let mut report = SettingsReport {
             subjects,
@@ -172,19 +179,19 @@ impl Tokenry {
             if !outline.prefixes.contains(&tokens.prefix) {
                 *report.prefixes.entry(tokens.prefix).or_default() += tokens.tokens;
             }
-            if let Some(id) = tokens.pepper.clone().filter(|_| !knows_pepper(&tokens.pepper)) {
+            if let Some(id) = tokens.pepper.filter(|id| !outline.has_pepper(Some(id))) {
                 *report.peppers.entry(id).or_default() += tokens.tokens;
             }
-            if !has_role(&tokens.role) {
+            if !outline.has_role(&tokens.role) {
                 *report.token_roles.entry(tokens.role).or_default() += tokens.tokens;
             }
         }
         for (prefix, pepper, count) in old {
-            if !outline.prefixes.contains(&prefix) || !knows_pepper(&pepper) {
+            if !outline.prefixes.contains(&prefix) || !outline.has_pepper(pepper.as_ref()) {
                 report.old_secrets += count;
             }
         }
-        report.user_roles = by_role.into_iter().filter(|(role, _)| !has_role(role)).collect();
+        report.user_roles = by_role.into_iter().filter(|(role, _)| !outline.has_role(role)).collect();
         Ok(report)
     }
 }

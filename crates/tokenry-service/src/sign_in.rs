@@ -74,26 +74,27 @@ impl Tokenry {
         now: UnixMillis,
         client: &ClientInfo,
     ) -> Result<Caller, VerifyError> {
-        let unknown = || VerifyError::Rejected(Rejection::Unknown);
-        let sign_in = self.0.sign_in.as_ref().ok_or_else(unknown)?;
-        let digest = || chain_digest(&GENESIS, presented);
-        let evaluated_at = self.0.expiries.jwts.evaluation_instant(now, digest);
+        let sign_in = self.0.sign_in.as_ref().ok_or_else(VerifyError::unknown)?;
+        let evaluated_at = self.0.expiries.jwts.evaluation_instant(now, || digest(presented));
         let claims = sign_in.verifier.verify(presented, evaluated_at).map_err(|error| {
             if error == JwtError::Expired && !self.doubts_clock(now) {
-                self.0.expiries.jwts.record(digest(), evaluated_at);
+                self.0.expiries.jwts.record(digest(presented), evaluated_at);
             }
-            rejection(sign_in, presented, error)
+            jwt_rejection(sign_in, presented, error)
         })?;
-        let mapping =
-            sign_in.issuers.iter().find(|known| known.issuer == claims.issuer()).ok_or_else(unknown)?;
+        let mapping = sign_in
+            .issuers
+            .iter()
+            .find(|known| known.issuer == claims.issuer())
+            .ok_or_else(VerifyError::unknown)?;
         let subject = format!("{}{}", mapping.subject_prefix, claims.subject().as_str());
-        let subject = Subject::parse(subject).map_err(|_| unknown())?;
+        let subject = Subject::parse(subject).map_err(|_| VerifyError::unknown())?;
         let issued_at = claims.issued_at();
         if mapping.role_claim.is_some() && issued_at.is_none() {
             // Without `iat` it is unknown whether the claim is older than the stored role.
-            return Err(unknown());
+            return Err(VerifyError::unknown());
         }
-        let role = self.claimed_role(mapping, &claims).ok_or_else(unknown)?;
+        let role = self.claimed_role(mapping, &claims).ok_or_else(VerifyError::unknown)?;
         let leeway = sign_in.verifier.leeway(claims.issuer()).max(SKEW);
         let skew = Lifetime::seconds(u32::try_from(leeway.as_secs()).unwrap_or(u32::MAX));
         let claimed = Claimed { role, name: claimed_name(mapping, &claims), issued_at, skew };
@@ -103,7 +104,7 @@ impl Tokenry {
         })?;
         // SECURITY: the JWT may belong to the previous holder of the subject, unless it was surely issued later.
         if tombstone.is_some_and(|tombstone| !claimed.is_issued_after(tombstone.gone_at)) {
-            return Err(unknown());
+            return Err(VerifyError::unknown());
         }
         let user = match found {
             Some(user) if user.is_disabled() => return Err(VerifyError::Rejected(Rejection::OwnerDisabled)),
@@ -111,7 +112,7 @@ impl Tokenry {
             None if mapping.creates_users => {
                 self.create_from_claims(mapping, subject, claimed.clone(), now, client)?
             }
-            None => return Err(unknown()),
+            None => return Err(VerifyError::unknown()),
         };
         if user.is_disabled() {
             return Err(VerifyError::Rejected(Rejection::OwnerDisabled));
@@ -133,13 +134,8 @@ impl Tokenry {
     fn claimed_role(&self, mapping: &IssuerMapping, claims: &JwtClaims) -> Option<Option<Role>> {
         let Some(claim) = &mapping.role_claim else { return Some(None) };
         let values = claims.texts_or_unreadable(claim)?;
-        let is_named = |role: &&Role| {
-            values.iter().any(|value| match mapping.roles.as_slice() {
-                [] => *value == role.as_str(),
-                roles => roles.iter().any(|(name, mapped)| name == value && mapped == *role),
-            })
-        };
-        let named = self.0.rules.catalog.roles().filter(is_named).last().cloned();
+        let named =
+            self.0.rules.catalog.roles().filter(|role| is_named(role, mapping, &values)).last().cloned();
         Some(Some(named.unwrap_or_else(|| self.default_role(mapping))))
     }
 
@@ -161,17 +157,14 @@ impl Tokenry {
         let text: String = subject.as_str().chars().take(UserName::MAX).collect();
         let name = match claimed.name.clone() {
             Some(name) => name,
-            None => UserName::parse(text).map_err(|_| VerifyError::Rejected(Rejection::Unknown))?,
+            None => UserName::parse(text).map_err(|_| VerifyError::unknown())?,
         };
         let audit = AuditContext { actor: Actor::User(id), at: now, client: client.clone() };
         let new_subject = subject.clone();
         let created = self.0.store.write(move |tx| {
             // A JWT issued before deletion cannot recreate the user; a disabled user cannot re-enable themselves by
             // signing in.
-            let is_newer = |tombstone: SubjectTombstone| {
-                !tombstone.was_disabled && claimed.is_issued_after(tombstone.gone_at)
-            };
-            if !tombstone::find(tx, &new_subject)?.is_none_or(is_newer) {
+            if tombstone::find(tx, &new_subject)?.is_some_and(|tombstone| !claimed.may_recreate(&tombstone)) {
                 return Ok(None);
             }
             tombstone::readmit(tx, &new_subject)?;
@@ -179,14 +172,13 @@ impl Tokenry {
             create(tx, &user, &audit)?;
             Ok::<_, StoreError>(Some(user))
         });
-        let unknown = VerifyError::Rejected(Rejection::Unknown);
         match created {
             // A concurrent request created the same user.
             Err(StoreError::Conflict(_)) => {
                 let found = self.0.store.read(|tx| user::find_by_subject(tx, &subject))?;
-                found.ok_or(unknown)
+                found.ok_or_else(VerifyError::unknown)
             }
-            created => created?.ok_or(unknown),
+            created => created?.ok_or_else(VerifyError::unknown),
         }
     }
 
@@ -223,7 +215,7 @@ impl Tokenry {
         });
         changed.map_err(|error| match error {
             UserError::Store(error) => VerifyError::Store(error),
-            _ => VerifyError::Rejected(Rejection::Unknown),
+            _ => VerifyError::unknown(),
         })
     }
 }
@@ -241,14 +233,19 @@ struct Claimed {
 impl Claimed {
     /// Whether these claims are newer than the last applied claims and than the last change here.
     fn is_newer(&self, user: &User) -> bool {
-        let is_later = |issued: UnixMillis| user.claims_at.is_none_or(|last| issued > last);
-        self.issued_at.is_some_and(is_later) && user.claims_after.is_none_or(|at| self.is_issued_after(at))
+        self.issued_at.is_some_and(|issued| user.claims_at.is_none_or(|last| issued > last))
+            && user.claims_after.is_none_or(|at| self.is_issued_after(at))
     }
 
     /// Whether the JWT was surely issued after `at` by the clock of this node.
     fn is_issued_after(&self, at: UnixMillis) -> bool {
         let safe = at.checked_add(self.skew).unwrap_or(UnixMillis::MAX);
         self.issued_at.is_some_and(|issued| issued > safe)
+    }
+
+    /// Whether the JWT may recreate a deleted user.
+    fn may_recreate(&self, tombstone: &SubjectTombstone) -> bool {
+        !tombstone.was_disabled && self.is_issued_after(tombstone.gone_at)
     }
 
     /// Whether the user already matches the claims.
@@ -258,12 +255,25 @@ impl Claimed {
     }
 }
 
+/// Whether one of these values of the role claim names the role.
+fn is_named(role: &Role, mapping: &IssuerMapping, values: &[&str]) -> bool {
+    values.iter().any(|value| match mapping.roles.as_slice() {
+        [] => *value == role.as_str(),
+        roles => roles.iter().any(|(name, mapped)| name == value && mapped == role),
+    })
+}
+
+/// The digest by which the expiry of a JWT is remembered.
+fn digest(presented: &[u8]) -> [u8; 32] {
+    chain_digest(&GENESIS, presented)
+}
+
 fn claimed_name(mapping: &IssuerMapping, claims: &JwtClaims) -> Option<UserName> {
     UserName::parse(claims.text(mapping.name_claim.as_ref()?)?.to_owned()).ok()
 }
 
 /// SECURITY: a client without a JWT of the issuer gets one answer for all faults, and so learns nothing.
-fn rejection(sign_in: &SignIn, presented: &[u8], error: JwtError) -> VerifyError {
+fn jwt_rejection(sign_in: &SignIn, presented: &[u8], error: JwtError) -> VerifyError {
     tracing::debug!(%error, "a JWT was rejected");
     match error {
         JwtError::Expired => VerifyError::Rejected(Rejection::Expired),
@@ -271,13 +281,13 @@ fn rejection(sign_in: &SignIn, presented: &[u8], error: JwtError) -> VerifyError
         JwtError::UnknownKey => {
             let issuer = sign_in.verifier.missing_key(presented);
             match sign_in.key_refresh.as_ref().zip(issuer).map(|(keys, issuer)| keys.refresh(issuer)) {
-                None | Some(KeyRefreshStatus::Current) => VerifyError::Rejected(Rejection::Unknown),
+                None | Some(KeyRefreshStatus::Current) => VerifyError::unknown(),
                 // It is not known yet whether the issuer has such a key.
                 Some(KeyRefreshStatus::Pending(_) | KeyRefreshStatus::Unavailable) => {
                     VerifyError::KeysUnavailable
                 }
             }
         }
-        _ => VerifyError::Rejected(Rejection::Unknown),
+        _ => VerifyError::unknown(),
     }
 }

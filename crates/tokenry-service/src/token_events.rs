@@ -67,29 +67,35 @@ impl From<AuditEntry> for TokenEvent {
     }
 }
 
-/// SECURITY: the owner of a token must not see the addresses of other users, such as administrators. Events by the
-/// system come from the holder of the token's secret, whose addresses the usage log shows as well.
+/// SECURITY: the owner of a token must not see the addresses of other users, such as administrators.
 fn without_foreign_clients(
     tx: &mut Tx<'_>,
-    links: Vec<AuditEntry>,
+    entries: Vec<AuditEntry>,
     viewer: &User,
 ) -> Result<Vec<TokenEvent>, StoreError> {
-    let acting = |link: &AuditEntry| match link.event.actor {
+    let acting: HashSet<TokenId> =
+        entries.iter().filter_map(|entry| acting_token(entry.event.actor)).collect();
+    let acting: Vec<TokenId> = acting.into_iter().collect();
+    let own_tokens = token::owned(tx, viewer.id, &acting)?;
+    let mut events: Vec<TokenEvent> = entries.into_iter().map(TokenEvent::from).collect();
+    for TokenEvent { event, .. } in &mut events {
+        let is_own = match event.actor {
+            // These come from the holder of the token's secret, whose addresses the usage log shows as well.
+            Actor::System => true,
+            Actor::User(id) => id == viewer.id,
+            Actor::Token(id) => own_tokens.contains(&id),
+            Actor::Operator => false,
+        };
+        if !is_own {
+            event.client = ClientInfo::default();
+        }
+    }
+    Ok(events)
+}
+
+fn acting_token(actor: Actor) -> Option<TokenId> {
+    match actor {
         Actor::Token(id) => Some(id),
         Actor::System | Actor::Operator | Actor::User(_) => None,
-    };
-    let acting: HashSet<TokenId> = links.iter().filter_map(acting).collect();
-    let own = token::owned(tx, viewer.id, &acting.into_iter().collect::<Vec<_>>())?;
-    let is_own = |actor| match actor {
-        Actor::System => true,
-        Actor::User(id) => id == viewer.id,
-        Actor::Token(id) => own.contains(&id),
-        Actor::Operator => false,
-    };
-    let shown = |link: AuditEntry| {
-        let TokenEvent { seq, event } = link.into();
-        let client = if is_own(event.actor) { event.client } else { ClientInfo::default() };
-        TokenEvent { seq, event: AuditEvent { client, ..event } }
-    };
-    Ok(links.into_iter().map(shown).collect())
+    }
 }

@@ -212,29 +212,37 @@ fn changed(
 /// The audit detail of an update: old and new values of attributes that grant something, the names of the others.
 fn difference(before: &Token, after: &Token) -> Map<String, Value> {
     let mut changed = Vec::new();
+    for (name, is_changed) in [
+        ("name", before.name != after.name),
+        ("description", before.description != after.description),
+        ("scopes", before.scopes != after.scopes),
+        ("expires_at", before.expires_at != after.expires_at),
+        ("allowed_ips", before.allowed_ips != after.allowed_ips),
+        ("metadata", before.metadata != after.metadata),
+        ("status", before.inactive_at != after.inactive_at),
+    ] {
+        if is_changed {
+            changed.push(name);
+        }
+    }
     let mut fields = Map::new();
-    let mut note = |name: &str, is_changed: bool, values: Option<[Value; 2]>| {
-        if !is_changed {
-            return;
+    for name in &changed {
+        if let Some((from, to)) = granted(before, name).zip(granted(after, name)) {
+            fields.insert((*name).to_owned(), Value::Object(detail([("from", from), ("to", to)])));
         }
-        changed.push(Value::from(name));
-        if let Some([from, to]) = values {
-            fields.insert(name.to_owned(), Value::Object(detail([("from", from), ("to", to)])));
-        }
-    };
-    let end = |token: &Token| token.expires_at.map_or(Value::Null, |at| Value::from(at.to_string()));
-    let scopes = |token: &Token| Value::from(token.scopes.to_texts());
-    let ips = |token: &Token| Value::from(token.allowed_ips.to_texts());
-    let state = |token: &Token| {
-        Value::from(if token.inactive_at.is_some() { Status::Inactive } else { Status::Active }.as_str())
-    };
-    note("name", before.name != after.name, None);
-    note("description", before.description != after.description, None);
-    note("scopes", before.scopes != after.scopes, Some([scopes(before), scopes(after)]));
-    note("expires_at", before.expires_at != after.expires_at, Some([end(before), end(after)]));
-    note("allowed_ips", before.allowed_ips != after.allowed_ips, Some([ips(before), ips(after)]));
-    note("metadata", before.metadata != after.metadata, None);
-    note("status", before.inactive_at != after.inactive_at, Some([state(before), state(after)]));
-    fields.insert("changed".to_owned(), Value::Array(changed));
+    }
+    fields.insert("changed".to_owned(), Value::from(changed));
     fields
+}
+
+/// The value of an attribute that grants something.
+fn granted(token: &Token, attribute: &str) -> Option<Value> {
+    match attribute {
+        "scopes" => Some(Value::from(token.scopes.to_texts())),
+        "expires_at" => Some(Value::from(token.expires_at.map(|at| at.to_string()))),
+        "allowed_ips" => Some(Value::from(token.allowed_ips.to_texts())),
+        "status" if token.inactive_at.is_some() => Some(Value::from(Status::Inactive.as_str())),
+        "status" => Some(Value::from(Status::Active.as_str())),
+        _ => None,
+    }
 }

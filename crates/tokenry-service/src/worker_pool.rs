@@ -37,9 +37,9 @@ impl WorkerPool {
     ) -> Result<Self, StoreError> {
         let (queue, jobs) = sync_channel::<Job>(QUEUE);
         let jobs = Arc::new(Mutex::new(jobs));
-        let start = |_| workers.start(name, Importance::Vital, Serving(jobs.clone()));
-        let started: Result<Vec<_>, _> = (0..threads).map(start).collect();
-        Ok(Self { queue, workers: started? })
+        let workers: Result<Vec<_>, _> =
+            (0..threads).map(|_| workers.start(name, Importance::Vital, Serving(jobs.clone()))).collect();
+        Ok(Self { queue, workers: workers? })
     }
 
     /// Queues the work; `false` if the queue is full.

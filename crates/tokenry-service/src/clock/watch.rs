@@ -189,16 +189,15 @@ impl ClockWatch {
 impl Seen {
     /// Whether the wall clock is more than a day ahead of both readings; a clock that recovers from a step back is not.
     fn has_jumped(&self, now: UnixMillis, elapsed: Duration) -> bool {
-        let should_be = |point| expected(point, elapsed);
-        let latest = self.reference.map(should_be).max(self.last.map(should_be));
+        let points = [self.reference, self.last];
+        let latest = points.into_iter().flatten().map(|point| expected(point, elapsed)).max();
         latest.is_some_and(|latest| now.since(latest) > DAY)
     }
 }
 
 /// Logs one line for each new fault, and one when all are gone.
 fn log_changes(before: &[ClockFault], faults: &[ClockFault]) {
-    let is_new = |fault: &&ClockFault| !before.iter().any(|known| known.is_same_kind(**fault));
-    for fault in faults.iter().filter(is_new) {
+    for fault in faults.iter().filter(|fault| !before.iter().any(|known| known.is_same_kind(**fault))) {
         if fault.forbids_cleanup() {
             tracing::error!(%fault, "the clock of this node may be wrong; no cleanup runs");
         } else {

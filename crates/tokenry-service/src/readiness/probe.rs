@@ -181,13 +181,12 @@ impl Probe {
             progress.hangs_at = Some(Deadline::after(HANGS_AFTER));
         }
         let running = Running(self.clone());
-        let checked = move || {
+        let started = std::thread::Builder::new().name("tokenry-check".to_owned()).spawn(move || {
             let found = running.0.check(&store, now);
             // Before the answer, since the next round may begin after it.
             drop(running);
             answer(found);
-        };
-        let started = std::thread::Builder::new().name("tokenry-check".to_owned()).spawn(checked);
+        });
         started.map(drop).map_err(|_| Finding::failed("the system cannot start another thread"))
     }
 

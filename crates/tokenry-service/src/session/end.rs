@@ -150,8 +150,8 @@ impl EndedSessions {
     /// Removes the sessions that a user started by name rather than with a token: the subject now belongs to another
     /// person.
     pub(crate) fn without_token(tx: &mut Tx<'_>, id: UserId) -> Result<Self, StoreError> {
-        let is_by_name = |session: &Session| session.proof.token_id().is_none();
-        let sessions = session::of_user(tx, id)?.into_iter().filter(is_by_name);
+        let sessions =
+            session::of_user(tx, id)?.into_iter().filter(|session| session.proof.token_id().is_none());
         Self::take(tx, sessions.map(|session| (session, SessionEnd::AccountChanged)).collect())
     }
 

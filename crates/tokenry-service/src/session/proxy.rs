@@ -50,13 +50,12 @@ impl Tokenry {
         now: UnixMillis,
         client: &ClientInfo,
     ) -> Result<Caller, VerifyError> {
-        let unknown = || VerifyError::Rejected(Rejection::Unknown);
-        let subject = Subject::parse(subject).map_err(|_| unknown())?;
+        let subject = Subject::parse(subject).map_err(|_| VerifyError::unknown())?;
         let found = self.0.store.read(|tx| user::find_by_subject(tx, &subject))?;
         let user = match found {
             Some(user) => user,
             None if creates_users => self.create_from_proxy(subject, now, client)?,
-            None => return Err(unknown()),
+            None => return Err(VerifyError::unknown()),
         };
         self.caller_for_user(user).ok_or_else(|| {
             let rejection = Rejection::OwnerDisabled;
@@ -71,11 +70,10 @@ impl Tokenry {
         now: UnixMillis,
         client: &ClientInfo,
     ) -> Result<User, VerifyError> {
-        let unknown = || VerifyError::Rejected(Rejection::Unknown);
-        let bug = |error: tokenry_crypto::RngError| StoreError::Bug(error.to_string());
-        let id = UserId::new(now, SecretRng::os().bytes().map_err(bug)?);
+        let id_bytes = SecretRng::os().bytes().map_err(|error| StoreError::Bug(error.to_string()))?;
+        let id = UserId::new(now, id_bytes);
         let text: String = subject.as_str().chars().take(UserName::MAX).collect();
-        let name = UserName::parse(text).map_err(|_| unknown())?;
+        let name = UserName::parse(text).map_err(|_| VerifyError::unknown())?;
         let role = self.0.rules.catalog.default_role();
         let audit = AuditContext { actor: Actor::User(id), at: now, client: client.clone() };
         let new_subject = subject.clone();
@@ -95,9 +93,9 @@ impl Tokenry {
         match created {
             // A concurrent request created the same user.
             Err(StoreError::Conflict(_)) => {
-                self.0.store.read(|tx| user::find_by_subject(tx, &subject))?.ok_or_else(unknown)
+                self.0.store.read(|tx| user::find_by_subject(tx, &subject))?.ok_or_else(VerifyError::unknown)
             }
-            created => created?.ok_or_else(unknown),
+            created => created?.ok_or_else(VerifyError::unknown),
         }
     }
 }

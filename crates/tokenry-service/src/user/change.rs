@@ -254,8 +254,10 @@ fn revoke_part(
     let sessions = EndedSessions::of_tokens(tx, &ended)?;
     let why = revocation.reason.as_ref().map_or(Value::Null, |reason| Value::from(reason.as_str()));
     let fields = detail([("reason", why), ("all", Value::Bool(true))]);
-    let event = |id: &TokenId| audit.event(EventKind::TokenRevoked, Some(user), Some(*id), fields.clone());
-    let mut events: Vec<_> = ended.iter().map(event).collect();
+    let mut events: Vec<_> = ended
+        .iter()
+        .map(|id| audit.event(EventKind::TokenRevoked, Some(user), Some(*id), fields.clone()))
+        .collect();
     events.extend(sessions.events(audit));
     append(tx, &events)?;
     Ok((ended.len(), is_more))
