@@ -24,7 +24,8 @@ pub(crate) enum Command {
     /// If PostgreSQL is missing it is installed when that needs no question (root on Debian or Fedora); otherwise
     /// the command to install it is shown and the tests run on SQLite only. When CI is set, that is a failure. The
     /// same goes for nginx and Caddy, with which the recipes for them are tested, for Chromium and ChromeDriver,
-    /// with which the page is, and for npm, which fetches axe-core once.
+    /// with which the page is, for npm, which fetches axe-core once, and for Node.js and Python, with which the clients
+    /// are tested; npm and pip fetch their packages once.
     Test(TestFlags),
 
     /// Run what must pass before a change is merged
@@ -56,6 +57,15 @@ pub(crate) enum Command {
     /// Write docs/openapi.json from the code
     Openapi {
         /// Write nothing; fail if the file differs from the code
+        #[arg(long)]
+        check: bool,
+    },
+
+    /// Write the types of clients/typescript from docs/openapi.json
+    ///
+    /// npm fetches openapi-typescript, pinned by the client's lock file.
+    Client {
+        /// Write nothing; fail if the types differ from the description
         #[arg(long)]
         check: bool,
     },
@@ -139,7 +149,7 @@ pub(crate) enum BenchBackend {
 
 #[derive(Debug, Args)]
 pub(crate) struct TestFlags {
-    /// Never install PostgreSQL, a proxy, a browser or npm, only use what is there
+    /// Never install PostgreSQL, a proxy, a browser, npm, Node.js or Python, only use what is there
     #[arg(long)]
     pub(crate) no_install: bool,
 

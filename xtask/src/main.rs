@@ -1,4 +1,5 @@
-//! Tokenry's own tool: `cargo xtask test`, `ci`, `tidy`, `migrate`, `api`, `openapi`, `guide`, `package`, `postgres`, `bench`.
+//! Tokenry's own tool: `cargo xtask test`, `ci`, `tidy`, `migrate`, `api`, `openapi`, `client`, `guide`, `package`,
+//! `postgres`, `bench`.
 //!
 //! Plain Rust and `cargo metadata`, no shell scripts: what works here works on every machine that has Rust.
 //! It depends on no crate of Tokenry, so it still runs while one of them does not compile.
@@ -14,6 +15,7 @@ mod api;
 mod axe;
 mod bench;
 mod ci;
+mod client;
 mod guide;
 mod migrate;
 mod openapi;
@@ -26,6 +28,7 @@ mod tools;
 
 mod install;
 mod metadata;
+mod packages;
 mod stamp;
 mod step;
 mod workspace;
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Guide => guide::run(),
         Command::Api { check } => api::run(check),
         Command::Openapi { check } => openapi::run(check),
+        Command::Client { check } => client::run(check),
         Command::Package { verify } => package::run(verify),
         Command::Postgres(flags) => postgres::run(&flags),
         Command::Bench(flags) => bench::run(&flags),

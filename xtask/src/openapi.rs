@@ -41,7 +41,7 @@ fn generate() -> Result<String> {
 }
 
 /// The number of the first line that is not the same in both texts.
-fn first_difference(left: &str, right: &str) -> usize {
+pub(crate) fn first_difference(left: &str, right: &str) -> usize {
     let same = left.lines().zip(right.lines()).take_while(|(left, right)| left == right);
     same.count() + 1
 }

@@ -1,5 +1,5 @@
 //! The programs beside PostgreSQL that tests run against: proxies for the recipes of `docs/deploy`, a pooler, a
-//! browser for the page.
+//! browser for the page, interpreters for the clients.
 
 use std::env;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ struct Program {
 }
 
 /// Every program, with the same executable names that the tests look for.
-const PROGRAMS: [Program; 6] = [
+const PROGRAMS: [Program; 8] = [
     Program {
         names: &["nginx"],
         software: Software { name: "nginx", packages: ["nginx"; 4] },
@@ -50,7 +50,17 @@ const PROGRAMS: [Program; 6] = [
     Program {
         names: &["npm"],
         software: Software { name: "npm", packages: ["npm", "npm", "npm", "node"] },
-        loss: "IT CANNOT FETCH AXE-CORE",
+        loss: "IT CANNOT FETCH AXE-CORE AND THE PACKAGES OF THE CLIENTS",
+    },
+    Program {
+        names: &["node"],
+        software: Software { name: "Node.js", packages: ["nodejs", "nodejs", "nodejs", "node"] },
+        loss: "THE CLIENTS OF NODE.JS ARE NOT TESTED",
+    },
+    Program {
+        names: &["python3"],
+        software: Software { name: "Python", packages: ["python3", "python3", "python3", "python"] },
+        loss: "THE GUARDS OF FASTAPI AND DJANGO ARE NOT TESTED",
     },
 ];
 
@@ -66,7 +76,7 @@ pub(crate) struct Missing {
 
 /// Looks for every program and installs missing ones if `may_install`. Returns those that are still missing.
 ///
-/// npm only fetches axe-core: it is skipped unless `needs_npm`.
+/// npm only fetches packages: it is skipped unless `needs_npm`.
 pub(crate) fn obtain(may_install: bool, needs_npm: bool) -> Result<Vec<Missing>> {
     let mut missing = Vec::new();
     for Program { names, software, loss } in &PROGRAMS {

@@ -9,7 +9,7 @@ use crate::axe::Axe;
 use crate::flags::TestFlags;
 use crate::postgres::{self, Postgres};
 use crate::programs::{self, Missing};
-use crate::{step, workspace};
+use crate::{packages, step, workspace};
 
 pub(crate) fn run(flags: &TestFlags) -> Result<ExitCode> {
     let started = Instant::now();
@@ -46,8 +46,9 @@ pub(crate) fn run(flags: &TestFlags) -> Result<ExitCode> {
 /// The programs that tests need and that are missing.
 fn missing(may_install: bool) -> Result<Vec<Missing>> {
     let axe = Axe::locate()?;
-    let mut missing = programs::obtain(may_install, !axe.is_there())?;
+    let mut missing = programs::obtain(may_install, !axe.is_there() || !packages::has_all_of_npm()?)?;
     missing.extend(axe.obtain()?);
+    missing.extend(packages::obtain(may_install)?);
     Ok(missing)
 }
 

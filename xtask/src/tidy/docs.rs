@@ -12,7 +12,7 @@ use super::tree::{Text, Tree, has_word};
 pub(super) const ARCHITECTURE: &str = "docs/ARCHITECTURE.md";
 
 /// Folders whose paths are checked when a document names them in backticks.
-const FOLDERS: &[&str] = &["crates/", "docs/", "xtask/", "migrations/", ".ci/", ".cargo/"];
+const FOLDERS: &[&str] = &["crates/", "docs/", "xtask/", "migrations/", "clients/", ".ci/", ".cargo/"];
 
 pub(super) fn check(tree: &Tree) -> Result<Vec<Failure>> {
     let documents = tree.documents()?;

@@ -1,0 +1,17 @@
+//! The clients and guards of `clients/`, each in its own language, against a real server.
+//!
+//! `cargo xtask test` fetches the packages that they need; without them the tests are skipped, except on a build server,
+//! where that is a failure.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+
+mod cases;
+mod guard;
+mod guards;
+mod packages;
+mod typescript;
+mod upstream;
+
+#[path = "../process/server.rs"]
+#[allow(dead_code, reason = "the tests of the process use the rest")]
+mod server;
