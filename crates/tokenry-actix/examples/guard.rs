@@ -88,7 +88,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 fn settings(arguments: &Arguments) -> Result<Settings, Box<dyn Error>> {
     Ok(Settings {
         prefix: Prefix::parse(&arguments.prefix)?,
-        hash: HashSettings { scheme: arguments.hash, bcrypt_cost: 6, peppers: Vec::new() },
+        hash: HashSettings::new(arguments.hash),
         slow_hash: arguments.slow_hash,
         max_staleness: arguments.max_staleness,
         usage: UsageSettings { is_enabled: arguments.usage == Usage::On, ..UsageSettings::default() },

@@ -187,7 +187,7 @@ pub(crate) struct Maker {
 
 impl Maker {
     pub(crate) fn new() -> Result<Self> {
-        let hasher = |scheme| Hasher::new(HashSettings { scheme, bcrypt_cost: 6, peppers: Vec::new() });
+        let hasher = |scheme| Hasher::new(HashSettings::new(scheme));
         Ok(Self {
             prefix: Prefix::default(),
             sha256: hasher(Scheme::Sha256)?,

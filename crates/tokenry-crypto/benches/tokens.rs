@@ -21,7 +21,7 @@ fn token() -> PlainToken {
 
 fn hasher(scheme: Scheme) -> Hasher {
     let peppers = vec![Pepper::new("k1", vec![1; 32]).unwrap()];
-    Hasher::new(HashSettings { scheme, bcrypt_cost: 6, peppers }).unwrap()
+    Hasher::new(HashSettings::new(scheme).with_peppers(peppers)).unwrap()
 }
 
 #[divan::bench]

@@ -21,6 +21,7 @@ const MAX_STORED_LEN: usize = 256;
 
 /// A hash scheme for stored secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Scheme {
     /// `$2b$…`, bcrypt of a digest of the token.
     Bcrypt,
@@ -65,13 +66,36 @@ impl fmt::Display for Scheme {
 
 /// The settings for stored hashes.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct HashSettings {
     /// The scheme of new hashes; hashes of other schemes are still verified.
     pub scheme: Scheme,
-    /// Bcrypt's cost, 4 to 14; each step doubles the work. 6 takes about 5 ms.
+    /// Bcrypt's cost, 4 to 14; each step doubles the work. The default of 6 takes about 5 ms.
     pub bcrypt_cost: u32,
-    /// At most two peppers: the first is used for new hashes, both for verification.
+    /// At most two peppers: the first is used for new hashes, both for verification. Default: none.
     pub peppers: Vec<Pepper>,
+}
+
+impl HashSettings {
+    /// The default cost, and no peppers.
+    #[must_use]
+    pub fn new(scheme: Scheme) -> Self {
+        Self { scheme, bcrypt_cost: 6, peppers: Vec::new() }
+    }
+
+    /// Sets [`bcrypt_cost`](Self::bcrypt_cost).
+    #[must_use]
+    pub fn with_bcrypt_cost(mut self, bcrypt_cost: u32) -> Self {
+        self.bcrypt_cost = bcrypt_cost;
+        self
+    }
+
+    /// Sets [`peppers`](Self::peppers).
+    #[must_use]
+    pub fn with_peppers(mut self, peppers: Vec<Pepper>) -> Self {
+        self.peppers = peppers;
+        self
+    }
 }
 
 /// Why hash settings are invalid.
@@ -90,6 +114,8 @@ pub enum HasherError {
 }
 
 /// Whether a token matches a stored hash.
+///
+/// Exhaustive, so that a new result does not compile until verification decides whether to accept it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Match {
     /// It does.

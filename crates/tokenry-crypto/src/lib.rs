@@ -7,7 +7,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut rng = SecretRng::os();
 //! let prefix = Prefix::parse("mcp_pat_")?;
-//! let hasher = Hasher::new(HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 6, peppers: Vec::new() })?;
+//! let hasher = Hasher::new(HashSettings::new(Scheme::Bcrypt))?;
 //!
 //! let token = PlainToken::generate(&prefix, &mut rng)?;
 //! let stored = hasher.hash(&token, &mut rng)?;

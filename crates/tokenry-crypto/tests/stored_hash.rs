@@ -15,7 +15,7 @@ fn pepper(id: &str, byte: u8) -> Pepper {
 }
 
 fn hasher(scheme: Scheme) -> Hasher {
-    Hasher::new(HashSettings { scheme, bcrypt_cost: 4, peppers: vec![pepper("k1", 1)] }).unwrap()
+    Hasher::new(HashSettings::new(scheme).with_bcrypt_cost(4).with_peppers(vec![pepper("k1", 1)])).unwrap()
 }
 
 fn token() -> PlainToken {
@@ -77,7 +77,7 @@ fn salted_schemes_produce_a_different_hash_each_time() {
 
 #[test]
 fn a_pepper_can_be_replaced_while_hashes_of_the_old_one_still_match() {
-    let settings = |peppers| HashSettings { scheme: Scheme::HmacSha256, bcrypt_cost: 4, peppers };
+    let settings = |peppers| HashSettings::new(Scheme::HmacSha256).with_bcrypt_cost(4).with_peppers(peppers);
     let mine = token();
     let old =
         Hasher::new(settings(vec![pepper("k1", 1)])).unwrap().hash(&mine, &mut SecretRng::os()).unwrap();
@@ -94,7 +94,9 @@ fn a_pepper_can_be_replaced_while_hashes_of_the_old_one_still_match() {
 
 #[test]
 fn invalid_hash_settings_are_rejected() {
-    let new = |scheme, bcrypt_cost, peppers| Hasher::new(HashSettings { scheme, bcrypt_cost, peppers }).err();
+    let new = |scheme, bcrypt_cost, peppers| {
+        Hasher::new(HashSettings::new(scheme).with_bcrypt_cost(bcrypt_cost).with_peppers(peppers)).err()
+    };
     assert_eq!(new(Scheme::Bcrypt, 3, vec![]), Some(HasherError::Cost));
     assert_eq!(new(Scheme::Bcrypt, 15, vec![]), Some(HasherError::Cost));
     assert_eq!(new(Scheme::HmacSha256, 6, vec![]), Some(HasherError::NoPepper));
@@ -170,7 +172,7 @@ fn a_proof_is_stored_for_slow_hashes_only() {
 fn a_hash_with_another_cost_or_pepper_is_not_current() {
     let with = |scheme, bcrypt_cost, pepper: &str| {
         let peppers = vec![Pepper::new(pepper, vec![7; 32]).unwrap()];
-        Hasher::new(HashSettings { scheme, bcrypt_cost, peppers }).unwrap()
+        Hasher::new(HashSettings::new(scheme).with_bcrypt_cost(bcrypt_cost).with_peppers(peppers)).unwrap()
     };
     let mine = token();
     for scheme in SCHEMES {

@@ -29,8 +29,7 @@ fn a_token_is_parsed_as_it_was_shown() {
 
 #[test]
 fn unkeyed_hashes_of_other_programs_match_only_their_token() {
-    let hasher =
-        Hasher::new(HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 4, peppers: vec![] }).unwrap();
+    let hasher = Hasher::new(HashSettings::new(Scheme::Bcrypt).with_bcrypt_cost(4)).unwrap();
     let token = PlainToken::parse(&prefix(), FIXED.as_bytes()).unwrap();
     for text in [
         "$2b$06$abcdefghijklmnopqrstuuStVWD2bbg3tN2gkz6ORlYT3DSZ/Ndgq",

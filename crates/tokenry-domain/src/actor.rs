@@ -7,6 +7,8 @@ use thiserror::Error;
 use crate::id::{TokenId, UserId};
 
 /// The actor of a change.
+///
+/// Exhaustive, so that a new kind does not compile until every use case decides what it may do and see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// Tokenry itself, for example at the first start.

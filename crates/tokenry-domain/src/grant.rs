@@ -65,6 +65,7 @@ pub enum GrantError {
 
 /// The token whose expiry and addresses must not be exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Bound {
     /// The changed token as it was before.
     Stored,

@@ -18,6 +18,7 @@ pub mod risk;
 pub mod role;
 pub mod scope;
 pub mod session;
+mod setters;
 pub mod status;
 pub mod text;
 pub mod time;

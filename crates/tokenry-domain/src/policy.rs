@@ -6,12 +6,21 @@ use thiserror::Error;
 
 use crate::{
     cutoffs::{ExpiryCutoffs, MaxLifetimes},
+    setters::setters,
     time::{Lifetime, UnixMillis},
     token::Token,
 };
 
-/// The rules for tokens. Every field is required; [`Policy::default`] is the documented default.
+/// The rules for tokens; [`Policy::default`] is the documented default.
+///
+/// ```
+/// use tokenry_domain::{Lifetime, Policy};
+///
+/// let policy = Policy::default().with_max_lifetime(Some(Lifetime::days(30)));
+/// assert!(!policy.allow_never);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Policy {
     /// How many tokens, and how fast.
     pub limits: Limits,
@@ -31,6 +40,8 @@ pub struct Policy {
 
 /// What happens when a retired secret is used after its grace: a client lacks the new secret, or the old one was
 /// stolen.
+///
+/// Exhaustive, so that a new reaction does not compile until verification carries it out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReusePolicy {
     /// Records it in the audit log.
@@ -71,6 +82,7 @@ impl fmt::Display for ReusePolicy {
 
 /// Limits per user, enforced exactly in the transaction that creates a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// The maximum number of tokens that are neither revoked nor expired; `None` means no limit. Default 10.
     pub max_live_tokens: Option<u32>,
@@ -81,12 +93,43 @@ pub struct Limits {
 impl Limits {
     /// The sliding window of [`creations_per_hour`](Self::creations_per_hour).
     pub const CREATION_WINDOW: Lifetime = Lifetime::seconds(3600);
+
+    /// No limits.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        Self { max_live_tokens: None, creations_per_hour: None }
+    }
+}
+
+setters! {
+    Limits {
+        with_max_live_tokens(max_live_tokens: Option<u32>),
+        with_creations_per_hour(creations_per_hour: Option<u32>),
+    }
+}
+
+setters! {
+    Policy {
+        with_limits(limits: Limits),
+        with_default_lifetime(default_lifetime: Option<Lifetime>),
+        with_max_lifetime(max_lifetime: Option<Lifetime>),
+        with_allow_never(allow_never: bool),
+        with_idle_lifetime(idle_lifetime: Option<Lifetime>),
+        with_max_grace(max_grace: Lifetime),
+        with_on_reuse(on_reuse: ReusePolicy),
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_live_tokens: Some(10), creations_per_hour: Some(5) }
+    }
 }
 
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            limits: Limits { max_live_tokens: Some(10), creations_per_hour: Some(5) },
+            limits: Limits::default(),
             default_lifetime: Some(Lifetime::days(90)),
             max_lifetime: Some(Lifetime::days(365)),
             allow_never: false,
@@ -99,6 +142,7 @@ impl Default for Policy {
 
 /// The requested expiry of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Expiry {
     /// The default of the policy.
     Default,

@@ -8,6 +8,7 @@ use crate::{
     id::{TokenId, UserId},
     risk::Risk,
     scope::Scope,
+    setters::setters,
     status::Status,
     time::UnixMillis,
     token::Token,
@@ -15,6 +16,7 @@ use crate::{
 
 /// Selects the tokens that meet every given condition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TokenFilter {
     /// Only tokens of this owner.
     pub user_id: Option<UserId>,
@@ -34,6 +36,18 @@ pub struct TokenFilter {
     pub risk: Option<Risk>,
 }
 
+setters! {
+    TokenFilter {
+        with_user_id(user_id: Option<UserId>),
+        with_status(status: Option<Status>),
+        with_search(search: Option<String>),
+        with_scope(scope: Option<Scope>),
+        with_unused_since(unused_since: Option<UnixMillis>),
+        with_expires_before(expires_before: Option<UnixMillis>),
+        with_risk(risk: Option<Risk>),
+    }
+}
+
 /// The public id and the last characters in a search for a displayed token such as `pat_Q7mZ0aKd93Xb…aB3x`; one of them
 /// may be empty.
 #[must_use]
@@ -44,6 +58,8 @@ pub fn displayed_parts(search: &str) -> Option<(&str, &str)> {
 }
 
 /// The sort key of a list.
+///
+/// Exhaustive, so that a new key does not compile until the store can order by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SortKey {
     /// Creation.
@@ -58,6 +74,7 @@ pub enum SortKey {
 
 /// The order of a list; ties are ordered by id in the same direction. Default: newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Sort {
     /// The sort key.
     pub key: SortKey,
@@ -65,9 +82,23 @@ pub struct Sort {
     pub descending: bool,
 }
 
+impl Sort {
+    /// The smallest value first.
+    #[must_use]
+    pub fn ascending(key: SortKey) -> Self {
+        Self { key, descending: false }
+    }
+
+    /// The largest value first.
+    #[must_use]
+    pub fn descending(key: SortKey) -> Self {
+        Self { key, descending: true }
+    }
+}
+
 impl Default for Sort {
     fn default() -> Self {
-        Self { key: SortKey::CreatedAt, descending: true }
+        Self::descending(SortKey::CreatedAt)
     }
 }
 
@@ -135,6 +166,8 @@ impl Default for PageSize {
 }
 
 /// The position of the last row of a page, after which the next page begins.
+///
+/// Exhaustive, so that a new part does not compile until the cursors contain it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
     /// The sort key of the row.
@@ -144,6 +177,8 @@ pub struct Position {
 }
 
 /// The value of a sort key.
+///
+/// Exhaustive, so that a new kind does not compile until the cursors and the store support it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PositionKey {
     /// Of an instant, which may be absent.
@@ -168,6 +203,7 @@ impl Position {
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Page<T> {
     /// The rows.
     pub items: Vec<T>,
@@ -175,6 +211,14 @@ pub struct Page<T> {
     pub next: Option<Position>,
     /// How many rows the whole list has.
     pub total: u64,
+}
+
+impl<T> Page<T> {
+    /// A page of a list with `total` rows; `next` is the position of the next page.
+    #[must_use]
+    pub fn new(items: Vec<T>, next: Option<Position>, total: u64) -> Self {
+        Self { items, next, total }
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ use crate::{
 };
 
 /// One risk of a live token. Dead tokens have no risks.
+///
+/// Exhaustive, so that a new risk does not compile until the store can filter by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Risk {
     /// It was never used.

@@ -10,6 +10,8 @@ use crate::{
 };
 
 /// A stored session. Its permissions are evaluated at each request.
+///
+/// Exhaustive, so that a new attribute does not compile until the store reads and writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     /// The id; not the secret of the cookie.
@@ -42,6 +44,8 @@ impl Session {
 }
 
 /// The credential that started a session.
+///
+/// Exhaustive, so that a new kind does not compile until each request checks the state of its credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionProof {
     /// A token, which limits the session and ends it.
@@ -95,6 +99,7 @@ impl SessionDigest {
 
 /// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SessionEnd {
     /// The user signed out.
     SignedOut,

@@ -7,6 +7,8 @@ use thiserror::Error;
 use crate::{cutoffs::ExpiryCutoffs, token::Token};
 
 /// The state of a token at an instant.
+///
+/// Exhaustive, so that a new state does not compile until the store can filter by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Status {
     /// It is accepted.

@@ -40,6 +40,9 @@ impl fmt::Display for PublicId {
 }
 
 /// A token, live or dead, without its secret.
+///
+/// Exhaustive, so that a new attribute does not compile until the store reads and writes it, and
+/// [`Grant::check`](crate::Grant::check) decides whether it grants anything.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Token {
     /// The id in the API.
@@ -88,6 +91,8 @@ pub struct Token {
 }
 
 /// The revocation of a token.
+///
+/// Exhaustive, so that a new attribute does not compile until the store reads and writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
     /// The instant from which the token is rejected.

@@ -10,6 +10,8 @@ use crate::{
 };
 
 /// Uses with an equal key are counted in one row. Every node writes in the order of keys.
+///
+/// Exhaustive, so that a new part does not compile until the store reads and writes it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UsageKey {
     /// The token.
@@ -31,6 +33,8 @@ pub struct UsageKey {
 }
 
 /// The number of uses, and the first and last instant.
+///
+/// Exhaustive, so that a new attribute does not compile until the store reads and writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsageCount {
     /// The number of uses.

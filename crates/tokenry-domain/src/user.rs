@@ -8,6 +8,8 @@ use crate::{
 };
 
 /// A user who owns tokens. The host system identifies them by [`subject`](Self::subject).
+///
+/// Exhaustive, so that a new attribute does not compile until the store reads and writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// Tokenry's id of the user.

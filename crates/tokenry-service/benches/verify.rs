@@ -16,10 +16,10 @@ fn main() {
 
 /// A service and the texts of its tokens, each verified once.
 fn service(db: &TestDatabase) -> (Tokenry, Vec<String>) {
-    let limits = Limits { max_live_tokens: None, creations_per_hour: None };
+    let limits = Limits::unlimited();
     let settings = Settings {
-        hash: HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 4, peppers: Vec::new() },
-        policy: Policy { limits, ..Policy::default() },
+        hash: HashSettings::new(Scheme::Bcrypt).with_bcrypt_cost(4),
+        policy: Policy::default().with_limits(limits),
         ..Settings::default()
     };
     let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
@@ -71,10 +71,8 @@ fn reject_an_unknown_token(bencher: Bencher<'_, '_>) {
 fn verify_a_token_for_the_first_time(bencher: Bencher<'_, '_>) {
     let db = TestDatabase::sqlite();
     let (_, texts) = service(&db);
-    let settings = || Settings {
-        hash: HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 4, peppers: Vec::new() },
-        ..Settings::default()
-    };
+    let settings =
+        || Settings { hash: HashSettings::new(Scheme::Bcrypt).with_bcrypt_cost(4), ..Settings::default() };
     let text = texts.first().unwrap();
     bencher
         .with_inputs(|| Tokenry::new(db.store().clone(), settings()).unwrap())

@@ -71,7 +71,7 @@ impl Tokenry {
         page: &PageQuery,
     ) -> Result<TokenPage, ReadError> {
         let search = filter.search.as_deref().map(|text| without_secret(&self.0.prefixes, text).into_owned());
-        let filter = &TokenFilter { search, ..filter.clone() };
+        let filter = &filter.clone().with_search(search);
         let PageQuery { sort, size, cursor } = page;
         let cursors =
             Cursors::new(&self.0.cursor_key, &context.caller, list, format_args!("{filter:?} {sort}"));

@@ -39,7 +39,7 @@ impl Tokenry {
     ) -> Result<PolicyImpact, ReadError> {
         context.caller.require(&admin_read())?;
         let (present, proposed) = (self.0.rules.cutoffs(context.now), policy.cutoffs(context.now));
-        let sort = Sort { key: SortKey::CreatedAt, descending: false };
+        let sort = Sort::ascending(SortKey::CreatedAt);
         let size = PageSize::new(PageSize::MAX).unwrap_or_default();
         let mut impact = PolicyImpact::default();
         let mut position = None;

@@ -72,7 +72,7 @@ impl Default for Settings {
         Self {
             prefix: Prefix::default(),
             former_prefixes: Vec::new(),
-            hash: HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 6, peppers: Vec::new() },
+            hash: HashSettings::new(Scheme::Bcrypt),
             slow_hash: SlowHash::Once,
             policy: Policy::default(),
             catalog: Catalog::open(),

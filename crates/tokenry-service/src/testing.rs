@@ -113,11 +113,8 @@ impl TestInstallation {
     #[must_use]
     pub fn settings() -> Settings {
         Settings {
-            hash: HashSettings { scheme: Scheme::Sha256, bcrypt_cost: 4, peppers: Vec::new() },
-            policy: Policy {
-                limits: Limits { max_live_tokens: None, creations_per_hour: None },
-                ..Policy::default()
-            },
+            hash: HashSettings::new(Scheme::Sha256).with_bcrypt_cost(4),
+            policy: Policy::default().with_limits(Limits::unlimited()),
             ..Settings::default()
         }
     }

@@ -112,14 +112,16 @@ each_backend!(nodes_started_together_create_one_bootstrap_token, |db| {
 });
 
 each_backend!(the_bootstrap_token_gets_the_highest_role_whatever_its_name, |db| {
-    let role = |name: &str, scopes: &[&str]| RoleDefinition {
-        name: name.to_owned(),
-        scopes: scopes.iter().map(ToString::to_string).collect(),
+    let role = |name: &str, scopes: &[&str]| {
+        RoleDefinition::new(name.to_owned(), scopes.iter().map(ToString::to_string).collect())
     };
-    let definition = |withheld: &[&str]| Definition {
-        roles: vec![role("guest", &["a:read"]), role("chief", &["a:write", "admin:write", "tokens:write"])],
-        denied_scopes: withheld.iter().map(ToString::to_string).collect(),
-        ..Definition::default()
+    let definition = |withheld: &[&str]| {
+        Definition::default()
+            .with_roles(vec![
+                role("guest", &["a:read"]),
+                role("chief", &["a:write", "admin:write", "tokens:write"]),
+            ])
+            .with_denied_scopes(withheld.iter().map(ToString::to_string).collect())
     };
     for (number, withheld) in [&[][..], &["*"]].into_iter().enumerate() {
         if number > 0 {

@@ -63,8 +63,8 @@ fn by(at: UnixMillis) -> RequestContext {
 
 /// A service that has checked its clock at `now`, which is correct, and revokes a token whose retired secret is used.
 fn service_with_checked_clock(db: &TestDatabase, now: UnixMillis) -> Tokenry {
-    let limits = Limits { max_live_tokens: None, creations_per_hour: None };
-    let policy = Policy { limits, on_reuse: ReusePolicy::Revoke, ..Policy::default() };
+    let limits = Limits::unlimited();
+    let policy = Policy::default().with_limits(limits).with_on_reuse(ReusePolicy::Revoke);
     let tokenry = Tokenry::new(db.second_store(), settings(policy)).unwrap();
     tokenry.check_clock(now).unwrap();
     tokenry

@@ -39,11 +39,11 @@ fn rejection(outcome: Result<tokenry_service::VerifiedToken, VerifyError>) -> Op
 }
 
 fn free() -> Policy {
-    Policy { allow_never: true, max_lifetime: None, default_lifetime: None, ..Policy::default() }
+    Policy::default().with_allow_never(true).with_max_lifetime(None).with_default_lifetime(None)
 }
 
 fn listed(tokenry: &Tokenry, status: Status, seconds: i64) -> Vec<Token> {
-    let filter = TokenFilter { status: Some(status), ..TokenFilter::default() };
+    let filter = TokenFilter::default().with_status(Some(status));
     let page = tokenry.list_tokens(&operator(seconds), filter, PageQuery::default()).unwrap();
     page.items.into_iter().map(|(token, _)| token).collect()
 }
@@ -55,7 +55,7 @@ each_backend!(a_tightened_policy_expires_tokens_created_before_it, |db| {
     let year = NewToken { expiry: Some(Expiry::In(Lifetime::days(365))), ..new("year", &[]) };
     let year = generous.issue_token(&operator(0), alice.id, year).unwrap();
     let year_text = year.secret.reveal_once();
-    let tight = under(db, Policy { max_lifetime: Some(Lifetime::days(30)), ..Policy::default() });
+    let tight = under(db, Policy::default().with_max_lifetime(Some(Lifetime::days(30))));
     for text in [endless_text.as_str(), &year_text] {
         assert!(!is_expired(&generous, text, 30 * DAY) && !is_expired(&tight, text, 30 * DAY - 1));
         assert!(is_expired(&tight, text, 30 * DAY));
@@ -70,7 +70,7 @@ each_backend!(a_tightened_policy_expires_tokens_created_before_it, |db| {
 each_backend!(a_token_without_expiry_expires_when_the_policy_no_longer_allows_it, |db| {
     let generous = under(db, free());
     let (_, text) = issue(&generous, &user(&generous, "alice", "user"), &[]);
-    let with_default = Policy { allow_never: false, default_lifetime: Some(Lifetime::days(7)), ..free() };
+    let with_default = free().with_allow_never(false).with_default_lifetime(Some(Lifetime::days(7)));
     let tight = under(db, with_default);
     assert!(!is_expired(&tight, &text, 7 * DAY - 1) && is_expired(&tight, &text, 7 * DAY));
 });
@@ -82,11 +82,11 @@ each_backend!(an_unused_token_expires_if_the_policy_has_an_idle_expiry, |db| {
     let (_, used_text) = issue(&usual, &alice, &[]);
     let later = NewToken { not_before: Some(at(10 * DAY)), ..new("later", &[]) };
     let later_text = usual.issue_token(&operator(0), alice.id, later).unwrap().secret.reveal_once();
-    let tight = under(db, Policy { idle_lifetime: Some(Lifetime::days(7)), ..Policy::default() });
+    let tight = under(db, Policy::default().with_idle_lifetime(Some(Lifetime::days(7))));
     let used = verify(&tight, &used_text, 6 * DAY).unwrap();
     tight.record_use(&used, &UsageEvent::new(at(6 * DAY), None, 200));
     drop(tight);
-    let tight = under(db, Policy { idle_lifetime: Some(Lifetime::days(7)), ..Policy::default() });
+    let tight = under(db, Policy::default().with_idle_lifetime(Some(Lifetime::days(7))));
     assert!(!is_expired(&tight, &idle_text, 7 * DAY - 1) && is_expired(&tight, &idle_text, 7 * DAY));
     assert!(!is_expired(&tight, &used_text, 13 * DAY - 1) && is_expired(&tight, &used_text, 13 * DAY));
     assert!(!is_expired(&tight, &later_text, 17 * DAY - 1) && is_expired(&tight, &later_text, 17 * DAY));
@@ -116,18 +116,16 @@ each_backend!(a_policy_can_be_tried_on_existing_tokens_before_it_is_applied, |db
     let context = operator(20);
     let same = tokenry.check_policy(&context, tokenry.policy(), tokenry.catalog()).unwrap();
     assert_eq!(same, PolicyImpact { live: 3, ..PolicyImpact::default() });
-    let short = Policy { max_lifetime: Some(Lifetime::days(30)), ..Policy::default() };
+    let short = Policy::default().with_max_lifetime(Some(Lifetime::days(30)));
     let impact = tokenry.check_policy(&context, &short, tokenry.catalog()).unwrap();
     assert_eq!(impact, PolicyImpact { live: 3, touched: 2, ending_sooner: 2, ..PolicyImpact::default() });
-    let at_once = Policy { max_lifetime: Some(Lifetime::seconds(10)), ..Policy::default() };
+    let at_once = Policy::default().with_max_lifetime(Some(Lifetime::seconds(10)));
     let impact = tokenry.check_policy(&context, &at_once, tokenry.catalog()).unwrap();
     assert_eq!((impact.touched, impact.ending_now), (3, 3));
-    let role = |name: &str, scopes: &[&str]| RoleDefinition {
-        name: name.to_owned(),
-        scopes: scopes.iter().map(ToString::to_string).collect(),
+    let role = |name: &str, scopes: &[&str]| {
+        RoleDefinition::new(name.to_owned(), scopes.iter().map(ToString::to_string).collect())
     };
-    let definition =
-        Definition { roles: vec![role("user", &["a:read"]), role("admin", &["*"])], ..Definition::default() };
+    let definition = Definition::default().with_roles(vec![role("user", &["a:read"]), role("admin", &["*"])]);
     let catalog = Catalog::define(&definition).unwrap();
     let impact = tokenry.check_policy(&context, tokenry.policy(), &catalog).unwrap();
     assert_eq!((impact.touched, impact.losing_scopes, impact.gaining_scopes), (1, 1, 0));
@@ -166,7 +164,7 @@ each_backend!(a_cleanup_records_each_expiry_once_and_removes_long_dead_tokens, |
 });
 
 each_backend!(a_token_cannot_extend_its_lifetime_by_rotating_itself, |db| {
-    let ten_days = Policy { allow_never: true, max_lifetime: Some(Lifetime::days(10)), ..Policy::default() };
+    let ten_days = Policy::default().with_allow_never(true).with_max_lifetime(Some(Lifetime::days(10)));
     let generous = under(db, free());
     let alice = user(&generous, "alice", "user");
     let (endless, mut text) = issue(&generous, &alice, &["tokens:write"]);
@@ -216,7 +214,7 @@ each_backend!(a_recorded_expiry_is_final_whatever_the_clock_says, |db| {
 each_backend!(a_token_revived_by_another_policy_is_recorded_again_when_it_expires, |db| {
     let usual = service(db);
     let (token, text) = issue(&usual, &user(&usual, "alice", "user"), &[]);
-    let tight = under(db, Policy { idle_lifetime: Some(Lifetime::days(7)), ..Policy::default() });
+    let tight = under(db, Policy::default().with_idle_lifetime(Some(Lifetime::days(7))));
     assert_eq!(tight.cleanup(&operator(8 * DAY)).unwrap().expired, 1);
     assert!(is_expired(&tight, &text, 6 * DAY), "it stays expired under this policy");
     assert!(!is_expired(&usual, &text, 9 * DAY), "the current policy decides");
@@ -228,7 +226,7 @@ each_backend!(a_token_revived_by_another_policy_is_recorded_again_when_it_expire
 
 each_backend!(a_token_expired_by_policy_is_removed_after_retention_since_its_recorded_expiry, |db| {
     let retention = Some(Lifetime::days(30));
-    let idle = Policy { idle_lifetime: Some(Lifetime::days(7)), ..Policy::default() };
+    let idle = Policy::default().with_idle_lifetime(Some(Lifetime::days(7)));
     let open = |policy| Tokenry::new(db.second_store(), Settings { retention, ..settings(policy) }).unwrap();
     let usual = open(Policy::default());
     let alice = user(&usual, "alice", "user");
@@ -290,7 +288,7 @@ each_backend!(a_rejected_expiry_is_final_at_once_on_this_node_and_soon_on_every_
 each_backend!(a_token_expired_by_policy_stays_expired_when_the_clock_goes_back, |db| {
     let usual = service(db);
     let (_, text) = issue(&usual, &user(&usual, "alice", "user"), &[]);
-    let idle = || under(db, Policy { idle_lifetime: Some(Lifetime::days(7)), ..Policy::default() });
+    let idle = || under(db, Policy::default().with_idle_lifetime(Some(Lifetime::days(7))));
     let (tight, behind) = (idle(), idle());
     assert!(is_expired(&tight, &text, 7 * DAY) && is_expired(&tight, &text, 6 * DAY));
     wait_for("the record of the end", || is_expired(&behind, &text, 6 * DAY));

@@ -17,7 +17,7 @@ use tokenry_store::{StoredSecret, proof::ProvenSecret, token};
 use tokenry_testkit::{TestDatabase, each_backend};
 
 fn hasher() -> Arc<Hasher> {
-    let settings = HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 4, peppers: Vec::new() };
+    let settings = HashSettings::new(Scheme::Bcrypt).with_bcrypt_cost(4);
     Arc::new(Hasher::new(settings).unwrap())
 }
 
@@ -111,7 +111,7 @@ each_backend!(a_secret_gets_its_proof_at_creation_and_at_rotation, |db| {
 
 each_backend!(fast_schemes_store_no_proof, |db| {
     let settings = common::settings(Policy::default());
-    let hash = HashSettings { scheme: Scheme::Sha256, ..settings.hash };
+    let hash = HashSettings::new(Scheme::Sha256);
     let tokenry = Tokenry::new(db.store().clone(), Settings { hash, ..settings }).unwrap();
     let alice = user(&tokenry, "alice", "user");
     let (_, text) = issue(&tokenry, &alice, &[]);
@@ -329,7 +329,7 @@ each_backend!(a_token_admitted_by_its_proof_is_upgraded_to_the_current_hash_sett
     let (_, text) = issue(&service(db), &alice, &[]);
     let dearer = |bcrypt_cost| {
         let settings = common::settings(Policy::default());
-        let hash = HashSettings { bcrypt_cost, ..settings.hash };
+        let hash = settings.hash.with_bcrypt_cost(bcrypt_cost);
         Tokenry::new(db.store().clone(), Settings { hash, ..settings }).unwrap()
     };
     let tokenry = dearer(5);

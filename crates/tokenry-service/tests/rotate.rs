@@ -76,7 +76,7 @@ each_backend!(a_retired_secret_works_until_its_grace_ends, |db| {
 });
 
 each_backend!(a_grace_ends_with_the_policy_limit_and_with_the_old_expiry, |db| {
-    let policy = Policy { max_grace: Lifetime::seconds(100), ..Policy::default() };
+    let policy = Policy::default().with_max_grace(Lifetime::seconds(100));
     let tokenry = Tokenry::new(db.store().clone(), settings(policy)).unwrap();
     let alice = user(&tokenry, "alice", "user");
     let (long, old) = issue(&tokenry, &alice, &[]);
@@ -217,7 +217,7 @@ each_backend!(
             assert_eq!(rejection(verify(&tokenry, &old, seconds)), Some(Rejection::Rotated(token.id)));
         }
         assert_eq!(events(db), (1, 0));
-        let strict = Policy { on_reuse: ReusePolicy::Revoke, ..Policy::default() };
+        let strict = Policy::default().with_on_reuse(ReusePolicy::Revoke);
         let strict = Tokenry::new(db.second_store(), settings(strict)).unwrap();
         assert!(verify(&strict, &new, 3600).is_ok());
         assert!(verify(&strict, &old, 3600).is_err());
@@ -230,7 +230,7 @@ each_backend!(a_grace_is_bounded_by_the_current_policy_and_ends_when_the_token_i
     let tokenry = service(db);
     let (token, old) = issue(&tokenry, &user(&tokenry, "alice", "user"), &["a:read"]);
     rotate(&tokenry, &operator(10), token.id, grace(3600)).unwrap();
-    let strict = Policy { max_grace: Lifetime::seconds(60), ..Policy::default() };
+    let strict = Policy::default().with_max_grace(Lifetime::seconds(60));
     let strict = Tokenry::new(db.second_store(), settings(strict)).unwrap();
     assert!(verify(&strict, &old, 69).is_ok() && verify(&strict, &old, 70).is_err());
     let changes = |scopes: &[&str]| TokenChanges {

@@ -58,8 +58,8 @@ fn may(caller: &Caller, scope: &str) -> bool {
 }
 
 fn with(db: &TestDatabase, session: SessionSettings) -> Tokenry {
-    let limits = Limits { max_live_tokens: None, creations_per_hour: None };
-    let policy = Policy { limits, ..Policy::default() };
+    let limits = Limits::unlimited();
+    let policy = Policy::default().with_limits(limits);
     Tokenry::new(db.store().clone(), Settings { session, ..settings(policy) }).unwrap()
 }
 
@@ -407,7 +407,7 @@ each_backend!(a_policy_that_expires_the_token_ends_its_session, |db| {
     let tokenry = service(db);
     let (_, text) = issue(&tokenry, &user(&tokenry, "alice", "user"), &["tokens:read"]);
     let (_, cookie) = start(&tokenry, &text, 100);
-    let policy = Policy { max_lifetime: Some(Lifetime::seconds(60)), ..Policy::default() };
+    let policy = Policy::default().with_max_lifetime(Some(Lifetime::seconds(60)));
     let strict = Tokenry::new(db.store().clone(), settings(policy)).unwrap();
     assert_over(&strict, &cookie, 101);
     assert_over(&tokenry, &cookie, 101);
@@ -447,10 +447,8 @@ each_backend!(the_start_and_end_of_a_session_are_recorded_with_actor_token_and_r
 });
 
 each_backend!(scopes_denied_to_tokens_are_denied_to_their_sessions, |db| {
-    let definition = tokenry_service::catalog::Definition {
-        denied_scopes: vec!["admin:write".into()],
-        ..tokenry_service::catalog::Definition::default()
-    };
+    let definition =
+        tokenry_service::catalog::Definition::default().with_denied_scopes(vec!["admin:write".into()]);
     let catalog = Catalog::define(&definition).unwrap();
     let tokenry =
         Tokenry::new(db.store().clone(), Settings { catalog, ..settings(Policy::default()) }).unwrap();

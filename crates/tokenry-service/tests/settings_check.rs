@@ -19,8 +19,8 @@ fn prefix(text: &str) -> Prefix {
 }
 
 fn free() -> Settings {
-    let limits = Limits { max_live_tokens: None, creations_per_hour: None };
-    settings(Policy { limits, ..Policy::default() })
+    let limits = Limits::unlimited();
+    settings(Policy::default().with_limits(limits))
 }
 
 /// A service with this prefix and these former prefixes.
@@ -142,7 +142,7 @@ each_backend!(secrets_that_are_rejected_anyway_are_not_counted, |db| {
     let impact = old.check_policy(&operator(5), old.policy(), &Catalog::open()).unwrap();
     assert_eq!(impact.live, 3);
     // The current policy limits the grace.
-    let strict = Policy { max_grace: Lifetime::seconds(4), ..free().policy };
+    let strict = free().policy.with_max_grace(Lifetime::seconds(4));
     let strict = Tokenry::new(db.store().clone(), Settings { policy: strict, ..free() }).unwrap();
     assert_eq!(report(&strict, &proposed).old_secrets, 1);
 });
@@ -169,16 +169,15 @@ each_backend!(tokens_with_a_removed_pepper_are_counted, |db| {
 });
 
 each_backend!(a_role_missing_from_the_catalog_grants_nothing_and_is_counted, |db| {
-    let role = |name: &str, scopes: &[&str]| RoleDefinition {
-        name: name.to_owned(),
-        scopes: scopes.iter().map(ToString::to_string).collect(),
+    let role = |name: &str, scopes: &[&str]| {
+        RoleDefinition::new(name.to_owned(), scopes.iter().map(ToString::to_string).collect())
     };
     let of = |roles: Vec<RoleDefinition>, defaults: &[&str]| Settings {
-        catalog: Catalog::define(&Definition {
-            roles,
-            default_scopes: defaults.iter().map(ToString::to_string).collect(),
-            ..Definition::default()
-        })
+        catalog: Catalog::define(
+            &Definition::default()
+                .with_roles(roles)
+                .with_default_scopes(defaults.iter().map(ToString::to_string).collect()),
+        )
         .unwrap(),
         ..free()
     };

@@ -37,8 +37,8 @@ fn service(db: &TestDatabase, mapping: IssuerMapping) -> Tokenry {
     let issuer = JwtIssuer::new(mapping.issuer.clone(), vec!["tokenry".to_owned()], JwtAlgorithm::Hs256);
     let verifier = JwtVerifier::new(vec![(issuer, JwtKeys::Secret(SECRET.to_vec().into()))]).unwrap();
     let sign_in = SignIn { verifier: Arc::new(verifier), issuers: vec![mapping], key_refresh: None };
-    let limits = Limits { max_live_tokens: None, creations_per_hour: None };
-    let policy = Policy { limits, ..Policy::default() };
+    let limits = Limits::unlimited();
+    let policy = Policy::default().with_limits(limits);
     let settings = Settings { sign_in: Some(sign_in), ..settings(policy) };
     Tokenry::new(db.store().clone(), settings).unwrap()
 }

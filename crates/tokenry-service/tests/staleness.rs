@@ -29,8 +29,8 @@ fn stale_node(db: &TestDatabase) -> Tokenry {
 fn stale_node_with_clock(db: &TestDatabase, monotonic: Monotonic) -> Tokenry {
     let bound = Duration::from_secs(BOUND.unsigned_abs());
     let store = db.second_store();
-    let limits = Limits { max_live_tokens: None, creations_per_hour: None };
-    let settings = settings(Policy { limits, ..Policy::default() });
+    let limits = Limits::unlimited();
+    let settings = settings(Policy::default().with_limits(limits));
     Tokenry::new(store, Settings { max_staleness: bound, monotonic, ..settings }).unwrap()
 }
 

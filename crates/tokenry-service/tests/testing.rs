@@ -65,8 +65,8 @@ fn there_are_no_limits_unless_the_test_sets_them() {
         assert!(verify(&unlimited, &created.secret).is_ok());
     }
 
-    let limits = Limits { max_live_tokens: Some(1), creations_per_hour: None };
-    let policy = Policy { limits, ..Policy::default() };
+    let limits = Limits::default().with_max_live_tokens(Some(1)).with_creations_per_hour(None);
+    let policy = Policy::default().with_limits(limits);
     let limited = TestInstallation::with_settings(Settings { policy, ..TestInstallation::settings() });
     let first = limited.create_token("alice", &["demo:read"]);
     let new = NewToken { name: "second".to_owned(), ..Default::default() };

@@ -214,7 +214,7 @@ each_backend!(the_inventory_shows_every_users_tokens_to_administrators_only, |db
     let page = tokenry.inventory(&person(&tokenry, &root, 1), &all, &PageQuery::default()).unwrap();
     assert_eq!(page.total, 2);
     assert!(tokenry.inventory(&person(&tokenry, &alice, 1), &all, &PageQuery::default()).is_err());
-    let only = TokenFilter { user_id: Some(alice.id), risk: Some(Risk::NeverUsed), ..TokenFilter::default() };
+    let only = TokenFilter::default().with_user_id(Some(alice.id)).with_risk(Some(Risk::NeverUsed));
     let page = tokenry.inventory(&operator(1), &only, &PageQuery::default()).unwrap();
     assert_eq!(page.items.iter().map(|(token, _)| token.id).collect::<Vec<_>>(), [of_alice.id]);
 });

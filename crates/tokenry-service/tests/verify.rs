@@ -127,7 +127,7 @@ each_backend!(a_changed_scheme_upgrades_a_hash_at_its_next_use_and_both_schemes_
         (Scheme::HmacSha256, "$hmac-sha256$k1$"),
         (Scheme::Argon2id, "$argon2id$"),
     ] {
-        let hash = HashSettings { scheme, bcrypt_cost: 4, peppers: vec![pepper.clone()] };
+        let hash = HashSettings::new(scheme).with_bcrypt_cost(4).with_peppers(vec![pepper.clone()]);
         let changed = Settings { hash, ..common::settings(Policy::default()) };
         let tokenry = Tokenry::new(db.store().clone(), changed).unwrap();
         assert!(verify(&tokenry, &text, 1).is_ok());
@@ -143,11 +143,9 @@ each_backend!(a_changed_scheme_upgrades_a_hash_at_its_next_use_and_both_schemes_
 
 each_backend!(a_wrong_pepper_prevents_the_start, |db| {
     let open = |byte| {
-        let hash = HashSettings {
-            scheme: Scheme::HmacSha256,
-            bcrypt_cost: 4,
-            peppers: vec![Pepper::new("k1", vec![byte; 32]).unwrap()],
-        };
+        let hash = HashSettings::new(Scheme::HmacSha256)
+            .with_bcrypt_cost(4)
+            .with_peppers(vec![Pepper::new("k1", vec![byte; 32]).unwrap()]);
         Tokenry::new(db.store().clone(), Settings { hash, ..Settings::default() })
     };
     assert!(open(1).is_ok() && open(1).is_ok());
@@ -183,7 +181,7 @@ fn a_database_that_is_gone_is_unavailable_and_never_a_wrong_token() {
 each_backend!(a_missing_pepper_is_an_error_and_does_not_reject_a_valid_token, |db| {
     let alice = user(&service(db), "alice", "user");
     let open = |scheme, peppers| {
-        let hash = HashSettings { scheme, bcrypt_cost: 4, peppers };
+        let hash = HashSettings::new(scheme).with_bcrypt_cost(4).with_peppers(peppers);
         Tokenry::new(db.store().clone(), Settings { hash, ..common::settings(Policy::default()) }).unwrap()
     };
     let with = open(Scheme::HmacSha256, vec![Pepper::new("k1", vec![7; 32]).unwrap()]);

@@ -320,29 +320,24 @@ fn addresses(index: usize) -> Vec<String> {
 }
 
 fn service(db: &TestDatabase) -> Tokenry {
-    let role = |name: &str, scopes: &[&str]| RoleDefinition {
-        name: name.to_owned(),
-        scopes: scopes.iter().map(ToString::to_string).collect(),
+    let role = |name: &str, scopes: &[&str]| {
+        RoleDefinition::new(name.to_owned(), scopes.iter().map(ToString::to_string).collect())
     };
-    let definition = Definition {
-        roles: vec![
+    let definition = Definition::default()
+        .with_roles(vec![
             role("guest", &["a:read", "tokens:write"]),
             role("member", &["a:write", "b:write", "tokens:write"]),
             role("owner", &["*"]),
-        ],
-        denied_scopes: vec!["admin:write".to_owned()],
-        ..Definition::default()
-    };
+        ])
+        .with_denied_scopes(vec!["admin:write".to_owned()]);
     let settings = Settings {
-        hash: HashSettings { scheme: Scheme::Sha256, bcrypt_cost: 4, peppers: Vec::new() },
-        policy: Policy {
-            limits: Limits { max_live_tokens: None, creations_per_hour: None },
-            allow_never: true,
-            max_lifetime: Some(Lifetime::days(60)),
-            max_grace: Lifetime::seconds(3600),
-            on_reuse: ReusePolicy::Record,
-            ..Policy::default()
-        },
+        hash: HashSettings::new(Scheme::Sha256).with_bcrypt_cost(4),
+        policy: Policy::default()
+            .with_limits(Limits::unlimited())
+            .with_allow_never(true)
+            .with_max_lifetime(Some(Lifetime::days(60)))
+            .with_max_grace(Lifetime::seconds(3600))
+            .with_on_reuse(ReusePolicy::Record),
         catalog: Catalog::define(&definition).unwrap(),
         ..Settings::default()
     };

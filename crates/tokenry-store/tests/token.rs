@@ -176,14 +176,14 @@ each_backend!(creations_are_counted_in_a_sliding_window, |db| {
 /// Policies that cover every reason for an expiry.
 fn policies() -> Vec<Policy> {
     let seconds = |seconds| Some(Lifetime::seconds(seconds));
-    let endless = Policy { allow_never: true, max_lifetime: None, ..Policy::default() };
+    let endless = Policy::default().with_allow_never(true).with_max_lifetime(None);
     vec![
         Policy::default(),
         endless.clone(),
-        Policy { allow_never: false, default_lifetime: seconds(1), ..endless.clone() },
-        Policy { allow_never: false, default_lifetime: None, ..endless.clone() },
-        Policy { max_lifetime: seconds(1), ..endless.clone() },
-        Policy { idle_lifetime: seconds(1), ..endless },
+        endless.clone().with_allow_never(false).with_default_lifetime(seconds(1)),
+        endless.clone().with_allow_never(false).with_default_lifetime(None),
+        endless.clone().with_max_lifetime(seconds(1)),
+        endless.with_idle_lifetime(seconds(1)),
     ]
 }
 
@@ -240,14 +240,14 @@ each_backend!(filters_by_status_and_risk_agree_with_each_row_under_every_policy,
             for status in Status::ALL {
                 let expected =
                     all.iter().filter(|token| token.status(&cutoffs) == status).map(|token| token.id);
-                let filter = TokenFilter { status: Some(status), ..TokenFilter::default() };
+                let filter = TokenFilter::default().with_status(Some(status));
                 assert_eq!(listed(filter), expected.collect(), "{status} {policy:?}");
             }
             for risk in Risk::ALL {
                 let owner = |token: &Token| if token.user_id == changed.id { &changed } else { &enabled };
                 let has = |token: &&Token| Risk::of(token, owner(token), &cutoffs).contains(&risk);
                 let expected = all.iter().filter(has).map(|token| token.id).collect();
-                let filter = TokenFilter { risk: Some(risk), ..TokenFilter::default() };
+                let filter = TokenFilter::default().with_risk(Some(risk));
                 assert_eq!(listed(filter), expected, "{risk} {policy:?}");
             }
             for cutoff in [at(1000), at(1002), now] {
@@ -278,8 +278,7 @@ each_backend!(a_search_escapes_wildcards_and_ignores_the_case_of_ascii_only, |db
         db.token(&owner).with(|token| token.name = TokenName::parse(name).unwrap()).insert();
     }
     let odd = db.token(&owner).with(|token| token.suffix = "Zq9w".to_owned()).insert();
-    let found =
-        |text: &str| names(db, &TokenFilter { search: Some(text.to_owned()), ..TokenFilter::default() });
+    let found = |text: &str| names(db, &TokenFilter::default().with_search(Some(text.to_owned())));
     let set = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
     assert_eq!(found("0%"), set(&["100% sure"]));
     assert_eq!(found("snake_"), set(&["snake_case"]));
@@ -306,17 +305,14 @@ each_backend!(filters_combine, |db| {
     db.token(&bob).with(|t| (t.name, t.expires_at) = (name("ends"), Some(at(2000)))).insert();
     let filter = TokenFilter::default;
     assert_eq!(names(db, &filter()).len(), 3);
-    assert_eq!(
-        names(db, &TokenFilter { user_id: Some(bob.id), ..filter() }),
-        BTreeSet::from(["ends".to_owned()])
-    );
-    let reads = TokenFilter { scope: Some("a:read".parse().unwrap()), ..filter() };
+    assert_eq!(names(db, &filter().with_user_id(Some(bob.id))), BTreeSet::from(["ends".to_owned()]));
+    let reads = filter().with_scope(Some("a:read".parse().unwrap()));
     assert_eq!(names(db, &reads), BTreeSet::from(["reader".to_owned()]));
-    let unused = TokenFilter { unused_since: Some(at(500)), user_id: Some(alice.id), ..filter() };
+    let unused = filter().with_unused_since(Some(at(500))).with_user_id(Some(alice.id));
     assert_eq!(names(db, &unused), BTreeSet::from(["reader".to_owned()]));
-    let ending = TokenFilter { expires_before: Some(at(2001)), ..filter() };
+    let ending = filter().with_expires_before(Some(at(2001)));
     assert_eq!(names(db, &ending), BTreeSet::from(["ends".to_owned()]));
-    assert!(names(db, &TokenFilter { expires_before: Some(at(2000)), ..filter() }).is_empty());
+    assert!(names(db, &filter().with_expires_before(Some(at(2000)))).is_empty());
 });
 
 each_backend!(pages_in_every_order_contain_every_row_once, |db| {
@@ -374,7 +370,7 @@ each_backend!(a_recorded_expiry_holds_for_earlier_clocks_under_the_current_polic
     let owner = db.user("alice");
     let ended = db.token(&owner).with(|token| token.expires_at = Some(at(1000))).insert();
     let idle = db.token(&owner).with(|token| token.expires_at = Some(at(5000))).insert();
-    let strict = Policy { idle_lifetime: Some(Lifetime::seconds(1)), ..Policy::default() };
+    let strict = Policy::default().with_idle_lifetime(Some(Lifetime::seconds(1)));
     let note = |cutoffs: ExpiryCutoffs| {
         db.store().write(move |tx| cleanup::take_expired(tx, &cutoffs, &[ended.id, idle.id])).unwrap().len()
     };

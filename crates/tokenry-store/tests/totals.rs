@@ -14,7 +14,7 @@ use tokenry_testkit::{at, each_backend};
 /// tokens.
 fn totals(store: &Store, user_id: Option<UserId>) -> (u64, u64) {
     let total = |tx: &mut Tx<'_>, search: Option<String>| {
-        let filter = TokenFilter { user_id, search, ..TokenFilter::default() };
+        let filter = TokenFilter::default().with_user_id(user_id).with_search(search);
         let (size, cutoffs) = (PageSize::new(1).unwrap(), Policy::default().cutoffs(at(0)));
         token::list(tx, &filter, Sort::default(), size, None, &cutoffs).map(|page| page.total)
     };

@@ -53,7 +53,7 @@ pub(crate) async fn list_user_tokens(
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::TokenPage>, ApiError> {
     let (context, service) = (caller.context().clone(), tokenry.clone());
-    let filter = TokenFilter { user_id: Some(id), ..query.filter };
+    let filter = query.filter.with_user_id(Some(id));
     let page = blocking(move || match service.inventory(&context, &filter, &query.page) {
         Err(tokenry_service::ReadError::NoSuchUser) => Err(ApiError::NotFound),
         page => page.map_err(ApiError::from),
@@ -97,11 +97,9 @@ impl FromQuery for InventoryQuery {
     ];
 
     fn from_query(query: &mut Query) -> Self {
-        let filter = TokenFilter {
-            user_id: query.parse::<UserId>("user_id", "the id of a user"),
-            risk: query.parse::<Risk>("risk", "never_used, no_expiry, full_access, idle or owner_disabled"),
-            ..filter(query)
-        };
+        let user_id = query.parse::<UserId>("user_id", "the id of a user");
+        let risk = query.parse::<Risk>("risk", "never_used, no_expiry, full_access, idle or owner_disabled");
+        let filter = filter(query).with_user_id(user_id).with_risk(risk);
         Self { filter, page: page(query) }
     }
 }

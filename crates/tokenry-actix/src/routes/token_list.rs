@@ -75,15 +75,12 @@ impl FromQuery for ListQuery {
 
 /// The filters that every list of tokens supports.
 pub(super) fn filter(query: &mut Query) -> TokenFilter {
-    TokenFilter {
-        user_id: None,
-        status: query.parse::<Status>("status", "active, inactive, pending, expired or revoked"),
-        search: query.text("search", 100),
-        scope: query.parse::<Scope>("scope", "resource:level, introspect or *"),
-        unused_since: query.parse::<UnixMillis>("unused_since", INSTANT),
-        expires_before: query.parse::<UnixMillis>("expires_before", INSTANT),
-        risk: None,
-    }
+    TokenFilter::default()
+        .with_status(query.parse::<Status>("status", "active, inactive, pending, expired or revoked"))
+        .with_search(query.text("search", 100))
+        .with_scope(query.parse::<Scope>("scope", "resource:level, introspect or *"))
+        .with_unused_since(query.parse::<UnixMillis>("unused_since", INSTANT))
+        .with_expires_before(query.parse::<UnixMillis>("expires_before", INSTANT))
 }
 
 pub(super) const INSTANT: &str = "an RFC 3339 date-time such as 2026-01-31T08:00:00Z";

@@ -142,24 +142,22 @@ each_backend!(the_chain_of_the_audit_log_is_checked_for_administrators, |db| {
 
 each_backend!(the_catalog_shows_what_the_caller_can_grant, |db| {
     let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let definition = Definition {
-        resources: vec![ResourceDefinition {
-            name: "repos".to_owned(),
-            description: "<b>Repositories</b>".to_owned(),
-            levels: texts(&["read", "write"]),
-        }],
-        groups: vec![GroupDefinition {
-            name: "Code".to_owned(),
-            description: "What is written".to_owned(),
-            resources: texts(&["repos"]),
-        }],
-        roles: vec![
-            RoleDefinition { name: "user".to_owned(), scopes: texts(&["repos:write", "tokens:write"]) },
-            RoleDefinition { name: "admin".to_owned(), scopes: texts(&["*"]) },
-        ],
-        default_scopes: texts(&["repos:read"]),
-        ..Definition::default()
-    };
+    let definition = Definition::default()
+        .with_resources(vec![
+            ResourceDefinition::new("repos")
+                .with_description("<b>Repositories</b>".to_owned())
+                .with_levels(texts(&["read", "write"])),
+        ])
+        .with_groups(vec![
+            GroupDefinition::new("Code")
+                .with_description("What is written".to_owned())
+                .with_resources(texts(&["repos"])),
+        ])
+        .with_roles(vec![
+            RoleDefinition::new("user", texts(&["repos:write", "tokens:write"])),
+            RoleDefinition::new("admin", texts(&["*"])),
+        ])
+        .with_default_scopes(texts(&["repos:read"]));
     let catalog = Catalog::define(&definition).unwrap();
     let api = Api::with(db, |settings| settings.catalog = catalog, HttpSettings::default());
     let grantable = |credential: &str| -> Vec<String> {

@@ -78,7 +78,7 @@ impl Answer {
 
 impl Api {
     pub(crate) fn new(db: &TestDatabase) -> Self {
-        Self::with_limits(db, Limits { max_live_tokens: None, creations_per_hour: None })
+        Self::with_limits(db, Limits::unlimited())
     }
 
     pub(crate) fn with_limits(db: &TestDatabase, limits: Limits) -> Self {
@@ -87,10 +87,10 @@ impl Api {
 
     /// An app that accepts JWTs of a test issuer, without limits unless `change` sets some.
     pub(crate) fn with(db: &TestDatabase, change: impl FnOnce(&mut Settings), http: HttpSettings) -> Self {
-        let limits = Limits { max_live_tokens: None, creations_per_hour: None };
+        let limits = Limits::unlimited();
         let mut settings = Settings {
-            hash: HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 4, peppers: Vec::new() },
-            policy: Policy { limits, ..Policy::default() },
+            hash: HashSettings::new(Scheme::Bcrypt).with_bcrypt_cost(4),
+            policy: Policy::default().with_limits(limits),
             sign_in: Some(jwt::sign_in()),
             ..Settings::default()
         };

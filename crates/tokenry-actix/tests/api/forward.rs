@@ -28,11 +28,10 @@ const IDENTITY: [&str; 5] =
 
 /// Catalog routes: to this resource, to secrets, and an excluded one.
 pub(crate) fn routes(resource: &str) -> Catalog {
-    let route = |path: &str, resource: Option<&str>| RouteDefinition {
-        path: path.to_owned(),
-        exclude: resource.is_none(),
-        resource: resource.map(str::to_owned),
-        ..RouteDefinition::default()
+    let route = |path: &str, resource: Option<&str>| {
+        RouteDefinition::new(path.to_owned())
+            .with_exclude(resource.is_none())
+            .with_resource(resource.map(str::to_owned))
     };
     let routes = vec![
         route("/hooks/**", None),
@@ -40,7 +39,7 @@ pub(crate) fn routes(resource: &str) -> Catalog {
         route("/public/**", Some(resource)),
         route("/demo/**", Some(resource)),
     ];
-    Catalog::define(&Definition { routes, ..Definition::default() }).unwrap()
+    Catalog::define(&Definition::default().with_routes(routes)).unwrap()
 }
 
 pub(crate) fn trusting(proxy: &str) -> HttpSettings {

@@ -352,13 +352,10 @@ fn everything(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
 }
 
 fn column(db: &TestDatabase, by: By) {
-    let route = RouteDefinition {
-        path: "/tokens".to_owned(),
-        resource: Some("tokens".to_owned()),
-        level: Some("read".to_owned()),
-        ..RouteDefinition::default()
-    };
-    let catalog = Catalog::define(&Definition { routes: vec![route], ..Definition::default() }).unwrap();
+    let route = RouteDefinition::new("/tokens")
+        .with_resource(Some("tokens".to_owned()))
+        .with_level(Some("read".to_owned()));
+    let catalog = Catalog::define(&Definition::default().with_routes(vec![route])).unwrap();
     let api = Api::with(db, |settings: &mut Settings| settings.catalog = catalog, HttpSettings::default());
     let index = CALLERS.iter().position(|caller| *caller == by).unwrap();
     for (number, route) in ROUTES.iter().enumerate() {

@@ -76,21 +76,19 @@ each_backend!(the_default_policy_has_the_form_of_the_contract, |db| {
 });
 
 each_backend!(every_configured_rule_is_in_the_policy, |db| {
-    let role = |name: &str, scopes: &[&str]| RoleDefinition {
-        name: name.to_owned(),
-        scopes: scopes.iter().map(ToString::to_string).collect(),
+    let role = |name: &str, scopes: &[&str]| {
+        RoleDefinition::new(name.to_owned(), scopes.iter().map(ToString::to_string).collect())
     };
     let roles = vec![role("guest", &["tokens:read"]), role("chief", &["*"])];
-    let catalog = Catalog::define(&Definition { roles, ..Definition::default() }).unwrap();
-    let policy = Policy {
-        limits: Limits { max_live_tokens: Some(7), creations_per_hour: None },
-        default_lifetime: None,
-        max_lifetime: None,
-        allow_never: true,
-        idle_lifetime: Some(Lifetime::seconds(1)),
-        max_grace: Lifetime::seconds(90),
-        on_reuse: ReusePolicy::Revoke,
-    };
+    let catalog = Catalog::define(&Definition::default().with_roles(roles)).unwrap();
+    let policy = Policy::default()
+        .with_limits(Limits::default().with_max_live_tokens(Some(7)).with_creations_per_hour(None))
+        .with_default_lifetime(None)
+        .with_max_lifetime(None)
+        .with_allow_never(true)
+        .with_idle_lifetime(Some(Lifetime::seconds(1)))
+        .with_max_grace(Lifetime::seconds(90))
+        .with_on_reuse(ReusePolicy::Revoke);
     let change = |settings: &mut Settings| {
         (settings.policy, settings.catalog, settings.retention) = (policy, catalog, None);
         let bucket = Bucket::new(Lifetime::seconds(0)).unwrap();

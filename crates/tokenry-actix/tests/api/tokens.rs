@@ -228,7 +228,10 @@ each_backend!(several_errors_are_reported_together, |db| {
 });
 
 each_backend!(each_limit_has_its_own_error_code, |db| {
-    let api = Api::with_limits(db, Limits { max_live_tokens: Some(2), creations_per_hour: Some(2) });
+    let api = Api::with_limits(
+        db,
+        Limits::default().with_max_live_tokens(Some(2)).with_creations_per_hour(Some(2)),
+    );
     let create = || api.json("POST", "/api/v1/tokens", &api.root, &json!({"name": "n"}));
     let first = create();
     assert_eq!(first.status, 201);

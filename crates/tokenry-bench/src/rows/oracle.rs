@@ -24,7 +24,7 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
         of("timed-expired", State::Expired),
     ];
     let database = bench.shared(&known)?;
-    let hash = HashSettings { scheme: Scheme::Sha256, bcrypt_cost: 6, peppers: Vec::new() };
+    let hash = HashSettings::new(Scheme::Sha256);
     let tokenry = Tokenry::new(database.store()?, Settings { hash, ..Settings::default() })?;
     let [live, ..] = &known;
     let mut rounds = Vec::new();

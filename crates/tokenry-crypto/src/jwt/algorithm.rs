@@ -7,6 +7,7 @@ use thiserror::Error;
 
 /// The signature algorithm of an issuer: set by configuration, never chosen by a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 #[expect(missing_docs, reason = "the names are those of RFC 7518 and RFC 8037")]
 pub enum JwtAlgorithm {
     Hs256,

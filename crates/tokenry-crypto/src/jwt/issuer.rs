@@ -15,6 +15,7 @@ pub(super) const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
 
 /// An issuer and the rules for its tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct JwtIssuer {
     /// The exact value of `iss`.
     pub issuer: String,
@@ -37,6 +38,27 @@ impl JwtIssuer {
     pub fn new(issuer: String, audiences: Vec<String>, algorithm: JwtAlgorithm) -> Self {
         let types = vec!["JWT".to_owned(), "at+jwt".to_owned()];
         Self { issuer, audiences, algorithm, types, leeway: Duration::from_secs(30), max_age: None }
+    }
+
+    /// Sets [`types`](Self::types).
+    #[must_use]
+    pub fn with_types(mut self, types: Vec<String>) -> Self {
+        self.types = types;
+        self
+    }
+
+    /// Sets [`leeway`](Self::leeway).
+    #[must_use]
+    pub fn with_leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway;
+        self
+    }
+
+    /// Sets [`max_age`](Self::max_age).
+    #[must_use]
+    pub fn with_max_age(mut self, max_age: Option<Duration>) -> Self {
+        self.max_age = max_age;
+        self
     }
 
     pub(super) fn check(&self) -> Result<(), JwtSettingsError> {
@@ -71,6 +93,8 @@ fn bare(kind: &str) -> &str {
 }
 
 /// The keys that verify an issuer's signatures. Not `Debug`.
+///
+/// Exhaustive, so that a new kind does not compile until the settings can copy it.
 pub enum JwtKeys {
     /// The shared secret of a symmetric algorithm, at least 32 bytes. A token's `kid` is ignored.
     Secret(Zeroizing<Vec<u8>>),

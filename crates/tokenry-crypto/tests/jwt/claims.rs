@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokenry_crypto::{JwtError, JwtIssuer, JwtKeys};
+use tokenry_crypto::{JwtError, JwtKeys};
 use tokenry_domain::UnixMillis;
 
 use crate::{AUDIENCE, ISSUER, NOW, expect, hmac, now, payload, rules, verifier, verifier_of, with, without};
@@ -103,7 +103,7 @@ fn a_token_expires_at_its_maximum_age_at_the_latest() {
     let signer = hmac(1);
     let aged = |max_age: u64, leeway: u64| {
         let (max_age, leeway) = (Some(Duration::from_secs(max_age)), Duration::from_secs(leeway));
-        let rules = JwtIssuer { max_age, leeway, ..rules(signer.algorithm) };
+        let rules = rules(signer.algorithm).with_max_age(max_age).with_leeway(leeway);
         verifier(rules, JwtKeys::Secret(signer.secret.clone()))
     };
     let token = |iat: i64| signer.signed(&with(payload(), "iat", iat));
@@ -131,7 +131,7 @@ fn the_leeway_is_the_configured_one() {
     for (leeway, exp, refusal) in
         [(0, NOW + 1, None), (0, NOW, Some(JwtError::Expired)), (300, NOW - 299, None)]
     {
-        let rules = JwtIssuer { leeway: Duration::from_secs(leeway), ..rules(signer.algorithm) };
+        let rules = rules(signer.algorithm).with_leeway(Duration::from_secs(leeway));
         let verifier = verifier(rules, JwtKeys::Secret(signer.secret.clone()));
         expect(&verifier, &signer.signed(&with(payload(), "exp", exp)), refusal);
     }

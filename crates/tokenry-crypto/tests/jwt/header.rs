@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
-use tokenry_crypto::{JwtError, JwtIssuer, JwtKeys};
+use tokenry_crypto::{JwtError, JwtKeys};
 
 use crate::{expect, hmac, payload, rsa, rules, verifier, verifier_of, with, without};
 
@@ -75,7 +75,7 @@ fn only_listed_types_are_accepted() {
     let signer = hmac(1);
     let check = |types: &[&str], kind: Option<&str>, refusal| {
         let types = types.iter().map(|kind| (*kind).to_owned()).collect();
-        let rules = JwtIssuer { types, ..rules(signer.algorithm) };
+        let rules = rules(signer.algorithm).with_types(types);
         let header = kind.map_or(without(signer.header(), "typ"), |kind| with(signer.header(), "typ", kind));
         let verifier = verifier(rules, JwtKeys::Secret(signer.secret.clone()));
         expect(&verifier, &signer.raw(&header.to_string(), &payload().to_string()), refusal);

@@ -84,7 +84,8 @@ fn a_valid_token_is_accepted_only_under_its_own_algorithm() {
 fn only_configured_issuers_are_accepted_and_each_has_its_own_keys() {
     let (one, two) = (hmac(1), hmac(2));
     let named = |issuer: &str, signer: &Signer| {
-        let rules = JwtIssuer { issuer: issuer.to_owned(), ..rules(signer.algorithm) };
+        let mut rules = rules(signer.algorithm);
+        rules.issuer = issuer.to_owned();
         (rules, JwtKeys::Secret(signer.secret.clone()))
     };
     let verifier = JwtVerifier::new(vec![named("one", &one), named("two", &two)]).unwrap();

@@ -8,6 +8,11 @@ use zeroize::Zeroizing;
 
 use crate::{AUDIENCE, ISSUER, hmac, rsa, rules};
 
+fn issuer_with(name: &str, audiences: &[&str]) -> JwtIssuer {
+    let audiences = audiences.iter().map(ToString::to_string).collect();
+    JwtIssuer::new(name.to_owned(), audiences, JwtAlgorithm::Hs256)
+}
+
 fn secret(len: usize) -> JwtKeys {
     JwtKeys::Secret(Zeroizing::new(vec![1; len]))
 }
@@ -18,19 +23,13 @@ fn settings_that_accept_too_much_or_nothing_are_rejected() {
     let good = || rules(JwtAlgorithm::Hs256);
     for (rules, refusal) in [
         (good(), None),
-        (JwtIssuer { issuer: String::new(), ..good() }, Some(JwtSettingsError::NoIssuer)),
-        (JwtIssuer { audiences: vec![], ..good() }, Some(JwtSettingsError::Audience(issuer()))),
-        (
-            JwtIssuer { audiences: vec![AUDIENCE.to_owned(), String::new()], ..good() },
-            Some(JwtSettingsError::Audience(issuer())),
-        ),
-        (JwtIssuer { types: vec![], ..good() }, Some(JwtSettingsError::NoType(issuer()))),
-        (JwtIssuer { leeway: Duration::from_secs(300), ..good() }, None),
-        (
-            JwtIssuer { leeway: Duration::from_millis(300_001), ..good() },
-            Some(JwtSettingsError::Leeway(issuer())),
-        ),
-        (JwtIssuer { leeway: Duration::MAX, ..good() }, Some(JwtSettingsError::Leeway(issuer()))),
+        (issuer_with("", &[AUDIENCE]), Some(JwtSettingsError::NoIssuer)),
+        (issuer_with(ISSUER, &[]), Some(JwtSettingsError::Audience(issuer()))),
+        (issuer_with(ISSUER, &[AUDIENCE, ""]), Some(JwtSettingsError::Audience(issuer()))),
+        (good().with_types(vec![]), Some(JwtSettingsError::NoType(issuer()))),
+        (good().with_leeway(Duration::from_secs(300)), None),
+        (good().with_leeway(Duration::from_millis(300_001)), Some(JwtSettingsError::Leeway(issuer()))),
+        (good().with_leeway(Duration::MAX), Some(JwtSettingsError::Leeway(issuer()))),
     ] {
         assert_eq!(JwtVerifier::new(vec![(rules, secret(32))]).err(), refusal);
     }

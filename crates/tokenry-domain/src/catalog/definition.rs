@@ -2,8 +2,11 @@
 
 use thiserror::Error;
 
+use crate::setters::setters;
+
 /// A catalog in plain texts. Empty fields have the defaults of [`Catalog::open`](super::Catalog::open).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Definition {
     /// The levels of resources without levels of their own; each level includes those before it. Default: read, write,
     /// admin.
@@ -22,8 +25,21 @@ pub struct Definition {
     pub routes: Vec<RouteDefinition>,
 }
 
+setters! {
+    Definition {
+        with_levels(levels: Vec<String>),
+        with_resources(resources: Vec<ResourceDefinition>),
+        with_groups(groups: Vec<GroupDefinition>),
+        with_roles(roles: Vec<RoleDefinition>),
+        with_default_scopes(default_scopes: Vec<String>),
+        with_denied_scopes(denied_scopes: Vec<String>),
+        with_routes(routes: Vec<RouteDefinition>),
+    }
+}
+
 /// One resource.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ResourceDefinition {
     /// The name in scopes. `tokens` and `admin` are built in; only their description can be set.
     pub name: String,
@@ -33,8 +49,24 @@ pub struct ResourceDefinition {
     pub levels: Vec<String>,
 }
 
+impl ResourceDefinition {
+    /// A resource without a description and with the levels of the catalog.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+}
+
+setters! {
+    ResourceDefinition {
+        with_description(description: String),
+        with_levels(levels: Vec<String>),
+    }
+}
+
 /// One group of resources.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct GroupDefinition {
     /// The display name.
     pub name: String,
@@ -44,8 +76,24 @@ pub struct GroupDefinition {
     pub resources: Vec<String>,
 }
 
+impl GroupDefinition {
+    /// A group without resources.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+}
+
+setters! {
+    GroupDefinition {
+        with_description(description: String),
+        with_resources(resources: Vec<String>),
+    }
+}
+
 /// One role.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RoleDefinition {
     /// The name.
     pub name: String,
@@ -53,8 +101,17 @@ pub struct RoleDefinition {
     pub scopes: Vec<String>,
 }
 
+impl RoleDefinition {
+    /// A role that permits these scopes.
+    #[must_use]
+    pub fn new(name: impl Into<String>, scopes: Vec<String>) -> Self {
+        Self { name: name.into(), scopes }
+    }
+}
+
 /// One rule of the route map.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RouteDefinition {
     /// The path pattern; see [`RouteMap`](super::RouteMap).
     pub path: String,
@@ -66,6 +123,23 @@ pub struct RouteDefinition {
     pub level: Option<String>,
     /// Whether tokens are rejected at this route.
     pub exclude: bool,
+}
+
+impl RouteDefinition {
+    /// A rule for all methods; it is invalid until it has a resource or is excluded.
+    #[must_use]
+    pub fn new(path: impl Into<String>) -> Self {
+        Self { path: path.into(), ..Self::default() }
+    }
+}
+
+setters! {
+    RouteDefinition {
+        with_methods(methods: Vec<String>),
+        with_resource(resource: Option<String>),
+        with_level(level: Option<String>),
+        with_exclude(exclude: bool),
+    }
 }
 
 /// One error in a definition.

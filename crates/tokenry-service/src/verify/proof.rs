@@ -126,7 +126,7 @@ mod tests {
 
     fn service(db: &TestDatabase) -> Tokenry {
         // Cost 10 takes some dozens of milliseconds.
-        let hash = HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 10, peppers: Vec::new() };
+        let hash = HashSettings::new(Scheme::Bcrypt).with_bcrypt_cost(10);
         let prefix = Prefix::parse("test_pat_").unwrap();
         Tokenry::new(db.store().clone(), Settings { prefix, hash, ..Settings::default() }).unwrap()
     }

@@ -16,7 +16,7 @@ pub(crate) fn at(seconds: i64) -> UnixMillis {
 pub(crate) fn settings(policy: Policy) -> Settings {
     Settings {
         prefix: Prefix::parse("test_pat_").unwrap(),
-        hash: HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 4, peppers: Vec::new() },
+        hash: HashSettings::new(Scheme::Bcrypt).with_bcrypt_cost(4),
         policy,
         catalog: Catalog::open(),
         retention: None,
@@ -34,14 +34,15 @@ pub(crate) fn limited(
     max_live_tokens: Option<u32>,
     creations_per_hour: Option<u32>,
 ) -> Tokenry {
-    let limits = Limits { max_live_tokens, creations_per_hour };
-    Tokenry::new(db.store().clone(), settings(Policy { limits, ..Policy::default() })).unwrap()
+    let limits =
+        Limits::default().with_max_live_tokens(max_live_tokens).with_creations_per_hour(creations_per_hour);
+    Tokenry::new(db.store().clone(), settings(Policy::default().with_limits(limits))).unwrap()
 }
 
 /// A service without limits on another store, as on a second node.
 pub(crate) fn service_on(store: tokenry_service::Store) -> Tokenry {
-    let limits = Limits { max_live_tokens: None, creations_per_hour: None };
-    Tokenry::new(store, settings(Policy { limits, ..Policy::default() })).unwrap()
+    let limits = Limits::unlimited();
+    Tokenry::new(store, settings(Policy::default().with_limits(limits))).unwrap()
 }
 
 pub(crate) fn operator(seconds: i64) -> RequestContext {

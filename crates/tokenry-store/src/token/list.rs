@@ -93,13 +93,13 @@ pub fn list(
     rows.truncate(size.get().into());
     let items = rows.into_iter().map(Token::try_from).collect::<Result<Vec<_>, _>>()?;
     let next = items.last().filter(|_| more).map(|token| Position::of(token, sort));
-    Ok(Page { items, next, total })
+    Ok(Page::new(items, next, total))
 }
 
 /// The number of tokens that match `filter`. Without conditions other than the user, it is read from `token_counts`
 /// instead of counted: lists are read far more often than they change, and most have no other condition.
 fn total(tx: &mut Tx<'_>, filter: &TokenFilter, cutoffs: &ExpiryCutoffs) -> Result<u64, StoreError> {
-    let all = TokenFilter { user_id: filter.user_id, ..TokenFilter::default() };
+    let all = TokenFilter::default().with_user_id(filter.user_id);
     let total: i64 = if *filter == all {
         on!(tx, |c| {
             let mut counts = token_counts::table.into_boxed::<Db>();

@@ -229,7 +229,7 @@ fn a_validation_error_is_shown_at_its_field() {
 
 #[test]
 fn an_error_without_a_field_is_shown_above_the_form() {
-    let limits = Limits { max_live_tokens: Some(1), creations_per_hour: None };
+    let limits = Limits::default().with_max_live_tokens(Some(1)).with_creations_per_hour(None);
     let Some(visit) = Visit::of(|| Site::with("", |settings| settings.policy.limits = limits)) else {
         return;
     };
@@ -243,9 +243,9 @@ fn an_error_without_a_field_is_shown_above_the_form() {
 
 /// A catalog of two resources.
 fn catalog() -> Catalog {
-    let resource = |name: &str| ResourceDefinition { name: name.to_owned(), ..ResourceDefinition::default() };
+    let resource = |name: &str| ResourceDefinition::new(name.to_owned());
     let resources = vec![resource("projects"), resource("builds")];
-    Catalog::define(&Definition { resources, ..Definition::default() }).unwrap()
+    Catalog::define(&Definition::default().with_resources(resources)).unwrap()
 }
 
 #[test]

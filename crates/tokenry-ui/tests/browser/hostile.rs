@@ -217,25 +217,23 @@ fn markup_of_a_catalog_is_text_in_the_scope_picker() {
     // Valid names, among them properties of every JavaScript object.
     let names = ["constructor", "prototype", "a.b_c-d"];
     let closed = |settings: &mut Settings| {
-        let described = |name: &str, description: &str| ResourceDefinition {
-            name: name.to_owned(),
-            description: description.to_owned(),
-            ..ResourceDefinition::default()
+        let described = |name: &str, description: &str| {
+            ResourceDefinition::new(name.to_owned()).with_description(description.to_owned())
         };
-        let definition = Definition {
-            levels: ["read", "constructor"].map(str::to_owned).to_vec(),
-            resources: names
-                .iter()
-                .map(|name| described(name, &resource_text))
-                .chain([described("tokens", &own_text)])
-                .collect(),
-            groups: vec![GroupDefinition {
-                name: group,
-                description: group_text,
-                resources: names.map(str::to_owned).to_vec(),
-            }],
-            ..Definition::default()
-        };
+        let definition = Definition::default()
+            .with_levels(["read", "constructor"].map(str::to_owned).to_vec())
+            .with_resources(
+                names
+                    .iter()
+                    .map(|name| described(name, &resource_text))
+                    .chain([described("tokens", &own_text)])
+                    .collect(),
+            )
+            .with_groups(vec![
+                GroupDefinition::new(group)
+                    .with_description(group_text)
+                    .with_resources(names.map(str::to_owned).to_vec()),
+            ]);
         settings.catalog = Catalog::define(&definition).unwrap();
     };
     let Some(visit) = Visit::of(|| Site::with("", closed)) else { return };

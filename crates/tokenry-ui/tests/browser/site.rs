@@ -82,10 +82,10 @@ impl Site {
         change: impl FnOnce(&mut Settings),
     ) -> Self {
         let database = TestDatabase::sqlite();
-        let limits = Limits { max_live_tokens: None, creations_per_hour: None };
+        let limits = Limits::unlimited();
         let mut settings = Settings {
-            hash: HashSettings { scheme: Scheme::Bcrypt, bcrypt_cost: 4, peppers: Vec::new() },
-            policy: Policy { limits, ..Policy::default() },
+            hash: HashSettings::new(Scheme::Bcrypt).with_bcrypt_cost(4),
+            policy: Policy::default().with_limits(limits),
             ..Settings::default()
         };
         change(&mut settings);

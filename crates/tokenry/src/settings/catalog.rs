@@ -72,15 +72,14 @@ impl<'f> Written<'f> {
         let mut roles = top.sections("roles", ROLES);
         let mut routes = top.sections("routes", ROUTES);
         let denied_key = denied_key(&mut top);
-        let definition = Definition {
-            levels: top.texts("levels"),
-            resources: resources.iter_mut().map(resource).collect(),
-            groups: groups.iter_mut().map(group).collect(),
-            roles: roles.iter_mut().map(role).collect(),
-            default_scopes: top.texts("default_scopes"),
-            denied_scopes: top.texts(denied_key),
-            routes: routes.iter_mut().map(route).collect(),
-        };
+        let definition = Definition::default()
+            .with_levels(top.texts("levels"))
+            .with_resources(resources.iter_mut().map(resource).collect())
+            .with_groups(groups.iter_mut().map(group).collect())
+            .with_roles(roles.iter_mut().map(role).collect())
+            .with_default_scopes(top.texts("default_scopes"))
+            .with_denied_scopes(top.texts(denied_key))
+            .with_routes(routes.iter_mut().map(route).collect());
         let lists = [("resources", resources), ("groups", groups), ("roles", roles), ("routes", routes)];
         (Self { top, lists, denied_key }, definition)
     }
@@ -122,33 +121,27 @@ fn denied_key(top: &mut Section<'_>) -> &'static str {
 }
 
 fn resource(section: &mut Section<'_>) -> ResourceDefinition {
-    ResourceDefinition {
-        name: owned(section.required("name")),
-        description: owned(section.text("description")),
-        levels: section.texts("levels"),
-    }
+    ResourceDefinition::new(owned(section.required("name")))
+        .with_description(owned(section.text("description")))
+        .with_levels(section.texts("levels"))
 }
 
 fn group(section: &mut Section<'_>) -> GroupDefinition {
-    GroupDefinition {
-        name: owned(section.required("name")),
-        description: owned(section.text("description")),
-        resources: section.texts("resources"),
-    }
+    GroupDefinition::new(owned(section.required("name")))
+        .with_description(owned(section.text("description")))
+        .with_resources(section.texts("resources"))
 }
 
 fn role(section: &mut Section<'_>) -> RoleDefinition {
-    RoleDefinition { name: owned(section.required("name")), scopes: section.texts("scopes") }
+    RoleDefinition::new(owned(section.required("name")), section.texts("scopes"))
 }
 
 fn route(section: &mut Section<'_>) -> RouteDefinition {
-    RouteDefinition {
-        path: owned(section.required("path")),
-        methods: section.texts("methods"),
-        resource: section.text("resource").map(str::to_owned),
-        level: section.text("level").map(str::to_owned),
-        exclude: section.switch("exclude"),
-    }
+    RouteDefinition::new(owned(section.required("path")))
+        .with_methods(section.texts("methods"))
+        .with_resource(section.text("resource").map(str::to_owned))
+        .with_level(section.text("level").map(str::to_owned))
+        .with_exclude(section.switch("exclude"))
 }
 
 fn owned(text: Option<&str>) -> String {

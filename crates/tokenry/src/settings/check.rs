@@ -145,18 +145,14 @@ fn proxy_sign_in(from: &mut Sources, trusted: Option<&IpList>) -> Option<Option<
 }
 
 fn policy(from: &mut Sources) -> Option<Policy> {
-    let limits = Limits {
-        max_live_tokens: convert::limit(from.integer(&key::MAX_LIVE_TOKENS)?),
-        creations_per_hour: convert::limit(from.integer(&key::CREATIONS_PER_HOUR)?),
-    };
+    let limits = Limits::default()
+        .with_max_live_tokens(convert::limit(from.integer(&key::MAX_LIVE_TOKENS)?))
+        .with_creations_per_hour(convert::limit(from.integer(&key::CREATIONS_PER_HOUR)?));
     let days = (from.integer(&key::DEFAULT_DAYS)?, from.integer(&key::MAX_DAYS)?);
     let policy = convert::policy(limits, days.0, days.1, from.switch(&key::ALLOW_NEVER)?);
     let policy = policy.map_err(|what| from.refuse_value(&key::DEFAULT_DAYS, &what)).ok();
     let on_reuse = from.text(&key::ON_REUSE, convert::reuse);
-    Some(Policy {
-        idle_lifetime: convert::days(from.integer(&key::IDLE_DAYS)?),
-        max_grace: Lifetime::seconds(from.integer(&key::MAX_GRACE_SECONDS)?),
-        on_reuse: on_reuse?,
-        ..policy?
-    })
+    let idle_lifetime = convert::days(from.integer(&key::IDLE_DAYS)?);
+    let max_grace = Lifetime::seconds(from.integer(&key::MAX_GRACE_SECONDS)?);
+    Some(policy?.with_idle_lifetime(idle_lifetime).with_max_grace(max_grace).with_on_reuse(on_reuse?))
 }

@@ -46,7 +46,7 @@ pub(super) fn hash(scheme: Scheme, bcrypt_cost: u32, peppers: Vec<Pepper>) -> Re
     if matches!(scheme, Scheme::HmacSha256) && peppers.is_empty() {
         return Err("hmac-sha256 requires a pepper: name its file in pepper_files".to_owned());
     }
-    Ok(HashSettings { scheme, bcrypt_cost, peppers })
+    Ok(HashSettings::new(scheme).with_bcrypt_cost(bcrypt_cost).with_peppers(peppers))
 }
 
 /// A limit; 0 is no limit.
@@ -101,11 +101,9 @@ pub(super) fn policy(
             "must be at least 1, unless allow_never = true permits tokens that never expire".to_owned()
         );
     }
-    Ok(Policy {
-        limits,
-        default_lifetime: days(default_days),
-        max_lifetime: days(max_days),
-        allow_never,
-        ..Policy::default()
-    })
+    Ok(Policy::default()
+        .with_limits(limits)
+        .with_default_lifetime(days(default_days))
+        .with_max_lifetime(days(max_days))
+        .with_allow_never(allow_never))
 }

@@ -135,13 +135,9 @@ fn issuer(section: &mut Section<'_>, catalog: Option<&Catalog>, directory: &Path
     if !section.is_valid() {
         return None;
     }
-    let defaults = JwtIssuer::new(name?.to_owned(), audiences, algorithm?);
-    let rules = JwtIssuer {
-        types: types.unwrap_or_else(|| defaults.types.clone()),
-        leeway: leeway.unwrap_or(defaults.leeway),
-        max_age,
-        ..defaults
-    };
+    let mut rules = JwtIssuer::new(name?.to_owned(), audiences, algorithm?).with_max_age(max_age);
+    rules.types = types.unwrap_or(rules.types);
+    rules.leeway = leeway.unwrap_or(rules.leeway);
     let (keys, url) = keys?;
     // Each issuer is verified alone first, so that the faults of all issuers are found.
     if let Err(error) = JwtVerifier::new(vec![(rules.clone(), issuer_keys::copy(&keys))]) {

@@ -215,16 +215,15 @@ fn zero_disables_a_limit() {
                 management_per_minute = 0\n[lifetime]\nmax_days = 0\nallow_never = true\ndefault_days = 0\nidle_days = 0\n\
                 [rotation]\nmax_grace_seconds = 0\n[retention]\ndead_tokens_days = 0";
     let settings = good(file, &[]);
-    let limits = tokenry_service::Limits { max_live_tokens: None, creations_per_hour: None };
-    let free = Policy {
-        limits,
-        default_lifetime: None,
-        max_lifetime: None,
-        allow_never: true,
-        idle_lifetime: None,
-        max_grace: Lifetime::seconds(0),
-        on_reuse: ReusePolicy::Alert,
-    };
+    let limits = tokenry_service::Limits::unlimited();
+    let free = Policy::default()
+        .with_limits(limits)
+        .with_default_lifetime(None)
+        .with_max_lifetime(None)
+        .with_allow_never(true)
+        .with_idle_lifetime(None)
+        .with_max_grace(Lifetime::seconds(0))
+        .with_on_reuse(ReusePolicy::Alert);
     assert_eq!(settings.service.policy, free);
     assert_eq!(settings.service.retention, None);
     assert_eq!(settings.rates, RateSettings { failures_per_minute: None, management_per_minute: None });

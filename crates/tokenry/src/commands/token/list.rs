@@ -13,14 +13,12 @@ use crate::{
 pub(super) fn run(args: ListArgs, context: &CommandContext, console: &mut Console) -> Result<(), CliError> {
     let CommandContext { tokenry, request } = context;
     let user_id = args.user.map(|subject| context.user(subject.as_str())).transpose()?.map(|user| user.id);
-    let filter = TokenFilter {
-        user_id,
-        status: args.status,
-        search: args.search,
-        scope: args.scope,
-        risk: args.risk,
-        ..TokenFilter::default()
-    };
+    let filter = TokenFilter::default()
+        .with_user_id(user_id)
+        .with_status(args.status)
+        .with_search(args.search)
+        .with_scope(args.scope)
+        .with_risk(args.risk);
     let size = if args.all { PageSize::new(PageSize::MAX).unwrap_or_default() } else { args.limit };
     let page = |cursor: Option<&str>| -> Result<TokenPage, ReadError> {
         let query = PageQuery { sort: args.sort, size, cursor: cursor.map(str::to_owned) };

@@ -12,14 +12,12 @@ fn the_example_file_sets_the_values_it_documents() {
     let settings = good(EXAMPLE, &[]);
     let service = settings.service;
     let days = Lifetime::days;
-    let policy = Policy {
-        default_lifetime: Some(days(30)),
-        max_lifetime: Some(days(180)),
-        idle_lifetime: Some(days(60)),
-        max_grace: Lifetime::seconds(3600),
-        on_reuse: ReusePolicy::Revoke,
-        ..Policy::default()
-    };
+    let policy = Policy::default()
+        .with_default_lifetime(Some(days(30)))
+        .with_max_lifetime(Some(days(180)))
+        .with_idle_lifetime(Some(days(60)))
+        .with_max_grace(Lifetime::seconds(3600))
+        .with_on_reuse(ReusePolicy::Revoke);
     assert_eq!(service.policy, policy);
     assert_eq!(service.retention, Some(days(30)));
     let usage = UsageSettings { retention: Some(days(60)), ..UsageSettings::default() };
