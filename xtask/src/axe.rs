@@ -14,14 +14,14 @@ use crate::{metadata, step};
 /// The pinned version. MPL-2.0: a tool for tests, neither shipped nor copied into the sources.
 const VERSION: &str = "4.14.1";
 
-/// SHA-512 of that version's package, as registries write it.
+/// SHA-512 of the package of that version, in the notation of registries.
 const INTEGRITY: &str =
     "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==";
 
 /// The file that the tests read.
 const FILE: &str = "package/axe.min.js";
 
-/// The package on disk.
+/// The package in the target folder.
 pub(crate) struct Axe {
     folder: PathBuf,
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: builds the server and the benchmark, starts a durable PostgreSQL, and runs the rows.
 //!
-//! The rows themselves are in the crate `tokenry-bench`: they need the libraries, which this tool must not.
+//! The rows are in the crate `tokenry-bench`, because they need the libraries, which this tool does not link.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -19,7 +19,7 @@ pub(crate) fn run(flags: &BenchFlags) -> Result<ExitCode> {
         bail!("the build failed");
     }
     let target = metadata::target_directory()?;
-    // Held to the end of this function: dropping it stops the server.
+    // Dropping it stops the server.
     let postgres = match flags.backend {
         BenchBackend::Sqlite => None,
         BenchBackend::Postgres | BenchBackend::Both => Some(postgres::durable(!flags.no_install)?),

@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: everything that must pass, quickest first.
+//! `cargo xtask ci`: all required checks, the fastest first.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -61,7 +61,7 @@ fn doc() -> Result<ExitCode> {
 mod tests {
     use super::*;
 
-    /// Formatting is also a test, so that the plain test command is enough to find it.
+    /// Formatting is also a test, so that `cargo test` alone checks it.
     #[test]
     fn every_file_is_formatted() {
         if !workspace::has_cargo_command("fmt") {

@@ -1,4 +1,4 @@
-//! Installing what the tests need, where that needs neither a question nor a password.
+//! Installs programs that the tests need, where this requires neither a confirmation nor a password.
 
 use std::env;
 use std::fs;
@@ -20,9 +20,9 @@ pub(crate) struct Software {
 struct Manager {
     program: &'static str,
     refresh: &'static [&'static str],
-    /// Before the name of the package.
+    /// The arguments before the name of the package.
     install: &'static [&'static str],
-    /// `true` if root may run it unasked; otherwise it is only shown as advice.
+    /// `true` if root may run it without confirmation; otherwise it is only shown as advice.
     unattended: bool,
 }
 
@@ -30,7 +30,7 @@ static MANAGERS: [Manager; 4] = [
     Manager {
         program: "apt-get",
         refresh: &["update", "-q"],
-        // The programs alone. Their packages may start services of their own, on which we do not depend.
+        // Only the programs. Packages may start services, which the tests do not use.
         install: &["install", "-q", "-y", "--no-install-recommends"],
         unattended: true,
     },
@@ -50,7 +50,7 @@ impl Software {
             return Ok(false);
         };
         eprintln!("{} is missing; installing it (--no-install prevents this)", self.name);
-        // A fresh image has no package lists at all; an old one has lists that name packages which are gone.
+        // A fresh image has no package lists; those of an old image may name packages that no longer exist.
         let fresh = manager.program == "apt-get" && !has_apt_lists();
         if !fresh && manager.install(package)? {
             return Ok(true);
@@ -58,7 +58,7 @@ impl Software {
         Ok(manager.run(manager.refresh)? && manager.install(package)?)
     }
 
-    /// The command a person can run to get it.
+    /// The command that installs it.
     pub(crate) fn advice(&self) -> String {
         let command = self.manager().map_or_else(
             || format!("install {}", self.name),
@@ -70,7 +70,7 @@ impl Software {
         format!("it is not installed; fix: {command}")
     }
 
-    /// The package manager of this system and what it calls the package.
+    /// The package manager of this system and its name of the package.
     fn manager(&self) -> Option<(&'static Manager, &'static str)> {
         let path = env::var_os("PATH").unwrap_or_default();
         let on_path = |program: &str| env::split_paths(&path).any(|folder| folder.join(program).is_file());
@@ -87,7 +87,7 @@ impl Manager {
 
     fn run(&self, args: &[&str]) -> Result<bool> {
         let mut command = Command::new(self.program);
-        // Without it, debconf may wait for an answer for ever.
+        // Without it, debconf may wait for input for ever.
         command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
         Ok(step::run(&mut command)?.success())
     }

@@ -1,8 +1,8 @@
 //! Tokenry's own tool: `cargo xtask test`, `ci`, `tidy`, `migrate`, `api`, `openapi`, `client`, `guide`, `package`,
 //! `postgres`, `bench`.
 //!
-//! Plain Rust and `cargo metadata`, no shell scripts: what works here works on every machine that has Rust.
-//! It depends on no crate of Tokenry, so it still runs while one of them does not compile.
+//! It uses Rust and `cargo metadata`, no shell scripts, so it works on every machine that has Rust. It depends on no
+//! crate of Tokenry, so it also runs while one of them does not compile.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its terminal")]
 #![allow(
     clippy::disallowed_methods,

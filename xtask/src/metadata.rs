@@ -1,4 +1,4 @@
-//! What `cargo metadata` says about our crates and their dependencies.
+//! The crates of this workspace and their dependencies, from `cargo metadata`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::workspace;
 
-/// One package, ours or a dependency.
+/// One package.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Package {
     pub(crate) name: String,
@@ -20,13 +20,13 @@ pub(crate) struct Package {
     pub(crate) rust_version: Option<String>,
     pub(crate) keywords: Vec<String>,
     pub(crate) categories: Vec<String>,
-    /// The registries that may have it: `None` is all of them, an empty list none (`publish = false`).
+    /// The registries to which it may be published: `None` is all, an empty list none (`publish = false`).
     pub(crate) publish: Option<Vec<String>>,
     pub(crate) manifest_path: PathBuf,
     pub(crate) dependencies: Vec<Dependency>,
 }
 
-/// A dependency as its package declares it, used or not.
+/// A dependency as its package declares it.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Dependency {
     pub(crate) name: String,
@@ -37,7 +37,7 @@ pub(crate) struct Dependency {
     pub(crate) optional: bool,
 }
 
-/// The two kinds cargo marks; `None` is a normal dependency.
+/// The kind of a dependency; a normal one has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
@@ -53,13 +53,13 @@ impl Package {
 }
 
 impl Dependency {
-    /// `true` if it becomes part of what users build, not only of our tests.
+    /// `true` if users of the package build it, not only its tests.
     pub(crate) fn is_shipped(&self) -> bool {
         self.kind != Some(Kind::Dev)
     }
 }
 
-/// Where cargo builds.
+/// The target folder of cargo.
 pub(crate) fn target_directory() -> Result<PathBuf> {
     #[derive(Deserialize)]
     struct Metadata {
@@ -88,5 +88,5 @@ fn read<T: for<'de> Deserialize<'de>>(command: &mut Command) -> Result<T> {
     if !output.status.success() {
         bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    serde_json::from_slice(&output.stdout).context("cargo metadata: unknown form")
+    serde_json::from_slice(&output.stdout).context("the output of cargo metadata cannot be read")
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use crate::flags::{DatabaseFlags, MigrateAction};
 use crate::{stamp, step, workspace};
 
-/// The folders under `migrations/`; every migration exists in each of them under the same name.
+/// The folders under `migrations/`. Every migration exists in both under the same name.
 pub(crate) const BACKENDS: [&str; 2] = ["sqlite", "postgres"];
 
 /// The two files of one migration.
@@ -34,7 +34,7 @@ fn delegate(action: &str, flags: &DatabaseFlags) -> Result<ExitCode> {
     let url = database_url(flags.database_url.as_deref(), |name| std::env::var(name).ok());
     let mut command = workspace::cargo();
     command.args(["run", "--quiet", "-p", "tokenry", "--", "migrate", action, "--database-url", &url]);
-    // Not `step::run`: it would show the URL, and a URL may hold a password.
+    // SECURITY: not `step::run`, which would print the URL with its password.
     let status = command.status().context("cannot run cargo")?;
     Ok(step::exit_code(status))
 }
@@ -62,7 +62,7 @@ fn create(root: &Path, stamp: &str, name: &str) -> Result<Vec<String>> {
         fs::create_dir_all(root.join(folder)).with_context(|| format!("cannot make {folder}"))?;
         for file in FILES {
             let path = format!("{folder}/{file}");
-            // Empty on purpose: tidy and the tests fail until someone writes the statements.
+            // Empty: tidy and the tests fail until the statements are written.
             fs::write(root.join(&path), "").with_context(|| format!("cannot write {path}"))?;
             paths.push(path);
         }

@@ -36,11 +36,11 @@ fn generate() -> Result<String> {
         bail!("`tokenry openapi` failed");
     }
     let text = String::from_utf8(output.stdout).context("`tokenry openapi` printed no UTF-8")?;
-    // One line end at the end of the file, whatever the binary prints.
+    // The file ends with exactly one line break.
     Ok(format!("{}\n", text.trim_end()))
 }
 
-/// The number of the first line that is not the same in both texts.
+/// The number of the first line that differs.
 pub(crate) fn first_difference(left: &str, right: &str) -> usize {
     let same = left.lines().zip(right.lines()).take_while(|(left, right)| left == right);
     same.count() + 1

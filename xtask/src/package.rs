@@ -1,4 +1,4 @@
-//! `cargo xtask package`: every crate that is published can be packaged, and its package is complete.
+//! `cargo xtask package`: packages every published crate and checks that its package is complete.
 
 use std::process::{Command, ExitCode};
 
@@ -30,10 +30,10 @@ pub(crate) fn run(verify: bool) -> Result<ExitCode> {
     Ok(if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// One command for all crates: cargo then resolves the ones that are not on crates.io yet among themselves.
+/// One command for all crates, so that cargo resolves those that are not on crates.io yet among themselves.
 fn package(packages: &[Package], verify: bool) -> Command {
     let mut command = workspace::cargo();
-    // A check before a commit must see the files as they are.
+    // The check before a commit includes uncommitted changes.
     command.args(["package", "--workspace", "--allow-dirty"]);
     for package in packages.iter().filter(|package| !package.is_published()) {
         command.args(["--exclude", &package.name]);

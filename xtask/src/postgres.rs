@@ -1,8 +1,8 @@
-//! A private PostgreSQL that lives exactly as long as the command that needs it.
+//! A private PostgreSQL server that runs exactly as long as the command that needs it.
 //!
-//! std cannot catch a signal, so cleaning up is the work of a second process, the guard: this same program, in a
-//! process group of its own, reading a pipe that only we hold open. However we end, by return, Ctrl-C or `kill -9`,
-//! the pipe closes, and the guard stops the server and removes its folder.
+//! std cannot handle signals, so a second process cleans up: the guard, which is this program in its own process group.
+//! It reads a pipe that only the first process holds open. However that process ends (return, Ctrl-C or `kill -9`), the
+//! pipe closes, and the guard stops the server and removes its folder.
 
 mod cluster;
 mod find;
@@ -20,7 +20,7 @@ use crate::step;
 use cluster::Cluster;
 pub(crate) use cluster::Durability;
 
-/// The variable through which the tests learn of a PostgreSQL server where they may create databases.
+/// The variable with the URL of a PostgreSQL server on which the tests may create databases.
 const URL_VARIABLE: &str = "TOKENRY_TEST_POSTGRES_URL";
 
 const POSTGRES: Software = Software {
@@ -28,20 +28,20 @@ const POSTGRES: Software = Software {
     packages: ["postgresql", "postgresql-server", "postgresql", "postgresql@18"],
 };
 
-/// What a test run has for a PostgreSQL.
+/// The PostgreSQL server of a test run.
 pub(crate) enum Postgres {
     /// The developer's own server, from the environment.
     Given,
-    /// A server of ours, stopped when this value is dropped.
+    /// A server that this program started; it stops when this value is dropped.
     Private(Server),
-    /// None; `why` also says how to get one.
+    /// There is none; `why` also says how to get one.
     Missing { why: String },
 }
 
 /// Finds or starts a PostgreSQL; may install one first if `may_install`.
 pub(crate) fn obtain(may_install: bool) -> Result<Postgres> {
     if std::env::var_os(URL_VARIABLE).is_some_and(|url| !url.is_empty()) {
-        eprintln!("{URL_VARIABLE} is set and used as it is");
+        eprintln!("using the server of {URL_VARIABLE}");
         return Ok(Postgres::Given);
     }
     let Some(bin_dir) = find_or_install(may_install)? else {
@@ -64,13 +64,13 @@ fn find_or_install(may_install: bool) -> Result<Option<PathBuf>> {
     Ok(found)
 }
 
-/// How to get one, and the way around it.
+/// How to install PostgreSQL or use another server.
 fn advice() -> String {
     format!("{}; or point {URL_VARIABLE} at a server of yours", POSTGRES.advice())
 }
 
 impl Postgres {
-    /// What the tests must find in their environment.
+    /// The variables that the tests need.
     pub(crate) fn env(&self) -> Option<(&'static str, &str)> {
         match self {
             Self::Private(server) => Some((URL_VARIABLE, &server.url)),
@@ -78,7 +78,7 @@ impl Postgres {
         }
     }
 
-    /// The databases that tests run on, for people.
+    /// The databases of the run, for the summary.
     pub(crate) fn databases(&self) -> String {
         match self {
             Self::Given => format!("SQLite and the PostgreSQL of {URL_VARIABLE}"),
@@ -105,7 +105,7 @@ impl Server {
             command.arg("--durable");
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        // Its own group: Ctrl-C ends us at once, but must leave the guard alive to clean up.
+        // A separate process group: Ctrl-C ends this process, and the guard must survive to clean up.
         command.process_group(0);
         let mut guard = command.spawn().context("cannot start the guard of PostgreSQL")?;
         let stdout = guard.stdout.take().context("the guard has no stdout")?;
@@ -125,7 +125,7 @@ impl Drop for Server {
     }
 }
 
-/// The guard itself: starts a server, tells three lines about it, and keeps it until stdin ends.
+/// The guard: starts a server, prints three lines about it, and keeps it until stdin ends.
 pub(crate) fn guard(bin_dir: &Path, durability: Durability) -> Result<ExitCode> {
     let cluster = Cluster::start(bin_dir, durability)?;
     let mut stdout = io::stdout();
@@ -135,7 +135,7 @@ pub(crate) fn guard(bin_dir: &Path, durability: Durability) -> Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// A durable server of our own for a measurement, whatever the environment says, and its address.
+/// Starts a durable server for a measurement, regardless of the environment, and returns its address.
 pub(crate) fn durable(may_install: bool) -> Result<(Server, String)> {
     let Some(bin_dir) = find_or_install(may_install)? else {
         bail!("PostgreSQL is missing: {}", advice());
@@ -146,7 +146,7 @@ pub(crate) fn durable(may_install: bool) -> Result<(Server, String)> {
     Ok((server, url))
 }
 
-/// `cargo xtask postgres`: the server for a command of the developer, or until Ctrl-C.
+/// `cargo xtask postgres`: the server during a command, or until Ctrl-C.
 pub(crate) fn run(flags: &PostgresFlags) -> Result<ExitCode> {
     let Some(bin_dir) = find_or_install(!flags.no_install)? else {
         bail!("PostgreSQL is missing: {}", advice());

@@ -1,5 +1,5 @@
-//! The programs beside PostgreSQL that tests run against: proxies for the recipes of `docs/deploy`, a pooler, a
-//! browser for the page, interpreters for the clients.
+//! Programs that the tests need in addition to PostgreSQL: proxies for the recipes of `docs/deploy`, a pooler, a
+//! browser for the page, and interpreters for the clients.
 
 use std::env;
 use std::path::PathBuf;
@@ -64,7 +64,7 @@ const PROGRAMS: [Program; 8] = [
     },
 ];
 
-/// A missing program, without which some tests do nothing.
+/// A missing program, without which some tests are skipped.
 pub(crate) struct Missing {
     /// The display name.
     pub(crate) name: &'static str,
@@ -94,8 +94,8 @@ pub(crate) fn obtain(may_install: bool, needs_npm: bool) -> Result<Vec<Missing>>
 /// Looks in `sbin` as well: distributions keep servers off the PATH of ordinary users.
 fn is_installed(names: &[&str]) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
-    let places = env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
-    places.into_iter().any(|folder| names.iter().any(|name| folder.join(name).is_file()))
+    let folders = env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
+    folders.into_iter().any(|folder| names.iter().any(|name| folder.join(name).is_file()))
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! UTC dates from the system clock, with std alone.
+//! UTC dates from the system clock, with std only.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Now, in the form that starts a migration's folder name: `2026-11-21-041530`.
+/// The current time as the prefix of a migration's folder name: `2026-11-21-041530`.
 pub(crate) fn now() -> String {
-    // A clock before 1970 is a broken machine; the name is then visibly wrong instead of a failure.
+    // With a clock before 1970 the name is visibly wrong, which is better than a failure.
     stamp(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO))
 }
 

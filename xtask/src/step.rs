@@ -1,11 +1,11 @@
-//! Runs other programs: shows the command, runs it, passes its exit code on.
+//! Runs other programs, prints their command lines and passes on their exit codes.
 
 use std::process::{Command, ExitCode, ExitStatus};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// Shows `command` on stderr, runs it to its end and returns how it ended.
+/// Prints `command` to stderr, runs it and returns its status.
 ///
 /// # Errors
 /// Only if the program could not be started; a failing program is an `Ok` with its status.
@@ -14,7 +14,7 @@ pub(crate) fn run(command: &mut Command) -> Result<ExitStatus> {
     command.status().with_context(|| format!("cannot run {}", command.get_program().display()))
 }
 
-/// The exit code that passes `status` on: its own code, or 1 when a signal ended the program.
+/// The exit code of `status`; 1 when a signal ended the program.
 pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
     match status.code().map(u8::try_from) {
         Some(Ok(code)) => ExitCode::from(code),

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test on every database, also on a machine that has only Rust.
+//! `cargo xtask test`: all tests on both databases, also on a machine that has only Rust.
 
 use std::process::{Command, ExitCode, ExitStatus};
 use std::time::Instant;
@@ -13,7 +13,7 @@ use crate::{packages, step, workspace};
 
 pub(crate) fn run(flags: &TestFlags) -> Result<ExitCode> {
     let started = Instant::now();
-    // Held to the end of this function: dropping it stops the server.
+    // Dropping it stops the server.
     let postgres = postgres::obtain(!flags.no_install)?;
     if let Postgres::Missing { why } = &postgres {
         if workspace::is_ci() {
@@ -35,7 +35,7 @@ pub(crate) fn run(flags: &TestFlags) -> Result<ExitCode> {
         doctests.args(["test", "--workspace", "--doc", "--no-fail-fast"]);
         results.push(("doctests", step::run(doctests.envs(postgres.env()))?));
     }
-    // Stopped first, so that the summary is the last line of output.
+    // The server stops first, so that the summary is the last line of output.
     let databases = postgres.databases();
     drop(postgres);
     eprintln!("xtask test: {} on {databases} in {}", outcome(&results), step::seconds(started.elapsed()));
@@ -52,7 +52,7 @@ fn missing(may_install: bool) -> Result<Vec<Missing>> {
     Ok(missing)
 }
 
-/// The command that runs all tests but doctests.
+/// The command that runs all tests except doctests.
 fn tests(flags: &TestFlags) -> Command {
     let mut command = workspace::cargo();
     let nextest = workspace::has_cargo_command("nextest");
@@ -67,7 +67,7 @@ fn tests(flags: &TestFlags) -> Command {
     }
     command.arg("--no-fail-fast");
     if all && !nextest {
-        // Named one by one, since naming any kind leaves out doctests, which run on their own afterwards.
+        // Naming the kinds leaves out doctests, which run separately afterwards.
         command.args(["--lib", "--bins", "--tests", "--examples"]);
     }
     command.args(&flags.runner_args);

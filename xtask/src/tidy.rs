@@ -1,6 +1,6 @@
 //! `cargo xtask tidy`: the rules of this repository that no compiler checks.
 //!
-//! Each rule is a function from the tree to its failures, and a test over the real tree in the rule's own file.
+//! Each rule is a function from the tree to its failures, with a test over the real tree in its own file.
 
 mod circles;
 mod clock;
@@ -26,7 +26,7 @@ use anyhow::{Context, Result};
 
 use tree::Tree;
 
-/// One thing that is wrong, and what to do about it.
+/// One violation and its fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Failure {
     /// The file or folder, relative to the root.

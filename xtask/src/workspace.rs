@@ -1,4 +1,4 @@
-//! The repository's folder and its environment.
+//! The folder of the repository and the environment of the command.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,7 +11,7 @@ pub(crate) fn root() -> PathBuf {
     package.parent().unwrap_or(package).to_path_buf()
 }
 
-/// The cargo that started us, in the repository's root.
+/// The cargo that started this program, run in the root of the repository.
 pub(crate) fn cargo() -> Command {
     let program = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(program);

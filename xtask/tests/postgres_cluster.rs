@@ -1,4 +1,4 @@
-//! The private PostgreSQL answers while its command lives, and nothing of it is left however the command ends.
+//! The private PostgreSQL runs while its command runs, and nothing of it remains however the command ends.
 #![allow(clippy::print_stderr, reason = "a skipped test must say so")]
 
 use std::error::Error;
@@ -16,7 +16,7 @@ fn nothing_is_left_after_a_signal() -> Result<()> {
     for signal in ["INT", "TERM", "KILL"] {
         let Some(mut running) = Running::start()? else { return Ok(()) };
         assert!(running.accepts_login()?, "the server must be up before it can be stopped");
-        // `kill` is built into every shell, std has only SIGKILL.
+        // std can only send SIGKILL; `kill` is built into every shell.
         let kill = format!("kill -{signal} {}", running.command.id());
         assert!(Command::new("sh").args(["-c", &kill]).status()?.success());
         running.command.wait()?;
@@ -43,7 +43,7 @@ fn the_server_lives_as_long_as_the_command_and_passes_its_exit_code_on() -> Resu
 /// `cargo xtask postgres` with its server up.
 struct Running {
     command: Child,
-    /// Kept open: a command whose output nobody reads any more ends.
+    /// Kept open: the command ends when its output is closed.
     _stderr: BufReader<ChildStderr>,
     address: String,
     folder: PathBuf,
@@ -67,7 +67,7 @@ impl Running {
         Ok(Some(Self { command, _stderr: stderr, address, folder }))
     }
 
-    /// Logs in as the tests do. The answer to a start-up message begins with `R`, and 0 in it means: come in.
+    /// Logs in as the tests do. The response to a start-up message begins with `R` and has a 0 when the login succeeded.
     fn accepts_login(&self) -> Result<bool> {
         let parameters = b"user\0tokenry\0database\0postgres\0\0";
         let length = u32::try_from(8 + parameters.len())?;
@@ -91,7 +91,7 @@ impl Running {
 }
 
 impl Drop for Running {
-    /// A failing test leaves nothing behind either.
+    /// A failing test also removes everything.
     fn drop(&mut self) {
         let _ = self.command.kill();
         let _ = self.command.wait();
@@ -112,13 +112,13 @@ fn is_missing(stderr: &str) -> bool {
     missing
 }
 
-/// `HOST:PORT` of `postgres://tokenry@HOST:PORT/...`, which may stand after `NAME=`.
+/// `HOST:PORT` of `postgres://tokenry@HOST:PORT/...`, which may follow `NAME=`.
 fn address(url: &str) -> Result<String> {
     let (_, rest) = url.split_once('@').ok_or("no URL")?;
     Ok(rest.split('/').next().ok_or("no address")?.to_owned())
 }
 
-/// The folder, the last word of the line that tells of the server.
+/// The folder: the last word of the line about the server.
 fn folder(stderr: &str) -> Result<String> {
     let line = stderr.lines().find(|line| line.starts_with("started ")).ok_or("no report")?;
     Ok(line.split_whitespace().last().ok_or("no folder")?.to_owned())

@@ -15,19 +15,19 @@ pub(crate) struct Arguments {
     /// The example `guard`
     #[arg(long)]
     pub(crate) guard: PathBuf,
-    /// On which databases
+    /// The databases to measure on
     #[arg(long, value_delimiter = ',', default_value = "sqlite")]
     pub(crate) backends: Vec<Backend>,
-    /// A PostgreSQL where databases may be made
+    /// A PostgreSQL server where databases may be created
     #[arg(long, value_name = "URL")]
     pub(crate) postgres_url: Option<String>,
-    /// Which rows; all if none is named
+    /// The rows to measure; all if none is named
     #[arg(long, value_delimiter = ',', value_name = "ID")]
     pub(crate) rows: Vec<String>,
-    /// How often each side is measured
+    /// The number of measurements of each side
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(crate) rounds: u8,
-    /// Small sizes and short rounds: whether it works, no figures
+    /// Small sizes and short rounds: a smoke test without meaningful figures
     #[arg(long)]
     pub(crate) quick: bool,
     /// Tokens of the large database
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     /// Keep filled SQLite databases for the next run
     #[arg(long)]
     pub(crate) keep: bool,
-    /// Where reports, logs and databases go
+    /// The folder of reports, logs and databases
     #[arg(long)]
     pub(crate) folder: PathBuf,
     /// A document whose table of results is replaced

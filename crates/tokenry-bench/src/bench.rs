@@ -1,4 +1,4 @@
-//! What every row works with.
+//! The context of every row.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ const SMALL: u64 = 1_000;
 pub(crate) struct Bench {
     pub(crate) tokenry: PathBuf,
     pub(crate) guard: PathBuf,
-    /// Where servers run and write their logs.
+    /// The working directory of servers and the folder of their logs.
     pub(crate) folder: PathBuf,
     pub(crate) databases: Databases,
     pub(crate) sizes: Sizes,
@@ -35,7 +35,7 @@ impl Bench {
         Population::live("small", SMALL)
     }
 
-    /// A database that other rows read as well.
+    /// A database that rows share and do not change.
     pub(crate) fn shared(&self, populations: &[Population]) -> Result<Database> {
         self.databases.shared(populations, &self.progress)
     }
@@ -45,19 +45,19 @@ impl Bench {
         self.databases.own(populations, &self.progress)
     }
 
-    /// The guarded route, for tokens that are stored as SHA-256.
+    /// A server of the guarded route; tokens are stored as SHA-256.
     pub(crate) fn guard(&self, database: &Database, flags: &[&str]) -> Result<Server> {
         let flags = [&["--hash", "sha256"], flags].concat();
         Server::guard(&self.guard, &database.url, &flags, &self.folder)
     }
 
-    /// The same, for tokens that are stored with bcrypt at cost 6.
+    /// A server of the guarded route; tokens are stored with bcrypt at cost 6.
     pub(crate) fn slow_guard(&self, database: &Database, flags: &[&str]) -> Result<Server> {
         let flags = [&["--hash", "bcrypt"], flags].concat();
         Server::guard(&self.guard, &database.url, &flags, &self.folder)
     }
 
-    /// The whole HTTP API.
+    /// A server of the whole HTTP API.
     pub(crate) fn server(&self, database: &Database) -> Result<Server> {
         Server::tokenry(&self.tokenry, &database.url, &self.folder)
     }

@@ -1,7 +1,7 @@
 //! The load generator: a client on loopback with a fixed number of connections, all on one thread.
 //!
-//! HTTP/1.1 with keep-alive, one request at a time on each connection, requests that are made beforehand, and a look
-//! at every answer. One thread makes the order of events exact: what was answered before another request was sent.
+//! It speaks HTTP/1.1 with keep-alive, has at most one request in flight per connection, builds all requests before the
+//! run and checks every response. A single thread gives requests and responses one exact order.
 
 mod connection;
 mod response;
@@ -20,9 +20,9 @@ use self::connection::{Connection, Received};
 use crate::{latency::Latencies, traffic::Requests};
 
 /// How long the client waits for responses after the last request.
-const LAST_ANSWERS: Duration = Duration::from_secs(10);
-/// The longest sleep of the thread: bounds how late it notices the end of a run.
-const NAP: Duration = Duration::from_millis(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest sleep of the thread, which bounds the delay at the end of a run.
+const MAX_SLEEP: Duration = Duration::from_millis(5);
 
 /// Requests of one kind.
 pub(crate) struct Stream<'r> {
@@ -55,25 +55,25 @@ impl<'r> Stream<'r> {
 /// When a stream sends its next request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pace {
-    /// As soon as the previous one on that connection was answered.
+    /// As soon as the response to the previous request on that connection arrived.
     Saturated,
-    /// So many a second, whatever becomes of those before. One that finds no free connection waits for it, and the
-    /// wait counts as latency.
+    /// At a fixed rate per second, independent of responses. A request without a free connection waits for one, and
+    /// the wait counts as latency.
     PerSecond(f64),
 }
 
 /// The responses to a stream.
 #[derive(Debug, Default)]
-pub(crate) struct Answers {
+pub(crate) struct Responses {
     pub(crate) count: u64,
     pub(crate) latencies: Latencies,
-    /// Status codes that the stream did not expect, in the order they came; the first thousand.
+    /// The first thousand unexpected status codes, in order of arrival.
     pub(crate) unexpected: Vec<u16>,
-    /// From the first request to the last answer.
+    /// From the first request to the last response.
     pub(crate) elapsed: Duration,
 }
 
-impl Answers {
+impl Responses {
     pub(crate) fn per_second(&self) -> f64 {
         #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
         let count = self.count as f64;
@@ -84,10 +84,10 @@ impl Answers {
     /// When a response had an unexpected status.
     pub(crate) fn all_expected(self) -> Result<Self> {
         if let Some(first) = self.unexpected.first() {
-            bail!("{} of {} answers were unexpected, the first {first}", self.unexpected.len(), self.count);
+            bail!("{} of {} responses were unexpected, the first {first}", self.unexpected.len(), self.count);
         }
         if self.count == 0 {
-            bail!("there was no answer");
+            bail!("there was no response");
         }
         Ok(self)
     }
@@ -97,19 +97,19 @@ impl Answers {
 ///
 /// # Errors
 /// When a connection fails, or a response has an unexpected status.
-pub(crate) fn run_for(stream: Stream<'_>, time: Duration) -> Result<Answers> {
+pub(crate) fn run_for(stream: Stream<'_>, time: Duration) -> Result<Responses> {
     let end = Instant::now() + time;
-    let answers = run(vec![stream], || Instant::now() < end)?;
-    answers.into_iter().next().context("no answers")?.all_expected()
+    let responses = run(vec![stream], || Instant::now() < end)?;
+    responses.into_iter().next().context("no stream")?.all_expected()
 }
 
-/// Sends the streams side by side while `goes_on` says so, or until none has a request left. Nothing is said about
-/// unexpected answers but in the result.
+/// Sends the streams concurrently until `should_continue` returns `false` or no stream has a request left. The result
+/// contains unexpected responses.
 ///
 /// # Errors
 /// When a connection fails.
-pub(crate) fn run(streams: Vec<Stream<'_>>, goes_on: impl FnMut() -> bool) -> Result<Vec<Answers>> {
-    Run::open(streams)?.drive(goes_on)
+pub(crate) fn run(streams: Vec<Stream<'_>>, should_continue: impl FnMut() -> bool) -> Result<Vec<Responses>> {
+    Run::open(streams)?.drive(should_continue)
 }
 
 struct Run<'r> {
@@ -126,11 +126,11 @@ struct Active<'r> {
     idle: VecDeque<usize>,
     /// The due times of requests that wait for a connection.
     due: VecDeque<Instant>,
-    /// How many requests became due so far.
+    /// The number of requests that became due so far.
     due_count: u64,
     is_exhausted: bool,
     in_flight: usize,
-    answers: Answers,
+    responses: Responses,
 }
 
 impl<'r> Run<'r> {
@@ -151,34 +151,34 @@ impl<'r> Run<'r> {
                 due_count: 0,
                 is_exhausted: false,
                 in_flight: 0,
-                answers: Answers::default(),
+                responses: Responses::default(),
             });
         }
         Ok(Self { poll, connections, streams: active, started: Instant::now() })
     }
 
-    fn drive(mut self, mut goes_on: impl FnMut() -> bool) -> Result<Vec<Answers>> {
+    fn drive(mut self, mut should_continue: impl FnMut() -> bool) -> Result<Vec<Responses>> {
         let mut events = Events::with_capacity(256);
         self.started = Instant::now();
-        while goes_on() && !self.is_finished() {
+        while should_continue() && !self.is_finished() {
             self.send_due()?;
-            self.wait(&mut events, self.nap())?;
+            self.wait(&mut events, self.sleep())?;
             self.receive(&events, true)?;
         }
-        let end = Instant::now() + LAST_ANSWERS;
+        let end = Instant::now() + DRAIN_TIMEOUT;
         while self.streams.iter().any(|stream| stream.in_flight > 0) {
             if Instant::now() > end {
-                bail!("an answer did not come within {LAST_ANSWERS:?}");
+                bail!("a response did not arrive within {DRAIN_TIMEOUT:?}");
             }
-            self.wait(&mut events, NAP)?;
+            self.wait(&mut events, MAX_SLEEP)?;
             self.receive(&events, false)?;
         }
-        Ok(self.streams.into_iter().map(|stream| stream.answers).collect())
+        Ok(self.streams.into_iter().map(|stream| stream.responses).collect())
     }
 
-    /// A signal only ends the sleep early.
-    fn wait(&mut self, events: &mut Events, nap: Duration) -> Result<()> {
-        match self.poll.poll(events, Some(nap)) {
+    /// Waits for events; a signal ends the wait early.
+    fn wait(&mut self, events: &mut Events, sleep: Duration) -> Result<()> {
+        match self.poll.poll(events, Some(sleep)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {
                 events.clear();
                 Ok(())
@@ -191,14 +191,14 @@ impl<'r> Run<'r> {
         self.streams.iter().all(|stream| stream.is_exhausted && stream.in_flight == 0)
     }
 
-    /// Until when there is nothing to send. The system rounds it up to milliseconds, which is why a request's latency
-    /// is counted from when it was noticed to be due.
-    fn nap(&self) -> Duration {
+    /// The time until the next request may be due. The system rounds it up to milliseconds, so latency is counted from
+    /// the moment at which the thread noticed that the request was due.
+    fn sleep(&self) -> Duration {
         let paced = self.streams.iter().filter_map(|stream| match stream.pace {
             Pace::PerSecond(rate) if !stream.is_exhausted => Some(Duration::from_secs_f64(0.5 / rate)),
             _ => None,
         });
-        paced.min().map_or(NAP, |nap| nap.min(NAP))
+        paced.min().map_or(MAX_SLEEP, |sleep| sleep.min(MAX_SLEEP))
     }
 
     fn send_due(&mut self) -> Result<()> {
@@ -222,7 +222,7 @@ impl<'r> Run<'r> {
         Ok(())
     }
 
-    fn receive(&mut self, events: &Events, goes_on: bool) -> Result<()> {
+    fn receive(&mut self, events: &Events, should_continue: bool) -> Result<()> {
         for event in events {
             let index = event.token().0;
             let Some(connection) = self.connections.get_mut(index) else { continue };
@@ -233,19 +233,19 @@ impl<'r> Run<'r> {
                     connection.reopen(self.poll.registry(), event.token())?;
                     continue;
                 }
-                Received::Answer { tag, status, since } => (tag, status, since),
+                Received::Response { tag, status, since } => (tag, status, since),
             };
             let now = Instant::now();
-            let is_expected = stream.requests.answered(tag, status, connection.body());
+            let is_expected = stream.requests.on_response(tag, status, connection.body());
             connection.done();
             stream.in_flight -= 1;
-            stream.answers.count += 1;
-            stream.answers.elapsed = now - self.started;
-            stream.answers.latencies.add(now.saturating_duration_since(since));
-            if !is_expected && stream.answers.unexpected.len() < 1000 {
-                stream.answers.unexpected.push(status);
+            stream.responses.count += 1;
+            stream.responses.elapsed = now - self.started;
+            stream.responses.latencies.add(now.saturating_duration_since(since));
+            if !is_expected && stream.responses.unexpected.len() < 1000 {
+                stream.responses.unexpected.push(status);
             }
-            let is_next = goes_on && matches!(stream.pace, Pace::Saturated);
+            let is_next = should_continue && matches!(stream.pace, Pace::Saturated);
             if !(is_next && send(stream, &mut self.connections, index, now)?) {
                 stream.idle.push_back(index);
             }

@@ -1,4 +1,4 @@
-//! Two loads in turn, again and again: only ratios within one run mean anything on a machine with others on it.
+//! Alternates two loads: on a shared machine, only ratios within one run are meaningful.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::{
     traffic::Requests,
 };
 
-/// Connections of a load that takes all it can get.
+/// Connections of a load that saturates its server.
 pub(crate) const CONNECTIONS: usize = 32;
 
-/// A server and what is asked of it.
+/// A server and its load.
 pub(crate) struct Side<'r> {
     pub(crate) server: &'r Server,
     pub(crate) requests: &'r mut dyn Requests,
@@ -28,51 +28,60 @@ struct Sample {
     cpu: Option<f64>,
 }
 
-/// Requests per second of `ours` ÷ those of `base`, in as many rounds as the run has. Who comes first changes with
-/// each round.
+/// Requests per second of `ours` ÷ those of `base`, in as many rounds as the run has. The order alternates
+/// between rounds.
 ///
 /// # Errors
-/// When an answer is not what was expected.
+/// When a response is unexpected.
 pub(crate) fn compare(bench: &Bench, mut ours: Side<'_>, mut base: Side<'_>) -> Result<Figure> {
     let phase = bench.sizes.phase;
-    // Connections, caches and pages, once.
+    // Warms up connections and caches.
     sample(&mut base, phase / 2)?;
     sample(&mut ours, phase / 2)?;
-    let (mut of_ours, mut of_base) = (Vec::new(), Vec::new());
+    let (mut our_samples, mut base_samples) = (Vec::new(), Vec::new());
     for round in 0..bench.sizes.rounds {
         if round % 2 == 0 {
-            of_base.push(sample(&mut base, phase)?);
-            of_ours.push(sample(&mut ours, phase)?);
+            base_samples.push(sample(&mut base, phase)?);
+            our_samples.push(sample(&mut ours, phase)?);
         } else {
-            of_ours.push(sample(&mut ours, phase)?);
-            of_base.push(sample(&mut base, phase)?);
+            our_samples.push(sample(&mut ours, phase)?);
+            base_samples.push(sample(&mut base, phase)?);
         }
     }
-    let pairs = of_ours.iter().zip(&of_base);
+    let pairs = our_samples.iter().zip(&base_samples);
     let rounds = pairs.map(|(ours, base)| ours.per_second / base.per_second).collect();
-    let middle = |samples: &[Sample]| median(&samples.iter().map(|one| one.per_second).collect::<Vec<_>>());
-    let cpu = |samples: &[Sample]| {
-        let each: Option<Vec<_>> = samples.iter().map(|one| one.cpu).collect();
-        each.map(|each| median(&each))
-    };
-    let (cpu_ours, cpu_base) = (cpu(&of_ours), cpu(&of_base));
-    let mut detail = format!("{:.0}/s against {:.0}/s", middle(&of_ours), middle(&of_base));
+    let (ours_per_second, base_per_second) =
+        (median_throughput(&our_samples), median_throughput(&base_samples));
+    let mut detail = format!("{ours_per_second:.0}/s against {base_per_second:.0}/s");
     let mut figure = Figure::ratio(rounds, String::new());
-    if let (Some(ours), Some(base)) = (cpu_ours, cpu_base) {
-        detail.push_str(&format!("; server CPU {ours:.1} µs against {base:.1} µs a request"));
+    if let (Some(ours), Some(base)) = (median_cpu(&our_samples), median_cpu(&base_samples)) {
+        detail.push_str(&format!("; server CPU {ours:.1} µs against {base:.1} µs per request"));
         figure.cpu = Some(base / ours);
         figure.others.extend([("cpu_us_ours", ours), ("cpu_us_base", base)]);
     }
-    figure.others.extend([("per_second_ours", middle(&of_ours)), ("per_second_base", middle(&of_base))]);
+    figure.others.extend([("per_second_ours", ours_per_second), ("per_second_base", base_per_second)]);
     figure.detail = detail;
     Ok(figure)
 }
 
+fn median_throughput(samples: &[Sample]) -> f64 {
+    median(&samples.iter().map(|sample| sample.per_second).collect::<Vec<_>>())
+}
+
+/// `None` where the system does not report CPU time.
+fn median_cpu(samples: &[Sample]) -> Option<f64> {
+    let values: Option<Vec<_>> = samples.iter().map(|sample| sample.cpu).collect();
+    values.map(|values| median(&values))
+}
+
 fn sample(side: &mut Side<'_>, time: Duration) -> Result<Sample> {
     let before = side.server.cpu();
-    let answers = run_for(Stream::saturated(side.server.address, CONNECTIONS, side.requests), time)?;
+    let responses = run_for(Stream::saturated(side.server.address, CONNECTIONS, side.requests), time)?;
     let spent = before.zip(side.server.cpu()).map(|(before, after)| after.saturating_sub(before));
     #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
-    let count = answers.count as f64;
-    Ok(Sample { per_second: answers.per_second(), cpu: spent.map(|spent| spent.as_secs_f64() * 1e6 / count) })
+    let count = responses.count as f64;
+    Ok(Sample {
+        per_second: responses.per_second(),
+        cpu: spent.map(|spent| spent.as_secs_f64() * 1e6 / count),
+    })
 }

@@ -15,15 +15,15 @@ use tokenry_domain::UnixMillis;
 use tokenry_store::{DatabaseUrl, Store, StoreSettings, token, user};
 
 use crate::{
-    population::{Maker, Population},
+    population::{HashSource, Population},
     progress::Progress,
 };
 
 /// Rows per transaction while a database is filled.
-const UNIT: u64 = 10_000;
+const BATCH: u64 = 10_000;
 /// Version of the stored content: change it to invalidate databases that earlier runs kept. The schema is part of the
 /// key as well.
-const FORM: &str = "v2";
+const CONTENT_VERSION: &str = "v2";
 
 /// The database system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -45,7 +45,7 @@ impl Backend {
 #[derive(Debug, Clone)]
 pub(crate) struct Database {
     pub(crate) url: String,
-    /// When it was filled. The ages of its tokens are relative to this instant.
+    /// The time at which it was filled. The ages of its tokens are relative to this instant.
     pub(crate) now: UnixMillis,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Databases {
     /// The address of a PostgreSQL server with the right to create databases.
     server: Option<String>,
     folder: PathBuf,
-    /// Databases that this run filled and other rows may read.
+    /// The shared databases that this run filled.
     filled: std::cell::RefCell<Vec<(String, Database)>>,
 }
 
@@ -99,9 +99,9 @@ impl Databases {
     fn kept(&self, key: &str) -> Option<Database> {
         let folder = self.folder.join(key);
         let now = fs::read_to_string(folder.join("now")).ok()?.parse().ok().and_then(UnixMillis::new)?;
-        // Tokens of the bench live for 90 days.
-        let is_fresh = present().ok()?.since(now).as_secs() < 30 * 86_400;
-        is_fresh.then(|| Database { url: sqlite_url(&folder), now })
+        // The tokens expire after 90 days.
+        let is_recent = current_time().ok()?.since(now).as_secs() < 30 * 86_400;
+        is_recent.then(|| Database { url: sqlite_url(&folder), now })
     }
 
     fn filled(&self, key: &str, populations: &[Population], progress: &Progress) -> Result<Database> {
@@ -115,12 +115,12 @@ impl Databases {
                 sqlite_url(&folder)
             }
             Backend::Postgres => {
-                let server = self.server.as_deref().context("there is no PostgreSQL")?;
+                let server = self.server.as_deref().context("no PostgreSQL server is configured")?;
                 tokenry_testkit::create_database(server, &format!("bench_{}", unique()))
                     .map_err(|error| anyhow::anyhow!("{error}"))?
             }
         };
-        let database = Database { url, now: present()? };
+        let database = Database { url, now: current_time()? };
         let store = database.store()?;
         store.migrate()?;
         for population in populations {
@@ -138,31 +138,31 @@ impl Database {
 }
 
 /// The current time.
-pub(crate) fn present() -> Result<UnixMillis> {
+pub(crate) fn current_time() -> Result<UnixMillis> {
     let millis = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
-    UnixMillis::new(i64::try_from(millis)?).context("a wrong clock")
+    UnixMillis::new(i64::try_from(millis)?).context("the clock is wrong")
 }
 
-/// Numbers of this run.
+/// A number that is unique within this run.
 fn unique() -> u32 {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     COUNT.fetch_add(1, Ordering::Relaxed)
 }
 
 fn key(populations: &[Population]) -> String {
-    let each = populations.iter().map(|population| {
+    let names = populations.iter().map(|population| {
         let Population { name, count, owners, scheme, .. } = population;
         format!("{name}_{count}_{owners}_{scheme}")
     });
     let schema = crc32fast::hash(include_bytes!("../../tokenry-store/src/schema.rs"));
-    format!("{FORM}_{schema:08x}_{}", each.collect::<Vec<_>>().join("_"))
+    format!("{CONTENT_VERSION}_{schema:08x}_{}", names.collect::<Vec<_>>().join("_"))
 }
 
 fn sqlite_url(folder: &Path) -> String {
     format!("sqlite://{}", folder.join("tokenry.db").display())
 }
 
-/// One thread makes tokens while another writes them.
+/// Generates tokens on one thread and writes them on another.
 fn fill(store: &Store, population: &Population, now: UnixMillis, progress: &Progress) -> Result<()> {
     let owners = (0..population.owners).map(|number| population.owner(number, now));
     let owners = owners.collect::<Result<Vec<_>>>()?;
@@ -170,26 +170,26 @@ fn fill(store: &Store, population: &Population, now: UnixMillis, progress: &Prog
     let count = population.count;
     let bar = progress.counting(&format!("filling: {}", population.name), count);
     std::thread::scope(|scope| {
-        let (units, unit) = sync_channel(2);
+        let (sender, batches) = sync_channel(2);
         let maker = scope.spawn(move || {
-            let mut maker = Maker::new()?;
+            let mut maker = HashSource::new()?;
             let mut first = 0;
             while first < count {
-                let end = count.min(first + UNIT);
+                let end = count.min(first + BATCH);
                 let imports: Result<Vec<_>> =
                     (first..end).map(|number| population.import(number, now, &mut maker)).collect();
-                if units.send(imports?).is_err() {
+                if sender.send(imports?).is_err() {
                     break;
                 }
                 first = end;
             }
             Ok::<_, anyhow::Error>(())
         });
-        for imports in unit {
-            let made = u64::try_from(imports.len())?;
+        for imports in batches {
+            let written = u64::try_from(imports.len())?;
             store.write(move |tx| token::insert_many(tx, &imports))?;
-            bar.inc(made);
+            bar.inc(written);
         }
-        maker.join().map_err(|_| anyhow::anyhow!("making tokens panicked"))?
+        maker.join().map_err(|_| anyhow::anyhow!("the thread that generates tokens panicked"))?
     })
 }

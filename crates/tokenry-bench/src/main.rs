@@ -1,4 +1,4 @@
-//! Measures Tokenry against its goals: ratios of two loads side by side in one run, on this machine alone.
+//! Measures Tokenry against its goals: ratios of two loads that alternate in one run, on this machine alone.
 //!
 //! `cargo xtask bench` builds the programs, starts a PostgreSQL and runs this.
 #![allow(clippy::disallowed_methods, reason = "a tool at the edge reads the clock itself")]
@@ -41,7 +41,7 @@ use self::{
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    let rows = chosen(&arguments.rows)?;
+    let rows = selected(&arguments.rows)?;
     fs::create_dir_all(&arguments.folder)?;
     let folder = arguments.folder.canonicalize()?;
     let data = folder.join("data");
@@ -57,7 +57,7 @@ fn main() -> Result<ExitCode> {
             _ => {}
         }
     }
-    let machine = Machine::here(database::present()?, arguments.quick);
+    let machine = Machine::here(database::current_time()?, arguments.quick);
     report::write(&folder, &results, &machine)?;
     if let Some(file) = &arguments.docs {
         report::write_docs(file, &results, &machine)?;
@@ -66,10 +66,10 @@ fn main() -> Result<ExitCode> {
     Ok(if is_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn chosen(names: &[String]) -> Result<Vec<&'static Row>> {
+fn selected(names: &[String]) -> Result<Vec<&'static Row>> {
     if let Some(unknown) = names.iter().find(|name| ROWS.iter().all(|row| row.id != **name)) {
         let known: Vec<_> = ROWS.iter().map(|row| row.id).collect();
-        bail!("there is no row {unknown}; there are {}", known.join(", "));
+        bail!("unknown row {unknown}; the rows are {}", known.join(", "));
     }
     Ok(ROWS.iter().filter(|row| names.is_empty() || names.iter().any(|name| name == row.id)).collect())
 }
@@ -87,8 +87,8 @@ fn run(
         Sizes::full(arguments.rounds.into(), arguments.tokens_large)
     };
     let bench = Bench {
-        tokenry: arguments.tokenry.canonicalize().context("no program `tokenry`")?,
-        guard: arguments.guard.canonicalize().context("no example `guard`")?,
+        tokenry: arguments.tokenry.canonicalize().context("the program `tokenry` does not exist")?,
+        guard: arguments.guard.canonicalize().context("the example `guard` does not exist")?,
         folder: folder.to_owned(),
         databases: Databases::new(backend, arguments.postgres_url.clone(), data)?,
         sizes,
@@ -97,7 +97,7 @@ fn run(
     Ok(rows.iter().map(|row| measured(&bench, row)).collect())
 }
 
-/// A row that cannot be measured fails and leaves the others alone.
+/// Measures a row. A failure does not affect the other rows.
 fn measured(bench: &Bench, row: &Row) -> figure::Result {
     bench.progress.row(row.id);
     let (figure, detail, is_failed) = match (row.run)(bench) {

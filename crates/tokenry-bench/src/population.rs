@@ -1,4 +1,4 @@
-//! Tokens that can be made again from their number: nothing needs to be kept of ten million of them.
+//! Tokens that are derived from their number, so that ten million of them need no memory.
 
 use std::fmt::Write as _;
 
@@ -13,29 +13,29 @@ use tokenry_store::{StoredSecret, token::Import};
 use crate::random::Random;
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-/// What the last character of a secret can be: its two lowest bits are zero.
+/// The possible last characters of a secret: the two lowest bits are zero.
 const LAST: &[u8; 16] = b"AEIMQUYcgkosw048";
-/// The public ids that differ in their first six characters.
+/// The number of distinct first six characters of a public id.
 const SLOTS: u64 = 62 * 62 * 62 * 62 * 62 * 62;
 
-/// Some tokens of one kind.
+/// A set of tokens of one kind.
 #[derive(Debug, Clone)]
 pub(crate) struct Population {
-    /// Names it: other names, other tokens and users.
+    /// Its name, from which tokens and users are derived.
     pub(crate) name: &'static str,
     pub(crate) count: u64,
-    /// Their owners, each with as many tokens.
+    /// The number of owners, who have equally many tokens.
     pub(crate) owners: u64,
     pub(crate) scheme: Scheme,
     pub(crate) state: State,
 }
 
-/// In which state they are.
+/// The state of the tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     Live,
     Revoked,
-    /// Long ago, and the audit log was told.
+    /// Expired long ago, and recorded in the audit log.
     Expired,
 }
 
@@ -46,28 +46,28 @@ impl Population {
 
     /// The token with this number.
     pub(crate) fn text(&self, number: u64) -> String {
-        self.spell(number, 0, 0)
+        self.token_text(number, 0, 0)
     }
 
-    /// The public id of that token with another secret; `turn` makes several.
+    /// The public id of that token with another secret; each `turn` gives another one.
     pub(crate) fn wrong(&self, number: u64, turn: u64) -> String {
-        self.spell(number, 0, turn + 1)
+        self.token_text(number, 0, turn + 1)
     }
 
-    /// A token that was never made.
+    /// A well-formed token that does not exist.
     pub(crate) fn unknown(&self, number: u64) -> String {
-        self.spell(number, 1, 0)
+        self.token_text(number, 1, 0)
     }
 
-    /// A token of another alphabet: its checksum is wrong.
-    pub(crate) fn misspelt(&self, number: u64) -> String {
+    /// A token with a wrong checksum.
+    pub(crate) fn wrong_checksum(&self, number: u64) -> String {
         let mut text = self.text(number);
         let last = text.pop();
         text.push(if last == Some('a') { 'b' } else { 'a' });
         text
     }
 
-    /// Numbers of the whole population, evenly spread.
+    /// Numbers of tokens, evenly spread over the population.
     pub(crate) fn sample(&self, count: u64) -> impl Iterator<Item = u64> + use<> {
         let (all, count) = (self.count, count.min(self.count).max(1));
         (0..count).map(move |number| number * all / count)
@@ -95,9 +95,9 @@ impl Population {
         Ok(TokenId::new(self.created_at(number, now)?, bytes))
     }
 
-    pub(crate) fn import(&self, number: u64, now: UnixMillis, maker: &mut Maker) -> Result<Import> {
+    pub(crate) fn import(&self, number: u64, now: UnixMillis, hashes: &mut HashSource) -> Result<Import> {
         let text = self.text(number);
-        let plain = PlainToken::parse(&maker.prefix, text.as_bytes())?;
+        let plain = PlainToken::parse(&hashes.prefix, text.as_bytes())?;
         let created_at = self.created_at(number, now)?;
         let life = match self.state {
             State::Expired => Lifetime::days(30),
@@ -105,8 +105,8 @@ impl Population {
         };
         let revoked =
             (self.state == State::Revoked).then_some(Revocation { at: now, by: Actor::System, reason: None });
-        let hasher = if self.scheme == Scheme::Bcrypt { &maker.bcrypt } else { &maker.sha256 };
-        let hash = hasher.hash(&plain, &mut maker.rng)?;
+        let hasher = if self.scheme == Scheme::Bcrypt { &hashes.bcrypt } else { &hashes.sha256 };
+        let hash = hasher.hash(&plain, &mut hashes.rng)?;
         let secret = StoredSecret { proof: hasher.storable_proof(&plain, &hash), ..hash.into() };
         let token = Token {
             id: self.id(number, now)?,
@@ -118,7 +118,7 @@ impl Population {
             scopes: ScopeSet::parse(&["demo:read".to_owned(), "tokens:write".to_owned()])?,
             inactive_at: None,
             not_before: None,
-            expires_at: Some(created_at.checked_add(life).context("beyond all times")?),
+            expires_at: Some(created_at.checked_add(life).context("the time is out of range")?),
             last_used_at: None,
             last_used_ip: None,
             allowed_ips: IpList::default(),
@@ -134,11 +134,11 @@ impl Population {
         Ok(Import { token, secret })
     }
 
-    /// SECURITY: these secrets are known to everybody; they are for databases of measurements alone.
+    /// SECURITY: these secrets are public; use them only in databases of measurements.
     ///
-    /// The public ids grow with the numbers, evenly over all there could be, so that ten million rows are written in
-    /// the order of their index. Read by chance, that makes no difference.
-    fn spell(&self, number: u64, stream: u64, secret: u64) -> String {
+    /// The public ids increase with the numbers, evenly over the whole range, so that rows are inserted in the order of
+    /// the index. Random reads are not affected.
+    fn token_text(&self, number: u64, stream: u64, secret: u64) -> String {
         let mut text = Prefix::default().as_str().to_owned();
         let mut public = Random::of(&[self.seed(), stream, number]);
         let width = SLOTS / self.count.max(1);
@@ -161,9 +161,9 @@ impl Population {
 
     fn created_at(&self, number: u64, now: UnixMillis) -> Result<UnixMillis> {
         let age = if self.state == State::Expired { 200 } else { 2 };
-        let first = now.checked_sub(Lifetime::days(age)).context("before all times")?;
+        let first = now.checked_sub(Lifetime::days(age)).context("the time is out of range")?;
         let millis = first.get() + i64::try_from(number)?;
-        UnixMillis::new(millis).context("beyond all times")
+        UnixMillis::new(millis).context("the time is out of range")
     }
 
     fn owner_id(&self, number: u64, now: UnixMillis) -> UserId {
@@ -177,15 +177,15 @@ impl Population {
     }
 }
 
-/// Makes stored hashes.
-pub(crate) struct Maker {
+/// Computes stored hashes.
+pub(crate) struct HashSource {
     prefix: Prefix,
     sha256: Hasher,
     bcrypt: Hasher,
     rng: SecretRng,
 }
 
-impl Maker {
+impl HashSource {
     pub(crate) fn new() -> Result<Self> {
         let hasher = |scheme| Hasher::new(HashSettings::new(scheme));
         Ok(Self {
@@ -218,12 +218,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_text_is_a_token_or_meant_not_to_be() {
+    fn every_text_is_a_token_unless_its_checksum_is_wrong() {
         let population = Population::live("test", 1000);
         let is_token = |text: String| tokenry_crypto::check_format(&Prefix::default(), &text).is_ok();
         for number in 0..1000 {
             assert!(is_token(population.text(number)) && is_token(population.unknown(number)));
-            assert!(is_token(population.wrong(number, 0)) && !is_token(population.misspelt(number)));
+            assert!(is_token(population.wrong(number, 0)) && !is_token(population.wrong_checksum(number)));
             assert_eq!(population.text(number)[..16], population.wrong(number, 3)[..16]);
             assert_ne!(population.text(number), population.wrong(number, 0));
         }

@@ -1,4 +1,4 @@
-//! What remains of a run: a table, the same for machines, a chart, and the table in the documents.
+//! The reports of a run: Markdown, JSON, a chart, and the table in the documents.
 
 mod chart;
 mod docs;
@@ -32,7 +32,7 @@ pub(crate) fn write(folder: &Path, results: &[figure::Result], machine: &Machine
     write("report.svg", chart::draw(results))
 }
 
-/// Puts the table between the markers of a document.
+/// Replaces the table between the markers of a document.
 pub(crate) fn write_docs(file: &Path, results: &[figure::Result], machine: &Machine) -> Result<()> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let table = markdown::document(results, machine);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn machines_read_id_backend_ratio_goal_and_whether_it_is_met() {
+    fn the_json_report_has_id_backend_ratio_goal_and_whether_it_is_met() {
         let folder = tempfile::tempdir().unwrap();
         let machine = Machine { name: "m".into(), date: "d".into(), commit: "c".into(), is_quick: false };
         write(folder.path(), &results(), &machine).unwrap();

@@ -1,4 +1,4 @@
-//! The table of rows: what is measured, and how good it should be.
+//! The table of rows: measurements and their goals.
 
 mod cleanup;
 mod cold;
@@ -44,7 +44,7 @@ const fn row(id: &'static str, goal: Goal, run: fn(&Bench) -> Result<Outcome>) -
     Row { id, goals: [goal, goal], run }
 }
 
-/// All rows, in the order in which they are run.
+/// All rows, in the order of measurement.
 pub(crate) const ROWS: &[Row] = &[
     Row { id: "guarded", goals: [Goal::Min(0.70), Goal::Min(0.45)], run: guarded::strict },
     row("guarded-stale", Goal::Min(0.90), guarded::stale),

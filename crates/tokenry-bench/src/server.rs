@@ -18,7 +18,7 @@ const START: Duration = Duration::from_secs(30);
 pub(crate) struct Server {
     process: Child,
     pub(crate) address: SocketAddr,
-    /// From the start of the process to its first answer.
+    /// From the start of the process to its first response.
     pub(crate) started_in: Duration,
 }
 
@@ -26,7 +26,7 @@ impl Server {
     /// The example that guards a route, on the database at `url`. Its log is `folder/guard.log`.
     ///
     /// # Errors
-    /// Also when it refuses one of the `flags`; the text is its own.
+    /// Also when it rejects one of the `flags`; the error is then its last line of output.
     pub(crate) fn guard(program: &Path, url: &str, flags: &[&str], folder: &Path) -> Result<Self> {
         let mut command = Command::new(program);
         command.args(["--database-url", url]).args(flags);
@@ -41,7 +41,7 @@ impl Server {
     }
 
     fn start(mut command: Command, path: &str, log: &Path) -> Result<Self> {
-        // Free now; nobody else on this machine is expected to take it within milliseconds.
+        // The port is free now; another process is unlikely to take it within milliseconds.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         command.args(["--listen", &address.to_string()]);
         let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
@@ -58,29 +58,29 @@ impl Server {
             }
             if begun.elapsed() > START {
                 let _ = process.kill();
-                bail!("a server did not answer within {START:?}");
+                bail!("a server did not respond within {START:?}");
             }
             std::thread::sleep(Duration::from_micros(500));
         }
     }
 
-    /// Processor time so far, user and system; `None` where the system does not tell.
+    /// CPU time so far, user and system; `None` where the system does not report it.
     pub(crate) fn cpu(&self) -> Option<Duration> {
         let text = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).ok()?;
-        // The name in parentheses may hold spaces.
+        // The name in parentheses may contain spaces.
         let fields: Vec<_> = text.rsplit_once(')')?.1.split_whitespace().collect();
         let ticks = |field: usize| fields.get(field)?.parse::<u64>().ok();
-        // Linux tells in hundredths of a second, whatever its kernel counts in.
+        // Linux reports hundredths of a second.
         Some(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
     }
 
     /// Resident memory in bytes.
     ///
     /// # Errors
-    /// Where the system does not tell.
+    /// Where the system does not report it.
     pub(crate) fn resident(&self) -> Result<u64> {
         let text = fs::read_to_string(format!("/proc/{}/status", self.process.id()))
-            .context("only Linux tells of a process's memory here")?;
+            .context("only Linux reports the memory of a process in /proc")?;
         let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
         let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
         Ok(kib * 1024)
@@ -110,8 +110,8 @@ pub(crate) fn tokenry(program: &Path, url: &str, folder: &Path) -> Command {
     command
 }
 
-/// One request on a connection of its own; the whole answer.
-pub(crate) fn ask(address: SocketAddr, request: &str) -> std::io::Result<String> {
+/// Sends one request on a new connection and returns the whole response.
+pub(crate) fn exchange(address: SocketAddr, request: &str) -> std::io::Result<String> {
     let mut socket = TcpStream::connect_timeout(&address, Duration::from_secs(2))?;
     socket.set_read_timeout(Some(Duration::from_secs(10)))?;
     socket.write_all(request.replacen("\r\n", "\r\nConnection: close\r\n", 1).as_bytes())?;
@@ -121,5 +121,5 @@ pub(crate) fn ask(address: SocketAddr, request: &str) -> std::io::Result<String>
 }
 
 fn is_ok(address: SocketAddr, path: &str) -> bool {
-    ask(address, &crate::traffic::get(path)).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    exchange(address, &crate::traffic::get(path)).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub(crate) struct Sizes {
     pub(crate) rounds: usize,
-    /// How long one side is measured in one round.
+    /// The duration of one measurement of one side.
     pub(crate) phase: Duration,
     /// Tokens of the large database.
     pub(crate) large: u64,
@@ -18,9 +18,9 @@ pub(crate) struct Sizes {
     pub(crate) proofs: u64,
     /// Tokens that are used for the first time, in one round.
     pub(crate) cold: u64,
-    /// Tokens that are in use when a server is started anew.
+    /// Tokens in use when a server is restarted.
     pub(crate) active: u64,
-    /// Samples of each class of refusals.
+    /// Samples of each class of rejections.
     pub(crate) samples: u64,
     /// Verifications while tokens are revoked.
     pub(crate) verifications: u64,

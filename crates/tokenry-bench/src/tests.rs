@@ -17,7 +17,7 @@ fn bench(folder: &Path) -> Bench {
 fn a_row_is_measured_and_a_missing_program_fails_only_its_row() {
     let folder = tempfile::tempdir().unwrap();
     let bench = bench(folder.path());
-    let by_name = |name: &str| chosen(&[name.to_owned()]).unwrap()[0];
+    let by_name = |name: &str| selected(&[name.to_owned()]).unwrap()[0];
     let oracle = measured(&bench, by_name("oracle"));
     let figure = oracle.figure.as_ref().unwrap();
     assert!(!oracle.is_failed && figure.rounds.len() == 2, "{}", oracle.detail);
@@ -28,7 +28,7 @@ fn a_row_is_measured_and_a_missing_program_fails_only_its_row() {
 
 #[test]
 fn an_unknown_row_is_named_and_none_means_all() {
-    assert_eq!(chosen(&[]).unwrap().len(), ROWS.len());
-    let refused = chosen(&["guardde".to_owned()]).err().unwrap().to_string();
+    assert_eq!(selected(&[]).unwrap().len(), ROWS.len());
+    let refused = selected(&["guardde".to_owned()]).err().unwrap().to_string();
     assert!(refused.contains("guardde") && refused.contains("refused-secret"), "{refused}");
 }

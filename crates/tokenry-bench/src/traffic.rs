@@ -11,7 +11,7 @@ pub(crate) trait Requests {
     fn bytes(&self, tag: u64) -> &[u8];
 
     /// Receives each response; returns whether its status is expected.
-    fn answered(&mut self, tag: u64, status: u16, body: &[u8]) -> bool;
+    fn on_response(&mut self, tag: u64, status: u16, body: &[u8]) -> bool;
 }
 
 /// Repeats the same requests, in order or at random.
@@ -28,11 +28,11 @@ enum Order {
 }
 
 impl Repeated {
-    pub(crate) fn in_turn(requests: impl IntoIterator<Item = String>, expected: u16) -> Self {
+    pub(crate) fn in_order(requests: impl IntoIterator<Item = String>, expected: u16) -> Self {
         Self { requests: requests.into_iter().collect(), order: Order::InTurn(0), expected }
     }
 
-    pub(crate) fn by_chance(requests: impl IntoIterator<Item = String>, expected: u16) -> Self {
+    pub(crate) fn at_random(requests: impl IntoIterator<Item = String>, expected: u16) -> Self {
         let order = Order::ByChance(Random::new(0x7ea5));
         Self { requests: requests.into_iter().collect(), order, expected }
     }
@@ -65,7 +65,7 @@ impl Requests for Repeated {
         self.requests.get(tag)
     }
 
-    fn answered(&mut self, _tag: u64, status: u16, _body: &[u8]) -> bool {
+    fn on_response(&mut self, _tag: u64, status: u16, _body: &[u8]) -> bool {
         status == self.expected
     }
 }
@@ -140,10 +140,10 @@ mod tests {
     #[test]
     fn requests_repeat_in_turn_or_end() {
         let texts = || ["a", "b"].map(str::to_owned);
-        let mut turn = Repeated::in_turn(texts(), 200);
+        let mut turn = Repeated::in_order(texts(), 200);
         assert_eq!([turn.next(), turn.next(), turn.next()], [Some(0), Some(1), Some(0)]);
         let mut once = Repeated::once(texts(), 200);
         assert_eq!([once.next(), once.next(), once.next()], [Some(0), Some(1), None]);
-        assert!(once.answered(0, 200, b"") && !once.answered(0, 401, b""));
+        assert!(once.on_response(0, 200, b"") && !once.on_response(0, 401, b""));
     }
 }

@@ -1,4 +1,4 @@
-//! One throw-away PostgreSQL cluster: made, started, stopped and removed.
+//! One throw-away PostgreSQL cluster: created, started, stopped and removed.
 
 use std::fs;
 use std::net::TcpListener;
@@ -27,12 +27,12 @@ struct Account {
     gid: u32,
 }
 
-/// Whether what was committed survives a crash of the machine.
+/// Whether committed data survives a crash of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Durability {
-    /// It does not: nobody will miss it, and durability costs most of the time of a test run.
+    /// It may be lost: test data is disposable, and durability takes most of the time of a test run.
     None,
-    /// It does, as in real use: for measurements.
+    /// It survives, as in production: for measurements.
     Full,
 }
 
@@ -42,7 +42,7 @@ impl Durability {
             Self::None => {
                 "shared_buffers = 64MB\nfsync = off\nfull_page_writes = off\nsynchronous_commit = off\n"
             }
-            // As much memory and log as a small server of its own would be given.
+            // The memory and the log of a small dedicated server.
             Self::Full => "shared_buffers = 512MB\nmax_wal_size = 4GB\n",
         }
     }
@@ -54,7 +54,7 @@ max_connections = 300
 ";
 
 impl Cluster {
-    /// Makes and starts a cluster on a free port of 127.0.0.1, with the superuser `tokenry` and no password.
+    /// Creates and starts a cluster on a free port of 127.0.0.1, with the superuser `tokenry` and no password.
     pub(crate) fn start(bin_dir: &Path, durability: Durability) -> Result<Self> {
         // `/tmp` and not TMPDIR: a socket's path may have 107 bytes (103 on macOS), and root's TMPDIR may be closed
         // to the account that must enter it.
@@ -64,7 +64,7 @@ impl Cluster {
         let is_root = fs::metadata(folder.path())?.uid() == 0;
         let account = if is_root { Some(unprivileged()?) } else { None };
         if let Some(Account { uid, gid }) = account {
-            chown(folder.path(), Some(uid), Some(gid)).context("cannot give the folder away")?;
+            chown(folder.path(), Some(uid), Some(gid)).context("cannot change the owner of the folder")?;
         }
         let mut cluster = Self {
             bin_dir: bin_dir.to_owned(),
@@ -80,7 +80,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Where tests connect.
+    /// The URL for the tests.
     pub(crate) fn url(&self) -> String {
         format!("postgres://tokenry@127.0.0.1:{}/postgres?sslmode=disable", self.port)
     }
@@ -90,7 +90,7 @@ impl Cluster {
         &self.version
     }
 
-    /// Everything the cluster writes is in here.
+    /// The folder with all files of the cluster.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -106,7 +106,7 @@ impl Cluster {
     fn ask_version(&self) -> Result<String> {
         let text = self.run(self.program("postgres").arg("--version"))?;
         // `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`
-        let version = text.split_whitespace().nth(2).context("postgres --version tells no version")?;
+        let version = text.split_whitespace().nth(2).context("postgres --version prints no version")?;
         Ok(format!("PostgreSQL {version}"))
     }
 
@@ -117,7 +117,7 @@ impl Cluster {
         self.run(&mut command).map(drop)
     }
 
-    /// Starts the server, with another port if someone took the free one in between.
+    /// Starts the server; tries another port if the free one was taken meanwhile.
     fn launch(&mut self) -> Result<()> {
         let file = self.data().join("postgresql.conf");
         let initial = fs::read_to_string(&file).context("initdb wrote no postgresql.conf")?;
@@ -138,7 +138,7 @@ impl Cluster {
         result.with_context(|| format!("PostgreSQL does not start; its log:\n{}", log.trim_end()))
     }
 
-    /// One of PostgreSQL's programs, as the right user and free of the developer's own PostgreSQL settings.
+    /// One of PostgreSQL's programs, with the right user and without the PG* variables of the developer.
     fn program(&self, name: &str) -> Command {
         let mut command = Command::new(self.bin_dir.join(name));
         command.current_dir(self.folder()).env("LC_ALL", "C");
@@ -168,8 +168,8 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // `immediate` drops every connection at once. A failure needs no answer: the server also ends by itself,
-        // within a minute, when the folder that is removed next is gone.
+        // `immediate` drops every connection at once. A failure is ignored: the server also ends by itself
+        // within a minute after its folder is removed.
         let mut command = self.program("pg_ctl");
         command.arg("-D").arg(self.data()).args(["-m", "immediate", "-w", "-t", "20", "stop"]);
         let _ = self.run(&mut command);
@@ -185,7 +185,7 @@ fn unprivileged() -> Result<Account> {
     }
 }
 
-/// Finds `name` in the text of `/etc/passwd`; an account with root's number is none.
+/// Finds `name` in the text of `/etc/passwd`; accounts with the id of root do not count.
 fn account(passwd: &str, name: &str) -> Option<Account> {
     let mut fields = passwd.lines().map(|line| line.split(':')).find_map(|mut fields| {
         let found = fields.next() == Some(name);

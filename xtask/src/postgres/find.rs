@@ -1,11 +1,11 @@
-//! Where a PostgreSQL server is installed: distributions keep its programs off the PATH.
+//! Finds an installed PostgreSQL server: distributions keep its programs off the PATH.
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Folders with one version each: every `*` is one path component, the newest version is tried first.
+/// Folders with one version each. Every `*` is one path component; the newest version is tried first.
 const PLACES: &[&str] = &[
     "/usr/lib/postgresql/*/bin",                          // Debian, Ubuntu
     "/usr/pgsql-*/bin",                                   // PostgreSQL's own packages for Fedora and RHEL
@@ -16,7 +16,7 @@ const PLACES: &[&str] = &[
     "/Applications/Postgres.app/Contents/Versions/*/bin", // Postgres.app
 ];
 
-/// The folder of `initdb`, `pg_ctl` and `postgres`: what `pg_config` says, else PATH, else the newest known place.
+/// The folder of `initdb`, `pg_ctl` and `postgres`: that of `pg_config`, else of PATH, else the newest well-known one.
 pub(crate) fn bin_dir() -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut candidates: Vec<PathBuf> = pg_config().into_iter().collect();
@@ -25,7 +25,7 @@ pub(crate) fn bin_dir() -> Option<PathBuf> {
     candidates.into_iter().find(|folder| has_server(folder))
 }
 
-/// `pg_config` also comes with the client library alone, so its answer is only a candidate.
+/// `pg_config` also comes with the client library alone, so its folder is only a candidate.
 fn pg_config() -> Option<PathBuf> {
     let output = Command::new("pg_config").arg("--bindir").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
@@ -52,7 +52,7 @@ fn expand(pattern: &str) -> Vec<PathBuf> {
     found.into_iter().map(|(_, folder)| folder).collect()
 }
 
-/// `"9.6"` as `[9, 6]`: as text, 9 would be newer than 18.
+/// `"9.6"` as `[9, 6]`: in text order, 9 would be newer than 18.
 fn version(text: &str) -> Option<Vec<u32>> {
     text.split('.').map(|part| part.parse().ok()).collect()
 }

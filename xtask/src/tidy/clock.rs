@@ -1,13 +1,13 @@
 //! Domain, cryptography and use cases take time, settings and randomness as arguments and never read them.
 //!
-//! Clippy's `disallowed-methods` says the same, but an `allow` silences it and the plain tests do not run it.
+//! Clippy's `disallowed-methods` checks the same, but an `allow` silences it, and `cargo test` does not run it.
 
 use anyhow::Result;
 
 use super::Failure;
 use super::tree::{Text, Tree};
 
-/// The crates below the edge.
+/// The crates that may not read the clock.
 const FOLDERS: &[&str] =
     &["crates/tokenry-domain/src/", "crates/tokenry-crypto/src/", "crates/tokenry-service/src/"];
 
@@ -37,7 +37,7 @@ fn failures(source: &Text) -> Vec<Failure> {
     {
         return Vec::new();
     }
-    // Tests are last in a file, and may read the clock.
+    // Tests come last in a file and may read the clock.
     let lines = source.content.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
     let code: Vec<_> = lines.filter(|line| !line.trim_start().starts_with("//")).collect();
     let found = CALLS.iter().filter(|call| code.iter().any(|line| line.contains(*call)));

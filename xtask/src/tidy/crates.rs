@@ -1,4 +1,4 @@
-//! Every crate is found where its name says, and takes its settings from the workspace.
+//! Every crate is in the folder of its name and takes its settings from the workspace.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! The documents name only what exists: crates, links and paths.
+//! The documents name only crates, files and folders that exist.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -54,7 +54,7 @@ fn mentions(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// The relative links and the backticked paths of `document` that lead nowhere.
+/// The relative links and the backticked paths of `document` that do not exist.
 fn missing_paths(root: &Path, document: &Text) -> Vec<Failure> {
     let folder = root.join(&document.path);
     let folder = folder.parent().unwrap_or(root);
@@ -72,7 +72,7 @@ fn missing_paths(root: &Path, document: &Text) -> Vec<Failure> {
     links.chain(paths.map(|path| failure("the path", &path))).collect()
 }
 
-/// The file of a link, if it leads into the repository.
+/// The file of a link, if it is in the repository.
 fn local_part(link: &str) -> Option<&str> {
     let has_scheme = link.split('/').next().is_some_and(|first| first.contains(':'));
     let file = link.split('#').next().unwrap_or_default();

@@ -52,13 +52,13 @@ fn guard_names(item: &str) -> Vec<String> {
         if index % 2 == 1 {
             names.push(piece.rsplit("::").next().unwrap_or(piece).trim_end_matches("()").to_owned());
         } else if !matches!(piece.trim_matches([',', ';', ' ', '\n']), "" | "and") {
-            break; // the sentence went on: later backticks are no guards
+            break; // the list has ended: later backticks are no guards
         }
     }
     names
 }
 
-/// Each makes one test for every database or proxy of the name it is given.
+/// Macros that define a test of the given name for every database or proxy.
 const MACROS: [&str; 2] = ["each_backend!", "each_proxy!"];
 
 /// `true` if the text has `fn name(`, or one of [`MACROS`] with the name.

@@ -1,7 +1,7 @@
 //! Which crate may depend on which.
 //!
-//! The layers carry promises: persistence cannot name a plaintext, use cases know no web framework, and only one
-//! crate writes SQL. Each promise is an edge that does not exist.
+//! The layers guarantee that persistence cannot name a plaintext, that use cases know no web framework, and that only
+//! one crate writes SQL. Each guarantee is a dependency that does not exist.
 
 use anyhow::Result;
 
@@ -9,27 +9,27 @@ use super::Failure;
 use super::tree::Tree;
 use crate::metadata::{Dependency, Package};
 
-/// Each crate of ours, and those of ours it may build on. Tests may use more (dev-dependencies).
+/// Each crate of this workspace and the crates of this workspace that it may depend on. Tests may use more.
 const LAYERS: &[(&str, &[&str])] = &[
     ("tokenry-domain", &[]),
     ("tokenry-crypto", &["tokenry-domain"]),
-    // Never crypto: what cannot name a plaintext cannot store one.
+    // Never crypto: a crate that cannot name a plaintext cannot store one.
     ("tokenry-store", &["tokenry-domain"]),
     ("tokenry-service", &["tokenry-store", "tokenry-crypto", "tokenry-domain"]),
     ("tokenry-actix", &["tokenry-service"]),
     ("tokenry-ui", &["tokenry-actix", "tokenry-service"]),
     ("tokenry", &["tokenry-ui", "tokenry-actix", "tokenry-service"]),
     (TESTKIT, &["tokenry-domain", "tokenry-crypto", "tokenry-store", "tokenry-service"]),
-    // Measures the others from outside and from below; nothing builds on it.
+    // Measures the others over HTTP and through the libraries; nothing depends on it.
     (BENCH, &["tokenry-domain", "tokenry-crypto", "tokenry-store", "tokenry-service", TESTKIT]),
-    // Must run while the others do not compile.
+    // Must also run while the others do not compile.
     ("xtask", &[]),
 ];
 
 const TESTKIT: &str = "tokenry-testkit";
 const BENCH: &str = "tokenry-bench";
 
-/// Who may name the database library, and who the web framework.
+/// The crates that may name the database library, and those that may name the web framework.
 const DATABASE: &[&str] = &["tokenry-store", TESTKIT];
 const WEB: &[&str] = &["tokenry-actix", "tokenry-ui", "tokenry"];
 
@@ -53,7 +53,7 @@ fn failures(manifest: &str, package: &Package) -> Vec<Failure> {
     problems.map(|(problem, fix)| Failure::new(manifest, problem, fix)).collect()
 }
 
-/// What is wrong with one dependency, and the fix.
+/// The violation by one dependency, and its fix.
 fn problem(package: &Package, allowed: &[&str], dependency: &Dependency) -> Option<(String, String)> {
     let (own, name) = (package.name.as_str(), dependency.name.as_str());
     if own == "xtask" && is_own(name) {
@@ -63,7 +63,7 @@ fn problem(package: &Package, allowed: &[&str], dependency: &Dependency) -> Opti
     if !dependency.is_shipped() {
         return None;
     }
-    // The load tool is itself shipped to nobody.
+    // The benchmark is not published either.
     if name == TESTKIT && own != BENCH {
         let fix = "move it to [dev-dependencies]: the testkit is for tests only";
         return Some((format!("{own} ships {TESTKIT}"), fix.to_owned()));
@@ -95,7 +95,7 @@ fn is_database(name: &str) -> bool {
     name.starts_with("diesel") || name == "libsqlite3-sys" || name == "pq-sys"
 }
 
-/// `actix-web` and all that is named after it, such as `tracing-actix-web`.
+/// `actix-web` and crates that are named after it, such as `tracing-actix-web`.
 fn is_web(name: &str) -> bool {
     !is_own(name) && name.split(['-', '_']).any(|part| part == "actix")
 }

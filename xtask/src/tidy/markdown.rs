@@ -1,4 +1,4 @@
-//! The few parts of Markdown the rules need: code spans, link targets, and the items of a numbered list.
+//! The parts of Markdown that the rules need: code spans, link targets, and the items of a numbered list.
 
 /// The texts between backticks, outside fenced blocks.
 pub(super) fn code_spans(text: &str) -> Vec<String> {
@@ -35,7 +35,7 @@ pub(super) fn numbered_items(text: &str, heading: &str) -> Vec<(u32, String)> {
 /// Cuts each paragraph at its backticks and keeps every second piece: from 0 the prose, from 1 the code.
 fn pieces(text: &str, from: usize) -> Vec<String> {
     let prose = without_fences(text);
-    // A backtick without a partner ends with its paragraph and spoils no other.
+    // An unpaired backtick affects only its own paragraph.
     let paragraphs = prose.split("\n\n");
     paragraphs.flat_map(|paragraph| paragraph.split('`').skip(from).step_by(2)).map(str::to_owned).collect()
 }

@@ -33,7 +33,7 @@ pub(super) fn check(tree: &Tree) -> Result<Vec<Failure>> {
     Ok(failures.collect())
 }
 
-/// Pairs of what is wrong and its fix.
+/// Each violation and its fix.
 fn problems(package: &Package) -> Vec<(String, &'static str)> {
     if UNPUBLISHED.contains(&package.name.as_str()) {
         let is_wrong = package.is_published();

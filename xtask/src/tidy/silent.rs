@@ -1,7 +1,7 @@
 //! No test passes because it did nothing.
 //!
-//! A test may end early only at a gate that fails on a build server, or with a comment that says why that is all there is
-//! to test. A subscriber that could not be installed receives nothing, so its test would search an empty log.
+//! A test may end early only at a gate that fails on a build server, or with a comment that gives the reason. A
+//! subscriber that could not be installed receives nothing, so its test would search an empty log.
 
 use anyhow::Result;
 

@@ -1,14 +1,14 @@
-//! Files stay small enough to be read at once.
+//! Files are small enough to be read at once.
 
 use anyhow::Result;
 
 use super::Failure;
 use super::tree::{Text, Tree};
 
-/// Lines of a Rust file: where it must be split.
+/// The maximum number of lines of a Rust file.
 const SOURCE_LINES: usize = 500;
 
-/// Lines of the README: what someone reads before deciding.
+/// The maximum number of lines of the README, which is read before deciding.
 const README_LINES: usize = 120;
 
 pub(super) fn check(tree: &Tree) -> Result<Vec<Failure>> {

@@ -1,4 +1,4 @@
-//! The repository as the rules see it: our packages and our text files.
+//! The packages and the text files of the repository.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::metadata::{self, Package};
 use crate::workspace;
 
-/// Our packages and sources, read once.
+/// All packages and sources, read once.
 pub(super) struct Tree {
     pub(super) root: PathBuf,
     pub(super) packages: Vec<Package>,
@@ -34,7 +34,7 @@ impl Tree {
         Ok(Self { root, packages, sources })
     }
 
-    /// `README.md` and the documents under `docs/`, as far as they exist.
+    /// `README.md`, if it exists, and the documents under `docs/`.
     pub(super) fn documents(&self) -> Result<Vec<Text>> {
         let mut documents = Vec::new();
         if self.root.join("README.md").is_file() {
@@ -78,7 +78,7 @@ fn relative(root: &Path, path: &Path) -> String {
     path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/")
 }
 
-/// `true` if `word` stands in `text` with no letter, digit, `_` or `-` beside it.
+/// `true` if `text` contains `word` without a letter, a digit, `_` or `-` next to it.
 pub(super) fn has_word(text: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
     text.match_indices(word).any(|(at, _)| {

@@ -1,11 +1,11 @@
-//! No unfinished work and no switched-off test in the sources.
+//! The sources contain no unfinished work and no disabled test.
 
 use anyhow::Result;
 
 use super::Failure;
 use super::tree::{Text, Tree};
 
-/// The words and what to do instead. Each is written in two parts, so that this file does not contain it.
+/// The forbidden words and their fixes. Each is written in two parts, so that this file does not contain it.
 const WORDS: &[(&str, &str)] = &[
     (concat!("TO", "DO"), "do it, or open an issue"),
     (concat!("FIX", "ME"), "do it, or open an issue"),

@@ -1,4 +1,4 @@
-//! One connection with at most one request under way.
+//! One connection with at most one request in flight.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -13,7 +13,7 @@ use socket2::{Domain, Socket, Type};
 use super::response::Response;
 
 pub(super) struct Connection {
-    /// The number of the stream it belongs to.
+    /// The index of its stream.
     pub(super) stream: usize,
     to: SocketAddr,
     from: Option<IpAddr>,
@@ -25,11 +25,11 @@ pub(super) struct Connection {
 }
 
 pub(super) enum Received {
-    /// The answer is not whole yet.
+    /// The response is incomplete.
     Part,
-    /// The server closed a connection that rested, as it may.
+    /// The server closed an idle connection.
     Closed,
-    Answer {
+    Response {
         tag: u64,
         status: u16,
         since: Instant,
@@ -49,7 +49,7 @@ impl Connection {
         Ok(Self { stream, to, from, socket, buffer, filled: 0, response: None, request: None })
     }
 
-    /// Connects anew after [`Received::Closed`].
+    /// Connects again after [`Received::Closed`].
     pub(super) fn reopen(&mut self, registry: &Registry, token: Token) -> Result<()> {
         registry.deregister(&mut self.socket)?;
         self.socket = registered(self.to, self.from, registry, token)?;
@@ -58,7 +58,7 @@ impl Connection {
     }
 
     pub(super) fn send(&mut self, request: &[u8], tag: u64, since: Instant) -> Result<()> {
-        let written = self.socket.write(request).context("a request could not be sent")?;
+        let written = self.socket.write(request).context("cannot send a request")?;
         if written != request.len() {
             bail!("a request of {} bytes did not fit into the socket", request.len());
         }
@@ -66,20 +66,21 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads what is there. Nothing more can come than the one answer, so one read is enough for most.
+    /// Reads the available bytes. Only one response can be pending, so one read usually suffices.
     pub(super) fn receive(&mut self) -> Result<Received> {
         loop {
             if self.filled == self.buffer.len() {
                 self.buffer.resize(self.filled * 2, 0);
             }
-            let free = self.buffer.get_mut(self.filled..).context("no room")?;
+            let free =
+                self.buffer.get_mut(self.filled..).context("the response is larger than the buffer")?;
             match self.socket.read(free) {
                 Ok(0) if self.request.is_none() => return Ok(Received::Closed),
                 Ok(0) => bail!("the server closed a connection instead of answering"),
                 Ok(read) => self.filled += read,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Received::Part),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error).context("an answer could not be read"),
+                Err(error) => return Err(error).context("cannot read a response"),
             }
             let filled = self.buffer.get(..self.filled).unwrap_or_default();
             if self.response.is_none() {
@@ -88,19 +89,19 @@ impl Connection {
             if let Some(response) = &self.response
                 && self.filled >= response.head + response.body
             {
-                let (tag, since) = self.request.take().context("an answer that nobody asked for")?;
-                return Ok(Received::Answer { tag, status: response.status, since });
+                let (tag, since) = self.request.take().context("a response without a request")?;
+                return Ok(Received::Response { tag, status: response.status, since });
             }
         }
     }
 
-    /// The body of the answer that was received.
+    /// The body of the received response.
     pub(super) fn body(&self) -> &[u8] {
         let whole = self.buffer.get(..self.filled).unwrap_or_default();
         self.response.as_ref().and_then(|response| whole.get(response.head..)).unwrap_or_default()
     }
 
-    /// Makes room for the next answer.
+    /// Clears the buffer for the next response.
     pub(super) fn done(&mut self) {
         self.filled = 0;
         self.response = None;
@@ -116,7 +117,7 @@ fn registered(to: SocketAddr, from: Option<IpAddr>, registry: &Registry, token: 
     Ok(socket)
 }
 
-/// std cannot choose the address that a connection comes from.
+/// Connects from a given source address, which std cannot do.
 fn connect(to: SocketAddr, from: Option<IpAddr>) -> std::io::Result<std::net::TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
     if let Some(from) = from {

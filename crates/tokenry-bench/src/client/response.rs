@@ -1,28 +1,28 @@
-//! As much of an HTTP answer as the client needs.
+//! The parts of an HTTP response that the client needs.
 
 use anyhow::{Context, Result, bail};
 
-/// Where an answer ends, and what it says.
+/// The status and the length of a response.
 pub(super) struct Response {
     pub(super) status: u16,
-    /// Bytes up to the body.
+    /// The length of the head in bytes.
     pub(super) head: usize,
-    /// Bytes of the body.
+    /// The length of the body in bytes.
     pub(super) body: usize,
 }
 
 impl Response {
-    /// Reads the head, once it is whole.
+    /// Parses the head; `None` while it is incomplete.
     ///
     /// # Errors
-    /// When the length of the body is not told.
+    /// When the head does not state the length of the body.
     pub(super) fn parse(bytes: &[u8]) -> Result<Option<Self>> {
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
         let head = bytes.get(..end).unwrap_or_default();
-        let status = head.get(9..12).and_then(number).context("an answer without a status")?;
+        let status = head.get(9..12).and_then(number).context("a response without a status")?;
         let mut body = None;
         for line in head.split(|byte| *byte == b'\n') {
-            // Nearly all lines end here, at their first character.
+            // Most lines are rejected by their first character.
             if line.first().is_some_and(|first| matches!(first, b'c' | b'C'))
                 && let Some((name, value)) = line.split_at_checked(15)
                 && name.eq_ignore_ascii_case(b"content-length:")
@@ -33,9 +33,9 @@ impl Response {
         let body = match (status, body) {
             (204 | 304, _) => 0,
             (_, Some(body)) => body,
-            _ => bail!("an answer without its length, status {status}"),
+            _ => bail!("a response without a length, status {status}"),
         };
-        let status = u16::try_from(status).context("a status beyond all")?;
+        let status = u16::try_from(status).context("an invalid status")?;
         Ok(Some(Self { status, head: end + 4, body }))
     }
 }
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_ends_where_its_head_says() {
+    fn a_response_has_the_length_that_its_head_states() {
         let text = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 12\r\ncache-control: no-store\r\n\r\nhello";
         let response = Response::parse(text).unwrap().unwrap();
         assert_eq!((response.status, response.body, &text[response.head..]), (401, 12, &b"hello"[..]));

@@ -1,4 +1,4 @@
-//! The client against a server of a few lines.
+//! The client against a minimal server.
 
 use std::{
     io::{Read, Write},
@@ -8,7 +8,7 @@ use std::{
 use super::*;
 use crate::traffic::{Repeated, get};
 
-/// Answers every request with its path as the status: `GET /401`.
+/// Responses every request with its path as the status: `GET /401`.
 fn server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -59,7 +59,7 @@ fn an_unexpected_status_fails_the_stream() {
 #[test]
 fn a_paced_stream_keeps_its_pace() {
     let to = server();
-    let mut requests = Repeated::in_turn([get("/200")], 200);
+    let mut requests = Repeated::in_order([get("/200")], 200);
     let answers = run_for(
         Stream { from: Some([127, 0, 0, 2].into()), ..stream(to, Pace::PerSecond(500.0), &mut requests) },
         Duration::from_millis(400),
@@ -69,9 +69,9 @@ fn a_paced_stream_keeps_its_pace() {
 }
 
 #[test]
-fn a_connection_that_was_closed_while_it_rested_is_opened_again() {
+fn a_connection_that_was_closed_while_idle_is_opened_again() {
     let to = server();
-    let mut requests = Repeated::in_turn([get("/200")], 200);
+    let mut requests = Repeated::in_order([get("/200")], 200);
     let slow = Stream::paced(to, 1, 8.0, &mut requests);
     let answers = run_for(slow, Duration::from_millis(600)).unwrap();
     assert!(answers.count >= 2, "{}", answers.count);

@@ -8,10 +8,11 @@ use crate::figure::{self, Goal};
 const ROW: usize = 22;
 const NAMES: usize = 220;
 const GOAL: f64 = 300.0;
-/// The maximal length of a bar, in multiples of the goal.
+/// The maximum length of a bar, in multiples of the goal.
 const LONGEST: f64 = 2.0;
 
-/// An SVG. A bar beyond the line is a goal that is met: value ÷ goal where more is better, goal ÷ value where less is.
+/// Draws an SVG. A bar that passes the line meets its goal: its length is value ÷ goal, or goal ÷ value where less is
+/// better.
 pub(super) fn draw(results: &[figure::Result]) -> String {
     let height = (results.len() + 2) * ROW;
     let mut svg = format!(

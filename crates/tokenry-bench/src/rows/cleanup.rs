@@ -15,15 +15,15 @@ use crate::{
     traffic::Requests,
 };
 
-/// Verifications a second.
+/// Verifications per second.
 const RATE: f64 = 1_000.0;
-/// A cleanup that takes longer is cut off; the figure is of the time until then.
+/// A cleanup that takes longer is stopped; the result covers the time until then.
 const LONGEST: Duration = Duration::from_secs(180);
 
 pub(super) fn run(bench: &Bench) -> Result<Outcome> {
     let small = bench.small();
     let expired = Population { state: State::Expired, ..Population::live("expired", bench.sizes.expired) };
-    // Once is enough: it lasts many phases, and there is nothing left for another round.
+    // One round: it lasts for many phases, and afterwards there is nothing left to clean up.
     let database = bench.own(&[expired.clone(), small.clone()])?;
     let guard = bench.guard(&database, &[])?;
     let mut requests = tokens(&small);
@@ -47,7 +47,7 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
             ensure!(status.success(), "the cleanup failed: {status}");
             format!("done in {took:.1} s")
         }
-        None => format!("cut off after {took:.0} s"),
+        None => format!("stopped after {took:.0} s"),
     };
     let (quiet, busy) = (millis(quiet.latencies.at(0.99)), millis(during.latencies.at(0.99)));
     let detail = format!(

@@ -16,9 +16,9 @@ use crate::{
 
 /// Tokens that were used before.
 const WARM: u64 = 100;
-/// Their requests a second.
+/// Their requests per second.
 const WARM_RATE: f64 = 1_000.0;
-/// First uses a second: with the hash each takes 5 ms or so, so that they do not wait for each other.
+/// First uses per second: with the hash each takes about 5 ms, so that they do not wait for each other.
 const COLD_RATE: f64 = 20.0;
 
 pub(super) fn once(bench: &Bench) -> Result<Outcome> {
@@ -43,7 +43,7 @@ fn run(bench: &Bench, slow_hash: &str) -> Result<Outcome> {
     let mut once = Repeated::once(texts(0, WARM), 200);
     let to_warm = client::run(vec![Stream::paced(to, 1, 100.0, &mut once)], || true)?;
     to_warm.into_iter().next().context("one stream")?.all_expected()?;
-    let mut warm = Repeated::in_turn(texts(0, WARM), 200);
+    let mut warm = Repeated::in_order(texts(0, WARM), 200);
     let mut all = Latencies::default();
     let (mut values, mut others) = (Vec::new(), Vec::new());
     for round in 0..rounds {

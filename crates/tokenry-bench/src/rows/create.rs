@@ -14,7 +14,7 @@ use crate::{
     client::{Stream, run_for},
     database::Database,
     figure::{Figure, Outcome, median},
-    population::{Maker, Population},
+    population::{HashSource, Population},
     traffic::{Repeated, post},
 };
 
@@ -23,13 +23,13 @@ const WRITERS: u64 = 16;
 
 pub(super) fn run(bench: &Bench) -> Result<Outcome> {
     let makers = Population { owners: WRITERS, ..Population::live("makers", WRITERS) };
-    // A database each, so that neither waits for the other's locks.
+    // Separate databases, so that neither load waits for the locks of the other.
     let created = bench.own(std::slice::from_ref(&makers))?;
     let plain = bench.own(&[Population::live("owner", 1)])?;
     let server = bench.server(&created)?;
     let body = r#"{"name":"bench","scopes":["demo:read"]}"#;
     let texts = (0..WRITERS).map(|number| post("/api/v1/tokens", &makers.text(number), body));
-    let mut requests = Repeated::in_turn(texts, 201);
+    let mut requests = Repeated::in_order(texts, 201);
     let (mut rounds, mut ours, mut base) = (Vec::new(), Vec::new(), Vec::new());
     let next = AtomicU64::new(0);
     for _ in 0..bench.sizes.rounds {
@@ -51,8 +51,7 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
     Ok(Outcome::Measured(figure))
 }
 
-/// Inserts a second of as many writers, each with a connection and a transaction of its own for every row: a store of
-/// its own has a writer of its own, whose groups are then of one.
+/// Inserts per second by as many writers. Each has its own store, so that every row is a transaction of its own.
 fn inserts(database: &Database, writers: u64, time: Duration, next: &AtomicU64) -> Result<f64> {
     let stores = (0..writers).map(|_| database.store()).collect::<Result<Vec<_>>>()?;
     let begun = Instant::now();
@@ -70,10 +69,10 @@ fn inserts(database: &Database, writers: u64, time: Duration, next: &AtomicU64) 
 }
 
 fn insert_until(store: &Store, now: UnixMillis, end: Instant, next: &AtomicU64) -> Result<u64> {
-    // Beyond all that are there; the owner is that of the one token in the database.
+    // Larger than all existing numbers; the owner is that of the only token in the database.
     let rows = Population::live("plain", 100_000_000);
     let owner = Population::live("owner", 1).owner(0, now)?.id;
-    let (mut maker, mut count) = (Maker::new()?, 0);
+    let (mut maker, mut count) = (HashSource::new()?, 0);
     while Instant::now() < end {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let mut row = rows.import(number, now, &mut maker)?;
@@ -81,7 +80,7 @@ fn insert_until(store: &Store, now: UnixMillis, end: Instant, next: &AtomicU64) 
         let written = store.write(move |tx| token::insert(tx, &row.token, &row.secret));
         match written {
             Ok(()) => count += 1,
-            // Two of them at once on SQLite: one waited too long for the other. It does not count.
+            // On SQLite a writer may wait too long for another one; such an insert is not counted.
             Err(StoreError::Unavailable(_)) => {}
             Err(error) => return Err(error.into()),
         }

@@ -7,16 +7,16 @@ use anyhow::{Context, Result};
 use super::guarded::tokens;
 use crate::{
     bench::Bench,
-    client::{self, Answers, Stream, run_for},
+    client::{self, Responses, Stream, run_for},
     figure::{Figure, Outcome, median},
     latency::millis,
     server::Server,
     traffic::{Repeated, Requests, get_with},
 };
 
-/// Valid requests a second: far below what the server can do, so that latency is its own and no queue's.
+/// Valid requests per second: far below saturation, so that latency contains no queueing.
 const VALID: f64 = 1_000.0;
-/// Wrong secrets a second.
+/// Wrong secrets per second.
 const WRONG: f64 = 1_000.0;
 
 pub(super) fn run(bench: &Bench) -> Result<Outcome> {
@@ -24,7 +24,7 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
     let guard = bench.guard(&bench.shared(std::slice::from_ref(&small))?, &[])?;
     let mut valid = tokens(&small);
     let wrong = (0..small.count * 20).map(|n| get_with("/guarded", &small.wrong(n % small.count, n)));
-    let mut wrong = Repeated::by_chance(wrong, 401);
+    let mut wrong = Repeated::at_random(wrong, 401);
     run_for(paced(&guard, &mut valid), bench.sizes.phase)?;
     let (mut rounds, mut quiet, mut flooded, mut count) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for _ in 0..bench.sizes.rounds {
@@ -44,13 +44,16 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
     Ok(Outcome::Measured(figure))
 }
 
-/// The responses to valid requests. Both streams must have their expected status.
+/// The responses to valid requests.
+///
+/// # Errors
+/// When a response of either stream has an unexpected status.
 fn flood(
     bench: &Bench,
     guard: &Server,
     valid: &mut dyn Requests,
     wrong: &mut dyn Requests,
-) -> Result<Answers> {
+) -> Result<Responses> {
     let attack = Stream {
         // An attacker has another source address.
         from: Some([127, 0, 0, 2].into()),

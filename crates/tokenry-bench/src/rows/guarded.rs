@@ -12,7 +12,7 @@ use crate::{
     traffic::{Repeated, get, get_with},
 };
 
-/// What the example says when its flag has no effect yet.
+/// The message of the example for a flag that has no effect yet.
 const NOT_AVAILABLE: &str = "not available in this version";
 
 pub(super) fn strict(bench: &Bench) -> Result<Outcome> {
@@ -51,12 +51,12 @@ pub(super) fn usage(bench: &Bench) -> Result<Outcome> {
 /// All tokens in turn.
 pub(super) fn tokens(population: &Population) -> Repeated {
     let texts = (0..population.count).map(|number| get_with("/guarded", &population.text(number)));
-    Repeated::in_turn(texts, 200)
+    Repeated::in_order(texts, 200)
 }
 
 /// The endpoint without the middleware.
 pub(super) fn bare() -> Repeated {
-    Repeated::in_turn([get("/public")], 200)
+    Repeated::in_order([get("/public")], 200)
 }
 
 fn against_bare(bench: &Bench, guard: &Server, population: &Population) -> Result<Outcome> {
@@ -69,7 +69,7 @@ fn against_bare(bench: &Bench, guard: &Server, population: &Population) -> Resul
     Ok(Outcome::Measured(figure))
 }
 
-/// The example with these flags, or why this version does not know what they ask for.
+/// The example with these flags, or the reason why this version does not support them.
 fn with_flag(bench: &Bench, database: &Database, flags: &[&str]) -> Result<Result<Server, String>> {
     match bench.guard(database, flags) {
         Ok(guard) => Ok(Ok(guard)),

@@ -1,4 +1,4 @@
-//! A page of a list of a million tokens, relative to a list of a hundred.
+//! Latency of a page of a list of a million tokens, relative to a list of a hundred.
 
 use anyhow::{Context, Result};
 
@@ -8,11 +8,11 @@ use crate::{
     figure::{Figure, Outcome, median},
     latency::millis,
     population::Population,
-    server::{Server, ask},
+    server::{Server, exchange},
     traffic::{Repeated, get_with},
 };
 
-/// Pages that are turned before the ones that are measured are known.
+/// Pages that are requested before the measurement, for their cursors.
 const PAGES: usize = 5;
 
 pub(super) fn run(bench: &Bench) -> Result<Outcome> {
@@ -22,7 +22,7 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
     let (mut of_many, mut of_few) = (pages(&server, &many)?, pages(&server, &few)?);
     let (mut rounds, mut ours, mut base) = (Vec::new(), Vec::new(), Vec::new());
     let one = |requests: &mut Repeated| -> Result<f64> {
-        // One at a time: the latency of a page, not of a queue.
+        // One connection, so that latency contains no queueing.
         let stream = Stream::saturated(server.address, 1, requests);
         Ok(millis(run_for(stream, bench.sizes.phase)?.latencies.at(0.99)))
     };
@@ -53,13 +53,14 @@ fn pages(server: &Server, population: &Population) -> Result<Repeated> {
     let mut path = "/api/v1/tokens?limit=20".to_owned();
     for _ in 0..PAGES {
         let request = get_with(&path, &token);
-        let answer = ask(server.address, &request)?;
+        let answer = exchange(server.address, &request)?;
         requests.push(request);
-        let (head, body) = answer.split_once("\r\n\r\n").context("no body")?;
-        let page: serde_json::Value = serde_json::from_str(body)
-            .with_context(|| format!("not a page: {}", head.lines().next().unwrap_or_default()))?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("a response without a body")?;
+        let page: serde_json::Value = serde_json::from_str(body).with_context(|| {
+            format!("the response is not a page: {}", head.lines().next().unwrap_or_default())
+        })?;
         let Some(cursor) = page.get("next_cursor").and_then(|cursor| cursor.as_str()) else { break };
         path = format!("/api/v1/tokens?limit=20&cursor={cursor}");
     }
-    Ok(Repeated::in_turn(requests, 200))
+    Ok(Repeated::in_order(requests, 200))
 }

@@ -1,4 +1,4 @@
-//! Resident memory: of a server at rest, and of what it remembers of tokens.
+//! Resident memory of an idle server, and per remembered token.
 
 use std::time::Duration;
 
@@ -27,8 +27,8 @@ pub(super) fn idle(bench: &Bench) -> Result<Outcome> {
     Ok(Outcome::Measured(Figure::value(rounds, "MiB", "resident, `tokenry serve` at rest".to_owned())))
 }
 
-/// What grows when each of many tokens is used for the first time. Their rows were read before, with wrong secrets, so
-/// that neither the database's pages nor the allocator's count.
+/// The growth when each of many tokens is used for the first time. Their rows were read before, with wrong secrets, so
+/// that the pages of the database and of the allocator are not counted.
 pub(super) fn proof(bench: &Bench) -> Result<Outcome> {
     let tokens = Population::live("proofs", bench.sizes.proofs);
     let database = bench.shared(std::slice::from_ref(&tokens))?;

@@ -12,7 +12,7 @@ use crate::{
     random::Random,
 };
 
-/// Of all samples together the slowest hundredth is left out: what the system did meanwhile.
+/// The share of samples that is kept: the slowest hundredth contains the noise of the system.
 const KEPT: f64 = 0.99;
 
 pub(super) fn run(bench: &Bench) -> Result<Outcome> {
@@ -31,7 +31,7 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
     let mut detail = String::new();
     for round in 0..bench.sizes.rounds {
         let turn = u64::try_from(round)?;
-        // Texts that were never presented before, made before the clock runs.
+        // New texts, built before the measurement starts.
         let mut classes: Vec<Vec<String>> =
             vec![(0..count).map(|number| live.unknown(number + turn * count)).collect()];
         classes.extend(known.iter().map(|kind| (0..count).map(|number| kind.wrong(number, turn)).collect()));
@@ -52,7 +52,7 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
     Ok(Outcome::Measured(Figure::value(rounds, "|t|", detail)))
 }
 
-/// Nanoseconds of each refusal, by class; the classes alternate in random order.
+/// Nanoseconds of each rejection, by class; the classes are in random order.
 fn measure(
     tokenry: &Tokenry,
     classes: &[Vec<String>],
@@ -82,7 +82,7 @@ fn measure(
     Ok(times)
 }
 
-/// The time that `KEPT` of all samples do not exceed.
+/// The time that the share `KEPT` of all samples does not exceed.
 fn share(times: &[Vec<f64>]) -> f64 {
     let mut all: Vec<f64> = times.iter().flatten().copied().collect();
     all.sort_by(f64::total_cmp);
@@ -102,7 +102,7 @@ fn welch(left: &[f64], right: &[f64], limit: f64) -> f64 {
     (mean_l - mean_r) / (var_l / n_l + var_r / n_r).sqrt().max(f64::MIN_POSITIVE)
 }
 
-/// Mean, variance and count of what is not above the limit.
+/// Mean, variance and count of the values up to the limit.
 #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
 fn moments(times: &[f64], limit: f64) -> (f64, f64, f64) {
     let kept: Vec<f64> = times.iter().copied().filter(|time| *time <= limit).collect();
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn t_is_that_of_the_textbook() {
+    fn welch_t_of_a_textbook_example_is_correct() {
         // Means 3 and 5, variances 2.5 and 2.5, five samples each.
         let (left, right) = ([1.0, 2.0, 3.0, 4.0, 5.0], [3.0, 4.0, 5.0, 6.0, 7.0]);
         assert!((welch(&left, &right, f64::MAX) + 2.0).abs() < 1e-9);

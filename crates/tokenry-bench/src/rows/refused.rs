@@ -12,7 +12,7 @@ use crate::{
 };
 
 pub(super) fn checksum(bench: &Bench) -> Result<Outcome> {
-    refused(bench, Population::misspelt)
+    refused(bench, Population::wrong_checksum)
 }
 
 pub(super) fn unknown(bench: &Bench) -> Result<Outcome> {
@@ -27,7 +27,7 @@ fn refused(bench: &Bench, text: fn(&Population, u64) -> String) -> Result<Outcom
     let small = bench.small();
     let guard = bench.guard(&bench.shared(std::slice::from_ref(&small))?, &[])?;
     let texts = (0..small.count).map(|number| get_with("/guarded", &text(&small, number)));
-    let (mut ours, mut base) = (Repeated::in_turn(texts, 401), bare());
+    let (mut ours, mut base) = (Repeated::in_order(texts, 401), bare());
     let figure = compare(
         bench,
         Side { server: &guard, requests: &mut ours },

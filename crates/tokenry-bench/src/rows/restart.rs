@@ -15,7 +15,7 @@ use crate::{
 
 /// Clients that reconnect at once.
 const CONNECTIONS: usize = 256;
-/// The measured period after the start.
+/// The length of the measured period after the start.
 const BEGINNING: Duration = Duration::from_secs(1);
 
 pub(super) fn run(bench: &Bench) -> Result<Outcome> {

@@ -15,15 +15,15 @@ use crate::{
     traffic::{Packed, Requests, get_with, with},
 };
 
-/// Users who revoke, each their own tokens, at the same time.
+/// Users who revoke their own tokens concurrently.
 const WRITERS: u64 = 8;
-/// Revocations a second, all together.
+/// Revocations per second by all users together.
 const RATE: f64 = 1_000.0;
-/// How far before and behind the last revocation tokens are verified.
+/// Verified tokens are at most this far from the latest revocation.
 const WINDOW: u64 = 64;
 
 pub(super) fn run(bench: &Bench) -> Result<Outcome> {
-    // More than are revoked while that many are verified; the first of each user revokes the others.
+    // More tokens than are revoked during the run; the first token of each user revokes the others.
     let count = WRITERS * (bench.sizes.verifications / 5 / WRITERS + 100);
     let tokens = Population { owners: WRITERS, ..Population::live("ended", count) };
     let database = bench.own(std::slice::from_ref(&tokens))?;
@@ -32,12 +32,12 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
         Backend::Postgres => vec![bench.server(&database)?, bench.server(&database)?],
     };
     let to: Vec<_> = servers.iter().map(|server| server.address).collect();
-    let front = Rc::new(RefCell::new(Front::new(count - WRITERS)));
-    let mut revocations = revocations(&tokens, &database, front.clone())?;
-    let mut verifications = verifications(&tokens, front.clone());
+    let log = Rc::new(RefCell::new(RevocationLog::new(count - WRITERS)));
+    let mut revocations = revocations(&tokens, &database, log.clone())?;
+    let mut verifications = verifications(&tokens, log.clone());
     let streams = vec![
         Stream {
-            // In the other order: a connection of both kinds to each server.
+            // In reverse order, so that each server has connections of both kinds.
             to: to.iter().rev().copied().collect(),
             from: None,
             connections: usize::try_from(WRITERS)?,
@@ -54,39 +54,39 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
     ];
     let bar = bench.progress.counting("verifying while revoking", bench.sizes.verifications);
     let answers = client::run(streams, || {
-        let verified = front.borrow().verified;
+        let verified = log.borrow().verified;
         bar.set_position(verified);
         verified < bench.sizes.verifications
     })?;
     let mut answers = answers.into_iter();
     let (revoked, verified) = answers.next().zip(answers.next()).context("two streams")?;
     let (revoked, verified) = (revoked.all_expected()?, verified.all_expected()?);
-    let front = front.borrow();
-    ensure!(front.after > 0 && front.before > 0, "nothing was verified before and after its revocation");
+    let log = log.borrow();
+    ensure!(log.after > 0 && log.before > 0, "no token was verified both before and after its revocation");
     let detail = format!(
-        "{} verifications (servers: {}) while {} tokens were revoked; {} were sent after the revocation was answered, \
-         and of those {} succeeded",
+        "{} verifications (servers: {}) while {} tokens were revoked; {} were sent after the response to the \
+         revocation, and of those {} succeeded",
         verified.count,
         servers.len(),
         revoked.count,
-        front.after,
-        front.violations
+        log.after,
+        log.violations
     );
     #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
-    let mut figure = Figure::value(vec![front.violations as f64], "violations", detail);
+    let mut figure = Figure::value(vec![log.violations as f64], "violations", detail);
     figure.others.insert("verifications_per_second", verified.per_second());
     Ok(Outcome::Measured(figure))
 }
 
-/// The progress of the revocations. One thread sends and receives everything, so this record is in order.
-struct Front {
+/// The state of every token. One thread sends and receives everything, so the order is exact.
+struct RevocationLog {
     states: Vec<State>,
     /// The next token to revoke.
     next: u64,
     verified: u64,
     /// Verifications that were sent before the revocation.
     before: u64,
-    /// Verifications that were sent after the revocation was answered.
+    /// Verifications that were sent after the response to the revocation.
     after: u64,
     /// Those of them that succeeded.
     violations: u64,
@@ -96,12 +96,12 @@ struct Front {
 enum State {
     Live,
     /// The revocation was sent.
-    Ending,
-    /// It was answered.
+    Revoking,
+    /// The response to the revocation arrived.
     Revoked,
 }
 
-impl Front {
+impl RevocationLog {
     fn new(count: u64) -> Self {
         let states = vec![State::Live; usize::try_from(count).unwrap_or_default()];
         Self { states, next: 0, verified: 0, before: 0, after: 0, violations: 0 }
@@ -112,30 +112,30 @@ impl Front {
     }
 
     fn state(&self, token: u64) -> State {
-        let place = usize::try_from(token).unwrap_or(usize::MAX);
-        self.states.get(place).copied().unwrap_or(State::Live)
+        let index = usize::try_from(token).unwrap_or(usize::MAX);
+        self.states.get(index).copied().unwrap_or(State::Live)
     }
 
     fn set(&mut self, token: u64, state: State) {
-        let place = usize::try_from(token).unwrap_or(usize::MAX);
-        if let Some(known) = self.states.get_mut(place) {
+        let index = usize::try_from(token).unwrap_or(usize::MAX);
+        if let Some(known) = self.states.get_mut(index) {
             *known = state;
         }
     }
 }
 
 struct Revocations {
-    front: Rc<RefCell<Front>>,
+    log: Rc<RefCell<RevocationLog>>,
     requests: Packed,
 }
 
 impl Requests for Revocations {
     fn next(&mut self) -> Option<u64> {
-        let mut front = self.front.borrow_mut();
-        let token = front.next;
-        (token < front.len()).then(|| {
-            front.next += 1;
-            front.set(token, State::Ending);
+        let mut log = self.log.borrow_mut();
+        let token = log.next;
+        (token < log.len()).then(|| {
+            log.next += 1;
+            log.set(token, State::Revoking);
             token
         })
     }
@@ -144,27 +144,27 @@ impl Requests for Revocations {
         self.requests.get(tag)
     }
 
-    fn answered(&mut self, tag: u64, status: u16, _body: &[u8]) -> bool {
-        self.front.borrow_mut().set(tag, State::Revoked);
+    fn on_response(&mut self, tag: u64, status: u16, _body: &[u8]) -> bool {
+        self.log.borrow_mut().set(tag, State::Revoked);
         status == 204
     }
 }
 
 struct Verifications {
-    front: Rc<RefCell<Front>>,
+    log: Rc<RefCell<RevocationLog>>,
     requests: Packed,
     random: Random,
 }
 
-/// Set in the tag of a verification that was sent after the revocation was answered.
+/// Set in the tag of a verification that was sent after the response to the revocation.
 const AFTER: u64 = 1 << 63;
 
 impl Requests for Verifications {
     fn next(&mut self) -> Option<u64> {
-        let front = self.front.borrow();
-        let first = front.next.saturating_sub(WINDOW);
-        let token = (first + self.random.below(2 * WINDOW)).min(front.len() - 1);
-        let is_after = front.state(token) == State::Revoked;
+        let log = self.log.borrow();
+        let first = log.next.saturating_sub(WINDOW);
+        let token = (first + self.random.below(2 * WINDOW)).min(log.len() - 1);
+        let is_after = log.state(token) == State::Revoked;
         Some(if is_after { token | AFTER } else { token })
     }
 
@@ -172,44 +172,48 @@ impl Requests for Verifications {
         self.requests.get(tag & !AFTER)
     }
 
-    fn answered(&mut self, tag: u64, status: u16, _body: &[u8]) -> bool {
-        let mut front = self.front.borrow_mut();
-        front.verified += 1;
-        let is_live = front.state(tag & !AFTER) == State::Live;
+    fn on_response(&mut self, tag: u64, status: u16, _body: &[u8]) -> bool {
+        let mut log = self.log.borrow_mut();
+        log.verified += 1;
+        let is_live = log.state(tag & !AFTER) == State::Live;
         if tag & AFTER != 0 {
-            front.after += 1;
-            front.violations += u64::from(status != 401);
+            log.after += 1;
+            log.violations += u64::from(status != 401);
             return status == 401 || status == 200;
         }
-        front.before += u64::from(is_live);
+        log.before += u64::from(is_live);
         // Not revoked yet: a rejection would be wrong too.
         if is_live { status == 200 } else { status == 200 || status == 401 }
     }
 }
 
-fn revocations(tokens: &Population, database: &Database, front: Rc<RefCell<Front>>) -> Result<Revocations> {
-    let count = front.borrow().len();
-    let request = |place| {
-        let (owner, number) = at(tokens, place);
+fn revocations(
+    tokens: &Population,
+    database: &Database,
+    log: Rc<RefCell<RevocationLog>>,
+) -> Result<Revocations> {
+    let count = log.borrow().len();
+    let request = |index| {
+        let (owner, number) = revocation(tokens, index);
         let path = format!("/api/v1/tokens/{}", tokens.id(number, database.now)?);
         Ok(with("DELETE", &path, &tokens.text(owner)))
     };
     let requests = (0..count).map(request).collect::<Result<Packed>>()?;
-    Ok(Revocations { front, requests })
+    Ok(Revocations { log, requests })
 }
 
-fn verifications(tokens: &Population, front: Rc<RefCell<Front>>) -> Verifications {
-    let count = front.borrow().len();
-    let request = |place| get_with("/api/v1/token", &tokens.text(at(tokens, place).1));
-    Verifications { front, requests: (0..count).map(request).collect(), random: Random::new(0xe4d) }
+fn verifications(tokens: &Population, log: Rc<RefCell<RevocationLog>>) -> Verifications {
+    let count = log.borrow().len();
+    let request = |index| get_with("/api/v1/token", &tokens.text(revocation(tokens, index).1));
+    Verifications { log, requests: (0..count).map(request).collect(), random: Random::new(0xe4d) }
 }
 
-/// The numbers of the token that revokes and of the one that is revoked in this place: users take turns, so that they
-/// revoke side by side.
-fn at(tokens: &Population, place: u64) -> (u64, u64) {
+/// The numbers of the token that authenticates the revocation with this index and of the token that it revokes. Users
+/// alternate, so that they revoke concurrently.
+fn revocation(tokens: &Population, index: u64) -> (u64, u64) {
     let each = tokens.count / WRITERS;
-    let first = (place % WRITERS) * each;
-    (first, first + 1 + place / WRITERS)
+    let first = (index % WRITERS) * each;
+    (first, first + 1 + index / WRITERS)
 }
 
 #[cfg(test)]
@@ -217,27 +221,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn users_take_turns_and_none_revokes_the_token_they_use() {
+    fn users_alternate_and_none_revokes_the_token_that_they_use() {
         let tokens = Population { owners: WRITERS, ..Population::live("x", 80) };
-        assert_eq!((at(&tokens, 0), at(&tokens, 1), at(&tokens, 8)), ((0, 1), (10, 11), (0, 2)));
-        assert_eq!(at(&tokens, 71), (70, 79));
+        assert_eq!(
+            (revocation(&tokens, 0), revocation(&tokens, 1), revocation(&tokens, 8)),
+            ((0, 1), (10, 11), (0, 2))
+        );
+        assert_eq!(revocation(&tokens, 71), (70, 79));
     }
 
     #[test]
-    fn a_success_after_the_answer_is_a_violation_and_one_before_is_none() {
-        let front = Rc::new(RefCell::new(Front::new(10)));
+    fn a_success_is_a_violation_only_after_the_response() {
+        let log = Rc::new(RefCell::new(RevocationLog::new(10)));
         let requests = || Packed::default();
-        let mut verify = Verifications { front: front.clone(), requests: requests(), random: Random::new(1) };
-        let mut revoke = Revocations { front: front.clone(), requests: requests() };
+        let mut verify = Verifications { log: log.clone(), requests: requests(), random: Random::new(1) };
+        let mut revoke = Revocations { log: log.clone(), requests: requests() };
         let token = revoke.next().unwrap();
-        assert!(verify.answered(token, 200, b""), "it was under way");
-        assert!(revoke.answered(token, 204, b""));
-        verify.answered(token, 200, b"");
-        assert_eq!(front.borrow().violations, 0, "it was sent before the answer");
-        verify.answered(token | AFTER, 401, b"");
-        assert_eq!((front.borrow().after, front.borrow().violations), (1, 0));
-        verify.answered(token | AFTER, 200, b"");
-        assert_eq!(front.borrow().violations, 1);
-        assert!(!verify.answered(5, 401, b""), "nobody revoked that one");
+        assert!(verify.on_response(token, 200, b""), "the revocation was in flight");
+        assert!(revoke.on_response(token, 204, b""));
+        verify.on_response(token, 200, b"");
+        assert_eq!(log.borrow().violations, 0, "the verification was sent before the response");
+        verify.on_response(token | AFTER, 401, b"");
+        assert_eq!((log.borrow().after, log.borrow().violations), (1, 0));
+        verify.on_response(token | AFTER, 200, b"");
+        assert_eq!(log.borrow().violations, 1);
+        assert!(!verify.on_response(5, 401, b""), "the token was not revoked");
     }
 }

@@ -1,4 +1,4 @@
-//! Verification with ten million tokens, relative to a thousand.
+//! Throughput of verification with ten million tokens, relative to a thousand.
 
 use anyhow::Result;
 
@@ -11,7 +11,7 @@ use crate::{
     traffic::{Repeated, get_with},
 };
 
-/// How many tokens are used, evenly spread over all there are.
+/// The number of tokens in use, evenly spread over all tokens.
 const SAMPLE: u64 = 200_000;
 
 pub(super) fn run(bench: &Bench) -> Result<Outcome> {
@@ -20,12 +20,12 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
         owners: bench.sizes.large.div_ceil(1000),
         ..Population::live("large", bench.sizes.large)
     };
-    // What the log of uses costs is a row of its own.
+    // Another row measures the cost of usage recording.
     let flags = ["--usage", "off"];
     let few = bench.guard(&bench.shared(std::slice::from_ref(&small))?, &flags)?;
     let many = bench.guard(&bench.shared(std::slice::from_ref(&large))?, &flags)?;
     let texts = large.sample(SAMPLE).map(|number| get_with("/guarded", &large.text(number)));
-    let (mut ours, mut base) = (Repeated::by_chance(texts, 200), tokens(&small));
+    let (mut ours, mut base) = (Repeated::at_random(texts, 200), tokens(&small));
     let mut figure = compare(
         bench,
         Side { server: &many, requests: &mut ours },

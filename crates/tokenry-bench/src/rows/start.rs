@@ -1,4 +1,4 @@
-//! From the start of the process to its first answer, on a database that exists.
+//! Time from the start of the process to its first response, on an existing database.
 
 use anyhow::Result;
 
@@ -8,12 +8,12 @@ use crate::{
     latency::millis,
 };
 
-/// Starts in one run; each is short.
+/// The number of starts.
 const STARTS: usize = 10;
 
 pub(super) fn run(bench: &Bench) -> Result<Outcome> {
     let database = bench.shared(&[bench.small()])?;
-    drop(bench.server(&database)?); // makes the first token, once
+    drop(bench.server(&database)?); // creates the database and the bootstrap token
     let mut rounds = Vec::new();
     for _ in 0..STARTS {
         rounds.push(millis(bench.server(&database)?.started_in));
