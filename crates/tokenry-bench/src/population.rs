@@ -8,7 +8,7 @@ use tokenry_domain::{
     Actor, IpList, Lifetime, Metadata, Revocation, Role, ScopeSet, Subject, Token, TokenId, TokenName,
     UnixMillis, User, UserId, UserName,
 };
-use tokenry_store::{StoredSecret, token::Import};
+use tokenry_store::{StoredSecret, token::ImportedToken};
 
 use crate::random::Random;
 
@@ -95,7 +95,12 @@ impl Population {
         Ok(TokenId::new(self.created_at(number, now)?, bytes))
     }
 
-    pub(crate) fn import(&self, number: u64, now: UnixMillis, hashes: &mut HashSource) -> Result<Import> {
+    pub(crate) fn import(
+        &self,
+        number: u64,
+        now: UnixMillis,
+        hashes: &mut HashSource,
+    ) -> Result<ImportedToken> {
         let text = self.text(number);
         let plain = PlainToken::parse(&hashes.prefix, text.as_bytes())?;
         let created_at = self.created_at(number, now)?;
@@ -131,7 +136,7 @@ impl Population {
             revoked,
             expiry_noted_at: (self.state == State::Expired).then_some(now),
         };
-        Ok(Import { token, secret })
+        Ok(ImportedToken { token, secret })
     }
 
     /// SECURITY: these secrets are public; use them only in databases of measurements.

@@ -177,7 +177,7 @@ mod tests {
             let (user_id, token_id, detail) = (None, None, serde_json::Map::new());
             let event = AuditEvent { at, kind, actor: Actor::System, user_id, token_id, client, detail };
             let hash = digest(&prev_hash, &event.canonical_bytes(seq));
-            AuditEntry { seq, event, prev_hash: std::mem::replace(&mut prev_hash, hash), hash }
+            AuditEntry::new(seq, event, std::mem::replace(&mut prev_hash, hash), hash)
         };
         (1..=length).map(link).collect()
     }

@@ -114,7 +114,7 @@ fn admin(tx: &mut Tx<'_>, id: UserId, role: Role, audit: &AuditContext) -> Resul
         return Ok(user);
     }
     let name = UserName::parse("admin").map_err(bug)?;
-    tombstone::readmit(tx, &subject)?;
+    tombstone::clear_disabled(tx, &subject)?;
     let mut user = new_user(id, subject, name, role, audit.at);
     user.claims_after = Some(audit.at);
     create(tx, &user, audit)?;

@@ -75,6 +75,7 @@ pub mod settings;
 pub mod settings_check;
 #[cfg(feature = "jwt")]
 pub mod sign_in;
+mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod token_events;
@@ -108,9 +109,10 @@ pub use tokenry_domain::{
     usage::BucketError,
 };
 pub use tokenry_store::{
-    DatabaseUrl, Store, StoreError, StoreSettings,
+    DatabaseUrl, StoreError, StoreSettings, UrlError,
     audit::{AuditEntry, AuditFilter},
     grants,
+    migrate::MigrationStatus,
     rights::RoleRights,
     supervisor,
     usage::summary::{AddressCount, HourCount, RouteCount},
@@ -136,6 +138,7 @@ pub use crate::{
     session::start::{SessionError, Started},
     settings::{SessionSettings, Settings, SlowHash, UnknownSlowHash, UsageSettings},
     settings_check::{SettingsOutline, SettingsReport},
+    store::Store,
     token_events::{TokenEvent, TokenEventPage},
     tokenry::{OpenError, Tokenry},
     unwritten::Unwritten,

@@ -10,7 +10,7 @@ use tokenry_domain::{
 };
 use tokenry_store::{
     StoreError, StoredSecret, Tx,
-    retired::{self, Retired},
+    retired::{self, RetiredSecret},
     token,
 };
 
@@ -205,7 +205,7 @@ impl RotateTransaction {
             return Err(RotateError::VersionMismatch { version: before.version });
         }
         let idempotency_key = self.rotation.idempotency_key.as_deref().map(digest);
-        let old = Retired {
+        let old = RetiredSecret {
             public_id: before.public_id,
             token_id: id,
             secret,
@@ -214,7 +214,7 @@ impl RotateTransaction {
             idempotency_key,
         };
         retired::insert(tx, &old)?;
-        retired::forget_oldest(tx, id, MAX_RETIRED)?;
+        retired::delete_oldest(tx, id, MAX_RETIRED)?;
         let sessions = EndedSessions::of_token(tx, id)?;
         let fields = detail([
             ("old_prefix", old.public_id.as_str().into()),

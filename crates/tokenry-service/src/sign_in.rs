@@ -167,7 +167,7 @@ impl Tokenry {
             if tombstone::find(tx, &new_subject)?.is_some_and(|tombstone| !claimed.may_recreate(&tombstone)) {
                 return Ok(None);
             }
-            tombstone::readmit(tx, &new_subject)?;
+            tombstone::clear_disabled(tx, &new_subject)?;
             let user = User { claims_at: claimed.issued_at, ..new_user(id, new_subject, name, role, now) };
             create(tx, &user, &audit)?;
             Ok::<_, StoreError>(Some(user))

@@ -46,7 +46,7 @@ impl Tokenry {
         context.caller.require(&tokens_read())?;
         let cursors = Cursors::new(&self.0.cursor_key, &context.caller, "token events", id);
         let before = cursors.position(cursor)?;
-        let filter = AuditFilter { token_id: Some(id), ..AuditFilter::default() };
+        let filter = AuditFilter::default().token(id);
         self.0.store.read(|tx| {
             let token = token::find(tx, id)?.ok_or(ReadError::NotFound)?;
             visible_owner(tx, &context.caller, &token)?.ok_or(ReadError::NotFound)?;

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 use thiserror::Error;
 use tokenry_crypto::{Hasher, HasherError, MacKey, Prefix, Prefixes, RngError, SecretRng};
 use tokenry_domain::{Catalog, Lifetime, Policy, Scope, SecretProof, UnixMillis};
-use tokenry_store::{Store, StoreError, StoredSecret, instance};
+use tokenry_store::{StoreError, StoredSecret, Tx, instance};
 
 use crate::{
     caller::Caller,
@@ -17,6 +17,7 @@ use crate::{
     rules::Rules,
     semaphore::Semaphore,
     settings::{SessionSettings, Settings, SlowHash, UsageSettings},
+    store::Store,
     unwritten::Taken,
     usage::write_behind::WriteBehind,
     verify::{pending::PendingRewrites, proof_cache::ProofCache, snapshots::Snapshots},
@@ -28,7 +29,7 @@ use crate::{
 pub struct Tokenry(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) store: Store,
+    pub(crate) store: tokenry_store::Store,
     pub(crate) prefixes: Prefixes,
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) slow_hash: SlowHash,
@@ -95,7 +96,8 @@ impl Tokenry {
     ///
     /// # Errors
     /// [`OpenError`] names what to change.
-    pub fn new(store: Store, settings: Settings) -> Result<Self, OpenError> {
+    pub fn new(store: impl Into<Store>, settings: Settings) -> Result<Self, OpenError> {
+        let store = store.into().into_transactional();
         let mut rng = SecretRng::os();
         let fresh_key: [u8; 32] = rng.bytes()?;
         let key_checks: Vec<_> = settings.hash.peppers.iter().map(|pepper| pepper.key_check()).collect();
@@ -142,8 +144,8 @@ impl Tokenry {
 
     /// The database of this installation.
     #[must_use]
-    pub fn store(&self) -> &Store {
-        &self.0.store
+    pub fn store(&self) -> Store {
+        self.0.store.clone().into()
     }
 
     /// The prefix of new tokens.
@@ -203,11 +205,7 @@ impl Tokenry {
 }
 
 /// Reads the key that seals cursors, which the first node creates, and checks that the pepper matches the database.
-fn instance_key(
-    tx: &mut tokenry_store::Tx<'_>,
-    fresh_key: [u8; 32],
-    key_checks: &[String],
-) -> Result<[u8; 32], OpenError> {
+fn instance_key(tx: &mut Tx<'_>, fresh_key: [u8; 32], key_checks: &[String]) -> Result<[u8; 32], OpenError> {
     let mut row = instance::lock(tx)?;
     if let (Some(known), Some(_)) = (&row.hash_key_check, key_checks.first())
         && !key_checks.contains(known)

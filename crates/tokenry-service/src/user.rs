@@ -129,7 +129,7 @@ impl Tokenry {
             {
                 context.caller.may_assign(&rules.catalog, highest)?;
             }
-            tombstone::readmit(tx, &subject)?;
+            tombstone::clear_disabled(tx, &subject)?;
             let mut user = new_user(id, subject, name, role, context.now);
             // Claims that were issued before do not apply.
             user.claims_after = Some(context.now);

@@ -135,7 +135,7 @@ each_backend!(a_restarted_process_admits_a_thousand_tokens_without_a_slow_hash, 
                 .build();
             let proof = hasher().storable_proof(&plain, &stranger);
             let secret = StoredSecret { proof, ..stranger.clone().into() };
-            token::Import { token, secret }
+            token::ImportedToken { token, secret }
         })
         .collect();
     db.store().write(move |tx| token::insert_many(tx, &imports)).unwrap();

@@ -34,13 +34,13 @@ fn until(is_so: impl Fn() -> bool) {
 }
 
 each_backend!(a_working_installation_is_ready_and_the_check_changes_nothing, |db| {
-    let tokenry = service(db.url());
-    let writes = tokenry.store().writes();
+    let tokenry = Tokenry::new(db.store().clone(), Settings::default()).unwrap();
+    let writes = db.store().writes();
     let readiness = ask(&tokenry);
     assert!(readiness.is_ready, "{readiness:?}");
     let names: Vec<_> = readiness.checks.iter().map(|check| check.name).collect();
     assert_eq!(names[..5], ["reading", "writing", "verification", "migrations", "workers"]);
-    assert_eq!(tokenry.store().writes(), writes, "the check writes nothing");
+    assert_eq!(db.store().writes(), writes, "the check writes nothing");
 });
 
 #[test]

@@ -4,12 +4,12 @@
 mod common;
 
 use common::{at, issue, new, operator, service, user, verify, with_token};
-use tokenry_service::NewToken;
+use tokenry_service::{EventKind, NewToken};
 use tokenry_store::audit::{self, AuditEntry, AuditFilter};
 use tokenry_testkit::{TestDatabase, each_backend};
 
 fn entries_of_kind(db: &TestDatabase, kind: &str) -> Vec<AuditEntry> {
-    let filter = AuditFilter { kind: Some(kind.parse().unwrap()), ..AuditFilter::default() };
+    let filter = AuditFilter::default().kind(kind.parse::<EventKind>().unwrap());
     db.store().read(|tx| audit::search(tx, &filter, None, 500)).unwrap()
 }
 

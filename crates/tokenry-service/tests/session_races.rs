@@ -29,7 +29,7 @@ fn concurrently<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce()
 
 /// The position of the newest entry of a kind, 0 if there is none.
 fn newest_seq(db: &TestDatabase, kind: EventKind) -> i64 {
-    let filter = audit::AuditFilter { kind: Some(kind), ..audit::AuditFilter::default() };
+    let filter = audit::AuditFilter::default().kind(kind);
     let found = db.store().read(|tx| audit::search(tx, &filter, None, 1)).unwrap();
     found.first().map_or(0, |entry| entry.seq)
 }
@@ -134,8 +134,7 @@ each_backend!(a_session_ended_concurrently_is_recorded_once, |db| {
             concurrently(out, || tokenry.cleanup(&operator(7200)).unwrap())
         };
         concurrently(found, out);
-        let filter =
-            audit::AuditFilter { kind: Some(EventKind::SessionEnded), ..audit::AuditFilter::default() };
+        let filter = audit::AuditFilter::default().kind(EventKind::SessionEnded);
         let ended = db.store().read(|tx| audit::search(tx, &filter, None, 100)).unwrap();
         assert_eq!(ended.len(), round + 1);
     }

@@ -133,7 +133,7 @@ each_backend!(dropping_the_service_loses_no_use, |db| {
 each_backend!(uses_recorded_while_the_database_is_locked_are_written_later_and_counted_once, |db| {
     let tokenry = node(db, 60);
     let used = token(&tokenry, "alice");
-    let held = db.hold_writes();
+    let held = db.lock_writes();
     for second in 5..8 {
         tokenry.record_use(&used, &get("/a", at(second)));
         assert!(tokenry.flush().is_err());
@@ -155,7 +155,7 @@ fn threads(name: &str) -> usize {
 each_backend!(a_service_dropped_while_the_database_is_locked_leaves_no_thread, |db| {
     let tokenry = node(db, 60);
     let used = token(&tokenry, "alice");
-    let held = db.hold_writes();
+    let held = db.lock_writes();
     tokenry.record_use(&used, &get("/a", at(5)));
     tokenry.record_failure("invalid_token", None, at(5));
     let noting = || threads("tokenry-usage") + threads("tokenry-rejecti");

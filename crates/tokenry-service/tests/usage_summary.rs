@@ -42,6 +42,18 @@ fn row(token_id: TokenId, start: UnixMillis, status: u16) -> UsageKey {
     UsageKey { token_id, start, method, route, status, ip: None, user_agent, seq: 0 }
 }
 
+fn hour(hour: i64, status: u16, count: u64) -> HourCount {
+    HourCount::new(at(hour * HOUR), status, count)
+}
+
+fn route(method: &str, route: &str, count: u64, last: i64) -> RouteCount {
+    RouteCount::new(method.to_owned(), route.to_owned(), count, at(last))
+}
+
+fn address(ip: &str, user_agent: &str, count: u64, last: i64) -> AddressCount {
+    AddressCount::new(ip.parse().ok(), user_agent.to_owned(), count, at(last))
+}
+
 each_backend!(uses_are_summed_by_hour_and_status_route_and_address, |db| {
     let tokenry = service(db);
     let (token, text) = issue(&tokenry, &user(&tokenry, "alice", "user"), &["a:read"]);
@@ -66,26 +78,13 @@ each_backend!(uses_are_summed_by_hour_and_status_route_and_address, |db| {
     }
     tokenry.flush().unwrap();
     let all = summary(&tokenry, token.id, span(0, 10 * HOUR));
-    let hour = |hour, status, count| HourCount { hour: at(hour * HOUR), status, count };
     let hours = vec![hour(0, 200, 2), hour(1, 200, 2), hour(1, 404, 1), hour(5, 200, 1)];
-    let route = |method: &str, route: &str, count, last| RouteCount {
-        method: method.to_owned(),
-        route: route.to_owned(),
-        count,
-        last_at: at(last),
-    };
     let routes = vec![
         route("GET", "/a", 3, HOUR),
         route("", "", 1, 5 * HOUR),
         route("GET", "/b", 1, HOUR + 62),
         route("POST", "/a", 1, HOUR + 61),
     ];
-    let address = |ip: &str, agent: &str, count, last| AddressCount {
-        ip: ip.parse().ok(),
-        user_agent: agent.to_owned(),
-        count,
-        last_at: at(last),
-    };
     let addresses = vec![
         address("192.0.2.7", "", 4, HOUR + 61),
         address("192.0.2.7", "curl/8", 1, HOUR + 62),

@@ -401,7 +401,7 @@ each_backend!(no_sequence_of_changes_widens_a_token_beyond_its_creator_and_its_o
     assert!(numbers.into_inner() >= u64::from(SEQUENCES));
     // Rejected steps end early, so assert that tokens did create, update and rotate tokens.
     for kind in [EventKind::TokenCreated, EventKind::TokenUpdated, EventKind::TokenRotated] {
-        let filter = audit::AuditFilter { kind: Some(kind), ..audit::AuditFilter::default() };
+        let filter = audit::AuditFilter::default().kind(kind);
         let entries = db.store().read(|tx| audit::search(tx, &filter, None, 1000)).unwrap();
         let by_tokens = entries.iter().filter(|entry| matches!(entry.event.actor, Actor::Token(_))).count();
         assert!(by_tokens >= 10, "{kind:?}: {by_tokens}");

@@ -6,6 +6,7 @@ use tokenry_domain::{AuditEvent, ClientInfo, EventKind, TokenId, UnixMillis, Use
 
 use crate::{
     convert::{address, digest, object, parsed},
+    database_errors::from_diesel,
     error::StoreError,
     instance,
     macros::on,
@@ -16,6 +17,7 @@ use crate::{
 
 /// An event and its position in the chain.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct AuditEntry {
     /// Its number, from 1, without gaps.
     pub seq: i64,
@@ -29,6 +31,7 @@ pub struct AuditEntry {
 
 /// The conditions of a list of entries; every condition that is set must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AuditFilter {
     /// Only events of this kind.
     pub kind: Option<EventKind>,
@@ -40,6 +43,46 @@ pub struct AuditFilter {
     pub from: Option<UnixMillis>,
     /// Only events before this instant.
     pub to: Option<UnixMillis>,
+}
+
+impl AuditEntry {
+    /// An entry with these parts.
+    #[must_use]
+    pub fn new(seq: i64, event: AuditEvent, prev_hash: [u8; 32], hash: [u8; 32]) -> Self {
+        Self { seq, event, prev_hash, hash }
+    }
+}
+
+impl AuditFilter {
+    /// Only events of this kind; `None` removes the condition.
+    #[must_use]
+    pub fn kind(self, kind: impl Into<Option<EventKind>>) -> Self {
+        Self { kind: kind.into(), ..self }
+    }
+
+    /// Only events of this user; `None` removes the condition.
+    #[must_use]
+    pub fn user(self, id: impl Into<Option<UserId>>) -> Self {
+        Self { user_id: id.into(), ..self }
+    }
+
+    /// Only events of this token; `None` removes the condition.
+    #[must_use]
+    pub fn token(self, id: impl Into<Option<TokenId>>) -> Self {
+        Self { token_id: id.into(), ..self }
+    }
+
+    /// Only events at this instant or later; `None` removes the condition.
+    #[must_use]
+    pub fn since(self, from: impl Into<Option<UnixMillis>>) -> Self {
+        Self { from: from.into(), ..self }
+    }
+
+    /// Only events before this instant; `None` removes the condition.
+    #[must_use]
+    pub fn before(self, to: impl Into<Option<UnixMillis>>) -> Self {
+        Self { to: to.into(), ..self }
+    }
 }
 
 /// Computes the digest of an entry from the previous digest and the entry's canonical bytes.
@@ -80,22 +123,31 @@ pub fn append_all(tx: &mut Tx<'_>, events: &[AuditEvent], link: ChainHasher) -> 
         AnyConnection::Sqlite(c) => {
             // The statement for a single row is cached; one for many rows would be prepared each time.
             for row in &rows {
-                diesel::insert_into(audit_events::table).values(row).execute(&mut **c)?;
+                diesel::insert_into(audit_events::table)
+                    .values(row)
+                    .execute(&mut **c)
+                    .map_err(from_diesel)?;
             }
         }
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(c) => match rows.as_slice() {
             [row] => {
-                diesel::insert_into(audit_events::table).values(row).execute(&mut **c)?;
+                diesel::insert_into(audit_events::table)
+                    .values(row)
+                    .execute(&mut **c)
+                    .map_err(from_diesel)?;
             }
             rows => {
                 for chunk in rows.chunks(MAX_ROWS) {
-                    diesel::insert_into(audit_events::table).values(chunk).execute(&mut **c)?;
+                    diesel::insert_into(audit_events::table)
+                        .values(chunk)
+                        .execute(&mut **c)
+                        .map_err(from_diesel)?;
                 }
             }
         },
     }
-    instance::move_chain(tx, head)
+    instance::advance_chain(tx, head)
 }
 
 /// The entries after number `after` in the order of the chain, at most `limit`.

@@ -57,13 +57,15 @@ impl Backend {
     #[cfg(feature = "sqlite")]
     fn open_sqlite(path: &Path, settings: StoreSettings, workers: &Workers) -> Result<Self, StoreError> {
         let path = file::open(path)?;
-        let reader = || Manager::new(path.clone(), prepare_sqlite_reader);
-        let manager = Manager::new(path.clone(), prepare_sqlite_writer);
-        let (writer, shared_lock) = Writer::start(manager, reader(), workers)?;
+        let writer = Manager::new(path.clone(), prepare_sqlite_writer);
+        let lock_holder = Manager::new(path.clone(), prepare_sqlite_reader);
+        let pooled = Manager::new(path.clone(), prepare_sqlite_reader);
+        let live = Manager::new(path, prepare_sqlite_reader);
+        let (writer, shared_lock) = Writer::start(writer, lock_holder, workers)?;
         Ok(Self::Sqlite {
-            readers: pool::pool(reader(), settings.pool_size, settings.pool_wait),
+            readers: pool::pool(pooled, settings.pool_size, settings.pool_wait),
             // Verification has its own connections, so that long list queries cannot delay it.
-            live: SqliteReader::new(reader(), settings.pool_size, shared_lock),
+            live: SqliteReader::new(live, settings.pool_size, shared_lock),
             writer,
         })
     }

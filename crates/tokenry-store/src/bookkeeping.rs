@@ -38,12 +38,12 @@ impl Store {
 }
 
 impl Bookkeeping<'_, '_> {
-    /// [`token::lock_free`].
+    /// [`token::try_lock_all`].
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn lock_free(&mut self, ids: &[TokenId]) -> Result<Vec<TokenId>, StoreError> {
-        token::lock_free(self.0, ids)
+    pub fn try_lock_all(&mut self, ids: &[TokenId]) -> Result<Vec<TokenId>, StoreError> {
+        token::try_lock_all(self.0, ids)
     }
 
     /// Whether there is such a token.

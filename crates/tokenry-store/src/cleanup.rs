@@ -8,12 +8,13 @@ use diesel::{dsl::not, prelude::*};
 use tokenry_domain::{ExpiryCutoffs, TokenId, UnixMillis, UserId};
 
 use crate::{
+    convert::{id_values, token_ids},
     error::StoreError,
-    macros::on,
+    macros::{lock_rows, on},
     schema::personal_access_tokens as tokens,
     sql_types::{IdValue, InstantValue},
     token::is_expired,
-    tx::{AnyConnection, Tx},
+    tx::Tx,
     usage,
 };
 
@@ -109,7 +110,7 @@ pub fn find_expired(
     range: CleanupRange,
 ) -> Result<Vec<TokenId>, StoreError> {
     let found: Vec<IdValue> = on!(tx, |c| within!(Db, range).filter(is_unrecorded!(cutoffs)).load(c))?;
-    Ok(token_ids(&found))
+    Ok(token_ids(found))
 }
 
 /// Unrevoked tokens of a range with a recorded expiry that are not expired, because the policy has changed.
@@ -122,7 +123,7 @@ pub fn find_unexpired(
     range: CleanupRange,
 ) -> Result<Vec<TokenId>, StoreError> {
     let found: Vec<IdValue> = on!(tx, |c| within!(Db, range).filter(is_unexpired!(cutoffs)).load(c))?;
-    Ok(token_ids(&found))
+    Ok(token_ids(found))
 }
 
 /// Clears the recorded expiry of those of `ids` that are still unexpired, so that their next expiry is recorded again.
@@ -131,17 +132,12 @@ pub fn find_unexpired(
 /// [`StoreError`].
 pub fn clear_expiry(tx: &mut Tx<'_>, cutoffs: &ExpiryCutoffs, ids: &[TokenId]) -> Result<usize, StoreError> {
     let unexpired = tokens::table
-        .filter(tokens::id.eq_any(values(ids)))
+        .filter(tokens::id.eq_any(id_values(ids)))
         .filter(is_unexpired!(cutoffs))
         .select(tokens::id);
-    let found: Vec<IdValue> = match &mut tx.0 {
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(c) => unexpired.load(&mut **c),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(c) => unexpired.for_update().skip_locked().load(&mut **c),
-    }?;
+    let found: Vec<IdValue> = lock_rows!(tx, unexpired, skip_locked)?;
     let cleared = tokens::expiry_noted_at.eq(None::<InstantValue>);
-    Ok(on!(tx, |c| diesel::update(tokens::table.filter(tokens::id.eq_any(found))).set(cleared).execute(c))?)
+    on!(tx, |c| diesel::update(tokens::table.filter(tokens::id.eq_any(found))).set(cleared).execute(c))
 }
 
 /// Records the expiry, at `cutoffs.now`, of those of `ids` for which it is still unrecorded. Returns tokens and owners for
@@ -156,15 +152,10 @@ pub fn take_expired(
     ids: &[TokenId],
 ) -> Result<Vec<(TokenId, UserId)>, StoreError> {
     let unrecorded = tokens::table
-        .filter(tokens::id.eq_any(values(ids)))
+        .filter(tokens::id.eq_any(id_values(ids)))
         .filter(is_unrecorded!(cutoffs))
         .select((tokens::id, tokens::user_id, tokens::expiry_noted_at));
-    let found: Vec<(IdValue, IdValue, Option<InstantValue>)> = match &mut tx.0 {
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(c) => unrecorded.load(&mut **c),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(c) => unrecorded.for_update().skip_locked().load(&mut **c),
-    }?;
+    let found: Vec<(IdValue, IdValue, Option<InstantValue>)> = lock_rows!(tx, unrecorded, skip_locked)?;
     let ids: Vec<IdValue> = found.iter().map(|(id, ..)| *id).collect();
     let recorded = tokens::expiry_noted_at.eq(Some(InstantValue(cutoffs.now)));
     on!(tx, |c| diesel::update(tokens::table.filter(tokens::id.eq_any(ids))).set(recorded).execute(c))?;
@@ -183,7 +174,7 @@ pub fn find_dead(
     range: CleanupRange,
 ) -> Result<Vec<TokenId>, StoreError> {
     let found: Vec<IdValue> = on!(tx, |c| within!(Db, range).filter(is_dead!(cutoffs, cutoff)).load(c))?;
-    Ok(token_ids(&found))
+    Ok(token_ids(found))
 }
 
 /// Deletes at most `limit` usage rows of those of `ids` that were revoked or expired before `cutoff`, and returns their
@@ -198,11 +189,11 @@ pub fn delete_dead_uses(
     limit: u16,
 ) -> Result<usize, StoreError> {
     let dead = tokens::table
-        .filter(tokens::id.eq_any(values(ids)))
+        .filter(tokens::id.eq_any(id_values(ids)))
         .filter(is_dead!(cutoffs, cutoff))
         .select(tokens::id);
     let found: Vec<IdValue> = on!(tx, |c| dead.load(c))?;
-    usage::delete_in_batches(tx, &token_ids(&found), limit)
+    usage::delete_in_batches(tx, &token_ids(found), limit)
 }
 
 /// Deletes those of `ids` that were revoked or expired before `cutoff`, with all dependent rows, and returns their number.
@@ -216,22 +207,9 @@ pub fn purge_tokens(
     ids: &[TokenId],
 ) -> Result<usize, StoreError> {
     let dead = tokens::table
-        .filter(tokens::id.eq_any(values(ids)))
+        .filter(tokens::id.eq_any(id_values(ids)))
         .filter(is_dead!(cutoffs, cutoff))
         .select(tokens::id);
-    let found: Vec<IdValue> = match &mut tx.0 {
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(c) => dead.load(&mut **c),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(c) => dead.for_update().skip_locked().load(&mut **c),
-    }?;
-    Ok(on!(tx, |c| diesel::delete(tokens::table.filter(tokens::id.eq_any(found))).execute(c))?)
-}
-
-fn values(ids: &[TokenId]) -> Vec<IdValue> {
-    ids.iter().map(|id| IdValue(id.uuid())).collect()
-}
-
-fn token_ids(values: &[IdValue]) -> Vec<TokenId> {
-    values.iter().map(|id| TokenId::from_uuid(id.0)).collect()
+    let found: Vec<IdValue> = lock_rows!(tx, dead, skip_locked)?;
+    on!(tx, |c| diesel::delete(tokens::table.filter(tokens::id.eq_any(found))).execute(c))
 }

@@ -6,7 +6,7 @@ use diesel::{dsl::sql, select};
 use tokenry_domain::UnixMillis;
 
 #[cfg(feature = "postgres")]
-use crate::sql_types::Instant;
+use crate::{database_errors::from_diesel, sql_types::Instant};
 use crate::{
     error::StoreError,
     macros::on,
@@ -36,7 +36,9 @@ pub fn read(tx: &mut Tx<'_>) -> Result<DatabaseClock, StoreError> {
         AnyConnection::Sqlite(_) => None,
         // The current time, not the start of the transaction.
         #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(c) => Some(select(sql::<Instant>("clock_timestamp()")).get_result(&mut **c)?),
+        AnyConnection::Postgres(c) => {
+            Some(select(sql::<Instant>("clock_timestamp()")).get_result(&mut **c).map_err(from_diesel)?)
+        }
     };
     Ok(DatabaseClock {
         server: server.map(|InstantValue(at)| at),

@@ -4,11 +4,11 @@
 use std::{borrow::Cow, fmt::Display, net::IpAddr, str::FromStr};
 
 use serde_json::{Map, Value};
-use tokenry_domain::{IpList, Metadata, ScopeSet, UnixMillis};
+use tokenry_domain::{IpList, Metadata, ScopeSet, TokenId, UnixMillis};
 
 use crate::{
     error::StoreError,
-    sql_types::{DocumentValue, InstantValue},
+    sql_types::{DocumentValue, IdValue, InstantValue},
 };
 
 /// Parses a text column; the error names the column and does not quote the value.
@@ -19,6 +19,19 @@ pub(crate) fn parsed<T: FromStr<Err: Display>>(column: &str, text: &str) -> Resu
 /// The error for a column with an invalid value.
 pub(crate) fn corrupt(column: &str, why: impl Display) -> StoreError {
     StoreError::Corrupt(format!("{column}: {why}"))
+}
+
+/// The number that a `COUNT` or `SUM` returned.
+pub(crate) fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+pub(crate) fn id_values(ids: &[TokenId]) -> Vec<IdValue> {
+    ids.iter().map(|id| IdValue(id.uuid())).collect()
+}
+
+pub(crate) fn token_ids(values: Vec<IdValue>) -> Vec<TokenId> {
+    values.into_iter().map(|IdValue(id)| TokenId::from_uuid(id)).collect()
 }
 
 pub(crate) fn instant(value: Option<InstantValue>) -> Option<UnixMillis> {

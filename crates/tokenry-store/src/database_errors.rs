@@ -114,31 +114,30 @@ pub(crate) fn classify(message: String) -> StoreError {
     known(&message).unwrap_or(StoreError::Unavailable(message))
 }
 
-impl From<DieselError> for StoreError {
-    fn from(error: DieselError) -> Self {
-        match error {
-            DieselError::DatabaseError(kind, info) => {
-                let message = info.message();
-                #[cfg(feature = "postgres")]
-                let message = crate::session_check::check_failure(message).unwrap_or(message);
-                let message = message.to_owned();
-                match kind {
-                    DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::ForeignKeyViolation => {
-                        Self::Conflict(message)
-                    }
-                    DatabaseErrorKind::NotNullViolation | DatabaseErrorKind::CheckViolation => {
-                        Self::Bug(message)
-                    }
-                    // Everything else, such as a lost connection or a full disk, is unavailable: the only outcome that
-                    // neither grants access nor reports a valid token as invalid.
-                    _ => classify(message),
+/// The error for an error of Diesel. It is no `From`, since that would make Diesel's type a part of the public interface.
+pub(crate) fn from_diesel(error: DieselError) -> StoreError {
+    match error {
+        DieselError::DatabaseError(kind, info) => {
+            let message = info.message();
+            #[cfg(feature = "postgres")]
+            let message = crate::session_check::check_failure(message).unwrap_or(message);
+            let message = message.to_owned();
+            match kind {
+                DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::ForeignKeyViolation => {
+                    StoreError::Conflict(message)
                 }
+                DatabaseErrorKind::NotNullViolation | DatabaseErrorKind::CheckViolation => {
+                    StoreError::Bug(message)
+                }
+                // Everything else, such as a lost connection or a full disk, is unavailable: the only outcome that
+                // neither grants access nor reports a valid token as invalid.
+                _ => classify(message),
             }
-            DieselError::DeserializationError(cause) => Self::Corrupt(cause.to_string()),
-            DieselError::SerializationError(cause) => Self::Bug(cause.to_string()),
-            DieselError::NotFound => Self::Corrupt("a row that must exist is missing".to_owned()),
-            other => classify(other.to_string()),
         }
+        DieselError::DeserializationError(cause) => StoreError::Corrupt(cause.to_string()),
+        DieselError::SerializationError(cause) => StoreError::Bug(cause.to_string()),
+        DieselError::NotFound => StoreError::Corrupt("a row that must exist is missing".to_owned()),
+        other => classify(other.to_string()),
     }
 }
 

@@ -11,7 +11,10 @@ use diesel::{
     Connection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query,
 };
 
-use crate::{database_errors, error::StoreError};
+use crate::{
+    database_errors::{self, from_diesel},
+    error::StoreError,
+};
 
 /// The `application_id` of a Tokenry database: `Tkry`.
 pub(crate) const APPLICATION_ID: i32 = 0x546b_7279;
@@ -53,7 +56,7 @@ fn create(path: &Path) -> Result<(), StoreError> {
     let name = temporary.path().canonicalize().map_err(failed)?;
     let mut connection = SqliteConnection::establish(&name.to_string_lossy())
         .map_err(|error| database_errors::classify(error.to_string()))?;
-    connection.batch_execute(&format!("PRAGMA application_id = {APPLICATION_ID}"))?;
+    connection.batch_execute(&format!("PRAGMA application_id = {APPLICATION_ID}")).map_err(from_diesel)?;
     drop(connection);
     match temporary.persist_noclobber(path) {
         // Another process created it first.
@@ -77,7 +80,9 @@ fn foreign(path: &Path, uri: &str) -> Result<Option<&'static str>, StoreError> {
     }
     let mut connection =
         SqliteConnection::establish(uri).map_err(|error| database_errors::classify(error.to_string()))?;
-    connection.batch_execute("PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF;")?;
+    connection
+        .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF;")
+        .map_err(from_diesel)?;
     match application_id(&mut connection)? {
         Some(APPLICATION_ID) => return Ok(None),
         Some(0) => {
@@ -115,7 +120,8 @@ pub(crate) fn application_id(connection: &mut SqliteConnection) -> Result<Option
 }
 
 fn number(connection: &mut SqliteConnection, query: &str) -> Result<Option<i32>, StoreError> {
-    Ok(sql_query(query).load::<Number>(connection)?.first().map(|row| row.number))
+    let rows = sql_query(query).load::<Number>(connection).map_err(from_diesel)?;
+    Ok(rows.first().map(|row| row.number))
 }
 
 #[derive(QueryableByName)]
@@ -149,7 +155,7 @@ mod tests {
             SqliteConnection::establish(&uri).map_err(|error| database_errors::classify(error.to_string()))
         };
         let failure = |connection: &mut SqliteConnection, statement: &str| {
-            StoreError::from(connection.batch_execute(statement).unwrap_err()).to_string()
+            from_diesel(connection.batch_execute(statement).unwrap_err()).to_string()
         };
         assert!(open("rw").err().unwrap().to_string().contains("write the file and its folder"));
         let mut connection = open("rwc").unwrap();

@@ -11,6 +11,7 @@ const MAX_NAME: usize = 63;
 
 /// Why a name of a role or schema was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum GrantsError {
     /// It is empty.
     #[error("must not be empty")]

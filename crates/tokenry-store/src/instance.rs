@@ -3,15 +3,14 @@
 use diesel::prelude::*;
 use tokenry_domain::UnixMillis;
 
-#[cfg(feature = "postgres")]
-use crate::lock_timeout::RenewLockTimeout;
 use crate::{
     convert::{digest, instant},
+    database_errors::from_diesel,
     error::StoreError,
-    macros::on,
+    macros::{lock_row, on},
     schema::instance,
     sql_types::InstantValue,
-    tx::{AnyConnection, Tx},
+    tx::Tx,
 };
 
 /// The state of an installation.
@@ -73,7 +72,7 @@ pub(crate) fn lock_chain(tx: &mut Tx<'_>) -> Result<ChainHead, StoreError> {
     head(locked(tx)?)
 }
 
-pub(crate) fn move_chain(tx: &mut Tx<'_>, to: ChainHead) -> Result<(), StoreError> {
+pub(crate) fn advance_chain(tx: &mut Tx<'_>, to: ChainHead) -> Result<(), StoreError> {
     let changes = (instance::chain_seq.eq(to.seq), instance::chain_head.eq(to.hash.to_vec()));
     on!(tx, |c| diesel::update(instance::table.find(1)).set(changes).execute(c))?;
     Ok(())
@@ -84,20 +83,11 @@ fn head(row: InstanceRow) -> Result<ChainHead, StoreError> {
 }
 
 fn locked(tx: &mut Tx<'_>) -> Result<InstanceRow, StoreError> {
-    let query = instance::table.find(1);
-    Ok(match &mut tx.0 {
-        // The transaction already excludes all other writers.
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(c) => query.select(InstanceRow::as_select()).get_result(&mut **c),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(c) => {
-            query.filter(RenewLockTimeout).select(InstanceRow::as_select()).for_update().get_result(&mut **c)
-        }
-    }?)
+    lock_row!(tx, instance::table.find(1), InstanceRow)?.ok_or_else(|| from_diesel(diesel::NotFound))
 }
 
 fn read(tx: &mut Tx<'_>) -> Result<InstanceRow, StoreError> {
-    Ok(on!(tx, |c| instance::table.find(1).select(InstanceRow::as_select()).get_result(c))?)
+    on!(tx, |c| instance::table.find(1).select(InstanceRow::as_select()).get_result(c))
 }
 
 #[derive(Queryable, Selectable)]

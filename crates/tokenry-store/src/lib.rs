@@ -1,15 +1,31 @@
 //! Persistence of personal access tokens on SQLite and PostgreSQL.
 //!
-//! This is the only crate that names Diesel. A [`Store`] runs units of work: [`Store::read`] on a consistent snapshot,
-//! [`Store::write`] in one transaction, which returns after it is durable. The modules named after a noun contain the
-//! queries on it; each query takes the [`Tx`] of its unit of work.
+//! This is the low-level crate below `tokenry-service`. **An embedder uses `tokenry-service`**, whose use cases authorize
+//! each change and write the audit log; the queries here do neither.
+//!
+//! A [`Store`] runs units of work: [`Store::read`] on a consistent snapshot, [`Store::write`] in one transaction, which
+//! returns after it is durable. The modules named after a noun contain the queries on it; each query takes the [`Tx`] of
+//! its unit of work.
 //!
 //! Plaintext secrets cannot be named here: the crate does not depend on `tokenry-crypto`, which defines them.
+//!
+//! # Stability
+//! Stable is what `tokenry-service` re-exports: [`DatabaseUrl`], [`UrlError`], [`StoreError`], [`StoreSettings`], the modules
+//! [`grants`] and [`supervisor`], and the results [`audit::AuditEntry`], [`audit::AuditFilter`],
+//! [`migrate::MigrationStatus`], [`rights::RoleRights`] and the counts in [`usage::summary`]. These types are
+//! non-exhaustive where they may grow.
+//!
+//! Units of work, queries and all other types change together with the service, in any release. Their structs can be
+//! constructed and matched completely, so that the service does not compile until it handles a new field.
+//!
+//! This is the only crate that names Diesel, and no public signature does: its version is not part of the interface.
 
 mod backend;
+mod bookkeeping;
 mod convert;
 mod credential;
 mod database_errors;
+mod error;
 #[cfg(feature = "sqlite")]
 mod file;
 mod filter;
@@ -34,14 +50,13 @@ mod sql_types;
 mod store;
 mod tables;
 mod tx;
+mod url;
 #[cfg(feature = "sqlite")]
 mod writer;
 
 pub mod audit;
-pub mod bookkeeping;
 pub mod cleanup;
 pub mod clock;
-pub mod error;
 pub mod grants;
 pub mod instance;
 pub mod migrate;
@@ -53,7 +68,6 @@ pub mod stored_settings;
 pub mod supervisor;
 pub mod token;
 pub mod tombstone;
-pub mod url;
 pub mod usage;
 pub mod user;
 
@@ -64,7 +78,7 @@ pub use crate::{
     settings::StoreSettings,
     store::Store,
     tx::Tx,
-    url::DatabaseUrl,
+    url::{DatabaseUrl, UrlError},
 };
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]

@@ -99,7 +99,7 @@ mod tests {
         let Some(db) = TestDatabase::postgres() else { return };
         let owner = db.user("alice").id;
         let pool_wait = Duration::from_millis(300);
-        let settings = StoreSettings { pool_wait, ..StoreSettings::default() };
+        let settings = StoreSettings::default().with_pool_wait(pool_wait);
         let store = Store::open(&db.url().parse().unwrap(), settings).unwrap();
         store
             .write(move |tx| -> Result<(), StoreError> {

@@ -12,9 +12,9 @@ use diesel::{
 use diesel_migrations::{EmbeddedMigrations, MigrationError, MigrationHarness, embed_migrations};
 
 use crate::{
-    database_errors,
+    database_errors::{self, from_diesel},
     error::StoreError,
-    macros::on,
+    macros::{on, on_backend},
     store::Store,
     tx::{AnyConnection, Tx},
 };
@@ -29,7 +29,8 @@ const WAIT: Duration = Duration::from_secs(5);
 
 /// One migration and whether the database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+#[non_exhaustive]
+pub struct MigrationStatus {
     /// The name of its directory, or its bare version if this program does not know it.
     pub name: String,
     /// Whether the database has it.
@@ -49,7 +50,7 @@ impl Store {
         // Reads first, so that a role without rights on the schema can start when nothing is pending.
         let is_done = self.read(|tx| {
             let steps = steps(tx)?;
-            refuse_newer(&steps)?;
+            reject_newer(&steps)?;
             Ok::<_, StoreError>(are_applied(&steps) && is_marked(tx)?)
         })?;
         if is_done {
@@ -58,14 +59,14 @@ impl Store {
         self.waiting_at_least(WAIT).write(|tx| {
             lock(tx)?;
             let steps = steps(tx)?;
-            refuse_newer(&steps)?;
+            reject_newer(&steps)?;
             mark(tx)?;
             if are_applied(&steps) {
                 // Another node has applied them.
                 return Ok(Vec::new());
             }
-            demand_ownership(tx, &steps)?;
-            on!(tx, |c| {
+            check_ownership(tx, &steps)?;
+            on_backend!(tx, |c| {
                 let done = c.run_pending_migrations(Db::migrations()).map_err(failed)?;
                 Ok(done.iter().map(ToString::to_string).collect())
             })
@@ -80,11 +81,11 @@ impl Store {
         self.waiting_at_least(WAIT).write(|tx| {
             lock(tx)?;
             let steps = steps(tx)?;
-            refuse_newer(&steps)?;
+            reject_newer(&steps)?;
             if !steps.iter().any(|step| step.is_applied) {
                 return Ok(None);
             }
-            on!(tx, |c| {
+            on_backend!(tx, |c| {
                 let version = c.revert_last_migration(Db::migrations()).map_err(failed)?.to_string();
                 let name = steps.iter().map(|step| &step.name).find(|name| version_of(name) == version);
                 Ok(Some(name.cloned().unwrap_or(version)))
@@ -96,7 +97,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn migrations(&self) -> Result<Vec<Step>, StoreError> {
+    pub fn migrations(&self) -> Result<Vec<MigrationStatus>, StoreError> {
         self.read(steps)
     }
 
@@ -138,16 +139,18 @@ fn lock(tx: &mut Tx<'_>) -> Result<(), StoreError> {
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(c) => {
             // A migration on another node may take minutes.
-            diesel::sql_query("SET LOCAL lock_timeout = 0").execute(&mut **c)?;
-            diesel::sql_query("SET LOCAL statement_timeout = 0").execute(&mut **c)?;
-            diesel::sql_query("SELECT pg_advisory_xact_lock(7165023184110537)").execute(&mut **c)?;
+            diesel::sql_query("SET LOCAL lock_timeout = 0").execute(&mut **c).map_err(from_diesel)?;
+            diesel::sql_query("SET LOCAL statement_timeout = 0").execute(&mut **c).map_err(from_diesel)?;
+            diesel::sql_query("SELECT pg_advisory_xact_lock(7165023184110537)")
+                .execute(&mut **c)
+                .map_err(from_diesel)?;
         }
     }
     Ok(())
 }
 
 /// Fails early if the role may not change the tables.
-fn demand_ownership(tx: &mut Tx<'_>, steps: &[Step]) -> Result<(), StoreError> {
+fn check_ownership(tx: &mut Tx<'_>, steps: &[MigrationStatus]) -> Result<(), StoreError> {
     match &mut tx.0 {
         #[cfg(feature = "sqlite")]
         AnyConnection::Sqlite(_) => {
@@ -155,7 +158,7 @@ fn demand_ownership(tx: &mut Tx<'_>, steps: &[Step]) -> Result<(), StoreError> {
             Ok(())
         }
         #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(c) => owner::demand(c, steps),
+        AnyConnection::Postgres(c) => owner::check(c, steps),
     }
 }
 
@@ -168,7 +171,7 @@ fn mark(tx: &mut Tx<'_>) -> Result<(), StoreError> {
         #[cfg(feature = "sqlite")]
         AnyConnection::Sqlite(c) => {
             let mark = format!("PRAGMA application_id = {}", crate::file::APPLICATION_ID);
-            diesel::sql_query(mark).execute(&mut **c)?;
+            diesel::sql_query(mark).execute(&mut **c).map_err(from_diesel)?;
         }
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(_) => {}
@@ -186,21 +189,25 @@ fn is_marked(tx: &mut Tx<'_>) -> Result<bool, StoreError> {
     }
 }
 
-fn are_applied(steps: &[Step]) -> bool {
+fn are_applied(steps: &[MigrationStatus]) -> bool {
     steps.iter().all(|step| step.is_applied)
 }
 
-fn steps(tx: &mut Tx<'_>) -> Result<Vec<Step>, StoreError> {
-    let mut names: Vec<String> = on!(tx, |_c| names::<Db>(&Db::migrations()))?;
+fn steps(tx: &mut Tx<'_>) -> Result<Vec<MigrationStatus>, StoreError> {
+    let mut names: Vec<String> = on_backend!(tx, |_c| names::<Db>(&Db::migrations()))?;
     names.sort();
     let applied = applied(tx)?;
-    let mut steps: Vec<Step> = names
+    let mut steps: Vec<MigrationStatus> = names
         .into_iter()
-        .map(|name| Step { is_applied: applied.contains(&version_of(&name)), name, is_known: true })
+        .map(|name| MigrationStatus {
+            is_applied: applied.contains(&version_of(&name)),
+            name,
+            is_known: true,
+        })
         .collect();
     for version in applied {
         if !steps.iter().any(|step| version_of(&step.name) == version) {
-            steps.push(Step { name: version, is_applied: true, is_known: false });
+            steps.push(MigrationStatus { name: version, is_applied: true, is_known: false });
         }
     }
     Ok(steps)
@@ -237,7 +244,7 @@ struct Version {
     version: String,
 }
 
-fn refuse_newer(steps: &[Step]) -> Result<(), StoreError> {
+fn reject_newer(steps: &[MigrationStatus]) -> Result<(), StoreError> {
     match steps.iter().find(|step| !step.is_known) {
         Some(step) => Err(StoreError::Unusable(format!(
             "the database has the migration {}, which this version of the program does not know: run a newer version",

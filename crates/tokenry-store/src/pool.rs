@@ -15,7 +15,11 @@ use diesel::{
     r2d2::{ManageConnection, Pool, PooledConnection},
 };
 
-use crate::{database_errors, error::StoreError, supervisor::Deadline};
+use crate::{
+    database_errors::{self, from_diesel},
+    error::StoreError,
+    supervisor::Deadline,
+};
 #[cfg(feature = "postgres")]
 use crate::{
     primary::{self, ConnectionProof, Primary},
@@ -112,7 +116,7 @@ pub(crate) struct Managed<C: BackendConnection> {
 #[cfg(feature = "sqlite")]
 impl<C: BackendConnection<ConnectionProof = ()>> Manager<C> {
     pub(crate) fn new(url: String, prepare: fn(&mut C) -> diesel::QueryResult<()>) -> Self {
-        let prepare = move |connection: &mut C| Ok(prepare(connection)?);
+        let prepare = move |connection: &mut C| prepare(connection).map_err(from_diesel);
         Self { url, prepare: Box::new(prepare), secrets: Vec::new() }
     }
 }
@@ -126,8 +130,8 @@ impl Manager<PgConnection> {
         prepare: impl Fn(&mut PgConnection) -> diesel::QueryResult<()> + Send + Sync + 'static,
     ) -> Self {
         let prepare = move |connection: &mut PgConnection| {
-            prepare(connection)?;
-            primary.admit(connection)
+            prepare(connection).map_err(from_diesel)?;
+            primary.verify(connection)
         };
         Self { url, prepare: Box::new(prepare), secrets: Vec::new() }
     }
@@ -155,7 +159,7 @@ impl<C: BackendConnection> Manager<C> {
             return text.to_owned();
         }
         match self.secrets.iter().any(|secret| message.contains(secret.as_str())) {
-            true => "the server cannot be reached or refuses the login; its message is withheld, since it contains the \
+            true => "the server cannot be reached or rejects the login; its message is withheld, since it contains the \
                      password"
                 .to_owned(),
             false => message,
@@ -179,7 +183,7 @@ impl<C: BackendConnection> ManageConnection for Manager<C> {
     }
 
     fn is_valid(&self, managed: &mut Managed<C>) -> Result<(), StoreError> {
-        Ok(managed.connection.batch_execute("SELECT 1")?)
+        managed.connection.batch_execute("SELECT 1").map_err(from_diesel)
     }
 
     fn has_broken(&self, managed: &mut Managed<C>) -> bool {
@@ -233,7 +237,7 @@ impl<C: BackendConnection> Managed<C> {
             return Err(StoreError::Unavailable("the database is another server now".to_owned()));
         }
         let begin = C::begin(&self.session, access, deadline.left());
-        AnsiTransactionManager::begin_transaction_sql(&mut self.connection, &begin)?;
+        AnsiTransactionManager::begin_transaction_sql(&mut self.connection, &begin).map_err(from_diesel)?;
         self.is_lost = false;
         Ok(())
     }
@@ -244,7 +248,7 @@ impl<C: BackendConnection> Managed<C> {
             Ok(value) => {
                 let committed = AnsiTransactionManager::commit_transaction(connection);
                 self.is_lost = committed.is_err();
-                committed.map_err(StoreError::from)?;
+                committed.map_err(from_diesel)?;
                 // SECURITY: the new primary may lack what was written on the server that it replaced.
                 if !C::is_current(&self.session) {
                     self.is_lost = true;

@@ -19,6 +19,7 @@ use std::{
 use diesel::{PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query};
 
 use crate::{
+    database_errors::from_diesel,
     error::StoreError,
     lock_timeout,
     session_check::{STANDBY, check},
@@ -56,7 +57,7 @@ pub(crate) struct ConnectionProof {
 
 impl Primary {
     /// Verifies a connection that was just opened.
-    pub(crate) fn admit(
+    pub(crate) fn verify(
         self: &Arc<Self>,
         connection: &mut PgConnection,
     ) -> Result<ConnectionProof, StoreError> {
@@ -125,7 +126,7 @@ impl ConnectionProof {
     /// Verifies the session again.
     pub(crate) fn prove(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
         let check = self.check("current_setting('transaction_read_only') = 'on'");
-        Ok(connection.batch_execute(&format!("SELECT {check}"))?)
+        connection.batch_execute(&format!("SELECT {check}")).map_err(from_diesel)
     }
 
     /// Whether its server is still the known one.
@@ -165,7 +166,7 @@ impl ServerFacts {
              CAST(extract(epoch FROM pg_postmaster_start_time()) * 1000000 AS bigint) AS started, \
              set_config('tokenry.session', md5(random()::text || clock_timestamp()::text || pg_backend_pid()), false) \
              AS marker";
-        Ok(sql_query(query).get_result(connection)?)
+        sql_query(query).get_result(connection).map_err(from_diesel)
     }
 }
 

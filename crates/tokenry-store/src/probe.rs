@@ -22,10 +22,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn check_reading(&self) -> Result<(), StoreError> {
-        self.read(|tx| {
-            on!(tx, |c| instance::table.select(instance::id).get_result::<i32>(c))?;
-            Ok(())
-        })
+        self.read(|tx| on!(tx, |c| instance::table.select(instance::id).get_result::<i32>(c)).map(drop))
     }
 
     /// Checks that units of work can write, with a unit that deletes no row and is rolled back. It takes the same path as
@@ -35,8 +32,7 @@ impl Store {
     /// [`StoreError`].
     pub fn check_writing(&self) -> Result<(), StoreError> {
         let result: Result<(), RolledBack> = self.run_once(|tx: &mut Tx<'_>| {
-            on!(tx, |c| diesel::sql_query("DELETE FROM sessions WHERE 1 = 0").execute(c))
-                .map_err(StoreError::from)?;
+            on!(tx, |c| diesel::sql_query("DELETE FROM sessions WHERE 1 = 0").execute(c))?;
             Err(RolledBack::AsPlanned)
         });
         match result {

@@ -33,9 +33,9 @@ pub struct ProvenSecret {
 pub fn insert_many(tx: &mut Tx<'_>, proven: &[ProvenSecret]) -> Result<usize, StoreError> {
     let ids: Vec<TokenId> = proven.iter().map(|secret| secret.token_id).collect();
     // A rotation moves a secret to the retired ones under the same lock.
-    let free = token::lock_free(tx, &ids)?;
+    let locked = token::try_lock_all(tx, &ids)?;
     let mut stored = 0;
-    for secret in proven.iter().filter(|secret| free.contains(&secret.token_id)) {
+    for secret in proven.iter().filter(|secret| locked.contains(&secret.token_id)) {
         if insert(tx, secret)? || insert_retired(tx, secret)? {
             stored += 1;
         }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A secret that a rotation replaces.
-pub struct Retired {
+pub struct RetiredSecret {
     /// Its public id.
     pub public_id: PublicId,
     /// Its token.
@@ -36,7 +36,7 @@ pub struct Retired {
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn insert(tx: &mut Tx<'_>, retired: &Retired) -> Result<(), StoreError> {
+pub fn insert(tx: &mut Tx<'_>, retired: &RetiredSecret) -> Result<(), StoreError> {
     let row = RetiredRow {
         public_id: retired.public_id.as_str().to_owned(),
         token_id: IdValue(retired.token_id.uuid()),
@@ -70,7 +70,7 @@ pub fn has_key(tx: &mut Tx<'_>, token_id: TokenId, key: &str) -> Result<bool, St
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn forget_oldest(tx: &mut Tx<'_>, token_id: TokenId, kept: i64) -> Result<usize, StoreError> {
+pub fn delete_oldest(tx: &mut Tx<'_>, token_id: TokenId, kept: i64) -> Result<usize, StoreError> {
     let newest = retired_secrets::table
         .filter(retired_secrets::token_id.eq(IdValue(token_id.uuid())))
         .order(retired_secrets::retired_at.desc())
@@ -80,7 +80,7 @@ pub fn forget_oldest(tx: &mut Tx<'_>, token_id: TokenId, kept: i64) -> Result<us
     let oldest = retired_secrets::table
         .filter(retired_secrets::token_id.eq(IdValue(token_id.uuid())))
         .filter(retired_secrets::public_id.ne_all(newest));
-    Ok(on!(tx, |c| diesel::delete(oldest).execute(c))?)
+    on!(tx, |c| diesel::delete(oldest).execute(c))
 }
 
 /// Ends every retired secret of a token permanently, independent of its grace period.
@@ -92,7 +92,7 @@ pub fn end_grace(tx: &mut Tx<'_>, token_id: TokenId, now: UnixMillis) -> Result<
         .filter(retired_secrets::token_id.eq(IdValue(token_id.uuid())))
         .filter(retired_secrets::ended_at.is_null());
     let ended = retired_secrets::ended_at.eq(Some(InstantValue(now)));
-    Ok(on!(tx, |c| diesel::update(graced).set(ended).execute(c))?)
+    on!(tx, |c| diesel::update(graced).set(ended).execute(c))
 }
 
 /// Ends a retired secret whose grace period has elapsed at `now`; `false` when it was ended before or is still valid.

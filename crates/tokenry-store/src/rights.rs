@@ -7,11 +7,12 @@ use diesel::{
 };
 
 #[cfg(feature = "postgres")]
-use crate::tables::TABLES;
+use crate::{database_errors::from_diesel, tables::TABLES};
 use crate::{error::StoreError, store::Store, tx::AnyConnection};
 
 /// A PostgreSQL role, compared with the rights that a running server needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RoleRights {
     /// Its name.
     pub role: String,
@@ -43,11 +44,11 @@ impl Store {
                 let missing: Vec<Missing> = sql_query(missing)
                     .bind::<Array<Text>, _>(tables)
                     .bind::<Array<Text>, _>(rights)
-                    .load(&mut **c)?;
+                    .load(&mut **c).map_err(from_diesel)?;
                 let role = "SELECT current_user::text AS name, \
                             coalesce(has_table_privilege(to_regclass('audit_events'), 'UPDATE, DELETE, TRUNCATE'), false) \
                             AS rewrites_log";
-                let Role { name, rewrites_log } = sql_query(role).get_result(&mut **c)?;
+                let Role { name, rewrites_log } = sql_query(role).get_result(&mut **c).map_err(from_diesel)?;
                 let missing = missing.into_iter().map(|missing| missing.text).collect();
                 Ok(Some(RoleRights { role: name, missing, rewrites_log }))
             }

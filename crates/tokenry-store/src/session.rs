@@ -8,10 +8,10 @@ use tokenry_domain::{
 use crate::{
     convert::{address, corrupt, parsed},
     error::StoreError,
-    macros::on,
+    macros::{lock_rows, on},
     schema::sessions,
     sql_types::{IdValue, InstantValue},
-    tx::{AnyConnection, Tx},
+    tx::Tx,
 };
 
 /// Inserts a session; [`StoreError::Conflict`] when its digest is taken or its user or token does not exist.
@@ -126,12 +126,7 @@ const MAX_IDS: usize = 10_000;
 fn take_chunk(tx: &mut Tx<'_>, wanted: &[IdValue], taken: &mut Vec<SessionId>) -> Result<(), StoreError> {
     let wanted = wanted.to_vec();
     let query = sessions::table.filter(sessions::id.eq_any(wanted)).order(sessions::id).select(sessions::id);
-    let found: Vec<IdValue> = match &mut tx.0 {
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(c) => query.load(&mut **c),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(c) => query.for_update().load(&mut **c),
-    }?;
+    let found: Vec<IdValue> = lock_rows!(tx, query)?;
     let deleted = sessions::table.filter(sessions::id.eq_any(found.clone()));
     on!(tx, |c| diesel::delete(deleted).execute(c))?;
     taken.extend(found.into_iter().map(|IdValue(id)| SessionId::from_uuid(id)));

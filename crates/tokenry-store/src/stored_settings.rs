@@ -8,6 +8,7 @@ use diesel::{
 use tokenry_domain::{ExpiryCutoffs, UnixMillis};
 
 use crate::{
+    convert,
     error::StoreError,
     macros::on,
     schema::{personal_access_tokens as tokens, retired_secrets, users},
@@ -77,8 +78,15 @@ pub fn live_tokens(
             ))
             .load(c)
     })?;
-    let group = |(prefix, pepper, role, count)| TokenGroup { prefix, pepper, role, tokens: to_u64(count) };
-    Ok(rows.into_iter().map(group).collect())
+    let groups = rows.into_iter();
+    Ok(groups
+        .map(|(prefix, pepper, role, count)| TokenGroup {
+            prefix,
+            pepper,
+            role,
+            tokens: convert::count(count),
+        })
+        .collect())
 }
 
 /// Counts retired secrets of live tokens that are within their grace period, by prefix and pepper. Secrets replaced at or
@@ -107,7 +115,7 @@ pub fn old_secrets(
             .select((sql::<Text>(&prefix), sql::<Nullable<Text>>(&pepper), sql::<BigInt>("count(*)")))
             .load(c)
     })?;
-    Ok(rows.into_iter().map(|(prefix, pepper, count)| (prefix, pepper, to_u64(count))).collect())
+    Ok(rows.into_iter().map(|(prefix, pepper, count)| (prefix, pepper, convert::count(count))).collect())
 }
 
 /// The number of enabled users of each role.
@@ -119,7 +127,7 @@ pub fn users_by_role(tx: &mut Tx<'_>) -> Result<Vec<(String, u64)>, StoreError> 
         let enabled = users::table.filter(users::disabled_at.is_null()).group_by(users::role);
         enabled.select((users::role, count_star())).load(c)
     })?;
-    Ok(rows.into_iter().map(|(role, count)| (role, to_u64(count))).collect())
+    Ok(rows.into_iter().map(|(role, count)| (role, convert::count(count))).collect())
 }
 
 /// The number of enabled users who have signed in with a JWT and whose subject has none of these prefixes.
@@ -137,9 +145,5 @@ pub fn users_of_no_issuer(tx: &mut Tx<'_>, subject_prefixes: &[String]) -> Resul
         }
         query.select(count_star()).get_result(c)
     })?;
-    Ok(to_u64(count))
-}
-
-fn to_u64(count: i64) -> u64 {
-    u64::try_from(count).unwrap_or(0)
+    Ok(convert::count(count))
 }

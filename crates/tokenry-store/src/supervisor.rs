@@ -42,6 +42,7 @@ impl<F: FnMut(&Stop) + Send + 'static> Work for F {
 
 /// What depends on a background thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Importance {
     /// Requests fail without it.
     Vital,
@@ -55,6 +56,7 @@ pub struct Workers(Arc<Mutex<Vec<Arc<Record>>>>);
 
 /// The current state of a background thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WorkerState {
     /// Its name; several threads may share a name.
     pub name: &'static str,
@@ -68,6 +70,14 @@ pub struct WorkerState {
     pub last_failure_age: Option<Duration>,
     /// The text of the last failure. For the operator's log, not for responses.
     pub last_failure: Option<String>,
+}
+
+impl WorkerState {
+    /// A thread that runs and has never failed.
+    #[must_use]
+    pub fn running(name: &'static str, importance: Importance) -> Self {
+        Self { name, importance, down_for: None, failures: 0, last_failure_age: None, last_failure: None }
+    }
 }
 
 struct Record {

@@ -17,16 +17,16 @@ use tokenry_domain::{
 pub(crate) use self::filter::is_expired;
 use self::row::{SecretRow, TokenRow, check_value, proof_value};
 pub use self::{
-    bulk::{Import, insert_many},
+    bulk::{ImportedToken, insert_many},
     list::list,
 };
 #[cfg(feature = "postgres")]
-use crate::lock_timeout::RenewLockTimeout;
+use crate::database_errors::from_diesel;
 use crate::{
-    convert::instant_value,
+    convert::{self, id_values, instant_value, token_ids},
     credential::StoredSecret,
     error::StoreError,
-    macros::on,
+    macros::{lock_row, lock_rows, on},
     schema::personal_access_tokens as tokens,
     sql_types::{IdValue, InstantValue},
     tx::{AnyConnection, Tx},
@@ -58,20 +58,7 @@ pub fn find(tx: &mut Tx<'_>, id: TokenId) -> Result<Option<Token>, StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub fn lock(tx: &mut Tx<'_>, id: TokenId) -> Result<Option<Token>, StoreError> {
-    let query = tokens::table.find(IdValue(id.uuid()));
-    let row: Option<TokenRow> = match &mut tx.0 {
-        // The transaction already excludes all other writers.
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(c) => query.select(TokenRow::as_select()).get_result(&mut **c).optional(),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(c) => query
-            .filter(RenewLockTimeout)
-            .select(TokenRow::as_select())
-            .for_update()
-            .get_result(&mut **c)
-            .optional(),
-    }?;
-    row.map(Token::try_from).transpose()
+    lock_row!(tx, tokens::table.find(IdValue(id.uuid())), TokenRow)?.map(Token::try_from).transpose()
 }
 
 /// The stored secret of a token.
@@ -94,7 +81,7 @@ pub fn count_live(tx: &mut Tx<'_>, user_id: UserId, cutoffs: &ExpiryCutoffs) -> 
         .filter(tokens::revoked_at.is_null())
         .filter(not(is_expired!(cutoffs)));
     let count: i64 = on!(tx, |c| live.select(count_star()).get_result(c))?;
-    Ok(u64::try_from(count).unwrap_or(0))
+    Ok(convert::count(count))
 }
 
 /// The creation times of this user's newest tokens created after `since`, oldest first, at most `limit`. The token seeded
@@ -184,7 +171,7 @@ pub fn unrevoked(tx: &mut Tx<'_>, user_id: UserId, limit: u16) -> Result<Vec<Tok
         .limit(limit.into())
         .select(tokens::id);
     let ids: Vec<IdValue> = on!(tx, |c| unrevoked.load(c))?;
-    Ok(ids.into_iter().map(|IdValue(id)| TokenId::from_uuid(id)).collect())
+    Ok(token_ids(ids))
 }
 
 /// Revokes those of `ids` that are not revoked yet, in one statement, and returns them.
@@ -196,22 +183,15 @@ pub fn revoke_all(
     ids: &[TokenId],
     revocation: &Revocation,
 ) -> Result<Vec<TokenId>, StoreError> {
-    let ids: Vec<IdValue> = ids.iter().map(|id| IdValue(id.uuid())).collect();
     let live = tokens::table
-        .filter(tokens::id.eq_any(ids))
+        .filter(tokens::id.eq_any(id_values(ids)))
         .filter(tokens::revoked_at.is_null())
         .order(tokens::id)
         .select(tokens::id);
-    let live: Vec<IdValue> = match &mut tx.0 {
-        // The transaction already excludes all other writers.
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(c) => live.load(&mut **c),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(c) => live.for_update().load(&mut **c),
-    }?;
+    let live: Vec<IdValue> = lock_rows!(tx, live)?;
     let revoked = tokens::table.filter(tokens::id.eq_any(live.clone()));
     on!(tx, |c| diesel::update(revoked).set(revoked_by(revocation)).execute(c))?;
-    Ok(live.into_iter().map(|IdValue(id)| TokenId::from_uuid(id)).collect())
+    Ok(token_ids(live))
 }
 
 /// Deletes these tokens with all dependent rows.
@@ -219,8 +199,7 @@ pub fn revoke_all(
 /// # Errors
 /// [`StoreError`].
 pub fn delete_all(tx: &mut Tx<'_>, ids: &[TokenId]) -> Result<(), StoreError> {
-    let ids: Vec<IdValue> = ids.iter().map(|id| IdValue(id.uuid())).collect();
-    let deleted = tokens::table.filter(tokens::id.eq_any(ids));
+    let deleted = tokens::table.filter(tokens::id.eq_any(id_values(ids)));
     on!(tx, |c| diesel::delete(deleted).execute(c))?;
     Ok(())
 }
@@ -230,13 +209,12 @@ pub fn delete_all(tx: &mut Tx<'_>, ids: &[TokenId]) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub fn owned(tx: &mut Tx<'_>, user_id: UserId, ids: &[TokenId]) -> Result<Vec<TokenId>, StoreError> {
-    let ids: Vec<IdValue> = ids.iter().map(|id| IdValue(id.uuid())).collect();
     let query = tokens::table
-        .filter(tokens::id.eq_any(ids))
+        .filter(tokens::id.eq_any(id_values(ids)))
         .filter(tokens::user_id.eq(IdValue(user_id.uuid())))
         .select(tokens::id);
     let found: Vec<IdValue> = on!(tx, |c| query.load(c))?;
-    Ok(found.into_iter().map(|id| TokenId::from_uuid(id.0)).collect())
+    Ok(token_ids(found))
 }
 
 /// The ids of all tokens of a user, including revoked and expired ones.
@@ -246,7 +224,7 @@ pub fn owned(tx: &mut Tx<'_>, user_id: UserId, ids: &[TokenId]) -> Result<Vec<To
 pub fn ids_of(tx: &mut Tx<'_>, user_id: UserId) -> Result<Vec<TokenId>, StoreError> {
     let own = tokens::table.filter(tokens::user_id.eq(IdValue(user_id.uuid()))).select(tokens::id);
     let ids: Vec<IdValue> = on!(tx, |c| own.load(c))?;
-    Ok(ids.into_iter().map(|IdValue(id)| TokenId::from_uuid(id)).collect())
+    Ok(token_ids(ids))
 }
 
 /// Revokes a token; `false` when it was revoked already or is unknown.
@@ -305,17 +283,16 @@ pub fn replace_hash(
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn lock_free(tx: &mut Tx<'_>, ids: &[TokenId]) -> Result<Vec<TokenId>, StoreError> {
+pub fn try_lock_all(tx: &mut Tx<'_>, ids: &[TokenId]) -> Result<Vec<TokenId>, StoreError> {
     match &mut tx.0 {
         // The transaction already excludes all other writers.
         #[cfg(feature = "sqlite")]
         AnyConnection::Sqlite(_) => Ok(ids.to_vec()),
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(c) => {
-            let wanted: Vec<IdValue> = ids.iter().map(|id| IdValue(id.uuid())).collect();
-            let query = tokens::table.filter(tokens::id.eq_any(wanted)).select(tokens::id);
-            let free: Vec<IdValue> = query.for_update().skip_locked().load(&mut **c)?;
-            Ok(free.into_iter().map(|IdValue(id)| TokenId::from_uuid(id)).collect())
+            let query = tokens::table.filter(tokens::id.eq_any(id_values(ids))).select(tokens::id);
+            let free: Vec<IdValue> = query.for_update().skip_locked().load(&mut **c).map_err(from_diesel)?;
+            Ok(token_ids(free))
         }
     }
 }

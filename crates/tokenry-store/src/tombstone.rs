@@ -27,7 +27,7 @@ impl SubjectTombstone {
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn remember(tx: &mut Tx<'_>, subject: &Subject, tombstone: SubjectTombstone) -> Result<(), StoreError> {
+pub fn insert(tx: &mut Tx<'_>, subject: &Subject, tombstone: SubjectTombstone) -> Result<(), StoreError> {
     let row = (
         former_subjects::subject.eq(subject.as_str()),
         former_subjects::gone_at.eq(InstantValue(tombstone.gone_at)),
@@ -50,11 +50,11 @@ pub fn find(tx: &mut Tx<'_>, subject: &Subject) -> Result<Option<SubjectTombston
     Ok(row.map(|(InstantValue(gone_at), was_disabled)| SubjectTombstone { gone_at, was_disabled }))
 }
 
-/// Records that a new user has the subject. `gone_at` stays, since a JWT issued before it does not belong to the new user.
+/// Records that a new user has the subject, who is not disabled. `gone_at` stays, since a JWT issued before it does not belong to the new user.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn readmit(tx: &mut Tx<'_>, subject: &Subject) -> Result<(), StoreError> {
+pub fn clear_disabled(tx: &mut Tx<'_>, subject: &Subject) -> Result<(), StoreError> {
     let row = former_subjects::table.find(subject.as_str());
     on!(tx, |c| diesel::update(row).set(former_subjects::was_disabled.eq(false)).execute(c))?;
     Ok(())

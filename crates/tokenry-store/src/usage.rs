@@ -15,8 +15,10 @@ use diesel::{
 use tokenry_domain::{TokenId, UnixMillis, UsageCount, UsageKey};
 
 pub use self::delete_in_batches::delete_in_batches;
+#[cfg(feature = "postgres")]
+use crate::database_errors::from_diesel;
 use crate::{
-    convert::{address, corrupt},
+    convert::{self, address, corrupt, id_values},
     error::StoreError,
     macros::on,
     schema::{personal_access_tokens as tokens, token_usage as usage},
@@ -94,21 +96,18 @@ fn lock_existing(tx: &mut Tx<'_>, ids: &[TokenId]) -> Result<HashSet<TokenId>, S
         AnyConnection::Sqlite(_) => existing(tx, ids),
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(c) => {
-            let query = tokens::table.filter(tokens::id.eq_any(values(ids))).select(tokens::id);
-            let found: Vec<IdValue> = query.for_key_share().skip_locked().load(&mut **c)?;
+            let query = tokens::table.filter(tokens::id.eq_any(id_values(ids))).select(tokens::id);
+            let found: Vec<IdValue> =
+                query.for_key_share().skip_locked().load(&mut **c).map_err(from_diesel)?;
             Ok(found.into_iter().map(|id| TokenId::from_uuid(id.0)).collect())
         }
     }
 }
 
 fn existing(tx: &mut Tx<'_>, ids: &[TokenId]) -> Result<HashSet<TokenId>, StoreError> {
-    let query = tokens::table.filter(tokens::id.eq_any(values(ids))).select(tokens::id);
+    let query = tokens::table.filter(tokens::id.eq_any(id_values(ids))).select(tokens::id);
     let found: Vec<IdValue> = on!(tx, |c| query.load(c))?;
     Ok(found.into_iter().map(|id| TokenId::from_uuid(id.0)).collect())
-}
-
-fn values(ids: &[TokenId]) -> Vec<IdValue> {
-    ids.iter().map(|id| IdValue(id.uuid())).collect()
 }
 
 /// A query for the rows that match a filter.
@@ -157,7 +156,7 @@ pub fn list(
 pub fn total(tx: &mut Tx<'_>, filter: UsageFilter) -> Result<u64, StoreError> {
     let sum = sql::<BigInt>("CAST(COALESCE(SUM(count), 0) AS BIGINT)");
     let total: i64 = on!(tx, |c| filtered!(filter, Db).select(sum).get_result(c))?;
-    Ok(u64::try_from(total).unwrap_or(0))
+    Ok(convert::count(total))
 }
 
 /// Deletes at most `limit` rows from before `cutoff`, oldest first.
@@ -173,7 +172,7 @@ pub fn purge(tx: &mut Tx<'_>, cutoff: UnixMillis, limit: u16) -> Result<usize, S
     .sql(" ORDER BY minute LIMIT ")
     .bind::<BigInt, _>(i64::from(limit))
     .sql(")");
-    Ok(on!(tx, |c| diesel::delete(usage::table.filter(old)).execute(c))?)
+    on!(tx, |c| diesel::delete(usage::table.filter(old)).execute(c))
 }
 
 #[derive(Insertable)]

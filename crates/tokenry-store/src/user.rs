@@ -3,16 +3,14 @@
 use diesel::{dsl::count_star, prelude::*};
 use tokenry_domain::{Subject, User, UserId, UserName};
 
-#[cfg(feature = "postgres")]
-use crate::lock_timeout::RenewLockTimeout;
 use crate::{
-    convert::{instant, instant_value, parsed},
+    convert::{self, instant, instant_value, parsed},
     error::StoreError,
     filter::{SqlDialect, like},
-    macros::on,
+    macros::{lock_row, on},
     schema::users,
     sql_types::{IdValue, InstantValue},
-    tx::{AnyConnection, Tx},
+    tx::Tx,
 };
 
 /// Adds a user; [`StoreError::Conflict`] when the subject is taken.
@@ -60,20 +58,7 @@ pub fn find_by_subject(tx: &mut Tx<'_>, subject: &Subject) -> Result<Option<User
 /// # Errors
 /// [`StoreError`].
 pub fn lock(tx: &mut Tx<'_>, id: UserId) -> Result<Option<User>, StoreError> {
-    let query = users::table.find(IdValue(id.uuid()));
-    let row: Option<UserRow> = match &mut tx.0 {
-        // The transaction already excludes all other writers.
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(c) => query.select(UserRow::as_select()).get_result(&mut **c).optional(),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(c) => query
-            .filter(RenewLockTimeout)
-            .select(UserRow::as_select())
-            .for_update()
-            .get_result(&mut **c)
-            .optional(),
-    }?;
-    row.map(User::try_from).transpose()
+    lock_row!(tx, users::table.find(IdValue(id.uuid())), UserRow)?.map(User::try_from).transpose()
 }
 
 /// One page of users in the order of their creation, starting after `after`, and the total count. `search` is a part of
@@ -106,7 +91,7 @@ pub fn list(
     })?;
     let total: i64 = on!(tx, |c| found!(Db).select(count_star()).get_result(c))?;
     let users = rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?;
-    Ok((users, u64::try_from(total).unwrap_or(0)))
+    Ok((users, convert::count(total)))
 }
 
 /// Updates a user; `false` when there is no such user, [`StoreError::Conflict`] when the subject is taken.

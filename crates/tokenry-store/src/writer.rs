@@ -314,7 +314,10 @@ mod tests {
     use diesel::connection::SimpleConnection as _;
     use tokenry_testkit::{TestDatabase, user as new_user};
 
-    use crate::{error::StoreError, settings::StoreSettings, store::Store, tx::AnyConnection, user};
+    use crate::{
+        database_errors::from_diesel, error::StoreError, settings::StoreSettings, store::Store,
+        tx::AnyConnection, user,
+    };
 
     fn insert(store: &Store, subject: &str) -> Result<(), StoreError> {
         let row = new_user(subject);
@@ -329,7 +332,7 @@ mod tests {
         let read_only: Result<(), StoreError> = store.write(|tx| {
             #[allow(irrefutable_let_patterns, reason = "without PostgreSQL there is no other connection")]
             let AnyConnection::Sqlite(c) = &mut tx.0 else { panic!("not SQLite") };
-            Ok(c.batch_execute("PRAGMA query_only = ON")?)
+            c.batch_execute("PRAGMA query_only = ON").map_err(from_diesel)
         });
         read_only.unwrap();
         let failed = insert(&store, "failed");

@@ -17,7 +17,7 @@ use std::{
 use futures_executor::block_on;
 use tokenry_domain::{Actor, AuditEvent, ClientInfo, EventKind, UserId};
 use tokenry_store::{Store, StoreError, StoreSettings, Tx, audit, user};
-use tokenry_testkit::{Held, Relay, TestDatabase, each_backend, user as new_user};
+use tokenry_testkit::{LockHolder, Relay, TestDatabase, each_backend, user as new_user};
 
 /// The pool's wait.
 const WAIT: Duration = Duration::from_millis(300);
@@ -25,7 +25,7 @@ const WAIT: Duration = Duration::from_millis(300);
 const LIMIT: Duration = Duration::from_secs(4);
 
 fn store(db: &TestDatabase, pool_wait: Duration) -> Store {
-    Store::open(&db.url().parse().unwrap(), StoreSettings { pool_wait, ..StoreSettings::default() }).unwrap()
+    Store::open(&db.url().parse().unwrap(), StoreSettings::default().with_pool_wait(pool_wait)).unwrap()
 }
 
 fn insert(store: &Store, subject: &str) -> Result<(), StoreError> {
@@ -59,7 +59,7 @@ fn assert_ten_fail(unit: impl Fn(usize) -> Result<(), StoreError> + Sync) {
 each_backend!(units_that_wait_for_a_foreign_lock_fail_together_and_are_never_executed, |db| {
     let store = &store(db, WAIT);
     for round in 0..2 {
-        let held = db.hold_writes();
+        let held = db.lock_writes();
         assert_ten_fail(|n| insert(store, &format!("late {n}")));
         assert!(subjects(store).iter().all(|subject| subject.starts_with("after ")), "reads still work");
         drop(held);
@@ -95,7 +95,7 @@ fn units_queued_for_a_row_lock_fail_together() {
     let owners = [db.user("alice").id, db.user("bob").id];
     // Units wait for the first lock, for the last lock, and for the last lock while one of them holds the first.
     for (rows, of) in [("users", 1), ("instance", 2), ("instance", 1)] {
-        let held = db.hold(&format!("SELECT 1 FROM {rows} FOR UPDATE"));
+        let held = db.lock(&format!("SELECT 1 FROM {rows} FOR UPDATE"));
         assert_ten_fail(|n| create(store, owners[n % of], &format!("late {n}")));
         drop(held);
         create(store, owners[0], &format!("after {rows} {of}")).unwrap();
@@ -108,7 +108,7 @@ fn reads_of_a_locked_table_fail_in_time_and_succeed_when_it_is_unlocked() {
     let Some(db) = TestDatabase::postgres() else { return };
     let store = &store(&db, WAIT);
     let public_id = &db.token(&db.user("alice")).insert().public_id;
-    let held = db.hold("LOCK TABLE users, personal_access_tokens, retired_secrets IN ACCESS EXCLUSIVE MODE");
+    let held = db.lock("LOCK TABLE users, personal_access_tokens, retired_secrets IN ACCESS EXCLUSIVE MODE");
     assert_ten_fail(|_| store.read(|tx| user::list(tx, None, None, 200)).map(drop));
     assert_ten_fail(|n| insert(store, &format!("late {n}")));
     assert_ten_fail(|_| block_on(store.credential(public_id)).map(drop));
@@ -125,7 +125,7 @@ fn reads_of_a_locked_table_fail_in_time_and_succeed_when_it_is_unlocked() {
 fn units_fail_in_time_when_the_server_accepts_no_connection() {
     let Some(db) = TestDatabase::postgres() else { return };
     let (relay, url) = Relay::to_database(db.url());
-    let settings = StoreSettings { pool_wait: WAIT, ..StoreSettings::default() };
+    let settings = StoreSettings::default().with_pool_wait(WAIT);
     let store = &Store::open(&url.parse().unwrap(), settings).unwrap();
     insert(store, "before").unwrap();
     relay.set_silent(true);
@@ -171,7 +171,7 @@ fn lock_in_another_process(db: &TestDatabase) -> Child {
 fn the_other_process() {
     // The entry point of the process that another test starts; does nothing when run as a test.
     let Ok(url) = env::var(HOLD) else { return };
-    let _held = Held::at(&url, "");
+    let _held = LockHolder::at(&url, "");
     std::io::stdout().write_all(b"locked\n").unwrap();
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
 }
@@ -192,7 +192,7 @@ fn a_lock_of_another_process_fails_all_units_and_none_after_it_is_released() {
 fn a_unit_that_gets_the_write_lock_in_time_is_executed() {
     let db = TestDatabase::sqlite();
     let store = &store(&db, Duration::from_secs(20));
-    let held = db.hold_writes();
+    let held = db.lock_writes();
     thread::scope(|scope| {
         let units: Vec<_> =
             (0..200).map(|n| scope.spawn(move || insert(store, &format!("user {n}")))).collect();
@@ -208,7 +208,7 @@ fn a_unit_that_gets_the_write_lock_in_time_is_executed() {
 fn exactly_the_acknowledged_units_are_stored_while_the_lock_is_taken_and_released() {
     let db = &TestDatabase::sqlite();
     let store = &store(db, Duration::from_millis(30));
-    let held = db.hold_writes();
+    let held = db.lock_writes();
     let mut acknowledged = thread::scope(|scope| {
         let writers: Vec<_> = (0..8)
             .map(|writer| {
@@ -222,7 +222,7 @@ fn exactly_the_acknowledged_units_are_stored_while_the_lock_is_taken_and_release
         thread::sleep(WAIT);
         drop(held);
         while writers.iter().any(|writer| !writer.is_finished()) {
-            let held = db.hold_writes();
+            let held = db.lock_writes();
             thread::sleep(Duration::from_millis(33));
             drop(held);
             thread::sleep(Duration::from_millis(3));
@@ -269,7 +269,7 @@ fn closing_a_store_while_the_file_is_locked_ends_its_threads() {
         let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
         names.filter(|name| name.trim() == "tokenry-writer").count()
     };
-    let _held = db.hold_writes();
+    let _held = db.lock_writes();
     assert_ten_fail(|n| insert(&store, &format!("late {n}")));
     // One of them belongs to the store of the test fixture.
     assert_eq!(writer_threads(), 2);

@@ -52,7 +52,7 @@ fn a_revocation_on_the_new_primary_is_never_missed_by_reading_another_server() {
 
     // The address leads to a new primary; the old one keeps running and keeps its connections.
     new.promote();
-    address.lead_to(new.port());
+    address.redirect_to(new.port());
     // The reader and the pooled connections are still connected to the old primary.
     assert!(!is_revoked(store, first).unwrap());
     let units = StoreSettings::default().pool_size;
@@ -80,17 +80,17 @@ fn a_revocation_on_the_new_primary_is_never_missed_by_reading_another_server() {
     assert!(!retry(|| is_revoked(store, second)));
 
     // The address leads back by mistake: the promoted server is the newer one, although both are writable.
-    address.lead_to(old.port());
+    address.redirect_to(old.port());
     new.disconnect();
     assert!(matches!(revoke(store, second), Err(StoreError::Unavailable(_))));
     assert!(matches!(is_revoked(store, second), Err(StoreError::Unavailable(_))));
-    address.lead_to(new.port());
+    address.redirect_to(new.port());
     retry(|| revoke(store, second));
     assert!(retry(|| is_revoked(store, second)));
 
     // The old primary becomes a standby, and the address leads to it.
     old.follow(&new);
-    address.lead_to(old.port());
+    address.redirect_to(old.port());
     new.disconnect();
     for _ in 0..2 {
         assert!(matches!(revoke(store, third), Err(StoreError::Unavailable(_))));
@@ -100,7 +100,7 @@ fn a_revocation_on_the_new_primary_is_never_missed_by_reading_another_server() {
     let opened = Store::open(&url.parse().unwrap(), StoreSettings::default());
     let message = opened.err().unwrap().to_string();
     assert!(message.contains("the server is a standby or read-only: Tokenry needs the primary"), "{message}");
-    address.lead_to(new.port());
+    address.redirect_to(new.port());
     retry(|| revoke(store, third));
     assert!(retry(|| is_revoked(store, third)) && !is_revoked(store, fourth).unwrap());
 

@@ -83,8 +83,10 @@ each_backend!(a_public_id_is_unique, |db| {
 
 each_backend!(a_bulk_insert_stores_all_tokens_or_none, |db| {
     let owner = db.user("alice");
-    let import =
-        |token: Token| token::Import { token, secret: SecretHash::from_stored("$none$".to_owned()).into() };
+    let import = |token: Token| token::ImportedToken {
+        token,
+        secret: SecretHash::from_stored("$none$".to_owned()).into(),
+    };
     let noted = |token: &mut Token| token.expiry_noted_at = Some(at(5));
     let tokens: Vec<_> = (0..1500).map(|_| db.token(&owner).with(noted).build()).collect();
     let rows: Vec<_> = tokens.iter().cloned().map(import).collect();

@@ -133,7 +133,7 @@ each_backend!(a_scan_finds_every_expired_token_and_reports_each_once, |db| {
     const ROWS: usize = 20_500;
     let owner = db.user("alice");
     let rows: Vec<_> = (0..ROWS)
-        .map(|n| token::Import {
+        .map(|n| token::ImportedToken {
             token: db
                 .token(&owner)
                 .with(|token| token.expires_at = Some(at(10)).filter(|_| n % 41 == 0))

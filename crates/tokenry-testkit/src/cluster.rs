@@ -24,7 +24,7 @@ pub struct Cluster {
 #[derive(Clone)]
 struct Programs {
     folder: PathBuf,
-    /// PostgreSQL refuses to run as root.
+    /// PostgreSQL does not run as root.
     account: Option<(u32, u32)>,
 }
 
@@ -124,18 +124,20 @@ impl Cluster {
     /// # Panics
     /// When it still returns none after 30 seconds.
     pub fn wait_for(&self, query: &str, database: &str) {
-        let is_there = || {
-            let mut connection = PgConnection::establish(&self.url(database)).ok()?;
-            sql_query(query).execute(&mut connection).ok().filter(|rows| *rows > 0)
-        };
         let pause = std::time::Duration::from_millis(50);
         assert!(
-            (0..600).any(|_| is_there().is_some() || {
+            (0..600).any(|_| self.has_row(query, database).is_some() || {
                 std::thread::sleep(pause);
                 false
             }),
-            "never: {query}"
+            "no row within 30 seconds: {query}"
         );
+    }
+
+    /// The number of rows, unless there is none or the server does not respond.
+    fn has_row(&self, query: &str, database: &str) -> Option<usize> {
+        let mut connection = PgConnection::establish(&self.url(database)).ok()?;
+        sql_query(query).execute(&mut connection).ok().filter(|rows| *rows > 0)
     }
 
     /// The port on which the server listens.
@@ -181,8 +183,8 @@ impl Drop for Cluster {
 impl Programs {
     /// The folder that `pg_config` names, else the newest well-known folder.
     fn find() -> Option<Self> {
-        let said = Command::new("pg_config").arg("--bindir").output().ok();
-        let said = said.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+        let reported = Command::new("pg_config").arg("--bindir").output().ok();
+        let reported = reported.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
         let path = env::var_os("PATH").unwrap_or_default();
         let mut versions: Vec<PathBuf> = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"]
             .iter()
@@ -191,11 +193,9 @@ impl Programs {
             .chain([PathBuf::from("/usr/libexec/postgresql")])
             .collect();
         versions.sort();
-        let candidates = said.into_iter().chain(env::split_paths(&path)).chain(versions.into_iter().rev());
-        let is_whole = |folder: &PathBuf| {
-            ["initdb", "pg_ctl", "pg_basebackup", "postgres"].iter().all(|name| folder.join(name).is_file())
-        };
-        let Some(folder) = candidates.into_iter().find(is_whole) else {
+        let candidates =
+            reported.into_iter().chain(env::split_paths(&path)).chain(versions.into_iter().rev());
+        let Some(folder) = candidates.into_iter().find(|folder| has_programs(folder)) else {
             let is_ci = env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false");
             assert!(!is_ci, "PostgreSQL's programs are missing: run `cargo xtask test`");
             eprintln!("NOT TESTED: PostgreSQL's programs are missing; `cargo xtask test` installs them");
@@ -218,18 +218,24 @@ impl Programs {
     }
 }
 
+fn has_programs(folder: &Path) -> bool {
+    ["initdb", "pg_ctl", "pg_basebackup", "postgres"].iter().all(|name| folder.join(name).is_file())
+}
+
 /// For root: `postgres` if there is such an account, else `nobody`.
 pub(crate) fn account() -> Option<(u32, u32)> {
     if fs::metadata("/proc/self").map_or(1, |process| process.uid()) != 0 {
         return None;
     }
     let accounts = fs::read_to_string("/etc/passwd").unwrap();
-    let of = |name: &str| {
-        let mut fields =
-            accounts.lines().map(|line| line.split(':')).find(|line| line.clone().next() == Some(name))?;
-        Some((fields.nth(2)?.parse().ok()?, fields.next()?.parse().ok()?))
-    };
-    of("postgres").or_else(|| of("nobody"))
+    ids_of("postgres", &accounts).or_else(|| ids_of("nobody", &accounts))
+}
+
+/// The ids of a user and their group, in the text of `/etc/passwd`.
+fn ids_of(name: &str, accounts: &str) -> Option<(u32, u32)> {
+    let mut fields =
+        accounts.lines().map(|line| line.split(':')).find(|line| line.clone().next() == Some(name))?;
+    Some((fields.nth(2)?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
 fn run(command: &mut Command) {

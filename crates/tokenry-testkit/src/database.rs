@@ -11,11 +11,11 @@ use tokenry_store::Store;
 
 use crate::{open::open, postgres::Scratch};
 
-/// A fresh, migrated database that is gone after the test.
+/// A new, migrated database that is deleted after the test.
 pub struct TestDatabase {
     store: Option<Store>,
     url: String,
-    // Dropped after the store: dropping them cuts its connections.
+    // Dropped after the store: dropping them closes its connections.
     folder: Option<TempDir>,
     _scratch: Option<Scratch>,
 }
@@ -92,7 +92,7 @@ impl TestDatabase {
     /// The server's message when it rejects them.
     ///
     /// # Panics
-    /// When the database is not on PostgreSQL or does not answer.
+    /// When the database is not on PostgreSQL or does not respond.
     pub fn try_run(&self, statements: &str) -> Result<(), String> {
         let mut connection = PgConnection::establish(&self.url).unwrap();
         connection.batch_execute(statements).map_err(|error| error.to_string())

@@ -1,14 +1,18 @@
-//! For tests only: a fresh migrated database per test on every backend, and builders for its rows.
+//! For tests only: a new migrated database for each test on every backend, and builders for its rows.
 #![allow(clippy::disallowed_methods, reason = "tests read the environment for the server they run against")]
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot be set up fails or says so")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot be set up fails or prints why it is skipped"
+)]
 
 mod builder;
 mod cluster;
 mod contents;
 mod database;
-mod floating;
-mod held;
-mod lobby;
+mod fake_server;
+mod floating_address;
+mod lock_holder;
 mod open;
 mod pooler;
 mod postgres;
@@ -20,19 +24,19 @@ pub use crate::{
     cluster::Cluster,
     contents::Column,
     database::TestDatabase,
-    floating::FloatingAddress,
-    held::Held,
-    lobby::{Lobby, Visit},
+    fake_server::{FakeServer, StartupMessage},
+    floating_address::FloatingAddress,
+    lock_holder::LockHolder,
     pooler::Pooler,
     postgres::create_database,
     relay::Relay,
     role::TestRole,
 };
 
-/// One test text, run on a fresh database of each backend: `each_backend!(claim, |db| { … })` makes the tests
+/// One test text, run on a new database of each backend: `each_backend!(claim, |db| { … })` defines the tests
 /// `claim::sqlite` and `claim::postgres`, where `db` is a [`TestDatabase`].
 ///
-/// Without a PostgreSQL server (`TOKENRY_TEST_POSTGRES_URL`) the second says so and does nothing, except under `CI`,
+/// Without a PostgreSQL server (`TOKENRY_TEST_POSTGRES_URL`) the second prints that and does nothing, except under `CI`,
 /// where it fails.
 #[macro_export]
 macro_rules! each_backend {

@@ -30,8 +30,9 @@ impl Pooler {
     #[must_use]
     pub fn start(url: &str, mode: &str) -> Option<Self> {
         let path = env::var_os("PATH").unwrap_or_default();
-        let places = env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
-        let Some(program) = places.map(|folder| folder.join("pgbouncer")).find(|program| program.is_file())
+        let candidates = env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
+        let Some(program) =
+            candidates.map(|folder| folder.join("pgbouncer")).find(|program| program.is_file())
         else {
             let is_ci = env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false");
             assert!(!is_ci, "PgBouncer is missing: run `cargo xtask test`");
@@ -52,8 +53,7 @@ impl Pooler {
         command.arg(&settings).current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = command.spawn().unwrap();
         let pooler = Self { process, folder, server, port };
-        let is_there = || TcpStream::connect(("127.0.0.1", port)).is_ok();
-        assert!((0..400).any(|_| is_there() || {
+        assert!((0..400).any(|_| TcpStream::connect(("127.0.0.1", port)).is_ok() || {
             std::thread::sleep(Duration::from_millis(25));
             false
         }));

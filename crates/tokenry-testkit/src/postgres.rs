@@ -13,10 +13,10 @@ use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
 
 use crate::open::open;
 
-/// Makes an empty database of this name on the PostgreSQL server that `server_url` leads to, and returns its address.
+/// Creates an empty database with this name on the PostgreSQL server at `server_url`, and returns its address.
 ///
 /// # Errors
-/// What the server says when it cannot.
+/// The server's message when it rejects the statement.
 pub fn create_database(server_url: &str, name: &str) -> Result<String, Box<dyn std::error::Error>> {
     let mut connection = PgConnection::establish(server_url)?;
     sql_query(format!("CREATE DATABASE {name}")).execute(&mut connection)?;
@@ -86,7 +86,7 @@ impl Server {
         sql_query(statement).execute(&mut connection).unwrap();
     }
 
-    /// The name of a migrated database to copy; the first test that needs it makes it while the others wait.
+    /// The name of a migrated database to copy; the first test that uses it creates it while the others wait.
     fn template(&self) -> String {
         let name = format!("tokenry_template_{:016x}", fingerprint());
         let mut connection = PgConnection::establish(&self.url("postgres")).unwrap();

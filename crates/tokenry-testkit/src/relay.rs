@@ -37,8 +37,8 @@ impl Relay {
         std::thread::spawn(move || {
             for near in listener.incoming() {
                 let (near, far) = (near.unwrap(), TcpStream::connect(server).unwrap());
-                let ways = [(near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near)];
-                for (from, to) in ways {
+                let directions = [(near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near)];
+                for (from, to) in directions {
                     let is_silent = is_silent.clone();
                     std::thread::spawn(move || pass(from, to, &is_silent));
                 }

@@ -27,10 +27,10 @@ impl TestRole {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("tokenry_role_{}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let (scheme, rest) = db.url().split_once("://").unwrap();
-        let (_, place) = rest.split_once('@').unwrap();
+        let (_, host) = rest.split_once('@').unwrap();
         let role = Self {
             owner: db.url().to_owned(),
-            url: format!("{scheme}://{name}:{name}@{place}"),
+            url: format!("{scheme}://{name}:{name}@{host}"),
             name: name.clone(),
         };
         db.run(&format!("DROP ROLE IF EXISTS {name}; CREATE ROLE {name} LOGIN PASSWORD '{name}'"));

@@ -70,13 +70,12 @@ impl FromQuery for AuditQuery {
     const NAMES: &'static [&'static str] = &["kind", "user_id", "token_id", "from", "to", "limit", "cursor"];
 
     fn from_query(query: &mut Query) -> Self {
-        let filter = AuditFilter {
-            kind: query.parse::<EventKind>("kind", "the kind of an event, such as auth.token.created"),
-            user_id: query.parse::<UserId>("user_id", "the id of a user"),
-            token_id: query.parse::<TokenId>("token_id", "the id of a token"),
-            from: query.parse::<UnixMillis>("from", INSTANT),
-            to: query.parse::<UnixMillis>("to", INSTANT),
-        };
+        let filter = AuditFilter::default()
+            .kind(query.parse::<EventKind>("kind", "the kind of an event, such as auth.token.created"))
+            .user(query.parse::<UserId>("user_id", "the id of a user"))
+            .token(query.parse::<TokenId>("token_id", "the id of a token"))
+            .since(query.parse::<UnixMillis>("from", INSTANT))
+            .before(query.parse::<UnixMillis>("to", INSTANT));
         Self { filter, size: size(query), cursor: query.text("cursor", 1024) }
     }
 }

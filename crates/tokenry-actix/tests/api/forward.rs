@@ -389,7 +389,7 @@ each_backend!(uses_and_rejections_behind_a_proxy_are_recorded, |db| {
     let operator = RequestContext::new(unrestricted::operator(), clock::now());
     let last_used = |id: &str| tokenry.find_token(&operator, id.parse().unwrap()).unwrap().0.last_used_at;
     assert!(last_used(&used).is_some() && last_used(&unused).is_none());
-    let filter = AuditFilter { kind: Some(EventKind::RequestForbidden), ..AuditFilter::default() };
+    let filter = AuditFilter::default().kind(EventKind::RequestForbidden);
     let page = tokenry.audit_log(&operator, &filter, PageSize::default(), None).unwrap();
     let reasons: BTreeSet<_> =
         page.items.iter().map(|entry| entry.event.detail["reason"].to_string()).collect();

@@ -67,27 +67,32 @@ mod tests {
     use super::*;
 
     fn state(name: &'static str, importance: Importance) -> WorkerState {
-        WorkerState {
-            name,
-            importance,
-            down_for: None,
-            failures: 0,
-            last_failure_age: None,
-            last_failure: Some("pat_secret".to_owned()),
-        }
+        let mut state = WorkerState::running(name, importance);
+        state.last_failure = Some("pat_secret".to_owned());
+        state
+    }
+
+    fn down(importance: Importance) -> WorkerState {
+        let mut state = state("usage", importance);
+        state.down_for = Some(RECENT);
+        state
+    }
+
+    fn restarted(age: Duration) -> WorkerState {
+        let mut state = state("reader", Importance::Vital);
+        state.last_failure_age = Some(age);
+        state
     }
 
     #[test]
     fn a_vital_worker_that_is_down_fails_the_check_and_others_are_a_warning() {
         let up = state("reader", Importance::Vital);
-        let down = |importance| WorkerState { down_for: Some(RECENT), ..state("usage", importance) };
-        let restarted = WorkerState { last_failure_age: Some(Duration::ZERO), ..up.clone() };
-        let long_ago = WorkerState { last_failure_age: Some(RECENT), ..up.clone() };
+        let (recently, long_ago) = (restarted(Duration::ZERO), restarted(RECENT));
         assert_eq!(worker_finding(&[up.clone(), long_ago]), Finding::ok());
         let waiting = "waiting for a restart: usage";
         assert_eq!(worker_finding(&[up.clone(), down(Importance::Vital)]), Finding::failed(waiting));
         assert_eq!(worker_finding(&[up, down(Importance::Background)]), Finding::warning(waiting));
         let restart = "restarted within the last ten minutes: reader";
-        assert_eq!(worker_finding(&[restarted.clone(), restarted]), Finding::warning(restart));
+        assert_eq!(worker_finding(&[recently.clone(), recently]), Finding::warning(restart));
     }
 }

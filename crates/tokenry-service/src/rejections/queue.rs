@@ -186,7 +186,7 @@ mod tests {
     each_backend!(a_failed_write_is_kept_within_bounds_and_written_later, |db| {
         let pending = Arc::new(Pending::of(db.store().clone()));
         (1..=3).for_each(|second| pending.add(key("invalid_token", 1), once(second)));
-        let held = db.hold_writes();
+        let held = db.lock_writes();
         for round in 1..=2 {
             assert!(matches!(pending.write(&|| false), Err(StoreError::Unavailable(_))));
             pending.add(key("invalid_token", 1), once(round * 10));
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(recorded(db).len(), 1);
 
         // A flood while the database is unavailable fills neither the memory nor, afterwards, the log.
-        let held = db.hold_writes();
+        let held = db.lock_writes();
         for source in 0..=255 {
             for code in ["revoked_token", "expired_token"] {
                 pending.add(key(code, source), once(30));

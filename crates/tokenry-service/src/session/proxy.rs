@@ -83,7 +83,7 @@ impl Tokenry {
             {
                 return Ok(None);
             }
-            tombstone::readmit(tx, &new_subject)?;
+            tombstone::clear_disabled(tx, &new_subject)?;
             let mut user = new_user(id, new_subject, name, role, now);
             // Claims that were issued before do not apply.
             user.claims_after = Some(now);

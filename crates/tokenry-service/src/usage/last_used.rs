@@ -77,7 +77,7 @@ impl LastUsed {
 fn write_batch(store: &Store, uses: Vec<(TokenId, LastUse)>) -> Result<Vec<(TokenId, LastUse)>, StoreError> {
     store.write_bookkeeping(move |tx| {
         let ids: Vec<TokenId> = uses.iter().map(|(id, _)| *id).collect();
-        let free: HashSet<TokenId> = tx.lock_free(&ids)?.into_iter().collect();
+        let free: HashSet<TokenId> = tx.try_lock_all(&ids)?.into_iter().collect();
         let (free, locked): (Vec<_>, Vec<_>) = uses.into_iter().partition(|(id, _)| free.contains(id));
         for (id, LastUse { at, source }) in free {
             tx.mark_used(id, at, source)?;

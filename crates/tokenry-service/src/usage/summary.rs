@@ -8,7 +8,7 @@ use tokenry_store::{
     StoreError, Tx, token,
     usage::{
         scopes,
-        summary::{self, AddressCount, Answers, HourCount, RouteCount, UsageSpan},
+        summary::{self, AddressCount, HourCount, RouteCount, StatusGrouping, UsageSpan},
     },
 };
 
@@ -116,6 +116,10 @@ impl Tokenry {
 }
 
 fn hours(tx: &mut Tx<'_>, span: UsageSpan) -> Result<Vec<HourCount>, StoreError> {
-    let exact = summary::hours(tx, span, Answers::Exact, ROWS + 1)?;
-    if exact.len() <= ROWS.into() { Ok(exact) } else { summary::hours(tx, span, Answers::Classes, ROWS) }
+    let exact = summary::hours(tx, span, StatusGrouping::Exact, ROWS + 1)?;
+    if exact.len() <= ROWS.into() {
+        Ok(exact)
+    } else {
+        summary::hours(tx, span, StatusGrouping::Classes, ROWS)
+    }
 }

@@ -165,7 +165,7 @@ impl Tokenry {
             }
             user::delete(tx, user.id)?;
             let gone = User { disabled_at: before.disabled_at, ..user };
-            tombstone::remember(tx, &gone.subject, SubjectTombstone::of(&gone, audit.at))?;
+            tombstone::insert(tx, &gone.subject, SubjectTombstone::of(&gone, audit.at))?;
             let fields =
                 detail([("subject", gone.subject.as_str().into()), ("role", gone.role.as_str().into())]);
             audit.record(tx, EventKind::UserDeleted, gone.id, None, fields)?;
@@ -290,8 +290,8 @@ pub(crate) fn store(
     audit: &AuditContext,
 ) -> Result<(), UserError> {
     if before.subject != after.subject {
-        tombstone::readmit(tx, &after.subject)?;
-        tombstone::remember(tx, &before.subject, SubjectTombstone::of(before, audit.at))?;
+        tombstone::clear_disabled(tx, &after.subject)?;
+        tombstone::insert(tx, &before.subject, SubjectTombstone::of(before, audit.at))?;
     }
     if !user::update(tx, after)? {
         return Err(UserError::NotFound);

@@ -40,7 +40,7 @@ pub(crate) fn limited(
 }
 
 /// A service without limits on another store, as on a second node.
-pub(crate) fn service_on(store: tokenry_service::Store) -> Tokenry {
+pub(crate) fn service_on(store: impl Into<tokenry_service::Store>) -> Tokenry {
     let limits = Limits::unlimited();
     Tokenry::new(store, settings(Policy::default().with_limits(limits))).unwrap()
 }

@@ -14,6 +14,7 @@ use tokenry_domain::PublicId;
 
 use crate::{
     credential::{Credential, RetiredCredential},
+    database_errors::from_diesel,
     error::StoreError,
     pool::Manager,
     retired::{self, RetiredCredentialRow, RetiredRow},
@@ -108,7 +109,8 @@ fn nearest(
         .order(tokens::public_id)
         .select((TokenRow::as_select(), SecretRow::as_select(), UserRow::as_select()))
         // No LIMIT, which SQLite would plan again for each read; only the first row is fetched.
-        .load_iter::<CredentialRow, DefaultLoadingMode>(connection)?
+        .load_iter::<CredentialRow, DefaultLoadingMode>(connection)
+        .map_err(from_diesel)?
         .next();
     match first {
         Some(Ok(row)) => {
@@ -128,7 +130,8 @@ fn exact(connection: &mut SqliteConnection, public_id: &PublicId) -> Result<Opti
         .filter(tokens::public_id.eq(public_id.as_str()))
         .select((TokenRow::as_select(), SecretRow::as_select(), UserRow::as_select()))
         .get_result::<CredentialRow>(connection)
-        .optional()?
+        .optional()
+        .map_err(from_diesel)?
         .map(credential)
         .transpose()
 }
@@ -142,7 +145,8 @@ fn find_retired(
         .filter(retired_secrets::public_id.eq(public_id.as_str()))
         .select(retired_secrets::public_id)
         .get_result::<String>(connection)
-        .optional()?;
+        .optional()
+        .map_err(from_diesel)?;
     if id.is_none() {
         return Ok(None);
     }
@@ -151,7 +155,8 @@ fn find_retired(
         .filter(retired_secrets::public_id.eq(public_id.as_str()))
         .select((RetiredRow::as_select(), TokenRow::as_select(), UserRow::as_select()))
         .get_result::<RetiredCredentialRow>(connection)
-        .optional()?
+        .optional()
+        .map_err(from_diesel)?
         .map(retired::credential)
         .transpose()
 }

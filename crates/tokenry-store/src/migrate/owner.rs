@@ -6,13 +6,13 @@ use diesel::{
     sql_types::{Array, Bool, Nullable, Text},
 };
 
-use super::Step;
-use crate::{error::StoreError, tables::TABLES};
+use super::MigrationStatus;
+use crate::{database_errors::from_diesel, error::StoreError, tables::TABLES};
 
 const ADVICE: &str = "run `tokenry migrate run` as the owner of the tables, then start again";
 
 /// Fails if the role may not create tables in its schema or does not own the existing ones.
-pub(super) fn demand(connection: &mut PgConnection, steps: &[Step]) -> Result<(), StoreError> {
+pub(super) fn check(connection: &mut PgConnection, steps: &[MigrationStatus]) -> Result<(), StoreError> {
     let role = Role::query(connection)?;
     let Some(lacking) = role.missing_right(connection)? else { return Ok(()) };
     let (name, path) = (&role.name, &role.search_path);
@@ -47,7 +47,7 @@ impl Role {
         let query = "SELECT current_user::text AS name, current_setting('search_path') AS search_path, \
                      current_schema()::text AS schema, \
                      coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create";
-        Ok(sql_query(query).get_result(connection)?)
+        sql_query(query).get_result(connection).map_err(from_diesel)
     }
 
     /// The first right that it lacks.
@@ -62,7 +62,8 @@ impl Role {
         let query = "SELECT relname::text AS name, pg_get_userbyid(relowner)::text AS owner \
                      FROM unnest($1) AS known JOIN pg_class ON pg_class.oid = to_regclass(known) \
                      WHERE NOT pg_has_role(relowner, 'USAGE') ORDER BY 1 LIMIT 1";
-        let others: Vec<Table> = sql_query(query).bind::<Array<Text>, _>(names).load(connection)?;
+        let others: Vec<Table> =
+            sql_query(query).bind::<Array<Text>, _>(names).load(connection).map_err(from_diesel)?;
         Ok(others.first().map(|Table { name, owner }| format!("the table {name} is owned by \"{owner}\"")))
     }
 }

@@ -6,6 +6,7 @@ use tokenry_domain::Token;
 use super::row::{SecretRow, TokenRow};
 use crate::{
     credential::StoredSecret,
+    database_errors::from_diesel,
     error::StoreError,
     schema::personal_access_tokens as tokens,
     tx::{AnyConnection, Tx},
@@ -13,7 +14,7 @@ use crate::{
 
 /// A token that was created by another system.
 #[derive(Clone)]
-pub struct Import {
+pub struct ImportedToken {
     /// The token.
     pub token: Token,
     /// The stored secret; without a proof if the strength of the secret is unknown.
@@ -29,26 +30,29 @@ const MAX_ROWS: usize = 1000;
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn insert_many(tx: &mut Tx<'_>, imports: &[Import]) -> Result<(), StoreError> {
+pub fn insert_many(tx: &mut Tx<'_>, imports: &[ImportedToken]) -> Result<(), StoreError> {
     match &mut tx.0 {
         #[cfg(feature = "sqlite")]
         AnyConnection::Sqlite(c) => {
             // The statement for a single row is cached; one for many rows would be prepared each time.
             for import in imports {
-                diesel::insert_into(tokens::table).values(values(import)).execute(&mut **c)?;
+                diesel::insert_into(tokens::table)
+                    .values(values(import))
+                    .execute(&mut **c)
+                    .map_err(from_diesel)?;
             }
         }
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(c) => {
             for chunk in imports.chunks(MAX_ROWS) {
                 let rows: Vec<_> = chunk.iter().map(values).collect();
-                diesel::insert_into(tokens::table).values(rows).execute(&mut **c)?;
+                diesel::insert_into(tokens::table).values(rows).execute(&mut **c).map_err(from_diesel)?;
             }
         }
     }
     Ok(())
 }
 
-fn values(import: &Import) -> (TokenRow, SecretRow) {
+fn values(import: &ImportedToken) -> (TokenRow, SecretRow) {
     (TokenRow::from(&import.token), SecretRow::from(&import.secret))
 }

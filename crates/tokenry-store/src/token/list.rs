@@ -12,6 +12,7 @@ use tokenry_domain::{
 
 use super::{filter::filtered, row::TokenRow};
 use crate::{
+    convert,
     error::StoreError,
     filter::SqlDialect,
     macros::on,
@@ -112,5 +113,5 @@ fn total(tx: &mut Tx<'_>, filter: &TokenFilter, cutoffs: &ExpiryCutoffs) -> Resu
         let dialect = SqlDialect::of(tx);
         on!(tx, |c| filtered!(Db, filter, dialect, cutoffs).select(count_star()).get_result(c))?
     };
-    Ok(u64::try_from(total).unwrap_or(0))
+    Ok(convert::count(total))
 }

@@ -39,9 +39,8 @@ impl Host {
     /// The hosts of the parameters `host` and `port`.
     pub(super) fn list(hosts: &str, ports: Option<&str>) -> Option<Vec<Self>> {
         let names: Vec<_> = hosts.split(',').map(Name::parse).collect::<Option<_>>()?;
-        let port = |text: &str| text.parse().ok().filter(|port| *port != 0);
         let mut ports: Vec<u16> =
-            ports.map_or(Some(vec![PORT]), |ports| ports.split(',').map(port).collect())?;
+            ports.map_or(Some(vec![PORT]), |ports| ports.split(',').map(parse_port).collect())?;
         if let [only] = ports[..] {
             ports.resize(names.len(), only);
         }
@@ -70,12 +69,17 @@ impl Name {
         if let Ok(ip) = text.parse() {
             return Some(Self::Ip(ip));
         }
-        let is_label = |label: &str| {
-            !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        };
         let labels = text.strip_suffix('.').unwrap_or(text);
         (text.len() <= 253 && labels.split('.').all(is_label)).then(|| Self::Dns(text.to_owned()))
     }
+}
+
+fn parse_port(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|port| *port != 0)
+}
+
+fn is_label(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 impl fmt::Display for Name {

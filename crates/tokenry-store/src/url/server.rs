@@ -22,17 +22,17 @@ impl Server {
     pub(super) fn parse(text: &str) -> Result<Self, UrlError> {
         let (hosts, keywords) = split(text)?;
         let server = Self { hosts, keywords };
-        let is_writable = |attrs: &str| matches!(attrs, "read-write" | "primary");
-        if server.keyword("target_session_attrs").is_some_and(|attrs| !is_writable(attrs)) {
+        let attrs = server.keyword("target_session_attrs");
+        if attrs.is_some_and(|attrs| !matches!(attrs, "read-write" | "primary")) {
             return Err(UrlError::Standby);
         }
         let tls = cfg!(feature = "postgres-tls");
         let strict = ["require", "verify-ca", "verify-full"];
-        let chosen = |mode: &str| server.keyword("sslmode") == Some(mode);
+        let chosen = server.keyword("sslmode");
         // SECURITY: libpq's default `prefer` silently falls back to plain text.
-        let is_encrypted = tls && strict.into_iter().any(chosen);
+        let is_encrypted = tls && chosen.is_some_and(|mode| strict.contains(&mode));
         match server.hosts.iter().find(|host| !host.is_local()) {
-            Some(host) if !chosen("disable") && !is_encrypted => {
+            Some(host) if chosen != Some("disable") && !is_encrypted => {
                 Err(UrlError::Unencrypted { host: host.name.to_string() })
             }
             _ => Ok(server),
@@ -50,10 +50,11 @@ impl Server {
 
     /// The connection string for libpq. It sets every relevant keyword, so that neither the environment nor a file can.
     pub(crate) fn conninfo(&self) -> String {
-        let list = |item: fn(&Host) -> String| self.hosts.iter().map(item).collect::<Vec<_>>().join(",");
+        let names: Vec<_> = self.hosts.iter().map(|host| host.name.to_string()).collect();
+        let ports: Vec<_> = self.hosts.iter().map(|host| host.port.to_string()).collect();
         let mut conninfo = String::new();
-        add(&mut conninfo, "host", &list(|host| host.name.to_string()));
-        add(&mut conninfo, "port", &list(|host| host.port.to_string()));
+        add(&mut conninfo, "host", &names.join(","));
+        add(&mut conninfo, "port", &ports.join(","));
         for (name, value) in &self.keywords {
             add(&mut conninfo, name, value);
         }
@@ -98,7 +99,6 @@ type Parts = (Vec<Host>, BTreeMap<&'static str, String>);
 fn split(text: &str) -> Result<Parts, UrlError> {
     let (_, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
     let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    let is_forbidden = |c: char| c.is_control() || c.is_whitespace() || c == '#';
     // SECURITY: a raw `/`, `?` or `@` in a password would end it, and the rest would be parsed as the host.
     if rest.contains(is_forbidden) || authority.matches('@').count() > 1 || tail.contains('@') {
         return Err(UrlError::Host);
@@ -132,6 +132,10 @@ fn split(text: &str) -> Result<Parts, UrlError> {
         _ => return Err(UrlError::Twice("host")),
     };
     Ok((hosts, keywords))
+}
+
+fn is_forbidden(c: char) -> bool {
+    c.is_control() || c.is_whitespace() || c == '#'
 }
 
 /// Parses the parameters; `Url::query_pairs` is not used, since libpq does not decode `+` as a space.

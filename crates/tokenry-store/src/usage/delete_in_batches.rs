@@ -10,6 +10,7 @@ use diesel::{
 use tokenry_domain::TokenId;
 
 use crate::{
+    database_errors::from_diesel,
     error::StoreError,
     schema::token_usage as usage,
     sql_types::{Id, IdValue},
@@ -65,6 +66,7 @@ fn delete_for_token(tx: &mut Tx<'_>, token: IdValue, limit: i64) -> Result<usize
             );
             diesel::delete(usage::table.filter(rows)).execute(&mut **c)
         }
-    }?;
+    }
+    .map_err(from_diesel)?;
     Ok(removed)
 }

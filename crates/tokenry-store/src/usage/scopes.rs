@@ -63,8 +63,7 @@ pub fn list(tx: &mut Tx<'_>, token: TokenId) -> Result<Vec<(Scope, UnixMillis)>,
     let query = uses::table.filter(uses::token_id.eq(IdValue(token.uuid()))).order(uses::scope);
     let rows: Vec<(String, InstantValue)> =
         on!(tx, |c| query.select((uses::scope, uses::last_used_at)).load(c))?;
-    let read = |(scope, at): (String, InstantValue)| Ok((parsed("token_scope_uses.scope", &scope)?, at.0));
-    rows.into_iter().map(read).collect()
+    rows.into_iter().map(|(scope, at)| Ok((parsed("token_scope_uses.scope", &scope)?, at.0))).collect()
 }
 
 /// Deletes the uses of all other scopes of a token, so that a token has no more rows than scopes.

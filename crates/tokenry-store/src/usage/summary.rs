@@ -32,7 +32,7 @@ pub struct UsageSpan {
 
 /// How uses are grouped by the status of their responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answers {
+pub enum StatusGrouping {
     /// By status.
     Exact,
     /// By class: 200 is 200 to 299, 600 is 600 and above.
@@ -41,6 +41,7 @@ pub enum Answers {
 
 /// The number of uses in one hour with one status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HourCount {
     /// The start of the hour, in UTC.
     pub hour: UnixMillis,
@@ -52,6 +53,7 @@ pub struct HourCount {
 
 /// The number of uses of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RouteCount {
     /// The method; empty if it is unknown.
     pub method: String,
@@ -65,6 +67,7 @@ pub struct RouteCount {
 
 /// The number of uses from an address with a user agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AddressCount {
     /// The address.
     pub ip: Option<IpAddr>,
@@ -74,6 +77,30 @@ pub struct AddressCount {
     pub count: u64,
     /// The last use.
     pub last_at: UnixMillis,
+}
+
+impl HourCount {
+    /// A count with these parts.
+    #[must_use]
+    pub fn new(hour: UnixMillis, status: u16, count: u64) -> Self {
+        Self { hour, status, count }
+    }
+}
+
+impl RouteCount {
+    /// A count with these parts.
+    #[must_use]
+    pub fn new(method: String, route: String, count: u64, last_at: UnixMillis) -> Self {
+        Self { method, route, count, last_at }
+    }
+}
+
+impl AddressCount {
+    /// A count with these parts.
+    #[must_use]
+    pub fn new(ip: Option<IpAddr>, user_agent: String, count: u64, last_at: UnixMillis) -> Self {
+        Self { ip, user_agent, count, last_at }
+    }
 }
 
 /// A query for the usage rows of a span.
@@ -93,7 +120,7 @@ macro_rules! of_span {
 pub fn hours(
     tx: &mut Tx<'_>,
     span: UsageSpan,
-    answers: Answers,
+    grouping: StatusGrouping,
     limit: u16,
 ) -> Result<Vec<HourCount>, StoreError> {
     let hour = match &tx.0 {
@@ -102,9 +129,9 @@ pub fn hours(
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(_) => "date_trunc('hour', minute, 'UTC')",
     };
-    let status = match answers {
-        Answers::Exact => "status",
-        Answers::Classes => "CASE WHEN status > 599 THEN 600 ELSE status / 100 * 100 END",
+    let status = match grouping {
+        StatusGrouping::Exact => "status",
+        StatusGrouping::Classes => "CASE WHEN status > 599 THEN 600 ELSE status / 100 * 100 END",
     };
     let columns = format!("{hour}, {status}, {COUNT}");
     let rows: Vec<(InstantValue, i32, i64)> = on!(tx, |c| of_span!(span)
@@ -113,11 +140,12 @@ pub fn hours(
         .order(sql::<Integer>("1, 2"))
         .limit(limit.into())
         .load(c))?;
-    let read = |(hour, status, sum): (InstantValue, i32, i64)| {
-        let status = u16::try_from(status).map_err(|error| corrupt("token_usage.status", error))?;
-        Ok(HourCount { hour: hour.0, status, count: count(sum)? })
-    };
-    rows.into_iter().map(read).collect()
+    rows.into_iter().map(hour_count).collect()
+}
+
+fn hour_count((hour, status, sum): (InstantValue, i32, i64)) -> Result<HourCount, StoreError> {
+    let status = u16::try_from(status).map_err(|error| corrupt("token_usage.status", error))?;
+    Ok(HourCount { hour: hour.0, status, count: count(sum)? })
 }
 
 /// The most used routes, at most `limit`.
@@ -125,11 +153,11 @@ pub fn hours(
 /// # Errors
 /// [`StoreError`].
 pub fn routes(tx: &mut Tx<'_>, span: UsageSpan, limit: u16) -> Result<Vec<RouteCount>, StoreError> {
-    let rows = most_used(tx, span, "method, route", limit)?;
-    let read = |(method, route, sum, last): (String, String, i64, InstantValue)| {
-        Ok(RouteCount { method, route, count: count(sum)?, last_at: last.0 })
-    };
-    rows.into_iter().map(read).collect()
+    most_used(tx, span, "method, route", limit)?.into_iter().map(route_count).collect()
+}
+
+fn route_count((method, route, sum, last): PairRow) -> Result<RouteCount, StoreError> {
+    Ok(RouteCount { method, route, count: count(sum)?, last_at: last.0 })
 }
 
 /// The most used pairs of address and user agent, at most `limit`.
@@ -137,12 +165,15 @@ pub fn routes(tx: &mut Tx<'_>, span: UsageSpan, limit: u16) -> Result<Vec<RouteC
 /// # Errors
 /// [`StoreError`].
 pub fn addresses(tx: &mut Tx<'_>, span: UsageSpan, limit: u16) -> Result<Vec<AddressCount>, StoreError> {
-    let rows = most_used(tx, span, "ip, user_agent", limit)?;
-    let read = |(address, user_agent, sum, last): (String, String, i64, InstantValue)| {
-        Ok(AddressCount { ip: ip(&address)?, user_agent, count: count(sum)?, last_at: last.0 })
-    };
-    rows.into_iter().map(read).collect()
+    most_used(tx, span, "ip, user_agent", limit)?.into_iter().map(address_count).collect()
 }
+
+fn address_count((address, user_agent, sum, last): PairRow) -> Result<AddressCount, StoreError> {
+    Ok(AddressCount { ip: ip(&address)?, user_agent, count: count(sum)?, last_at: last.0 })
+}
+
+/// Two columns, their count and their last use.
+type PairRow = (String, String, i64, InstantValue);
 
 /// Distinct pairs of columns with their count and last use, the most used first, ties in the order of the pairs.
 fn most_used(
@@ -150,14 +181,14 @@ fn most_used(
     span: UsageSpan,
     pair: &'static str,
     limit: u16,
-) -> Result<Vec<(String, String, i64, InstantValue)>, StoreError> {
+) -> Result<Vec<PairRow>, StoreError> {
     let columns = format!("{pair}, {COUNT}, MAX(last_at)");
-    Ok(on!(tx, |c| of_span!(span)
+    on!(tx, |c| of_span!(span)
         .group_by(sql::<Text>("1, 2"))
         .select(sql::<(Text, Text, BigInt, Instant)>(&columns))
         .order(sql::<BigInt>("3 DESC, 1, 2"))
         .limit(limit.into())
-        .load(c))?)
+        .load(c))
 }
 
 const COUNT: &str = "CAST(SUM(count) AS BIGINT)";

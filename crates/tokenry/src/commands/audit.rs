@@ -26,7 +26,12 @@ pub(crate) fn run(
 fn list(args: AuditListArgs, context: &CommandContext, console: &mut Console) -> Result<(), CliError> {
     let CommandContext { tokenry, request } = context;
     let user_id = args.user.map(|subject| context.user(subject.as_str())).transpose()?.map(|user| user.id);
-    let filter = AuditFilter { kind: args.kind, user_id, token_id: args.token, from: args.from, to: args.to };
+    let filter = AuditFilter::default()
+        .kind(args.kind)
+        .user(user_id)
+        .token(args.token)
+        .since(args.from)
+        .before(args.to);
     let size = if args.all { PageSize::new(PageSize::MAX).unwrap_or_default() } else { args.limit };
     let mut listed = tokenry.audit_log(request, &filter, size, None)?;
     while args.all

@@ -91,7 +91,7 @@ fn migrations(store: &Store) -> Finding {
 }
 
 fn rights(found: &RoleRights) -> Finding {
-    let RoleRights { role, missing, rewrites_log } = found;
+    let RoleRights { role, missing, rewrites_log, .. } = found;
     match (missing.as_slice(), rewrites_log) {
         ([], false) => Finding::ok(format!("the role \"{role}\" can serve and cannot modify the audit log")),
         ([], true) => Finding::ok(format!(

@@ -47,7 +47,9 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
     Some(Settings {
         listen: listen?,
         database_url: url?,
-        store: StoreSettings { pool_size: from.integer(&key::POOL_SIZE)?, pool_wait: pool_wait? },
+        store: StoreSettings::default()
+            .with_pool_size(from.integer(&key::POOL_SIZE)?)
+            .with_pool_wait(pool_wait?),
         service: tokenry_service::Settings {
             prefix: prefix?,
             former_prefixes: former_prefixes?,

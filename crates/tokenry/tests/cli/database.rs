@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use tokenry_testkit::Lobby;
+use tokenry_testkit::FakeServer;
 
 use crate::folder::Folder;
 
 #[test]
 fn the_environment_of_libpq_leads_nowhere_else_and_changes_no_setting() {
-    let (ours, theirs) = (Lobby::open(None), Lobby::open(None));
+    let (ours, theirs) = (FakeServer::open(None), FakeServer::open(None));
     let folder = Folder::new();
     let other = theirs.port().to_string();
     let service = format!(
@@ -43,7 +43,7 @@ fn the_environment_of_libpq_leads_nowhere_else_and_changes_no_setting() {
     for (parameters, database) in [("tokens", "tokens"), ("", "me"), ("?sslmode=disable", "me")] {
         let output = run(parameters);
         assert!(output.contains("FAILED  database") && output.contains("read-only"), "{output}");
-        let visits = ours.visits();
+        let visits = ours.received();
         assert!(!visits.is_empty(), "{output}");
         for visit in visits {
             let asked = [
@@ -53,10 +53,10 @@ fn the_environment_of_libpq_leads_nowhere_else_and_changes_no_setting() {
                 ("user", "me"),
             ];
             let asked = asked.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            assert_eq!(visit.asked, BTreeMap::from(asked));
+            assert_eq!(visit.parameters, BTreeMap::from(asked));
         }
     }
-    assert_eq!(theirs.visits(), []);
+    assert_eq!(theirs.received(), []);
 }
 
 #[test]

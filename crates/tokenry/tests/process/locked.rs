@@ -35,7 +35,7 @@ each_backend!(while_somebody_else_holds_the_lock_changes_are_503_and_everything_
     let server = &server(db.url());
     let secret = server.create("works").unwrap();
     let before = names(server);
-    let held = db.hold_writes();
+    let held = db.lock_writes();
 
     // All are answered before the lock is released and before the connections time out.
     std::thread::scope(|scope| {

@@ -96,7 +96,7 @@ each_backend!(a_read_only_database_causes_a_log_line_and_status_1, |db| {
     let (mut server, log) = logged(db.url());
     used(&server, 1);
     let id = used(&server, 0);
-    let lock = db.hold_writes();
+    let lock = db.lock_writes();
     let secret = server.token().to_owned();
     for _ in 0..7 {
         let (status, _) =

@@ -16,6 +16,7 @@ use super::{
     locked,
 };
 use crate::{
+    database_errors::from_diesel,
     error::StoreError,
     retired::{RetiredCredentialRow, RetiredRow},
     schema::{personal_access_tokens as tokens, retired_secrets, users},
@@ -222,7 +223,8 @@ fn select_current(
         .filter(tokens::public_id.eq_any(public_ids))
         .filter(Proven(connected.session.marker()))
         .select((TokenRow::as_select(), SecretRow::as_select(), UserRow::as_select()))
-        .load(&mut connected.connection)?;
+        .load(&mut connected.connection)
+        .map_err(from_diesel)?;
     Ok(rows.into_iter().map(|row| (row.0.public_id.clone(), row)).collect())
 }
 
@@ -235,7 +237,8 @@ fn select_retired(
         .filter(retired_secrets::public_id.eq_any(public_ids))
         .filter(Proven(connected.session.marker()))
         .select((RetiredRow::as_select(), TokenRow::as_select(), UserRow::as_select()))
-        .load(&mut connected.connection)?;
+        .load(&mut connected.connection)
+        .map_err(from_diesel)?;
     Ok(rows.into_iter().map(|row| (row.0.public_id.clone(), row)).collect())
 }
 

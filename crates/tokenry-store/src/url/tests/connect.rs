@@ -2,7 +2,7 @@
 
 use diesel::{Connection, PgConnection};
 use proptest::{prelude::*, sample::select};
-use tokenry_testkit::Lobby;
+use tokenry_testkit::{FakeServer, StartupMessage};
 
 use super::*;
 use crate::{Store, StoreSettings, url::host::Name};
@@ -56,18 +56,20 @@ fn address(ports: [u16; 2]) -> impl Strategy<Value = String> {
 }
 
 /// The connections of a client: address, user and database, in order.
-fn visits(lobbies: &[Lobby; 2]) -> Vec<(std::net::SocketAddr, String, String)> {
-    let visit = |visit: tokenry_testkit::Visit| {
-        let asked = |name: &str| visit.asked.get(name).cloned().unwrap_or_default();
-        (visit.to, asked("user"), asked("database"))
-    };
-    lobbies.iter().flat_map(Lobby::visits).map(visit).collect()
+fn received(servers: &[FakeServer; 2]) -> Vec<(std::net::SocketAddr, String, String)> {
+    servers.iter().flat_map(FakeServer::received).map(target_user_and_database).collect()
+}
+
+fn target_user_and_database(message: StartupMessage) -> (std::net::SocketAddr, String, String) {
+    let StartupMessage { to, mut parameters } = message;
+    let [user, database] = ["user", "database"].map(|name| parameters.remove(name).unwrap_or_default());
+    (to, user, database)
 }
 
 #[test]
 fn an_accepted_address_connects_to_the_parsed_hosts_and_where_libpq_would() {
-    let lobbies = [Lobby::open(None), Lobby::open(None)];
-    let ports = [lobbies[0].port(), lobbies[1].port()];
+    let servers = [FakeServer::open(None), FakeServer::open(None)];
+    let ports = [servers[0].port(), servers[1].port()];
     let accepted = std::cell::Cell::new(0);
     let config = ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(text in address(ports))| {
@@ -82,14 +84,14 @@ fn an_accepted_address_connects_to_the_parsed_hosts_and_where_libpq_would() {
         };
         let read: Vec<_> = ports.into_iter().flat_map(read).collect();
         prop_assert!(PgConnection::establish(&server.conninfo()).is_err());
-        let ours = visits(&lobbies);
+        let ours = received(&servers);
         let connected: Vec<_> = ours.iter().map(|(to, ..)| *to).collect();
         prop_assert_eq!(&connected, &read, "{} connects to other hosts", text);
         // The original text passed to libpq, which then also tries all hosts.
         let mark = if text.contains('?') { '&' } else { '?' };
         let text = format!("{text}{mark}target_session_attrs=read-write&gssencmode=disable");
         prop_assert!(PgConnection::establish(&text).is_err());
-        prop_assert_eq!(visits(&lobbies), ours, "libpq parses {} differently", text);
+        prop_assert_eq!(received(&servers), ours, "libpq parses {} differently", text);
     });
     assert!(accepted.get() > 20, "only {} addresses were accepted", accepted.get());
 }
@@ -104,8 +106,8 @@ fn no_driver_message_shows_the_password() {
     assert!(message.contains(CANARY), "{message}");
     assert!(!rejection(&text).to_string().contains(CANARY));
 
-    let lobby = Lobby::open(Some(|password| format!("no entry with {password}")));
-    let text = format!("postgres://me:{CANARY}@127.0.0.1:{}/t?sslmode=disable", lobby.port());
+    let server = FakeServer::open(Some(|password| format!("no entry with {password}")));
+    let text = format!("postgres://me:{CANARY}@127.0.0.1:{}/t?sslmode=disable", server.port());
     let message = PgConnection::establish(&text).err().unwrap().to_string();
     assert!(message.contains(CANARY), "{message}");
     let message = Store::open(&accepted(&text), StoreSettings::default()).err().unwrap().to_string();

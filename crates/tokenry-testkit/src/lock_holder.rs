@@ -1,4 +1,4 @@
-//! Locks that another program holds.
+//! Locks of another program.
 
 use diesel::{
     Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection,
@@ -8,7 +8,7 @@ use diesel::{
 use crate::database::TestDatabase;
 
 /// An open transaction of another program. Dropping it rolls the transaction back.
-pub struct Held(Connection);
+pub struct LockHolder(Connection);
 
 enum Connection {
     Sqlite(SqliteConnection),
@@ -16,35 +16,35 @@ enum Connection {
 }
 
 impl TestDatabase {
-    /// Blocks all writes by others: takes the write lock of the SQLite file, or locks all tables on PostgreSQL. Reads
+    /// Blocks all writes by others: acquires the write lock of the SQLite file, or locks all tables on PostgreSQL. Reads
     /// continue.
     ///
     /// # Panics
     /// When the database rejects it.
     #[must_use]
-    pub fn hold_writes(&self) -> Held {
+    pub fn lock_writes(&self) -> LockHolder {
         if self.folder().is_some() {
-            return self.hold("");
+            return self.lock("");
         }
         let mut connection = PgConnection::establish(self.url()).unwrap();
         let tables = "SELECT string_agg(quote_ident(table_name), ', ') AS names FROM information_schema.tables \
                       WHERE table_schema = current_schema AND table_type = 'BASE TABLE'";
         let tables: Tables = sql_query(tables).get_result(&mut connection).unwrap();
-        self.hold(&format!("LOCK TABLE {} IN EXCLUSIVE MODE", tables.names))
+        self.lock(&format!("LOCK TABLE {} IN EXCLUSIVE MODE", tables.names))
     }
 
-    /// Holds the locks that `statement` takes; on SQLite, the write lock of the file.
+    /// Acquires the locks of `statement`; on SQLite, the write lock of the file.
     ///
     /// # Panics
     /// When the database rejects it.
     #[must_use]
-    pub fn hold(&self, statement: &str) -> Held {
-        Held::at(self.url(), statement)
+    pub fn lock(&self, statement: &str) -> LockHolder {
+        LockHolder::at(self.url(), statement)
     }
 }
 
-impl Held {
-    /// Holds the locks that `statement` takes in the database at `url`.
+impl LockHolder {
+    /// Acquires the locks of `statement` in the database at `url`.
     ///
     /// # Panics
     /// When the database rejects it.
@@ -67,9 +67,9 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for LockHolder {
     fn drop(&mut self) {
-        // A lost connection holds no lock, so a failed rollback does not matter.
+        // A lost connection has no locks, so a failed rollback does not matter.
         let _ = match &mut self.0 {
             Connection::Sqlite(c) => c.batch_execute("ROLLBACK"),
             Connection::Postgres(c) => c.batch_execute("ROLLBACK"),

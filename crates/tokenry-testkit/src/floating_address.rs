@@ -29,8 +29,8 @@ impl FloatingAddress {
                 let Ok(far) = TcpStream::connect(("127.0.0.1", target.load(Ordering::SeqCst))) else {
                     continue;
                 };
-                let ways = [(near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near)];
-                for (mut from, mut to) in ways {
+                let directions = [(near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near)];
+                for (mut from, mut to) in directions {
                     std::thread::spawn(move || {
                         let _ = copy(&mut from, &mut to);
                         let _ = to.shutdown(Shutdown::Both);
@@ -43,7 +43,7 @@ impl FloatingAddress {
     }
 
     /// Forwards new connections to `port`.
-    pub fn lead_to(&self, target: u16) {
+    pub fn redirect_to(&self, target: u16) {
         self.target.store(target, Ordering::SeqCst);
     }
 

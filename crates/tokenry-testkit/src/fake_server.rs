@@ -9,35 +9,35 @@ use std::{
 };
 
 /// A port of every local address, open until the process ends.
-pub struct Lobby {
+pub struct FakeServer {
     port: u16,
-    visits: Arc<Mutex<Vec<Visit>>>,
+    received: Arc<Mutex<Vec<StartupMessage>>>,
 }
 
-/// One connection.
+/// The first message of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Visit {
+pub struct StartupMessage {
     /// The local address that the client connected to.
     pub to: SocketAddr,
-    /// The parameters of the start-up message, such as `user` and `database`.
-    pub asked: BTreeMap<String, String>,
+    /// The parameters, such as `user` and `database`.
+    pub parameters: BTreeMap<String, String>,
 }
 
-impl Lobby {
-    /// Opens a port. With `answer` it asks for the password, and `answer` turns it into the rejection.
+impl FakeServer {
+    /// Opens a port. With `answer` it requests the password, and `answer` turns that into the rejection.
     #[must_use]
     pub fn open(answer: Option<fn(&str) -> String>) -> Self {
         let listener = TcpListener::bind("0.0.0.0:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let visits: Arc<Mutex<Vec<Visit>>> = Arc::default();
-        let seen = visits.clone();
+        let received: Arc<Mutex<Vec<StartupMessage>>> = Arc::default();
+        let seen = received.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 // A client may disconnect at any moment.
                 let _ = stream.and_then(|stream| receive(stream, answer, &seen));
             }
         });
-        Self { port, visits }
+        Self { port, received }
     }
 
     /// The port.
@@ -46,17 +46,17 @@ impl Lobby {
         self.port
     }
 
-    /// Removes and returns the connections since the last call.
+    /// Removes and returns the messages since the last call.
     #[must_use]
-    pub fn visits(&self) -> Vec<Visit> {
-        std::mem::take(&mut self.visits.lock().unwrap())
+    pub fn received(&self) -> Vec<StartupMessage> {
+        std::mem::take(&mut self.received.lock().unwrap())
     }
 }
 
 fn receive(
     mut stream: TcpStream,
     answer: Option<fn(&str) -> String>,
-    seen: &Mutex<Vec<Visit>>,
+    seen: &Mutex<Vec<StartupMessage>>,
 ) -> std::io::Result<()> {
     let mut packet = body(&mut stream)?;
     // A request for encryption by TLS or GSSAPI.
@@ -67,18 +67,17 @@ fn receive(
         packet = body(&mut stream)?;
     }
     let mut texts = packet.get(4..).unwrap_or_default().split(|byte| *byte == 0);
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let mut asked = BTreeMap::new();
+    let mut parameters = BTreeMap::new();
     while let (Some(name @ [_, ..]), Some(value)) = (texts.next(), texts.next()) {
-        asked.insert(text(name), text(value));
+        parameters.insert(text(name), text(value));
     }
-    seen.lock().unwrap().push(Visit { to: stream.local_addr()?, asked });
+    seen.lock().unwrap().push(StartupMessage { to: stream.local_addr()?, parameters });
     if let Some(answer) = answer {
         send(&mut stream, b'R', &3_u32.to_be_bytes())?;
         stream.read_exact(&mut [0])?;
         let password = text(&body(&mut stream)?);
-        let told = answer(password.trim_end_matches('\0'));
-        return send(&mut stream, b'E', format!("SFATAL\0VFATAL\0C28P01\0M{told}\0\0").as_bytes());
+        let rejection = answer(password.trim_end_matches('\0'));
+        return send(&mut stream, b'E', format!("SFATAL\0VFATAL\0C28P01\0M{rejection}\0\0").as_bytes());
     }
     send(&mut stream, b'R', &0_u32.to_be_bytes())?;
     for (name, value) in
@@ -87,6 +86,10 @@ fn receive(
         send(&mut stream, b'S', format!("{name}\0{value}\0").as_bytes())?;
     }
     send(&mut stream, b'Z', b"I")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Reads a message that is preceded by its length.
