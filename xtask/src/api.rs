@@ -5,7 +5,7 @@
 
 mod listing;
 mod one_line;
-mod source;
+pub(crate) mod source;
 #[cfg(test)]
 mod tests;
 

@@ -7,6 +7,7 @@ mod clock;
 mod crates;
 mod docs;
 mod guards;
+mod interfaces;
 mod layers;
 mod migrations;
 mod publish;
@@ -17,6 +18,7 @@ mod words;
 
 mod imports;
 mod markdown;
+mod signatures;
 mod tree;
 
 use std::fmt;
@@ -41,6 +43,7 @@ const RULES: &[(&str, Rule)] = &[
     ("layers", layers::check),
     ("crates", crates::check),
     ("circles", circles::check),
+    ("interfaces", interfaces::check),
     ("publish", publish::check),
     ("clock", clock::check),
     ("migrations", migrations::check),

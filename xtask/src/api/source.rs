@@ -10,15 +10,15 @@ use syn::{Attribute, Item, ItemMacro, UseTree};
 use super::one_line;
 
 /// A path from the crate's root; the root itself is empty.
-pub(super) type Path = Vec<String>;
+pub(crate) type Path = Vec<String>;
 
 /// Imports can lead on to other imports; more steps than these are a circle.
 const MAX_IMPORTS: usize = 16;
 
 /// One module.
 #[derive(Default)]
-pub(super) struct Module {
-    pub(super) items: Vec<Item>,
+pub(crate) struct Module {
+    pub(crate) items: Vec<Item>,
     /// The conditions under which the module is compiled.
     pub(super) conditions: Vec<String>,
     /// The names that it defines.
@@ -28,13 +28,13 @@ pub(super) struct Module {
 
 /// The modules of one crate.
 #[derive(Default)]
-pub(super) struct Source {
-    pub(super) modules: BTreeMap<Path, Module>,
+pub(crate) struct Source {
+    pub(crate) modules: BTreeMap<Path, Module>,
 }
 
 impl Source {
     /// Reads the crate with this root file.
-    pub(super) fn read(root: &FilePath) -> Result<Self> {
+    pub(crate) fn read(root: &FilePath) -> Result<Self> {
         let mut source = Self::default();
         let folder = root.parent().context("the root file is in no folder")?;
         source.read_file(root, folder, Vec::new(), Vec::new())?;
@@ -129,7 +129,7 @@ impl Source {
 }
 
 /// Each name that an import brings in, and the path behind it. A glob has the name `*`.
-pub(super) fn leaves(tree: &UseTree) -> Vec<(String, Path)> {
+pub(crate) fn leaves(tree: &UseTree) -> Vec<(String, Path)> {
     match tree {
         UseTree::Path(path) => {
             let first = path.ident.to_string();

@@ -111,5 +111,5 @@ fn no_driver_message_shows_the_password() {
     let message = PgConnection::establish(&text).err().unwrap().to_string();
     assert!(message.contains(CANARY), "{message}");
     let message = Store::open(&accepted(&text), StoreSettings::default()).err().unwrap().to_string();
-    assert!(!message.contains(CANARY) && message.contains("refuses the login"), "{message}");
+    assert!(!message.contains(CANARY) && message.contains("rejects the login"), "{message}");
 }
