@@ -113,7 +113,7 @@ impl Tokenry {
         self.0.store.write(move |tx| {
             let (lock, _) = CallerLock::take(tx, &caller, &[])?;
             lock.recheck::<CleanupError>(tx, &cutoffs)?;
-            let expired = cleanup::take_expired(tx, &cutoffs, &ids)?;
+            let expired = cleanup::record_expiry(tx, &cutoffs, &ids)?;
             record_expired(tx, &audit, &expired)?;
             Ok::<_, CleanupError>(expired.len())
         })

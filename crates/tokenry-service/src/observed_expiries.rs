@@ -101,7 +101,7 @@ impl ObservedExpiries {
         let ids: Vec<TokenId> = batch.iter().map(|((id, _), _)| *id).collect();
         let recorded = store.write(move |tx| {
             let audit = AuditContext { actor: Actor::System, at, client: ClientInfo::default() };
-            let recorded = cleanup::take_expired(tx, &cutoffs, &ids)?;
+            let recorded = cleanup::record_expiry(tx, &cutoffs, &ids)?;
             record_expired(tx, &audit, &recorded)?;
             Ok::<_, StoreError>(recorded)
         })?;

@@ -146,7 +146,7 @@ pub fn clear_expiry(tx: &mut Tx<'_>, cutoffs: &ExpiryCutoffs, ids: &[TokenId]) -
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn take_expired(
+pub fn record_expiry(
     tx: &mut Tx<'_>,
     cutoffs: &ExpiryCutoffs,
     ids: &[TokenId],

@@ -327,8 +327,8 @@ fn a_rejected_login_is_reported_with_advice() {
     );
     let role = TestRole::new(&db);
     db.run(&format!("ALTER ROLE {} NOLOGIN", role.name()));
-    let refused = open_error(role.url());
-    assert!(refused.contains("is not permitted to log in: correct the user and the password"), "{refused}");
+    let rejected = open_error(role.url());
+    assert!(rejected.contains("is not permitted to log in: correct the user and the password"), "{rejected}");
     db.run(&format!("ALTER ROLE {} LOGIN CONNECTION LIMIT 1", role.name()));
     match Store::open(&role.url().parse().unwrap(), StoreSettings::default()).map(drop) {
         Err(StoreError::Unavailable(message)) => {

@@ -374,7 +374,7 @@ each_backend!(a_recorded_expiry_holds_for_earlier_clocks_under_the_current_polic
     let idle = db.token(&owner).with(|token| token.expires_at = Some(at(5000))).insert();
     let strict = Policy::default().with_idle_lifetime(Some(Lifetime::seconds(1)));
     let note = |cutoffs: ExpiryCutoffs| {
-        db.store().write(move |tx| cleanup::take_expired(tx, &cutoffs, &[ended.id, idle.id])).unwrap().len()
+        db.store().write(move |tx| cleanup::record_expiry(tx, &cutoffs, &[ended.id, idle.id])).unwrap().len()
     };
     assert_eq!((note(strict.cutoffs(at(2000))), note(strict.cutoffs(at(2000)))), (2, 0));
     for now in [at(0), at(999), at(1000), at(3000)] {

@@ -152,7 +152,7 @@ each_backend!(a_scan_finds_every_expired_token_and_reports_each_once, |db| {
             // The second call stands for a concurrent cleanup, which finds the same tokens and reports none.
             for _ in 0..2 {
                 let (found, cutoffs) = (found.clone(), cutoffs);
-                let taken = db.store().write(move |tx| cleanup::take_expired(tx, &cutoffs, &found));
+                let taken = db.store().write(move |tx| cleanup::record_expiry(tx, &cutoffs, &found));
                 reported.extend(taken.unwrap());
             }
             (before, ranges) = (Some(range), ranges + 1);

@@ -77,7 +77,7 @@ struct Read<Row> {
     answer: oneshot::Sender<Delivered<Row>>,
 }
 
-type Answer<T> = Result<Option<T>, StoreError>;
+type ReadResult<T> = Result<Option<T>, StoreError>;
 
 impl BatchReader {
     pub(crate) fn start(
@@ -104,16 +104,16 @@ impl BatchReader {
         Ok(Self { queue: Some(queue), shared, watchdog: Some(watchdog) })
     }
 
-    pub(crate) async fn current(&self, public_id: &PublicId) -> Answer<Credential> {
+    pub(crate) async fn current(&self, public_id: &PublicId) -> ReadResult<Credential> {
         self.read(public_id, PendingRead::Current).await?.map(credential).transpose()
     }
 
-    pub(crate) async fn retired(&self, public_id: &PublicId) -> Answer<RetiredCredential> {
+    pub(crate) async fn retired(&self, public_id: &PublicId) -> ReadResult<RetiredCredential> {
         self.read(public_id, PendingRead::Retired).await?.map(retired::credential).transpose()
     }
 
     /// Returns the undecoded row. The callers decode their rows themselves, since the reading thread is the bottleneck.
-    async fn read<Row>(&self, public_id: &PublicId, kind: fn(Read<Row>) -> PendingRead) -> Answer<Row> {
+    async fn read<Row>(&self, public_id: &PublicId, kind: fn(Read<Row>) -> PendingRead) -> ReadResult<Row> {
         let (answer, delivered) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         let thread = std::thread::current().id();

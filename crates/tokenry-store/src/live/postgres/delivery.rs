@@ -12,12 +12,12 @@ use std::{
 
 use futures_channel::oneshot;
 
-use super::{Answer, locked};
+use super::{ReadResult, locked};
 use crate::{retired::RetiredCredentialRow, token::row::CredentialRow};
 
 /// A result, and the results that its receiver delivers to its neighbours.
 pub(super) struct Delivered<Row> {
-    answer: Answer<Row>,
+    answer: ReadResult<Row>,
     others: Option<Arc<NeighbourReplies>>,
 }
 
@@ -28,8 +28,8 @@ pub(super) struct Reply {
 }
 
 pub(super) enum Kind {
-    Current(oneshot::Sender<Delivered<CredentialRow>>, Answer<CredentialRow>),
-    Retired(oneshot::Sender<Delivered<RetiredCredentialRow>>, Answer<RetiredCredentialRow>),
+    Current(oneshot::Sender<Delivered<CredentialRow>>, ReadResult<CredentialRow>),
+    Retired(oneshot::Sender<Delivered<RetiredCredentialRow>>, ReadResult<RetiredCredentialRow>),
 }
 
 /// Undelivered results for tasks of one thread.
@@ -59,12 +59,12 @@ pub(super) fn deliver(replies: Vec<Reply>) {
 
 impl<Row> Delivered<Row> {
     /// A result without neighbours.
-    pub(super) fn single(answer: Answer<Row>) -> Self {
+    pub(super) fn single(answer: ReadResult<Row>) -> Self {
         Self { answer, others: None }
     }
 
     /// Delivers the results of the neighbours and returns its own.
-    pub(super) fn open(self) -> Answer<Row> {
+    pub(super) fn open(self) -> ReadResult<Row> {
         if let Some(others) = self.others {
             others.deliver();
         }

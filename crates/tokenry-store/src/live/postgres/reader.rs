@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use tokenry_domain::PublicId;
 
 use super::{
-    Answer, PendingRead, Read, Shared,
+    PendingRead, Read, ReadResult, Shared,
     connected::{Connected, Connection, Proven},
     delivery::{Kind, Reply, deliver},
     locked,
@@ -206,7 +206,7 @@ fn public_ids(batch: &[PendingRead]) -> (Vec<String>, Vec<String>) {
     (current, retired)
 }
 
-fn row<Row: Clone>(found: &mut Found<Row>, public_id: &PublicId, is_last: bool) -> Answer<Row> {
+fn row<Row: Clone>(found: &mut Found<Row>, public_id: &PublicId, is_last: bool) -> ReadResult<Row> {
     match found {
         Ok(rows) if is_last => rows.remove(public_id.as_str()).transpose(),
         Ok(rows) => rows.get(public_id.as_str()).cloned().transpose(),
