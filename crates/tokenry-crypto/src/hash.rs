@@ -4,8 +4,7 @@ mod argon2id;
 mod bcrypt;
 mod digest;
 
-use std::{fmt, str::FromStr};
-
+use strum::{Display, EnumString};
 use thiserror::Error;
 use tokenry_domain::{SecretHash, SecretProof};
 
@@ -20,7 +19,8 @@ use crate::{
 const MAX_STORED_LEN: usize = 256;
 
 /// A hash scheme for stored secrets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownScheme, parse_err_fn = unknown_scheme)]
 #[non_exhaustive]
 pub enum Scheme {
     /// `$2b$…`, bcrypt of a digest of the token.
@@ -38,30 +38,8 @@ pub enum Scheme {
 #[error("must be bcrypt, sha256, hmac-sha256 or argon2id")]
 pub struct UnknownScheme;
 
-impl FromStr for Scheme {
-    type Err = UnknownScheme;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let all = [Self::Bcrypt, Self::Sha256, Self::HmacSha256, Self::Argon2id];
-        all.into_iter().find(|scheme| scheme.name() == text).ok_or(UnknownScheme)
-    }
-}
-
-impl Scheme {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Bcrypt => "bcrypt",
-            Self::Sha256 => "sha256",
-            Self::HmacSha256 => "hmac-sha256",
-            Self::Argon2id => "argon2id",
-        }
-    }
-}
-
-impl fmt::Display for Scheme {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
+fn unknown_scheme(_: &str) -> UnknownScheme {
+    UnknownScheme
 }
 
 /// The settings for stored hashes.
@@ -255,5 +233,23 @@ impl Hasher {
             "argon2id" => Some(Scheme::Argon2id),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_schemes_are_stable_and_round_trip() {
+        for (scheme, name) in [
+            (Scheme::Bcrypt, "bcrypt"),
+            (Scheme::Sha256, "sha256"),
+            (Scheme::HmacSha256, "hmac-sha256"),
+            (Scheme::Argon2id, "argon2id"),
+        ] {
+            assert_eq!((scheme.to_string().as_str(), name.parse()), (name, Ok(scheme)));
+        }
+        assert_eq!("Bcrypt".parse::<Scheme>(), Err(UnknownScheme));
     }
 }

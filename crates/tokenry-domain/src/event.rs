@@ -1,8 +1,9 @@
 //! Events of the audit log.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::net::IpAddr;
 
 use serde_json::{Map, Value};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use thiserror::Error;
 
 use crate::{
@@ -12,62 +13,66 @@ use crate::{
     time::UnixMillis,
 };
 
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-        /// The kind of an event.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum EventKind { $($(#[$doc])* $name,)* }
-
-        impl EventKind {
-            /// Every kind.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// The kind's name in the log and the API.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-        }
-    };
-}
-
-kinds! {
+/// The kind of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(parse_err_ty = ParseEventKindError, parse_err_fn = not_an_event_kind)]
+#[non_exhaustive]
+pub enum EventKind {
     /// The first token of a new installation was created.
-    TokenSeeded = "auth.token.seeded",
+    #[strum(serialize = "auth.token.seeded")]
+    TokenSeeded,
     /// A token was created.
-    TokenCreated = "auth.token.created",
+    #[strum(serialize = "auth.token.created")]
+    TokenCreated,
     /// A token's attributes changed.
-    TokenUpdated = "auth.token.updated",
+    #[strum(serialize = "auth.token.updated")]
+    TokenUpdated,
     /// A token's secret was replaced.
-    TokenRotated = "auth.token.rotated",
+    #[strum(serialize = "auth.token.rotated")]
+    TokenRotated,
     /// A token was revoked.
-    TokenRevoked = "auth.token.revoked",
+    #[strum(serialize = "auth.token.revoked")]
+    TokenRevoked,
     /// A token expired.
-    TokenExpired = "auth.token.expired",
+    #[strum(serialize = "auth.token.expired")]
+    TokenExpired,
     /// A user was created.
-    UserCreated = "auth.user.created",
+    #[strum(serialize = "auth.user.created")]
+    UserCreated,
     /// A user's name or role changed.
-    UserUpdated = "auth.user.updated",
+    #[strum(serialize = "auth.user.updated")]
+    UserUpdated,
     /// A user was disabled.
-    UserDisabled = "auth.user.disabled",
+    #[strum(serialize = "auth.user.disabled")]
+    UserDisabled,
     /// A user was enabled.
-    UserEnabled = "auth.user.enabled",
+    #[strum(serialize = "auth.user.enabled")]
+    UserEnabled,
     /// A user and their tokens were deleted.
-    UserDeleted = "auth.user.deleted",
+    #[strum(serialize = "auth.user.deleted")]
+    UserDeleted,
     /// A browser session started.
-    SessionStarted = "auth.session.started",
+    #[strum(serialize = "auth.session.started")]
+    SessionStarted,
     /// A browser session ended; the detail has the reason.
-    SessionEnded = "auth.session.ended",
+    #[strum(serialize = "auth.session.ended")]
+    SessionEnded,
     /// Credentials were rejected.
-    RequestFailed = "auth.request.failed",
+    #[strum(serialize = "auth.request.failed")]
+    RequestFailed,
     /// A request of an authenticated caller was forbidden.
-    RequestForbidden = "auth.request.forbidden",
+    #[strum(serialize = "auth.request.forbidden")]
+    RequestForbidden,
 }
 
-impl fmt::Display for EventKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+impl EventKind {
+    /// Every kind.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The kind's name in the log and the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -76,12 +81,8 @@ impl fmt::Display for EventKind {
 #[error("must be the kind of an audit event")]
 pub struct ParseEventKindError;
 
-impl FromStr for EventKind {
-    type Err = ParseEventKindError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.iter().copied().find(|kind| kind.as_str() == text).ok_or(ParseEventKindError)
-    }
+fn not_an_event_kind(_: &str) -> ParseEventKindError {
+    ParseEventKindError
 }
 
 /// The client of a request, as far as known.
@@ -171,17 +172,20 @@ mod tests {
         assert_eq!("auth.token".parse::<EventKind>(), Err(ParseEventKindError));
     }
 
-    #[test]
-    fn the_canonical_form_does_not_depend_on_the_order_of_members() {
-        let event = |text| AuditEvent {
+    fn event(detail: &str) -> AuditEvent {
+        AuditEvent {
             at: UnixMillis::new(1).unwrap(),
             kind: EventKind::TokenUpdated,
             actor: Actor::System,
             user_id: None,
             token_id: None,
             client: ClientInfo::default(),
-            detail: serde_json::from_str(text).unwrap(),
-        };
+            detail: serde_json::from_str(detail).unwrap(),
+        }
+    }
+
+    #[test]
+    fn the_canonical_form_does_not_depend_on_the_order_of_members() {
         let canonical = event(r#"{"name":"x","changes":{"b":[{"d":1,"c":2}],"a":3}}"#).canonical_bytes(7);
         assert_eq!(
             canonical,

@@ -1,7 +1,6 @@
 //! The policy for tokens and their lifetimes: the same rules apply at create, update, rotate and every verification.
 
-use std::{fmt, str::FromStr};
-
+use strum::{Display, EnumString};
 use thiserror::Error;
 
 use crate::{
@@ -42,7 +41,8 @@ pub struct Policy {
 /// stolen.
 ///
 /// Exhaustive, so that a new reaction does not compile until verification carries it out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString)]
+#[strum(serialize_all = "snake_case", parse_err_ty = ParseReuseError, parse_err_fn = not_a_reuse_policy)]
 pub enum ReusePolicy {
     /// Records it in the audit log.
     Record,
@@ -57,27 +57,8 @@ pub enum ReusePolicy {
 #[error("must be record, alert or revoke")]
 pub struct ParseReuseError;
 
-impl FromStr for ReusePolicy {
-    type Err = ParseReuseError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "record" => Ok(Self::Record),
-            "alert" => Ok(Self::Alert),
-            "revoke" => Ok(Self::Revoke),
-            _ => Err(ParseReuseError),
-        }
-    }
-}
-
-impl fmt::Display for ReusePolicy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Record => "record",
-            Self::Alert => "alert",
-            Self::Revoke => "revoke",
-        })
-    }
+fn not_a_reuse_policy(_: &str) -> ParseReuseError {
+    ParseReuseError
 }
 
 /// Limits per user, enforced exactly in the transaction that creates a token.
@@ -299,5 +280,15 @@ mod tests {
                 prop_assert!(expiry > now && expiry <= at((created + 365) * DAY));
             }
         }
+    }
+
+    #[test]
+    fn the_names_of_reuse_policies_are_stable_and_round_trip() {
+        for (policy, name) in
+            [(ReusePolicy::Record, "record"), (ReusePolicy::Alert, "alert"), (ReusePolicy::Revoke, "revoke")]
+        {
+            assert_eq!((policy.to_string().as_str(), name.parse()), (name, Ok(policy)));
+        }
+        assert_eq!("Revoke".parse::<ReusePolicy>(), Err(ParseReuseError));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use strum::{Display, EnumString};
 use thiserror::Error;
 
 use crate::{
@@ -60,7 +61,8 @@ pub fn displayed_parts(search: &str) -> Option<(&str, &str)> {
 /// The sort key of a list.
 ///
 /// Exhaustive, so that a new key does not compile until the store can order by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString)]
+#[strum(serialize_all = "snake_case", parse_err_ty = ParseSortError, parse_err_fn = not_a_sort_key)]
 pub enum SortKey {
     /// Creation.
     CreatedAt,
@@ -115,26 +117,17 @@ impl FromStr for Sort {
             Some(key) => (true, key),
             None => (false, text),
         };
-        let key = match key {
-            "created_at" => SortKey::CreatedAt,
-            "name" => SortKey::Name,
-            "expires_at" => SortKey::ExpiresAt,
-            "last_used_at" => SortKey::LastUsedAt,
-            _ => return Err(ParseSortError),
-        };
-        Ok(Self { key, descending })
+        Ok(Self { key: key.parse()?, descending })
     }
+}
+
+fn not_a_sort_key(_: &str) -> ParseSortError {
+    ParseSortError
 }
 
 impl fmt::Display for Sort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = match self.key {
-            SortKey::CreatedAt => "created_at",
-            SortKey::Name => "name",
-            SortKey::ExpiresAt => "expires_at",
-            SortKey::LastUsedAt => "last_used_at",
-        };
-        write!(f, "{}{key}", if self.descending { "-" } else { "" })
+        write!(f, "{}{}", if self.descending { "-" } else { "" }, self.key)
     }
 }
 

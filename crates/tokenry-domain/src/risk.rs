@@ -1,7 +1,6 @@
 //! Risks of live tokens.
 
-use std::{fmt, str::FromStr};
-
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use thiserror::Error;
 
 use crate::{
@@ -15,7 +14,8 @@ use crate::{
 /// One risk of a live token. Dead tokens have no risks.
 ///
 /// Exhaustive, so that a new risk does not compile until the store can filter by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = ParseRiskError, parse_err_fn = not_a_risk)]
 pub enum Risk {
     /// It was never used.
     NeverUsed,
@@ -31,8 +31,7 @@ pub enum Risk {
 
 impl Risk {
     /// All risks.
-    pub const ALL: [Self; 5] =
-        [Self::NeverUsed, Self::NoExpiry, Self::FullAccess, Self::Idle, Self::OwnerDisabled];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// A token is idle after this long without a use, counted from the creation of its secret.
     pub const IDLE: Lifetime = Lifetime::days(90);
@@ -40,13 +39,7 @@ impl Risk {
     /// The risk's name in the API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NeverUsed => "never_used",
-            Self::NoExpiry => "no_expiry",
-            Self::FullAccess => "full_access",
-            Self::Idle => "idle",
-            Self::OwnerDisabled => "owner_disabled",
-        }
+        self.into()
     }
 
     /// The risks of a token at an instant. The database filters by the same rules.
@@ -75,21 +68,24 @@ impl Risk {
     }
 }
 
-impl fmt::Display for Risk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 /// The text is not a risk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be never_used, no_expiry, full_access, idle or owner_disabled")]
 pub struct ParseRiskError;
 
-impl FromStr for Risk {
-    type Err = ParseRiskError;
+fn not_a_risk(_: &str) -> ParseRiskError {
+    ParseRiskError
+}
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|risk| risk.as_str() == text).ok_or(ParseRiskError)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_risks_are_stable_and_round_trip() {
+        let names: Vec<_> = Risk::ALL.iter().map(|risk| risk.as_str()).collect();
+        assert_eq!(names, ["never_used", "no_expiry", "full_access", "idle", "owner_disabled"]);
+        assert!(Risk::ALL.iter().all(|risk| risk.to_string().parse() == Ok(*risk)));
+        assert_eq!("Idle".parse::<Risk>(), Err(ParseRiskError));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use strum::IntoStaticStr;
+
 use crate::{
     id::{SessionId, TokenId, UserId},
     role::Role,
@@ -46,9 +48,11 @@ impl Session {
 /// The credential that started a session.
 ///
 /// Exhaustive, so that a new kind does not compile until each request checks the state of its credential.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum SessionProof {
     /// A token, which limits the session and ends it.
+    #[strum(serialize = "pat")]
     Token {
         /// The token.
         id: TokenId,
@@ -71,11 +75,7 @@ impl SessionProof {
     /// Its name in the API, the database and the audit log.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Token { .. } => "pat",
-            Self::Jwt => "jwt",
-            Self::Proxy => "proxy",
-        }
+        self.into()
     }
 }
 
@@ -98,7 +98,8 @@ impl SessionDigest {
 }
 
 /// Why a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum SessionEnd {
     /// The user signed out.
@@ -114,6 +115,7 @@ pub enum SessionEnd {
     /// The subject of its user changed.
     AccountChanged,
     /// The sign-in method was disabled.
+    #[strum(serialize = "way_closed")]
     MethodDisabled,
     /// Another sign-in replaced it.
     Replaced,
@@ -123,16 +125,7 @@ impl SessionEnd {
     /// Its name in the audit log.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::SignedOut => "signed_out",
-            Self::Expired => "expired",
-            Self::TokenEnded => "token_ended",
-            Self::AddressNotAllowed => "address_not_allowed",
-            Self::UserDisabled => "user_disabled",
-            Self::AccountChanged => "account_changed",
-            Self::MethodDisabled => "way_closed",
-            Self::Replaced => "replaced",
-        }
+        self.into()
     }
 }
 
@@ -140,8 +133,11 @@ impl SessionEnd {
 mod tests {
     use super::*;
 
+    fn at(millis: i64) -> UnixMillis {
+        UnixMillis::new(millis).unwrap()
+    }
+
     fn session(seen: i64) -> Session {
-        let at = |millis| UnixMillis::new(millis).unwrap();
         Session {
             id: SessionId::new(at(0), [1; 10]),
             user_id: UserId::new(at(0), [2; 10]),
@@ -155,12 +151,42 @@ mod tests {
         }
     }
 
+    fn is_expired(seen: i64, now: i64, idle: Option<u32>) -> bool {
+        session(seen).is_expired(at(now), idle.map(Lifetime::seconds))
+    }
+
     #[test]
     fn a_session_expires_at_its_expiry_and_when_idle() {
-        let over = |seen, now, idle: Option<u32>| {
-            session(seen).is_expired(UnixMillis::new(now).unwrap(), idle.map(Lifetime::seconds))
+        assert!(!is_expired(0, 99_999, None) && is_expired(99_999, 100_000, None));
+        assert!(
+            !is_expired(0, 29_999, Some(30))
+                && is_expired(0, 30_000, Some(30))
+                && !is_expired(1, 30_000, Some(30))
+        );
+    }
+
+    #[test]
+    fn the_names_of_credentials_and_ends_are_stable() {
+        let now = UnixMillis::MIN;
+        let token = SessionProof::Token {
+            id: TokenId::new(now, [1; 10]),
+            public_id: PublicId::from_stored("pat_x".to_owned()),
         };
-        assert!(!over(0, 99_999, None) && over(99_999, 100_000, None));
-        assert!(!over(0, 29_999, Some(30)) && over(0, 30_000, Some(30)) && !over(1, 30_000, Some(30)));
+        assert_eq!(
+            [token, SessionProof::Jwt, SessionProof::Proxy].each_ref().map(SessionProof::as_str),
+            ["pat", "jwt", "proxy",]
+        );
+        for (end, name) in [
+            (SessionEnd::SignedOut, "signed_out"),
+            (SessionEnd::Expired, "expired"),
+            (SessionEnd::TokenEnded, "token_ended"),
+            (SessionEnd::AddressNotAllowed, "address_not_allowed"),
+            (SessionEnd::UserDisabled, "user_disabled"),
+            (SessionEnd::AccountChanged, "account_changed"),
+            (SessionEnd::MethodDisabled, "way_closed"),
+            (SessionEnd::Replaced, "replaced"),
+        ] {
+            assert_eq!(end.as_str(), name);
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! The state of a token at an instant.
 
-use std::{fmt, str::FromStr};
-
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use thiserror::Error;
 
 use crate::{cutoffs::ExpiryCutoffs, token::Token};
@@ -9,7 +8,8 @@ use crate::{cutoffs::ExpiryCutoffs, token::Token};
 /// The state of a token at an instant.
 ///
 /// Exhaustive, so that a new state does not compile until the store can filter by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = ParseStatusError, parse_err_fn = not_a_status)]
 pub enum Status {
     /// It is accepted.
     Active,
@@ -25,24 +25,12 @@ pub enum Status {
 
 impl Status {
     /// All states, in display order.
-    pub const ALL: [Self; 5] = [Self::Active, Self::Inactive, Self::Pending, Self::Expired, Self::Revoked];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The state's name in the API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Inactive => "inactive",
-            Self::Pending => "pending",
-            Self::Expired => "expired",
-            Self::Revoked => "revoked",
-        }
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        self.into()
     }
 }
 
@@ -51,12 +39,8 @@ impl fmt::Display for Status {
 #[error("must be active, inactive, pending, expired or revoked")]
 pub struct ParseStatusError;
 
-impl FromStr for Status {
-    type Err = ParseStatusError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(ParseStatusError)
-    }
+fn not_a_status(_: &str) -> ParseStatusError {
+    ParseStatusError
 }
 
 impl Token {
@@ -80,5 +64,18 @@ impl Token {
     #[must_use]
     pub fn is_live(&self, cutoffs: &ExpiryCutoffs) -> bool {
         self.revoked.is_none() && !cutoffs.is_expired(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_states_are_stable_and_round_trip() {
+        let names: Vec<_> = Status::ALL.iter().map(|status| status.as_str()).collect();
+        assert_eq!(names, ["active", "inactive", "pending", "expired", "revoked"]);
+        assert!(Status::ALL.iter().all(|status| status.to_string().parse() == Ok(*status)));
+        assert_eq!("Active".parse::<Status>(), Err(ParseStatusError));
     }
 }

@@ -239,13 +239,13 @@ each_backend!(filters_by_status_and_risk_agree_with_each_row_under_every_policy,
                     db.store().read(|tx| token::list(tx, &filter, Sort::default(), size, None, &cutoffs));
                 page.unwrap().items.into_iter().map(|token| token.id).collect()
             };
-            for status in Status::ALL {
+            for &status in Status::ALL {
                 let expected =
                     all.iter().filter(|token| token.status(&cutoffs) == status).map(|token| token.id);
                 let filter = TokenFilter::default().with_status(Some(status));
                 assert_eq!(listed(filter), expected.collect(), "{status} {policy:?}");
             }
-            for risk in Risk::ALL {
+            for &risk in Risk::ALL {
                 let owner = |token: &Token| if token.user_id == changed.id { &changed } else { &enabled };
                 let has = |token: &&Token| Risk::of(token, owner(token), &cutoffs).contains(&risk);
                 let expected = all.iter().filter(has).map(|token| token.id).collect();

@@ -1,12 +1,12 @@
 //! The signature algorithms.
 
-use std::{fmt, str::FromStr};
-
 use jsonwebtoken::Algorithm;
+use strum::{Display, EnumString, IntoStaticStr};
 use thiserror::Error;
 
 /// The signature algorithm of an issuer: set by configuration, never chosen by a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "UPPERCASE", parse_err_ty = UnknownJwtAlgorithm, parse_err_fn = unknown_algorithm)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the names are those of RFC 7518 and RFC 8037")]
 pub enum JwtAlgorithm {
@@ -21,6 +21,7 @@ pub enum JwtAlgorithm {
     Ps512,
     Es256,
     Es384,
+    #[strum(serialize = "EdDSA")]
     EdDsa,
 }
 
@@ -41,21 +42,6 @@ pub(super) enum KeyKind {
 }
 
 impl JwtAlgorithm {
-    const ALL: [Self; 12] = [
-        Self::Hs256,
-        Self::Hs384,
-        Self::Hs512,
-        Self::Rs256,
-        Self::Rs384,
-        Self::Rs512,
-        Self::Ps256,
-        Self::Ps384,
-        Self::Ps512,
-        Self::Es256,
-        Self::Es384,
-        Self::EdDsa,
-    ];
-
     /// Whether the key is a shared secret, with which a verifier can also sign.
     #[must_use]
     pub fn is_symmetric(self) -> bool {
@@ -64,47 +50,37 @@ impl JwtAlgorithm {
 
     /// The name in JWT headers and JWKs.
     pub(super) fn name(self) -> &'static str {
-        self.row().0
+        self.into()
     }
 
     pub(super) fn key_kind(self) -> KeyKind {
-        self.row().1
+        self.key_kind_and_library().0
     }
 
     pub(super) fn of_library(self) -> Algorithm {
-        self.row().2
+        self.key_kind_and_library().1
     }
 
-    fn row(self) -> (&'static str, KeyKind, Algorithm) {
+    fn key_kind_and_library(self) -> (KeyKind, Algorithm) {
         match self {
-            Self::Hs256 => ("HS256", KeyKind::Secret, Algorithm::HS256),
-            Self::Hs384 => ("HS384", KeyKind::Secret, Algorithm::HS384),
-            Self::Hs512 => ("HS512", KeyKind::Secret, Algorithm::HS512),
-            Self::Rs256 => ("RS256", KeyKind::Rsa, Algorithm::RS256),
-            Self::Rs384 => ("RS384", KeyKind::Rsa, Algorithm::RS384),
-            Self::Rs512 => ("RS512", KeyKind::Rsa, Algorithm::RS512),
-            Self::Ps256 => ("PS256", KeyKind::Rsa, Algorithm::PS256),
-            Self::Ps384 => ("PS384", KeyKind::Rsa, Algorithm::PS384),
-            Self::Ps512 => ("PS512", KeyKind::Rsa, Algorithm::PS512),
-            Self::Es256 => ("ES256", KeyKind::Curve("P-256", 32), Algorithm::ES256),
-            Self::Es384 => ("ES384", KeyKind::Curve("P-384", 48), Algorithm::ES384),
-            Self::EdDsa => ("EdDSA", KeyKind::Ed25519, Algorithm::EdDSA),
+            Self::Hs256 => (KeyKind::Secret, Algorithm::HS256),
+            Self::Hs384 => (KeyKind::Secret, Algorithm::HS384),
+            Self::Hs512 => (KeyKind::Secret, Algorithm::HS512),
+            Self::Rs256 => (KeyKind::Rsa, Algorithm::RS256),
+            Self::Rs384 => (KeyKind::Rsa, Algorithm::RS384),
+            Self::Rs512 => (KeyKind::Rsa, Algorithm::RS512),
+            Self::Ps256 => (KeyKind::Rsa, Algorithm::PS256),
+            Self::Ps384 => (KeyKind::Rsa, Algorithm::PS384),
+            Self::Ps512 => (KeyKind::Rsa, Algorithm::PS512),
+            Self::Es256 => (KeyKind::Curve("P-256", 32), Algorithm::ES256),
+            Self::Es384 => (KeyKind::Curve("P-384", 48), Algorithm::ES384),
+            Self::EdDsa => (KeyKind::Ed25519, Algorithm::EdDSA),
         }
     }
 }
 
-impl FromStr for JwtAlgorithm {
-    type Err = UnknownJwtAlgorithm;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.name() == text).ok_or(UnknownJwtAlgorithm)
-    }
-}
-
-impl fmt::Display for JwtAlgorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
+fn unknown_algorithm(_: &str) -> UnknownJwtAlgorithm {
+    UnknownJwtAlgorithm
 }
 
 #[cfg(test)]
@@ -113,9 +89,13 @@ mod tests {
 
     #[test]
     fn algorithm_names_round_trip_and_none_is_not_an_algorithm() {
-        for algorithm in JwtAlgorithm::ALL {
-            assert_eq!(algorithm.to_string().parse(), Ok(algorithm));
-            assert_eq!(algorithm.is_symmetric(), algorithm.name().starts_with("HS"));
+        for name in [
+            "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256",
+            "ES384", "EdDSA",
+        ] {
+            let algorithm: JwtAlgorithm = name.parse().unwrap();
+            assert_eq!((algorithm.to_string().as_str(), algorithm.name()), (name, name));
+            assert_eq!(algorithm.is_symmetric(), name.starts_with("HS"));
         }
         for text in ["", "none", "None", "hs256", "HS256 ", "ES512"] {
             assert_eq!(text.parse::<JwtAlgorithm>(), Err(UnknownJwtAlgorithm), "{text}");

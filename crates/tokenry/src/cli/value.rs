@@ -118,12 +118,13 @@ pub(super) fn page_size(text: &str) -> Result<PageSize, String> {
 
 /// The status of a token by name.
 pub(super) fn status() -> impl TypedValueParser<Value = Status> {
-    PossibleValuesParser::new(Status::ALL.map(Status::as_str)).try_map(|text| text.parse::<Status>())
+    PossibleValuesParser::new(Status::ALL.iter().map(|status| status.as_str()))
+        .try_map(|text| text.parse::<Status>())
 }
 
 /// The risk of a token by name.
 pub(super) fn risk() -> impl TypedValueParser<Value = Risk> {
-    PossibleValuesParser::new(Risk::ALL.map(Risk::as_str)).try_map(|text| text.parse::<Risk>())
+    PossibleValuesParser::new(Risk::ALL.iter().map(|risk| risk.as_str())).try_map(|text| text.parse::<Risk>())
 }
 
 /// The kind of an audit event by name.
