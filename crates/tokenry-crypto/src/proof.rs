@@ -45,9 +45,12 @@ mod tests {
     static_assertions::assert_not_impl_any!(Proof: std::fmt::Debug, std::fmt::Display);
     static_assertions::assert_not_impl_any!(SecretProof: std::fmt::Debug, PartialEq);
 
+    fn stored(text: &str) -> SecretHash {
+        SecretHash::from_stored(text.to_owned())
+    }
+
     #[test]
     fn a_proof_depends_on_the_token_and_the_stored_hash() {
-        let stored = |text: &str| SecretHash::from_stored(text.to_owned());
         let proof = Proof::of(b"ab", &stored("$c"));
         assert!(proof == Proof::of(b"ab", &stored("$c")));
         assert!(proof != Proof::of(b"a", &stored("$c")));
@@ -56,7 +59,6 @@ mod tests {
 
     #[test]
     fn a_stored_proof_matches_its_own_pair_and_nothing_of_another_length() {
-        let stored = |text: &str| SecretHash::from_stored(text.to_owned());
         let (one, other) = (Proof::of(b"a", &stored("$1")), Proof::of(b"a", &stored("$2")));
         assert!(one.matches(&one.to_stored()) && !one.matches(&other.to_stored()));
         for length in [0, 1, 8, 31, 33, 64] {
@@ -68,7 +70,7 @@ mod tests {
 
     #[test]
     fn the_digest_of_a_proof_is_stable() {
-        let proof = Proof::of(b"token", &SecretHash::from_stored("$hash".to_owned()));
+        let proof = Proof::of(b"token", &stored("$hash"));
         let plain: [u8; 32] = Sha256::digest(b"tokenry proof v1token$hash").into();
         assert!(proof.0 == plain);
     }

@@ -72,10 +72,13 @@ mod tests {
         SessionSecret::generate(&mut SecretRng::seeded(seed)).unwrap().reveal_once().to_string()
     }
 
+    fn digest(text: &str) -> [u8; 32] {
+        *SessionSecret::parse(text.as_bytes()).unwrap().digest().as_bytes()
+    }
+
     #[test]
     fn a_parsed_secret_has_the_same_digest_and_no_other_secret_has_it() {
         let (one, two) = (generated(1), generated(2));
-        let digest = |text: &str| *SessionSecret::parse(text.as_bytes()).unwrap().digest().as_bytes();
         assert_eq!(one.len(), LEN);
         assert_eq!(digest(&one), digest(&one));
         assert_ne!(digest(&one), digest(&two));

@@ -75,34 +75,40 @@ fn salted_schemes_produce_a_different_hash_each_time() {
     }
 }
 
+fn hmac_hasher(peppers: Vec<Pepper>) -> Hasher {
+    Hasher::new(HashSettings::new(Scheme::HmacSha256).with_peppers(peppers)).unwrap()
+}
+
 #[test]
 fn a_pepper_can_be_replaced_while_hashes_of_the_old_one_still_match() {
-    let settings = |peppers| HashSettings::new(Scheme::HmacSha256).with_bcrypt_cost(4).with_peppers(peppers);
     let mine = token();
-    let old =
-        Hasher::new(settings(vec![pepper("k1", 1)])).unwrap().hash(&mine, &mut SecretRng::os()).unwrap();
-    let both = Hasher::new(settings(vec![pepper("k2", 2), pepper("k1", 1)])).unwrap();
+    let old = hmac_hasher(vec![pepper("k1", 1)]).hash(&mine, &mut SecretRng::os()).unwrap();
+    let both = hmac_hasher(vec![pepper("k2", 2), pepper("k1", 1)]);
     assert_eq!(both.matches(&mine, &old), Match::Yes);
     assert!(!both.is_current(&old));
     let new = both.hash(&mine, &mut SecretRng::os()).unwrap();
     assert!(new.as_str().starts_with("$hmac-sha256$k2$") && both.is_current(&new));
-    let only_new = Hasher::new(settings(vec![pepper("k2", 2)])).unwrap();
+    let only_new = hmac_hasher(vec![pepper("k2", 2)]);
     assert_eq!(only_new.matches(&mine, &old), Match::Unreadable(UnreadableHash::Pepper));
-    let same_id = Hasher::new(settings(vec![pepper("k1", 9)])).unwrap();
+    let same_id = hmac_hasher(vec![pepper("k1", 9)]);
     assert_eq!(same_id.matches(&mine, &old), Match::No);
+}
+
+fn settings_error(scheme: Scheme, bcrypt_cost: u32, peppers: Vec<Pepper>) -> Option<HasherError> {
+    Hasher::new(HashSettings::new(scheme).with_bcrypt_cost(bcrypt_cost).with_peppers(peppers)).err()
 }
 
 #[test]
 fn invalid_hash_settings_are_rejected() {
-    let new = |scheme, bcrypt_cost, peppers| {
-        Hasher::new(HashSettings::new(scheme).with_bcrypt_cost(bcrypt_cost).with_peppers(peppers)).err()
-    };
-    assert_eq!(new(Scheme::Bcrypt, 3, vec![]), Some(HasherError::Cost));
-    assert_eq!(new(Scheme::Bcrypt, 15, vec![]), Some(HasherError::Cost));
-    assert_eq!(new(Scheme::HmacSha256, 6, vec![]), Some(HasherError::NoPepper));
-    assert_eq!(new(Scheme::Bcrypt, 6, vec![pepper("a", 1), pepper("a", 2)]), Some(HasherError::Peppers));
+    assert_eq!(settings_error(Scheme::Bcrypt, 3, vec![]), Some(HasherError::Cost));
+    assert_eq!(settings_error(Scheme::Bcrypt, 15, vec![]), Some(HasherError::Cost));
+    assert_eq!(settings_error(Scheme::HmacSha256, 6, vec![]), Some(HasherError::NoPepper));
+    assert_eq!(
+        settings_error(Scheme::Bcrypt, 6, vec![pepper("a", 1), pepper("a", 2)]),
+        Some(HasherError::Peppers)
+    );
     let three = vec![pepper("a", 1), pepper("b", 2), pepper("c", 3)];
-    assert_eq!(new(Scheme::Bcrypt, 6, three), Some(HasherError::Peppers));
+    assert_eq!(settings_error(Scheme::Bcrypt, 6, three), Some(HasherError::Peppers));
 }
 
 #[test]
@@ -168,19 +174,20 @@ fn a_proof_is_stored_for_slow_hashes_only() {
     }
 }
 
+fn hasher_with(scheme: Scheme, bcrypt_cost: u32, pepper_id: &str) -> Hasher {
+    let peppers = vec![pepper(pepper_id, 7)];
+    Hasher::new(HashSettings::new(scheme).with_bcrypt_cost(bcrypt_cost).with_peppers(peppers)).unwrap()
+}
+
 #[test]
 fn a_hash_with_another_cost_or_pepper_is_not_current() {
-    let with = |scheme, bcrypt_cost, pepper: &str| {
-        let peppers = vec![Pepper::new(pepper, vec![7; 32]).unwrap()];
-        Hasher::new(HashSettings::new(scheme).with_bcrypt_cost(bcrypt_cost).with_peppers(peppers)).unwrap()
-    };
     let mine = token();
     for scheme in SCHEMES {
-        let hash = with(scheme, 4, "k1").hash(&mine, &mut SecretRng::os()).unwrap();
-        assert!(with(scheme, 4, "k1").is_current(&hash));
-        assert_eq!(with(scheme, 5, "k1").is_current(&hash), scheme != Scheme::Bcrypt);
+        let hash = hasher_with(scheme, 4, "k1").hash(&mine, &mut SecretRng::os()).unwrap();
+        assert!(hasher_with(scheme, 4, "k1").is_current(&hash));
+        assert_eq!(hasher_with(scheme, 5, "k1").is_current(&hash), scheme != Scheme::Bcrypt);
         for other in ["k2", "k", "k10"] {
-            assert_eq!(with(scheme, 4, other).is_current(&hash), scheme != Scheme::HmacSha256);
+            assert_eq!(hasher_with(scheme, 4, other).is_current(&hash), scheme != Scheme::HmacSha256);
         }
     }
 }

@@ -128,14 +128,13 @@ impl Grant<'_> {
 
     /// Whether the caller receives the secret of a token other than their own.
     fn reveals_another_token(&self, before: Option<&Token>) -> bool {
-        let is_own = |token: &Token| self.caller_token.is_some_and(|own| own.id == token.id);
-        self.reveals_secret && !before.is_some_and(is_own)
+        let is_own = before.zip(self.caller_token).is_some_and(|(before, own)| before.id == own.id);
+        self.reveals_secret && !is_own
     }
 
     fn check_scopes(&self, before: Option<&Token>, after: &Token) -> Result<(), GrantError> {
-        let has = |scope| before.is_some_and(|before| before.scopes.contains(scope));
         let permissions = self.catalog.max_token_permissions(self.owner_role);
-        for scope in after.scopes.iter().filter(|scope| !has(scope)) {
+        for scope in after.scopes.iter().filter(|scope| !has_scope(before, scope)) {
             if !permissions.can_delegate(scope) {
                 return Err(GrantError::BeyondRole { scope: scope.clone(), role: self.owner_role.clone() });
             }
@@ -146,16 +145,16 @@ impl Grant<'_> {
             before.is_some_and(|before| before.inactive_at.is_some() && after.inactive_at.is_none());
         let widens = before.is_some_and(|before| is_wider(self.catalog, after, before));
         let must_hold_all = self.reveals_another_token(before) || resumes || (widens && !is_token);
-        let had = |scope| before.is_some_and(|before| self.catalog.includes(&before.scopes, scope));
         // A scope that the owner's role does not allow is dormant in the token; a caller with the whole role may keep
         // it.
         let has_whole_role = !is_token && !caller.is_restricted();
-        let is_dormant = |scope| has(scope) && has_whole_role && !permissions.can_delegate(scope);
         for scope in after.scopes.iter() {
-            if (must_hold_all || !had(scope)) && !is_dormant(scope) && !caller.can_delegate(scope) {
+            let is_included = before.is_some_and(|before| self.catalog.includes(&before.scopes, scope));
+            let is_dormant = has_whole_role && has_scope(before, scope) && !permissions.can_delegate(scope);
+            if (must_hold_all || !is_included) && !is_dormant && !caller.can_delegate(scope) {
                 return Err(GrantError::MissingScope(scope.clone()));
             }
-            if before.is_some() && !had(scope) && is_token {
+            if before.is_some() && !is_included && is_token {
                 return Err(GrantError::AddsScope);
             }
         }
@@ -184,6 +183,10 @@ pub fn within_caller(
     let bound = policy.effective_expiry(own);
     let expires_at = if is_default_expiry && lasts_longer(expires_at, bound) { bound } else { expires_at };
     (expires_at, allowed_ips.unwrap_or_else(|| own.allowed_ips.clone()))
+}
+
+fn has_scope(token: Option<&Token>, scope: &Scope) -> bool {
+    token.is_some_and(|token| token.scopes.contains(scope))
 }
 
 fn check_bound(

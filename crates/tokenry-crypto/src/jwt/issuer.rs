@@ -62,18 +62,17 @@ impl JwtIssuer {
     }
 
     pub(super) fn check(&self) -> Result<(), JwtSettingsError> {
-        let issuer = || self.issuer.clone();
         if self.issuer.is_empty() {
             return Err(JwtSettingsError::NoIssuer);
         }
         if self.audiences.is_empty() || self.audiences.iter().any(String::is_empty) {
-            return Err(JwtSettingsError::Audience(issuer()));
+            return Err(JwtSettingsError::Audience(self.issuer.clone()));
         }
         if self.types.is_empty() {
-            return Err(JwtSettingsError::NoType(issuer()));
+            return Err(JwtSettingsError::NoType(self.issuer.clone()));
         }
         if self.leeway > MAX_LEEWAY {
-            return Err(JwtSettingsError::Leeway(issuer()));
+            return Err(JwtSettingsError::Leeway(self.issuer.clone()));
         }
         Ok(())
     }
@@ -106,16 +105,16 @@ pub enum JwtKeys {
 
 impl JwtKeys {
     pub(super) fn load(self, rules: &JwtIssuer) -> Result<Option<Keys>, JwtSettingsError> {
-        let issuer = || rules.issuer.clone();
+        let issuer = rules.issuer.clone();
         match self {
-            Self::Secret(_) if !rules.algorithm.is_symmetric() => Err(JwtSettingsError::Secret(issuer())),
+            Self::Secret(_) if !rules.algorithm.is_symmetric() => Err(JwtSettingsError::Secret(issuer)),
             Self::Secret(secret) if secret.len() < MIN_SECRET_LEN => {
-                Err(JwtSettingsError::ShortSecret(issuer()))
+                Err(JwtSettingsError::ShortSecret(issuer))
             }
             Self::Secret(secret) => Ok(Some(Keys::secret(&secret))),
             Self::Set(jwks) => match Keys::parse(&jwks, rules.algorithm) {
                 Ok(keys) => Ok(Some(keys)),
-                Err(why) => Err(JwtSettingsError::Keys(issuer(), why)),
+                Err(why) => Err(JwtSettingsError::Keys(issuer, why)),
             },
             Self::Pending => Ok(None),
         }

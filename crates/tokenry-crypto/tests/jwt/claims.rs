@@ -10,15 +10,15 @@ use crate::{AUDIENCE, ISSUER, NOW, expect, hmac, now, payload, rules, verifier, 
 
 /// Asserts the error for valid claims with one of them replaced.
 #[track_caller]
-fn check(name: &str, value: impl Into<Value>, refusal: Option<JwtError>) {
+fn check(name: &str, value: impl Into<Value>, error: Option<JwtError>) {
     let signer = hmac(1);
-    expect(&verifier_of(&signer), &signer.signed(&with(payload(), name, value)), refusal);
+    expect(&verifier_of(&signer), &signer.signed(&with(payload(), name, value)), error);
 }
 
 #[track_caller]
-fn check_without(name: &str, refusal: Option<JwtError>) {
+fn check_without(name: &str, error: Option<JwtError>) {
     let signer = hmac(1);
-    expect(&verifier_of(&signer), &signer.signed(&without(payload(), name)), refusal);
+    expect(&verifier_of(&signer), &signer.signed(&without(payload(), name)), error);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_token_expires_at_its_maximum_age_at_the_latest() {
         verifier(rules, JwtKeys::Secret(signer.secret.clone()))
     };
     let token = |iat: i64| signer.signed(&with(payload(), "iat", iat));
-    for (max_age, leeway, iat, refusal) in [
+    for (max_age, leeway, iat, error) in [
         (100, 0, NOW - 99, None),
         (100, 0, NOW - 100, Some(JwtError::Expired)),
         (100, 30, NOW - 129, None),
@@ -116,24 +116,24 @@ fn a_token_expires_at_its_maximum_age_at_the_latest() {
         (u64::MAX, 30, 0, None),
         (0, 0, NOW, Some(JwtError::Expired)),
     ] {
-        expect(&aged(max_age, leeway), &token(iat), refusal);
+        expect(&aged(max_age, leeway), &token(iat), error);
     }
     let end =
         |max_age| aged(max_age, 30).verify(token(NOW).as_bytes(), now()).ok().unwrap().expires_at().seconds();
     assert_eq!((end(10), end(1000)), (NOW + 10, NOW + 60));
-    let refusal = Some(JwtError::BadClaims("iat"));
-    expect(&aged(100, 30), &signer.signed(&without(payload(), "iat")), refusal);
+    let error = Some(JwtError::BadClaims("iat"));
+    expect(&aged(100, 30), &signer.signed(&without(payload(), "iat")), error);
 }
 
 #[test]
 fn the_leeway_is_the_configured_one() {
     let signer = hmac(1);
-    for (leeway, exp, refusal) in
+    for (leeway, exp, error) in
         [(0, NOW + 1, None), (0, NOW, Some(JwtError::Expired)), (300, NOW - 299, None)]
     {
         let rules = rules(signer.algorithm).with_leeway(Duration::from_secs(leeway));
         let verifier = verifier(rules, JwtKeys::Secret(signer.secret.clone()));
-        expect(&verifier, &signer.signed(&with(payload(), "exp", exp)), refusal);
+        expect(&verifier, &signer.signed(&with(payload(), "exp", exp)), error);
     }
 }
 

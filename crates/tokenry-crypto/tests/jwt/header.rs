@@ -26,7 +26,7 @@ fn a_public_key_is_never_used_as_a_shared_secret() {
     for secret in [modulus, jwk.to_string().into_bytes(), set.into_bytes(), jwk["n"].as_str().unwrap().into()]
     {
         let key = EncodingKey::from_secret(&secret);
-        for (algorithm, refusal) in [("HS256", JwtError::WrongAlgorithm), ("RS256", JwtError::BadSignature)] {
+        for (algorithm, error) in [("HS256", JwtError::WrongAlgorithm), ("RS256", JwtError::BadSignature)] {
             let header = with(rsa().header(), "alg", algorithm).to_string();
             let message = format!(
                 "{}.{}",
@@ -35,7 +35,7 @@ fn a_public_key_is_never_used_as_a_shared_secret() {
             );
             let signature =
                 jsonwebtoken::crypto::sign(message.as_bytes(), &key, jsonwebtoken::Algorithm::HS256).unwrap();
-            expect(&verifier, &format!("{message}.{signature}"), Some(refusal));
+            expect(&verifier, &format!("{message}.{signature}"), Some(error));
         }
     }
 }
@@ -73,12 +73,12 @@ fn a_duplicate_name_is_rejected() {
 #[test]
 fn only_listed_types_are_accepted() {
     let signer = hmac(1);
-    let check = |types: &[&str], kind: Option<&str>, refusal| {
+    let check = |types: &[&str], kind: Option<&str>, error| {
         let types = types.iter().map(|kind| (*kind).to_owned()).collect();
         let rules = rules(signer.algorithm).with_types(types);
         let header = kind.map_or(without(signer.header(), "typ"), |kind| with(signer.header(), "typ", kind));
         let verifier = verifier(rules, JwtKeys::Secret(signer.secret.clone()));
-        expect(&verifier, &signer.raw(&header.to_string(), &payload().to_string()), refusal);
+        expect(&verifier, &signer.raw(&header.to_string(), &payload().to_string()), error);
     };
     let default = ["JWT", "at+jwt"];
     for kind in ["JWT", "jwt", "application/jwt", "APPLICATION/JWT", "at+jwt", "AT+JWT", "application/at+jwt"]

@@ -135,7 +135,7 @@ fn an_invalid_or_oversized_key_set_is_rejected() {
     let long = |len: usize| format!("{one}{}", " ".repeat(len - one.len()));
     let doubled = set(&[&rsa().jwk, &rsa().jwk]);
     let ambiguous = one.replacen('{', r#"{"keys":[],"#, 1);
-    for (jwks, refusal) in [
+    for (jwks, error) in [
         ("", JwtKeysError::Malformed),
         ("[]", JwtKeysError::Malformed),
         ("{}", JwtKeysError::Malformed),
@@ -149,7 +149,7 @@ fn an_invalid_or_oversized_key_set_is_rejected() {
         (long(256 * 1024 + 1).as_str(), JwtKeysError::TooLarge),
         (doubled.as_str(), JwtKeysError::Duplicate),
     ] {
-        assert_eq!(verifier.replace_keys(ISSUER, jwks), Err(refusal), "{jwks:.80}");
+        assert_eq!(verifier.replace_keys(ISSUER, jwks), Err(error), "{jwks:.80}");
         expect(&verifier, &rsa().signed(&payload()), None);
     }
     assert_eq!(verifier.replace_keys(ISSUER, &long(256 * 1024)), Ok(()));

@@ -60,8 +60,8 @@ fn verify(verifier: &JwtVerifier, token: &str) -> Result<JwtClaims, JwtError> {
 
 /// Asserts the error for a token; `None` means that it is accepted.
 #[track_caller]
-fn expect(verifier: &JwtVerifier, token: &str, refusal: Option<JwtError>) {
-    assert_eq!(verify(verifier, token).err(), refusal, "{}", sign::shown(token));
+fn expect(verifier: &JwtVerifier, token: &str, error: Option<JwtError>) {
+    assert_eq!(verify(verifier, token).err(), error, "{}", sign::shown(token));
 }
 
 #[test]
@@ -74,8 +74,8 @@ fn a_valid_token_is_accepted_only_under_its_own_algorithm() {
         assert_eq!(claims.issued_at().map(UnixMillis::seconds), Some(NOW - 60));
         assert_eq!(claims.expires_at().seconds(), NOW + 60);
         for other in signers.iter().filter(|other| other.algorithm != signer.algorithm) {
-            let refusal = Some(JwtError::WrongAlgorithm);
-            expect(&verifier, &other.encoded(&payload()), refusal);
+            let error = Some(JwtError::WrongAlgorithm);
+            expect(&verifier, &other.encoded(&payload()), error);
         }
     }
 }
@@ -124,11 +124,11 @@ fn errors_follow_the_documented_order() {
     expect(&verifier, &signer.raw(&header("RS256", "JWT", "no"), &text), Some(JwtError::UnknownKey));
     let header = header("RS256", "JWT", "rsa");
     expect(&verifier, &hmac(1).raw(&header, &text), Some(JwtError::BadSignature));
-    let refusal = |payload: &Value| verify(&verifier, &signer.raw(&header, &payload.to_string())).err();
-    assert_eq!(refusal(&bad), Some(JwtError::WrongAudience));
+    let error = |payload: &Value| verify(&verifier, &signer.raw(&header, &payload.to_string())).err();
+    assert_eq!(error(&bad), Some(JwtError::WrongAudience));
     let bad = with(bad, "aud", AUDIENCE);
-    assert_eq!(refusal(&bad), Some(JwtError::Expired));
+    assert_eq!(error(&bad), Some(JwtError::Expired));
     let bad = with(bad, "exp", NOW + 60);
-    assert_eq!(refusal(&bad), Some(JwtError::BadClaims("sub")));
-    assert_eq!(refusal(&with(bad, "sub", "user-1")), None);
+    assert_eq!(error(&bad), Some(JwtError::BadClaims("sub")));
+    assert_eq!(error(&with(bad, "sub", "user-1")), None);
 }

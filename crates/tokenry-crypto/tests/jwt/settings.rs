@@ -21,7 +21,7 @@ fn secret(len: usize) -> JwtKeys {
 fn settings_that_accept_too_much_or_nothing_are_rejected() {
     let issuer = || ISSUER.to_owned();
     let good = || rules(JwtAlgorithm::Hs256);
-    for (rules, refusal) in [
+    for (rules, error) in [
         (good(), None),
         (issuer_with("", &[AUDIENCE]), Some(JwtSettingsError::NoIssuer)),
         (issuer_with(ISSUER, &[]), Some(JwtSettingsError::Audience(issuer()))),
@@ -31,7 +31,7 @@ fn settings_that_accept_too_much_or_nothing_are_rejected() {
         (good().with_leeway(Duration::from_millis(300_001)), Some(JwtSettingsError::Leeway(issuer()))),
         (good().with_leeway(Duration::MAX), Some(JwtSettingsError::Leeway(issuer()))),
     ] {
-        assert_eq!(JwtVerifier::new(vec![(rules, secret(32))]).err(), refusal);
+        assert_eq!(JwtVerifier::new(vec![(rules, secret(32))]).err(), error);
     }
 }
 
@@ -40,7 +40,7 @@ fn keys_must_match_the_algorithm() {
     let issuer = || ISSUER.to_owned();
     let set = |jwk: &serde_json::Value| JwtKeys::Set(json!({ "keys": [jwk] }).to_string());
     let unusable = || JwtSettingsError::Keys(issuer(), JwtKeysError::NoUsableKey);
-    for (algorithm, keys, refusal) in [
+    for (algorithm, keys, error) in [
         (JwtAlgorithm::Hs256, secret(31), Some(JwtSettingsError::ShortSecret(issuer()))),
         (JwtAlgorithm::Hs256, secret(0), Some(JwtSettingsError::ShortSecret(issuer()))),
         (JwtAlgorithm::Rs256, secret(64), Some(JwtSettingsError::Secret(issuer()))),
@@ -51,7 +51,7 @@ fn keys_must_match_the_algorithm() {
         (JwtAlgorithm::Rs256, set(&rsa().jwk), None),
         (JwtAlgorithm::Rs256, JwtKeys::Pending, None),
     ] {
-        assert_eq!(JwtVerifier::new(vec![(rules(algorithm), keys)]).err(), refusal, "{algorithm}");
+        assert_eq!(JwtVerifier::new(vec![(rules(algorithm), keys)]).err(), error, "{algorithm}");
     }
 }
 

@@ -280,16 +280,16 @@ fn the_first_matching_rule_decides() {
     }
 }
 
+fn repos_rule(methods: &[&str], level: &str) -> RouteDefinition {
+    RouteDefinition::new("/repos/**")
+        .with_methods(texts(methods))
+        .with_resource(Some("repos".to_owned()))
+        .with_level(Some(level.to_owned()))
+}
+
 #[test]
 fn a_rule_for_get_decides_for_head_too() {
     let mut definition = closed();
-    let rule = |methods: &[&str], level: &str| RouteDefinition {
-        path: "/repos/**".to_owned(),
-        methods: methods.iter().map(|&method| method.to_owned()).collect(),
-        resource: Some("repos".to_owned()),
-        level: Some(level.to_owned()),
-        ..Default::default()
-    };
     for (first, method, level) in [
         (&["GET"][..], "HEAD", "write"),
         (&["POST", "GET"], "HEAD", "write"),
@@ -299,7 +299,7 @@ fn a_rule_for_get_decides_for_head_too() {
         (&["HEAD"], "GET", "read"),
         (&["POST"], "HEAD", "read"),
     ] {
-        definition.routes = vec![rule(first, "write"), rule(&[], "read")];
+        definition.routes = vec![repos_rule(first, "write"), repos_rule(&[], "read")];
         let catalog = Catalog::define(&definition).unwrap();
         let path = CanonicalPath::parse(b"/repos/a").unwrap();
         let required = requires(&format!("repos:{level}"));
