@@ -9,6 +9,7 @@ pub(crate) mod source;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -78,9 +79,13 @@ fn library(package: &Package) -> Option<PathBuf> {
 }
 
 fn difference(committed: &str, generated: &str) -> Vec<String> {
-    let lacking = |text: &str, other: &str, sign: char| {
-        let lines = text.lines().filter(|line| !other.lines().any(|found| found == *line));
-        lines.map(|line| format!("{sign} {line}")).collect::<Vec<_>>()
-    };
-    [lacking(committed, generated, '-'), lacking(generated, committed, '+')].concat()
+    let removed = without(committed, generated).map(|line| format!("- {line}"));
+    let added = without(generated, committed).map(|line| format!("+ {line}"));
+    removed.chain(added).collect()
+}
+
+/// The lines of `text` that `other` does not have.
+fn without<'t>(text: &'t str, other: &str) -> impl Iterator<Item = &'t str> {
+    let others: BTreeSet<_> = other.lines().collect();
+    text.lines().filter(move |line| !others.contains(line))
 }

@@ -68,10 +68,11 @@ fn list(name: &str) -> Result<String> {
 /// The required files that `files` (one path a line) does not name. A name that ends in `/` is a folder.
 fn missing(name: &str, files: &str) -> Vec<&'static str> {
     let own = REQUIRED_OF.iter().filter(|(package, _)| *package == name).flat_map(|(_, files)| *files);
-    let is_there = |required: &str| {
-        files.lines().any(|file| file == required || (required.ends_with('/') && file.starts_with(required)))
-    };
-    REQUIRED.iter().chain(own).copied().filter(|required| !is_there(required)).collect()
+    REQUIRED.iter().chain(own).copied().filter(|required| !has(files, required)).collect()
+}
+
+fn has(files: &str, required: &str) -> bool {
+    files.lines().any(|file| file == required || (required.ends_with('/') && file.starts_with(required)))
 }
 
 #[cfg(test)]

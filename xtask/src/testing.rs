@@ -1,5 +1,6 @@
 //! `cargo xtask test`: all tests on both databases, also on a machine that has only Rust.
 
+use std::ffi::OsStr;
 use std::process::{Command, ExitCode, ExitStatus};
 use std::time::Instant;
 
@@ -58,10 +59,7 @@ fn tests(flags: &TestFlags) -> Command {
     let nextest = workspace::has_cargo_command("nextest");
     command.args(if nextest { &["nextest", "run"] as &[_] } else { &["test"] });
     // `--workspace` would override a selection of packages.
-    let chosen = |arg: &std::ffi::OsString| {
-        arg.to_str().is_some_and(|arg| arg.starts_with("-p") || arg.starts_with("--package"))
-    };
-    let all = !flags.runner_args.iter().any(chosen);
+    let all = !flags.runner_args.iter().any(|arg| selects_package(arg));
     if all {
         command.arg("--workspace");
     }
@@ -72,6 +70,10 @@ fn tests(flags: &TestFlags) -> Command {
     }
     command.args(&flags.runner_args);
     command
+}
+
+fn selects_package(arg: &OsStr) -> bool {
+    arg.to_str().is_some_and(|arg| arg.starts_with("-p") || arg.starts_with("--package"))
 }
 
 fn outcome(results: &[(&str, ExitStatus)]) -> String {

@@ -24,12 +24,14 @@ pub(crate) fn write(folder: &Path, results: &[figure::Result], machine: &Machine
         "commit": machine.commit,
         "is_quick": machine.is_quick,
     });
-    let write = |name: &str, text: String| {
-        fs::write(folder.join(name), text).with_context(|| format!("cannot write {name}"))
-    };
-    write("report.json", serde_json::to_string_pretty(&report)? + "\n")?;
-    write("report.md", markdown::document(results, machine))?;
-    write("report.svg", chart::draw(results))
+    for (name, text) in [
+        ("report.json", serde_json::to_string_pretty(&report)? + "\n"),
+        ("report.md", markdown::document(results, machine)),
+        ("report.svg", chart::draw(results)),
+    ] {
+        fs::write(folder.join(name), text).with_context(|| format!("cannot write {name}"))?;
+    }
+    Ok(())
 }
 
 /// Replaces the table between the markers of a document.

@@ -42,16 +42,18 @@ fn crates(map: &Text, names: &[&str]) -> Vec<Failure> {
 
 /// Every `tokenry-…` in the text, cut at the first character that no crate name has.
 fn mentions(text: &str) -> impl Iterator<Item = String> {
-    let is_inside = |before: &str| {
-        let in_word = before.ends_with(|c: char| c.is_alphanumeric() || "-_./".contains(c));
-        in_word && !before.ends_with("crates/")
-    };
     let starts = text.match_indices("tokenry-").map(|(at, _)| text.split_at(at));
-    starts.filter(move |(before, _)| !is_inside(before)).filter_map(|(_, rest)| {
+    starts.filter(move |(before, _)| !ends_in_word(before)).filter_map(|(_, rest)| {
         let end = rest.find(|c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
         let name = rest.split_at(end.unwrap_or(rest.len())).0.trim_end_matches('-');
         (name != "tokenry").then(|| name.to_owned())
     })
+}
+
+/// Whether what follows `before` continues a word or a path other than that of a crate.
+fn ends_in_word(before: &str) -> bool {
+    let in_word = before.ends_with(|c: char| c.is_alphanumeric() || "-_./".contains(c));
+    in_word && !before.ends_with("crates/")
 }
 
 /// The relative links and the backticked paths of `document` that do not exist.

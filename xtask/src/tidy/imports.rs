@@ -170,8 +170,7 @@ impl Reader<'_> {
 
     fn group(&mut self, tokens: TokenStream, prefix: &Path) {
         let tokens: Vec<_> = tokens.into_iter().collect();
-        let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(mark) if mark.as_char() == ',');
-        for part in tokens.split(is_comma) {
+        for part in tokens.split(|token| is_mark(token, ',')) {
             match part {
                 [TokenTree::Ident(word), ..] if word == "self" => self.module.paths.push(prefix.clone()),
                 [TokenTree::Ident(word), after @ ..] => {
@@ -184,8 +183,11 @@ impl Reader<'_> {
 }
 
 fn is_path_separator(tokens: &[TokenTree]) -> bool {
-    let is_colon = |token: &TokenTree| matches!(token, TokenTree::Punct(mark) if mark.as_char() == ':');
-    matches!(tokens, [first, second, ..] if is_colon(first) && is_colon(second))
+    matches!(tokens, [first, second, ..] if is_mark(first, ':') && is_mark(second, ':'))
+}
+
+fn is_mark(token: &TokenTree, mark: char) -> bool {
+    matches!(token, TokenTree::Punct(found) if found.as_char() == mark)
 }
 
 /// `[cfg(test)]` or `[test]`, behind its `#`.
@@ -197,13 +199,12 @@ fn is_test(tokens: &[TokenTree]) -> bool {
 
 /// What follows the item that begins here: it ends with `;` or with its body.
 fn after_item(tokens: &[TokenTree]) -> &[TokenTree] {
-    let ends = |token: &TokenTree| match token {
-        TokenTree::Punct(mark) => mark.as_char() == ';',
-        TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
-        _ => false,
-    };
-    let end = tokens.iter().position(ends).map_or(tokens.len(), |at| at + 1);
+    let end = tokens.iter().position(ends_item).map_or(tokens.len(), |at| at + 1);
     tokens.get(end..).unwrap_or_default()
+}
+
+fn ends_item(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace) || is_mark(token, ';')
 }
 
 /// What follows `::a::b`. A group of a `use` is left to be skipped by its own reader.

@@ -80,11 +80,14 @@ fn relative(root: &Path, path: &Path) -> String {
 
 /// `true` if `text` contains `word` without a letter, a digit, `_` or `-` next to it.
 pub(super) fn has_word(text: &str, word: &str) -> bool {
-    let part = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
     text.match_indices(word).any(|(at, _)| {
         let (before, rest) = text.split_at(at);
-        !before.ends_with(part) && !rest.trim_start_matches(word).starts_with(part)
+        !before.ends_with(is_word_part) && !rest.trim_start_matches(word).starts_with(is_word_part)
     })
+}
+
+fn is_word_part(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '-'
 }
 
 #[cfg(test)]

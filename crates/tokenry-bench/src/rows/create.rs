@@ -56,8 +56,10 @@ fn inserts(database: &Database, writers: u64, time: Duration, next: &AtomicU64) 
     let stores = (0..writers).map(|_| database.store()).collect::<Result<Vec<_>>>()?;
     let begun = Instant::now();
     let count = std::thread::scope(|scope| {
-        let insert = |store: Store| move || insert_until(&store, database.now, begun + time, next);
-        let threads: Vec<_> = stores.into_iter().map(|store| scope.spawn(insert(store))).collect();
+        let mut threads = Vec::new();
+        for store in stores {
+            threads.push(scope.spawn(move || insert_until(&store, database.now, begun + time, next)));
+        }
         threads.into_iter().try_fold(0_u64, |sum, thread| {
             let count = thread.join().ok().context("a writer panicked")??;
             Ok::<_, anyhow::Error>(sum + count)

@@ -21,15 +21,10 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
     let server = bench.server(&bench.shared(&[many.clone(), few.clone()])?)?;
     let (mut of_many, mut of_few) = (pages(&server, &many)?, pages(&server, &few)?);
     let (mut rounds, mut ours, mut base) = (Vec::new(), Vec::new(), Vec::new());
-    let one = |requests: &mut Repeated| -> Result<f64> {
-        // One connection, so that latency contains no queueing.
-        let stream = Stream::saturated(server.address, 1, requests);
-        Ok(millis(run_for(stream, bench.sizes.phase)?.latencies.at(0.99)))
-    };
-    one(&mut of_few)?;
-    one(&mut of_many)?;
+    p99(&server, bench, &mut of_few)?;
+    p99(&server, bench, &mut of_many)?;
     for _ in 0..bench.sizes.rounds {
-        let (few, many) = (one(&mut of_few)?, one(&mut of_many)?);
+        let (few, many) = (p99(&server, bench, &mut of_few)?, p99(&server, bench, &mut of_many)?);
         rounds.push(many / few);
         ours.push(many);
         base.push(few);
@@ -44,6 +39,12 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
     let mut figure = Figure::ratio(rounds, detail);
     figure.others.extend([("p99_ms_many", median(&ours)), ("p99_ms_few", median(&base))]);
     Ok(Outcome::Measured(figure))
+}
+
+/// The 99th percentile of the latency in milliseconds, on one connection, so that it contains no queueing.
+fn p99(server: &Server, bench: &Bench, requests: &mut Repeated) -> Result<f64> {
+    let stream = Stream::saturated(server.address, 1, requests);
+    Ok(millis(run_for(stream, bench.sizes.phase)?.latencies.at(0.99)))
 }
 
 /// The first pages of the list, 20 tokens each.

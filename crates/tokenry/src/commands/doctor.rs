@@ -145,11 +145,13 @@ fn clock_check(tokenry: &Tokenry) -> Finding {
 
 fn audit_log(tokenry: &Tokenry) -> Finding {
     let request = RequestContext::new(unrestricted::operator(), clock::now());
-    let broken = |what: &str| Finding::failed(format!("modified: {what}; see `tokenry audit verify`"));
     match tokenry.check_audit_log(&request) {
         Ok(checked) => match checked.broken {
             None => Finding::ok(audit::intact(checked.entries)),
-            Some((seq, fault)) => broken(&audit::position(seq, &fault)),
+            Some((seq, fault)) => {
+                let position = audit::position(seq, &fault);
+                Finding::failed(format!("modified: {position}; see `tokenry audit verify`"))
+            }
         },
         Err(error) => not_run(error),
     }

@@ -1,4 +1,4 @@
-//! What the refusals of the service mean for a command: the codes are those of the HTTP API.
+//! Maps errors of the service to errors of commands, with the codes of the HTTP API.
 
 use tokenry_service::{
     AuditError, CleanupError, Denial, FieldError, IssueError, OpenError, ReadError, RevokeError, RotateError,
@@ -48,9 +48,7 @@ impl From<IssueError> for CliError {
             IssueError::Denied(denial) => denial.into(),
             IssueError::Invalid(fields) => invalid(&fields),
             IssueError::NoSuchUser => Self::not_found(text).next("add the user with `tokenry user add`"),
-            IssueError::OwnerDisabled => {
-                Self::failed("conflict", text).status(409).next("see `tokenry user enable`")
-            }
+            IssueError::OwnerDisabled => conflict(text).next("see `tokenry user enable`"),
             IssueError::TokenLimitReached { .. } => {
                 Self::failed("token_limit_reached", text).status(409).next("revoke one first")
             }
@@ -70,10 +68,8 @@ impl From<UpdateError> for CliError {
             UpdateError::Denied(denial) => denial.into(),
             UpdateError::Invalid(fields) => invalid(&fields),
             UpdateError::NotFound => no_token(text),
-            UpdateError::Revoked | UpdateError::Expired => {
-                Self::failed("conflict", text).status(409).next("create another")
-            }
-            UpdateError::VersionMismatch { .. } => Self::failed("conflict", text).status(409),
+            UpdateError::Revoked | UpdateError::Expired => conflict(text).next("create another"),
+            UpdateError::VersionMismatch { .. } => conflict(text),
             UpdateError::Store(error) => error.into(),
             _ => internal(text),
         }
@@ -83,16 +79,15 @@ impl From<UpdateError> for CliError {
 impl From<RotateError> for CliError {
     fn from(error: RotateError) -> Self {
         let text = error.to_string();
-        let conflict = || Self::failed("conflict", text.clone()).status(409);
         match error {
             RotateError::Denied(denial) => denial.into(),
             RotateError::Invalid(fields) => invalid(&fields),
             RotateError::NotFound => no_token(text),
-            RotateError::OwnerDisabled => conflict().next("see `tokenry user enable`"),
-            RotateError::Revoked | RotateError::Expired => conflict().next("create another"),
-            RotateError::VersionMismatch { .. } => conflict(),
-            RotateError::Rotated => conflict().next("the secret of that rotation is the one that works"),
-            RotateError::Delivered => conflict().next("if it was lost, rotate with another key"),
+            RotateError::OwnerDisabled => conflict(text).next("see `tokenry user enable`"),
+            RotateError::Revoked | RotateError::Expired => conflict(text).next("create another"),
+            RotateError::VersionMismatch { .. } => conflict(text),
+            RotateError::Rotated => conflict(text).next("the secret of that rotation is the one that works"),
+            RotateError::Delivered => conflict(text).next("if it was lost, rotate with another key"),
             RotateError::Store(error) => error.into(),
             _ => internal(text),
         }
@@ -126,8 +121,8 @@ impl From<UserError> for CliError {
         let text = error.to_string();
         match error {
             UserError::Denied(denial) => denial.into(),
-            UserError::NotFound => Self::not_found(text).next("`tokenry user list` shows who there is"),
-            UserError::SubjectTaken => Self::failed("conflict", text).status(409),
+            UserError::NotFound => Self::not_found(text).next("`tokenry user list` shows all users"),
+            UserError::SubjectTaken => conflict(text),
             UserError::Subject(_) | UserError::Name(_) | UserError::NoSuchRole { .. } => Self::usage(text),
             UserError::Store(error) => error.into(),
             _ => internal(text),
@@ -164,21 +159,26 @@ impl From<CleanupError> for CliError {
 
 /// The fields of the service carry the names of the options.
 fn invalid(fields: &[FieldError]) -> CliError {
-    let line = |field: &FieldError| {
-        let name = field.pointer.split('/').nth(1).unwrap_or_default();
-        let option = match name {
-            "scopes" => "scope".to_owned(),
-            "allowed_ips" => "allow-ip".to_owned(),
-            "expires_at" => "expires".to_owned(),
-            name => name.replace('_', "-"),
-        };
-        format!("--{option}: {}", field.detail)
+    CliError::invalid(fields.iter().map(option_error).collect())
+}
+
+fn option_error(field: &FieldError) -> String {
+    let name = field.pointer.split('/').nth(1).unwrap_or_default();
+    let option = match name {
+        "scopes" => "scope".to_owned(),
+        "allowed_ips" => "allow-ip".to_owned(),
+        "expires_at" => "expires".to_owned(),
+        name => name.replace('_', "-"),
     };
-    CliError::invalid(fields.iter().map(line).collect())
+    format!("--{option}: {}", field.detail)
+}
+
+fn conflict(text: String) -> CliError {
+    CliError::failed("conflict", text).status(409)
 }
 
 fn no_token(text: String) -> CliError {
-    CliError::not_found(text).next("`tokenry token list` shows which there are")
+    CliError::not_found(text).next("`tokenry token list` shows all tokens")
 }
 
 fn internal(text: String) -> CliError {

@@ -32,11 +32,6 @@ pub(crate) fn run(command: MigrateCommand, store: &Store, console: &mut Console)
         }
         MigrateCommand::Status => {
             let steps = store.migrations()?;
-            let state = |applied, known| match (applied, known) {
-                (true, true) => "applied",
-                (true, false) => "applied by a newer version",
-                (false, _) => "missing",
-            };
             let rows = steps
                 .iter()
                 .map(|step| vec![step.name.clone(), state(step.is_applied, step.is_known).to_owned()]);
@@ -64,6 +59,14 @@ pub(crate) fn print_grants(args: &GrantsArgs, console: &mut Console) -> Result<(
     let schema = args.schema.parse().map_err(|error| CliError::usage(format!("--schema: {error}")))?;
     let script = grants::script(&args.role, &schema);
     console.text(&script.map_err(|error| CliError::usage(format!("--role: {error}")))?)
+}
+
+fn state(is_applied: bool, is_known: bool) -> &'static str {
+    match (is_applied, is_known) {
+        (true, true) => "applied",
+        (true, false) => "applied by a newer version",
+        (false, _) => "missing",
+    }
 }
 
 fn names(names: &[String]) -> View {

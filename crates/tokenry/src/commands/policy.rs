@@ -1,7 +1,5 @@
 //! `tokenry policy …`
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 use tokenry_service::{Settings, SettingsOutline, SettingsReport};
 
@@ -19,7 +17,6 @@ pub(crate) fn check(
 ) -> Result<(), CliError> {
     let impact = tokenry.check_policy(request, &proposed.policy, &proposed.catalog)?;
     let report = tokenry.check_settings(request, &SettingsOutline::of(proposed))?;
-    let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
     let counts = [
         ("live", impact.live),
         ("touched", impact.touched),
@@ -27,9 +24,9 @@ pub(crate) fn check(
         ("ending_sooner", impact.ending_sooner),
         ("losing_scopes", impact.losing_scopes),
         ("gaining_scopes", impact.gaining_scopes),
-        ("refused_prefixes", sum(&report.prefixes)),
-        ("missing_peppers", sum(&report.peppers)),
-        ("missing_roles", sum(&report.token_roles)),
+        ("refused_prefixes", report.prefixes.values().sum()),
+        ("missing_peppers", report.peppers.values().sum()),
+        ("missing_roles", report.token_roles.values().sum()),
         ("old_secrets", report.old_secrets),
         ("unreachable_users", report.subjects),
     ];

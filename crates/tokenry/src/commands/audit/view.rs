@@ -19,27 +19,31 @@ pub(super) fn page(page: &AuditPage, context: &CommandContext) -> Result<View, C
             unknown.insert(subject(id, context)?);
         }
     }
-    let row = |entry: &AuditEntry| {
-        let event = &entry.event;
-        let text = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-        vec![
-            entry.seq.to_string(),
-            event.at.to_string(),
-            event.kind.to_string(),
-            event.actor.to_string(),
-            text(event.user_id.and_then(|id| subjects.get(&id).cloned())),
-            text(event.token_id.map(|id| id.to_string())),
-            text(event.client.ip.map(|ip| ip.to_string())),
-            Value::Object(event.detail.clone()).to_string(),
-        ]
-    };
     let data: Vec<_> = page.items.iter().map(|entry| json!(wire::AuditEvent::from(entry))).collect();
     Ok(View::list(
         &["SEQ", "AT", "KIND", "BY", "USER", "TOKEN", "FROM", "DETAIL"],
-        page.items.iter().map(row).collect(),
+        page.items.iter().map(|entry| row(entry, &subjects)).collect(),
         page.items.iter().map(|entry| entry.seq.to_string()).collect(),
         json!({"data": data, "next_cursor": page.next_cursor}),
     ))
+}
+
+fn row(entry: &AuditEntry, subjects: &HashMap<UserId, String>) -> Vec<String> {
+    let event = &entry.event;
+    vec![
+        entry.seq.to_string(),
+        event.at.to_string(),
+        event.kind.to_string(),
+        event.actor.to_string(),
+        or_dash(event.user_id.and_then(|id| subjects.get(&id))),
+        or_dash(event.token_id),
+        or_dash(event.client.ip),
+        Value::Object(event.detail.clone()).to_string(),
+    ]
+}
+
+fn or_dash(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 
 fn subject(id: UserId, CommandContext { tokenry, request }: &CommandContext) -> Result<String, CliError> {

@@ -37,6 +37,15 @@ impl Finding {
     pub(super) fn is_ok(&self) -> bool {
         self.verdict == Verdict::Ok
     }
+
+    fn row(&self, name: &str) -> Vec<String> {
+        let word = if self.is_ok() { "ok" } else { "FAILED" };
+        vec![word.to_owned(), name.to_owned(), self.detail.clone()]
+    }
+
+    fn json(&self, name: &str) -> Value {
+        json!({"check": name, "ok": self.is_ok(), "detail": self.detail})
+    }
 }
 
 /// The results so far.
@@ -50,15 +59,11 @@ impl Checks {
 
     /// One line per check; the names are those of the failed checks.
     pub(super) fn view(&self) -> View {
-        let row = |(name, finding): &(&str, Finding)| {
-            let word = if finding.is_ok() { "ok" } else { "FAILED" };
-            vec![word.to_owned(), (*name).to_owned(), finding.detail.clone()]
-        };
-        let json = |(name, finding): &(&str, Finding)| json!({"check": name, "ok": finding.is_ok(), "detail": finding.detail});
-        let checks: Vec<Value> = self.0.iter().map(json).collect();
+        let rows = self.0.iter().map(|(name, finding)| finding.row(name)).collect();
+        let checks: Vec<Value> = self.0.iter().map(|(name, finding)| finding.json(name)).collect();
         let failed = self.failed().map(|(name, _)| (*name).to_owned()).collect();
         let is_ok = self.failed().next().is_none();
-        View::list(&[], self.0.iter().map(row).collect(), failed, json!({"ok": is_ok, "checks": checks}))
+        View::list(&[], rows, failed, json!({"ok": is_ok, "checks": checks}))
     }
 
     /// # Errors

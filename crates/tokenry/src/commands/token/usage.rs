@@ -33,14 +33,17 @@ pub(super) fn run(args: &UsageArgs, context: &CommandContext, console: &mut Cons
 }
 
 fn row((key, count): &(UsageKey, UsageCount)) -> Vec<String> {
-    let text = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
     vec![
         key.start.to_string(),
-        text(&key.method),
-        text(&key.route),
+        or_dash(&key.method),
+        or_dash(&key.route),
         key.status.to_string(),
         key.ip.map_or("-".to_owned(), |ip| ip.to_string()),
         count.count.to_string(),
-        text(&key.user_agent),
+        or_dash(&key.user_agent),
     ]
+}
+
+fn or_dash(text: &str) -> String {
+    if text.is_empty() { "-".to_owned() } else { text.to_owned() }
 }

@@ -38,16 +38,12 @@ pub(super) fn page(page: &TokenPage, tokenry: &Tokenry, now: UnixMillis) -> View
 /// A page of the inventory: tokens with their risks.
 pub(super) fn inventory(page: &TokenPage, tokenry: &Tokenry, now: UnixMillis) -> View {
     let cutoffs = tokenry.policy().cutoffs(now);
-    let risks = |(token, owner): &(Token, User)| -> Vec<&str> {
-        Risk::of(token, owner, &cutoffs).into_iter().map(Risk::as_str).collect()
-    };
-    let with_risks = |pair| {
-        let mut row = row(pair, tokenry, now);
-        row.push(risks(pair).join(" "));
-        row
-    };
+    let mut rows = Vec::new();
+    for pair in &page.items {
+        let risks: Vec<_> = Risk::of(&pair.0, &pair.1, &cutoffs).into_iter().map(Risk::as_str).collect();
+        rows.push([row(pair, tokenry, now), vec![risks.join(" ")]].concat());
+    }
     let header = [HEADER.as_slice(), &["RISKS"]].concat();
-    let rows = page.items.iter().map(with_risks).collect();
     list(&header, rows, json!(wire::InventoryPage::new(page, tokenry, now)), page)
 }
 
@@ -64,7 +60,7 @@ fn row((token, owner): &(Token, User), tokenry: &Tokenry, now: UnixMillis) -> Ve
         shown(token),
         token.status(&tokenry.policy().cutoffs(now)).to_string(),
         token.scopes.to_string(),
-        tokenry.policy().effective_expiry(token).map_or("never".to_owned(), |at| at.to_string()),
+        expiry(token, tokenry),
         token.last_used_at.map_or("never".to_owned(), |at| at.to_string()),
     ]
 }
@@ -72,7 +68,6 @@ fn row((token, owner): &(Token, User), tokenry: &Tokenry, now: UnixMillis) -> Ve
 /// All attributes of one token except its secret.
 pub(crate) fn one(pair: &(Token, User), tokenry: &Tokenry, now: UnixMillis) -> View {
     let (token, owner) = pair;
-    let time = |at: Option<UnixMillis>| at.map(|at| at.to_string());
     let used = token.last_used_at.map_or("never".to_owned(), |at| format!("{at}{}", from(token)));
     let ips = if token.allowed_ips.is_empty() {
         "anywhere".to_owned()
@@ -94,14 +89,18 @@ pub(crate) fn one(pair: &(Token, User), tokenry: &Tokenry, now: UnixMillis) -> V
         ("Scopes", Some(scopes)),
         ("Allowed from", Some(ips)),
         ("Created", Some(format!("{} by {}", token.created_at, token.created_by))),
-        ("Not before", time(token.not_before)),
-        ("Expires", Some(time(tokenry.policy().effective_expiry(token)).unwrap_or("never".to_owned()))),
+        ("Not before", token.not_before.map(|at| at.to_string())),
+        ("Expires", Some(expiry(token, tokenry))),
         ("Last used", Some(used)),
         ("Revoked", revoked),
         ("Metadata", Some(token.metadata.to_value().to_string()).filter(|text| text != "{}")),
     ];
     let known = attributes.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     View::one(known, token.id.to_string(), json(pair, tokenry, now))
+}
+
+fn expiry(token: &Token, tokenry: &Tokenry) -> String {
+    tokenry.policy().effective_expiry(token).map_or("never".to_owned(), |at| at.to_string())
 }
 
 /// The public part of a token's text.

@@ -38,17 +38,18 @@ pub(super) fn one(user: &User, limits: &LimitStatus) -> View {
 }
 
 fn rows(users: &[User], json: Value) -> View {
-    let row = |user: &User| {
-        vec![
-            user.subject.to_string(),
-            user.name.to_string(),
-            user.role.to_string(),
-            state(user).to_owned(),
-            user.created_at.to_string(),
-        ]
-    };
     let names = users.iter().map(|user| user.subject.to_string()).collect();
     View::list(&["SUBJECT", "NAME", "ROLE", "STATE", "CREATED"], users.iter().map(row).collect(), names, json)
+}
+
+fn row(user: &User) -> Vec<String> {
+    vec![
+        user.subject.to_string(),
+        user.name.to_string(),
+        user.role.to_string(),
+        state(user).to_owned(),
+        user.created_at.to_string(),
+    ]
 }
 
 fn state(user: &User) -> &'static str {
