@@ -1,8 +1,9 @@
-//! Stored hashes: four schemes with one self-describing text format.
+//! Stored hashes: four schemes with one self-describing text format, and those of imported tokens.
 
 mod argon2id;
 mod bcrypt;
 mod digest;
+mod imported;
 
 use strum::{Display, EnumString};
 use thiserror::Error;
@@ -14,6 +15,9 @@ use crate::{
     proof::Proof,
     rng::{RngError, SecretRng},
 };
+
+pub(crate) use self::imported::{DigestScheme, imported_digest};
+pub use self::imported::{SourceHash, SourceHashError};
 
 /// The longest stored hash of any scheme; a longer text is rejected without parsing.
 const MAX_STORED_LEN: usize = 256;
@@ -37,6 +41,12 @@ pub enum Scheme {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be bcrypt, sha256, hmac-sha256 or argon2id")]
 pub struct UnknownScheme;
+
+impl Scheme {
+    fn is_slow(self) -> bool {
+        matches!(self, Self::Bcrypt | Self::Argon2id)
+    }
+}
 
 fn unknown_scheme(_: &str) -> UnknownScheme {
     UnknownScheme
@@ -185,7 +195,8 @@ impl Hasher {
             Some(Scheme::Bcrypt) => bcrypt::matches(token, text),
             Some(Scheme::Sha256) => digest::sha256_matches(token, text),
             Some(Scheme::HmacSha256) => digest::hmac_matches(token, text, &self.settings.peppers),
-            Some(Scheme::Argon2id) => argon2id::matches(token, text),
+            Some(Scheme::Argon2id) => argon2id::matches(token.as_bytes(), text),
+            None if Self::is_imported(stored) => imported::matches(token, text, &self.settings.peppers),
             None => Err(UnreadableHash::Scheme),
         };
         match outcome {
@@ -198,7 +209,32 @@ impl Hasher {
     /// Whether verifying this hash takes milliseconds.
     #[must_use]
     pub fn is_slow(&self, stored: &SecretHash) -> bool {
-        matches!(Self::scheme_of(stored.as_str()), Some(Scheme::Bcrypt | Scheme::Argon2id))
+        match Self::scheme_of(stored.as_str()) {
+            Some(scheme) => scheme.is_slow(),
+            None => imported::is_slow(stored.as_str()),
+        }
+    }
+
+    /// Whether another system created this hash.
+    #[must_use]
+    pub fn is_imported(stored: &SecretHash) -> bool {
+        stored.as_str().strip_prefix('$').and_then(|text| text.split('$').next()) == Some(imported::NAME)
+    }
+
+    /// Whether a hash of the configured scheme may replace this one of an imported secret. SECURITY: a fast hash never
+    /// replaces a slow one, since the secret may be guessable.
+    #[must_use]
+    pub fn may_replace(&self, stored: &SecretHash) -> bool {
+        self.settings.scheme.is_slow() || !self.is_slow(stored)
+    }
+
+    /// The unsalted digest of a text.
+    pub(crate) fn digest(
+        &self,
+        scheme: &DigestScheme,
+        text: &[u8],
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, UnreadableHash> {
+        scheme.compute(text, &self.settings.peppers)
     }
 
     /// Whether this hash has the configured scheme, cost and key. Called at every use of a token.
@@ -207,7 +243,7 @@ impl Hasher {
         stored.as_str().starts_with(&self.current_prefix)
     }
 
-    /// The proof to store with this hash of this token; `None` for fast hashes.
+    /// The proof to store with this hash of this token; `None` for fast hashes and for imported tokens.
     ///
     /// SECURITY: a stored proof is as strong as the scheme `sha256`: an attacker with the database can guess secrets at the
     /// speed of SHA-256. That is infeasible for the 250 random bits of a [`PlainToken`], but an imported secret of unknown
@@ -215,7 +251,7 @@ impl Hasher {
     /// with `hmac-sha256` must not allow any guessing without the pepper.
     #[must_use]
     pub fn storable_proof(&self, token: &PlainToken, stored: &SecretHash) -> Option<SecretProof> {
-        self.is_slow(stored).then(|| Proof::new(token, stored).to_stored())
+        (self.is_slow(stored) && !token.is_imported()).then(|| Proof::new(token, stored).to_stored())
     }
 
     /// A hash of the configured scheme and cost that matches no token: for equal work on unknown public ids.

@@ -32,6 +32,7 @@ mod prefixes;
 mod proof;
 mod rng;
 mod session;
+mod shape;
 
 #[cfg(feature = "jwt")]
 pub use crate::jwt::{
@@ -45,7 +46,10 @@ pub use crate::{
         CHECKSUM_LEN, MAX_LEN, PUBLIC_ID_LEN, ParseError, Prefix, PrefixError, SECRET_LEN, check_format,
         pattern, presented_line, public_parts,
     },
-    hash::{HashSettings, Hasher, HasherError, Match, Scheme, UnknownScheme, UnreadableHash},
+    hash::{
+        HashSettings, Hasher, HasherError, Match, Scheme, SourceHash, SourceHashError, UnknownScheme,
+        UnreadableHash,
+    },
     mac::MacKey,
     pepper::{Pepper, PepperError},
     plain::PlainToken,
@@ -53,4 +57,5 @@ pub use crate::{
     proof::Proof,
     rng::{RngError, SecretRng},
     session::SessionSecret,
+    shape::{LookupError, Shape, ShapeError},
 };

@@ -1,5 +1,7 @@
 //! A token's secret text.
 
+use std::ops::Range;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -20,7 +22,16 @@ use crate::{
 /// ```
 pub struct PlainToken {
     text: Zeroizing<String>,
-    prefix_len: usize,
+    issuer: Issuer,
+}
+
+/// Who issued a token.
+#[derive(Clone)]
+enum Issuer {
+    /// Tokenry, with a prefix of this length.
+    Own { prefix_len: usize },
+    /// Another system: the public id of its row, and the part of the text that the stored hash covers.
+    Other { public_id: PublicId, hashed: Range<usize> },
 }
 
 impl PlainToken {
@@ -35,7 +46,12 @@ impl PlainToken {
         push_alphanumeric::<32>(&mut text, rng)?;
         let sum = checksum(&text);
         text.push_str(&sum);
-        Ok(Self { text, prefix_len: prefix.as_str().len() })
+        Ok(Self { text, issuer: Issuer::Own { prefix_len: prefix.as_str().len() } })
+    }
+
+    /// Wraps a presented text that has the shape of an imported token.
+    pub(crate) fn imported(text: &str, public_id: PublicId, hashed: Range<usize>) -> Self {
+        Self { text: Zeroizing::new(text.to_owned()), issuer: Issuer::Other { public_id, hashed } }
     }
 
     /// Parses a presented text. Only the exact format with a valid checksum is accepted. Never panics.
@@ -44,19 +60,34 @@ impl PlainToken {
     /// [`ParseError`].
     pub fn parse(prefix: &Prefix, presented: &[u8]) -> Result<Self, ParseError> {
         let text = check(prefix, presented)?;
-        Ok(Self { text: Zeroizing::new(text.to_owned()), prefix_len: prefix.as_str().len() })
+        let issuer = Issuer::Own { prefix_len: prefix.as_str().len() };
+        Ok(Self { text: Zeroizing::new(text.to_owned()), issuer })
     }
 
-    /// Prefix and public id: safe to log and to display.
+    /// Prefix and public id, safe to log and to display; of an imported token, the key of its row.
     #[must_use]
     pub fn public_id(&self) -> PublicId {
-        let public_id = self.text.get(..self.prefix_len + PUBLIC_ID_LEN).unwrap_or_default();
-        PublicId::from_stored(public_id.to_owned())
+        match &self.issuer {
+            Issuer::Own { prefix_len } => {
+                let public_id = self.text.get(..prefix_len + PUBLIC_ID_LEN).unwrap_or_default();
+                PublicId::from_stored(public_id.to_owned())
+            }
+            Issuer::Other { public_id, .. } => public_id.clone(),
+        }
     }
 
-    /// The last four characters, which belong to the checksum: safe to display.
+    /// Whether another system issued it, so that its strength is not known.
+    #[must_use]
+    pub fn is_imported(&self) -> bool {
+        matches!(self.issuer, Issuer::Other { .. })
+    }
+
+    /// The last four characters, which belong to the checksum: safe to display. Empty for an imported token.
     #[must_use]
     pub fn suffix(&self) -> String {
+        if self.is_imported() {
+            return String::new();
+        }
         self.text.get(self.text.len() - 4..).unwrap_or_default().to_owned()
     }
 
@@ -91,9 +122,18 @@ impl PlainToken {
         self.text.as_bytes()
     }
 
+    /// The part of an imported token that its stored hash covers; all of an own one.
+    pub(crate) fn hashed(&self) -> &[u8] {
+        match &self.issuer {
+            Issuer::Own { .. } => self.as_bytes(),
+            // An impossible range covers nothing, which matches no stored hash.
+            Issuer::Other { hashed, .. } => self.as_bytes().get(hashed.clone()).unwrap_or_default(),
+        }
+    }
+
     /// A copy for a comparison on another thread. Not `Clone`, so that no other crate can copy a plaintext.
     pub(crate) fn duplicate(&self) -> Self {
-        Self { text: Zeroizing::new(self.text.to_string()), prefix_len: self.prefix_len }
+        Self { text: Zeroizing::new(self.text.to_string()), issuer: self.issuer.clone() }
     }
 }
 

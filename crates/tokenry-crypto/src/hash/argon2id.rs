@@ -9,8 +9,8 @@ use crate::{hash::UnreadableHash, plain::PlainToken};
 
 /// Memory in KiB, passes and lanes of new hashes: OWASP's second choice, about 15 ms.
 const COSTS: (u32, u32, u32) = (19_456, 2, 1);
-/// The highest accepted costs: 256 MiB, 10 passes, 4 lanes.
-const MAX_COSTS: (u32, u32, u32) = (262_144, 10, 4);
+/// The highest accepted costs: 256 MiB, 10 passes, 16 lanes (Django has 8), which are computed one after another.
+const MAX_COSTS: (u32, u32, u32) = (262_144, 10, 16);
 
 pub(super) fn hash(token: &PlainToken, salt: [u8; 16]) -> Option<String> {
     let mut tag = Zeroizing::new([0; 32]);
@@ -29,19 +29,27 @@ fn text(salt: &[u8; 16], tag: &[u8; 32]) -> String {
     format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${tag}")
 }
 
-pub(super) fn matches(token: &PlainToken, text: &str) -> Result<bool, UnreadableHash> {
-    let Stored { costs, salt, tag } = Stored::parse(text).ok_or(UnreadableHash::Form)?;
-    // SECURITY: the costs are checked before any memory is allocated or work is done.
-    if costs.0 > MAX_COSTS.0 || costs.1 > MAX_COSTS.1 || costs.2 > MAX_COSTS.2 {
-        return Err(UnreadableHash::Cost);
-    }
+pub(super) fn matches(text: &[u8], stored: &str) -> Result<bool, UnreadableHash> {
+    let Stored { costs, salt, tag } = check(stored)?;
     let argon2 = argon2(costs, tag.len()).ok_or(UnreadableHash::Cost)?;
     let mut computed = Zeroizing::new(vec![0; tag.len()]);
-    argon2.hash_password_into(token.as_bytes(), &salt, &mut computed).map_err(|error| match error {
+    argon2.hash_password_into(text, &salt, &mut computed).map_err(|error| match error {
         Error::OutOfMemory => UnreadableHash::Memory,
         _ => UnreadableHash::Form,
     })?;
     Ok(computed.ct_eq(&tag).into())
+}
+
+/// Checks form and costs.
+///
+/// SECURITY: done before any memory is allocated or work is done.
+pub(super) fn check(text: &str) -> Result<Stored, UnreadableHash> {
+    let stored = Stored::parse(text).ok_or(UnreadableHash::Form)?;
+    let (memory, passes, lanes) = stored.costs;
+    if memory > MAX_COSTS.0 || passes > MAX_COSTS.1 || lanes > MAX_COSTS.2 {
+        return Err(UnreadableHash::Cost);
+    }
+    if argon2(stored.costs, stored.tag.len()).is_none() { Err(UnreadableHash::Cost) } else { Ok(stored) }
 }
 
 fn argon2((memory, passes, lanes): (u32, u32, u32), length: usize) -> Option<Argon2<'static>> {
@@ -51,7 +59,7 @@ fn argon2((memory, passes, lanes): (u32, u32, u32), length: usize) -> Option<Arg
 }
 
 /// The parts of a PHC string.
-struct Stored {
+pub(super) struct Stored {
     costs: (u32, u32, u32),
     salt: Vec<u8>,
     tag: Vec<u8>,

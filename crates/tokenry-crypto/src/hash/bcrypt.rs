@@ -24,14 +24,25 @@ pub(super) fn dummy(cost: u32) -> String {
 }
 
 pub(super) fn matches(token: &PlainToken, text: &str) -> Result<bool, UnreadableHash> {
-    if text.len() != LEN {
+    check_plain(text)?;
+    bcrypt::non_truncating_verify(&*input(token), text).map_err(|_| UnreadableHash::Form)
+}
+
+/// Compares with a hash over the text itself, as other systems store it. The caller rejects texts that bcrypt truncates.
+pub(super) fn matches_plain(text: &[u8], stored: &str) -> Result<bool, UnreadableHash> {
+    check_plain(stored)?;
+    bcrypt::verify(text, stored).map_err(|_| UnreadableHash::Form)
+}
+
+/// Checks form and cost.
+pub(super) fn check_plain(text: &str) -> Result<(), UnreadableHash> {
+    let is_known = ["$2a$", "$2b$", "$2y$"].iter().any(|version| text.starts_with(version));
+    let is_digest = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'/');
+    if text.len() != LEN || !is_known || !text.bytes().skip(7).all(is_digest) {
         return Err(UnreadableHash::Form);
     }
     // SECURITY: the cost is checked before any work is done.
-    if !COSTS.contains(&cost(text).ok_or(UnreadableHash::Form)?) {
-        return Err(UnreadableHash::Cost);
-    }
-    bcrypt::non_truncating_verify(&*input(token), text).map_err(|_| UnreadableHash::Form)
+    if COSTS.contains(&cost(text).ok_or(UnreadableHash::Form)?) { Ok(()) } else { Err(UnreadableHash::Cost) }
 }
 
 /// The two digits after the version.
