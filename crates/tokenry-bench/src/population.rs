@@ -117,6 +117,7 @@ impl Population {
             id: self.id(number, now)?,
             user_id: self.owner_id(number * self.owners / self.count.max(1), now),
             public_id: plain.public_id(),
+            shown_prefix: None,
             suffix: plain.suffix(),
             name: TokenName::parse(format!("token {number}"))?,
             description: None,

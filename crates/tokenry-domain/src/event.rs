@@ -36,6 +36,15 @@ pub enum EventKind {
     /// A token expired.
     #[strum(serialize = "auth.token.expired")]
     TokenExpired,
+    /// A token of another system was stored; it works once the import is finished.
+    #[strum(serialize = "auth.token.imported")]
+    TokenImported,
+    /// An import was finished, and its tokens were activated.
+    #[strum(serialize = "auth.import.finished")]
+    ImportFinished,
+    /// The tokens of an unfinished import were deleted, because another one of the same source began.
+    #[strum(serialize = "auth.import.discarded")]
+    ImportDiscarded,
     /// A user was created.
     #[strum(serialize = "auth.user.created")]
     UserCreated,

@@ -109,6 +109,7 @@ impl Grant<'_> {
             // No request can set these; a new secret is returned only if `reveals_secret` is true.
             user_id: _,
             public_id: _,
+            shown_prefix: _,
             suffix: _,
             secret_at: _,
         } = after;

@@ -70,6 +70,10 @@ id! {
     /// Identifies one session; not the secret of its cookie.
     SessionId
 }
+id! {
+    /// Identifies one run of an import.
+    ImportId
+}
 
 #[cfg(test)]
 mod tests {

@@ -33,7 +33,7 @@ pub use crate::{
     event::{AuditEvent, ClientInfo, EventKind},
     grant::{Grant, GrantError},
     hash::{SecretCheck, SecretHash, SecretProof},
-    id::{SessionId, TokenId, UserId},
+    id::{ImportId, SessionId, TokenId, UserId},
     ip::IpList,
     metadata::Metadata,
     policy::{Expiry, Limits, Policy, ReusePolicy},

@@ -12,18 +12,22 @@ use crate::{
     time::UnixMillis,
 };
 
-/// The public beginning of a token's text, prefix and random id: unique, safe to log and to display.
+/// The public beginning of a token's text, prefix and random id: unique, safe to log and to display. Of an imported
+/// token it is `~` and the key by which the token is found, which is not displayed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicId(String);
 
 impl PublicId {
-    /// The maximum length in bytes: a prefix of 20 and a random id of 12.
-    pub const MAX: usize = 32;
-
     /// Wraps a text created by the token format or read from the database.
     #[must_use]
     pub fn from_stored(text: String) -> Self {
         Self(text)
+    }
+
+    /// Whether it belongs to an imported token.
+    #[must_use]
+    pub fn is_imported(&self) -> bool {
+        self.0.starts_with('~')
     }
 
     /// The text, such as `mcp_pat_Q7mZ0aKd93Xb`.
@@ -51,7 +55,9 @@ pub struct Token {
     pub user_id: UserId,
     /// The public beginning of its text.
     pub public_id: PublicId,
-    /// The last four characters of its text.
+    /// The first characters of an imported token, as far as they are known; `None` where the public id is displayed.
+    pub shown_prefix: Option<String>,
+    /// The last characters of its text: four, or of an imported token those that are known.
     pub suffix: String,
     /// The name.
     pub name: TokenName,
@@ -101,4 +107,12 @@ pub struct Revocation {
     pub by: Actor,
     /// The reason, if one was given.
     pub reason: Option<Reason>,
+}
+
+impl Token {
+    /// The first characters of its text, safe to display; of an imported token they may be empty.
+    #[must_use]
+    pub fn first_characters(&self) -> &str {
+        self.shown_prefix.as_deref().unwrap_or_else(|| self.public_id.as_str())
+    }
 }

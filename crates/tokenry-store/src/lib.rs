@@ -58,6 +58,7 @@ pub mod audit;
 pub mod cleanup;
 pub mod clock;
 pub mod grants;
+pub mod import;
 pub mod instance;
 pub mod migrate;
 pub mod proof;

@@ -50,6 +50,7 @@ diesel::table! {
         secret_at -> Instant,
         expiry_noted_at -> Nullable<Instant>,
         secret_proof -> Nullable<Binary>,
+        shown_prefix -> Nullable<Text>,
     }
 }
 
@@ -180,6 +181,47 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use crate::sql_types::Instant;
+    use diesel::sql_types::Text;
+
+    token_shapes (shape) {
+        shape -> Text,
+        created_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::{Id, Instant};
+    use diesel::sql_types::{Binary, Nullable, Text};
+
+    imports (id) {
+        id -> Id,
+        source -> Text,
+        digest -> Binary,
+        begun_at -> Instant,
+        finished_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::Id;
+    use diesel::sql_types::{Bool, Text};
+
+    imported_tokens (source, source_id) {
+        source -> Text,
+        source_id -> Text,
+        token_id -> Id,
+        import_id -> Id,
+        is_active -> Bool,
+    }
+}
+
 diesel::joinable!(personal_access_tokens -> users (user_id));
 diesel::joinable!(retired_secrets -> personal_access_tokens (token_id));
-diesel::allow_tables_to_appear_in_same_query!(users, personal_access_tokens, retired_secrets);
+diesel::allow_tables_to_appear_in_same_query!(
+    users,
+    personal_access_tokens,
+    retired_secrets,
+    imported_tokens
+);

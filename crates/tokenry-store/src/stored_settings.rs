@@ -20,7 +20,7 @@ use crate::{
 /// A group of live tokens of enabled users with the same prefix, pepper and role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenGroup {
-    /// Their prefix.
+    /// Their prefix; empty for imported tokens.
     pub prefix: String,
     /// The id of the pepper in their stored hash, if it has one.
     pub pepper: Option<String>,
@@ -35,18 +35,27 @@ fn prefix_and_pepper_sql(tx: &Tx<'_>, table: &str, public_id_len: u8) -> (String
     match &tx.0 {
         #[cfg(feature = "sqlite")]
         AnyConnection::Sqlite(_) => (
-            format!("substr({table}.lookup, 1, max(length({table}.lookup) - {public_id_len}, 0))"),
+            format!(
+                "CASE WHEN substr({table}.lookup, 1, 1) = '~' THEN '' ELSE \
+                 substr({table}.lookup, 1, max(length({table}.lookup) - {public_id_len}, 0)) END"
+            ),
             format!(
                 "CASE WHEN substr({table}.secret_hash, 1, 13) = '$hmac-sha256$' THEN \
-                 substr({table}.secret_hash, 14, instr(substr({table}.secret_hash, 14), '$') - 1) END"
+                 substr({table}.secret_hash, 14, instr(substr({table}.secret_hash, 14), '$') - 1) \
+                 WHEN substr({table}.secret_hash, 1, 22) = '$imported$hmac-sha256$' THEN \
+                 substr({table}.secret_hash, 23, instr(substr({table}.secret_hash, 23), '$') - 1) END"
             ),
         ),
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(_) => (
-            format!("left({table}.lookup, -{public_id_len})"),
+            format!(
+                "CASE WHEN left({table}.lookup, 1) = '~' THEN '' ELSE left({table}.lookup, -{public_id_len}) END"
+            ),
             format!(
                 "CASE WHEN left({table}.secret_hash, 13) = '$hmac-sha256$' THEN \
-                 split_part({table}.secret_hash, '$', 3) END"
+                 split_part({table}.secret_hash, '$', 3) \
+                 WHEN left({table}.secret_hash, 22) = '$imported$hmac-sha256$' THEN \
+                 split_part({table}.secret_hash, '$', 4) END"
             ),
         ),
     }

@@ -12,6 +12,8 @@ pub(crate) const TABLES: &[(&str, Rights)] = &[
     // SECURITY: entries are added and never changed or deleted.
     ("audit_events", Rights(&["SELECT", "INSERT"])),
     ("former_subjects", ALL),
+    ("imported_tokens", ALL),
+    ("imports", ALL),
     // Its one row is inserted by the migrations.
     ("instance", Rights(&["SELECT", "UPDATE"])),
     ("personal_access_tokens", ALL),
@@ -19,6 +21,7 @@ pub(crate) const TABLES: &[(&str, Rights)] = &[
     ("sessions", ALL),
     ("token_counts", ALL),
     ("token_scope_uses", ALL),
+    ("token_shapes", ALL),
     ("token_usage", ALL),
     ("users", ALL),
 ];

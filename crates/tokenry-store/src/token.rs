@@ -146,6 +146,7 @@ pub fn replace_secret(tx: &mut Tx<'_>, token: &Token, secret: &StoredSecret) -> 
     let changes = (
         tokens::public_id.eq(token.public_id.as_str()),
         tokens::suffix.eq(&token.suffix),
+        tokens::shown_prefix.eq(token.shown_prefix.as_deref()),
         tokens::secret_hash.eq(secret.hash.as_str()),
         tokens::secret_check.eq(check_value(secret)),
         tokens::secret_proof.eq(proof_value(secret.proof.as_ref())),

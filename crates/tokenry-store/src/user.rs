@@ -52,6 +52,16 @@ pub fn find_by_subject(tx: &mut Tx<'_>, subject: &Subject) -> Result<Option<User
     on!(tx, |c| query.select(UserRow::as_select()).get_result(c).optional())?.map(User::try_from).transpose()
 }
 
+/// The users with these subjects; unknown ones are left out.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn find_by_subjects(tx: &mut Tx<'_>, subjects: &[&str]) -> Result<Vec<User>, StoreError> {
+    let query = users::table.filter(users::subject.eq_any(subjects));
+    let rows: Vec<UserRow> = on!(tx, |c| query.select(UserRow::as_select()).load(c))?;
+    rows.into_iter().map(User::try_from).collect()
+}
+
 /// The user with this id, locked until the unit of work ends. A unit that checks before it changes a user or their tokens
 /// begins with this lock.
 ///

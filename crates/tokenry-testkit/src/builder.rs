@@ -74,6 +74,7 @@ impl TestDatabase {
                 id: TokenId::new(at(0), random()),
                 user_id: owner.id,
                 public_id: PublicId::from_stored(format!("test_{number:012}")),
+                shown_prefix: None,
                 suffix: "wxyz".to_owned(),
                 name: TokenName::parse(format!("token {number}")).unwrap(),
                 description: None,

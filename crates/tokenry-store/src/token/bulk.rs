@@ -21,7 +21,7 @@ pub struct ImportedToken {
     pub secret: StoredSecret,
 }
 
-/// Rows per statement on PostgreSQL, where a statement has at most 65,535 parameters and a row 26.
+/// Rows per statement on PostgreSQL, where a statement has at most 65,535 parameters and a row 27.
 #[cfg(feature = "postgres")]
 const MAX_ROWS: usize = 1000;
 

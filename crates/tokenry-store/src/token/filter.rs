@@ -63,11 +63,16 @@ macro_rules! filtered {
         if let Some(text) = &$filter.search {
             let in_name = like!($dialect, "name", text);
             query = if let Some((public_id, suffix)) = displayed_parts(text) {
-                let in_public_id = like!($dialect, "lookup", public_id);
-                query.filter(in_name.or(in_public_id.and(like!($dialect, "suffix", suffix))))
+                let in_front = like!($dialect, "lookup", public_id).or(like!(
+                    $dialect,
+                    "coalesce(shown_prefix, '')",
+                    public_id
+                ));
+                query.filter(in_name.or(in_front.and(like!($dialect, "suffix", suffix))))
             } else {
-                let in_public_id = like!($dialect, "lookup", text);
-                query.filter(in_name.or(in_public_id).or(like!($dialect, "suffix", text)))
+                let in_front =
+                    like!($dialect, "lookup", text).or(like!($dialect, "coalesce(shown_prefix, '')", text));
+                query.filter(in_name.or(in_front).or(like!($dialect, "suffix", text)))
             };
         }
         if let Some(scope) = &$filter.scope {

@@ -42,6 +42,7 @@ pub(crate) struct TokenRow {
     revoked_reason: Option<String>,
     secret_at: InstantValue,
     pub(crate) expiry_noted_at: Option<InstantValue>,
+    shown_prefix: Option<String>,
 }
 
 /// The columns of the secret, read for verification only.
@@ -136,6 +137,7 @@ impl From<&Token> for TokenRow {
                 .map(|text| text.as_str().to_owned()),
             secret_at: InstantValue(token.secret_at),
             expiry_noted_at: instant_value(token.expiry_noted_at),
+            shown_prefix: token.shown_prefix.clone(),
         }
     }
 }
@@ -174,6 +176,7 @@ impl TryFrom<TokenRow> for Token {
             updated_at: row.updated_at.0,
             revoked,
             expiry_noted_at: instant(row.expiry_noted_at),
+            shown_prefix: row.shown_prefix,
         })
     }
 }

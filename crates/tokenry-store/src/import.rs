@@ -1,0 +1,303 @@
+//! Tokens that other systems issued: their shapes, the runs of an import, and which row became which token.
+
+use diesel::prelude::*;
+use tokenry_domain::{ImportId, PublicId, TokenId, UnixMillis, UserId};
+
+#[cfg(feature = "postgres")]
+use crate::lock_timeout::RenewLockTimeout;
+use crate::{
+    convert::{count as to_count, digest},
+    database_errors::from_diesel,
+    error::StoreError,
+    macros::on,
+    schema::{
+        imported_tokens, imports, personal_access_tokens as tokens, retired_secrets, token_shapes, users,
+    },
+    sql_types::{IdValue, InstantValue},
+    token::{self, ImportedToken},
+    tx::{AnyConnection, Tx},
+};
+
+/// Rows per statement on PostgreSQL.
+#[cfg(feature = "postgres")]
+const MAX_ROWS: usize = 1000;
+
+/// A run of an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportRun {
+    /// Its id.
+    pub id: ImportId,
+    /// The digest of its rows: only the same rows resume it.
+    pub digest: [u8; 32],
+    /// When it began.
+    pub begun_at: UnixMillis,
+}
+
+/// A token of an import, and the row that it comes from.
+#[derive(Clone)]
+pub struct ImportedRow {
+    /// The id of the row in the other system.
+    pub source_id: String,
+    /// The token, inactive until the run is finished.
+    pub import: ImportedToken,
+    /// Whether it is active afterwards.
+    pub is_active: bool,
+}
+
+/// The stored shapes.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn shapes(tx: &mut Tx<'_>) -> Result<Vec<String>, StoreError> {
+    let query = token_shapes::table.order((token_shapes::created_at, token_shapes::shape));
+    Ok(on!(tx, |c| query.select(token_shapes::shape).load(c))?)
+}
+
+/// Stores a shape; a known one is kept.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn insert_shape(tx: &mut Tx<'_>, shape: &str, now: UnixMillis) -> Result<(), StoreError> {
+    let row = (token_shapes::shape.eq(shape), token_shapes::created_at.eq(InstantValue(now)));
+    on!(tx, |c| diesel::insert_into(token_shapes::table).values(row).on_conflict_do_nothing().execute(c))?;
+    Ok(())
+}
+
+/// The unfinished run of this source.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn unfinished(tx: &mut Tx<'_>, source: &str) -> Result<Option<ImportRun>, StoreError> {
+    let query = imports::table
+        .filter(imports::source.eq(source))
+        .filter(imports::finished_at.is_null())
+        .select((imports::id, imports::digest, imports::begun_at));
+    let row: Option<(IdValue, Vec<u8>, InstantValue)> = on!(tx, |c| query.get_result(c).optional())?;
+    row.map(|(id, stored, begun_at)| {
+        let digest = digest("imports.digest", stored)?;
+        Ok(ImportRun { id: ImportId::from_uuid(id.0), digest, begun_at: begun_at.0 })
+    })
+    .transpose()
+}
+
+/// Begins a run; [`StoreError::Conflict`] while another one of this source is not finished.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn begin(tx: &mut Tx<'_>, source: &str, run: &ImportRun) -> Result<(), StoreError> {
+    let row = (
+        imports::id.eq(IdValue(run.id.uuid())),
+        imports::source.eq(source),
+        imports::digest.eq(run.digest.to_vec()),
+        imports::begun_at.eq(InstantValue(run.begun_at)),
+    );
+    on!(tx, |c| diesel::insert_into(imports::table).values(row).execute(c))?;
+    Ok(())
+}
+
+/// Those of these rows of a source that became tokens, and in which run.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn known(
+    tx: &mut Tx<'_>,
+    source: &str,
+    source_ids: &[&str],
+) -> Result<Vec<(String, ImportId)>, StoreError> {
+    let query = imported_tokens::table
+        .filter(imported_tokens::source.eq(source))
+        .filter(imported_tokens::source_id.eq_any(source_ids))
+        .select((imported_tokens::source_id, imported_tokens::import_id));
+    let rows: Vec<(String, IdValue)> = on!(tx, |c| query.load(c))?;
+    Ok(rows.into_iter().map(|(id, import)| (id, ImportId::from_uuid(import.0))).collect())
+}
+
+/// Those of these public ids that a token or a retired secret has.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn taken(tx: &mut Tx<'_>, public_ids: &[&str]) -> Result<Vec<PublicId>, StoreError> {
+    let current = tokens::table.filter(tokens::public_id.eq_any(public_ids)).select(tokens::public_id);
+    let retired = retired_secrets::table
+        .filter(retired_secrets::public_id.eq_any(public_ids))
+        .select(retired_secrets::public_id);
+    let mut found: Vec<String> = on!(tx, |c| current.load(c))?;
+    found.extend(on!(tx, |c| retired.load::<String>(c))?);
+    Ok(found.into_iter().map(PublicId::from_stored).collect())
+}
+
+/// Locks these users in the order of their ids until the unit of work ends, and returns those that exist.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn lock_owners(tx: &mut Tx<'_>, ids: &[UserId]) -> Result<Vec<UserId>, StoreError> {
+    let ids: Vec<IdValue> = ids.iter().map(|id| IdValue(id.uuid())).collect();
+    let query = users::table.filter(users::id.eq_any(ids)).order(users::id).select(users::id);
+    let found: Vec<IdValue> = match &mut tx.0 {
+        // The transaction already excludes all other writers.
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(c) => query.load(&mut **c),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(c) => query.filter(RenewLockTimeout).for_update().load(&mut **c),
+    }
+    .map_err(from_diesel)?;
+    Ok(found.into_iter().map(|IdValue(id)| UserId::from_uuid(id)).collect())
+}
+
+/// Locks the owners of all tokens of a run in the order of their ids until the unit of work ends: a change of many tokens
+/// of one user holds that lock as well.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn lock_all_owners(tx: &mut Tx<'_>, run: ImportId) -> Result<(), StoreError> {
+    match &mut tx.0 {
+        // The transaction already excludes all other writers.
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(_) => Ok(()),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(c) => {
+            let owners = imported_tokens::table
+                .inner_join(tokens::table.on(tokens::id.eq(imported_tokens::token_id)))
+                .filter(imported_tokens::import_id.eq(IdValue(run.uuid())))
+                .select(tokens::user_id);
+            let query = users::table.filter(users::id.eq_any(owners)).order(users::id).select(users::id);
+            let locked = query.filter(RenewLockTimeout).for_update().load::<IdValue>(&mut **c);
+            locked.map_err(from_diesel)?;
+            Ok(())
+        }
+    }
+}
+
+/// Stores tokens of a run; [`StoreError::Conflict`] when a row was imported before, a public id is taken or an owner does
+/// not exist.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn insert(
+    tx: &mut Tx<'_>,
+    source: &str,
+    run: ImportId,
+    rows: Vec<ImportedRow>,
+) -> Result<(), StoreError> {
+    let origin = |row: &ImportedRow| ImportedTokenRow {
+        source: source.to_owned(),
+        source_id: row.source_id.clone(),
+        token_id: IdValue(row.import.token.id.uuid()),
+        import_id: IdValue(run.uuid()),
+        is_active: row.is_active,
+    };
+    let origins: Vec<_> = rows.iter().map(origin).collect();
+    let imports: Vec<ImportedToken> = rows.into_iter().map(|row| row.import).collect();
+    token::insert_many(tx, &imports)?;
+    match &mut tx.0 {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(c) => {
+            // The statement for a single row is cached; one for many rows would be prepared each time.
+            for row in &origins {
+                diesel::insert_into(imported_tokens::table)
+                    .values(row)
+                    .execute(&mut **c)
+                    .map_err(from_diesel)?;
+            }
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(c) => {
+            for rows in origins.chunks(MAX_ROWS) {
+                diesel::insert_into(imported_tokens::table)
+                    .values(rows)
+                    .execute(&mut **c)
+                    .map_err(from_diesel)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The ids of tokens of a run and of the users that own them, at most `limit`, in the order of their owners.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn tokens_of(
+    tx: &mut Tx<'_>,
+    run: ImportId,
+    limit: u16,
+) -> Result<Vec<(TokenId, Option<UserId>)>, StoreError> {
+    let query = imported_tokens::table
+        .left_join(tokens::table.on(tokens::id.eq(imported_tokens::token_id)))
+        .filter(imported_tokens::import_id.eq(IdValue(run.uuid())))
+        .limit(limit.into())
+        .select((imported_tokens::token_id, tokens::user_id.nullable()));
+    let rows: Vec<(IdValue, Option<IdValue>)> = on!(tx, |c| query.load(c))?;
+    let ids = |(token, owner): (IdValue, Option<IdValue>)| {
+        (TokenId::from_uuid(token.0), owner.map(|IdValue(id)| UserId::from_uuid(id)))
+    };
+    Ok(rows.into_iter().map(ids).collect())
+}
+
+/// The number of rows of a run that became tokens.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn count(tx: &mut Tx<'_>, run: ImportId) -> Result<u64, StoreError> {
+    let rows = imported_tokens::table.filter(imported_tokens::import_id.eq(IdValue(run.uuid())));
+    let count: i64 = on!(tx, |c| rows.count().get_result(c))?;
+    Ok(to_count(count))
+}
+
+/// Deletes tokens of an unfinished run and what is known of their rows.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn discard(tx: &mut Tx<'_>, run: ImportId, ids: &[TokenId]) -> Result<(), StoreError> {
+    token::delete_all(tx, ids)?;
+    let ids: Vec<IdValue> = ids.iter().map(|id| IdValue(id.uuid())).collect();
+    let rows = imported_tokens::table
+        .filter(imported_tokens::import_id.eq(IdValue(run.uuid())))
+        .filter(imported_tokens::token_id.eq_any(ids));
+    on!(tx, |c| diesel::delete(rows).execute(c))?;
+    Ok(())
+}
+
+/// Forgets an unfinished run without tokens.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn forget(tx: &mut Tx<'_>, run: ImportId) -> Result<(), StoreError> {
+    let row = imports::table.find(IdValue(run.uuid())).filter(imports::finished_at.is_null());
+    on!(tx, |c| diesel::delete(row).execute(c))?;
+    Ok(())
+}
+
+/// Finishes a run: activates its tokens in one statement, except for those that were changed meanwhile. `false` if it was
+/// finished before.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn finish(tx: &mut Tx<'_>, run: ImportId, now: UnixMillis) -> Result<bool, StoreError> {
+    let row = imports::table.find(IdValue(run.uuid())).filter(imports::finished_at.is_null());
+    let finished = imports::finished_at.eq(Some(InstantValue(now)));
+    if on!(tx, |c| diesel::update(row).set(finished).execute(c))? == 0 {
+        return Ok(false);
+    }
+    let active = imported_tokens::table
+        .filter(imported_tokens::import_id.eq(IdValue(run.uuid())))
+        .filter(imported_tokens::is_active)
+        .select(imported_tokens::token_id);
+    let staged = tokens::table
+        .filter(tokens::id.eq_any(active))
+        .filter(tokens::version.eq(1))
+        .filter(tokens::inactive_at.is_not_null());
+    let activated = tokens::inactive_at.eq(None::<InstantValue>);
+    on!(tx, |c| diesel::update(staged).set(activated).execute(c))?;
+    Ok(true)
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = imported_tokens)]
+struct ImportedTokenRow {
+    source: String,
+    source_id: String,
+    token_id: IdValue,
+    import_id: IdValue,
+    is_active: bool,
+}
