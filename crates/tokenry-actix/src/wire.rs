@@ -96,7 +96,7 @@ impl Token {
             id: token.id.to_string(),
             name: token.name.to_string(),
             description: token.description.as_ref().map(ToString::to_string),
-            token_prefix: token.public_id.to_string(),
+            token_prefix: token.first_characters().to_owned(),
             token_suffix: token.suffix.clone(),
             scopes: token.scopes.to_texts(),
             effective_scopes: effective,

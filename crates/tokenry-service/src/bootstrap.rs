@@ -52,6 +52,7 @@ impl Tokenry {
                 id: TokenId::new(now, id_bytes),
                 user_id: owner.id,
                 public_id,
+                shown_prefix: None,
                 suffix,
                 name: TokenName::parse("bootstrap").map_err(bug)?,
                 description: None,

@@ -49,6 +49,7 @@ pub mod field;
 mod find;
 mod generated_secret;
 mod hash_queue;
+pub mod import;
 pub mod issue;
 #[cfg(feature = "jwt")]
 pub mod issuer;
@@ -73,6 +74,7 @@ mod semaphore;
 pub mod session;
 pub mod settings;
 pub mod settings_check;
+mod shapes;
 #[cfg(feature = "jwt")]
 pub mod sign_in;
 mod store;
@@ -91,8 +93,8 @@ pub mod verify;
 mod worker_pool;
 
 pub use tokenry_crypto::{
-    HashSettings, Pepper, PlainToken, Prefix, Prefixes, Scheme, SecretRng, SessionSecret, check_format,
-    pattern, presented_line,
+    HashSettings, Pepper, PlainToken, Prefix, Prefixes, Scheme, SecretRng, SessionSecret, Shape, ShapeError,
+    check_format, pattern, presented_line,
 };
 #[cfg(feature = "jwt")]
 pub use tokenry_crypto::{
@@ -126,6 +128,7 @@ pub use crate::{
     clock::ClockFault,
     denial::Denial,
     field::FieldError,
+    import::{ImportError, ImportPlan, ImportReport, ImportRow, ImportSettings, RefusedRow},
     issue::{IssueError, Issued, NewToken},
     list::{PageQuery, TokenPage},
     monotonic::Monotonic,

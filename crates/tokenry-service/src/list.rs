@@ -70,7 +70,9 @@ impl Tokenry {
         filter: &TokenFilter,
         page: &PageQuery,
     ) -> Result<TokenPage, ReadError> {
-        let search = filter.search.as_deref().map(|text| without_secret(&self.0.prefixes, text).into_owned());
+        let shapes = self.0.shapes.current();
+        let search = filter.search.as_deref();
+        let search = search.map(|text| without_secret(&self.0.prefixes, &shapes, text).into_owned());
         let filter = &filter.clone().with_search(search);
         let PageQuery { sort, size, cursor } = page;
         let cursors =

@@ -217,7 +217,7 @@ impl RotateTransaction {
         retired::delete_oldest(tx, id, MAX_RETIRED)?;
         let sessions = EndedSessions::of_token(tx, id)?;
         let fields = detail([
-            ("old_prefix", old.public_id.as_str().into()),
+            ("old_prefix", self.seen.first_characters().into()),
             ("old_valid_until", valid_until.to_string().into()),
             ("expires_at", after.expires_at.map(|end| end.to_string()).into()),
         ]);
@@ -276,6 +276,7 @@ impl RotateTransaction {
         let updated_at = now;
         Ok(Token {
             public_id,
+            shown_prefix: None,
             suffix,
             secret_at: now,
             expires_at,

@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
-use tokenry_crypto::Prefixes;
+use tokenry_crypto::{Prefixes, Shape};
 
 /// SECURITY: a full token that is pasted into a search is reduced to its public ends, so that the secret reaches
-/// neither the database nor its query log.
-pub(crate) fn without_secret<'t>(prefixes: &Prefixes, search: &'t str) -> Cow<'t, str> {
-    match prefixes.public_parts(search) {
-        Some((public_id, suffix)) => format!("{public_id}\u{2026}{suffix}").into(),
-        None => search.into(),
+/// neither the database nor its query log. Of an imported token nothing is left, since its public parts are not known.
+pub(crate) fn without_secret<'t>(prefixes: &Prefixes, shapes: &[Shape], search: &'t str) -> Cow<'t, str> {
+    if let Some((public_id, suffix)) = prefixes.public_parts(search) {
+        return format!("{public_id}\u{2026}{suffix}").into();
     }
+    let is_token = |word: &str| shapes.iter().any(|shape| shape.fits(word.as_bytes()));
+    if search.split_whitespace().any(is_token) { "\u{2026}".into() } else { search.into() }
 }
 
 #[cfg(test)]
@@ -24,9 +25,14 @@ mod tests {
         for search in
             [whole.clone(), format!("Bearer {whole}"), whole[..40].to_owned(), format!("{whole}sss")]
         {
-            let search = without_secret(&prefix, &search);
+            let search = without_secret(&prefix, &[], &search);
             assert!(search.starts_with("pat_Q7mZ0aKd93Xb\u{2026}") && !search.contains("ss"), "{search}");
         }
-        assert_eq!(without_secret(&prefix, "pat_Q7mZ0aKd93Xb"), "pat_Q7mZ0aKd93Xb");
+        assert_eq!(without_secret(&prefix, &[], "pat_Q7mZ0aKd93Xb"), "pat_Q7mZ0aKd93Xb");
+        let shapes = ["sanctum".parse().unwrap()];
+        for search in [format!("42|{}", "s".repeat(40)), format!("Bearer 42|{} ", "s".repeat(48))] {
+            assert_eq!(without_secret(&prefix, &shapes, &search), "\u{2026}");
+        }
+        assert_eq!(without_secret(&prefix, &shapes, "42|"), "42|");
     }
 }

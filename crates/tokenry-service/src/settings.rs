@@ -20,6 +20,10 @@ pub struct Settings {
     pub hash: HashSettings,
     /// When a slow hash is computed, if the scheme has one. Default [`SlowHash::Once`].
     pub slow_hash: SlowHash,
+    /// Whether the hash of an imported token is replaced at its first use by one of the configured scheme, unless that
+    /// is fast and the imported one slow. Default: no, since every process then computes a configured slow hash once per
+    /// token: no proof of an imported secret is stored.
+    pub rehash_imported: bool,
     /// The rules for creating tokens.
     pub policy: Policy,
     /// The catalog of scopes and roles.
@@ -74,6 +78,7 @@ impl Default for Settings {
             former_prefixes: Vec::new(),
             hash: HashSettings::new(Scheme::Bcrypt),
             slow_hash: SlowHash::Once,
+            rehash_imported: false,
             policy: Policy::default(),
             catalog: Catalog::open(),
             retention: Some(Lifetime::days(90)),

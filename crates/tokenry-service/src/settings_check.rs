@@ -41,6 +41,12 @@ impl SettingsOutline {
         self.catalog.roles().any(|known| known.as_str() == role)
     }
 
+    /// Whether tokens with this prefix are accepted. Imported tokens have none; their shapes are stored and need no
+    /// setting.
+    fn accepts(&self, prefix: &str) -> bool {
+        prefix.is_empty() || self.prefixes.contains(prefix)
+    }
+
     /// Whether a hash with this pepper, or without one, can be compared.
     fn has_pepper(&self, id: Option<&String>) -> bool {
         id.is_none_or(|id| self.peppers.contains(id))
@@ -176,7 +182,7 @@ impl Tokenry {
         };
         for tokens in live {
             report.live += tokens.tokens;
-            if !outline.prefixes.contains(&tokens.prefix) {
+            if !outline.accepts(&tokens.prefix) {
                 *report.prefixes.entry(tokens.prefix).or_default() += tokens.tokens;
             }
             if let Some(id) = tokens.pepper.filter(|id| !outline.has_pepper(Some(id))) {
@@ -187,7 +193,7 @@ impl Tokenry {
             }
         }
         for (prefix, pepper, count) in old {
-            if !outline.prefixes.contains(&prefix) || !outline.has_pepper(pepper.as_ref()) {
+            if !outline.accepts(&prefix) || !outline.has_pepper(pepper.as_ref()) {
                 report.old_secrets += count;
             }
         }

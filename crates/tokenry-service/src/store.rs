@@ -1,8 +1,11 @@
 //! The database as a program that embeds the service sees it.
 
+use tokenry_crypto::Shape;
 use tokenry_store::{
     DatabaseUrl, StoreError, StoreSettings, migrate::MigrationStatus, rights::RoleRights, supervisor::Workers,
 };
+
+use crate::shapes;
 
 /// The database of an installation. Cheap to clone; all clones share connections.
 ///
@@ -53,6 +56,14 @@ impl Store {
     /// [`StoreError`].
     pub fn is_ready(&self) -> Result<bool, StoreError> {
         self.0.is_ready()
+    }
+
+    /// The shapes of the tokens that were imported.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn shapes(&self) -> Result<Vec<Shape>, StoreError> {
+        shapes::read(&self.0).map(|shapes| shapes.to_vec())
     }
 
     /// The rights of the connected role; `None` on SQLite, where access to the file grants all rights.

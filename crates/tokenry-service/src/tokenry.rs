@@ -17,6 +17,7 @@ use crate::{
     rules::Rules,
     semaphore::Semaphore,
     settings::{SessionSettings, Settings, SlowHash, UsageSettings},
+    shapes::Shapes,
     store::Store,
     unwritten::Taken,
     usage::write_behind::WriteBehind,
@@ -33,6 +34,10 @@ pub(crate) struct Inner {
     pub(crate) prefixes: Prefixes,
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) slow_hash: SlowHash,
+    /// Whether imported hashes are replaced at the first use.
+    pub(crate) rehash_imported: bool,
+    /// The shapes of imported tokens.
+    pub(crate) shapes: Shapes,
     /// The secret that a presented secret with an unknown public id is compared with.
     pub(crate) dummy: StoredSecret,
     pub(crate) rules: Arc<Rules>,
@@ -127,11 +132,13 @@ impl Tokenry {
             audit_check_limit: Semaphore::of(1),
             // Half of the connections that a store has by default.
             summary_limit: Semaphore::of(4),
+            shapes: Shapes::start(&store)?,
             store,
             prefixes: Prefixes::new(settings.prefix, settings.former_prefixes),
             dummy: StoredSecret { proof: Some(SecretProof::new([0; 32])), ..hasher.dummy().clone().into() },
             hasher,
             slow_hash: settings.slow_hash,
+            rehash_imported: settings.rehash_imported,
             rules,
             retention: settings.retention,
             session: settings.session,

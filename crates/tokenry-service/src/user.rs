@@ -2,6 +2,7 @@
 
 pub(crate) mod change;
 
+use serde_json::{Map, Value};
 use thiserror::Error;
 use tokenry_crypto::{RngError, SecretRng};
 use tokenry_domain::{
@@ -175,7 +176,7 @@ impl Tokenry {
         cursor: Option<&str>,
     ) -> Result<UserPage, UserError> {
         context.caller.require(&admin_read())?;
-        let search = search.map(|text| without_secret(&self.0.prefixes, text));
+        let search = search.map(|text| without_secret(&self.0.prefixes, &self.0.shapes.current(), text));
         let search = search.as_deref();
         let cursors = Cursors::new(&self.0.cursor_key, &context.caller, "users", format_args!("{search:?}"));
         let after = cursors.position(cursor).map_err(|Forged| UserError::BadCursor)?;
@@ -210,10 +211,14 @@ pub(crate) fn new_user(id: UserId, subject: Subject, name: UserName, role: Role,
 
 pub(crate) fn create(tx: &mut Tx<'_>, user: &User, audit: &AuditContext) -> Result<(), StoreError> {
     user::insert(tx, user)?;
-    let fields = [
+    audit.record(tx, EventKind::UserCreated, user.id, None, creation_detail(user))
+}
+
+/// The detail of the entry for a new user.
+pub(crate) fn creation_detail(user: &User) -> Map<String, Value> {
+    detail([
         ("subject", user.subject.as_str().into()),
         ("role", user.role.as_str().into()),
         ("disabled", user.is_disabled().into()),
-    ];
-    audit.record(tx, EventKind::UserCreated, user.id, None, detail(fields))
+    ])
 }

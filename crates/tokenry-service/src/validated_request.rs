@@ -98,6 +98,7 @@ impl ValidatedRequest {
             id,
             user_id: owner.id,
             public_id,
+            shown_prefix: None,
             suffix,
             name: self.name,
             description: self.description,

@@ -1,5 +1,6 @@
 //! The decision function: turns a presented text into a [`VerifiedToken`] or a rejection.
 
+mod imported;
 pub(crate) mod pending;
 mod proof;
 pub(crate) mod proof_cache;
@@ -9,9 +10,11 @@ pub(crate) mod snapshots;
 
 use std::{net::IpAddr, sync::Arc};
 
+use tokenry_crypto::PlainToken;
 use tokenry_domain::{TokenId, UnixMillis, UserId};
 use tokenry_store::Credential;
 
+use self::imported::Presented;
 use crate::{
     tokenry::Tokenry,
     verified::{Rejection, VerifiedToken, VerifyError, check_state},
@@ -34,11 +37,18 @@ impl Tokenry {
         now: UnixMillis,
         source: Option<IpAddr>,
     ) -> Result<VerifiedToken, VerifyError> {
-        let plain = self
-            .0
-            .prefixes
-            .parse(presented)
-            .map_err(|error| VerifyError::Rejected(Rejection::Malformed(error)))?;
+        match self.read_presented(presented)? {
+            Presented::Own(plain) => self.verify_plain(plain, now, source).await,
+            Presented::Imported(candidates) => self.verify_imported(candidates, now, source).await,
+        }
+    }
+
+    async fn verify_plain(
+        &self,
+        plain: PlainToken,
+        now: UnixMillis,
+        source: Option<IpAddr>,
+    ) -> Result<VerifiedToken, VerifyError> {
         let public_id = plain.public_id();
         // SECURITY: a credential that was rejected as expired is evaluated no earlier than then, whatever the clock
         // reads.
@@ -59,7 +69,7 @@ impl Tokenry {
         let is_proven = self.is_proven(&plain, found.as_deref(), now).await?;
         let (credential, is_retired) = match found.filter(|_| is_proven) {
             Some(found) => {
-                if !self.0.hasher.is_current(&found.secret.hash) {
+                if self.must_upgrade(&found) {
                     self.upgrade_hash(plain, &found, now);
                 }
                 (found, false)
@@ -86,11 +96,11 @@ impl Tokenry {
         VerifiedToken::new(credential, effective, is_retired)
     }
 
-    /// Whether a presented text has the form and the checksum of a token; anything else is rejected without the
-    /// database.
+    /// Whether a presented text has the form and the checksum of a token, or the shape of an imported one; anything else
+    /// is rejected without the database.
     #[must_use]
     pub fn has_token_form(&self, presented: &[u8]) -> bool {
-        self.0.prefixes.parse(presented).is_ok()
+        self.0.prefixes.parse(presented).is_ok() || self.0.shapes.fit(presented)
     }
 
     /// Returns token and owner of a presented current secret, or retired secret within its grace, whatever their state:
@@ -105,13 +115,33 @@ impl Tokenry {
         now: UnixMillis,
         source: Option<IpAddr>,
     ) -> Result<Option<(TokenId, UserId)>, VerifyError> {
-        let Ok(plain) = self.0.prefixes.parse(presented) else { return Ok(None) };
+        let candidates = match self.read_presented(presented) {
+            Ok(Presented::Own(plain)) => vec![plain],
+            Ok(Presented::Imported(candidates)) => candidates,
+            Err(VerifyError::Rejected(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        for plain in candidates {
+            let found = self.identify_plain(&plain, now, source).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    async fn identify_plain(
+        &self,
+        plain: &PlainToken,
+        now: UnixMillis,
+        source: Option<IpAddr>,
+    ) -> Result<Option<(TokenId, UserId)>, VerifyError> {
         let public_id = plain.public_id();
         let found = self.0.store.credential(&public_id).await?;
-        let is_proven = self.is_proven(&plain, found.as_ref(), now).await?;
+        let is_proven = self.is_proven(plain, found.as_ref(), now).await?;
         let found = match found.filter(|_| is_proven) {
             Some(found) => found,
-            None => match self.retired(&plain, &public_id, now, source).await {
+            None => match self.retired(plain, &public_id, now, source).await {
                 Ok((found, _)) => found,
                 Err(VerifyError::Rejected(_)) => return Ok(None),
                 Err(error) => return Err(error),

@@ -3,10 +3,16 @@
 use std::num::NonZero;
 
 use serde_json::json;
-use tokenry_actix::{FailureLimit, HttpSettings, clock};
+use tokenry_actix::{
+    FailureLimit, HttpSettings, clock,
+    tokenry::{ImportRow, ImportSettings},
+};
 use tokenry_testkit::each_backend;
 
-use crate::api::{Answer, Api, request};
+use crate::{
+    api::{Answer, Api, request},
+    forward,
+};
 
 /// Bytes around a token, and whether the token is still valid with them.
 const CASES: [(&str, &str, bool); 17] = [
@@ -62,6 +68,69 @@ each_backend!(a_presented_token_is_read_alike_at_every_entrance, |db| {
         assert_eq!((revoked.status, revoked.body.as_str()), (200, ""), "revoke {case}");
         let status = api.call("GET", "/api/v1/token", &text).status;
         assert_eq!(status, if is_it { 401 } else { 200 }, "revoke {case}");
+    }
+});
+
+each_backend!(an_imported_token_has_the_same_verdict_at_every_entrance, |db| {
+    let api = Api::with(db, |_| {}, forward::trusting("127.0.0.1"));
+    // Its SHA-256 by `sha256sum`.
+    let secret = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    let hash = "e33cdf9c7f7120b98e8c78408953e07f2ecd183006b5606df349b4c212acf43e";
+    let row = |number: u64| ImportRow {
+        line: number,
+        id: number.to_string(),
+        owner: "ann".to_owned(),
+        name: "imported".to_owned(),
+        scopes: vec!["a:read".to_owned()],
+        hash: hash.to_owned(),
+        scheme: Some("sha256".to_owned()),
+        ..ImportRow::default()
+    };
+    let settings = ImportSettings {
+        source: "shop".to_owned(),
+        shape: Some("sanctum".parse().unwrap()),
+        create_users: true,
+        ..ImportSettings::default()
+    };
+    let plan =
+        api.tokenry.plan_import(&api.operator(), &settings, (1..=3).map(|number| Ok(row(number)))).unwrap();
+    assert_eq!(plan.refused(), []);
+    api.tokenry.run_import(&api.operator(), plan, &mut |_| {}).unwrap();
+    for (id, is_it) in [(1, true), (2, true), (4, false)] {
+        let text = format!("{id}|{secret}");
+        let wrong = format!("{id}|b{}", &secret[1..]);
+        for (text, is_it) in [(&text, is_it), (&wrong, false)] {
+            let by_crate = api.tokenry.verify_blocking(text.as_bytes(), clock::now(), None);
+            assert_eq!(by_crate.is_ok(), is_it, "crate {text}");
+            let verdict = api.json("POST", "/api/v1/verify", &api.root, &json!({"token": text}));
+            assert_eq!(
+                (verdict.status, verdict.json()["valid"].as_bool()),
+                (200, Some(is_it)),
+                "verify {text}"
+            );
+            let body = format!("token={}", encoded(text));
+            let introspected = form(&api, "/oauth/introspect", &api.root, &body);
+            assert_eq!(introspected.json()["active"].as_bool(), Some(is_it), "introspect {text}");
+            let own = api.call("GET", "/api/v1/token", text);
+            assert_eq!(own.status, if is_it { 200 } else { 401 }, "current {text}");
+            if is_it {
+                assert_eq!(own.json()["token_prefix"], format!("{id}|"), "{text}");
+            }
+            for dialect in forward::DIALECTS {
+                let answer = api.send_from("127.0.0.1:1", forward::about(dialect, "GET", "/a", text));
+                assert_eq!(answer.status == 401, !is_it, "{dialect} {text}: {}", answer.status);
+            }
+        }
+        // By possession, with the wrong secret first.
+        assert_eq!(form(&api, "/oauth/revoke", "", &format!("token={}", encoded(&wrong))).status, 200);
+        assert_eq!(api.call("GET", "/api/v1/token", &text).status, if is_it { 200 } else { 401 });
+        if id == 1 {
+            assert_eq!(form(&api, "/oauth/revoke", "", &format!("token={}", encoded(&text))).status, 200);
+        } else {
+            let deleted = api.call("DELETE", "/api/v1/token", &text).status;
+            assert_eq!(deleted, if is_it { 204 } else { 401 });
+        }
+        assert_eq!(api.call("GET", "/api/v1/token", &text).status, 401);
     }
 });
 

@@ -116,10 +116,10 @@ fn record_reuse(
     let is_revoked = reuse == ReusePolicy::Revoke && token::mark_revoked(tx, token_id, &revocation)?;
     let sessions = if is_revoked { Some(EndedSessions::of_token(tx, token_id)?) } else { None };
     if retired::mark_reused(tx, &found.public_id, audit.at, audit.at.saturating_sub(REUSE_INTERVAL))? {
-        let fields = detail([
-            ("reason", Value::from("retired_secret")),
-            ("token_prefix", Value::from(found.public_id.as_str())),
-        ]);
+        // The key by which an imported token is found is not displayed.
+        let prefix = if found.public_id.is_imported() { "" } else { found.public_id.as_str() };
+        let fields =
+            detail([("reason", Value::from("retired_secret")), ("token_prefix", Value::from(prefix))]);
         audit.record(tx, EventKind::RequestFailed, owner, Some(token_id), fields)?;
     }
     if let Some(sessions) = sessions {

@@ -1,0 +1,205 @@
+//! Stores planned rows and activates them.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use tokenry_crypto::SecretRng;
+use tokenry_domain::{EventKind, ImportId, Subject, User, UserId};
+use tokenry_store::{
+    StoreError, Tx,
+    import::{self, ImportRun, ImportedRow},
+    token::ImportedToken,
+    tombstone, user,
+};
+
+use super::{ImportError, ImportPlan, ImportReport, PlannedOwner, PlannedRow, require_operator, to_u64};
+use crate::{
+    audit::{AuditContext, append, creation_detail, detail},
+    caller::RequestContext,
+    tokenry::Tokenry,
+};
+
+/// How many tokens one transaction stores, so that other writers wait for a moment only.
+const BATCH: usize = 500;
+
+impl Tokenry {
+    /// Stores the tokens of a plan and activates them. `progress` receives the number of stored rows after each
+    /// transaction. The tokens work at once in this process, and in others within five seconds.
+    ///
+    /// # Errors
+    /// [`ImportError`]: no token was activated, and the same rows resume the import.
+    pub fn run_import(
+        &self,
+        context: &RequestContext,
+        plan: ImportPlan,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<ImportReport, ImportError> {
+        require_operator(context)?;
+        let audit = AuditContext::of(context);
+        let ImportPlan { source, digest, rows, owners, shapes, .. } = plan;
+        let unfinished = self.0.store.read(|tx| import::unfinished(tx, &source))?;
+        let mut report = ImportReport::default();
+        let run = match unfinished {
+            Some(run) if run.digest == digest => run,
+            None if rows.is_empty() => return Ok(report),
+            other => {
+                if let Some(old) = other {
+                    self.discard(&source, old.id, &audit)?;
+                }
+                let id = ImportId::new(context.now, SecretRng::os().bytes()?);
+                let run = ImportRun { id, digest, begun_at: context.now };
+                let (source, now) = (source.clone(), context.now);
+                self.0.store.write(move |tx| {
+                    import::begin(tx, &source, &run)?;
+                    shapes.iter().try_for_each(|shape| import::insert_shape(tx, shape.as_str(), now))?;
+                    Ok::<_, StoreError>(run)
+                })?
+            }
+        };
+        let mut known: HashMap<Subject, UserId> = HashMap::new();
+        let mut rows = rows.into_iter();
+        loop {
+            let batch: Vec<PlannedRow> = rows.by_ref().take(BATCH).collect();
+            if batch.is_empty() {
+                break;
+            }
+            let stored = to_u64(batch.len());
+            let batch = with_owners(&source, run.id, batch, &owners, &mut known)?;
+            let audit = audit.clone();
+            let (created, found) = self.0.store.write(move |tx| batch.store(tx, &audit))?;
+            known.extend(found);
+            report.created_users += created;
+            progress(stored);
+        }
+        let (source, now) = (source, context.now);
+        report.imported = self.0.store.write(move |tx| {
+            import::lock_all_owners(tx, run.id)?;
+            let tokens = import::count(tx, run.id)?;
+            if !import::finish(tx, run.id, now)? {
+                return Err(ImportError::Concurrent);
+            }
+            let fields = detail([
+                ("source", Value::from(source)),
+                ("import_id", Value::from(run.id.to_string())),
+                ("tokens", Value::from(tokens)),
+            ]);
+            audit.record_about(tx, EventKind::ImportFinished, None, None, fields)?;
+            Ok(tokens)
+        })?;
+        self.0.shapes.reload(&self.0.store)?;
+        Ok(report)
+    }
+
+    /// Deletes the tokens of an unfinished run of other rows; none of them was activated by it.
+    fn discard(&self, source: &str, run: ImportId, audit: &AuditContext) -> Result<(), ImportError> {
+        loop {
+            let is_done = self.0.store.write(move |tx| {
+                let found = import::tokens_of(tx, run, u16::try_from(BATCH).unwrap_or(u16::MAX))?;
+                let owners: Vec<UserId> = found.iter().filter_map(|(_, owner)| *owner).collect();
+                import::lock_owners(tx, &owners)?;
+                let ids: Vec<_> = found.into_iter().map(|(id, _)| id).collect();
+                import::discard(tx, run, &ids)?;
+                Ok::<_, StoreError>(ids.is_empty())
+            })?;
+            if is_done {
+                break;
+            }
+        }
+        let (source, audit) = (source.to_owned(), audit.clone());
+        self.0.store.write(move |tx| {
+            import::forget(tx, run)?;
+            let fields =
+                detail([("source", Value::from(source)), ("import_id", Value::from(run.to_string()))]);
+            audit.record_about(tx, EventKind::ImportDiscarded, None, None, fields)
+        })?;
+        Ok(())
+    }
+}
+
+/// The rows with their owners. `known` has the owners of earlier rows, and receives those of these rows.
+fn with_owners(
+    source: &str,
+    run: ImportId,
+    rows: Vec<PlannedRow>,
+    planned: &HashMap<Subject, PlannedOwner>,
+    known: &mut HashMap<Subject, UserId>,
+) -> Result<Batch, ImportError> {
+    let (mut owners, mut new): (HashMap<Subject, UserId>, Vec<User>) = Default::default();
+    for row in &rows {
+        if let Some(id) = known.get(&row.owner) {
+            if !new.iter().any(|user| user.subject == row.owner) {
+                owners.insert(row.owner.clone(), *id);
+            }
+            continue;
+        }
+        let id = match planned.get(&row.owner) {
+            Some(PlannedOwner::Existing(id)) => {
+                owners.insert(row.owner.clone(), *id);
+                *id
+            }
+            Some(PlannedOwner::New(user)) => {
+                new.push((**user).clone());
+                user.id
+            }
+            None => return Err(StoreError::Bug("a planned row has no owner".to_owned()).into()),
+        };
+        known.insert(row.owner.clone(), id);
+    }
+    Ok(Batch { source: source.to_owned(), run, rows, owners, new })
+}
+
+/// The tokens of one transaction.
+struct Batch {
+    source: String,
+    run: ImportId,
+    rows: Vec<PlannedRow>,
+    /// The owners that exist, or existed when the plan was made.
+    owners: HashMap<Subject, UserId>,
+    /// The owners to be created.
+    new: Vec<User>,
+}
+
+impl Batch {
+    /// Stores the tokens with their owners, and appends all audit entries together at the end. Returns how many users
+    /// were created, and the ids of those that somebody else created meanwhile.
+    fn store(
+        mut self,
+        tx: &mut Tx<'_>,
+        audit: &AuditContext,
+    ) -> Result<(u64, HashMap<Subject, UserId>), ImportError> {
+        let mut ids: Vec<UserId> = self.owners.values().copied().collect();
+        ids.sort_unstable();
+        ids.dedup();
+        // Users are locked before tokens and the audit log, as in every other change.
+        if import::lock_owners(tx, &ids)?.len() != ids.len() {
+            return Err(ImportError::Concurrent);
+        }
+        let mut events = Vec::with_capacity(self.rows.len() + self.new.len());
+        let (mut created, mut found) = (0, HashMap::new());
+        for user in &self.new {
+            if let Some(user) = user::find_by_subject(tx, &user.subject)? {
+                found.insert(user.subject, user.id);
+                continue;
+            }
+            tombstone::clear_disabled(tx, &user.subject)?;
+            user::insert(tx, user)?;
+            let detail = crate::user::creation_detail(user);
+            events.push(audit.event(EventKind::UserCreated, Some(user.id), None, detail));
+            self.owners.insert(user.subject.clone(), user.id);
+            created += 1;
+        }
+        self.owners.extend(found.iter().map(|(subject, id)| (subject.clone(), *id)));
+        let mut stored = Vec::with_capacity(self.rows.len());
+        for PlannedRow { source_id, owner, mut token, secret, is_active, .. } in self.rows {
+            token.user_id = *self.owners.get(&owner).ok_or(ImportError::Concurrent)?;
+            let mut fields = creation_detail(&token);
+            fields.insert("source".to_owned(), Value::from(self.source.as_str()));
+            fields.insert("source_id".to_owned(), Value::from(source_id.as_str()));
+            events.push(audit.event(EventKind::TokenImported, Some(token.user_id), Some(token.id), fields));
+            stored.push(ImportedRow { source_id, import: ImportedToken { token, secret }, is_active });
+        }
+        import::insert(tx, &self.source, self.run, stored)?;
+        append(tx, &events)?;
+        Ok((created, found))
+    }
+}

@@ -1,0 +1,475 @@
+//! Tokens of other systems: imported all at once, verified like any other.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod common;
+
+use std::collections::HashMap;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Digest as _, Sha256, Sha512};
+use tokenry_service::{
+    Catalog, EventKind, HashSettings, ImportError, ImportPlan, ImportReport, ImportRow, ImportSettings,
+    Limits, NewToken, Pepper, Policy, Rejection, Rotation, Scheme, Settings, Tokenry, VerifyError,
+};
+use tokenry_store::import;
+use tokenry_testkit::{TestDatabase, each_backend};
+
+use common::{at, limited, operator, service, settings, verify};
+
+/// How many rows each scheme has. Some tokens of each are presented afterwards.
+const ROWS: usize = 1200;
+const SAMPLE: [usize; 4] = [0, 1, 700, ROWS - 1];
+
+/// The tokens of one other system.
+struct System {
+    name: &'static str,
+    shape: &'static str,
+    /// The token with this number.
+    token: fn(usize) -> String,
+    /// Its row, with a hash that nothing matches where `is_sampled` is not set.
+    row: fn(usize, &str, bool) -> ImportRow,
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Some characters that depend on the number.
+fn noise(number: usize) -> String {
+    hex(&Sha256::digest(format!("import {number}")))
+}
+
+fn base(number: usize, scheme: &str, hash: String) -> ImportRow {
+    ImportRow {
+        line: number as u64 + 1,
+        id: number.to_string(),
+        owner: format!("owner-{}", number % 7),
+        name: format!("token {number}"),
+        scopes: vec!["projects:read".to_owned()],
+        hash,
+        scheme: Some(scheme.to_owned()),
+        ..ImportRow::default()
+    }
+}
+
+fn pbkdf2(text: &str, salt: &str, length: usize) -> Vec<u8> {
+    let mut out = vec![0; length];
+    pbkdf2::pbkdf2_hmac::<Sha256>(text.as_bytes(), salt.as_bytes(), 100, &mut out);
+    out
+}
+
+/// A hash that takes long is computed for tokens that are presented only.
+fn slow(is_sampled: bool, other: &str, hash: impl FnOnce() -> String) -> String {
+    if is_sampled { hash() } else { other.to_owned() }
+}
+
+const NO_BCRYPT: &str = "$2b$04$......................................................";
+const NO_ARGON2: &str =
+    "$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+fn systems() -> Vec<System> {
+    vec![
+        System {
+            name: "requirements",
+            shape: "prefix=mcp_pat_ lookup=first:12 length=52 alphabet=alphanumeric",
+            token: |number| format!("mcp_pat_{}", &noise(number)[..44]),
+            row: |number, token, is_sampled| ImportRow {
+                lookup: Some(token[..20].to_owned()),
+                ..base(
+                    number,
+                    "bcrypt",
+                    slow(is_sampled, &NO_BCRYPT[..60], || bcrypt::hash(token, 4).unwrap()),
+                )
+            },
+        },
+        System {
+            name: "notebook",
+            shape: "prefix=nllm_ lookup=sha256 length=69 alphabet=hex",
+            token: |number| format!("nllm_{}", noise(number)),
+            row: |number, token, _| ImportRow {
+                prefix: Some(token[..9].to_owned()),
+                suffix: Some(token[65..].to_owned()),
+                ..base(number, "sha256", hex(&Sha256::digest(token)).to_uppercase())
+            },
+        },
+        System {
+            name: "automation",
+            shape: "prefix=hcpat_ lookup=sha256 length=46 alphabet=base64url",
+            token: |number| format!("hcpat_{}", &noise(number)[..40]),
+            row: |number, token, _| base(number, "sha256", URL_SAFE_NO_PAD.encode(Sha256::digest(token))),
+        },
+        System {
+            name: "plane",
+            shape: "prefix=fp_pat_ lookup=before:. hashed=secret length=30-90 alphabet=base64url",
+            token: |number| format!("fp_pat_key{number}.{}", &noise(number)[..40]),
+            row: |number, token, is_sampled| ImportRow {
+                lookup: Some(format!("key{number}")),
+                ..base(
+                    number,
+                    "argon2id",
+                    slow(is_sampled, NO_ARGON2, || argon2id(token.split('.').nth(1).unwrap())),
+                )
+            },
+        },
+        System {
+            name: "model",
+            shape: "prefix=bodhiapp_ lookup=first:8 length=49 alphabet=base64url",
+            token: |number| format!("bodhiapp_{}", &noise(number)[..40]),
+            row: |number, token, _| ImportRow {
+                lookup: Some(token[..17].to_owned()),
+                ..base(number, "sha256", hex(&Sha256::digest(token)))
+            },
+        },
+        System {
+            name: "knox",
+            shape: "knox",
+            token: noise,
+            row: |number, token, _| ImportRow {
+                lookup: Some(token[..15].to_owned()),
+                ..base(number, "sha512", hex(&Sha512::digest(token)))
+            },
+        },
+        System {
+            name: "keyed",
+            shape: "prefix=keyed_ lookup=hmac-sha256:old length=46 alphabet=hex",
+            token: |number| format!("keyed_{}", &noise(number)[..40]),
+            row: |number, token, _| {
+                let mac = Hmac::<Sha256>::new_from_slice(&[7; 32]).unwrap();
+                base(number, "hmac-sha256:old", hex(&mac.chain_update(token).finalize().into_bytes()))
+            },
+        },
+        System {
+            name: "gitea",
+            shape: "gitea",
+            token: |number| format!("{}{number:08x}", &noise(number)[..32]),
+            row: |number, token, is_sampled| ImportRow {
+                lookup: Some(token[32..].to_owned()),
+                salt: Some("salt".to_owned()),
+                iterations: Some(100),
+                ..base(
+                    number,
+                    "pbkdf2-sha256",
+                    slow(is_sampled, &"0".repeat(100), || hex(&pbkdf2(token, "salt", 50))),
+                )
+            },
+        },
+        System {
+            name: "sanctum",
+            shape: "sanctum",
+            token: |number| format!("{number}|{}", &noise(number)[..48]),
+            row: |number, token, _| {
+                base(number, "sha256", hex(&Sha256::digest(token.split('|').nth(1).unwrap())))
+            },
+        },
+    ]
+}
+
+/// An Argon2id hash of little work, by the library itself.
+fn argon2id(text: &str) -> String {
+    let params = argon2::Params::new(8, 1, 1, Some(32)).unwrap();
+    let argon2 = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
+    let mut tag = [0; 32];
+    argon2.hash_password_into(text.as_bytes(), &[9; 16], &mut tag).unwrap();
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD_NO_PAD.encode(bytes);
+    format!("$argon2id$v=19$m=8,t=1,p=1${}${}", encode(&[9; 16]), encode(&tag))
+}
+
+fn with_key(db: &TestDatabase, scheme: Scheme, rehash_imported: bool) -> Tokenry {
+    let peppers = vec![Pepper::new("old", vec![7; 32]).unwrap()];
+    let hash = HashSettings::new(scheme).with_bcrypt_cost(4).with_peppers(peppers);
+    let settings =
+        Settings { hash, rehash_imported, ..settings(Policy::default().with_limits(Limits::unlimited())) };
+    Tokenry::new(db.store().clone(), settings).unwrap()
+}
+
+fn rows(system: &System, numbers: impl Iterator<Item = usize>) -> Vec<ImportRow> {
+    numbers.map(|number| (system.row)(number, &(system.token)(number), SAMPLE.contains(&number))).collect()
+}
+
+fn of(source: &str, shape: &str) -> ImportSettings {
+    ImportSettings {
+        source: source.to_owned(),
+        shape: Some(shape.parse().unwrap()),
+        create_users: true,
+        scope_map: HashMap::new(),
+    }
+}
+
+fn plan(tokenry: &Tokenry, settings: &ImportSettings, rows: Vec<ImportRow>) -> ImportPlan {
+    tokenry.plan_import(&operator(10), settings, rows.into_iter().map(Ok)).unwrap()
+}
+
+fn run(tokenry: &Tokenry, settings: &ImportSettings, rows: Vec<ImportRow>) -> ImportReport {
+    let plan = plan(tokenry, settings, rows);
+    assert_eq!(plan.refused(), []);
+    tokenry.run_import(&operator(10), plan, &mut |_| {}).unwrap()
+}
+
+fn rejection(tokenry: &Tokenry, text: &str) -> Rejection {
+    match verify(tokenry, text, 20) {
+        Err(VerifyError::Rejected(rejection)) => rejection,
+        other => panic!("{text}: {:?}", other.map(|_| "accepted")),
+    }
+}
+
+each_backend!(imported_tokens_of_each_system_verify_and_no_other_text_does, |db| {
+    let tokenry = with_key(&db, Scheme::Bcrypt, false);
+    for system in systems() {
+        let report = run(&tokenry, &of(system.name, system.shape), rows(&system, 0..ROWS));
+        assert_eq!(report.imported, ROWS as u64, "{}", system.name);
+    }
+    // Another process knows the shapes from its start.
+    for tokenry in [&tokenry, &with_key(&db, Scheme::Sha256, false)] {
+        for system in systems() {
+            for number in SAMPLE {
+                let text = (system.token)(number);
+                let verified =
+                    verify(tokenry, &text, 20).unwrap_or_else(|_| panic!("{}: {text}", system.name));
+                assert_eq!(verified.token().name.as_str(), format!("token {number}"), "{}", system.name);
+                assert!(verified.grants(&"projects:read".parse().unwrap()));
+                assert!(!verified.grants(&"projects:write".parse().unwrap()));
+                let id = verified.token().id;
+                let identified = tokenry.identify_token(text.as_bytes(), at(20), None);
+                assert_eq!(futures_executor::block_on(identified).unwrap().map(|(id, _)| id), Some(id));
+                assert!(tokenry.has_token_form(text.as_bytes()));
+                // The same key with another secret, a text that is cut, and one with something after it.
+                let mut wrong = text.clone().into_bytes();
+                let middle = text.len() / 2;
+                wrong[middle] = if wrong[middle] == b'0' { b'1' } else { b'0' };
+                let wrong = String::from_utf8(wrong).unwrap();
+                assert!(matches!(rejection(tokenry, &wrong), Rejection::Unknown), "{wrong}");
+                for other in [text[..text.len() - 1].to_owned(), format!("{text}0"), format!("{text} ")] {
+                    assert!(
+                        matches!(rejection(tokenry, &other), Rejection::Malformed(_) | Rejection::Unknown),
+                        "{other}"
+                    );
+                }
+            }
+        }
+    }
+});
+
+each_backend!(texts_without_a_shape_are_refused_without_the_database, |db| {
+    let tokenry = with_key(&db, Scheme::Bcrypt, false);
+    let text = format!("nllm_{}", noise(1));
+    assert!(matches!(rejection(&tokenry, &text), Rejection::Malformed(_)));
+    let [_, notebook, ..] = &systems()[..] else { unreachable!() };
+    run(&tokenry, &of("notebook", notebook.shape), rows(notebook, 0..2));
+    assert!(verify(&tokenry, &text, 20).is_ok());
+    assert!(matches!(rejection(&tokenry, &text.replace("nllm_", "nlln_")), Rejection::Malformed(_)));
+    assert!(matches!(rejection(&tokenry, &text.to_uppercase()), Rejection::Malformed(_)));
+    assert!(!tokenry.has_token_form(b"nllm_short"));
+});
+
+each_backend!(an_import_with_a_refused_row_is_reported_and_changes_nothing_by_itself, |db| {
+    let tokenry = Tokenry::new(
+        db.store().clone(),
+        Settings { catalog: Catalog::open(), ..settings(Policy::default()) },
+    )
+    .unwrap();
+    let system = &systems()[8];
+    let row = |number: usize| (system.row)(number, &(system.token)(number), true);
+    let settings = ImportSettings { create_users: false, ..of("sanctum", "sanctum") };
+    let owner = tokenry.find_or_create_user(&operator(0), "owner-1", None).unwrap();
+    let first = plan(&tokenry, &settings, vec![row(1)]);
+    tokenry.run_import(&operator(10), first, &mut |_| {}).unwrap();
+    let wrong = |change: fn(&mut ImportRow)| {
+        let mut row = row(8);
+        change(&mut row);
+        row
+    };
+    for (rows, reason) in [
+        (vec![wrong(|row| row.id = String::new())], "id: must be"),
+        (vec![wrong(|row| row.owner = "nobody".to_owned())], "owner: there is no such user"),
+        (vec![wrong(|row| row.name = "\u{7}".to_owned())], "name: must not contain control"),
+        (vec![wrong(|row| row.scopes = vec!["x".to_owned()])], "scopes: \"x\" must be"),
+        (vec![wrong(|row| row.created_at = Some(at(9000)))], "must not be in the future"),
+        (vec![wrong(|row| row.hash = String::new())], "hash: is missing"),
+        (vec![wrong(|row| row.hash = "00".to_owned())], "hash: the hash does not have the form"),
+        (vec![wrong(|row| row.scheme = Some("md5".to_owned()))], "hash: the scheme must be"),
+        (vec![wrong(|row| row.lookup = Some("a|b".to_owned()))], "lookup: does not fit"),
+        (vec![wrong(|row| row.shape = Some("first".to_owned()))], "shape: \"first\" is not name=value"),
+        (vec![wrong(|row| row.prefix = Some("x".repeat(40)))], "prefix: must be at most"),
+        (vec![wrong(|row| row.suffix = Some("secret with blanks".to_owned()))], "suffix: must be at most"),
+        (vec![row(8), wrong(|row| row.lookup = Some("9".to_owned()))], "id: is in the file twice"),
+        (vec![row(8), wrong(|row| row.id = "9".to_owned())], "lookup: another row"),
+    ] {
+        let refused: Vec<String> = if reason.starts_with("lookup: another row") {
+            let mut rows = rows;
+            rows[1].lookup = Some("8".to_owned());
+            plan(&tokenry, &settings, rows).refused().iter().map(|row| row.reason.clone()).collect()
+        } else {
+            plan(&tokenry, &settings, rows).refused().iter().map(|row| row.reason.clone()).collect()
+        };
+        assert!(refused.len() == 1 && refused[0].contains(reason), "{reason}: {refused:?}");
+    }
+    let mut taken = row(8);
+    taken.lookup = Some("1".to_owned());
+    taken.id = "other".to_owned();
+    let reported = plan(&tokenry, &settings, vec![taken]);
+    assert_eq!(reported.refused()[0].reason, "lookup: another token has the same one");
+    let listed = tokenry.list_tokens(&operator(20), Default::default(), Default::default()).unwrap();
+    assert_eq!((listed.total, listed.items[0].1.id), (1, owner.id));
+    let unnamed = ImportSettings { source: "a b".to_owned(), ..settings };
+    let named = tokenry.plan_import(&operator(10), &unnamed, Vec::new());
+    assert!(matches!(named, Err(ImportError::Source)));
+});
+
+each_backend!(an_interrupted_import_activates_nothing_and_the_same_rows_resume_it, |db| {
+    let tokenry = with_key(&db, Scheme::Bcrypt, false);
+    let system = &systems()[1];
+    let settings = of("notebook", system.shape);
+    let interrupted = plan(&tokenry, &settings, rows(system, 0..ROWS));
+    let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        tokenry.run_import(&operator(10), interrupted, &mut |_| panic!("interrupted"))
+    }));
+    assert!(stopped.is_err());
+    let other = with_key(&db, Scheme::Bcrypt, false);
+    let first = (system.token)(0);
+    assert!(matches!(rejection(&other, &first), Rejection::Inactive));
+    // The rows that are stored already are not stored twice.
+    let resumed = plan(&other, &settings, rows(system, 0..ROWS));
+    assert_eq!((resumed.tokens(), resumed.known()), (ROWS as u64 - 500, 0));
+    let report = other.run_import(&operator(11), resumed, &mut |_| {}).unwrap();
+    assert_eq!(report.imported, ROWS as u64);
+    for number in SAMPLE {
+        assert!(verify(&other, &(system.token)(number), 20).is_ok());
+    }
+    let again = plan(&other, &settings, rows(system, 0..ROWS));
+    assert_eq!((again.tokens(), again.known()), (0, ROWS as u64));
+    assert_eq!(other.run_import(&operator(12), again, &mut |_| {}).unwrap(), ImportReport::default());
+    assert!(other.check_audit_log(&operator(20)).unwrap().broken.is_none());
+});
+
+each_backend!(another_file_replaces_an_unfinished_import, |db| {
+    let tokenry = with_key(&db, Scheme::Bcrypt, false);
+    let system = &systems()[1];
+    let settings = of("notebook", system.shape);
+    let interrupted = plan(&tokenry, &settings, rows(system, 0..600));
+    let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        tokenry.run_import(&operator(10), interrupted, &mut |_| panic!("interrupted"))
+    }));
+    assert!(stopped.is_err());
+    let report = run(&tokenry, &settings, rows(system, 1..3));
+    assert_eq!(report.imported, 2);
+    let listed = tokenry.list_tokens(&operator(20), Default::default(), Default::default()).unwrap();
+    assert_eq!(listed.total, 2);
+    assert!(verify(&tokenry, &(system.token)(1), 20).is_ok());
+    assert!(matches!(rejection(&tokenry, &(system.token)(0)), Rejection::Unknown));
+    assert!(db.store().read(|tx| import::unfinished(tx, "notebook")).unwrap().is_none());
+});
+
+each_backend!(an_imported_token_is_listed_rotated_and_revoked_like_any_other, |db| {
+    let tokenry = service(&db);
+    let system = &systems()[1];
+    run(&tokenry, &of("notebook", system.shape), rows(system, 0..3));
+    let text = (system.token)(0);
+    let token = verify(&tokenry, &text, 20).unwrap().token().clone();
+    assert_eq!((token.first_characters(), token.suffix.as_str()), (&text[..9], &text[65..]));
+    // Found by what is shown, and not by the whole secret.
+    for search in [&text[..9], &text[65..]] {
+        let filter = tokenry_service::TokenFilter::default().with_search(Some(search.to_owned()));
+        let found = tokenry.list_tokens(&operator(20), filter, Default::default()).unwrap();
+        assert!(found.items.iter().any(|(found, _)| found.id == token.id), "{search}");
+    }
+    let grace = Rotation { grace: Some(tokenry_service::Lifetime::seconds(60)), ..Rotation::default() };
+    let rotated = tokenry.rotate_token(&operator(30), token.id, grace).unwrap();
+    let new = rotated.secret.reveal_once();
+    assert!(new.starts_with("test_pat_") && rotated.token.first_characters().starts_with("test_pat_"));
+    assert!(verify(&tokenry, &new, 40).is_ok());
+    let retired = verify(&tokenry, &text, 40).unwrap();
+    assert!(retired.is_retired() && retired.token().id == token.id);
+    assert!(matches!(
+        verify(&tokenry, &text, 200),
+        Err(VerifyError::Rejected(Rejection::Rotated(id))) if id == token.id
+    ));
+    let other = verify(&tokenry, &(system.token)(1), 20).unwrap().token().id;
+    tokenry.revoke_token(&operator(210), other, None).unwrap();
+    assert!(matches!(rejection(&tokenry, &(system.token)(1)), Rejection::Revoked));
+    // No import brings back what was revoked, or deleted with its owner.
+    let third = verify(&tokenry, &(system.token)(2), 220).unwrap();
+    tokenry.delete_user(&operator(230), third.owner().id).unwrap();
+    let again = plan(&tokenry, &of("notebook", system.shape), rows(system, 0..3));
+    assert_eq!((again.tokens(), again.known()), (0, 3));
+    assert!(matches!(rejection(&tokenry, &(system.token)(2)), Rejection::Unknown));
+});
+
+each_backend!(an_imported_hash_is_replaced_at_first_use_only_where_the_settings_say_so, |db| {
+    let fast = with_key(&db, Scheme::Sha256, true);
+    let (requirements, notebook) = (&systems()[0], &systems()[1]);
+    run(&fast, &of("requirements", requirements.shape), rows(requirements, 0..1));
+    run(&fast, &of("notebook", notebook.shape), rows(notebook, 0..1));
+    let stored = |name: &str| {
+        let found = fast.list_tokens(&operator(20), Default::default(), Default::default()).unwrap();
+        let public_id = |text: &str| verify(&fast, text, 20).unwrap().token().public_id.clone();
+        let text = if name == "slow" { (requirements.token)(0) } else { (notebook.token)(0) };
+        assert_eq!(found.total, 2);
+        let id = public_id(&text);
+        futures_executor::block_on(db.store().credential(&id)).unwrap().unwrap().secret
+    };
+    let wait_for = |name: &str, prefix: &str| {
+        let is_stored = |_: &i32| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            stored(name).hash.as_str().starts_with(prefix)
+        };
+        assert!((0..200).any(|round| is_stored(&round)), "{name}");
+    };
+    wait_for("fast", "$sha256$");
+    // A fast hash never replaces the slow one of a secret that may be guessable.
+    assert!(stored("slow").hash.as_str().starts_with("$imported$bcrypt$"));
+    let kept = with_key(&db, Scheme::Bcrypt, false);
+    assert!(verify(&kept, &(notebook.token)(0), 20).is_ok());
+    let slow = with_key(&db, Scheme::Bcrypt, true);
+    assert!(
+        verify(&slow, &(notebook.token)(0), 20).is_ok()
+            && verify(&slow, &(requirements.token)(0), 20).is_ok()
+    );
+    for name in ["fast", "slow"] {
+        wait_for(name, "$2b$04$");
+        assert!(stored(name).proof.is_none(), "an imported secret has no proof");
+    }
+    for system in [requirements, notebook] {
+        assert!(verify(&slow, &(system.token)(0), 20).is_ok());
+        assert!(verify(&with_key(&db, Scheme::Bcrypt, false), &(system.token)(0), 20).is_ok());
+    }
+});
+
+each_backend!(imported_tokens_count_against_the_limits_and_are_not_stopped_by_them, |db| {
+    let tokenry = limited(&db, Some(3), None);
+    let system = &systems()[1];
+    let report = run(&tokenry, &of("notebook", system.shape), rows(system, 0..70));
+    assert_eq!((report.imported, report.created_users), (70, 7));
+    let owner = verify(&tokenry, &(system.token)(0), 20).unwrap().owner().id;
+    let new = NewToken { name: "one more".to_owned(), ..NewToken::default() };
+    assert!(tokenry.issue_token(&operator(20), owner, new).is_err());
+});
+
+each_backend!(each_imported_token_and_the_import_are_in_the_audit_log, |db| {
+    let tokenry = service(&db);
+    let system = &systems()[1];
+    run(&tokenry, &of("notebook", system.shape), rows(system, 0..501));
+    let filter = |kind| tokenry_service::AuditFilter::default().kind(kind);
+    let count = |kind| tokenry.audit_log(&operator(20), &filter(kind), Default::default(), None);
+    let finished = count(EventKind::ImportFinished).unwrap();
+    assert_eq!(finished.items[0].event.detail["tokens"], 501);
+    let imported = count(EventKind::TokenImported).unwrap();
+    assert_eq!(imported.items[0].event.detail["source"], "notebook");
+    assert!(!format!("{imported:?}").contains("imported$"), "an event has no hash");
+});
+
+each_backend!(the_policy_decides_the_expiry_of_imported_tokens, |db| {
+    let tokenry = service(&db);
+    let system = &systems()[1];
+    let mut rows = rows(system, 0..2);
+    rows[0].created_at = Some(tokenry_service::UnixMillis::new(1_500_000_000_000).unwrap());
+    rows[1].expires_at = Some(at(15));
+    let settings = of("notebook", system.shape);
+    let planned = plan(&tokenry, &settings, rows);
+    // The first is older than any token may become.
+    assert_eq!(planned.expired(), 1);
+    tokenry.run_import(&operator(10), planned, &mut |_| {}).unwrap();
+    assert!(matches!(rejection(&tokenry, &(system.token)(0)), Rejection::Expired));
+    assert!(verify(&tokenry, &(system.token)(1), 14).is_ok());
+    assert!(matches!(rejection(&tokenry, &(system.token)(1)), Rejection::Expired));
+});
