@@ -1,6 +1,7 @@
 //! The grammar of the command line: nouns, then verbs.
 
 mod audit;
+mod import;
 mod policy;
 mod token;
 mod user;
@@ -13,6 +14,7 @@ use clap_complete::Shell;
 
 pub(crate) use self::{
     audit::{AuditCommand, AuditListArgs},
+    import::{ExportArgs, ImportArgs, RowFormat},
     policy::PolicyCommand,
     token::{CreateArgs, ListArgs, RevokeArgs, RotateArgs, TokenCommand, UpdateArgs, UsageArgs},
     user::{AddArgs, DeleteArgs, RevokeTokensArgs, UpdateUserArgs, UserCommand},
@@ -122,7 +124,13 @@ pub(crate) enum Command {
     /// Check settings, database and audit log, and suggest how to fix faults
     #[command(after_help = DOCTOR_HELP)]
     Doctor,
-    /// Check the format and the checksum of a token, without a database
+    /// Import tokens of another system, which keep working
+    #[command(after_help = import::IMPORT_HELP)]
+    Import(ImportArgs),
+    /// Write all tokens without secrets, in the format of `import`
+    #[command(after_help = import::EXPORT_HELP)]
+    Export(ExportArgs),
+    /// Check the format and the checksum of a token; a database is not necessary
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
     /// Migrate the tables of the database
@@ -148,7 +156,8 @@ Examples:
   TOKENRY_LIMITS__MAX_LIVE_TOKENS=100 tokenry serve --config /etc/tokenry.toml";
 
 const CHECK_HELP: &str = "\
-The exit status is 0 if the text is a well-formed token with a prefix of this instance, else 5. A well-formed \
+The exit status is 0 if the text is a well-formed token with a prefix of this instance, or has the shape of tokens \
+that were imported into the database, else 5. A well-formed \
 token may still be unknown, expired or revoked; only the server knows.
 
 Example:

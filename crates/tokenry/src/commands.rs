@@ -6,6 +6,8 @@ pub(crate) mod cleanup;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 mod error_mapping;
+pub(crate) mod export;
+pub(crate) mod import;
 pub(crate) mod migrate;
 pub(crate) mod policy;
 pub(crate) mod serve;

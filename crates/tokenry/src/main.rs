@@ -10,7 +10,6 @@ mod settings;
 use std::{io, path::Path, process::ExitCode};
 
 use clap::{Parser, error::ErrorKind};
-use tokenry_service::Prefixes;
 
 use crate::{
     cli::{Cli, Command, MigrateCommand, PolicyCommand},
@@ -68,6 +67,8 @@ fn run(cli: Cli, console: &mut Console) -> Result<(), CliError> {
         Command::Token(command) => commands::token::run(command, &CommandContext::open(settings)?, console),
         Command::User(command) => commands::user::run(command, &CommandContext::open(settings)?, console),
         Command::Audit(command) => commands::audit::run(command, &CommandContext::open(settings)?, console),
+        Command::Import(args) => commands::import::run(args, &CommandContext::open(settings)?, console),
+        Command::Export(args) => commands::export::run(&args, &CommandContext::open(settings)?, console),
         Command::Policy(PolicyCommand::Check { proposed }) => {
             let flags = Flags { config: Some(proposed), ..flags };
             let proposed = Settings::load(flags, &environment, Path::new(""))
@@ -79,18 +80,13 @@ fn run(cli: Cli, console: &mut Console) -> Result<(), CliError> {
             commands::cleanup::run(accept_clock, &CommandContext::open(settings)?, console)
         }
         Command::Doctor => commands::doctor::run(Ok(settings), console),
-        Command::Check(args) => commands::check::run(&args, &prefixes(&settings), console),
+        Command::Check(args) => commands::check::run(&args, &settings, console),
         Command::Migrate(command) => {
             let store = commands::open(&settings.database_url, settings.store)?;
             commands::migrate::run(command, &store, console)
         }
         Command::Completions { .. } | Command::Openapi => Ok(()),
     }
-}
-
-/// The current and former prefixes of tokens.
-fn prefixes(settings: &Settings) -> Prefixes {
-    Prefixes::new(settings.service.prefix.clone(), settings.service.former_prefixes.clone())
 }
 
 /// Starts the log on standard error. Commands other than `serve` log only warnings unless `TOKENRY_LOG` is set.

@@ -150,6 +150,16 @@ impl Console {
         }
     }
 
+    /// Standard input.
+    pub(crate) fn input(&mut self) -> &mut dyn BufRead {
+        &mut *self.input
+    }
+
+    /// Whether a progress bar on standard error has a reader.
+    pub(crate) fn shows_progress(&self) -> bool {
+        !self.quiet && io::stderr().is_terminal()
+    }
+
     /// Writes the error to standard error and returns the exit status.
     pub(crate) fn fail(&mut self, failure: &CliError) -> ExitCode {
         let text = match self.format {

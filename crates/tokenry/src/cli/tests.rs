@@ -78,6 +78,10 @@ fn every_command_is_parsed() {
         "tokenry user enable alice",
         "tokenry check",
         "tokenry check -",
+        "tokenry import tokens.jsonl --source shop --shape sanctum --create-users --dry-run",
+        "tokenry import - --source git --map-scope repo=a:read,a:write --map-scope user= --skip-refused",
+        "tokenry export",
+        "tokenry export --format csv",
         "tokenry migrate run",
         "tokenry migrate revert --yes",
         "tokenry migrate status",
@@ -104,6 +108,10 @@ fn wrong_lines_are_usage_errors() {
         ("tokenry token list --limit 0", ErrorKind::ValueValidation),
         ("tokenry token list --limit 201", ErrorKind::ValueValidation),
         ("tokenry token list --limit 5 --all", ErrorKind::ArgumentConflict),
+        ("tokenry import tokens.jsonl", ErrorKind::MissingRequiredArgument),
+        ("tokenry import tokens.jsonl --source a --shape nobody", ErrorKind::ValueValidation),
+        ("tokenry import tokens.jsonl --source a --map-scope repo", ErrorKind::ValueValidation),
+        ("tokenry export --format xml", ErrorKind::InvalidValue),
         (&format!("tokenry token update {ID}"), ErrorKind::MissingRequiredArgument),
         (&format!("tokenry token update {ID} --scope a:read --no-scopes"), ErrorKind::ArgumentConflict),
         (&format!("tokenry token update {ID} --allow-ip ::1 --any-ip"), ErrorKind::ArgumentConflict),
@@ -178,7 +186,9 @@ fn help_lists_commands_and_examples() {
       policy       Check other settings against the existing tokens
       cleanup      Record expired tokens in the audit log and delete tokens past their retention
       doctor       Check settings, database and audit log, and suggest how to fix faults
-      check        Check the format and the checksum of a token, without a database
+      import       Import tokens of another system, which keep working
+  export       Write all tokens without secrets, in the format of `import`
+  check        Check the format and the checksum of a token; a database is not necessary
       migrate      Migrate the tables of the database
       openapi      Print the OpenAPI description of the HTTP API
       completions  Print a completion script for a shell

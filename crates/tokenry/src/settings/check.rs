@@ -55,6 +55,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
             former_prefixes: former_prefixes?,
             hash: hash?,
             slow_hash: slow_hash?,
+            rehash_imported: from.switch(&key::REHASH_IMPORTED)?,
             policy: policy?,
             catalog: catalog?,
             retention: convert::days(from.integer(&key::DEAD_TOKENS_DAYS)?),

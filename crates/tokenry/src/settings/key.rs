@@ -58,6 +58,8 @@ keys! {
     BCRYPT_COST = "token" "bcrypt_cost" Integer(6, 4..=14);
     /// When a slow hash is computed: `once` per token, or `always` for once more in each process.
     SLOW_HASH = "token" "slow_hash" Text("once");
+    /// Whether the hash of an imported token is replaced at its first use by one of the configured scheme.
+    REHASH_IMPORTED = "token" "rehash_imported" Switch(false);
     /// Files with one pepper each; the first is for new tokens, the second for tokens stored before a key change.
     PEPPER_FILES = "token" "pepper_files" List;
     /// One or two peppers from a secret store, separated by a comma. Never printed.

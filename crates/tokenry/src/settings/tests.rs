@@ -70,6 +70,8 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(settings.service.slow_hash, SlowHash::Once);
     let always = good("[token]\nslow_hash = \"always\"", &[]);
     assert_eq!(always.service.slow_hash, SlowHash::Always);
+    assert!(!settings.service.rehash_imported);
+    assert!(good("[token]\nrehash_imported = true", &[]).service.rehash_imported);
     assert_eq!(settings.service.policy, Policy::default());
     assert_eq!(settings.service.retention, Some(Lifetime::days(90)));
     assert_eq!(settings.service.usage, UsageSettings::default());

@@ -7,6 +7,7 @@ mod doctor;
 mod environment;
 mod folder;
 mod grammar;
+mod imports;
 mod limits;
 mod policy;
 mod roles;

@@ -105,7 +105,7 @@ fn expiry(token: &Token, tokenry: &Tokenry) -> String {
 
 /// The public part of a token's text.
 fn shown(token: &Token) -> String {
-    format!("{}…{}", token.public_id, token.suffix)
+    format!("{}…{}", token.first_characters(), token.suffix)
 }
 
 fn from(token: &Token) -> String {
