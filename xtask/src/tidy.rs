@@ -2,6 +2,7 @@
 //!
 //! Each rule is a function from the tree to its failures, with a test over the real tree in its own file.
 
+mod api;
 mod circles;
 mod clock;
 mod crates;
@@ -47,6 +48,7 @@ const RULES: &[(&str, Rule)] = &[
     ("publish", publish::check),
     ("clock", clock::check),
     ("migrations", migrations::check),
+    ("api", api::check),
     ("size", size::check),
     ("words", words::check),
     ("terms", terms::check),

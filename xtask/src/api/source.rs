@@ -24,6 +24,8 @@ pub(crate) struct Module {
     /// The names that it defines.
     names: BTreeSet<String>,
     imports: BTreeMap<String, Path>,
+    /// The modules whose names it imports with `*`.
+    globs: Vec<Path>,
 }
 
 /// The modules of one crate.
@@ -75,8 +77,13 @@ impl Source {
                 }
             }
             if let Item::Use(import) = &item {
-                let names = leaves(&import.tree).into_iter().filter(|(name, _)| name != "*");
-                module.imports.extend(names);
+                for (name, path) in leaves(&import.tree) {
+                    if name == "*" {
+                        module.globs.push(path);
+                    } else {
+                        module.imports.insert(name, path);
+                    }
+                }
             }
             module.names.extend(name(&item));
             module.items.push(item);
@@ -106,13 +113,28 @@ impl Source {
             "super" => from.split_last()?.1.to_vec(),
             name if self.modules.get(from)?.names.contains(name) => joined(from, name),
             name => {
-                let import =
-                    self.modules.get(from)?.imports.get(name).filter(|import| import.as_slice() != path)?;
-                self.resolve_within(from, import, steps.checked_sub(1)?)?
+                let steps = steps.checked_sub(1)?;
+                match self.modules.get(from)?.imports.get(name) {
+                    Some(import) if import.as_slice() == path => return None,
+                    Some(import) => self.resolve_within(from, import, steps)?,
+                    None => self.resolve_glob(from, name, steps)?,
+                }
             }
         };
         let absolute = start.into_iter().chain(rest.iter().cloned()).collect::<Path>();
         self.definition(&absolute, steps)
+    }
+
+    /// Where a name is defined that `from` imports with `*`.
+    fn resolve_glob(&self, from: &Path, name: &str, steps: usize) -> Option<Path> {
+        self.modules.get(from)?.globs.iter().find_map(|glob| {
+            let module = self.resolve_within(from, glob, steps).filter(|module| module != from)?;
+            let has_name = self.modules.get(&module)?.names.contains(name);
+            has_name.then(|| joined(&module, name)).or_else(|| {
+                let import = self.modules.get(&module)?.imports.get(name)?;
+                self.resolve_within(&module, import, steps)
+            })
+        })
     }
 
     fn definition(&self, absolute: &[String], steps: usize) -> Option<Path> {

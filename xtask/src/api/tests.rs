@@ -41,7 +41,11 @@ impl Shown {
 impl fmt::Display for Shown { fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { Ok(()) } }
 impl FromStr for Shown { type Err = (); fn from_str(_: &str) -> Result<Self, ()> { Err(()) } }
 impl Private for Shown {}
+impl From<Row> for Shown { fn from(_: Row) -> Self { Self::new(1) } }
+impl From<Row> for String { fn from(_: Row) -> Self { Self::new() } }
 trait Private {}
+struct Row;
+mod inner { use super::*; impl From<Shown> for String { fn from(_: Shown) -> Self { Self::new() } } impl Default for Row {} }
 pub struct Unnamed { pub field: u8 }
 impl Unnamed { pub fn method(&self) {} }
 "#;
@@ -64,6 +68,7 @@ macro_rules! exported { ($a:expr) => { $a }; }
 "#;
 
 const LISTING: &[&str] = &[
+    "impl From<Shown> for String",
     "impl<T: Act> Act for Vec<T> { type Out = u8; }",
     "pub use Choice = open::Choice",
     "pub use Condition = open::State",

@@ -1,5 +1,7 @@
 //! The methods and the traits of the listed types.
 
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::{ImplItem, Item, ItemImpl, Type, parse_quote};
 
 use super::{Lister, is_public};
@@ -41,10 +43,10 @@ impl Lister<'_> {
             }
         }
         if let Some((of_trait, _)) = &item.trait_ {
-            let named = of_trait.segments.iter().map(|segment| segment.ident.to_string()).collect::<Path>();
-            let is_hidden =
-                self.source.resolve(module, &named).is_some_and(|own| !self.reached.contains_key(&own));
-            if !is_hidden {
+            let self_type = &item.self_ty;
+            if !self.names_hidden(module, of_trait.to_token_stream())
+                && !self.names_hidden(module, self_type.to_token_stream())
+            {
                 self.add(&public, conditions, one_line::item(Item::Impl(header)));
             }
             return;
@@ -67,6 +69,22 @@ impl Lister<'_> {
                 _ => {}
             }
         }
+    }
+}
+
+impl Lister<'_> {
+    /// Whether `tokens` name an item of the crate that its users cannot name.
+    fn names_hidden(&self, module: &Path, tokens: TokenStream) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Group(group) => self.names_hidden(module, group.stream()),
+            TokenTree::Ident(name) => {
+                let own = self.source.resolve(module, &[name.to_string()]);
+                own.is_some_and(|own| {
+                    !self.reached.contains_key(&own) && !self.source.modules.contains_key(&own)
+                })
+            }
+            _ => false,
+        })
     }
 }
 
