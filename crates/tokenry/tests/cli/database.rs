@@ -7,7 +7,7 @@ use tokenry_testkit::FakeServer;
 use crate::folder::Folder;
 
 #[test]
-fn the_environment_of_libpq_leads_nowhere_else_and_changes_no_setting() {
+fn variables_of_libpq_change_neither_the_database_nor_a_setting() {
     let (ours, theirs) = (FakeServer::open(None), FakeServer::open(None));
     let folder = Folder::new();
     let other = theirs.port().to_string();

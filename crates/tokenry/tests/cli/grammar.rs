@@ -3,7 +3,7 @@
 use crate::folder::Folder;
 
 #[test]
-fn wrong_settings_are_told_line_by_line_with_status_2() {
+fn invalid_settings_are_reported_line_by_line_with_status_2() {
     let folder = Folder::new();
     std::fs::write(folder.path("tokenry.toml"), "[token]\nprefix = \"X\"\nhash = \"md5\"\n").expect("a file");
     let assert = folder.tokenry().args(["serve"]).env("TOKENRY_LISTN", "x").assert().code(2).stdout("");

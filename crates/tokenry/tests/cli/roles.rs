@@ -171,7 +171,7 @@ fn a_pending_migration_ends_the_start_and_names_the_missing_right() {
 }
 
 #[test]
-fn a_right_that_is_taken_away_is_503_and_named_in_the_log() {
+fn a_revoked_right_causes_503_and_is_named_in_the_log() {
     let Some(db) = TestDatabase::postgres() else { return };
     let site = Restricted::new(&db);
     let server = site.server();

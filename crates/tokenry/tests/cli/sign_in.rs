@@ -168,7 +168,7 @@ fn keys_are_fetched_again_when_a_token_names_a_new_one() {
 
 #[test]
 #[allow(clippy::disallowed_methods, reason = "it is about how long something takes")]
-fn a_flood_of_unknown_keys_asks_its_issuer_once_and_holds_up_nobody_else() {
+fn a_flood_of_unknown_keys_causes_one_fetch_and_delays_no_other_issuer() {
     // The first request is answered, all later ones hang.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/keys", listener.local_addr().expect("an address"));

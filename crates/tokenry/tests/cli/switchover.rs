@@ -22,7 +22,7 @@ fn soon(what: &str, status: u16, ask: impl Fn() -> u16) {
 }
 
 #[test]
-fn a_switchover_is_503_until_it_is_over_and_a_revoke_after_it_counts_at_once() {
+fn a_switchover_causes_503_and_a_later_revocation_applies_at_once() {
     let Some(mut first) = Cluster::start() else { return };
     create_database(&first.url("postgres"), "tokens").expect("a database");
     let second = first.standby();

@@ -73,7 +73,7 @@ fn signal(server: &Server, name: &str) {
     assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().expect("kill").success());
 }
 
-each_backend!(a_server_told_to_stop_loses_no_use, |db| {
+each_backend!(a_stopped_server_loses_no_use, |db| {
     let site = Site::new(db);
     let servers = [site.server(), site.server()];
     for server in &servers {

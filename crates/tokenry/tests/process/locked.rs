@@ -31,7 +31,7 @@ fn names(server: &Server) -> Vec<String> {
     names
 }
 
-each_backend!(while_somebody_else_holds_the_lock_changes_are_503_and_everything_else_goes_on, |db| {
+each_backend!(while_another_process_holds_the_lock_changes_are_503_and_reads_continue, |db| {
     let server = &server(db.url());
     let secret = server.create("works").unwrap();
     let before = names(server);

@@ -31,7 +31,7 @@ fn misplaced(token: &str, marker: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_token_in_the_wrong_place_is_in_no_log_whatever_the_filter_says() {
+fn a_misplaced_token_is_in_no_log_with_any_filter() {
     for filter in
         ["trace", "actix_http=trace,tokenry=trace", "info,actix_http=trace,actix_web=trace,mio=trace"]
     {

@@ -33,7 +33,7 @@ fn spellings(name: &str) -> Vec<String> {
     spellings
 }
 
-each_proxy!(the_clients_own_identity_headers_reach_nobody_in_any_spelling, |setup| {
+each_proxy!(identity_headers_of_the_client_are_removed_in_any_spelling, |setup| {
     for name in IDENTITY {
         let spellings = spellings(name);
         let forged: Vec<_> = spellings.iter().map(|name| (name.as_str(), "forged")).collect();
@@ -63,7 +63,7 @@ each_proxy!(an_identity_header_named_in_connection_still_arrives, |setup| {
     setup.stopped(&hidden, &[403]);
 });
 
-each_proxy!(what_the_client_says_was_forwarded_counts_for_nothing, |setup| {
+each_proxy!(forwarded_headers_of_the_client_are_ignored, |setup| {
     for (method, target) in [
         ("X-Original-Method", "X-Original-URI"),
         ("X-Forwarded-Method", "X-Forwarded-Uri"),
@@ -82,7 +82,7 @@ each_proxy!(what_the_client_says_was_forwarded_counts_for_nothing, |setup| {
     }
 });
 
-each_proxy!(no_claim_of_the_client_reaches_the_application_in_any_spelling, |setup| {
+each_proxy!(no_forged_header_reaches_the_application_in_any_spelling, |setup| {
     let rewritten = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"];
     for name in CLAIMS.into_iter().chain(rewritten) {
         for name in spellings(name) {
@@ -93,7 +93,7 @@ each_proxy!(no_claim_of_the_client_reaches_the_application_in_any_spelling, |set
     }
 });
 
-each_proxy!(an_upgrade_to_h2c_reaches_nobody, |setup| {
+each_proxy!(an_upgrade_to_h2c_is_not_forwarded, |setup| {
     for connection in ["Upgrade, HTTP2-Settings", "upgrade", "HTTP2-Settings"] {
         for offers in
             [&["h2c"][..], &["H2C"], &["h2c", "websocket"], &["websocket", "h2c"], &["websocket, h2c"]]
@@ -110,7 +110,7 @@ each_proxy!(an_upgrade_to_h2c_reaches_nobody, |setup| {
     }
 });
 
-each_proxy!(a_token_that_is_bound_to_an_address_is_not_fooled, |setup| {
+each_proxy!(a_forged_address_does_not_satisfy_allowed_ips, |setup| {
     let here = setup.token("here", "--scope demo:read --allow-ip 127.0.0.1");
     let elsewhere = setup.token("elsewhere", "--scope demo:read --allow-ip 203.0.113.7");
     setup.reached(&setup.ask("GET /demo", &here, &[("X-Forwarded-For", "203.0.113.7")]));
@@ -121,7 +121,7 @@ each_proxy!(a_token_that_is_bound_to_an_address_is_not_fooled, |setup| {
     }
 });
 
-each_proxy!(a_path_with_two_readings_is_stopped, |setup| {
+each_proxy!(an_ambiguous_path_is_rejected, |setup| {
     let all = setup.token("all", "--scope *");
     for path in [
         "/public/../admin",
@@ -151,13 +151,13 @@ each_proxy!(a_path_with_two_readings_is_stopped, |setup| {
     assert!(setup.upstream.take().is_empty());
 });
 
-each_proxy!(a_method_that_is_spoofed_or_invented_is_stopped, |setup| {
+each_proxy!(an_overridden_or_unknown_method_is_rejected, |setup| {
     for line in ["POST /demo", "DELETE /demo", "PROPFIND /demo", "FOO /demo", "get /demo", "TRACE /demo"] {
         setup.stopped(&setup.ask(line, &setup.token, &[]), &[400, 403, 405, 501]);
     }
 });
 
-each_proxy!(a_doubled_credential_is_stopped, |setup| {
+each_proxy!(a_duplicate_credential_is_rejected, |setup| {
     let good = format!("Bearer {}", setup.token);
     let all = format!("Bearer {}", setup.token("all", "--scope *"));
     for (first, second) in [(&good, &all), (&all, &good), (&good, &good), (&good, &"Basic x".to_owned())] {
@@ -188,7 +188,7 @@ fn with_a_configured_scope_the_clients_query_is_ignored() {
 }
 
 #[test]
-fn a_caddy_that_forwards_the_clients_query_lets_no_client_choose_a_scope() {
+fn a_client_cannot_choose_a_scope_through_a_caddy_that_forwards_its_query() {
     let Some(setup) = Setup::with(Kind::Caddy, ("uri /auth/caddy?\n", "uri /auth/caddy\n")) else { return };
     for query in [
         "?scope=demo:read",

@@ -9,7 +9,7 @@ use crate::{
     upstream::Upstream,
 };
 
-each_proxy!(who_may_reaches_the_application_with_a_name_and_without_the_token, |setup| {
+each_proxy!(an_allowed_request_reaches_the_application_with_identity_and_without_token, |setup| {
     let received = setup.reached(&setup.ask("GET /demo/caf%C3%A9?x=1&scope=2", &setup.token, &[]));
     assert_eq!(received.line, "GET /demo/caf%C3%A9?x=1&scope=2 HTTP/1.1");
     let alice = setup.backend.folder.json("user show alice")["id"].as_str().expect("an id").to_owned();
@@ -22,7 +22,7 @@ each_proxy!(who_may_reaches_the_application_with_a_name_and_without_the_token, |
     assert!(!format!("{received:?}").contains(&setup.token));
 });
 
-each_proxy!(who_may_not_is_stopped_with_the_status_of_the_contract, |setup| {
+each_proxy!(a_rejected_request_gets_the_documented_status, |setup| {
     let token = &setup.token;
     let anonymous = client::send(&setup.gateway.address, "GET /demo", &[], b"");
     setup.stopped(&anonymous, &[401]);
@@ -39,7 +39,7 @@ each_proxy!(who_may_not_is_stopped_with_the_status_of_the_contract, |setup| {
     setup.reached(&setup.ask("HEAD /demo/x", token, &[]));
 });
 
-each_proxy!(a_revoked_token_is_stopped_at_the_very_next_request, |setup| {
+each_proxy!(a_revoked_token_is_rejected_at_the_next_request_through_a_proxy, |setup| {
     setup.reached(&setup.ask("GET /demo", &setup.token, &[]));
     let id = setup.backend.folder.json("token list --search reader")["data"][0]["id"]
         .as_str()
@@ -49,7 +49,7 @@ each_proxy!(a_revoked_token_is_stopped_at_the_very_next_request, |setup| {
     setup.stopped(&setup.ask("GET /demo", &setup.token, &[]), &[401]);
 });
 
-each_proxy!(a_large_body_passes_untouched_and_is_never_sent_to_tokenry, |setup| {
+each_proxy!(a_large_body_reaches_the_application_unchanged_and_not_tokenry, |setup| {
     let writer = setup.token("writer", "--scope demo:write");
     let body: Vec<u8> = (0..3_000_000_u32).map(|number| (number % 251) as u8).collect();
     let credential = format!("Bearer {writer}");
@@ -58,7 +58,7 @@ each_proxy!(a_large_body_passes_untouched_and_is_never_sent_to_tokenry, |setup| 
     assert!(setup.reached(&answer).body == body);
 });
 
-each_proxy!(nobody_passes_while_tokenry_is_away, |setup| {
+each_proxy!(every_request_is_rejected_while_tokenry_is_down, |setup| {
     let crate::setup::Setup { gateway, upstream, backend, token } = setup;
     drop(backend);
     for line in ["GET /demo", "GET /", "OPTIONS /demo", "POST /hooks/x"] {
@@ -81,7 +81,7 @@ fn a_websocket_still_passes_caddy() {
 }
 
 #[test]
-fn nobody_passes_or_waits_for_long_while_tokenry_hangs() {
+fn every_request_is_rejected_soon_while_tokenry_hangs() {
     for kind in [Kind::Nginx, Kind::Caddy] {
         // The system accepts connections, but no process answers.
         let tokenry = TcpListener::bind("127.0.0.1:0").expect("a free port");

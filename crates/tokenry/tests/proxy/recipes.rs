@@ -154,7 +154,7 @@ fn envoy(backend: &Backend, method: &str, target: &str, token: &str, source: &st
 }
 
 #[test]
-fn requests_of_traefik_and_envoy_get_the_answers_of_the_contract() {
+fn requests_of_traefik_and_envoy_get_the_documented_responses() {
     let backend = Backend::new();
     let reader = backend.token("reader", "--scope demo:read");
     let bound = backend.token("bound", "--scope demo:read --allow-ip 203.0.113.7");
