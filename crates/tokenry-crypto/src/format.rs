@@ -99,7 +99,7 @@ pub fn pattern(prefix: &Prefix) -> String {
     format!("{prefix}[A-Za-z0-9]{{{BODY_LEN}}}")
 }
 
-/// Whether a text has the format and a valid checksum; the token need not exist.
+/// Whether a text has the format and a valid checksum, whether or not the token exists.
 ///
 /// # Errors
 /// [`ParseError`].

@@ -94,7 +94,7 @@ pub enum HasherError {
     #[error("the bcrypt cost must be between 4 and 14")]
     Cost,
     /// `hmac-sha256` without a key.
-    #[error("hmac-sha256 needs a pepper")]
+    #[error("hmac-sha256 requires a pepper")]
     NoPepper,
     /// More than two keys, or two with the same id.
     #[error("there can be at most two peppers, with different ids")]
@@ -130,7 +130,7 @@ pub enum UnreadableHash {
     /// Created with a pepper that is not configured.
     #[error("unknown pepper")]
     Pepper,
-    /// The memory that it needs, within bounds, could not be allocated. The only temporary one of these errors.
+    /// The required memory, within bounds, could not be allocated. The only temporary one of these errors.
     #[error("not enough memory")]
     Memory,
 }

@@ -132,7 +132,7 @@ impl JwtVerifier {
         (!has_key).then_some(issuer.rules.issuer.as_str())
     }
 
-    /// Runs the checks that need no key.
+    /// Runs the checks that require no key.
     fn parse<'t>(&self, presented: &'t [u8]) -> Result<(UnverifiedJwt<'t>, &Issuer), JwtError> {
         let form = UnverifiedJwt::parse(presented).ok_or(JwtError::Malformed)?;
         let issuer = form.issuer().and_then(|name| self.find(name)).ok_or(JwtError::UnknownIssuer)?;

@@ -1,7 +1,7 @@
 //! Pure types and rules of personal access tokens.
 //!
-//! Everything here is a value or a decision about values: no I/O, no clock, no randomness. The instant and the
-//! random bytes that a rule needs are arguments.
+//! The crate has values and decisions about values: no I/O, no clock, no randomness. Rules get the current instant and
+//! random bytes as arguments.
 
 pub mod actor;
 pub mod catalog;

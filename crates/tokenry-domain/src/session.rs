@@ -51,7 +51,7 @@ impl Session {
 #[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum SessionProof {
-    /// A token, which limits the session and ends it.
+    /// A token, which limits the session; the session ends with it.
     #[strum(serialize = "pat")]
     Token {
         /// The token.

@@ -30,7 +30,7 @@ pub enum JwtAlgorithm {
 #[error("must be HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA")]
 pub struct UnknownJwtAlgorithm;
 
-/// The kind of key that an algorithm needs.
+/// The kind of key that an algorithm requires.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeyKind {
     /// A shared secret.

@@ -132,10 +132,10 @@ pub enum JwtSettingsError {
     #[error("the issuer `{0}` is configured twice")]
     Duplicate(String),
     /// No audience, or an empty one.
-    #[error("the issuer `{0}` needs an audience, and none may be empty")]
+    #[error("the issuer `{0}` requires an audience, and none may be empty")]
     Audience(String),
     /// No accepted type.
-    #[error("the issuer `{0}` needs a type of token to accept")]
+    #[error("the issuer `{0}` requires an accepted type of token")]
     NoType(String),
     /// A leeway over 5 minutes.
     #[error("the leeway of the issuer `{0}` must be at most 5 minutes")]

@@ -19,7 +19,7 @@ pub struct Definition {
     pub roles: Vec<RoleDefinition>,
     /// The scopes of a token that is requested without scopes.
     pub default_scopes: Vec<String>,
-    /// The scopes that are denied to every token, whoever owns it.
+    /// The scopes that are denied to every token, regardless of its owner.
     pub denied_scopes: Vec<String>,
     /// The scope that each route of the guarded system requires; the first matching rule decides.
     pub routes: Vec<RouteDefinition>,
