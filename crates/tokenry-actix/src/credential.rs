@@ -1,6 +1,9 @@
 //! The credential that a request presents, before anything is verified.
 
 use actix_web::{HttpRequest, http::header::AUTHORIZATION, web::Data};
+/// A JWT has its own limit of 8 KiB.
+pub(crate) use tokenry_service::presented::MAX_CREDENTIAL;
+use tokenry_service::presented::{self, BearerError};
 
 use crate::{
     error::ApiError,
@@ -10,9 +13,6 @@ use crate::{
         request_origin::RequestOrigin,
     },
 };
-
-/// Maximum length of an `Authorization` header in bytes; no token is longer. A JWT has its own limit of 8 KiB.
-pub(crate) const MAX_CREDENTIAL: usize = 512;
 
 /// Which credentials a route accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,67 +69,10 @@ impl<'r> Presented<'r> {
 
 /// The bearer credential of a request, unchanged.
 fn bearer(req: &HttpRequest) -> Result<&[u8], ApiError> {
-    let mut headers = req.headers().get_all(AUTHORIZATION);
-    let Some(header) = headers.next() else { return Err(ApiError::AuthenticationRequired) };
-    if headers.next().is_some() {
-        return Err(ApiError::MalformedCredential);
-    }
-    let header = header.as_bytes();
-    let (scheme, rest) = match header.iter().position(|b| *b == b' ') {
-        Some(space) => header.split_at(space),
-        None => (header, &[][..]),
-    };
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
-        // Another scheme counts as no credential (RFC 6750, section 3.1: no error code).
-        return Err(ApiError::AuthenticationRequired);
-    }
-    let credential = rest.trim_ascii();
-    // A credential is one word; a second one must not be dropped silently.
-    let is_one_word = !credential.is_empty() && !credential.iter().any(|b| matches!(b, b' ' | b'\t' | b','));
-    if is_one_word { Ok(credential) } else { Err(ApiError::MalformedCredential) }
-}
-
-#[cfg(test)]
-mod tests {
-    use actix_web::{http::header::HeaderValue, test::TestRequest};
-
-    use super::*;
-
-    fn read(headers: &[&[u8]]) -> Result<Vec<u8>, ApiError> {
-        let mut req = TestRequest::default();
-        for value in headers {
-            req = req.append_header((AUTHORIZATION, HeaderValue::from_bytes(value).unwrap()));
+    presented::bearer(req.headers().get_all(AUTHORIZATION).map(|line| line.as_bytes())).map_err(|error| {
+        match error {
+            BearerError::Missing => ApiError::AuthenticationRequired,
+            BearerError::Malformed => ApiError::MalformedCredential,
         }
-        bearer(&req.to_http_request()).map(<[u8]>::to_vec)
-    }
-
-    #[test]
-    fn the_bearer_scheme_is_case_insensitive() {
-        for header in ["Bearer pat_x", "bearer pat_x", "BEARER   pat_x", "Bearer pat_x "] {
-            assert_eq!(read(&[header.as_bytes()]), Ok(b"pat_x".to_vec()), "{header}");
-        }
-    }
-
-    #[test]
-    fn a_missing_header_and_other_schemes_count_as_no_credential() {
-        assert_eq!(read(&[]), Err(ApiError::AuthenticationRequired));
-        for header in ["Basic cGF0", "Token pat_x", "pat_x", "Bearerpat_x", ""] {
-            assert_eq!(read(&[header.as_bytes()]), Err(ApiError::AuthenticationRequired), "{header}");
-        }
-    }
-
-    #[test]
-    fn repeated_and_malformed_credentials_are_rejected() {
-        for headers in [
-            &[&b"Bearer pat_x"[..], b"Bearer pat_x"][..],
-            &[b"Bearer pat_x", b"Basic cGF0"],
-            &[b"Bearer"],
-            &[b"Bearer "],
-            &[b"Bearer pat_x pat_y"],
-            &[b"Bearer pat_x, Bearer pat_y"],
-            &[b"Bearer pat_x,pat_y"],
-        ] {
-            assert_eq!(read(headers), Err(ApiError::MalformedCredential), "{headers:?}");
-        }
-    }
+    })
 }
