@@ -17,6 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tokenry-store", &["tokenry-domain"]),
     ("tokenry-service", &["tokenry-store", "tokenry-crypto", "tokenry-domain"]),
     ("tokenry-actix", &["tokenry-service"]),
+    ("tokenry-tower", &["tokenry-service"]),
     ("tokenry-ui", &["tokenry-actix", "tokenry-service"]),
     ("tokenry", &["tokenry-ui", "tokenry-actix", "tokenry-service"]),
     (TESTKIT, &["tokenry-domain", "tokenry-crypto", "tokenry-store", "tokenry-service"]),
@@ -29,9 +30,10 @@ const LAYERS: &[(&str, &[&str])] = &[
 const TESTKIT: &str = "tokenry-testkit";
 const BENCH: &str = "tokenry-bench";
 
-/// The crates that may name the database library, and those that may name the web framework.
+/// The crates that may name the database library, and those that may name each web framework.
 const DATABASE: &[&str] = &["tokenry-store", TESTKIT];
 const WEB: &[&str] = &["tokenry-actix", "tokenry-ui", "tokenry"];
+const TOWER: &[&str] = &["tokenry-tower"];
 
 /// GPL-3.0-or-later, so embedders must be able to leave it out.
 const GOVERNOR: &str = "actix-governor";
@@ -84,6 +86,10 @@ fn problem(package: &Package, allowed: &[&str], dependency: &Dependency) -> Opti
         let fix = "move the HTTP part into tokenry-actix; only it names the web framework";
         return Some((format!("{own} depends on {name}"), fix.to_owned()));
     }
+    if is_tower(name) && !TOWER.contains(&own) {
+        let fix = "move it into tokenry-tower; only it names tower, and what is built on it";
+        return Some((format!("{own} depends on {name}"), fix.to_owned()));
+    }
     None
 }
 
@@ -98,6 +104,11 @@ fn is_database(name: &str) -> bool {
 /// `actix-web` and crates that are named after it, such as `tracing-actix-web`.
 fn is_web(name: &str) -> bool {
     !is_own(name) && name.split(['-', '_']).any(|part| part == "actix")
+}
+
+/// tower, axum, and the types that they share.
+fn is_tower(name: &str) -> bool {
+    name == "http" || (!is_own(name) && name.split(['-', '_']).any(|part| ["axum", "tower"].contains(&part)))
 }
 
 #[cfg(test)]
@@ -118,6 +129,7 @@ mod tests {
         );
         assert_eq!(count("tokenry-store", &["diesel", "diesel_migrations", "libsqlite3-sys", "pq-sys"]), 0);
         assert_eq!(count("tokenry-actix", &["tokenry-service", "actix-web", "tracing-actix-web"]), 0);
+        assert_eq!(count("tokenry-tower", &["tokenry-service", "axum", "tower-layer", "http"]), 0);
         assert_eq!(count("tokenry-testkit", &["tokenry-service", "diesel"]), 0);
         assert_eq!(count("tokenry-bench", &["tokenry-service", "tokenry-testkit", "mio"]), 0);
     }
@@ -133,6 +145,10 @@ mod tests {
             ("tokenry-service", "tokenry-testkit"),
             ("tokenry-actix", "tokenry-store"),
             ("tokenry-actix", "pq-sys"),
+            ("tokenry-actix", "tower-service"),
+            ("tokenry-service", "http"),
+            ("tokenry-tower", "tokenry-actix"),
+            ("tokenry-tower", "actix-web"),
             ("tokenry", "tokenry-crypto"),
             ("tokenry", "tokenry-bench"),
             ("tokenry-testkit", "tokenry-bench"),

@@ -1,0 +1,115 @@
+//! [`Authenticate`]: the layer that requires a live token.
+
+use std::{
+    future::Future,
+    mem,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response, StatusCode};
+use tokenry_service::{Tokenry, client_ip::TrustedProxies};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{clock, credential::credential, identity::Identity, open_use::OpenUse, peer, rejected::Rejected};
+
+/// A layer that admits only requests with a live token, and leaves an [`Identity`] in their extensions. Cheap to clone.
+///
+/// Every request is verified on the token as it is now; its use is recorded with the status of the response.
+#[derive(Clone)]
+pub struct Authenticate {
+    tokenry: Tokenry,
+    proxies: TrustedProxies,
+}
+
+impl Authenticate {
+    /// The layer of this service. No proxy is trusted.
+    #[must_use]
+    pub fn new(tokenry: Tokenry) -> Self {
+        Self { tokenry, proxies: TrustedProxies::default() }
+    }
+
+    /// Trusts the `X-Forwarded-For` of these proxies.
+    #[must_use]
+    pub fn with_trusted_proxies(self, proxies: TrustedProxies) -> Self {
+        Self { proxies, ..self }
+    }
+
+    /// The identity of a request, or why it is rejected.
+    async fn identify<B>(&self, request: &Request<B>) -> Result<Identity, Rejected> {
+        let (now, source) = (clock::now(), peer::source(request, &self.proxies).known());
+        let verified = match credential(request.headers()) {
+            Ok(credential) => self.tokenry.verify(credential, now, source).await.map_err(Rejected::from),
+            Err(rejected) => Err(rejected),
+        };
+        match verified {
+            Ok(verified) => Ok(Identity { tokenry: self.tokenry.clone(), verified, now, source }),
+            Err(rejected) => {
+                // Refusals with a valid secret are recorded by the service.
+                if rejected == Rejected::InvalidToken {
+                    self.tokenry.record_failure(rejected.code(), source, now);
+                }
+                Err(rejected)
+            }
+        }
+    }
+}
+
+impl<S> Layer<S> for Authenticate {
+    type Service = AuthenticateService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        AuthenticateService { layer: self.clone(), inner }
+    }
+}
+
+/// The service that [`Authenticate`] makes.
+#[derive(Clone)]
+pub struct AuthenticateService<S> {
+    layer: Authenticate,
+    inner: S,
+}
+
+impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for AuthenticateService<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<ResponseBody>> + Clone + Send + 'static,
+    S::Future: Send,
+    RequestBody: Send + 'static,
+    ResponseBody: From<Vec<u8>>,
+{
+    type Response = Response<ResponseBody>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
+        // The clone is not ready; the one that was polled is.
+        let clone = self.inner.clone();
+        let mut inner = mem::replace(&mut self.inner, clone);
+        let layer = self.layer.clone();
+        Box::pin(async move {
+            let identity = {
+                // A body need not be `Sync`, so the request is not shared across the wait.
+                let (parts, body) = request.into_parts();
+                let head = Request::from_parts(parts, ());
+                let identity = layer.identify(&head).await;
+                request = Request::from_parts(head.into_parts().0, body);
+                identity
+            };
+            let identity = match identity {
+                Ok(identity) => identity,
+                Err(rejected) => return Ok(rejected.into_response()),
+            };
+            let open = OpenUse::of(&request, identity.clone());
+            request.extensions_mut().insert(identity);
+            let response = inner.call(request).await;
+            let status = response.as_ref().map_or(StatusCode::INTERNAL_SERVER_ERROR, Response::status);
+            open.close(status);
+            response
+        })
+    }
+}
