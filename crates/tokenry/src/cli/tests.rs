@@ -187,8 +187,8 @@ fn help_lists_commands_and_examples() {
       cleanup      Record expired tokens in the audit log and delete tokens past their retention
       doctor       Check settings, database and audit log, and suggest how to fix faults
       import       Import tokens of another system, which keep working
-  export       Write all tokens without secrets, in the format of `import`
-  check        Check the format and the checksum of a token; a database is not necessary
+      export       Write all tokens without secrets, in the format of `import`
+      check        Check the format and the checksum of a token; a database is not necessary
       migrate      Migrate the tables of the database
       openapi      Print the OpenAPI description of the HTTP API
       completions  Print a completion script for a shell
