@@ -1,5 +1,5 @@
 //! Programs that the tests need in addition to PostgreSQL: proxies for the recipes of `docs/deploy`, a pooler, a
-//! browser for the page, and interpreters for the clients.
+//! monitoring system, a browser for the page, and interpreters for the clients.
 
 use std::env;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ struct Program {
 }
 
 /// Every program, with the same executable names that the tests look for.
-const PROGRAMS: [Program; 8] = [
+const PROGRAMS: [Program; 9] = [
     Program {
         names: &["nginx"],
         software: Software { name: "nginx", packages: ["nginx"; 4] },
@@ -33,6 +33,11 @@ const PROGRAMS: [Program; 8] = [
         names: &["pgbouncer"],
         software: Software { name: "PgBouncer", packages: ["pgbouncer"; 4] },
         loss: "POOLERS ARE NOT TESTED",
+    },
+    Program {
+        names: &["promtool"],
+        software: Software { name: "promtool", packages: ["prometheus"; 4] },
+        loss: "THE FORMAT OF METRICS IS NOT TESTED",
     },
     Program {
         names: &["chromium", "chromium-browser", "google-chrome"],

@@ -52,6 +52,7 @@ pub mod fallback;
 mod headers;
 mod json;
 mod log;
+mod metrics;
 mod outer_middleware;
 mod query;
 #[cfg(feature = "route-quotas")]
@@ -79,6 +80,7 @@ pub use crate::{
     client_ip::{ClientIp, TrustedProxies},
     error::{ApiError, Detail, FieldProblem, Problem, ReadinessCheck},
     failures::FailureLimit,
+    metrics::Metrics,
     outer_middleware::outer_middleware,
     routes::{ROUTES, RouteInfo, RouteName, configure, openapi},
     session::proxy::{ProxySignIn, ProxySignInError},

@@ -48,7 +48,7 @@ pub async fn outer_middleware<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let id = RequestId::assign(req.headers(), &req);
-    let line = RequestLine::start(&req, req.method(), id.clone());
+    let line = RequestLine::start(&req, id.clone());
     let uses = DeferredUse::start(&req);
     let response = match headers::check(req.head()) {
         Ok(()) => {

@@ -11,6 +11,7 @@ mod current;
 mod forward;
 mod health;
 mod inventory;
+mod metrics;
 mod openapi;
 mod path;
 mod policy;
@@ -157,6 +158,7 @@ macro_rules! routes {
 routes! { ($)
     "/healthz" => { get ShowHealth health::show_health, }
     "/readyz" => { get ShowReadiness health::show_readiness, }
+    "/metrics" => { get ShowMetrics metrics::show_metrics, }
     "/openapi.json" => { get ShowOpenapi openapi::show_openapi, }
     "/session" => {
         get ShowSession session::show_session,
@@ -215,7 +217,7 @@ routes! { ($)
 pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
         app.app_data(Data::new(tokenry)).app_data(Data::new(settings.trusted_proxies.clone()));
-        app.app_data(Data::new(RateLimits::of(&settings)));
+        app.app_data(Data::new(RateLimits::of(&settings))).app_data(Data::new(settings.metrics.clone()));
         if let Some(failures) = &settings.failures {
             app.app_data(Data::new(failures.clone()));
         }

@@ -8,6 +8,7 @@ use crate::{
     client_ip::TrustedProxies,
     declared_errors::{DeclareErrors, Errors},
     failures::FailureLimit,
+    metrics::Metrics,
     session::proxy::ProxySignIn,
 };
 
@@ -19,6 +20,8 @@ pub struct HttpSettings {
     pub trusted_proxies: TrustedProxies,
     /// The limit on failed credentials per source. Default: no limit.
     pub failures: Option<FailureLimit>,
+    /// The counts that `GET /metrics` returns. [`outer_middleware`](crate::outer_middleware()) counts the requests.
+    pub metrics: Metrics,
     /// How a trusted proxy asserts the user who signs in. Default: proxies cannot sign users in.
     pub proxy_sign_in: Option<ProxySignIn>,
     /// The limit on management requests per user. Default: no limit.

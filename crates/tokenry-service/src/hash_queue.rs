@@ -101,6 +101,11 @@ impl HashQueue {
         // The sender is dropped without an answer when the job has waited too long.
         answered.await.map_err(|_| Busy)
     }
+
+    /// How many requests wait for a hash.
+    pub(crate) fn waiters(&self) -> usize {
+        self.shared.locked().waiters
+    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,9 @@ use crate::{
     store::Store,
     unwritten::Taken,
     usage::write_behind::WriteBehind,
-    verify::{pending::PendingRewrites, proof_cache::ProofCache, snapshots::Snapshots},
+    verify::{
+        outcomes::VerifyCounts, pending::PendingRewrites, proof_cache::ProofCache, snapshots::Snapshots,
+    },
     worker_pool::WorkerPool,
 };
 
@@ -47,6 +49,8 @@ pub(crate) struct Inner {
     #[cfg(feature = "jwt")]
     pub(crate) sign_in: Option<crate::issuer::SignIn>,
     pub(crate) cursor_key: MacKey,
+    /// The results of verifications.
+    pub(crate) verify_counts: VerifyCounts,
     pub(crate) proofs: ProofCache,
     /// Recent rows, if staleness is allowed.
     pub(crate) snapshots: Option<Snapshots>,
@@ -111,6 +115,7 @@ impl Tokenry {
         let rules = Arc::new(Rules { policy: settings.policy, catalog: settings.catalog });
         let expiries = Arc::new(ObservedExpiries::new(rules.clone()));
         Ok(Self(Arc::new(Inner {
+            verify_counts: VerifyCounts::default(),
             proofs: ProofCache::new(),
             snapshots: Snapshots::within(settings.max_staleness, settings.monotonic.clone()),
             clock: ClockWatch::with(settings.monotonic),

@@ -1,6 +1,7 @@
 //! The decision function: turns a presented text into a [`VerifiedToken`] or a rejection.
 
 mod imported;
+pub(crate) mod outcomes;
 pub(crate) mod pending;
 mod proof;
 pub(crate) mod proof_cache;
@@ -37,10 +38,13 @@ impl Tokenry {
         now: UnixMillis,
         source: Option<IpAddr>,
     ) -> Result<VerifiedToken, VerifyError> {
-        match self.read_presented(presented)? {
-            Presented::Own(plain) => self.verify_plain(plain, now, source).await,
-            Presented::Imported(candidates) => self.verify_imported(candidates, now, source).await,
-        }
+        let result = match self.read_presented(presented) {
+            Ok(Presented::Own(plain)) => self.verify_plain(plain, now, source).await,
+            Ok(Presented::Imported(candidates)) => self.verify_imported(candidates, now, source).await,
+            Err(error) => Err(error),
+        };
+        self.0.verify_counts.count(&result);
+        result
     }
 
     async fn verify_plain(
@@ -148,6 +152,24 @@ impl Tokenry {
             },
         };
         Ok(Some((found.token.id, found.owner.id)))
+    }
+
+    /// The results of [`verify`](Self::verify) and how often each occurred since this process opened the service:
+    /// `valid`, the code of a rejection, `unavailable` if the database or a key failed, `busy` if too many waited.
+    pub fn verify_counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.0.verify_counts.all()
+    }
+
+    /// How many write transactions this process has run.
+    #[must_use]
+    pub fn database_writes(&self) -> u64 {
+        self.0.store.writes()
+    }
+
+    /// How many verifications wait for a slow hash.
+    #[must_use]
+    pub fn waiting_verifications(&self) -> usize {
+        self.0.hash_queue.waiters()
     }
 
     /// [`verify`](Self::verify) for callers without an executor. Blocks the thread.

@@ -38,6 +38,8 @@ use crate::jwks_refresher::KeySource;
 pub(crate) struct Settings {
     /// Address and port of the HTTP server.
     pub(crate) listen: SocketAddr,
+    /// Address and port of the listener for metrics, if there is one.
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// The database; its `Display` omits the password.
     pub(crate) database_url: DatabaseUrl,
     /// Size and timeout of the connection pool.

@@ -109,6 +109,8 @@ mod tests {
     fn a_module_and_its_children_may_name_each_other() {
         let files = [("a", "mod b;\nuse b::B;"), ("a/b", "use super::A;"), ("c", "use crate::a::A;")];
         assert!(count(&files).is_empty());
+        let trailing_comma = [("a", "mod b;\nuse crate::c;"), ("a/b", ""), ("c", "use crate::a::{b::B,};")];
+        assert!(count(&trailing_comma).is_empty());
         let siblings = [("a/b", "use super::c::C;"), ("a/c", "use super::b::B;")];
         assert_eq!(count(&siblings).len(), 1);
     }

@@ -172,6 +172,8 @@ impl Reader<'_> {
         let tokens: Vec<_> = tokens.into_iter().collect();
         for part in tokens.split(|token| is_mark(token, ',')) {
             match part {
+                // Behind a trailing comma.
+                [] => {}
                 [TokenTree::Ident(word), ..] if word == "self" => self.module.paths.push(prefix.clone()),
                 [TokenTree::Ident(word), after @ ..] => {
                     self.path(after, joined(prefix, &word.to_string()));

@@ -15,9 +15,7 @@ fn limiting_failures(failures: u32, proxies: &[&str]) -> HttpSettings {
     HttpSettings {
         trusted_proxies: TrustedProxies::new(IpList::parse(proxies).unwrap()),
         failures: Some(FailureLimit::new(number(failures))),
-        proxy_sign_in: None,
-        #[cfg(feature = "route-quotas")]
-        management: None,
+        ..HttpSettings::default()
     }
 }
 

@@ -121,6 +121,7 @@ const fn expectation(route: RouteName) -> Row {
     match route {
         RouteName::ShowHealth => row("", Nothing, PUBLIC),
         RouteName::ShowReadiness => row("", Nothing, PUBLIC),
+        RouteName::ShowMetrics => row("", Nothing, admin!(200)),
         RouteName::ShowOpenapi => row("", Nothing, PUBLIC),
         RouteName::ShowSession => row("", Nothing,
                   [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 403]),

@@ -15,11 +15,15 @@ use std::{
 };
 
 use actix_web::{
-    App, HttpServer, dev, dev::Service as _, middleware::from_fn, rt::System, web::ServiceConfig,
+    App, HttpServer, dev,
+    dev::Service as _,
+    middleware::from_fn,
+    rt::{self, System},
+    web::ServiceConfig,
 };
 use tokenry_actix::{
-    FailureLimit, HttpSettings, ManagementQuota, ProxySignIn, TrustedProxies, clock, configure, fallback,
-    outer_middleware, server,
+    FailureLimit, HttpSettings, ManagementQuota, Metrics, ProxySignIn, TrustedProxies, clock, configure,
+    fallback, outer_middleware, server,
 };
 use tokenry_service::{
     DatabaseUrl, JwtVerifier, RequestContext, RoleRights, SettingsOutline, Tokenry, UnixMillis, unrestricted,
@@ -43,15 +47,19 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
     let shutdown = Shutdown::listen(sink.queue().cloned()).map_err(no_thread)?;
     core_dump::forbid();
     let (url, listen, workers) = (settings.database_url.clone(), settings.listen, settings.server.workers);
-    let http = http_settings(settings.rates, &settings.server, settings.proxy_sign_in.take());
+    let (metrics, metrics_listen) = (Metrics::default(), settings.metrics_listen);
+    let http =
+        http_settings(settings.rates, &settings.server, settings.proxy_sign_in.take(), metrics.clone());
     let has_page = settings.server.ui && cfg!(feature = "ui");
     let sources = std::mem::take(&mut settings.key_sources);
     let refresher = jwks_refresher(&mut settings.service, sources);
     let outline = SettingsOutline::of(&settings.service);
     let tokenry = start(settings)?;
     if let Some(output) = sink.queue() {
-        let output = output.clone();
-        tokenry.add_check("log", move |_| log::finding(&output));
+        let (checked, counted) = (output.clone(), output.clone());
+        tokenry.add_check("log", move |_| log::finding(&checked));
+        metrics
+            .add_counter("log_lines_lost", "Log lines that could not be written", move || counted.losses().0);
     }
     if let Some((refresher, verifier)) = &refresher {
         refresher.begin(verifier, tokenry.store().workers()).map_err(no_thread)?;
@@ -61,24 +69,30 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
     bootstrap(&tokenry, &url, console)?;
     let _clock = ClockWatch::start(&tokenry).map_err(no_thread)?;
     let _cleaner = cleaner::start(tokenry.clone()).map_err(no_thread)?;
-    let failed = |error: io::Error| {
-        CliError::failed("service_unavailable", format!("cannot listen on {listen}: {error}"))
-            .status(503)
-            .next("choose another address with --listen")
-    };
     let system = System::new();
     let served = system.block_on(async {
-        let (server, addresses) = bind(tokenry.clone(), listen, http, workers, has_page, shutdown.clone())?;
+        if let Some(address) = metrics_listen {
+            let server = bind_metrics(tokenry.clone(), &metrics, address);
+            rt::spawn(server.map_err(|error| cannot_listen(address, &error, "[metrics] listen"))?);
+        }
+        let bound = bind(tokenry.clone(), listen, http, workers, has_page, shutdown.clone());
+        let (server, addresses) = bound.map_err(|error| cannot_listen(listen, &error, "--listen"))?;
         shutdown.begin_serving(server.handle(), tokenry.clone());
         for address in addresses.into_iter().filter(|_| has_page) {
             console.note(&format!("page: {}", page_url(address)));
         }
-        server.await
+        server.await.map_err(|error| cannot_listen(listen, &error, "--listen"))
     });
     // Dropping the system would wait for requests that hang on the database.
     std::mem::forget(system);
     shutdown.finish(&tokenry);
-    served.map_err(failed)
+    served
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error, setting: &str) -> CliError {
+    CliError::failed("service_unavailable", format!("cannot listen on {address}: {error}"))
+        .status(503)
+        .next(&format!("choose another address with {setting}"))
 }
 
 /// Logs missing rights of the database role. Requests that do not need them still work.
@@ -121,10 +135,16 @@ fn jwks_refresher(
 }
 
 /// The settings of all workers, which share the counters of the limits.
-fn http_settings(rates: RateSettings, server: &Server, proxy_sign_in: Option<ProxySignIn>) -> HttpSettings {
+fn http_settings(
+    rates: RateSettings,
+    server: &Server,
+    proxy_sign_in: Option<ProxySignIn>,
+    metrics: Metrics,
+) -> HttpSettings {
     HttpSettings {
         trusted_proxies: TrustedProxies::new(server.trusted_proxies.clone()),
         failures: rates.failures_per_minute.map(FailureLimit::new),
+        metrics,
         proxy_sign_in,
         management: rates.management_per_minute.map(ManagementQuota::new),
     }
@@ -193,6 +213,26 @@ fn bind(
     }
     let addresses = http.addrs();
     Ok((http.run(), addresses))
+}
+
+/// A server for the monitoring system. It ends with the process, so that a shutdown can be observed.
+fn bind_metrics(tokenry: Tokenry, metrics: &Metrics, address: SocketAddr) -> io::Result<dev::Server> {
+    let metrics = metrics.clone();
+    let http = HttpServer::new(move || {
+        App::new()
+            .configure(metrics.listener(tokenry.clone()))
+            .default_service(fallback::not_found())
+            .wrap(from_fn(outer_middleware))
+    })
+    .client_request_timeout(server::HEAD_TIMEOUT)
+    .keep_alive(server::KEEP_ALIVE)
+    .disable_signals()
+    .workers(1)
+    .bind(address)?;
+    for address in http.addrs() {
+        tracing::info!(%address, "listening for metrics");
+    }
+    Ok(http.run())
 }
 
 /// On the first start, creates the first token, stores it in a file that only its owner can read, and prints it once.

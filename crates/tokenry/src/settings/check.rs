@@ -25,6 +25,7 @@ const MAX_STALENESS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_
 /// Converts all sources to settings. Every part is read before the first early return, so that all faults are found.
 pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings> {
     let listen = from.text(&key::LISTEN, value::listen);
+    let metrics_listen = from.text(&key::METRICS_LISTEN, value::optional_listen);
     let url = from.text(&key::DATABASE_URL, convert::database_url);
     let pool_wait = from.text(&key::POOL_WAIT, |text| value::duration(text, POOL_WAIT));
     let prefix = from.text(&key::PREFIX, convert::prefix);
@@ -46,6 +47,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
     let issuers = issuers?;
     Some(Settings {
         listen: listen?,
+        metrics_listen: metrics_listen?,
         database_url: url?,
         store: StoreSettings::default()
             .with_pool_size(from.integer(&key::POOL_SIZE)?)

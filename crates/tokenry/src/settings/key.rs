@@ -106,6 +106,8 @@ keys! {
     TRUSTED_PROXIES = "server" "trusted_proxies" List;
     /// The maximum age of a cached row that admits a token, such as `500ms`; `0s` reads the database each time.
     MAX_STALENESS = "server" "max_staleness" Text("0s");
+    /// Address and port of a listener that serves only `/metrics`, without authentication; empty is none.
+    METRICS_LISTEN = "metrics" "listen" Text("");
     /// Worker threads; 0 is one per core.
     WORKERS = "server" "workers" Integer(0, 0..=1024);
     /// The maximum number of database connections.

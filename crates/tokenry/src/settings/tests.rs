@@ -141,14 +141,22 @@ fn a_named_file_replaces_the_default_file() {
     assert_eq!(lines, ["missing.toml: does not exist; name another file with --config"]);
 }
 
+/// A valid value of a text key whose default is no value.
+fn value_without_default(key: &key::Key) -> &'static str {
+    if std::ptr::eq(key, &key::PROXY_USER_HEADER) {
+        "X-Forwarded-User"
+    } else if std::ptr::eq(key, &key::METRICS_LISTEN) {
+        "127.0.0.1:9090"
+    } else {
+        PEPPER
+    }
+}
+
 #[test]
 fn every_key_can_be_set_by_the_environment() {
     for key in key::ALL {
         let value = match &key.preset {
-            key::Preset::Text("") if std::ptr::eq(*key, &key::PROXY_USER_HEADER) => {
-                "X-Forwarded-User".to_owned()
-            }
-            key::Preset::Text("") => PEPPER.to_owned(),
+            key::Preset::Text("") => value_without_default(key).to_owned(),
             key::Preset::Text(text) => (*text).to_owned(),
             key::Preset::Integer(number, _) => number.to_string(),
             key::Preset::Switch(on) => on.to_string(),

@@ -27,6 +27,11 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
         .ok_or_else(|| "must be an address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080".to_owned())
 }
 
+/// An address and a port, or an empty text for none.
+pub(super) fn optional_listen(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text.is_empty() { Ok(None) } else { listen(text).map(Some) }
+}
+
 /// A duration such as `500ms`, `2s` or `1m 30s`, within `range`.
 pub(super) fn duration(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, String> {
     let [min, max] = [range.start(), range.end()].map(|bound| humantime::format_duration(*bound));

@@ -5,6 +5,7 @@
 #![cfg(unix)]
 
 mod locked;
+mod metrics;
 mod output;
 mod secrecy;
 mod server;

@@ -145,8 +145,7 @@ fn every_key_can_be_set_by_a_value_file() {
     let directory = TempDir::new().unwrap();
     for key in key::ALL {
         let value = match &key.preset {
-            key::Preset::Text("") if std::ptr::eq(*key, &key::PROXY_USER_HEADER) => "X-User".to_owned(),
-            key::Preset::Text("") => PEPPER.to_owned(),
+            key::Preset::Text("") => value_without_default(key).to_owned(),
             key::Preset::Text(text) => (*text).to_owned(),
             key::Preset::Integer(number, _) => number.to_string(),
             key::Preset::Switch(on) => on.to_string(),
