@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use tokenry_crypto::Scheme;
 
 use crate::{
     database::{Backend, Database, Databases},
@@ -51,9 +52,10 @@ impl Bench {
         Server::guard(&self.guard, &database.url, &flags, &self.folder)
     }
 
-    /// A server of the guarded route; tokens are stored with bcrypt at cost 6.
-    pub(crate) fn slow_guard(&self, database: &Database, flags: &[&str]) -> Result<Server> {
-        let flags = [&["--hash", "bcrypt"], flags].concat();
+    /// A server of the guarded route; tokens are stored with a slow hash: bcrypt at cost 6 or Argon2id.
+    pub(crate) fn slow_guard(&self, database: &Database, scheme: Scheme, flags: &[&str]) -> Result<Server> {
+        let scheme = scheme.to_string();
+        let flags = [&["--hash", &scheme], flags].concat();
         Server::guard(&self.guard, &database.url, &flags, &self.folder)
     }
 

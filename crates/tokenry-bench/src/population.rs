@@ -110,7 +110,11 @@ impl Population {
         };
         let revoked =
             (self.state == State::Revoked).then_some(Revocation { at: now, by: Actor::System, reason: None });
-        let hasher = if self.scheme == Scheme::Bcrypt { &hashes.bcrypt } else { &hashes.sha256 };
+        let hasher = match self.scheme {
+            Scheme::Bcrypt => &hashes.bcrypt,
+            Scheme::Argon2id => &hashes.argon2id,
+            _ => &hashes.sha256,
+        };
         let hash = hasher.hash(&plain, &mut hashes.rng)?;
         let secret = StoredSecret { proof: hasher.storable_proof(&plain, &hash), ..hash.into() };
         let token = Token {
@@ -188,6 +192,7 @@ pub(crate) struct HashSource {
     prefix: Prefix,
     sha256: Hasher,
     bcrypt: Hasher,
+    argon2id: Hasher,
     rng: SecretRng,
 }
 
@@ -198,6 +203,7 @@ impl HashSource {
             prefix: Prefix::default(),
             sha256: hasher(Scheme::Sha256)?,
             bcrypt: hasher(Scheme::Bcrypt)?,
+            argon2id: hasher(Scheme::Argon2id)?,
             rng: SecretRng::os(),
         })
     }

@@ -56,6 +56,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("scale", Goal::Min(0.75), scale::run),
     row("cold", Goal::Max(1.0), cold::once),
     row("cold-always", Goal::Max(10.0), cold::always),
+    row("cold-argon2id", Goal::Max(10.0), cold::argon2id),
     row("restart", Goal::Min(0.8), restart::run),
     row("create", Goal::Min(0.5), create::run),
     row("usage", Goal::Min(0.95), guarded::usage),

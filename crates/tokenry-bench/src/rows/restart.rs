@@ -24,7 +24,7 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
     let mut requests = tokens(&active);
     let (mut ratios, mut first, mut steady) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..bench.sizes.rounds {
-        let guard = bench.slow_guard(&database, &[])?;
+        let guard = bench.slow_guard(&database, Scheme::Bcrypt, &[])?;
         // A rejection in either period fails the row.
         let mut pace = |time| {
             let stream = Stream::saturated(guard.address, CONNECTIONS, &mut requests);
