@@ -11,8 +11,11 @@ use crate::{step, workspace};
 const REQUIRED: &[&str] = &["Cargo.toml", "README.md", "LICENSE-MIT", "LICENSE-APACHE", "src/"];
 
 /// Further files of single packages. `embed_migrations!` reads the migrations when the crate is compiled.
-const REQUIRED_OF: &[(&str, &[&str])] =
-    &[("tokenry-store", &["migrations/sqlite/", "migrations/postgres/"]), ("tokenry-ui", &["assets/"])];
+const REQUIRED_OF: &[(&str, &[&str])] = &[
+    ("tokenry", &["profiles/"]),
+    ("tokenry-store", &["migrations/sqlite/", "migrations/postgres/"]),
+    ("tokenry-ui", &["assets/"]),
+];
 
 /// Packages every published crate and checks what the packages contain.
 ///

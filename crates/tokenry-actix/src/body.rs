@@ -15,6 +15,7 @@ use crate::{
     access::{Access, DeclareAccess},
     declared_errors::{DeclareErrors, Errors},
     error::ApiError,
+    field_names::FieldNames,
     json,
 };
 
@@ -47,7 +48,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for StrictJson<T> {
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let body = read(req, payload, "application/json");
-        Box::pin(async move { json::read(&body.await?).map(Self) })
+        let names = req.app_data::<FieldNames>().cloned();
+        Box::pin(async move { json::read(&body.await?, names.as_ref()).map(Self) })
     }
 }
 
@@ -68,13 +70,14 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJson<T> {
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let acceptable = check_type(req, "application/json");
         let body = collect(req, payload);
+        let names = req.app_data::<FieldNames>().cloned();
         Box::pin(async move {
             let body = body.await?;
             if body.is_empty() {
                 return Ok(Self(T::default()));
             }
             acceptable?;
-            json::read(&body).map(Self)
+            json::read(&body, names.as_ref()).map(Self)
         })
     }
 }

@@ -27,6 +27,10 @@ pub(crate) enum Accepts {
     Session,
 }
 
+/// App data: whether a bearer credential takes precedence over a session cookie.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BearerOverSession(pub(crate) bool);
+
 /// The credential of a request.
 ///
 /// SECURITY: the kind is decided once, by the route and by the header that carries the credential; a credential is never
@@ -47,6 +51,8 @@ impl<'r> Presented<'r> {
         let has_bearer = req.headers().contains_key(AUTHORIZATION);
         match accepts {
             Accepts::Tokens => bearer(req).map(Self::Bearer),
+            // The cookie is not even read, so that an invalid bearer credential never falls back to it.
+            Accepts::Everyone if has_bearer && is_bearer_over_session(req) => bearer(req).map(Self::Bearer),
             Accepts::Everyone | Accepts::Session => match cookie::presented(req)? {
                 // Two credentials: it is ambiguous whom the request acts for.
                 Some(_) if has_bearer && accepts == Accepts::Everyone => Err(ApiError::MalformedCredential),
@@ -65,6 +71,10 @@ impl<'r> Presented<'r> {
             }
         }
     }
+}
+
+fn is_bearer_over_session(req: &HttpRequest) -> bool {
+    req.app_data::<BearerOverSession>().is_some_and(|setting| setting.0)
 }
 
 /// The bearer credential of a request, unchanged.

@@ -30,6 +30,7 @@ pub struct Endpoint {
     resource: Resource,
     allow: Vec<&'static str>,
     wrap: Box<dyn Fn(Route) -> Route>,
+    outer: Box<dyn Fn(Route) -> Route>,
 }
 
 macro_rules! methods {
@@ -49,13 +50,23 @@ macro_rules! methods {
 impl Endpoint {
     /// The path, as [`web::resource`] takes it.
     pub fn new(path: &str) -> Self {
-        Self { resource: web::resource(path), allow: Vec::new(), wrap: Box::new(|route| route) }
+        Self {
+            resource: web::resource(path),
+            allow: Vec::new(),
+            wrap: Box::new(unwrapped),
+            outer: Box::new(unwrapped),
+        }
     }
 
     /// Wraps the methods that are added next, but not the 405 response.
     #[cfg(feature = "route-quotas")]
     pub(crate) fn wrapped(self, wrap: impl Fn(Route) -> Route + 'static) -> Self {
         Self { wrap: Box::new(wrap), ..self }
+    }
+
+    /// Wraps the methods that are added next, outside of [`wrapped`](Self::wrapped).
+    pub(crate) fn wrapped_outside(self, outer: impl Fn(Route) -> Route + 'static) -> Self {
+        Self { outer: Box::new(outer), ..self }
     }
 
     /// Adds data that only requests to this path see.
@@ -88,9 +99,13 @@ impl Endpoint {
 
     fn add(mut self, names: &[&'static str], route: Route) -> Self {
         self.allow.extend(names);
-        self.resource = self.resource.route((self.wrap)(route));
+        self.resource = self.resource.route((self.outer)((self.wrap)(route)));
         self
     }
+}
+
+fn unwrapped(route: Route) -> Route {
+    route
 }
 
 impl HttpServiceFactory for Endpoint {

@@ -13,18 +13,23 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use crate::error::ApiError;
+use crate::{error::ApiError, field_names::FieldNames};
 
 /// Maximum nesting depth of objects and arrays.
 const MAX_DEPTH: usize = 32;
 
-/// Parses `body` as a `T`.
+/// Parses `body` as a `T`, whose fields have the names `names`.
 ///
 /// # Errors
 /// [`ApiError::MalformedJson`] unless it is one UTF-8 JSON value within [`MAX_DEPTH`] and without duplicate keys;
 /// [`ApiError::ValidationFailed`] if that value is not a `T`.
-pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    typed::typed(&tree(body)?).map_err(|error| ApiError::ValidationFailed(vec![error]))
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8], names: Option<&FieldNames>) -> Result<T, ApiError> {
+    let tree = tree(body)?;
+    let read = match names {
+        Some(names) => names.read(tree),
+        None => Ok(tree),
+    };
+    read.and_then(|tree| typed::typed(&tree)).map_err(|error| ApiError::ValidationFailed(vec![error]))
 }
 
 /// For PATCH: distinguishes an absent field (`None`) from an explicit `null` (`Some(None)`).
@@ -226,7 +231,7 @@ mod tests {
     }
 
     fn error_of(body: &str) -> (String, &'static str, String) {
-        match read::<Document>(body.as_bytes()) {
+        match read::<Document>(body.as_bytes(), None) {
             Err(ApiError::ValidationFailed(errors)) => {
                 let [error] = &errors[..] else { panic!("{body} gave {errors:?}") };
                 (error.pointer.clone(), error.code, error.detail.to_string())
@@ -236,7 +241,7 @@ mod tests {
     }
 
     fn malformed_detail(body: &[u8]) -> String {
-        match read::<Value>(body) {
+        match read::<Value>(body, None) {
             Err(ApiError::MalformedJson { detail }) => detail.into_owned(),
             other => panic!("{:?} gave {other:?}", String::from_utf8_lossy(body)),
         }
@@ -245,7 +250,7 @@ mod tests {
     #[test]
     fn a_valid_document_is_parsed() {
         let body = br#" {"name":"\u0061\ud83d\ude00","days":7,"ratio":1,"inner":[{"level":"read"}],"metadata":{"a":[1.5,-1,null]}} "#;
-        let document: Document = read(body).unwrap();
+        let document: Document = read(body, None).unwrap();
         assert_eq!((document.name.as_str(), document.days, document.ratio), ("a😀", Some(7), Some(1.0)));
         assert_eq!(document.inner, [Inner { level: Level::Read }]);
         assert_eq!(document.metadata.get("a"), Some(&serde_json::json!([1.5, -1, null])));
@@ -258,7 +263,7 @@ mod tests {
             (r#"{"name":"a","note":null}"#, Some(None)),
             (r#"{"name":"a","note":"b"}"#, Some(Some("b".to_owned()))),
         ] {
-            assert_eq!(read::<Document>(body.as_bytes()).unwrap().note, note, "{body}");
+            assert_eq!(read::<Document>(body.as_bytes(), None).unwrap().note, note, "{body}");
         }
     }
 
@@ -344,17 +349,17 @@ mod tests {
         ] {
             assert!(malformed_detail(body.as_bytes()).contains("twice"), "{body}");
         }
-        assert!(read::<Value>(br#"{"a":{"a":1},"b":{"a":1},"A":1}"#).is_ok());
+        assert!(read::<Value>(br#"{"a":{"a":1},"b":{"a":1},"A":1}"#, None).is_ok());
     }
 
     #[test]
     fn depth_32_is_accepted_and_33_is_rejected() {
         for (open, close, times) in [("[", "]", 32), (r#"{"a":"#, "}", 32), (r#"{"[{\"":["#, "]}", 16)] {
             let nested = |count: usize| format!("{}1{}", open.repeat(count), close.repeat(count));
-            assert!(read::<Value>(nested(times).as_bytes()).is_ok(), "{open}");
+            assert!(read::<Value>(nested(times).as_bytes(), None).is_ok(), "{open}");
             assert!(malformed_detail(nested(times + 1).as_bytes()).contains("32 levels"), "{open}");
         }
-        assert!(read::<Value>(format!("\"{}\"", "[".repeat(1000)).as_bytes()).is_ok());
+        assert!(read::<Value>(format!("\"{}\"", "[".repeat(1000)).as_bytes(), None).is_ok());
         malformed_detail("[".repeat(1_000_000).as_bytes());
     }
 
@@ -385,19 +390,19 @@ mod tests {
     proptest! {
         #[test]
         fn parsing_never_panics_on_any_bytes(body in prop::collection::vec(any::<u8>(), 0..256)) {
-            let _ = read::<Document>(&body);
+            let _ = read::<Document>(&body, None);
         }
 
         #[test]
         fn parsing_never_panics_on_json_like_text(body in r#"[\[\]{}:,"\\u0-9eE.ntfa -]{0,64}"#) {
-            let _ = read::<Document>(body.as_bytes());
+            let _ = read::<Document>(body.as_bytes(), None);
         }
 
         #[test]
         fn documents_are_parsed_as_serde_json_parses_them(document in document()) {
             let body = document.to_string();
             let expected: Value = serde_json::from_str(&body).unwrap();
-            prop_assert_eq!(read::<Value>(body.as_bytes()).unwrap(), expected);
+            prop_assert_eq!(read::<Value>(body.as_bytes(), None).unwrap(), expected);
         }
 
         #[test]
@@ -407,7 +412,7 @@ mod tests {
             let plain = serde_json::to_string(&key).unwrap();
             let object = format!("{{{plain}:{first},\"{}\":{second}}}", escaped(&key));
             let body = format!("{}{object}{}", "[".repeat(outer), "]".repeat(outer));
-            prop_assert!(read::<Value>(body.as_bytes()).is_err());
+            prop_assert!(read::<Value>(body.as_bytes(), None).is_err());
         }
     }
 }

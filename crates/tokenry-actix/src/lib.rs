@@ -49,7 +49,9 @@ mod declared_errors;
 mod error;
 mod failures;
 pub mod fallback;
+mod field_names;
 mod headers;
+mod identity_headers;
 mod json;
 mod log;
 mod metrics;
@@ -63,6 +65,7 @@ mod scopes;
 pub mod server;
 mod session;
 mod settings;
+mod tokens_path;
 mod usage;
 pub mod wire;
 
@@ -80,11 +83,14 @@ pub use crate::{
     client_ip::{ClientIp, TrustedProxies},
     error::{ApiError, Detail, FieldProblem, Problem, ReadinessCheck},
     failures::FailureLimit,
+    field_names::{FIELDS, FieldNames, FieldNamesError},
+    identity_headers::{IdentityHeaderError, IdentityHeaders},
     metrics::Metrics,
     outer_middleware::outer_middleware,
-    routes::{ROUTES, RouteInfo, RouteName, configure, openapi},
+    routes::{ROUTES, RouteInfo, RouteName, configure, openapi, openapi_of},
     session::proxy::{ProxySignIn, ProxySignInError},
-    settings::HttpSettings,
+    settings::{HttpSettings, TokensApi},
+    tokens_path::{TokensPath, TokensPathError},
 };
 
 /// Compiles what the README shows.

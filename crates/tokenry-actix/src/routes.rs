@@ -12,6 +12,7 @@ mod forward;
 mod health;
 mod inventory;
 mod metrics;
+mod mount;
 mod openapi;
 mod path;
 mod policy;
@@ -27,14 +28,15 @@ mod verify;
 use actix_web::web::{Data, ServiceConfig};
 use tokenry_service::Tokenry;
 
-pub use self::openapi::openapi;
+pub use self::openapi::{openapi, openapi_of};
 #[cfg(feature = "route-quotas")]
 use crate::credential::Accepts;
 use crate::{
     access::{Access, access_of},
+    credential::BearerOverSession,
     declared_errors::{Errors, errors_of},
     fallback::Endpoint,
-    settings::{HttpSettings, RateLimits},
+    settings::{HttpSettings, RateLimits, TokensApi},
 };
 
 /// One route of the API.
@@ -131,11 +133,15 @@ macro_rules! routes {
         /// Registers all routes.
         fn register(app: &mut ServiceConfig, settings: &HttpSettings) {
             $(
-                let endpoint = Endpoint::new(&pattern($path));
+                let endpoint = new_endpoint($path, &settings.tokens_api);
                 $(let endpoint = endpoint.app_data($data);)?
                 $(
                     let access = const { access_of(&$module::$handler) };
                     let endpoint = with_quota(endpoint, access, settings).$method($module::$handler);
+                    let endpoint = match is_also_put(RouteName::$name, &settings.tokens_api) {
+                        true => endpoint.put($module::$handler),
+                        false => endpoint,
+                    };
                 )*
                 app.service(endpoint);
             )*
@@ -218,6 +224,10 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
     move |app| {
         app.app_data(Data::new(tokenry)).app_data(Data::new(settings.trusted_proxies.clone()));
         app.app_data(Data::new(RateLimits::of(&settings))).app_data(Data::new(settings.metrics.clone()));
+        app.app_data(settings.tokens_api.path.clone());
+        app.app_data(Data::new(settings.identity_headers.clone()));
+        app.app_data(BearerOverSession(settings.bearer_over_session));
+        app.app_data(Data::new(openapi::AppDocument::of(&settings.tokens_api)));
         if let Some(failures) = &settings.failures {
             app.app_data(Data::new(failures.clone()));
         }
@@ -226,6 +236,28 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
         }
         register(app, &settings);
     }
+}
+
+/// The endpoint of a path of the table, where the settings mount it.
+fn new_endpoint(path: &str, api: &TokensApi) -> Endpoint {
+    let endpoint = Endpoint::new(&pattern(&api.path.of(path)));
+    // The routes of tokens, whose fields can have other names.
+    let tokens = [RouteName::ListTokens, RouteName::ShowToken, RouteName::RotateToken];
+    if api.fields.is_default() || !tokens.into_iter().any(|name| default_path(name) == path) {
+        return endpoint;
+    }
+    let names = api.fields.clone();
+    endpoint.app_data(names.clone()).wrapped_outside(move |route| names.wrap(route))
+}
+
+/// Whether PUT does the same as this route.
+fn is_also_put(name: RouteName, api: &TokensApi) -> bool {
+    api.put_updates && name == RouteName::UpdateToken
+}
+
+/// The path of a route in the table.
+fn default_path(name: RouteName) -> &'static str {
+    ROUTES.iter().find(|route| route.name == name).map_or("", |route| route.path)
 }
 
 /// The pattern that actix-web matches: `{path}` includes slashes.

@@ -8,8 +8,11 @@ use crate::{
     client_ip::TrustedProxies,
     declared_errors::{DeclareErrors, Errors},
     failures::FailureLimit,
+    field_names::FieldNames,
+    identity_headers::IdentityHeaders,
     metrics::Metrics,
     session::proxy::ProxySignIn,
+    tokens_path::TokensPath,
 };
 
 /// Settings of the HTTP API. All clones share the counts of the limits, so create the settings once, outside of the
@@ -27,6 +30,24 @@ pub struct HttpSettings {
     /// The limit on management requests per user. Default: no limit.
     #[cfg(feature = "route-quotas")]
     pub management: Option<ManagementQuota>,
+    /// Path and names of the API of a user's own tokens.
+    pub tokens_api: TokensApi,
+    /// The headers that forward-auth sets.
+    pub identity_headers: IdentityHeaders,
+    /// Whether a bearer credential is used, and the session cookie ignored, where a request has both. Default: such a
+    /// request is rejected, because it is ambiguous whom it acts for.
+    pub bearer_over_session: bool,
+}
+
+/// The form of the API of a user's own tokens, for clients of an existing product.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokensApi {
+    /// Where it is mounted.
+    pub path: TokensPath,
+    /// The names of the fields.
+    pub fields: FieldNames,
+    /// Whether PUT on a token does the same as PATCH. Default: 405.
+    pub put_updates: bool,
 }
 
 /// The limits that the adapter enforces, per minute; `None` is no limit.

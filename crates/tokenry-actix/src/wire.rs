@@ -9,10 +9,12 @@ mod token_events;
 mod usage;
 mod verify;
 
+use std::num::NonZero;
+
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use tokenry_service::{
-    Activation, Expiry, Lifetime, NewToken, Rotation, Status, TokenChanges, Tokenry, UnixMillis,
+    Activation, Expiry, Lifetime, NewToken, PageSize, Rotation, Status, TokenChanges, Tokenry, UnixMillis,
 };
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -141,6 +143,13 @@ pub struct TokenPage {
     pub(crate) next_cursor: Option<String>,
     /// The number of tokens in the whole list.
     pub(crate) total: u64,
+    /// The number of this page, from 1, if the request has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    page: Option<u32>,
+    /// The maximum number of tokens on a page, if the request has the number of a page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page_size: Option<u16>,
 }
 
 impl TokenPage {
@@ -151,7 +160,16 @@ impl TokenPage {
             data: page.items.iter().map(|(token, owner)| Token::new(token, owner, tokenry, now)).collect(),
             next_cursor: page.next_cursor.clone(),
             total: page.total,
+            page: None,
+            page_size: None,
         }
+    }
+
+    /// The page with its number, if it was requested by number.
+    #[must_use]
+    pub(crate) fn numbered(self, number: Option<NonZero<u32>>, size: PageSize) -> Self {
+        let page = number.map(NonZero::get);
+        Self { page, page_size: page.map(|_| size.get()), ..self }
     }
 }
 
@@ -168,9 +186,10 @@ pub struct CreateToken {
     #[serde(default, deserialize_with = "double_option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Option<String>>,
-    /// Alternative to `expires_at`.
-    #[serde(default)]
-    expires_in_days: Option<u32>,
+    /// Alternative to `expires_at`; `null` is never.
+    #[serde(default, deserialize_with = "double_option")]
+    #[schema(value_type = Option<u32>)]
+    expires_in_days: Option<Option<u32>>,
     #[serde(default)]
     #[schema(format = DateTime)]
     not_before: Option<String>,
@@ -185,20 +204,11 @@ impl TryFrom<CreateToken> for NewToken {
     type Error = ApiError;
 
     fn try_from(body: CreateToken) -> Result<Self, ApiError> {
-        let expiry = match (body.expires_at, body.expires_in_days) {
-            (Some(_), Some(_)) => {
-                let detail = "Send either expires_at or expires_in_days.";
-                return Err(ApiError::field("/expires_in_days", "exclusive", detail));
-            }
-            (Some(at), None) => Some(expiry(at)?),
-            (None, Some(days)) => Some(Expiry::In(Lifetime::days(days))),
-            (None, None) => None,
-        };
         Ok(Self {
             name: body.name,
             description: body.description,
             scopes: body.scopes,
-            expiry,
+            expiry: requested_expiry(body.expires_at, body.expires_in_days)?,
             not_before: body.not_before.map(|at| instant("/not_before", &at)).transpose()?,
             allowed_ips: body.allowed_ips,
             metadata: body.metadata.unwrap_or_default(),
@@ -224,6 +234,10 @@ pub struct UpdateToken {
     #[serde(deserialize_with = "double_option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Option<String>>,
+    /// Alternative to `expires_at`, counted from now; `null` is never.
+    #[serde(deserialize_with = "double_option")]
+    #[schema(value_type = Option<u32>)]
+    expires_in_days: Option<Option<u32>>,
     /// Empty is any address.
     #[serde(deserialize_with = "double_option")]
     #[schema(value_type = Vec<String>, required = false)]
@@ -245,7 +259,7 @@ impl TryFrom<UpdateToken> for TokenChanges {
             name: not_null("/name", body.name)?,
             description: body.description,
             scopes: not_null("/scopes", body.scopes)?,
-            expiry: body.expires_at.map(expiry).transpose()?,
+            expiry: requested_expiry(body.expires_at, body.expires_in_days)?,
             allowed_ips: not_null("/allowed_ips", body.allowed_ips)?,
             metadata: not_null("/metadata", body.metadata)?,
             switch: not_null("/status", body.status)?.map(|status| activation(&status)).transpose()?,
@@ -330,6 +344,23 @@ fn expiry(at: Option<String>) -> Result<Expiry, ApiError> {
     match at {
         None => Ok(Expiry::Never),
         Some(at) => instant("/expires_at", &at).map(Expiry::At),
+    }
+}
+
+/// The expiry as a time or in days, whichever is given; both are an error.
+fn requested_expiry(
+    at: Option<Option<String>>,
+    days: Option<Option<u32>>,
+) -> Result<Option<Expiry>, ApiError> {
+    match (at, days) {
+        (Some(_), Some(_)) => {
+            let detail = "Send either expires_at or expires_in_days.";
+            Err(ApiError::field("/expires_in_days", "exclusive", detail))
+        }
+        (Some(at), None) => expiry(at).map(Some),
+        (None, Some(Some(days))) => Ok(Some(Expiry::In(Lifetime::days(days)))),
+        (None, Some(None)) => Ok(Some(Expiry::Never)),
+        (None, None) => Ok(None),
     }
 }
 

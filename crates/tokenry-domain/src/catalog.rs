@@ -2,6 +2,7 @@
 
 mod check;
 mod definition;
+mod named;
 mod path;
 mod role_permissions;
 mod route_map;
@@ -14,9 +15,10 @@ use std::sync::Arc;
 use self::role_permissions::RolePermissions;
 pub use self::{
     definition::{
-        Definition, DefinitionError, GroupDefinition, Location, ResourceDefinition, RoleDefinition,
-        RouteDefinition,
+        Definition, DefinitionError, GroupDefinition, Location, NamedDefinition, ResourceDefinition,
+        RoleDefinition, RouteDefinition,
     },
+    named::NamedScope,
     path::{CanonicalPath, MAX_TARGET, PathError},
     role_permissions::EffectivePermissions,
     route_map::{RouteDecision, RouteMap},
@@ -148,6 +150,7 @@ impl Catalog {
     #[must_use]
     pub fn effective(&self, held: &ScopeSet, role: &Role) -> EffectivePermissions {
         let all_is_denied = self.0.denied.contains(&Scope::All);
+        let held = self.0.vocabulary.expanded(held);
         let held = held.iter().filter(|scope| !(all_is_denied && **scope == Scope::All)).cloned().collect();
         EffectivePermissions::new(held, self.role_permissions(role), self.0.denied.clone())
     }
@@ -172,10 +175,18 @@ impl Catalog {
         )
     }
 
-    /// Whether the scopes `held` include `wanted`, regardless of a role: `*` includes all, a level all lower ones.
+    /// Whether the scopes `held` include `wanted`, regardless of a role: `*` includes all, a level all lower ones, and a
+    /// name what it stands for. Scopes that happen to be all that a name stands for do not include the name.
     #[must_use]
     pub fn includes(&self, held: &ScopeSet, wanted: &Scope) -> bool {
-        self.0.vocabulary.includes(held, wanted)
+        self.0.vocabulary.includes(&self.0.vocabulary.expanded(held), wanted)
+    }
+
+    /// The scopes that stand for everything the owner may do: `*` and the names that contain it.
+    #[must_use]
+    pub fn full_access(&self) -> ScopeSet {
+        let names = self.0.vocabulary.named().iter().filter(|named| named.is_full_access());
+        names.map(NamedScope::scope).chain([Scope::All]).collect()
     }
 
     /// The least of the scopes `held` that includes `wanted`; `None` if none does.

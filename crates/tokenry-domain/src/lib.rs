@@ -37,7 +37,7 @@ pub use crate::{
     ip::IpList,
     metadata::Metadata,
     policy::{Expiry, Limits, Policy, ReusePolicy},
-    query::{Page, PageSize, Sort, SortKey, TokenFilter},
+    query::{Page, PageSize, PageStart, Sort, SortKey, TokenFilter},
     risk::Risk,
     role::Role,
     scope::{Scope, ScopeSet},

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::{
     id::{TokenId, UserId},
     risk::Risk,
-    scope::Scope,
+    scope::{Scope, ScopeSet},
     setters::setters,
     status::Status,
     time::UnixMillis,
@@ -35,6 +35,8 @@ pub struct TokenFilter {
     pub expires_before: Option<UnixMillis>,
     /// Only live tokens with this risk.
     pub risk: Option<Risk>,
+    /// The scopes that stand for everything, for [`Risk::FullAccess`]; the service sets them.
+    pub full_access: ScopeSet,
 }
 
 setters! {
@@ -46,6 +48,7 @@ setters! {
         with_unused_since(unused_since: Option<UnixMillis>),
         with_expires_before(expires_before: Option<UnixMillis>),
         with_risk(risk: Option<Risk>),
+        with_full_access(full_access: ScopeSet),
     }
 }
 
@@ -156,6 +159,15 @@ impl Default for PageSize {
     fn default() -> Self {
         Self(50)
     }
+}
+
+/// Where a page of a list begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PageStart {
+    /// After this row: exact also if rows were added or removed since the page before.
+    After(Position),
+    /// At this page of the same size, counted from 0.
+    Page(u32),
 }
 
 /// The position of the last row of a page, after which the next page begins.

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::{
     cutoffs::ExpiryCutoffs,
-    scope::Scope,
+    scope::ScopeSet,
     time::{Lifetime, UnixMillis},
     token::Token,
     user::User,
@@ -21,7 +21,7 @@ pub enum Risk {
     NeverUsed,
     /// It has no expiry of its own.
     NoExpiry,
-    /// It has all permissions of its owner: scope `*`.
+    /// It has all permissions of its owner: scope `*`, or a name that stands for it.
     FullAccess,
     /// It was not used for [`Risk::IDLE`].
     Idle,
@@ -42,9 +42,10 @@ impl Risk {
         self.into()
     }
 
-    /// The risks of a token at an instant. The database filters by the same rules.
+    /// The risks of a token at an instant, where the scopes `full_access` stand for everything; the database filters by
+    /// the same rules.
     #[must_use]
-    pub fn of(token: &Token, owner: &User, cutoffs: &ExpiryCutoffs) -> Vec<Self> {
+    pub fn of(token: &Token, owner: &User, cutoffs: &ExpiryCutoffs, full_access: &ScopeSet) -> Vec<Self> {
         if !token.is_live(cutoffs) {
             return Vec::new();
         }
@@ -52,7 +53,7 @@ impl Risk {
         [
             (Self::NeverUsed, token.last_used_at.is_none()),
             (Self::NoExpiry, token.expires_at.is_none()),
-            (Self::FullAccess, token.scopes.contains(&Scope::All)),
+            (Self::FullAccess, token.scopes.iter().any(|scope| full_access.contains(scope))),
             (Self::Idle, is_idle),
             (Self::OwnerDisabled, owner.is_disabled()),
         ]

@@ -1,6 +1,8 @@
 //! Lists tokens page by page.
 
-use tokenry_domain::{PageSize, Sort, Token, TokenFilter, User, query::Position};
+use std::num::NonZero;
+
+use tokenry_domain::{PageSize, PageStart, Risk, ScopeSet, Sort, Token, TokenFilter, User, query::Position};
 use tokenry_store::{token, user};
 
 use crate::{
@@ -22,6 +24,8 @@ pub struct PageQuery {
     pub size: PageSize,
     /// The `next_cursor` of the previous page.
     pub cursor: Option<String>,
+    /// The number of the page, from 1, instead of a cursor. Rows that are added or removed meanwhile move the pages.
+    pub number: Option<NonZero<u32>>,
 }
 
 /// One page of tokens, each with its owner.
@@ -73,14 +77,20 @@ impl Tokenry {
         let shapes = self.0.shapes.current();
         let search = filter.search.as_deref();
         let search = search.map(|text| without_secret(&self.0.prefixes, &shapes, text).into_owned());
-        let filter = &filter.clone().with_search(search);
-        let PageQuery { sort, size, cursor } = page;
+        let full_access = match filter.risk {
+            Some(Risk::FullAccess) => self.0.rules.catalog.full_access(),
+            _ => ScopeSet::default(),
+        };
+        let filter = &filter.clone().with_search(search).with_full_access(full_access);
+        let PageQuery { sort, size, cursor, number } = page;
         let cursors =
             Cursors::new(&self.0.cursor_key, &context.caller, list, format_args!("{filter:?} {sort}"));
         let position = cursor.as_deref().map(|text| token_position(&cursors, text)).transpose()?;
+        let numbered = number.map(|number| PageStart::Page(number.get() - 1));
+        let start = position.map(PageStart::After).or(numbered);
         let cutoffs = self.0.rules.cutoffs(context.now);
         self.0.store.read(|tx| {
-            let page = token::list(tx, filter, *sort, *size, position.as_ref(), &cutoffs)?;
+            let page = token::list(tx, filter, *sort, *size, start.as_ref(), &cutoffs)?;
             Ok(TokenPage {
                 next_cursor: page.next.as_ref().map(|next| cursors.seal(&write_position(next))),
                 items: with_owners(tx, page.items)?,

@@ -1,6 +1,8 @@
 //! Previews the impact of another policy or catalog on existing tokens.
 
-use tokenry_domain::{Catalog, ExpiryCutoffs, PageSize, Policy, Sort, SortKey, Token, TokenFilter, User};
+use tokenry_domain::{
+    Catalog, ExpiryCutoffs, PageSize, PageStart, Policy, Sort, SortKey, Token, TokenFilter, User,
+};
 use tokenry_store::{StoreError, token};
 
 use crate::{
@@ -42,10 +44,10 @@ impl Tokenry {
         let sort = Sort::ascending(SortKey::CreatedAt);
         let size = PageSize::new(PageSize::MAX).unwrap_or_default();
         let mut impact = PolicyImpact::default();
-        let mut position = None;
+        let mut start = None;
         loop {
             let (pairs, next) = self.0.store.read(|tx| {
-                let page = token::list(tx, &TokenFilter::default(), sort, size, position.as_ref(), &present)?;
+                let page = token::list(tx, &TokenFilter::default(), sort, size, start.as_ref(), &present)?;
                 Ok::<_, StoreError>((with_owners(tx, page.items)?, page.next))
             })?;
             for (token, owner) in &pairs {
@@ -54,7 +56,7 @@ impl Tokenry {
                 }
             }
             match next {
-                Some(next) => position = Some(next),
+                Some(next) => start = Some(PageStart::After(next)),
                 None => return Ok(impact),
             }
         }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use futures_executor::block_on;
 use tokenry_domain::{
-    Actor, Description, ExpiryCutoffs, Lifetime, Metadata, PageSize, Policy, Reason, Revocation, Risk,
-    ScopeSet, SecretHash, SecretProof, Sort, Status, Token, TokenFilter, TokenId, TokenName, UnixMillis,
-    query::Position,
+    Actor, Description, ExpiryCutoffs, Lifetime, Metadata, PageSize, PageStart, Policy, Reason, Revocation,
+    Risk, ScopeSet, SecretHash, SecretProof, Sort, Status, Token, TokenFilter, TokenId, TokenName,
+    UnixMillis, query::Position,
 };
 use tokenry_store::{StoreError, cleanup, token};
 use tokenry_testkit::{TestDatabase, at, each_backend};
@@ -26,8 +26,9 @@ fn page(
 ) -> tokenry_domain::Page<Token> {
     let sort: Sort = sort.parse().unwrap();
     let cutoffs = Policy::default().cutoffs(at(1000));
+    let start = after.cloned().map(PageStart::After);
     db.store()
-        .read(|tx| token::list(tx, filter, sort, PageSize::new(size).unwrap(), after, &cutoffs))
+        .read(|tx| token::list(tx, filter, sort, PageSize::new(size).unwrap(), start.as_ref(), &cutoffs))
         .unwrap()
 }
 
@@ -245,11 +246,14 @@ each_backend!(filters_by_status_and_risk_agree_with_each_row_under_every_policy,
                 let filter = TokenFilter::default().with_status(Some(status));
                 assert_eq!(listed(filter), expected.collect(), "{status} {policy:?}");
             }
+            let full_access = ScopeSet::parse(&["*", "full_access", "root"]).unwrap();
             for &risk in Risk::ALL {
                 let owner = |token: &Token| if token.user_id == changed.id { &changed } else { &enabled };
-                let has = |token: &&Token| Risk::of(token, owner(token), &cutoffs).contains(&risk);
+                let has =
+                    |token: &&Token| Risk::of(token, owner(token), &cutoffs, &full_access).contains(&risk);
                 let expected = all.iter().filter(has).map(|token| token.id).collect();
-                let filter = TokenFilter::default().with_risk(Some(risk));
+                let filter =
+                    TokenFilter::default().with_risk(Some(risk)).with_full_access(full_access.clone());
                 assert_eq!(listed(filter), expected, "{risk} {policy:?}");
             }
             for cutoff in [at(1000), at(1002), now] {

@@ -6,10 +6,14 @@ use actix_web::{
         CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, LOCATION,
         REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     },
+    web::Data,
 };
 use tokenry_actix::ApiError;
 
-use crate::bundle::{Bundle, File};
+use crate::{
+    PageSettings,
+    bundle::{Bundle, File},
+};
 
 /// The policy of pages: only their own files, no inline code, no markup from text, no framing.
 pub const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -29,7 +33,9 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
 pub(crate) fn page(req: &HttpRequest, name: &str) -> Result<HttpResponse, ApiError> {
     let bundle = Bundle::current();
     let file = bundle.page(name).ok_or(ApiError::NotFound)?;
-    Ok(send(req, file, "text/html; charset=utf-8", REVALIDATE, PAGE_POLICY))
+    let settings = req.app_data::<Data<PageSettings>>().map(|settings| settings.get_ref().clone());
+    let file = file.with_settings(&settings.unwrap_or_default());
+    Ok(send(req, &file, "text/html; charset=utf-8", REVALIDATE, PAGE_POLICY))
 }
 
 /// The response for `assets/{hash}/{name}`.

@@ -10,7 +10,7 @@ use std::{
 use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 
-use crate::{FIRST, PAGES};
+use crate::{FIRST, PAGES, PageSettings};
 
 #[derive(RustEmbed)]
 #[folder = "assets"]
@@ -24,6 +24,9 @@ const STATIC: &str = "static/";
 
 /// The placeholder for the URL of the files.
 const PLACE: &str = "{assets}";
+
+/// The placeholder for the attributes with the settings.
+const SETTINGS: &str = " data-settings";
 
 /// The placeholder for the name of the page, which is also that of its script.
 const SCREEN: &str = "{screen}";
@@ -95,6 +98,26 @@ impl File {
     fn new(content: Cow<'static, [u8]>) -> Self {
         let etag = format!("\"{}\"", short(Sha256::new_with_prefix(&content)));
         Self { content, etag }
+    }
+
+    /// The page with settings that its scripts read, in attributes of its root.
+    // SECURITY: paths, names of fields and languages consist of letters, digits and a few signs that need no escaping;
+    // their types accept nothing else.
+    pub(crate) fn with_settings(&self, settings: &PageSettings) -> Self {
+        let api = &settings.tokens_api;
+        let names = api.fields.renamed().map(|(field, name)| format!("{field}={name}")).collect::<Vec<_>>();
+        let mut attributes = format!(" data-tokens=\"{}\"", api.path.to_string().trim_start_matches('/'));
+        if !names.is_empty() {
+            attributes += &format!(" data-fields=\"{}\"", names.join(" "));
+        }
+        if api.fields.scopes_as_text() {
+            attributes += " data-scopes=\"text\"";
+        }
+        if let Some(language) = settings.language {
+            attributes += &format!(" data-language=\"{language}\"");
+        }
+        let text = String::from_utf8_lossy(&self.content).replace(SETTINGS, &attributes);
+        Self::new(Cow::Owned(text.into_bytes()))
     }
 }
 

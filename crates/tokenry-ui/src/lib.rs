@@ -22,14 +22,31 @@
 mod answer;
 mod bundle;
 
-use actix_web::{HttpRequest, web::ServiceConfig};
-use tokenry_actix::fallback::Endpoint;
+use actix_web::{
+    HttpRequest,
+    web::{Data, ServiceConfig},
+};
+use tokenry_actix::{TokensApi, fallback::Endpoint};
 
 pub use crate::answer::PAGE_POLICY;
 
 /// The pages other than the first, `./`, which lists the user's own tokens. All use `assets/page.html`; the script of
 /// each is `assets/static/{name}.js`.
 pub const PAGES: &[&str] = &["sign-in", "create", "token", "users", "inventory", "audit", "policy"];
+
+/// The paths of the page, below which or at which no other route can be mounted.
+pub const PATHS: &[&str] =
+    &["/", "/sign-in", "/create", "/token", "/users", "/inventory", "/audit", "/policy", "/assets/{path}"];
+
+/// What the page knows about the API.
+#[derive(Debug, Clone, Default)]
+pub struct PageSettings {
+    /// The form of the API of the user's own tokens, as in
+    /// [`HttpSettings`](tokenry_actix::HttpSettings::tokens_api).
+    pub tokens_api: TokensApi,
+    /// The language for users who chose none: `en` or `zh`. Default: that of the browser.
+    pub language: Option<&'static str>,
+}
 
 /// The name of the first page.
 const FIRST: &str = "tokens";
@@ -38,6 +55,18 @@ const FIRST: &str = "tokens";
 ///
 /// The page does not need [`outer_middleware`](tokenry_actix::outer_middleware()); it sets its own headers.
 pub fn configure(app: &mut ServiceConfig) {
+    configure_with(PageSettings::default())(app);
+}
+
+/// As [`configure`], for an API with other settings than the default ones.
+pub fn configure_with(settings: PageSettings) -> impl FnOnce(&mut ServiceConfig) {
+    move |app| {
+        app.app_data(Data::new(settings));
+        add_pages(app);
+    }
+}
+
+fn add_pages(app: &mut ServiceConfig) {
     // In a scope the path may lack its trailing slash; in an app both are the same resource, and the first one matches.
     app.service(Endpoint::new("/").get(show_first)).service(Endpoint::new("").get(show_first));
     for name in PAGES {
@@ -49,4 +78,17 @@ pub fn configure(app: &mut ServiceConfig) {
 
 async fn show_first(req: HttpRequest) -> Result<actix_web::HttpResponse, tokenry_actix::ApiError> {
     if req.path().ends_with('/') { answer::page(&req, FIRST) } else { Ok(answer::add_slash(&req)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_is_among_the_paths() {
+        let pages = PAGES.iter().map(|name| format!("/{name}"));
+        let all: Vec<_> =
+            ["/".to_owned()].into_iter().chain(pages).chain(["/assets/{path}".to_owned()]).collect();
+        assert_eq!(PATHS, all);
+    }
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod import;
 mod policy;
+mod profile;
 mod token;
 mod user;
 mod value;
@@ -16,6 +17,7 @@ pub(crate) use self::{
     audit::{AuditCommand, AuditListArgs},
     import::{ExportArgs, ImportArgs, RowFormat},
     policy::PolicyCommand,
+    profile::{InitArgs, ProfileCommand},
     token::{CreateArgs, ListArgs, RevokeArgs, RotateArgs, TokenCommand, UpdateArgs, UsageArgs},
     user::{AddArgs, DeleteArgs, RevokeTokensArgs, UpdateUserArgs, UserCommand},
     value::{MetadataArg, json_object},
@@ -58,7 +60,8 @@ Examples:
   tokenry policy check --proposed new.toml && mv new.toml tokenry.toml
 
 Settings:
-  Flags override the environment, the environment overrides the file, the file overrides defaults.
+  Flags override the environment, the environment overrides the file, the file overrides the profile,
+  the profile overrides defaults.
   Every key of the file can also be set by a variable: [limits] max_live_tokens is
   TOKENRY_LIMITS__MAX_LIVE_TOKENS.
   TOKENRY_LOG sets the log filter of one run, such as debug. The log goes to standard error.
@@ -74,6 +77,9 @@ pub(crate) struct Global {
     /// Read settings from this file instead of ./tokenry.toml [env: TOKENRY_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Settings of a known product, by the name of a profile or the path of its file [env: TOKENRY_PROFILE]
+    #[arg(long, global = true, value_name = "NAME|FILE")]
+    pub(crate) profile: Option<String>,
     /// URL of the database [env: TOKENRY_DATABASE_URL, else DATABASE_URL] [default: sqlite://tokenry.db]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) database_url: Option<String>,
@@ -114,6 +120,11 @@ pub(crate) enum Command {
     /// Check other settings against the existing tokens
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// List, show and check profiles: the settings of known products
+    #[command(subcommand)]
+    Profile(ProfileCommand),
+    /// Write a commented settings file, of a profile or with the defaults
+    Init(InitArgs),
     /// Record expired tokens in the audit log and delete tokens past their retention
     #[command(after_help = CLEANUP_HELP)]
     Cleanup {
@@ -152,6 +163,7 @@ The first start creates the database, the user `admin` and a bootstrap token, wh
 
 Examples:
   tokenry serve
+  tokenry serve --profile notebook
   tokenry serve --listen 0.0.0.0:8080 --database-url sqlite:///var/lib/tokenry/tokenry.db
   TOKENRY_LIMITS__MAX_LIVE_TOKENS=100 tokenry serve --config /etc/tokenry.toml";
 
@@ -246,8 +258,8 @@ impl Cli {
             Command::Serve(args) => (args.listen.clone(), args.no_ui),
             _ => (None, false),
         };
-        let Global { config, database_url, .. } = self.global.clone();
-        Flags { config, database_url, listen, no_ui }
+        let Global { config, profile, database_url, .. } = self.global.clone();
+        Flags { config, profile, database_url, listen, no_ui }
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod migrate;
 pub(crate) mod policy;
+pub(crate) mod profile;
 pub(crate) mod serve;
 pub(crate) mod token;
 pub(crate) mod user;

@@ -35,7 +35,13 @@ fn run(cli: Cli, console: &mut Console) -> Result<(), CliError> {
     // Commands that need no settings also work with invalid ones.
     match &cli.command {
         Command::Completions { shell } => return commands::completions::run(*shell, console),
-        Command::Openapi => return console.text(tokenry_actix::openapi()),
+        Command::Openapi if cli.global.config.is_none() && cli.global.profile.is_none() => {
+            return console.text(tokenry_actix::openapi());
+        }
+        Command::Profile(command) => return commands::profile::run(command.clone(), console),
+        Command::Init(args) => {
+            return commands::profile::init(args, cli.global.profile.as_deref(), console);
+        }
         Command::Migrate(MigrateCommand::Grants(args)) => {
             return commands::migrate::print_grants(args, console);
         }
@@ -85,7 +91,8 @@ fn run(cli: Cli, console: &mut Console) -> Result<(), CliError> {
             let store = commands::open(&settings.database_url, settings.store)?;
             commands::migrate::run(command, &store, console)
         }
-        Command::Completions { .. } | Command::Openapi => Ok(()),
+        Command::Openapi => console.text(&tokenry_actix::openapi_of(&settings.tokens_api)),
+        Command::Completions { .. } | Command::Profile(_) | Command::Init(_) => Ok(()),
     }
 }
 

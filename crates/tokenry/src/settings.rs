@@ -1,9 +1,11 @@
-//! Settings: flags over the environment over the file over the defaults, all checked before anything starts.
+//! Settings: flags over the environment over the file over a profile over the defaults, all checked before anything
+//! starts.
 //!
 //! [`key`] is the table of keys. Each source is read into [`source::Sources`] with the position of every value, so that
 //! each fault is one line with the key, the position and what to change. Structured settings, the catalog and the
 //! issuers, are available only in the file and are read as [`section::Section`]s.
 
+mod api;
 mod catalog;
 mod check;
 mod convert;
@@ -14,6 +16,7 @@ mod issuers;
 mod key;
 mod pepper;
 mod problem;
+mod profile;
 mod section;
 mod source;
 mod structured;
@@ -27,11 +30,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tokenry_actix::ProxySignIn;
+use tokenry_actix::{IdentityHeaders, ProxySignIn, TokensApi};
 use tokenry_service::{DatabaseUrl, IpList, StoreSettings};
 
 use self::source::{BLANK, Raw, Sources, has_clean_ends};
-pub(crate) use self::{environment::Environment, problem::Problem, value::LogFormat};
+pub(crate) use self::{
+    environment::Environment,
+    problem::Problem,
+    profile::Profile,
+    value::{Language, LogFormat},
+};
 use crate::jwks_refresher::KeySource;
 
 /// All settings. They hold secrets, so there is no `Debug`.
@@ -50,6 +58,16 @@ pub(crate) struct Settings {
     pub(crate) key_sources: Vec<KeySource>,
     /// How a trusted proxy names the user who signs in.
     pub(crate) proxy_sign_in: Option<ProxySignIn>,
+    /// The form of the API of a user's own tokens.
+    pub(crate) tokens_api: TokensApi,
+    /// The headers of forward-auth.
+    pub(crate) identity_headers: IdentityHeaders,
+    /// Whether a bearer credential takes precedence over a session cookie.
+    pub(crate) bearer_over_session: bool,
+    /// The language of the page for a user who chose none.
+    pub(crate) language: Language,
+    /// Whether the first start creates a first token.
+    pub(crate) bootstrap: bool,
     pub(crate) rates: RateSettings,
     pub(crate) server: Server,
     pub(crate) log: Log,
@@ -93,6 +111,8 @@ pub(crate) struct Log {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Flags {
     pub(crate) config: Option<PathBuf>,
+    /// The name or the path of a profile.
+    pub(crate) profile: Option<String>,
     pub(crate) database_url: Option<String>,
     pub(crate) listen: Option<String>,
     /// Disables the web page, overriding every other source.
@@ -126,7 +146,26 @@ impl Settings {
             sources.refuse(format!("--config: {BLANK}"));
         }
         let named = flags.config.or_else(|| environment.config(&mut sources));
+        let profile = flags.profile.or_else(|| environment.profile(&mut sources));
         file::read(named, directory, &mut sources);
+        match profile.map(|name| Profile::find(&name, directory)).transpose() {
+            Ok(profile) => profile.iter().for_each(|profile| profile.read(&mut sources)),
+            Err(line) => sources.refuse(line),
+        }
+        Self::check(sources, directory)
+    }
+
+    /// Checks the settings of a profile alone.
+    ///
+    /// # Errors
+    /// All faults at once.
+    pub(crate) fn of_profile(profile: &Profile, directory: &Path) -> Result<Self, Vec<Problem>> {
+        let mut sources = Sources::default();
+        profile.read(&mut sources);
+        Self::check(sources, directory)
+    }
+
+    fn check(mut sources: Sources, directory: &Path) -> Result<Self, Vec<Problem>> {
         let settings = check::settings(&mut sources, directory);
         match settings {
             Some(settings) if sources.problems.is_empty() => Ok(settings),

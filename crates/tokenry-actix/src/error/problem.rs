@@ -103,7 +103,14 @@ impl Problem {
         response
     }
 
-    fn body(&self) -> BoxBody {
+    /// Renames the fields that the errors point to.
+    pub(crate) fn rename(&mut self, pointer: impl Fn(&str) -> String) {
+        for error in &mut self.errors {
+            error.pointer = pointer(&error.pointer);
+        }
+    }
+
+    pub(crate) fn body(&self) -> BoxBody {
         BoxBody::new(serde_json::to_vec(self).unwrap_or_default())
     }
 }

@@ -32,6 +32,7 @@ use crate::{
     credential::Accepts,
     declared_errors::{DeclareErrors, Errors},
     error::ApiError,
+    identity_headers::IdentityHeaders,
 };
 
 /// A request of a reverse proxy. The handler authenticates it: its rejections have a form that the proxy understands.
@@ -116,7 +117,8 @@ async fn respond(dialect: ProxyDialect, req: &HttpRequest, tokenry: &Tokenry) ->
         Ok(verified) => (HttpResponse::Ok().finish(), Some(verified)),
         Err(error) => (dialect.error_response(&error), None),
     };
-    identity::write(response.headers_mut(), verified.as_ref());
+    let names = req.app_data::<Data<IdentityHeaders>>().map(|names| names.get_ref().clone());
+    identity::write(response.headers_mut(), &names.unwrap_or_default(), verified.as_ref());
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -54,11 +54,13 @@ pub(crate) async fn list_user_tokens(
 ) -> Result<Json<wire::TokenPage>, ApiError> {
     let (context, service) = (caller.context().clone(), tokenry.clone());
     let filter = query.filter.with_user_id(Some(id));
+    let (number, size) = (query.page.number, query.page.size);
     let page = blocking(move || match service.inventory(&context, &filter, &query.page) {
         Err(tokenry_service::ReadError::NoSuchUser) => Err(ApiError::NotFound),
         page => page.map_err(ApiError::from),
     });
-    Ok(Json(wire::TokenPage::new(&page.await?, &tokenry, caller.context().now)))
+    let page = wire::TokenPage::new(&page.await?, &tokenry, caller.context().now);
+    Ok(Json(page.numbered(number, size)))
 }
 
 /// Records expired tokens in the audit log and removes dead tokens after their retention.

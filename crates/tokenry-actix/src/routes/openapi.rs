@@ -1,8 +1,10 @@
 //! The OpenAPI document, generated from the table of routes, the handlers and their types.
 
+mod of_settings;
+
 use std::sync::LazyLock;
 
-use actix_web::HttpResponse;
+use actix_web::{HttpResponse, web::Data};
 use macro_rules_attribute::apply;
 use utoipa::{
     OpenApi as _, ToSchema as _,
@@ -13,10 +15,13 @@ use utoipa::{
     },
 };
 
-use super::{Operations, ROUTES, RouteInfo, endpoint};
+pub use self::of_settings::openapi_of;
+use super::{Operations, ROUTES, RouteInfo, RouteName, default_path, endpoint, is_also_put};
 use crate::{
     access::{Access, Public},
+    declared_errors::{DeclareErrors, Errors},
     error::{PROBLEM_JSON, Problem},
+    settings::TokensApi,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -98,11 +103,31 @@ fn describe_errors(operation: &mut Operation, route: &RouteInfo) {
     }
 }
 
+/// Whether PUT does the same as PATCH at this path of the table.
+fn is_updated_by_put(path: &str, api: &TokensApi) -> bool {
+    is_also_put(RouteName::UpdateToken, api) && path == default_path(RouteName::UpdateToken)
+}
+
+/// The document of an app.
+pub(crate) struct AppDocument(String);
+
+impl AppDocument {
+    pub(super) fn of(api: &TokensApi) -> Self {
+        Self(openapi_of(api))
+    }
+}
+
 /// This document.
 #[apply(endpoint)]
 #[openapi(tag = "operations", responses(
     (status = 200, description = "The OpenAPI document.", content_type = "application/json"),
 ))]
-pub(crate) async fn show_openapi(_: Public) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(openapi())
+pub(crate) async fn show_openapi(_: Public, document: Data<AppDocument>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(document.0.clone())
+}
+
+impl DeclareErrors for Data<AppDocument> {
+    fn errors() -> Errors {
+        Errors::default()
+    }
 }

@@ -27,8 +27,9 @@ pub(crate) async fn list_tokens(
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::TokenPage>, ApiError> {
     let (context, service) = (caller.context().clone(), tokenry.clone());
+    let (number, size) = (query.page.number, query.page.size);
     let page = blocking(move || service.list_tokens(&context, query.filter, query.page)).await?;
-    Ok(Json(wire::TokenPage::new(&page, &tokenry, caller.context().now)))
+    Ok(Json(wire::TokenPage::new(&page, &tokenry, caller.context().now).numbered(number, size)))
 }
 
 /// The OpenAPI parameters of every list of tokens; [`filter`] and [`page`] parse them.
@@ -56,6 +57,12 @@ pub(crate) struct TokenListParams {
     limit: Option<u16>,
     /// The next_cursor of the previous page.
     cursor: Option<String>,
+    /// The number of the page, from 1, instead of a cursor.
+    #[param(minimum = 1)]
+    page: Option<u32>,
+    /// Another name of limit.
+    #[param(minimum = 1, maximum = 200)]
+    page_size: Option<u16>,
 }
 
 /// Filters, order and page of a list.
@@ -65,8 +72,18 @@ pub(crate) struct ListQuery {
 }
 
 impl FromQuery for ListQuery {
-    const NAMES: &'static [&'static str] =
-        &["status", "search", "scope", "unused_since", "expires_before", "sort", "limit", "cursor"];
+    const NAMES: &'static [&'static str] = &[
+        "status",
+        "search",
+        "scope",
+        "unused_since",
+        "expires_before",
+        "sort",
+        "limit",
+        "cursor",
+        "page",
+        "page_size",
+    ];
 
     fn from_query(query: &mut Query) -> Self {
         Self { filter: filter(query), page: page(query) }
@@ -78,7 +95,7 @@ pub(super) fn filter(query: &mut Query) -> TokenFilter {
     TokenFilter::default()
         .with_status(query.parse::<Status>("status", "active, inactive, pending, expired or revoked"))
         .with_search(query.text("search", 100))
-        .with_scope(query.parse::<Scope>("scope", "resource:level, introspect or *"))
+        .with_scope(query.parse::<Scope>("scope", "resource:level, introspect, * or a named scope"))
         .with_unused_since(query.parse::<UnixMillis>("unused_since", INSTANT))
         .with_expires_before(query.parse::<UnixMillis>("expires_before", INSTANT))
 }
@@ -88,17 +105,25 @@ pub(super) const INSTANT: &str = "an RFC 3339 date-time such as 2026-01-31T08:00
 /// Order and page of a list of tokens.
 pub(super) fn page(query: &mut Query) -> PageQuery {
     let sort = query.parse("sort", "created_at, name, expires_at or last_used_at, with - for descending");
-    PageQuery { sort: sort.unwrap_or_default(), size: size(query), cursor: query.text("cursor", 1024) }
+    let (number, cursor) = (query.parse("page", "a whole number from 1"), query.text("cursor", 1024));
+    if number.is_some() && cursor.is_some() {
+        query.reject("page", "exclusive", "Send either page or cursor.");
+    }
+    PageQuery { sort: sort.unwrap_or_default(), size: size(query), cursor, number }
 }
 
 /// The number of rows of a page.
 pub(super) fn size(query: &mut Query) -> PageSize {
-    let size = query.parse::<u16>("limit", "a whole number from 1 to 200").and_then(|rows| {
+    let [limit, page_size] = ["limit", "page_size"].map(|name| {
+        let rows = query.parse::<u16>(name, "a whole number from 1 to 200")?;
         let size = PageSize::new(rows);
         if size.is_none() {
-            query.reject("limit", "invalid_value", "Must be a whole number from 1 to 200.");
+            query.reject(name, "invalid_value", "Must be a whole number from 1 to 200.");
         }
         size
     });
-    size.unwrap_or_default()
+    if limit.is_some() && page_size.is_some() {
+        query.reject("page_size", "exclusive", "Send either limit or page_size.");
+    }
+    limit.or(page_size).unwrap_or_default()
 }

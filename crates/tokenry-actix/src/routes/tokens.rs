@@ -1,7 +1,7 @@
 //! Create, show, update and revoke one token.
 
 use actix_web::{
-    HttpResponse,
+    HttpRequest, HttpResponse,
     http::header::{ETAG, LOCATION},
     web::Data,
 };
@@ -19,6 +19,7 @@ use crate::{
     error::ApiError,
     query::{FromQuery, Query, StrictQuery},
     scopes::{TokensRead, TokensWrite},
+    tokens_path::TokensPath,
     wire,
 };
 
@@ -35,6 +36,7 @@ pub(crate) async fn create_token(
         ApiCaller<TokensWrite>,
         Sequential<StrictQuery<()>, StrictJson<wire::CreateToken>>,
     >,
+    req: HttpRequest,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
     let new = NewToken::try_from(body)?;
@@ -45,8 +47,9 @@ pub(crate) async fn create_token(
         attributes: wire::Token::new(&token, &owner, &tokenry, caller.context().now),
         token: secret.reveal_once(),
     };
+    let path = req.app_data::<TokensPath>().cloned().unwrap_or_default();
     Ok(HttpResponse::Created()
-        .insert_header((LOCATION, format!("/api/v1/tokens/{}", token.id)))
+        .insert_header((LOCATION, format!("{path}/{}", token.id)))
         .insert_header((ETAG, format!("\"{}\"", token.version)))
         .json(created))
 }

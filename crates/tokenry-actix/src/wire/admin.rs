@@ -161,13 +161,13 @@ impl InventoryPage {
     /// The page at `now`.
     #[must_use]
     pub fn new(page: &tokenry_service::TokenPage, tokenry: &Tokenry, now: UnixMillis) -> Self {
-        let cutoffs = tokenry.policy().cutoffs(now);
+        let (cutoffs, full_access) = (tokenry.policy().cutoffs(now), tokenry.catalog().full_access());
         let mut data = Vec::with_capacity(page.items.len());
         for (token, owner) in &page.items {
             data.push(InventoryToken {
                 attributes: Token::new(token, owner, tokenry, now),
                 subject: owner.subject.to_string(),
-                risks: Risk::of(token, owner, &cutoffs).into_iter().map(Risk::as_str).collect(),
+                risks: Risk::of(token, owner, &cutoffs, &full_access).into_iter().map(Risk::as_str).collect(),
             });
         }
         Self { data, next_cursor: page.next_cursor.clone(), total: page.total }

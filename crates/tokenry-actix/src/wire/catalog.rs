@@ -12,7 +12,7 @@ pub struct Scopes {
     /// The levels of resources without own levels, each including the previous ones.
     levels: Vec<String>,
     groups: Vec<ScopeGroup>,
-    /// The scopes without a resource.
+    /// The scopes without a resource: the named scopes of the configuration, `*` and `introspect`.
     general: Vec<ScopeInfo>,
     /// The scopes of a token that is created without scopes.
     default_scopes: Vec<String>,
@@ -88,24 +88,21 @@ impl Scopes {
             open: vocabulary.is_open(),
             levels: vocabulary.levels().to_vec(),
             groups,
-            general: vec![
-                ScopeInfo::general(
-                    Scope::All,
-                    "Everything its owner may do at the moment of use",
-                    tokenry,
-                    caller,
-                ),
-                ScopeInfo::general(
-                    Scope::Introspect,
-                    "Ask whether other people's tokens are valid",
-                    tokenry,
-                    caller,
-                ),
-            ],
+            general: general(tokenry, caller),
             default_scopes: catalog.default_scopes().to_texts(),
             roles: catalog.roles().map(ToString::to_string).collect(),
         }
     }
+}
+
+/// The named scopes of the configuration, `*` and `introspect`.
+fn general(tokenry: &Tokenry, caller: &Caller) -> Vec<ScopeInfo> {
+    let all = "Everything its owner may do at the moment of use";
+    let introspect = "Ask whether other people's tokens are valid";
+    let named = tokenry.catalog().vocabulary().named().iter().filter(|named| !named.is_predefined());
+    let named = named.map(|named| (named.scope(), named.description.as_str()));
+    let others = [(Scope::All, all), (Scope::Introspect, introspect)];
+    named.chain(others).map(|(scope, about)| ScopeInfo::general(scope, about, tokenry, caller)).collect()
 }
 
 impl ScopeInfo {

@@ -13,7 +13,7 @@ use actix_web::{
 };
 use serde_json::Value;
 use tokenry_actix::{
-    HttpSettings, configure, outer_middleware,
+    HttpSettings, TokensApi, configure, outer_middleware,
     tokenry::{
         HashSettings, Limits, NewToken, NewUser, Policy, RequestContext, Role, Scheme, Settings, Tokenry,
         User, unrestricted,
@@ -32,6 +32,8 @@ pub(crate) struct Api {
     pub(crate) tokenry: Tokenry,
     /// The text of the seeded token: all scopes, of the user `admin`.
     pub(crate) root: String,
+    /// Whether the routes have the paths of the committed OpenAPI document.
+    has_default_paths: bool,
 }
 
 /// A complete response.
@@ -98,6 +100,7 @@ impl Api {
         let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
         let root =
             tokenry.bootstrap(tokenry_actix::clock::now()).unwrap().unwrap().secret.reveal_once().to_string();
+        let has_default_paths = http.tokens_api == TokensApi::default();
         let system = System::new();
         let app = App::new()
             .configure(configure(tokenry.clone(), http))
@@ -116,7 +119,7 @@ impl Api {
                 Answer { status, headers, body: String::from_utf8(body.to_vec()).unwrap() }
             })
         };
-        Self { system, app: Box::new(context), tokenry, root }
+        Self { system, app: Box::new(context), tokenry, root, has_default_paths }
     }
 
     /// Sends a request unchanged.
@@ -130,7 +133,9 @@ impl Api {
         let request = request.peer_addr(peer).to_request();
         let (method, path) = (request.method().to_string(), request.path().to_owned());
         let answer = self.system.block_on((self.app)(request));
-        assert_documented(&method, &path, answer.status);
+        if self.has_default_paths {
+            assert_documented(&method, &path, answer.status);
+        }
         answer
     }
 

@@ -82,7 +82,7 @@ each_backend!(filters_and_orders_are_parsed_strictly, |db| {
         "sort=secret_hash",
         "sort=",
         "unused_since=yesterday",
-        "scope=x",
+        "scope=X",
         "unknown=1",
         "limit=1&limit=2",
         "secret_hash=x",

@@ -20,5 +20,6 @@ mod presented;
 mod rotate;
 mod session;
 mod tokens;
+mod tokens_api;
 mod usage;
 mod verify;

@@ -5,20 +5,23 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::{
     Group, Inner,
     definition::{Definition, DefinitionError, GroupDefinition, Location},
+    named::{FULL_ACCESS, NamedScope},
     role_permissions::RolePermissions,
     route_map::RouteMap,
     vocabulary::{DEFAULT_LEVELS, Resource, Vocabulary, is_builtin},
 };
 use crate::{
     role::Role,
-    scope::{ScopeSet, ScopeSetError},
+    scope::{Scope, ScopeSet, ScopeSetError},
 };
 
 const WORD: &str = "a lower-case letter, then letters, digits, `_`, `-` or `.`, at most 60 characters";
 
 pub(super) fn check(definition: &Definition) -> Result<Inner, Vec<DefinitionError>> {
     let mut checker = Checker { definition, errors: Vec::new() };
-    let vocabulary = Arc::new(checker.vocabulary());
+    let mut vocabulary = checker.vocabulary();
+    checker.named_scopes(&mut vocabulary);
+    let vocabulary = Arc::new(vocabulary);
     let default_scopes = Location::list("default_scopes");
     let denied_scopes = Location::list("denied_scopes");
     let inner = Inner {
@@ -26,7 +29,9 @@ pub(super) fn check(definition: &Definition) -> Result<Inner, Vec<DefinitionErro
         roles: checker.roles(&vocabulary),
         no_permissions: RolePermissions::none(&vocabulary),
         default_scopes: checker.scopes(default_scopes, &definition.default_scopes, &vocabulary),
-        denied: checker.scopes(denied_scopes, &definition.denied_scopes, &vocabulary).into(),
+        denied: vocabulary
+            .members(&checker.scopes(denied_scopes, &definition.denied_scopes, &vocabulary))
+            .into(),
         routes: checker.routes(&vocabulary),
         vocabulary,
     };
@@ -70,6 +75,36 @@ impl Checker<'_> {
         Vocabulary::new(levels, resources, definition.resources.is_empty())
     }
 
+    /// Adds the names in their order, so that none can contain itself.
+    fn named_scopes(&mut self, vocabulary: &mut Vocabulary) {
+        if !self.definition.named_scopes.iter().any(|named| named.name == FULL_ACCESS) {
+            vocabulary.name(NamedScope::full_access());
+        }
+        for (index, named) in self.definition.named_scopes.iter().enumerate() {
+            let location = Location::entry("named_scopes", index, "name");
+            let is_known = vocabulary.find_named(&named.name).is_some();
+            match named.name.parse::<Scope>() {
+                Ok(Scope::Named(name)) if is_known => {
+                    self.report(location, format!("{name} is listed twice"))
+                }
+                Ok(Scope::Named(name)) if is_word(&name) => {}
+                _ => self.report(location, format!("must be {WORD}, and not introspect")),
+            }
+            let location = Location::entry("named_scopes", index, "scopes");
+            if named.scopes.is_empty() {
+                self.report(location, "must name at least one scope");
+            }
+            let scopes = self.scopes(location, &named.scopes, vocabulary);
+            vocabulary.name(NamedScope {
+                name: named.name.clone(),
+                description: named.description.clone(),
+                expanded: vocabulary.expanded(&scopes),
+                is_predefined: false,
+                scopes,
+            });
+        }
+    }
+
     fn levels(&mut self, location: Location, levels: &[String]) -> Vec<String> {
         let distinct: BTreeSet<&String> = levels.iter().collect();
         if !levels.iter().all(|level| is_word(level)) {
@@ -109,7 +144,7 @@ impl Checker<'_> {
                 Ok(role) if roles.iter().any(|(known, _)| *known == role) => {
                     self.report(location, format!("{role} is listed twice"));
                 }
-                Ok(role) => roles.push((role, RolePermissions::listed(scopes, vocabulary))),
+                Ok(role) => roles.push((role, RolePermissions::listed(&scopes, vocabulary))),
             }
         }
         roles

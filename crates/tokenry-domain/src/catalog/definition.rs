@@ -13,6 +13,8 @@ pub struct Definition {
     pub levels: Vec<String>,
     /// The resources. Without any, scopes can name any resource.
     pub resources: Vec<ResourceDefinition>,
+    /// Names for sets of scopes. `full_access` stands for `*` unless it is defined here.
+    pub named_scopes: Vec<NamedDefinition>,
     /// Groups of resources that are displayed together.
     pub groups: Vec<GroupDefinition>,
     /// The roles, from the lowest to the highest. Default: user, admin.
@@ -29,6 +31,7 @@ setters! {
     Definition {
         with_levels(levels: Vec<String>),
         with_resources(resources: Vec<ResourceDefinition>),
+        with_named_scopes(named_scopes: Vec<NamedDefinition>),
         with_groups(groups: Vec<GroupDefinition>),
         with_roles(roles: Vec<RoleDefinition>),
         with_default_scopes(default_scopes: Vec<String>),
@@ -88,6 +91,32 @@ setters! {
     GroupDefinition {
         with_description(description: String),
         with_resources(resources: Vec<String>),
+    }
+}
+
+/// One name for a set of scopes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NamedDefinition {
+    /// The name, as tokens have it in their scopes.
+    pub name: String,
+    /// The description that is displayed.
+    pub description: String,
+    /// What it stands for; names that are defined before it may be among them.
+    pub scopes: Vec<String>,
+}
+
+impl NamedDefinition {
+    /// A name without a description.
+    #[must_use]
+    pub fn new(name: impl Into<String>, scopes: Vec<String>) -> Self {
+        Self { name: name.into(), description: String::new(), scopes }
+    }
+}
+
+setters! {
+    NamedDefinition {
+        with_description(description: String),
     }
 }
 

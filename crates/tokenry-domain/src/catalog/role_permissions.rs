@@ -33,10 +33,12 @@ impl RolePermissions {
     }
 
     pub(super) fn none(vocabulary: &Arc<Vocabulary>) -> Arc<Self> {
-        Self::listed(ScopeSet::default(), vocabulary)
+        Self::listed(&ScopeSet::default(), vocabulary)
     }
 
-    pub(super) fn listed(scopes: ScopeSet, vocabulary: &Arc<Vocabulary>) -> Arc<Self> {
+    /// Exactly these scopes and what the names among them stand for.
+    pub(super) fn listed(scopes: &ScopeSet, vocabulary: &Arc<Vocabulary>) -> Arc<Self> {
+        let scopes = vocabulary.members(scopes);
         let rule = if scopes.contains(&Scope::All) { Rule::All } else { Rule::Listed(scopes) };
         Self::new(rule, vocabulary)
     }
@@ -49,7 +51,8 @@ impl RolePermissions {
         match &self.rule {
             Rule::All => true,
             Rule::AllExceptAdministration => match scope {
-                Scope::All | Scope::Introspect => false,
+                // Names are permitted by what they stand for.
+                Scope::All | Scope::Introspect | Scope::Named(_) => false,
                 Scope::Access { resource, .. } => resource != ADMIN,
             },
             Rule::Listed(scopes) => self.vocabulary.includes(scopes, scope),
@@ -89,6 +92,7 @@ fn highest(resource: &Resource) -> Option<Scope> {
 /// the denied scopes.
 #[derive(Debug, Clone)]
 pub struct EffectivePermissions {
+    /// With everything that the names among them stand for.
     held: ScopeSet,
     role_permissions: Arc<RolePermissions>,
     denied: Arc<ScopeSet>,
@@ -98,6 +102,7 @@ pub struct EffectivePermissions {
 }
 
 impl EffectivePermissions {
+    /// `held` is already expanded.
     pub(super) fn new(held: ScopeSet, role_permissions: Arc<RolePermissions>, denied: Arc<ScopeSet>) -> Self {
         Self { held, role_permissions, denied, is_restricted: false }
     }
@@ -123,7 +128,8 @@ impl EffectivePermissions {
         !self.is_restricted && self.held.contains(&Scope::All)
     }
 
-    /// Whether `wanted` is granted. `*` is granted only to a holder of `*` under an unlimited role.
+    /// Whether `wanted` is granted. `*` is granted only to a holder of `*` under an unlimited role, and a name only to a
+    /// holder of the name if everything that it stands for is granted.
     #[must_use]
     pub fn grants(&self, wanted: &Scope) -> bool {
         self.role_permissions.vocabulary.has_scope(wanted)
@@ -139,9 +145,15 @@ impl EffectivePermissions {
 
     /// Whether a token with this scope may be created: the scope is held, and the role allows it.
     ///
-    /// `*` means "all permissions of its owner", so a holder of `*` can delegate it under any role with permissions.
+    /// `*` means "all permissions of its owner", so a holder of `*` can delegate it under any role with permissions. A
+    /// name can be delegated if it is held, and so can everything that it stands for.
     #[must_use]
     pub fn can_delegate(&self, scope: &Scope) -> bool {
+        if let Scope::Named(name) = scope {
+            let vocabulary = &self.role_permissions.vocabulary;
+            let named = vocabulary.find_named(name).filter(|_| vocabulary.includes(&self.held, scope));
+            return named.is_some_and(|named| named.members().all(|part| self.can_delegate(part)));
+        }
         self.grants(scope)
             || (*scope == Scope::All
                 && !self.is_restricted
@@ -190,7 +202,12 @@ impl EffectivePermissions {
         scopes.iter().filter_map(|scope| self.permitted_part(scope)).collect()
     }
 
+    /// Whether role and denied scopes permit `scope`; of a name, everything that it stands for.
     fn permits(&self, scope: &Scope) -> bool {
+        if let Scope::Named(name) = scope {
+            let named = self.role_permissions.vocabulary.find_named(name);
+            return named.is_some_and(|named| named.members().all(|part| self.permits(part)));
+        }
         self.role_permissions.permits(scope)
             && !self.denied.iter().any(|denied| self.role_permissions.vocabulary.covers(scope, denied))
     }

@@ -130,6 +130,7 @@ fn closed() -> Definition {
             role("member", &["repos:write", "model:tune", "tokens:write"]),
             role("owner", &["*"]),
         ],
+        named_scopes: Vec::new(),
         default_scopes: texts(&["repos:read"]),
         denied_scopes: texts(&["admin:write"]),
         routes: vec![

@@ -1,5 +1,6 @@
 //! The resources and levels of scopes, and which scope includes which.
 
+use super::named::NamedScope;
 use crate::scope::{Scope, ScopeSet};
 
 /// The levels unless configured; each includes those before it.
@@ -18,6 +19,8 @@ pub struct Vocabulary {
     resources: Vec<Resource>,
     /// Whether scopes can also name resources that are not listed.
     is_open: bool,
+    /// The names for sets of scopes, each after those that it contains.
+    named: Vec<NamedScope>,
 }
 
 /// A resource that scopes give access to.
@@ -46,7 +49,9 @@ pub(super) fn is_builtin(resource: &str) -> bool {
 
 impl Vocabulary {
     pub(super) fn open() -> Self {
-        Self::new(DEFAULT_LEVELS.map(str::to_owned).to_vec(), Vec::new(), true)
+        let mut open = Self::new(DEFAULT_LEVELS.map(str::to_owned).to_vec(), Vec::new(), true);
+        open.name(NamedScope::full_access());
+        open
     }
 
     /// `resources` are added to the built-in ones; one with the name of a built-in resource sets its description.
@@ -56,7 +61,49 @@ impl Vocabulary {
             builtin(ADMIN, "Users, all tokens and the audit log", &resources),
         ];
         all.extend(resources.into_iter().filter(|resource| !resource.is_builtin()));
-        Self { levels, resources: all, is_open }
+        Self { levels, resources: all, is_open, named: Vec::new() }
+    }
+
+    /// Adds a name; the names that it contains are already there.
+    pub(super) fn name(&mut self, named: NamedScope) {
+        self.named.push(named);
+    }
+
+    /// The names for sets of scopes, each after those that it contains.
+    #[must_use]
+    pub fn named(&self) -> &[NamedScope] {
+        &self.named
+    }
+
+    /// What this name stands for; `None` if there is no such name.
+    pub(super) fn find_named(&self, name: &str) -> Option<&NamedScope> {
+        self.named.iter().find(|known| known.name == name)
+    }
+
+    /// The scopes, the names that they contain, and everything that those stand for.
+    #[must_use]
+    pub fn expanded(&self, scopes: &ScopeSet) -> ScopeSet {
+        if !scopes.iter().any(Scope::is_named) {
+            return scopes.clone();
+        }
+        scopes.iter().flat_map(|scope| self.expanded_one(scope)).collect()
+    }
+
+    /// The scopes without names: what they stand for.
+    pub(super) fn members(&self, scopes: &ScopeSet) -> ScopeSet {
+        self.expanded(scopes).iter().filter(|scope| !scope.is_named()).cloned().collect()
+    }
+
+    fn expanded_one(&self, scope: &Scope) -> Vec<Scope> {
+        let Scope::Named(name) = scope else { return vec![scope.clone()] };
+        let contained = self.find_named(name).into_iter().flat_map(|named| named.expanded.iter());
+        std::iter::once(scope).chain(contained).cloned().collect()
+    }
+
+    /// Whether the scope is a name that stands for `wanted`.
+    fn stands_for(&self, scope: &Scope, wanted: &Scope) -> bool {
+        let Scope::Named(name) = scope else { return false };
+        self.find_named(name).is_some_and(|named| self.includes(&named.expanded, wanted))
     }
 
     /// The built-in and the configured resources.
@@ -92,22 +139,27 @@ impl Vocabulary {
     pub fn has_scope(&self, scope: &Scope) -> bool {
         match scope {
             Scope::All | Scope::Introspect => true,
+            Scope::Named(name) => self.find_named(name).is_some(),
             Scope::Access { .. } => self.rank(scope).is_some(),
         }
     }
 
-    /// Whether the scopes `held` include `wanted`: `*` includes all, a level all lower levels of the same resource.
+    /// Whether the [`expanded`](Self::expanded) scopes `held` include `wanted`: `*` includes all, a level all lower levels
+    /// of the same resource. A name is included only in itself, in a name that contains it and in `*`, because its
+    /// meaning may grow later beyond scopes that include it now.
     pub(super) fn includes(&self, held: &ScopeSet, wanted: &Scope) -> bool {
         held.contains(&Scope::All)
             || held.contains(wanted)
             || held.iter().any(|scope| self.covers(scope, wanted))
     }
 
-    /// The least of the scopes `held` that includes `wanted`: `wanted` itself, the lowest level above it, or `*`.
+    /// The least of the scopes `held` that includes `wanted`: `wanted` itself, the lowest level above it, the first name
+    /// that stands for it, or `*`.
     pub(super) fn least_sufficient<'h>(&self, held: &'h ScopeSet, wanted: &Scope) -> Option<&'h Scope> {
         let sufficient = held.iter().filter(|scope| **scope != Scope::All && self.covers(scope, wanted));
         held.get(wanted)
             .or_else(|| sufficient.min_by_key(|scope| self.rank(scope)))
+            .or_else(|| held.iter().find(|scope| self.stands_for(scope, wanted)))
             .or_else(|| held.get(&Scope::All))
     }
 

@@ -90,7 +90,17 @@ macro_rules! filtered {
             query = match risk {
                 Risk::NeverUsed => query.filter(tokens::last_used_at.is_null()),
                 Risk::NoExpiry => query.filter(tokens::expires_at.is_null()),
-                Risk::FullAccess => query.filter(has_scope(&Scope::All)),
+                Risk::FullAccess => {
+                    let names = $filter.full_access.iter().filter(|scope| **scope != Scope::All);
+                    let scopes: Vec<&Scope> = std::iter::once(&Scope::All).chain(names).collect();
+                    // Each condition is boxed, because a list of unknown length has no type of its own.
+                    let mut any: Box<dyn diesel::BoxableExpression<tokens::table, $Db, SqlType = Bool>> =
+                        Box::new(sql::<Bool>("1 = 0"));
+                    for scope in scopes {
+                        any = Box::new(any.or(has_scope(scope)));
+                    }
+                    query.filter(any)
+                }
                 Risk::Idle => {
                     let by = InstantValue(Risk::idle_cutoff($cutoffs.now));
                     let unused = tokens::last_used_at.is_null().and(tokens::secret_at.le(by));

@@ -6,7 +6,7 @@ use diesel::{
     sql_types::BigInt,
 };
 use tokenry_domain::{
-    ExpiryCutoffs, Page, PageSize, Sort, SortKey, Token, TokenFilter,
+    ExpiryCutoffs, Page, PageSize, PageStart, Sort, SortKey, Token, TokenFilter,
     query::{Position, PositionKey},
 };
 
@@ -22,7 +22,7 @@ use crate::{
     tx::Tx,
 };
 
-/// One page of the tokens that match `filter` under `cutoffs`, starting after `position`.
+/// One page of the tokens that match `filter` under `cutoffs`, from `start` on, by default the first.
 ///
 /// A position of another order is a [`StoreError::Bug`], since the service keeps position and order together.
 ///
@@ -33,10 +33,15 @@ pub fn list(
     filter: &TokenFilter,
     sort: Sort,
     size: PageSize,
-    position: Option<&Position>,
+    start: Option<&PageStart>,
     cutoffs: &ExpiryCutoffs,
 ) -> Result<Page<Token>, StoreError> {
     let dialect = SqlDialect::of(tx);
+    let (position, offset) = match start {
+        None => (None, 0),
+        Some(PageStart::After(position)) => (Some(position), 0),
+        Some(PageStart::Page(number)) => (None, i64::from(*number) * i64::from(size.get())),
+    };
     let mut rows: Vec<TokenRow> = on!(tx, |c| {
         let mut query = filtered!(Db, filter, dialect, cutoffs).select(TokenRow::as_select());
         query = match (sort.key, position.map(|p| (&p.key, IdValue(p.id.uuid())))) {
@@ -86,7 +91,12 @@ pub fn list(
                 ordered_nullable!(query, tokens::last_used_at, tokens::id, down, false)
             }
         };
-        query.limit(i64::from(size.get()) + 1).load(c)
+        query = query.limit(i64::from(size.get()) + 1);
+        // Only where it is needed: the other lists keep their statements.
+        if offset > 0 {
+            query = query.offset(offset);
+        }
+        query.load(c)
     })?;
     let total = total(tx, filter, cutoffs)?;
 

@@ -44,6 +44,32 @@ const send = (method, path, { body, headers } = {}) =>
     redirect: 'manual',
   });
 
+// The API of the user's own tokens may have another path and other names of fields; everything else here uses the
+// default ones.
+const TOKENS = 'api/v1/tokens';
+const { tokens: place = TOKENS, fields = '', scopes: format } = document.documentElement.dataset;
+const NAMES = fields.split(' ').filter(Boolean).map((pair) => pair.split('='));
+const named = new Map(NAMES);
+const known = new Map(NAMES.map(([field, name]) => [name, field]));
+const renamed = (object, names) => Object.fromEntries(Object.entries(object).map(([key, value]) => [names.get(key) ?? key, value]));
+/** The body of a request of that API. */
+const written = (body) =>
+  renamed(format && body.scopes ? { ...body, scopes: body.scopes.join(' ') } : body, named);
+/** The body of its response. */
+const read = (body) => {
+  const { data, scopes, effective_scopes: effective, ...rest } = renamed(body, known);
+  const list = (value) => (typeof value === 'string' ? value.split(' ').filter(Boolean) : value);
+  const all = { ...rest, data: data?.map?.(read), scopes: list(scopes), effective_scopes: list(effective) };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+};
+/** Its errors point to fields. */
+const readError = (error) => {
+  const [, name, ...rest] = error.pointer.split('/');
+  return { ...error, pointer: ['', known.get(name) ?? name, ...rest].join('/') };
+};
+const isOfTokens = (path) => path === TOKENS || path.startsWith(`${TOKENS}/`);
+const isRenamed = (path) => (NAMES.length || format) && isOfTokens(path) && !/\/(usage|events)/.test(path);
+
 const problemOf = async (response) => {
   const words = (response.headers.get('Content-Type') ?? '').includes('json') ? await response.json().catch(() => ({})) : {};
   const seconds = Number(response.headers.get('Retry-After'));
@@ -72,7 +98,10 @@ const untilReachable = () => {
  */
 export const api = async (method, path, options = {}) => {
   const query = new URLSearchParams(Object.entries(options.query ?? {}).filter(([, value]) => value));
-  const target = query.size ? `${path}?${query}` : path;
+  const at = isOfTokens(path) ? place + path.slice(TOKENS.length) : path;
+  const target = query.size ? `${at}?${query}` : at;
+  const names = isRenamed(path);
+  if (names && options.body) options = { ...options, body: written(options.body) };
   for (let tries = 0; ; tries += 1) {
     let response;
     try {
@@ -89,11 +118,15 @@ export const api = async (method, path, options = {}) => {
       sessionEnded();
       throw new Problem({ status: 401, code: 'session_ended' });
     }
-    if (!response.ok) throw await problemOf(response);
+    if (!response.ok) {
+      const problem = await problemOf(response);
+      if (names) problem.errors = problem.errors.map(readError);
+      throw problem;
+    }
     if (response.status === 204) return null;
     // The connection can be lost within the body.
     const body = await response.json().catch(() => undefined);
-    if (body !== undefined) return body;
+    if (body !== undefined) return names ? read(body) : body;
     if (method !== 'GET' || tries === 2) throw new Problem({});
     await pause(1000);
   }

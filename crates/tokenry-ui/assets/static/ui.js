@@ -82,7 +82,7 @@ export const setTheme = (choice) => {
 document.documentElement.dataset.theme = theme();
 
 // Language.
-const asked = () => remember('language') ?? navigator.language;
+const asked = () => remember('language') ?? document.documentElement.dataset.language ?? navigator.language;
 /** `en` or `zh`. */
 export const language = /^zh/i.test(asked()) ? 'zh' : 'en';
 const locale = { en: /^en/i.test(navigator.language) ? navigator.language : 'en', zh: 'zh-CN' }[language];

@@ -31,6 +31,7 @@ mod keyboard;
 mod language;
 mod list;
 mod loading;
+mod product;
 mod session;
 mod sign_in_methods;
 mod smoke;

@@ -26,6 +26,7 @@ use tokenry_actix::{
     },
 };
 use tokenry_testkit::TestDatabase;
+use tokenry_ui::PageSettings;
 
 use crate::embed;
 
@@ -246,9 +247,12 @@ fn run(
     let thread = thread::spawn(move || {
         let server = HttpServer::new(move || {
             let app = match mount {
-                "" => App::new()
-                    .configure(configure(tokenry.clone(), api.clone()))
-                    .configure(tokenry_ui::configure),
+                "" => App::new().configure(configure(tokenry.clone(), api.clone())).configure(
+                    tokenry_ui::configure_with(PageSettings {
+                        tokens_api: api.tokens_api.clone(),
+                        language: None,
+                    }),
+                ),
                 _ => App::new()
                     .route("/host", web::get().to(host))
                     .configure(|app| embed::app(app, tokenry.clone(), api.clone())),

@@ -99,7 +99,7 @@ fn wrong_lines_are_usage_errors() {
         ("tokenry token list --listen x", ErrorKind::UnknownArgument),
         ("tokenry token create --name ci", ErrorKind::MissingRequiredArgument),
         ("tokenry token create --user alice", ErrorKind::MissingRequiredArgument),
-        ("tokenry token create --user alice --name ci --scope read", ErrorKind::ValueValidation),
+        ("tokenry token create --user alice --name ci --scope Read", ErrorKind::ValueValidation),
         ("tokenry token create --user alice --name ci --expires tomorrow", ErrorKind::ValueValidation),
         ("tokenry token create --user alice --name ci --allow-ip localhost", ErrorKind::ValueValidation),
         ("tokenry token create --user alice --name ci --metadata []", ErrorKind::ValueValidation),
@@ -184,6 +184,8 @@ fn help_lists_commands_and_examples() {
       user         Add, show, update, disable and delete the owners of tokens
       audit        Read the audit log and verify its integrity
       policy       Check other settings against the existing tokens
+      profile      List, show and check profiles: the settings of known products
+      init         Write a commented settings file, of a profile or with the defaults
       cleanup      Record expired tokens in the audit log and delete tokens past their retention
       doctor       Check settings, database and audit log, and suggest how to fix faults
       import       Import tokens of another system, which keep working
@@ -199,13 +201,15 @@ fn help_lists_commands_and_examples() {
       -V, --version  Print version
 
     Global options:
-          --config <FILE>       Read settings from this file instead of ./tokenry.toml [env:
-                                TOKENRY_CONFIG]
-          --database-url <URL>  URL of the database [env: TOKENRY_DATABASE_URL, else DATABASE_URL]
-                                [default: sqlite://tokenry.db]
-          --output <FORMAT>     Output format; `name` prints what other commands take as arguments
-                                [default: table] [possible values: table, json, name]
-      -q, --quiet               Print only the requested output
+          --config <FILE>        Read settings from this file instead of ./tokenry.toml [env:
+                                 TOKENRY_CONFIG]
+          --profile <NAME|FILE>  Settings of a known product, by the name of a profile or the path of
+                                 its file [env: TOKENRY_PROFILE]
+          --database-url <URL>   URL of the database [env: TOKENRY_DATABASE_URL, else DATABASE_URL]
+                                 [default: sqlite://tokenry.db]
+          --output <FORMAT>      Output format; `name` prints what other commands take as arguments
+                                 [default: table] [possible values: table, json, name]
+      -q, --quiet                Print only the requested output
 
     Examples:
       tokenry serve

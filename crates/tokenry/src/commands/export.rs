@@ -26,7 +26,7 @@ pub(crate) fn run(
     }
     let mut cursor = None;
     loop {
-        let query = PageQuery { sort, size, cursor };
+        let query = PageQuery { sort, size, cursor, number: None };
         let page = tokenry.list_tokens(request, TokenFilter::default(), query)?;
         let mut text = String::new();
         for (token, owner) in &page.items {

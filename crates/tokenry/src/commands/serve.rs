@@ -22,8 +22,8 @@ use actix_web::{
     web::ServiceConfig,
 };
 use tokenry_actix::{
-    FailureLimit, HttpSettings, ManagementQuota, Metrics, ProxySignIn, TrustedProxies, clock, configure,
-    fallback, outer_middleware, server,
+    FailureLimit, HttpSettings, ManagementQuota, Metrics, TrustedProxies, clock, configure, fallback,
+    outer_middleware, server,
 };
 use tokenry_service::{
     DatabaseUrl, JwtVerifier, RequestContext, RoleRights, SettingsOutline, Tokenry, UnixMillis, unrestricted,
@@ -36,7 +36,7 @@ use crate::{
     log::{self, Sink},
     no_thread,
     output::{CliError, Console},
-    settings::{RateSettings, Server, Settings},
+    settings::{Language, Settings},
 };
 
 /// The name of the file that holds the first token.
@@ -48,9 +48,10 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
     core_dump::forbid();
     let (url, listen, workers) = (settings.database_url.clone(), settings.listen, settings.server.workers);
     let (metrics, metrics_listen) = (Metrics::default(), settings.metrics_listen);
-    let http =
-        http_settings(settings.rates, &settings.server, settings.proxy_sign_in.take(), metrics.clone());
-    let has_page = settings.server.ui && cfg!(feature = "ui");
+    let http = http_settings(&mut settings, metrics.clone());
+    let page = page_settings(&settings);
+    let has_page = page.is_some();
+    let has_bootstrap = settings.bootstrap;
     let sources = std::mem::take(&mut settings.key_sources);
     let refresher = jwks_refresher(&mut settings.service, sources);
     let outline = SettingsOutline::of(&settings.service);
@@ -66,7 +67,9 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
     }
     log_missing_rights(&tokenry)?;
     check_stored_rows(&tokenry, &outline)?;
-    bootstrap(&tokenry, &url, console)?;
+    if has_bootstrap {
+        bootstrap(&tokenry, &url, console)?;
+    }
     let _clock = ClockWatch::start(&tokenry).map_err(no_thread)?;
     let _cleaner = cleaner::start(tokenry.clone()).map_err(no_thread)?;
     let system = System::new();
@@ -75,7 +78,7 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
             let server = bind_metrics(tokenry.clone(), &metrics, address);
             rt::spawn(server.map_err(|error| cannot_listen(address, &error, "[metrics] listen"))?);
         }
-        let bound = bind(tokenry.clone(), listen, http, workers, has_page, shutdown.clone());
+        let bound = bind(tokenry.clone(), listen, http, workers, page, shutdown.clone());
         let (server, addresses) = bound.map_err(|error| cannot_listen(listen, &error, "--listen"))?;
         shutdown.begin_serving(server.handle(), tokenry.clone());
         for address in addresses.into_iter().filter(|_| has_page) {
@@ -135,18 +138,16 @@ fn jwks_refresher(
 }
 
 /// The settings of all workers, which share the counters of the limits.
-fn http_settings(
-    rates: RateSettings,
-    server: &Server,
-    proxy_sign_in: Option<ProxySignIn>,
-    metrics: Metrics,
-) -> HttpSettings {
+fn http_settings(settings: &mut Settings, metrics: Metrics) -> HttpSettings {
     HttpSettings {
-        trusted_proxies: TrustedProxies::new(server.trusted_proxies.clone()),
-        failures: rates.failures_per_minute.map(FailureLimit::new),
+        trusted_proxies: TrustedProxies::new(settings.server.trusted_proxies.clone()),
+        failures: settings.rates.failures_per_minute.map(FailureLimit::new),
         metrics,
-        proxy_sign_in,
-        management: rates.management_per_minute.map(ManagementQuota::new),
+        proxy_sign_in: settings.proxy_sign_in.take(),
+        management: settings.rates.management_per_minute.map(ManagementQuota::new),
+        tokens_api: settings.tokens_api.clone(),
+        identity_headers: settings.identity_headers.clone(),
+        bearer_over_session: settings.bearer_over_session,
     }
 }
 
@@ -161,14 +162,36 @@ fn page_url(mut address: SocketAddr) -> String {
     format!("http://{address}/")
 }
 
+#[cfg(feature = "ui")]
+type PageSettings = tokenry_ui::PageSettings;
+/// A build without the page has no settings of it.
+#[cfg(not(feature = "ui"))]
+type PageSettings = std::convert::Infallible;
+
+/// The settings of the page, if it is served.
+#[cfg(feature = "ui")]
+fn page_settings(settings: &Settings) -> Option<PageSettings> {
+    let language = match settings.language {
+        Language::Browser => None,
+        Language::Fixed(language) => Some(language),
+    };
+    settings.server.ui.then(|| PageSettings { tokens_api: settings.tokens_api.clone(), language })
+}
+
+#[cfg(not(feature = "ui"))]
+fn page_settings(settings: &Settings) -> Option<PageSettings> {
+    let _ = settings.language;
+    None
+}
+
 /// Adds the page to the app, in a build that contains it.
-fn page(app: &mut ServiceConfig, has_page: bool) {
+fn add_page(app: &mut ServiceConfig, page: Option<&PageSettings>) {
     #[cfg(feature = "ui")]
-    if has_page {
-        tokenry_ui::configure(app);
+    if let Some(page) = page {
+        tokenry_ui::configure_with(page.clone())(app);
     }
     #[cfg(not(feature = "ui"))]
-    let _ = (app, has_page);
+    let _ = (app, page);
 }
 
 /// A server that already listens, with its addresses; it answers once it is awaited.
@@ -177,13 +200,13 @@ fn bind(
     listen: SocketAddr,
     api: HttpSettings,
     workers: Option<NonZero<usize>>,
-    has_page: bool,
+    page: Option<PageSettings>,
     shutdown: Shutdown,
 ) -> io::Result<(dev::Server, Vec<SocketAddr>)> {
     let mut http = HttpServer::new(move || {
         App::new()
             .configure(configure(tokenry.clone(), api.clone()))
-            .configure(|app| page(app, has_page))
+            .configure(|app| add_page(app, page.as_ref()))
             .default_service(fallback::not_found())
             .wrap(from_fn(outer_middleware))
             .wrap_fn({

@@ -2,7 +2,10 @@
 
 use tokenry_service::{
     Catalog,
-    catalog::{Definition, GroupDefinition, Location, ResourceDefinition, RoleDefinition, RouteDefinition},
+    catalog::{
+        Definition, GroupDefinition, Location, NamedDefinition, ResourceDefinition, RoleDefinition,
+        RouteDefinition,
+    },
 };
 
 use super::{
@@ -16,10 +19,20 @@ const WITHHELD_SCOPES: &str = "withheld_scopes";
 
 const CATALOG: Shape = Shape {
     title: "[catalog]",
-    keys: &["levels", "default_scopes", DENIED_SCOPES, "resources", "groups", "roles", "routes"],
+    keys: &[
+        "levels",
+        "default_scopes",
+        DENIED_SCOPES,
+        "resources",
+        "named_scopes",
+        "groups",
+        "roles",
+        "routes",
+    ],
     former_keys: &[WITHHELD_SCOPES],
 };
 const RESOURCES: Shape = Shape::new("[[catalog.resources]]", &["name", "description", "levels"]);
+const NAMED: Shape = Shape::new("[[catalog.named_scopes]]", &["name", "description", "scopes"]);
 const GROUPS: Shape = Shape::new("[[catalog.groups]]", &["name", "description", "resources"]);
 const ROLES: Shape = Shape::new("[[catalog.roles]]", &["name", "scopes"]);
 const ROUTES: Shape = Shape::new("[[catalog.routes]]", &["path", "methods", "resource", "level", "exclude"]);
@@ -42,7 +55,7 @@ pub(super) fn read(
     let has_words = written.has_words();
     for fault in faults {
         // With unreadable levels or resources, every scope would look unknown.
-        let is_reliable = has_words || ["resources", "levels"].contains(&fault.location.list);
+        let is_reliable = has_words || ["resources", "named_scopes", "levels"].contains(&fault.location.list);
         let Some((section, key)) = written.at(fault.location).filter(|_| is_reliable) else { continue };
         // A partly unreadable entry differs from the intended one, so its faults are not reported.
         if fault.location.index.map_or_else(|| section.has_read(key), |_| section.is_read()) {
@@ -60,7 +73,7 @@ pub(super) fn read(
 /// The tables of the file, which give each fault its line.
 struct Written<'f> {
     top: Section<'f>,
-    lists: [(&'static str, Vec<Section<'f>>); 4],
+    lists: [(&'static str, Vec<Section<'f>>); 5],
     /// The name under which the file has the denied scopes.
     denied_key: &'static str,
 }
@@ -68,6 +81,7 @@ struct Written<'f> {
 impl<'f> Written<'f> {
     fn read(mut top: Section<'f>) -> (Self, Definition) {
         let mut resources = top.sections("resources", RESOURCES);
+        let mut named = top.sections("named_scopes", NAMED);
         let mut groups = top.sections("groups", GROUPS);
         let mut roles = top.sections("roles", ROLES);
         let mut routes = top.sections("routes", ROUTES);
@@ -75,20 +89,27 @@ impl<'f> Written<'f> {
         let definition = Definition::default()
             .with_levels(top.texts("levels"))
             .with_resources(resources.iter_mut().map(resource).collect())
+            .with_named_scopes(named.iter_mut().map(named_scope).collect())
             .with_groups(groups.iter_mut().map(group).collect())
             .with_roles(roles.iter_mut().map(role).collect())
             .with_default_scopes(top.texts("default_scopes"))
             .with_denied_scopes(top.texts(denied_key))
             .with_routes(routes.iter_mut().map(route).collect());
-        let lists = [("resources", resources), ("groups", groups), ("roles", roles), ("routes", routes)];
+        let lists = [
+            ("resources", resources),
+            ("named_scopes", named),
+            ("groups", groups),
+            ("roles", roles),
+            ("routes", routes),
+        ];
         (Self { top, lists, denied_key }, definition)
     }
 
-    /// Whether levels and resources, of which scopes consist, could be read.
+    /// Whether levels, resources and names, of which scopes consist, could be read.
     fn has_words(&self) -> bool {
-        let [(_, resources), ..] = &self.lists;
-        ["levels", "resources"].iter().all(|key| self.top.has_read(key))
-            && resources.iter().all(Section::is_read)
+        let [(_, resources), (_, named), ..] = &self.lists;
+        ["levels", "resources", "named_scopes"].iter().all(|key| self.top.has_read(key))
+            && resources.iter().chain(named).all(Section::is_read)
     }
 
     /// The table and the key of a fault.
@@ -124,6 +145,11 @@ fn resource(section: &mut Section<'_>) -> ResourceDefinition {
     ResourceDefinition::new(owned(section.required("name")))
         .with_description(owned(section.text("description")))
         .with_levels(section.texts("levels"))
+}
+
+fn named_scope(section: &mut Section<'_>) -> NamedDefinition {
+    NamedDefinition::new(owned(section.required("name")), section.texts("scopes"))
+        .with_description(owned(section.text("description")))
 }
 
 fn group(section: &mut Section<'_>) -> GroupDefinition {

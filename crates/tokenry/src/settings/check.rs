@@ -2,17 +2,17 @@
 
 use std::{num::NonZero, ops::RangeInclusive, path::Path, time::Duration};
 
-use tokenry_actix::{ProxySignIn, ProxySignInError};
+use tokenry_actix::{ProxySignIn, ProxySignInError, TokensApi};
 use tokenry_service::{
     Catalog, HashSettings, IpList, Lifetime, Limits, Policy, SessionSettings, StoreSettings, UsageSettings,
 };
 
 use super::{
-    Log, RateSettings, Server, Settings, catalog, convert, environment,
+    Log, RateSettings, Server, Settings, api, catalog, convert, environment,
     issuers::{self, Issuers},
     key, pepper,
     problem::SettingSource,
-    section::Section,
+    section::Roots,
     source::Sources,
     value,
 };
@@ -42,7 +42,11 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
     let filter = from.text(&key::LOG_FILTER, value::log_filter);
     let format = from.text(&key::LOG_FORMAT, value::log_format);
     let ui = from.switch(&key::UI);
-    let (catalog, issuers) = structured(from, directory);
+    let Structured { catalog, issuers, tokens_api } = structured(from, directory);
+    let identity_headers = api::identity_headers(from);
+    let language = from.text(&key::LANGUAGE, value::language);
+    let bootstrap = from.switch(&key::BOOTSTRAP);
+    let bearer_over_session = from.switch(&key::BEARER_PRECEDENCE);
     let workers = from.integer(&key::WORKERS)?;
     let issuers = issuers?;
     Some(Settings {
@@ -69,6 +73,11 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
         },
         key_sources: issuers.key_sources,
         proxy_sign_in: proxy_sign_in?,
+        tokens_api: tokens_api?,
+        identity_headers: identity_headers?,
+        bearer_over_session: bearer_over_session?,
+        language: language?,
+        bootstrap: bootstrap?,
         rates: RateSettings {
             failures_per_minute: NonZero::new(from.integer(&key::FAILURES_PER_MINUTE)?),
             management_per_minute: NonZero::new(from.integer(&key::MANAGEMENT_PER_MINUTE)?),
@@ -84,14 +93,25 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
     })
 }
 
-/// Reads the structured settings of the file. The catalog comes first, because issuers name its roles.
-fn structured(from: &mut Sources, directory: &Path) -> (Option<Catalog>, Option<Issuers>) {
-    let (file, entries) = std::mem::take(&mut from.structured);
-    let mut root = Section::root(&file, &entries);
-    let catalog = catalog::read(&mut root, &mut from.problems, &mut from.warnings);
-    let issuers = issuers::read(&mut root, catalog.as_ref(), directory, &mut from.problems);
-    from.problems.extend(root.into_problems());
-    (catalog, issuers)
+/// Reads the structured settings of the files. The catalog comes first, because issuers name its roles.
+fn structured(from: &mut Sources, directory: &Path) -> Structured {
+    let files = std::mem::take(&mut from.structured);
+    let mut roots = Roots::of(&files);
+    let catalog = catalog::read(roots.with("catalog"), &mut from.problems, &mut from.warnings);
+    let issuers = issuers::read(roots.with("issuers"), catalog.as_ref(), directory, &mut from.problems);
+    let fields = roots.with(key::FIELDS);
+    let names = fields.pairs(key::FIELDS, |name| Ok(name.to_owned()));
+    let is_read = fields.has_read(key::FIELDS);
+    let tokens_api = api::tokens(from, is_read.then_some(names), fields);
+    from.problems.extend(roots.into_problems());
+    Structured { catalog, issuers, tokens_api }
+}
+
+/// The structured settings.
+struct Structured {
+    catalog: Option<Catalog>,
+    issuers: Option<Issuers>,
+    tokens_api: Option<TokensApi>,
 }
 
 fn hash(from: &mut Sources, directory: &Path) -> Option<HashSettings> {

@@ -17,6 +17,8 @@ use super::{
 
 /// Names the configuration file.
 const CONFIG: &str = "TOKENRY_CONFIG";
+/// Names a profile.
+const PROFILE: &str = "TOKENRY_PROFILE";
 /// The short name of the log filter, which takes precedence over the long one. There is no `_FILE` variant, because it
 /// would be mistaken for a log file.
 pub(super) const LOG: &str = "TOKENRY_LOG";
@@ -68,6 +70,11 @@ impl Environment {
                 None
             }
         }
+    }
+
+    /// The profile that `TOKENRY_PROFILE` names.
+    pub(super) fn profile(&self, sources: &mut Sources) -> Option<String> {
+        self.text(PROFILE).map_err(|line| sources.refuse(line)).ok().flatten()
     }
 
     /// Adds the values of the variables and reports unknown variables. File names are relative to `directory`.
@@ -123,10 +130,12 @@ impl Environment {
         match self.0.get(name) {
             None => Ok(None),
             Some(None) => Err(format!("{name}: must be UTF-8 text")),
-            Some(Some(text)) if name.ends_with(FILE) || name == CONFIG => match has_clean_ends(text) {
-                true => Ok(Some(text.clone())),
-                false => Err(format!("{name}: {BLANK}")),
-            },
+            Some(Some(text)) if name.ends_with(FILE) || [CONFIG, PROFILE].contains(&name) => {
+                match has_clean_ends(text) {
+                    true => Ok(Some(text.clone())),
+                    false => Err(format!("{name}: {BLANK}")),
+                }
+            }
             Some(Some(text)) => Ok(Some(text.clone())),
         }
     }
@@ -149,7 +158,7 @@ fn file_variable(name: &str) -> Option<String> {
 /// Whether this variable is a setting, or one that is deliberately not checked.
 fn is_known(name: &str) -> bool {
     let is_of = |known: String| known == name || file_variable(&known).is_some_and(|file| file == name);
-    [CONFIG, NO_COLOR].contains(&name)
+    [CONFIG, PROFILE, NO_COLOR].contains(&name)
         || name.starts_with(TESTS)
         || key::ALL.iter().any(|key| names(key).into_iter().any(is_of))
 }
@@ -158,7 +167,7 @@ fn is_known(name: &str) -> bool {
 fn nearest(name: &str) -> Option<String> {
     let variables = key::ALL.iter().map(|key| key.variable());
     let files = variables.clone().filter(|_| name.ends_with(FILE)).map(|variable| variable + FILE);
-    let all = variables.chain([CONFIG, LOG].map(str::to_owned)).chain(files);
+    let all = variables.chain([CONFIG, PROFILE, LOG].map(str::to_owned)).chain(files);
     all.min_by_key(|known| strsim::osa_distance(known, name))
 }
 
@@ -186,7 +195,8 @@ mod tests {
     fn variable_names_are_unique() {
         let names: Vec<_> = key::ALL.iter().flat_map(|key| names(key)).collect();
         let files: Vec<_> = names.iter().filter_map(|name| file_variable(name)).collect();
-        let mut all = [names, files, vec![CONFIG.to_owned(), NO_COLOR.to_owned()]].concat();
+        let mut all =
+            [names, files, vec![CONFIG.to_owned(), PROFILE.to_owned(), NO_COLOR.to_owned()]].concat();
         let count = all.len();
         all.sort();
         all.dedup();

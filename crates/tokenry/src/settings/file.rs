@@ -14,7 +14,7 @@ use super::{
     key::{Key, Preset},
     problem::SettingSource,
     source::{Raw, Sources},
-    structured::Node,
+    structured::{Entries, Node},
 };
 
 /// The default configuration file.
@@ -37,8 +37,9 @@ pub(super) fn read(named: Option<PathBuf>, directory: &Path, sources: &mut Sourc
     }
 }
 
-/// Adds the values in `text`, the content of the file `name`.
-fn add(text: &str, name: &str, sources: &mut Sources) {
+/// Adds the values in `text`, the content of the file `name`. Values of files added before take precedence; a structured
+/// setting of one file replaces that of another as a whole.
+pub(super) fn add(text: &str, name: &str, sources: &mut Sources) {
     let table = match DeTable::parse(text) {
         Ok(table) => table,
         Err(error) => {
@@ -47,18 +48,24 @@ fn add(text: &str, name: &str, sources: &mut Sources) {
             return sources.refuse(format!("{name}:{line}: {what}"));
         }
     };
-    name.clone_into(&mut sources.structured.0);
+    let mut structured = Entries::new();
     for (key, value) in table.get_ref() {
         let line = line_of(text, key.span().start);
         if Key::is_structured(key.get_ref()) {
             let node = Node::of(line, value.get_ref(), &|offset| line_of(text, offset));
-            sources.structured.1.insert(key.get_ref().to_string(), node);
+            structured.insert(key.get_ref().to_string(), node);
             continue;
         }
         match (Key::is_section(key.get_ref()), value.get_ref()) {
             (true, DeValue::Table(table)) => {
                 for (entry, value) in table {
                     let line = line_of(text, entry.span().start);
+                    let path = format!("{}.{}", key.get_ref(), entry.get_ref());
+                    if Key::is_structured(&path) {
+                        let node = Node::of(line, value.get_ref(), &|offset| line_of(text, offset));
+                        structured.insert(path, node);
+                        continue;
+                    }
                     set(
                         key.get_ref(),
                         entry.get_ref(),
@@ -79,6 +86,7 @@ fn add(text: &str, name: &str, sources: &mut Sources) {
             }
         }
     }
+    sources.structured.push((name.to_owned(), structured));
 }
 
 /// Whether the value is a table or a list of tables.

@@ -26,7 +26,11 @@ pub(super) const EXPECTED_SWITCH: &str = "must be true or false";
 pub(super) const EXPECTED_LIST: &str = "must be a list of strings, such as [\"a\", \"b\"]";
 
 /// Structured settings, available only in the file: the name and how the table is written.
-static STRUCTURED: &[(&str, &str)] = &[("catalog", "[catalog]"), ("issuers", "[[issuers]]")];
+static STRUCTURED: &[(&str, &str)] =
+    &[("catalog", "[catalog]"), ("issuers", "[[issuers]]"), (FIELDS, "[api.fields]")];
+
+/// The names of the fields of tokens: a table within the table of other keys.
+pub(super) const FIELDS: &str = "api.fields";
 
 macro_rules! keys {
     ($($(#[doc = $doc:literal])+ $id:ident = $section:literal $name:literal $preset:expr;)*) => {
@@ -48,6 +52,26 @@ keys! {
     DATABASE_URL = "" "database_url" Text("sqlite://tokenry.db");
     /// Whether the web page is served; a build without the feature `ui` has none.
     UI = "" "ui" Switch(true);
+    /// The path of the API of a user's own tokens. Only this path answers.
+    TOKENS_PATH = "api" "tokens_path" Text("/api/v1/tokens");
+    /// How requests and responses of that API have scopes: `list`, or `text` with spaces between them.
+    SCOPES_FORMAT = "api" "scopes_format" Text("list");
+    /// Whether PUT on a token does the same as PATCH.
+    PUT_UPDATES = "api" "put_updates" Switch(false);
+    /// The header of forward-auth with the id of the token's owner.
+    USER_HEADER = "identity_headers" "user" Text("X-Resource-User");
+    /// The same with their subject.
+    SUBJECT_HEADER = "identity_headers" "subject" Text("X-Resource-Subject");
+    /// The same with their role.
+    ROLE_HEADER = "identity_headers" "role" Text("X-Resource-Role");
+    /// The same with the effective scopes of the token.
+    SCOPES_HEADER = "identity_headers" "scopes" Text("X-Resource-Scopes");
+    /// The same with the id of the token.
+    TOKEN_ID_HEADER = "identity_headers" "token_id" Text("X-Resource-Token-Id");
+    /// The language of the page for a browser whose user chose none: `auto` follows the browser, `en` or `zh`.
+    LANGUAGE = "page" "language" Text("auto");
+    /// Whether the first start creates a user `admin` and a first token. Without it, JWTs or the command line create users.
+    BOOTSTRAP = "bootstrap" "enabled" Switch(true);
     /// The prefix of every token.
     PREFIX = "token" "prefix" Text("pat_");
     /// Former prefixes, which are still accepted.
@@ -96,6 +120,8 @@ keys! {
     SESSION_LIFETIME = "session" "lifetime" Text("12h");
     /// The idle timeout of a browser session; `0s` is none.
     SESSION_IDLE = "session" "idle" Text("1h");
+    /// Whether a bearer credential is used where a request also has a session cookie; otherwise it is rejected.
+    BEARER_PRECEDENCE = "session" "bearer_precedence" Switch(false);
     /// The header in which a trusted proxy names the user; empty disables sign-in through a proxy.
     PROXY_USER_HEADER = "session" "proxy_user_header" Text("");
     /// The prefix put before that name, so that a proxy cannot name other users.
@@ -139,7 +165,9 @@ impl Key {
     /// The table of the structured setting that this variable tries to set.
     pub(super) fn structured_variable(variable: &str) -> Option<&'static str> {
         let is_of = |structured: &str| {
-            let rest = variable.strip_prefix("TOKENRY_")?.strip_prefix(&structured.to_ascii_uppercase())?;
+            let rest = variable
+                .strip_prefix("TOKENRY_")?
+                .strip_prefix(&structured.replace('.', "__").to_ascii_uppercase())?;
             (rest.is_empty() || rest.starts_with('_')).then_some(())
         };
         STRUCTURED.iter().find(|(structured, _)| is_of(structured).is_some()).map(|(_, written)| *written)

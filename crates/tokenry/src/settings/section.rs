@@ -35,9 +35,34 @@ impl Shape {
     }
 }
 
+/// The structured settings of all files.
+pub(super) struct Roots<'f> {
+    /// In order of precedence.
+    files: Vec<Section<'f>>,
+    /// For settings that no file has.
+    absent: Section<'f>,
+}
+
+impl<'f> Roots<'f> {
+    pub(super) fn of(files: &'f [(String, Entries)]) -> Self {
+        static NOTHING: Entries = Entries::new();
+        let files = files.iter().map(|(file, entries)| Section::root(file, entries)).collect();
+        Self { files, absent: Section::root("", &NOTHING) }
+    }
+
+    /// The settings of the first file that has this one.
+    pub(super) fn with(&mut self, key: &str) -> &mut Section<'f> {
+        self.files.iter_mut().find(|root| root.has(key)).unwrap_or(&mut self.absent)
+    }
+
+    pub(super) fn into_problems(self) -> impl Iterator<Item = Problem> {
+        self.files.into_iter().flat_map(Section::into_problems)
+    }
+}
+
 impl<'f> Section<'f> {
     /// The structured settings of the file.
-    pub(super) fn root(file: &'f str, entries: &'f Entries) -> Self {
+    fn root(file: &'f str, entries: &'f Entries) -> Self {
         Self { title: "", file, line: 1, entries, problems: Vec::new(), unread: Vec::new() }
     }
 

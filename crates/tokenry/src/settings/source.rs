@@ -45,8 +45,8 @@ pub(super) struct Entry {
 #[derive(Default)]
 pub(super) struct Sources {
     entries: Vec<Entry>,
-    /// The name of the file and its structured settings.
-    pub(super) structured: (String, Entries),
+    /// The structured settings of each file with the name of the file, in order of precedence.
+    pub(super) structured: Vec<(String, Entries)>,
     /// Variables that another program set and that only look like settings.
     pub(super) foreign: Vec<String>,
     pub(super) problems: Vec<Problem>,

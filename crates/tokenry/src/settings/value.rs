@@ -18,6 +18,25 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// The language of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Language {
+    /// That of the browser.
+    Browser,
+    /// This one, such as `en`.
+    Fixed(&'static str),
+}
+
+/// The language of the page for a user who chose none.
+pub(super) fn language(text: &str) -> Result<Language, String> {
+    match text {
+        "auto" => Ok(Language::Browser),
+        "en" => Ok(Language::Fixed("en")),
+        "zh" => Ok(Language::Fixed("zh")),
+        _ => Err("must be auto, en or zh".to_owned()),
+    }
+}
+
 /// An address and a port; `localhost` is 127.0.0.1.
 pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());

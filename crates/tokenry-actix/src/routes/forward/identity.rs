@@ -2,18 +2,14 @@
 
 use std::fmt::Write as _;
 
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderMap, HeaderValue};
 use tokenry_service::VerifiedToken;
 
-const USER: HeaderName = HeaderName::from_static("x-resource-user");
-const SUBJECT: HeaderName = HeaderName::from_static("x-resource-subject");
-const ROLE: HeaderName = HeaderName::from_static("x-resource-role");
-const SCOPES: HeaderName = HeaderName::from_static("x-resource-scopes");
-const TOKEN_ID: HeaderName = HeaderName::from_static("x-resource-token-id");
+use crate::identity_headers::IdentityHeaders;
 
 /// Sets all identity headers; they are empty without a caller. SECURITY: if one were missing, a proxy that copies the headers
 /// would keep the client's own.
-pub(super) fn write(headers: &mut HeaderMap, caller: Option<&VerifiedToken>) {
+pub(super) fn write(headers: &mut HeaderMap, names: &IdentityHeaders, caller: Option<&VerifiedToken>) {
     let values = caller.map(|verified| {
         let (token, owner) = (verified.token(), verified.owner());
         let scopes: Vec<_> =
@@ -26,10 +22,9 @@ pub(super) fn write(headers: &mut HeaderMap, caller: Option<&VerifiedToken>) {
             percent_encode(&token.id.to_string()),
         ]
     });
-    let names = [USER, SUBJECT, ROLE, SCOPES, TOKEN_ID];
-    for (name, value) in names.into_iter().zip(values.unwrap_or_default()) {
+    for (name, value) in names.names().iter().zip(values.unwrap_or_default()) {
         let value = HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static(""));
-        headers.insert(name, value);
+        headers.insert(name.clone(), value);
     }
 }
 
@@ -50,6 +45,8 @@ fn percent_encode(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderName;
+
     use super::*;
 
     #[test]
@@ -70,8 +67,8 @@ mod tests {
     #[test]
     fn no_caller_is_five_empty_headers() {
         let mut headers = HeaderMap::new();
-        headers.insert(ROLE, HeaderValue::from_static("admin"));
-        write(&mut headers, None);
+        headers.insert(HeaderName::from_static("x-resource-role"), HeaderValue::from_static("admin"));
+        write(&mut headers, &IdentityHeaders::default(), None);
         assert_eq!(headers.len(), 5);
         assert!(headers.iter().all(|(_, value)| value.is_empty()));
     }

@@ -21,7 +21,7 @@ pub(super) fn run(args: ListArgs, context: &CommandContext, console: &mut Consol
         .with_risk(args.risk);
     let size = if args.all { PageSize::new(PageSize::MAX).unwrap_or_default() } else { args.limit };
     let page = |cursor: Option<&str>| -> Result<TokenPage, ReadError> {
-        let query = PageQuery { sort: args.sort, size, cursor: cursor.map(str::to_owned) };
+        let query = PageQuery { sort: args.sort, size, cursor: cursor.map(str::to_owned), number: None };
         match args.risk {
             None => tokenry.list_tokens(request, filter.clone(), query),
             Some(_) => tokenry.inventory(request, &filter, &query),

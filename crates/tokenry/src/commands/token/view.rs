@@ -37,10 +37,11 @@ pub(super) fn page(page: &TokenPage, tokenry: &Tokenry, now: UnixMillis) -> View
 
 /// A page of the inventory: tokens with their risks.
 pub(super) fn inventory(page: &TokenPage, tokenry: &Tokenry, now: UnixMillis) -> View {
-    let cutoffs = tokenry.policy().cutoffs(now);
+    let (cutoffs, full_access) = (tokenry.policy().cutoffs(now), tokenry.catalog().full_access());
     let mut rows = Vec::new();
     for pair in &page.items {
-        let risks: Vec<_> = Risk::of(&pair.0, &pair.1, &cutoffs).into_iter().map(Risk::as_str).collect();
+        let risks = Risk::of(&pair.0, &pair.1, &cutoffs, &full_access);
+        let risks: Vec<_> = risks.into_iter().map(Risk::as_str).collect();
         rows.push([row(pair, tokenry, now), vec![risks.join(" ")]].concat());
     }
     let header = [HEADER.as_slice(), &["RISKS"]].concat();

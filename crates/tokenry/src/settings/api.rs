@@ -1,0 +1,62 @@
+//! `[api]` and `[identity_headers]`: what clients and guarded systems of an existing product expect.
+
+use tokenry_actix::{FieldNames, FieldNamesError, IdentityHeaders, TokensApi, TokensPath};
+
+use super::{
+    key::{self, Key},
+    section::Section,
+    source::Sources,
+};
+
+/// Paths where this program answers, now or in a later version, besides the API.
+const RESERVED: &[&str] = &["/", "/assets/{path}", "/metrics", "/docs", "/.well-known/{path}"];
+
+/// Path and names of the API of a user's own tokens. `names` are the pairs of `[api.fields]`, if they could be read.
+pub(super) fn tokens(
+    from: &mut Sources,
+    names: Option<Vec<(String, String)>>,
+    fields: &mut Section<'_>,
+) -> Option<TokensApi> {
+    let path =
+        from.text(&key::TOKENS_PATH, |text| TokensPath::new(text, &reserved()).map_err(|e| e.to_string()));
+    let as_text = from.text(&key::SCOPES_FORMAT, |text| match text {
+        "list" => Ok(false),
+        "text" => Ok(true),
+        _ => Err("must be list or text".to_owned()),
+    });
+    let put_updates = from.switch(&key::PUT_UPDATES)?;
+    let names = FieldNames::new(&names?, as_text?);
+    let refused = |error: FieldNamesError| fields.refuse(key::FIELDS, &error.to_string());
+    Some(TokensApi { path: path?, fields: names.map_err(refused).ok()?, put_updates })
+}
+
+fn reserved() -> Vec<&'static str> {
+    #[cfg(feature = "ui")]
+    let pages = tokenry_ui::PATHS;
+    #[cfg(not(feature = "ui"))]
+    let pages: &[&str] = &[];
+    RESERVED.iter().chain(pages).copied().collect()
+}
+
+/// The headers of forward-auth.
+pub(super) fn identity_headers(from: &mut Sources) -> Option<IdentityHeaders> {
+    let keys: [&'static Key; 5] = [
+        &key::USER_HEADER,
+        &key::SUBJECT_HEADER,
+        &key::ROLE_HEADER,
+        &key::SCOPES_HEADER,
+        &key::TOKEN_ID_HEADER,
+    ];
+    let mut names = Vec::with_capacity(keys.len());
+    for key in keys {
+        names.push(from.text(key, |text| Ok(text.to_owned()))?);
+    }
+    let texts: Vec<&str> = names.iter().map(String::as_str).collect();
+    match IdentityHeaders::new(texts.try_into().ok()?) {
+        Ok(headers) => Some(headers),
+        Err((index, error)) => {
+            from.refuse_value(keys.get(index)?, &error.to_string());
+            None
+        }
+    }
+}
