@@ -452,6 +452,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Counts of this process for Prometheus, in its text format 0.0.4. The server can also serve them on an address of its
+         *     own, without a token.
+         */
+        get: operations["show_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/oauth/introspect": {
         parameters: {
             query?: never;
@@ -631,7 +651,7 @@ export interface components {
             expires_at?: string | null;
             /**
              * Format: int32
-             * @description Alternative to `expires_at`.
+             * @description Alternative to `expires_at`; `null` is never.
              */
             expires_in_days?: number | null;
             metadata?: Record<string, unknown> | null;
@@ -905,7 +925,7 @@ export interface components {
         Scopes: {
             /** @description The scopes of a token that is created without scopes. */
             default_scopes: string[];
-            /** @description The scopes without a resource. */
+            /** @description The scopes without a resource: the named scopes of the configuration, `*` and `introspect`. */
             general: components["schemas"]["ScopeInfo"][];
             groups: components["schemas"]["ScopeGroup"][];
             /** @description The levels of resources without own levels, each including the previous ones. */
@@ -1061,6 +1081,16 @@ export interface components {
             /** @description The `cursor` of the next page; `null` on the last one. */
             next_cursor?: string | null;
             /**
+             * Format: int32
+             * @description The number of this page, from 1, if the request has one.
+             */
+            page?: number | null;
+            /**
+             * Format: int32
+             * @description The maximum number of tokens on a page, if the request has the number of a page.
+             */
+            page_size?: number | null;
+            /**
              * Format: int64
              * @description The number of tokens in the whole list.
              */
@@ -1084,6 +1114,12 @@ export interface components {
              * @default null
              */
             expires_at?: string | null;
+            /**
+             * Format: int32
+             * @description Alternative to `expires_at`, counted from now; `null` is never.
+             * @default null
+             */
+            expires_in_days?: number | null;
             metadata?: Record<string, unknown>;
             /** @default null */
             name?: string;
@@ -1359,6 +1395,10 @@ export interface operations {
                 expires_before?: string;
                 /** @description Default: 50 */
                 limit?: number;
+                /** @description The number of the page, from 1, instead of a cursor. */
+                page?: number;
+                /** @description Another name of limit. */
+                page_size?: number;
                 /** @description Only live tokens with this risk: never_used, no_expiry, full_access, idle or owner_disabled. */
                 risk?: string;
                 /** @description Tokens with exactly this granted scope. */
@@ -1981,6 +2021,10 @@ export interface operations {
                 expires_before?: string;
                 /** @description Default: 50 */
                 limit?: number;
+                /** @description The number of the page, from 1, instead of a cursor. */
+                page?: number;
+                /** @description Another name of limit. */
+                page_size?: number;
                 /** @description Tokens with exactly this granted scope. */
                 scope?: string;
                 /**
@@ -3483,6 +3527,10 @@ export interface operations {
                 expires_before?: string;
                 /** @description Default: 50 */
                 limit?: number;
+                /** @description The number of the page, from 1, instead of a cursor. */
+                page?: number;
+                /** @description Another name of limit. */
+                page_size?: number;
                 /** @description Tokens with exactly this granted scope. */
                 scope?: string;
                 /**
@@ -4067,6 +4115,80 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    show_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metrics. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description The credential is malformed, or there are two. The query is malformed or too long. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no valid credential. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The credential does not permit this request. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or invalid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
