@@ -86,12 +86,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// The settings of the service.
 fn settings(arguments: &Arguments) -> Result<Settings, Box<dyn Error>> {
-    Ok(Settings {
-        prefix: Prefix::parse(&arguments.prefix)?,
-        hash: HashSettings::new(arguments.hash),
-        slow_hash: arguments.slow_hash,
-        max_staleness: arguments.max_staleness,
-        usage: UsageSettings { is_enabled: arguments.usage == Usage::On, ..UsageSettings::default() },
-        ..Settings::default()
-    })
+    Ok(Settings::default()
+        .with_prefix(Prefix::parse(&arguments.prefix)?)
+        .with_hash(HashSettings::new(arguments.hash))
+        .with_slow_hash(arguments.slow_hash)
+        .with_max_staleness(arguments.max_staleness)
+        .with_usage(UsageSettings::default().with_is_enabled(arguments.usage == Usage::On)))
 }

@@ -68,7 +68,7 @@ impl<S: RequiredScope> FromRequest for ApiCaller<S> {
             }
             // SECURITY: the operator acts on the machine itself and never over HTTP.
             let user = caller.user().cloned().ok_or(ApiError::InvalidToken)?;
-            let context = RequestContext { caller, now, client: client_info(&req) };
+            let context = RequestContext::new(caller, now).with_client(client_info(&req));
             Ok(Self { context, user, scope: PhantomData })
         })
     }
@@ -153,7 +153,7 @@ impl FromRequest for OwnToken {
         let req = req.clone();
         Box::pin(async move {
             let Authentication { caller, now, .. } = authentication(&req, Accepts::Everyone, false).await?;
-            Ok(Self(RequestContext { caller, now, client: client_info(&req) }))
+            Ok(Self(RequestContext::new(caller, now).with_client(client_info(&req))))
         })
     }
 }

@@ -91,7 +91,7 @@ impl<S> Authorized<S> {
     /// The context for service calls; `req` is the request of this token, for the audit log.
     #[must_use]
     pub fn context(&self, req: &HttpRequest) -> RequestContext {
-        RequestContext { caller: self.verified.clone().into(), now: self.now, client: client_info(req) }
+        RequestContext::new(self.verified.clone().into(), self.now).with_client(client_info(req))
     }
 }
 

@@ -60,12 +60,10 @@ impl Drop for OpenUse {
         let agent = self.user_agent.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()));
         self.tokenry.record_use(
             self.token,
-            &UsageEvent {
-                method: self.method,
-                route: self.route.as_deref().unwrap_or_default(),
-                user_agent: agent.as_deref(),
-                ..UsageEvent::new(self.at, self.source, self.status.map_or(default, |status| status.as_u16()))
-            },
+            &UsageEvent::new(self.at, self.source, self.status.map_or(default, |status| status.as_u16()))
+                .with_method(self.method)
+                .with_route(self.route.as_deref().unwrap_or_default())
+                .with_user_agent(agent.as_deref()),
         );
     }
 }

@@ -204,15 +204,13 @@ impl TryFrom<CreateToken> for NewToken {
     type Error = ApiError;
 
     fn try_from(body: CreateToken) -> Result<Self, ApiError> {
-        Ok(Self {
-            name: body.name,
-            description: body.description,
-            scopes: body.scopes,
-            expiry: requested_expiry(body.expires_at, body.expires_in_days)?,
-            not_before: body.not_before.map(|at| instant("/not_before", &at)).transpose()?,
-            allowed_ips: body.allowed_ips,
-            metadata: body.metadata.unwrap_or_default(),
-        })
+        Ok(Self::new(body.name)
+            .with_description(body.description)
+            .with_scopes(body.scopes)
+            .with_expiry(requested_expiry(body.expires_at, body.expires_in_days)?)
+            .with_not_before(body.not_before.map(|at| instant("/not_before", &at)).transpose()?)
+            .with_allowed_ips(body.allowed_ips)
+            .with_metadata(body.metadata.unwrap_or_default()))
     }
 }
 
@@ -255,16 +253,14 @@ impl TryFrom<UpdateToken> for TokenChanges {
     type Error = ApiError;
 
     fn try_from(body: UpdateToken) -> Result<Self, ApiError> {
-        Ok(Self {
-            name: not_null("/name", body.name)?,
-            description: body.description,
-            scopes: not_null("/scopes", body.scopes)?,
-            expiry: requested_expiry(body.expires_at, body.expires_in_days)?,
-            allowed_ips: not_null("/allowed_ips", body.allowed_ips)?,
-            metadata: not_null("/metadata", body.metadata)?,
-            switch: not_null("/status", body.status)?.map(|status| activation(&status)).transpose()?,
-            if_version: None,
-        })
+        Ok(Self::default()
+            .with_name(not_null("/name", body.name)?)
+            .with_description(body.description)
+            .with_scopes(not_null("/scopes", body.scopes)?)
+            .with_expiry(requested_expiry(body.expires_at, body.expires_in_days)?)
+            .with_allowed_ips(not_null("/allowed_ips", body.allowed_ips)?)
+            .with_metadata(not_null("/metadata", body.metadata)?)
+            .with_switch(not_null("/status", body.status)?.map(|status| activation(&status)).transpose()?))
     }
 }
 
@@ -284,14 +280,10 @@ impl TryFrom<RotateToken> for Rotation {
     type Error = ApiError;
 
     fn try_from(body: RotateToken) -> Result<Self, ApiError> {
-        Ok(Self {
-            // The policy reduces a grace period over its maximum anyway.
-            grace: body
-                .grace_seconds
-                .map(|seconds| Lifetime::seconds(u32::try_from(seconds).unwrap_or(u32::MAX))),
-            expiry: body.expires_at.map(expiry).transpose()?,
-            ..Self::default()
-        })
+        // The policy reduces a grace period over its maximum anyway.
+        let grace =
+            body.grace_seconds.map(|seconds| Lifetime::seconds(u32::try_from(seconds).unwrap_or(u32::MAX)));
+        Ok(Self::default().with_grace(grace).with_expiry(body.expires_at.map(expiry).transpose()?))
     }
 }
 

@@ -17,17 +17,15 @@ fn main() {
 /// A service and the texts of its tokens, each verified once.
 fn service(db: &TestDatabase) -> (Tokenry, Vec<String>) {
     let limits = Limits::unlimited();
-    let settings = Settings {
-        hash: HashSettings::new(Scheme::Bcrypt).with_bcrypt_cost(4),
-        policy: Policy::default().with_limits(limits),
-        ..Settings::default()
-    };
+    let settings = Settings::default()
+        .with_hash(HashSettings::new(Scheme::Bcrypt).with_bcrypt_cost(4))
+        .with_policy(Policy::default().with_limits(limits));
     let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
     let context = RequestContext::new(unrestricted::operator(), at(0));
     let owner = tokenry.find_or_create_user(&context, "alice", None).unwrap();
     let issue = |number| {
         let scopes = Some(vec!["a:read".to_owned(), "b:write".to_owned()]);
-        let new = NewToken { name: format!("token {number}"), scopes, ..NewToken::default() };
+        let new = NewToken::new(format!("token {number}")).with_scopes(scopes);
         tokenry.issue_token(&context, owner.id, new).unwrap().secret.reveal_once().to_string()
     };
     let texts: Vec<_> = (0..TOKENS).map(issue).collect();
@@ -71,8 +69,7 @@ fn reject_an_unknown_token(bencher: Bencher<'_, '_>) {
 fn verify_a_token_for_the_first_time(bencher: Bencher<'_, '_>) {
     let db = TestDatabase::sqlite();
     let (_, texts) = service(&db);
-    let settings =
-        || Settings { hash: HashSettings::new(Scheme::Bcrypt).with_bcrypt_cost(4), ..Settings::default() };
+    let settings = || Settings::default().with_hash(HashSettings::new(Scheme::Bcrypt).with_bcrypt_cost(4));
     let text = texts.first().unwrap();
     bencher
         .with_inputs(|| Tokenry::new(db.store().clone(), settings()).unwrap())

@@ -7,6 +7,7 @@ use crate::{caller::RequestContext, tokenry::Tokenry};
 
 /// How many tokens a user has and may still create.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LimitStatus {
     /// The maximum number of live tokens; `None` means no limit.
     pub max_tokens: Option<u32>,

@@ -22,6 +22,7 @@ pub type AuditPage = Page<AuditEntry>;
 
 /// The result of a check of the whole chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AuditCheck {
     /// How many entries there are.
     pub entries: i64,

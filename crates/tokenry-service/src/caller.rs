@@ -4,10 +4,11 @@ use tokenry_domain::{
     Actor, Catalog, ClientInfo, EffectivePermissions, Role, Scope, Session, Token, UnixMillis, User, UserId,
 };
 
-use crate::{denial::Denial, verified::VerifiedToken};
+use crate::{denial::Denial, setters::setters, verified::VerifiedToken};
 
 /// One request: its caller, instant and client.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct RequestContext {
     /// The authenticated caller.
     pub caller: Caller,
@@ -23,6 +24,8 @@ impl RequestContext {
     pub fn new(caller: Caller, now: UnixMillis) -> Self {
         Self { caller, now, client: ClientInfo::default() }
     }
+
+    setters! { with_caller(caller: Caller), with_now(now: UnixMillis), with_client(client: ClientInfo) }
 }
 
 /// An authenticated caller. Only [`Tokenry::verify`](crate::Tokenry::verify) creates one from a token and
@@ -53,7 +56,7 @@ pub(crate) struct SignedInUser {
     pub(crate) token: Option<Token>,
 }
 
-/// How a caller authenticated.
+/// How a caller authenticated. Exhaustive, so that each consumer decides what a new kind may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialKind {
     /// Access to the command line on the database's machine.

@@ -23,6 +23,7 @@ const USAGE_BATCH: u16 = 5000;
 
 /// What a cleanup changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CleanupReport {
     /// Expired tokens that were recorded in the audit log.
     pub expired: usize,

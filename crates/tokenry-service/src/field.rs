@@ -2,6 +2,7 @@
 
 /// One violated rule, so that a client can show it at the field.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FieldError {
     /// JSON pointer (RFC 6901) to the field in the request.
     pub pointer: String,

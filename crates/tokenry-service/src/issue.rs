@@ -20,6 +20,7 @@ use crate::{
 };
 
 /// A new token and its secret, which is stored nowhere.
+#[non_exhaustive]
 pub struct Issued {
     /// The token.
     pub token: Token,

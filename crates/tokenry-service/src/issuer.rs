@@ -5,10 +5,14 @@ use std::sync::Arc;
 use tokenry_crypto::JwtVerifier;
 use tokenry_domain::Role;
 
-use crate::key_refresh::KeyRefresh;
+use crate::{
+    key_refresh::KeyRefresh,
+    setters::{optional_setters, setters},
+};
 
 /// Which JWTs are accepted, and how they map to users.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct SignIn {
     /// Verifies the JWTs.
     pub verifier: Arc<JwtVerifier>,
@@ -18,8 +22,24 @@ pub struct SignIn {
     pub key_refresh: Option<Arc<dyn KeyRefresh>>,
 }
 
+impl SignIn {
+    /// Accepts the JWTs of these issuers, whose keys are never fetched on demand.
+    #[must_use]
+    pub fn new(verifier: Arc<JwtVerifier>, issuers: Vec<IssuerMapping>) -> Self {
+        Self { verifier, issuers, key_refresh: None }
+    }
+
+    /// Sets `key_refresh`.
+    #[must_use]
+    pub fn with_key_refresh(mut self, key_refresh: Arc<dyn KeyRefresh>) -> Self {
+        self.key_refresh = Some(key_refresh);
+        self
+    }
+}
+
 /// How the claims of one issuer map to a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct IssuerMapping {
     /// The `iss` claim of its JWTs.
     pub issuer: String,
@@ -35,4 +55,33 @@ pub struct IssuerMapping {
     pub default_role: Option<Role>,
     /// Whether an unknown user is created; otherwise they are rejected.
     pub creates_users: bool,
+}
+
+impl IssuerMapping {
+    /// Maps the `sub` of this issuer to the subject of a user who exists, and nothing else.
+    #[must_use]
+    pub fn new(issuer: impl Into<String>) -> Self {
+        Self {
+            issuer: issuer.into(),
+            subject_prefix: String::new(),
+            name_claim: None,
+            role_claim: None,
+            roles: Vec::new(),
+            default_role: None,
+            creates_users: false,
+        }
+    }
+
+    setters! {
+        with_issuer(issuer: String),
+        with_subject_prefix(subject_prefix: String),
+        with_roles(roles: Vec<(String, Role)>),
+        with_creates_users(creates_users: bool),
+    }
+
+    optional_setters! {
+        with_name_claim(name_claim: String),
+        with_role_claim(role_claim: String),
+        with_default_role(default_role: Role),
+    }
 }

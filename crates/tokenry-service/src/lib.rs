@@ -17,7 +17,7 @@
 //! let now = UnixMillis::from_clock(std::time::SystemTime::now());
 //! let context = RequestContext::new(unrestricted::operator(), now);
 //! let owner = tokenry.find_or_create_user(&context, "alice", None)?;
-//! let new = NewToken { name: "ci".into(), scopes: Some(vec!["projects:read".into()]), ..NewToken::default() };
+//! let new = NewToken::new("ci").with_scopes(vec!["projects:read".to_owned()]);
 //! let issued = tokenry.issue_token(&context, owner.id, new)?;
 //!
 //! let secret = issued.secret.reveal_once();
@@ -74,6 +74,7 @@ mod rules;
 mod search;
 mod semaphore;
 pub mod session;
+mod setters;
 pub mod settings;
 pub mod settings_check;
 mod shapes;

@@ -12,11 +12,13 @@ use crate::{
     read_error::ReadError,
     required::{admin_read, tokens_read},
     search::without_secret,
+    setters::{optional_setters, setters},
     tokenry::Tokenry,
 };
 
 /// Selects the order and the page of a list.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct PageQuery {
     /// The sort order.
     pub sort: Sort,
@@ -26,6 +28,12 @@ pub struct PageQuery {
     pub cursor: Option<String>,
     /// The number of the page, from 1, instead of a cursor. Rows that are added or removed meanwhile move the pages.
     pub number: Option<NonZero<u32>>,
+}
+
+impl PageQuery {
+    setters! { with_sort(sort: Sort), with_size(size: PageSize) }
+
+    optional_setters! { with_cursor(cursor: String), with_number(number: NonZero<u32>) }
 }
 
 /// One page of tokens, each with its owner.

@@ -18,6 +18,7 @@ const MAX: usize = 1024;
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Page<T> {
     /// The rows.
     pub items: Vec<T>,
@@ -27,6 +28,7 @@ pub struct Page<T> {
 
 /// One page of a list whose length is known.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct CountedPage<T> {
     /// The rows.
     pub items: Vec<T>,

@@ -12,6 +12,7 @@ use crate::{
 
 /// How many live tokens a change would affect, and how; one token may be counted in several fields.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PolicyImpact {
     /// Tokens that are live now, of users who are not disabled.
     pub live: u64,

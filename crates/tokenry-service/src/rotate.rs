@@ -24,12 +24,14 @@ use crate::{
     required::tokens_write,
     rules::Rules,
     session::end::EndedSessions,
+    setters::optional_setters,
     tokenry::Tokenry,
     validated_request::checked_expiry,
 };
 
 /// Options of a rotation.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Rotation {
     /// How long the retired secret remains valid, at most; the policy and the old expiry may end it sooner. Default:
     /// not at all.
@@ -43,7 +45,17 @@ pub struct Rotation {
     pub if_version: Option<Vec<i64>>,
 }
 
+impl Rotation {
+    optional_setters! {
+        with_grace(grace: Lifetime),
+        with_expiry(expiry: Expiry),
+        with_idempotency_key(idempotency_key: String),
+        with_if_version(if_version: Vec<i64>),
+    }
+}
+
 /// A token with its new secret, which is stored nowhere.
+#[non_exhaustive]
 pub struct Rotated {
     /// The token.
     pub token: Token,

@@ -6,11 +6,15 @@ use thiserror::Error;
 use tokenry_crypto::{HashSettings, Prefix, Scheme};
 use tokenry_domain::{Bucket, Catalog, Lifetime, Policy};
 
-use crate::monotonic::Monotonic;
+use crate::{
+    monotonic::Monotonic,
+    setters::{optional_setters, setters},
+};
 
 /// The settings of a [`crate::Tokenry`]. The default is that of the binary: prefix `pat_`, bcrypt at cost 6, at most 10
 /// live tokens and 5 creations an hour for each user, a lifetime of 90 days, an open vocabulary of scopes. Dead tokens
 /// and usage counts per minute are kept for 90 days.
+#[non_exhaustive]
 pub struct Settings {
     /// The prefix of every token.
     pub prefix: Prefix,
@@ -45,7 +49,29 @@ pub struct Settings {
     pub sign_in: Option<crate::issuer::SignIn>,
 }
 
+impl Settings {
+    setters! {
+        with_prefix(prefix: Prefix),
+        with_former_prefixes(former_prefixes: Vec<Prefix>),
+        with_hash(hash: HashSettings),
+        with_slow_hash(slow_hash: SlowHash),
+        with_rehash_imported(rehash_imported: bool),
+        with_policy(policy: Policy),
+        with_catalog(catalog: Catalog),
+        with_max_staleness(max_staleness: Duration),
+        with_monotonic(monotonic: Monotonic),
+        with_usage(usage: UsageSettings),
+        with_session(session: SessionSettings),
+    }
+
+    optional_setters! { with_retention(retention: Lifetime) }
+
+    #[cfg(feature = "jwt")]
+    optional_setters! { with_sign_in(sign_in: crate::issuer::SignIn) }
+}
+
 /// When the slow hash of a secret is computed. A wrong secret is rejected without it in either case.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlowHash {
     /// When a secret is created, or once for a row without a stored proof. From then on the stored proof decides.
@@ -94,11 +120,18 @@ impl Default for Settings {
 
 /// How long sessions last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SessionSettings {
     /// The maximum lifetime of a session; one that was started with a token never outlives it. Default 12 hours.
     pub lifetime: Lifetime,
     /// After how long without a request a session ends, accurate to one minute; `None` means never. Default 1 hour.
     pub idle: Option<Lifetime>,
+}
+
+impl SessionSettings {
+    setters! { with_lifetime(lifetime: Lifetime) }
+
+    optional_setters! { with_idle(idle: Lifetime) }
 }
 
 impl Default for SessionSettings {
@@ -109,6 +142,7 @@ impl Default for SessionSettings {
 
 /// What the usage log stores. Default: counts per minute, for 90 days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UsageSettings {
     /// Whether uses are counted. If not, only the last use of each token and of each of its scopes is stored. Default:
     /// yes.
@@ -117,6 +151,12 @@ pub struct UsageSettings {
     pub bucket: Bucket,
     /// How long the counts are kept before a cleanup removes them; `None` means forever. Default: 90 days.
     pub retention: Option<Lifetime>,
+}
+
+impl UsageSettings {
+    setters! { with_is_enabled(is_enabled: bool), with_bucket(bucket: Bucket) }
+
+    optional_setters! { with_retention(retention: Lifetime) }
 }
 
 impl Default for UsageSettings {

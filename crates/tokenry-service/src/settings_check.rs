@@ -55,6 +55,7 @@ impl SettingsOutline {
 
 /// Rows that are invalid under some settings. [`fmt::Display`] writes a sentence with advice for each kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SettingsReport {
     /// The number of live tokens; here and below, of users who are not disabled.
     pub live: u64,

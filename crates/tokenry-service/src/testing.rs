@@ -63,6 +63,7 @@ pub struct TestInstallation {
 
 /// A token and its secret, which tests may print, copy and compare.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct TestToken {
     /// The token as it is stored.
     pub token: Token,
@@ -109,7 +110,7 @@ impl TestInstallation {
     }
 
     /// The default settings, without limits on the number of tokens and with the cheapest hash. To change some:
-    /// `Settings { catalog, ..TestInstallation::settings() }`.
+    /// `TestInstallation::settings().with_catalog(catalog)`.
     #[must_use]
     pub fn settings() -> Settings {
         Settings {

@@ -20,6 +20,7 @@ use crate::{
 
 /// An event in the history of a token.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct TokenEvent {
     /// Its sequence number in the audit log.
     pub seq: i64,

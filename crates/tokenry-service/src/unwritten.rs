@@ -7,6 +7,7 @@ use std::{
 
 /// What would be lost if the process ended now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Unwritten {
     /// Uses of tokens that are not in the usage log.
     pub uses: u64,

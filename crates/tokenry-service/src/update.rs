@@ -17,12 +17,14 @@ use crate::{
     required::tokens_write,
     rules::Rules,
     session::end::EndedSessions,
+    setters::optional_setters,
     tokenry::Tokenry,
     validated_request::{checked_expiry, checked_ips, checked_scopes},
 };
 
 /// The changes of a token; `None` keeps the current value.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct TokenChanges {
     /// The new name.
     pub name: Option<String>,
@@ -42,7 +44,20 @@ pub struct TokenChanges {
     pub if_version: Option<Vec<i64>>,
 }
 
-/// Pauses or resumes a token.
+impl TokenChanges {
+    optional_setters! {
+        with_name(name: String),
+        with_description(description: Option<String>),
+        with_scopes(scopes: Vec<String>),
+        with_expiry(expiry: Expiry),
+        with_allowed_ips(allowed_ips: Vec<String>),
+        with_metadata(metadata: Map<String, Value>),
+        with_switch(switch: Activation),
+        with_if_version(if_version: Vec<i64>),
+    }
+}
+
+/// Pauses or resumes a token. There is no third state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// Resumes the token.

@@ -17,12 +17,14 @@ use self::counts::Key;
 pub use self::last_used::UsedToken;
 use crate::{
     periodic::{FlushOutcome, LAST_PAUSE, LAST_ROUNDS},
+    setters::{optional_setters, setters},
     tokenry::Tokenry,
     verified::VerifiedToken,
 };
 
 /// One use of a token: a request with it.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct UsageEvent<'a> {
     /// When the request was admitted.
     pub at: UnixMillis,
@@ -45,6 +47,15 @@ impl<'a> UsageEvent<'a> {
     pub fn new(at: UnixMillis, source: Option<IpAddr>, status: u16) -> Self {
         UsageEvent { at, source, method: "", route: "", status, user_agent: None }
     }
+
+    setters! {
+        with_at(at: UnixMillis),
+        with_method(method: &'a str),
+        with_route(route: &'a str),
+        with_status(status: u16),
+    }
+
+    optional_setters! { with_source(source: IpAddr), with_user_agent(user_agent: &'a str) }
 }
 
 const MAX_METHOD: usize = 32;

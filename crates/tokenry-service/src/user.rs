@@ -22,6 +22,7 @@ use crate::{
     page::{CountedPage, Cursors, Forged, Page},
     required::{admin_read, admin_write},
     search::without_secret,
+    setters::{optional_setters, setters},
     tokenry::Tokenry,
 };
 
@@ -65,6 +66,7 @@ pub enum UserError {
 
 /// Name, role and state of a new user.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct NewUser {
     /// The display name. Default: the subject.
     pub name: Option<String>,
@@ -72,6 +74,12 @@ pub struct NewUser {
     pub role: Option<Role>,
     /// Whether the user is disabled, so that their tokens are rejected until they are enabled.
     pub disabled: bool,
+}
+
+impl NewUser {
+    setters! { with_disabled(disabled: bool) }
+
+    optional_setters! { with_name(name: String), with_role(role: Role) }
 }
 
 /// One page of users.

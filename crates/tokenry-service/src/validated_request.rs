@@ -10,10 +10,12 @@ use crate::{
     audit::AuditContext,
     caller::RequestContext,
     field::{FieldError, FieldErrors},
+    setters::{optional_setters, setters},
 };
 
 /// A requested token; omitted fields get the default of policy and catalog.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct NewToken {
     /// The name.
     pub name: String,
@@ -29,6 +31,24 @@ pub struct NewToken {
     pub allowed_ips: Option<Vec<String>>,
     /// Metadata of clients.
     pub metadata: Map<String, Value>,
+}
+
+impl NewToken {
+    /// A request for a token with this name.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
+    setters! { with_metadata(metadata: Map<String, Value>) }
+
+    optional_setters! {
+        with_description(description: String),
+        with_scopes(scopes: Vec<String>),
+        with_expiry(expiry: Expiry),
+        with_not_before(not_before: UnixMillis),
+        with_allowed_ips(allowed_ips: Vec<String>),
+    }
 }
 
 /// A request whose fields satisfy every rule that needs no database.

@@ -6,7 +6,7 @@ mod common;
 use common::{at, issue, new, operator, service, settings, user, verify};
 use tokenry_service::{
     AuditEvent, CleanupError, CleanupReport, ClientInfo, EventKind, Lifetime, Limits, Policy, Rejection,
-    RequestContext, ReusePolicy, Rotation, Settings, Token, Tokenry, UnixMillis, VerifyError, unrestricted,
+    RequestContext, ReusePolicy, Rotation, Token, Tokenry, UnixMillis, VerifyError, unrestricted,
 };
 use tokenry_store::audit;
 use tokenry_testkit::{TestDatabase, each_backend};
@@ -16,7 +16,7 @@ const DAY: i64 = 86_400;
 each_backend!(a_clock_that_may_be_far_ahead_removes_nothing_and_records_no_expiry, |db| {
     let retention = Some(Lifetime::days(30));
     let tokenry =
-        Tokenry::new(db.second_store(), Settings { retention, ..settings(Policy::default()) }).unwrap();
+        Tokenry::new(db.second_store(), settings(Policy::default()).with_retention(retention)).unwrap();
     let alice = user(&tokenry, "alice", "user");
     let (token, text) = issue(&tokenry, &alice, &[]);
     // PostgreSQL has a clock of its own; SQLite has only the times in the audit log.
@@ -37,7 +37,7 @@ each_backend!(a_clock_that_may_be_far_ahead_removes_nothing_and_records_no_expir
 each_backend!(a_scheduled_cleanup_checks_the_clock_first_every_time, |db| {
     let retention = Some(Lifetime::days(30));
     let tokenry =
-        Tokenry::new(db.second_store(), Settings { retention, ..settings(Policy::default()) }).unwrap();
+        Tokenry::new(db.second_store(), settings(Policy::default()).with_retention(retention)).unwrap();
     let alice = user(&tokenry, "alice", "user");
     let (token, _) = issue(&tokenry, &alice, &[]);
     assert_eq!(tokenry.clock_faults(), [], "the clock has not been checked");
@@ -80,7 +80,7 @@ fn made(tokenry: &Tokenry, now: UnixMillis) -> (Token, String) {
 /// Such a token after a rotation with a grace in seconds: the token, its retired secret and its current one.
 fn rotated(tokenry: &Tokenry, now: UnixMillis, grace: u32) -> (Token, String, String) {
     let (token, old) = made(tokenry, now);
-    let rotation = Rotation { grace: Some(Lifetime::seconds(grace)), ..Rotation::default() };
+    let rotation = Rotation::default().with_grace(Lifetime::seconds(grace));
     let rotated = tokenry.rotate_token(&by(now), token.id, rotation).unwrap();
     (rotated.token, old, rotated.secret.reveal_once().to_string())
 }
@@ -178,10 +178,7 @@ each_backend!(a_clock_far_behind_records_the_expiries_it_sees, |db| {
     let (_, text) = issue(&tokenry, &alice, &[]);
     // Months behind PostgreSQL's clock; SQLite has no clock to compare with.
     tokenry.check_clock(at(10)).unwrap();
-    let short = tokenry_service::NewToken {
-        expiry: Some(tokenry_service::Expiry::In(Lifetime::seconds(60))),
-        ..new("short", &[])
-    };
+    let short = new("short", &[]).with_expiry(tokenry_service::Expiry::In(Lifetime::seconds(60)));
     let short = tokenry.issue_token(&operator(0), alice.id, short).unwrap().secret.reveal_once();
     assert!(verify(&tokenry, &short, 3600).is_err());
     assert!(verify(&tokenry, &short, 10).is_err(), "the expiry is recorded and outlasts the clock's error");

@@ -5,16 +5,13 @@ mod common;
 
 use common::{at, issue, limited, new, operator, service, user, verify, with_token};
 use tokenry_service::{
-    Activation, Denial, Expiry, IssueError, Lifetime, NewToken, Rejection, RequestContext, TokenChanges,
-    UpdateError, UserChanges, VerifyError,
+    Activation, Denial, Expiry, IssueError, Lifetime, Rejection, RequestContext, TokenChanges, UpdateError,
+    UserChanges, VerifyError,
 };
 use tokenry_testkit::each_backend;
 
 fn scopes(entries: &[&str]) -> TokenChanges {
-    TokenChanges {
-        scopes: Some(entries.iter().map(ToString::to_string).collect()),
-        ..TokenChanges::default()
-    }
+    TokenChanges::default().with_scopes(entries.iter().map(ToString::to_string).collect::<Vec<_>>())
 }
 
 each_backend!(a_hundred_parallel_creations_at_a_limit_of_ten_create_exactly_ten, |db| {
@@ -50,7 +47,7 @@ each_backend!(dead_tokens_do_not_count_against_the_limit, |db| {
     assert!(matches!(full, Err(IssueError::TokenLimitReached { limit: 1 })));
     tokenry.revoke_token(&operator(1), first.id, None).unwrap();
     issue(&tokenry, &alice, &[]);
-    let later = RequestContext { now: at(90 * 86_400), ..operator(0) };
+    let later = operator(0).with_now(at(90 * 86_400));
     assert!(tokenry.issue_token(&later, alice.id, new("third", &[])).is_ok());
 });
 
@@ -75,11 +72,9 @@ each_backend!(the_creation_rate_limit_survives_restarts_and_counts_revoked_token
 each_backend!(a_token_can_only_create_tokens_restricted_to_its_own_permissions, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
-    let parent = NewToken {
-        expiry: Some(Expiry::In(Lifetime::days(2))),
-        allowed_ips: Some(vec!["10.0.0.0/8".to_owned()]),
-        ..new("parent", &["tokens:write", "a:write"])
-    };
+    let parent = new("parent", &["tokens:write", "a:write"])
+        .with_expiry(Expiry::In(Lifetime::days(2)))
+        .with_allowed_ips(vec!["10.0.0.0/8".to_owned()]);
     let text = tokenry.issue_token(&operator(0), alice.id, parent).unwrap().secret.reveal_once();
     let ip = Some("10.1.1.1".parse().unwrap());
     let context =
@@ -93,15 +88,14 @@ each_backend!(a_token_can_only_create_tokens_restricted_to_its_own_permissions, 
         let outcome = tokenry.issue_token(&context, alice.id, new("wide", wide));
         assert!(matches!(outcome, Err(IssueError::Denied(_))), "{wide:?}");
     }
-    let longer = NewToken { expiry: Some(Expiry::In(Lifetime::days(3))), ..new("longer", &[]) };
+    let longer = new("longer", &[]).with_expiry(Expiry::In(Lifetime::days(3)));
     assert!(matches!(
         tokenry.issue_token(&context, alice.id, longer),
         Err(IssueError::Denied(Denial::Beyond(_)))
     ));
     for ips in [&[][..], &["11.0.0.0/8"], &["0.0.0.0/0"]] {
         let ips = Some(ips.iter().map(ToString::to_string).collect());
-        let outcome =
-            tokenry.issue_token(&context, alice.id, NewToken { allowed_ips: ips, ..new("anywhere", &[]) });
+        let outcome = tokenry.issue_token(&context, alice.id, new("anywhere", &[]).with_allowed_ips(ips));
         assert!(matches!(outcome, Err(IssueError::Denied(Denial::Beyond(_)))));
     }
     let bob = user(&tokenry, "bob", "user");
@@ -129,7 +123,13 @@ each_backend!(demoting_an_owner_reduces_the_permissions_of_every_token, |db| {
     let root = user(&tokenry, "root", "admin");
     let (_, text) = issue(&tokenry, &root, &["admin:write", "a:read"]);
     assert!(verify(&tokenry, &text, 1).unwrap().grants(&"admin:read".parse().unwrap()));
-    tokenry.update_user(&operator(1), root.id, UserChanges::role("user".parse().unwrap())).unwrap();
+    tokenry
+        .update_user(
+            &operator(1),
+            root.id,
+            UserChanges::default().with_role("user".parse::<tokenry_service::Role>().unwrap()),
+        )
+        .unwrap();
     let verified = verify(&tokenry, &text, 1).unwrap();
     assert!(!verified.grants(&"admin:read".parse().unwrap()));
     assert!(verified.grants(&"a:read".parse().unwrap()));
@@ -140,26 +140,24 @@ each_backend!(a_token_cannot_widen_any_token_or_itself, |db| {
     let alice = user(&tokenry, "alice", "user");
     let (own, text) = issue(&tokenry, &alice, &["*"]);
     let context = with_token(&tokenry, &text, 1);
-    let target = NewToken {
-        expiry: Some(Expiry::In(Lifetime::days(5))),
-        allowed_ips: Some(vec!["10.0.0.0/8".to_owned()]),
-        ..new("target", &["a:write"])
-    };
+    let target = new("target", &["a:write"])
+        .with_expiry(Expiry::In(Lifetime::days(5)))
+        .with_allowed_ips(vec!["10.0.0.0/8".to_owned()]);
     let target = tokenry.issue_token(&operator(0), alice.id, target).unwrap().token;
     let no = TokenChanges::default;
     for (changes, what) in [
         (scopes(&["a:write", "b:read"]), "scopes"),
         (scopes(&["a:admin"]), "level"),
         (scopes(&["*"]), "all"),
-        (TokenChanges { expiry: Some(Expiry::In(Lifetime::days(6))), ..no() }, "expiry"),
-        (TokenChanges { allowed_ips: Some(vec![]), ..no() }, "addresses"),
-        (TokenChanges { allowed_ips: Some(vec!["10.0.0.0/7".to_owned()]), ..no() }, "networks"),
+        (no().with_expiry(Expiry::In(Lifetime::days(6))), "expiry"),
+        (no().with_allowed_ips(vec![]), "addresses"),
+        (no().with_allowed_ips(vec!["10.0.0.0/7".to_owned()]), "networks"),
     ] {
         let outcome = tokenry.update_token(&context, target.id, changes.clone());
         assert!(matches!(outcome, Err(UpdateError::Denied(_))), "{what}");
         assert_eq!(tokenry.find_token(&operator(1), target.id).unwrap().0, target, "{what}");
     }
-    let longer = TokenChanges { expiry: Some(Expiry::In(Lifetime::days(200))), ..no() };
+    let longer = no().with_expiry(Expiry::In(Lifetime::days(200)));
     assert!(matches!(tokenry.update_token(&context, own.id, longer), Err(UpdateError::Denied(_))));
     // A signed-in user may.
     let session = RequestContext::new(tokenry.caller_for_user(alice.clone()).unwrap(), at(1));
@@ -177,18 +175,16 @@ each_backend!(a_token_can_narrow_tokens_and_change_attributes_that_grant_nothing
     let (_, text) = issue(&tokenry, &alice, &["tokens:write"]);
     let context = with_token(&tokenry, &text, 1);
     let (target, _) = issue(&tokenry, &alice, &["a:write", "b:write"]);
-    let changes = TokenChanges {
-        name: Some("narrow".to_owned()),
-        description: Some(Some("note".to_owned())),
-        expiry: Some(Expiry::In(Lifetime::days(1))),
-        allowed_ips: Some(vec!["10.0.0.1".to_owned()]),
-        switch: Some(Activation::Inactive),
-        ..scopes(&["a:read", "b:write"])
-    };
+    let changes = scopes(&["a:read", "b:write"])
+        .with_name("narrow".to_owned())
+        .with_description(Some("note".to_owned()))
+        .with_expiry(Expiry::In(Lifetime::days(1)))
+        .with_allowed_ips(vec!["10.0.0.1".to_owned()])
+        .with_switch(Activation::Inactive);
     let (changed, _) = tokenry.update_token(&context, target.id, changes).unwrap();
     assert_eq!(changed.scopes.to_texts(), ["a:read", "b:write"]);
     assert_eq!((changed.version, changed.inactive_at), (2, Some(at(1))));
-    let resume = TokenChanges { switch: Some(Activation::Active), ..TokenChanges::default() };
+    let resume = TokenChanges::default().with_switch(Activation::Active);
     let outcome = tokenry.update_token(&context, target.id, resume);
     assert!(matches!(outcome, Err(UpdateError::Denied(_))), "reactivating a wider token is a grant");
 });
@@ -196,19 +192,17 @@ each_backend!(a_token_can_narrow_tokens_and_change_attributes_that_grant_nothing
 each_backend!(invalid_fields_change_nothing_and_all_are_reported, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
-    let broken = NewToken {
-        description: Some("x".repeat(501)),
-        expiry: Some(Expiry::In(Lifetime::days(366))),
-        allowed_ips: Some(vec!["::1".to_owned(), "nowhere".to_owned()]),
-        ..new("", &["a:read", "a:owner"])
-    };
+    let broken = new("", &["a:read", "a:owner"])
+        .with_description("x".repeat(501))
+        .with_expiry(Expiry::In(Lifetime::days(366)))
+        .with_allowed_ips(vec!["::1".to_owned(), "nowhere".to_owned()]);
     let Err(IssueError::Invalid(errors)) = tokenry.issue_token(&operator(0), alice.id, broken) else {
         panic!("accepted")
     };
     let pointers: Vec<_> = errors.iter().map(|error| error.pointer.as_str()).collect();
     assert_eq!(pointers, ["/name", "/description", "/scopes/1", "/expires_at", "/allowed_ips/1"]);
     let (token, _) = issue(&tokenry, &alice, &["a:read"]);
-    let half = TokenChanges { name: Some("new".to_owned()), ..scopes(&["nonsense"]) };
+    let half = scopes(&["nonsense"]).with_name("new".to_owned());
     assert!(matches!(tokenry.update_token(&operator(1), token.id, half), Err(UpdateError::Invalid(_))));
     assert_eq!(tokenry.find_token(&operator(1), token.id).unwrap().0, token);
 });
@@ -252,7 +246,7 @@ each_backend!(a_caller_who_lost_the_permission_concurrently_is_rejected, |db| {
     tokenry.revoke_token(&operator(1), own.id, None).unwrap();
     let outcome = tokenry.issue_token(&context, alice.id, new("heir", &[]));
     assert!(matches!(outcome, Err(IssueError::Denied(Denial::NoLongerEntitled))));
-    tokenry.update_user(&operator(2), alice.id, UserChanges::disabled(true)).unwrap();
+    tokenry.update_user(&operator(2), alice.id, UserChanges::default().with_disabled(true)).unwrap();
     let outcome = tokenry.issue_token(&operator(2), alice.id, new("heir", &[]));
     assert!(matches!(outcome, Err(IssueError::OwnerDisabled)));
 });
@@ -263,8 +257,8 @@ each_backend!(a_caller_narrowed_concurrently_cannot_delegate_its_former_scopes, 
     let no = TokenChanges::default;
     for narrowing in [
         scopes(&["tokens:write"]),
-        TokenChanges { expiry: Some(Expiry::In(Lifetime::days(1))), ..no() },
-        TokenChanges { allowed_ips: Some(vec!["10.0.0.1".to_owned()]), ..no() },
+        no().with_expiry(Expiry::In(Lifetime::days(1))),
+        no().with_allowed_ips(vec!["10.0.0.1".to_owned()]),
     ] {
         let (own, text) = issue(&tokenry, &alice, &["*"]);
         let context = with_token(&tokenry, &text, 1);
@@ -287,11 +281,11 @@ each_backend!(a_revoked_or_expired_token_is_never_reactivated, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (token, text) = issue(&tokenry, &alice, &[]);
-    let later = RequestContext { now: at(90 * 86_400), ..operator(0) };
-    let more = TokenChanges { expiry: Some(Expiry::In(Lifetime::days(9))), ..TokenChanges::default() };
+    let later = operator(0).with_now(at(90 * 86_400));
+    let more = TokenChanges::default().with_expiry(Expiry::In(Lifetime::days(9)));
     assert!(matches!(tokenry.update_token(&later, token.id, more), Err(UpdateError::Expired)));
     tokenry.revoke_token(&operator(1), token.id, None).unwrap();
-    let resume = TokenChanges { switch: Some(Activation::Active), ..TokenChanges::default() };
+    let resume = TokenChanges::default().with_switch(Activation::Active);
     assert!(matches!(tokenry.update_token(&operator(2), token.id, resume), Err(UpdateError::Revoked)));
     assert!(matches!(verify(&tokenry, &text, 2), Err(VerifyError::Rejected(Rejection::Revoked))));
 });
@@ -299,10 +293,8 @@ each_backend!(a_revoked_or_expired_token_is_never_reactivated, |db| {
 each_backend!(an_update_for_another_version_is_rejected, |db| {
     let tokenry = service(db);
     let (token, _) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
-    let rename = |name: &str, version| TokenChanges {
-        name: Some(name.to_owned()),
-        if_version: Some(vec![version]),
-        ..TokenChanges::default()
+    let rename = |name: &str, version| {
+        TokenChanges::default().with_name(name.to_owned()).with_if_version(vec![version])
     };
     tokenry.update_token(&operator(1), token.id, rename("first", 1)).unwrap();
     let late = tokenry.update_token(&operator(1), token.id, rename("late", 1));

@@ -10,8 +10,8 @@ use futures_executor::block_on;
 use tokenry_crypto::{Hasher, Proof};
 use tokenry_domain::SecretHash;
 use tokenry_service::{
-    HashSettings, Lifetime, PlainToken, Policy, Prefix, Rejection, Rotation, Scheme, SecretRng, Settings,
-    SlowHash, Tokenry, User, VerifiedToken, VerifyError,
+    HashSettings, Lifetime, PlainToken, Policy, Prefix, Rejection, Rotation, Scheme, SecretRng, SlowHash,
+    Tokenry, User, VerifiedToken, VerifyError,
 };
 use tokenry_store::{StoredSecret, proof::ProvenSecret, token};
 use tokenry_testkit::{TestDatabase, each_backend};
@@ -36,7 +36,7 @@ fn fresh() -> String {
 
 /// A process that has not verified any token yet.
 fn restarted(db: &TestDatabase, slow_hash: SlowHash) -> Tokenry {
-    let settings = Settings { slow_hash, ..common::settings(Policy::default()) };
+    let settings = common::settings(Policy::default()).with_slow_hash(slow_hash);
     Tokenry::new(db.second_store(), settings).unwrap()
 }
 
@@ -99,7 +99,7 @@ each_backend!(a_secret_gets_its_proof_at_creation_and_at_rotation, |db| {
     let alice = user(&tokenry, "alice", "user");
     let (token, text) = issue(&tokenry, &alice, &[]);
     assert!(has_proof(stored(db, &text), &text));
-    let rotation = Rotation { grace: Some(Lifetime::seconds(100)), ..Rotation::default() };
+    let rotation = Rotation::default().with_grace(Lifetime::seconds(100));
     let new =
         tokenry.rotate_token(&operator(1), token.id, rotation).unwrap().secret.reveal_once().to_string();
     assert!(has_proof(stored(db, &new), &new) && has_proof(stored_retired(db, &text), &text));
@@ -110,9 +110,8 @@ each_backend!(a_secret_gets_its_proof_at_creation_and_at_rotation, |db| {
 });
 
 each_backend!(fast_schemes_store_no_proof, |db| {
-    let settings = common::settings(Policy::default());
-    let hash = HashSettings::new(Scheme::Sha256);
-    let tokenry = Tokenry::new(db.store().clone(), Settings { hash, ..settings }).unwrap();
+    let settings = common::settings(Policy::default()).with_hash(HashSettings::new(Scheme::Sha256));
+    let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
     let alice = user(&tokenry, "alice", "user");
     let (_, text) = issue(&tokenry, &alice, &[]);
     assert!(stored(db, &text).unwrap().proof.is_none());
@@ -187,7 +186,7 @@ each_backend!(a_retired_secret_in_its_grace_gets_a_proof, |db| {
     let alice = user(&tokenry, "alice", "user");
     let (token, text) = issue(&tokenry, &alice, &[]);
     db.execute("UPDATE personal_access_tokens SET secret_proof = NULL");
-    let rotation = Rotation { grace: Some(Lifetime::seconds(100)), ..Rotation::default() };
+    let rotation = Rotation::default().with_grace(Lifetime::seconds(100));
     tokenry.rotate_token(&operator(1), token.id, rotation).unwrap();
     assert!(!has_proof(stored_retired(db, &text), &text));
     assert!(verify(&restarted(db, SlowHash::Once), &text, 2).is_ok());
@@ -213,7 +212,7 @@ each_backend!(a_proof_is_stored_only_for_the_current_hash_of_a_live_token, |db| 
     let (live, rotated, revoked, changed) = (issued(), issued(), issued(), issued());
     assert_eq!(keep(vec![proven(&live)]), 0, "the row already has a proof");
     db.execute("UPDATE personal_access_tokens SET secret_proof = NULL");
-    let grace = Rotation { grace: Some(Lifetime::seconds(100)), ..Rotation::default() };
+    let grace = Rotation::default().with_grace(Lifetime::seconds(100));
     let new =
         tokenry.rotate_token(&operator(1), rotated.0.id, grace).unwrap().secret.reveal_once().to_string();
     tokenry.revoke_token(&operator(1), revoked.0.id, None).unwrap();
@@ -328,9 +327,9 @@ each_backend!(a_token_admitted_by_its_proof_is_upgraded_to_the_current_hash_sett
     let alice = user(&service(db), "alice", "user");
     let (_, text) = issue(&service(db), &alice, &[]);
     let dearer = |bcrypt_cost| {
-        let settings = common::settings(Policy::default());
-        let hash = settings.hash.with_bcrypt_cost(bcrypt_cost);
-        Tokenry::new(db.store().clone(), Settings { hash, ..settings }).unwrap()
+        let mut settings = common::settings(Policy::default());
+        settings.hash = settings.hash.with_bcrypt_cost(bcrypt_cost);
+        Tokenry::new(db.store().clone(), settings).unwrap()
     };
     let tokenry = dearer(5);
     assert!(verify(&tokenry, &text, 1).is_ok());

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{at, issue, new, operator, service, user, verify, with_token};
-use tokenry_service::{EventKind, NewToken};
+use tokenry_service::EventKind;
 use tokenry_store::audit::{self, AuditEntry, AuditFilter};
 use tokenry_testkit::{TestDatabase, each_backend};
 
@@ -60,7 +60,7 @@ each_backend!(a_flood_from_many_sources_is_recorded_in_few_entries, |db| {
 each_backend!(a_rejected_but_correct_secret_is_recorded_with_its_token, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
-    let bound = NewToken { allowed_ips: Some(vec!["10.0.0.1".to_owned()]), ..new("bound", &[]) };
+    let bound = new("bound", &[]).with_allowed_ips(vec!["10.0.0.1".to_owned()]);
     let bound = tokenry.issue_token(&operator(0), alice.id, bound).unwrap();
     let (revoked, text) = issue(&tokenry, &alice, &[]);
     tokenry.revoke_token(&operator(1), revoked.id, None).unwrap();

@@ -5,8 +5,8 @@ mod common;
 
 use common::{at, issue, operator, settings, user, verify};
 use tokenry_service::{
-    CleanupError, Lifetime, Policy, Settings, Store, StoreError, StoreSettings, Tokenry, UnixMillis,
-    UsageEvent, UsageQuery, UsageSettings, grants,
+    CleanupError, Lifetime, Policy, Store, StoreError, StoreSettings, Tokenry, UnixMillis, UsageEvent,
+    UsageQuery, UsageSettings, grants,
 };
 use tokenry_testkit::{TestDatabase, TestRole};
 
@@ -17,12 +17,12 @@ fn restricted(db: &TestDatabase, role: &TestRole) -> Tokenry {
     db.run(&grants::script(role.name(), &"public".parse().unwrap()).unwrap());
     let store = Store::open(&role.url().parse().unwrap(), StoreSettings::default()).unwrap();
     let day = Some(Lifetime::days(1));
-    let usage = UsageSettings { retention: day, ..UsageSettings::default() };
-    Tokenry::new(store, Settings { retention: day, usage, ..settings(Policy::default()) }).unwrap()
+    let usage = UsageSettings::default().with_retention(day);
+    Tokenry::new(store, settings(Policy::default()).with_retention(day).with_usage(usage)).unwrap()
 }
 
 fn get(at: UnixMillis) -> UsageEvent<'static> {
-    UsageEvent { method: "GET", route: "/a", user_agent: None, ..UsageEvent::new(at, None, 200) }
+    UsageEvent::new(at, None, 200).with_method("GET").with_route("/a").with_user_agent(None)
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn uses_are_kept_until_the_right_to_write_them_returns() {
     assert!(message.contains(right), "{message}");
     db.run(&format!("GRANT INSERT ON token_usage TO {}", role.name()));
     tokenry.flush().unwrap();
-    let all = UsageQuery { from: Some(UnixMillis::MIN), ..UsageQuery::default() };
+    let all = UsageQuery::default().with_from(UnixMillis::MIN);
     assert_eq!(tokenry.usage(&operator(10), token.id, all).unwrap().total_count, 5);
 }
 

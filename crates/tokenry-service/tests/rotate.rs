@@ -5,7 +5,7 @@ mod common;
 
 use common::{at, issue, new, operator, service, settings, user, verify, with_token};
 use tokenry_service::{
-    Activation, Denial, Expiry, Lifetime, NewToken, NewUser, Policy, Rejection, RequestContext, ReusePolicy,
+    Activation, Denial, Expiry, Lifetime, NewUser, Policy, Rejection, RequestContext, ReusePolicy,
     RotateError, Rotated, Rotation, Token, TokenChanges, TokenId, Tokenry, UserError, VerifyError,
 };
 use tokenry_store::audit::{self, AuditFilter};
@@ -22,11 +22,11 @@ fn rotate(
 }
 
 fn grace(seconds: u32) -> Rotation {
-    Rotation { grace: Some(Lifetime::seconds(seconds)), ..Rotation::default() }
+    Rotation::default().with_grace(Lifetime::seconds(seconds))
 }
 
 fn key(key: &str) -> Rotation {
-    Rotation { idempotency_key: Some(key.to_owned()), ..Rotation::default() }
+    Rotation::default().with_idempotency_key(key.to_owned())
 }
 
 fn rejection(outcome: Result<tokenry_service::VerifiedToken, VerifyError>) -> Option<Rejection> {
@@ -39,13 +39,11 @@ fn rejection(outcome: Result<tokenry_service::VerifiedToken, VerifyError>) -> Op
 each_backend!(a_rotated_token_keeps_everything_but_its_secret, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
-    let full = NewToken {
-        description: Some("note".to_owned()),
-        not_before: Some(at(-10)),
-        allowed_ips: Some(vec!["10.0.0.0/8".to_owned()]),
-        metadata: serde_json::json!({"a": 1}).as_object().unwrap().clone(),
-        ..new("full", &["a:read", "b:write"])
-    };
+    let full = new("full", &["a:read", "b:write"])
+        .with_description("note".to_owned())
+        .with_not_before(at(-10))
+        .with_allowed_ips(vec!["10.0.0.0/8".to_owned()])
+        .with_metadata(serde_json::json!({"a": 1}).as_object().unwrap().clone());
     let before = tokenry.issue_token(&operator(0), alice.id, full).unwrap();
     let (after, text) = rotate(&tokenry, &operator(10), before.token.id, Rotation::default()).unwrap();
     let unchanged = Token {
@@ -82,9 +80,9 @@ each_backend!(a_grace_ends_with_the_policy_limit_and_with_the_old_expiry, |db| {
     let (long, old) = issue(&tokenry, &alice, &[]);
     rotate(&tokenry, &operator(10), long.id, grace(3600)).unwrap();
     assert!(verify(&tokenry, &old, 109).is_ok() && verify(&tokenry, &old, 110).is_err());
-    let soon = NewToken { expiry: Some(Expiry::In(Lifetime::seconds(60))), ..new("soon", &[]) };
+    let soon = new("soon", &[]).with_expiry(Expiry::In(Lifetime::seconds(60)));
     let soon = tokenry.issue_token(&operator(0), alice.id, soon).unwrap();
-    let longer = Rotation { expiry: Some(Expiry::In(Lifetime::days(1))), ..grace(90) };
+    let longer = grace(90).with_expiry(Expiry::In(Lifetime::days(1)));
     let (token, new) = rotate(&tokenry, &operator(10), soon.token.id, longer).unwrap();
     assert_eq!(token.expires_at, at(10).checked_add(Lifetime::days(1)));
     let old = soon.secret.reveal_once();
@@ -105,7 +103,7 @@ each_backend!(ending_or_pausing_a_token_also_rejects_its_retired_secret, |db| {
     let tokenry = service(db);
     let (token, old) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
     rotate(&tokenry, &operator(10), token.id, grace(3600)).unwrap();
-    let pause = TokenChanges { switch: Some(Activation::Inactive), ..TokenChanges::default() };
+    let pause = TokenChanges::default().with_switch(Activation::Inactive);
     tokenry.update_token(&operator(11), token.id, pause).unwrap();
     assert_eq!(rejection(verify(&tokenry, &old, 12)), Some(Rejection::Inactive));
     tokenry.revoke_token(&operator(12), token.id, None).unwrap();
@@ -185,7 +183,7 @@ each_backend!(a_token_can_rotate_itself_and_narrower_tokens_but_no_wider_one, |d
     }
     rotate(&tokenry, &context, lesser.id, grace(0)).unwrap();
     let (_, renewed) = rotate(&tokenry, &context, own.id, grace(60)).unwrap();
-    let longer = Rotation { expiry: Some(Expiry::In(Lifetime::days(364))), ..grace(0) };
+    let longer = grace(0).with_expiry(Expiry::In(Lifetime::days(364)));
     let outcome = rotate(&tokenry, &with_token(&tokenry, &renewed, 20), own.id, longer);
     assert!(matches!(outcome, Err(RotateError::Denied(Denial::Beyond(_)))));
     let retired = with_token(&tokenry, &own_text, 20);
@@ -233,9 +231,8 @@ each_backend!(a_grace_is_bounded_by_the_current_policy_and_ends_when_the_token_i
     let strict = Policy::default().with_max_grace(Lifetime::seconds(60));
     let strict = Tokenry::new(db.second_store(), settings(strict)).unwrap();
     assert!(verify(&strict, &old, 69).is_ok() && verify(&strict, &old, 70).is_err());
-    let changes = |scopes: &[&str]| TokenChanges {
-        scopes: Some(scopes.iter().map(ToString::to_string).collect()),
-        ..TokenChanges::default()
+    let changes = |scopes: &[&str]| {
+        TokenChanges::default().with_scopes(scopes.iter().map(ToString::to_string).collect::<Vec<_>>())
     };
     tokenry.update_token(&operator(20), token.id, changes(&[])).unwrap();
     assert!(verify(&tokenry, &old, 21).is_ok());
@@ -250,7 +247,8 @@ each_backend!(a_retired_secret_cannot_administer_anything, |db| {
     let (other, _) = issue(&tokenry, &root, &[]);
     rotate(&tokenry, &operator(10), token.id, grace(3600)).unwrap();
     let context = with_token(&tokenry, &old, 20);
-    let role = tokenry_service::UserChanges::role("admin".parse().unwrap());
+    let role =
+        tokenry_service::UserChanges::default().with_role("admin".parse::<tokenry_service::Role>().unwrap());
     let retired = |outcome: Result<(), UserError>| matches!(outcome, Err(UserError::Denied(Denial::Retired)));
     assert!(retired(tokenry.create_user(&context, "eve", NewUser::default()).map(|_| ())));
     assert!(retired(tokenry.update_user(&context, bob.id, role).map(|_| ())));
@@ -288,7 +286,7 @@ each_backend!(a_grace_ended_early_stays_ended_when_a_clock_goes_back, |db| {
     let (_, third) = rotate(&tokenry, &operator(100), twice.id, grace(3600)).unwrap();
     let (widened, old) = issue(&tokenry, &alice, &[]);
     rotate(&tokenry, &operator(10), widened.id, grace(3600)).unwrap();
-    let more = TokenChanges { scopes: Some(vec!["a:read".to_owned()]), ..TokenChanges::default() };
+    let more = TokenChanges::default().with_scopes(vec!["a:read".to_owned()]);
     tokenry.update_token(&operator(100), widened.id, more).unwrap();
     for node in [&tokenry, &behind] {
         for text in [&first, &old] {
@@ -310,7 +308,7 @@ each_backend!(a_clock_that_was_behind_at_the_rotation_does_not_extend_the_grace,
 each_backend!(a_retired_secret_stays_rejected_with_its_token_when_a_clock_goes_back, |db| {
     let tokenry = service(db);
     let (token, old) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
-    let shorter = Rotation { expiry: Some(Expiry::In(Lifetime::seconds(60))), ..grace(3600) };
+    let shorter = grace(3600).with_expiry(Expiry::In(Lifetime::seconds(60)));
     let (_, new) = rotate(&tokenry, &operator(10), token.id, shorter).unwrap();
     assert!(verify(&tokenry, &old, 69).is_ok() && verify(&tokenry, &new, 69).is_ok());
     assert_eq!(rejection(verify(&tokenry, &new, 70)), Some(Rejection::Expired));

@@ -76,9 +76,7 @@ each_backend!(uses_of_scopes_removed_from_a_token_are_deleted, |db| {
     record(&tokenry, &verify(&tokenry, &text, 1).unwrap(), &["a:read", "b:read"], 10);
     let change = |scopes: &[&str]| {
         let scopes = Some(scopes.iter().map(ToString::to_string).collect());
-        tokenry
-            .update_token(&operator(20), token.id, TokenChanges { scopes, ..TokenChanges::default() })
-            .unwrap();
+        tokenry.update_token(&operator(20), token.id, TokenChanges::default().with_scopes(scopes)).unwrap();
     };
     change(&["b:read"]);
     assert_eq!(rows(db, token.id), 1);

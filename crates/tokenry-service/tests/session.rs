@@ -6,9 +6,9 @@ mod common;
 use common::{at, issue, new, operator, service, settings, user, verify, with_token};
 use tokenry_service::{
     Activation, Actor, Caller, Catalog, ClientInfo, CredentialKind, Denial, EventKind, Expiry, IssueError,
-    Lifetime, Limits, NewToken, Policy, Rejection, RequestContext, Rotation, Scope, Session, SessionError,
-    SessionProof, SessionSettings, Settings, Started, TokenChanges, TokenId, Tokenry, UpdateError, User,
-    UserChanges, VerifyError,
+    Lifetime, Limits, Policy, Rejection, RequestContext, Rotation, Scope, Session, SessionError,
+    SessionProof, SessionSettings, Started, TokenChanges, TokenId, Tokenry, UpdateError, User, UserChanges,
+    VerifyError,
 };
 use tokenry_store::audit;
 use tokenry_testkit::{TestDatabase, each_backend};
@@ -60,7 +60,7 @@ fn may(caller: &Caller, scope: &str) -> bool {
 fn with(db: &TestDatabase, session: SessionSettings) -> Tokenry {
     let limits = Limits::unlimited();
     let policy = Policy::default().with_limits(limits);
-    Tokenry::new(db.store().clone(), Settings { session, ..settings(policy) }).unwrap()
+    Tokenry::new(db.store().clone(), settings(policy).with_session(session)).unwrap()
 }
 
 type End = fn(&Tokenry, &User, TokenId);
@@ -77,7 +77,7 @@ const ENDS: &[(&str, End, &str, Option<End>)] = &[
     (
         "rotated",
         |t, _, id| {
-            let rotation = Rotation { grace: Some(Lifetime::seconds(600)), ..Rotation::default() };
+            let rotation = Rotation::default().with_grace(Lifetime::seconds(600));
             drop(t.rotate_token(&operator(2), id, rotation).unwrap());
         },
         "token_ended",
@@ -99,25 +99,24 @@ const ENDS: &[(&str, End, &str, Option<End>)] = &[
     (
         "bound to an address",
         |t, _, id| {
-            let changes =
-                TokenChanges { allowed_ips: Some(vec!["203.0.113.7".into()]), ..TokenChanges::default() };
+            let changes = TokenChanges::default().with_allowed_ips(vec!["203.0.113.7".into()]);
             drop(t.update_token(&operator(2), id, changes).unwrap());
         },
         "address_not_allowed",
         Some(|t, _, id| {
-            let changes = TokenChanges { allowed_ips: Some(Vec::new()), ..TokenChanges::default() };
+            let changes = TokenChanges::default().with_allowed_ips(Vec::new());
             drop(t.update_token(&operator(4), id, changes).unwrap());
         }),
     ),
 ];
 
 fn switch(tokenry: &Tokenry, id: TokenId, to: Activation) {
-    let changes = TokenChanges { switch: Some(to), ..TokenChanges::default() };
+    let changes = TokenChanges::default().with_switch(to);
     tokenry.update_token(&operator(3), id, changes).unwrap();
 }
 
 fn disable(tokenry: &Tokenry, owner: &User, disabled: bool) {
-    tokenry.update_user(&operator(3), owner.id, UserChanges::disabled(disabled)).unwrap();
+    tokenry.update_user(&operator(3), owner.id, UserChanges::default().with_disabled(disabled)).unwrap();
 }
 
 each_backend!(every_end_of_a_token_ends_its_sessions_permanently, |db| {
@@ -190,7 +189,8 @@ each_backend!(a_session_is_checked_against_the_current_rows, |db| {
 
 each_backend!(a_session_ends_by_lifetime_by_idleness_and_no_later_than_its_token, |db| {
     let lifetime = Lifetime::seconds(3600);
-    let tokenry = with(db, SessionSettings { lifetime, idle: Some(Lifetime::seconds(600)) });
+    let tokenry =
+        with(db, SessionSettings::default().with_lifetime(lifetime).with_idle(Lifetime::seconds(600)));
     let alice = user(&tokenry, "alice", "user");
     let (_, text) = issue(&tokenry, &alice, &["tokens:read"]);
     let (started, busy) = start(&tokenry, &text, 0);
@@ -205,15 +205,14 @@ each_backend!(a_session_ends_by_lifetime_by_idleness_and_no_later_than_its_token
     assert_over(&tokenry, &idle, 1);
     assert_eq!(ends(db), ["expired", "expired"]);
 
-    let short =
-        NewToken { expiry: Some(Expiry::In(Lifetime::seconds(900))), ..new("short", &["tokens:read"]) };
+    let short = new("short", &["tokens:read"]).with_expiry(Expiry::In(Lifetime::seconds(900)));
     let issued = tokenry.issue_token(&operator(0), alice.id, short).unwrap();
     let (started, cookie) = start(&tokenry, &issued.secret.reveal_once(), 500);
     assert_eq!(started.session.expires_at, at(900));
     assert!(use_at(&tokenry, &cookie, 899).is_ok());
     assert_over(&tokenry, &cookie, 900);
 
-    let endless = with(db, SessionSettings { lifetime, idle: None });
+    let endless = with(db, SessionSettings::default().with_lifetime(lifetime).with_idle(None));
     let (_, cookie) = start(&endless, &text, 0);
     assert!(use_at(&endless, &cookie, 3599).is_ok());
 });
@@ -235,17 +234,14 @@ each_backend!(a_use_is_recorded_once_a_minute, |db| {
 each_backend!(a_session_started_with_a_token_widens_nothing, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
-    let bounds = NewToken {
-        expiry: Some(Expiry::In(Lifetime::days(10))),
-        allowed_ips: Some(vec!["192.0.2.0/24".into()]),
-        ..new("mine", &["tokens:write", "x:read"])
-    };
+    let bounds = new("mine", &["tokens:write", "x:read"])
+        .with_expiry(Expiry::In(Lifetime::days(10)))
+        .with_allowed_ips(vec!["192.0.2.0/24".into()]);
     let issued = tokenry.issue_token(&operator(0), alice.id, bounds).unwrap();
     let (own, text) = (issued.token, issued.secret.reveal_once().to_string());
     let ip = Some("192.0.2.1".parse().unwrap());
     let verified = tokenry.verify_blocking(text.as_bytes(), at(1), ip).unwrap();
-    let begin =
-        RequestContext { client: from(Some("192.0.2.1")), ..RequestContext::new(verified.into(), at(1)) };
+    let begin = RequestContext::new(verified.into(), at(1)).with_client(from(Some("192.0.2.1")));
     let (_, cookie) = split(tokenry.start_session(&begin, None).unwrap());
     let caller = tokenry.session(cookie.as_bytes(), at(2), &from(Some("192.0.2.9"))).unwrap();
     assert_eq!((caller.credential(), caller.actor()), (CredentialKind::Session, Actor::Token(own.id)));
@@ -259,19 +255,16 @@ each_backend!(a_session_started_with_a_token_widens_nothing, |db| {
     for wide in [
         new("scopes", &["x:write"]),
         new("all", &["*"]),
-        NewToken { expiry: longer, ..new("days", &["x:read"]) },
-        NewToken { allowed_ips: Some(Vec::new()), ..new("addresses", &["x:read"]) },
+        new("days", &["x:read"]).with_expiry(longer),
+        new("addresses", &["x:read"]).with_allowed_ips(Vec::new()),
     ] {
         let rejected = tokenry.issue_token(&context, alice.id, wide).map(|_| ()).unwrap_err();
         assert!(matches!(rejected, IssueError::Denied(_)), "{rejected}");
     }
     for wide in [
-        TokenChanges {
-            scopes: Some(vec!["tokens:write".into(), "x:write".into()]),
-            ..TokenChanges::default()
-        },
-        TokenChanges { expiry: longer, ..TokenChanges::default() },
-        TokenChanges { allowed_ips: Some(Vec::new()), ..TokenChanges::default() },
+        TokenChanges::default().with_scopes(vec!["tokens:write".into(), "x:write".into()]),
+        TokenChanges::default().with_expiry(longer),
+        TokenChanges::default().with_allowed_ips(Vec::new()),
     ] {
         let rejected = tokenry.update_token(&context, own.id, wide).map(|_| ()).unwrap_err();
         assert!(matches!(rejected, UpdateError::Denied(_)), "{rejected}");
@@ -281,7 +274,7 @@ each_backend!(a_session_started_with_a_token_widens_nothing, |db| {
     assert!(matches!(rejected, IssueError::NoSuchUser));
 
     // The session loses at once every scope that the token loses; the owner's role limits both.
-    let less = TokenChanges { scopes: Some(vec!["tokens:read".into()]), ..TokenChanges::default() };
+    let less = TokenChanges::default().with_scopes(vec!["tokens:read".into()]);
     tokenry.update_token(&operator(3), own.id, less).unwrap();
     let rejected = tokenry.issue_token(&context, alice.id, new("late", &["x:read"])).map(|_| ()).unwrap_err();
     assert!(matches!(rejected, IssueError::Denied(Denial::NoLongerEntitled)));
@@ -298,13 +291,19 @@ each_backend!(a_session_started_with_an_administrators_token_cannot_change_their
     let (_, cookie) = start(&tokenry, &text, 1);
     let session = context(&tokenry, &cookie, 2);
     for changes in [
-        UserChanges::role("user".parse().unwrap()),
-        UserChanges { subject: Some("other".into()), ..UserChanges::default() },
+        UserChanges::default().with_role("user".parse::<tokenry_service::Role>().unwrap()),
+        UserChanges::default().with_subject("other".to_owned()),
     ] {
         let rejected = tokenry.update_user(&session, root.id, changes).map(|_| ()).unwrap_err();
         assert!(matches!(rejected, tokenry_service::UserError::Denied(Denial::Beyond(_))), "{rejected}");
     }
-    tokenry.update_user(&operator(3), root.id, UserChanges::role("user".parse().unwrap())).unwrap();
+    tokenry
+        .update_user(
+            &operator(3),
+            root.id,
+            UserChanges::default().with_role("user".parse::<tokenry_service::Role>().unwrap()),
+        )
+        .unwrap();
     assert!(!may(&use_at(&tokenry, &cookie, 4).unwrap(), "admin:read"));
 });
 
@@ -317,7 +316,13 @@ each_backend!(a_session_of_an_embedders_user_has_their_current_role, |db| {
     let caller = use_at(&tokenry, &cookie, 2).unwrap();
     assert!(may(&caller, "admin:write") && caller.token().is_none());
     assert_eq!(caller.actor(), Actor::User(alice.id));
-    tokenry.update_user(&operator(3), alice.id, UserChanges::role("user".parse().unwrap())).unwrap();
+    tokenry
+        .update_user(
+            &operator(3),
+            alice.id,
+            UserChanges::default().with_role("user".parse::<tokenry_service::Role>().unwrap()),
+        )
+        .unwrap();
     assert!(!may(&use_at(&tokenry, &cookie, 4).unwrap(), "admin:read"));
 });
 
@@ -328,7 +333,7 @@ each_backend!(changing_a_subject_ends_the_sessions_signed_in_with_the_old_one, |
     let vouched = RequestContext::new(tokenry.caller_for_user(mallory.clone()).unwrap(), at(1));
     let (_, by_name) = split(tokenry.start_session(&vouched, None).unwrap());
     let (_, by_token) = start(&tokenry, &text, 1);
-    let changes = UserChanges { subject: Some("alice".to_owned()), ..UserChanges::default() };
+    let changes = UserChanges::default().with_subject("alice".to_owned());
     tokenry.update_user(&operator(2), mallory.id, changes).unwrap();
     assert_over(&tokenry, &by_name, 3);
     assert_eq!(ends(db), ["account_changed"]);
@@ -343,7 +348,7 @@ each_backend!(a_token_that_may_not_read_tokens_cannot_start_a_session, |db| {
     let alice = user(&tokenry, "alice", "user");
     let (_, poor) = issue(&tokenry, &alice, &["x:read"]);
     let (full, old) = issue(&tokenry, &alice, &["*"]);
-    let rotation = Rotation { grace: Some(Lifetime::seconds(600)), ..Rotation::default() };
+    let rotation = Rotation::default().with_grace(Lifetime::seconds(600));
     tokenry.rotate_token(&operator(1), full.id, rotation).unwrap();
     let (_, good) = issue(&tokenry, &alice, &["*"]);
     let (_, cookie) = start(&tokenry, &good, 2);
@@ -381,7 +386,7 @@ each_backend!(the_cleanup_ends_expired_sessions_that_were_not_used_again, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (_, text) = issue(&tokenry, &alice, &["tokens:read"]);
-    let bound = NewToken { allowed_ips: Some(vec!["192.0.2.1".into()]), ..new("bound", &["tokens:read"]) };
+    let bound = new("bound", &["tokens:read"]).with_allowed_ips(vec!["192.0.2.1".into()]);
     let bound = tokenry.issue_token(&operator(0), alice.id, bound).unwrap().secret.reveal_once();
     let verified = tokenry.verify_blocking(bound.as_bytes(), at(3000), from(Some("192.0.2.1")).ip).unwrap();
     let (_, elsewhere) =
@@ -419,7 +424,7 @@ each_backend!(the_start_and_end_of_a_session_are_recorded_with_actor_token_and_r
     let alice = user(&tokenry, "alice", "user");
     let (token, text) = issue(&tokenry, &alice, &["tokens:read"]);
     let client = ClientInfo::new(Some("192.0.2.1".parse().unwrap()), Some("Firefox"), Some("req-1".into()));
-    let begin = RequestContext { client: client.clone(), ..with_token(&tokenry, &text, 1) };
+    let begin = with_token(&tokenry, &text, 1).with_client(client.clone());
     let (first, cookie) = split(tokenry.start_session(&begin, None).unwrap());
     let (second, other) = split(tokenry.start_session(&begin, Some(cookie.as_bytes())).unwrap());
     assert!(tokenry.end_session(other.as_bytes(), at(5), client.clone()).unwrap());
@@ -451,7 +456,7 @@ each_backend!(scopes_denied_to_tokens_are_denied_to_their_sessions, |db| {
         tokenry_service::catalog::Definition::default().with_denied_scopes(vec!["admin:write".into()]);
     let catalog = Catalog::define(&definition).unwrap();
     let tokenry =
-        Tokenry::new(db.store().clone(), Settings { catalog, ..settings(Policy::default()) }).unwrap();
+        Tokenry::new(db.store().clone(), settings(Policy::default()).with_catalog(catalog)).unwrap();
     let (_, text) = issue(&tokenry, &user(&tokenry, "root", "admin"), &["*"]);
     let (_, cookie) = start(&tokenry, &text, 1);
     let caller = use_at(&tokenry, &cookie, 2).unwrap();

@@ -5,8 +5,8 @@ mod common;
 
 use common::{at, issue, new, operator, service, service_on, user, with_token};
 use tokenry_service::{
-    Activation, ClientInfo, Denial, EventKind, Expiry, IssueError, Lifetime, NewToken, RequestContext,
-    Rotation, SessionError, TokenChanges, TokenId, Tokenry, UserChanges,
+    Activation, ClientInfo, Denial, EventKind, Expiry, IssueError, Lifetime, RequestContext, Rotation,
+    SessionError, TokenChanges, TokenId, Tokenry, UserChanges,
 };
 use tokenry_store::{audit, session};
 use tokenry_testkit::{TestDatabase, each_backend};
@@ -68,12 +68,14 @@ const ENDS: &[End] = &[
         drop(tokenry.rotate_token(&operator(1), id, Rotation::default()).unwrap());
     }),
     (EventKind::TokenUpdated, |tokenry, id| {
-        let pause = TokenChanges { switch: Some(Activation::Inactive), ..TokenChanges::default() };
+        let pause = TokenChanges::default().with_switch(Activation::Inactive);
         drop(tokenry.update_token(&operator(1), id, pause).unwrap());
     }),
     (EventKind::UserDisabled, |tokenry, id| {
         let (_, owner) = tokenry.find_token(&operator(1), id).unwrap();
-        drop(tokenry.update_user(&operator(1), owner.id, UserChanges::disabled(true)).unwrap());
+        drop(
+            tokenry.update_user(&operator(1), owner.id, UserChanges::default().with_disabled(true)).unwrap(),
+        );
     }),
 ];
 
@@ -147,7 +149,7 @@ each_backend!(a_cleanup_by_a_session_finishes_before_its_sign_out_returns, |db| 
     let bob = user(&tokenry, "bob", "user");
     for round in 0..30 {
         let now = 100 * (round + 1);
-        let short = NewToken { expiry: Some(Expiry::In(Lifetime::seconds(60))), ..new("short", &[]) };
+        let short = new("short", &[]).with_expiry(Expiry::In(Lifetime::seconds(60)));
         let short = tokenry.issue_token(&operator(now - 90), bob.id, short).unwrap().token.id;
         let started = tokenry.start_session(&with_token(&tokenry, &text, now), None).unwrap();
         let cookie = started.secret.reveal_once().to_string();

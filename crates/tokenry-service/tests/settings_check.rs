@@ -30,7 +30,7 @@ fn service(db: &TestDatabase, present: &str, tombstone: &[&str]) -> Tokenry {
 
 fn with_prefixes(present: &str, tombstone: &[&str]) -> Settings {
     let former_prefixes = tombstone.iter().map(|text| prefix(text)).collect();
-    Settings { prefix: prefix(present), former_prefixes, ..free() }
+    free().with_prefix(prefix(present)).with_former_prefixes(former_prefixes)
 }
 
 fn report(tokenry: &Tokenry, settings: &Settings) -> SettingsReport {
@@ -63,7 +63,7 @@ each_backend!(tokens_with_a_former_prefix_keep_working_and_rotate_to_the_current
     let found = tokenry.find_token(&operator(1), token.id).unwrap().0;
     assert_eq!(found.public_id.as_str(), &text[..16]);
 
-    let rotation = Rotation { grace: Some(Lifetime::seconds(60)), ..Rotation::default() };
+    let rotation = Rotation::default().with_grace(Lifetime::seconds(60));
     let rotated = tokenry.rotate_token(&operator(2), token.id, rotation).unwrap();
     let renewed = rotated.secret.reveal_once().to_string();
     assert!(renewed.starts_with("pat_x_") && rotated.token.public_id.as_str() == &renewed[..18]);
@@ -97,10 +97,7 @@ each_backend!(live_tokens_with_a_rejected_prefix_are_counted_and_dead_ones_are_n
     }
     let (revoked, _) = issue(&old, &alice, &[]);
     old.revoke_token(&operator(1), revoked.id, None).unwrap();
-    let soon = tokenry_service::NewToken {
-        expiry: Some(tokenry_service::Expiry::In(Lifetime::seconds(60))),
-        ..new("soon", &[])
-    };
+    let soon = new("soon", &[]).with_expiry(tokenry_service::Expiry::In(Lifetime::seconds(60)));
     old.issue_token(&operator(-60), alice.id, soon).unwrap();
     let proposed = with_prefixes("pat_", &[]);
     let counted = report(&old, &proposed);
@@ -122,7 +119,7 @@ each_backend!(secrets_that_are_rejected_anyway_are_not_counted, |db| {
     let (alice, bob) = (user(&old, "alice", "user"), user(&old, "bob", "user"));
     let rotate = |owner, grace: u32| {
         let (token, _) = issue(&old, owner, &[]);
-        let rotation = Rotation { grace: Some(Lifetime::seconds(grace)), ..Rotation::default() };
+        let rotation = Rotation::default().with_grace(Lifetime::seconds(grace));
         old.rotate_token(&operator(1), token.id, rotation).unwrap().token
     };
     rotate(&alice, 3600);
@@ -130,12 +127,12 @@ each_backend!(secrets_that_are_rejected_anyway_are_not_counted, |db| {
     rotate(&alice, 0);
     // The row of its first secret still has a grace, which the second rotation ended.
     let twice = rotate(&alice, 3600);
-    let again = Rotation { grace: Some(Lifetime::seconds(3600)), ..Rotation::default() };
+    let again = Rotation::default().with_grace(Lifetime::seconds(3600));
     old.rotate_token(&operator(2), twice.id, again).unwrap();
     let proposed = with_prefixes("pat_", &[]);
     let counted = report(&old, &proposed);
     assert_eq!((counted.live, counted.old_secrets), (4, 3));
-    let changes = tokenry_service::UserChanges::disabled(true);
+    let changes = tokenry_service::UserChanges::default().with_disabled(true);
     old.update_user(&operator(3), bob.id, changes).unwrap();
     let counted = report(&old, &proposed);
     assert_eq!((counted.live, counted.old_secrets), (3, 2));
@@ -143,7 +140,7 @@ each_backend!(secrets_that_are_rejected_anyway_are_not_counted, |db| {
     assert_eq!(impact.live, 3);
     // The current policy limits the grace.
     let strict = free().policy.with_max_grace(Lifetime::seconds(4));
-    let strict = Tokenry::new(db.store().clone(), Settings { policy: strict, ..free() }).unwrap();
+    let strict = Tokenry::new(db.store().clone(), free().with_policy(strict)).unwrap();
     assert_eq!(report(&strict, &proposed).old_secrets, 1);
 });
 
@@ -172,14 +169,15 @@ each_backend!(a_role_missing_from_the_catalog_grants_nothing_and_is_counted, |db
     let role = |name: &str, scopes: &[&str]| {
         RoleDefinition::new(name.to_owned(), scopes.iter().map(ToString::to_string).collect())
     };
-    let of = |roles: Vec<RoleDefinition>, defaults: &[&str]| Settings {
-        catalog: Catalog::define(
-            &Definition::default()
-                .with_roles(roles)
-                .with_default_scopes(defaults.iter().map(ToString::to_string).collect()),
+    let of = |roles: Vec<RoleDefinition>, defaults: &[&str]| {
+        free().with_catalog(
+            Catalog::define(
+                &Definition::default()
+                    .with_roles(roles)
+                    .with_default_scopes(defaults.iter().map(ToString::to_string).collect()),
+            )
+            .unwrap(),
         )
-        .unwrap(),
-        ..free()
     };
     let before = || vec![role("guest", &["a:read"]), role("staff", &["*"])];
     let old = Tokenry::new(db.store().clone(), of(before(), &[])).unwrap();
@@ -193,11 +191,9 @@ each_backend!(a_role_missing_from_the_catalog_grants_nothing_and_is_counted, |db
     assert_eq!(counted.user_roles, counts([("staff", 2)]));
     assert_eq!(counted.token_roles, counts([("staff", 2)]));
     assert_eq!(counted.default_scopes, ["b:read"]);
-    assert_eq!(
-        report(&old, &of(before(), &["a:read"])),
-        SettingsReport { live: 2, ..SettingsReport::default() }
-    );
-    let changes = tokenry_service::UserChanges::disabled(true);
+    let unchanged = report(&old, &of(before(), &["a:read"]));
+    assert!(unchanged.is_clean() && unchanged.live == 2, "{unchanged:?}");
+    let changes = tokenry_service::UserChanges::default().with_disabled(true);
     old.update_user(&operator(2), bob.id, changes).unwrap();
     assert_eq!(report(&old, &after).user_roles, counts([("staff", 1)]));
 
@@ -210,18 +206,12 @@ each_backend!(a_role_missing_from_the_catalog_grants_nothing_and_is_counted, |db
 
 each_backend!(users_that_no_issuer_can_sign_in_are_counted, |db| {
     let of = |prefixes: &[&str]| {
-        let mapping = |(index, prefix): (usize, &&str)| IssuerMapping {
-            issuer: format!("https://{index}.example"),
-            subject_prefix: (*prefix).to_owned(),
-            name_claim: None,
-            role_claim: None,
-            roles: Vec::new(),
-            default_role: None,
-            creates_users: false,
+        let mapping = |(index, prefix): (usize, &&str)| {
+            IssuerMapping::new(format!("https://{index}.example")).with_subject_prefix((*prefix).to_owned())
         };
         let verifier = Arc::new(JwtVerifier::new(Vec::new()).unwrap());
         let issuers = prefixes.iter().enumerate().map(mapping).collect();
-        Settings { sign_in: Some(SignIn { verifier, issuers, key_refresh: None }), ..free() }
+        free().with_sign_in(SignIn::new(verifier, issuers))
     };
     let tokenry = service(db, "pat_", &[]);
     for (subject, came) in

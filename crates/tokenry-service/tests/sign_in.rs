@@ -11,35 +11,32 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tokenry_service::{
     Caller, ClientInfo, CredentialKind, Expiry, IssuerMapping, JwtAlgorithm, JwtIssuer, JwtKeys, JwtVerifier,
-    KeyRefresh, KeyRefreshStatus, Lifetime, Limits, NewToken, NewUser, Policy, Rejection, RequestContext,
-    Scope, Settings, SignIn, Tokenry, UserChanges, VerifyError,
+    KeyRefresh, KeyRefreshStatus, Lifetime, Limits, NewUser, Policy, Rejection, RequestContext, Scope,
+    SignIn, Tokenry, UserChanges, VerifyError,
 };
 use tokenry_testkit::{TestDatabase, each_backend};
 
 const SECRET: &[u8] = b"a secret that only the tests know";
 
 fn mapping() -> IssuerMapping {
-    IssuerMapping {
-        issuer: "https://id.example.com".to_owned(),
-        subject_prefix: "id|".to_owned(),
-        name_claim: Some("profile.name".to_owned()),
-        role_claim: Some("groups".to_owned()),
-        roles: vec![
+    IssuerMapping::new("https://id.example.com")
+        .with_subject_prefix("id|".to_owned())
+        .with_name_claim("profile.name".to_owned())
+        .with_role_claim("groups".to_owned())
+        .with_roles(vec![
             ("Staff".to_owned(), "user".parse().unwrap()),
             ("Root".to_owned(), "admin".parse().unwrap()),
-        ],
-        default_role: None,
-        creates_users: true,
-    }
+        ])
+        .with_creates_users(true)
 }
 
 fn service(db: &TestDatabase, mapping: IssuerMapping) -> Tokenry {
     let issuer = JwtIssuer::new(mapping.issuer.clone(), vec!["tokenry".to_owned()], JwtAlgorithm::Hs256);
     let verifier = JwtVerifier::new(vec![(issuer, JwtKeys::Secret(SECRET.to_vec().into()))]).unwrap();
-    let sign_in = SignIn { verifier: Arc::new(verifier), issuers: vec![mapping], key_refresh: None };
+    let sign_in = SignIn::new(Arc::new(verifier), vec![mapping]);
     let limits = Limits::unlimited();
     let policy = Policy::default().with_limits(limits);
-    let settings = Settings { sign_in: Some(sign_in), ..settings(policy) };
+    let settings = settings(policy).with_sign_in(sign_in);
     Tokenry::new(db.store().clone(), settings).unwrap()
 }
 
@@ -104,7 +101,7 @@ each_backend!(parallel_first_requests_create_one_user, |db| {
 });
 
 each_backend!(an_unknown_user_is_rejected_unless_the_issuer_may_create_users, |db| {
-    let tokenry = service(db, IssuerMapping { creates_users: false, ..mapping() });
+    let tokenry = service(db, mapping().with_creates_users(false));
     let jwt = signed(&claims("alice", &["Root"], 10));
     assert_eq!(rejection(sign_in(&tokenry, &jwt, 11)), Rejection::Unknown);
     user(&tokenry, "id|alice", "user");
@@ -112,7 +109,7 @@ each_backend!(an_unknown_user_is_rejected_unless_the_issuer_may_create_users, |d
 });
 
 each_backend!(an_unreadable_role_claim_is_not_treated_as_an_empty_one, |db| {
-    let tokenry = service(db, IssuerMapping { default_role: Some("admin".parse().unwrap()), ..mapping() });
+    let tokenry = service(db, mapping().with_default_role("admin".parse::<tokenry_service::Role>().unwrap()));
     let with = |groups: Value| {
         let mut claims = claims("alice", &[], 10);
         claims["groups"] = groups;
@@ -143,7 +140,13 @@ each_backend!(a_newer_jwt_sets_the_role_and_an_older_one_cannot_revert_it, |db| 
     assert!(role(&old) == "user" && !may(&old, "admin:read"), "issued before the demotion");
     // Earlier JWTs do not undo a local demotion.
     assert_eq!(role(&come(&tokenry, &["Root"], 30, 31)), "admin");
-    tokenry.update_user(&operator(40), id, UserChanges::role("user".parse().unwrap())).unwrap();
+    tokenry
+        .update_user(
+            &operator(40),
+            id,
+            UserChanges::default().with_role("user".parse::<tokenry_service::Role>().unwrap()),
+        )
+        .unwrap();
     let held = come(&tokenry, &["Root"], 35, 41);
     assert!(role(&held) == "user" && !may(&held, "admin:read"));
     let lower = come(&tokenry, &["Staff"], 32, 42);
@@ -154,25 +157,37 @@ each_backend!(while_claimed_and_stored_role_differ_only_their_intersection_is_al
     let tokenry = service(db, mapping());
     let caller = come(&tokenry, &["Staff"], 10, 11);
     let id = caller.user().unwrap().id;
-    tokenry.update_user(&operator(20), id, UserChanges::role("admin".parse().unwrap())).unwrap();
+    tokenry
+        .update_user(
+            &operator(20),
+            id,
+            UserChanges::default().with_role("admin".parse::<tokenry_service::Role>().unwrap()),
+        )
+        .unwrap();
     let staff = come(&tokenry, &["Staff"], 15, 21);
     assert_eq!(role(&staff), "admin");
     assert!(may(&staff, "a:write") && !may(&staff, "admin:read"));
 });
 
 each_backend!(without_a_role_claim_roles_are_managed_in_tokenry_only, |db| {
-    let tokenry = service(db, IssuerMapping { role_claim: None, ..mapping() });
+    let tokenry = service(db, mapping().with_role_claim(None));
     let caller = come(&tokenry, &["Root"], 10, 11);
     assert_eq!(role(&caller), "user");
     let id = caller.user().unwrap().id;
-    tokenry.update_user(&operator(20), id, UserChanges::role("admin".parse().unwrap())).unwrap();
+    tokenry
+        .update_user(
+            &operator(20),
+            id,
+            UserChanges::default().with_role("admin".parse::<tokenry_service::Role>().unwrap()),
+        )
+        .unwrap();
     assert!(may(&come(&tokenry, &[], 100, 101), "admin:write"));
 });
 
 each_backend!(a_disabled_user_is_rejected_by_jwt, |db| {
     let tokenry = service(db, mapping());
     let id = come(&tokenry, &["Root"], 10, 11).user().unwrap().id;
-    tokenry.update_user(&operator(12), id, UserChanges::disabled(true)).unwrap();
+    tokenry.update_user(&operator(12), id, UserChanges::default().with_disabled(true)).unwrap();
     let jwt = signed(&claims("alice", &["Root"], 100));
     assert_eq!(rejection(sign_in(&tokenry, &jwt, 101)), Rejection::OwnerDisabled);
 });
@@ -251,12 +266,9 @@ each_backend!(an_unknown_key_is_requested_from_its_issuer_only_and_the_jwt_is_no
     let pending = both.clone().map(|name| (rules(name), JwtKeys::Pending)).into();
     let verifier = Arc::new(JwtVerifier::new(pending).unwrap());
     let refresh = Arc::new(Refresh::default());
-    let accepted = SignIn {
-        verifier: verifier.clone(),
-        issuers: vec![mapping(), IssuerMapping { issuer: both[1].clone(), ..mapping() }],
-        key_refresh: Some(refresh.clone()),
-    };
-    let settings = Settings { sign_in: Some(accepted), ..settings(Policy::default()) };
+    let accepted = SignIn::new(verifier.clone(), vec![mapping(), mapping().with_issuer(both[1].clone())])
+        .with_key_refresh(refresh.clone());
+    let settings = settings(Policy::default()).with_sign_in(accepted);
     let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
     let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let of = |key: &str, algorithm: &str| {
@@ -303,22 +315,27 @@ each_backend!(a_jwt_caller_may_widen_a_token_that_a_token_may_not, |db| {
     let tokenry = service(db, mapping());
     let caller = come(&tokenry, &["Staff"], 10, 11);
     let (token, text) = issue(&tokenry, caller.user().unwrap(), &["tokens:write", "a:read"]);
-    let more = || tokenry_service::TokenChanges {
-        scopes: Some(vec!["tokens:write".to_owned(), "a:write".to_owned()]),
-        ..Default::default()
+    let more = || {
+        tokenry_service::TokenChanges::default()
+            .with_scopes(vec!["tokens:write".to_owned(), "a:write".to_owned()])
     };
     let by_token = RequestContext::new(verify(&tokenry, &text, 12).unwrap().into(), at(12));
     assert!(tokenry.update_token(&by_token, token.id, more()).is_err());
     tokenry.update_token(&RequestContext::new(caller.clone(), at(12)), token.id, more()).unwrap();
-    let beyond =
-        tokenry_service::TokenChanges { scopes: Some(vec!["admin:read".to_owned()]), ..Default::default() };
+    let beyond = tokenry_service::TokenChanges::default().with_scopes(vec!["admin:read".to_owned()]);
     assert!(tokenry.update_token(&RequestContext::new(caller, at(13)), token.id, beyond).is_err());
 });
 
 each_backend!(a_jwt_below_the_stored_role_grants_only_its_own_role, |db| {
     let tokenry = service(db, mapping());
     let id = come(&tokenry, &["Staff"], 10, 11).user().unwrap().id;
-    tokenry.update_user(&operator(20), id, UserChanges::role("admin".parse().unwrap())).unwrap();
+    tokenry
+        .update_user(
+            &operator(20),
+            id,
+            UserChanges::default().with_role("admin".parse::<tokenry_service::Role>().unwrap()),
+        )
+        .unwrap();
     let weak = come(&tokenry, &["Staff"], 15, 21);
     let context = RequestContext::new(weak.clone(), at(21));
     for beyond in ["*", "admin:write", "admin:read", "introspect"] {
@@ -335,14 +352,10 @@ each_backend!(a_jwt_below_the_stored_role_grants_only_its_own_role, |db| {
         );
     }
     for wider in [
-        tokenry_service::TokenChanges {
-            allowed_ips: Some(vec!["10.0.0.0/8".to_owned()]),
-            ..Default::default()
-        },
-        tokenry_service::TokenChanges { expiry: Some(Expiry::In(Lifetime::days(300))), ..Default::default() },
+        tokenry_service::TokenChanges::default().with_allowed_ips(vec!["10.0.0.0/8".to_owned()]),
+        tokenry_service::TokenChanges::default().with_expiry(Expiry::In(Lifetime::days(300))),
     ] {
-        let bound =
-            NewToken { allowed_ips: Some(vec!["10.0.0.1".to_owned()]), ..common::new("bound", &["*"]) };
+        let bound = common::new("bound", &["*"]).with_allowed_ips(vec!["10.0.0.1".to_owned()]);
         let bound = tokenry.issue_token(&operator(0), id, bound).unwrap().token;
         assert!(
             tokenry.update_token(&context, bound.id, wider).is_err(),
@@ -350,7 +363,7 @@ each_backend!(a_jwt_below_the_stored_role_grants_only_its_own_role, |db| {
         );
     }
     let (plain, _) = issue(&tokenry, &owner, &["a:read"]);
-    let more = tokenry_service::TokenChanges { scopes: Some(vec!["*".to_owned()]), ..Default::default() };
+    let more = tokenry_service::TokenChanges::default().with_scopes(vec!["*".to_owned()]);
     assert!(tokenry.update_token(&context, plain.id, more).is_err());
     tokenry.rotate_token(&context, plain.id, tokenry_service::Rotation::default()).unwrap();
     tokenry.issue_token(&context, id, common::new("t", &["a:write"])).unwrap();
@@ -377,8 +390,8 @@ each_backend!(a_deleted_user_cannot_return_with_an_earlier_jwt, |db| {
     let soon = signed(&claims("alice", &["Staff"], 45));
     assert_eq!(rejection(sign_in(&tokenry, &soon, 46)), Rejection::Unknown, "clocks differ");
     let again = come(&tokenry, &["Staff"], 60, 61).user().unwrap().id;
-    tokenry.update_user(&operator(70), again, UserChanges::disabled(true)).unwrap();
-    let renamed = UserChanges { subject: Some("id|former".to_owned()), ..UserChanges::default() };
+    tokenry.update_user(&operator(70), again, UserChanges::default().with_disabled(true)).unwrap();
+    let renamed = UserChanges::default().with_subject("id|former".to_owned());
     tokenry.update_user(&operator(71), again, renamed).unwrap();
     let newer = signed(&claims("alice", &["Staff"], 150));
     assert_eq!(
@@ -394,7 +407,7 @@ each_backend!(a_user_created_locally_keeps_the_locally_assigned_role, |db| {
     let tokenry = service(db, mapping());
     let first = come(&tokenry, &["Root"], 10, 11).user().unwrap().id;
     tokenry.delete_user(&operator(20), first).unwrap();
-    let role_user = NewUser { role: Some("user".parse().unwrap()), ..NewUser::default() };
+    let role_user = NewUser::default().with_role("user".parse::<tokenry_service::Role>().unwrap());
     tokenry.create_user(&operator(21), "id|alice", role_user).unwrap();
     let old = signed(&claims("alice", &["Root"], 15));
     assert_eq!(
@@ -408,7 +421,7 @@ each_backend!(a_user_created_locally_keeps_the_locally_assigned_role, |db| {
 each_backend!(a_disabled_user_is_not_reenabled_by_deleting_and_recreating_them, |db| {
     let tokenry = service(db, mapping());
     let (root, boss) = (user(&tokenry, "root", "admin"), user(&tokenry, "boss", "admin"));
-    tokenry.update_user(&operator(1), boss.id, UserChanges::disabled(true)).unwrap();
+    tokenry.update_user(&operator(1), boss.id, UserChanges::default().with_disabled(true)).unwrap();
     let (_, text) = issue(&tokenry, &root, &["admin:write"]);
     let part = common::with_token(&tokenry, &text, 2);
     tokenry.delete_user(&part, boss.id).unwrap();
@@ -421,7 +434,7 @@ each_backend!(a_disabled_user_is_not_reenabled_by_deleting_and_recreating_them, 
 each_backend!(a_corrected_name_does_not_delay_a_demotion, |db| {
     let tokenry = service(db, mapping());
     let id = come(&tokenry, &["Root"], 10, 11).user().unwrap().id;
-    let renamed = UserChanges { name: Some("Other".to_owned()), ..UserChanges::default() };
+    let renamed = UserChanges::default().with_name("Other".to_owned());
     tokenry.update_user(&operator(20), id, renamed).unwrap();
     assert_eq!(role(&come(&tokenry, &["Staff"], 19, 21)), "user");
 });
@@ -439,7 +452,7 @@ each_backend!(without_issuers_no_jwt_session_is_accepted, |db| {
 });
 
 each_backend!(an_earlier_jwt_does_not_act_as_a_later_user_with_its_subject, |db| {
-    let tokenry = service(db, IssuerMapping { role_claim: None, ..mapping() });
+    let tokenry = service(db, mapping().with_role_claim(None));
     let before = signed(&claims("alice", &[], 100));
     let mut undated = claims("alice", &[], 100);
     undated.as_object_mut().unwrap().remove("iat");
@@ -451,7 +464,7 @@ each_backend!(an_earlier_jwt_does_not_act_as_a_later_user_with_its_subject, |db|
     for again in ["administrator", "proxy", "rename"] {
         last += 10;
         if again == "rename" {
-            let away = UserChanges { subject: Some("id|away".to_owned()), ..UserChanges::default() };
+            let away = UserChanges::default().with_subject("id|away".to_owned());
             tokenry.update_user(&operator(last), id, away).unwrap();
         } else {
             tokenry.delete_user(&operator(last), id).unwrap();

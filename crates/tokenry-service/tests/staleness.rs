@@ -13,8 +13,8 @@ use std::{
 
 use common::{at, issue, operator, service, settings, user, verify, with_secret_of};
 use tokenry_service::{
-    Activation, Limits, Monotonic, Policy, Rejection, Rotation, Settings, TokenChanges, TokenId, Tokenry,
-    UsageEvent, UserChanges, VerifyError,
+    Activation, Limits, Monotonic, Policy, Rejection, Rotation, TokenChanges, TokenId, Tokenry, UsageEvent,
+    UserChanges, VerifyError,
 };
 use tokenry_store::Store;
 use tokenry_testkit::{TestDatabase, each_backend};
@@ -35,7 +35,7 @@ fn stale_node_on(store: Store, monotonic: Monotonic) -> Tokenry {
     let bound = Duration::from_secs(BOUND.unsigned_abs());
     let limits = Limits::unlimited();
     let settings = settings(Policy::default().with_limits(limits));
-    Tokenry::new(store, Settings { max_staleness: bound, monotonic, ..settings }).unwrap()
+    Tokenry::new(store, settings.with_max_staleness(bound).with_monotonic(monotonic)).unwrap()
 }
 
 fn is_rejected(tokenry: &Tokenry, text: &str, seconds: i64, rejection: Rejection) -> bool {
@@ -51,7 +51,7 @@ fn is_rejected(tokenry: &Tokenry, text: &str, seconds: i64, rejection: Rejection
 
 fn pause(tokenry: &Tokenry, id: TokenId, is_active: bool) {
     let switch = Some(if is_active { Activation::Active } else { Activation::Inactive });
-    let changes = TokenChanges { switch, ..TokenChanges::default() };
+    let changes = TokenChanges::default().with_switch(switch);
     tokenry.update_token(&operator(2), id, changes).unwrap();
 }
 
@@ -78,9 +78,9 @@ each_backend!(changes_by_this_process_are_seen_at_once, |db| {
     assert!(is_rejected(&node, &text, 2, Rejection::Inactive));
     pause(&node, token.id, true);
     verify(&node, &text, 2).unwrap();
-    node.update_user(&operator(3), alice.id, UserChanges::disabled(true)).unwrap();
+    node.update_user(&operator(3), alice.id, UserChanges::default().with_disabled(true)).unwrap();
     assert!(is_rejected(&node, &text, 3, Rejection::OwnerDisabled));
-    node.update_user(&operator(3), alice.id, UserChanges::disabled(false)).unwrap();
+    node.update_user(&operator(3), alice.id, UserChanges::default().with_disabled(false)).unwrap();
     verify(&node, &text, 3).unwrap();
     let rotated = node.rotate_token(&operator(4), token.id, Rotation::default()).unwrap();
     assert!(matches!(verify(&node, &text, 4), Err(VerifyError::Rejected(Rejection::Rotated(_)))));

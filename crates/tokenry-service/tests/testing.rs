@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use tokenry_service::{
-    IssueError, Limits, NewToken, Policy, Rejection, Settings, VerifiedToken, VerifyError,
-    testing::TestInstallation,
+    IssueError, Limits, NewToken, Policy, Rejection, VerifiedToken, VerifyError, testing::TestInstallation,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -67,9 +66,9 @@ fn there_are_no_limits_unless_the_test_sets_them() {
 
     let limits = Limits::default().with_max_live_tokens(Some(1)).with_creations_per_hour(None);
     let policy = Policy::default().with_limits(limits);
-    let limited = TestInstallation::with_settings(Settings { policy, ..TestInstallation::settings() });
+    let limited = TestInstallation::with_settings(TestInstallation::settings().with_policy(policy));
     let first = limited.create_token("alice", &["demo:read"]);
-    let new = NewToken { name: "second".to_owned(), ..Default::default() };
+    let new = NewToken::new("second");
     let second = limited.tokenry().issue_token(&limited.operator(), first.owner.id, new);
     assert!(matches!(second, Err(IssueError::TokenLimitReached { limit: 1 })));
 }

@@ -6,13 +6,13 @@ mod common;
 use common::{issue, operator, service, user, with_token};
 use tokenry_service::{
     Activation, ClientInfo, Lifetime, PageSize, Policy, ReadError, Reason, RequestContext, Rotation,
-    Settings, TokenChanges, TokenEvent, TokenId, Tokenry,
+    TokenChanges, TokenEvent, TokenId, Tokenry,
 };
 use tokenry_testkit::each_backend;
 
 fn located(context: RequestContext, ip: &str) -> RequestContext {
     let client = ClientInfo::new(ip.parse().ok(), Some("curl/8"), Some(format!("request from {ip}")));
-    RequestContext { client, ..context }
+    context.with_client(client)
 }
 
 fn events(tokenry: &Tokenry, context: &RequestContext, id: TokenId) -> Vec<TokenEvent> {
@@ -26,7 +26,7 @@ fn kinds_and_addresses(events: &[TokenEvent]) -> Vec<(&str, Option<String>)> {
 }
 
 fn switch(switch: Activation) -> TokenChanges {
-    TokenChanges { switch: Some(switch), ..TokenChanges::default() }
+    TokenChanges::default().with_switch(switch)
 }
 
 each_backend!(an_owner_sees_the_addresses_of_their_own_changes_only, |db| {
@@ -74,7 +74,7 @@ each_backend!(an_owner_sees_the_address_that_used_a_retired_secret, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
     let (token, old) = issue(&tokenry, &alice, &["a:read"]);
-    let rotation = Rotation { grace: Some(Lifetime::seconds(0)), ..Rotation::default() };
+    let rotation = Rotation::default().with_grace(Lifetime::seconds(0));
     tokenry.rotate_token(&operator(1), token.id, rotation).unwrap();
     let thief = "203.0.113.9".parse().ok();
     assert!(tokenry.verify_blocking(old.as_bytes(), common::at(4000), thief).is_err());
@@ -90,7 +90,7 @@ each_backend!(an_owner_sees_the_address_that_used_a_retired_secret, |db| {
 
 each_backend!(events_by_a_deleted_token_are_shown_as_by_another_actor, |db| {
     let retention = Some(Lifetime::days(1));
-    let settings = Settings { retention, ..common::settings(Policy::default()) };
+    let settings = common::settings(Policy::default()).with_retention(retention);
     let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
     let alice = user(&tokenry, "alice", "user");
     let (token, _) = issue(&tokenry, &alice, &["a:read"]);

@@ -5,8 +5,8 @@ mod common;
 
 use common::{at, issue, operator, settings, user, verify, with_token};
 use tokenry_service::{
-    Bucket, Denial, Lifetime, Policy, ReadError, Settings, TokenId, Tokenry, UnixMillis, UsageCount,
-    UsageEvent, UsageKey, UsageLimit, UsagePage, UsageQuery, UsageSettings, UserError, VerifiedToken,
+    Bucket, Denial, Lifetime, Policy, ReadError, TokenId, Tokenry, UnixMillis, UsageCount, UsageEvent,
+    UsageKey, UsageLimit, UsagePage, UsageQuery, UsageSettings, UserError, VerifiedToken,
 };
 use tokenry_store::{
     tombstone,
@@ -17,8 +17,8 @@ use tokenry_testkit::{TestDatabase, each_backend};
 /// A separate node with this interval.
 fn node(db: &TestDatabase, bucket_seconds: u32) -> Tokenry {
     let bucket = Bucket::new(Lifetime::seconds(bucket_seconds)).unwrap();
-    let usage = UsageSettings { bucket, ..UsageSettings::default() };
-    Tokenry::new(db.second_store(), Settings { usage, ..settings(Policy::default()) }).unwrap()
+    let usage = UsageSettings::default().with_bucket(bucket);
+    Tokenry::new(db.second_store(), settings(Policy::default()).with_usage(usage)).unwrap()
 }
 
 /// A new, verified token of a new user.
@@ -28,12 +28,10 @@ fn token(tokenry: &Tokenry, subject: &str) -> VerifiedToken {
 }
 
 fn get(route: &str, at: UnixMillis) -> UsageEvent<'_> {
-    UsageEvent {
-        method: "GET",
-        route,
-        user_agent: Some("curl/8"),
-        ..UsageEvent::new(at, "192.0.2.7".parse().ok(), 200)
-    }
+    UsageEvent::new(at, "192.0.2.7".parse().ok(), 200)
+        .with_method("GET")
+        .with_route(route)
+        .with_user_agent("curl/8")
 }
 
 fn usage(tokenry: &Tokenry, id: TokenId) -> UsagePage {
@@ -41,7 +39,7 @@ fn usage(tokenry: &Tokenry, id: TokenId) -> UsagePage {
 }
 
 fn all() -> UsageQuery {
-    UsageQuery { from: Some(UnixMillis::MIN), ..UsageQuery::default() }
+    UsageQuery::default().with_from(UnixMillis::MIN)
 }
 
 fn counts(page: &UsagePage) -> Vec<u64> {
@@ -113,7 +111,9 @@ each_backend!(each_minute_has_its_own_row_and_the_newest_comes_first, |db| {
     assert_eq!((starts, counts(&page)), (vec![at(120), at(60), at(0)], vec![5, 3, 1]));
     let ask = |from, to, limit| {
         let limit = UsageLimit::new(limit).unwrap();
-        let page = tokenry.usage(&operator(3600), id, UsageQuery { from, to, limit }).unwrap();
+        let page = tokenry
+            .usage(&operator(3600), id, UsageQuery::default().with_from(from).with_to(to).with_limit(limit))
+            .unwrap();
         (counts(&page), page.total_count)
     };
     assert_eq!(ask(Some(at(60)), Some(at(120)), 10), (vec![3], 3), "includes the start, excludes the end");
@@ -217,9 +217,9 @@ each_backend!(a_hostile_user_agent_is_truncated_and_cannot_forge_a_line, |db| {
     let agents =
         ["\0\r\n\u{1b}[2J\u{85}x".to_owned(), "é".repeat(5000), "\u{10ffff}".repeat(300), "'; --".to_owned()];
     for agent in &agents {
-        let longest = "/".repeat(5000);
-        let of = UsageEvent { user_agent: Some(agent), method: &"M".repeat(5000), ..get(&longest, at(5)) };
-        tokenry.record_use(&used, &of);
+        let (route, method) = ("/".repeat(5000), "M".repeat(5000));
+        let event = get(&route, at(5)).with_user_agent(agent.as_str()).with_method(&method);
+        tokenry.record_use(&used, &event);
     }
     tokenry.flush().unwrap();
     let page = usage(&tokenry, used.token().id);
@@ -252,8 +252,8 @@ each_backend!(uses_are_kept_while_the_database_rejects_them, |db| {
 
 each_backend!(a_cleanup_removes_rows_older_than_their_retention, |db| {
     let open = |retention| {
-        let usage = UsageSettings { retention, ..UsageSettings::default() };
-        Tokenry::new(db.second_store(), Settings { usage, ..settings(Policy::default()) }).unwrap()
+        let usage = UsageSettings::default().with_retention(retention);
+        Tokenry::new(db.second_store(), settings(Policy::default()).with_usage(usage)).unwrap()
     };
     let (tokenry, forever) = (open(Some(Lifetime::days(2))), open(None));
     let used = token(&tokenry, "alice");
@@ -287,8 +287,8 @@ each_backend!(uses_are_shown_to_the_owner_only_and_also_after_revocation, |db| {
 });
 
 each_backend!(with_usage_disabled_only_the_last_use_is_recorded, |db| {
-    let usage_off = UsageSettings { is_enabled: false, ..UsageSettings::default() };
-    let off = Settings { usage: usage_off, ..settings(Policy::default()) };
+    let usage_off = UsageSettings::default().with_is_enabled(false);
+    let off = settings(Policy::default()).with_usage(usage_off);
     let tokenry = Tokenry::new(db.second_store(), off).unwrap();
     let used = token(&tokenry, "alice");
     tokenry.record_use(&used, &get("/a", at(5)));
@@ -365,7 +365,7 @@ each_backend!(uses_are_deleted_in_batches_before_their_user_without_blocking_rev
 
 each_backend!(uses_are_deleted_in_batches_before_dead_tokens_are_purged, |db| {
     let retention = Some(Lifetime::days(30));
-    let settings = Settings { retention, ..settings(Policy::default()) };
+    let settings = settings(Policy::default()).with_retention(retention);
     let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
     let alice = user(&tokenry, "alice", "user");
     let ids = [0; 2].map(|_| issue(&tokenry, &alice, &[]).0.id);

@@ -17,7 +17,7 @@ const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 
 fn span(from: i64, to: i64) -> SummaryQuery {
-    SummaryQuery { from: Some(at(from)), to: Some(at(to)) }
+    SummaryQuery::default().with_from(at(from)).with_to(at(to))
 }
 
 fn summary(tokenry: &Tokenry, id: TokenId, query: SummaryQuery) -> UsageSummary {
@@ -61,17 +61,15 @@ each_backend!(uses_are_summed_by_hour_and_status_route_and_address, |db| {
     let (_, other) = issue(&tokenry, &user(&tokenry, "bob", "user"), &[]);
     tokenry.record_use(&verify(&tokenry, &other, 1).unwrap(), &UsageEvent::new(at(HOUR), None, 200));
     let ip = "192.0.2.7".parse().ok();
-    let of = |second, method, route, status| UsageEvent {
-        method,
-        route,
-        ..UsageEvent::new(at(second), ip, status)
+    let of = |second, method, route, status| {
+        UsageEvent::new(at(second), ip, status).with_method(method).with_route(route)
     };
     for it in [
         of(0, "GET", "/a", 200),
         of(HOUR - 1, "GET", "/a", 200),
         of(HOUR, "GET", "/a", 404),
         of(HOUR + 61, "POST", "/a", 200),
-        UsageEvent { user_agent: Some("curl/8"), ..of(HOUR + 62, "GET", "/b", 200) },
+        of(HOUR + 62, "GET", "/b", 200).with_user_agent("curl/8"),
         UsageEvent::new(at(5 * HOUR), "2001:db8::1".parse().ok(), 200),
     ] {
         tokenry.record_use(&used, &it);
@@ -90,9 +88,9 @@ each_backend!(uses_are_summed_by_hour_and_status_route_and_address, |db| {
         address("192.0.2.7", "curl/8", 1, HOUR + 62),
         address("2001:db8::1", "", 1, 5 * HOUR),
     ];
-    let (from, to, total_count) = (at(0), at(10 * HOUR), 6);
-    let scopes = vec![("a:read".parse().unwrap(), None)];
-    assert_eq!(all, UsageSummary { from, to, total_count, hours, routes, addresses, scopes });
+    assert_eq!((all.from, all.to, all.total_count), (at(0), at(10 * HOUR), 6));
+    assert_eq!((all.hours, all.routes, all.addresses), (hours, routes, addresses));
+    assert_eq!(all.scopes, [("a:read".parse().unwrap(), None)]);
     let part = summary(&tokenry, token.id, span(HOUR, 5 * HOUR));
     assert_eq!((part.total_count, part.hours), (3, vec![hour(1, 200, 2), hour(1, 404, 1)]));
     let none = summary(&tokenry, token.id, span(5 * HOUR, HOUR));
@@ -103,7 +101,7 @@ each_backend!(the_summary_covers_30_days_by_default_and_90_at_most, |db| {
     let tokenry = service(db);
     let (token, _) = issue(&tokenry, &user(&tokenry, "alice", "user"), &[]);
     let ask = |from: Option<i64>, to: Option<i64>| {
-        let query = SummaryQuery { from: from.map(at), to: to.map(at) };
+        let query = SummaryQuery::default().with_from(from.map(at)).with_to(to.map(at));
         tokenry.usage_summary(&operator(200 * DAY), token.id, query).map(|it| (it.from, it.to))
     };
     assert_eq!(ask(None, None).unwrap(), (at(170 * DAY), at(200 * DAY)));

@@ -11,15 +11,15 @@ use tokenry_service::{
 use tokenry_testkit::each_backend;
 
 fn role(role: &str) -> UserChanges {
-    UserChanges::role(role.parse().unwrap())
+    UserChanges::default().with_role(role.parse::<tokenry_service::Role>().unwrap())
 }
 
 fn subject(subject: &str) -> UserChanges {
-    UserChanges { subject: Some(subject.to_owned()), ..UserChanges::default() }
+    UserChanges::default().with_subject(subject.to_owned())
 }
 
 fn named(role: &str) -> NewUser {
-    NewUser { role: Some(role.parse().unwrap()), ..NewUser::default() }
+    NewUser::default().with_role(role.parse::<tokenry_service::Role>().unwrap())
 }
 
 fn person(tokenry: &Tokenry, user: &User, seconds: i64) -> RequestContext {
@@ -42,7 +42,9 @@ each_backend!(demoting_or_disabling_a_user_affects_the_next_request_of_every_tok
             }
         }
         for disabled in [true, false] {
-            tokenry.update_user(&operator(round), root.id, UserChanges::disabled(disabled)).unwrap();
+            tokenry
+                .update_user(&operator(round), root.id, UserChanges::default().with_disabled(disabled))
+                .unwrap();
             for text in &texts {
                 for node in [&tokenry, &other_node] {
                     assert_eq!(verify(node, text, round).is_err(), disabled);
@@ -59,7 +61,7 @@ each_backend!(a_caller_cannot_assign_a_role_beyond_their_own, |db| {
     let rejected = |outcome: Result<User, UserError>| matches!(outcome, Err(UserError::Denied(_)));
     assert!(rejected(tokenry.create_user(&as_bob, "eve", named("user"))));
     assert!(rejected(tokenry.update_user(&as_bob, bob.id, role("admin"))));
-    assert!(rejected(tokenry.update_user(&as_bob, root.id, UserChanges::disabled(true))));
+    assert!(rejected(tokenry.update_user(&as_bob, root.id, UserChanges::default().with_disabled(true))));
     let as_root = person(&tokenry, &root, 1);
     tokenry.create_user(&as_root, "eve", named("admin")).unwrap();
     tokenry.update_user(&as_root, bob.id, role("admin")).unwrap();
@@ -82,12 +84,12 @@ each_backend!(a_caller_cannot_assign_a_role_beyond_their_own, |db| {
     assert!(rejected(tokenry.create_user(&part, "mallory", named("admin"))));
     assert!(rejected(tokenry.update_user(&part, bob.id, subject("bobby"))));
     tokenry.create_user(&part, "dave", named("user")).unwrap();
-    tokenry.update_user(&part, bob.id, UserChanges::disabled(true)).unwrap();
+    tokenry.update_user(&part, bob.id, UserChanges::default().with_disabled(true)).unwrap();
     assert!(
-        rejected(tokenry.update_user(&part, bob.id, UserChanges::disabled(false))),
+        rejected(tokenry.update_user(&part, bob.id, UserChanges::default().with_disabled(false))),
         "nor re-enable a user whose role it could not assign"
     );
-    tokenry.update_user(&full, bob.id, UserChanges::disabled(false)).unwrap();
+    tokenry.update_user(&full, bob.id, UserChanges::default().with_disabled(false)).unwrap();
     let unknown = tokenry.update_user(&as_root, bob.id, role("emperor"));
     assert!(matches!(unknown, Err(UserError::NoSuchRole { .. })));
 });
@@ -120,7 +122,7 @@ each_backend!(a_subject_belongs_to_one_user, |db| {
     });
     assert_eq!(made, 1);
     let bob = user(&tokenry, "bob", "user");
-    let taken = UserChanges { subject: Some("alice".to_owned()), ..UserChanges::default() };
+    let taken = UserChanges::default().with_subject("alice".to_owned());
     assert!(matches!(tokenry.update_user(&operator(1), bob.id, taken), Err(UserError::SubjectTaken)));
 });
 
@@ -150,7 +152,7 @@ each_backend!(revoking_all_tokens_prevails_over_concurrent_creations, |db| {
             assert!(matches!(outcome, Err(VerifyError::Rejected(Rejection::Revoked))), "round {round}");
         }
         for ahead in [10, 1000] {
-            let late = RequestContext { now: at(ahead), ..calls[0].clone() };
+            let late = calls[0].clone().with_now(at(ahead));
             let late = tokenry.issue_token(&late, alice.id, new("late", &[]));
             assert!(
                 matches!(late, Err(IssueError::RevokedMeanwhile)),

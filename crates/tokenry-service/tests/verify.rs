@@ -52,7 +52,7 @@ each_backend!(pausing_expiry_not_before_and_a_disabled_owner_each_reject_the_nex
     let alice = user(&tokenry, "alice", "user");
     let (token, text) = issue(&tokenry, &alice, &[]);
     let switch = |switch| {
-        let changes = TokenChanges { switch: Some(switch), ..TokenChanges::default() };
+        let changes = TokenChanges::default().with_switch(switch);
         tokenry.update_token(&operator(1), token.id, changes).unwrap();
     };
     switch(Activation::Inactive);
@@ -60,12 +60,12 @@ each_backend!(pausing_expiry_not_before_and_a_disabled_owner_each_reject_the_nex
     switch(Activation::Active);
     assert!(verify(&tokenry, &text, 1).is_ok());
 
-    tokenry.update_user(&operator(1), alice.id, UserChanges::disabled(true)).unwrap();
+    tokenry.update_user(&operator(1), alice.id, UserChanges::default().with_disabled(true)).unwrap();
     assert_eq!(rejection(verify(&tokenry, &text, 1)), Rejection::OwnerDisabled);
-    tokenry.update_user(&operator(1), alice.id, UserChanges::disabled(false)).unwrap();
+    tokenry.update_user(&operator(1), alice.id, UserChanges::default().with_disabled(false)).unwrap();
     assert!(verify(&tokenry, &text, 1).is_ok());
 
-    let new = tokenry_service::NewToken { not_before: Some(at(100)), ..common::new("later", &[]) };
+    let new = common::new("later", &[]).with_not_before(at(100));
     let later = tokenry.issue_token(&operator(0), alice.id, new).unwrap().secret.reveal_once();
     assert_eq!(rejection(verify(&tokenry, &later, 99)), Rejection::Pending);
     assert!(verify(&tokenry, &later, 100).is_ok());
@@ -82,7 +82,7 @@ each_backend!(a_wrong_secret_reveals_nothing_about_the_tokens_state, |db| {
     let texts: Vec<String> = (0..4).map(|_| issue(&tokenry, &alice, &[]).1).collect();
     let ids: Vec<_> = texts.iter().map(|text| verify(&tokenry, text, 1).unwrap().token().id).collect();
     tokenry.revoke_token(&operator(1), ids[1], None).unwrap();
-    let pause = TokenChanges { switch: Some(Activation::Inactive), ..TokenChanges::default() };
+    let pause = TokenChanges::default().with_switch(Activation::Inactive);
     tokenry.update_token(&operator(1), ids[2], pause).unwrap();
     for (text, donor) in texts.iter().zip(texts.iter().cycle().skip(1)) {
         let wrong = common::with_secret_of(text, donor);
@@ -100,10 +100,7 @@ each_backend!(a_wrong_secret_reveals_nothing_about_the_tokens_state, |db| {
 each_backend!(an_address_list_is_kept, |db| {
     let tokenry = service(db);
     let alice = user(&tokenry, "alice", "user");
-    let new = tokenry_service::NewToken {
-        allowed_ips: Some(vec!["10.0.0.0/8".to_owned()]),
-        ..common::new("inside", &[])
-    };
+    let new = common::new("inside", &[]).with_allowed_ips(vec!["10.0.0.0/8".to_owned()]);
     let text = tokenry.issue_token(&operator(0), alice.id, new).unwrap().secret.reveal_once();
     let from =
         |ip: Option<&str>| tokenry.verify_blocking(text.as_bytes(), at(1), ip.map(|ip| ip.parse().unwrap()));
@@ -128,7 +125,7 @@ each_backend!(a_changed_scheme_upgrades_a_hash_at_its_next_use_and_both_schemes_
         (Scheme::Argon2id, "$argon2id$"),
     ] {
         let hash = HashSettings::new(scheme).with_bcrypt_cost(4).with_peppers(vec![pepper.clone()]);
-        let changed = Settings { hash, ..common::settings(Policy::default()) };
+        let changed = common::settings(Policy::default()).with_hash(hash);
         let tokenry = Tokenry::new(db.store().clone(), changed).unwrap();
         assert!(verify(&tokenry, &text, 1).is_ok());
         // The upgrade is asynchronous; dropping the service does not wait for it.
@@ -146,7 +143,7 @@ each_backend!(a_wrong_pepper_prevents_the_start, |db| {
         let hash = HashSettings::new(Scheme::HmacSha256)
             .with_bcrypt_cost(4)
             .with_peppers(vec![Pepper::new("k1", vec![byte; 32]).unwrap()]);
-        Tokenry::new(db.store().clone(), Settings { hash, ..Settings::default() })
+        Tokenry::new(db.store().clone(), Settings::default().with_hash(hash))
     };
     assert!(open(1).is_ok() && open(1).is_ok());
     assert!(matches!(open(2), Err(tokenry_service::OpenError::WrongPepper)));
@@ -182,7 +179,7 @@ each_backend!(a_missing_pepper_is_an_error_and_does_not_reject_a_valid_token, |d
     let alice = user(&service(db), "alice", "user");
     let open = |scheme, peppers| {
         let hash = HashSettings::new(scheme).with_bcrypt_cost(4).with_peppers(peppers);
-        Tokenry::new(db.store().clone(), Settings { hash, ..common::settings(Policy::default()) }).unwrap()
+        Tokenry::new(db.store().clone(), common::settings(Policy::default()).with_hash(hash)).unwrap()
     };
     let with = open(Scheme::HmacSha256, vec![Pepper::new("k1", vec![7; 32]).unwrap()]);
     let (_, text) = issue(&with, &alice, &[]);

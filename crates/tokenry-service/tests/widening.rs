@@ -153,21 +153,21 @@ impl World<'_> {
         match step {
             Step::Create { by, owner, scopes, days, ips } => self.create(by, *owner, scopes, *days, *ips),
             Step::Update { by, token, scopes, days, ips, switch } => {
-                let changes = TokenChanges {
-                    scopes: scopes.as_ref().map(|scopes| texts(scopes)),
-                    expiry: days.map(|days| Expiry::In(Lifetime::days(days))),
-                    allowed_ips: ips.map(addresses),
-                    switch: switch.map(|on| if on { Activation::Active } else { Activation::Inactive }),
-                    ..TokenChanges::default()
-                };
+                let changes = TokenChanges::default()
+                    .with_scopes(scopes.as_ref().map(|scopes| texts(scopes)))
+                    .with_expiry(days.map(|days| Expiry::In(Lifetime::days(days))))
+                    .with_allowed_ips(ips.map(addresses))
+                    .with_switch(switch.map(|on| if on { Activation::Active } else { Activation::Inactive }));
                 self.update(by, token, changes);
             }
             Step::Rotate { by, token, grace, days } => self.rotate(by, token, *grace, *days),
             Step::Role { user, role } => {
                 let role: Role = ROLES[*role].parse().unwrap();
-                self.change(*user, UserChanges::role(role));
+                self.change(*user, UserChanges::default().with_role(role));
             }
-            Step::Disable { user, disabled } => self.change(*user, UserChanges::disabled(*disabled)),
+            Step::Disable { user, disabled } => {
+                self.change(*user, UserChanges::default().with_disabled(*disabled))
+            }
             Step::WaitLong { days } => self.now = self.now.checked_add(Lifetime::days(*days)).unwrap(),
             Step::Wait { seconds } => self.now = self.now.checked_add(Lifetime::seconds(*seconds)).unwrap(),
         }
@@ -182,13 +182,10 @@ impl World<'_> {
     fn create(&mut self, by: &By, owner: usize, scopes: &[usize], days: Option<u32>, ips: Option<usize>) {
         // A rejected caller creates nothing.
         let Some(context) = self.context(by) else { return };
-        let new = NewToken {
-            name: "t".to_owned(),
-            scopes: Some(texts(scopes)),
-            expiry: Some(days.map_or(Expiry::Never, |days| Expiry::In(Lifetime::days(days)))),
-            allowed_ips: ips.map(addresses),
-            ..NewToken::default()
-        };
+        let new = NewToken::new("t")
+            .with_scopes(texts(scopes))
+            .with_expiry(days.map_or(Expiry::Never, |days| Expiry::In(Lifetime::days(days))))
+            .with_allowed_ips(ips.map(addresses));
         // A rejection is always safe; the end of the test asserts that not everything is rejected.
         let Ok(issued) = self.tokenry.issue_token(&context, self.users[owner].id, new) else { return };
         let text = issued.secret.reveal_once().to_string();
@@ -220,11 +217,9 @@ impl World<'_> {
         let index = token.index(self.tokens.len());
         let id = self.tokens[index].id;
         let before = self.row(id);
-        let rotation = Rotation {
-            grace: Some(Lifetime::seconds(grace)),
-            expiry: days.map(|days| Expiry::In(Lifetime::days(days))),
-            ..Rotation::default()
-        };
+        let rotation = Rotation::default()
+            .with_grace(Lifetime::seconds(grace))
+            .with_expiry(days.map(|days| Expiry::In(Lifetime::days(days))));
         let Ok(issued) = self.tokenry.rotate_token(&context, id, rotation) else {
             assert_eq!(self.settled(id), settled(before), "a rejected rotation changed something");
             return;
@@ -330,17 +325,17 @@ fn service(db: &TestDatabase) -> Tokenry {
             role("owner", &["*"]),
         ])
         .with_denied_scopes(vec!["admin:write".to_owned()]);
-    let settings = Settings {
-        hash: HashSettings::new(Scheme::Sha256).with_bcrypt_cost(4),
-        policy: Policy::default()
-            .with_limits(Limits::unlimited())
-            .with_allow_never(true)
-            .with_max_lifetime(Some(Lifetime::days(60)))
-            .with_max_grace(Lifetime::seconds(3600))
-            .with_on_reuse(ReusePolicy::Record),
-        catalog: Catalog::define(&definition).unwrap(),
-        ..Settings::default()
-    };
+    let settings = Settings::default()
+        .with_hash(HashSettings::new(Scheme::Sha256).with_bcrypt_cost(4))
+        .with_policy(
+            Policy::default()
+                .with_limits(Limits::unlimited())
+                .with_allow_never(true)
+                .with_max_lifetime(Some(Lifetime::days(60)))
+                .with_max_grace(Lifetime::seconds(3600))
+                .with_on_reuse(ReusePolicy::Record),
+        )
+        .with_catalog(Catalog::define(&definition).unwrap());
     Tokenry::new(db.store().clone(), settings).unwrap()
 }
 

@@ -163,12 +163,10 @@ fn count(
     let agent = user_agent(req);
     tokenry.record_use(
         verified,
-        &UsageEvent {
-            method: forwarded.as_ref().map_or("", |request| request.method),
-            route: route.unwrap_or_default(),
-            user_agent: agent.as_deref(),
-            ..UsageEvent::new(authentication.now, client_ip::of(req).known(), status.as_u16())
-        },
+        &UsageEvent::new(authentication.now, client_ip::of(req).known(), status.as_u16())
+            .with_method(forwarded.as_ref().map_or("", |request| request.method))
+            .with_route(route.unwrap_or_default())
+            .with_user_agent(agent.as_deref()),
     );
 }
 

@@ -42,7 +42,8 @@ pub(crate) async fn rotate_token(
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
     let (IdPath(id), IfMatch(if_version), IdempotencyKey(idempotency_key), _) = head;
-    let rotation = Rotation { if_version, idempotency_key, ..Rotation::try_from(body)? };
+    let rotation =
+        Rotation::try_from(body)?.with_if_version(if_version).with_idempotency_key(idempotency_key);
     let (context, service) = (caller.context().clone(), tokenry.clone());
     let Rotated { token, owner, secret, .. } =
         blocking(move || service.rotate_token(&context, id, rotation)).await?;

@@ -81,7 +81,7 @@ pub(crate) async fn start_session(
 ) -> Result<HttpResponse, ApiError> {
     let origin = RequestOrigin::of(&req)?;
     let replaced = cookie::find(&req, &origin)?.map(<[u8]>::to_vec);
-    let context = RequestContext { caller: caller.caller, now: caller.now, client: client_info(&req) };
+    let context = RequestContext::new(caller.caller, caller.now).with_client(client_info(&req));
     let started = blocking(move || tokenry.start_session(&context, replaced.as_deref())).await?;
     let session = wire::Session::new(&started.session, &started.user);
     let lifetime = started.session.expires_at.since(started.session.created_at);

@@ -109,7 +109,11 @@ pub(super) fn page(query: &mut Query) -> PageQuery {
     if number.is_some() && cursor.is_some() {
         query.reject("page", "exclusive", "Send either page or cursor.");
     }
-    PageQuery { sort: sort.unwrap_or_default(), size: size(query), cursor, number }
+    PageQuery::default()
+        .with_sort(sort.unwrap_or_default())
+        .with_size(size(query))
+        .with_cursor(cursor)
+        .with_number(number)
 }
 
 /// The number of rows of a page.

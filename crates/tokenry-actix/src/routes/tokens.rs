@@ -42,7 +42,8 @@ pub(crate) async fn create_token(
     let new = NewToken::try_from(body)?;
     let (context, owner) = (caller.context().clone(), caller.user().id);
     let service = tokenry.clone();
-    let Issued { token, owner, secret } = blocking(move || service.issue_token(&context, owner, new)).await?;
+    let Issued { token, owner, secret, .. } =
+        blocking(move || service.issue_token(&context, owner, new)).await?;
     let created = wire::CreatedToken {
         attributes: wire::Token::new(&token, &owner, &tokenry, caller.context().now),
         token: secret.reveal_once(),
@@ -88,7 +89,7 @@ pub(crate) async fn update_token(
     >,
     tokenry: Data<Tokenry>,
 ) -> Result<HttpResponse, ApiError> {
-    let changes = TokenChanges { if_version, ..TokenChanges::try_from(body)? };
+    let changes = TokenChanges::try_from(body)?.with_if_version(if_version);
     let (context, service) = (caller.context().clone(), tokenry.clone());
     let (token, owner) = blocking(move || service.update_token(&context, id, changes)).await?;
     let shown = wire::Token::new(&token, &owner, &tokenry, caller.context().now);

@@ -67,7 +67,7 @@ impl FromQuery for SummaryInterval {
 
     fn from_query(query: &mut Query) -> Self {
         let from = query.parse::<UnixMillis>("from", INSTANT);
-        Self(SummaryQuery { from, to: query.parse::<UnixMillis>("to", INSTANT) })
+        Self(SummaryQuery::default().with_from(from).with_to(query.parse::<UnixMillis>("to", INSTANT)))
     }
 }
 
@@ -81,6 +81,6 @@ impl FromQuery for UsageInterval {
         let from = query.parse::<UnixMillis>("from", INSTANT);
         let to = query.parse::<UnixMillis>("to", INSTANT);
         let limit = query.parse::<UsageLimit>("limit", "a whole number from 1 to 5000");
-        Self(UsageQuery { from, to, limit: limit.unwrap_or_default() })
+        Self(UsageQuery::default().with_from(from).with_to(to).with_limit(limit.unwrap_or_default()))
     }
 }

@@ -34,7 +34,7 @@ pub(crate) async fn list_users(
 ) -> Result<Json<wire::UserPage>, ApiError> {
     let context = caller.context().clone();
     let UserQuery { search, size, cursor } = query;
-    let UserPage { items: users, next_cursor, total } =
+    let UserPage { items: users, next_cursor, total, .. } =
         blocking(move || tokenry.list_users(&context, search.as_deref(), size, cursor.as_deref())).await?;
     Ok(Json(wire::UserPage { data: users.iter().map(wire::User::from).collect(), next_cursor, total }))
 }

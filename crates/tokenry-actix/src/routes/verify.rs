@@ -48,11 +48,9 @@ pub(crate) async fn verify_token(
     let missing = verified.effective().missing(&required);
     tokenry.record_use(
         &verified,
-        &UsageEvent {
-            method: body.method.as_deref().unwrap_or_default(),
-            route: body.resource.as_deref().unwrap_or_default(),
-            ..UsageEvent::new(now, ip, if missing.is_empty() { 200 } else { 403 })
-        },
+        &UsageEvent::new(now, ip, if missing.is_empty() { 200 } else { 403 })
+            .with_method(body.method.as_deref().unwrap_or_default())
+            .with_route(body.resource.as_deref().unwrap_or_default()),
     );
     if !missing.is_empty() {
         tokenry.record_forbidden(&verified.into(), "insufficient_scope", ip, now);

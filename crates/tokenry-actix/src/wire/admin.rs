@@ -75,7 +75,13 @@ impl TryFrom<CreateUser> for (String, NewUser) {
 
     fn try_from(body: CreateUser) -> Result<Self, ApiError> {
         let role = body.role.map(|name| role(&name)).transpose()?;
-        Ok((body.subject, NewUser { name: body.name, role, disabled: body.disabled.unwrap_or(false) }))
+        Ok((
+            body.subject,
+            NewUser::default()
+                .with_name(body.name)
+                .with_role(role)
+                .with_disabled(body.disabled.unwrap_or(false)),
+        ))
     }
 }
 
@@ -101,12 +107,11 @@ impl TryFrom<UpdateUser> for UserChanges {
     type Error = ApiError;
 
     fn try_from(body: UpdateUser) -> Result<Self, ApiError> {
-        Ok(Self {
-            subject: not_null("/subject", body.subject)?,
-            name: not_null("/name", body.name)?,
-            role: not_null("/role", body.role)?.map(|name| role(&name)).transpose()?,
-            disabled: not_null("/disabled", body.disabled)?,
-        })
+        Ok(Self::default()
+            .with_subject(not_null("/subject", body.subject)?)
+            .with_name(not_null("/name", body.name)?)
+            .with_role(not_null("/role", body.role)?.map(|name| role(&name)).transpose()?)
+            .with_disabled(not_null("/disabled", body.disabled)?))
     }
 }
 
@@ -189,7 +194,8 @@ pub struct CleanupReport {
 
 impl From<tokenry_service::CleanupReport> for CleanupReport {
     fn from(report: tokenry_service::CleanupReport) -> Self {
-        let tokenry_service::CleanupReport { expired, ended_sessions, purged_tokens, purged_uses } = report;
+        let tokenry_service::CleanupReport { expired, ended_sessions, purged_tokens, purged_uses, .. } =
+            report;
         Self { expired, ended_sessions, purged_tokens, purged_uses }
     }
 }

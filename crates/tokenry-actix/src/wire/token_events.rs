@@ -44,7 +44,7 @@ impl From<&tokenry_service::TokenEventPage> for TokenEventPage {
 }
 
 impl From<&tokenry_service::TokenEvent> for TokenEvent {
-    fn from(tokenry_service::TokenEvent { seq, event }: &tokenry_service::TokenEvent) -> Self {
+    fn from(tokenry_service::TokenEvent { seq, event, .. }: &tokenry_service::TokenEvent) -> Self {
         Self {
             seq: *seq,
             at: event.at.to_string(),

@@ -90,12 +90,10 @@ impl Api {
     /// An app that accepts JWTs of a test issuer, without limits unless `change` sets some.
     pub(crate) fn with(db: &TestDatabase, change: impl FnOnce(&mut Settings), http: HttpSettings) -> Self {
         let limits = Limits::unlimited();
-        let mut settings = Settings {
-            hash: HashSettings::new(Scheme::Bcrypt).with_bcrypt_cost(4),
-            policy: Policy::default().with_limits(limits),
-            sign_in: Some(jwt::sign_in()),
-            ..Settings::default()
-        };
+        let mut settings = Settings::default()
+            .with_hash(HashSettings::new(Scheme::Bcrypt).with_bcrypt_cost(4))
+            .with_policy(Policy::default().with_limits(limits))
+            .with_sign_in(jwt::sign_in());
         change(&mut settings);
         let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
         let root =
@@ -181,14 +179,14 @@ impl Api {
     }
 
     pub(crate) fn user(&self, subject: &str) -> User {
-        let new = NewUser { role: Some(Role::user()), ..NewUser::default() };
+        let new = NewUser::default().with_role(Role::user());
         self.tokenry.find_or_create_user(&self.operator(), subject, Some(new)).unwrap()
     }
 
     /// A token of `owner`, created by the operator.
     pub(crate) fn token_of(&self, owner: &User, scopes: &[&str]) -> (String, String) {
-        let scopes = scopes.iter().map(ToString::to_string).collect();
-        let new = NewToken { name: "t".to_owned(), scopes: Some(scopes), ..NewToken::default() };
+        let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+        let new = NewToken::new("t").with_scopes(scopes);
         let issued = self.tokenry.issue_token(&self.operator(), owner.id, new).unwrap();
         (issued.token.id.to_string(), issued.secret.reveal_once().to_string())
     }

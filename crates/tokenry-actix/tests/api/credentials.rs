@@ -127,11 +127,19 @@ each_backend!(a_disabled_owner_and_an_unlisted_address_are_refused_at_once, |db|
     let (_, text) = api.token_of(&alice, &["*"]);
     assert_eq!(api.call("GET", "/api/v1/me", &text).status, 200);
     api.tokenry
-        .update_user(&api.operator(), alice.id, tokenry_actix::tokenry::UserChanges::disabled(true))
+        .update_user(
+            &api.operator(),
+            alice.id,
+            tokenry_actix::tokenry::UserChanges::default().with_disabled(true),
+        )
         .unwrap();
     api.call("GET", "/api/v1/me", &text).is_problem(401, "user_disabled");
     api.tokenry
-        .update_user(&api.operator(), alice.id, tokenry_actix::tokenry::UserChanges::disabled(false))
+        .update_user(
+            &api.operator(),
+            alice.id,
+            tokenry_actix::tokenry::UserChanges::default().with_disabled(false),
+        )
         .unwrap();
     let (_, elsewhere) = api.create(&text, &json!({"name": "x", "allowed_ips": ["203.0.113.0/24"]}));
     let forged = request("GET", "/api/v1/me", &elsewhere).insert_header(("x-forwarded-for", "203.0.113.9"));

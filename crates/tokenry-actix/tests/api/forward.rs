@@ -232,12 +232,9 @@ each_backend!(what_a_stranger_forwards_counts_for_nothing, |db| {
         let asked = request("GET", &format!("{dialect}?scope=demo:read"), &api.root);
         assert_eq!(api.send(asked).status, 200, "what is configured needs nothing forwarded");
     }
-    let bound = NewToken {
-        name: "bound".to_owned(),
-        scopes: Some(vec!["demo:read".to_owned()]),
-        allowed_ips: Some(vec!["203.0.113.7".to_owned()]),
-        ..NewToken::default()
-    };
+    let bound = NewToken::new("bound")
+        .with_scopes(vec!["demo:read".to_owned()])
+        .with_allowed_ips(vec!["203.0.113.7".to_owned()]);
     let owner = api.user("bound");
     let bound = api.tokenry.issue_token(&api.operator(), owner.id, bound).unwrap().secret.reveal_once();
     for dialect in BY_HEADERS {
@@ -330,12 +327,9 @@ each_backend!(a_client_behind_envoy_cannot_configure_its_own_scope, |db| {
 
 each_backend!(an_ip_list_applies_to_the_source_behind_a_proxy, |db| {
     let api = with_routes(db, trusting(PROXY));
-    let bound = NewToken {
-        name: "bound".to_owned(),
-        scopes: Some(vec!["demo:read".to_owned()]),
-        allowed_ips: Some(vec!["203.0.113.7".to_owned()]),
-        ..NewToken::default()
-    };
+    let bound = NewToken::new("bound")
+        .with_scopes(vec!["demo:read".to_owned()])
+        .with_allowed_ips(vec!["203.0.113.7".to_owned()]);
     let issued = api.tokenry.issue_token(&api.operator(), api.user("alice").id, bound).unwrap();
     let text = issued.secret.reveal_once();
     for dialect in DIALECTS {
@@ -354,7 +348,7 @@ each_backend!(a_retired_secret_is_accepted_within_its_grace_and_a_revoked_one_re
     let api = with_routes(db, trusting(PROXY));
     let (id, text) = api.token_of(&api.user("alice"), &["demo:read"]);
     let id = id.parse().unwrap();
-    let grace = Rotation { grace: Some(Lifetime::seconds(600)), ..Rotation::default() };
+    let grace = Rotation::default().with_grace(Lifetime::seconds(600));
     api.tokenry.rotate_token(&api.operator(), id, grace).unwrap();
     assert_eq!(api.send(about("/auth/nginx", "GET", "/demo", &text)).status, 200);
     api.tokenry.revoke_token(&api.operator(), id, None).unwrap();

@@ -13,19 +13,15 @@ const ISSUER: &str = "https://id.example.com";
 pub(crate) fn sign_in() -> SignIn {
     let issuer = JwtIssuer::new(ISSUER.to_owned(), vec!["tokenry".to_owned()], JwtAlgorithm::Hs256);
     let keys = JwtKeys::Secret(SECRET.to_vec().into());
-    SignIn {
-        verifier: Arc::new(JwtVerifier::new(vec![(issuer, keys)]).unwrap()),
-        issuers: vec![IssuerMapping {
-            issuer: ISSUER.to_owned(),
-            subject_prefix: String::new(),
-            name_claim: Some("name".to_owned()),
-            role_claim: Some("role".to_owned()),
-            roles: Vec::new(),
-            default_role: None,
-            creates_users: true,
-        }],
-        key_refresh: None,
-    }
+    SignIn::new(
+        Arc::new(JwtVerifier::new(vec![(issuer, keys)]).unwrap()),
+        vec![
+            IssuerMapping::new(ISSUER.to_owned())
+                .with_name_claim("name".to_owned())
+                .with_role_claim("role".to_owned())
+                .with_creates_users(true),
+        ],
+    )
 }
 
 /// The claims of a valid JWT, issued now.

@@ -206,13 +206,17 @@ impl<'a> Cell<'a> {
         let user = self.api.user(&self.subject(name));
         self.api
             .tokenry
-            .update_user(&self.api.operator(), user.id, UserChanges::role(role.parse().unwrap()))
+            .update_user(
+                &self.api.operator(),
+                user.id,
+                UserChanges::default().with_role(role.parse::<tokenry_actix::tokenry::Role>().unwrap()),
+            )
             .unwrap()
     }
 
     fn token(&self, owner: &User, scopes: &[&str]) -> (Token, String) {
         let scopes = Some(scopes.iter().map(ToString::to_string).collect());
-        let new = NewToken { name: "t".to_owned(), scopes, ..NewToken::default() };
+        let new = NewToken::new("t").with_scopes(scopes);
         let issued = self.api.tokenry.issue_token(&self.api.operator(), owner.id, new).unwrap();
         (issued.token, issued.secret.reveal_once().to_string())
     }
@@ -220,7 +224,7 @@ impl<'a> Cell<'a> {
     /// The retired secret of a rotated full token.
     fn retired(&self, owner: &User) -> String {
         let (token, text) = self.token(owner, &["*"]);
-        let rotation = Rotation { grace: Some(Lifetime::seconds(600)), ..Rotation::default() };
+        let rotation = Rotation::default().with_grace(Lifetime::seconds(600));
         self.api.tokenry.rotate_token(&self.api.operator(), token.id, rotation).unwrap();
         text
     }
@@ -239,7 +243,10 @@ impl<'a> Cell<'a> {
             By::ExAdminToken => {
                 let user = self.with_role("former", "admin");
                 let (_, text) = self.token(&user, &["*", "admin:admin", "tokens:admin", "introspect"]);
-                change(user.id, UserChanges::role("user".parse().unwrap()));
+                change(
+                    user.id,
+                    UserChanges::default().with_role("user".parse::<tokenry_actix::tokenry::Role>().unwrap()),
+                );
                 text
             }
             By::AdminToken => self.token(&self.with_role("root", "admin"), &["*"]).1,
@@ -250,12 +257,12 @@ impl<'a> Cell<'a> {
             By::DisabledToken => {
                 let user = self.with_role("gone", "admin");
                 let (_, text) = self.token(&user, &["*"]);
-                change(user.id, UserChanges::disabled(true));
+                change(user.id, UserChanges::default().with_disabled(true));
                 text
             }
             By::DisabledJwt => {
                 let user = self.with_role("away", "admin");
-                change(user.id, UserChanges::disabled(true));
+                change(user.id, UserChanges::default().with_disabled(true));
                 jwt::of(user.subject.as_str(), "admin")
             }
             By::OtherToken => self.token(&self.api.user(&self.subject("bob")), &["*"]).1,

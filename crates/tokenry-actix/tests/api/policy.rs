@@ -92,7 +92,10 @@ each_backend!(every_configured_rule_is_in_the_policy, |db| {
     let change = |settings: &mut Settings| {
         (settings.policy, settings.catalog, settings.retention) = (policy, catalog, None);
         let bucket = Bucket::new(Lifetime::seconds(0)).unwrap();
-        settings.usage = UsageSettings { is_enabled: false, bucket, retention: Some(Lifetime::days(3)) };
+        settings.usage = UsageSettings::default()
+            .with_is_enabled(false)
+            .with_bucket(bucket)
+            .with_retention(Lifetime::days(3));
     };
     let per_minute = |number: u32| NonZero::new(number).unwrap();
     let http = HttpSettings {

@@ -69,12 +69,12 @@ each_backend!(a_jwt_is_exchanged_for_a_session_with_the_permissions_of_both_role
     // The session has no permission that the JWT lacked, and none that was removed since.
     let weak = api.sign_in(&jwt::of("chief", "user"));
     api.with_cookie("GET", "/api/v1/users", &weak).is_problem(403, "insufficient_scope");
-    let demoted = UserChanges::role("user".parse().unwrap());
+    let demoted = UserChanges::default().with_role("user".parse::<tokenry_actix::tokenry::Role>().unwrap());
     api.tokenry.update_user(&api.operator(), chief, demoted).unwrap();
     api.with_cookie("GET", "/api/v1/users", &cookie).is_problem(403, "insufficient_scope");
-    api.tokenry.update_user(&api.operator(), chief, UserChanges::disabled(true)).unwrap();
+    api.tokenry.update_user(&api.operator(), chief, UserChanges::default().with_disabled(true)).unwrap();
     api.with_cookie("GET", "/api/v1/me", &cookie).is_problem(401, "invalid_token");
-    api.tokenry.update_user(&api.operator(), chief, UserChanges::disabled(false)).unwrap();
+    api.tokenry.update_user(&api.operator(), chief, UserChanges::default().with_disabled(false)).unwrap();
     api.with_cookie("GET", "/api/v1/me", &cookie).is_problem(401, "invalid_token");
 });
 
@@ -317,7 +317,7 @@ each_backend!(a_trusted_proxy_names_the_user_and_nobody_else_does, |db| {
     // The assertion of the proxy is accepted for sign-in only.
     let direct = from_page(request("GET", "/api/v1/me", "")).insert_header(alice);
     api.send_from(proxy, direct).is_problem(401, "authentication_required");
-    api.tokenry.update_user(&api.operator(), user.id, UserChanges::disabled(true)).unwrap();
+    api.tokenry.update_user(&api.operator(), user.id, UserChanges::default().with_disabled(true)).unwrap();
     ask(proxy, "", &[alice]).is_problem(401, "user_disabled");
     api.tokenry.delete_user(&api.operator(), user.id).unwrap();
     ask(proxy, "", &[alice]).is_problem(401, "invalid_token");
@@ -334,7 +334,7 @@ each_backend!(a_new_user_of_a_proxy_is_created_only_if_configured, |db| {
     assert_eq!(made.json()["user"]["subject"], "sso:alice");
     let id = made.json()["user"]["id"].as_str().unwrap().parse().unwrap();
     // A disabled or deleted user cannot return by signing in.
-    api.tokenry.update_user(&api.operator(), id, UserChanges::disabled(true)).unwrap();
+    api.tokenry.update_user(&api.operator(), id, UserChanges::default().with_disabled(true)).unwrap();
     api.tokenry.delete_user(&api.operator(), id).unwrap();
     ask("alice").is_problem(401, "invalid_token");
     // A proxy cannot assert users without its prefix.

@@ -36,11 +36,7 @@ fn cases(api: &Api) -> Vec<(String, &'static str)> {
     let gone = api.user("gone");
     let operator = api.operator();
     let make = |change: fn(&mut NewToken), owner: &tokenry_actix::tokenry::User| {
-        let mut new = NewToken {
-            name: "t".to_owned(),
-            scopes: Some(vec!["a:write".to_owned()]),
-            ..NewToken::default()
-        };
+        let mut new = NewToken::new("t").with_scopes(vec!["a:write".to_owned()]);
         change(&mut new);
         let issued = api.tokenry.issue_token(&operator, owner.id, new).unwrap();
         (issued.token.id, issued.secret.reveal_once().to_string())
@@ -52,12 +48,12 @@ fn cases(api: &Api) -> Vec<(String, &'static str)> {
     let (revoked_id, revoked) = make(|_| {}, &alice);
     api.tokenry.revoke_token(&operator, revoked_id, None).unwrap();
     let (paused_id, paused) = make(|_| {}, &alice);
-    let pause = TokenChanges { switch: Some(Activation::Inactive), ..TokenChanges::default() };
+    let pause = TokenChanges::default().with_switch(Activation::Inactive);
     api.tokenry.update_token(&operator, paused_id, pause).unwrap();
     let (rotated_id, rotated) = make(|_| {}, &alice);
     api.tokenry.rotate_token(&operator, rotated_id, Rotation::default()).unwrap();
     let (_, disabled) = make(|_| {}, &gone);
-    api.tokenry.update_user(&operator, gone.id, UserChanges::disabled(true)).unwrap();
+    api.tokenry.update_user(&operator, gone.id, UserChanges::default().with_disabled(true)).unwrap();
     let unknown = {
         let other = tokenry_actix::tokenry::PlainToken::generate(
             api.tokenry.prefix(),
@@ -164,12 +160,9 @@ each_backend!(a_verdict_has_owner_scopes_and_missing_scopes, |db| {
     ] {
         api.json("POST", "/api/v1/verify", &api.root, &body).is_problem(422, "validation_failed");
     }
-    let bound = NewToken {
-        name: "bound".to_owned(),
-        allowed_ips: Some(vec![IP.to_owned()]),
-        expiry: Some(Expiry::In(Lifetime::days(1))),
-        ..NewToken::default()
-    };
+    let bound = NewToken::new("bound")
+        .with_allowed_ips(vec![IP.to_owned()])
+        .with_expiry(Expiry::In(Lifetime::days(1)));
     let bound = api.tokenry.issue_token(&api.operator(), alice.id, bound).unwrap().secret.reveal_once();
     let verdict = verify(&api, &json!({"token": bound.as_str()}));
     assert_eq!(verdict["code"], "ip_not_allowed", "whoever does not say from where is refused");
@@ -207,7 +200,7 @@ each_backend!(the_bearer_of_a_token_can_revoke_it_and_learns_nothing_else, |db| 
         let answer = form(&api, "/oauth/revoke", "", &format!("token={token}"));
         assert_eq!((answer.status, answer.body.as_str()), (200, ""));
     };
-    let pause = TokenChanges { switch: Some(Activation::Inactive), ..TokenChanges::default() };
+    let pause = TokenChanges::default().with_switch(Activation::Inactive);
     api.tokenry.update_token(&api.operator(), id.parse().unwrap(), pause).unwrap();
     let mut wrong = kept.clone();
     wrong.replace_range(30..31, if kept.as_bytes()[30] == b'a' { "b" } else { "a" });

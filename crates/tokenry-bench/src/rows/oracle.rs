@@ -25,7 +25,7 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
     ];
     let database = bench.shared(&known)?;
     let hash = HashSettings::new(Scheme::Sha256);
-    let tokenry = Tokenry::new(database.store()?, Settings { hash, ..Settings::default() })?;
+    let tokenry = Tokenry::new(database.store()?, Settings::default().with_hash(hash))?;
     let [live, ..] = &known;
     let mut rounds = Vec::new();
     let mut detail = String::new();

@@ -22,7 +22,7 @@ pub struct Check {
     pub detail: Option<String>,
 }
 
-/// The state of a check.
+/// The state of a check. Exhaustive, so that each consumer decides whether a new state means ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckState {
     /// No problem was found.

@@ -19,6 +19,7 @@ use crate::{
 const MAX_SESSIONS: usize = 20;
 
 /// A new session and the secret of its cookie, which is stored nowhere.
+#[non_exhaustive]
 pub struct Started {
     /// The session.
     pub session: Session,

@@ -10,12 +10,17 @@ use tokenry_store::{
 };
 
 use crate::{
-    caller::RequestContext, owner::visible_owner, read_error::ReadError, required::tokens_read,
+    caller::RequestContext,
+    owner::visible_owner,
+    read_error::ReadError,
+    required::tokens_read,
+    setters::{optional_setters, setters},
     tokenry::Tokenry,
 };
 
 /// Selects the uses of a token.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UsageQuery {
     /// Buckets that began at this instant or later. Default: 30 days before `to`.
     pub from: Option<UnixMillis>,
@@ -23,6 +28,12 @@ pub struct UsageQuery {
     pub to: Option<UnixMillis>,
     /// The maximum number of rows.
     pub limit: UsageLimit,
+}
+
+impl UsageQuery {
+    setters! { with_limit(limit: UsageLimit) }
+
+    optional_setters! { with_from(from: UnixMillis), with_to(to: UnixMillis) }
 }
 
 /// The maximum number of rows of the usage log: 1 to 5000, 1000 by default.
@@ -61,6 +72,7 @@ impl Default for UsageLimit {
 
 /// The uses of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UsagePage {
     /// The newest uses, newest first.
     pub uses: Vec<(UsageKey, UsageCount)>,

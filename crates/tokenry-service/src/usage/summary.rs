@@ -14,11 +14,13 @@ use tokenry_store::{
 
 use super::log::MONTH;
 use crate::{
-    caller::RequestContext, denial::Denial, owner::visible_owner, required::tokens_read, tokenry::Tokenry,
+    caller::RequestContext, denial::Denial, owner::visible_owner, required::tokens_read,
+    setters::optional_setters, tokenry::Tokenry,
 };
 
 /// Selects the uses of a summary.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SummaryQuery {
     /// Buckets that began at this instant or later. Default: 30 days before `to`.
     pub from: Option<UnixMillis>,
@@ -26,8 +28,13 @@ pub struct SummaryQuery {
     pub to: Option<UnixMillis>,
 }
 
+impl SummaryQuery {
+    optional_setters! { with_from(from: UnixMillis), with_to(to: UnixMillis) }
+}
+
 /// The summary of the uses of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UsageSummary {
     /// The beginning of the time range.
     pub from: UnixMillis,

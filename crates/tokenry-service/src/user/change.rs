@@ -19,11 +19,13 @@ use crate::{
     denial::Denial,
     required::admin_write,
     session::end::EndedSessions,
+    setters::optional_setters,
     tokenry::Tokenry,
 };
 
 /// The changes of a user; `None` keeps the current value.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct UserChanges {
     /// The new subject.
     pub subject: Option<String>,
@@ -36,16 +38,11 @@ pub struct UserChanges {
 }
 
 impl UserChanges {
-    /// Only disables or enables.
-    #[must_use]
-    pub fn disabled(disabled: bool) -> Self {
-        Self { disabled: Some(disabled), ..Self::default() }
-    }
-
-    /// Only changes the role.
-    #[must_use]
-    pub fn role(role: Role) -> Self {
-        Self { role: Some(role), ..Self::default() }
+    optional_setters! {
+        with_subject(subject: String),
+        with_name(name: String),
+        with_role(role: Role),
+        with_disabled(disabled: bool),
     }
 }
 

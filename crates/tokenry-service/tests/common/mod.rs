@@ -14,14 +14,12 @@ pub(crate) fn at(seconds: i64) -> UnixMillis {
 }
 
 pub(crate) fn settings(policy: Policy) -> Settings {
-    Settings {
-        prefix: Prefix::parse("test_pat_").unwrap(),
-        hash: HashSettings::new(Scheme::Bcrypt).with_bcrypt_cost(4),
-        policy,
-        catalog: Catalog::open(),
-        retention: None,
-        ..Settings::default()
-    }
+    Settings::default()
+        .with_prefix(Prefix::parse("test_pat_").unwrap())
+        .with_hash(HashSettings::new(Scheme::Bcrypt).with_bcrypt_cost(4))
+        .with_policy(policy)
+        .with_catalog(Catalog::open())
+        .with_retention(None)
 }
 
 /// A service without limits, but with the default lifetimes.
@@ -51,16 +49,12 @@ pub(crate) fn operator(seconds: i64) -> RequestContext {
 
 pub(crate) fn user(tokenry: &Tokenry, subject: &str, role: &str) -> User {
     let role: Role = role.parse().unwrap();
-    let new = tokenry_service::NewUser { role: Some(role), ..tokenry_service::NewUser::default() };
+    let new = tokenry_service::NewUser::default().with_role(role);
     tokenry.find_or_create_user(&operator(0), subject, Some(new)).unwrap()
 }
 
 pub(crate) fn new(name: &str, scopes: &[&str]) -> NewToken {
-    NewToken {
-        name: name.to_owned(),
-        scopes: Some(scopes.iter().map(ToString::to_string).collect()),
-        ..NewToken::default()
-    }
+    NewToken::new(name.to_owned()).with_scopes(scopes.iter().map(ToString::to_string).collect::<Vec<_>>())
 }
 
 /// A token issued by the operator, and its secret.

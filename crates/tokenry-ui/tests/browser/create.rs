@@ -111,12 +111,9 @@ fn the_days_of_a_link_or_a_duplicate_are_among_the_choices() {
     let issue = |days| {
         visit.site.issue(
             &visit.site.admin(),
-            NewToken {
-                name: "lasting".to_owned(),
-                scopes: Some(vec!["*".to_owned()]),
-                expiry: Some(Expiry::In(Lifetime::days(days))),
-                ..NewToken::default()
-            },
+            NewToken::new("lasting")
+                .with_scopes(vec!["*".to_owned()])
+                .with_expiry(Expiry::In(Lifetime::days(days))),
         )
     };
     let (_, source) = issue(45);
@@ -274,13 +271,10 @@ fn a_duplicate_and_a_link_fill_the_form() {
     let (site, admin) = (&visit.site, visit.site.admin());
     let (_, id) = site.issue(
         &admin,
-        NewToken {
-            name: "nightly".to_owned(),
-            description: Some("builds at night".to_owned()),
-            scopes: Some(vec!["projects:read".to_owned(), "builds:write".to_owned()]),
-            allowed_ips: Some(vec!["10.0.0.0/8".to_owned()]),
-            ..NewToken::default()
-        },
+        NewToken::new("nightly")
+            .with_description("builds at night".to_owned())
+            .with_scopes(vec!["projects:read".to_owned(), "builds:write".to_owned()])
+            .with_allowed_ips(vec!["10.0.0.0/8".to_owned()]),
     );
     visit.sign_in(&site.root);
     visit.open(&format!("create?from={id}"));

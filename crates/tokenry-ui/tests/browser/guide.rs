@@ -30,12 +30,9 @@ fn every_step_of_the_guide_has_a_small_picture() {
     let id = populate(&visit, "nightly build");
     let (own, _) = visit.site.issue(
         &visit.site.admin(),
-        NewToken {
-            name: "my laptop".to_owned(),
-            scopes: Some(vec!["*".to_owned()]),
-            expiry: Some(Expiry::In(Lifetime::days(300))),
-            ..NewToken::default()
-        },
+        NewToken::new("my laptop")
+            .with_scopes(vec!["*".to_owned()])
+            .with_expiry(Expiry::In(Lifetime::days(300))),
     );
     visit.cdp("Network.clearBrowserCookies", json!({}));
     visit.open("sign-in");

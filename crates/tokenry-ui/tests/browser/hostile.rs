@@ -48,7 +48,7 @@ fn all_is_text(visit: &Visit, screen: &str, texts: &[&str]) {
 
 /// An administrator whose name and subject are markup.
 fn administrator(site: &Site) -> User {
-    let new = NewUser { role: Some(Role::admin()), name: Some(markup("user name")), ..NewUser::default() };
+    let new = NewUser::default().with_role(Role::admin()).with_name(markup("user name"));
     site.tokenry.find_or_create_user(&site.operator(), &markup("subject"), Some(new)).unwrap()
 }
 
@@ -56,14 +56,13 @@ fn administrator(site: &Site) -> User {
 fn token(site: &Site, owner: &User, name: &str, scopes: &[&str], hours: u32) -> (String, String) {
     site.issue(
         owner,
-        NewToken {
-            name: markup(name),
-            description: Some(format!("first\n{}", markup("description"))),
-            scopes: Some(scopes.iter().map(ToString::to_string).collect()),
-            expiry: Some(Expiry::In(Lifetime::seconds(hours * 3600))),
-            metadata: json!({ "note": "<img src=x onerror=window.hacked=2>" }).as_object().unwrap().clone(),
-            ..NewToken::default()
-        },
+        NewToken::new(markup(name))
+            .with_description(format!("first\n{}", markup("description")))
+            .with_scopes(scopes.iter().map(ToString::to_string).collect::<Vec<_>>())
+            .with_expiry(Expiry::In(Lifetime::seconds(hours * 3600)))
+            .with_metadata(
+                json!({ "note": "<img src=x onerror=window.hacked=2>" }).as_object().unwrap().clone(),
+            ),
     )
 }
 
@@ -182,12 +181,10 @@ fn markup_of_clients_is_text_in_usage_history_and_audit() {
     // A service that embeds Tokenry chooses the names of its routes.
     let (method, route) = ("<img/src=x onerror=hacked=1>", markup("route"));
     let verified = site.tokenry.verify_blocking(secret.as_bytes(), clock::now(), None).unwrap();
-    let event = UsageEvent {
-        method,
-        route: &route,
-        user_agent: Some(AGENT),
-        ..UsageEvent::new(clock::now(), None, 200)
-    };
+    let event = UsageEvent::new(clock::now(), None, 200)
+        .with_method(method)
+        .with_route(&route)
+        .with_user_agent(AGENT);
     site.tokenry.record_use(&verified, &event);
     site.tokenry.flush().unwrap();
     visit.sign_in(&secret);

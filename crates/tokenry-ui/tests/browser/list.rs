@@ -173,12 +173,9 @@ fn a_token_shows_its_expiry_and_its_last_use() {
     let soon = now.checked_add(Lifetime::seconds(4 * 86_400 + 60)).unwrap();
     let (secret, id) = site.issue(
         &admin,
-        NewToken {
-            name: "soon over".to_owned(),
-            scopes: Some(vec!["projects:read".to_owned(), "builds:write".to_owned()]),
-            expiry: Some(Expiry::At(soon)),
-            ..NewToken::default()
-        },
+        NewToken::new("soon over")
+            .with_scopes(vec!["projects:read".to_owned(), "builds:write".to_owned()])
+            .with_expiry(Expiry::At(soon)),
     );
     visit.sign_in(&site.root);
     let row = format!("@token[data-id=\"{id}\"]");

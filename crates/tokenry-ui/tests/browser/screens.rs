@@ -97,13 +97,16 @@ pub(crate) fn populate(visit: &Visit, name: &str) -> String {
     let (asking, _) = site.asking();
     let (secret, id) = site.issue(
         &admin,
-        NewToken {
-            name: name.to_owned(),
-            description: Some(name.to_owned()),
-            scopes: scopes(&["projects:read", "builds:write", "packages:read", "issues:read", "wiki:read"]),
-            expiry: Some(Expiry::In(Lifetime::seconds(20 * 3600))),
-            ..NewToken::default()
-        },
+        NewToken::new(name.to_owned())
+            .with_description(name.to_owned())
+            .with_scopes(scopes(&[
+                "projects:read",
+                "builds:write",
+                "packages:read",
+                "issues:read",
+                "wiki:read",
+            ]))
+            .with_expiry(Expiry::In(Lifetime::seconds(20 * 3600))),
     );
     for number in 0..9 {
         let resource = ["projects", "builds", "billing"][number % 3];

@@ -27,19 +27,14 @@ fn with_jwts() -> Site {
     Site::with(embed::MOUNT, |settings| {
         let issuer = JwtIssuer::new(ISSUER.to_owned(), vec!["tokenry".to_owned()], JwtAlgorithm::Hs256);
         let keys = JwtKeys::Secret(SECRET.to_vec().into());
-        settings.sign_in = Some(SignIn {
-            verifier: Arc::new(JwtVerifier::new(vec![(issuer, keys)]).unwrap()),
-            issuers: vec![IssuerMapping {
-                issuer: ISSUER.to_owned(),
-                subject_prefix: String::new(),
-                name_claim: Some("name".to_owned()),
-                role_claim: None,
-                roles: Vec::new(),
-                default_role: None,
-                creates_users: true,
-            }],
-            key_refresh: None,
-        });
+        settings.sign_in = Some(SignIn::new(
+            Arc::new(JwtVerifier::new(vec![(issuer, keys)]).unwrap()),
+            vec![
+                IssuerMapping::new(ISSUER.to_owned())
+                    .with_name_claim("name".to_owned())
+                    .with_creates_users(true),
+            ],
+        ));
     })
 }
 
@@ -92,12 +87,9 @@ fn a_session_by_jwt_can_create_a_token_that_a_session_by_token_cannot() {
     let site = &visit.site;
     let (short, _) = site.issue(
         &site.user("alice"),
-        NewToken {
-            name: "short".to_owned(),
-            scopes: Some(["tokens:write", "projects:read"].map(str::to_owned).to_vec()),
-            expiry: Some(Expiry::In(Lifetime::seconds(12 * 3600))),
-            ..NewToken::default()
-        },
+        NewToken::new("short")
+            .with_scopes(["tokens:write", "projects:read"].map(str::to_owned).to_vec())
+            .with_expiry(Expiry::In(Lifetime::seconds(12 * 3600))),
     );
     let form = "create?name=long&scopes=projects:read&expires_in_days=365";
     visit.sign_in(&short);

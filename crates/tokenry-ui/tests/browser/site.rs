@@ -84,11 +84,9 @@ impl Site {
     ) -> Self {
         let database = TestDatabase::sqlite();
         let limits = Limits::unlimited();
-        let mut settings = Settings {
-            hash: HashSettings::new(Scheme::Bcrypt).with_bcrypt_cost(4),
-            policy: Policy::default().with_limits(limits),
-            ..Settings::default()
-        };
+        let mut settings = Settings::default()
+            .with_hash(HashSettings::new(Scheme::Bcrypt).with_bcrypt_cost(4))
+            .with_policy(Policy::default().with_limits(limits));
         change(&mut settings);
         let tokenry = Tokenry::new(database.store().clone(), settings).unwrap();
         let root = tokenry.bootstrap(clock::now()).unwrap().unwrap().secret.reveal_once().to_string();
@@ -148,7 +146,7 @@ impl Site {
     }
 
     pub(crate) fn user(&self, subject: &str) -> User {
-        let new = NewUser { role: Some(Role::user()), ..NewUser::default() };
+        let new = NewUser::default().with_role(Role::user());
         self.tokenry.find_or_create_user(&self.operator(), subject, Some(new)).unwrap()
     }
 
@@ -159,8 +157,8 @@ impl Site {
 
     /// A token created by the operator; its secret and its id.
     pub(crate) fn token(&self, owner: &User, name: &str, scopes: &[&str]) -> (String, String) {
-        let scopes = scopes.iter().map(ToString::to_string).collect();
-        self.issue(owner, NewToken { name: name.to_owned(), scopes: Some(scopes), ..NewToken::default() })
+        let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+        self.issue(owner, NewToken::new(name.to_owned()).with_scopes(scopes))
     }
 
     pub(crate) fn issue(&self, owner: &User, new: NewToken) -> (String, String) {
@@ -191,7 +189,7 @@ impl Site {
 
     /// A token of another administrator that may verify all tokens.
     pub(crate) fn asking(&self) -> (String, String) {
-        let new = NewUser { role: Some(Role::admin()), ..NewUser::default() };
+        let new = NewUser::default().with_role(Role::admin());
         let owner = self.tokenry.find_or_create_user(&self.operator(), "gateway", Some(new)).unwrap();
         self.token(&owner, "gateway", &["introspect"])
     }

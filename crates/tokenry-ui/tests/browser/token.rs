@@ -13,12 +13,9 @@ fn opened(visit: &Visit, scopes: &[&str]) -> (String, String) {
     // Expires before the first token, which cannot create or rotate a token that outlives it.
     let (secret, id) = visit.site.issue(
         &visit.site.admin(),
-        NewToken {
-            name: "ci".to_owned(),
-            scopes: Some(scopes.iter().map(ToString::to_string).collect()),
-            expiry: Some(Expiry::In(Lifetime::seconds(12 * 3600))),
-            ..NewToken::default()
-        },
+        NewToken::new("ci")
+            .with_scopes(scopes.iter().map(ToString::to_string).collect::<Vec<_>>())
+            .with_expiry(Expiry::In(Lifetime::seconds(12 * 3600))),
     );
     visit.sign_in(&visit.site.root);
     visit.open(&format!("token?id={id}"));

@@ -52,7 +52,7 @@ fn verify(
     CommandContext { tokenry, request }: &CommandContext,
     console: &mut Console,
 ) -> Result<(), CliError> {
-    let AuditCheck { entries, broken } = tokenry.check_audit_log(request)?;
+    let AuditCheck { entries, broken, .. } = tokenry.check_audit_log(request)?;
     let broken_at = broken.as_ref().map(|(seq, _)| *seq);
     let rows = match broken_at {
         None => vec![vec![intact(entries)]],

@@ -36,39 +36,36 @@ pub(crate) fn run(
 
 fn create(args: &CreateArgs, context: &CommandContext, console: &mut Console) -> Result<(), CliError> {
     let owner = context.user(args.user.as_str())?;
-    let new = NewToken {
-        name: args.name.to_string(),
-        description: args.description.as_ref().map(Description::to_string),
-        scopes: Some(args.scopes.iter().map(Scope::to_string).collect())
-            .filter(|scopes: &Vec<_>| !scopes.is_empty()),
-        expiry: args.expires,
-        not_before: args.not_before,
-        allowed_ips: Some(args.allowed_ips.clone()).filter(|entries| !entries.is_empty()),
-        metadata: metadata(args.metadata.as_ref(), console)?.unwrap_or_default(),
-    };
+    let new = NewToken::new(args.name.to_string())
+        .with_description(args.description.as_ref().map(Description::to_string))
+        .with_scopes(
+            Some(args.scopes.iter().map(Scope::to_string).collect())
+                .filter(|scopes: &Vec<_>| !scopes.is_empty()),
+        )
+        .with_expiry(args.expires)
+        .with_not_before(args.not_before)
+        .with_allowed_ips(Some(args.allowed_ips.clone()).filter(|entries| !entries.is_empty()))
+        .with_metadata(metadata(args.metadata.as_ref(), console)?.unwrap_or_default());
     let issued = context.tokenry.issue_token(&context.request, owner.id, new)?;
     let view = context.view(&(issued.token, issued.owner));
     console.secret(&issued.secret.reveal_once(), view)
 }
 
 fn update(args: &UpdateArgs, context: &CommandContext, console: &mut Console) -> Result<(), CliError> {
-    let changes = TokenChanges {
-        name: args.name.as_ref().map(ToString::to_string),
-        description: args
-            .description
-            .as_ref()
-            .map(|text| Some(text.to_string()).filter(|text| !text.is_empty())),
-        scopes: replaced(args.scopes.iter().map(Scope::to_string).collect(), args.no_scopes),
-        expiry: args.expires,
-        allowed_ips: replaced(args.allowed_ips.clone(), args.any_ip),
-        metadata: metadata(args.metadata.as_ref(), console)?,
-        switch: match (args.active, args.inactive) {
+    let changes = TokenChanges::default()
+        .with_name(args.name.as_ref().map(ToString::to_string))
+        .with_description(
+            args.description.as_ref().map(|text| Some(text.to_string()).filter(|text| !text.is_empty())),
+        )
+        .with_scopes(replaced(args.scopes.iter().map(Scope::to_string).collect(), args.no_scopes))
+        .with_expiry(args.expires)
+        .with_allowed_ips(replaced(args.allowed_ips.clone(), args.any_ip))
+        .with_metadata(metadata(args.metadata.as_ref(), console)?)
+        .with_switch(match (args.active, args.inactive) {
             (true, _) => Some(Activation::Active),
             (_, true) => Some(Activation::Inactive),
             _ => None,
-        },
-        if_version: None,
-    };
+        });
     let changed = context.tokenry.update_token(&context.request, args.id, changes)?;
     console.outcome(&context.view(&changed))
 }

@@ -27,12 +27,12 @@ pub(crate) fn run(
         }
         UserCommand::Update(args) => update(args, context, console),
         UserCommand::Disable { subject } => {
-            change(subject.as_str(), UserChanges::disabled(true), context, console)?;
+            change(subject.as_str(), UserChanges::default().with_disabled(true), context, console)?;
             console.note("all tokens of this user are now refused");
             Ok(())
         }
         UserCommand::Enable { subject } => {
-            change(subject.as_str(), UserChanges::disabled(false), context, console)
+            change(subject.as_str(), UserChanges::default().with_disabled(false), context, console)
         }
         UserCommand::RevokeTokens(args) => end::revoke_tokens(args, context, console),
         UserCommand::Delete(args) => end::delete(&args, context, console),
@@ -45,7 +45,7 @@ fn add(
     console: &mut Console,
 ) -> Result<(), CliError> {
     let subject = args.subject.as_str();
-    let new = NewUser { name: args.name.map(|name| name.to_string()), role: args.role, disabled: false };
+    let new = NewUser::default().with_name(args.name.map(|name| name.to_string())).with_role(args.role);
     let created = tokenry.create_user(request, subject, new).map_err(|error| taken(error, subject))?;
     console.outcome(&view::changed(&created))
 }
@@ -68,12 +68,10 @@ fn list(
 }
 
 fn update(args: UpdateUserArgs, context: &CommandContext, console: &mut Console) -> Result<(), CliError> {
-    let changes = UserChanges {
-        subject: args.new_subject.map(|subject| subject.to_string()),
-        name: args.name.map(|name| name.to_string()),
-        role: args.role,
-        disabled: None,
-    };
+    let changes = UserChanges::default()
+        .with_subject(args.new_subject.map(|subject| subject.to_string()))
+        .with_name(args.name.map(|name| name.to_string()))
+        .with_role(args.role);
     change(args.subject.as_str(), changes, context, console)
 }
 

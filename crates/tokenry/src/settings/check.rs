@@ -56,21 +56,20 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
         store: StoreSettings::default()
             .with_pool_size(from.integer(&key::POOL_SIZE)?)
             .with_pool_wait(pool_wait?),
-        service: tokenry_service::Settings {
-            prefix: prefix?,
-            former_prefixes: former_prefixes?,
-            hash: hash?,
-            slow_hash: slow_hash?,
-            rehash_imported: from.switch(&key::REHASH_IMPORTED)?,
-            policy: policy?,
-            catalog: catalog?,
-            retention: convert::days(from.integer(&key::DEAD_TOKENS_DAYS)?),
-            max_staleness: max_staleness?,
-            monotonic: tokenry_service::Monotonic::system(),
-            usage: usage?,
-            session: session?,
-            sign_in: issuers.sign_in,
-        },
+        service: tokenry_service::Settings::default()
+            .with_prefix(prefix?)
+            .with_former_prefixes(former_prefixes?)
+            .with_hash(hash?)
+            .with_slow_hash(slow_hash?)
+            .with_rehash_imported(from.switch(&key::REHASH_IMPORTED)?)
+            .with_policy(policy?)
+            .with_catalog(catalog?)
+            .with_retention(convert::days(from.integer(&key::DEAD_TOKENS_DAYS)?))
+            .with_max_staleness(max_staleness?)
+            .with_monotonic(tokenry_service::Monotonic::system())
+            .with_usage(usage?)
+            .with_session(session?)
+            .with_sign_in(issuers.sign_in),
         key_sources: issuers.key_sources,
         proxy_sign_in: proxy_sign_in?,
         tokens_api: tokens_api?,
@@ -129,17 +128,18 @@ fn hash(from: &mut Sources, directory: &Path) -> Option<HashSettings> {
 
 fn usage(from: &mut Sources) -> Option<UsageSettings> {
     let bucket = from.text(&key::USAGE_BUCKET, convert::bucket);
-    Some(UsageSettings {
-        is_enabled: from.switch(&key::USAGE_ENABLED)?,
-        bucket: bucket?,
-        retention: convert::days(from.integer(&key::USAGE_DAYS)?),
-    })
+    Some(
+        UsageSettings::default()
+            .with_is_enabled(from.switch(&key::USAGE_ENABLED)?)
+            .with_bucket(bucket?)
+            .with_retention(convert::days(from.integer(&key::USAGE_DAYS)?)),
+    )
 }
 
 fn session(from: &mut Sources) -> Option<SessionSettings> {
     let lifetime = from.text(&key::SESSION_LIFETIME, |text| convert::lifetime(text, SESSION_LIFETIME));
     let idle = from.text(&key::SESSION_IDLE, convert::idle);
-    Some(SessionSettings { lifetime: lifetime?, idle: idle? })
+    Some(SessionSettings::default().with_lifetime(lifetime?).with_idle(idle?))
 }
 
 /// Sign-in through a trusted proxy; disabled without a header.

@@ -84,7 +84,7 @@ pub(super) fn read(
     }
     let verifier =
         JwtVerifier::new(verified).map_err(|error| root.refuse("issuers", &fault(error).1)).ok()?;
-    let sign_in = SignIn { verifier: Arc::new(verifier), issuers: mappings, key_refresh: None };
+    let sign_in = SignIn::new(Arc::new(verifier), mappings);
     Some(Issuers { sign_in: Some(sign_in), key_sources })
 }
 
@@ -172,15 +172,13 @@ fn mapping(section: &mut Section<'_>, issuer: &str, catalog: Option<&Catalog>) -
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(format!("no valid subject begins with it: {error}")),
     });
-    let mapping = IssuerMapping {
-        issuer: issuer.to_owned(),
-        subject_prefix: prefix.unwrap_or_default(),
-        name_claim: section.parsed("name_claim", claim),
-        role_claim: section.parsed("role_claim", claim),
-        roles: section.pairs("roles", known_role),
-        default_role: section.parsed("default_role", known_role),
-        creates_users: section.switch("create_users"),
-    };
+    let mapping = IssuerMapping::new(issuer.to_owned())
+        .with_subject_prefix(prefix.unwrap_or_default())
+        .with_name_claim(section.parsed("name_claim", claim))
+        .with_role_claim(section.parsed("role_claim", claim))
+        .with_roles(section.pairs("roles", known_role))
+        .with_default_role(section.parsed("default_role", known_role))
+        .with_creates_users(section.switch("create_users"));
     if section.has("roles") && !section.has("role_claim") {
         section.refuse("roles", "requires role_claim, which names the claim with the values");
     }

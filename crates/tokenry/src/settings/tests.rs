@@ -213,8 +213,7 @@ fn bucket_retention_and_switch_of_the_usage_log_are_configurable() {
         assert_eq!(settings.service.usage.bucket, bucket(seconds), "{text}");
     }
     let settings = good("[usage]\nenabled = false\nretention_days = 7", &[]);
-    let off =
-        UsageSettings { is_enabled: false, retention: Some(Lifetime::days(7)), ..UsageSettings::default() };
+    let off = UsageSettings::default().with_is_enabled(false).with_retention(Lifetime::days(7));
     assert_eq!(settings.service.usage, off);
     assert_eq!(good("[usage]\nretention_days = 0", &[]).service.usage.retention, None);
 }

@@ -140,7 +140,7 @@ fn a_cleanup_records_expired_tokens_and_deletes_old_ones() {
                 RequestContext::new(unrestricted::operator(), now.saturating_sub(Lifetime::days(days)));
             let owner = tokenry.find_or_create_user(&call, subject, None).expect("a user");
             let expiry = Some(Expiry::In(Lifetime::days(10)));
-            let new = NewToken { name: subject.to_owned(), expiry, ..NewToken::default() };
+            let new = NewToken::new(subject.to_owned()).with_expiry(expiry);
             tokenry.issue_token(&call, owner.id, new).expect("a token");
         }
     }

@@ -32,7 +32,7 @@ fn clean(tokenry: &Tokenry) {
         Ok(cleaned) if cleaned == CleanupReport::default() => {
             tracing::debug!("nothing to clean up")
         }
-        Ok(CleanupReport { expired, ended_sessions, purged_tokens, purged_uses }) => {
+        Ok(CleanupReport { expired, ended_sessions, purged_tokens, purged_uses, .. }) => {
             tracing::info!(expired, ended_sessions, purged_tokens, purged_uses, "cleaned up");
         }
         // The next cleanup tries again; a persistent fault also shows in requests.
@@ -62,7 +62,7 @@ mod tests {
         let owner = tokenry.find_or_create_user(&made, "alice", None).unwrap();
         let issue = |name: &str, request: &RequestContext, days| {
             let expiry = Some(Expiry::In(Lifetime::days(days)));
-            let new = NewToken { name: name.to_owned(), expiry, ..NewToken::default() };
+            let new = NewToken::new(name.to_owned()).with_expiry(expiry);
             tokenry.issue_token(request, owner.id, new).unwrap().token.id
         };
         let (dead, live) = (issue("dead", &made, 1), issue("live", &made, 300));

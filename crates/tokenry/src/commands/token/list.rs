@@ -21,7 +21,8 @@ pub(super) fn run(args: ListArgs, context: &CommandContext, console: &mut Consol
         .with_risk(args.risk);
     let size = if args.all { PageSize::new(PageSize::MAX).unwrap_or_default() } else { args.limit };
     let page = |cursor: Option<&str>| -> Result<TokenPage, ReadError> {
-        let query = PageQuery { sort: args.sort, size, cursor: cursor.map(str::to_owned), number: None };
+        let query =
+            PageQuery::default().with_sort(args.sort).with_size(size).with_cursor(cursor.map(str::to_owned));
         match args.risk {
             None => tokenry.list_tokens(request, filter.clone(), query),
             Some(_) => tokenry.inventory(request, &filter, &query),

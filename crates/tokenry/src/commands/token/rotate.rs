@@ -13,12 +13,10 @@ use crate::{
 
 /// Prints a token's new secret and the end of the grace period of the old one.
 pub(super) fn run(args: RotateArgs, context: &CommandContext, console: &mut Console) -> Result<(), CliError> {
-    let rotation = Rotation {
-        grace: args.grace,
-        expiry: args.expires,
-        idempotency_key: args.idempotency_key,
-        if_version: None,
-    };
+    let rotation = Rotation::default()
+        .with_grace(args.grace)
+        .with_expiry(args.expires)
+        .with_idempotency_key(args.idempotency_key);
     let rotated = context
         .tokenry
         .rotate_token(&context.request, args.id, rotation)

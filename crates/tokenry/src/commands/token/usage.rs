@@ -12,7 +12,7 @@ use crate::{
 
 /// Shows the recorded uses of a token.
 pub(super) fn run(args: &UsageArgs, context: &CommandContext, console: &mut Console) -> Result<(), CliError> {
-    let query = UsageQuery { from: args.from, to: args.to, limit: args.limit };
+    let query = UsageQuery::default().with_from(args.from).with_to(args.to).with_limit(args.limit);
     let page = context
         .tokenry
         .usage(&context.request, args.id, query)

@@ -20,10 +20,10 @@ fn the_example_file_sets_the_values_it_documents() {
         .with_on_reuse(ReusePolicy::Revoke);
     assert_eq!(service.policy, policy);
     assert_eq!(service.retention, Some(days(30)));
-    let usage = UsageSettings { retention: Some(days(60)), ..UsageSettings::default() };
+    let usage = UsageSettings::default().with_retention(days(60));
     assert_eq!(service.usage, usage);
 
-    let session = SessionSettings { idle: Some(Lifetime::seconds(1800)), ..SessionSettings::default() };
+    let session = SessionSettings::default().with_idle(Lifetime::seconds(1800));
     assert_eq!(service.session, session);
 
     let catalog = service.catalog;
@@ -51,15 +51,16 @@ fn the_example_file_sets_the_values_it_documents() {
 
     let issuer = "https://login.example.org".to_owned();
     let sign_in = service.sign_in.unwrap();
-    let mapping = IssuerMapping {
-        issuer: issuer.clone(),
-        subject_prefix: "login:".to_owned(),
-        name_claim: Some("name".to_owned()),
-        role_claim: Some("realm_access.roles".to_owned()),
-        roles: vec![("developer".to_owned(), Role::user()), ("platform-admin".to_owned(), Role::admin())],
-        default_role: Some(Role::user()),
-        creates_users: true,
-    };
+    let mapping = IssuerMapping::new(issuer.clone())
+        .with_subject_prefix("login:".to_owned())
+        .with_name_claim("name".to_owned())
+        .with_role_claim("realm_access.roles".to_owned())
+        .with_roles(vec![
+            ("developer".to_owned(), Role::user()),
+            ("platform-admin".to_owned(), Role::admin()),
+        ])
+        .with_default_role(Role::user())
+        .with_creates_users(true);
     assert_eq!(sign_in.issuers, [mapping]);
     let url = "https://login.example.org/.well-known/jwks.json".to_owned();
     assert_eq!(settings.key_sources, [KeySource { issuer, url, refresh: Duration::from_secs(3600) }]);

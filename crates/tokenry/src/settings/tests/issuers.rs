@@ -26,15 +26,7 @@ fn a_minimal_issuer_has_four_lines_and_restrictive_defaults() {
     let settings = good(&issuer(&[]), &[]);
     let sign_in = settings.service.sign_in.unwrap();
     assert!(!sign_in.verifier.is_empty());
-    let mapping = IssuerMapping {
-        issuer: "i".to_owned(),
-        subject_prefix: String::new(),
-        name_claim: None,
-        role_claim: None,
-        roles: Vec::new(),
-        default_role: None,
-        creates_users: false,
-    };
+    let mapping = IssuerMapping::new("i");
     assert_eq!(sign_in.issuers, [mapping]);
     assert!(settings.key_sources.is_empty());
 }
