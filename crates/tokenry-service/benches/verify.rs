@@ -46,9 +46,9 @@ fn verify_a_known_token(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// What it costs a request to tell which scope of its token was needed, once that is known.
+/// What it costs a request to record the scope of its token that was required, if it was recorded before.
 #[divan::bench]
-fn note_a_scope_that_was_needed_before(bencher: Bencher<'_, '_>) {
+fn record_a_scope_that_was_recorded_before(bencher: Bencher<'_, '_>) {
     let db = TestDatabase::sqlite();
     let (tokenry, texts) = service(&db);
     let verified = tokenry.verify_blocking(texts.first().unwrap().as_bytes(), at(1), None).unwrap();

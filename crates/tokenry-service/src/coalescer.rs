@@ -69,7 +69,7 @@ impl<K: Send, V: Send> Coalescer<K, V> {
         }
     }
 
-    /// The hash of a key, or of a borrowed form of it that hashes alike.
+    /// The hash of a key, or of a borrowed form of it with the same hash.
     pub(crate) fn hash(&self, key: impl Hash) -> u64 {
         self.hasher.hash_one(key)
     }

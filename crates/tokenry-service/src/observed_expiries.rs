@@ -30,9 +30,9 @@ pub(crate) struct ObservedExpiries {
     /// Digests of JWTs.
     #[cfg(feature = "jwt")]
     pub(crate) jwts: RejectionInstants<[u8; 32]>,
-    /// Expired tokens whose rows do not say so yet.
+    /// Expired tokens whose rows are not marked as expired yet.
     tokens: Coalescer<ExpiredToken, Earliest>,
-    /// Retired secrets whose rows do not say yet that their grace has ended.
+    /// Retired secrets whose rows do not have the end of their grace yet.
     retired: Coalescer<PublicId, Earliest>,
 }
 

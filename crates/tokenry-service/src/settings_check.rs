@@ -95,7 +95,7 @@ impl SettingsReport {
         if !self.prefixes.is_empty() {
             let (count, names) = (self.prefixes.values().sum::<u64>(), listed(&self.prefixes));
             sentences.push(format!(
-                "{count} of {} live tokens have a prefix that is rejected ({names}): name it in token.former_prefixes, \
+                "{count} of {} live tokens have a prefix that is rejected ({names}): add it to token.former_prefixes, \
                  or revoke them",
                 self.live
             ));
@@ -112,27 +112,27 @@ impl SettingsReport {
             let tokens = self.token_roles.values().sum::<u64>();
             let names = listed(if users > 0 { &self.user_roles } else { &self.token_roles });
             sentences.push(format!(
-                "{users} users with {tokens} live tokens have a role that the catalog lacks and may do nothing ({names}): \
-                 add it to the catalog, or give them another"
+                "{users} users with {tokens} live tokens have a role that the catalog lacks, and no permissions ({names}): \
+                 add it to the catalog, or give them another role"
             ));
         }
         if self.old_secrets > 0 {
             sentences.push(format!(
-                "{} old secrets would end before their grace does, for their prefix or pepper",
+                "{} retired secrets would stop working before the end of their grace, because of their prefix or pepper",
                 self.old_secrets
             ));
         }
         if self.subjects > 0 {
             sentences.push(format!(
-                "{} users came with a JWT and have a subject that no issuer could speak of: restore its \
-                 subject_prefix, or change, disable or delete them",
+                "{} users signed in with a JWT, and their subject matches no configured issuer: restore the \
+                 subject_prefix, or update, disable or delete the users",
                 self.subjects
             ));
         }
         if !self.default_scopes.is_empty() {
             sentences.push(format!(
-                "catalog.default_scopes has what the least role may not hold ({}): users of that role get no token \
-                 without naming scopes",
+                "catalog.default_scopes has scopes that the lowest role may not hold ({}): users of that role get no \
+                 token without naming scopes",
                 self.default_scopes.join(" ")
             ));
         }

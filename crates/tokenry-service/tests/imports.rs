@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256, Sha512};
 use tokenry_service::{
     Catalog, EventKind, HashSettings, ImportError, ImportPlan, ImportReport, ImportRow, ImportSettings,
-    Limits, NewToken, Pepper, Policy, Rejection, Rotation, Scheme, Settings, Tokenry, VerifyError,
+    Limits, NewToken, Pepper, Policy, Rejection, Rotation, Scheme, Tokenry, VerifyError,
 };
 use tokenry_store::import;
 use tokenry_testkit::{TestDatabase, each_backend};
@@ -178,8 +178,9 @@ fn argon2id(text: &str) -> String {
 fn with_key(db: &TestDatabase, scheme: Scheme, rehash_imported: bool) -> Tokenry {
     let peppers = vec![Pepper::new("old", vec![7; 32]).unwrap()];
     let hash = HashSettings::new(scheme).with_bcrypt_cost(4).with_peppers(peppers);
-    let settings =
-        Settings { hash, rehash_imported, ..settings(Policy::default().with_limits(Limits::unlimited())) };
+    let settings = settings(Policy::default().with_limits(Limits::unlimited()))
+        .with_hash(hash)
+        .with_rehash_imported(rehash_imported);
     Tokenry::new(db.store().clone(), settings).unwrap()
 }
 
@@ -263,11 +264,8 @@ each_backend!(texts_without_a_shape_are_refused_without_the_database, |db| {
 });
 
 each_backend!(an_import_with_a_refused_row_is_reported_and_changes_nothing_by_itself, |db| {
-    let tokenry = Tokenry::new(
-        db.store().clone(),
-        Settings { catalog: Catalog::open(), ..settings(Policy::default()) },
-    )
-    .unwrap();
+    let tokenry =
+        Tokenry::new(db.store().clone(), settings(Policy::default()).with_catalog(Catalog::open())).unwrap();
     let system = &systems()[8];
     let row = |number: usize| (system.row)(number, &(system.token)(number), true);
     let settings = ImportSettings { create_users: false, ..of("sanctum", "sanctum") };
@@ -373,7 +371,7 @@ each_backend!(an_imported_token_is_listed_rotated_and_revoked_like_any_other, |d
         let found = tokenry.list_tokens(&operator(20), filter, Default::default()).unwrap();
         assert!(found.items.iter().any(|(found, _)| found.id == token.id), "{search}");
     }
-    let grace = Rotation { grace: Some(tokenry_service::Lifetime::seconds(60)), ..Rotation::default() };
+    let grace = Rotation::default().with_grace(tokenry_service::Lifetime::seconds(60));
     let rotated = tokenry.rotate_token(&operator(30), token.id, grace).unwrap();
     let new = rotated.secret.reveal_once();
     assert!(new.starts_with("test_pat_") && rotated.token.first_characters().starts_with("test_pat_"));
@@ -441,7 +439,7 @@ each_backend!(imported_tokens_count_against_the_limits_and_are_not_stopped_by_th
     let report = run(&tokenry, &of("notebook", system.shape), rows(system, 0..70));
     assert_eq!((report.imported, report.created_users), (70, 7));
     let owner = verify(&tokenry, &(system.token)(0), 20).unwrap().owner().id;
-    let new = NewToken { name: "one more".to_owned(), ..NewToken::default() };
+    let new = NewToken::new("one more");
     assert!(tokenry.issue_token(&operator(20), owner, new).is_err());
 });
 

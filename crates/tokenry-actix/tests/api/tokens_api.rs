@@ -212,7 +212,9 @@ fn roles() -> Catalog {
 each_backend!(a_named_scope_is_shown_as_given_and_never_exceeds_the_role_of_the_owner, |db| {
     let api = Api::with(db, |settings: &mut Settings| settings.catalog = roles(), HttpSettings::default());
     let (user, power) = (api.user("una"), api.user("pia"));
-    api.tokenry.update_user(&api.operator(), power.id, UserChanges::role("power".parse().unwrap())).unwrap();
+    api.tokenry
+        .update_user(&api.operator(), power.id, UserChanges::default().with_role("power".parse().unwrap()))
+        .unwrap();
     let (_, token) = api.token_of(&power, &["scope_power"]);
     let (created, child) = api.create(&token, &json!({"name": "child"}));
     assert_eq!(created["scopes"], json!(["scope_user"]));
@@ -227,11 +229,7 @@ each_backend!(a_named_scope_is_shown_as_given_and_never_exceeds_the_role_of_the_
         let refused = api.json("POST", "/api/v1/tokens", by, &json!({"name": "x", "scopes": scopes}));
         assert_eq!(refused.status, 403, "{}", refused.body);
     }
-    let beyond = tokenry_actix::tokenry::NewToken {
-        name: "x".to_owned(),
-        scopes: Some(vec!["scope_power".to_owned()]),
-        ..Default::default()
-    };
+    let beyond = tokenry_actix::tokenry::NewToken::new("x").with_scopes(vec!["scope_power".to_owned()]);
     assert!(api.tokenry.issue_token(&api.operator(), user.id, beyond).is_err());
     let unknown = json!({"name": "x", "scopes": ["scope_root"]});
     let problem =
@@ -251,7 +249,9 @@ each_backend!(a_named_scope_is_shown_as_given_and_never_exceeds_the_role_of_the_
     assert_eq!(api.call("GET", "/auth/caddy?scope=scope_power", &child).status, 403);
     api.call("GET", "/auth/caddy?scope=scope_root", &token).is_problem(400, "invalid_request");
     // The owner loses the role: the token has what the new role still allows.
-    api.tokenry.update_user(&api.operator(), power.id, UserChanges::role("user".parse().unwrap())).unwrap();
+    api.tokenry
+        .update_user(&api.operator(), power.id, UserChanges::default().with_role("user".parse().unwrap()))
+        .unwrap();
     assert_eq!(headers(&token).status, 403);
     let chat = api.call("GET", "/auth/caddy?scope=chat:write", &token);
     assert_eq!(chat.header("x-resource-scopes"), "scope_user chat:write tokens:write");

@@ -164,7 +164,7 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
     }
     let peppers = vec![Pepper::new("old", KEY.to_vec())?];
     let hash = HashSettings::new(Scheme::Sha256).with_peppers(peppers);
-    let service = Tokenry::new(database.store()?, Settings { hash, ..Settings::default() })?;
+    let service = Tokenry::new(database.store()?, Settings::default().with_hash(hash))?;
     let now = current_time()?;
     for kind in &KINDS {
         for number in (0..count).step_by(usize::try_from(step)?) {

@@ -18,7 +18,7 @@ use crate::{
 
 impl Tokenry {
     /// Creates a caller for a user whom the embedding program has authenticated itself, for example by its own session.
-    /// Their permissions are those of their role. Returns `None` for a disabled user. Read the user anew for each
+    /// Their permissions are those of their role. Returns `None` for a disabled user. Read the user again for each
     /// request: after a change of the user, changes by an older caller are rejected.
     #[must_use]
     pub fn caller_for_user(&self, user: User) -> Option<Caller> {

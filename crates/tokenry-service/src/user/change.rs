@@ -175,7 +175,7 @@ impl Tokenry {
     ///
     /// First the instant is stored with the user, so that earlier creations fail; then the tokens are revoked in small
     /// transactions with their audit events, so that other writers do not wait long. Each transaction reads the
-    /// remaining tokens anew, including tokens that a not yet revoked token has created. After an error some may be
+    /// remaining tokens again, including tokens that a not yet revoked token has created. After an error some may be
     /// revoked; a repeated call revokes the rest.
     ///
     /// # Errors

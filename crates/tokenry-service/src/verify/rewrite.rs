@@ -7,8 +7,8 @@ use tokenry_store::{Credential, proof::ProvenSecret, token};
 use crate::tokenry::Tokenry;
 
 impl Tokenry {
-    /// Keeps the proof of a secret that its slow hash has matched, unless the row was changed meanwhile. Buffer the
-    /// answer: a database that cannot be written rejects nobody.
+    /// Keeps the proof of a secret that its slow hash has matched, unless the row was changed meanwhile. Written
+    /// after the response: no token is rejected because the database cannot be written.
     pub(super) fn keep_proof(&self, plain: &PlainToken, stored: &Credential, now: UnixMillis) {
         let Some(proof) = self.0.hasher.storable_proof(plain, &stored.secret.hash) else { return };
         let (token_id, public_id) = (stored.token.id, plain.public_id());

@@ -26,7 +26,7 @@ pub(crate) fn run(
     }
     let mut cursor = None;
     loop {
-        let query = PageQuery { sort, size, cursor, number: None };
+        let query = PageQuery::default().with_sort(sort).with_size(size).with_cursor(cursor);
         let page = tokenry.list_tokens(request, TokenFilter::default(), query)?;
         let mut text = String::new();
         for (token, owner) in &page.items {

@@ -61,7 +61,7 @@ fn server(folder: &Folder) -> Tokenry {
     let peppers = vec![Pepper::new("old", KEY.to_vec()).expect("a key")];
     let hash = HashSettings::new(Scheme::Bcrypt).with_peppers(peppers);
     let policy = Policy::default().with_max_lifetime(None).with_default_lifetime(None).with_allow_never(true);
-    Tokenry::new(store, Settings { hash, policy, ..Settings::default() }).expect("a service")
+    Tokenry::new(store, Settings::default().with_hash(hash).with_policy(policy)).expect("a service")
 }
 
 fn import(folder: &Folder, file: &str, shape: &str, options: &str) -> serde_json::Value {
