@@ -48,7 +48,7 @@ pub(crate) fn owner(tokenry: &Tokenry, account: &Account) -> Result<User, UserEr
     let wanted = new.role.clone();
     let user = tokenry.find_or_create_user(&context, &account.id.to_string(), Some(new))?;
     match wanted.filter(|role| *role != user.role) {
-        Some(role) => tokenry.update_user(&context, user.id, UserChanges::role(role)),
+        Some(role) => tokenry.update_user(&context, user.id, UserChanges::default().with_role(role)),
         None => Ok(user),
     }
 }

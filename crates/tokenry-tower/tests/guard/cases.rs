@@ -121,7 +121,10 @@ each_backend!(both_adapters_admit_and_reject_the_same_requests_in_the_same_way, 
     rejected(&servers, &[&bearer(&paused)], 401, "inactive_token", INVALID);
     servers.tokenry.revoke_token(&servers.operator(), good_token.id, None).unwrap();
     rejected(&servers, &[&bearer(&good)], 401, "revoked_token", INVALID);
-    servers.tokenry.update_user(&servers.operator(), alice.id, UserChanges::disabled(true)).unwrap();
+    servers
+        .tokenry
+        .update_user(&servers.operator(), alice.id, UserChanges::default().with_disabled(true))
+        .unwrap();
     rejected(&servers, &[&bearer(&wide)], 401, "user_disabled", INVALID);
 });
 
