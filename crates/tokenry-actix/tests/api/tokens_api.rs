@@ -213,7 +213,11 @@ each_backend!(a_named_scope_is_shown_as_given_and_never_exceeds_the_role_of_the_
     let api = Api::with(db, |settings: &mut Settings| settings.catalog = roles(), HttpSettings::default());
     let (user, power) = (api.user("una"), api.user("pia"));
     api.tokenry
-        .update_user(&api.operator(), power.id, UserChanges::default().with_role("power".parse().unwrap()))
+        .update_user(
+            &api.operator(),
+            power.id,
+            UserChanges::default().with_role("power".parse::<tokenry_actix::tokenry::Role>().unwrap()),
+        )
         .unwrap();
     let (_, token) = api.token_of(&power, &["scope_power"]);
     let (created, child) = api.create(&token, &json!({"name": "child"}));
@@ -250,7 +254,11 @@ each_backend!(a_named_scope_is_shown_as_given_and_never_exceeds_the_role_of_the_
     api.call("GET", "/auth/caddy?scope=scope_root", &token).is_problem(400, "invalid_request");
     // The owner loses the role: the token has what the new role still allows.
     api.tokenry
-        .update_user(&api.operator(), power.id, UserChanges::default().with_role("user".parse().unwrap()))
+        .update_user(
+            &api.operator(),
+            power.id,
+            UserChanges::default().with_role("user".parse::<tokenry_actix::tokenry::Role>().unwrap()),
+        )
         .unwrap();
     assert_eq!(headers(&token).status, 403);
     let chat = api.call("GET", "/auth/caddy?scope=chat:write", &token);
