@@ -30,6 +30,10 @@ fn mapping() -> IssuerMapping {
         .with_creates_users(true)
 }
 
+fn new_role(name: &str) -> UserChanges {
+    UserChanges::default().with_role(name.parse::<tokenry_service::Role>().unwrap())
+}
+
 fn service(db: &TestDatabase, mapping: IssuerMapping) -> Tokenry {
     let issuer = JwtIssuer::new(mapping.issuer.clone(), vec!["tokenry".to_owned()], JwtAlgorithm::Hs256);
     let verifier = JwtVerifier::new(vec![(issuer, JwtKeys::Secret(SECRET.to_vec().into()))]).unwrap();
@@ -140,13 +144,7 @@ each_backend!(a_newer_jwt_sets_the_role_and_an_older_one_cannot_revert_it, |db| 
     assert!(role(&old) == "user" && !may(&old, "admin:read"), "issued before the demotion");
     // Earlier JWTs do not undo a local demotion.
     assert_eq!(role(&come(&tokenry, &["Root"], 30, 31)), "admin");
-    tokenry
-        .update_user(
-            &operator(40),
-            id,
-            UserChanges::default().with_role("user".parse::<tokenry_service::Role>().unwrap()),
-        )
-        .unwrap();
+    tokenry.update_user(&operator(40), id, new_role("user")).unwrap();
     let held = come(&tokenry, &["Root"], 35, 41);
     assert!(role(&held) == "user" && !may(&held, "admin:read"));
     let lower = come(&tokenry, &["Staff"], 32, 42);
@@ -157,13 +155,7 @@ each_backend!(while_claimed_and_stored_role_differ_only_their_intersection_is_al
     let tokenry = service(db, mapping());
     let caller = come(&tokenry, &["Staff"], 10, 11);
     let id = caller.user().unwrap().id;
-    tokenry
-        .update_user(
-            &operator(20),
-            id,
-            UserChanges::default().with_role("admin".parse::<tokenry_service::Role>().unwrap()),
-        )
-        .unwrap();
+    tokenry.update_user(&operator(20), id, new_role("admin")).unwrap();
     let staff = come(&tokenry, &["Staff"], 15, 21);
     assert_eq!(role(&staff), "admin");
     assert!(may(&staff, "a:write") && !may(&staff, "admin:read"));
@@ -174,13 +166,7 @@ each_backend!(without_a_role_claim_roles_are_managed_in_tokenry_only, |db| {
     let caller = come(&tokenry, &["Root"], 10, 11);
     assert_eq!(role(&caller), "user");
     let id = caller.user().unwrap().id;
-    tokenry
-        .update_user(
-            &operator(20),
-            id,
-            UserChanges::default().with_role("admin".parse::<tokenry_service::Role>().unwrap()),
-        )
-        .unwrap();
+    tokenry.update_user(&operator(20), id, new_role("admin")).unwrap();
     assert!(may(&come(&tokenry, &[], 100, 101), "admin:write"));
 });
 
@@ -329,13 +315,7 @@ each_backend!(a_jwt_caller_may_widen_a_token_that_a_token_may_not, |db| {
 each_backend!(a_jwt_below_the_stored_role_grants_only_its_own_role, |db| {
     let tokenry = service(db, mapping());
     let id = come(&tokenry, &["Staff"], 10, 11).user().unwrap().id;
-    tokenry
-        .update_user(
-            &operator(20),
-            id,
-            UserChanges::default().with_role("admin".parse::<tokenry_service::Role>().unwrap()),
-        )
-        .unwrap();
+    tokenry.update_user(&operator(20), id, new_role("admin")).unwrap();
     let weak = come(&tokenry, &["Staff"], 15, 21);
     let context = RequestContext::new(weak.clone(), at(21));
     for beyond in ["*", "admin:write", "admin:read", "introspect"] {
