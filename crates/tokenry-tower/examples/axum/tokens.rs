@@ -3,8 +3,8 @@
 use std::error::Error;
 
 use tokenry_tower::tokenry::{
-    Catalog, IssueError, NewToken, NewUser, Prefix, RequestContext, Settings, Store, StoreSettings, Tokenry,
-    User, UserChanges, UserError,
+    Catalog, IssueError, NewToken, NewUser, Prefix, RequestContext, Role, Settings, Store, StoreSettings,
+    Tokenry, User, UserChanges, UserError,
     catalog::{Definition, ResourceDefinition, RoleDefinition},
     unrestricted,
 };
@@ -15,9 +15,7 @@ use super::{accounts::Account, clock::now};
 pub(crate) fn open(database_url: &str) -> Result<Tokenry, Box<dyn Error>> {
     let store = Store::open(&database_url.parse()?, StoreSettings::default())?;
     store.migrate()?;
-    let mut settings = Settings::default();
-    settings.prefix = Prefix::parse("notes_")?;
-    settings.catalog = catalog()?;
+    let settings = Settings::default().with_prefix(Prefix::parse("notes_")?).with_catalog(catalog()?);
     Ok(Tokenry::new(store, settings)?)
 }
 
@@ -41,16 +39,13 @@ fn catalog() -> Result<Catalog, Box<dyn Error>> {
 pub(crate) fn owner(tokenry: &Tokenry, account: &Account) -> Result<User, UserError> {
     let context = RequestContext::new(unrestricted::operator(), now());
     let role = if account.is_editor { "editor" } else { "reader" };
-    let role = role.parse().map_err(|_| UserError::NotFound)?;
-    let mut new = NewUser::default();
-    new.name = Some(account.name.to_owned());
-    new.role = Some(role);
-    let wanted = new.role.clone();
+    let role: Role = role.parse().map_err(|_| UserError::NotFound)?;
+    let new = NewUser::default().with_name(account.name.to_owned()).with_role(role.clone());
     let user = tokenry.find_or_create_user(&context, &account.id.to_string(), Some(new))?;
-    match wanted.filter(|role| *role != user.role) {
-        Some(role) => tokenry.update_user(&context, user.id, UserChanges::default().with_role(role)),
-        None => Ok(user),
+    if user.role == role {
+        return Ok(user);
     }
+    tokenry.update_user(&context, user.id, UserChanges::default().with_role(role))
 }
 
 /// Step 4: creates a token for an account holder who has signed in. Returns the secret. Blocks the thread.
@@ -66,9 +61,7 @@ pub(crate) fn create(
     })?;
     let id = owner.id;
     let caller = tokenry.caller_for_user(owner).ok_or(IssueError::OwnerDisabled)?;
-    let mut new = NewToken::default();
-    new.name = name;
-    new.scopes = Some(scopes);
+    let new = NewToken::new(name).with_scopes(scopes);
     let issued = tokenry.issue_token(&RequestContext::new(caller, now()), id, new)?;
     Ok(issued.secret.reveal_once().to_string())
 }

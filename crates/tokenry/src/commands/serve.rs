@@ -95,7 +95,7 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
 fn cannot_listen(address: SocketAddr, error: &io::Error, setting: &str) -> CliError {
     CliError::failed("service_unavailable", format!("cannot listen on {address}: {error}"))
         .status(503)
-        .next(&format!("choose another address with {setting}"))
+        .next(format!("choose another address with {setting}"))
 }
 
 /// Logs missing rights of the database role. Requests that do not need them still work.

@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tokenry_service::{
-    HashSettings, Pepper, Policy, Scheme, Settings, Store, StoreSettings, Tokenry, UnixMillis,
-};
+use tokenry_service::{HashSettings, Pepper, Policy, Scheme, Settings, Store, StoreSettings, Tokenry};
 
 use crate::folder::Folder;
 
@@ -85,7 +83,7 @@ fn tokens_of_fifteen_files_of_other_systems_verify_after_their_import() {
     }
     assert_eq!(folder.json("token list --limit 1")["total"], 75);
     let server = server(&folder);
-    let now = UnixMillis::from_clock(std::time::SystemTime::now());
+    let now = tokenry_actix::clock::now();
     let verify = |text: &str| server.verify_blocking(text.as_bytes(), now, None);
     for (file, ..) in FILES {
         // Slow hashes are those of the real systems: two of each are enough.

@@ -2,6 +2,7 @@
 //! contain secrets.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::disallowed_methods, reason = "a test waits for something with a deadline")]
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 #![cfg(unix)]
 
 mod locked;
