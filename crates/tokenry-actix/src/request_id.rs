@@ -1,18 +1,12 @@
 //! [`RequestId`]: identifies one request in its response, the log and the audit log.
 
-use std::{
-    cell::RefCell,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{fmt, sync::Arc};
 
 use actix_web::{
     HttpMessage, HttpRequest,
     http::header::{HeaderMap, HeaderValue},
 };
+use uuid::{Uuid, fmt::Simple};
 
 /// The header that carries a [`RequestId`] in both directions.
 pub(crate) const X_REQUEST_ID: &str = "x-request-id";
@@ -25,8 +19,8 @@ const MAX_LENGTH: usize = 64;
 pub(crate) struct RequestId(Arc<str>);
 
 impl RequestId {
-    /// The id of `req`, assigned by the first call: its `X-Request-Id` header if that is sent once and valid, else 32 random
-    /// hexadecimal digits.
+    /// The id of `req`, assigned by the first call: its `X-Request-Id` header if that is sent once and valid, else a random
+    /// UUID as 32 hexadecimal digits.
     #[must_use]
     pub(crate) fn of(req: &HttpRequest) -> Self {
         Self::assign(req.headers(), req)
@@ -63,30 +57,11 @@ impl RequestId {
         is_valid.then(|| Self(Arc::from(text)))
     }
 
+    #[allow(clippy::disallowed_methods, reason = "a request id is not a secret and only needs to be unique")]
     fn random() -> Self {
-        Self(Arc::from(format!("{:032x}", random_bits())))
+        let mut text = [0; Simple::LENGTH];
+        Self(Arc::from(&*Uuid::new_v4().simple().encode_lower(&mut text)))
     }
-}
-
-/// Sixteen random bytes from a buffer of this thread, so that only every 64th request asks the operating system.
-#[allow(clippy::disallowed_methods, reason = "a request id is not a secret and only needs to be unique")]
-fn random_bits() -> u128 {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    thread_local! {
-        static BUFFER: RefCell<(usize, [u8; 1024])> = const { RefCell::new((1024, [0; 1024])) };
-    }
-    BUFFER.with_borrow_mut(|(used, bytes)| {
-        if *used == bytes.len() {
-            if getrandom::fill(bytes).is_err() {
-                // An id must be unique, not secret: without randomness a counter is enough.
-                return COUNT.fetch_add(1, Ordering::Relaxed).into();
-            }
-            *used = 0;
-        }
-        *used += 16;
-        let drawn = bytes.get(*used - 16..*used).and_then(|drawn| drawn.try_into().ok());
-        drawn.map_or(0, u128::from_be_bytes)
-    })
 }
 
 impl fmt::Display for RequestId {

@@ -1,4 +1,8 @@
 //! The cookie with the secret of a session.
+//!
+//! SECURITY: parsed here and not by the `cookie` crate, which trims Unicode spaces around names. A browser sends
+//! `\u{2000}__Host-tokenry` for a cookie that lacks the guarantees of the prefix `__Host-`; the crate would accept it as
+//! the session cookie.
 
 use std::time::Duration;
 
@@ -72,7 +76,8 @@ fn attributes(origin: &RequestOrigin, seconds: u64) -> String {
     format!("; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
 }
 
-/// Name and value of each cookie of the request.
+/// Name and value of each cookie of the request, exactly as the browser stored them: only ASCII spaces around a pair are
+/// removed, and quotes are part of the value.
 fn pairs(req: &HttpRequest) -> impl Iterator<Item = (&[u8], &[u8])> {
     let all = req.headers().get_all(COOKIE).flat_map(|header| header.as_bytes().split(|b| *b == b';'));
     all.map(|pair| {
@@ -80,4 +85,66 @@ fn pairs(req: &HttpRequest) -> impl Iterator<Item = (&[u8], &[u8])> {
         let end = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
         (pair.get(..end).unwrap_or_default(), pair.get(end + 1..).unwrap_or_default())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    /// The session cookie in these `Cookie` headers, sent over TLS.
+    fn read(headers: &[&[u8]]) -> Result<Option<Vec<u8>>, ApiError> {
+        let mut req = TestRequest::default().insert_header(("host", "tokens.test"));
+        for value in headers {
+            req = req.append_header((COOKIE, HeaderValue::from_bytes(value).unwrap()));
+        }
+        let req = req.to_http_request();
+        presented(&req).map(|cookie| cookie.map(|cookie| cookie.value.to_vec()))
+    }
+
+    #[test]
+    fn the_value_is_read_as_the_browser_stored_it() {
+        for (header, value) in [
+            ("__Host-tokenry=a", "a"),
+            ("x=1; __Host-tokenry=a ; y", "a"),
+            ("\u{e9}=1;__Host-tokenry=a", "a"),
+            ("__Host-tokenry=a=b", "a=b"),
+            ("__Host-tokenry=\"a\"", "\"a\""),
+            ("__Host-tokenry=a\u{a0}", "a\u{a0}"),
+            ("__Host-tokenry", ""),
+        ] {
+            assert_eq!(read(&[header.as_bytes()]), Ok(Some(value.as_bytes().to_vec())), "{header:?}");
+        }
+        assert_eq!(read(&[b"\xff=1; __Host-tokenry=a"]), Ok(Some(b"a".to_vec())));
+    }
+
+    #[test]
+    fn a_similar_name_is_another_cookie() {
+        for header in [
+            "__Host-tokenry =a",
+            "\u{a0}__Host-tokenry=a",
+            "\u{2000}__Host-tokenry=a",
+            "__Host-tokenry\u{3000}=a",
+            "__host-tokenry=a",
+            "__Host-tokenry2=a",
+            "\"__Host-tokenry\"=a",
+            "$Version=1; $Path=__Host-tokenry=a",
+            "x=\"1; __Host-tokenr\"y=a",
+            "tokenry=a",
+        ] {
+            assert_eq!(read(&[header.as_bytes()]), Ok(None), "{header:?}");
+        }
+    }
+
+    #[test]
+    fn two_session_cookies_are_malformed() {
+        for headers in [
+            &[&b"__Host-tokenry=a; __Host-tokenry=a"[..]][..],
+            &[b"__Host-tokenry=a", b"__Host-tokenry=b"],
+            &[b"__Host-tokenry; __Host-tokenry=a"],
+        ] {
+            assert_eq!(read(headers), Err(ApiError::MalformedCredential), "{headers:?}");
+        }
+    }
 }
