@@ -9,7 +9,7 @@ use actix_web::{FromRequest, Handler, HttpRequest, dev::Payload};
 
 use crate::declared_errors::{DeclareErrors, Errors};
 
-/// Who may call a route.
+/// Who may call a route. Exhaustive: a match decides for every kind of access what it permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Anyone: the response reveals nothing about tokens or users that the caller does not already have.

@@ -39,8 +39,11 @@ impl FailureLimit {
     /// Allows each source `per_minute` failures per minute, and twice as many in one burst.
     #[must_use]
     pub fn new(per_minute: NonZero<u32>) -> Self {
-        let limiter = || Limiter::new(per_minute, MAX_SOURCES, DefaultClock::default());
-        Self(Arc::new(Inner { credentials: limiter(), revocations: limiter(), per_minute }))
+        Self(Arc::new(Inner {
+            credentials: Limiter::new(per_minute, MAX_SOURCES, DefaultClock::default()),
+            revocations: Limiter::new(per_minute, MAX_SOURCES, DefaultClock::default()),
+            per_minute,
+        }))
     }
 
     /// The number of failures per source and minute.
@@ -110,8 +113,8 @@ impl<C: Clock + Clone> Limiter<C> {
             Err(TryLockError::WouldBlock) => return,
         };
         let now = self.clock.now();
-        let is_due = |last: C::Instant| Duration::from(now.duration_since(last)) >= SWEEP_INTERVAL;
-        if swept_at.is_none_or(is_due) {
+        let elapsed = swept_at.map(|last| Duration::from(now.duration_since(last)));
+        if elapsed.is_none_or(|elapsed| elapsed >= SWEEP_INTERVAL) {
             *swept_at = Some(now);
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();

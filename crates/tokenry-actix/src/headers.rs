@@ -79,23 +79,19 @@ mod tests {
 
     #[test]
     fn all_headers_together_are_limited_to_16_kib() {
-        let req = |last: usize| {
-            let mut req = TestRequest::get();
-            for length in [8 * 1024 - 5, 8 * 1024 - 5 - last] {
-                req = req.append_header(("a", "x".repeat(length)));
-            }
-            req.to_request()
-        };
-        assert_eq!(check(req(0).head()), Ok(()));
-        let mut over = req(0);
-        over.headers_mut().append(HeaderName::from_static("b"), HeaderValue::from_static(""));
-        assert_eq!(check(over.head()), Err(ApiError::HeadersTooLarge));
+        let half = "x".repeat(8 * 1024 - 5);
+        let req = TestRequest::get().append_header(("a", half.as_str())).append_header(("a", half.as_str()));
+        let mut req = req.to_request();
+        assert_eq!(check(req.head()), Ok(()));
+        req.headers_mut().append(HeaderName::from_static("b"), HeaderValue::from_static(""));
+        assert_eq!(check(req.head()), Err(ApiError::HeadersTooLarge));
     }
 
     #[test]
     fn path_and_query_are_limited_to_8_kib() {
-        let req = |length: usize| TestRequest::with_uri(&format!("/{}", "x".repeat(length - 1))).to_request();
-        assert_eq!(check(req(MAX_TARGET).head()), Ok(()));
-        assert!(check(req(MAX_TARGET + 1).head()).is_err());
+        for (length, is_accepted) in [(MAX_TARGET, true), (MAX_TARGET + 1, false)] {
+            let req = TestRequest::with_uri(&format!("/{}", "x".repeat(length - 1))).to_request();
+            assert_eq!(check(req.head()).is_ok(), is_accepted, "{length}");
+        }
     }
 }

@@ -162,14 +162,17 @@ const MAX_SHOWN: usize = 12;
 /// letters, digits, `_`, `.` or `-`. Otherwise only its first few plain characters are, fewer than a token's prefix and
 /// public id, followed by three dots.
 pub(crate) fn push_segment(pointer: &mut String, segment: &str) {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     pointer.push('/');
-    if segment.len() <= MAX_NAME && segment.bytes().all(is_plain) {
+    if segment.len() <= MAX_NAME && segment.bytes().all(|byte| is_plain(&byte)) {
         pointer.push_str(segment);
     } else {
-        pointer.extend(segment.bytes().take(MAX_SHOWN).take_while(|byte| is_plain(*byte)).map(char::from));
+        pointer.extend(segment.bytes().take(MAX_SHOWN).take_while(is_plain).map(char::from));
         pointer.push_str("...");
     }
+}
+
+fn is_plain(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
 }
 
 #[cfg(test)]
@@ -355,9 +358,10 @@ mod tests {
     #[test]
     fn depth_32_is_accepted_and_33_is_rejected() {
         for (open, close, times) in [("[", "]", 32), (r#"{"a":"#, "}", 32), (r#"{"[{\"":["#, "]}", 16)] {
-            let nested = |count: usize| format!("{}1{}", open.repeat(count), close.repeat(count));
-            assert!(read::<Value>(nested(times).as_bytes(), None).is_ok(), "{open}");
-            assert!(malformed_detail(nested(times + 1).as_bytes()).contains("32 levels"), "{open}");
+            let deepest = format!("{}1{}", open.repeat(times), close.repeat(times));
+            assert!(read::<Value>(deepest.as_bytes(), None).is_ok(), "{open}");
+            let deeper = format!("{open}{deepest}{close}");
+            assert!(malformed_detail(deeper.as_bytes()).contains("32 levels"), "{open}");
         }
         assert!(read::<Value>(format!("\"{}\"", "[".repeat(1000)).as_bytes(), None).is_ok());
         malformed_detail("[".repeat(1_000_000).as_bytes());

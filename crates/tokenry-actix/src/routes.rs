@@ -40,6 +40,7 @@ use crate::{
 };
 
 /// One route of the API.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RouteInfo {
     /// The name of the route, for exhaustive matches.
@@ -104,7 +105,7 @@ use describe;
 /// `row_of!`, which passes the method and the path of a handler to [`describe!`]. `$d` is a dollar sign.
 macro_rules! routes {
     (($d:tt) $($path:tt $(with $data:expr)? => { $($method:ident $name:ident $module:ident::$handler:ident,)* })*) => {
-        /// The name of a route.
+        /// The name of a route. Exhaustive: the test matrix must have an expectation for every route.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[allow(missing_docs, reason = "the names say what the routes do")]
         pub enum RouteName {

@@ -17,26 +17,79 @@ use crate::{
 
 /// Settings of the HTTP API. All clones share the counts of the limits, so create the settings once, outside of the
 /// factory of `HttpServer`.
+///
+/// ```
+/// use std::num::NonZero;
+/// use tokenry_actix::{FailureLimit, HttpSettings, TrustedProxies, tokenry::IpList};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let proxies = TrustedProxies::new(IpList::parse(&["10.0.0.0/8"])?);
+/// let failures = NonZero::new(30).map(FailureLimit::new);
+/// let settings = HttpSettings::default().with_trusted_proxies(proxies).with_failure_limit(failures);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Default)]
 pub struct HttpSettings {
+    pub(crate) trusted_proxies: TrustedProxies,
+    pub(crate) failures: Option<FailureLimit>,
+    pub(crate) proxy_sign_in: Option<ProxySignIn>,
+    #[cfg(feature = "route-quotas")]
+    pub(crate) management: Option<ManagementQuota>,
+    pub(crate) metrics: Metrics,
+    pub(crate) tokens_api: TokensApi,
+    pub(crate) identity_headers: IdentityHeaders,
+    pub(crate) bearer_over_session: bool,
+}
+
+impl HttpSettings {
     /// The proxies whose forwarded headers are trusted. Default: none.
-    pub trusted_proxies: TrustedProxies,
+    #[must_use]
+    pub fn with_trusted_proxies(self, trusted_proxies: TrustedProxies) -> Self {
+        Self { trusted_proxies, ..self }
+    }
+
     /// The limit on failed credentials per source. Default: no limit.
-    pub failures: Option<FailureLimit>,
+    #[must_use]
+    pub fn with_failure_limit(self, limit: impl Into<Option<FailureLimit>>) -> Self {
+        Self { failures: limit.into(), ..self }
+    }
+
     /// The counts that `GET /metrics` returns. [`outer_middleware`](crate::outer_middleware()) counts the requests.
-    pub metrics: Metrics,
+    #[must_use]
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
+    }
+
     /// How a trusted proxy asserts the user who signs in. Default: proxies cannot sign users in.
-    pub proxy_sign_in: Option<ProxySignIn>,
+    #[must_use]
+    pub fn with_proxy_sign_in(self, proxy_sign_in: impl Into<Option<ProxySignIn>>) -> Self {
+        Self { proxy_sign_in: proxy_sign_in.into(), ..self }
+    }
+
     /// The limit on management requests per user. Default: no limit.
     #[cfg(feature = "route-quotas")]
-    pub management: Option<ManagementQuota>,
+    #[must_use]
+    pub fn with_management_quota(self, quota: impl Into<Option<ManagementQuota>>) -> Self {
+        Self { management: quota.into(), ..self }
+    }
+
     /// Path and names of the API of a user's own tokens.
-    pub tokens_api: TokensApi,
+    #[must_use]
+    pub fn with_tokens_api(self, tokens_api: TokensApi) -> Self {
+        Self { tokens_api, ..self }
+    }
+
     /// The headers that forward-auth sets.
-    pub identity_headers: IdentityHeaders,
+    #[must_use]
+    pub fn with_identity_headers(self, identity_headers: IdentityHeaders) -> Self {
+        Self { identity_headers, ..self }
+    }
+
     /// Whether a bearer credential is used, and the session cookie ignored, where a request has both. Default: such a
     /// request is rejected, because it is ambiguous whom it acts for.
-    pub bearer_over_session: bool,
+    #[must_use]
+    pub fn with_bearer_over_session(self, is_used: bool) -> Self {
+        Self { bearer_over_session: is_used, ..self }
+    }
 }
 
 /// The form of the API of a user's own tokens, for clients of an existing product.

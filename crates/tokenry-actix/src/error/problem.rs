@@ -21,6 +21,7 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 const MAX_FIELD_ERRORS: usize = 32;
 
 /// An invalid field or parameter.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldProblem {
     /// JSON pointer (RFC 6901) to the field in the body; `/name` for the query parameter `name`.

@@ -82,7 +82,7 @@ async fn line(req: TestRequest) -> Map<String, Value> {
 }
 
 #[actix_web::test]
-async fn a_line_has_the_pattern_the_status_and_the_caller() {
+async fn a_log_line_has_the_route_pattern_the_status_and_the_caller() {
     let mut line = line(TestRequest::get().uri("/tokens/7?x=1")).await;
     assert!(line.remove("duration_us").unwrap().is_u64());
     let expected = serde_json::json!({
@@ -132,6 +132,6 @@ async fn the_cause_of_an_internal_error_is_logged_once_with_the_request_id() {
 }
 
 #[actix_web::test]
-async fn a_disconnected_client_still_has_its_line() {
+async fn a_disconnected_client_is_logged_with_status_499() {
     assert_eq!(line(TestRequest::get().uri("/slow")).await["status"], 499);
 }

@@ -63,7 +63,7 @@ pub(crate) async fn show_session(
         }
         Err(error) => return Err(error),
     };
-    Ok(response.json(wire::SessionState { ways: methods, session }))
+    Ok(response.json(wire::SessionState { methods, session }))
 }
 
 /// Exchanges a credential for a session, whose secret is only in the cookie of this response. The credential is a token with

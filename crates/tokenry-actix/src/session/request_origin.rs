@@ -23,15 +23,13 @@ pub(crate) struct RequestOrigin {
 impl RequestOrigin {
     /// The origin according to the connection and the `Host` header, or as forwarded by a trusted proxy.
     pub(crate) fn of(req: &HttpRequest) -> Result<Self, ApiError> {
-        let is_trusted = client_ip::is_trusted(req);
-        let forwarded = |name| if is_trusted { at_most_one(req, name) } else { Ok(None) };
-        let is_secure = match forwarded("x-forwarded-proto")? {
+        let is_secure = match forwarded(req, "x-forwarded-proto")? {
             None => req.app_config().secure(),
             Some(b"https") => true,
             Some(b"http") => false,
             Some(_) => return Err(forbidden("X-Forwarded-Proto must be http or https, sent once.")),
         };
-        let host = match forwarded("x-forwarded-host")? {
+        let host = match forwarded(req, "x-forwarded-host")? {
             Some(host) => Some(host),
             None => at_most_one(req, "host")?,
         };
@@ -55,8 +53,8 @@ impl RequestOrigin {
         }
         let fetched = at_most_one(req, "sec-fetch-site")?;
         let origin = at_most_one(req, "origin")?;
-        let is_same = |origin: &[u8]| origin == self.origin().as_bytes();
-        if fetched.is_some_and(|fetched| fetched != b"same-origin") || !origin.is_none_or(is_same) {
+        let is_foreign = origin.is_some_and(|origin| origin != self.origin().as_bytes());
+        if is_foreign || fetched.is_some_and(|fetched| fetched != b"same-origin") {
             return Err(forbidden("A session can only be used from the server's own origin."));
         }
         let is_safe = matches!(*req.method(), Method::GET | Method::HEAD);
@@ -115,6 +113,11 @@ fn is_loopback(name: &str) -> bool {
     name == "localhost" || name == "[::1]" || name.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+/// The value of a header that only a trusted proxy may send.
+fn forwarded<'r>(req: &'r HttpRequest, name: &str) -> Result<Option<&'r [u8]>, ApiError> {
+    if client_ip::is_trusted(req) { at_most_one(req, name) } else { Ok(None) }
+}
+
 /// The value of a header that may be sent at most once.
 fn at_most_one<'r>(req: &'r HttpRequest, name: &str) -> Result<Option<&'r [u8]>, ApiError> {
     let mut values = req.headers().get_all(name);
@@ -153,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_what_the_browser_sees() {
+    fn the_origin_is_the_one_that_the_browser_sends() {
         for (host, origin) in [
             ("tokens.example.com", "http://tokens.example.com"),
             ("TOKENS.example.com:80", "http://tokens.example.com"),
@@ -201,9 +204,12 @@ mod tests {
         assert_eq!(origin_of("192.0.2.1", &[("host", "a"), ("host", "a")]), None);
     }
 
+    fn is_local(peer: &str, headers: Headers<'_>) -> bool {
+        origin_of(peer, headers).unwrap().1
+    }
+
     #[test]
     fn a_cookie_without_tls_requires_a_local_peer_and_a_local_host() {
-        let is_local = |peer: &str, headers: Headers<'_>| origin_of(peer, headers).unwrap().1;
         for host in ["localhost", "localhost:8080", "127.0.0.1:8080", "127.3.2.1", "[::1]:8080", "LocalHost"]
         {
             assert!(is_local("127.0.0.1", &[("host", host)]), "{host}");
@@ -249,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_page_of_the_own_origin_passes() {
+    fn only_a_request_of_the_same_origin_passes() {
         let (mark, own) = (("x-tokenry-request", "1"), ("origin", "http://a:8080"));
         let same = ("sec-fetch-site", "same-origin");
         assert!(passes(Method::GET, &[mark]) && passes(Method::HEAD, &[mark, same]));

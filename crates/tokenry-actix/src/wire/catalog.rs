@@ -1,7 +1,10 @@
 //! The scope catalog as JSON.
 
 use serde::Serialize;
-use tokenry_service::{Caller, Scope, Tokenry, catalog::Resource};
+use tokenry_service::{
+    Caller, Scope, Tokenry,
+    catalog::{Group, Resource},
+};
 use utoipa::ToSchema;
 
 /// The scopes of the catalog, and which of them the caller can grant to a token.
@@ -51,37 +54,22 @@ impl Scopes {
     pub(crate) fn new(tokenry: &Tokenry, caller: &Caller) -> Self {
         let catalog = tokenry.catalog();
         let vocabulary = catalog.vocabulary();
-        let group = |group: &tokenry_service::catalog::Group| {
-            let resources =
-                vocabulary.resources().iter().filter(|known| group.resources.contains(&known.name));
-            ScopeGroup {
-                name: group.name.clone(),
-                description: group.description.clone(),
-                resources: resources.map(|resource| ScopeResource::new(resource, tokenry, caller)).collect(),
-            }
-        };
-        let is_grouped = |resource: &&Resource| {
-            catalog.groups().iter().any(|group| group.resources.contains(&resource.name))
-        };
-        let mut groups: Vec<_> = catalog.groups().iter().map(group).collect();
+        let mut groups = Vec::new();
+        for Group { name, description, resources, .. } in catalog.groups() {
+            let known = vocabulary.resources().iter().filter(|known| resources.contains(&known.name));
+            groups.push(ScopeGroup::new(name, description, known, tokenry, caller));
+        }
         let (own, others): (Vec<_>, Vec<_>) = vocabulary
             .resources()
             .iter()
-            .filter(|known| !is_grouped(known))
+            .filter(|known| !catalog.groups().iter().any(|group| group.resources.contains(&known.name)))
             .partition(|known| known.is_builtin());
         for (name, description, resources) in [
             ("Other", "What belongs to no group", others),
             ("Tokenry", "Tokens and their administration", own),
         ] {
             if !resources.is_empty() {
-                groups.push(ScopeGroup {
-                    name: name.to_owned(),
-                    description: description.to_owned(),
-                    resources: resources
-                        .into_iter()
-                        .map(|resource| ScopeResource::new(resource, tokenry, caller))
-                        .collect(),
-                });
+                groups.push(ScopeGroup::new(name, description, resources, tokenry, caller));
             }
         }
         Self {
@@ -105,6 +93,19 @@ fn general(tokenry: &Tokenry, caller: &Caller) -> Vec<ScopeInfo> {
     named.chain(others).map(|(scope, about)| ScopeInfo::general(scope, about, tokenry, caller)).collect()
 }
 
+impl ScopeGroup {
+    fn new<'r>(
+        name: &str,
+        description: &str,
+        resources: impl IntoIterator<Item = &'r Resource>,
+        tokenry: &Tokenry,
+        caller: &Caller,
+    ) -> Self {
+        let resources = resources.into_iter().map(|known| ScopeResource::new(known, tokenry, caller));
+        Self { name: name.to_owned(), description: description.to_owned(), resources: resources.collect() }
+    }
+}
+
 impl ScopeInfo {
     /// A scope without a resource.
     fn general(scope: Scope, description: &str, tokenry: &Tokenry, caller: &Caller) -> Self {
@@ -115,23 +116,26 @@ impl ScopeInfo {
             description: description.to_owned(),
         }
     }
+
+    /// The scope for a level of a resource.
+    fn of(resource: &Resource, level: &str, tokenry: &Tokenry, caller: &Caller) -> Self {
+        let scope = Scope::Access { resource: resource.name.clone(), level: level.to_owned() };
+        Self {
+            scope: scope.to_string(),
+            level: Some(level.to_owned()),
+            description: resource.description.clone(),
+            grantable: tokenry.can_grant(caller, &scope),
+        }
+    }
 }
 
 impl ScopeResource {
     fn new(resource: &Resource, tokenry: &Tokenry, caller: &Caller) -> Self {
-        let info = |level: &String| {
-            let scope = Scope::Access { resource: resource.name.clone(), level: level.clone() };
-            ScopeInfo {
-                scope: scope.to_string(),
-                level: Some(level.clone()),
-                description: resource.description.clone(),
-                grantable: tokenry.can_grant(caller, &scope),
-            }
-        };
+        let levels = resource.levels.iter().map(|level| ScopeInfo::of(resource, level, tokenry, caller));
         Self {
             name: resource.name.clone(),
             description: resource.description.clone(),
-            levels: resource.levels.iter().map(info).collect(),
+            levels: levels.collect(),
         }
     }
 }

@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 pub struct SessionState {
     /// The sign-in methods: `pat`, and `jwt` and `proxy` if this server is configured for them.
     #[schema(value_type = Vec<String>, example = json!(["pat", "jwt"]))]
-    pub(crate) ways: Vec<&'static str>,
+    #[serde(rename = "ways")]
+    pub(crate) methods: Vec<&'static str>,
     /// `null` without a session.
     #[schema(value_type = Option<Session>)]
     pub(crate) session: Option<Session>,

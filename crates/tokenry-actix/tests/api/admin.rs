@@ -15,10 +15,10 @@ use crate::{api::Api, jwt};
 each_backend!(a_user_is_created_shown_updated_and_deleted, |db| {
     let api = Api::new(db);
     let body = json!({"subject": "carol", "name": "Carol", "role": "user"});
-    let answer = api.json("POST", "/api/v1/users", &api.root, &body);
-    assert_eq!(answer.status, 201, "{}", answer.body);
-    let user = answer.json();
-    let path = answer.header("location").to_owned();
+    let response = api.json("POST", "/api/v1/users", &api.root, &body);
+    assert_eq!(response.status, 201, "{}", response.body);
+    let user = response.json();
+    let path = response.header("location").to_owned();
     assert_eq!(path, format!("/api/v1/users/{}", user["id"].as_str().unwrap()));
     for (name, value) in
         [("subject", json!("carol")), ("disabled", json!(false)), ("disabled_at", Value::Null)]
@@ -53,8 +53,8 @@ each_backend!(all_tokens_of_a_user_are_listed_and_revoked_together, |db| {
     let path = format!("/api/v1/users/{}", carol.id);
     assert_eq!(api.call("GET", &format!("{path}/tokens"), &api.root).json()["total"], 3);
     let body = json!({"reason": "left the company"});
-    let answer = api.json("POST", &format!("{path}/revoke-tokens"), &api.root, &body);
-    assert_eq!(answer.json(), json!({"revoked": 3}));
+    let response = api.json("POST", &format!("{path}/revoke-tokens"), &api.root, &body);
+    assert_eq!(response.json(), json!({"revoked": 3}));
     for text in texts {
         api.call("GET", "/api/v1/token", &text).is_problem(401, "revoked_token");
     }
@@ -140,8 +140,11 @@ each_backend!(the_chain_of_the_audit_log_is_checked_for_administrators, |db| {
     api.call("GET", "/api/v1/audit/chain?from=1", &api.root).is_problem(422, "validation_failed");
 });
 
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(ToString::to_string).collect()
+}
+
 each_backend!(the_catalog_shows_what_the_caller_can_grant, |db| {
-    let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
     let definition = Definition::default()
         .with_resources(vec![
             ResourceDefinition::new("repos")

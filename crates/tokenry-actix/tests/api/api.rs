@@ -23,12 +23,12 @@ use tokenry_testkit::TestDatabase;
 
 use crate::{documented::assert_documented, jwt};
 
-type Answering = Pin<Box<dyn Future<Output = Answer>>>;
+type ResponseFuture = Pin<Box<dyn Future<Output = Response>>>;
 
 /// The app, its service and the seeded token.
 pub(crate) struct Api {
     system: SystemRunner,
-    app: Box<dyn Fn(Request) -> Answering>,
+    app: Box<dyn Fn(Request) -> ResponseFuture>,
     pub(crate) tokenry: Tokenry,
     /// The text of the seeded token: all scopes, of the user `admin`.
     pub(crate) root: String,
@@ -37,13 +37,13 @@ pub(crate) struct Api {
 }
 
 /// A complete response.
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn json(&self) -> Value {
         let mut body: Value =
             serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body));
@@ -105,7 +105,7 @@ impl Api {
             .default_service(tokenry_actix::fallback::not_found())
             .wrap(from_fn(outer_middleware));
         let service = Rc::new(system.block_on(init_service(app)));
-        let context = move |request: Request| -> Answering {
+        let context = move |request: Request| -> ResponseFuture {
             let service = service.clone();
             Box::pin(async move {
                 let response = match service.call(request).await {
@@ -114,38 +114,38 @@ impl Api {
                 };
                 let (status, headers) = (response.status().as_u16(), response.headers().clone());
                 let body = actix_web::body::to_bytes(response.into_body()).await.unwrap();
-                Answer { status, headers, body: String::from_utf8(body.to_vec()).unwrap() }
+                Response { status, headers, body: String::from_utf8(body.to_vec()).unwrap() }
             })
         };
         Self { system, app: Box::new(context), tokenry, root, has_default_paths }
     }
 
     /// Sends a request unchanged.
-    pub(crate) fn send(&self, request: TestRequest) -> Answer {
+    pub(crate) fn send(&self, request: TestRequest) -> Response {
         self.send_from("192.0.2.1:5000", request)
     }
 
     /// Sends a request from another peer. The OpenAPI document must list the status of the response.
-    pub(crate) fn send_from(&self, peer: &str, request: TestRequest) -> Answer {
+    pub(crate) fn send_from(&self, peer: &str, request: TestRequest) -> Response {
         let peer: SocketAddr = peer.parse().unwrap();
         let request = request.peer_addr(peer).to_request();
         let (method, path) = (request.method().to_string(), request.path().to_owned());
-        let answer = self.system.block_on((self.app)(request));
+        let response = self.system.block_on((self.app)(request));
         if self.has_default_paths {
-            assert_documented(&method, &path, answer.status);
+            assert_documented(&method, &path, response.status);
         }
-        answer
+        response
     }
 
-    pub(crate) fn call(&self, method: &str, path: &str, token: &str) -> Answer {
+    pub(crate) fn call(&self, method: &str, path: &str, token: &str) -> Response {
         self.send(request(method, path, token))
     }
 
-    pub(crate) fn json(&self, method: &str, path: &str, token: &str, body: &Value) -> Answer {
+    pub(crate) fn json(&self, method: &str, path: &str, token: &str, body: &Value) -> Response {
         self.raw(method, path, token, body.to_string())
     }
 
-    pub(crate) fn raw(&self, method: &str, path: &str, token: &str, body: impl Into<Vec<u8>>) -> Answer {
+    pub(crate) fn raw(&self, method: &str, path: &str, token: &str, body: impl Into<Vec<u8>>) -> Response {
         let body: Vec<u8> = body.into();
         let request = request(method, path, token).insert_header(("content-type", "application/json"));
         self.send(request.set_payload(body))
@@ -154,22 +154,22 @@ impl Api {
     /// Signs in as a page does, and returns the value of the cookie.
     #[track_caller]
     pub(crate) fn sign_in(&self, credential: &str) -> String {
-        let answer = self.send(from_page(request("POST", "/session", credential)));
-        assert_eq!(answer.status, 201, "{}", answer.body);
-        answer.cookie()
+        let response = self.send(from_page(request("POST", "/session", credential)));
+        assert_eq!(response.status, 201, "{}", response.body);
+        response.cookie()
     }
 
     /// Sends a request of a page with its session cookie.
-    pub(crate) fn with_cookie(&self, method: &str, path: &str, cookie: &str) -> Answer {
+    pub(crate) fn with_cookie(&self, method: &str, path: &str, cookie: &str) -> Response {
         self.send(from_page(request(method, path, "")).insert_header(("cookie", named(cookie))))
     }
 
     /// Creates a token over HTTP; returns it and its text.
     #[track_caller]
     pub(crate) fn create(&self, token: &str, body: &Value) -> (Value, String) {
-        let answer = self.json("POST", "/api/v1/tokens", token, body);
-        assert_eq!(answer.status, 201, "{}", answer.body);
-        let created = answer.json();
+        let response = self.json("POST", "/api/v1/tokens", token, body);
+        assert_eq!(response.status, 201, "{}", response.body);
+        let created = response.json();
         let text = created["token"].as_str().unwrap().to_owned();
         (created, text)
     }

@@ -11,7 +11,7 @@ const MAX_CREDENTIAL: usize = 512;
 
 const ID: &str = "01900000-0000-7000-8000-000000000000";
 
-each_backend!(every_route_but_the_public_ones_demands_its_scope, |db| {
+each_backend!(every_route_that_is_not_public_requires_its_scope, |db| {
     let api = Api::new(db);
     let owner = api.user("alice");
     let (_, none) = api.token_of(&owner, &[]);
@@ -28,22 +28,22 @@ each_backend!(every_route_but_the_public_ones_demands_its_scope, |db| {
             assert!(![401, 403].contains(&ask("").status), "{path}");
             continue;
         }
-        let refused = ask("");
-        refused.is_problem(401, "authentication_required");
-        assert_eq!(refused.header("www-authenticate"), "Bearer realm=\"tokenry\"");
+        let rejected = ask("");
+        rejected.is_problem(401, "authentication_required");
+        assert_eq!(rejected.header("www-authenticate"), "Bearer realm=\"tokenry\"");
         ask("pat_nonsense").is_problem(401, "invalid_token");
         if let Access::Scope(scope) | Access::TokenScope(scope) = route.access {
-            let refused = ask(&none);
-            refused.is_problem(403, "insufficient_scope");
+            let rejected = ask(&none);
+            rejected.is_problem(403, "insufficient_scope");
             let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
-            assert_eq!(refused.header("www-authenticate"), challenge, "{path}");
+            assert_eq!(rejected.header("www-authenticate"), challenge, "{path}");
             assert_eq!(ask(&read).status == 403, scope != "tokens:read", "{} {path}", route.method);
             assert_eq!(ask(&write).status == 403, !scope.starts_with("tokens:"), "{} {path}", route.method);
         }
     }
 });
 
-each_backend!(a_caller_without_the_right_learns_nothing_of_paths_and_bodies, |db| {
+each_backend!(a_caller_without_the_scope_gets_403_before_path_and_body_are_checked, |db| {
     let api = Api::new(db);
     let (_, none) = api.token_of(&api.user("alice"), &[]);
     for (token, status) in [("", 401), ("pat_x", 401), (none.as_str(), 403)] {
@@ -64,14 +64,14 @@ each_backend!(an_oversized_authorization_header_is_an_invalid_token, |db| {
         for credential in [format!("{}{text}", " ".repeat(padding)), format!("{text}{}", " ".repeat(padding))]
         {
             let header = ("authorization", format!("Bearer {credential}"));
-            let answer = api.send(request("GET", "/api/v1/token", "").insert_header(header));
-            assert_eq!(answer.status, status, "{padding}");
+            let response = api.send(request("GET", "/api/v1/token", "").insert_header(header));
+            assert_eq!(response.status, status, "{padding}");
         }
     }
     api.call("GET", "/api/v1/me", &"x".repeat(506)).is_problem(401, "invalid_token");
 });
 
-each_backend!(every_invalid_token_hears_the_same_bytes, |db| {
+each_backend!(every_invalid_token_gets_an_identical_response, |db| {
     let api = Api::new(db);
     let (_, text) = api.token_of(&api.user("alice"), &[]);
     let mut wrong_checksum = text.clone();
@@ -80,14 +80,14 @@ each_backend!(every_invalid_token_hears_the_same_bytes, |db| {
         let mut header = b"Bearer ".to_vec();
         header.extend_from_slice(credential);
         let value = actix_web::http::header::HeaderValue::from_bytes(&header).unwrap();
-        let answer = api.send(
+        let response = api.send(
             request("GET", "/api/v1/me", "")
                 .insert_header(("authorization", value))
                 .insert_header(("x-request-id", "same")),
         );
-        answer.is_problem(401, "invalid_token");
-        assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"tokenry\", error=\"invalid_token\"");
-        answer.body
+        response.is_problem(401, "invalid_token");
+        assert_eq!(response.header("www-authenticate"), "Bearer realm=\"tokenry\", error=\"invalid_token\"");
+        response.body
     };
     let expected = ask(b"x");
     for credential in [
@@ -113,15 +113,15 @@ each_backend!(a_repeated_or_malformed_credential_is_a_bad_request, |db| {
         for value in headers {
             ask = ask.append_header(("authorization", *value));
         }
-        let refused = api.send(ask);
-        refused.is_problem(400, "invalid_request");
-        assert_eq!(refused.header("www-authenticate"), "Bearer error=\"invalid_request\"");
+        let rejected = api.send(ask);
+        rejected.is_problem(400, "invalid_request");
+        assert_eq!(rejected.header("www-authenticate"), "Bearer error=\"invalid_request\"");
     }
     let basic = request("GET", "/api/v1/me", "").insert_header(("authorization", "Basic cm9vdA=="));
     api.send(basic).is_problem(401, "authentication_required");
 });
 
-each_backend!(a_disabled_owner_and_an_unlisted_address_are_refused_at_once, |db| {
+each_backend!(a_disabled_owner_and_an_unlisted_address_are_rejected_immediately, |db| {
     let api = Api::new(db);
     let alice = api.user("alice");
     let (_, text) = api.token_of(&alice, &["*"]);
@@ -168,7 +168,7 @@ each_backend!(me_shows_the_caller, |db| {
 });
 
 #[test]
-fn a_stopped_database_is_503_for_good_and_bad_tokens_alike() {
+fn an_unavailable_database_is_503_for_valid_and_invalid_tokens() {
     let Some(db) = tokenry_testkit::TestDatabase::postgres() else { return };
     let api = Api::new(&db);
     let (_, unknown) = api.token_of(&api.user("alice"), &[]);
@@ -176,9 +176,9 @@ fn a_stopped_database_is_503_for_good_and_bad_tokens_alike() {
     drop(db);
     for path in ["/api/v1/me", "/api/v1/tokens", "/api/v1/token"] {
         for token in [&api.root, &unknown] {
-            let refused = api.call("GET", path, token);
-            refused.is_problem(503, "service_unavailable");
-            assert!(refused.header("retry-after").parse::<u64>().unwrap() > 0);
+            let rejected = api.call("GET", path, token);
+            rejected.is_problem(503, "service_unavailable");
+            assert!(rejected.header("retry-after").parse::<u64>().unwrap() > 0);
         }
     }
     api.call("GET", "/readyz", "").is_problem(503, "service_unavailable");

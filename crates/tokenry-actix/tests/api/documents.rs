@@ -21,12 +21,16 @@ each_backend!(each_path_handles_its_methods_and_answers_405_to_all_others, |db| 
         }
         for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "INVENTED"] {
             let path = path.replace("{id}", ID).replace("{path}", "x");
-            let answer = api.send(from_page(request(method, &path, "")));
+            let response = api.send(from_page(request(method, &path, "")));
             if is_any || allowed.contains(method) {
-                assert!(matches!(answer.status, 200 | 204 | 401 | 415), "{method} {path}: {}", answer.status);
+                assert!(
+                    matches!(response.status, 200 | 204 | 401 | 415),
+                    "{method} {path}: {}",
+                    response.status
+                );
             } else {
-                answer.is_problem(405, "method_not_allowed");
-                let listed: BTreeSet<_> = answer.header("allow").split(", ").collect();
+                response.is_problem(405, "method_not_allowed");
+                let listed: BTreeSet<_> = response.header("allow").split(", ").collect();
                 assert_eq!(listed, allowed, "{path}");
             }
         }
@@ -63,12 +67,12 @@ each_backend!(an_unknown_path_is_404, |db| {
 each_backend!(every_response_has_the_headers_of_the_contract, |db| {
     let api = Api::new(db);
     for (path, token) in [("/healthz", ""), ("/api/v1/me", ""), ("/api/v1/me", &api.root), ("/nowhere", "")] {
-        let answer = api.call("GET", path, token);
-        assert_eq!(answer.header("x-content-type-options"), "nosniff");
-        assert_eq!(answer.header("referrer-policy"), "no-referrer");
-        assert!(answer.header("content-security-policy").contains("frame-ancestors 'none'"));
-        assert_eq!(answer.header("cache-control"), "no-store");
-        assert_eq!(answer.header("x-request-id").len(), 32);
+        let response = api.call("GET", path, token);
+        assert_eq!(response.header("x-content-type-options"), "nosniff");
+        assert_eq!(response.header("referrer-policy"), "no-referrer");
+        assert!(response.header("content-security-policy").contains("frame-ancestors 'none'"));
+        assert_eq!(response.header("cache-control"), "no-store");
+        assert_eq!(response.header("x-request-id").len(), 32);
     }
 });
 
@@ -84,9 +88,8 @@ fn the_openapi_document_has_exactly_the_routes() {
         })
         .collect();
     // OpenAPI cannot express any method: GET stands for all of them, as its description says.
-    let method = |method: &str| if method == "ANY" { "GET".to_owned() } else { method.to_owned() };
     let routes: BTreeSet<_> =
-        ROUTES.iter().map(|route| (method(route.method), route.path.to_owned())).collect();
+        ROUTES.iter().map(|route| (route.method.replace("ANY", "GET"), route.path.to_owned())).collect();
     assert_eq!(described, routes);
 }
 
@@ -97,7 +100,7 @@ fn the_committed_openapi_document_is_current() {
 }
 
 #[test]
-fn no_schema_but_one_has_the_secret() {
+fn only_the_schema_of_a_created_token_has_the_secret() {
     let document: Value = serde_json::from_str(openapi()).unwrap();
     let with_secret: Vec<_> = document["components"]["schemas"]
         .as_object()
@@ -112,8 +115,8 @@ fn no_schema_but_one_has_the_secret() {
         let shown = &document["components"]["schemas"][schema]["properties"]["token"];
         assert!(shown.to_string().contains(&format!("#/components/schemas/{token}\"")), "{shown}");
     }
-    let answers = document["paths"].to_string().matches("#/components/schemas/VerifyToken").count();
-    assert_eq!(answers, 1, "only as the body of one request");
+    let responses = document["paths"].to_string().matches("#/components/schemas/VerifyToken").count();
+    assert_eq!(responses, 1, "only as the body of one request");
     assert_eq!(
         document["components"]["securitySchemes"]["token"],
         json!({"type": "http", "scheme": "bearer"})

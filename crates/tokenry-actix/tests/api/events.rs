@@ -36,12 +36,12 @@ each_backend!(a_token_has_a_history_without_the_address_of_other_actors, |db| {
         .insert_header(("x-request-id", "theirs"));
     assert_eq!(api.send(revoked).json(), json!({"revoked": 2}));
     let (_, reader) = api.token_of(&alice, &["tokens:read"]);
-    let answer = api.call("GET", &format!("{path}/events"), &reader);
-    assert!(!answer.body.contains("admin's own") && !answer.body.contains("theirs"), "{}", answer.body);
+    let response = api.call("GET", &format!("{path}/events"), &reader);
+    assert!(!response.body.contains("admin's own") && !response.body.contains("theirs"), "{}", response.body);
     let root = api.call("GET", "/api/v1/token", &api.root).json()["id"].as_str().unwrap().to_owned();
     let alice_id = alice.id.to_string();
     let names = [(id, "<token>"), (&own, "<own>"), (&alice_id, "<alice>"), (&root, "<root>")];
-    let mut shown = settled(&answer.json(), &names);
+    let mut shown = settled(&response.json(), &names);
     // The creation has a random request id.
     assert_eq!(shown["data"][2]["request_id"].take().as_str().unwrap().len(), 32);
     shown["data"][2]["detail"] = Value::Null;
@@ -104,8 +104,8 @@ each_backend!(a_history_is_paged_by_a_cursor_that_is_valid_only_for_its_token_an
     let (other, _) = api.token_of(&alice, &["*"]);
     let (_, bobs) = api.token_of(&bob, &["*"]);
     for name in ["a", "b", "c"] {
-        let answer = api.json("PATCH", &format!("/api/v1/tokens/{id}"), &text, &json!({"name": name}));
-        assert_eq!(answer.status, 200);
+        let response = api.json("PATCH", &format!("/api/v1/tokens/{id}"), &text, &json!({"name": name}));
+        assert_eq!(response.status, 200);
     }
     let path = format!("/api/v1/tokens/{id}/events?limit=3");
     let first = api.call("GET", &path, &text).json();

@@ -14,7 +14,7 @@ use tokenry_actix::{
 };
 use tokenry_testkit::{TestDatabase, each_backend};
 
-use crate::api::{Answer, Api, request};
+use crate::api::{Api, Response, request};
 
 /// The address of the tests.
 const PROXY: &str = "192.0.2.1";
@@ -26,13 +26,15 @@ pub(crate) const DIALECTS: [&str; 5] =
 const IDENTITY: [&str; 5] =
     ["x-resource-user", "x-resource-subject", "x-resource-role", "x-resource-scopes", "x-resource-token-id"];
 
+/// A route of the catalog; without a resource it is excluded.
+fn route(path: &str, resource: Option<&str>) -> RouteDefinition {
+    RouteDefinition::new(path.to_owned())
+        .with_exclude(resource.is_none())
+        .with_resource(resource.map(str::to_owned))
+}
+
 /// Catalog routes: to this resource, to secrets, and an excluded one.
 pub(crate) fn routes(resource: &str) -> Catalog {
-    let route = |path: &str, resource: Option<&str>| {
-        RouteDefinition::new(path.to_owned())
-            .with_exclude(resource.is_none())
-            .with_resource(resource.map(str::to_owned))
-    };
     let routes = vec![
         route("/hooks/**", None),
         route("/admin/**", Some("secrets")),
@@ -43,8 +45,7 @@ pub(crate) fn routes(resource: &str) -> Catalog {
 }
 
 pub(crate) fn trusting(proxy: &str) -> HttpSettings {
-    let trusted_proxies = TrustedProxies::new(IpList::parse(&[proxy]).unwrap());
-    HttpSettings { trusted_proxies, ..HttpSettings::default() }
+    HttpSettings::default().with_trusted_proxies(TrustedProxies::new(IpList::parse(&[proxy]).unwrap()))
 }
 
 fn with_routes(db: &TestDatabase, http: HttpSettings) -> Api {
@@ -72,36 +73,36 @@ pub(crate) fn about(dialect: &str, method: &str, target: &str, token: &str) -> T
 
 /// Asserts a rejection with this status, in the form of this proxy, without an identity.
 #[track_caller]
-fn refused(dialect: &str, answer: &Answer, status: u16, code: &str) {
+fn rejected(dialect: &str, response: &Response, status: u16, code: &str) {
     let (shown, real) = match (dialect.starts_with("/auth/nginx"), status) {
         (true, 401 | 403) | (false, _) => (status, String::new()),
         (true, _) => (403, status.to_string()),
     };
-    answer.is_problem(shown, code);
-    assert_eq!(answer.header("x-tokenry-status"), real, "{dialect}");
+    response.is_problem(shown, code);
+    assert_eq!(response.header("x-tokenry-status"), real, "{dialect}");
     for name in IDENTITY {
-        assert!(answer.headers.contains_key(name) && answer.header(name).is_empty(), "{dialect} {name}");
+        assert!(response.headers.contains_key(name) && response.header(name).is_empty(), "{dialect} {name}");
     }
 }
 
-each_backend!(whoever_is_let_in_is_named_in_five_headers_and_nobody_else_is, |db| {
+each_backend!(five_headers_identify_an_accepted_caller_and_are_empty_for_a_rejected_one, |db| {
     let api = with_routes(db, trusting(PROXY));
     let alice = api.user("ålice %\u{a0}b");
     let (id, text) = api.token_of(&alice, &["demo:read", "other:write"]);
     for dialect in DIALECTS {
-        let answer = api.send(about(dialect, "GET", "/demo/x?scope=admin:admin", &text));
-        assert_eq!((answer.status, answer.body.as_str()), (200, ""), "{dialect}");
+        let response = api.send(about(dialect, "GET", "/demo/x?scope=admin:admin", &text));
+        assert_eq!((response.status, response.body.as_str()), (200, ""), "{dialect}");
         let expected =
             [&alice.id.to_string(), "%C3%A5lice%20%25%C2%A0b", "user", "demo:read other:write", &id];
-        assert_eq!(IDENTITY.map(|name| answer.header(name)), expected, "{dialect}");
-        assert_eq!(answer.header("cache-control"), "no-store");
-        refused(dialect, &api.send(about(dialect, "GET", "/demo/x", "")), 401, "authentication_required");
-        refused(dialect, &api.send(about(dialect, "GET", "/demo/x", "pat_x")), 401, "invalid_token");
-        let doubled = about(dialect, "GET", "/demo/x", &text);
-        let doubled = api.send(doubled.append_header(("authorization", "Bearer pat_x")));
-        refused(dialect, &doubled, 400, "invalid_request");
+        assert_eq!(IDENTITY.map(|name| response.header(name)), expected, "{dialect}");
+        assert_eq!(response.header("cache-control"), "no-store");
+        rejected(dialect, &api.send(about(dialect, "GET", "/demo/x", "")), 401, "authentication_required");
+        rejected(dialect, &api.send(about(dialect, "GET", "/demo/x", "pat_x")), 401, "invalid_token");
+        let repeated = about(dialect, "GET", "/demo/x", &text);
+        let repeated = api.send(repeated.append_header(("authorization", "Bearer pat_x")));
+        rejected(dialect, &repeated, 400, "invalid_request");
         let jwt = crate::jwt::of("ålice", "admin");
-        refused(dialect, &api.send(about(dialect, "GET", "/demo/x", &jwt)), 401, "invalid_token");
+        rejected(dialect, &api.send(about(dialect, "GET", "/demo/x", &jwt)), 401, "invalid_token");
     }
 });
 
@@ -124,11 +125,11 @@ each_backend!(the_routes_of_the_catalog_decide_by_method_and_path, |db| {
             ("GET", "/admin/x", &full, 200),
             ("GET", "/demo/caf%C3%A9", &reader, 200),
         ] {
-            let answer = api.send(about(dialect, method, path, token));
-            assert_eq!(answer.status, status, "{dialect} {method} {path}: {}", answer.body);
+            let response = api.send(about(dialect, method, path, token));
+            assert_eq!(response.status, status, "{dialect} {method} {path}: {}", response.body);
             if status == 403 {
-                refused(dialect, &answer, 403, "insufficient_scope");
-                let challenge = answer.header("www-authenticate");
+                rejected(dialect, &response, 403, "insufficient_scope");
+                let challenge = response.header("www-authenticate");
                 assert!(
                     challenge.starts_with("Bearer error=\"insufficient_scope\", scope=\""),
                     "{challenge}"
@@ -143,7 +144,7 @@ each_backend!(the_routes_of_the_catalog_decide_by_method_and_path, |db| {
             ("GET", "/DEMO/x"),
             ("GET", "/demox"),
         ] {
-            refused(dialect, &api.send(about(dialect, method, path, &api.root)), 403, "forbidden");
+            rejected(dialect, &api.send(about(dialect, method, path, &api.root)), 403, "forbidden");
         }
     }
     let challenge = api.send(about("/auth/caddy", "POST", "/demo/x", &reader));
@@ -153,7 +154,7 @@ each_backend!(the_routes_of_the_catalog_decide_by_method_and_path, |db| {
     );
 });
 
-each_backend!(a_path_with_two_readings_is_refused_whoever_asks, |db| {
+each_backend!(an_ambiguous_path_is_rejected_for_every_caller, |db| {
     let api = with_routes(db, trusting(PROXY));
     for dialect in DIALECTS {
         for path in [
@@ -174,14 +175,14 @@ each_backend!(a_path_with_two_readings_is_refused_whoever_asks, |db| {
             "/public/%ff",
             "/public/x%0d%0a",
         ] {
-            let answer = api.send(about(dialect, "GET", path, &api.root));
-            refused(dialect, &answer, 400, "invalid_request");
+            let response = api.send(about(dialect, "GET", path, &api.root));
+            rejected(dialect, &response, 400, "invalid_request");
         }
     }
     for dialect in BY_HEADERS {
         for target in ["", "*", "admin", "http://x/demo", "x:443", "/demo#x", "/public\\x", "/a b"] {
-            let answer = api.send(about(dialect, "GET", target, &api.root));
-            refused(dialect, &answer, 400, "invalid_request");
+            let response = api.send(about(dialect, "GET", target, &api.root));
+            rejected(dialect, &response, 400, "invalid_request");
         }
     }
     for path in ["/auth/%65nvoy/demo", "/auth/envoy%2fdemo", "/auth/envoy/../nginx?scope=demo:read"] {
@@ -189,7 +190,7 @@ each_backend!(a_path_with_two_readings_is_refused_whoever_asks, |db| {
     }
 });
 
-each_backend!(a_missing_doubled_or_unknown_method_or_path_is_refused, |db| {
+each_backend!(a_missing_repeated_or_unknown_forwarded_method_or_path_is_rejected, |db| {
     let api = with_routes(db, trusting(PROXY));
     for dialect in BY_HEADERS {
         let (method, target) = forwarded(dialect);
@@ -215,22 +216,22 @@ each_backend!(a_missing_doubled_or_unknown_method_or_path_is_refused, |db| {
             &[(method, "GET, POST"), (target, "/demo")],
             &[(other_method, "GET"), (other_target, "/demo")],
         ] {
-            refused(dialect, &ask(headers), 400, "invalid_request");
+            rejected(dialect, &ask(headers), 400, "invalid_request");
         }
     }
     for method in ["FOO", "get", "GETT"] {
-        let answer = api.send(about("/auth/envoy/", method, "/demo", &api.root));
-        refused("/auth/envoy/", &answer, 400, "invalid_request");
+        let response = api.send(about("/auth/envoy/", method, "/demo", &api.root));
+        rejected("/auth/envoy/", &response, 400, "invalid_request");
     }
 });
 
-each_backend!(what_a_stranger_forwards_counts_for_nothing, |db| {
+each_backend!(forwarded_headers_of_an_untrusted_peer_are_ignored, |db| {
     let api = with_routes(db, trusting("10.0.0.0/8"));
     for dialect in BY_HEADERS {
-        refused(dialect, &api.send(about(dialect, "GET", "/demo", &api.root)), 403, "forbidden");
-        refused(dialect, &api.send(about(dialect, "get", "//", &api.root)), 403, "forbidden");
+        rejected(dialect, &api.send(about(dialect, "GET", "/demo", &api.root)), 403, "forbidden");
+        rejected(dialect, &api.send(about(dialect, "get", "//", &api.root)), 403, "forbidden");
         let asked = request("GET", &format!("{dialect}?scope=demo:read"), &api.root);
-        assert_eq!(api.send(asked).status, 200, "what is configured needs nothing forwarded");
+        assert_eq!(api.send(asked).status, 200, "configured scopes need no forwarded headers");
     }
     let bound = NewToken::new("bound")
         .with_scopes(vec!["demo:read".to_owned()])
@@ -240,7 +241,7 @@ each_backend!(what_a_stranger_forwards_counts_for_nothing, |db| {
     for dialect in BY_HEADERS {
         let forged = request("GET", &format!("{dialect}?scope=demo:read"), bound.as_str())
             .insert_header(("x-forwarded-for", "203.0.113.7"));
-        refused(dialect, &api.send(forged), 403, "ip_not_allowed");
+        rejected(dialect, &api.send(forged), 403, "ip_not_allowed");
     }
 });
 
@@ -261,26 +262,26 @@ each_backend!(a_configured_scope_is_required_and_sufficient, |db| {
                 // An excluded route: a configured scope takes precedence over the catalog.
                 let (_, target) = forwarded(dialect);
                 let ask = request(method, &format!("{dialect}?{query}"), &text);
-                let answer = api.send(ask.insert_header((target, "/hooks/x")));
-                assert_eq!(answer.status, status, "{method} {dialect} {query}");
+                let response = api.send(ask.insert_header((target, "/hooks/x")));
+                assert_eq!(response.status, status, "{method} {dialect} {query}");
             }
         }
-        let answer = api.call("GET", &format!("{dialect}?scope=demo:read+c:read"), &text);
-        refused(dialect, &answer, 403, "insufficient_scope");
+        let response = api.call("GET", &format!("{dialect}?scope=demo:read+c:read"), &text);
+        rejected(dialect, &response, 403, "insufficient_scope");
         let challenge = "Bearer error=\"insufficient_scope\", scope=\"c:read demo:read\"";
-        assert_eq!(answer.header("www-authenticate"), challenge);
+        assert_eq!(response.header("www-authenticate"), challenge);
         for query in ["scope=", "scope", "scope=,", "scope=a", "scope=a:owner", "scopes=demo:read", "x=1"] {
             let (method, target) = forwarded(dialect);
             let ask = request("GET", &format!("{dialect}?{query}"), &api.root);
             let ask = ask.insert_header((method, "GET")).insert_header((target, "/demo"));
-            refused(dialect, &api.send(ask), 400, "invalid_request");
+            rejected(dialect, &api.send(ask), 400, "invalid_request");
             let nobody = api.call("GET", &format!("{dialect}?{query}"), "");
-            refused(dialect, &nobody, 401, "authentication_required");
+            rejected(dialect, &nobody, 401, "authentication_required");
         }
     }
 });
 
-each_backend!(a_query_that_is_the_clients_own_configures_nothing, |db| {
+each_backend!(the_query_of_the_client_cannot_configure_scopes, |db| {
     let api = with_routes(db, trusting(PROXY));
     let (_, text) = api.token_of(&api.user("alice"), &["demo:read"]);
     for dialect in BY_HEADERS {
@@ -290,9 +291,9 @@ each_backend!(a_query_that_is_the_clients_own_configures_nothing, |db| {
             api.send(targets.iter().fold(ask, |ask, value| ask.append_header((target, *value))))
         };
         let of_client = "scope=demo:read";
-        refused(dialect, &ask(of_client, &["/admin?scope=demo:read"]), 400, "invalid_request");
-        refused(dialect, &ask(of_client, &["/x", "/admin?scope=demo:read"]), 400, "invalid_request");
-        refused(dialect, &ask("scope=demo:read?", &["/admin?scope=demo:read?"]), 400, "invalid_request");
+        rejected(dialect, &ask(of_client, &["/admin?scope=demo:read"]), 400, "invalid_request");
+        rejected(dialect, &ask(of_client, &["/x", "/admin?scope=demo:read"]), 400, "invalid_request");
+        rejected(dialect, &ask("scope=demo:read?", &["/admin?scope=demo:read?"]), 400, "invalid_request");
         assert_eq!(ask(of_client, &["/admin?scope=admin:read"]).status, 200, "the proxy's own");
         assert_eq!(ask("", &["/demo?scope=admin:read"]).status, 200, "none");
     }
@@ -308,7 +309,7 @@ each_backend!(a_client_behind_envoy_cannot_configure_its_own_scope, |db| {
         ("/nowhere?scope=demo:read", 403, "forbidden"),
         ("/?scope=demo:read", 403, "forbidden"),
     ] {
-        refused("/auth/envoy/", &api.send(about("/auth/envoy/", "GET", target, &text)), status, code);
+        rejected("/auth/envoy/", &api.send(about("/auth/envoy/", "GET", target, &text)), status, code);
     }
     for headers in [
         [("x-forwarded-method", "GET"), ("x-forwarded-uri", "/demo")],
@@ -319,7 +320,7 @@ each_backend!(a_client_behind_envoy_cannot_configure_its_own_scope, |db| {
             let ask = headers
                 .iter()
                 .fold(about("/auth/envoy/", method, target, &text), |ask, header| ask.insert_header(*header));
-            refused("/auth/envoy/", &api.send(ask), 403, "insufficient_scope");
+            rejected("/auth/envoy/", &api.send(ask), 403, "insufficient_scope");
         }
     }
     assert_eq!(api.send(about("/auth/envoy/", "GET", "/demo?scope=&x=%zz", &text)).status, 200);
@@ -338,9 +339,9 @@ each_backend!(an_ip_list_applies_to_the_source_behind_a_proxy, |db| {
             api.send(ask.insert_header(("x-forwarded-for", source)))
         };
         assert_eq!(from("203.0.113.7").status, 200, "{dialect}");
-        refused(dialect, &from("203.0.113.7, 203.0.113.8"), 403, "ip_not_allowed");
+        rejected(dialect, &from("203.0.113.7, 203.0.113.8"), 403, "ip_not_allowed");
         let silent = api.send(about(dialect, "GET", "/demo", text.as_str()));
-        refused(dialect, &silent, 403, "ip_not_allowed");
+        rejected(dialect, &silent, 403, "ip_not_allowed");
     }
 });
 
@@ -352,18 +353,18 @@ each_backend!(a_retired_secret_is_accepted_within_its_grace_and_a_revoked_one_re
     api.tokenry.rotate_token(&api.operator(), id, grace).unwrap();
     assert_eq!(api.send(about("/auth/nginx", "GET", "/demo", &text)).status, 200);
     api.tokenry.revoke_token(&api.operator(), id, None).unwrap();
-    refused("/auth/nginx", &api.send(about("/auth/nginx", "GET", "/demo", &text)), 401, "revoked_token");
+    rejected("/auth/nginx", &api.send(about("/auth/nginx", "GET", "/demo", &text)), 401, "revoked_token");
 });
 
 each_backend!(too_many_failed_credentials_are_403_to_nginx_and_429_to_other_proxies, |db| {
-    let failures = Some(FailureLimit::new(NonZero::new(1).unwrap()));
-    let api = with_routes(db, HttpSettings { failures, ..trusting(PROXY) });
+    let failures = FailureLimit::new(NonZero::new(1).unwrap());
+    let api = with_routes(db, trusting(PROXY).with_failure_limit(failures));
     for _ in 0..2 {
-        refused("/auth/nginx", &api.call("GET", "/auth/nginx?scope=a:read", "pat_x"), 401, "invalid_token");
+        rejected("/auth/nginx", &api.call("GET", "/auth/nginx?scope=a:read", "pat_x"), 401, "invalid_token");
     }
     for dialect in BY_HEADERS {
-        let answer = api.call("GET", &format!("{dialect}?scope=demo:read"), "pat_x");
-        refused(dialect, &answer, 429, "rate_limited");
+        let response = api.call("GET", &format!("{dialect}?scope=demo:read"), "pat_x");
+        rejected(dialect, &response, 429, "rate_limited");
         assert_eq!(api.call("GET", &format!("{dialect}?scope=demo:read"), &api.root).status, 200);
     }
 });
@@ -395,12 +396,12 @@ each_backend!(uses_and_rejections_behind_a_proxy_are_recorded, |db| {
 });
 
 #[test]
-fn a_stopped_database_rejects_forward_auth_of_every_proxy() {
+fn an_unavailable_database_rejects_forward_auth_of_every_proxy() {
     let Some(db) = TestDatabase::postgres() else { return };
     let api = with_routes(&db, trusting(PROXY));
     drop(db);
     for dialect in DIALECTS {
-        let answer = api.send(about(dialect, "GET", "/demo", &api.root));
-        refused(dialect, &answer, 503, "service_unavailable");
+        let response = api.send(about(dialect, "GET", "/demo", &api.root));
+        rejected(dialect, &response, 503, "service_unavailable");
     }
 }

@@ -30,7 +30,7 @@ each_backend!(an_embedded_guard_accepts_only_live_tokens_with_the_scope, |db| {
     let api = Api::new(db);
     let alice = api.user("alice");
     let (id, good) = api.token_of(&alice, &["demo:write"]);
-    let (_, poor) = api.token_of(&alice, &["other:read"]);
+    let (_, unscoped) = api.token_of(&alice, &["other:read"]);
     let tokenry = web::Data::new(api.tokenry.clone());
     let ask = |path: &'static str, token: &str| {
         let tokenry = tokenry.clone();
@@ -50,11 +50,11 @@ each_backend!(an_embedded_guard_accepts_only_live_tokens_with_the_scope, |db| {
     };
     for path in ["/guard/scoped", "/bare"] {
         assert_eq!(ask(path, &good), StatusCode::OK, "{path}");
-        assert_eq!(ask(path, &poor), StatusCode::FORBIDDEN, "{path}");
+        assert_eq!(ask(path, &unscoped), StatusCode::FORBIDDEN, "{path}");
         assert_eq!(ask(path, "pat_x"), StatusCode::UNAUTHORIZED, "{path}");
         assert_eq!(ask(path, ""), StatusCode::UNAUTHORIZED, "{path}");
     }
-    assert_eq!(ask("/guard/forgetful", &poor), StatusCode::OK);
+    assert_eq!(ask("/guard/forgetful", &unscoped), StatusCode::OK);
     assert_eq!(ask("/guard/forgetful", ""), StatusCode::UNAUTHORIZED);
 
     let id = id.parse().unwrap();

@@ -44,7 +44,7 @@ fn scenario(db: &TestDatabase) -> (Vec<String>, String, Vec<String>) {
     let api = Api::new(db);
     let alice = api.user("alice");
     let mut secrets = vec![api.root.clone()];
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     let shown =
         api.json("POST", "/api/v1/tokens", &api.root, &json!({"name": "canary", "scopes": ["*"]})).body;
     let created: serde_json::Value = serde_json::from_str(&shown).unwrap();
@@ -72,21 +72,21 @@ fn scenario(db: &TestDatabase) -> (Vec<String>, String, Vec<String>) {
         ("GET", "/openapi.json", &text),
         ("GET", "/readyz", &text),
     ] {
-        answers.push(api.call(method, path, token).body);
+        responses.push(api.call(method, path, token).body);
     }
-    answers.push(api.json("PATCH", &path, &text, &json!({"status": text})).body);
-    // A secret in place of a name: a response repeats at most the beginning of an unknown name.
-    answers.push(api.json("PATCH", &path, &text, &json!({text.as_str(): 1})).body);
-    answers.push(
+    responses.push(api.json("PATCH", &path, &text, &json!({"status": text})).body);
+    // A secret instead of a name: a response repeats at most the beginning of an unknown name.
+    responses.push(api.json("PATCH", &path, &text, &json!({text.as_str(): 1})).body);
+    responses.push(
         api.json("POST", "/api/v1/tokens", &text, &json!({"name": "a", "metadata": {text.as_str(): "\0"}}))
             .body,
     );
-    answers.push(api.call("GET", &format!("/api/v1/tokens?{text}=1"), &text).body);
-    answers.push(api.json("POST", "/api/v1/tokens", &text, &json!({"name": 5, "metadata": [text]})).body);
-    answers.push(api.raw("POST", "/api/v1/tokens", &text, format!("{{\"name\": {text}")).body);
-    let doubled =
+    responses.push(api.call("GET", &format!("/api/v1/tokens?{text}=1"), &text).body);
+    responses.push(api.json("POST", "/api/v1/tokens", &text, &json!({"name": 5, "metadata": [text]})).body);
+    responses.push(api.raw("POST", "/api/v1/tokens", &text, format!("{{\"name\": {text}")).body);
+    let repeated =
         request("GET", "/api/v1/me", &text).append_header(("authorization", format!("Bearer {text}")));
-    answers.push(api.send(doubled).body);
+    responses.push(api.send(repeated).body);
     secrets.push(api.token_of(&alice, &[]).1);
     // Both secrets of a token within its grace period, and secrets sent for verification.
     let (rotated, old) = api.create(&api.root, &json!({"name": "rotated"}));
@@ -96,12 +96,12 @@ fn scenario(db: &TestDatabase) -> (Vec<String>, String, Vec<String>) {
     secrets.push(old);
     let sent =
         api.json("POST", "/api/v1/verify", &text, &json!({"token": wrong, "method": "GET", "resource": "a"}));
-    answers.push(sent.body);
+    responses.push(sent.body);
     for path in ["/oauth/introspect", "/oauth/revoke"] {
         let form = request("POST", path, &text)
             .insert_header(("content-type", "application/x-www-form-urlencoded"))
             .set_payload(format!("token={wrong}"));
-        answers.push(api.send(form).body);
+        responses.push(api.send(form).body);
     }
     let cookie = api.sign_in(&text);
     secrets.push(cookie.clone());
@@ -116,21 +116,21 @@ fn scenario(db: &TestDatabase) -> (Vec<String>, String, Vec<String>) {
         ("GET", "/api/v1/me", &unknown),
         ("GET", "/session", &unknown),
     ] {
-        answers.push(api.with_cookie(method, path, cookie).body);
+        responses.push(api.with_cookie(method, path, cookie).body);
     }
     let elsewhere =
         from_page(request("GET", "/api/v1/me", "")).insert_header(("origin", "https://evil.test"));
-    answers.push(api.send(elsewhere.insert_header(("cookie", named(&cookie)))).body);
+    responses.push(api.send(elsewhere.insert_header(("cookie", named(&cookie)))).body);
     let both = from_page(request("GET", "/api/v1/me", &text)).insert_header(("cookie", named(&cookie)));
-    answers.push(api.send(both).body);
-    answers.push(api.with_cookie("DELETE", "/session", &cookie).body);
-    answers.push(api.with_cookie("GET", "/api/v1/me", &cookie).body);
+    responses.push(api.send(both).body);
+    responses.push(api.with_cookie("DELETE", "/session", &cookie).body);
+    responses.push(api.with_cookie("GET", "/api/v1/me", &cookie).body);
     // A live token is in the database during the search.
     secrets.push(api.sign_in(&api.root));
-    answers.push(api.call("DELETE", &path, &text).body);
-    answers.push(api.call("GET", "/api/v1/me", &text).body);
+    responses.push(api.call("DELETE", &path, &text).body);
+    responses.push(api.call("GET", "/api/v1/me", &text).body);
     api.tokenry.flush().unwrap();
-    (secrets, shown, answers)
+    (secrets, shown, responses)
 }
 
 /// All substrings of eight characters of the secret parts of some tokens, as text and in hexadecimal.
@@ -158,19 +158,19 @@ impl Needles {
 }
 
 /// The columns of all tables, and the files of a file database, that contain one of these secrets.
-fn places(db: &TestDatabase, needles: &Needles) -> Vec<String> {
+fn locations(db: &TestDatabase, needles: &Needles) -> Vec<String> {
     let columns = db.contents().into_iter();
-    let mut places: Vec<String> = columns
+    let mut locations: Vec<String> = columns
         .filter(|column| column.values.iter().any(|value| needles.are_in(value)))
         .map(|column| column.name)
         .collect();
     for entry in db.folder().iter().flat_map(|folder| folder.read_dir().unwrap()) {
         let path = entry.unwrap().path();
         if needles.are_in(&std::fs::read(&path).unwrap()) {
-            places.push(path.file_name().unwrap().to_string_lossy().into_owned());
+            locations.push(path.file_name().unwrap().to_string_lossy().into_owned());
         }
     }
-    places
+    locations
 }
 
 /// Plants a secret in each searched location and asserts that the search finds it.
@@ -180,12 +180,16 @@ fn assert_that_the_searches_find(db: &TestDatabase, planted: &str) {
     db.execute("CREATE TABLE planted (words TEXT, hex TEXT)");
     let inserted = db.execute(&format!("INSERT INTO planted VALUES ('x{planted}x', '{hex}')"));
     assert_eq!(inserted, 1);
-    let found = places(db, &needles);
-    for place in ["planted.words", "planted.hex"] {
-        assert!(found.iter().any(|found| found == place), "{place}: {found:?}");
+    let found = locations(db, &needles);
+    for location in ["planted.words", "planted.hex"] {
+        assert!(found.iter().any(|found| found == location), "{location}: {found:?}");
     }
     // The secret is in the write-ahead log or in the file itself.
-    assert_eq!(db.folder().is_some(), found.iter().any(|place| place.starts_with("tokenry.db")), "{found:?}");
+    assert_eq!(
+        db.folder().is_some(),
+        found.iter().any(|location| location.starts_with("tokenry.db")),
+        "{found:?}"
+    );
     let name = db.contents().into_iter().find(|column| column.name == "personal_access_tokens.name").unwrap();
     assert!(name.values.contains(&b"canary".to_vec()), "the rows of the scenario are among what is searched");
     let columns = db.contents().len();
@@ -195,25 +199,25 @@ fn assert_that_the_searches_find(db: &TestDatabase, planted: &str) {
     let elsewhere = planted.to_owned();
     std::thread::spawn(move || tracing::trace!(planted = elsewhere, "on another")).join().unwrap();
     let log = LOG.0.lock().unwrap().clone();
-    for place in ["on this thread", "on another"] {
+    for location in ["on this thread", "on another"] {
         let log = String::from_utf8_lossy(&log);
-        let line = log.lines().find(|line| line.contains(place) && line.contains(planted));
-        assert!(line.is_some_and(|line| needles.are_in(line.as_bytes())), "{place}");
+        let line = log.lines().find(|line| line.contains(location) && line.contains(planted));
+        assert!(line.is_some_and(|line| needles.are_in(line.as_bytes())), "{location}");
     }
 }
 
-each_backend!(no_plaintext_is_in_logs_at_trace_answers_or_database, |db| {
+each_backend!(no_secret_is_in_trace_logs_responses_or_the_database, |db| {
     LazyLock::force(&LOG);
-    let (secrets, shown, answers) = scenario(db);
+    let (secrets, shown, responses) = scenario(db);
     let needles = Needles::new(&secrets);
-    assert!(secrets.len() >= 9 && answers.len() >= 30);
+    assert!(secrets.len() >= 9 && responses.len() >= 30);
     assert!(!needles.are_in(&LOG.0.lock().unwrap()), "a part of a secret is in the log");
-    for answer in &answers {
-        assert!(!needles.are_in(answer.as_bytes()), "a part of a secret is in an answer");
+    for response in &responses {
+        assert!(!needles.are_in(response.as_bytes()), "a part of a secret is in an response");
     }
-    assert_eq!(places(db, &needles), Vec::<String>::new());
+    assert_eq!(locations(db, &needles), Vec::<String>::new());
 
-    assert!(needles.are_in(shown.as_bytes()), "the one answer that shows a secret");
+    assert!(needles.are_in(shown.as_bytes()), "the one response that shows a secret");
     let planted = tokenry_actix::tokenry::PlainToken::generate(
         &tokenry_actix::tokenry::Prefix::parse("pat_").unwrap(),
         &mut tokenry_actix::tokenry::SecretRng::os(),

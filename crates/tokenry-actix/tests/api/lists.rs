@@ -94,7 +94,7 @@ each_backend!(filters_and_orders_are_parsed_strictly, |db| {
     assert_eq!(two["errors"].as_array().unwrap().len(), 2);
 });
 
-each_backend!(a_token_is_found_by_what_is_shown_of_it_and_by_itself, |db| {
+each_backend!(a_token_is_found_by_its_shown_parts_and_by_its_complete_text, |db| {
     let api = Api::new(db);
     for name in ["a", "b"] {
         api.create(&api.root, &json!({"name": name}));
@@ -135,7 +135,7 @@ each_backend!(a_token_is_found_by_what_is_shown_of_it_and_by_itself, |db| {
     assert_eq!(api.call("GET", &next, &api.root).status, 200);
 });
 
-each_backend!(nobody_sees_or_touches_somebody_elses_tokens, |db| {
+each_backend!(a_user_cannot_read_or_change_the_tokens_of_another_user, |db| {
     let api = Api::new(db);
     let (_, alice) = api.token_of(&api.user("alice"), &["*"]);
     let (theirs, their_text) = api.token_of(&api.user("bob"), &["*"]);
@@ -150,9 +150,9 @@ each_backend!(nobody_sees_or_touches_somebody_elses_tokens, |db| {
                 request =
                     request.insert_header(("content-type", "application/json")).set_payload(body.to_string());
             }
-            let answer = api.send(request);
-            answer.is_problem(404, "not_found");
-            answer.body
+            let response = api.send(request);
+            response.is_problem(404, "not_found");
+            response.body
         };
         assert_eq!(ask(&theirs), ask(random), "{method}");
         assert_eq!(ask("not-an-id"), ask(random), "{method}");

@@ -10,7 +10,7 @@ use tokenry_actix::{
 use tokenry_testkit::{TestDatabase, each_backend};
 
 use crate::{
-    api::{Answer, Api, from_page, named, request},
+    api::{Api, Response, from_page, named, request},
     jwt,
 };
 
@@ -271,7 +271,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    fn ask(&self, route: &RouteInfo, row: &Row, by: By, credential: &str, id: &str) -> Answer {
+    fn ask(&self, route: &RouteInfo, row: &Row, by: By, credential: &str, id: &str) -> Response {
         let body = row.body.replace("\"new\"}", &format!("\"new{}\"}}", self.number));
         // Behind Envoy, the routes of the catalog decide about /tokens.
         let path = route.path.replace("{id}", id).replace("{path}", "tokens");
@@ -303,11 +303,11 @@ impl<'a> Cell<'a> {
             Target::Token => target.id.to_string(),
             Target::User => self.victim.id.to_string(),
         };
-        let stranger =
+        let missing =
             (!matches!(row.target, Nothing | Asked)).then(|| self.ask(route, row, by, &credential, random));
-        let answer = self.ask(route, row, by, &credential, &id);
+        let response = self.ask(route, row, by, &credential, &id);
         let cell = format!("{} {} by {by:?}", route.method, route.path);
-        assert_eq!(answer.status, expected, "{cell}: {}", answer.body);
+        assert_eq!(response.status, expected, "{cell}: {}", response.body);
         let code = match (by, expected) {
             (_, 200..=299) => "",
             (By::None | By::TokenSession | By::JwtSession | By::ForeignSession, 401) => {
@@ -330,7 +330,7 @@ impl<'a> Cell<'a> {
             _ => panic!("{cell}: unexpected status"),
         };
         if !code.is_empty() {
-            answer.is_problem(expected, code);
+            response.is_problem(expected, code);
             let (now, victim) = (self.api.operator(), self.victim.id);
             assert_eq!(
                 self.api.tokenry.find_token(&now, target.id).unwrap().0,
@@ -344,19 +344,19 @@ impl<'a> Cell<'a> {
             );
         }
         // SECURITY: a caller that gets 404 cannot distinguish an existing token from a missing one.
-        if let (404, Some(stranger)) = (expected, stranger) {
-            assert_eq!(everything(&answer), everything(&stranger), "{cell}");
+        if let (404, Some(missing)) = (expected, missing) {
+            assert_eq!(everything(&response), everything(&missing), "{cell}");
         }
     }
 }
 
 /// Status, headers and body of a response.
-fn everything(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
+fn everything(response: &Response) -> (u16, Vec<(String, String)>, String) {
     let headers =
-        answer.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+        response.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
     let mut headers: Vec<_> = headers.collect();
     headers.sort();
-    (answer.status, headers, answer.body.clone())
+    (response.status, headers, response.body.clone())
 }
 
 fn column(db: &TestDatabase, by: By) {
@@ -372,7 +372,7 @@ fn column(db: &TestDatabase, by: By) {
     }
 }
 
-each_backend!(every_route_answers_nobody_as_the_matrix_says, |db| {
+each_backend!(every_route_answers_an_anonymous_caller_as_the_matrix_says, |db| {
     column(db, By::None);
 });
 each_backend!(every_route_answers_a_reading_token_as_the_matrix_says, |db| {

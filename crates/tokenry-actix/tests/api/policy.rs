@@ -15,8 +15,7 @@ use tokenry_testkit::each_backend;
 use crate::{api::Api, jwt};
 
 each_backend!(the_default_policy_has_the_form_of_the_contract, |db| {
-    let default = |settings: &mut Settings| settings.policy = Policy::default();
-    let api = Api::with(db, default, HttpSettings::default());
+    let api = Api::with(db, |settings| settings.policy = Policy::default(), HttpSettings::default());
     let shown = api.call("GET", "/api/v1/policy", &api.root).json();
     insta::assert_json_snapshot!(shown, @r#"
     {
@@ -68,17 +67,22 @@ each_backend!(the_default_policy_has_the_form_of_the_contract, |db| {
       }
     }
     "#);
-    let (_, poor) = api.token_of(&api.user("alice"), &[]);
-    for credential in [poor, jwt::of("alice", "user")] {
+    let (_, unscoped) = api.token_of(&api.user("alice"), &[]);
+    for credential in [unscoped, jwt::of("alice", "user")] {
         assert_eq!(api.call("GET", "/api/v1/policy", &credential).json(), shown, "the same for everybody");
     }
     api.call("GET", "/api/v1/policy?x=1", &api.root).is_problem(422, "validation_failed");
 });
 
+fn role(name: &str, scopes: &[&str]) -> RoleDefinition {
+    RoleDefinition::new(name.to_owned(), scopes.iter().map(ToString::to_string).collect())
+}
+
+fn per_minute(number: u32) -> NonZero<u32> {
+    NonZero::new(number).unwrap()
+}
+
 each_backend!(every_configured_rule_is_in_the_policy, |db| {
-    let role = |name: &str, scopes: &[&str]| {
-        RoleDefinition::new(name.to_owned(), scopes.iter().map(ToString::to_string).collect())
-    };
     let roles = vec![role("guest", &["tokens:read"]), role("chief", &["*"])];
     let catalog = Catalog::define(&Definition::default().with_roles(roles)).unwrap();
     let policy = Policy::default()
@@ -97,13 +101,9 @@ each_backend!(every_configured_rule_is_in_the_policy, |db| {
             .with_bucket(bucket)
             .with_retention(Lifetime::days(3));
     };
-    let per_minute = |number: u32| NonZero::new(number).unwrap();
-    let http = HttpSettings {
-        failures: Some(FailureLimit::new(per_minute(31))),
-        #[cfg(feature = "route-quotas")]
-        management: Some(tokenry_actix::ManagementQuota::new(per_minute(61))),
-        ..HttpSettings::default()
-    };
+    let http = HttpSettings::default().with_failure_limit(FailureLimit::new(per_minute(31)));
+    #[cfg(feature = "route-quotas")]
+    let http = http.with_management_quota(tokenry_actix::ManagementQuota::new(per_minute(61)));
     let api = Api::with(db, change, http);
     let mut shown = api.call("GET", "/api/v1/policy", &api.root).json();
     let management = shown["limits"]["management_per_minute"].take();

@@ -1,16 +1,16 @@
-//! Every endpoint parses a presented token alike; the OAuth endpoints accept invalid tokens without an error.
+//! Every endpoint parses a presented token identically; the OAuth endpoints accept invalid tokens without an error.
 
 use std::num::NonZero;
 
 use serde_json::json;
 use tokenry_actix::{
     FailureLimit, HttpSettings, clock,
-    tokenry::{ImportRow, ImportSettings},
+    tokenry::{ImportRow, ImportSettings, PlainToken, SecretRng},
 };
 use tokenry_testkit::each_backend;
 
 use crate::{
-    api::{Answer, Api, request},
+    api::{Api, Response, request},
     forward,
 };
 
@@ -39,14 +39,14 @@ fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-fn form(api: &Api, path: &str, token: &str, body: &str) -> Answer {
+fn form(api: &Api, path: &str, token: &str, body: &str) -> Response {
     let request = request("POST", path, token)
         .insert_header(("content-type", "application/x-www-form-urlencoded"))
         .set_payload(body.to_owned());
     api.send(request)
 }
 
-each_backend!(a_presented_token_is_read_alike_at_every_entrance, |db| {
+each_backend!(every_endpoint_parses_a_presented_token_identically, |db| {
     let api = Api::new(db);
     let alice = api.user("alice");
     for (before, behind, is_it) in CASES {
@@ -148,25 +148,26 @@ each_backend!(an_invalid_token_is_inactive_and_its_revocation_succeeds, |db| {
     assert_eq!(revoked.status, 200, "a parameter that revocation does not have is passed over");
 });
 
-each_backend!(guesses_at_revocation_are_limited_as_rfc_7009_allows_but_real_tokens_are_not, |db| {
+/// The form with a well-formed token that does not exist.
+fn guess(api: &Api) -> String {
+    let drawn = PlainToken::generate(api.tokenry.prefix(), &mut SecretRng::os());
+    format!("token={}", *drawn.unwrap().reveal_once())
+}
+
+each_backend!(guessed_revocations_are_limited_as_rfc_7009_allows_and_valid_tokens_are_not, |db| {
     let failures = FailureLimit::new(NonZero::new(2).unwrap());
-    let api = Api::with(db, |_| {}, HttpSettings { failures: Some(failures), ..HttpSettings::default() });
-    let guess = || {
-        let mut rng = tokenry_actix::tokenry::SecretRng::os();
-        let drawn = tokenry_actix::tokenry::PlainToken::generate(api.tokenry.prefix(), &mut rng);
-        format!("token={}", *drawn.unwrap().reveal_once())
-    };
+    let api = Api::with(db, |_| {}, HttpSettings::default().with_failure_limit(failures));
     // A text that is not well-formed costs nothing and is not counted.
     for _ in 0..50 {
         assert_eq!(form(&api, "/oauth/revoke", "", "token=pat_nonsense").status, 200);
     }
     for _ in 0..4 {
-        assert_eq!(form(&api, "/oauth/revoke", "", &guess()).status, 200);
+        assert_eq!(form(&api, "/oauth/revoke", "", &guess(&api)).status, 200);
     }
     for _ in 0..4 {
-        let refused = form(&api, "/oauth/revoke", "", &guess());
-        refused.is_problem(503, "service_unavailable");
-        assert!(refused.header("retry-after").parse::<u32>().unwrap() >= 1);
+        let rejected = form(&api, "/oauth/revoke", "", &guess(&api));
+        rejected.is_problem(503, "service_unavailable");
+        assert!(rejected.header("retry-after").parse::<u32>().unwrap() >= 1);
     }
     let (_, text) = api.token_of(&api.user("alice"), &[]);
     assert_eq!(form(&api, "/oauth/revoke", "", &format!("token={text}")).status, 200);

@@ -18,13 +18,13 @@ each_backend!(a_rotation_answers_with_the_new_secret_and_ends_the_old_one, |db| 
     let (created, old) =
         api.create(&api.root, &json!({"name": "ci", "scopes": ["a:read"], "metadata": {"k": 1}}));
     let path = format!("/api/v1/tokens/{}/rotate", created["id"].as_str().unwrap());
-    let answer = api.call("POST", &path, &api.root);
-    assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
-    let rotated = answer.json();
+    let response = api.call("POST", &path, &api.root);
+    assert_eq!((response.status, response.header("cache-control")), (200, "no-store"));
+    let rotated = response.json();
     let new = rotated["token"].as_str().unwrap();
     assert!(works(&api, new) && !works(&api, &old));
     api.call("GET", "/api/v1/token", &old).is_problem(401, "revoked_token");
-    assert_eq!(answer.header("etag"), "\"2\"");
+    assert_eq!(response.header("etag"), "\"2\"");
     for kept in ["id", "name", "scopes", "metadata", "created_at", "expires_at", "user_id"] {
         assert_eq!(rotated[kept], created[kept], "{kept}");
     }
@@ -41,7 +41,7 @@ each_backend!(a_rotation_can_follow_immediately_after_the_response_of_another, |
     }
     assert!(
         clock::now().since(began) >= Duration::from_millis(1500),
-        "each answer waits until it is settled"
+        "each response is delayed until the rotation is settled"
     );
 });
 
@@ -77,9 +77,9 @@ each_backend!(grace_and_version_are_respected_and_invalid_values_rejected, |db| 
     }
     let wrong = request("POST", &path, &api.root).insert_header(("if-match", "\"7\""));
     api.send(wrong).is_problem(409, "conflict");
-    assert!(works(&api, &old), "a refused rotation changes nothing");
-    let answer = api.json("POST", &path, &api.root, &json!({"grace_seconds": 18446744073709551615_u64}));
-    assert_eq!(answer.status, 200);
+    assert!(works(&api, &old), "a rejected rotation changes nothing");
+    let response = api.json("POST", &path, &api.root, &json!({"grace_seconds": 18446744073709551615_u64}));
+    assert_eq!(response.status, 200);
     assert!(works(&api, &old), "within the grace");
     api.json("POST", "/api/v1/tokens", &old, &json!({"name": "x"})).is_problem(403, "forbidden");
 });
@@ -99,9 +99,9 @@ each_backend!(a_token_that_repeats_its_own_rotation_gets_409_delivered, |db| {
     let path = |token: &serde_json::Value| format!("/api/v1/tokens/{}/rotate", token["id"].as_str().unwrap());
     let ask =
         |path: &str, key: &str| api.send(request("POST", path, &own).insert_header(("idempotency-key", key)));
-    let answer = ask(&path(&created), "k-1");
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    let new = answer.json()["token"].as_str().unwrap().to_owned();
+    let response = ask(&path(&created), "k-1");
+    assert_eq!(response.status, 200, "{}", response.body);
+    let new = response.json()["token"].as_str().unwrap().to_owned();
     let problem = ask(&path(&created), "k-1").is_problem(409, "conflict");
     assert!(problem["detail"].as_str().unwrap().contains("delivered"));
     ask(&path(&created), "k-2").is_problem(401, "revoked_token");

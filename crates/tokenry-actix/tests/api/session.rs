@@ -10,7 +10,7 @@ use tokenry_actix::{
 use tokenry_testkit::each_backend;
 
 use crate::{
-    api::{Answer, Api, COOKIE, from_page, named, request},
+    api::{Api, COOKIE, Response, from_page, named, request},
     jwt,
 };
 
@@ -19,23 +19,23 @@ fn asked(method: &str, path: &str, headers: &[(&'static str, &str)]) -> actix_we
     headers.iter().fold(request(method, path, ""), |request, header| request.append_header(*header))
 }
 
-fn signed_in(answer: &Answer) -> Value {
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    answer.json()["session"].clone()
+fn signed_in(response: &Response) -> Value {
+    assert_eq!(response.status, 200, "{}", response.body);
+    response.json()["session"].clone()
 }
 
 each_backend!(a_token_is_exchanged_for_a_session_with_its_permissions_that_ends_with_it, |db| {
     let api = Api::new(db);
     let alice = api.user("alice");
     let (id, text) = api.token_of(&alice, &["tokens:write", "x:read"]);
-    let answer = api.send(from_page(request("POST", "/session", &text)));
-    assert_eq!(answer.status, 201, "{}", answer.body);
-    let session = answer.json();
+    let response = api.send(from_page(request("POST", "/session", &text)));
+    assert_eq!(response.status, 201, "{}", response.body);
+    let session = response.json();
     assert_eq!(session["user"]["subject"], "alice");
     assert_eq!((&session["credential"], &session["token_id"]), (&json!("pat"), &json!(id)));
-    assert_eq!((answer.header("cache-control"), answer.header("vary")), ("no-store", "Cookie"));
-    let cookie = answer.cookie();
-    assert!(!answer.body.contains(&cookie) && cookie.len() == 43);
+    assert_eq!((response.header("cache-control"), response.header("vary")), ("no-store", "Cookie"));
+    let cookie = response.cookie();
+    assert!(!response.body.contains(&cookie) && cookie.len() == 43);
 
     let state = api.with_cookie("GET", "/session", &cookie);
     assert_eq!(signed_in(&state), session);
@@ -108,9 +108,9 @@ each_backend!(signing_in_again_ends_the_previous_session, |db| {
     assert_eq!(api.with_cookie("GET", "/api/v1/me", &second).status, 200);
 });
 
-each_backend!(the_cookie_is_for_this_host_over_tls_and_plain_only_on_this_machine, |db| {
+each_backend!(the_cookie_is_secure_and_for_this_host_except_on_this_machine, |db| {
     let trusted_proxies = TrustedProxies::new(IpList::parse(&["127.0.0.9", "10.0.0.1"]).unwrap());
-    let api = Api::with(db, |_| {}, HttpSettings { trusted_proxies, ..HttpSettings::default() });
+    let api = Api::with(db, |_| {}, HttpSettings::default().with_trusted_proxies(trusted_proxies));
     let secure = "; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict; Secure";
     let plain = "; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict";
     for (peer, host, forwarded, name, attributes) in [
@@ -130,20 +130,20 @@ each_backend!(the_cookie_is_for_this_host_over_tls_and_plain_only_on_this_machin
                 request.insert_header(("x-forwarded-proto", scheme))
             })
         };
-        let answer = api.send_from(peer, page(request("POST", "/session", &api.root)));
-        assert_eq!(answer.status, 201, "{}", answer.body);
-        let set = answer.header("set-cookie");
+        let response = api.send_from(peer, page(request("POST", "/session", &api.root)));
+        assert_eq!(response.status, 201, "{}", response.body);
+        let set = response.header("set-cookie");
         let value = set.strip_prefix(&format!("{name}=")).unwrap().strip_suffix(attributes).unwrap();
         // Only the cookie name that this origin sets is accepted.
         for (sent, status) in [(name, 200), (if name == "tokenry" { COOKIE } else { "tokenry" }, 401)] {
             let ask = page(request("GET", "/api/v1/me", ""));
-            let answer = api.send_from(peer, ask.insert_header(("cookie", format!("{sent}={value}"))));
-            assert_eq!(answer.status, status, "{peer} {host} {sent}");
+            let response = api.send_from(peer, ask.insert_header(("cookie", format!("{sent}={value}"))));
+            assert_eq!(response.status, status, "{peer} {host} {sent}");
         }
     }
 });
 
-each_backend!(nothing_but_a_page_of_this_origin_uses_or_makes_a_session, |db| {
+each_backend!(only_a_page_of_the_same_origin_can_use_or_start_a_session, |db| {
     let api = Api::new(db);
     let cookie = api.sign_in(&api.root);
     let cookie = format!("{COOKIE}={cookie}");
@@ -182,9 +182,9 @@ each_backend!(nothing_but_a_page_of_this_origin_uses_or_makes_a_session, |db| {
                 ("x-forwarded-host", "evil.test"),
             ],
         ] {
-            let answer = api.send(asked(method, path, wrong).append_header(credential));
-            answer.is_problem(403, "forbidden");
-            assert_eq!(answer.header("set-cookie"), "", "{method} {path} {wrong:?}");
+            let response = api.send(asked(method, path, wrong).append_header(credential));
+            response.is_problem(403, "forbidden");
+            assert_eq!(response.header("set-cookie"), "", "{method} {path} {wrong:?}");
         }
         if method != "GET" {
             api.send(asked(method, path, &[host, mark]).append_header(credential))
@@ -200,15 +200,15 @@ each_backend!(two_credentials_and_two_cookies_are_a_bad_request, |db| {
     let (one, two) = (api.sign_in(&api.root), api.sign_in(&api.root));
     for credential in [format!("Bearer {}", api.root), "Basic cm9vdA==".to_owned(), String::new()] {
         let both = from_page(request("GET", "/api/v1/me", "")).insert_header(("cookie", named(&one)));
-        let refused = api.send(both.insert_header(("authorization", credential)));
-        refused.is_problem(400, "invalid_request");
+        let rejected = api.send(both.insert_header(("authorization", credential)));
+        rejected.is_problem(400, "invalid_request");
     }
-    let doubled = [
+    let repeated = [
         vec![format!("{COOKIE}={one}; {COOKIE}={two}")],
         vec![format!("{COOKIE}={one}"), format!("{COOKIE}={one}")],
         vec![format!("{COOKIE}={one};{COOKIE}=")],
     ];
-    for cookies in doubled {
+    for cookies in repeated {
         for (method, path, token) in [
             ("GET", "/api/v1/me", ""),
             ("GET", "/session", ""),
@@ -230,9 +230,9 @@ each_backend!(every_invalid_cookie_gets_an_identical_response, |db| {
     let other = format!("{}{}", &over[..42], if over.ends_with('A') { "E" } else { "A" });
     let ask = |value: &str| {
         let ask = from_page(request("GET", "/api/v1/me", "")).insert_header(("x-request-id", "same"));
-        let answer = api.send(ask.insert_header(("cookie", format!("{COOKIE}={value}"))));
-        answer.is_problem(401, "invalid_token");
-        answer.body
+        let response = api.send(ask.insert_header(("cookie", format!("{COOKIE}={value}"))));
+        response.is_problem(401, "invalid_token");
+        response.body
     };
     let expected = ask(&over);
     for value in ["", "x", &over[..42], &other, &api.root, &jwt::of("alice", "user"), &format!("\"{over}\"")]
@@ -257,10 +257,10 @@ each_backend!(a_cookie_is_ignored_where_only_tokens_are_accepted, |db| {
 each_backend!(a_token_without_tokens_read_or_with_a_retired_secret_cannot_start_a_session, |db| {
     let api = Api::new(db);
     let (_, none) = api.token_of(&api.user("alice"), &["x:read"]);
-    let refused = api.send(from_page(request("POST", "/session", &none)));
-    refused.is_problem(403, "insufficient_scope");
+    let rejected = api.send(from_page(request("POST", "/session", &none)));
+    rejected.is_problem(403, "insufficient_scope");
     assert_eq!(
-        refused.header("www-authenticate"),
+        rejected.header("www-authenticate"),
         "Bearer error=\"insufficient_scope\", scope=\"tokens:read\""
     );
     let session = api.sign_in(&api.root);
@@ -272,14 +272,12 @@ each_backend!(a_token_without_tokens_read_or_with_a_retired_secret_cannot_start_
 });
 
 fn behind_proxy(creates_users: bool) -> HttpSettings {
-    HttpSettings {
-        trusted_proxies: TrustedProxies::new(IpList::parse(&["10.0.0.1"]).unwrap()),
-        proxy_sign_in: Some(ProxySignIn::new("X-Forwarded-User", "sso:", creates_users).unwrap()),
-        ..HttpSettings::default()
-    }
+    HttpSettings::default()
+        .with_trusted_proxies(TrustedProxies::new(IpList::parse(&["10.0.0.1"]).unwrap()))
+        .with_proxy_sign_in(ProxySignIn::new("X-Forwarded-User", "sso:", creates_users).unwrap())
 }
 
-each_backend!(a_trusted_proxy_names_the_user_and_nobody_else_does, |db| {
+each_backend!(only_a_trusted_proxy_can_assert_the_user, |db| {
     let api = Api::with(db, |_| {}, behind_proxy(false));
     let user = api.user("sso:alice");
     let ask = |peer: &str, token: &str, headers: &[(&'static str, &str)]| {
@@ -287,13 +285,13 @@ each_backend!(a_trusted_proxy_names_the_user_and_nobody_else_does, |db| {
         api.send_from(peer, headers.iter().fold(ask, |ask, header| ask.append_header(*header)))
     };
     let (proxy, alice) = ("10.0.0.1:1", ("x-forwarded-user", "alice"));
-    let answer = ask(proxy, "", &[alice]);
-    assert_eq!(answer.status, 201, "{}", answer.body);
+    let response = ask(proxy, "", &[alice]);
+    assert_eq!(response.status, 201, "{}", response.body);
     assert_eq!(
-        (&answer.json()["credential"], &answer.json()["user"]["id"]),
+        (&response.json()["credential"], &response.json()["user"]["id"]),
         (&json!("proxy"), &json!(user.id.to_string()))
     );
-    let cookie = answer.cookie();
+    let cookie = response.cookie();
     assert_eq!(api.with_cookie("GET", "/api/v1/tokens", &cookie).status, 200);
     let ways = api.send(request("GET", "/session", "")).json()["ways"].clone();
     assert_eq!(ways, json!(["pat", "jwt", "proxy"]));
@@ -301,8 +299,8 @@ each_backend!(a_trusted_proxy_names_the_user_and_nobody_else_does, |db| {
     // The proxy asserts another user at the same browser.
     for (header, status) in [("alice", 200), ("bob", 401), ("", 200)] {
         let asked = from_page(request("GET", "/api/v1/me", "")).insert_header(("cookie", named(&cookie)));
-        let answer = api.send_from(proxy, asked.insert_header(("x-forwarded-user", header)));
-        assert_eq!(answer.status, status, "{header}");
+        let response = api.send_from(proxy, asked.insert_header(("x-forwarded-user", header)));
+        assert_eq!(response.status, status, "{header}");
     }
     ask("192.0.2.1:1", "", &[alice]).is_problem(401, "authentication_required");
     ask(proxy, "", &[]).is_problem(401, "authentication_required");
@@ -341,9 +339,9 @@ each_backend!(a_new_user_of_a_proxy_is_created_only_if_configured, |db| {
     assert_eq!(ask("admin").json()["user"]["subject"], "sso:admin");
 });
 
-each_backend!(failed_sign_ins_count_as_refused_credentials_do, |db| {
-    let failures = Some(FailureLimit::new(NonZero::new(2).unwrap()));
-    let api = Api::with(db, |_| {}, HttpSettings { failures, ..HttpSettings::default() });
+each_backend!(failed_sign_ins_count_as_failed_credentials, |db| {
+    let failures = FailureLimit::new(NonZero::new(2).unwrap());
+    let api = Api::with(db, |_| {}, HttpSettings::default().with_failure_limit(failures));
     let good = api.sign_in(&api.root);
     for wrong in ["pat_x", "pat_y"] {
         api.send(from_page(request("POST", "/session", wrong))).is_problem(401, "invalid_token");
@@ -358,9 +356,9 @@ each_backend!(failed_sign_ins_count_as_refused_credentials_do, |db| {
     assert_eq!(api.send(from_page(request("POST", "/session", &api.root))).status, 201);
 });
 
-each_backend!(signing_out_of_what_is_no_session_counts_too_writes_nothing_and_keeps_nobody_in, |db| {
-    let failures = Some(FailureLimit::new(NonZero::new(2).unwrap()));
-    let api = Api::with(db, |_| {}, HttpSettings { failures, ..HttpSettings::default() });
+each_backend!(signing_out_with_an_invalid_cookie_counts_as_a_failure_and_writes_nothing, |db| {
+    let failures = FailureLimit::new(NonZero::new(2).unwrap());
+    let api = Api::with(db, |_| {}, HttpSettings::default().with_failure_limit(failures));
     let live = api.sign_in(&api.root);
     let made_up = "A".repeat(43);
     api.tokenry.flush().unwrap();
@@ -373,7 +371,7 @@ each_backend!(signing_out_of_what_is_no_session_counts_too_writes_nothing_and_ke
     assert_eq!(
         api.with_cookie("DELETE", "/session", &live).status,
         204,
-        "never refused for others' failures"
+        "failures of others never reject a valid session"
     );
     api.with_cookie("GET", "/api/v1/me", &live).is_problem(429, "rate_limited");
 });
@@ -381,8 +379,8 @@ each_backend!(signing_out_of_what_is_no_session_counts_too_writes_nothing_and_ke
 #[cfg(feature = "route-quotas")]
 each_backend!(management_requests_are_counted_per_user_across_credentials, |db| {
     use tokenry_actix::ManagementQuota;
-    let management = Some(ManagementQuota::new(NonZero::new(4).unwrap()));
-    let api = Api::with(db, |_| {}, HttpSettings { management, ..HttpSettings::default() });
+    let quota = ManagementQuota::new(NonZero::new(4).unwrap());
+    let api = Api::with(db, |_| {}, HttpSettings::default().with_management_quota(quota));
     let cookie = api.sign_in(&api.root);
     assert_eq!(api.call("GET", "/api/v1/me", &api.root).status, 200);
     for _ in 0..2 {
@@ -396,15 +394,15 @@ each_backend!(management_requests_are_counted_per_user_across_credentials, |db| 
 });
 
 #[test]
-fn a_stopped_database_prevents_sign_in_and_sign_out() {
+fn an_unavailable_database_prevents_sign_in_and_sign_out() {
     let Some(db) = tokenry_testkit::TestDatabase::postgres() else { return };
     let api = Api::new(&db);
     let cookie = api.sign_in(&api.root);
     drop(db);
     for (method, path) in [("GET", "/session"), ("DELETE", "/session"), ("GET", "/api/v1/me")] {
-        let answer = api.with_cookie(method, path, &cookie);
-        answer.is_problem(503, "service_unavailable");
-        assert_eq!(answer.header("set-cookie"), "");
+        let response = api.with_cookie(method, path, &cookie);
+        response.is_problem(503, "service_unavailable");
+        assert_eq!(response.header("set-cookie"), "");
     }
     api.send(from_page(request("POST", "/session", &api.root))).is_problem(503, "service_unavailable");
 }

@@ -8,17 +8,17 @@ use crate::api::{Api, request};
 
 each_backend!(a_token_is_created_used_and_revoked, |db| {
     let api = Api::new(db);
-    let answer = api.json(
+    let response = api.json(
         "POST",
         "/api/v1/tokens",
         &api.root,
         &json!({"name": "ci", "description": "the pipeline", "scopes": ["projects:read", "tokens:write"],
                 "metadata": {"team": {"name": "core"}}, "allowed_ips": ["192.0.2.0/24"]}),
     );
-    assert_eq!((answer.status, answer.header("cache-control")), (201, "no-store"));
-    let created = answer.json();
+    assert_eq!((response.status, response.header("cache-control")), (201, "no-store"));
+    let created = response.json();
     let (id, text) = (created["id"].as_str().unwrap(), created["token"].as_str().unwrap());
-    assert_eq!(answer.header("location"), format!("/api/v1/tokens/{id}"));
+    assert_eq!(response.header("location"), format!("/api/v1/tokens/{id}"));
     assert_eq!(text.len(), "pat_".len() + 61);
     assert_eq!(created["token_prefix"], text[..16]);
     assert_eq!(created["token_suffix"], text[text.len() - 4..]);
@@ -149,7 +149,7 @@ each_backend!(a_patch_of_another_version_is_a_conflict, |db| {
     }
 });
 
-each_backend!(broken_bodies_are_refused_by_name_and_change_nothing, |db| {
+each_backend!(malformed_bodies_are_rejected_with_their_own_code_and_change_nothing, |db| {
     let api = Api::new(db);
     let total = || api.call("GET", "/api/v1/tokens", &api.root).json()["total"].clone();
     let before = total();
@@ -241,11 +241,11 @@ each_backend!(each_limit_has_its_own_error_code, |db| {
     assert_eq!(second.status, 201);
     api.call("DELETE", second.header("location"), &api.root);
     // The seeded token is not counted.
-    let refused = create();
-    refused.is_problem(429, "rate_limited");
-    let seconds: u64 = refused.header("retry-after").parse().unwrap();
+    let rejected = create();
+    rejected.is_problem(429, "rate_limited");
+    let seconds: u64 = rejected.header("retry-after").parse().unwrap();
     assert!((3590..=3601).contains(&seconds), "{seconds}");
-    assert_eq!(refused.header("ratelimit-policy"), "\"creations\";q=2;w=3600");
+    assert_eq!(rejected.header("ratelimit-policy"), "\"creations\";q=2;w=3600");
     let limits = &api.call("GET", "/api/v1/me", &api.root).json()["limits"];
     assert_eq!(
         (&limits["max_tokens"], &limits["live_tokens"], &limits["creations_left"]),
@@ -253,14 +253,14 @@ each_backend!(each_limit_has_its_own_error_code, |db| {
     );
 });
 
-each_backend!(a_token_grants_no_more_than_it_has, |db| {
+each_backend!(a_token_cannot_grant_scopes_that_it_lacks, |db| {
     let api = Api::new(db);
     let (_, weak) = api.create(&api.root, &json!({"name": "weak", "scopes": ["tokens:write", "a:read"]}));
     let create = |body: Value| api.json("POST", "/api/v1/tokens", &weak, &body);
     assert_eq!(create(json!({"name": "same", "scopes": ["a:read"]})).status, 201);
-    let refused = create(json!({"name": "more", "scopes": ["a:write"]}));
-    refused.is_problem(403, "insufficient_scope");
-    assert_eq!(refused.header("www-authenticate"), "Bearer error=\"insufficient_scope\", scope=\"a:write\"");
+    let rejected = create(json!({"name": "more", "scopes": ["a:write"]}));
+    rejected.is_problem(403, "insufficient_scope");
+    assert_eq!(rejected.header("www-authenticate"), "Bearer error=\"insufficient_scope\", scope=\"a:write\"");
     let later = create(json!({"name": "longer", "expires_in_days": 30}));
     assert_eq!(later.is_problem(403, "forbidden")["errors"][0]["pointer"], "/expires_at");
 });

@@ -56,10 +56,10 @@ each_backend!(forward_auth_counts_the_request_that_the_proxy_asks_about, |db| {
 fn uses(api: &Api, id: &str) -> Vec<(String, String, u64, u64)> {
     api.tokenry.flush().unwrap();
     let page = api.tokenry.usage(&api.operator(), id.parse().unwrap(), Default::default()).unwrap();
-    let row = |(c, tally): &(tokenry_actix::tokenry::UsageKey, tokenry_actix::tokenry::UsageCount)| {
-        (c.method.to_string(), c.route.to_string(), u64::from(c.status), tally.count)
-    };
-    let mut rows: Vec<_> = page.uses.iter().map(row).collect();
+    let mut rows = Vec::new();
+    for (key, uses) in &page.uses {
+        rows.push((key.method.to_string(), key.route.to_string(), u64::from(key.status), uses.count));
+    }
     rows.sort();
     rows
 }
@@ -116,13 +116,13 @@ fn send<B: MessageBody + 'static>(
         let app = init_service(app).await;
         let mut statuses = Vec::new();
         for (method, path) in requests {
-            let patience = Duration::from_millis(if *path == "/never" { 300 } else { 30_000 });
+            let time_limit = Duration::from_millis(if *path == "/never" { 300 } else { 30_000 });
             let request = TestRequest::with_uri(path)
                 .method(Method::from_bytes(method.as_bytes()).unwrap())
                 .insert_header(("authorization", format!("Bearer {token}")))
                 .insert_header(("user-agent", "test"));
-            let answer = timeout(patience, try_call_service(&app, request.to_request())).await;
-            statuses.push(answer.ok().map(|answer| match answer {
+            let response = timeout(time_limit, try_call_service(&app, request.to_request())).await;
+            statuses.push(response.ok().map(|response| match response {
                 Ok(response) => response.status(),
                 Err(error) => error.as_response_error().status_code(),
             }));
@@ -142,10 +142,10 @@ const REQUESTS: [(&str, &str); 8] = [
     ("GET", "/scoped/4"),
 ];
 
-each_backend!(behind_the_middleware_every_request_is_counted_once_with_its_answer, |db| {
+each_backend!(inside_the_middleware_every_request_is_counted_once_with_its_status, |db| {
     let api = Api::new(db);
     let (id, token) = api.token_of(&api.user("alice"), &["demo:read"]);
-    let (poor_id, poor) = api.token_of(&api.user("bob"), &["other:read"]);
+    let (unscoped_id, unscoped) = api.token_of(&api.user("bob"), &["other:read"]);
     let tokenry = web::Data::new(api.tokenry.clone());
     let app = || {
         App::new()
@@ -172,8 +172,11 @@ each_backend!(behind_the_middleware_every_request_is_counted_once_with_its_answe
             ("POST", "/twice", 409, 2),
         ])
     );
-    send(app(), &poor, &[("GET", "/scoped/1"), ("GET", "/anyone"), ("GET", "/scoped/1")]);
-    assert_eq!(uses(&api, &poor_id), used(&[("GET", "/anyone", 202, 1), ("GET", "/scoped/{id}", 403, 2)]));
+    send(app(), &unscoped, &[("GET", "/scoped/1"), ("GET", "/anyone"), ("GET", "/scoped/1")]);
+    assert_eq!(
+        uses(&api, &unscoped_id),
+        used(&[("GET", "/anyone", 202, 1), ("GET", "/scoped/{id}", 403, 2)])
+    );
 });
 
 each_backend!(
@@ -181,7 +184,7 @@ each_backend!(
     |db| {
         let api = Api::new(db);
         let (id, token) = api.token_of(&api.user("alice"), &["demo:read"]);
-        let (poor_id, poor) = api.token_of(&api.user("bob"), &["other:read"]);
+        let (unscoped_id, unscoped) = api.token_of(&api.user("bob"), &["other:read"]);
         let tokenry = web::Data::new(api.tokenry.clone());
         let app = || App::new().app_data(tokenry.clone()).configure(routes);
         send(app().wrap(from_fn(outer_middleware)), &token, &REQUESTS);
@@ -199,11 +202,11 @@ each_backend!(
         send(app(), &token, &[("PUT", "/twice"), ("PUT", "/scoped/1")]);
         let alone = [("PUT", "/scoped/{id}", 200, 1), ("PUT", "/twice", 200, 1)];
         assert_eq!(uses(&api, &id)[5..], used(&alone));
-        send(app(), &poor, &[("GET", "/scoped/1")]);
-        send(app().wrap(from_fn(outer_middleware)), &poor, &[("GET", "/scoped/1")]);
-        assert_eq!(uses(&api, &poor_id), used(&[("GET", "/scoped/{id}", 403, 2)]));
-        let poor = api.tokenry.find_token(&api.operator(), poor_id.parse().unwrap()).unwrap().0;
-        assert_eq!(poor.last_used_at, None, "what was refused is no use that keeps a token alive");
+        send(app(), &unscoped, &[("GET", "/scoped/1")]);
+        send(app().wrap(from_fn(outer_middleware)), &unscoped, &[("GET", "/scoped/1")]);
+        assert_eq!(uses(&api, &unscoped_id), used(&[("GET", "/scoped/{id}", 403, 2)]));
+        let unscoped = api.tokenry.find_token(&api.operator(), unscoped_id.parse().unwrap()).unwrap().0;
+        assert_eq!(unscoped.last_used_at, None, "a rejected request does not count as a use");
     }
 );
 
@@ -246,11 +249,11 @@ each_backend!(a_usage_list_has_the_form_of_the_contract, |db| {
     }
     api.tokenry.flush().unwrap();
     let path = format!("/api/v1/tokens/{id}/usage");
-    let told = api.call("GET", &path, &token).json();
-    assert_eq!(told["total_count"], 3);
-    let mut rows = told["data"].as_array().unwrap().clone();
+    let usage = api.call("GET", &path, &token).json();
+    assert_eq!(usage["total_count"], 3);
+    let mut rows = usage["data"].as_array().unwrap().clone();
     let counts: u64 = rows.iter().map(|row| row["count"].as_u64().unwrap()).sum();
-    assert!(counts == 3 && rows.len() <= 2, "a minute may have ended meanwhile: {told}");
+    assert!(counts == 3 && rows.len() <= 2, "a minute may have ended meanwhile: {usage}");
     let minute = rows[0]["minute"].as_str().unwrap().to_owned();
     assert!(minute.ends_with(":00.000Z"), "{minute}");
     for row in &mut rows {
@@ -286,22 +289,22 @@ each_backend!(a_usage_summary_has_the_form_of_the_contract, |db| {
     }
     api.tokenry.flush().unwrap();
     let path = format!("/api/v1/tokens/{id}/usage/summary");
-    let mut told = api.call("GET", &path, &token).json();
+    let mut usage = api.call("GET", &path, &token).json();
     let counted =
         |list: &Value| list.as_array().unwrap().iter().map(|it| it["count"].as_u64().unwrap()).sum::<u64>();
     for list in ["hours", "routes", "addresses"] {
-        assert_eq!(counted(&told[list]), 3, "{told}");
+        assert_eq!(counted(&usage[list]), 3, "{usage}");
     }
-    assert!(told["hours"][0]["hour"].as_str().unwrap().ends_with(":00:00.000Z"));
-    assert!(told["routes"][0]["last_at"].as_str().unwrap() >= told["from"].as_str().unwrap());
+    assert!(usage["hours"][0]["hour"].as_str().unwrap().ends_with(":00:00.000Z"));
+    assert!(usage["routes"][0]["last_at"].as_str().unwrap() >= usage["from"].as_str().unwrap());
     // The hour may change during the test.
-    told["hours"] = Value::Null;
+    usage["hours"] = Value::Null;
     for (list, index) in [("routes", 0), ("routes", 1), ("addresses", 0)] {
-        told[list][index]["last_at"] = Value::Null;
+        usage[list][index]["last_at"] = Value::Null;
     }
-    (told["from"], told["to"]) = (Value::Null, Value::Null);
-    assert!(told["scopes"][0]["last_used_at"].take().as_str().unwrap().ends_with('Z'), "{told}");
-    insta::assert_json_snapshot!(told, @r#"
+    (usage["from"], usage["to"]) = (Value::Null, Value::Null);
+    assert!(usage["scopes"][0]["last_used_at"].take().as_str().unwrap().ends_with('Z'), "{usage}");
+    insta::assert_json_snapshot!(usage, @r#"
     {
       "addresses": [
         {
@@ -355,27 +358,29 @@ each_backend!(a_usage_summary_has_the_form_of_the_contract, |db| {
     }
 });
 
+/// The scopes of a token that were used.
+fn used_scopes(api: &Api, id: &str) -> Vec<String> {
+    api.tokenry.flush().unwrap();
+    let summary =
+        api.tokenry.usage_summary(&api.operator(), id.parse().unwrap(), Default::default()).unwrap();
+    let used = summary.scopes.into_iter().filter(|(_, at)| at.is_some());
+    used.map(|(scope, _)| scope.to_string()).collect()
+}
+
 each_backend!(each_endpoint_records_the_least_sufficient_scope, |db| {
     let http = forward::trusting("192.0.2.1");
     let api = Api::with(db, |settings| settings.catalog = forward::routes("demo"), http);
-    let used = |id: &str| -> Vec<String> {
-        api.tokenry.flush().unwrap();
-        let summary =
-            api.tokenry.usage_summary(&api.operator(), id.parse().unwrap(), Default::default()).unwrap();
-        let used = summary.scopes.into_iter().filter(|(_, at)| at.is_some());
-        used.map(|(scope, _)| scope.to_string()).collect()
-    };
     let new = || api.token_of(&api.user("alice"), &["*", "demo:write", "other:read", "tokens:write"]);
     for dialect in forward::DIALECTS {
         let (id, text) = new();
         api.send(forward::about(dialect, "GET", "/hooks/c", &text));
-        assert!(used(&id).is_empty(), "refused");
+        assert!(used_scopes(&api, &id).is_empty(), "rejected");
         api.send(forward::about(dialect, "GET", "/demo/a", &text));
-        assert_eq!(used(&id), ["demo:write"], "{dialect}");
+        assert_eq!(used_scopes(&api, &id), ["demo:write"], "{dialect}");
     }
     let (id, text) = new();
     api.send(request("GET", "/auth/nginx?scope=other:read,third:read", &text));
-    assert_eq!(used(&id), ["*", "other:read"]);
+    assert_eq!(used_scopes(&api, &id), ["*", "other:read"]);
     let (id, text) = new();
     for body in [
         json!({"token": text, "scopes": ["other:read", "admin:read"]}),
@@ -383,18 +388,22 @@ each_backend!(each_endpoint_records_the_least_sufficient_scope, |db| {
     ] {
         api.json("POST", "/api/v1/verify", &api.root, &body);
     }
-    assert_eq!(used(&id), ["other:read"], "what is not valid is no use of what is");
+    assert_eq!(used_scopes(&api, &id), ["other:read"], "what is not valid is no use of what is");
     let (id, text) = new();
     assert_eq!(api.call("GET", "/api/v1/me", &text).status, 200);
-    assert!(used(&id).is_empty(), "no scope is needed");
+    assert!(used_scopes(&api, &id).is_empty(), "no scope is required");
     assert_eq!(api.call("GET", "/api/v1/tokens", &text).status, 200);
-    assert_eq!(used(&id), ["tokens:write"], "management needs it, though it is no use of the token");
+    assert_eq!(
+        used_scopes(&api, &id),
+        ["tokens:write"],
+        "management requires the scope, but does not count as a use of the token"
+    );
     assert_eq!(api.tokenry.find_token(&api.operator(), id.parse().unwrap()).unwrap().0.last_used_at, None);
     let (id, text) = new();
     let tokenry = web::Data::new(api.tokenry.clone());
     let app = || App::new().app_data(tokenry.clone()).configure(routes);
     send(app().wrap(from_fn(authenticate)), &text, &[("GET", "/anyone")]);
-    assert!(used(&id).is_empty());
+    assert!(used_scopes(&api, &id).is_empty());
     send(app().wrap(from_fn(authenticate)), &text, &[("GET", "/scoped/1")]);
-    assert_eq!(used(&id), ["demo:write"]);
+    assert_eq!(used_scopes(&api, &id), ["demo:write"]);
 });

@@ -5,29 +5,28 @@ use serde_json::{Value, json};
 use tokenry_actix::{
     clock,
     tokenry::{
-        Activation, Expiry, Lifetime, NewToken, Rejection, Rotation, Settings, TokenChanges, UserChanges,
-        VerifyError,
+        Activation, Expiry, Lifetime, NewToken, Rejection, Rotation, TokenChanges, UserChanges, VerifyError,
     },
 };
 use tokenry_testkit::each_backend;
 
 use crate::{
-    api::{Answer, Api, request},
+    api::{Api, Response, request},
     forward,
 };
 
 const IP: &str = "192.0.2.1";
 
-fn form(api: &Api, path: &str, credential: &str, body: &str) -> Answer {
+fn form(api: &Api, path: &str, credential: &str, body: &str) -> Response {
     let kind = ("content-type", "application/x-www-form-urlencoded");
     let request: TestRequest = request("POST", path, credential).insert_header(kind);
     api.send(request.set_payload(body.to_owned()))
 }
 
 fn verify(api: &Api, body: &Value) -> Value {
-    let answer = api.json("POST", "/api/v1/verify", &api.root, body);
-    assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"), "{}", answer.body);
-    answer.json()
+    let response = api.json("POST", "/api/v1/verify", &api.root, body);
+    assert_eq!((response.status, response.header("cache-control")), (200, "no-store"), "{}", response.body);
+    response.json()
 }
 
 /// A token for each possible result.
@@ -43,7 +42,7 @@ fn cases(api: &Api) -> Vec<(String, &'static str)> {
     };
     let (_, good) = make(|_| {}, &alice);
     let (_, here) = make(|new| new.allowed_ips = Some(vec![IP.to_owned()]), &alice);
-    let (_, elsewhere) = make(|new| new.allowed_ips = Some(vec!["10.0.0.0/8".to_owned()]), &alice);
+    let (_, bound) = make(|new| new.allowed_ips = Some(vec!["10.0.0.0/8".to_owned()]), &alice);
     let (_, later) = make(|new| new.not_before = clock::now().checked_add(Lifetime::days(1)), &alice);
     let (revoked_id, revoked) = make(|_| {}, &alice);
     api.tokenry.revoke_token(&operator, revoked_id, None).unwrap();
@@ -65,7 +64,7 @@ fn cases(api: &Api) -> Vec<(String, &'static str)> {
     vec![
         (good, ""),
         (here, ""),
-        (elsewhere, "ip_not_allowed"),
+        (bound, "ip_not_allowed"),
         (later, "inactive_token"),
         (revoked, "revoked_token"),
         (paused, "inactive_token"),
@@ -79,8 +78,7 @@ fn cases(api: &Api) -> Vec<(String, &'static str)> {
 }
 
 each_backend!(crate_middleware_verify_introspection_and_forward_auth_give_the_same_verdicts, |db| {
-    let routes = |settings: &mut Settings| settings.catalog = forward::routes("a");
-    let api = Api::with(db, routes, forward::trusting(IP));
+    let api = Api::with(db, |settings| settings.catalog = forward::routes("a"), forward::trusting(IP));
     for (text, code) in cases(&api) {
         let source = Some(IP.parse().unwrap());
         let by_crate = api.tokenry.verify_blocking(text.as_bytes(), clock::now(), source);
@@ -94,15 +92,15 @@ each_backend!(crate_middleware_verify_introspection_and_forward_auth_give_the_sa
                 // Behind Envoy's prefix the path is the client's; the others support a scope in the query.
                 let by_scope =
                     api.call("POST", &format!("{}?scope=a:write", dialect.trim_end_matches('/')), &text);
-                for answer in [by_routes, by_scope] {
-                    assert_eq!(answer.status == 200, code.is_empty(), "{dialect}");
+                for response in [by_routes, by_scope] {
+                    assert_eq!(response.status == 200, code.is_empty(), "{dialect}");
                     assert_eq!(
-                        answer.header("x-resource-token-id").is_empty(),
+                        response.header("x-resource-token-id").is_empty(),
                         !code.is_empty(),
                         "{dialect}"
                     );
                     let heard =
-                        if answer.status == 200 { Value::Null } else { answer.json()["code"].clone() };
+                        if response.status == 200 { Value::Null } else { response.json()["code"].clone() };
                     assert_eq!(heard.as_str().unwrap_or_default(), code, "{dialect}");
                 }
             }
@@ -129,9 +127,9 @@ each_backend!(a_verdict_has_owner_scopes_and_missing_scopes, |db| {
     assert_eq!(verdict["user"], json!({"id": alice.id.to_string(), "subject": "alice", "role": "user"}));
     assert_eq!(verdict["scopes"], json!(["a:write"]));
     assert!(!verdict.to_string().contains(&text));
-    let refused = verify(&api, &json!({"token": text, "scopes": ["a:admin", "a:read", "b:read"]}));
+    let rejected = verify(&api, &json!({"token": text, "scopes": ["a:admin", "a:read", "b:read"]}));
     assert_eq!(
-        refused,
+        rejected,
         json!({"valid": false, "code": "insufficient_scope", "missing_scopes": ["a:admin", "b:read"]})
     );
     for (method, resource, valid) in [
@@ -165,17 +163,17 @@ each_backend!(a_verdict_has_owner_scopes_and_missing_scopes, |db| {
         .with_expiry(Expiry::In(Lifetime::days(1)));
     let bound = api.tokenry.issue_token(&api.operator(), alice.id, bound).unwrap().secret.reveal_once();
     let verdict = verify(&api, &json!({"token": bound.as_str()}));
-    assert_eq!(verdict["code"], "ip_not_allowed", "whoever does not say from where is refused");
+    assert_eq!(verdict["code"], "ip_not_allowed", "a missing address is rejected");
 });
 
 each_backend!(an_introspection_response_follows_rfc_7662, |db| {
     let api = Api::new(db);
     let alice = api.user("alice");
     let (id, text) = api.token_of(&alice, &["a:write", "b:read"]);
-    let answer =
+    let response =
         form(&api, "/oauth/introspect", &api.root, &format!("token={text}&token_type_hint=access_token"));
-    assert_eq!(answer.status, 200);
-    let seen = answer.json();
+    assert_eq!(response.status, 200);
+    let seen = response.json();
     let claims = ["active", "client_id", "exp", "iat", "jti", "scope", "sub", "token_type", "username"];
     assert_eq!(seen.as_object().unwrap().keys().collect::<Vec<_>>(), claims);
     assert_eq!(
@@ -197,8 +195,8 @@ each_backend!(the_bearer_of_a_token_can_revoke_it_and_learns_nothing_else, |db| 
     let (id, text) = api.token_of(&alice, &[]);
     let (_, kept) = api.token_of(&alice, &[]);
     let end = |token: &str| {
-        let answer = form(&api, "/oauth/revoke", "", &format!("token={token}"));
-        assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+        let response = form(&api, "/oauth/revoke", "", &format!("token={token}"));
+        assert_eq!((response.status, response.body.as_str()), (200, ""));
     };
     let pause = TokenChanges::default().with_switch(Activation::Inactive);
     api.tokenry.update_token(&api.operator(), id.parse().unwrap(), pause).unwrap();

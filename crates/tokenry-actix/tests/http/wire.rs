@@ -53,21 +53,21 @@ fn exchange(bytes: &[u8]) -> String {
     stream.set_read_timeout(Some(Duration::from_millis(250))).unwrap();
     // A server that rejects early may close the connection before everything is written.
     let _ = stream.write_all(bytes);
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     let mut buffer = [0; 4096];
     loop {
         match stream.read(&mut buffer) {
             Ok(0) => break,
-            Ok(length) => answer.extend_from_slice(&buffer[..length]),
+            Ok(length) => response.extend_from_slice(&buffer[..length]),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionReset) => break,
             Err(error) => panic!("{error}"),
         }
     }
-    String::from_utf8(answer).unwrap()
+    String::from_utf8(response).unwrap()
 }
 
-fn status(answer: &str) -> &str {
-    answer.get("HTTP/1.1 ".len()..).and_then(|rest| rest.get(..3)).unwrap_or("no answer")
+fn status(response: &str) -> &str {
+    response.get("HTTP/1.1 ".len()..).and_then(|rest| rest.get(..3)).unwrap_or("no response")
 }
 
 /// Closes the connection after the response, so that a test does not wait for the read timeout.
@@ -87,9 +87,9 @@ fn a_large_head_is_rejected_with_431() {
         |length: usize| exchange(get(&format!("{CLOSE}Cookie: {}\r\n", "x".repeat(length))).as_bytes());
     assert_eq!(status(&large(8 * 1024)), "200");
     for length in [8 * 1024 + 1, 16 * 1024, 100 * 1024] {
-        let answer = large(length);
-        assert_eq!(status(&answer), "431");
-        assert!(answer.contains(r#""code":"headers_too_large""#), "{answer}");
+        let response = large(length);
+        assert_eq!(status(&response), "431");
+        assert!(response.contains(r#""code":"headers_too_large""#), "{response}");
     }
     // Over 128 KiB or 96 headers actix-http responds by itself, without a body.
     let many = exchange(get(&"a: b\r\n".repeat(96)).as_bytes());
@@ -113,47 +113,47 @@ fn malformed_http_is_rejected_by_actix_with_an_empty_400() {
         &post("Transfer-Encoding: gzip, chunked\r\n", "2\r\n{}\r\n0\r\n\r\n"),
         &format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(70_000)),
     ] {
-        let answer = exchange(bytes.as_bytes());
-        assert_eq!(status(&answer), "400", "{bytes}");
+        let response = exchange(bytes.as_bytes());
+        assert_eq!(status(&response), "400", "{bytes}");
         assert!(
-            answer.contains("connection: close") && answer.ends_with("\r\n\r\n"),
-            "{bytes} gave {answer}"
+            response.contains("connection: close") && response.ends_with("\r\n\r\n"),
+            "{bytes} gave {response}"
         );
     }
 }
 
 #[test]
-fn a_long_path_is_a_problem() {
-    let answer = exchange(format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(9_000)).as_bytes());
-    assert_eq!(status(&answer), "400");
-    assert!(answer.contains(r#""code":"invalid_request""#), "{answer}");
+fn a_too_long_path_is_rejected_with_a_problem() {
+    let response = exchange(format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(9_000)).as_bytes());
+    assert_eq!(status(&response), "400");
+    assert!(response.contains(r#""code":"invalid_request""#), "{response}");
 }
 
 #[test]
 fn head_is_answered_like_get_without_the_body() {
     let head = exchange(get(CLOSE).replace("GET", "HEAD").as_bytes());
     assert!(head.contains("content-length: 5") && head.ends_with("\r\n\r\n"), "{head}");
-    let refused = exchange(get(CLOSE).replace("GET /hello", "HEAD /nothing").as_bytes());
-    assert!(status(&refused) == "404" && refused.ends_with("\r\n\r\n"), "{refused}");
+    let rejected = exchange(get(CLOSE).replace("GET /hello", "HEAD /nothing").as_bytes());
+    assert!(status(&rejected) == "404" && rejected.ends_with("\r\n\r\n"), "{rejected}");
 }
 
 #[test]
 fn a_panic_is_answered_and_the_connection_stays_open() {
-    let answers = exchange(format!("GET /panic HTTP/1.1\r\nHost: x\r\n\r\n{}", get(CLOSE)).as_bytes());
-    assert!(answers.starts_with("HTTP/1.1 500") && answers.contains("internal_error"), "{answers}");
-    assert!(answers.ends_with("\r\n\r\nhello"), "{answers}");
+    let responses = exchange(format!("GET /panic HTTP/1.1\r\nHost: x\r\n\r\n{}", get(CLOSE)).as_bytes());
+    assert!(responses.starts_with("HTTP/1.1 500") && responses.contains("internal_error"), "{responses}");
+    assert!(responses.ends_with("\r\n\r\nhello"), "{responses}");
 }
 
 #[test]
 fn pipelined_requests_are_answered_each_with_its_own_id() {
-    let answers =
+    let responses =
         exchange((get("X-Request-Id: one\r\n") + &get(&format!("{CLOSE}X-Request-Id: two\r\n"))).as_bytes());
-    let at = |id: &str| answers.find(&format!("x-request-id: {id}\r\n")).unwrap();
-    assert!(at("one") < at("two"), "{answers}");
+    let at = |id: &str| responses.find(&format!("x-request-id: {id}\r\n")).unwrap();
+    assert!(at("one") < at("two"), "{responses}");
 }
 
 #[test]
-fn bodies_arrive_whole_or_in_chunks() {
+fn a_body_is_accepted_with_a_length_or_in_chunks() {
     assert!(
         exchange(post(&format!("{CLOSE}Content-Length: 2\r\n"), "{}").as_bytes()).ends_with("\r\n\r\n{}")
     );
@@ -165,16 +165,16 @@ fn bodies_arrive_whole_or_in_chunks() {
 
 #[test]
 fn a_large_body_is_rejected_before_it_is_sent() {
-    let answer = exchange(post("Content-Length: 16385\r\n", "").as_bytes());
-    assert!(status(&answer) == "413" && answer.contains("connection: close"), "{answer}");
+    let response = exchange(post("Content-Length: 16385\r\n", "").as_bytes());
+    assert!(status(&response) == "413" && response.contains("connection: close"), "{response}");
     let chunks = format!("1000\r\n{}\r\n", " ".repeat(0x1000)).repeat(5);
-    let answer = exchange(post("Transfer-Encoding: chunked\r\n", &chunks).as_bytes());
-    assert!(status(&answer) == "413" && answer.contains("payload_too_large"), "{answer}");
+    let response = exchange(post("Transfer-Encoding: chunked\r\n", &chunks).as_bytes());
+    assert!(status(&response) == "413" && response.contains("payload_too_large"), "{response}");
 }
 
 #[test]
 fn an_incomplete_body_times_out() {
-    let answer = exchange(post("Content-Length: 10\r\n", "{").as_bytes());
-    assert!(status(&answer) == "408" && answer.contains("request_timeout"), "{answer}");
-    assert!(answer.contains("connection: close"), "{answer}");
+    let response = exchange(post("Content-Length: 10\r\n", "{").as_bytes());
+    assert!(status(&response) == "408" && response.contains("request_timeout"), "{response}");
+    assert!(response.contains("connection: close"), "{response}");
 }

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_rejected() {
+    fn other_formats_are_rejected() {
         let long = format!("{}203.0.113.9", "0".repeat(60));
         for entry in [
             "",

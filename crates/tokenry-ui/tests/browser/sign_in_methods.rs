@@ -126,11 +126,9 @@ fn an_expired_or_forged_jwt_opens_no_session() {
 
 /// Trusts a proxy on this machine, which names users created by an operator.
 fn behind_proxy() -> Site {
-    let http = HttpSettings {
-        trusted_proxies: TrustedProxies::new(IpList::parse(&["127.0.0.1"]).unwrap()),
-        proxy_sign_in: Some(ProxySignIn::new("X-Forwarded-User", "sso:", false).unwrap()),
-        ..HttpSettings::default()
-    };
+    let http = HttpSettings::default()
+        .with_trusted_proxies(TrustedProxies::new(IpList::parse(&["127.0.0.1"]).unwrap()))
+        .with_proxy_sign_in(ProxySignIn::new("X-Forwarded-User", "sso:", false).unwrap());
     Site::behind("", http, |_| {})
 }
 

@@ -139,16 +139,15 @@ fn jwks_refresher(
 
 /// The settings of all workers, which share the counters of the limits.
 fn http_settings(settings: &mut Settings, metrics: Metrics) -> HttpSettings {
-    HttpSettings {
-        trusted_proxies: TrustedProxies::new(settings.server.trusted_proxies.clone()),
-        failures: settings.rates.failures_per_minute.map(FailureLimit::new),
-        metrics,
-        proxy_sign_in: settings.proxy_sign_in.take(),
-        management: settings.rates.management_per_minute.map(ManagementQuota::new),
-        tokens_api: settings.tokens_api.clone(),
-        identity_headers: settings.identity_headers.clone(),
-        bearer_over_session: settings.bearer_over_session,
-    }
+    HttpSettings::default()
+        .with_trusted_proxies(TrustedProxies::new(settings.server.trusted_proxies.clone()))
+        .with_failure_limit(settings.rates.failures_per_minute.map(FailureLimit::new))
+        .with_metrics(metrics)
+        .with_proxy_sign_in(settings.proxy_sign_in.take())
+        .with_management_quota(settings.rates.management_per_minute.map(ManagementQuota::new))
+        .with_tokens_api(settings.tokens_api.clone())
+        .with_identity_headers(settings.identity_headers.clone())
+        .with_bearer_over_session(settings.bearer_over_session)
 }
 
 /// The URL of the page for a browser on this machine.

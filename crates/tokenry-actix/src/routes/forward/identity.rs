@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn no_caller_is_five_empty_headers() {
+    fn without_a_caller_all_five_headers_are_empty() {
         let mut headers = HeaderMap::new();
         headers.insert(HeaderName::from_static("x-resource-role"), HeaderValue::from_static("admin"));
         write(&mut headers, &IdentityHeaders::default(), None);

@@ -34,10 +34,9 @@ impl DeclareErrors for IfMatch {
 
 fn versions(headers: &HeaderMap) -> Result<Option<Vec<i64>>, ApiError> {
     let lines: Vec<_> = headers.get_all(IF_MATCH).map(|line| line.as_bytes()).collect();
-    let any = |line: &&[u8]| line.trim_ascii() == b"*";
     match lines.as_slice() {
         [] => return Ok(None),
-        [line] if any(line) => return Ok(None),
+        [line] if line.trim_ascii() == b"*" => return Ok(None),
         _ => {}
     }
     let mut versions = Vec::new();

@@ -18,7 +18,7 @@ use tokenry_actix::{
 };
 
 /// Sends `req` with a fixed request id to an app with one handler of each kind.
-async fn answer(req: TestRequest) -> (StatusCode, HeaderMap, String) {
+async fn response(req: TestRequest) -> (StatusCode, HeaderMap, String) {
     let app = init_service(
         App::new()
             .service(Endpoint::new("/tokens").get(async || "all").post(async || "one more"))
@@ -97,7 +97,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 
 #[actix_web::test]
 async fn a_problem_has_its_fields_in_this_order() {
-    let (status, headers, body) = answer(TestRequest::get().uri("/invalid")).await;
+    let (status, headers, body) = response(TestRequest::get().uri("/invalid")).await;
     assert_eq!(status, 422);
     assert_eq!(header(&headers, "content-type"), "application/problem+json");
     insta::assert_snapshot!(pretty(&body), @r#"
@@ -119,7 +119,7 @@ async fn a_problem_has_its_fields_in_this_order() {
 
 #[actix_web::test]
 async fn an_exceeded_quota_is_described_in_headers() {
-    let (status, headers, body) = answer(TestRequest::get().uri("/limited")).await;
+    let (status, headers, body) = response(TestRequest::get().uri("/limited")).await;
     assert_eq!(status, 429);
     assert_eq!(header(&headers, "retry-after"), "120");
     assert_eq!(header(&headers, "ratelimit-policy"), r#""creations";q=5;w=3600"#);
@@ -137,7 +137,7 @@ async fn an_exceeded_quota_is_described_in_headers() {
 #[actix_web::test]
 async fn every_response_has_the_request_id_and_the_security_headers() {
     for path in ["/tokens", "/page", "/nothing", "/invalid", "/panic", "/foreign-500", "/closed/x"] {
-        let (_, headers, _) = answer(TestRequest::get().uri(path)).await;
+        let (_, headers, _) = response(TestRequest::get().uri(path)).await;
         assert_eq!(header(&headers, "x-request-id"), "test-1", "{path}");
         assert_eq!(header(&headers, "x-content-type-options"), "nosniff", "{path}");
         assert_eq!(header(&headers, "referrer-policy"), "no-referrer", "{path}");
@@ -170,7 +170,7 @@ async fn every_error_response_is_a_problem_with_the_request_id() {
         (TestRequest::get().uri("/number/x"), 404, "not_found"),
         (huge(), 431, "headers_too_large"),
     ] {
-        let (found, headers, body) = answer(req).await;
+        let (found, headers, body) = response(req).await;
         let problem: Value = serde_json::from_str(&body).unwrap();
         assert_eq!((found.as_u16(), problem["code"].as_str().unwrap()), (status, code), "{body}");
         assert_eq!(problem["status"], status, "{body}");
@@ -182,25 +182,25 @@ async fn every_error_response_is_a_problem_with_the_request_id() {
 }
 
 #[actix_web::test]
-async fn an_error_page_keeps_its_body() {
-    let (status, headers, body) = answer(TestRequest::get().uri("/missing-page")).await;
+async fn an_error_page_of_the_app_keeps_its_body() {
+    let (status, headers, body) = response(TestRequest::get().uri("/missing-page")).await;
     assert_eq!((status.as_u16(), body.as_str()), (404, "<p>"));
     assert_eq!(header(&headers, "content-type"), "text/html; charset=utf-8");
 }
 
 #[actix_web::test]
-async fn a_wrong_method_gets_the_allowed_ones() {
+async fn a_405_response_lists_the_allowed_methods() {
     for method in [Method::PUT, Method::OPTIONS, Method::TRACE, Method::from_bytes(b"get").unwrap()] {
-        let (status, headers, _) = answer(TestRequest::default().method(method).uri("/tokens")).await;
+        let (status, headers, _) = response(TestRequest::default().method(method).uri("/tokens")).await;
         assert_eq!((status.as_u16(), header(&headers, "allow")), (405, "GET, HEAD, POST"));
     }
-    let (_, headers, _) = answer(TestRequest::post().uri("/plain")).await;
-    assert_eq!(header(&headers, "allow"), "GET", "actix-web's own answer keeps its header");
+    let (_, headers, _) = response(TestRequest::post().uri("/plain")).await;
+    assert_eq!(header(&headers, "allow"), "GET", "a response of actix-web keeps its header");
 }
 
 #[actix_web::test]
 async fn head_is_answered_like_get() {
-    let (status, headers, _) = answer(TestRequest::default().method(Method::HEAD).uri("/tokens")).await;
+    let (status, headers, _) = response(TestRequest::default().method(Method::HEAD).uri("/tokens")).await;
     assert_eq!((status.as_u16(), header(&headers, "content-type")), (200, "text/plain; charset=utf-8"));
 }
 
