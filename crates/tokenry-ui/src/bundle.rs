@@ -23,13 +23,13 @@ const PAGE: &str = "page.html";
 const STATIC: &str = "static/";
 
 /// The placeholder for the URL of the files.
-const PLACE: &str = "{assets}";
+const ASSETS_URL: &str = "{assets}";
 
 /// The placeholder for the attributes with the settings.
 const SETTINGS: &str = " data-settings";
 
 /// The placeholder for the name of the page, which is also that of its script.
-const SCREEN: &str = "{screen}";
+const PAGE_NAME: &str = "{screen}";
 
 /// The number of characters of the hash in a URL: 48 bits against accidents; attackers cannot choose files.
 const HASH_CHARACTERS: usize = 12;
@@ -61,7 +61,7 @@ impl Bundle {
         let files: BTreeMap<_, _> = Assets::iter()
             .filter_map(|path| {
                 let name = path.strip_prefix(STATIC)?.to_owned();
-                let content = shrunk(&name, Assets::get(&path)?.data);
+                let content = minified(&name, Assets::get(&path)?.data);
                 Some((name, File::new(content)))
             })
             .collect();
@@ -75,10 +75,12 @@ impl Bundle {
         }
         let hash = short(sum);
         let text = Assets::get(PAGE).map(|file| file.data).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text).replace(PLACE, &format!("assets/{hash}"));
-        let page =
-            |name: &str| (name.to_owned(), File::new(Cow::Owned(text.replace(SCREEN, name).into_bytes())));
-        let pages = PAGES.iter().chain(&[FIRST]).map(|name| page(name)).collect();
+        let text = String::from_utf8_lossy(&text).replace(ASSETS_URL, &format!("assets/{hash}"));
+        let mut pages = BTreeMap::new();
+        for name in PAGES.iter().chain(&[FIRST]) {
+            let page = text.replace(PAGE_NAME, name).into_bytes();
+            pages.insert((*name).to_owned(), File::new(Cow::Owned(page)));
+        }
         Self { pages, files, hash }
     }
 
@@ -122,18 +124,18 @@ impl File {
 }
 
 /// The text without comments and unnecessary whitespace.
-fn shrunk(name: &str, content: Cow<'static, [u8]>) -> Cow<'static, [u8]> {
+fn minified(name: &str, content: Cow<'static, [u8]>) -> Cow<'static, [u8]> {
     let Ok(text) = std::str::from_utf8(&content) else { return content };
-    let shrunk = match name.rsplit_once('.').map(|(_, ending)| ending) {
+    let minified = match name.rsplit_once('.').map(|(_, ending)| ending) {
         Some("js") => minifier::js::minify(text).to_string(),
         Some("css") => match minifier::css::minify(text) {
-            Ok(shrunk) => shrunk.to_string().replace(";}", "}"),
+            Ok(minified) => minified.to_string().replace(";}", "}"),
             Err(_) => return content,
         },
         Some("json") => minifier::json::minify(text).to_string(),
         _ => return content,
     };
-    Cow::Owned(shrunk.into_bytes())
+    Cow::Owned(minified.into_bytes())
 }
 
 fn short(sum: Sha256) -> String {
@@ -148,6 +150,8 @@ fn short(sum: Sha256) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
@@ -155,7 +159,7 @@ mod tests {
         let bundle = Bundle::load();
         for (name, page) in &bundle.pages {
             let text = std::str::from_utf8(&page.content).unwrap();
-            assert!(!text.contains(PLACE) && !text.contains(SCREEN), "{name}");
+            assert!(!text.contains(ASSETS_URL) && !text.contains(PAGE_NAME), "{name}");
             assert!(text.contains(&format!("assets/{}/{name}.js", bundle.hash)), "{name}");
             assert!(bundle.files.contains_key(&format!("{name}.js")), "{name}");
         }
@@ -174,15 +178,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_out_of_texts_is_space_between_them_alone() {
+    fn minified_texts_parse_to_the_same_json() {
         let bundle = Bundle::load();
-        let parsed = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).unwrap();
         for (name, file) in bundle.files.iter().filter(|(name, _)| name.ends_with(".json")) {
-            assert_eq!(
-                parsed(&file.content),
-                parsed(&Assets::get(&format!("{STATIC}{name}")).unwrap().data),
-                "{name}"
-            );
+            let original = Assets::get(&format!("{STATIC}{name}")).unwrap().data;
+            let [minified, original]: [Value; 2] =
+                [&file.content, &original].map(|text| serde_json::from_slice(text).unwrap());
+            assert_eq!(minified, original, "{name}");
         }
     }
 

@@ -19,8 +19,8 @@
 //! # Ok(()) }
 //! ```
 
-mod answer;
 mod bundle;
+mod response;
 
 use actix_web::{
     HttpRequest,
@@ -28,7 +28,7 @@ use actix_web::{
 };
 use tokenry_actix::{TokensApi, fallback::Endpoint};
 
-pub use crate::answer::PAGE_POLICY;
+pub use crate::response::PAGE_POLICY;
 
 /// The pages other than the first, `./`, which lists the user's own tokens. All use `assets/page.html`; the script of
 /// each is `assets/static/{name}.js`.
@@ -70,14 +70,14 @@ fn add_pages(app: &mut ServiceConfig) {
     // In a scope the path may lack its trailing slash; in an app both are the same resource, and the first one matches.
     app.service(Endpoint::new("/").get(show_first)).service(Endpoint::new("").get(show_first));
     for name in PAGES {
-        let show = move |req: HttpRequest| async move { answer::page(&req, name) };
+        let show = move |req: HttpRequest| async move { response::page(&req, name) };
         app.service(Endpoint::new(&format!("/{name}")).get(show));
     }
-    app.service(Endpoint::new("/assets/{hash}/{name:.*}").get(answer::file));
+    app.service(Endpoint::new("/assets/{hash}/{name:.*}").get(response::file));
 }
 
 async fn show_first(req: HttpRequest) -> Result<actix_web::HttpResponse, tokenry_actix::ApiError> {
-    if req.path().ends_with('/') { answer::page(&req, FIRST) } else { Ok(answer::add_slash(&req)) }
+    if req.path().ends_with('/') { response::page(&req, FIRST) } else { Ok(response::add_slash(&req)) }
 }
 
 #[cfg(test)]

@@ -15,20 +15,20 @@ use tokenry_actix::{fallback, outer_middleware};
 use tokenry_ui::{PAGE_POLICY, PAGES};
 
 /// A complete response.
-struct Answer {
+struct Response {
     status: StatusCode,
     headers: HeaderMap,
     body: String,
 }
 
-impl Answer {
+impl Response {
     fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
 /// The response of the page under `path`, which is empty for the root, with the middleware of the binary.
-fn ask(path: &str, request: TestRequest) -> Answer {
+fn ask(path: &str, request: TestRequest) -> Response {
     System::new().block_on(async {
         let scope = web::scope(path).configure(tokenry_ui::configure);
         let app = match path {
@@ -41,11 +41,11 @@ fn ask(path: &str, request: TestRequest) -> Answer {
         let response = response.unwrap().into_parts().1;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = to_bytes(response.into_body()).await.ok().unwrap();
-        Answer { status, headers, body: String::from_utf8(body.to_vec()).unwrap() }
+        Response { status, headers, body: String::from_utf8(body.to_vec()).unwrap() }
     })
 }
 
-fn get(mounted: &str, path: &str) -> Answer {
+fn get(mounted: &str, path: &str) -> Response {
     ask(mounted, TestRequest::with_uri(path))
 }
 
@@ -77,15 +77,15 @@ fn file_names() -> Vec<String> {
 fn every_page_is_served_at_the_root_and_in_a_scope() {
     for mounted in ["", "/tokens-app"] {
         for name in PAGES.iter().chain(&[""]) {
-            let answer = get(mounted, &format!("{mounted}/{name}"));
-            assert_eq!(answer.status, 200, "{mounted}/{name}");
-            assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
-            assert_eq!(answer.header("content-security-policy"), PAGE_POLICY);
-            assert_eq!(answer.header("x-content-type-options"), "nosniff");
-            assert_eq!(answer.header("referrer-policy"), "no-referrer");
-            assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin");
-            assert_eq!(answer.header("cache-control"), "no-cache");
-            assert!(!answer.body.contains('{'), "{name}");
+            let response = get(mounted, &format!("{mounted}/{name}"));
+            assert_eq!(response.status, 200, "{mounted}/{name}");
+            assert_eq!(response.header("content-type"), "text/html; charset=utf-8");
+            assert_eq!(response.header("content-security-policy"), PAGE_POLICY);
+            assert_eq!(response.header("x-content-type-options"), "nosniff");
+            assert_eq!(response.header("referrer-policy"), "no-referrer");
+            assert_eq!(response.header("cross-origin-opener-policy"), "same-origin");
+            assert_eq!(response.header("cache-control"), "no-cache");
+            assert!(!response.body.contains('{'), "{name}");
         }
     }
 }
@@ -101,7 +101,7 @@ fn every_page_loads_its_own_script() {
 }
 
 #[test]
-fn the_policy_lets_no_inline_code_and_no_other_origin_in() {
+fn the_content_security_policy_forbids_inline_code_and_other_origins() {
     assert!(
         !PAGE_POLICY.contains("unsafe") && !PAGE_POLICY.contains("http") && !PAGE_POLICY.contains("data:")
     );
@@ -117,13 +117,13 @@ fn the_policy_lets_no_inline_code_and_no_other_origin_in() {
 }
 
 #[test]
-fn every_file_has_its_content_type_and_is_cached_for_ever() {
+fn every_file_has_its_content_type_and_is_cached_for_a_year() {
     for name in file_names() {
-        let answer = get("", &file_address(&name));
-        assert_eq!(answer.status, 200, "{name}");
-        assert_eq!(answer.header("cache-control"), "public, max-age=31536000, immutable");
-        assert_ne!(answer.header("content-type"), "application/octet-stream", "{name}");
-        assert_eq!(answer.header("content-security-policy"), "default-src 'none'; frame-ancestors 'none'");
+        let response = get("", &file_address(&name));
+        assert_eq!(response.status, 200, "{name}");
+        assert_eq!(response.header("cache-control"), "public, max-age=31536000, immutable");
+        assert_ne!(response.header("content-type"), "application/octet-stream", "{name}");
+        assert_eq!(response.header("content-security-policy"), "default-src 'none'; frame-ancestors 'none'");
     }
 }
 
@@ -133,10 +133,10 @@ fn a_cached_page_is_304_without_a_body() {
     assert!(etag.starts_with('"') && etag.ends_with('"') && etag.len() > 8);
     for known in [etag.clone(), format!("W/{etag}"), format!("\"other\", {etag}"), "*".to_owned()] {
         let request = TestRequest::with_uri("/create").insert_header(("if-none-match", known.as_str()));
-        let answer = ask("", request);
-        assert_eq!((answer.status, answer.body.as_str()), (StatusCode::NOT_MODIFIED, ""), "{known}");
-        assert_eq!(answer.header("etag"), etag);
-        assert_eq!(answer.header("cache-control"), "no-cache");
+        let response = ask("", request);
+        assert_eq!((response.status, response.body.as_str()), (StatusCode::NOT_MODIFIED, ""), "{known}");
+        assert_eq!(response.header("etag"), etag);
+        assert_eq!(response.header("cache-control"), "no-cache");
     }
     let request = TestRequest::with_uri("/create").insert_header(("if-none-match", "\"other\""));
     assert_eq!(ask("", request).status, 200);
@@ -145,23 +145,23 @@ fn a_cached_page_is_304_without_a_body() {
 #[test]
 fn head_is_answered_like_get_and_other_methods_are_405() {
     for path in ["/".to_owned(), "/create".to_owned(), file_address("icon.svg")] {
-        let answer = ask("", TestRequest::with_uri(&path).method(Method::HEAD));
-        assert_eq!(answer.status, 200, "{path}");
-        assert_ne!(answer.header("etag"), "", "{path}");
+        let response = ask("", TestRequest::with_uri(&path).method(Method::HEAD));
+        assert_eq!(response.status, 200, "{path}");
+        assert_ne!(response.header("etag"), "", "{path}");
         for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
-            let answer = ask("", TestRequest::with_uri(&path).method(method));
-            assert_eq!(answer.status, 405, "{path}");
-            assert_eq!(answer.header("allow"), "GET, HEAD");
-            assert_eq!(answer.header("content-type"), "application/problem+json");
+            let response = ask("", TestRequest::with_uri(&path).method(method));
+            assert_eq!(response.status, 405, "{path}");
+            assert_eq!(response.header("allow"), "GET, HEAD");
+            assert_eq!(response.header("content-type"), "application/problem+json");
         }
     }
 }
 
 #[test]
 fn a_scope_without_its_slash_redirects_to_the_one_with_it() {
-    let answer = get("/a/tokens-app", "/a/tokens-app?status=active");
-    assert_eq!(answer.status, 308);
-    assert_eq!(answer.header("location"), "./tokens-app/?status=active");
+    let response = get("/a/tokens-app", "/a/tokens-app?status=active");
+    assert_eq!(response.status, 308);
+    assert_eq!(response.header("location"), "./tokens-app/?status=active");
 }
 
 #[test]
@@ -191,8 +191,8 @@ fn an_unknown_file_is_404() {
         format!("{known}%2Fetc%2Fpasswd"),
         format!("{known}icon.svg%00"),
     ] {
-        let answer = get("", &path);
-        assert_eq!(answer.status, 404, "{path}");
-        assert_eq!(answer.header("content-type"), "application/problem+json", "{path}");
+        let response = get("", &path);
+        assert_eq!(response.status, 404, "{path}");
+        assert_eq!(response.header("content-type"), "application/problem+json", "{path}");
     }
 }

@@ -20,7 +20,7 @@ fn at(path: &str) -> TokensApi {
 }
 
 fn with(db: &TestDatabase, tokens_api: TokensApi) -> Api {
-    Api::with(db, |_| {}, HttpSettings { tokens_api, ..HttpSettings::default() })
+    Api::with(db, |_| {}, HttpSettings::default().with_tokens_api(tokens_api))
 }
 
 /// A product with its own words for name, secret and list, and scopes as one text.
@@ -294,7 +294,7 @@ each_backend!(a_token_with_a_name_for_everything_is_found_by_its_risk, |db| {
 each_backend!(identity_headers_have_the_configured_names_in_every_response, |db| {
     let names = ["X-App-User", "X-App-Subject", "X-App-Role", "X-Resource-Scope", "X-Resource-Token"];
     let identity_headers = IdentityHeaders::new(names).unwrap();
-    let api = Api::with(db, |_| {}, HttpSettings { identity_headers, ..HttpSettings::default() });
+    let api = Api::with(db, |_| {}, HttpSettings::default().with_identity_headers(identity_headers));
     let (id, token) = api.token_of(&api.user("alice"), &["a:read"]);
     for endpoint in crate::forward::BY_HEADERS {
         let answer = api.call("GET", &format!("{endpoint}?scope=a:read"), &token);
@@ -309,7 +309,7 @@ each_backend!(identity_headers_have_the_configured_names_in_every_response, |db|
 });
 
 each_backend!(a_bearer_credential_takes_precedence_over_a_session_where_it_is_configured, |db| {
-    let api = Api::with(db, |_| {}, HttpSettings { bearer_over_session: true, ..HttpSettings::default() });
+    let api = Api::with(db, |_| {}, HttpSettings::default().with_bearer_over_session(true));
     let (_, alice) = api.token_of(&api.user("alice"), &["tokens:read"]);
     let cookie = api.sign_in(&api.root);
     let both = |bearer: &str| {

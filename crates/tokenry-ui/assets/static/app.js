@@ -1,6 +1,6 @@
 // Requests, the session, and the layout of every page.
 
-import { carry, clock, distance, h, has, icon, language, own, remember, rich, setTheme, t, theme } from './ui.js';
+import { bdi, clock, distance, h, has, icon, language, setTheme, setting, stash, t, theme, tNodes } from './ui.js';
 
 /** A request that failed or got no response. */
 export class Problem extends Error {
@@ -28,7 +28,7 @@ export const sentence = (text) => {
   return /[.!?。)]$/.test(whole) ? whole : `${whole}.`;
 };
 
-const pause = (millis) => new Promise((resolve) => setTimeout(resolve, millis));
+const sleep = (millis) => new Promise((resolve) => setTimeout(resolve, millis));
 
 const send = (method, path, { body, headers } = {}) =>
   fetch(path, {
@@ -77,19 +77,19 @@ const problemOf = async (response) => {
 };
 
 // While the server is unreachable, one banner is shown and one loop polls it; all reads wait for that loop.
-let reachable = null;
-const untilReachable = () => {
-  reachable ??= (async () => {
+let waiting = null;
+const reconnect = () => {
+  waiting ??= (async () => {
     const banner = h('div.banner@offline', { role: 'alert' }, icon('warn'), t('offline.banner'));
     document.body.prepend(banner);
     for (let wait = 1000; ; wait = Math.min(wait * 2, 15_000)) {
-      await Promise.race([pause(wait), new Promise((resolve) => addEventListener('online', resolve, { once: true }))]);
+      await Promise.race([sleep(wait), new Promise((resolve) => addEventListener('online', resolve, { once: true }))]);
       if (await send('GET', 'session').then(() => true, () => false)) break;
     }
     banner.remove();
-    reachable = null;
+    waiting = null;
   })();
-  return reachable;
+  return waiting;
 };
 
 /**
@@ -107,7 +107,7 @@ export const api = async (method, path, options = {}) => {
     try {
       response = await send(method, target, options);
     } catch {
-      const back = untilReachable();
+      const back = reconnect();
       if (method !== 'GET') throw new Problem({});
       await back;
       continue;
@@ -128,7 +128,7 @@ export const api = async (method, path, options = {}) => {
     const body = await response.json().catch(() => undefined);
     if (body !== undefined) return names ? read(body) : body;
     if (method !== 'GET' || tries === 2) throw new Problem({});
-    await pause(1000);
+    await sleep(1000);
   }
 };
 
@@ -141,27 +141,27 @@ export const page = (name, query) => {
   const search = query ? `?${new URLSearchParams(query)}` : '';
   return `./${name === 'tokens' ? '' : name}${search}`;
 };
-const here = () => PAGES.find((name) => location.pathname.endsWith(`/${name}`)) ?? 'tokens';
+const thisPage = () => PAGES.find((name) => location.pathname.endsWith(`/${name}`)) ?? 'tokens';
 /** The target after sign-in: only a page of the list above with its query. */
 export const nextPage = () => {
   const [, name, search] = /^([a-z]+)(?:\?(.+))?$/.exec(new URLSearchParams(location.search).get('next')) ?? [];
   return PAGES.includes(name) ? page(name, search) : page('tokens');
 };
-const toSignIn = () => `./sign-in?${new URLSearchParams({ next: here() + location.search })}`;
+const signInPage = () => `./sign-in?${new URLSearchParams({ next: thisPage() + location.search })}`;
 
 // Form input that is kept while the same user signs in again; never a secret.
-let draft = () => null;
-let who;
-export const keepDraft = (give) => { draft = give; };
+let getDraft = () => null;
+let userId;
+export const keepDraft = (get) => { getDraft = get; };
 export const takeDraft = () => {
-  const text = carry(`draft.${here()}`);
-  carry(`draft.${here()}`, null);
+  const text = stash(`draft.${thisPage()}`);
+  stash(`draft.${thisPage()}`, null);
   const { by, kept } = JSON.parse(text) ?? {};
-  return by === who ? kept : null;
+  return by === userId ? kept : null;
 };
-const leave = (target) => {
-  const kept = draft();
-  if (kept) carry(`draft.${here()}`, JSON.stringify({ by: who, kept }));
+const navigate = (target) => {
+  const kept = getDraft();
+  if (kept) stash(`draft.${thisPage()}`, JSON.stringify({ by: userId, kept }));
   if (target) location.assign(target);
   else location.reload();
 };
@@ -170,7 +170,7 @@ const leave = (target) => {
 addEventListener('pageshow', ({ persisted }) => {
   if (!persisted) return;
   document.body.replaceChildren();
-  leave();
+  navigate();
 });
 
 let ended = false;
@@ -178,23 +178,23 @@ const sessionEnded = async () => {
   if (ended) return;
   ended = true;
   try {
-    const { ask } = await part('dialog');
+    const { ask } = await loadModule('dialog');
     const answer = await ask({
       test: 'session-ended',
       title: t('ended.title'),
-      body: [h('p', t('ended.body'), draft() && [' ', t('ended.kept')])],
+      body: [h('p', t('ended.body'), getDraft() && [' ', t('ended.kept')])],
       actions: [{ name: 'later', text: t('ended.later') }, { name: 'sign-in', text: t('ended.sign_in'), kind: 'primary', focus: true }],
     });
-    if (answer === 'sign-in') leave(toSignIn());
+    if (answer === 'sign-in') navigate(signInPage());
   } catch {
-    say([t('problem.session_ended'), h('button.small@ended-sign-in', { onclick: () => leave(toSignIn()) }, t('ended.sign_in'))], 'bad');
+    notify([t('problem.session_ended'), h('button.small@ended-sign-in', { onclick: () => navigate(signInPage()) }, t('ended.sign_in'))], 'bad');
   } finally {
     ended = false;
   }
 };
 
 /** Announces a result to screen readers and shows it for a few seconds. */
-export const say = (text, kind = 'good') => {
+export const notify = (text, kind = 'good') => {
   const region = document.querySelector(kind === 'bad' ? '#alerts' : '#results');
   const toast = h('p', { class: `toast ${kind}`, 'data-test': 'toast' }, icon(kind === 'bad' ? 'warn' : 'check'), text,
     kind === 'bad' && h('button.ghost.small', { onclick: () => toast.remove() }, t('close')));
@@ -203,29 +203,36 @@ export const say = (text, kind = 'good') => {
   if (kind !== 'bad') setTimeout(() => toast.remove(), 6000);
 };
 /** Shows a problem, unless a dialog already shows it. */
-export const complain = (problem) => {
+export const showError = (problem) => {
   if (!(problem instanceof Problem)) reportError(problem);
-  if (problem.code !== 'session_ended') say(problem.text ?? t('problem.load'), 'bad');
+  if (problem.code !== 'session_ended') notify(problem.text ?? t('problem.load'), 'bad');
 };
-const again = {};
-/** Loads a module on first use; a failure means that the connection is lost. Chromium remembers a failed address. */
-export const part = (name) => import(`./${name}.js${again[name] ?? ''}`).catch(() => {
-  again[name] = `?${Date.now()}`;
-  untilReachable();
+const retries = {};
+// Chromium remembers the address of a module that failed to load, so the next attempt uses another one. The address is
+// not passed on to imports: such a module imports only `ui.js`, `app.js` and `list.js`, which the page itself has loaded.
+const load = (name) => import(`./${name}.js${retries[name] ?? ''}`).catch((error) => {
+  retries[name] = `?${Date.now()}`;
+  throw error;
+});
+/** Loads a module before it is used, while the server still has the files of this version; a failure has no effect. */
+export const preload = (name) => { load(name).catch(() => {}); };
+/** Loads a module on first use; a failure means that the connection is lost. */
+export const loadModule = (name) => load(name).catch(() => {
+  reconnect();
   throw new Problem({ code: 'load' });
 });
 let isBusy = false;
-/** Runs an action of such a module and shows its errors; one at a time, so that a double click runs it once. */
-export const later = async (name, run) => {
+/** Runs an action with such a module and shows its errors; one at a time, so that a double click runs it once. */
+export const useModule = async (name, run) => {
   if (isBusy) return;
   isBusy = true;
-  await part(name).then(run).catch(complain);
+  await loadModule(name).then(run).catch(showError);
   isBusy = false;
 };
-/** Loads a required part; on failure `place` shows the reason and a button that reloads the page. */
-export const insist = (place, wanted) => wanted.catch((problem) => {
+/** Waits for required data; on failure `container` shows the reason and a button that reloads the page. */
+export const required = (area, promise) => promise.catch((problem) => {
   if (!(problem instanceof Problem)) reportError(problem);
-  place.replaceChildren(h('div.empty@failed', h('h2', problem.text ?? t('problem.load')), h('button@retry', { onclick: () => leave() }, t('retry'))));
+  area.replaceChildren(h('div.empty@failed', h('h2', problem.text ?? t('problem.load')), h('button@retry', { onclick: () => navigate() }, t('retry'))));
   return new Promise(() => {});
 });
 
@@ -240,7 +247,7 @@ const includes = (scopes, scope) => {
 };
 
 /** The signed-in user and their permissions; `token` is the token they signed in with, if any. */
-const whoIs = async (session) => {
+const loadUser = async (session) => {
   const token = session.token_id && (await get(`tokens/${session.token_id}`).catch(() => null));
   const scopes = token ? token.effective_scopes : (await get('me')).scopes;
   return { ...session.user, credential: session.credential, token, scopes, can: (scope) => includes(scopes, scope) };
@@ -253,10 +260,10 @@ const select = (name, label, options, current, change) =>
       options.map(([value, text]) => h('option', { value, selected: value === current }, text))));
 
 /** The menu of language and theme. */
-export const choices = () => [
+export const preferences = () => [
   select('language', t('menu.language'), [['en', 'English'], ['zh', '简体中文']], language, (value) => {
-    remember('language', value);
-    leave();
+    setting('language', value);
+    navigate();
   }),
   select('theme', t('menu.theme'), ['system', 'light', 'dark'].map((value) => [value, t(`theme.${value}`)]), theme(), setTheme),
 ];
@@ -267,7 +274,7 @@ const link = (name, current) =>
 const account = () => {
   const details = h('details.menu@account',
     h('summary', h('span.who@who', '\u00a0')),
-    h('div.menu-body', h('p.muted@signed-in-as'), choices(),
+    h('div.menu-body', h('p.muted@signed-in-as'), preferences(),
       h('button@sign-out', { onclick: signOut }, t('menu.sign_out'))));
   const close = () => { details.open = false; };
   document.addEventListener('click', (event) => details.contains(event.target) || close());
@@ -284,12 +291,12 @@ const signOut = async () => {
     await api('DELETE', 'session', { signingIn: true });
     location.assign('./sign-in');
   } catch (problem) {
-    complain(problem);
+    showError(problem);
   }
 };
 
 /** Header, skip link, `<main>` and the regions for messages. */
-export const frame = (name, ...header) => {
+export const layout = (name, ...header) => {
   document.title = `${t(`title.${name}`)} · Tokenry`;
   const main = h('main', { id: 'main', tabindex: '-1', class: name });
   document.body.replaceChildren(
@@ -302,34 +309,34 @@ export const frame = (name, ...header) => {
   return main;
 };
 
-const noted = carry('say');
+const notice = stash('say');
 /** A message for the next page. */
-export const sayNext = (text) => carry('say', text);
+export const notifyNext = (text) => stash('say', text);
 
 /** Renders the layout, then loads the session; without one it redirects to the sign-in page and never returns. */
 export const start = async (name) => {
   const nav = h('nav', { 'aria-label': t('nav.label') }, link('tokens', ['create', 'token'].includes(name) ? 'tokens' : name));
   const menu = account();
-  const main = frame(name, nav, menu);
-  const { session } = await insist(main, api('GET', 'session'));
+  const main = layout(name, nav, menu);
+  const { session } = await required(main, api('GET', 'session'));
   if (!session) {
-    location.replace(toSignIn());
+    location.replace(signInPage());
     await new Promise(() => {});
   }
-  who = session.user.id;
-  menu.querySelector('.who').replaceChildren(own(session.user.name || session.user.subject));
-  const ready = whoIs(session).then((me) => {
+  userId = session.user.id;
+  menu.querySelector('.who').replaceChildren(bdi(session.user.name || session.user.subject));
+  const ready = loadUser(session).then((me) => {
     if (me.can('admin:read')) nav.append(...['users', 'inventory', 'audit', 'policy'].map((page) => link(page, name)));
-    const how = me.token ? own(me.token.name) : t(`menu.by.${me.credential}`);
-    menu.querySelector('p').replaceChildren(...rich('menu.as', { role: own(me.role), how }));
+    const how = me.token ? bdi(me.token.name) : t(`menu.by.${me.credential}`);
+    menu.querySelector('p').replaceChildren(...tNodes('menu.as', { role: bdi(me.role), how }));
     return me;
   });
   // Not by scrollIntoView, after which Chromium begins the order of Tab at the link.
   nav.scrollLeft = nav.querySelector('[aria-current]')?.offsetLeft ?? 0;
   ready.catch(() => {});
-  if (noted) {
-    carry('say', null);
-    say(noted);
+  if (notice) {
+    stash('say', null);
+    notify(notice);
   }
   return { main, me: ready };
 };

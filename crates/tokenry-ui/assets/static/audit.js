@@ -1,16 +1,16 @@
 // The audit log and the verification of its chain.
 
-import { complain, get, start } from './app.js';
+import { get, showError, start } from './app.js';
 import { KINDS, event } from './events.js';
-import { choice, empty, filters, lister } from './list.js';
+import { choice, empty, filters, heading, makeList } from './list.js';
 import { exact, h, icon, t } from './ui.js';
 
 const { main, me: identity } = await start('audit');
 let me = null;
-const chosen = filters([['kind', choice('event', KINDS)], ['user_id'], ['token_id'], ['from', 'date'], ['to', 'date']], () => list.load());
-const list = lister({
+const bar = filters([['kind', choice('event', KINDS)], ['user_id'], ['token_id'], ['from', 'date'], ['to', 'date']], () => list.load());
+const list = makeList({
   path: 'audit',
-  query: chosen.query,
+  query: bar.query,
   row: (entry) => event(entry, me),
   wrap: (drawn) => h('div.card', h('ol.events', { role: 'list' }, drawn)),
   none: () => empty(t('list.none')),
@@ -27,12 +27,12 @@ const check = h('button@check-chain', {
         h('span', intact ? t('chain.intact', { count: events, when: exact(at) }) : t('chain.broken', { place: String(place), reason: reason ?? '', when: exact(at) }))));
     } catch (problem) {
       verdict.replaceChildren();
-      complain(problem);
+      showError(problem);
     }
     check.disabled = false;
   },
 }, icon('check'), t('chain.check'));
 
-main.append(h('div.head', h('div', h('h1', t('title.audit')), h('p.muted', t('audit.lead'))), check), verdict, chosen.element, ...list.nodes);
+main.append(heading('title.audit', 'audit.lead', check), verdict, bar.element, ...list.nodes);
 me = await identity.catch(() => null);
 list.load();

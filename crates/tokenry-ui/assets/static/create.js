@@ -1,8 +1,8 @@
 // Creation of a token.
 
-import { api, complain, get, insist, keepDraft, page, part, start, takeDraft } from './app.js';
-import { accessPicker, clearErrors, entries, expiryPicker, field, focusError, group, setError, showProblem, sum, summary } from './form.js';
-import { DAY, carry, h, icon, t } from './ui.js';
+import { api, get, keepDraft, loadModule, page, preload, required, showError, start, takeDraft } from './app.js';
+import { accessPicker, clearErrors, entries, expiryPicker, field, focusError, group, setError, showProblem, summarize, summary } from './form.js';
+import { DAY, h, icon, stash, t, warning } from './ui.js';
 
 const { main, me: identity } = await start('create');
 const link = new URLSearchParams(location.search);
@@ -15,7 +15,7 @@ main.append(
   body);
 
 /** The initial values of the form: earlier input, or else those of the link, which override the duplicated token. */
-const beginning = (source) => {
+const initial = (source) => {
   if (draft) return draft;
   const span = source?.expires_at && Math.round((new Date(source.expires_at) - new Date(source.created_at)) / DAY);
   const note = source?.metadata?.note;
@@ -31,7 +31,7 @@ const beginning = (source) => {
 };
 
 const build = ({ me, catalog, policy, source }) => {
-  const first = beginning(source);
+  const first = initial(source);
   const changed = () => { refresh(); };
   const name = h('input', { id: 'name', value: first.name, maxlength: '200', required: true, oninput: changed });
   const access = accessPicker({ catalog, me, chosen: first.scopes ?? catalog.default_scopes, changed });
@@ -40,28 +40,28 @@ const build = ({ me, catalog, policy, source }) => {
   const description = h('textarea', { value: first.description, rows: '2' });
   const ips = h('textarea.mono', { value: first.ips || (me.token?.allowed_ips ?? []).join('\n'), rows: '2', placeholder: '10.0.0.0/8', oninput: changed });
   const note = h('input', { value: first.note });
-  const begin = h('input', { type: 'datetime-local', value: first.start });
-  const sentence = h('p.sum@sum', { 'aria-live': 'polite' });
+  const startInput = h('input', { type: 'datetime-local', value: first.start });
+  const line = h('p.sum@sum', { 'aria-live': 'polite' });
   const button = h('button.primary@create', { type: 'submit', disabled: !me.can('tokens:write') }, t('create.button'));
   const refresh = () => {
-    const text = sum({ scopes: access.value(), end: expiry.end(), ips: entries(ips.value) });
-    if (sentence.textContent !== text) sentence.textContent = text;
+    const text = summarize({ scopes: access.value(), end: expiry.end(), ips: entries(ips.value) });
+    if (line.textContent !== text) line.textContent = text;
   };
   const hasMore = first.description || first.ips || first.note || first.start;
 
   const form = h('form.form@create-form', { novalidate: true },
     summary(),
-    !me.can('tokens:write') && h('p.note.warn@read-only', icon('warn'), h('span', t('create.read_only'))),
-    access.refused.length > 0 && h('p.note.warn@refused', icon('warn'), h('span', t('create.refused', { scopes: access.refused.join(', ') }))),
+    !me.can('tokens:write') && warning('create.read_only', '@read-only'),
+    access.rejected.length > 0 && warning('create.rejected', '@rejected', { scopes: access.rejected.join(', ') }),
     field('/name', t('form.name'), name, t('form.name_hint')),
     group('/expires_at', t('form.expiry'), expiry.element),
     group('/scopes', t('form.access'), access.element),
     h('details.more-options@more-options', { open: Boolean(hasMore) }, h('summary', t('form.more')), h('div.form',
       field('/description', t('form.description'), description, t('form.description_hint')),
       field('/allowed_ips', t('form.ips'), ips, t(me.token?.allowed_ips.length ? 'form.ips_hint_own' : 'form.ips_hint')),
-      field('/not_before', t('form.start'), begin, t('form.start_hint')),
+      field('/not_before', t('form.start'), startInput, t('form.start_hint')),
       field('/metadata', t('form.note'), note, t('form.note_hint')))),
-    sentence,
+    line,
     h('div.actions', h('a.button', { href: page('tokens') }, t('cancel')), button));
 
   const check = () => {
@@ -80,7 +80,7 @@ const build = ({ me, catalog, policy, source }) => {
     if (description.value.trim()) request.description = description.value;
     const addresses = entries(ips.value);
     if (addresses.length) request.allowed_ips = addresses;
-    if (begin.value) request.not_before = new Date(begin.value).toISOString();
+    if (startInput.value) request.not_before = new Date(startInput.value).toISOString();
     const metadata = { ...source?.metadata };
     delete metadata.note;
     if (note.value.trim()) metadata.note = note.value;
@@ -89,14 +89,14 @@ const build = ({ me, catalog, policy, source }) => {
     let release;
     try {
       // Loaded first, so that a received secret can be shown without another request.
-      const { guard, showSecret } = await part('secret');
+      const { guard, showSecret } = await loadModule('secret');
       release = guard();
       const created = await api('POST', 'api/v1/tokens', { body: request });
       keepDraft(() => null);
-      const shown = showSecret({ box: created, title: t('secret.created', { name: created.name }) });
+      const shown = showSecret({ issued: created, title: t('secret.created', { name: created.name }) });
       release();
       await shown;
-      carry('fresh', created.id);
+      stash('fresh', created.id);
       location.assign(page('tokens'));
     } catch (problem) {
       release?.();
@@ -107,17 +107,17 @@ const build = ({ me, catalog, policy, source }) => {
   });
 
   keepDraft(() => ({
-    name: name.value, description: description.value, scopes: access.value(), expiry: expiry.choice(), ips: ips.value, note: note.value, start: begin.value,
+    name: name.value, description: description.value, scopes: access.value(), expiry: expiry.choice(), ips: ips.value, note: note.value, start: startInput.value,
   }));
-  // Loaded early, while the server still has the files of this version, but after the first rendering.
-  form.addEventListener('input', () => import('./secret.js').catch(() => {}), { once: true });
+  // After the first rendering.
+  form.addEventListener('input', () => preload('secret'), { once: true });
   refresh();
   body.replaceChildren(form);
   name.focus({ preventScroll: true });
 };
 
 const from = link.get('from');
-const [me, catalog, policy, source] = await insist(body, Promise.all([
-  identity, get('scopes'), get('policy'), from && get(`tokens/${encodeURIComponent(from)}`).catch(complain),
+const [me, catalog, policy, source] = await required(body, Promise.all([
+  identity, get('scopes'), get('policy'), from && get(`tokens/${encodeURIComponent(from)}`).catch(showError),
 ]));
 build({ me, catalog, policy, source });

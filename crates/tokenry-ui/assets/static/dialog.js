@@ -5,9 +5,9 @@ import { h, t } from './ui.js';
 let count = 0;
 
 /** Opens a modal dialog and returns it; closing removes it and restores the focus. */
-export const open = (properties, ...children) => {
+export const open = (props, ...children) => {
   const opener = document.activeElement;
-  const dialog = h('dialog', properties, ...children);
+  const dialog = h('dialog', props, ...children);
   dialog.addEventListener('close', () => {
     dialog.remove();
     if (opener?.isConnected) opener.focus();
@@ -21,17 +21,17 @@ export const open = (properties, ...children) => {
 /**
  * Asks a question; returns the name of the chosen action, or `null` if it was closed otherwise.
  * `work` of an action runs before the dialog closes; until then nothing else closes it. If it throws, the dialog stays
- * open and `failed` or the dialog shows the error. If it is then closed, `unsure` is called: the change may have been
+ * open and `onError` or the dialog shows the error. If it is then closed, `unsure` is called: the change may have been
  * made. `submits` makes an action the default for Enter.
  */
-export const ask = ({ title, body, actions, test, failed, unsure }) =>
+export const ask = ({ title, body, actions, test, onError, unsure }) =>
   new Promise((resolve) => {
     const id = `dialog-${(count += 1)}`;
     const error = h('p.error@dialog-error', { role: 'alert' });
     let answer = null;
     let isBusy = false;
     let hasFailed = false;
-    const hold = (busy) => {
+    const setBusy = (busy) => {
       isBusy = busy;
       dialog.setAttribute('closedby', busy ? 'none' : 'closerequest');
       buttons.forEach((button) => { button.disabled = busy; });
@@ -40,17 +40,17 @@ export const ask = ({ title, body, actions, test, failed, unsure }) =>
       if (isBusy) return;
       if (action.work) {
         const focus = document.activeElement;
-        hold(true);
+        setBusy(true);
         error.textContent = '';
         try {
           await action.work();
           hasFailed = false;
         } catch (problem) {
           hasFailed = true;
-          hold(false);
+          setBusy(false);
           focus.focus();
           if (!problem.text) reportError(problem);
-          if (failed) failed(problem);
+          if (onError) onError(problem);
           else error.textContent = problem.text ?? t('problem.load');
           return;
         }
@@ -73,7 +73,7 @@ export const ask = ({ title, body, actions, test, failed, unsure }) =>
         event.preventDefault();
         if (submits) act(submits);
       },
-    }, h('h2', { id }, title), body, !failed && error, h('div.actions', buttons));
+    }, h('h2', { id }, title), body, !onError && error, h('div.actions', buttons));
     const dialog = open({ 'aria-labelledby': id, 'data-test': test }, form);
     dialog.addEventListener('cancel', (event) => isBusy && event.preventDefault());
     // Chromium closes on a second Escape if only `cancel` is prevented; disabled elements have no focus.

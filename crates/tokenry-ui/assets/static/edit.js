@@ -1,17 +1,16 @@
 // Editing of a token: all changes or none, and only of the displayed version.
 
-import { api, get, say } from './app.js';
-import { ask, cancel } from './dialog.js';
-import { accessPicker, entries, expiryPicker, field, group, showProblem, summary } from './form.js';
+import { api, get, loadModule, notify } from './app.js';
 import { h, t } from './ui.js';
 
 export const edit = async (token, { me, done }) => {
-  const [catalog, policy] = await Promise.all([get('scopes'), get('policy')]);
+  const [{ ask, cancel }, { accessPicker, entries, expiryPicker, field, group, showProblem, summary }, catalog, policy] =
+    await Promise.all([loadModule('dialog'), loadModule('form'), get('scopes'), get('policy')]);
   const none = () => {};
   const name = h('input', { value: token.name });
   const description = h('textarea', { value: token.description ?? '', rows: '2' });
   const ips = h('textarea.mono', { value: token.allowed_ips.join('\n'), rows: '2' });
-  const access = accessPicker({ catalog, me, chosen: token.scopes, held: token.scopes, changed: none });
+  const access = accessPicker({ catalog, me, chosen: token.scopes, existing: token.scopes, changed: none });
   const expiry = expiryPicker({ policy, me, current: token.expires_at, changed: none });
   const form = h('div.form', summary(),
     field('/name', t('form.name'), name), group('/expires_at', t('form.expiry'), expiry.element), group('/scopes', t('form.access'), access.element),
@@ -31,10 +30,10 @@ export const edit = async (token, { me, done }) => {
     if (Object.keys(sent).length) await api('PATCH', `api/v1/tokens/${token.id}`, { body: sent, headers: { 'If-Match': `"${token.version}"` } });
   };
   const answer = await ask({
-    test: 'edit-dialog', title: t('edit.title'), body: form, unsure: done, failed: (problem) => showProblem(form, problem, sent),
+    test: 'edit-dialog', title: t('edit.title'), body: form, unsure: done, onError: (problem) => showProblem(form, problem, sent),
     actions: [cancel(), { name: 'save', text: t('save'), kind: 'primary', submits: true, work }],
   });
   if (answer !== 'save') return;
-  say(t('edit.done'));
+  notify(t('edit.done'));
   done();
 };

@@ -1,7 +1,7 @@
 // Entries of the audit log as text.
 
 import { actor } from './list.js';
-import { exact, h, own, rich, t, when } from './ui.js';
+import { bdi, exact, h, t, time, tNodes } from './ui.js';
 
 export const KINDS = [
   ...['seeded', 'created', 'updated', 'rotated', 'revoked', 'expired'].map((name) => `auth.token.${name}`),
@@ -21,10 +21,10 @@ const isChange = (value) => value !== null && typeof value === 'object' && 'from
 export const event = (entry, me) => {
   const from = [entry.ip, entry.user_agent].filter(Boolean);
   return h('li@event', { 'data-kind': entry.kind },
-    h('div.muted', when(entry.at)),
+    h('div.muted', time(entry.at)),
     h('div',
-      h('p', h('b', t(`event.${entry.kind}`)), ' ', h('span.muted', rich('event.by', { who: h('span', actor(entry.actor, me)) }))),
+      h('p', h('b', t(`event.${entry.kind}`)), ' ', h('span.muted', tNodes('event.by', { who: h('span', actor(entry.actor, me)) }))),
       h('ul.changes', Object.entries(entry.detail).map(([name, value]) =>
-        h('li', h('code', name), ': ', isChange(value) ? [own(words(value.from)), ' → ', own(words(value.to))] : own(words(value))))),
-      h('p.meta', `#${entry.seq}`, from.length > 0 && [' · ', own(from.join(' · '))])));
+        h('li', h('code', name), ': ', isChange(value) ? [bdi(words(value.from)), ' → ', bdi(words(value.to))] : bdi(words(value))))),
+      h('p.meta', `#${entry.seq}`, from.length > 0 && [' · ', bdi(from.join(' · '))])));
 };

@@ -29,7 +29,7 @@ export const group = (pointer, label, ...children) => {
 /** The summary of errors that belong to no field. */
 export const summary = () => h('div.note.bad.summary@summary', { tabindex: '-1', hidden: true, role: 'alert' });
 
-const words = ({ code, detail }) => {
+const errorText = ({ code, detail }) => {
   const key = `field.${code}`;
   return language === 'en' || !has(key) ? sentence(detail) : t('problem.with', { text: t(key), words: detail });
 };
@@ -59,7 +59,7 @@ export const showProblem = (form, problem, entries = {}) => {
   for (const error of problem.errors ?? []) {
     const [, name, index] = error.pointer.split('/');
     const entry = index === undefined ? undefined : entries[name]?.[Number(index)];
-    const text = entry === undefined ? words(error) : t('field.entry', { entry, words: words(error) });
+    const text = entry === undefined ? errorText(error) : t('field.entry', { entry, words: errorText(error) });
     if (!setError(form, error.pointer, text)) rest.push(`${error.pointer}: ${text}`);
   }
   const isWhole = !(problem.errors ?? []).length;
@@ -90,9 +90,9 @@ const WORD = /^[a-z][a-z0-9_.-]*$/;
 // Built-in descriptions of the server are English and are translated; configured ones are shown as they are.
 const labelOf = (text) => (has(`about.${text}`) ? t(`about.${text}`) : text);
 
-/** The scope picker. `chosen` are selected initially; those of `held` may stay although they cannot be granted. */
-export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) => {
-  const places = new Map();
+/** The scope picker. `chosen` are selected initially; those of `existing` may stay although they cannot be granted. */
+export const accessPicker = ({ catalog, me, chosen = [], existing = [], changed }) => {
+  const rows = new Map();
   const general = new Map();
   const reason = t(me.token ? 'access.why_token' : 'access.why_role', { role: me.role });
 
@@ -101,16 +101,16 @@ export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) =
     const pick = (scope) => () => { row.scope = scope; changed(); };
     const radio = (scope, text, disabled) =>
       segment({ name: `access-${name}`, value: scope, text, checked: scope === '', disabled, title: disabled ? reason : undefined, change: pick(scope), test: `access-${scope || `${name}-none`}` });
-    const allowed = (info) => info.grantable || held.includes(info.scope);
-    const refused = levels.filter((info) => !allowed(info));
+    const allowed = (info) => info.grantable || existing.includes(info.scope);
+    const rejected = levels.filter((info) => !allowed(info));
     row.node = h('div.resource', { 'data-test': `resource-${name}` },
       h('div', h('b', { id: `resource-${name}` }, name), description && description !== name && h('p.hint', labelOf(description)),
-        refused.length > 0 && h('p.why', refused.length === levels.length ? reason : t('access.why_levels', { levels: list(refused.map(({ level }) => levelText(level))), reason }))),
+        rejected.length > 0 && h('p.why', rejected.length === levels.length ? reason : t('access.why_levels', { levels: list(rejected.map(({ level }) => levelText(level))), reason }))),
       h('div.segments', { role: 'radiogroup', 'aria-labelledby': `resource-${name}` },
         radio('', t('level.none'), false), levels.map((info) => radio(info.scope, levelText(info.level), !allowed(info)))),
       removable && h('button.small.ghost', {
         'aria-label': t('access.remove', { name }),
-        onclick: () => { places.delete(name); row.node.remove(); adder.querySelector('input').focus(); changed(); },
+        onclick: () => { rows.delete(name); row.node.remove(); adder.querySelector('input').focus(); changed(); },
       }, '×'));
     row.set = (scope) => {
       const input = [...row.node.querySelectorAll('input')].find(({ value }) => value === scope);
@@ -119,14 +119,14 @@ export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) =
       row.scope = scope;
       return true;
     };
-    places.set(name, row);
+    rows.set(name, row);
     return row;
   };
 
   const free = h('div');
   const addFree = (name, description) => {
     const levels = catalog.levels.map((level) => ({ scope: `${name}:${level}`, level, grantable: true }));
-    const row = places.get(name) ?? resource(name, description, levels, true);
+    const row = rows.get(name) ?? resource(name, description, levels, true);
     if (!row.node.isConnected && !row.node.parentElement) free.append(row.node);
     return row;
   };
@@ -142,15 +142,15 @@ export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) =
   const hint = h('p.error@add-error', { role: 'alert' });
   const add = () => {
     hint.textContent = '';
-    const refused = [];
+    const rejected = [];
     for (const text of input.value.split(/[\s,]+/).filter(Boolean)) {
       const [name, wanted = level.value, ...more] = text.split(':');
       const isRight = more.length === 0 && WORD.test(name) && WORD.test(wanted) && text.length <= 64;
-      const row = isRight && (places.get(name) ?? (catalog.levels.includes(wanted) ? addFree(name) : null));
-      if (!row || !row.set(`${name}:${wanted}`)) refused.push(text);
+      const row = isRight && (rows.get(name) ?? (catalog.levels.includes(wanted) ? addFree(name) : null));
+      if (!row || !row.set(`${name}:${wanted}`)) rejected.push(text);
     }
-    if (refused.length) hint.textContent = t('access.not_a_scope', { text: list(refused) });
-    input.value = refused.join(' ');
+    if (rejected.length) hint.textContent = t('access.not_a_scope', { text: list(rejected) });
+    input.value = rejected.join(' ');
     input.focus();
     changed();
   };
@@ -158,8 +158,8 @@ export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) =
     h('div.line', input, level, h('button@add-scope', { onclick: add }, icon('plus'), t('access.add'))),
     h('p.hint', t('access.add_hint')), hint));
 
-  const whole = ({ scope, description, grantable }) => {
-    const disabled = !grantable && !held.includes(scope);
+  const generalScope = ({ scope, description, grantable }) => {
+    const disabled = !grantable && !existing.includes(scope);
     const box = h('input', { type: 'checkbox', disabled, 'data-test': `access-${scope}`, onchange: changed });
     general.set(scope, box);
     return h('div.resource', h('div', h('label.tick', box, h('span', scope === '*' ? t('scope.all') : h('code', scope))),
@@ -171,7 +171,7 @@ export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) =
     catalog.groups.map(({ name, description, resources }) =>
       h('fieldset.group', h('legend', name || t('access.group')), description && h('p.hint', labelOf(description)),
         resources.map((item) => resource(item.name, item.description, item.levels).node))),
-    catalog.general.length > 0 && h('fieldset.group', h('legend', t('access.general')), catalog.general.map(whole)));
+    catalog.general.length > 0 && h('fieldset.group', h('legend', t('access.general')), catalog.general.map(generalScope)));
 
   /** Adds these to the selection; returns those that cannot be selected. */
   const set = (scopes) =>
@@ -183,21 +183,21 @@ export const accessPicker = ({ catalog, me, chosen = [], held = [], changed }) =
       }
       const [name, wanted] = scope.split(':');
       const isFree = catalog.open && WORD.test(name) && catalog.levels.includes(wanted);
-      const row = places.get(name) ?? (isFree ? addFree(name) : null);
+      const row = rows.get(name) ?? (isFree ? addFree(name) : null);
       return !row?.set(scope);
     });
   const value = () => [
     ...[...general].filter(([, box]) => box.checked).map(([scope]) => scope),
-    ...[...places.values()].map(({ scope }) => scope).filter(Boolean),
+    ...[...rows.values()].map(({ scope }) => scope).filter(Boolean),
   ];
-  const refused = set(chosen);
+  const rejected = set(chosen);
   // A scope that is no longer in the catalog stays with a token that has it.
-  const unknown = refused.filter((scope) => held.includes(scope));
-  return { element, value: () => [...value(), ...unknown], set, refused: refused.filter((scope) => !held.includes(scope)) };
+  const unknown = rejected.filter((scope) => existing.includes(scope));
+  return { element, value: () => [...value(), ...unknown], set, rejected: rejected.filter((scope) => !existing.includes(scope)) };
 };
 
 /** "read projects and run builds". */
-export const inWords = (scopes) =>
+export const scopesText = (scopes) =>
   scopes.includes('*') ? t('sum.all') : list(scopes.map((scope) => {
     const [name, level] = scope.split(':');
     return level ? t('sum.access', { level: has(`can.${level}`) ? t(`can.${level}`) : level, name }) : t('sum.introspect');
@@ -208,25 +208,25 @@ const PRESETS = [7, 30, 60, 90, 365];
 /** The expiry picker, within the policy and the expiry of the token used to sign in. `current` adds "keep unchanged". */
 export const expiryPicker = ({ policy, me, current, chosen, changed }) => {
   const isChange = current !== undefined;
-  const { default_days: byDefault, max_days: most, allow_never: never } = policy.lifetime;
+  const { default_days: defaultDays, max_days: maxDays, allow_never: isNeverAllowed } = policy.lifetime;
   // A session of a token cannot create a token that outlives it, nor extend the lifetime of another.
   const bound = me.token && (isChange ? current : me.token.expires_at);
   const ownEnd = bound ? new Date(bound) : null;
-  const latest = () => Math.min(most ? Date.now() + most * DAY : Infinity, ownEnd?.getTime() ?? Infinity);
-  const wish = /^[1-9]\d{0,4}$/.test(chosen) && Number(chosen);
-  const days = [...new Set([...PRESETS, byDefault, wish].filter(Boolean))].sort((a, b) => a - b);
+  const latest = () => Math.min(maxDays ? Date.now() + maxDays * DAY : Infinity, ownEnd?.getTime() ?? Infinity);
+  const requested = /^[1-9]\d{0,4}$/.test(chosen) && Number(chosen);
+  const days = [...new Set([...PRESETS, defaultDays, requested].filter(Boolean))].sort((a, b) => a - b);
   const isBeyondOwn = (length) => ownEnd !== null && Date.now() + length * DAY > ownEnd;
-  const isBeyondPolicy = (length) => most > 0 && length > most;
+  const isBeyondPolicy = (length) => maxDays > 0 && length > maxDays;
   const options = [
     ...(isChange ? [{ value: 'keep', text: t('expiry.keep') }] : []),
     ...days.map((length) => ({ value: String(length), text: length === 365 ? t('expiry.year') : t('expiry.days', { count: length }), disabled: isBeyondPolicy(length) || isBeyondOwn(length) })),
     ...(ownEnd && !isChange ? [{ value: 'own', text: t('expiry.own') }] : []),
     { value: 'date', text: t('expiry.date') },
-    { value: 'never', text: t('expiry.never'), disabled: !never || ownEnd !== null },
+    { value: 'never', text: t('expiry.never'), disabled: !isNeverAllowed || ownEnd !== null },
   ];
   const usable = (value) => options.some((option) => option.value === value && !option.disabled);
-  const wished = [chosen, isChange ? 'keep' : undefined, String(byDefault || 'never'), ownEnd ? 'own' : String(most || 365)];
-  let choice = wished.find(usable) ?? 'date';
+  const candidates = [chosen, isChange ? 'keep' : undefined, String(defaultDays || 'never'), ownEnd ? 'own' : String(maxDays || 365)];
+  let choice = candidates.find(usable) ?? 'date';
 
   const date = h('input', {
     type: 'date', min: dateValue(Date.now()), max: Number.isFinite(latest()) ? dateValue(latest()) : undefined, value: dateValue(Math.min(Date.now() + 30 * DAY, latest())),
@@ -251,7 +251,7 @@ export const expiryPicker = ({ policy, me, current, chosen, changed }) => {
   };
   const reasons = [
     ownEnd && (isChange ? t('expiry.why_change') : t('expiry.why_own', { name: me.token.name, when: exact(ownEnd) })),
-    most > 0 && days.some(isBeyondPolicy) && t('expiry.why_policy', { count: most }),
+    maxDays > 0 && days.some(isBeyondPolicy) && t('expiry.why_policy', { count: maxDays }),
     policy.lifetime.idle_days > 0 && t('expiry.idle', { count: policy.lifetime.idle_days }),
   ].filter(Boolean);
   const name = `expiry-${(count += 1)}`;
@@ -281,9 +281,9 @@ export const expiryPicker = ({ policy, me, current, chosen, changed }) => {
 export const entries = (text) => text.split(/[\s,]+/).filter(Boolean);
 
 /** A sentence that summarizes the access of a token. */
-export const sum = ({ scopes, end, ips }) => {
+export const summarize = ({ scopes, end, ips }) => {
   if (!scopes.length) return t('sum.nothing');
   const until = end ? t('sum.until', { date: day(end) }) : t('sum.forever');
   const from = ips.length ? t('sum.from', { ips: ips.length > 3 ? t('sum.addresses', { count: ips.length }) : list(ips) }) : '';
-  return t('sum.whole', { what: inWords(scopes), from, until });
+  return t('sum.whole', { what: scopesText(scopes), from, until });
 };

@@ -1,9 +1,13 @@
 // Lists: rows of tokens, tables that become cards, filters, "load more".
 
-import { api, complain, get, later, page, part, say } from './app.js';
-import { DAY, day, distance, endOfDay, exact, h, icon, own, rich, t, when } from './ui.js';
+import { api, get, loadModule, notify, page, showError, useModule } from './app.js';
+import { DAY, bdi, day, distance, endOfDay, exact, h, icon, t, time, tNodes } from './ui.js';
 
 export const skeleton = () => h('div.skeleton', { 'aria-hidden': 'true' }, Array.from({ length: 6 }, () => h('div')));
+
+/** The heading of a page, with its introduction and actions. */
+export const heading = (title, lead, ...actions) =>
+  h('div.head', h('div', h('h1', t(title)), h('p.muted', t(lead))), actions);
 
 export const empty = (title, ...children) => h('div.empty@empty', h('h2', title), children);
 
@@ -17,54 +21,54 @@ export const table = (caption, columns, drawn) =>
     h('tbody', { role: 'rowgroup' }, drawn));
 
 /** A list of `path`: `query()` returns the conditions, `row` renders one item, `wrap` the frame of the first page. */
-export const lister = ({ path, query, row, wrap, none, total = 'list.total' }) => {
+export const makeList = ({ path, query, row, wrap, none, total = 'list.total' }) => {
   const count = h('p.muted.total@total', { role: 'status' }, '\u00a0');
-  const place = h('div.list@list', { tabindex: '-1' }, skeleton());
+  const area = h('div.list@list', { tabindex: '-1' }, skeleton());
   const more = h('button.more@more', { hidden: true, onclick: () => load(true) }, t('list.more'));
   let cursor;
-  let asks = 0;
+  let latest = 0;
   const load = async (further = false) => {
-    const ask = (asks += 1);
+    const request = (latest += 1);
     more.disabled = true;
     if (!further) more.hidden = true;
-    place.setAttribute('aria-busy', 'true');
+    area.setAttribute('aria-busy', 'true');
     try {
       const answer = await get(path, { limit: '25', ...query(), cursor: further ? cursor : '' });
-      if (ask !== asks) return;
+      if (request !== latest) return;
       cursor = answer.next_cursor;
       if (answer.total !== undefined) count.textContent = t(total, { count: answer.total });
       const drawn = answer.data.map(row);
       if (further) {
-        place.querySelector('tbody, .events').append(...drawn);
+        area.querySelector('tbody, .events').append(...drawn);
         drawn[0]?.querySelector('a, button')?.focus();
       } else {
-        const hadFocus = place.contains(document.activeElement);
-        place.replaceChildren(drawn.length ? wrap(drawn) : none());
-        if (hadFocus) place.focus({ preventScroll: true });
+        const hadFocus = area.contains(document.activeElement);
+        area.replaceChildren(drawn.length ? wrap(drawn) : none());
+        if (hadFocus) area.focus({ preventScroll: true });
       }
       more.hidden = !cursor;
     } catch (problem) {
-      if (ask !== asks) return;
-      complain(problem);
-      if (!further) place.replaceChildren(empty(t('list.failed'), h('button', { onclick: () => load() }, t('retry'))));
+      if (request !== latest) return;
+      showError(problem);
+      if (!further) area.replaceChildren(empty(t('list.failed'), h('button', { onclick: () => load() }, t('retry'))));
     } finally {
-      if (ask === asks) {
+      if (request === latest) {
         more.disabled = false;
-        place.removeAttribute('aria-busy');
+        area.removeAttribute('aria-busy');
       }
     }
   };
-  return { nodes: [count, place, more], load: () => load() };
+  return { nodes: [count, area, more], load: () => load() };
 };
 
 const LONG = /\S{40,}/g;
 const SCOPE = /^[a-z0-9_.-]+:[a-z0-9_.-]+$/;
 /** The text without anything that could be a whole secret, pasted by mistake: URLs must not contain secrets. */
-const harmless = (text) =>
+const redact = (text) =>
   text.trim().replace(LONG, (run) => (SCOPE.test(run) ? run : run.slice(0, Math.max(run.lastIndexOf('_') + 13, 12)).slice(0, 32)));
 /** The search term for a pasted secret or its displayed form. */
-const searchable = (text) => {
-  const [before, after = ''] = harmless(text.match(LONG)?.[0] ?? text).split(/…|\.{3}/);
+const searchTerm = (text) => {
+  const [before, after = ''] = redact(text.match(LONG)?.[0] ?? text).split(/…|\.{3}/);
   return before.trim() || after.trim();
 };
 
@@ -76,12 +80,12 @@ export const searchField = (label, changed) => {
     oninput: () => {
       clearTimeout(timer);
       timer = setTimeout(() => {
-        if (field.value.match(LONG)) field.value = searchable(field.value);
+        if (field.value.match(LONG)) field.value = searchTerm(field.value);
         changed();
       }, 250);
     },
   });
-  field.wanted = () => searchable(field.value);
+  field.wanted = () => searchTerm(field.value);
   return field;
 };
 
@@ -89,20 +93,20 @@ export const searchField = (label, changed) => {
 export const filters = (fields, changed) => {
   const given = new URLSearchParams(location.search);
   const controls = fields.map(([name, kind]) => {
-    const first = harmless(given.get(name) ?? '');
-    const shared = { 'data-test': `filter-${name}`, onchange: ({ target }) => { target.value = harmless(target.value); remember(); changed(); } };
+    const first = redact(given.get(name) ?? '');
+    const shared = { 'data-test': `filter-${name}`, onchange: ({ target }) => { target.value = redact(target.value); updateUrl(); changed(); } };
     return [name, kind, Array.isArray(kind)
       ? h('select', shared, kind.map(([value, text]) => h('option', { value, selected: value === first }, text)))
       : h('input', { type: kind ?? 'text', value: first, ...shared })];
   });
   const value = ([name, kind, control]) => {
-    const text = harmless(control.value);
+    const text = redact(control.value);
     if (kind !== 'date' || !text) return [name, text];
     const end = endOfDay(text);
     return [name, (name === 'to' ? end : new Date(end.getFullYear(), end.getMonth(), end.getDate())).toISOString()];
   };
-  const remember = () => {
-    const set = controls.map(([name, , control]) => [name, harmless(control.value)]).filter(([, text]) => text);
+  const updateUrl = () => {
+    const set = controls.map(([name, , control]) => [name, redact(control.value)]).filter(([, text]) => text);
     history.replaceState(null, '', `${location.pathname}${set.length ? `?${new URLSearchParams(set)}` : ''}`);
   };
   return {
@@ -117,14 +121,14 @@ export const choice = (prefix, values) => [['', t('status.all')], ...values.map(
 // Tokens.
 
 /** The displayed prefix and suffix. */
-export const shownAs = (token, properties) =>
-  h('code.shown', { ...properties }, `${token.token_prefix}…${token.token_suffix}`);
+export const tokenLabel = (token, props) =>
+  h('code.shown', { ...props }, `${token.token_prefix}…${token.token_suffix}`);
 
 /** The scopes as chips. */
-export const chips = (scopes, most = Infinity) =>
+export const chips = (scopes, max = Infinity) =>
   h('ul.chips', { role: 'list' },
-    scopes.slice(0, most).map((scope) => h('li', { class: `chip ${scope === '*' ? 'strong' : ''}`, title: scope }, scope === '*' ? t('scope.all') : scope)),
-    scopes.length > most && h('li.chip.quiet', { title: scopes.slice(most).join(', ') }, `+${scopes.length - most}`),
+    scopes.slice(0, max).map((scope) => h('li', { class: `chip ${scope === '*' ? 'strong' : ''}`, title: scope }, scope === '*' ? t('scope.all') : scope)),
+    scopes.length > max && h('li.chip.quiet', { title: scopes.slice(max).join(', ') }, `+${scopes.length - max}`),
     scopes.length === 0 && h('li.muted', t('scope.none')));
 
 export const isDead = (token) => token.status === 'revoked' || token.status === 'expired';
@@ -136,33 +140,33 @@ export const status = (name) => h('span', { class: `status ${name}`, 'data-test'
 export const expiry = (token) => {
   if (token.status === 'revoked') return h('span.muted', token.expires_at ? day(token.expires_at) : '–');
   if (!token.expires_at) return h('span.amber', t('expiry.never'));
-  const left = new Date(token.expires_at) - Date.now();
-  const text = left > 0 ? distance(token.expires_at) : t('expiry.ended', { when: distance(token.expires_at) });
-  const soon = left > 0 && left < 7 * DAY && !isDead(token);
+  const remaining = new Date(token.expires_at) - Date.now();
+  const text = remaining > 0 ? distance(token.expires_at) : t('expiry.ended', { when: distance(token.expires_at) });
+  const soon = remaining > 0 && remaining < 7 * DAY && !isDead(token);
   return h('time@expiry', { datetime: token.expires_at, title: exact(token.expires_at), class: soon ? 'amber' : '' }, text);
 };
 
 /** The time and address of the last use. */
 export const lastUse = (token) =>
   token.last_used_at
-    ? h('span@last-used', when(token.last_used_at), token.last_used_ip && h('span.muted.from', rich('use.from', { ip: own(token.last_used_ip) })))
+    ? h('span@last-used', time(token.last_used_at), token.last_used_ip && h('span.muted.from', tNodes('use.from', { ip: bdi(token.last_used_ip) })))
     : h('span.muted@last-used', t('use.never'));
 
 /** The actor as text, such as `user:<id>`; known ones by name. */
 export const actor = (text, me) => {
   const [kind, id] = (text ?? '').split(':');
   if (kind === 'user' && me && id === me.id) return t('actor.you');
-  if (kind === 'token' && me?.token?.id === id) return rich('actor.token_named', { name: own(me.token.name) });
+  if (kind === 'token' && me?.token?.id === id) return tNodes('actor.token_named', { name: bdi(me.token.name) });
   if (kind === 'user' || kind === 'token') return [t(`actor.${kind}`), ' ', h('code', { title: id }, `…${(id ?? '').slice(-6)}`)];
-  return kind === 'system' || kind === 'operator' ? t(`actor.${kind}`) : own(text ?? '');
+  return kind === 'system' || kind === 'operator' ? t(`actor.${kind}`) : bdi(text ?? '');
 };
 
 /** For a revoked token: time, actor and reason. */
-export const epitaph = (token, me) => {
+export const revocation = (token, me) => {
   if (token.status !== 'revoked') return null;
-  return h('p.epitaph@epitaph',
-    rich('dead.revoked', { when: when(token.revoked_at), who: h('span', actor(token.revoked_by, me)) }),
-    token.revoked_reason && [' ', rich('dead.reason', { reason: own(token.revoked_reason) })]);
+  return h('p.revocation@revocation',
+    tNodes('dead.revoked', { when: time(token.revoked_at), who: h('span', actor(token.revoked_by, me)) }),
+    token.revoked_reason && [' ', tNodes('dead.reason', { reason: bdi(token.revoked_reason) })]);
 };
 
 /** The activation switch: changes immediately and reverts with the server's message if the request fails. */
@@ -180,16 +184,16 @@ export const toggle = (token, { changed, me }) => {
       input.setAttribute('aria-busy', 'true');
       show(wanted);
       try {
-        if (me?.token?.id === token.id && wanted === 'inactive' && !(await endsSession('switch'))) throw null;
+        if (me?.token?.id === token.id && wanted === 'inactive' && !(await confirmSignOut('switch'))) throw null;
         Object.assign(token, await api('PATCH', `api/v1/tokens/${token.id}`, { body: { status: wanted } }));
         input.checked = token.status !== 'inactive';
         show(token.status);
-        say(t(`switch.${wanted}`, { name: token.name }));
+        notify(t(`switch.${wanted}`, { name: token.name }));
         changed?.(token);
       } catch (problem) {
         input.checked = before !== 'inactive';
         show(before);
-        if (problem) complain(problem);
+        if (problem) showError(problem);
         // The change may or may not have been made.
         if (problem && !(problem.status < 500 && problem.status)) await get(`tokens/${token.id}`).then((now) => {
           Object.assign(token, now);
@@ -203,8 +207,8 @@ export const toggle = (token, { changed, me }) => {
   return h('span.toggle', h('label.hit', input), text);
 };
 
-const endsSession = async (what) => {
-  const { ask, cancel } = await part('dialog');
+const confirmSignOut = async (what) => {
+  const { ask, cancel } = await loadModule('dialog');
   return (await ask({
     test: 'ends-session', title: t('own.title'), body: [h('p', t(`own.${what}`))],
     actions: [{ ...cancel(), focus: true }, { name: 'go', text: t('own.go'), kind: 'danger' }],
@@ -221,9 +225,9 @@ export const actions = (token, { me, reload }) => {
     ? [h('a.button.small@duplicate', { href: page('create', { from: token.id }), 'aria-label': t('token.duplicate_named', { name: token.name }) }, t('token.duplicate'))]
     : [
         h('button.small@rotate', { 'aria-label': t('rotate.named', { name: token.name }),
-          onclick: () => later('rotate', ({ rotate }) => rotate(token, { me, done: reload })) }, icon('rotate'), t('rotate')),
+          onclick: () => useModule('rotate', ({ rotate }) => rotate(token, { me, done: reload })) }, icon('rotate'), t('rotate')),
         h('button.small.danger-text@revoke', { 'aria-label': t('revoke.named', { name: token.name }),
-          onclick: () => later('revoke', ({ revoke }) => revoke(token, { me, done: reload })) }, icon('revoke'), t('revoke')),
+          onclick: () => useModule('revoke', ({ revoke }) => revoke(token, { me, done: reload })) }, icon('revoke'), t('revoke')),
       ];
 };
 
@@ -236,8 +240,8 @@ export const cells = (token) => [cell('access', chips(token.scopes, 4)), cell('e
 export const row = (token, { me, reload, fresh }) =>
   h('tr@token', { role: 'row', 'data-id': token.id, class: [isDead(token) && 'dead', fresh && 'fresh'].filter(Boolean).join(' ') },
     h('th', { role: 'rowheader', scope: 'row' },
-      h('a', { href: page('token', { id: token.id }), class: 'name', 'data-test': 'name' }, own(token.name)),
-      shownAs(token), me?.token?.id === token.id && h('span.chip.quiet@own', t('own.chip')), epitaph(token, me)),
+      h('a', { href: page('token', { id: token.id }), class: 'name', 'data-test': 'name' }, bdi(token.name)),
+      tokenLabel(token), me?.token?.id === token.id && h('span.chip.quiet@own', t('own.chip')), revocation(token, me)),
     cells(token),
     cell('status', toggle(token, { me })),
     h('td.buttons', { role: 'cell' }, actions(token, { me, reload })));

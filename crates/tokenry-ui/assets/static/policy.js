@@ -1,8 +1,8 @@
 // The policy, read-only.
 
-import { get, insist, start } from './app.js';
+import { get, required, start } from './app.js';
 import { chips } from './list.js';
-import { h, number, own, span, t } from './ui.js';
+import { bdi, h, number, span, t } from './ui.js';
 
 const { main } = await start('policy');
 const DAYS = 86_400;
@@ -19,13 +19,13 @@ const shown = (name, value) => {
   if (value === 0 && name in ZEROS) return t(ZEROS[name]);
   if (name.endsWith('_days')) return duration(value * DAYS);
   if (name.endsWith('_seconds')) return duration(value);
-  return typeof value === 'number' ? amount(value) : h('code', own(value));
+  return typeof value === 'number' ? amount(value) : h('code', bdi(value));
 };
 const section = (name, values) => h('section.card', { 'data-test': `policy-${name}` }, h('h2', t(`policy.${name}`)),
   h('dl.facts', Object.entries(values).map(([key, value]) => [h('dt', t(`policy.${name}.${key}`)), h('dd', shown(key, value))])));
 
-const place = h('div.columns.list');
-main.append(h('div', h('h1', t('title.policy')), h('p.muted', t('policy.lead'))), place);
-const { roles, ...sections } = await insist(place, get('policy'));
-place.append(...Object.entries(sections).filter(([, values]) => values).map(([name, values]) => section(name, values)),
-  h('section.card@policy-roles', h('h2', t('policy.roles')), h('dl.facts', roles.map(({ name, scopes }) => [h('dt', own(name)), h('dd', chips(scopes))]))));
+const area = h('div.columns.list');
+main.append(h('div', h('h1', t('title.policy')), h('p.muted', t('policy.lead'))), area);
+const { roles, ...sections } = await required(area, get('policy'));
+area.append(...Object.entries(sections).filter(([, values]) => values).map(([name, values]) => section(name, values)),
+  h('section.card@policy-roles', h('h2', t('policy.roles')), h('dl.facts', roles.map(({ name, scopes }) => [h('dt', bdi(name)), h('dd', chips(scopes))]))));

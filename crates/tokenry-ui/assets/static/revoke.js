@@ -1,12 +1,12 @@
 // Revocation of a token.
 
-import { api, say } from './app.js';
-import { ask, cancel } from './dialog.js';
-import { lastUse, shownAs } from './list.js';
-import { h, icon, own, rich, t } from './ui.js';
+import { api, loadModule, notify } from './app.js';
+import { lastUse, tokenLabel } from './list.js';
+import { bdi, h, t, tNodes, warning } from './ui.js';
 
 /** Asks for confirmation with the name and the last use, and revokes the token; `done` is called afterwards. */
 export const revoke = async (token, { me, done }) => {
+  const { ask, cancel } = await loadModule('dialog');
   const reason = h('input@revoke-reason', { id: 'revoke-reason', maxlength: '200' });
   const isOwn = me?.token?.id === token.id;
   const work = () => api('DELETE', `api/v1/tokens/${token.id}`, { query: { reason: reason.value.trim() } });
@@ -14,9 +14,9 @@ export const revoke = async (token, { me, done }) => {
     test: 'revoke-dialog',
     title: t('revoke.title'),
     body: [
-      h('p', rich('revoke.body', { name: h('strong', own(token.name)), shown: shownAs(token) })),
+      h('p', tNodes('revoke.body', { name: h('strong', bdi(token.name)), shown: tokenLabel(token) })),
       h('p', t('column.used'), ': ', lastUse(token)),
-      isOwn && h('p.note.warn', icon('warn'), h('span', t('own.revoke'))),
+      isOwn && warning('own.revoke'),
       h('div.field', h('label', { for: 'revoke-reason' }, t('revoke.reason')), reason),
     ],
     unsure: done,
@@ -27,6 +27,6 @@ export const revoke = async (token, { me, done }) => {
     location.assign('./sign-in');
     return;
   }
-  say(t('revoke.done', { name: token.name }));
+  notify(t('revoke.done', { name: token.name }));
   done();
 };

@@ -1,7 +1,6 @@
 // Shows a secret once. It exists only in this dialog, never in the URL or in storage, and is cleared on closing.
 
-import { copyButton } from './copy.js';
-import { h, icon, t } from './ui.js';
+import { h, icon, t, warning } from './ui.js';
 
 const DOTS = '•'.repeat(16);
 const at = (path) => new URL(path, document.baseURI).href;
@@ -28,17 +27,60 @@ const MCP = ['mcp', 'vscode', 'codex'];
 
 /** Makes the browser confirm before the page is left, until the returned function is called: the only copy may be in transit. */
 export const guard = () => {
-  const hold = (event) => event.preventDefault();
-  addEventListener('beforeunload', hold);
-  return () => removeEventListener('beforeunload', hold);
+  const confirmLeave = (event) => event.preventDefault();
+  addEventListener('beforeunload', confirmLeave);
+  return () => removeEventListener('beforeunload', confirmLeave);
 };
 
-/** Shows `box.token` until the dialog is closed, and removes it from `box`. */
-export const showSecret = ({ box, title, note }) =>
+/** Copies the value of `field`, or `text`, also without access to the clipboard; returns whether it was copied. */
+const copyText = async (text, field) => {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // A field outside a modal dialog cannot be selected and the clipboard would not change, so only a visible field is used.
+    if (!field) return false;
+    const hidden = field.type === 'password';
+    if (hidden) field.type = 'text';
+    field.focus();
+    field.select();
+    const done = document.execCommand('copy');
+    if (hidden) field.type = 'password';
+    return done;
+  }
+};
+
+/** A button that copies the result of `getText()`; `field` has the same text; `copied` is called afterwards. */
+const copyButton = ({ getText, field, label, test, copied, kind = '' }) => {
+  const text = h('span', label ?? t('copy'));
+  const state = h('span.sr', { role: 'status' });
+  const button = h('button', { class: kind, 'data-test': test }, icon('copy'), text, state);
+  let timer;
+  button.addEventListener('click', async () => {
+    const given = getText();
+    if (!given) return;
+    const done = await copyText(given, field?.());
+    const words = t(done ? 'copied' : 'copy.failed');
+    text.textContent = words;
+    state.textContent = words;
+    button.dataset.copied = String(done);
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      text.textContent = label ?? t('copy');
+      state.textContent = '';
+      delete button.dataset.copied;
+    }, 2500);
+    if (done) copied?.();
+  });
+  return button;
+};
+
+/** Shows `issued.token` until the dialog is closed, and removes it from `issued`. */
+export const showSecret = ({ issued, title, note }) =>
   new Promise((resolve) => {
-    const { name } = box;
-    let secret = box.token;
-    delete box.token;
+    const { name } = issued;
+    let secret = issued.token;
+    delete issued.token;
     let isSaved = false;
     let isShown = false;
     let kind = 'curl';
@@ -58,38 +100,38 @@ export const showSecret = ({ box, title, note }) =>
     const saved = () => {
       isSaved = true;
       release();
-      warning.hidden = true;
+      unsaved.hidden = true;
       done.textContent = t('secret.done');
       done.className = 'primary';
     };
-    const copy = copyButton({ give: () => secret, field: () => value, test: 'secret-copy', kind: 'primary', copied: saved });
+    const copy = copyButton({ getText: () => secret, field: () => value, test: 'secret-copy', kind: 'primary', copied: saved });
 
     const url = h('input@snippet-url', { type: 'url', id: 'snippet-url', oninput: () => { typed = url.value; draw(); } });
-    const pre = h('pre@snippet', { tabindex: '0', 'aria-label': t('secret.snippet') });
+    const snippet = h('pre@snippet', { tabindex: '0', 'aria-label': t('secret.snippet') });
     const text = (shown) => SNIPPETS[kind]({ name, url: url.value, secret: shown });
     const draw = () => {
       url.value = typed ?? at(MCP.includes(kind) ? 'mcp' : 'api/v1/token');
-      pre.textContent = text(isShown ? secret : DOTS);
+      snippet.textContent = text(isShown ? secret : DOTS);
       hint.textContent = t(`snippet.${kind}_hint`);
       tabs.forEach((tab) => tab.setAttribute('aria-pressed', String(tab.dataset.kind === kind)));
     };
     const tabs = Object.keys(SNIPPETS).map((name) =>
       h('button', { 'data-kind': name, 'data-test': `snippet-${name}`, onclick: () => { kind = name; draw(); } }, t(`snippet.${name}`)));
     const hint = h('p.hint');
-    const copySnippet = copyButton({ give: () => text(secret), test: 'snippet-copy', kind: 'small', copied: () => text(secret).includes(secret) && saved() });
+    const copySnippet = copyButton({ getText: () => text(secret), test: 'snippet-copy', kind: 'small', copied: () => text(secret).includes(secret) && saved() });
 
-    const warning = h('p.note.bad@secret-unsaved', { role: 'alert', hidden: true }, icon('warn'), h('span', t('secret.unsaved')));
+    const unsaved = h('p.note.bad@secret-unsaved', { role: 'alert', hidden: true }, icon('warn'), h('span', t('secret.unsaved')));
     let wasAsked = false;
     const close = () => {
       if (!isSaved && !wasAsked) {
         wasAsked = true;
-        warning.hidden = false;
+        unsaved.hidden = false;
         done.textContent = t('secret.close_anyway');
         done.className = 'danger';
         copy.focus();
         return;
       }
-      wipe();
+      clear();
       dialog.close();
       dialog.remove();
       resolve();
@@ -98,14 +140,14 @@ export const showSecret = ({ box, title, note }) =>
 
     const dialog = h('dialog.secret@secret-dialog', { closedby: 'none', 'aria-labelledby': 'secret-title' },
       h('h2', { id: 'secret-title' }, title),
-      h('p.note.warn', icon('warn'), h('span', t('secret.once'))),
+      warning('secret.once'),
       note && h('p.note@secret-note', note),
       h('div.reveal', value, show, copy),
       h('h3', t('secret.use')),
       h('div.tabs', { role: 'group', 'aria-label': t('secret.use') }, tabs),
       h('div.field', h('label', { for: 'snippet-url' }, t('secret.url')), url),
-      h('div.snippet', pre, copySnippet), hint,
-      warning,
+      h('div.snippet', snippet, copySnippet), hint,
+      unsaved,
       h('div.actions', done));
     // Chromium closes on a second Escape if only `cancel` is prevented.
     dialog.addEventListener('cancel', (event) => event.preventDefault());
@@ -115,15 +157,15 @@ export const showSecret = ({ box, title, note }) =>
       if (!wasAsked || isSaved) close();
     });
     const release = guard();
-    const wipe = () => {
+    const clear = () => {
       secret = '';
       value.value = '';
       value.removeAttribute('value');
-      pre.textContent = '';
+      snippet.textContent = '';
       release();
-      removeEventListener('pagehide', wipe);
+      removeEventListener('pagehide', clear);
     };
-    addEventListener('pagehide', wipe);
+    addEventListener('pagehide', clear);
     draw();
     document.body.append(dialog);
     dialog.showModal();

@@ -1,9 +1,9 @@
 // Sign-in with a token or through a trusted proxy, or a hint for users of a JWT.
 
-import { api, choices, frame, insist, nextPage, sayNext, sentence } from './app.js';
-import { h, icon, t } from './ui.js';
+import { api, layout, nextPage, notifyNext, preferences, required, sentence } from './app.js';
+import { h, t, warning } from './ui.js';
 
-const main = frame('sign-in', h('div.choices', choices()));
+const main = layout('sign-in', h('div.choices', preferences()));
 const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname) || location.hostname.endsWith('.localhost');
 const isPlain = location.protocol !== 'https:' && !isLocal;
 
@@ -21,16 +21,16 @@ const fail = (text) => {
   field.setAttribute('aria-invalid', String(Boolean(text)));
 };
 
-const WORDS = ['invalid_token', 'authentication_required', 'insufficient_scope', 'invalid_request'];
-const words = (problem) => (WORDS.includes(problem.code) ? t(`sign_in.${problem.code}`) : problem.text);
+const CODES = ['invalid_token', 'authentication_required', 'insufficient_scope', 'invalid_request'];
+const errorText = (problem) => (CODES.includes(problem.code) ? t(`sign_in.${problem.code}`) : problem.text);
 
 // With a proxy, the user did not enter a token.
-const wordsOfProxy = (problem) =>
-  problem.code === 'invalid_token' ? t('sign_in.no_account') : problem.code === 'invalid_request' ? problem.text : words(problem);
+const proxyErrorText = (problem) =>
+  problem.code === 'invalid_token' ? t('sign_in.no_account') : problem.code === 'invalid_request' ? problem.text : errorText(problem);
 
 const signIn = async (headers) => {
   await api('POST', 'session', { headers, signingIn: true });
-  sayNext(t('sign_in.done'));
+  notifyNext(t('sign_in.done'));
   location.replace(nextPage());
 };
 
@@ -48,7 +48,7 @@ const withToken = async (event) => {
     await signIn({ Authorization: `Bearer ${text}` });
     field.value = '';
   } catch (problem) {
-    fail(words(problem));
+    fail(errorText(problem));
     field.focus();
     field.select();
   }
@@ -60,14 +60,14 @@ const withProxy = async (event) => {
   const place = target.parentElement.querySelector('.error');
   target.disabled = true;
   place.textContent = '';
-  await signIn({}).catch((problem) => { place.textContent = sentence(wordsOfProxy(problem)); });
+  await signIn({}).catch((problem) => { place.textContent = sentence(proxyErrorText(problem)); });
   target.disabled = false;
 };
 
 main.append(h('div.card.narrow',
   h('h1', t('sign_in.heading')),
   h('p.muted', t('sign_in.lead')),
-  isPlain && h('p.note.warn@needs-https', icon('warn'), h('span', t('sign_in.https'))),
+  isPlain && warning('sign_in.https', '@needs-https'),
   h('form@sign-in-form', { onsubmit: withToken, novalidate: true },
     h('div.field', h('label', { for: 'token' }, t('sign_in.token')), field,
       h('p.hint', { id: 'token-hint' }, t('sign_in.hint')), error),
@@ -75,7 +75,7 @@ main.append(h('div.card.narrow',
   others));
 field.focus();
 
-const { ways, session } = await insist(others, api('GET', 'session', { signingIn: true }));
+const { ways, session } = await required(others, api('GET', 'session', { signingIn: true }));
 if (session) location.replace(nextPage());
 if (ways.includes('proxy')) {
   others.append(h('p.or', t('sign_in.or')), h('button.wide@sign-in-proxy', { onclick: withProxy }, t('sign_in.proxy')),

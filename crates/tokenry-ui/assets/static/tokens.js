@@ -1,8 +1,8 @@
 // The tokens of the signed-in user.
 
 import { page, start } from './app.js';
-import { COLUMNS, empty, lister, row, searchField, table } from './list.js';
-import { carry, h, icon, t } from './ui.js';
+import { COLUMNS, empty, heading, makeList, row, searchField, table } from './list.js';
+import { h, icon, stash, t } from './ui.js';
 
 const { main, me: identity } = await start('tokens');
 
@@ -31,9 +31,9 @@ const none = () => {
   return status === 'all' ? empty(t('tokens.empty'), h('p', t('tokens.empty_what')), create('tokens.first')) : empty(t('list.none'));
 };
 
-const fresh = carry('fresh');
-carry('fresh', null);
-const list = lister({
+const fresh = stash('fresh');
+stash('fresh', null);
+const list = makeList({
   path: 'tokens',
   query: () => ({ status: status === 'all' ? '' : status, search: search.wanted(), sort: sort.value }),
   row: (token) => row(token, { me, reload: list.load, fresh: token.id === fresh }),
@@ -43,8 +43,7 @@ const list = lister({
 });
 
 main.append(
-  h('div.head',
-    h('div', h('h1', t('title.tokens')), h('p.muted', t('tokens.lead'))), create('title.create')),
+  heading('title.tokens', 'tokens.lead', create('title.create')),
   h('div.tools',
     h('div.tabs', { role: 'group', 'aria-label': t('column.status') }, tabs),
     h('div.find', search, sort)),

@@ -3,8 +3,8 @@
 const SVG = 'http://www.w3.org/2000/svg';
 const PROPERTIES = ['value', 'checked', 'disabled', 'hidden', 'textContent'];
 
-const fill = (element, properties, children) => {
-  for (const [key, value] of Object.entries(properties ?? {})) {
+const setUp = (element, props, children) => {
+  for (const [key, value] of Object.entries(props ?? {})) {
     if (value === undefined || value === null) continue;
     if (key.startsWith('on')) element.addEventListener(key.slice(2), value);
     else if (PROPERTIES.includes(key)) element[key] = value;
@@ -23,24 +23,24 @@ export const h = (selector, ...rest) => {
   const [path, test] = selector.split('@');
   const [tag, ...classes] = path.split('.');
   const hasProperties = rest[0] && Object.getPrototypeOf(rest[0]) === Object.prototype;
-  const { class: more, ...properties } = hasProperties ? rest.shift() : {};
+  const { class: more, ...props } = hasProperties ? rest.shift() : {};
   const element = document.createElement(tag);
   const names = [...classes, more].filter(Boolean);
   if (names.length) element.className = names.join(' ');
   if (test) element.dataset.test = test;
   if (tag === 'button') element.type = 'button';
   if (tag === 'input') Object.assign(element, { autocomplete: 'off', spellcheck: false });
-  return fill(element, properties, rest);
+  return setUp(element, props, rest);
 };
 
 /** Replaces the children of an element. */
 export const put = (element, ...children) => {
   element.replaceChildren();
-  return fill(element, null, children);
+  return setUp(element, null, children);
 };
 
 /** `h` for SVG. */
-export const svg = (tag, properties, ...children) => fill(document.createElementNS(SVG, tag), properties, children);
+export const svg = (tag, props, ...children) => setUp(document.createElementNS(SVG, tag), props, children);
 
 const ICONS = {
   plus: 'M8 3v10M3 8h10',
@@ -59,32 +59,35 @@ const ICONS = {
 export const icon = (name) =>
   svg('svg', { class: 'icon', viewBox: '0 0 16 16', 'aria-hidden': 'true' }, svg('path', { d: ICONS[name] }));
 
+/** A warning with the text `key`; `test` is its `@test`, if any. */
+export const warning = (key, test = '', values) => h(`p.note.warn${test}`, icon('warn'), h('span', t(key, values)));
+
 /** Untrusted text, isolated so that its direction does not affect the surroundings. */
-export const own = (text, properties) => h('bdi', properties, text);
+export const bdi = (text, props) => h('bdi', props, text);
 
 // Stored preferences; private windows may not allow storage.
-const keep = (store, key, value) => {
+const stored = (store, key, value) => {
   try {
     return value === undefined ? store.getItem(key) : value === null ? store.removeItem(key) : store.setItem(key, value);
   } catch {
     return null;
   }
 };
-export const remember = (key, value) => keep(globalThis.localStorage, `tokenry.${key}`, value);
-export const carry = (key, value) => keep(globalThis.sessionStorage, `tokenry.${key}`, value);
+export const setting = (key, value) => stored(globalThis.localStorage, `tokenry.${key}`, value);
+export const stash = (key, value) => stored(globalThis.sessionStorage, `tokenry.${key}`, value);
 
 // Theme: the attribute restricts `color-scheme`, from which all colours derive.
-export const theme = () => (['light', 'dark'].includes(remember('theme')) ? remember('theme') : 'system');
+export const theme = () => (['light', 'dark'].includes(setting('theme')) ? setting('theme') : 'system');
 export const setTheme = (choice) => {
-  remember('theme', choice);
+  setting('theme', choice);
   document.documentElement.dataset.theme = choice;
 };
 document.documentElement.dataset.theme = theme();
 
 // Language.
-const asked = () => remember('language') ?? document.documentElement.dataset.language ?? navigator.language;
+const preferred = () => setting('language') ?? document.documentElement.dataset.language ?? navigator.language;
 /** `en` or `zh`. */
-export const language = /^zh/i.test(asked()) ? 'zh' : 'en';
+export const language = /^zh/i.test(preferred()) ? 'zh' : 'en';
 const locale = { en: /^en/i.test(navigator.language) ? navigator.language : 'en', zh: 'zh-CN' }[language];
 document.documentElement.lang = language === 'zh' ? 'zh-Hans' : 'en';
 /** Flattens nested keys with dots; the empty key is the text of the group itself. */
@@ -111,17 +114,17 @@ const template = (key, values) => {
   const form = 'count' in values ? `${key}.${plural.select(values.count)}` : key;
   return messages[form] ?? messages[`${key}.other`] ?? messages[key] ?? key;
 };
-const shown = (value) => (typeof value === 'number' ? number(value) : value);
+const formatValue = (value) => (typeof value === 'number' ? number(value) : value);
 
 /** The text `key`, with `{name}` replaced by values; `count` chooses the plural. */
 export const t = (key, values = {}) =>
-  template(key, values).replace(/\{(\w+)\}/g, (_, name) => String(shown(values[name] ?? '')));
+  template(key, values).replace(/\{(\w+)\}/g, (_, name) => String(formatValue(values[name] ?? '')));
 
 /** The same as a list of texts and elements, for values that are elements. */
-export const rich = (key, values) =>
+export const tNodes = (key, values) =>
   template(key, values)
     .split(/\{(\w+)\}/)
-    .map((part, index) => (index % 2 ? shown(values[part]) : part));
+    .map((part, index) => (index % 2 ? formatValue(values[part]) : part));
 
 const numbers = new Intl.NumberFormat(locale);
 export const number = (value) => numbers.format(value);
@@ -151,7 +154,7 @@ export const distance = (at, now = Date.now()) => {
 };
 
 /** A time in words, exact on hover. */
-export const when = (at, properties) => h('time', { datetime: at, title: exact(at), ...properties }, distance(at));
+export const time = (at, props) => h('time', { datetime: at, title: exact(at), ...props }, distance(at));
 
 /** A span of seconds in its largest whole unit. */
 export const span = (seconds) => {

@@ -10,15 +10,13 @@ fn a_lost_connection_is_shown_and_the_form_keeps_its_input() {
     visit.sign_in(&visit.site.root);
     visit.open("create?scopes=projects:read");
     visit.fill("@field-name", "typed before");
-    // The first input loads a module; Chromium would remember the failure of one that it imports.
-    visit.settle();
     visit.site.stop();
     visit.click("@create");
     visit.see("@offline");
     visit.see("@summary");
     assert_eq!(visit.value("@field-name"), "typed before");
     visit.fill("@field-name", "typed while it was gone");
-    visit.site.start_again();
+    visit.site.restart();
     visit.see_no("@offline");
     assert_eq!(visit.value("@field-name"), "typed while it was gone");
     visit.click("@create");
@@ -33,25 +31,25 @@ fn a_lost_connection_is_shown_and_the_form_keeps_its_input() {
 #[test]
 fn an_unavailable_server_is_shown_with_a_retry_button() {
     let Some(visit) = Visit::start() else { return };
-    visit.site.refuse("GET /session");
+    visit.site.fail("GET /session");
     visit.open("sign-in");
     visit.see("@sign-in-form");
     visit.read("@failed", "temporarily unavailable");
-    visit.site.heal();
+    visit.site.recover();
     visit.click("@retry");
     visit.see_no("@failed");
     visit.sign_in(&visit.site.root);
-    visit.site.refuse("GET /session");
+    visit.site.fail("GET /session");
     visit.open("?status=active");
     visit.read("@failed", "temporarily unavailable");
-    visit.site.heal();
+    visit.site.recover();
     visit.click("@retry");
     visit.read("@name", "bootstrap");
     visit.cdp("Network.clearBrowserCache", json!({}));
-    visit.site.refuse("i18n/en.json");
+    visit.site.fail("i18n/en.json");
     visit.open("");
     visit.read("body", "could not be loaded");
-    visit.site.heal();
+    visit.site.recover();
     visit.click("button");
     visit.read("@name", "bootstrap");
 }
@@ -62,10 +60,10 @@ fn an_ended_session_is_shown_even_if_its_dialog_cannot_be_loaded() {
     visit.sign_in(&visit.site.root);
     visit.see("@token @name");
     visit.cdp("Network.clearBrowserCookies", json!({}));
-    visit.site.refuse("/dialog.js");
+    visit.site.fail("/dialog.js");
     visit.click("@tab-active");
     visit.see("@ended-sign-in");
-    visit.site.heal();
+    visit.site.recover();
     visit.see_no("@offline");
     visit.click("@tab-all");
     visit.see("@session-ended");
@@ -79,7 +77,7 @@ fn a_list_loads_automatically_when_the_connection_returns() {
     visit.site.stop();
     visit.click("@tab-active");
     visit.see("@offline");
-    visit.site.start_again();
+    visit.site.restart();
     visit.see_no("@offline");
     visit.read("@name", "bootstrap");
 }

@@ -95,14 +95,44 @@ fn a_module_that_fails_to_load_is_reported_and_can_be_retried() {
     visit.sign_in(&visit.site.root);
     visit.open("create?name=a&scopes=projects:read");
     visit.see("@create-form");
-    visit.site.refuse("/secret.js");
+    visit.site.fail("/secret.js");
     visit.click("@create");
     visit.read("@summary", "Loading failed");
-    visit.site.heal();
+    visit.site.recover();
     visit.see_no("@offline");
     visit.click("@create");
     visit.see("@secret-dialog");
     assert_eq!(visit.site.get("api/v1/tokens", &visit.site.root)["total"], 2);
+}
+
+#[test]
+fn a_dialog_whose_module_failed_to_load_opens_after_the_connection_returns() {
+    let Some(visit) = Visit::start() else { return };
+    let new = NewToken {
+        name: "a".to_owned(),
+        scopes: Some(vec!["projects:read".to_owned()]),
+        ..NewToken::default()
+    };
+    let (_, id) = visit.site.issue(&visit.site.admin(), new);
+    visit.sign_in(&visit.site.root);
+    for (button, modules) in [
+        ("@edit", ["/edit.js", "/dialog.js", "/form.js"].as_slice()),
+        ("@rotate", &["/rotate.js", "/dialog.js", "/secret.js"]),
+        ("@revoke", &["/revoke.js", "/dialog.js"]),
+    ] {
+        for module in modules {
+            visit.open(&format!("token?id={id}"));
+            visit.see(button);
+            visit.cdp("Network.clearBrowserCache", json!({}));
+            visit.site.fail(module);
+            visit.click(button);
+            visit.read("@toast", "Loading failed");
+            visit.site.recover();
+            visit.see_no("@offline");
+            visit.click(button);
+            visit.see("dialog[open]");
+        }
+    }
 }
 
 #[test]
@@ -261,7 +291,7 @@ fn access_that_the_user_cannot_grant_is_disabled_with_the_reason() {
         assert!(visit.holds(&disabled), "{scope}");
     }
     visit.see("@resource-builds .why");
-    visit.read("@refused", "projects:write");
+    visit.read("@rejected", "projects:write");
     assert!(visit.count("a[data-test=nav-users]") == 0, "no administration for others");
 }
 

@@ -120,14 +120,14 @@ fn markup_of_users_is_text_in_every_list_and_dialog() {
     all_is_text(&visit, "revoke", &[&name, &reason]);
     visit.click("@answer-revoke");
     visit.read("@toast", &name);
-    visit.read(&format!("{row} @epitaph"), &reason);
+    visit.read(&format!("{row} @revocation"), &reason);
     all_is_text(&visit, "revoked", &[&name, &reason]);
 
     for [path, shown] in [["create?name=", &link], ["create?from=", "Copy of"]] {
         let asked = if path.ends_with("from=") { id.clone() } else { hex(&link) };
         visit.open(&format!("{path}{asked}&scopes=projects:read,{}", hex("<img/src=x>:read")));
         visit.see("@create-form");
-        visit.see("@refused");
+        visit.see("@rejected");
         all_is_text(&visit, "create", &[shown, "<img/src=x>:read"]);
     }
     visit.open(&format!("create?name={}&scopes=projects:read", hex(&link)));

@@ -70,7 +70,7 @@ fn tokens_are_filtered_by_status_name_and_visible_characters_and_sorted() {
         visit.until(tab, || (names(&visit) == expected).then_some(()));
         visit.see(&format!("@tab-{tab}[aria-pressed=true]"));
     }
-    visit.read("@token @epitaph", "lost laptop");
+    visit.read("@token @revocation", "lost laptop");
     visit.choose("@sort", "name");
     visit.until("by name", || (names(&visit) == ["bootstrap", "deploy", "gone", "paused"]).then_some(()));
     let shown = visit.texts("@token code.shown");
@@ -99,7 +99,7 @@ fn a_switch_changes_immediately_and_reverts_with_the_servers_message() {
     visit.read(&format!("{row} @status"), "Inactive");
     assert_eq!(site.get(&format!("api/v1/tokens/{id}"), &site.root)["status"], "inactive");
 
-    // Revoked elsewhere in the meantime: the server refuses, slowly enough to see the intermediate state.
+    // Revoked elsewhere in the meantime: the server rejects it, slowly enough to see the intermediate state.
     assert_eq!(site.api("DELETE", &format!("api/v1/tokens/{id}"), &site.root, "").0, 204);
     site.delay(Duration::from_secs(2));
     visit.click(&format!("{row} .hit"));
@@ -137,7 +137,7 @@ fn a_switch_is_disabled_until_its_request_completes() {
     visit.read("@toast", "ci is active");
     visit.see(&format!("{row} @switch:checked"));
     // Changed, but without an answer: the state of the server is shown.
-    site.lose("PATCH");
+    site.drop_response("PATCH");
     visit.click(&format!("{row} .hit"));
     visit.see("#alerts @toast.bad");
     visit.see(&format!("{row} @switch:not(:checked)"));

@@ -22,7 +22,7 @@ fn start() -> Site {
     let scopes = ["projects:read", "tokens:read"].map(str::to_owned).to_vec();
     let viewer = NamedDefinition::new("viewer", scopes).with_description("See everything".to_owned());
     let definition = Definition::default().with_named_scopes(vec![viewer]);
-    Site::behind("", HttpSettings { tokens_api, ..HttpSettings::default() }, |settings| {
+    Site::behind("", HttpSettings::default().with_tokens_api(tokens_api), |settings| {
         settings.catalog = Catalog::define(&definition).unwrap();
     })
 }

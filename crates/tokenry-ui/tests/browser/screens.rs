@@ -25,7 +25,7 @@ pub(crate) const SCREENS: &[Screen] = &[
     screen("tokens", "@token", |visit, _| visit.open("")),
     screen("none", "@empty", |visit, _| visit.open("?status=expired")),
     screen("create", "@create-form", |visit, _| visit.open("create")),
-    screen("create-refused", "@error-name:not(:empty)", |visit, _| {
+    screen("create-rejected", "@error-name:not(:empty)", |visit, _| {
         visit.open("create");
         visit.click("@create");
     }),

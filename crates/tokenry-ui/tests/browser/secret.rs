@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::visit::Visit;
 
 /// Everything that a page of this origin can read, and the browser's storage for it.
-const PLACES: &str = "return {
+const LOCATIONS: &str = "return {
     local: JSON.stringify({ ...localStorage }),
     session: JSON.stringify({ ...sessionStorage }),
     state: JSON.stringify(history.state),
@@ -22,9 +22,9 @@ const PLACES: &str = "return {
 #[track_caller]
 pub(crate) fn is_nowhere(visit: &Visit, secret: &str) {
     let part = &secret[20..secret.len() - 4];
-    let places = visit.eval(PLACES, &[]);
-    for (place, text) in places.as_object().unwrap() {
-        assert!(!text.to_string().contains(part), "the secret is in {place}");
+    let locations = visit.eval(LOCATIONS, &[]);
+    for (location, text) in locations.as_object().unwrap() {
+        assert!(!text.to_string().contains(part), "the secret is in {location}");
     }
     for kept in ["Network.getCookies", "Page.getNavigationHistory"] {
         assert!(!visit.cdp(kept, json!({})).to_string().contains(part), "the secret is in {kept}");

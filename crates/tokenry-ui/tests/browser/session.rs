@@ -116,7 +116,7 @@ fn a_signed_out_user_is_redirected_to_the_sign_in_page_and_back() {
 }
 
 #[test]
-fn the_way_back_leads_to_no_other_place() {
+fn the_redirect_after_sign_in_stays_on_this_site() {
     let Some(visit) = Visit::start() else { return };
     for next in [
         "https://example.org/",

@@ -188,7 +188,7 @@ fn another_user_in_the_same_browser_does_not_inherit_the_session() {
 }
 
 #[test]
-fn without_a_proxy_or_an_issuer_neither_is_offered_nor_accepted() {
+fn proxy_and_jwt_sign_in_are_neither_offered_nor_accepted_unless_configured() {
     let Some(visit) = Visit::start() else { return };
     let site = &visit.site;
     site.token(&site.user("alice"), "hers", &["projects:read"]);

@@ -110,7 +110,7 @@ impl Site {
     }
 
     /// Restarts the server at the same address.
-    pub(crate) fn start_again(&mut self) {
+    pub(crate) fn restart(&mut self) {
         assert!(self.running.is_none());
         self.running = Some(run(&self.tokenry, self.mount, &self.http, self.address, &self.watch).0);
     }
@@ -126,17 +126,17 @@ impl Site {
     }
 
     /// Makes requests whose `method path` contains this fail with 503 without being processed.
-    pub(crate) fn refuse(&self, part: &'static str) {
+    pub(crate) fn fail(&self, part: &'static str) {
         *self.watch.failing.lock().unwrap() = Some((part, false));
     }
 
     /// The same, but requests are processed: only the answer is lost.
-    pub(crate) fn lose(&self, part: &'static str) {
+    pub(crate) fn drop_response(&self, part: &'static str) {
         *self.watch.failing.lock().unwrap() = Some((part, true));
     }
 
     /// Removes the injected fault.
-    pub(crate) fn heal(&self) {
+    pub(crate) fn recover(&self) {
         *self.watch.failing.lock().unwrap() = None;
     }
 

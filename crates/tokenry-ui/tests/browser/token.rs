@@ -90,12 +90,12 @@ fn a_token_is_reloaded_when_the_answer_to_its_change_was_lost() {
     let Some(visit) = Visit::start() else { return };
     let (_, id) = opened(&visit, &["projects:read"]);
     let token = || visit.site.get(&format!("api/v1/tokens/{id}"), &visit.site.root);
-    visit.site.lose("POST /api/v1/tokens/");
+    visit.site.drop_response("POST /api/v1/tokens/");
     visit.click("@rotate");
     visit.click("@answer-rotate");
     visit.see("@dialog-error:not(:empty)");
     visit.focused("@answer-rotate");
-    visit.site.heal();
+    visit.site.recover();
     visit.click("@answer-cancel");
     visit.read("code.shown", token()["token_suffix"].as_str().unwrap());
     // The current version is displayed, so that the next change works.
@@ -106,12 +106,12 @@ fn a_token_is_reloaded_when_the_answer_to_its_change_was_lost() {
         visit.click("@secret-done");
     }
     visit.open("");
-    visit.site.lose("DELETE /api/v1/tokens/");
+    visit.site.drop_response("DELETE /api/v1/tokens/");
     let row = format!("@token[data-id=\"{id}\"]");
     visit.click(&format!("{row} @revoke"));
     visit.click("@answer-revoke");
     visit.see("@dialog-error:not(:empty)");
-    visit.site.heal();
+    visit.site.recover();
     visit.click("@answer-cancel");
     visit.read(&format!("{row} @status"), "Revoked");
 }
@@ -155,10 +155,10 @@ fn a_revocation_is_confirmed_with_the_name_and_the_last_use() {
     visit.fill("@revoke-reason", "sold it");
     visit.click("@answer-revoke");
     visit.read(&format!("{row} @status"), "Revoked");
-    visit.read(&format!("{row} @epitaph"), "sold it");
+    visit.read(&format!("{row} @revocation"), "sold it");
     visit.read("@toast", "old laptop");
-    let refused = visit.site.api("GET", "api/v1/token", &secret, "");
-    assert_eq!((refused.0, refused.1["code"].as_str()), (401, Some("revoked_token")));
+    let rejected = visit.site.api("GET", "api/v1/token", &secret, "");
+    assert_eq!((rejected.0, rejected.1["code"].as_str()), (401, Some("revoked_token")));
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn revoking_the_token_of_the_session_warns_and_signs_out() {
 }
 
 #[test]
-fn a_change_of_an_outdated_version_is_refused_and_the_input_is_kept() {
+fn a_change_of_an_outdated_version_is_rejected_and_the_input_is_kept() {
     let Some(visit) = Visit::start() else { return };
     let (_, id) = opened(&visit, &["projects:read"]);
     let path = format!("api/v1/tokens/{id}");

@@ -23,11 +23,11 @@ pub const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 
 /// The policy of files: a file opened directly, such as an SVG with scripts, can do nothing.
 const FILE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
-/// Revalidated on each request; the answer is 304 if nothing changed.
+/// Revalidated on each request; the response is 304 if nothing changed.
 const REVALIDATE: &str = "no-cache";
 
 /// The URL changes with the content, so a year is safe.
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 /// The response for the page with this name.
 pub(crate) fn page(req: &HttpRequest, name: &str) -> Result<HttpResponse, ApiError> {
@@ -40,11 +40,10 @@ pub(crate) fn page(req: &HttpRequest, name: &str) -> Result<HttpResponse, ApiErr
 
 /// The response for `assets/{hash}/{name}`.
 pub(crate) async fn file(req: HttpRequest) -> Result<HttpResponse, ApiError> {
-    let part = |name| req.match_info().get(name).unwrap_or_default();
-    let (hash, name) = (part("hash"), part("name"));
+    let (hash, name) = (req.match_info().query("hash"), req.match_info().query("name"));
     let bundle = Bundle::current();
     let file = bundle.file(hash, name).ok_or(ApiError::NotFound)?;
-    Ok(send(&req, file, content_type(name), FOR_EVER, FILE_POLICY))
+    Ok(send(&req, file, content_type(name), IMMUTABLE, FILE_POLICY))
 }
 
 /// The redirect from `/mounted` to `/mounted/`, without which relative URLs would be wrong.
