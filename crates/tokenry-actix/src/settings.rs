@@ -78,6 +78,12 @@ impl HttpSettings {
         Self { tokens_api, ..self }
     }
 
+    /// The form of the API of a user's own tokens, which a page must know.
+    #[must_use]
+    pub fn tokens_api(&self) -> &TokensApi {
+        &self.tokens_api
+    }
+
     /// The headers that forward-auth sets.
     #[must_use]
     pub fn with_identity_headers(self, identity_headers: IdentityHeaders) -> Self {

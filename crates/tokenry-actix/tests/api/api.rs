@@ -98,7 +98,7 @@ impl Api {
         let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
         let root =
             tokenry.bootstrap(tokenry_actix::clock::now()).unwrap().unwrap().secret.reveal_once().to_string();
-        let has_default_paths = http.tokens_api == TokensApi::default();
+        let has_default_paths = *http.tokens_api() == TokensApi::default();
         let system = System::new();
         let app = App::new()
             .configure(configure(tokenry.clone(), http))

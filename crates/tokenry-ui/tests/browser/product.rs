@@ -44,10 +44,10 @@ fn the_page_creates_switches_and_revokes_tokens_at_the_path_and_under_the_names_
     visit.read("@token.fresh @name", "dashboard");
     visit.read("@token.fresh", "viewer");
     // The switch is optimistic, and rolls back where the server refuses.
-    visit.site.refuse("PATCH /users/me/api-tokens/");
+    visit.site.fail("PATCH /users/me/api-tokens/");
     visit.click("@token.fresh @switch");
     visit.see("@token.fresh @switch:checked");
-    visit.site.heal();
+    visit.site.recover();
     visit.click("@token.fresh @switch");
     visit.read("@token.fresh .status", "Inactive");
     assert_eq!(visit.site.api("GET", "api/v1/token", &secret, "").0, 401);

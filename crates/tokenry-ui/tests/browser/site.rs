@@ -247,7 +247,7 @@ fn run(
             let app = match mount {
                 "" => App::new().configure(configure(tokenry.clone(), api.clone())).configure(
                     tokenry_ui::configure_with(PageSettings {
-                        tokens_api: api.tokens_api.clone(),
+                        tokens_api: api.tokens_api().clone(),
                         language: None,
                     }),
                 ),
