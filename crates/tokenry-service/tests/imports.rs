@@ -215,13 +215,13 @@ fn rejection(tokenry: &Tokenry, text: &str) -> Rejection {
 }
 
 each_backend!(imported_tokens_of_each_system_verify_and_no_other_text_does, |db| {
-    let tokenry = with_key(&db, Scheme::Bcrypt, false);
+    let tokenry = with_key(db, Scheme::Bcrypt, false);
     for system in systems() {
         let report = run(&tokenry, &of(system.name, system.shape), rows(&system, 0..ROWS));
         assert_eq!(report.imported, ROWS as u64, "{}", system.name);
     }
     // Another process knows the shapes from its start.
-    for tokenry in [&tokenry, &with_key(&db, Scheme::Sha256, false)] {
+    for tokenry in [&tokenry, &with_key(db, Scheme::Sha256, false)] {
         for system in systems() {
             for number in SAMPLE {
                 let text = (system.token)(number);
@@ -252,7 +252,7 @@ each_backend!(imported_tokens_of_each_system_verify_and_no_other_text_does, |db|
 });
 
 each_backend!(texts_without_a_shape_are_refused_without_the_database, |db| {
-    let tokenry = with_key(&db, Scheme::Bcrypt, false);
+    let tokenry = with_key(db, Scheme::Bcrypt, false);
     let text = format!("nllm_{}", noise(1));
     assert!(matches!(rejection(&tokenry, &text), Rejection::Malformed(_)));
     let [_, notebook, ..] = &systems()[..] else { unreachable!() };
@@ -315,7 +315,7 @@ each_backend!(an_import_with_a_refused_row_is_reported_and_changes_nothing_by_it
 });
 
 each_backend!(an_interrupted_import_activates_nothing_and_the_same_rows_resume_it, |db| {
-    let tokenry = with_key(&db, Scheme::Bcrypt, false);
+    let tokenry = with_key(db, Scheme::Bcrypt, false);
     let system = &systems()[1];
     let settings = of("notebook", system.shape);
     let interrupted = plan(&tokenry, &settings, rows(system, 0..ROWS));
@@ -323,7 +323,7 @@ each_backend!(an_interrupted_import_activates_nothing_and_the_same_rows_resume_i
         tokenry.run_import(&operator(10), interrupted, &mut |_| panic!("interrupted"))
     }));
     assert!(stopped.is_err());
-    let other = with_key(&db, Scheme::Bcrypt, false);
+    let other = with_key(db, Scheme::Bcrypt, false);
     let first = (system.token)(0);
     assert!(matches!(rejection(&other, &first), Rejection::Inactive));
     // The rows that are stored already are not stored twice.
@@ -341,7 +341,7 @@ each_backend!(an_interrupted_import_activates_nothing_and_the_same_rows_resume_i
 });
 
 each_backend!(another_file_replaces_an_unfinished_import, |db| {
-    let tokenry = with_key(&db, Scheme::Bcrypt, false);
+    let tokenry = with_key(db, Scheme::Bcrypt, false);
     let system = &systems()[1];
     let settings = of("notebook", system.shape);
     let interrupted = plan(&tokenry, &settings, rows(system, 0..600));
@@ -359,7 +359,7 @@ each_backend!(another_file_replaces_an_unfinished_import, |db| {
 });
 
 each_backend!(an_imported_token_is_listed_rotated_and_revoked_like_any_other, |db| {
-    let tokenry = service(&db);
+    let tokenry = service(db);
     let system = &systems()[1];
     run(&tokenry, &of("notebook", system.shape), rows(system, 0..3));
     let text = (system.token)(0);
@@ -394,7 +394,7 @@ each_backend!(an_imported_token_is_listed_rotated_and_revoked_like_any_other, |d
 });
 
 each_backend!(an_imported_hash_is_replaced_at_first_use_only_where_the_settings_say_so, |db| {
-    let fast = with_key(&db, Scheme::Sha256, true);
+    let fast = with_key(db, Scheme::Sha256, true);
     let (requirements, notebook) = (&systems()[0], &systems()[1]);
     run(&fast, &of("requirements", requirements.shape), rows(requirements, 0..1));
     run(&fast, &of("notebook", notebook.shape), rows(notebook, 0..1));
@@ -416,9 +416,9 @@ each_backend!(an_imported_hash_is_replaced_at_first_use_only_where_the_settings_
     wait_for("fast", "$sha256$");
     // A fast hash never replaces the slow one of a secret that may be guessable.
     assert!(stored("slow").hash.as_str().starts_with("$imported$bcrypt$"));
-    let kept = with_key(&db, Scheme::Bcrypt, false);
+    let kept = with_key(db, Scheme::Bcrypt, false);
     assert!(verify(&kept, &(notebook.token)(0), 20).is_ok());
-    let slow = with_key(&db, Scheme::Bcrypt, true);
+    let slow = with_key(db, Scheme::Bcrypt, true);
     assert!(
         verify(&slow, &(notebook.token)(0), 20).is_ok()
             && verify(&slow, &(requirements.token)(0), 20).is_ok()
@@ -429,12 +429,12 @@ each_backend!(an_imported_hash_is_replaced_at_first_use_only_where_the_settings_
     }
     for system in [requirements, notebook] {
         assert!(verify(&slow, &(system.token)(0), 20).is_ok());
-        assert!(verify(&with_key(&db, Scheme::Bcrypt, false), &(system.token)(0), 20).is_ok());
+        assert!(verify(&with_key(db, Scheme::Bcrypt, false), &(system.token)(0), 20).is_ok());
     }
 });
 
 each_backend!(imported_tokens_count_against_the_limits_and_are_not_stopped_by_them, |db| {
-    let tokenry = limited(&db, Some(3), None);
+    let tokenry = limited(db, Some(3), None);
     let system = &systems()[1];
     let report = run(&tokenry, &of("notebook", system.shape), rows(system, 0..70));
     assert_eq!((report.imported, report.created_users), (70, 7));
@@ -444,7 +444,7 @@ each_backend!(imported_tokens_count_against_the_limits_and_are_not_stopped_by_th
 });
 
 each_backend!(each_imported_token_and_the_import_are_in_the_audit_log, |db| {
-    let tokenry = service(&db);
+    let tokenry = service(db);
     let system = &systems()[1];
     run(&tokenry, &of("notebook", system.shape), rows(system, 0..501));
     let filter = |kind| tokenry_service::AuditFilter::default().kind(kind);
@@ -457,7 +457,7 @@ each_backend!(each_imported_token_and_the_import_are_in_the_audit_log, |db| {
 });
 
 each_backend!(the_policy_decides_the_expiry_of_imported_tokens, |db| {
-    let tokenry = service(&db);
+    let tokenry = service(db);
     let system = &systems()[1];
     let mut rows = rows(system, 0..2);
     rows[0].created_at = Some(tokenry_service::UnixMillis::new(1_500_000_000_000).unwrap());

@@ -108,11 +108,7 @@ fn a_module_that_fails_to_load_is_reported_and_can_be_retried() {
 #[test]
 fn a_dialog_whose_module_failed_to_load_opens_after_the_connection_returns() {
     let Some(visit) = Visit::start() else { return };
-    let new = NewToken {
-        name: "a".to_owned(),
-        scopes: Some(vec!["projects:read".to_owned()]),
-        ..NewToken::default()
-    };
+    let new = NewToken::new("a").with_scopes(vec!["projects:read".to_owned()]);
     let (_, id) = visit.site.issue(&visit.site.admin(), new);
     visit.sign_in(&visit.site.root);
     for (button, modules) in [

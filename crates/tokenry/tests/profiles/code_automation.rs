@@ -50,8 +50,8 @@ fn all_methods_work(product: &Product<'_>) {
     let changed = product.call("PATCH", &path, &ada, &json!({"name": "cd"})).is(200);
     assert_eq!(changed.body["name"], "cd");
     product.call("DELETE", &path, &ada, &Value::Null).is(204);
-    product.get("/api/v1/me", &token).is_problem(401, "revoked_token");
-    product.call("PUT", &path, &ada, &json!({"name": "x"})).is_problem(405, "method_not_allowed");
+    product.get("/api/v1/me", &token).problem(401, "revoked_token");
+    product.call("PUT", &path, &ada, &json!({"name": "x"})).problem(405, "method_not_allowed");
 }
 
 fn tokens_have_the_prefix_and_hash(product: &Product<'_>) {
@@ -78,7 +78,7 @@ fn groups_have_levels(product: &Product<'_>) {
     }
     let user = product.jwt("groups", "user");
     let unknown = json!({"name": "x", "scopes": ["billing:read"]});
-    product.call("POST", TOKENS, &user, &unknown).is_problem(422, "validation_failed");
+    product.call("POST", TOKENS, &user, &unknown).problem(422, "validation_failed");
     let beyond = json!({"name": "x", "scopes": ["system:write"]});
     assert_eq!(product.call("POST", TOKENS, &user, &beyond).status, 403);
     product.call("POST", TOKENS, &product.jwt("chief", "admin"), &beyond).is(201);
@@ -154,10 +154,10 @@ fn an_update_has_the_policy_of_a_creation(product: &Product<'_>) {
         json!({"token": "x"}),
         json!({"expires_in_days": 1, "expires_at": null}),
     ] {
-        product.call("PATCH", &path, &ada, &body).is_problem(422, "validation_failed");
+        product.call("PATCH", &path, &ada, &body).problem(422, "validation_failed");
         let mut creation = body.clone();
         creation["name"] = body.get("name").cloned().unwrap_or_else(|| json!("y"));
-        product.call("POST", TOKENS, &ada, &creation).is_problem(422, "validation_failed");
+        product.call("POST", TOKENS, &ada, &creation).problem(422, "validation_failed");
     }
     // Beyond the role, and beyond the token that asks.
     assert_eq!(product.call("PATCH", &path, &ada, &json!({"scopes": ["system:write"]})).status, 403);

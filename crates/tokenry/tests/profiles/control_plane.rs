@@ -81,7 +81,7 @@ fn all_routes_work(product: &Product<'_>) {
     product.get("/api/v1/token", &token).is(401);
     product.get("/api/v1/token", &rotated.text("token")).is(200);
     product.call("DELETE", &path, &product.root, &Value::Null).is(204);
-    product.get("/api/v1/token", &rotated.text("token")).is_problem(401, "revoked_token");
+    product.get("/api/v1/token", &rotated.text("token")).problem(401, "revoked_token");
 }
 
 fn tokens_have_the_prefix_and_hash(product: &Product<'_>) {
@@ -110,7 +110,7 @@ fn write_implies_read(product: &Product<'_>) {
     // The catalog has no other actions.
     guarded(product, &token, "clusters:delete").is(403);
     let body = json!({"name": "x", "scopes": ["clusters:delete"]});
-    product.call("POST", TOKENS, &product.root, &body).is_problem(422, "validation_failed");
+    product.call("POST", TOKENS, &product.root, &body).problem(422, "validation_failed");
 }
 
 /// Whether scopes include one: the rule of the product, written again.

@@ -59,7 +59,7 @@ fn creates_lists_and_updates(product: &Product<'_>) {
     assert_eq!(default.text("scope"), "scope_token_user");
     product
         .call("POST", TOKENS, &ada, &json!({"name": "x", "scopes": ["chat:read"]}))
-        .is_problem(422, "validation_failed");
+        .problem(422, "validation_failed");
 }
 
 fn tokens_have_the_prefix_and_hash(product: &Product<'_>) {
@@ -73,8 +73,8 @@ fn lookup_is_by_prefix(product: &Product<'_>) {
     let (id, token) = create(product, &product.jwt("lookup", "user"), "scope_token_user");
     assert_eq!(product.get("/api/v1/token", &token).is(200).text("id"), id);
     // The same first characters with another secret.
-    product.get("/api/v1/token", &guess(&token)).is_problem(401, "invalid_token");
-    product.get("/api/v1/token", &token[..30]).is_problem(401, "invalid_token");
+    product.get("/api/v1/token", &guess(&token)).problem(401, "invalid_token");
+    product.get("/api/v1/token", &token[..30]).problem(401, "invalid_token");
 }
 
 fn a_token_has_one_role_scope(product: &Product<'_>) {
@@ -92,7 +92,7 @@ fn a_token_has_one_role_scope(product: &Product<'_>) {
         product.get(&format!("/auth/caddy?scope={refused}"), &token).is(403);
     }
     let unknown = json!({"name": "x", "scope": "scope_token_root"});
-    let problem = product.call("POST", TOKENS, &admin, &unknown).is_problem(422, "validation_failed");
+    let problem = product.call("POST", TOKENS, &admin, &unknown).problem(422, "validation_failed");
     assert_eq!(problem.body["errors"][0]["pointer"], "/scope");
 }
 
@@ -134,7 +134,7 @@ fn a_token_is_switched(product: &Product<'_>) {
         assert_eq!(switched.text("status"), status);
         product.get("/api/v1/token", &token).is(answer);
     }
-    product.call("PUT", &path, &ada, &json!({"status": "revoked"})).is_problem(422, "validation_failed");
+    product.call("PUT", &path, &ada, &json!({"status": "revoked"})).problem(422, "validation_failed");
 }
 
 fn lists_have_pages_by_number(product: &Product<'_>) {
@@ -171,7 +171,7 @@ fn bearer_takes_precedence(product: &Product<'_>) {
     assert_eq!(subject("").is(200).text("subject"), "login:session");
     assert_eq!(subject(&product.jwt("bearer", "user")).is(200).text("subject"), "login:bearer");
     // A wrong one is not replaced by the session.
-    subject("bodhiapp_wrong").is_problem(401, "invalid_token");
+    subject("bodhiapp_wrong").problem(401, "invalid_token");
 }
 
 fn identity_headers_are_set(product: &Product<'_>) {

@@ -76,7 +76,7 @@ fn creates_lists_and_deletes(product: &Product<'_>) {
     assert_eq!(product.get(TOKENS, &user).is(200).body["data"][0]["name"], "claude");
     product.call("DELETE", &format!("{TOKENS}/{id}"), &user, &Value::Null).is(204);
     assert!(!is_valid(product, &token));
-    product.get(TOKENS, "").is_problem(401, "authentication_required");
+    product.get(TOKENS, "").problem(401, "authentication_required");
 }
 
 fn only_sha256_is_stored(product: &Product<'_>) {
@@ -95,7 +95,7 @@ fn attributes(product: &Product<'_>) {
     assert_eq!(shown["token_suffix"], token[token.len() - 4..]);
     let limited = product.call("POST", TOKENS, &user, &json!({"name": "b", "expires_in_days": 30})).is(201);
     assert!(limited.body["expires_at"].is_string());
-    product.call("POST", TOKENS, &user, &json!({"name": ""})).is_problem(422, "validation_failed");
+    product.call("POST", TOKENS, &user, &json!({"name": ""})).problem(422, "validation_failed");
 }
 
 fn live_tokens_are_limited(product: &Product<'_>) {
@@ -111,7 +111,7 @@ fn live_tokens_are_limited(product: &Product<'_>) {
     create_five(5);
     an_hour_passes(product, &me.text("user_id"));
     let refused = product.call("POST", TOKENS, &user, &json!({"name": "one too many"}));
-    refused.is_problem(409, "token_limit_reached");
+    refused.problem(409, "token_limit_reached");
     let limits = &product.get("/api/v1/me", &user).is(200).body["limits"];
     assert_eq!((&limits["max_tokens"], &limits["live_tokens"]), (&json!(10), &json!(10)));
     // A revoked token makes room.
@@ -205,7 +205,7 @@ fn a_round_trip_returns_token_and_user(product: &Product<'_>) {
         assert_eq!((found.text("id"), found.text("name")), (id, name));
         let me = product.get("/api/v1/me", &user).is(200);
         assert_eq!(product.get("/api/v1/me", &token).is(200).text("user_id"), me.text("user_id"));
-        product.get("/api/v1/token", &guess(&token)).is_problem(401, "invalid_token");
+        product.get("/api/v1/token", &guess(&token)).problem(401, "invalid_token");
     });
 }
 
@@ -216,7 +216,7 @@ fn a_revoked_token_never_verifies(product: &Product<'_>) {
         assert!(is_valid(product, &token));
         product.call("DELETE", &format!("{TOKENS}/{id}"), &user, &Value::Null).is(204);
         for _ in 0..tries {
-            product.get("/api/v1/token", &token).is_problem(401, "revoked_token");
+            product.get("/api/v1/token", &token).problem(401, "revoked_token");
         }
         // Nothing brings it back.
         let back = json!({"status": "active"});
@@ -249,7 +249,7 @@ fn an_expiry_is_exact(product: &Product<'_>) {
             }
             has_ended = answer.status == 401;
         }
-        product.get("/api/v1/token", &token).is_problem(401, "expired_token");
+        product.get("/api/v1/token", &token).problem(401, "expired_token");
     });
 }
 

@@ -43,8 +43,8 @@ fn creates_lists_and_deletes(product: &Product<'_>) {
     assert_eq!((&list.body["data"][0]["id"], &list.body["total"]), (&json!(id), &json!(1)));
     product.get("/api/v1/me", &token).is(200);
     product.call("DELETE", &format!("{PATS}/{id}"), &ada, &Value::Null).is(204);
-    product.get("/api/v1/me", &token).is_problem(401, "revoked_token");
-    product.get("/api/v1/tokens", &ada).is_problem(404, "not_found");
+    product.get("/api/v1/me", &token).problem(401, "revoked_token");
+    product.get("/api/v1/tokens", &ada).problem(404, "not_found");
     // Nobody sees or deletes the token of another user.
     let (other, _) = create(product, &ada, &json!({"name": "other"}));
     product.call("DELETE", &format!("{PATS}/{other}"), &product.jwt("eve", "user"), &Value::Null).is(404);
@@ -67,7 +67,7 @@ fn full_access_is_the_default(product: &Product<'_>) {
     assert_eq!(created.body["scopes"], json!(["full_access"]));
     let token = created.text("token");
     // It is what its owner is, and no more.
-    product.get("/api/v1/users", &token).is_problem(403, "insufficient_scope");
+    product.get("/api/v1/users", &token).problem(403, "insufficient_scope");
     product.get("/auth/nginx?scope=requirements:write", &token).is(200);
     let narrow = json!({"name": "b", "scopes": ["requirements:read"]});
     let created = product.call("POST", PATS, &ada, &narrow).is(201);
@@ -116,9 +116,9 @@ fn no_credential_falls_through(product: &Product<'_>) {
     for wrong in
         [format!("mcp_pat_{ada}"), token["mcp_pat_".len()..].to_owned(), guess(&token), format!("{ada}x")]
     {
-        product.get("/api/v1/me", &wrong).is_problem(401, "invalid_token");
+        product.get("/api/v1/me", &wrong).problem(401, "invalid_token");
     }
-    product.get("/api/v1/me", "").is_problem(401, "authentication_required");
+    product.get("/api/v1/me", "").problem(401, "authentication_required");
 }
 
 fn deleting_a_user_ends_the_tokens(product: &Product<'_>) {
@@ -128,7 +128,7 @@ fn deleting_a_user_ends_the_tokens(product: &Product<'_>) {
     let user = product.get("/api/v1/me", &tokens[0]).is(200).text("user_id");
     product.call("DELETE", &format!("/api/v1/users/{user}"), &product.root, &Value::Null).is(204);
     for token in &tokens {
-        product.get("/api/v1/me", token).is_problem(401, "invalid_token");
+        product.get("/api/v1/me", token).problem(401, "invalid_token");
     }
     let left = product.get(&format!("/api/v1/admin/tokens?user_id={user}"), &product.root);
     assert_eq!(left.status, 422, "the user does not exist: {left:?}");
@@ -189,7 +189,7 @@ fn failures_are_limited(product: &Product<'_>) {
     let (_, token) = create(product, &product.jwt("failing", "user"), &json!({"name": "a"}));
     let wrong = guess(&token);
     let refused = (0..30).map(|_| product.get("/api/v1/me", &wrong)).find(|answer| answer.status != 401);
-    let refused = refused.expect("a limit").is_problem(429, "rate_limited");
+    let refused = refused.expect("a limit").problem(429, "rate_limited");
     assert!(refused.header("retry-after").parse::<u32>().unwrap() > 0);
 }
 
@@ -205,7 +205,7 @@ each_backend!(the_time_of_an_answer_does_not_tell_whether_a_token_exists, |db| {
     let wrong = guess(&existing);
     let timed = |token: &str| {
         let start = Instant::now();
-        product.get("/api/v1/token", token).is_problem(401, "invalid_token");
+        product.get("/api/v1/token", token).problem(401, "invalid_token");
         start.elapsed()
     };
     let mut times: [Vec<Duration>; 2] = Default::default();
