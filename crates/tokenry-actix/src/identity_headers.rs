@@ -96,7 +96,10 @@ impl IdentityHeaders {
     pub fn new(names: [&str; 5]) -> Result<Self, (usize, IdentityHeaderError)> {
         let mut parsed: Vec<HeaderName> = Vec::with_capacity(names.len());
         for (index, name) in names.into_iter().enumerate() {
-            let name = HeaderName::try_from(name).map_err(|_| (index, IdentityHeaderError::Malformed))?;
+            // SECURITY: systems that map `X_User` and `X-User` to one variable would let a client choose.
+            let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            let name = HeaderName::try_from(name).ok().filter(|_| is_plain);
+            let name = name.ok_or((index, IdentityHeaderError::Malformed))?;
             let text = name.as_str();
             if RESERVED.contains(&text) || RESERVED_BEGINNINGS.iter().any(|start| text.starts_with(start)) {
                 return Err((index, IdentityHeaderError::Reserved));
@@ -150,6 +153,8 @@ mod tests {
             ("Transfer-Encoding", IdentityHeaderError::Reserved),
             ("x-resource-user", IdentityHeaderError::Double),
             ("X Resource", IdentityHeaderError::Malformed),
+            ("X_User", IdentityHeaderError::Malformed),
+            ("X.User", IdentityHeaderError::Malformed),
             ("X-A\r\nX-B", IdentityHeaderError::Malformed),
             ("", IdentityHeaderError::Malformed),
         ] {

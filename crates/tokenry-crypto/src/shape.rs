@@ -288,7 +288,7 @@ impl FromStr for Shape {
         let (mut prefix, mut lookup, mut hashed, mut length, mut alphabet) = (None, None, None, None, None);
         for word in given.split_ascii_whitespace() {
             let (name, value) =
-                word.split_once('=').ok_or_else(|| refused(format!("{word:?} is not name=value")))?;
+                word.split_once('=').ok_or_else(|| refused("has a word that is not name=value"))?;
             let place = match name {
                 "prefix" => &mut prefix,
                 "lookup" => &mut lookup,

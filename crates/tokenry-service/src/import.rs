@@ -65,6 +65,8 @@ struct PlannedRow {
     owner: Subject,
     /// With the owner's id once that is known.
     token: Token,
+    /// When the row says that it was created: the default differs in each run of the same file.
+    given_creation: Option<UnixMillis>,
     secret: StoredSecret,
     is_active: bool,
     line: u64,
@@ -214,7 +216,7 @@ impl Tokenry {
 impl PlannedRow {
     /// What identifies the row of the file, so that only the same file resumes an import.
     fn canonical(&self) -> Vec<u8> {
-        let Token { name, scopes, expires_at, created_at, .. } = &self.token;
+        let Token { name, scopes, expires_at, .. } = &self.token;
         let time = |at: Option<UnixMillis>| at.map_or_else(String::new, |at| at.get().to_string());
         [
             self.source_id.as_str(),
@@ -224,7 +226,7 @@ impl PlannedRow {
             name.as_str(),
             &scopes.to_texts().join(" "),
             &time(*expires_at),
-            &time(Some(*created_at)),
+            &time(self.given_creation),
             if self.is_active { "1" } else { "0" },
         ]
         .join("\0")
@@ -253,6 +255,14 @@ fn planned_user(
     // Claims that were issued before do not apply.
     user.claims_after = Some(now);
     Ok(PlannedOwner::New(Box::new(user)))
+}
+
+/// A word of a row, for a report. One that may be a hash in the wrong column is not quoted.
+fn quoted(word: &str) -> String {
+    if word.len() > 64 || word.contains('$') {
+        return format!("a word of {} bytes", word.len());
+    }
+    format!("{:?}", shortened(word))
 }
 
 /// The first characters of an id, for a report.

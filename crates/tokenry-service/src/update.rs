@@ -6,7 +6,7 @@ use tokenry_domain::{
     Description, EventKind, Expiry, Metadata, Status, Token, TokenId, TokenName, UnixMillis, User,
     grant::is_wider,
 };
-use tokenry_store::{StoreError, Tx, retired, token, usage::scopes};
+use tokenry_store::{StoreError, Tx, import, retired, token, usage::scopes};
 
 use crate::{
     audit::{AuditContext, detail},
@@ -137,9 +137,11 @@ fn update(
     if before.revoked.is_some() {
         return Err(UpdateError::Revoked);
     }
+    let is_pause = changes.switch == Some(Activation::Inactive);
     let mut after = changed(rules, &before, changes, now)?;
     rules.check_change(&context.caller, &owner, &before, &after)?;
-    if after == before {
+    // A staged token is inactive already: its new version keeps the import from activating it.
+    if after == before && !(is_pause && import::is_staged(tx, id)?) {
         return Ok((before, owner));
     }
     after.version = before.version + 1;

@@ -9,8 +9,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256, Sha512};
 use tokenry_service::{
-    Catalog, EventKind, HashSettings, ImportError, ImportPlan, ImportReport, ImportRow, ImportSettings,
-    Limits, NewToken, Pepper, Policy, Rejection, Rotation, Scheme, Tokenry, VerifyError,
+    Activation, Catalog, EventKind, HashSettings, ImportError, ImportPlan, ImportReport, ImportRow,
+    ImportSettings, Limits, NewToken, NewUser, PageQuery, PageSize, Pepper, Policy, Rejection, Rotation,
+    Scheme, Token, TokenChanges, TokenFilter, TokenId, Tokenry, UserChanges, VerifyError,
 };
 use tokenry_store::import;
 use tokenry_testkit::{TestDatabase, each_backend};
@@ -281,13 +282,13 @@ each_backend!(an_import_with_a_refused_row_is_reported_and_changes_nothing_by_it
         (vec![wrong(|row| row.id = String::new())], "id: must be"),
         (vec![wrong(|row| row.owner = "nobody".to_owned())], "owner: there is no such user"),
         (vec![wrong(|row| row.name = "\u{7}".to_owned())], "name: must not contain control"),
-        (vec![wrong(|row| row.scopes = vec!["x".to_owned()])], "scopes: \"x\" must be"),
+        (vec![wrong(|row| row.scopes = vec!["x".to_owned()])], "scopes: \"x\" is not in the catalog"),
         (vec![wrong(|row| row.created_at = Some(at(9000)))], "must not be in the future"),
         (vec![wrong(|row| row.hash = String::new())], "hash: is missing"),
         (vec![wrong(|row| row.hash = "00".to_owned())], "hash: the hash does not have the form"),
         (vec![wrong(|row| row.scheme = Some("md5".to_owned()))], "hash: the scheme must be"),
         (vec![wrong(|row| row.lookup = Some("a|b".to_owned()))], "lookup: does not fit"),
-        (vec![wrong(|row| row.shape = Some("first".to_owned()))], "shape: \"first\" is not name=value"),
+        (vec![wrong(|row| row.shape = Some("first".to_owned()))], "shape: has a word that is not name=value"),
         (vec![wrong(|row| row.prefix = Some("x".repeat(40)))], "prefix: must be at most"),
         (vec![wrong(|row| row.suffix = Some("secret with blanks".to_owned()))], "suffix: must be at most"),
         (vec![row(8), wrong(|row| row.lookup = Some("9".to_owned()))], "id: is in the file twice"),
@@ -356,6 +357,92 @@ each_backend!(another_file_replaces_an_unfinished_import, |db| {
     assert!(verify(&tokenry, &(system.token)(1), 20).is_ok());
     assert!(matches!(rejection(&tokenry, &(system.token)(0)), Rejection::Unknown));
     assert!(db.store().read(|tx| import::unfinished(tx, "notebook")).unwrap().is_none());
+});
+
+/// Stores the first transaction of an import of these rows, and stops.
+fn interrupt(tokenry: &Tokenry, settings: &ImportSettings, rows: Vec<ImportRow>) {
+    let interrupted = plan(tokenry, settings, rows);
+    let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        tokenry.run_import(&operator(10), interrupted, &mut |_| panic!("interrupted"))
+    }));
+    assert!(stopped.is_err());
+}
+
+/// The id of the staged token that was made from this row.
+fn staged(tokenry: &Tokenry, row: &ImportRow) -> TokenId {
+    let filter = TokenFilter::default().with_search(Some(row.name.clone()));
+    let page = PageQuery::default().with_size(PageSize::new(200).unwrap());
+    let listed = tokenry.list_tokens(&operator(11), filter, page).unwrap();
+    let is_of = |token: &Token| token.name.as_str() == row.name;
+    listed.items.iter().find(|(token, _)| is_of(token)).unwrap().0.id
+}
+
+each_backend!(a_token_that_was_revoked_while_staged_stays_dead_whatever_the_import_does, |db| {
+    let tokenry = with_key(db, Scheme::Bcrypt, false);
+    let system = &systems()[1];
+    let settings = of("notebook", system.shape);
+    let all = rows(system, 0..600);
+    interrupt(&tokenry, &settings, all.clone());
+    let [revoked, paused, kept] = [0, 1, 2].map(|number| staged(&tokenry, &all[number]));
+    tokenry.revoke_token(&operator(12), revoked, None).unwrap();
+    let pause = TokenChanges::default().with_switch(Activation::Inactive);
+    tokenry.update_token(&operator(12), paused, pause).unwrap();
+    // Another file replaces the run, and leaves out what was changed meanwhile.
+    let report = run(&tokenry, &settings, rows(system, 0..3));
+    assert_eq!(report.imported, 1);
+    assert!(matches!(rejection(&tokenry, &(system.token)(0)), Rejection::Revoked));
+    assert!(matches!(rejection(&tokenry, &(system.token)(1)), Rejection::Inactive));
+    assert!(verify(&tokenry, &(system.token)(2), 20).is_ok());
+    assert_ne!(staged(&tokenry, &all[2]), kept, "the replaced row became a new token");
+});
+
+each_backend!(a_finished_run_is_not_discarded_by_another_import, |db| {
+    let tokenry = with_key(db, Scheme::Bcrypt, false);
+    let system = &systems()[1];
+    let settings = of("notebook", system.shape);
+    interrupt(&tokenry, &settings, rows(system, 0..600));
+    let run = db.store().read(|tx| import::unfinished(tx, "notebook")).unwrap().unwrap();
+    assert!(db.store().write(move |tx| import::lock_unfinished(tx, run.id)).unwrap());
+    assert!(db.store().write(move |tx| import::finish(tx, run.id, at(12))).unwrap());
+    assert!(!db.store().write(move |tx| import::lock_unfinished(tx, run.id)).unwrap());
+    let tokenry = with_key(db, Scheme::Bcrypt, false);
+    assert!(verify(&tokenry, &(system.token)(0), 20).is_ok());
+    let more = plan(&tokenry, &settings, rows(system, 0..601));
+    assert_eq!((more.tokens(), more.known()), (101, 500));
+});
+
+each_backend!(revoking_all_tokens_of_a_user_includes_those_that_are_not_stored_yet, |db| {
+    let tokenry = with_key(db, Scheme::Bcrypt, false);
+    let system = &systems()[1];
+    let settings = of("notebook", system.shape);
+    let mut all = rows(system, 0..600);
+    for row in &mut all {
+        row.owner = "ada".to_owned();
+    }
+    interrupt(&tokenry, &settings, all.clone());
+    let (_, ada) =
+        tokenry.list_tokens(&operator(11), Default::default(), Default::default()).unwrap().items.remove(0);
+    tokenry.revoke_user_tokens(&operator(12), ada.id, None).unwrap();
+    let resumed = plan(&tokenry, &settings, all);
+    tokenry.run_import(&operator(13), resumed, &mut |_| {}).unwrap();
+    for number in [0, 499, 500, 599] {
+        assert!(verify(&tokenry, &(system.token)(number), 20).is_err(), "{number}");
+    }
+});
+
+each_backend!(a_user_who_was_deleted_while_disabled_is_not_created_by_an_import, |db| {
+    let tokenry = with_key(db, Scheme::Bcrypt, false);
+    let system = &systems()[1];
+    let mut wanted = rows(system, 0..1);
+    wanted[0].owner = "mallory".to_owned();
+    let context = operator(10);
+    let user = tokenry.find_or_create_user(&context, "mallory", Some(NewUser::default())).unwrap();
+    tokenry.update_user(&context, user.id, UserChanges::default().with_disabled(true)).unwrap();
+    tokenry.delete_user(&context, user.id).unwrap();
+    let settings = of("notebook", system.shape);
+    let refused = tokenry.plan_import(&context, &settings, wanted.into_iter().map(Ok)).unwrap();
+    assert_eq!(refused.tokens(), 0);
+    assert!(refused.refused()[0].reason.starts_with("owner: was disabled"), "{:?}", refused.refused());
 });
 
 each_backend!(an_imported_token_is_listed_rotated_and_revoked_like_any_other, |db| {

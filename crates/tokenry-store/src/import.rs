@@ -95,7 +95,16 @@ pub fn begin(tx: &mut Tx<'_>, source: &str, run: &ImportRun) -> Result<(), Store
     Ok(())
 }
 
-/// Those of these rows of a source that became tokens, and in which run.
+/// A row of the other system that became a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownRow {
+    /// The run that stored it.
+    pub import: ImportId,
+    /// Whether its token is as the run stored it: not changed, activated, revoked, rotated or deleted.
+    pub is_untouched: bool,
+}
+
+/// Those of these rows of a source that became tokens.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -103,13 +112,44 @@ pub fn known(
     tx: &mut Tx<'_>,
     source: &str,
     source_ids: &[&str],
-) -> Result<Vec<(String, ImportId)>, StoreError> {
+) -> Result<Vec<(String, KnownRow)>, StoreError> {
     let query = imported_tokens::table
+        .left_join(
+            tokens::table.on(tokens::id
+                .eq(imported_tokens::token_id)
+                .and(tokens::version.eq(1))
+                .and(tokens::revoked_at.is_null())
+                .and(tokens::inactive_at.is_not_null())),
+        )
         .filter(imported_tokens::source.eq(source))
         .filter(imported_tokens::source_id.eq_any(source_ids))
-        .select((imported_tokens::source_id, imported_tokens::import_id));
-    let rows: Vec<(String, IdValue)> = on!(tx, |c| query.load(c))?;
-    Ok(rows.into_iter().map(|(id, import)| (id, ImportId::from_uuid(import.0))).collect())
+        .select((imported_tokens::source_id, imported_tokens::import_id, tokens::id.nullable()));
+    let rows: Vec<(String, IdValue, Option<IdValue>)> = on!(tx, |c| query.load(c))?;
+    let known = |(id, import, untouched): (String, IdValue, Option<IdValue>)| {
+        (id, KnownRow { import: ImportId::from_uuid(import.0), is_untouched: untouched.is_some() })
+    };
+    Ok(rows.into_iter().map(known).collect())
+}
+
+/// Locks a run until the unit of work ends, after the owners of its tokens. `false` if it is finished or was discarded:
+/// its tokens must not be stored or discarded any more.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn lock_unfinished(tx: &mut Tx<'_>, run: ImportId) -> Result<bool, StoreError> {
+    let query = imports::table
+        .filter(imports::id.eq(IdValue(run.uuid())))
+        .filter(imports::finished_at.is_null())
+        .select(imports::id);
+    let found: Option<IdValue> = match &mut tx.0 {
+        // The transaction already excludes all other writers.
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(c) => query.first(&mut **c).optional(),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(c) => query.filter(RenewLockTimeout).for_update().first(&mut **c).optional(),
+    }
+    .map_err(from_diesel)?;
+    Ok(found.is_some())
 }
 
 /// Those of these public ids that a token or a retired secret has.
@@ -126,14 +166,18 @@ pub fn taken(tx: &mut Tx<'_>, public_ids: &[&str]) -> Result<Vec<PublicId>, Stor
     Ok(found.into_iter().map(PublicId::from_stored).collect())
 }
 
-/// Locks these users in the order of their ids until the unit of work ends, and returns those that exist.
+/// Locks these users in the order of their ids until the unit of work ends. Returns those that exist, each with the
+/// instant at which all their tokens were last revoked.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn lock_owners(tx: &mut Tx<'_>, ids: &[UserId]) -> Result<Vec<UserId>, StoreError> {
+pub fn lock_owners(tx: &mut Tx<'_>, ids: &[UserId]) -> Result<Vec<(UserId, Option<UnixMillis>)>, StoreError> {
     let ids: Vec<IdValue> = ids.iter().map(|id| IdValue(id.uuid())).collect();
-    let query = users::table.filter(users::id.eq_any(ids)).order(users::id).select(users::id);
-    let found: Vec<IdValue> = match &mut tx.0 {
+    let query = users::table
+        .filter(users::id.eq_any(ids))
+        .order(users::id)
+        .select((users::id, users::tokens_revoked_at));
+    let found: Vec<(IdValue, Option<InstantValue>)> = match &mut tx.0 {
         // The transaction already excludes all other writers.
         #[cfg(feature = "sqlite")]
         AnyConnection::Sqlite(c) => query.load(&mut **c),
@@ -141,7 +185,10 @@ pub fn lock_owners(tx: &mut Tx<'_>, ids: &[UserId]) -> Result<Vec<UserId>, Store
         AnyConnection::Postgres(c) => query.filter(RenewLockTimeout).for_update().load(&mut **c),
     }
     .map_err(from_diesel)?;
-    Ok(found.into_iter().map(|IdValue(id)| UserId::from_uuid(id)).collect())
+    let owner = |(IdValue(id), revoked_at): (IdValue, Option<InstantValue>)| {
+        (UserId::from_uuid(id), revoked_at.map(|InstantValue(at)| at))
+    };
+    Ok(found.into_iter().map(owner).collect())
 }
 
 /// Locks the owners of all tokens of a run in the order of their ids until the unit of work ends: a change of many tokens
@@ -213,25 +260,41 @@ pub fn insert(
     Ok(())
 }
 
-/// The ids of tokens of a run and of the users that own them, at most `limit`, in the order of their owners.
+/// The untouched tokens of a run and the users that own them, at most `limit`. A token that was changed, revoked or
+/// deleted meanwhile is left out: it stays known as imported.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn tokens_of(
+pub fn untouched_tokens(
     tx: &mut Tx<'_>,
     run: ImportId,
     limit: u16,
-) -> Result<Vec<(TokenId, Option<UserId>)>, StoreError> {
+) -> Result<Vec<(TokenId, UserId)>, StoreError> {
     let query = imported_tokens::table
-        .left_join(tokens::table.on(tokens::id.eq(imported_tokens::token_id)))
+        .inner_join(tokens::table.on(tokens::id.eq(imported_tokens::token_id)))
         .filter(imported_tokens::import_id.eq(IdValue(run.uuid())))
+        .filter(tokens::version.eq(1))
+        .filter(tokens::revoked_at.is_null())
+        .filter(tokens::inactive_at.is_not_null())
         .limit(limit.into())
-        .select((imported_tokens::token_id, tokens::user_id.nullable()));
-    let rows: Vec<(IdValue, Option<IdValue>)> = on!(tx, |c| query.load(c))?;
-    let ids = |(token, owner): (IdValue, Option<IdValue>)| {
-        (TokenId::from_uuid(token.0), owner.map(|IdValue(id)| UserId::from_uuid(id)))
-    };
+        .select((imported_tokens::token_id, tokens::user_id));
+    let rows: Vec<(IdValue, IdValue)> = on!(tx, |c| query.load(c))?;
+    let ids = |(token, owner): (IdValue, IdValue)| (TokenId::from_uuid(token.0), UserId::from_uuid(owner.0));
     Ok(rows.into_iter().map(ids).collect())
+}
+
+/// Whether a token belongs to a run that is not finished.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn is_staged(tx: &mut Tx<'_>, id: TokenId) -> Result<bool, StoreError> {
+    let unfinished = imports::table.filter(imports::finished_at.is_null()).select(imports::id);
+    let query = imported_tokens::table
+        .filter(imported_tokens::token_id.eq(IdValue(id.uuid())))
+        .filter(imported_tokens::import_id.eq_any(unfinished))
+        .select(imported_tokens::import_id);
+    let found: Option<IdValue> = on!(tx, |c| query.first(c).optional())?;
+    Ok(found.is_some())
 }
 
 /// The number of rows of a run that became tokens.
@@ -244,7 +307,8 @@ pub fn count(tx: &mut Tx<'_>, run: ImportId) -> Result<u64, StoreError> {
     Ok(to_count(count))
 }
 
-/// Deletes tokens of an unfinished run and what is known of their rows.
+/// Deletes those of these tokens of an unfinished run that are untouched, and what is known of their rows. The unit of
+/// work holds the locks of their owners, under which tokens are changed.
 ///
 /// # Errors
 /// [`StoreError`].

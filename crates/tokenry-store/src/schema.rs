@@ -223,5 +223,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     users,
     personal_access_tokens,
     retired_secrets,
-    imported_tokens
+    imported_tokens,
+    imports
 );

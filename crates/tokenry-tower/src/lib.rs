@@ -2,7 +2,8 @@
 //!
 //! [`Authenticate`] admits only requests with a live token, and leaves an [`Identity`] in the extensions of the request.
 //! [`RequireScopes`] inside it admits only identities with scopes. Rejections are responses with a problem
-//! (`application/problem+json`) and a challenge, the same as those of `tokenry-actix`.
+//! (`application/problem+json`) and a challenge, the same as those of `tokenry-actix`. Failed credentials are not
+//! limited: put a limit per client address in front.
 //!
 //! ```no_run
 //! use std::net::SocketAddr;

@@ -23,7 +23,8 @@ use crate::{
 pub struct RequireScopes(Arc<ScopeSet>);
 
 impl RequireScopes {
-    /// Requires these scopes; without any, every identity is admitted.
+    /// Requires these scopes. An empty list admits nobody: it is a mistake, since [`Authenticate`](crate::Authenticate)
+    /// alone admits every identity.
     #[must_use]
     pub fn new(scopes: impl IntoIterator<Item = Scope>) -> Self {
         Self(Arc::new(scopes.into_iter().collect()))
@@ -76,6 +77,11 @@ where
 /// recorded in the audit log.
 fn check(identity: &Identity, scopes: &ScopeSet) -> Result<(), Rejected> {
     let Identity { tokenry, verified, now, source } = identity;
+    // SECURITY: nothing is granted by absence (CVE-2026-72826: an empty list was everything).
+    if scopes.is_empty() {
+        tracing::error!("RequireScopes has no scopes: every request is rejected");
+        return Err(Rejected::Internal);
+    }
     match verified.require(scopes) {
         Ok(()) => {
             tokenry.record_scopes(verified, scopes.iter(), *now);

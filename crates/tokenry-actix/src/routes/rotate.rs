@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use actix_web::{HttpRequest, HttpResponse, http::header::ETAG, rt::time::sleep, web::Data};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{CACHE_CONTROL, ETAG},
+    rt::time::sleep,
+    web::Data,
+};
 use macro_rules_attribute::apply;
 use tokenry_service::{RotateError, Rotated, Rotation, TokenId, Tokenry, UnixMillis};
 
@@ -52,7 +57,11 @@ pub(crate) async fn rotate_token(
         attributes: wire::Token::new(&token, &owner, &tokenry, caller.context().now),
         token: secret.reveal_once(),
     };
-    Ok(HttpResponse::Ok().insert_header((ETAG, format!("\"{}\"", token.version))).json(rotated))
+    Ok(HttpResponse::Ok()
+        .insert_header((ETAG, format!("\"{}\"", token.version)))
+        // Here too, for an app without the outer middleware: the response has a secret.
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(rotated))
 }
 
 type Head = (IdPath<TokenId>, IfMatch, IdempotencyKey, StrictQuery<()>);

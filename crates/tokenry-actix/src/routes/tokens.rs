@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{ETAG, LOCATION},
+    http::header::{CACHE_CONTROL, ETAG, LOCATION},
     web::Data,
 };
 use macro_rules_attribute::apply;
@@ -52,6 +52,8 @@ pub(crate) async fn create_token(
     Ok(HttpResponse::Created()
         .insert_header((LOCATION, format!("{path}/{}", token.id)))
         .insert_header((ETAG, format!("\"{}\"", token.version)))
+        // Here too, for an app without the outer middleware: the response has a secret.
+        .insert_header((CACHE_CONTROL, "no-store"))
         .json(created))
 }
 

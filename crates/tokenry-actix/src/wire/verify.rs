@@ -110,6 +110,11 @@ pub struct IntrospectionClaims {
     token_type: &'static str,
 }
 
+/// The public id of a token. That of an imported token is derived from its secret or its old system, and not shown.
+fn client_id(token: &tokenry_service::Token) -> String {
+    if token.public_id.is_imported() { token.id.to_string() } else { token.public_id.to_string() }
+}
+
 impl Introspection {
     pub(crate) fn inactive() -> Self {
         Self { active: false, claims: None }
@@ -123,7 +128,7 @@ impl Introspection {
                 scope: verified.effective().to_set().to_string(),
                 sub: owner.subject.to_string(),
                 username: owner.name.to_string(),
-                client_id: token.public_id.to_string(),
+                client_id: client_id(token),
                 jti: token.id.to_string(),
                 iat: token.secret_at.seconds(),
                 nbf: token.not_before.map(UnixMillis::seconds),

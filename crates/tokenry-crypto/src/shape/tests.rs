@@ -51,7 +51,7 @@ fn what_describes_no_shape_is_refused_with_a_reason() {
         ("lookup=first:8 length=40 alphabet=hex case=any", "is not prefix"),
         ("prefix=a.b lookup=first:8 length=40 alphabet=hex", "prefix must be"),
         ("prefix=a$ lookup=first:8 length=40 alphabet=hex", "prefix must be"),
-        ("nobody", "is not name=value"),
+        ("nobody", "has a word that is not name=value"),
     ] {
         let error = text.parse::<Shape>().unwrap_err().to_string();
         assert!(error.contains(reason), "{text}: {error}");

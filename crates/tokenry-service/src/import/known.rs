@@ -3,8 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use tokenry_crypto::SecretRng;
-use tokenry_domain::{ImportId, PublicId, Subject};
-use tokenry_store::{StoreError, import, user};
+use tokenry_domain::{PublicId, Subject};
+use tokenry_store::{
+    StoreError,
+    import::{self, KnownRow},
+    tombstone, user,
+};
 
 use super::{ImportError, ImportPlan, ImportSettings, PlannedOwner, PlannedRow, RefusedRow, planned_user};
 use crate::{caller::RequestContext, tokenry::Tokenry};
@@ -19,7 +23,7 @@ impl ImportPlan {
     /// unfinished run of the same file has stored are left out as well and activated with the others.
     pub(super) fn leave_out_known(&mut self, tokenry: &Tokenry) -> Result<(), ImportError> {
         let source = self.source.as_str();
-        let (mut known, mut taken): (HashMap<String, ImportId>, HashSet<PublicId>) = Default::default();
+        let (mut known, mut taken): (HashMap<String, KnownRow>, HashSet<PublicId>) = Default::default();
         let (unfinished, stored) = tokenry.0.store.read(|tx| {
             (known, taken) = Default::default();
             for rows in self.rows.chunks(CHUNK) {
@@ -37,10 +41,11 @@ impl ImportPlan {
         let replaced = unfinished.filter(|run| run.digest != self.digest).map(|run| run.id);
         let resumed = unfinished.filter(|run| run.digest == self.digest).map(|run| run.id);
         for row in std::mem::take(&mut self.rows) {
-            let run = known.get(&row.source_id).copied();
-            let is_replaced = run.is_some() && run == replaced;
-            if run.is_some() && !is_replaced {
-                self.known += u64::from(run != resumed);
+            let known = known.get(&row.source_id);
+            // SECURITY: a token that was revoked, rotated or deleted while it was staged is not stored again.
+            let is_replaced = known.is_some_and(|known| Some(known.import) == replaced && known.is_untouched);
+            if let Some(known) = known.filter(|_| !is_replaced) {
+                self.known += u64::from(Some(known.import) != resumed);
                 continue;
             }
             if !has_room {
@@ -69,15 +74,29 @@ impl ImportPlan {
             let found = tokenry.0.store.read(|tx| user::find_by_subjects(tx, &texts))?;
             self.owners.extend(found.into_iter().map(|user| (user.subject, PlannedOwner::Existing(user.id))));
         }
+        let mut disabled = HashSet::new();
         for subject in wanted {
-            if settings.create_users && !self.owners.contains_key(&subject) {
-                let user = planned_user(tokenry, &subject, context.now, rng)?;
-                self.owners.insert(subject, user);
+            if !settings.create_users || self.owners.contains_key(&subject) {
+                continue;
             }
+            // SECURITY: a user who was deleted while disabled comes back only by an explicit creation.
+            if tokenry.0.store.read(|tx| tombstone::find(tx, &subject))?.is_some_and(|gone| gone.was_disabled)
+            {
+                disabled.insert(subject);
+                continue;
+            }
+            let user = planned_user(tokenry, &subject, context.now, rng)?;
+            self.owners.insert(subject, user);
         }
         for row in std::mem::take(&mut self.rows) {
             if self.owners.contains_key(&row.owner) {
                 self.rows.push(row);
+            } else if disabled.contains(&row.owner) {
+                self.refuse(
+                    &row,
+                    "owner: was disabled and then deleted; create the user first if that is intended"
+                        .to_owned(),
+                );
             } else {
                 self.refuse(&row, "owner: there is no such user, and users are not created".to_owned());
             }

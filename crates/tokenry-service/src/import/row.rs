@@ -143,7 +143,8 @@ impl<'c> Checker<'c> {
             expiry_noted_at: None,
         };
         let (source_id, is_active, line) = (row.id, !row.inactive, row.line);
-        Ok(PlannedRow { source_id, owner, token, secret: hash.into(), is_active, line })
+        let given_creation = row.created_at;
+        Ok(PlannedRow { source_id, owner, token, given_creation, secret: hash.into(), is_active, line })
     }
 
     fn scopes(&mut self, given: Vec<String>) -> Result<ScopeSet, String> {
@@ -161,10 +162,10 @@ impl<'c> Checker<'c> {
             }
         }
         for scope in &mapped {
-            let quoted = super::shortened(scope);
-            let parsed = scope.parse::<Scope>().map_err(|error| format!("scopes: {quoted:?} {error}"))?;
+            let quoted = super::quoted(scope);
+            let parsed = scope.parse::<Scope>().map_err(|error| format!("scopes: {quoted} {error}"))?;
             if !catalog.has_scope(&parsed) {
-                return Err(format!("scopes: {quoted:?} is not in the catalog of scopes"));
+                return Err(format!("scopes: {quoted} is not in the catalog of scopes"));
             }
         }
         let set = ScopeSet::parse(&mapped).map_err(|error| format!("scopes: {error}"))?;

@@ -64,7 +64,7 @@ impl Tokenry {
                 break;
             }
             let stored = to_u64(batch.len());
-            let batch = with_owners(&source, run.id, batch, &owners, &mut known)?;
+            let batch = with_owners(&source, run, batch, &owners, &mut known)?;
             let audit = audit.clone();
             let (created, found) = self.0.store.write(move |tx| batch.store(tx, &audit))?;
             known.extend(found);
@@ -92,34 +92,51 @@ impl Tokenry {
 
     /// Deletes the tokens of an unfinished run of other rows; none of them was activated by it.
     fn discard(&self, source: &str, run: ImportId, audit: &AuditContext) -> Result<(), ImportError> {
+        let mut discarded = 0;
         loop {
-            let is_done = self.0.store.write(move |tx| {
-                let found = import::tokens_of(tx, run, u16::try_from(BATCH).unwrap_or(u16::MAX))?;
-                let owners: Vec<UserId> = found.iter().filter_map(|(_, owner)| *owner).collect();
-                import::lock_owners(tx, &owners)?;
-                let ids: Vec<_> = found.into_iter().map(|(id, _)| id).collect();
-                import::discard(tx, run, &ids)?;
-                Ok::<_, StoreError>(ids.is_empty())
-            })?;
-            if is_done {
+            let count = self.0.store.write(move |tx| discard_batch(tx, run))?;
+            if count == 0 {
                 break;
             }
+            discarded += count;
         }
         let (source, audit) = (source.to_owned(), audit.clone());
         self.0.store.write(move |tx| {
+            if !import::lock_unfinished(tx, run)? {
+                return Err(ImportError::Concurrent);
+            }
             import::forget(tx, run)?;
-            let fields =
-                detail([("source", Value::from(source)), ("import_id", Value::from(run.to_string()))]);
-            audit.record_about(tx, EventKind::ImportDiscarded, None, None, fields)
-        })?;
-        Ok(())
+            let fields = detail([
+                ("source", Value::from(source)),
+                ("import_id", Value::from(run.to_string())),
+                ("tokens", Value::from(discarded)),
+            ]);
+            Ok(audit.record_about(tx, EventKind::ImportDiscarded, None, None, fields)?)
+        })
     }
+}
+
+/// Deletes some tokens of an unfinished run that nobody changed, and returns how many.
+fn discard_batch(tx: &mut Tx<'_>, run: ImportId) -> Result<u64, ImportError> {
+    let limit = u16::try_from(BATCH).unwrap_or(u16::MAX);
+    let owners: Vec<UserId> =
+        import::untouched_tokens(tx, run, limit)?.into_iter().map(|(_, owner)| owner).collect();
+    import::lock_owners(tx, &owners)?;
+    if !import::lock_unfinished(tx, run)? {
+        return Err(ImportError::Concurrent);
+    }
+    // Read again under the locks: a token may have been revoked before they were granted.
+    let found = import::untouched_tokens(tx, run, limit)?;
+    let ids: Vec<_> =
+        found.into_iter().filter(|(_, owner)| owners.contains(owner)).map(|(token, _)| token).collect();
+    import::discard(tx, run, &ids)?;
+    Ok(to_u64(ids.len()))
 }
 
 /// The rows with their owners. `known` has the owners of earlier rows, and receives those of these rows.
 fn with_owners(
     source: &str,
-    run: ImportId,
+    run: ImportRun,
     rows: Vec<PlannedRow>,
     planned: &HashMap<Subject, PlannedOwner>,
     known: &mut HashMap<Subject, UserId>,
@@ -151,7 +168,7 @@ fn with_owners(
 /// The tokens of one transaction.
 struct Batch {
     source: String,
-    run: ImportId,
+    run: ImportRun,
     rows: Vec<PlannedRow>,
     /// The owners that exist, or existed when the plan was made.
     owners: HashMap<Subject, UserId>,
@@ -171,9 +188,17 @@ impl Batch {
         ids.sort_unstable();
         ids.dedup();
         // Users are locked before tokens and the audit log, as in every other change.
-        if import::lock_owners(tx, &ids)?.len() != ids.len() {
+        let locked = import::lock_owners(tx, &ids)?;
+        if locked.len() != ids.len() || !import::lock_unfinished(tx, self.run.id)? {
             return Err(ImportError::Concurrent);
         }
+        let begun_at = self.run.begun_at;
+        // SECURITY: who revokes all tokens of a user during an import also ends those that are not stored yet.
+        let revoked: Vec<UserId> = locked
+            .into_iter()
+            .filter(|(_, revoked_at)| revoked_at.is_some_and(|at| at >= begun_at))
+            .map(|(id, _)| id)
+            .collect();
         let mut events = Vec::with_capacity(self.rows.len() + self.new.len());
         let (mut created, mut found) = (0, HashMap::new());
         for user in &self.new {
@@ -181,7 +206,9 @@ impl Batch {
                 found.insert(user.subject, user.id);
                 continue;
             }
-            tombstone::clear_disabled(tx, &user.subject)?;
+            if tombstone::find(tx, &user.subject)?.is_some_and(|tombstone| tombstone.was_disabled) {
+                return Err(ImportError::Concurrent);
+            }
             user::insert(tx, user)?;
             let detail = crate::user::creation_detail(user);
             events.push(audit.event(EventKind::UserCreated, Some(user.id), None, detail));
@@ -196,9 +223,10 @@ impl Batch {
             fields.insert("source".to_owned(), Value::from(self.source.as_str()));
             fields.insert("source_id".to_owned(), Value::from(source_id.as_str()));
             events.push(audit.event(EventKind::TokenImported, Some(token.user_id), Some(token.id), fields));
+            let is_active = is_active && !revoked.contains(&token.user_id);
             stored.push(ImportedRow { source_id, import: ImportedToken { token, secret }, is_active });
         }
-        import::insert(tx, &self.source, self.run, stored)?;
+        import::insert(tx, &self.source, self.run.id, stored)?;
         append(tx, &events)?;
         Ok((created, found))
     }

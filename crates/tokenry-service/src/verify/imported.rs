@@ -47,13 +47,16 @@ impl Tokenry {
         now: UnixMillis,
         source: Option<IpAddr>,
     ) -> Result<VerifiedToken, VerifyError> {
+        let mut failure = None;
         for plain in candidates {
             match self.verify_plain(plain, now, source).await {
                 Err(VerifyError::Rejected(Rejection::Unknown)) => {}
-                decided => return decided,
+                decided @ (Ok(_) | Err(VerifyError::Rejected(_))) => return decided,
+                // Another candidate may be the token.
+                Err(error) => failure = failure.or(Some(error)),
             }
         }
-        Err(VerifyError::Rejected(Rejection::Unknown))
+        Err(failure.unwrap_or(VerifyError::Rejected(Rejection::Unknown)))
     }
 
     /// Whether the stored hash is replaced by one under the current settings.

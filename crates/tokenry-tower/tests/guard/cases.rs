@@ -176,6 +176,13 @@ fn both_adapters_answer_503_without_the_database() {
     assert_eq!(answer.header("www-authenticate"), "");
 }
 
+each_backend!(an_empty_list_of_scopes_admits_nobody, |db| {
+    let servers = Servers::start(db);
+    let (_, good) = servers.token(&servers.user("alice"), &["*"], |_, _| {});
+    assert_eq!(get(servers.axum, "/no-scopes", &[&bearer(&good)]).status, 500);
+    assert_eq!(get(servers.axum, "/any", &[&bearer(&good)]).status, 200);
+});
+
 each_backend!(a_route_outside_of_the_guard_admits_nobody, |db| {
     let servers = Servers::start(db);
     let (_, good) = servers.token(&servers.user("alice"), &["*"], |_, _| {});

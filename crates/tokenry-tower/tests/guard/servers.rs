@@ -94,6 +94,7 @@ fn router(tokenry: &Tokenry, proxies: &TrustedProxies) -> Router {
         .route("/guarded", get(subject).layer(scopes.clone()))
         .route("/items/{id}", get(subject).layer(scopes.clone()))
         .route("/any", get(subject))
+        .route("/no-scopes", get(subject).layer(RequireScopes::new([])))
         .layer(guard);
     Router::new()
         .merge(guarded)

@@ -76,7 +76,12 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
     let served = system.block_on(async {
         if let Some(address) = metrics_listen {
             let server = bind_metrics(tokenry.clone(), &metrics, address);
-            rt::spawn(server.map_err(|error| cannot_listen(address, &error, "[metrics] listen"))?);
+            let server = server.map_err(|error| cannot_listen(address, &error, "[metrics] listen"))?;
+            rt::spawn(async move {
+                if let Err(error) = server.await {
+                    tracing::error!(%error, "the listener for metrics ended");
+                }
+            });
         }
         let bound = bind(tokenry.clone(), listen, http, workers, page, shutdown.clone());
         let (server, addresses) = bound.map_err(|error| cannot_listen(listen, &error, "--listen"))?;
@@ -250,6 +255,8 @@ fn bind_metrics(tokenry: Tokenry, metrics: &Metrics, address: SocketAddr) -> io:
     .keep_alive(server::KEEP_ALIVE)
     .disable_signals()
     .workers(1)
+    // Clients without credentials cannot use up the file descriptors of the process.
+    .max_connections(64)
     .bind(address)?;
     for address in http.addrs() {
         tracing::info!(%address, "listening for metrics");

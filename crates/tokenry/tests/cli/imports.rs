@@ -104,7 +104,7 @@ fn tokens_of_fifteen_files_of_other_systems_verify_after_their_import() {
         let (_, text) = tokens(file).swap_remove(0);
         verify(&text).expect("a token").token().scopes.to_texts()
     };
-    assert_eq!(scopes("requirements-server.jsonl"), ["*"]);
+    assert_eq!(scopes("requirements-server.jsonl"), ["full_access"]);
     assert_eq!(scopes("model-server.jsonl"), ["chat:write", "models:read"]);
     assert_eq!(scopes("gitea.csv"), ["projects:read"]);
     assert!(scopes("notebook-app.jsonl").is_empty());

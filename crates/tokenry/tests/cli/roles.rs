@@ -13,12 +13,17 @@ struct Restricted {
 
 impl Restricted {
     fn new(db: &TestDatabase) -> Self {
-        let (folder, role) = (Folder::new(), TestRole::new(db));
+        let site = Self { folder: Folder::new(), role: TestRole::new(db) };
+        site.grant(db);
+        site
+    }
+
+    /// Runs what `migrate grants` prints.
+    fn grant(&self, db: &TestDatabase) {
         // The command needs no settings and no database.
-        std::fs::write(folder.path("tokenry.toml"), "database_url = 7").expect("a file");
-        db.run(&folder.output(&format!("migrate grants --role {}", role.name())));
-        std::fs::remove_file(folder.path("tokenry.toml")).expect("the file");
-        Self { folder, role }
+        std::fs::write(self.folder.path("tokenry.toml"), "database_url = 7").expect("a file");
+        db.run(&self.folder.output(&format!("migrate grants --role {}", self.role.name())));
+        std::fs::remove_file(self.folder.path("tokenry.toml")).expect("the file");
     }
 
     fn line(&self, line: &str) -> String {
@@ -167,6 +172,10 @@ fn a_pending_migration_ends_the_start_and_names_the_missing_right() {
     let (code, document, _) = site.folder.end(&site.line("policy check --proposed tokenry.toml"));
     assert_eq!(code, 2, "no such file: {document}");
     site.folder.output(&format!("migrate run --database-url {}", db.url()));
+    // The migration made new tables.
+    let (code, error) = site.folder.failure(&site.line("user list"));
+    assert!(code == 1 && error.contains("`tokenry migrate grants`"), "{code} {error}");
+    site.grant(&db);
     site.output("user list");
 }
 

@@ -141,8 +141,9 @@ fn time(given: Option<String>) -> Result<Option<UnixMillis>, String> {
 
 fn switch(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
-        "" | "true" | "t" | "1" => Ok(true),
+        "true" | "t" | "1" => Ok(true),
         "false" | "f" | "0" => Ok(false),
+        // Also for an empty text: a database may have no value where the token is not active.
         _ => Err("must be true or false".to_owned()),
     }
 }

@@ -93,6 +93,8 @@ impl<'de> Visitor<'de> for RowVisitor<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<String>()? {
             match map.next_value::<Field>()? {
+                // A database has no value where it is not known that the token is active.
+                Field(None) if name == "active" => self.0.set(&name, FieldValue::Text(String::new())),
                 Field(None) => {}
                 Field(Some(value)) => self.0.set(&name, value),
             }
