@@ -67,18 +67,21 @@ each_backend!(a_token_that_may_only_read_cannot_change_tokens_at_the_configured_
 
 each_backend!(fields_have_the_configured_names_in_requests_responses_and_errors, |db| {
     let api = with(db, worded());
-    let body = json!({"label": "ci", "scope": "a:read tokens:read", "metadata": {"name": "kept"}});
+    let body = json!({"label": "nightly build", "scope": "a:read tokens:read", "metadata": {"name": "kept"}});
     let created = api.json("POST", "/api/v1/tokens", &api.root, &body);
     assert_eq!(created.status, 201, "{}", created.body);
     let created = created.json();
-    assert_eq!((&created["label"], &created["scope"]), (&json!("ci"), &json!("a:read tokens:read")));
+    assert_eq!(
+        (&created["label"], &created["scope"]),
+        (&json!("nightly build"), &json!("a:read tokens:read"))
+    );
     assert_eq!(created["metadata"], json!({"name": "kept"}));
     assert!(created["name"].is_null() && created["token"].is_null() && created["scopes"].is_null());
     let text = created["raw_token"].as_str().unwrap().to_owned();
     // The rest of the API has its own names.
-    assert_eq!(api.call("GET", "/api/v1/token", &text).json()["name"], "ci");
-    let list = api.call("GET", "/api/v1/tokens?search=ci", &api.root).json();
-    assert_eq!(list["items"][0]["label"], "ci");
+    assert_eq!(api.call("GET", "/api/v1/token", &text).json()["name"], "nightly build");
+    let list = api.call("GET", "/api/v1/tokens?search=nightly", &api.root).json();
+    assert_eq!(list["items"][0]["label"], "nightly build");
     assert_eq!(list["total"], 1);
     let path = format!("/api/v1/tokens/{}", created["id"].as_str().unwrap());
     let changed = api.json("PATCH", &path, &api.root, &json!({"label": "cd", "scope": "a:read"})).json();
