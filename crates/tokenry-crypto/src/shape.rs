@@ -20,6 +20,8 @@ const MAX_LEN: usize = 255;
 const MAX_PREFIX: usize = 32;
 /// The fewest characters beside prefix and lookup key: fewer could be guessed.
 const MIN_SECRET: usize = 16;
+/// The bytes of a tag, which base64 makes a third longer.
+const TAG_BYTES: usize = 6;
 /// The longest lookup key that stands before a separator.
 const MAX_KEY: usize = 64;
 
@@ -94,6 +96,9 @@ impl Shape {
     /// The maximum length of a shape's text in bytes.
     pub const MAX_TEXT: usize = 255;
 
+    /// The length of [`public_id_prefix`](Self::public_id_prefix) in characters.
+    pub const PUBLIC_ID_PREFIX_LEN: usize = 1 + TAG_BYTES / 3 * 4;
+
     /// The names of the shapes of well-known systems, which can be written instead of a shape.
     pub fn presets() -> impl Iterator<Item = &'static str> {
         preset::names()
@@ -109,6 +114,21 @@ impl Shape {
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// How the public ids of all tokens with this shape begin, and no other public id.
+    #[must_use]
+    pub fn public_id_prefix(&self) -> String {
+        format!("~{}", self.tag)
+    }
+
+    /// The id of the pepper without which no token of this shape is found; `None` if none is needed.
+    #[must_use]
+    pub fn lookup_pepper(&self) -> Option<&str> {
+        match &self.lookup {
+            LookupRule::Digest(DigestScheme::HmacSha256(id)) => Some(id),
+            _ => None,
+        }
     }
 
     /// The longest text that the stored hash covers, in bytes.
@@ -237,7 +257,7 @@ impl Shape {
 
     /// The tag keeps the keys of different shapes apart, and `~` those of all shapes from Tokenry's own public ids.
     fn tagged(&self, key: &str) -> PublicId {
-        PublicId::from_stored(format!("~{}{key}", self.tag))
+        PublicId::from_stored(format!("{}{key}", self.public_id_prefix()))
     }
 }
 
@@ -342,7 +362,7 @@ impl FromStr for Shape {
             "prefix={prefix} lookup={lookup_text} hashed={hashed_text} length={span} alphabet={alphabet_text}"
         );
         let digest = Sha256::new().chain_update(b"tokenry shape v1").chain_update(&text).finalize();
-        let tag = URL_SAFE_NO_PAD.encode(digest.first_chunk::<6>().unwrap_or(&[0; 6]));
+        let tag = URL_SAFE_NO_PAD.encode(digest.first_chunk::<TAG_BYTES>().unwrap_or(&[0; TAG_BYTES]));
         Ok(Self { text, tag, prefix: prefix.to_owned(), lookup, hashed, length, alphabet })
     }
 }

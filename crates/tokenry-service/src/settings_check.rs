@@ -1,14 +1,21 @@
 //! Counts the stored rows that other settings invalidate: tokens that would be rejected, users who could no longer sign
 //! in. The database counts them, so that large tables are no problem.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-use tokenry_crypto::{PUBLIC_ID_LEN, Prefixes};
+use tokenry_crypto::{PUBLIC_ID_LEN, Prefixes, Shape};
 use tokenry_domain::Catalog;
-use tokenry_store::{StoreError, stored_settings};
+use tokenry_store::{
+    StoreError,
+    stored_settings::{self, PublicIdLengths, SecretOrigin},
+};
 
 use crate::{
-    caller::RequestContext, read_error::ReadError, required::admin_read, settings::Settings, tokenry::Tokenry,
+    caller::RequestContext, read_error::ReadError, required::admin_read, settings::Settings, shapes,
+    tokenry::Tokenry,
 };
 
 /// The part of the settings that stored rows depend on.
@@ -41,15 +48,18 @@ impl SettingsOutline {
         self.catalog.roles().any(|known| known.as_str() == role)
     }
 
-    /// Whether tokens with this prefix are accepted. Imported tokens have none; their shapes are stored and need no
-    /// setting.
+    /// Whether tokens with this prefix are accepted. Imported tokens have none; their shapes are stored.
     fn accepts(&self, prefix: &str) -> bool {
         prefix.is_empty() || self.prefixes.contains(prefix)
     }
 
-    /// Whether a hash with this pepper, or without one, can be compared.
-    fn has_pepper(&self, id: Option<&String>) -> bool {
-        id.is_none_or(|id| self.peppers.contains(id))
+    /// The peppers that a secret needs and these settings lack: that of its stored hash, and that of the digest by which
+    /// the shape of an imported token finds its row, which is needed also after the hash was replaced.
+    fn missing_peppers(&self, shapes: &[Shape], origin: &SecretOrigin) -> BTreeSet<String> {
+        let is_its = |shape: &&Shape| Some(shape.public_id_prefix()) == origin.shape;
+        let of_shape = shapes.iter().find(is_its).and_then(Shape::lookup_pepper);
+        let needed = of_shape.into_iter().chain(origin.pepper.as_deref());
+        needed.filter(|id| !self.peppers.iter().any(|known| known == id)).map(str::to_owned).collect()
     }
 }
 
@@ -61,7 +71,8 @@ pub struct SettingsReport {
     pub live: u64,
     /// Live tokens whose prefix is not accepted, by prefix. They are rejected.
     pub prefixes: BTreeMap<String, u64>,
-    /// Live tokens whose pepper is not configured, by its id. Their verification fails as unavailable.
+    /// Live tokens that need a pepper that is not configured, by its id: it is that of their stored hash, or the shape of
+    /// imported tokens finds them by it. Their verification fails as unavailable.
     pub peppers: BTreeMap<String, u64>,
     /// Live tokens whose owner has a role that the catalog lacks, by role. They have no permissions.
     pub token_roles: BTreeMap<String, u64>,
@@ -101,10 +112,10 @@ impl SettingsReport {
             ));
         }
         if !self.peppers.is_empty() {
-            let (count, names) = (self.peppers.values().sum::<u64>(), listed(&self.peppers));
+            // A token may need two, so the numbers do not add up to tokens.
             sentences.push(format!(
-                "{count} live tokens were hashed with a pepper that is not configured ({names}): give it as the second \
-                 one, or revoke them"
+                "live tokens need a pepper that is not configured ({}): give it as the second one, or revoke them",
+                listed(&self.peppers)
             ));
         }
         if !self.user_roles.is_empty() || !self.token_roles.is_empty() {
@@ -166,11 +177,14 @@ impl Tokenry {
         context.caller.require(&admin_read())?;
         let cutoffs = self.0.rules.cutoffs(context.now);
         let graced_after = context.now.checked_sub(self.0.rules.policy.max_grace);
-        let public_id = u8::try_from(PUBLIC_ID_LEN).unwrap_or(u8::MAX);
+        let length = |length| u8::try_from(length).unwrap_or(u8::MAX);
+        let lengths =
+            PublicIdLengths { own: length(PUBLIC_ID_LEN), shape: length(Shape::PUBLIC_ID_PREFIX_LEN) };
+        let shapes = shapes::read(&self.0.store)?;
         let (live, old, by_role, subjects) = self.0.store.read(|tx| {
             Ok::<_, StoreError>((
-                stored_settings::live_tokens(tx, &cutoffs, public_id)?,
-                stored_settings::old_secrets(tx, &cutoffs, graced_after, public_id)?,
+                stored_settings::live_tokens(tx, &cutoffs, lengths)?,
+                stored_settings::old_secrets(tx, &cutoffs, graced_after, lengths)?,
                 stored_settings::users_by_role(tx)?,
                 stored_settings::users_of_no_issuer(tx, &outline.subject_prefixes)?,
             ))
@@ -183,18 +197,18 @@ impl Tokenry {
         };
         for tokens in live {
             report.live += tokens.tokens;
-            if !outline.accepts(&tokens.prefix) {
-                *report.prefixes.entry(tokens.prefix).or_default() += tokens.tokens;
-            }
-            if let Some(id) = tokens.pepper.filter(|id| !outline.has_pepper(Some(id))) {
+            for id in outline.missing_peppers(&shapes, &tokens.origin) {
                 *report.peppers.entry(id).or_default() += tokens.tokens;
+            }
+            if !outline.accepts(&tokens.origin.prefix) {
+                *report.prefixes.entry(tokens.origin.prefix).or_default() += tokens.tokens;
             }
             if !outline.has_role(&tokens.role) {
                 *report.token_roles.entry(tokens.role).or_default() += tokens.tokens;
             }
         }
-        for (prefix, pepper, count) in old {
-            if !outline.accepts(&prefix) || !outline.has_pepper(pepper.as_ref()) {
+        for (origin, count) in old {
+            if !outline.accepts(&origin.prefix) || !outline.missing_peppers(&shapes, &origin).is_empty() {
                 report.old_secrets += count;
             }
         }

@@ -17,71 +17,103 @@ use crate::{
     tx::{AnyConnection, Tx},
 };
 
-/// A group of live tokens of enabled users with the same prefix, pepper and role.
+/// The lengths of the parts of public ids, which tell how a token is recognized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublicIdLengths {
+    /// What follows the prefix.
+    pub own: u8,
+    /// What all imported tokens of one shape begin with.
+    pub shape: u8,
+}
+
+/// What a secret needs of the settings to be recognized and compared.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretOrigin {
+    /// Its prefix; empty for imported tokens.
+    pub prefix: String,
+    /// How its public id begins, if it was imported: each shape has another beginning.
+    pub shape: Option<String>,
+    /// The id of the pepper in its stored hash, if it has one.
+    pub pepper: Option<String>,
+}
+
+type OriginRow = (String, Option<String>, Option<String>);
+
+impl From<OriginRow> for SecretOrigin {
+    fn from((prefix, shape, pepper): OriginRow) -> Self {
+        Self { prefix, shape, pepper }
+    }
+}
+
+/// A group of live tokens of enabled users with the same origin and role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenGroup {
-    /// Their prefix; empty for imported tokens.
-    pub prefix: String,
-    /// The id of the pepper in their stored hash, if it has one.
-    pub pepper: Option<String>,
+    /// What they need of the settings.
+    pub origin: SecretOrigin,
     /// The role of their owners.
     pub role: String,
     /// The number of tokens.
     pub tokens: u64,
 }
 
-/// SQL that extracts the prefix from a public id and the pepper's id from a stored hash.
-fn prefix_and_pepper_sql(tx: &Tx<'_>, table: &str, public_id_len: u8) -> (String, String) {
-    match &tx.0 {
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(_) => (
-            format!(
-                "CASE WHEN substr({table}.lookup, 1, 1) = '~' THEN '' ELSE \
-                 substr({table}.lookup, 1, max(length({table}.lookup) - {public_id_len}, 0)) END"
+/// SQL for the fields of [`SecretOrigin`] from a public id and a stored hash.
+struct OriginSql {
+    prefix: String,
+    shape: String,
+    pepper: String,
+}
+
+impl OriginSql {
+    fn of(tx: &Tx<'_>, table: &str, lengths: PublicIdLengths) -> Self {
+        let PublicIdLengths { own, shape } = lengths;
+        let (lookup, hash) = (format!("{table}.lookup"), format!("{table}.secret_hash"));
+        let (prefix, pepper) = match &tx.0 {
+            #[cfg(feature = "sqlite")]
+            AnyConnection::Sqlite(_) => (
+                format!("substr({lookup}, 1, max(length({lookup}) - {own}, 0))"),
+                ["14", "23"].map(|at| {
+                    let rest = format!("substr({hash}, {at})");
+                    format!("substr({rest}, 1, instr({rest}, '$') - 1)")
+                }),
             ),
-            format!(
-                "CASE WHEN substr({table}.secret_hash, 1, 13) = '$hmac-sha256$' THEN \
-                 substr({table}.secret_hash, 14, instr(substr({table}.secret_hash, 14), '$') - 1) \
-                 WHEN substr({table}.secret_hash, 1, 22) = '$imported$hmac-sha256$' THEN \
-                 substr({table}.secret_hash, 23, instr(substr({table}.secret_hash, 23), '$') - 1) END"
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgres(_) => (
+                format!("left({lookup}, -{own})"),
+                ["3", "4"].map(|part| format!("split_part({hash}, '$', {part})")),
             ),
-        ),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(_) => (
-            format!(
-                "CASE WHEN left({table}.lookup, 1) = '~' THEN '' ELSE left({table}.lookup, -{public_id_len}) END"
+        };
+        let [own_pepper, imported_pepper] = pepper;
+        let is_imported = format!("substr({lookup}, 1, 1) = '~'");
+        Self {
+            prefix: format!("CASE WHEN {is_imported} THEN '' ELSE {prefix} END"),
+            shape: format!("CASE WHEN {is_imported} THEN substr({lookup}, 1, {shape}) END"),
+            pepper: format!(
+                "CASE WHEN substr({hash}, 1, 13) = '$hmac-sha256$' THEN {own_pepper} \
+                 WHEN substr({hash}, 1, 22) = '$imported$hmac-sha256$' THEN {imported_pepper} END"
             ),
-            format!(
-                "CASE WHEN left({table}.secret_hash, 13) = '$hmac-sha256$' THEN \
-                 split_part({table}.secret_hash, '$', 3) \
-                 WHEN left({table}.secret_hash, 22) = '$imported$hmac-sha256$' THEN \
-                 split_part({table}.secret_hash, '$', 4) END"
-            ),
-        ),
+        }
     }
 }
 
-/// Counts tokens that are neither revoked nor expired, of enabled users, by prefix, pepper and role. A public id without
-/// its prefix has `public_id_len` characters.
+/// Counts tokens that are neither revoked nor expired, of enabled users, by origin and role.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn live_tokens(
     tx: &mut Tx<'_>,
     cutoffs: &ExpiryCutoffs,
-    public_id_len: u8,
+    lengths: PublicIdLengths,
 ) -> Result<Vec<TokenGroup>, StoreError> {
-    let (prefix, pepper) = prefix_and_pepper_sql(tx, "personal_access_tokens", public_id_len);
-    let rows: Vec<(String, Option<String>, String, i64)> = on!(tx, |c| {
+    let OriginSql { prefix, shape, pepper } = OriginSql::of(tx, "personal_access_tokens", lengths);
+    let rows: Vec<(OriginRow, String, i64)> = on!(tx, |c| {
         tokens::table
             .inner_join(users::table)
             .filter(users::disabled_at.is_null())
             .filter(tokens::revoked_at.is_null())
             .filter(not(is_expired!(cutoffs)))
-            .group_by(sql::<Text>("1, 2, 3"))
+            .group_by(sql::<Text>("1, 2, 3, 4"))
             .select((
-                sql::<Text>(&prefix),
-                sql::<Nullable<Text>>(&pepper),
+                (sql::<Text>(&prefix), sql::<Nullable<Text>>(&shape), sql::<Nullable<Text>>(&pepper)),
                 sql::<Text>("users.role"),
                 sql::<BigInt>("count(*)"),
             ))
@@ -89,17 +121,16 @@ pub fn live_tokens(
     })?;
     let groups = rows.into_iter();
     Ok(groups
-        .map(|(prefix, pepper, role, count)| TokenGroup {
-            prefix,
-            pepper,
+        .map(|(origin, role, count)| TokenGroup {
+            origin: origin.into(),
             role,
             tokens: convert::count(count),
         })
         .collect())
 }
 
-/// Counts retired secrets of live tokens that are within their grace period, by prefix and pepper. Secrets replaced at or
-/// before `graced_after` are left out, since the policy has ended their grace period.
+/// Counts retired secrets of live tokens that are within their grace period, by origin. Secrets replaced at or before
+/// `graced_after` are left out, since the policy has ended their grace period.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -107,11 +138,11 @@ pub fn old_secrets(
     tx: &mut Tx<'_>,
     cutoffs: &ExpiryCutoffs,
     graced_after: Option<UnixMillis>,
-    public_id_len: u8,
-) -> Result<Vec<(String, Option<String>, u64)>, StoreError> {
-    let (prefix, pepper) = prefix_and_pepper_sql(tx, "retired_secrets", public_id_len);
+    lengths: PublicIdLengths,
+) -> Result<Vec<(SecretOrigin, u64)>, StoreError> {
+    let OriginSql { prefix, shape, pepper } = OriginSql::of(tx, "retired_secrets", lengths);
     let graced_after = graced_after.unwrap_or(UnixMillis::MIN);
-    let rows: Vec<(String, Option<String>, i64)> = on!(tx, |c| {
+    let rows: Vec<(OriginRow, i64)> = on!(tx, |c| {
         retired_secrets::table
             .inner_join(tokens::table.inner_join(users::table))
             .filter(retired_secrets::ended_at.is_null())
@@ -120,11 +151,14 @@ pub fn old_secrets(
             .filter(users::disabled_at.is_null())
             .filter(tokens::revoked_at.is_null())
             .filter(not(is_expired!(cutoffs)))
-            .group_by(sql::<Text>("1, 2"))
-            .select((sql::<Text>(&prefix), sql::<Nullable<Text>>(&pepper), sql::<BigInt>("count(*)")))
+            .group_by(sql::<Text>("1, 2, 3"))
+            .select((
+                (sql::<Text>(&prefix), sql::<Nullable<Text>>(&shape), sql::<Nullable<Text>>(&pepper)),
+                sql::<BigInt>("count(*)"),
+            ))
             .load(c)
     })?;
-    Ok(rows.into_iter().map(|(prefix, pepper, count)| (prefix, pepper, convert::count(count))).collect())
+    Ok(rows.into_iter().map(|(origin, count)| (origin.into(), convert::count(count))).collect())
 }
 
 /// The number of enabled users of each role.
