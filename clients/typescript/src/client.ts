@@ -3,6 +3,7 @@ import createClient, { type Client } from "openapi-fetch";
 
 import { items, type Page } from "./pages.js";
 import type { paths } from "./schema.js";
+import { requestAt, TOKENS } from "./tokens-path.js";
 import { type Credential, transport } from "./transport.js";
 import type { CreatedToken, Query, Schemas, Token, TokenVerdict } from "./types.js";
 
@@ -12,6 +13,8 @@ export interface TokenryOptions {
   url: string;
   /** The caller's token, or a function that returns it before each request. */
   token: Credential;
+  /** Where the server has the API of a user's own tokens (its setting `api.tokens_path`); `/api/v1/tokens` unless set. */
+  tokensPath?: string;
   /** How long an answer may take, in milliseconds; 10,000 unless set. */
   timeoutMs?: number;
   /** Another `fetch`. */
@@ -30,8 +33,12 @@ export class Tokenry {
   /** The endpoints that have no method here. */
   readonly http: Transport;
 
-  constructor({ url, token, timeoutMs = 10_000, fetch = globalThis.fetch }: TokenryOptions) {
-    this.http = createClient<paths>({ baseUrl: url, fetch: transport(token, timeoutMs, fetch) });
+  constructor({ url, token, tokensPath = TOKENS, timeoutMs = 10_000, fetch = globalThis.fetch }: TokenryOptions) {
+    this.http = createClient<paths>({
+      baseUrl: url,
+      Request: requestAt(url, tokensPath),
+      fetch: transport(token, timeoutMs, fetch),
+    });
   }
 
   /** The caller and what remains of its limits. */

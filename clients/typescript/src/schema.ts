@@ -684,9 +684,10 @@ export interface components {
             status: string;
         };
         /** @description An introspection response (RFC 7662). It has no claims for an inactive token. */
-        Introspection: ({
+        Introspection: {
+            active: boolean;
             /** @description The public prefix of the token. */
-            client_id: string;
+            client_id?: string | null;
             /**
              * Format: int64
              * @description Omitted for a token without expiry.
@@ -696,19 +697,17 @@ export interface components {
              * Format: int64
              * @description Seconds since 1970.
              */
-            iat: number;
+            iat?: number | null;
             /** @description The id of the token. */
-            jti: string;
+            jti?: string | null;
             /** Format: int64 */
             nbf?: number | null;
             /** @description The effective scopes, separated by spaces. */
-            scope: string;
-            sub: string;
+            scope?: string | null;
+            sub?: string | null;
             /** @example Bearer */
-            token_type: string;
-            username: string;
-        } | null) & {
-            active: boolean;
+            token_type?: string | null;
+            username?: string | null;
         };
         /** @description A page of the inventory. */
         InventoryPage: {
@@ -925,7 +924,12 @@ export interface components {
         Scopes: {
             /** @description The scopes of a token that is created without scopes. */
             default_scopes: string[];
-            /** @description The scopes without a resource: the named scopes of the configuration, `*` and `introspect`. */
+            /** @description The scopes of which every token has exactly one, and no other scope. Empty: any scopes together. */
+            exclusive_scopes: string[];
+            /**
+             * @description The scopes without a resource: the named scopes of the configuration, `*` and `introspect`; `full_access` where it
+             *     is a default.
+             */
             general: components["schemas"]["ScopeInfo"][];
             groups: components["schemas"]["ScopeGroup"][];
             /** @description The levels of resources without own levels, each including the previous ones. */

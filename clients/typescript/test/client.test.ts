@@ -220,3 +220,57 @@ test("a token from a function is asked for before each request", async () => {
   assert.equal((await renewing.currentToken()).id, created.id);
   await refused(own.currentToken(), 401, "revoked_token");
 });
+
+test("the token API may have another path, and no other request moves", async () => {
+  const seen: string[] = [];
+  const listener: RequestListener = (request, response) => {
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    request.on("end", () => {
+      seen.push(`${request.method} ${request.url} ${body}`.trim());
+      response.setHeader("content-type", "application/json").end('{"data":[]}');
+    });
+  };
+  await against(listener, async (url) => {
+    // Also below a path, and with a slash at the end.
+    const own = client(root, { url: `${url}/mounted/`, tokensPath: "/users/me/api-tokens" });
+    await own.createToken({ name: "a" });
+    await own.tokenPage({ limit: 1 });
+    await own.updateToken("x", { name: "b" });
+    await own.rotateToken("x");
+    await own.usage("x");
+    await own.currentToken();
+    await own.http.GET("/api/v1/admin/tokens");
+    await own.http.DELETE("/api/v1/tokens/{id}", { params: { path: { id: "../../token" } } });
+  });
+  assert.deepEqual(seen, [
+    'POST /mounted/users/me/api-tokens {"name":"a"}',
+    "GET /mounted/users/me/api-tokens?limit=1",
+    'PATCH /mounted/users/me/api-tokens/x {"name":"b"}',
+    "POST /mounted/users/me/api-tokens/x/rotate {}",
+    "GET /mounted/users/me/api-tokens/x/usage",
+    "GET /mounted/api/v1/token",
+    "GET /mounted/api/v1/admin/tokens",
+    "DELETE /mounted/users/me/api-tokens/..%2F..%2Ftoken",
+  ]);
+  for (const tokensPath of ["", "api/tokens", "/api/tokens/", "//evil.test", "/a?b", "/a#b", "https://evil.test/"]) {
+    assert.throws(() => client(root, { tokensPath }), TypeError, tokensPath);
+  }
+});
+
+test("an introspection of an inactive token has no claims", async () => {
+  const form = { bodySerializer: (body: string) => body, headers: { "content-type": "application/x-www-form-urlencoded" } };
+  const introspect = async (token: string) => {
+    const { data } = await client(root).http.POST("/oauth/introspect", { body: `token=${token}`, ...form });
+    assert.ok(data);
+    return data;
+  };
+  const { created } = await fresh("introspected", ["demo:read"]);
+  const active = await introspect(created.token);
+  assert.deepEqual([active.active, active.scope, active.jti], [true, "demo:read", created.id]);
+  await client(root).revokeToken(created.id);
+  const inactive = await introspect(created.token);
+  // Without the check a program that reads the claims of any answer does not compile.
+  const scope: string | null | undefined = inactive.scope;
+  assert.deepEqual([inactive, scope], [{ active: false }, undefined]);
+});

@@ -33,7 +33,7 @@ pub use self::{
     session::{Session, SessionState, SessionUser},
     token_events::{TokenEvent, TokenEventPage},
     usage::{ScopeUse, Usage, UsageAddress, UsageHour, UsageRoute, UsageRow, UsageSummary},
-    verify::{Introspection, IntrospectionClaims, Verdict, VerdictUser, VerifyToken},
+    verify::{Introspection, Verdict, VerdictUser, VerifyToken},
 };
 use crate::{error::ApiError, json::double_option};
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod definition;
+mod exclusive;
 mod named;
 mod path;
 mod role_permissions;
@@ -12,18 +13,19 @@ mod vocabulary;
 
 use std::sync::Arc;
 
-use self::role_permissions::RolePermissions;
 pub use self::{
     definition::{
         Definition, DefinitionError, GroupDefinition, Location, NamedDefinition, ResourceDefinition,
         RoleDefinition, RouteDefinition,
     },
+    exclusive::ExclusiveScopesError,
     named::NamedScope,
     path::{CanonicalPath, MAX_TARGET, PathError},
     role_permissions::EffectivePermissions,
     route_map::{RouteDecision, RouteMap},
     vocabulary::{Resource, Vocabulary},
 };
+use self::{exclusive::ExclusiveScopes, role_permissions::RolePermissions};
 use crate::{
     role::Role,
     scope::{Scope, ScopeSet},
@@ -44,6 +46,7 @@ struct Inner {
     no_permissions: Arc<RolePermissions>,
     groups: Vec<Group>,
     default_scopes: ScopeSet,
+    exclusive: ExclusiveScopes,
     /// The scopes that are denied to every token.
     denied: Arc<ScopeSet>,
     routes: RouteMap,
@@ -73,6 +76,7 @@ impl Catalog {
             vocabulary,
             groups: Vec::new(),
             default_scopes: ScopeSet::default(),
+            exclusive: ExclusiveScopes::default(),
             denied: Arc::default(),
             routes: RouteMap::default(),
         }))
@@ -102,6 +106,21 @@ impl Catalog {
     #[must_use]
     pub fn default_scopes(&self) -> &ScopeSet {
         &self.0.default_scopes
+    }
+
+    /// The scopes of which every token has exactly one, and no other scope; empty unless configured.
+    #[must_use]
+    pub fn exclusive_scopes(&self) -> &ScopeSet {
+        &self.0.exclusive.0
+    }
+
+    /// Whether a token may get this combination of scopes: exactly one of the
+    /// [`exclusive_scopes`](Self::exclusive_scopes), if there are any.
+    ///
+    /// # Errors
+    /// [`ExclusiveScopesError`] names the exclusive scopes.
+    pub fn check_exclusive(&self, scopes: &ScopeSet) -> Result<(), ExclusiveScopesError> {
+        self.0.exclusive.check(scopes)
     }
 
     /// The scope that each route of the guarded system requires.

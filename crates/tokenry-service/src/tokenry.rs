@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use thiserror::Error;
 use tokenry_crypto::{Hasher, HasherError, MacKey, Prefix, Prefixes, RngError, SecretRng};
-use tokenry_domain::{Catalog, Lifetime, Policy, Scope, SecretProof, UnixMillis};
+use tokenry_domain::{Catalog, Lifetime, Policy, Scope, ScopeSet, SecretProof, UnixMillis};
 use tokenry_store::{StoreError, StoredSecret, Tx, instance};
 
 use crate::{
@@ -209,9 +209,13 @@ impl Tokenry {
     /// scope.
     #[must_use]
     pub fn can_grant(&self, caller: &Caller, scope: &Scope) -> bool {
-        let Some(user) = caller.user() else { return self.0.rules.catalog.has_scope(scope) };
+        let catalog = &self.0.rules.catalog;
+        if catalog.check_exclusive(&ScopeSet::from_iter([scope.clone()])).is_err() {
+            return false;
+        }
+        let Some(user) = caller.user() else { return catalog.has_scope(scope) };
         let own = caller.effective();
-        self.0.rules.catalog.max_token_permissions(&user.role).can_delegate(scope)
+        catalog.max_token_permissions(&user.role).can_delegate(scope)
             && own.is_none_or(|effective| effective.can_delegate(scope))
     }
 }

@@ -78,7 +78,7 @@ impl ValidatedRequest {
             .map_or(Some(None), |parsed| parsed.map(Some));
         let scopes = match &new.scopes {
             Some(scopes) => checked_scopes(&mut errors, catalog, scopes),
-            None => Some(catalog.default_scopes().clone()),
+            None => checked_combination(&mut errors, catalog, catalog.default_scopes().clone()),
         };
         let asked = new.expiry.unwrap_or(Expiry::Default);
         let expires_at = checked_expiry(&mut errors, policy.expires_at(asked, context.now, context.now));
@@ -167,7 +167,12 @@ pub(crate) fn checked_scopes(
         ));
         return None;
     }
-    Some(set)
+    checked_combination(errors, catalog, set)
+}
+
+/// Known scopes that a token may have together.
+fn checked_combination(errors: &mut FieldErrors, catalog: &Catalog, scopes: ScopeSet) -> Option<ScopeSet> {
+    errors.check("/scopes", "exclusive_scopes", catalog.check_exclusive(&scopes)).map(|()| scopes)
 }
 
 pub(crate) fn checked_ips(errors: &mut FieldErrors, entries: &[String]) -> Option<IpList> {

@@ -3,10 +3,11 @@
 
 mod common;
 
-use common::{at, issue, limited, new, operator, service, user, verify, with_token};
+use common::{at, issue, limited, new, operator, service, settings, user, verify, with_token};
 use tokenry_service::{
-    Activation, Denial, Expiry, IssueError, Lifetime, Rejection, RequestContext, TokenChanges, UpdateError,
-    UserChanges, VerifyError,
+    Activation, Catalog, Denial, Expiry, FieldError, IssueError, Lifetime, Limits, NewToken, Policy,
+    Rejection, RequestContext, Rotation, TokenChanges, Tokenry, UpdateError, UserChanges, VerifyError,
+    catalog::{Definition, NamedDefinition, RoleDefinition},
 };
 use tokenry_testkit::each_backend;
 
@@ -302,3 +303,124 @@ each_backend!(an_update_for_another_version_is_rejected, |db| {
     let same = tokenry.update_token(&operator(1), token.id, rename("first", 2)).unwrap().0;
     assert_eq!(same.version, 2, "an update without a change keeps the version");
 });
+
+/// A catalog with two role scopes, of which each token has one.
+fn exclusive() -> Catalog {
+    let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let definition = Definition::default()
+        .with_named_scopes(vec![
+            NamedDefinition::new("guest", texts(&["projects:read", "tokens:write"])),
+            NamedDefinition::new("writer", texts(&["guest", "projects:write"])),
+        ])
+        .with_exclusive_scopes(texts(&["guest", "writer"]));
+    Catalog::define(&definition).unwrap()
+}
+
+each_backend!(a_token_has_exactly_one_exclusive_scope_at_each_creation_and_change, |db| {
+    let before = service(db);
+    let alice = user(&before, "alice", "user");
+    let (earlier, earlier_text) = issue(&before, &alice, &["guest2:read"]);
+    let settings = settings(Policy::default().with_limits(Limits::unlimited())).with_catalog(exclusive());
+    let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
+    let errors = |fields: Vec<FieldError>| {
+        let [FieldError { pointer, code, detail, .. }] = &fields[..] else { panic!("{fields:?}") };
+        (pointer.clone(), *code, detail.clone())
+    };
+    let expected =
+        ("/scopes".to_owned(), "exclusive_scopes", "must be exactly one of guest, writer".to_owned());
+    let (token, text) = issue(&tokenry, &alice, &["writer"]);
+    let contexts = [operator(1), with_token(&tokenry, &text, 1)];
+    for context in &contexts {
+        for wrong in [&[][..], &["guest", "writer"], &["projects:read"], &["guest", "projects:read"], &["*"]]
+        {
+            match tokenry.issue_token(context, alice.id, new("x", wrong)) {
+                Err(IssueError::Invalid(fields)) => assert_eq!(errors(fields), expected, "{wrong:?}"),
+                other => panic!("{wrong:?} {:?}", other.err()),
+            }
+            match tokenry.update_token(context, token.id, scopes(wrong)) {
+                Err(UpdateError::Invalid(fields)) => assert_eq!(errors(fields), expected, "{wrong:?}"),
+                other => panic!("{wrong:?} {:?}", other.err()),
+            }
+        }
+        // There is no default here, so that leaving the scopes out is no way around the rule.
+        let unnamed = tokenry.issue_token(context, alice.id, NewToken::new("x"));
+        assert!(matches!(unnamed, Err(IssueError::Invalid(fields)) if errors(fields.clone()) == expected));
+        assert!(tokenry.issue_token(context, alice.id, new("x", &["guest"])).is_ok());
+    }
+    // Another one replaces it, and a rotation keeps it.
+    let narrowed = tokenry.update_token(&contexts[1], token.id, scopes(&["guest"])).unwrap().0;
+    assert_eq!(narrowed.scopes.to_texts(), ["guest"]);
+    let widened = tokenry.update_token(&operator(2), token.id, scopes(&["writer"])).unwrap().0;
+    assert_eq!(widened.scopes.to_texts(), ["writer"]);
+    let rotated = tokenry.rotate_token(&operator(3), token.id, Rotation::default()).unwrap().token;
+    assert_eq!(rotated.scopes.to_texts(), ["writer"]);
+    // A token from before the rule keeps its scopes until they are changed.
+    let renamed = TokenChanges::default().with_name("renamed".to_owned());
+    assert_eq!(
+        tokenry.update_token(&operator(4), earlier.id, renamed).unwrap().0.scopes.to_texts(),
+        ["guest2:read"]
+    );
+    assert!(verify(&tokenry, &earlier_text, 5).is_ok());
+    let can = |scope: &str| tokenry.can_grant(&operator(5).caller, &scope.parse().unwrap());
+    assert_eq!(
+        ["guest", "writer", "projects:read", "*", "introspect"].map(can),
+        [true, true, false, false, false]
+    );
+});
+
+each_backend!(
+    a_token_that_replaces_a_name_by_what_it_stands_for_gains_nothing_and_keeps_that_meaning,
+    |db| {
+        let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let with = |power: &[&str], denied: &[&str]| {
+            let definition = Definition::default()
+                .with_named_scopes(vec![NamedDefinition::new("power", texts(power))])
+                .with_denied_scopes(texts(denied))
+                .with_roles(vec![
+                    RoleDefinition::new("guest", texts(&["a:read", "tokens:write"])),
+                    RoleDefinition::new("user", texts(&["a:write", "b:write", "c:write", "tokens:write"])),
+                    RoleDefinition::new("admin", texts(&["*"])),
+                ]);
+            let catalog = Catalog::define(&definition).unwrap();
+            let settings = settings(Policy::default().with_limits(Limits::unlimited())).with_catalog(catalog);
+            Tokenry::new(db.store().clone(), settings).unwrap()
+        };
+        let today = with(&["a:write", "b:write"], &[]);
+        let alice = user(&today, "alice", "user");
+        let (_, named) = issue(&today, &alice, &["power", "tokens:write"]);
+        let (replaced, text) = issue(&today, &alice, &["power", "tokens:write"]);
+        let context = with_token(&today, &text, 1);
+        let members = ["a:write", "b:write", "tokens:write"];
+        for beyond in [&["power", "c:read"][..], &["a:write", "c:write"], &["a:admin"], &["*"]] {
+            assert!(today.update_token(&context, replaced.id, scopes(beyond)).is_err(), "{beyond:?}");
+        }
+        today.update_token(&context, replaced.id, scopes(&members)).unwrap();
+        let back = today.update_token(&with_token(&today, &text, 2), replaced.id, scopes(&["power"]));
+        assert!(back.is_err(), "the name is not included in what it stands for");
+        let probes = ["a:read", "a:write", "b:write", "c:write", "power"];
+        let granted = |tokenry: &Tokenry, text: &str| {
+            let verified = verify(tokenry, text, 3).unwrap();
+            probes.map(|scope| verified.grants(&scope.parse().unwrap()))
+        };
+        // At that moment it has what it had before, except the name.
+        assert_eq!(granted(&today, &named), [true, true, true, false, true]);
+        assert_eq!(granted(&today, &text), [true, true, true, false, false]);
+        // A name that grows or shrinks later changes only the tokens that hold it.
+        let grown = with(&["a:write", "b:write", "c:write"], &[]);
+        assert_eq!(granted(&grown, &named), [true, true, true, true, true]);
+        assert_eq!(granted(&grown, &text), [true, true, true, false, false]);
+        let shrunk = with(&["a:read"], &[]);
+        assert_eq!(granted(&shrunk, &named), [true, false, false, false, true]);
+        assert_eq!(granted(&shrunk, &text), [true, true, true, false, false]);
+        // What takes a scope from every token takes it from both.
+        let denied = with(&["a:write", "b:write"], &["a:write", "b:write"]);
+        let role = "guest".parse::<tokenry_service::Role>().unwrap();
+        for text in [&named, &text] {
+            assert_eq!(granted(&denied, text)[1..], [false; 4], "{text}");
+        }
+        today.update_user(&operator(4), alice.id, UserChanges::default().with_role(role)).unwrap();
+        for text in [&named, &text] {
+            assert_eq!(granted(&today, text), [true, false, false, false, false], "{text}");
+        }
+    }
+);

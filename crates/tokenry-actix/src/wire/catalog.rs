@@ -15,10 +15,13 @@ pub struct Scopes {
     /// The levels of resources without own levels, each including the previous ones.
     levels: Vec<String>,
     groups: Vec<ScopeGroup>,
-    /// The scopes without a resource: the named scopes of the configuration, `*` and `introspect`.
+    /// The scopes without a resource: the named scopes of the configuration, `*` and `introspect`; `full_access` where it
+    /// is a default.
     general: Vec<ScopeInfo>,
     /// The scopes of a token that is created without scopes.
     default_scopes: Vec<String>,
+    /// The scopes of which every token has exactly one, and no other scope. Empty: any scopes together.
+    exclusive_scopes: Vec<String>,
     /// The roles of users, from the lowest to the highest.
     roles: Vec<String>,
 }
@@ -78,6 +81,7 @@ impl Scopes {
             groups,
             general: general(tokenry, caller),
             default_scopes: catalog.default_scopes().to_texts(),
+            exclusive_scopes: catalog.exclusive_scopes().to_texts(),
             roles: catalog.roles().map(ToString::to_string).collect(),
         }
     }
@@ -87,7 +91,13 @@ impl Scopes {
 fn general(tokenry: &Tokenry, caller: &Caller) -> Vec<ScopeInfo> {
     let all = "Everything its owner may do at the moment of use";
     let introspect = "Ask whether other people's tokens are valid";
-    let named = tokenry.catalog().vocabulary().named().iter().filter(|named| !named.is_predefined());
+    let catalog = tokenry.catalog();
+    // A predefined name repeats `*`, so it is listed only where the configuration uses it.
+    let is_used = |scope: &Scope| {
+        catalog.default_scopes().contains(scope) || catalog.exclusive_scopes().contains(scope)
+    };
+    let named = catalog.vocabulary().named().iter();
+    let named = named.filter(|named| !named.is_predefined() || is_used(&named.scope()));
     let named = named.map(|named| (named.scope(), named.description.as_str()));
     let others = [(Scope::All, all), (Scope::Introspect, introspect)];
     named.chain(others).map(|(scope, about)| ScopeInfo::general(scope, about, tokenry, caller)).collect()

@@ -80,34 +80,33 @@ impl Verdict {
 }
 
 /// An introspection response (RFC 7662). It has no claims for an inactive token.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Introspection {
     active: bool,
-    #[serde(flatten)]
-    #[schema(inline)]
-    claims: Option<IntrospectionClaims>,
-}
-
-/// The claims of an active token.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct IntrospectionClaims {
     /// The effective scopes, separated by spaces.
-    scope: String,
-    sub: String,
-    username: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
     /// The public prefix of the token.
-    client_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
     /// The id of the token.
-    jti: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<String>,
     /// Seconds since 1970.
-    iat: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     nbf: Option<i64>,
     /// Omitted for a token without expiry.
     #[serde(skip_serializing_if = "Option::is_none")]
     exp: Option<i64>,
-    #[schema(value_type = String, example = "Bearer")]
-    token_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "Bearer")]
+    token_type: Option<&'static str>,
 }
 
 /// The public id of a token. That of an imported token is derived from its secret or its old system, and not shown.
@@ -117,24 +116,22 @@ fn client_id(token: &tokenry_service::Token) -> String {
 
 impl Introspection {
     pub(crate) fn inactive() -> Self {
-        Self { active: false, claims: None }
+        Self::default()
     }
 
     pub(crate) fn active(verified: &VerifiedToken, tokenry: &Tokenry) -> Self {
         let (token, owner) = (verified.token(), verified.owner());
         Self {
             active: true,
-            claims: Some(IntrospectionClaims {
-                scope: verified.effective().to_set().to_string(),
-                sub: owner.subject.to_string(),
-                username: owner.name.to_string(),
-                client_id: client_id(token),
-                jti: token.id.to_string(),
-                iat: token.secret_at.seconds(),
-                nbf: token.not_before.map(UnixMillis::seconds),
-                exp: tokenry.policy().effective_expiry(token).map(UnixMillis::seconds),
-                token_type: "Bearer",
-            }),
+            scope: Some(verified.effective().to_set().to_string()),
+            sub: Some(owner.subject.to_string()),
+            username: Some(owner.name.to_string()),
+            client_id: Some(client_id(token)),
+            jti: Some(token.id.to_string()),
+            iat: Some(token.secret_at.seconds()),
+            nbf: token.not_before.map(UnixMillis::seconds),
+            exp: tokenry.policy().effective_expiry(token).map(UnixMillis::seconds),
+            token_type: Some("Bearer"),
         }
     }
 }

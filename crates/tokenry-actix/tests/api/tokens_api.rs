@@ -13,7 +13,10 @@ use tokenry_actix::{
 };
 use tokenry_testkit::{TestDatabase, each_backend};
 
-use crate::api::{Api, from_page, named, request};
+use crate::{
+    api::{Api, from_page, named, request},
+    jwt,
+};
 
 fn at(path: &str) -> TokensApi {
     TokensApi { path: TokensPath::new(path, &[]).unwrap(), ..TokensApi::default() }
@@ -193,12 +196,16 @@ each_backend!(pages_by_number_partition_the_list, |db| {
     }
 });
 
-/// A product with one role scope for each role.
+/// A product with a role scope for each role.
 fn roles() -> Catalog {
+    Catalog::define(&role_scopes()).unwrap()
+}
+
+fn role_scopes() -> Definition {
     let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
     let named = |name: &str, scopes: &[&str]| NamedDefinition::new(name, texts(scopes));
     let role = |name: &str, scopes: &[&str]| RoleDefinition::new(name, texts(scopes));
-    let definition = Definition::default()
+    Definition::default()
         .with_named_scopes(vec![
             named("scope_user", &["chat:write", "tokens:write"]),
             named("scope_power", &["scope_user", "models:write"]),
@@ -208,8 +215,7 @@ fn roles() -> Catalog {
             role("power", &["scope_power"]),
             role("admin", &["*"]),
         ])
-        .with_default_scopes(texts(&["scope_user"]));
-    Catalog::define(&definition).unwrap()
+        .with_default_scopes(texts(&["scope_user"]))
 }
 
 each_backend!(a_named_scope_is_shown_as_given_and_never_exceeds_the_role_of_the_owner, |db| {
@@ -281,6 +287,46 @@ each_backend!(a_named_scope_is_shown_as_given_and_never_exceeds_the_role_of_the_
         .map(|info| (info["scope"].as_str().unwrap(), info["grantable"].as_bool().unwrap()))
         .collect();
     assert_eq!(general, [("scope_user", true), ("scope_power", false), ("*", false), ("introspect", false)]);
+});
+
+/// Asserts that a token has exactly one exclusive scope, in the list `scopes` or in the text of another field.
+fn assert_exactly_one(db: &TestDatabase, field: &str, is_text: bool) {
+    let one = ["scope_user", "scope_power"].map(str::to_owned).to_vec();
+    let catalog = Catalog::define(&role_scopes().with_exclusive_scopes(one)).unwrap();
+    let names = [("scopes".to_owned(), field.to_owned())];
+    let fields = FieldNames::new(if is_text { &names } else { &[] }, is_text).unwrap();
+    let tokens_api = TokensApi { fields, put_updates: true, ..TokensApi::default() };
+    let http = HttpSettings::default().with_tokens_api(tokens_api);
+    let api = Api::with(db, |settings: &mut Settings| settings.catalog = catalog, http);
+    let value = |scopes: &[&str]| if is_text { json!(scopes.join(" ")) } else { json!(scopes) };
+    let ada = jwt::of("ada", "user");
+    let created = api.json("POST", "/api/v1/tokens", &ada, &json!({"name": "x"}));
+    assert_eq!((created.status, &created.json()[field]), (201, &value(&["scope_user"])), "{}", created.body);
+    let path = format!("/api/v1/tokens/{}", created.json()["id"].as_str().unwrap());
+    for wrong in [&[][..], &["scope_user", "scope_power"], &["chat:read"], &["scope_user", "chat:read"]] {
+        for (method, path) in [("POST", "/api/v1/tokens"), ("PATCH", &path), ("PUT", &path)] {
+            let body = json!({"name": "x", field: value(wrong)});
+            let problem = api.json(method, path, &ada, &body).is_problem(422, "validation_failed");
+            let error = &problem["errors"][0];
+            assert_eq!(error["pointer"], format!("/{field}"), "{method} {wrong:?}");
+            assert_eq!(error["code"], "exclusive_scopes");
+            assert_eq!(error["detail"], "must be exactly one of scope_power, scope_user");
+        }
+    }
+    let shown = api.call("GET", "/api/v1/scopes", &ada).json();
+    assert_eq!(shown["exclusive_scopes"], json!(["scope_power", "scope_user"]));
+    let general = shown["general"].as_array().unwrap().iter();
+    let grantable: Vec<_> =
+        general.filter(|info| info["grantable"] == true).map(|info| &info["scope"]).collect();
+    assert_eq!(grantable, ["scope_user"], "what the role and the rule allow");
+}
+
+each_backend!(another_number_of_exclusive_scopes_than_one_is_422, |db| {
+    assert_exactly_one(db, "scopes", false);
+});
+
+each_backend!(another_number_of_exclusive_scopes_than_one_is_422_under_the_name_of_a_product, |db| {
+    assert_exactly_one(db, "scope", true);
 });
 
 each_backend!(a_token_with_a_name_for_everything_is_found_by_its_risk, |db| {

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::{
     Group, Inner,
     definition::{Definition, DefinitionError, GroupDefinition, Location},
+    exclusive::ExclusiveScopes,
     named::{FULL_ACCESS, NamedScope},
     role_permissions::RolePermissions,
     route_map::RouteMap,
@@ -22,13 +23,14 @@ pub(super) fn check(definition: &Definition) -> Result<Inner, Vec<DefinitionErro
     let mut vocabulary = checker.vocabulary();
     checker.named_scopes(&mut vocabulary);
     let vocabulary = Arc::new(vocabulary);
-    let default_scopes = Location::list("default_scopes");
     let denied_scopes = Location::list("denied_scopes");
+    let (default_scopes, exclusive) = checker.default_and_exclusive(&vocabulary);
     let inner = Inner {
         groups: checker.groups(&vocabulary),
         roles: checker.roles(&vocabulary),
         no_permissions: RolePermissions::none(&vocabulary),
-        default_scopes: checker.scopes(default_scopes, &definition.default_scopes, &vocabulary),
+        default_scopes,
+        exclusive,
         denied: vocabulary
             .members(&checker.scopes(denied_scopes, &definition.denied_scopes, &vocabulary))
             .into(),
@@ -166,6 +168,21 @@ impl Checker<'_> {
             self.report(location, format!("there is no scope {scope}"));
         }
         scopes
+    }
+
+    /// The default scopes, which a token gets without asking, satisfy the rule of the exclusive ones.
+    fn default_and_exclusive(&mut self, vocabulary: &Vocabulary) -> (ScopeSet, ExclusiveScopes) {
+        let definition = self.definition;
+        let exclusive = Location::list("exclusive_scopes");
+        let exclusive = ExclusiveScopes(self.scopes(exclusive, &definition.exclusive_scopes, vocabulary));
+        let location = Location::list("default_scopes");
+        let default = self.scopes(location, &definition.default_scopes, vocabulary);
+        if !default.is_empty()
+            && let Err(error) = exclusive.check(&default)
+        {
+            self.report(location, error.to_string());
+        }
+        (default, exclusive)
     }
 
     fn routes(&mut self, vocabulary: &Vocabulary) -> RouteMap {

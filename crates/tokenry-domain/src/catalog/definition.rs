@@ -21,6 +21,8 @@ pub struct Definition {
     pub roles: Vec<RoleDefinition>,
     /// The scopes of a token that is requested without scopes.
     pub default_scopes: Vec<String>,
+    /// The scopes of which every token has exactly one, and no other scope. Default: none, any scopes together.
+    pub exclusive_scopes: Vec<String>,
     /// The scopes that are denied to every token, regardless of its owner.
     pub denied_scopes: Vec<String>,
     /// The scope that each route of the guarded system requires; the first matching rule decides.
@@ -35,6 +37,7 @@ setters! {
         with_groups(groups: Vec<GroupDefinition>),
         with_roles(roles: Vec<RoleDefinition>),
         with_default_scopes(default_scopes: Vec<String>),
+        with_exclusive_scopes(exclusive_scopes: Vec<String>),
         with_denied_scopes(denied_scopes: Vec<String>),
         with_routes(routes: Vec<RouteDefinition>),
     }

@@ -132,6 +132,7 @@ fn closed() -> Definition {
         ],
         named_scopes: Vec::new(),
         default_scopes: texts(&["repos:read"]),
+        exclusive_scopes: Vec::new(),
         denied_scopes: texts(&["admin:write"]),
         routes: vec![
             RouteDefinition { path: "/hooks/**".to_owned(), exclude: true, ..Default::default() },

@@ -169,6 +169,7 @@ impl<'c> Checker<'c> {
             }
         }
         let set = ScopeSet::parse(&mapped).map_err(|error| format!("scopes: {error}"))?;
+        catalog.check_exclusive(&set).map_err(|error| format!("scopes: {error}"))?;
         self.scopes = Some((given, set.clone()));
         Ok(set)
     }

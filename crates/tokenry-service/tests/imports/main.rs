@@ -10,7 +10,8 @@ use std::collections::HashMap;
 use tokenry_service::{
     Activation, Catalog, EventKind, HashSettings, ImportError, ImportPlan, ImportReport, ImportRow,
     ImportSettings, Limits, NewToken, NewUser, PageQuery, PageSize, Pepper, Policy, Rejection, Rotation,
-    Scheme, Token, TokenChanges, TokenFilter, TokenId, Tokenry, UserChanges, VerifyError,
+    Scheme, SettingsOutline, Token, TokenChanges, TokenFilter, TokenId, Tokenry, UserChanges, VerifyError,
+    catalog::{Definition, NamedDefinition},
 };
 use tokenry_store::import;
 use tokenry_testkit::{TestDatabase, each_backend};
@@ -403,4 +404,71 @@ each_backend!(the_policy_decides_the_expiry_of_imported_tokens, |db| {
     assert!(matches!(rejection(&tokenry, &(system.token)(0)), Rejection::Expired));
     assert!(verify(&tokenry, &(system.token)(1), 14).is_ok());
     assert!(matches!(rejection(&tokenry, &(system.token)(1)), Rejection::Expired));
+});
+
+each_backend!(a_pepper_that_only_a_shape_names_is_missed_when_it_is_removed, |db| {
+    let tokenry = with_key(db, Scheme::Sha256, true);
+    for system in systems().iter().filter(|system| ["keyed", "notebook"].contains(&system.name)) {
+        run(&tokenry, &of(system.name, system.shape), rows(system, 0..2));
+    }
+    let keyed = systems().into_iter().find(|system| system.name == "keyed").unwrap();
+    let without = settings(Policy::default()).with_hash(HashSettings::new(Scheme::Sha256));
+    let outline = SettingsOutline::of(&without);
+    let missing = || {
+        let report = tokenry.check_settings(&operator(20), &outline).unwrap();
+        (report.live, report.peppers.get("old").copied(), report.old_secrets)
+    };
+    // Both the stored hash and the shape need it: each token is counted once.
+    assert_eq!(missing(), (4, Some(2), 0));
+    for number in 0..2 {
+        let verified = verify(&tokenry, &(keyed.token)(number), 20).unwrap();
+        let public_id = verified.token().public_id.clone();
+        let is_replaced = || {
+            let found = futures_executor::block_on(db.store().credential(&public_id)).unwrap().unwrap();
+            found.secret.hash.as_str().starts_with("$sha256$")
+        };
+        let wait = |_: &i32| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            is_replaced()
+        };
+        assert!((0..200).any(|round| wait(&round)), "the hash was not replaced");
+    }
+    // The stored hashes need no pepper any more, but the tokens are found only with it.
+    assert_eq!(missing(), (4, Some(2), 0));
+    let text = tokenry.check_settings(&operator(20), &outline).unwrap().to_string();
+    assert!(text.contains("need a pepper that is not configured (old: 2)"), "{text}");
+    let other = Tokenry::new(db.store().clone(), without).unwrap();
+    assert!(matches!(verify(&other, &(keyed.token)(0), 20), Err(VerifyError::Unreadable(_))));
+    // A retired secret is found in the same way.
+    let id = verify(&tokenry, &(keyed.token)(0), 20).unwrap().token().id;
+    let grace = Rotation::default().with_grace(tokenry_service::Lifetime::seconds(3600));
+    tokenry.rotate_token(&operator(20), id, grace).unwrap();
+    assert_eq!(missing(), (4, Some(1), 1));
+});
+
+each_backend!(an_import_refuses_scopes_that_are_not_exactly_one_of_the_exclusive_ones, |db| {
+    let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let definition = Definition::default()
+        .with_named_scopes(vec![
+            NamedDefinition::new("guest", texts(&["projects:read"])),
+            NamedDefinition::new("writer", texts(&["projects:write"])),
+        ])
+        .with_exclusive_scopes(texts(&["guest", "writer"]));
+    let catalog = Catalog::define(&definition).unwrap();
+    let settings = settings(Policy::default()).with_catalog(catalog);
+    let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
+    let system = &systems()[1];
+    let with_scopes = |scopes: &[&str]| {
+        let mut rows = rows(system, 0..1);
+        rows[0].scopes = texts(scopes);
+        rows
+    };
+    let import = of("notebook", system.shape);
+    for scopes in [&[][..], &["guest", "writer"], &["projects:read"], &["guest", "projects:read"], &["*"]] {
+        let refused = plan(&tokenry, &import, with_scopes(scopes));
+        let reasons: Vec<_> = refused.refused().iter().map(|row| row.reason.as_str()).collect();
+        assert_eq!(reasons, ["scopes: must be exactly one of guest, writer"], "{scopes:?}");
+    }
+    run(&tokenry, &import, with_scopes(&["guest"]));
+    assert_eq!(verify(&tokenry, &(system.token)(0), 20).unwrap().token().scopes.to_texts(), ["guest"]);
 });

@@ -90,8 +90,46 @@ const WORD = /^[a-z][a-z0-9_.-]*$/;
 // Built-in descriptions of the server are English and are translated; configured ones are shown as they are.
 const labelOf = (text) => (has(`about.${text}`) ? t(`about.${text}`) : text);
 
+/** The scopes of a catalog with their descriptions and whether the user can grant them. */
+const listed = ({ general, groups }) =>
+  [...general, ...groups.flatMap(({ resources }) => resources.flatMap(({ levels }) => levels))];
+
+/** The picker where a token has exactly one of the exclusive scopes; the interface is that of `accessPicker`. */
+const exclusivePicker = ({ catalog, me, chosen, existing, changed }) => {
+  const known = new Map(listed(catalog).map((info) => [info.scope, info]));
+  const reason = t(me.token ? 'access.why_token' : 'access.why_role', { role: me.role });
+  const name = `access-${(count += 1)}`;
+  const radios = new Map();
+  const radio = (scope) => {
+    const { description = '', grantable = false } = known.get(scope) ?? {};
+    const disabled = !grantable && !existing.includes(scope);
+    const input = h('input', { type: 'radio', name, value: scope, disabled, 'data-test': `access-${scope}`, onchange: changed });
+    radios.set(scope, input);
+    return h('div.resource', h('div', h('label.tick', input, h('span', scope === '*' ? t('scope.all') : h('code', scope))),
+      description && h('p.hint', labelOf(description)), disabled && h('p.why', reason)));
+  };
+  const element = h('div.access@access-exclusive', h('fieldset.group', h('legend', t('access.one')), catalog.exclusive_scopes.map(radio)));
+  const set = (scopes) =>
+    scopes.filter((scope) => {
+      const input = radios.get(scope);
+      const isFree = input && !input.disabled && ![...radios.values()].some(({ checked }) => checked);
+      if (isFree) input.checked = true;
+      return !isFree;
+    });
+  const rejected = set(chosen);
+  const isKept = rejected.length > 0 && chosen.every((scope) => existing.includes(scope));
+  // A token from before the rule keeps its scopes until one is chosen.
+  if (isKept) radios.forEach((input) => { input.checked = false; });
+  const value = () => {
+    const picked = [...radios].filter(([, { checked }]) => checked).map(([scope]) => scope);
+    return picked.length === 0 && isKept ? chosen : picked;
+  };
+  return { element, value, set, rejected: rejected.filter((scope) => !existing.includes(scope)) };
+};
+
 /** The scope picker. `chosen` are selected initially; those of `existing` may stay although they cannot be granted. */
 export const accessPicker = ({ catalog, me, chosen = [], existing = [], changed }) => {
+  if (catalog.exclusive_scopes.length > 0) return exclusivePicker({ catalog, me, chosen, existing, changed });
   const rows = new Map();
   const general = new Map();
   const reason = t(me.token ? 'access.why_token' : 'access.why_role', { role: me.role });
@@ -198,9 +236,10 @@ export const accessPicker = ({ catalog, me, chosen = [], existing = [], changed 
 
 /** "read projects and run builds". */
 export const scopesText = (scopes) =>
-  scopes.includes('*') ? t('sum.all') : list(scopes.map((scope) => {
+  scopes.includes('*') || scopes.includes('full_access') ? t('sum.all') : list(scopes.map((scope) => {
     const [name, level] = scope.split(':');
-    return level ? t('sum.access', { level: has(`can.${level}`) ? t(`can.${level}`) : level, name }) : t('sum.introspect');
+    if (!level) return name === 'introspect' ? t('sum.introspect') : t('sum.named', { name });
+    return t('sum.access', { level: has(`can.${level}`) ? t(`can.${level}`) : level, name });
   }));
 
 const PRESETS = [7, 30, 60, 90, 365];

@@ -22,6 +22,7 @@ const CATALOG: Shape = Shape {
     keys: &[
         "levels",
         "default_scopes",
+        "exclusive_scopes",
         DENIED_SCOPES,
         "resources",
         "named_scopes",
@@ -93,6 +94,7 @@ impl<'f> Written<'f> {
             .with_groups(groups.iter_mut().map(group).collect())
             .with_roles(roles.iter_mut().map(role).collect())
             .with_default_scopes(top.texts("default_scopes"))
+            .with_exclusive_scopes(top.texts("exclusive_scopes"))
             .with_denied_scopes(top.texts(denied_key))
             .with_routes(routes.iter_mut().map(route).collect());
         let lists = [

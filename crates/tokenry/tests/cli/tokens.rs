@@ -140,3 +140,28 @@ fn migrations_are_listed_reverted_and_applied() {
     folder.output("migrate revert --yes");
     assert_eq!(folder.output("migrate run --output name").lines().count(), 1);
 }
+
+#[test]
+fn a_token_of_the_command_line_has_exactly_one_exclusive_scope() {
+    let folder = Folder::new();
+    let settings = "[catalog]\nexclusive_scopes = [\"a:read\", \"a:write\"]\n";
+    std::fs::write(folder.path("tokenry.toml"), settings).expect("a file");
+    folder.output("user add alice");
+    folder.output("token create --user alice --name ci --scope a:read");
+    let id = folder.output("token list --output name").trim().to_owned();
+    for wrong in ["--scope a:read --scope a:write", "--scope b:read", ""] {
+        let (code, text) = folder.failure(&format!("token create --user alice --name x {wrong}"));
+        assert!(
+            code == 2 && text.contains("--scope: must be exactly one of a:read, a:write"),
+            "{code} {text}"
+        );
+    }
+    for wrong in ["--scope a:read --scope a:write", "--no-scopes"] {
+        let (code, text) = folder.failure(&format!("token update {id} {wrong}"));
+        assert!(
+            code == 2 && text.contains("--scope: must be exactly one of a:read, a:write"),
+            "{code} {text}"
+        );
+    }
+    folder.output(&format!("token update {id} --scope a:write"));
+}

@@ -18,6 +18,14 @@ fn every_fault_of_a_catalog_is_reported_with_its_line() {
             "[catalog] default_scopes: there is no scope x:fly (tokenry.toml:2)".to_owned(),
         ),
         (
+            "[catalog]\nexclusive_scopes = [\"x:fly\"]",
+            "[catalog] exclusive_scopes: there is no scope x:fly (tokenry.toml:2)".to_owned(),
+        ),
+        (
+            "[catalog]\nexclusive_scopes = [\"x:read\", \"x:write\"]\ndefault_scopes = [\"x:read\", \"x:write\"]",
+            "[catalog] default_scopes: must be exactly one of x:read, x:write (tokenry.toml:3)".to_owned(),
+        ),
+        (
             "[catalog]\ndenied_scopes = [\n\"admin:fly\"]",
             "[catalog] denied_scopes: there is no scope admin:fly (tokenry.toml:2)".to_owned(),
         ),
