@@ -3,7 +3,10 @@
 use actix_web::{
     FromRequest, Handler, HttpRequest, Resource, Responder, Route,
     dev::{AppService, HttpServiceFactory},
-    guard, web,
+    guard,
+    http::header::CACHE_CONTROL,
+    middleware::DefaultHeaders,
+    web,
 };
 
 use crate::error::ApiError;
@@ -31,6 +34,7 @@ pub struct Endpoint {
     allow: Vec<&'static str>,
     wrap: Box<dyn Fn(Route) -> Route>,
     outer: Box<dyn Fn(Route) -> Route>,
+    is_uncached: bool,
 }
 
 macro_rules! methods {
@@ -55,6 +59,7 @@ impl Endpoint {
             allow: Vec::new(),
             wrap: Box::new(unwrapped),
             outer: Box::new(unwrapped),
+            is_uncached: false,
         }
     }
 
@@ -67,6 +72,11 @@ impl Endpoint {
     /// Wraps the methods that are added next, outside of [`wrapped`](Self::wrapped).
     pub(crate) fn wrapped_outside(self, outer: impl Fn(Route) -> Route + 'static) -> Self {
         Self { outer: Box::new(outer), ..self }
+    }
+
+    /// Gives every response `Cache-Control: no-store`, unless the handler sets another one.
+    pub(crate) fn uncached(self) -> Self {
+        Self { is_uncached: true, ..self }
     }
 
     /// Adds data that only requests to this path see.
@@ -115,6 +125,11 @@ impl HttpServiceFactory for Endpoint {
             let allow = allow.clone();
             async { Err::<&str, _>(ApiError::MethodNotAllowed { allow }) }
         });
-        self.resource.default_service(reject).register(config);
+        let resource = self.resource.default_service(reject);
+        if self.is_uncached {
+            resource.wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store"))).register(config);
+        } else {
+            resource.register(config);
+        }
     }
 }

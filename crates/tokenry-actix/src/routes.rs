@@ -241,7 +241,9 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
 
 /// The endpoint of a path of the table, where the settings mount it.
 fn new_endpoint(path: &str, api: &TokensApi) -> Endpoint {
-    let endpoint = Endpoint::new(&pattern(&api.path.of(path)));
+    // SECURITY: set here and not only by the outer middleware, which an app that embeds the routes may leave out: a cache
+    // that keeps a verdict would answer for a token that has been revoked since.
+    let endpoint = Endpoint::new(&pattern(&api.path.of(path))).uncached();
     // The routes of tokens, whose fields can have other names.
     let tokens = [RouteName::ListTokens, RouteName::ShowToken, RouteName::RotateToken];
     if api.fields.is_default() || !tokens.into_iter().any(|name| default_path(name) == path) {

@@ -98,7 +98,8 @@ impl Api {
         let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
         let root =
             tokenry.bootstrap(tokenry_actix::clock::now()).unwrap().unwrap().secret.reveal_once().to_string();
-        let has_default_paths = *http.tokens_api() == TokensApi::default();
+        let put_aside = TokensApi { put_updates: false, ..http.tokens_api().clone() };
+        let has_default_paths = put_aside == TokensApi::default();
         let system = System::new();
         let app = App::new()
             .configure(configure(tokenry.clone(), http))

@@ -21,5 +21,6 @@ mod rotate;
 mod session;
 mod tokens;
 mod tokens_api;
+mod uncached;
 mod usage;
 mod verify;
