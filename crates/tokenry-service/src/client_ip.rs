@@ -67,7 +67,9 @@ impl TrustedProxies {
         if !self.trusts(peer) {
             return ClientIp::Known(peer);
         }
-        // The proxy sends the client in a header that is not supported here.
+        // SECURITY: no other header is ever read as an address, and one beside X-Forwarded-For changes nothing, because
+        // most proxies pass on what the client sent there: it would choose its address, or hide it from the audit log.
+        // Alone, it shows that the proxy does not set X-Forwarded-For, so that the proxy's own address is not the source.
         let forwarded = lines("x-forwarded-for");
         if forwarded.is_empty() && OTHER_NAMES.iter().any(|name| !lines(name).is_empty()) {
             return ClientIp::Unknown;
@@ -180,6 +182,30 @@ mod tests {
             let named = &["1.2.3.4"];
             assert_eq!(source_by(&["10.0.0.1"], Some("10.0.0.1"), name, named), None, "{name}");
             assert_eq!(source_by(&[], Some("10.0.0.1"), name, named).unwrap(), "10.0.0.1", "{name}");
+        }
+    }
+
+    #[test]
+    fn no_other_header_of_a_client_changes_or_hides_its_address() {
+        let proxies = TrustedProxies::new(IpList::parse(&["10.0.0.0/8"]).unwrap());
+        let peer = Some("10.0.0.1".parse().unwrap());
+        for name in OTHER_NAMES {
+            for claim in ["10.0.0.9", "192.0.2.9", "for=192.0.2.9", "unknown", ""] {
+                let source = |forwarded: Option<&'static str>| {
+                    proxies.source(peer, |wanted| match wanted {
+                        "x-forwarded-for" => forwarded.iter().map(|line| line.as_bytes()).collect(),
+                        wanted if wanted == name => vec![claim.as_bytes()],
+                        _ => Vec::new(),
+                    })
+                };
+                // Appended by the proxy to what the client sent, or set by it.
+                for forwarded in ["203.0.113.7", "192.0.2.9, 203.0.113.7", "10.0.0.9,203.0.113.7:5000"] {
+                    let known = source(Some(forwarded)).known().map(|ip| ip.to_string());
+                    assert_eq!(known.as_deref(), Some("203.0.113.7"), "{name}: {claim} {forwarded}");
+                }
+                // Without it, the claim is no address either.
+                assert_eq!(source(None), ClientIp::Unknown, "{name}: {claim}");
+            }
         }
     }
 

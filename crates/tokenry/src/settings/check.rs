@@ -1,6 +1,6 @@
 //! Converts the values of all sources to settings and checks rules between keys.
 
-use std::{num::NonZero, ops::RangeInclusive, path::Path, time::Duration};
+use std::{net::SocketAddr, num::NonZero, ops::RangeInclusive, path::Path, time::Duration};
 
 use tokenry_actix::{ProxySignIn, ProxySignInError, TokensApi};
 use tokenry_service::{
@@ -25,7 +25,7 @@ const MAX_STALENESS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_
 /// Converts all sources to settings. Every part is read before the first early return, so that all faults are found.
 pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings> {
     let listen = from.text(&key::LISTEN, value::listen);
-    let metrics_listen = from.text(&key::METRICS_LISTEN, value::optional_listen);
+    let metrics_listen = metrics_listen(from);
     let url = from.text(&key::DATABASE_URL, convert::database_url);
     let pool_wait = from.text(&key::POOL_WAIT, |text| value::duration(text, POOL_WAIT));
     let prefix = from.text(&key::PREFIX, convert::prefix);
@@ -90,6 +90,17 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
         foreign_variables: std::mem::take(&mut from.foreign),
         warnings: std::mem::take(&mut from.warnings),
     })
+}
+
+/// The listener for metrics, with a warning if other machines can reach it: it asks for no credential.
+fn metrics_listen(from: &mut Sources) -> Option<Option<SocketAddr>> {
+    let listen = from.text(&key::METRICS_LISTEN, value::optional_listen)?;
+    if listen.is_some_and(|address| !address.ip().to_canonical().is_loopback()) {
+        let what = "serves metrics without authentication beyond this machine; restrict the address to the monitoring \
+                    system, or leave it empty and read GET /metrics with a token that holds admin:read";
+        from.warn_value(&key::METRICS_LISTEN, what);
+    }
+    Some(listen)
 }
 
 /// Reads the structured settings of the files. The catalog comes first, because issuers name its roles.

@@ -50,7 +50,7 @@ pub(super) struct Sources {
     /// Variables that another program set and that only look like settings.
     pub(super) foreign: Vec<String>,
     pub(super) problems: Vec<Problem>,
-    /// Warnings about former names of settings, which still work.
+    /// Warnings about settings that are valid: former names, and values with a risk.
     pub(super) warnings: Vec<Problem>,
 }
 
@@ -75,6 +75,12 @@ impl Sources {
     pub(super) fn refuse_value(&mut self, key: &'static Key, what: &str) {
         let (_, origin) = self.find(key);
         self.problems.push(Problem::at(key, &origin, what));
+    }
+
+    /// Records a warning about the value of `key`.
+    pub(super) fn warn_value(&mut self, key: &'static Key, what: &str) {
+        let (_, origin) = self.find(key);
+        self.warnings.push(Problem::at(key, &origin, what));
     }
 
     /// The effective value of `key`, or its default, and its source.
