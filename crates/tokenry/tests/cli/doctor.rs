@@ -57,6 +57,33 @@ fn doctor_names_a_former_setting_and_accepts_it() {
 }
 
 #[test]
+fn a_listener_for_metrics_that_other_machines_reach_is_a_warning() {
+    for (listen, is_open) in [
+        ("0.0.0.0:9464", true),
+        ("[::]:9464", true),
+        ("192.0.2.1:9464", true),
+        ("[::ffff:192.0.2.1]:9464", true),
+        ("127.0.0.1:9464", false),
+        ("127.9.9.9:9464", false),
+        ("[::1]:9464", false),
+        ("[::ffff:127.0.0.1]:9464", false),
+        ("localhost:9464", false),
+        ("", false),
+    ] {
+        let folder = Folder::new();
+        folder.output("migrate run");
+        let settings = format!("[metrics]\nlisten = \"{listen}\"\n");
+        std::fs::write(folder.path("tokenry.toml"), settings).expect("a file");
+        let (code, document) = doctor(&folder);
+        assert_eq!(code, 0, "{document}");
+        let detail = document["checks"][0]["detail"].as_str().expect("a detail");
+        let warning = "[metrics] listen: serves metrics without authentication beyond this machine";
+        assert_eq!(detail.contains(warning), is_open, "{listen}: {detail}");
+        assert_eq!(detail.contains("(tokenry.toml:2)"), is_open, "{listen}: {detail}");
+    }
+}
+
+#[test]
 fn invalid_settings_fail() {
     let folder = Folder::new();
     std::fs::write(folder.path("tokenry.toml"), "[token]\nhash = \"md5\"\n").expect("a file");

@@ -52,9 +52,9 @@ impl Kind {
         found
     }
 
-    /// Starts the proxy in front of `tokenry` and `app`, both `host:port`, with `from` replaced by `to` in the recipe;
-    /// `None` if it is not installed.
-    pub(crate) fn start(self, tokenry: &str, app: &str, (from, to): (&str, &str)) -> Option<Gateway> {
+    /// Starts the proxy in front of `tokenry` and `app`, both `host:port`, with each first text replaced by the second in
+    /// the recipe; `None` if it is not installed.
+    pub(crate) fn start(self, tokenry: &str, app: &str, changes: &[(&str, &str)]) -> Option<Gateway> {
         let program = self.program()?;
         let folder = TempDir::new().expect("a temporary folder");
         let address = free_address();
@@ -62,8 +62,11 @@ impl Kind {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/deploy").join(name);
             let text = fs::read_to_string(path).expect("a recipe");
             assert!(text.contains("127.0.0.1:8080") && text.contains("127.0.0.1:9000"), "{name}");
-            assert!(text.contains(from), "{name} has no {from}");
-            text.replace(from, to).replace("127.0.0.1:8080", tokenry).replace("127.0.0.1:9000", app)
+            let text = changes.iter().fold(text, |text, (from, to)| {
+                assert!(text.contains(from), "{name} has no {from}");
+                text.replace(from, to)
+            });
+            text.replace("127.0.0.1:8080", tokenry).replace("127.0.0.1:9000", app)
         };
         let mut command = Command::new(program);
         match self {

@@ -4,6 +4,7 @@
 
 mod attacks;
 mod client;
+mod custom_names;
 mod gateway;
 mod passing;
 mod recipes;

@@ -87,7 +87,7 @@ fn every_request_is_rejected_soon_while_tokenry_hangs() {
         let tokenry = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = tokenry.local_addr().expect("an address").to_string();
         let upstream = Upstream::start();
-        let Some(gateway) = kind.start(&address, &upstream.address, ("", "")) else { continue };
+        let Some(gateway) = kind.start(&address, &upstream.address, &[]) else { continue };
         let answer = client::send(&gateway.address, "GET /demo", &[("Authorization", "Bearer pat_x")], b"");
         assert!((500..=599).contains(&answer.status), "{kind:?}: {}", answer.text);
         assert!(upstream.take().is_empty());

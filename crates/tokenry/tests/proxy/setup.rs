@@ -42,8 +42,13 @@ pub(crate) struct Backend {
 
 impl Backend {
     pub(crate) fn new() -> Self {
+        Self::with("")
+    }
+
+    /// The same with more settings.
+    pub(crate) fn with(more: &str) -> Self {
         let folder = Folder::new();
-        std::fs::write(folder.path("tokenry.toml"), SETTINGS).expect("a file");
+        std::fs::write(folder.path("tokenry.toml"), format!("{SETTINGS}{more}")).expect("a file");
         let server = Server::start(&folder);
         folder.output("user add alice");
         Self { server, folder }
@@ -68,14 +73,13 @@ pub(crate) struct Setup {
 impl Setup {
     /// `None` if the proxy is not installed.
     pub(crate) fn new(kind: Kind) -> Option<Self> {
-        Self::with(kind, ("", ""))
+        Self::with(kind, Backend::new(), &[])
     }
 
-    /// Replaces a text of the recipe by another.
-    pub(crate) fn with(kind: Kind, change: (&str, &str)) -> Option<Self> {
-        let backend = Backend::new();
+    /// In front of this server, with texts of the recipe replaced by others.
+    pub(crate) fn with(kind: Kind, backend: Backend, changes: &[(&str, &str)]) -> Option<Self> {
         let upstream = Upstream::start();
-        let gateway = kind.start(&backend.server.address, &upstream.address, change)?;
+        let gateway = kind.start(&backend.server.address, &upstream.address, changes)?;
         let token = backend.token("reader", "--scope demo:read");
         Some(Self { gateway, upstream, backend, token })
     }

@@ -1,14 +1,17 @@
 //! The client's address in the forms that real proxies use: with a port, in brackets, or missing.
 
-use crate::{gateway::Kind, setup::Setup};
+use crate::{
+    gateway::Kind,
+    setup::{Backend, Setup},
+};
 
 /// A proxy that forwards this client address instead of that of its recipe.
 fn forwarding(kind: Kind, nginx: &str, caddy: &str) -> Option<Setup> {
     let nginx = format!("X-Forwarded-For \"{nginx}\";");
     let caddy = format!("forward_auth 127.0.0.1:8080 {{\n\t\t\theader_up X-Forwarded-For \"{caddy}\"");
     match kind {
-        Kind::Nginx => Setup::with(kind, ("X-Forwarded-For $remote_addr;", &nginx)),
-        Kind::Caddy => Setup::with(kind, ("forward_auth 127.0.0.1:8080 {", &caddy)),
+        Kind::Nginx => Setup::with(kind, Backend::new(), &[("X-Forwarded-For $remote_addr;", &nginx)]),
+        Kind::Caddy => Setup::with(kind, Backend::new(), &[("forward_auth 127.0.0.1:8080 {", &caddy)]),
     }
 }
 
