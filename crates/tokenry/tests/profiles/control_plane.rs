@@ -9,7 +9,10 @@ use proptest::{
 use serde_json::{Value, json};
 use tokenry_testkit::each_backend;
 
-use crate::product::{Answer, Product, Requirement, has_form};
+use crate::{
+    metrics::attempts_and_uses_are_counted,
+    product::{Answer, Product, Requirement, has_form},
+};
 
 const TOKENS: &str = "/api/v1/tokens";
 const SCOPES: [&str; 10] = [
@@ -37,6 +40,7 @@ const REQUIREMENTS: &[Requirement] = &[
     ("audit events have correlation ids", events_have_correlation_ids),
     ("the command line creates, lists, revokes and rotates", the_command_line_manages_tokens),
     ("the OpenAPI document describes the API", the_openapi_document_is_served),
+    ("attempts and uses are counted at /metrics, for administrators and without ids", metrics_are_counted),
     (
         "names and scopes: what is accepted is kept, everything else is refused",
         names_and_scopes_are_kept_or_refused,
@@ -204,6 +208,10 @@ fn the_openapi_document_is_served(product: &Product<'_>) {
     ] {
         assert!(document["paths"][path][method].is_object(), "{method} {path}");
     }
+}
+
+fn metrics_are_counted(product: &Product<'_>) {
+    attempts_and_uses_are_counted(product, TOKENS, "clusters:read");
 }
 
 fn names_and_scopes_are_kept_or_refused(product: &Product<'_>) {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tokenry_testkit::each_backend;
 
-use crate::product::{Product, Requirement, guess, has_form};
+use crate::product::{Product, Requirement, guess, has_form, shown_in_a_browser_by};
 
 const TOKENS: &str = "/api/tokens";
 const ROLES: [&str; 4] = ["user", "power_user", "manager", "admin"];
@@ -16,6 +16,7 @@ const REQUIREMENTS: &[Requirement] = &[
         lookup_is_by_prefix,
     ),
     ("a token has one role scope: user, power user, manager or admin", a_token_has_one_role_scope),
+    ("a token has exactly one role scope, and no other scope", a_token_has_no_other_scope),
     ("a token never exceeds the role of its owner", a_token_never_exceeds_the_role),
     ("a token never exceeds a role that was lowered later", a_lowered_role_lowers_its_tokens),
     ("a token is switched between active and inactive", a_token_is_switched),
@@ -94,6 +95,29 @@ fn a_token_has_one_role_scope(product: &Product<'_>) {
     let unknown = json!({"name": "x", "scope": "scope_token_root"});
     let problem = product.call("POST", TOKENS, &admin, &unknown).problem(422, "validation_failed");
     assert_eq!(problem.body["errors"][0]["pointer"], "/scope");
+}
+
+fn a_token_has_no_other_scope(product: &Product<'_>) {
+    let admin = product.jwt("exactly-one", "admin");
+    let (id, token) = create(product, &admin, "scope_token_user");
+    let path = format!("{TOKENS}/{id}");
+    for wrong in ["", "scope_token_user scope_token_manager", "chat:read", "scope_token_user chat:read", "*"]
+    {
+        let body = json!({"name": "app", "scope": wrong});
+        for (method, path) in [("POST", TOKENS), ("PUT", &path), ("PATCH", &path)] {
+            let problem = product.call(method, path, &admin, &body).problem(422, "validation_failed");
+            let error = &problem.body["errors"][0];
+            assert_eq!((&error["pointer"], &error["code"]), (&json!("/scope"), &json!("exclusive_scopes")));
+        }
+    }
+    assert_eq!(product.get("/api/v1/token", &token).is(200).body["scopes"], json!(["scope_token_user"]));
+    let changed = product.call("PUT", &path, &admin, &json!({"scope": "scope_token_manager"})).is(200);
+    assert_eq!(changed.text("scope"), "scope_token_manager");
+    let catalog = product.get("/api/v1/scopes", &admin).is(200).body;
+    assert_eq!(catalog["exclusive_scopes"].as_array().unwrap().len(), ROLES.len());
+    let (status, text) = product
+        .cli("local-model", &["token", "create", "--user", "admin", "--name", "x", "--scope", "chat:read"]);
+    assert!(status == 2 && text.contains("must be exactly one of"), "{status} {text}");
 }
 
 fn a_token_never_exceeds_the_role(product: &Product<'_>) {
@@ -205,10 +229,11 @@ fn the_document_has_the_form(product: &Product<'_>) {
 fn the_page_has_switch_and_dialog(product: &Product<'_>) {
     let page = product.get("/", "").is(200);
     assert!(page.head.contains("text/html"));
-    // The tests of the page use both in a browser.
-    let list = include_str!("../../../tokenry-ui/assets/static/list.js");
-    let secret = include_str!("../../../tokenry-ui/assets/static/secret.js");
-    assert!(
-        list.contains("status: wanted") && secret.contains("secret.hide") && secret.contains("secret-copy")
-    );
+    shown_in_a_browser_by(&[
+        "a_switch_changes_immediately_and_reverts_with_the_servers_message",
+        "a_switch_is_disabled_until_its_request_completes",
+        "an_unsaved_secret_is_hidden_until_shown",
+        "a_secret_is_shown_once_copied_used_and_then_nowhere",
+        "exactly_one_exclusive_scope_is_chosen_for_a_token",
+    ]);
 }

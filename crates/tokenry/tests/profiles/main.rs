@@ -7,6 +7,7 @@ mod code_automation;
 mod control_plane;
 mod files;
 mod local_model;
+mod metrics;
 mod notebook;
 mod product;
 mod requirements;

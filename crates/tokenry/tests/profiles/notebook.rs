@@ -9,7 +9,7 @@ use proptest::{
 use serde_json::{Value, json};
 use tokenry_testkit::each_backend;
 
-use crate::product::{Product, Requirement, guess, has_form, until};
+use crate::product::{Product, Requirement, guess, has_form, shown_in_a_browser_by, until};
 
 const TOKENS: &str = "/api/auth/tokens";
 
@@ -315,15 +315,16 @@ fn every_use_is_recorded(product: &Product<'_>) {
 
 fn the_page_has_instructions(product: &Product<'_>) {
     let page = product.get("/create", "");
-    let assets = page.head.contains("text/html");
-    assert!(assets && page.status == 200, "{page:?}");
-    // The dialog of a new token is loaded with it; the tests of the page show it in a browser.
-    let sources = [
-        include_str!("../../../tokenry-ui/assets/static/secret.js"),
-        include_str!("../../../tokenry-ui/assets/static/i18n/en.json"),
-    ];
-    for (source, text) in [(0, "mcpServers"), (0, "mcp_servers"), (0, "Bearer ${TOKENRY_TOKEN}"), (1, "MCP")]
-    {
-        assert!(sources[source].contains(text), "{text}");
-    }
+    assert!(page.head.contains("text/html") && page.status == 200, "{page:?}");
+    shown_in_a_browser_by(&[
+        "each_snippet_is_valid_for_its_client",
+        "a_product_without_scopes_of_its_own_gives_a_new_token_its_default",
+    ]);
+    // The page offers what a token of this product has.
+    let catalog = product.get("/api/v1/scopes", &product.jwt("page", "user")).is(200).body;
+    assert_eq!(catalog["default_scopes"], json!(["full_access"]));
+    assert_eq!(
+        (&catalog["general"][0]["scope"], &catalog["general"][0]["grantable"]),
+        (&json!("full_access"), &json!(true))
+    );
 }

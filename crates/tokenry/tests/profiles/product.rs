@@ -1,10 +1,11 @@
 //! A server with a profile, and requests as a client of the product sends them.
 
 use std::{
+    cell::RefCell,
     fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -24,7 +25,8 @@ pub(crate) type Requirement = (&'static str, fn(&Product<'_>));
 /// A running server with a profile, which is killed on drop.
 pub(crate) struct Product<'d> {
     pub(crate) db: &'d TestDatabase,
-    process: Child,
+    process: RefCell<Child>,
+    profile: String,
     address: String,
     folder: TempDir,
     /// The bootstrap token.
@@ -36,6 +38,9 @@ pub(crate) struct Product<'d> {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) head: String,
+    /// The body as it was sent.
+    pub(crate) content: String,
+    /// The body as JSON; null if it is none.
     pub(crate) body: Value,
 }
 
@@ -84,20 +89,34 @@ impl<'d> Product<'d> {
         fs::write(folder.path().join("tokenry.toml"), settings).unwrap();
         fs::write(folder.path().join("issuer-secret"), format!("{ISSUER_SECRET}\n")).unwrap();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let log = fs::File::create(folder.path().join("log")).unwrap();
-        let mut command = tokenry(&folder.path().to_owned(), db.url());
-        command.args(["serve", "--profile", profile, "--listen", &address]).env("TOKENRY_LOG", "debug");
-        let process = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        let mut product = Self { db, process, address, folder, root: String::new() };
-        let start = Instant::now();
-        while product.raw("GET", "/healthz", &[], "").is_none_or(|answer| answer.status != 200) {
-            assert!(start.elapsed() < Duration::from_secs(60), "{}", product.log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let process = RefCell::new(serve(&folder, db, profile, &address));
+        let profile = profile.to_owned();
+        let mut product = Self { db, process, profile, address, folder, root: String::new() };
+        product.wait();
         let file =
             db.folder().unwrap_or_else(|| product.folder.path().to_owned()).join("tokenry-bootstrap-token");
         product.root = fs::read_to_string(file).map(|text| text.trim().to_owned()).unwrap_or_default();
         product
+    }
+
+    /// Waits until the server answers.
+    fn wait(&self) {
+        let start = Instant::now();
+        while self.raw("GET", "/healthz", &[], "").is_none_or(|answer| answer.status != 200) {
+            assert!(start.elapsed() < Duration::from_secs(60), "{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Shuts the server down, which writes everything that waits to be written, and starts it again.
+    pub(crate) fn restart(&self) {
+        let mut process = self.process.borrow_mut();
+        let id = process.id().to_string();
+        assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+        assert_eq!(process.wait().unwrap().code(), Some(0), "{}", self.log());
+        *process = serve(&self.folder, self.db, &self.profile, &self.address);
+        drop(process);
+        self.wait();
     }
 
     /// Checks every requirement of a table, in its order.
@@ -153,7 +172,8 @@ impl<'d> Product<'d> {
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
         let status = head.split(' ').nth(1)?.parse().ok()?;
-        Some(Answer { status, head: head.to_owned(), body: serde_json::from_str(body).unwrap_or_default() })
+        let (head, content) = (head.to_owned(), body.to_owned());
+        Some(Answer { status, head, body: serde_json::from_str(body).unwrap_or_default(), content })
     }
 
     /// A valid JWT of the product's issuer.
@@ -206,6 +226,14 @@ impl<'d> Product<'d> {
     }
 }
 
+/// Starts a server, which appends to the log of the folder.
+fn serve(folder: &TempDir, db: &TestDatabase, profile: &str, address: &str) -> Child {
+    let log = fs::File::options().create(true).append(true).open(folder.path().join("log")).unwrap();
+    let mut command = tokenry(&folder.path().to_owned(), db.url());
+    command.args(["serve", "--profile", profile, "--listen", address]).env("TOKENRY_LOG", "debug");
+    command.stdout(Stdio::null()).stderr(log).spawn().unwrap()
+}
+
 fn tokenry(folder: &PathBuf, url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokenry"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TOKENRY_")) {
@@ -219,14 +247,24 @@ fn tokenry(folder: &PathBuf, url: &str) -> Command {
     command
 }
 
-/// Waits until `is_true`, for things that happen after an answer: uses are written within a second, failed credentials
-/// once a minute.
+/// Waits until `is_true`, for things that happen after an answer: uses are written within a second.
 #[track_caller]
 pub(crate) fn until(what: &str, is_true: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_true() {
-        assert!(start.elapsed() < Duration::from_secs(100), "{what}");
+        assert!(start.elapsed() < Duration::from_secs(30), "{what}");
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Asserts that these tests of the page in a browser exist: they are what shows a requirement about the page.
+#[track_caller]
+pub(crate) fn shown_in_a_browser_by(tests: &[&str]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tokenry-ui/tests/browser");
+    let files = fs::read_dir(folder).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+    let sources: String = files.collect();
+    for test in tests {
+        assert!(sources.contains(&format!("#[test]\nfn {test}() {{")), "there is no test {test}");
     }
 }
 
@@ -260,7 +298,8 @@ pub(crate) fn guess(token: &str) -> String {
 
 impl Drop for Product<'_> {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let process = self.process.get_mut();
+        let _ = process.kill();
+        let _ = process.wait();
     }
 }

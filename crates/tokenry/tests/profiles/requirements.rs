@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokenry_testkit::each_backend;
 
-use crate::product::{Product, Requirement, guess, has_form, until};
+use crate::{
+    metrics::attempts_and_uses_are_counted,
+    product::{Product, Requirement, guess, has_form},
+};
 
 const PATS: &str = "/api/v1/pats";
 
@@ -20,6 +23,7 @@ const REQUIREMENTS: &[Requirement] = &[
     ("deleting a user deletes the tokens, which fail at once", deleting_a_user_ends_the_tokens),
     ("the cleanup removes dead tokens after their retention", dead_tokens_are_cleaned_up),
     ("the security log has creation, use, revocation and failure, and no token", everything_is_logged),
+    ("attempts and uses are counted at /metrics, for administrators and without ids", metrics_are_counted),
     ("too many creations are 429 with Retry-After", creations_are_limited),
     ("too many failed credentials are 429 with Retry-After", failures_are_limited),
 ];
@@ -164,16 +168,21 @@ fn everything_is_logged(product: &Product<'_>) {
         let events = product.events(kind);
         assert!(events.iter().any(|event| event["token_id"] == id.as_str()), "{kind} {events:?}");
     }
-    until("the failure is in the log", || !product.events("auth.request.failed").is_empty());
-    until("the use is in the log", || {
-        product.get(&format!("{PATS}/{id}/usage"), &ada).is(200).body["total_count"].as_u64() > Some(0)
-    });
+    // Failed credentials are counted, and written once a minute and at the end of the process.
+    product.restart();
+    assert!(!product.events("auth.request.failed").is_empty(), "the failure is in the log");
+    let usage = product.get(&format!("{PATS}/{id}/usage"), &ada).is(200).body;
+    assert!(usage["total_count"].as_u64() > Some(0), "the use is in the log: {usage}");
     let logged =
         [product.log(), product.get("/api/v1/audit?limit=200", &product.root).is(200).body.to_string()];
     for secret in [&token, &wrong, &product.root, &ada] {
         assert!(logged.iter().all(|log| !log.contains(&secret[20..])), "a credential is in a log");
     }
     assert!(logged[0].contains(PATS), "the log of the server has its requests");
+}
+
+fn metrics_are_counted(product: &Product<'_>) {
+    attempts_and_uses_are_counted(product, PATS, "requirements:read");
 }
 
 fn creations_are_limited(product: &Product<'_>) {
