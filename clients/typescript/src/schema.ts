@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/.well-known/oauth-authorization-server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The metadata of RFC 8414. There is no endpoint that issues tokens by OAuth: only those for introspection and revocation
+         *     are named. The issuer is the origin that the request was sent to.
+         */
+        get: operations["show_oauth_metadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/cleanup": {
         parameters: {
             query?: never;
@@ -481,7 +501,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Introspection (RFC 7662): whether a token is active, and whose it is. The caller's own token needs `introspect`. */
+        /**
+         * Introspection (RFC 7662): whether a token is active, and whose it is.
+         * @description The caller is an OAuth client whose secret is a token with `introspect`. It authenticates by `Authorization: Bearer`, by
+         *     `client_secret_basic` with any client id, or by `client_secret_post`.
+         */
         post: operations["introspect_token"];
         delete?: never;
         options?: never;
@@ -702,12 +726,31 @@ export interface components {
             jti?: string | null;
             /** Format: int64 */
             nbf?: number | null;
-            /** @description The effective scopes, separated by spaces. */
-            scope?: string | null;
-            sub?: string | null;
+            /** @description The effective scopes with every level that they include, separated by spaces. */
+            scope: string;
+            sub: string;
             /** @example Bearer */
             token_type?: string | null;
             username?: string | null;
+        };
+        /** @description The form of introspection. Unknown parameters are ignored. */
+        IntrospectionForm: {
+            /** @description Ignored; with `client_secret` it may be any text. */
+            client_id?: string | null;
+            /** @description For `client_secret_post`: a token with the scope `introspect`. */
+            client_secret?: string | null;
+            /** @description The address that presented the token; without it, a token that is restricted to addresses is not active. */
+            ip?: string | null;
+            /**
+             * @description Scopes to ask about, separated by spaces: those that the token has are in `scope` of the response, also where the
+             *     scope `*` includes them.
+             * @example projects:read
+             */
+            scope?: string | null;
+            /** @description The token that was presented to the calling service. */
+            token: string;
+            /** @description Ignored. */
+            token_type_hint?: string | null;
         };
         /** @description A page of the inventory. */
         InventoryPage: {
@@ -777,6 +820,40 @@ export interface components {
             scopes: string[];
             subject: string;
             user_id: string;
+        };
+        /** @description The body of an error response of the endpoints under `/oauth/` (RFC 6749, section 5.2). */
+        OAuthError: {
+            /**
+             * @description `invalid_request`, `invalid_client`, `unauthorized_client`, `insufficient_scope`, `temporarily_unavailable` or
+             *     `server_error`.
+             * @example invalid_client
+             */
+            error: string;
+            /** @description A sentence about this occurrence; it never quotes a value of the request. */
+            error_description: string;
+        };
+        /** @description The metadata of an authorization server (RFC 8414). */
+        OAuthMetadata: {
+            /** @description Empty: no tokens are issued by OAuth. */
+            grant_types_supported: string[];
+            /** Format: uri */
+            introspection_endpoint: string;
+            /** @description How a client may authenticate there; its secret is a token with `introspect`. */
+            introspection_endpoint_auth_methods_supported: string[];
+            /**
+             * Format: uri
+             * @description The origin of this server.
+             * @example https://tokens.example.com
+             */
+            issuer: string;
+            /** @description Empty: no tokens are issued by OAuth. */
+            response_types_supported: string[];
+            /** Format: uri */
+            revocation_endpoint: string;
+            /** @description Possession of the token is enough; another authentication is ignored. */
+            revocation_endpoint_auth_methods_supported: string[];
+            /** @description All scopes of the catalog; absent if scopes may name any resource. */
+            scopes_supported?: string[] | null;
         };
         /** @description The rules of a server for all tokens and callers. A number of 0 is no limit, as in the settings file. */
         Policy: {
@@ -855,6 +932,13 @@ export interface components {
         Retention: {
             /** Format: int64 */
             dead_tokens_days: number;
+        };
+        /** @description The form of revocation. Unknown parameters are ignored. */
+        RevocationForm: {
+            /** @description The token to revoke. */
+            token: string;
+            /** @description Ignored. */
+            token_type_hint?: string | null;
         };
         /** @description The number of revoked tokens. */
         Revoked: {
@@ -1317,6 +1401,61 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    show_oauth_metadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthMetadata"];
+                };
+            };
+            /** @description The query is malformed or too long. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The Host header has no valid host. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or invalid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     clean_up: {
         parameters: {
             query?: never;
@@ -4204,10 +4343,9 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description token, and optionally ip: the address that presented it */
         requestBody: {
             content: {
-                "application/x-www-form-urlencoded": string;
+                "application/x-www-form-urlencoded": components["schemas"]["IntrospectionForm"];
             };
         };
         responses: {
@@ -4219,13 +4357,13 @@ export interface operations {
                     "application/json": components["schemas"]["Introspection"];
                 };
             };
-            /** @description The credential is malformed, or there are two. The query is malformed or too long. The form is malformed or lacks a parameter. */
+            /** @description The credential is malformed, or there are two. The query is malformed or too long. A parameter is unknown, repeated or invalid. The form is malformed or lacks a parameter. A parameter is repeated or invalid. */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description There is no valid credential. */
@@ -4234,7 +4372,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description The credential does not permit this request. */
@@ -4243,7 +4381,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description The body did not arrive in time. */
@@ -4252,7 +4390,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description The body is larger than 16 KiB. */
@@ -4261,7 +4399,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description The body has another type or an encoding. */
@@ -4270,16 +4408,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A parameter is unknown, repeated or invalid. A parameter is repeated or invalid. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
@@ -4288,7 +4417,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description The service is temporarily unavailable. */
@@ -4297,7 +4426,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
         };
@@ -4309,10 +4438,9 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description token */
         requestBody: {
             content: {
-                "application/x-www-form-urlencoded": string;
+                "application/x-www-form-urlencoded": components["schemas"]["RevocationForm"];
             };
         };
         responses: {
@@ -4323,13 +4451,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The query is malformed or too long. The form is malformed or lacks a parameter. */
+            /** @description The query is malformed or too long. A parameter is unknown, repeated or invalid. The form is malformed or lacks a parameter. A parameter is repeated or invalid. */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description The body did not arrive in time. */
@@ -4338,7 +4466,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description The body is larger than 16 KiB. */
@@ -4347,7 +4475,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description The body has another type or an encoding. */
@@ -4356,16 +4484,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A parameter is unknown, repeated or invalid. A parameter is repeated or invalid. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description The service is temporarily unavailable. */
@@ -4374,7 +4493,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
         };

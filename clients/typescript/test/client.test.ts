@@ -99,7 +99,7 @@ test("a revoked token is refused, with the challenge of the server", async () =>
   const { created, own } = await fresh("revoked", []);
   await client(root).revokeToken(created.id, "no longer needed");
   const error = await refused(own.currentToken(), 401, "revoked_token");
-  assert.equal(error.challenge, 'Bearer realm="tokenry", error="invalid_token"');
+  assert.equal(error.challenge, 'Bearer realm="tokenry", error="invalid_token", error_description="The token was revoked."');
   assert.ok(error.requestId);
   assert.equal((await client(root).getToken(created.id)).revoked_reason, "no longer needed");
 });
@@ -113,7 +113,8 @@ test("a token can revoke itself", async () => {
 test("a missing scope is named", async () => {
   const { own } = await fresh("poor", ["demo:read"]);
   const error = await refused(own.tokenPage(), 403, "insufficient_scope");
-  assert.equal(error.challenge, 'Bearer error="insufficient_scope", scope="tokens:read"');
+  assert.equal(error.challenge,
+    'Bearer error="insufficient_scope", scope="tokens:read", error_description="The credential lacks a scope; needed: tokens:read."');
 });
 
 test("an invalid field is named by its pointer", async () => {

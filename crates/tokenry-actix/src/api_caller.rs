@@ -3,7 +3,7 @@
 use std::{marker::PhantomData, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
-use tokenry_service::{Caller, RequestContext, UnixMillis, User};
+use tokenry_service::{Caller, CredentialError, RequestContext, UnixMillis, User};
 
 use crate::{
     access::{Access, DeclareAccess},
@@ -67,7 +67,7 @@ impl<S: RequiredScope> FromRequest for ApiCaller<S> {
                 record_scope(&req, verified, S::scope(), now);
             }
             // SECURITY: the operator acts on the machine itself and never over HTTP.
-            let user = caller.user().cloned().ok_or(ApiError::InvalidToken)?;
+            let user = caller.user().cloned().ok_or(CredentialError::InvalidToken)?;
             let context = RequestContext::new(caller, now).with_client(client_info(&req));
             Ok(Self { context, user, scope: PhantomData })
         })
@@ -126,7 +126,7 @@ impl FromRequest for Introspector {
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (req, authorized) = (req.clone(), Authorized::from_request(req, payload));
         Box::pin(async move {
-            authentication(&req, Accepts::Tokens, false).await?.require(&req, None).await?;
+            authentication(&req, Accepts::Client, false).await?.require(&req, None).await?;
             authorized.await.map(Self)
         })
     }

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 #[cfg(feature = "jwt")]
 use actix_web::rt::time::timeout;
-use actix_web::{HttpMessage, HttpRequest, http::header::AUTHORIZATION, web::Data};
-use tokenry_service::{Caller, Denial, Rejection, Scope, TokenId, Tokenry, UnixMillis, VerifyError};
+use actix_web::{HttpMessage, HttpRequest, web::Data};
+use tokenry_service::{
+    Caller, CredentialError, Denial, Rejection, Scope, TokenId, Tokenry, UnixMillis, VerifyError, presented,
+};
 
 use crate::{
     client_info::client_info,
     client_ip, clock,
-    credential::{Accepts, MAX_CREDENTIAL, Presented},
+    credential::{Accepts, Presented, offers_basic},
     declared_errors::Errors,
     error::ApiError,
     failures::FailureLimit,
@@ -114,14 +116,38 @@ pub(crate) async fn authentication(
 ) -> Result<Authentication, ApiError> {
     if let Some(known) = req.extensions().get::<Authentication>() {
         // SECURITY: a caller who was authenticated by another credential has no token to use.
-        let is_accepted = accepts != Accepts::Tokens || known.caller.verified().is_some();
-        return if is_accepted { Ok(known.clone()) } else { Err(ApiError::InvalidToken) };
+        let is_accepted = !accepts.only_tokens() || known.caller.verified().is_some();
+        return if is_accepted { Ok(known.clone()) } else { Err(CredentialError::InvalidToken.into()) };
     }
-    let Some(tokenry) = req.app_data::<Data<Tokenry>>() else {
-        return Err(ApiError::internal("the app has no Data<Tokenry>"));
+    let authentication = match Presented::of(req, accepts, tokenry_of(req)?) {
+        Ok(presented) => authenticate(req, presented, accepts, is_counted_by_middleware).await,
+        Err(error) => Err(error),
     };
-    let presented = Presented::of(req, accepts)?;
-    let now = clock::now();
+    authentication.map_err(|error| error.offering_basic(offers_basic(req, accepts)))
+}
+
+/// The OAuth client of this request, by the secret in its body (RFC 6749, section 2.3.1): a token.
+pub(crate) async fn authentication_by_client_secret(
+    req: &HttpRequest,
+    secret: &[u8],
+) -> Result<Authentication, ApiError> {
+    let presented = Presented::Token(presented::Presented::in_body(secret));
+    let authentication = authenticate(req, presented, Accepts::Client, false).await;
+    authentication.map_err(|error| error.offering_basic(true))
+}
+
+fn tokenry_of(req: &HttpRequest) -> Result<&Data<Tokenry>, ApiError> {
+    req.app_data().ok_or_else(|| ApiError::internal("the app has no Data<Tokenry>"))
+}
+
+/// Verifies the credential of a request and remembers its caller.
+async fn authenticate(
+    req: &HttpRequest,
+    presented: Presented<'_>,
+    accepts: Accepts,
+    is_counted_by_middleware: bool,
+) -> Result<Authentication, ApiError> {
+    let (tokenry, now) = (tokenry_of(req)?, clock::now());
     let caller = match verify(tokenry, presented, accepts, req, now).await {
         Ok(caller) => caller,
         Err(VerifyError::Rejected(Rejection::Rotated(id))) => {
@@ -149,8 +175,8 @@ async fn verify(
     req: &HttpRequest,
     now: UnixMillis,
 ) -> Result<Caller, VerifyError> {
-    let bearer = match presented {
-        Presented::Bearer(bearer) => bearer,
+    let presented = match presented {
+        Presented::Token(presented) => presented,
         Presented::Session(cookie) => {
             let (cookie, client) = (cookie.to_vec(), client_info(req));
             return verify_blocking(tokenry, move |tokenry| tokenry.session(&cookie, now, &client)).await;
@@ -166,7 +192,10 @@ async fn verify(
         }
     };
     #[cfg(feature = "jwt")]
-    if accepts != Accepts::Tokens && tokenry.is_jwt(bearer) {
+    if let Some(bearer) = presented.bearer()
+        && !accepts.only_tokens()
+        && tokenry.is_jwt(bearer)
+    {
         // SECURITY: the wait for an unknown key is here, where it holds no thread; known keys need no wait.
         if let Some(arrival) = tokenry.key_arrival(bearer)
             && timeout(KEY_WAIT, arrival).await.is_err()
@@ -177,10 +206,7 @@ async fn verify(
         return verify_blocking(tokenry, move |tokenry| tokenry.sign_in(&jwt, now, &client)).await;
     }
     let _ = accepts;
-    if req.headers().get(AUTHORIZATION).is_none_or(|header| header.len() > MAX_CREDENTIAL) {
-        return Err(VerifyError::Rejected(Rejection::Unknown));
-    }
-    tokenry.verify(bearer, now, client_ip::of(req).known()).await.map(Caller::from)
+    tokenry.verify(presented.token(), now, client_ip::of(req).known()).await.map(Caller::from)
 }
 
 /// Runs a verification that waits for the database outside the event loop.
@@ -199,7 +225,7 @@ fn count_failure(req: &HttpRequest, error: ApiError) -> ApiError {
     if !error.is_about_credential() {
         return error;
     }
-    if let (ApiError::InvalidToken, Some(tokenry)) = (&error, req.app_data::<Data<Tokenry>>()) {
+    if let (true, Some(tokenry)) = (error.is_invalid_token(), req.app_data::<Data<Tokenry>>()) {
         tokenry.record_failure(error.code(), client_ip::of(req).known(), clock::now());
     }
     match req.app_data::<Data<FailureLimit>>().map(|limit| limit.count(client_ip::of(req))) {
@@ -210,8 +236,8 @@ fn count_failure(req: &HttpRequest, error: ApiError) -> ApiError {
 
 /// Counts a failed credential on endpoints that report success anyway; returns 429 over the limit.
 pub(crate) fn count_ignored_failure(req: &HttpRequest) -> Result<(), ApiError> {
-    match count_failure(req, ApiError::InvalidToken) {
-        ApiError::InvalidToken => Ok(()),
+    match count_failure(req, CredentialError::InvalidToken.into()) {
+        error if error.is_invalid_token() => Ok(()),
         limited => Err(limited),
     }
 }

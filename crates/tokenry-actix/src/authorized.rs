@@ -3,7 +3,9 @@
 use std::{marker::PhantomData, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, ResponseError as _, dev::Payload, http::StatusCode, web::Data};
-use tokenry_service::{RequestContext, Scope, Token, Tokenry, UnixMillis, User, VerifiedToken};
+use tokenry_service::{
+    CredentialError, RequestContext, Scope, Token, Tokenry, UnixMillis, User, VerifiedToken,
+};
 
 use crate::{
     authentication::authentication, client_info::client_info, credential::Accepts, error::ApiError, usage,
@@ -104,7 +106,7 @@ impl<S: RequiredScope> FromRequest for Authorized<S> {
         Box::pin(async move {
             let authentication = authentication(&req, Accepts::Tokens, false).await?;
             // A caller with another credential has no token to use.
-            let verified = authentication.caller.verified().cloned().ok_or(ApiError::InvalidToken)?;
+            let verified = authentication.caller.verified().cloned().ok_or(CredentialError::InvalidToken)?;
             let right = S::scope().map_or(Ok(()), |scope| authentication.require_for_use(&req, scope));
             let status = right.as_ref().map_or_else(ApiError::status_code, |()| StatusCode::OK);
             usage::count(&req, &authentication, status);

@@ -33,6 +33,9 @@ impl Default for BodyTimeout {
     }
 }
 
+/// The media type of forms.
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+
 type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// A JSON body: one UTF-8 value, nested at most 32 levels deep, without duplicate keys.
@@ -182,11 +185,18 @@ fn check_type(req: &HttpRequest, media_type: &str) -> Result<(), ApiError> {
     let essence = parts.next().unwrap_or_default();
     let is_unencoded =
         header_texts(req, &CONTENT_ENCODING).all(|encoding| encoding.eq_ignore_ascii_case("identity"));
-    if essence.eq_ignore_ascii_case(media_type) && parts.all(is_utf8) && is_unencoded {
+    // A form is ASCII in every charset: everything else in it is percent-encoded.
+    let is_readable = |parameter: &str| media_type == FORM && is_charset(parameter) || is_utf8(parameter);
+    if essence.eq_ignore_ascii_case(media_type) && parts.all(is_readable) && is_unencoded {
         Ok(())
     } else {
         Err(ApiError::UnsupportedMediaType)
     }
+}
+
+/// Whether a parameter of a content type names a charset.
+fn is_charset(parameter: &str) -> bool {
+    parameter.get(..8).is_some_and(|name| name.eq_ignore_ascii_case("charset="))
 }
 
 /// Whether a parameter of a content type says UTF-8.

@@ -14,6 +14,7 @@ use actix_web::{
     },
 };
 use thiserror::Error;
+use tokenry_service::CredentialError;
 
 pub(crate) use self::problem::{PROBLEM_JSON, complete};
 pub use self::{
@@ -34,43 +35,20 @@ pub enum ApiError {
         /// What is wrong.
         detail: Detail,
     },
-    /// The `Authorization` header is repeated or is not a scheme and one value, the session cookie is repeated, or the
-    /// request has both.
-    #[error("malformed credential")]
-    MalformedCredential,
+    /// The credential of the request does not permit it.
+    #[error("{error}")]
+    Credential {
+        /// Why.
+        error: CredentialError,
+        /// Whether the challenge names the scheme Basic besides Bearer.
+        offers_basic: bool,
+    },
     /// The body is not one valid JSON value: syntax, depth, duplicate keys, encoding.
     #[error("malformed JSON")]
     MalformedJson {
         /// What is wrong.
         detail: Detail,
     },
-    /// The request has no credential.
-    #[error("authentication required")]
-    AuthenticationRequired,
-    /// The credential is unknown, malformed or has a wrong secret: one error for all of them.
-    #[error("invalid token")]
-    InvalidToken,
-    /// The secret is correct, but the token has expired.
-    #[error("expired token")]
-    ExpiredToken,
-    /// The secret is correct, but the token was revoked.
-    #[error("revoked token")]
-    RevokedToken,
-    /// The secret is correct, but the token is deactivated or not valid yet.
-    #[error("inactive token")]
-    InactiveToken,
-    /// The secret is correct, but the token's owner is disabled.
-    #[error("user disabled")]
-    UserDisabled,
-    /// The caller lacks a scope.
-    #[error("insufficient scope")]
-    InsufficientScope {
-        /// The required scopes, separated by spaces.
-        missing: String,
-    },
-    /// The token is not accepted from the caller's address.
-    #[error("address not allowed")]
-    IpNotAllowed,
     /// The caller has the scope, but this request is not allowed.
     #[error("forbidden")]
     Forbidden {
@@ -176,36 +154,40 @@ impl ApiError {
 
     /// Whether the presented credential was rejected, including for its source address.
     pub(crate) fn is_about_credential(&self) -> bool {
-        matches!(
-            self,
-            Self::InvalidToken
-                | Self::ExpiredToken
-                | Self::RevokedToken
-                | Self::InactiveToken
-                | Self::UserDisabled
-                | Self::IpNotAllowed
-        )
+        match self {
+            Self::Credential { error, .. } => !matches!(
+                error,
+                CredentialError::Malformed
+                    | CredentialError::Required
+                    | CredentialError::InsufficientScope(_)
+            ),
+            _ => false,
+        }
     }
 
-    /// Status, code and title: the only such table.
+    /// Whether the credential is unknown, malformed or has a wrong secret.
+    pub(crate) fn is_invalid_token(&self) -> bool {
+        matches!(self, Self::Credential { error: CredentialError::InvalidToken, .. })
+    }
+
+    /// The same error, whose challenge names the scheme Basic if `offers_basic`.
+    #[must_use]
+    pub(crate) fn offering_basic(self, offers_basic: bool) -> Self {
+        match self {
+            Self::Credential { error, .. } => Self::Credential { error, offers_basic },
+            other => other,
+        }
+    }
+
+    /// Status, code and title: the only such table besides that of [`CredentialError`].
     pub(crate) fn row(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
-            Self::InvalidRequest { .. } | Self::MalformedCredential => {
-                (StatusCode::BAD_REQUEST, "invalid_request", "Invalid request")
+            Self::InvalidRequest { .. } => (StatusCode::BAD_REQUEST, "invalid_request", "Invalid request"),
+            Self::Credential { error, .. } => {
+                let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED);
+                (status, error.code(), error.title())
             }
             Self::MalformedJson { .. } => (StatusCode::BAD_REQUEST, "malformed_json", "Malformed JSON"),
-            Self::AuthenticationRequired => {
-                (StatusCode::UNAUTHORIZED, "authentication_required", "Authentication required")
-            }
-            Self::InvalidToken => (StatusCode::UNAUTHORIZED, "invalid_token", "Invalid token"),
-            Self::ExpiredToken => (StatusCode::UNAUTHORIZED, "expired_token", "Expired token"),
-            Self::RevokedToken => (StatusCode::UNAUTHORIZED, "revoked_token", "Revoked token"),
-            Self::InactiveToken => (StatusCode::UNAUTHORIZED, "inactive_token", "Inactive token"),
-            Self::UserDisabled => (StatusCode::UNAUTHORIZED, "user_disabled", "User disabled"),
-            Self::InsufficientScope { .. } => {
-                (StatusCode::FORBIDDEN, "insufficient_scope", "Insufficient scope")
-            }
-            Self::IpNotAllowed => (StatusCode::FORBIDDEN, "ip_not_allowed", "Address not allowed"),
             Self::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden", "Forbidden"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "Not found"),
             Self::MethodNotAllowed { .. } => {
@@ -245,23 +227,11 @@ impl ApiError {
             | Self::Conflict { detail }
             | Self::TokenLimitReached { detail }
             | Self::RateLimited { detail, .. } => return detail.clone(),
-            Self::InsufficientScope { missing } => {
-                return Cow::Owned(format!("The credential lacks a scope; needed: {missing}."));
-            }
+            Self::Credential { error, .. } => return error.detail(),
             Self::NotReady { checks } => {
                 let failed: Vec<_> = checks.iter().filter_map(ReadinessCheck::failed_name).collect();
                 return Cow::Owned(format!("Not ready; failed checks: {}.", failed.join(", ")));
             }
-            Self::MalformedCredential => {
-                "Send one credential: one Authorization header with a scheme and one value, or one session cookie."
-            }
-            Self::AuthenticationRequired => "Send a token: Authorization: Bearer <token>.",
-            Self::InvalidToken => "The token is not valid.",
-            Self::ExpiredToken => "The token has expired.",
-            Self::RevokedToken => "The token was revoked.",
-            Self::InactiveToken => "The token is not active.",
-            Self::UserDisabled => "The token's owner is disabled.",
-            Self::IpNotAllowed => "The token is not accepted from this address.",
             Self::NotFound => "The resource does not exist, or this caller has no access to it.",
             Self::MethodNotAllowed { .. } => "The path exists, but not with this method; see Allow.",
             Self::PayloadTooLarge => "The body is larger than this route accepts.",
@@ -293,10 +263,12 @@ impl ApiError {
     /// The headers of the error response, without those of the body.
     pub(crate) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         let mut headers = vec![(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-        if let Some(challenge) = self.challenge() {
-            headers.push((WWW_AUTHENTICATE, challenge));
-        }
         match self {
+            Self::Credential { error, offers_basic } => {
+                for challenge in error.challenges(*offers_basic) {
+                    headers.extend(HeaderValue::from_str(&challenge).map(|value| (WWW_AUTHENTICATE, value)));
+                }
+            }
             Self::MethodNotAllowed { allow } if !allow.is_empty() => {
                 headers.extend(HeaderValue::from_str(allow).map(|value| (ALLOW, value)));
             }
@@ -320,26 +292,11 @@ impl ApiError {
         }
         headers
     }
+}
 
-    /// `WWW-Authenticate` (RFC 6750, section 3): no `error` if the request has no credential.
-    fn challenge(&self) -> Option<HeaderValue> {
-        Some(HeaderValue::from_static(match self {
-            Self::AuthenticationRequired => r#"Bearer realm="tokenry""#,
-            Self::InvalidToken
-            | Self::ExpiredToken
-            | Self::RevokedToken
-            | Self::InactiveToken
-            | Self::UserDisabled => r#"Bearer realm="tokenry", error="invalid_token""#,
-            Self::MalformedCredential => r#"Bearer error="invalid_request""#,
-            Self::InsufficientScope { missing } => {
-                // SECURITY: the quoted string contains only the scope characters of RFC 6750.
-                let scope: String =
-                    missing.chars().filter(|c| matches!(c, ' '..='~' if !matches!(c, '"' | '\\'))).collect();
-                let challenge = format!(r#"Bearer error="insufficient_scope", scope="{scope}""#);
-                return HeaderValue::from_str(&challenge).ok();
-            }
-            _ => return None,
-        }))
+impl From<CredentialError> for ApiError {
+    fn from(error: CredentialError) -> Self {
+        Self::Credential { error, offers_basic: false }
     }
 }
 
@@ -357,44 +314,18 @@ impl ResponseError for ApiError {
 mod tests {
     use super::*;
 
-    /// Status, code and `WWW-Authenticate` of a response.
-    fn response_of(error: &ApiError) -> (u16, &'static str, String) {
-        let response = error.error_response();
-        let challenge = response.headers().get(WWW_AUTHENTICATE).map(|it| it.to_str().unwrap().to_owned());
-        assert_eq!(response.headers().get(CACHE_CONTROL).unwrap(), "no-store");
-        (response.status().as_u16(), error.code(), challenge.unwrap_or_default())
-    }
-
     #[test]
-    fn credential_errors_have_the_challenges_of_rfc_6750() {
-        let invalid = r#"Bearer realm="tokenry", error="invalid_token""#;
-        let missing = "a:read b:write".to_owned();
-        for (error, status, code, challenge) in [
-            (ApiError::AuthenticationRequired, 401, "authentication_required", r#"Bearer realm="tokenry""#),
-            (ApiError::InvalidToken, 401, "invalid_token", invalid),
-            (ApiError::ExpiredToken, 401, "expired_token", invalid),
-            (ApiError::RevokedToken, 401, "revoked_token", invalid),
-            (ApiError::InactiveToken, 401, "inactive_token", invalid),
-            (ApiError::UserDisabled, 401, "user_disabled", invalid),
-            (ApiError::MalformedCredential, 400, "invalid_request", r#"Bearer error="invalid_request""#),
-            (
-                ApiError::InsufficientScope { missing },
-                403,
-                "insufficient_scope",
-                r#"Bearer error="insufficient_scope", scope="a:read b:write""#,
-            ),
-            (ApiError::IpNotAllowed, 403, "ip_not_allowed", ""),
-            (ApiError::Unavailable { retry_after_seconds: 1 }, 503, "service_unavailable", ""),
-        ] {
-            assert_eq!(response_of(&error), (status, code, challenge.to_owned()));
+    fn a_challenge_for_each_offered_scheme_is_a_header_of_its_own() {
+        for (offers_basic, schemes) in [(false, vec!["Bearer"]), (true, vec!["Bearer", "Basic"])] {
+            let error = ApiError::from(CredentialError::RevokedToken).offering_basic(offers_basic);
+            let response = error.error_response();
+            let values = response.headers().get_all(WWW_AUTHENTICATE);
+            let shown: Vec<_> =
+                values.map(|value| value.to_str().unwrap().split(' ').next().unwrap().to_owned()).collect();
+            assert_eq!(shown, schemes);
+            assert_eq!(response.headers().get(CACHE_CONTROL).unwrap(), "no-store");
+            assert_eq!((response.status().as_u16(), error.code()), (401, "revoked_token"));
         }
-    }
-
-    #[test]
-    fn a_scope_cannot_break_out_of_the_challenge() {
-        let missing = "a\", error=\"x\\\r\nSet-Cookie: a=b é".to_owned();
-        let (.., challenge) = response_of(&ApiError::InsufficientScope { missing });
-        assert_eq!(challenge, r#"Bearer error="insufficient_scope", scope="a, error=xSet-Cookie: a=b ""#);
     }
 
     #[test]

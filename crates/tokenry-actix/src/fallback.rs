@@ -69,7 +69,7 @@ impl Endpoint {
         Self { wrap: Box::new(wrap), ..self }
     }
 
-    /// Wraps the methods that are added next, outside of [`wrapped`](Self::wrapped).
+    /// Wraps the methods that are added next, outside of [`wrapped`](Self::wrapped), and the 405 response.
     pub(crate) fn wrapped_outside(self, outer: impl Fn(Route) -> Route + 'static) -> Self {
         Self { outer: Box::new(outer), ..self }
     }
@@ -125,7 +125,7 @@ impl HttpServiceFactory for Endpoint {
             let allow = allow.clone();
             async { Err::<&str, _>(ApiError::MethodNotAllowed { allow }) }
         });
-        let resource = self.resource.default_service(reject);
+        let resource = self.resource.default_service((self.outer)(reject));
         if self.is_uncached {
             resource.wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store"))).register(config);
         } else {

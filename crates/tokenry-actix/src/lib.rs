@@ -45,6 +45,7 @@ mod client_info;
 mod client_ip;
 pub mod clock;
 mod credential;
+mod credentials;
 mod declared_errors;
 mod error;
 mod failures;
@@ -81,6 +82,7 @@ pub use crate::{
     authorized::{AnyToken, Authorized, RequiredScope},
     body::{BodyTimeout, OptionalJson, Sequential, StrictJson},
     client_ip::{ClientIp, TrustedProxies},
+    credentials::Credentials,
     error::{ApiError, Detail, FieldProblem, Problem, ReadinessCheck},
     failures::FailureLimit,
     field_names::{FIELDS, FieldNames, FieldNamesError},

@@ -201,7 +201,7 @@ impl<T: FromQuery + 'static> FromRequest for StrictForm<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let body = body::read(req, payload, "application/x-www-form-urlencoded");
+        let body = body::read(req, payload, body::FORM);
         Box::pin(async move {
             let body = body.await?;
             let text = std::str::from_utf8(&body)

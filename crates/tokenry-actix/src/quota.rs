@@ -24,7 +24,7 @@ use actix_web::{
     http::header::{HeaderMap, HeaderName, HeaderValue},
     middleware::{Next, from_fn},
 };
-use tokenry_service::UserId;
+use tokenry_service::{CredentialError, UserId};
 
 use crate::{
     authenticate::rejected,
@@ -125,7 +125,7 @@ impl KeyExtractor for ByUser {
     fn extract(&self, req: &ServiceRequest) -> Result<UserId, ApiError> {
         let extensions = req.extensions();
         let user = extensions.get::<Authentication>().and_then(|known| known.caller.user());
-        user.map(|user| user.id).ok_or(ApiError::AuthenticationRequired)
+        user.map(|user| user.id).ok_or_else(|| CredentialError::Required.into())
     }
 
     fn exceed_rate_limit_response(

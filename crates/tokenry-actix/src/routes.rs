@@ -13,6 +13,7 @@ mod health;
 mod inventory;
 mod metrics;
 mod mount;
+mod oauth;
 mod openapi;
 mod path;
 mod policy;
@@ -208,8 +209,9 @@ routes! { ($)
     "/api/v1/audit" => { get ListEvents audit::list_events, }
     "/api/v1/audit/chain" => { get CheckChain audit::check_chain, }
     "/api/v1/verify" => { post VerifyToken verify::verify_token, }
-    "/oauth/introspect" => { post IntrospectToken verify::introspect_token, }
-    "/oauth/revoke" => { post RevokePresented verify::revoke_presented, }
+    "/oauth/introspect" => { post IntrospectToken oauth::introspect_token, }
+    "/oauth/revoke" => { post RevokePresented oauth::revoke_presented, }
+    "/.well-known/oauth-authorization-server" => { get ShowOauthMetadata oauth::show_oauth_metadata, }
     "/auth/nginx" => { any AskByNginx forward::ask_by_nginx, }
     "/auth/traefik" => { any AskByTraefik forward::ask_by_traefik, }
     "/auth/caddy" => { any AskByCaddy forward::ask_by_caddy, }
@@ -228,6 +230,7 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
         app.app_data(settings.tokens_api.path.clone());
         app.app_data(Data::new(settings.identity_headers.clone()));
         app.app_data(BearerOverSession(settings.bearer_over_session));
+        app.app_data(settings.credentials.clone());
         app.app_data(Data::new(openapi::AppDocument::of(&settings.tokens_api)));
         if let Some(failures) = &settings.failures {
             app.app_data(Data::new(failures.clone()));
@@ -244,6 +247,9 @@ fn new_endpoint(path: &str, api: &TokensApi) -> Endpoint {
     // SECURITY: set here and not only by the outer middleware, which an app that embeds the routes may leave out: a cache
     // that keeps a verdict would answer for a token that has been revoked since.
     let endpoint = Endpoint::new(&pattern(&api.path.of(path))).uncached();
+    if oauth::is_of_oauth(path) {
+        return endpoint.wrapped_outside(oauth::wrap);
+    }
     // The routes of tokens, whose fields can have other names.
     let tokens = [RouteName::ListTokens, RouteName::ShowToken, RouteName::RotateToken];
     if api.fields.is_default() || !tokens.into_iter().any(|name| default_path(name) == path) {

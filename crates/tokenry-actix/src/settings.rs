@@ -6,6 +6,7 @@ use actix_web::web::Data;
 use crate::quota::ManagementQuota;
 use crate::{
     client_ip::TrustedProxies,
+    credentials::Credentials,
     declared_errors::{DeclareErrors, Errors},
     failures::FailureLimit,
     field_names::FieldNames,
@@ -38,6 +39,7 @@ pub struct HttpSettings {
     pub(crate) tokens_api: TokensApi,
     pub(crate) identity_headers: IdentityHeaders,
     pub(crate) bearer_over_session: bool,
+    pub(crate) credentials: Credentials,
 }
 
 impl HttpSettings {
@@ -95,6 +97,12 @@ impl HttpSettings {
     #[must_use]
     pub fn with_bearer_over_session(self, is_used: bool) -> Self {
         Self { bearer_over_session: is_used, ..self }
+    }
+
+    /// The ways to present a token besides `Authorization: Bearer`. Default: none.
+    #[must_use]
+    pub fn with_credentials(self, credentials: Credentials) -> Self {
+        Self { credentials, ..self }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod admin;
 mod catalog;
+mod oauth;
 mod policy;
 mod readiness;
 mod session;
@@ -25,6 +26,7 @@ pub use self::{
         RevokeTokens, Revoked, UpdateUser, User, UserPage,
     },
     catalog::{ScopeGroup, ScopeInfo, ScopeResource, Scopes},
+    oauth::{Introspection, IntrospectionForm, OAuthMetadata, RevocationForm},
     policy::{
         LifetimeRules, Policy, PolicyLimits, Retention, RoleInfo, RotationRules, SessionRules, TokenFormat,
         UsageRules,
@@ -33,7 +35,7 @@ pub use self::{
     session::{Session, SessionState, SessionUser},
     token_events::{TokenEvent, TokenEventPage},
     usage::{ScopeUse, Usage, UsageAddress, UsageHour, UsageRoute, UsageRow, UsageSummary},
-    verify::{Introspection, Verdict, VerdictUser, VerifyToken},
+    verify::{Verdict, VerdictUser, VerifyToken},
 };
 use crate::{error::ApiError, json::double_option};
 

@@ -45,6 +45,8 @@ pub mod client_ip;
 pub mod clock;
 mod close;
 mod coalescer;
+pub mod credential_error;
+pub mod credential_forms;
 pub mod denial;
 pub mod field;
 mod find;
@@ -129,6 +131,8 @@ pub use crate::{
     caller::{Caller, CredentialKind, RequestContext},
     cleanup::{CleanupError, CleanupReport},
     clock::ClockFault,
+    credential_error::CredentialError,
+    credential_forms::{BasicForm, CredentialForms, HeaderNameError},
     denial::Denial,
     field::FieldError,
     import::{ImportError, ImportPlan, ImportReport, ImportRow, ImportSettings, RefusedRow},

@@ -4,11 +4,12 @@ use std::{
     future::Future,
     mem,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use http::{Request, Response, StatusCode};
-use tokenry_service::{Tokenry, client_ip::TrustedProxies};
+use tokenry_service::{CredentialError, CredentialForms, Tokenry, client_ip::TrustedProxies};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -21,13 +22,14 @@ use crate::{clock, credential::credential, identity::Identity, open_use::OpenUse
 pub struct Authenticate {
     tokenry: Tokenry,
     proxies: TrustedProxies,
+    forms: Arc<CredentialForms>,
 }
 
 impl Authenticate {
     /// The layer of this service. No proxy is trusted.
     #[must_use]
     pub fn new(tokenry: Tokenry) -> Self {
-        Self { tokenry, proxies: TrustedProxies::default() }
+        Self { tokenry, proxies: TrustedProxies::default(), forms: Arc::default() }
     }
 
     /// Trusts the `X-Forwarded-For` of these proxies.
@@ -36,18 +38,26 @@ impl Authenticate {
         Self { proxies, ..self }
     }
 
+    /// Accepts tokens that are presented in these ways, besides `Authorization: Bearer`.
+    #[must_use]
+    pub fn with_credential_forms(self, forms: CredentialForms) -> Self {
+        Self { forms: Arc::new(forms), ..self }
+    }
+
     /// The identity of a request, or why it is rejected.
     async fn identify<B>(&self, request: &Request<B>) -> Result<Identity, Rejected> {
         let (now, source) = (clock::now(), peer::source(request, &self.proxies).known());
-        let verified = match credential(request.headers()) {
-            Ok(credential) => self.tokenry.verify(credential, now, source).await.map_err(Rejected::from),
-            Err(rejected) => Err(rejected),
+        let verified = match credential(request.headers(), &self.forms, &self.tokenry) {
+            Ok(presented) => {
+                self.tokenry.verify(presented.token(), now, source).await.map_err(Rejected::from)
+            }
+            Err(error) => Err(error.into()),
         };
         match verified {
             Ok(verified) => Ok(Identity { tokenry: self.tokenry.clone(), verified, now, source }),
             Err(rejected) => {
                 // Refusals with a valid secret are recorded by the service.
-                if rejected == Rejected::InvalidToken {
+                if rejected == Rejected::Credential(CredentialError::InvalidToken) {
                     self.tokenry.record_failure(rejected.code(), source, now);
                 }
                 Err(rejected)
@@ -102,7 +112,7 @@ where
             };
             let identity = match identity {
                 Ok(identity) => identity,
-                Err(rejected) => return Ok(rejected.into_response()),
+                Err(rejected) => return Ok(rejected.into_response(layer.forms.offers_basic())),
             };
             let open = OpenUse::of(&request, identity.clone());
             request.extensions_mut().insert(identity);

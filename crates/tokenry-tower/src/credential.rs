@@ -1,17 +1,20 @@
 //! The token of a request, before anything is verified.
 
-use http::{HeaderMap, header::AUTHORIZATION};
-use tokenry_service::presented::{BearerError, MAX_CREDENTIAL, bearer};
+use http::{HeaderMap, HeaderValue};
+use tokenry_service::{
+    CredentialError, CredentialForms, Tokenry,
+    presented::{Presented, PresentedError, presented},
+};
 
-use crate::rejected::Rejected;
-
-/// The one bearer credential of a request.
-pub(crate) fn credential(headers: &HeaderMap) -> Result<&[u8], Rejected> {
-    let lines = headers.get_all(AUTHORIZATION).iter().map(|line| line.as_bytes());
-    let credential = bearer(lines).map_err(|error| match error {
-        BearerError::Missing => Rejected::AuthenticationRequired,
-        BearerError::Malformed => Rejected::MalformedCredential,
-    })?;
-    let is_too_long = headers.get(AUTHORIZATION).is_none_or(|header| header.len() > MAX_CREDENTIAL);
-    if is_too_long { Err(Rejected::InvalidToken) } else { Ok(credential) }
+/// The one credential of a request.
+pub(crate) fn credential<'h>(
+    headers: &'h HeaderMap,
+    forms: &CredentialForms,
+    tokenry: &Tokenry,
+) -> Result<Presented<'h>, CredentialError> {
+    let lines = |name: &str| headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    presented(forms, lines, |text| tokenry.has_token_form(text)).map_err(|error| match error {
+        PresentedError::Missing => CredentialError::Required,
+        PresentedError::Malformed => CredentialError::Malformed,
+    })
 }

@@ -43,7 +43,10 @@ mod require_scopes;
 
 /// The service below the adapter, so that one dependency is enough to embed both.
 pub use tokenry_service as tokenry;
-pub use tokenry_service::client_ip::{ClientIp, TrustedProxies};
+pub use tokenry_service::{
+    CredentialError, CredentialForms,
+    client_ip::{ClientIp, TrustedProxies},
+};
 
 pub use crate::{
     authenticate::{Authenticate, AuthenticateService},

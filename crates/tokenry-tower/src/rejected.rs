@@ -1,34 +1,18 @@
 //! [`Rejected`]: why a request was rejected, and the response.
 
 use http::{
-    HeaderValue, Response, StatusCode,
+    HeaderMap, HeaderValue, Response, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde_json::json;
-use tokenry_service::{Rejection, ScopeSet, VerifyError};
+use tokenry_service::{CredentialError, VerifyError};
 
 /// Why a request was rejected. It is in the extensions of the response, for layers outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejected {
-    /// The `Authorization` header is repeated or is not a scheme and one value.
-    MalformedCredential,
-    /// The request has no bearer credential.
-    AuthenticationRequired,
-    /// The token is unknown, malformed or has a wrong secret: one error for all of them.
-    InvalidToken,
-    /// The secret is correct, but the token has expired.
-    ExpiredToken,
-    /// The secret is correct, but the token was revoked or rotated.
-    RevokedToken,
-    /// The secret is correct, but the token is deactivated or not valid yet.
-    InactiveToken,
-    /// The secret is correct, but the token's owner is disabled.
-    UserDisabled,
-    /// The token is not accepted from the source address.
-    IpNotAllowed,
-    /// The token lacks these scopes.
-    InsufficientScope(ScopeSet),
+    /// The credential does not permit the request.
+    Credential(CredentialError),
     /// The token cannot be verified now. Says nothing about the token.
     Unavailable {
         /// Seconds after which another attempt is reasonable.
@@ -46,98 +30,38 @@ impl Rejected {
     /// The stable, machine-readable code.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        self.row().1
+        match self {
+            Self::Credential(error) => error.code(),
+            Self::Unavailable { .. } => "service_unavailable",
+            Self::Internal => "internal_error",
+        }
     }
 
     /// The status of the response.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.row().0
-    }
-
-    /// Status, code, title and the sentence for the caller.
-    fn row(&self) -> (StatusCode, &'static str, &'static str, &'static str) {
         match self {
-            Self::MalformedCredential => (
-                StatusCode::BAD_REQUEST,
-                "invalid_request",
-                "Invalid request",
-                "Send one credential: one Authorization header with a scheme and one value, or one session cookie.",
-            ),
-            Self::AuthenticationRequired => (
-                StatusCode::UNAUTHORIZED,
-                "authentication_required",
-                "Authentication required",
-                "Send a token: Authorization: Bearer <token>.",
-            ),
-            Self::InvalidToken => {
-                (StatusCode::UNAUTHORIZED, "invalid_token", "Invalid token", "The token is not valid.")
+            Self::Credential(error) => {
+                StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED)
             }
-            Self::ExpiredToken => {
-                (StatusCode::UNAUTHORIZED, "expired_token", "Expired token", "The token has expired.")
-            }
-            Self::RevokedToken => {
-                (StatusCode::UNAUTHORIZED, "revoked_token", "Revoked token", "The token was revoked.")
-            }
-            Self::InactiveToken => {
-                (StatusCode::UNAUTHORIZED, "inactive_token", "Inactive token", "The token is not active.")
-            }
-            Self::UserDisabled => {
-                (StatusCode::UNAUTHORIZED, "user_disabled", "User disabled", "The token's owner is disabled.")
-            }
-            Self::IpNotAllowed => (
-                StatusCode::FORBIDDEN,
-                "ip_not_allowed",
-                "Address not allowed",
-                "The token is not accepted from this address.",
-            ),
-            Self::InsufficientScope(_) => (
-                StatusCode::FORBIDDEN,
-                "insufficient_scope",
-                "Insufficient scope",
-                "The credential lacks a scope; needed: ",
-            ),
-            Self::Unavailable { .. } => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "service_unavailable",
-                "Service unavailable",
-                "The service is temporarily unavailable; try again later.",
-            ),
-            Self::Internal => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal_error",
-                "Internal error",
-                "An internal error occurred; the log has its cause under the request id.",
-            ),
+            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    /// `WWW-Authenticate` (RFC 6750, section 3): no `error` if the request has no credential.
-    fn challenge(&self) -> Option<HeaderValue> {
-        Some(HeaderValue::from_static(match self {
-            Self::AuthenticationRequired => r#"Bearer realm="tokenry""#,
-            Self::InvalidToken
-            | Self::ExpiredToken
-            | Self::RevokedToken
-            | Self::InactiveToken
-            | Self::UserDisabled => r#"Bearer realm="tokenry", error="invalid_token""#,
-            Self::MalformedCredential => r#"Bearer error="invalid_request""#,
-            Self::InsufficientScope(scopes) => {
-                // SECURITY: a scope has only characters that a quoted string may contain.
-                let challenge = format!(r#"Bearer error="insufficient_scope", scope="{scopes}""#);
-                return HeaderValue::from_str(&challenge).ok();
+    /// The response: the problem (RFC 9457), the challenge, and `Retry-After` where a retry helps. A challenge names Basic
+    /// if `offers_basic`.
+    pub(crate) fn into_response<B: From<Vec<u8>>>(self, offers_basic: bool) -> Response<B> {
+        let (status, code) = (self.status(), self.code());
+        let (title, detail) = match &self {
+            Self::Credential(error) => (error.title(), error.detail()),
+            Self::Unavailable { .. } => {
+                ("Service unavailable", "The service is temporarily unavailable; try again later.".into())
             }
-            _ => return None,
-        }))
-    }
-
-    /// The response: the problem (RFC 9457), the challenge, and `Retry-After` where a retry helps.
-    #[must_use]
-    pub fn into_response<B: From<Vec<u8>>>(self) -> Response<B> {
-        let (status, code, title, detail) = self.row();
-        let detail = match &self {
-            Self::InsufficientScope(scopes) => format!("{detail}{scopes}."),
-            _ => detail.to_owned(),
+            Self::Internal => (
+                "Internal error",
+                "An internal error occurred; the log has its cause under the request id.".into(),
+            ),
         };
         let problem = json!({
             "type": format!("urn:tokenry:problem:{code}"),
@@ -148,24 +72,38 @@ impl Rejected {
         });
         let mut response = Response::new(B::from(problem.to_string().into_bytes()));
         *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(challenge) = self.challenge() {
-            headers.insert(WWW_AUTHENTICATE, challenge);
-        }
-        if let Self::Unavailable { retry_after_seconds } = self {
-            headers.insert(RETRY_AFTER, HeaderValue::from(retry_after_seconds.max(1)));
-        }
+        self.write_headers(response.headers_mut(), offers_basic);
         response.extensions_mut().insert(self);
         response
+    }
+
+    fn write_headers(&self, headers: &mut HeaderMap, offers_basic: bool) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        match self {
+            Self::Credential(error) => {
+                for challenge in error.challenges(offers_basic) {
+                    headers.extend(HeaderValue::from_str(&challenge).map(|value| (WWW_AUTHENTICATE, value)));
+                }
+            }
+            Self::Unavailable { retry_after_seconds } => {
+                headers.insert(RETRY_AFTER, HeaderValue::from((*retry_after_seconds).max(1)));
+            }
+            Self::Internal => {}
+        }
+    }
+}
+
+impl From<CredentialError> for Rejected {
+    fn from(error: CredentialError) -> Self {
+        Self::Credential(error)
     }
 }
 
 impl From<VerifyError> for Rejected {
     fn from(error: VerifyError) -> Self {
         let retry_after_seconds = match error {
-            VerifyError::Rejected(rejection) => return rejection.into(),
+            VerifyError::Rejected(rejection) => return Self::Credential(rejection.into()),
             VerifyError::Store(_) => DATABASE_RETRY,
             _ => BUSY_RETRY,
         };
@@ -174,23 +112,9 @@ impl From<VerifyError> for Rejected {
     }
 }
 
-impl From<Rejection> for Rejected {
-    fn from(rejection: Rejection) -> Self {
-        match rejection {
-            Rejection::Revoked | Rejection::Rotated(_) => Self::RevokedToken,
-            Rejection::Inactive | Rejection::Pending => Self::InactiveToken,
-            Rejection::Expired => Self::ExpiredToken,
-            Rejection::OwnerDisabled => Self::UserDisabled,
-            Rejection::AddressNotAllowed => Self::IpNotAllowed,
-            // SECURITY: a malformed token, an unknown id, a wrong secret and any later variant share one error.
-            _ => Self::InvalidToken,
-        }
-    }
-}
-
 /// The response where no layer has authenticated the request.
 pub(crate) fn without_identity<B: From<Vec<u8>>>() -> Response<B> {
     let cause = "the route is not inside of the layer tokenry_tower::Authenticate";
     tracing::error!(target: "tokenry::fault", %cause, "internal error");
-    Rejected::Internal.into_response()
+    Rejected::Internal.into_response(false)
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use http::{Request, Response};
-use tokenry_service::{Caller, Denial, Scope, ScopeSet};
+use tokenry_service::{Caller, CredentialError, Denial, Scope, ScopeSet};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -63,7 +63,7 @@ where
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let checked = match request.extensions().get::<Identity>() {
-            Some(identity) => check(identity, &self.scopes).map_err(Rejected::into_response),
+            Some(identity) => check(identity, &self.scopes).map_err(|rejected| rejected.into_response(false)),
             None => Err(without_identity()),
         };
         match checked {
@@ -88,14 +88,14 @@ fn check(identity: &Identity, scopes: &ScopeSet) -> Result<(), Rejected> {
             Ok(())
         }
         Err(denial) => {
-            let rejected = match denial {
-                Denial::MissingScopes(missing) => Rejected::InsufficientScope(missing),
+            let error = CredentialError::InsufficientScope(match denial {
+                Denial::MissingScopes(missing) => missing,
                 // No other denial is about scopes; whatever it is, the request gets no further.
-                _ => Rejected::InsufficientScope(scopes.clone()),
-            };
+                _ => scopes.clone(),
+            });
             let caller = Caller::from(verified.clone());
-            tokenry.record_forbidden(&caller, rejected.code(), *source, *now);
-            Err(rejected)
+            tokenry.record_forbidden(&caller, error.code(), *source, *now);
+            Err(error.into())
         }
     }
 }

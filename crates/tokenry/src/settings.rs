@@ -30,7 +30,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tokenry_actix::{IdentityHeaders, ProxySignIn, TokensApi};
+use tokenry_actix::{Credentials, IdentityHeaders, ProxySignIn, TokensApi};
 use tokenry_service::{DatabaseUrl, IpList, StoreSettings};
 
 use self::source::{BLANK, Raw, Sources, has_clean_ends};
@@ -62,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) tokens_api: TokensApi,
     /// The headers of forward-auth.
     pub(crate) identity_headers: IdentityHeaders,
+    /// The ways to present a token besides `Authorization: Bearer`.
+    pub(crate) credentials: Credentials,
     /// Whether a bearer credential takes precedence over a session cookie.
     pub(crate) bearer_over_session: bool,
     /// The language of the page for a user who chose none.

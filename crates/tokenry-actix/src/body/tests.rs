@@ -45,7 +45,7 @@ impl FromRequest for Locked {
     fn from_request(_: &HttpRequest, _: &mut Payload) -> Self::Future {
         Box::pin(async {
             yield_now().await;
-            Err(ApiError::AuthenticationRequired)
+            Err(tokenry_service::CredentialError::Required.into())
         })
     }
 }

@@ -1,8 +1,9 @@
 //! The HTTP error for each error of the service.
 
 use tokenry_service::{
-    AuditError, CleanupError, Denial, FieldError as ServiceFieldError, IssueError, ReadError, Rejection,
-    RevokeError, RotateError, SessionError, StoreError, SummaryError, UpdateError, UserError, VerifyError,
+    AuditError, CleanupError, CredentialError, Denial, FieldError as ServiceFieldError, IssueError,
+    ReadError, Rejection, RevokeError, RotateError, SessionError, StoreError, SummaryError, UpdateError,
+    UserError, VerifyError,
 };
 
 use super::{ApiError, FieldProblem};
@@ -23,15 +24,7 @@ impl From<VerifyError> for ApiError {
 
 impl From<Rejection> for ApiError {
     fn from(rejection: Rejection) -> Self {
-        match rejection {
-            Rejection::Revoked | Rejection::Rotated(_) => Self::RevokedToken,
-            Rejection::Inactive | Rejection::Pending => Self::InactiveToken,
-            Rejection::Expired => Self::ExpiredToken,
-            Rejection::OwnerDisabled => Self::UserDisabled,
-            Rejection::AddressNotAllowed => Self::IpNotAllowed,
-            // SECURITY: a malformed token, an unknown id, a wrong secret and any later variant share one error.
-            _ => Self::InvalidToken,
-        }
+        CredentialError::from(rejection).into()
     }
 }
 
@@ -49,7 +42,7 @@ impl From<StoreError> for ApiError {
 impl From<Denial> for ApiError {
     fn from(denial: Denial) -> Self {
         match denial {
-            Denial::MissingScopes(scopes) => Self::InsufficientScope { missing: scopes.to_string() },
+            Denial::MissingScopes(scopes) => CredentialError::InsufficientScope(scopes).into(),
             Denial::Beyond(field) => Self::Forbidden {
                 detail: "The request exceeds what this credential may grant; see errors.".into(),
                 errors: vec![field.into()],
@@ -85,7 +78,7 @@ impl From<IssueError> for ApiError {
             IssueError::Denied(denial) => denial.into(),
             IssueError::Invalid(errors) => invalid(errors),
             IssueError::NoSuchUser => Self::NotFound,
-            IssueError::OwnerDisabled => Self::UserDisabled,
+            IssueError::OwnerDisabled => CredentialError::UserDisabled.into(),
             IssueError::RevokedMeanwhile => Self::Conflict {
                 detail: "All tokens of this user were revoked while this one was being created; try again."
                     .into(),
@@ -179,7 +172,7 @@ impl From<RotateError> for ApiError {
             RotateError::Denied(denial) => denial.into(),
             RotateError::Invalid(errors) => invalid(errors),
             RotateError::NotFound => Self::NotFound,
-            RotateError::OwnerDisabled => Self::UserDisabled,
+            RotateError::OwnerDisabled => CredentialError::UserDisabled.into(),
             RotateError::Revoked => conflict("The token is revoked and cannot be changed."),
             RotateError::Expired => conflict("The token has expired and cannot be rotated."),
             RotateError::VersionMismatch { version } => Self::Conflict {

@@ -9,6 +9,7 @@ use actix_web::{
     },
 };
 use serde::Serialize;
+use tokenry_service::CredentialError;
 use utoipa::ToSchema;
 
 use super::{ApiError, Detail, ReadinessCheck};
@@ -87,6 +88,21 @@ impl Problem {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    /// The sentence about this occurrence.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The code of the error.
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The invalid fields and parameters.
+    pub(crate) fn errors(&self) -> &[FieldProblem] {
+        &self.errors
+    }
+
     /// The same problem with another status, for clients that do not understand the original one.
     pub(crate) fn with_status(self, status: StatusCode) -> Self {
         Self { status: status.as_u16(), ..self }
@@ -97,7 +113,7 @@ impl Problem {
     pub(crate) fn respond(self, headers: Vec<(HeaderName, HeaderValue)>) -> HttpResponse {
         let mut response = HttpResponse::with_body(self.status(), self.body());
         for (name, value) in headers {
-            response.headers_mut().insert(name, value);
+            response.headers_mut().append(name, value);
         }
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         response.extensions_mut().insert(self);
@@ -147,7 +163,7 @@ fn problem_for_foreign<B>(response: &mut HttpResponse<B>) -> Option<Problem> {
         return None;
     }
     let error = match status {
-        StatusCode::UNAUTHORIZED => ApiError::AuthenticationRequired,
+        StatusCode::UNAUTHORIZED => CredentialError::Required.into(),
         StatusCode::FORBIDDEN => ApiError::Forbidden { detail: "Not allowed.".into(), errors: Vec::new() },
         StatusCode::NOT_FOUND => ApiError::NotFound,
         StatusCode::METHOD_NOT_ALLOWED => ApiError::MethodNotAllowed { allow: String::new() },
@@ -169,7 +185,7 @@ fn problem_for_foreign<B>(response: &mut HttpResponse<B>) -> Option<Problem> {
     };
     for (name, value) in error.headers() {
         if !response.headers().contains_key(&name) {
-            response.headers_mut().insert(name, value);
+            response.headers_mut().append(name, value);
         }
     }
     Some(Problem { status: status.as_u16(), ..Problem::from(&error) })

@@ -5,7 +5,7 @@ use actix_web::{
     web::{Data, Json},
 };
 use macro_rules_attribute::apply;
-use tokenry_service::{Caller, CredentialKind, Token, Tokenry, VerifiedToken};
+use tokenry_service::{Caller, CredentialError, CredentialKind, Token, Tokenry, VerifiedToken};
 
 use super::endpoint;
 use crate::{
@@ -56,7 +56,7 @@ pub(crate) async fn show_own_token(
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::Token>, ApiError> {
     let token = presented(&context.caller)?;
-    let owner = context.caller.user().ok_or(ApiError::InvalidToken)?;
+    let owner = context.caller.user().ok_or(CredentialError::InvalidToken)?;
     Ok(Json(wire::Token::new(token, owner, &tokenry, context.now)))
 }
 

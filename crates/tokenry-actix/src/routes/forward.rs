@@ -20,7 +20,7 @@ use actix_web::{
     web::Data,
 };
 use macro_rules_attribute::apply;
-use tokenry_service::{Caller, RouteDecision, ScopeSet, Tokenry, UsageEvent, VerifiedToken};
+use tokenry_service::{Caller, CredentialError, RouteDecision, ScopeSet, Tokenry, UsageEvent, VerifiedToken};
 
 use self::dialect::ProxyDialect;
 use super::endpoint;
@@ -113,29 +113,31 @@ pub(crate) async fn ask_by_envoy_path(ForwardAuth(req): ForwardAuth, tokenry: Da
 /// The response to the proxy. Every response sets the identity headers, also for a rejected caller, so that a proxy never
 /// passes on identity headers of the client.
 async fn respond(dialect: ProxyDialect, req: &HttpRequest, tokenry: &Tokenry) -> HttpResponse {
-    let (mut response, verified) = match decide(dialect, req, tokenry).await {
-        Ok(verified) => (HttpResponse::Ok().finish(), Some(verified)),
+    let (mut response, permitted) = match decide(dialect, req, tokenry).await {
+        Ok(permitted) => (HttpResponse::Ok().finish(), Some(permitted)),
         Err(error) => (dialect.error_response(&error), None),
     };
     let names = req.app_data::<Data<IdentityHeaders>>().map(|names| names.get_ref().clone());
-    identity::write(response.headers_mut(), &names.unwrap_or_default(), verified.as_ref());
+    identity::write(response.headers_mut(), &names.unwrap_or_default(), permitted.as_ref());
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
+/// A token that permits the client's request, and the scopes that the request requires.
+struct Permitted {
+    verified: VerifiedToken,
+    required: ScopeSet,
+}
+
 /// Authenticates the token, then decides about the request.
-async fn decide(
-    dialect: ProxyDialect,
-    req: &HttpRequest,
-    tokenry: &Tokenry,
-) -> Result<VerifiedToken, ApiError> {
+async fn decide(dialect: ProxyDialect, req: &HttpRequest, tokenry: &Tokenry) -> Result<Permitted, ApiError> {
     let authentication = authentication(req, Accepts::Tokens, false).await?;
-    let verified = authentication.caller.verified().cloned().ok_or(ApiError::InvalidToken)?;
+    let verified = authentication.caller.verified().cloned().ok_or(CredentialError::InvalidToken)?;
     match require(dialect, req, tokenry, &authentication.caller) {
         Ok(required) => {
             tokenry.record_scopes(&verified, required.iter(), authentication.now);
             count(dialect, req, tokenry, &authentication, StatusCode::OK);
-            Ok(verified)
+            Ok(Permitted { verified, required })
         }
         Err(error) => {
             record_forbidden(req, error.code());
@@ -182,11 +184,7 @@ fn require(
         None => required_by_catalog(dialect, req, tokenry)?,
     };
     let is_permitted = caller.effective().is_some_and(|effective| effective.missing(&required).is_empty());
-    if is_permitted {
-        Ok(required)
-    } else {
-        Err(ApiError::InsufficientScope { missing: required.to_string() })
-    }
+    if is_permitted { Ok(required) } else { Err(CredentialError::InsufficientScope(required).into()) }
 }
 
 /// The scopes that the routes of the catalog require of the client's request; a request without a route is rejected.

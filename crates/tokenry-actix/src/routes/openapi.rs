@@ -16,7 +16,10 @@ use utoipa::{
 };
 
 pub use self::of_settings::openapi_of;
-use super::{Operations, ROUTES, RouteInfo, RouteName, default_path, endpoint, is_also_put};
+use super::{
+    Operations, ROUTES, RouteInfo, RouteName, default_path, endpoint, is_also_put,
+    oauth::{self, OAuthError},
+};
 use crate::{
     access::{Access, Public},
     declared_errors::{DeclareErrors, Errors},
@@ -31,7 +34,7 @@ use crate::{
         description = "Personal access tokens for any service.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
-    components(schemas(Problem))
+    components(schemas(Problem, OAuthError))
 )]
 struct Document;
 
@@ -86,7 +89,9 @@ fn describe_access(operation: &mut Operation, route: &RouteInfo) {
 /// Adds the errors that the arguments of the handler declare to those of its description. The body of each is a problem.
 fn describe_errors(operation: &mut Operation, route: &RouteInfo) {
     let responses = &mut operation.responses.responses;
+    let is_of_oauth = oauth::is_of_oauth(route.path);
     for (status, sentence) in route.name.errors() {
+        let status = if is_of_oauth { oauth::oauth_status(status) } else { status };
         let response = responses.entry(status.to_string()).or_insert_with(|| RefOr::T(Response::new("")));
         if let RefOr::T(response) = response {
             let separator = if response.description.is_empty() { "" } else { " " };
@@ -97,8 +102,13 @@ fn describe_errors(operation: &mut Operation, route: &RouteInfo) {
         if let RefOr::T(response) = response
             && status.starts_with(['4', '5'])
         {
-            let problem = Content::new(Some(Ref::from_schema_name(Problem::name())));
-            response.content.insert(PROBLEM_JSON.to_owned(), problem.into());
+            let (media_type, schema) = if is_of_oauth {
+                ("application/json", OAuthError::name())
+            } else {
+                (PROBLEM_JSON, Problem::name())
+            };
+            let body = Content::new(Some(Ref::from_schema_name(schema)));
+            response.content.insert(media_type.to_owned(), body.into());
         }
     }
 }

@@ -9,7 +9,7 @@ use actix_web::{
     web::Data,
 };
 use macro_rules_attribute::apply;
-use tokenry_service::{RequestContext, Tokenry};
+use tokenry_service::{CredentialError, RequestContext, Tokenry};
 
 use super::endpoint;
 use crate::{
@@ -56,8 +56,8 @@ pub(crate) async fn show_session(
             .session()
             .zip(known.caller.user())
             .map(|(session, user)| wire::Session::new(session, user)),
-        Err(ApiError::AuthenticationRequired) => None,
-        Err(ApiError::InvalidToken) => {
+        Err(ApiError::Credential { error: CredentialError::Required, .. }) => None,
+        Err(error) if error.is_invalid_token() => {
             response.insert_header((SET_COOKIE, cookie::clear(&RequestOrigin::of(&req)?)?));
             None
         }

@@ -2,26 +2,18 @@
 
 use std::net::IpAddr;
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    web::{Data, Json},
-};
+use actix_web::web::{Data, Json};
 use macro_rules_attribute::apply;
-use tokenry_service::{Scope, ScopeSet, Tokenry, UnixMillis, UsageEvent, VerifiedToken, VerifyError};
-use zeroize::Zeroizing;
+use tokenry_service::{
+    Scope, ScopeSet, Tokenry, UnixMillis, UsageEvent, VerifiedToken, VerifyError, presented::Presented,
+};
 
 use super::endpoint;
 use crate::{
-    access::Public,
     api_caller::Introspector,
-    blocking::blocking,
     body::{Sequential, StrictJson},
-    client_info::client_info,
-    client_ip, clock,
-    credential::MAX_CREDENTIAL,
     error::ApiError,
-    failures::FailureLimit,
-    query::{FromQuery, Query, StrictForm, StrictQuery},
+    query::StrictQuery,
     wire,
 };
 
@@ -60,82 +52,24 @@ pub(crate) async fn verify_token(
     Ok(Json(wire::Verdict::valid(&verified, &tokenry, now)))
 }
 
-/// Introspection (RFC 7662): whether a token is active, and whose it is. The caller's own token needs `introspect`.
-#[apply(endpoint)]
-#[openapi(tag = "verification",
-    request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "token, and optionally ip: the address that presented it"), responses(
-    (status = 200, body = wire::Introspection),
-))]
-pub(crate) async fn introspect_token(
-    Sequential(Introspector(caller), Sequential(_, StrictForm(form))): Sequential<
-        Introspector,
-        Sequential<StrictQuery<()>, StrictForm<IntrospectionForm>>,
-    >,
-    tokenry: Data<Tokenry>,
-) -> Result<Json<wire::Introspection>, ApiError> {
-    let now = caller.now();
-    let Ok(verified) = verify(&tokenry, &required_token(form.token)?, now, form.ip).await? else {
-        return Ok(Json(wire::Introspection::inactive()));
-    };
-    tokenry.record_use(&verified, &UsageEvent::new(now, form.ip, 200));
-    Ok(Json(wire::Introspection::active(&verified, &tokenry)))
-}
-
-/// Revocation (RFC 7009): revokes the presented token; possession is enough. The response for an unknown token is the same.
-#[apply(endpoint)]
-#[openapi(tag = "verification",
-    request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "token"), responses(
-    (status = 200, description = "The token is revoked, or there is no such token."),
-))]
-pub(crate) async fn revoke_presented(
-    _: Public,
-    body: Sequential<StrictQuery<()>, StrictForm<RevocationForm>>,
-    req: HttpRequest,
-    tokenry: Data<Tokenry>,
-) -> Result<HttpResponse, ApiError> {
-    let Sequential(_, StrictForm(RevocationForm(token))) = body;
-    let (now, token) = (clock::now(), required_token(token)?);
-    let (client, presented) = (client_info(&req), within_limit(&token));
-    match tokenry.identify_token(presented, now, client.ip).await? {
-        Some(identified) => {
-            let service = tokenry.clone();
-            blocking(move || service.revoke_possessed(identified, now, client)).await?;
-        }
-        None => {
-            tokenry.record_failure(ApiError::InvalidToken.code(), client.ip, now);
-            // A text that is not even well-formed is no guess and costs nothing.
-            let is_guess = tokenry.has_token_form(presented);
-            if let (true, Some(limit)) = (is_guess, req.app_data::<Data<FailureLimit>>()) {
-                limit.count_revocation(client_ip::of(&req))?;
-            }
-        }
-    }
-    Ok(HttpResponse::Ok().finish())
-}
-
 /// The verified token, or why it is rejected. The outer error is a failure of this server.
-async fn verify(
+pub(super) async fn verify(
     tokenry: &Tokenry,
     token: &str,
     now: UnixMillis,
     ip: Option<IpAddr>,
 ) -> Result<Result<VerifiedToken, ApiError>, ApiError> {
-    match tokenry.verify(within_limit(token), now, ip).await {
+    match tokenry.verify(Presented::in_body(token.as_bytes()).token(), now, ip).await {
         Ok(verified) => Ok(Ok(verified)),
         Err(VerifyError::Rejected(rejection)) => {
             let error = ApiError::from(rejection);
-            if error == ApiError::InvalidToken {
+            if error.is_invalid_token() {
                 tokenry.record_failure(error.code(), ip, now);
             }
             Ok(Err(error))
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// The bytes of the token, or nothing if they are longer than any token.
-fn within_limit(token: &str) -> &[u8] {
-    Some(token.as_bytes()).filter(|bytes| bytes.len() <= MAX_CREDENTIAL).unwrap_or_default()
 }
 
 /// The scopes that the token must have.
@@ -173,44 +107,4 @@ fn address(text: &str) -> Result<IpAddr, ApiError> {
     text.parse::<IpAddr>()
         .map(|ip| ip.to_canonical())
         .map_err(|_| ApiError::field("/ip", "invalid_address", "Must be an IP address."))
-}
-
-/// The form of introspection; hints and unknown parameters are ignored.
-pub(crate) struct IntrospectionForm {
-    token: Option<Zeroizing<String>>,
-    ip: Option<IpAddr>,
-}
-
-/// The form of revocation.
-pub(crate) struct RevocationForm(Option<Zeroizing<String>>);
-
-/// The token of a form, which is required.
-fn required_token(token: Option<Zeroizing<String>>) -> Result<Zeroizing<String>, ApiError> {
-    token.ok_or_else(|| ApiError::InvalidRequest { detail: "The form must have one token.".into() })
-}
-
-/// The token of the form, of any length; [`within_limit`] checks the length.
-fn token(query: &mut Query) -> Option<Zeroizing<String>> {
-    query.text("token", usize::MAX).map(Zeroizing::new)
-}
-
-impl FromQuery for RevocationForm {
-    const NAMES: &'static [&'static str] = &["token"];
-    const IGNORES_UNKNOWN: bool = true;
-    const OPAQUE: &'static [&'static str] = &["token"];
-
-    fn from_query(query: &mut Query) -> Self {
-        Self(token(query))
-    }
-}
-
-impl FromQuery for IntrospectionForm {
-    const NAMES: &'static [&'static str] = &["token", "ip"];
-    const IGNORES_UNKNOWN: bool = true;
-    const OPAQUE: &'static [&'static str] = &["token"];
-
-    fn from_query(query: &mut Query) -> Self {
-        let ip = query.parse::<IpAddr>("ip", "an IP address").map(|ip| ip.to_canonical());
-        Self { token: token(query), ip }
-    }
 }

@@ -10,7 +10,7 @@ use actix_web::{
     HttpRequest,
     http::header::{COOKIE, HeaderValue},
 };
-use tokenry_service::SessionSecret;
+use tokenry_service::{CredentialError, SessionSecret};
 
 use super::request_origin::RequestOrigin;
 use crate::error::ApiError;
@@ -43,7 +43,7 @@ pub(crate) fn find<'r>(req: &'r HttpRequest, origin: &RequestOrigin) -> Result<O
         pairs(req).filter(|(known, _)| *known == name(origin).as_bytes()).map(|(_, value)| value);
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
-        _ => Err(ApiError::MalformedCredential),
+        _ => Err(CredentialError::Malformed.into()),
     }
 }
 
@@ -144,7 +144,7 @@ mod tests {
             &[b"__Host-tokenry=a", b"__Host-tokenry=b"],
             &[b"__Host-tokenry; __Host-tokenry=a"],
         ] {
-            assert_eq!(read(headers), Err(ApiError::MalformedCredential), "{headers:?}");
+            assert_eq!(read(headers), Err(CredentialError::Malformed.into()), "{headers:?}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, http::header::HeaderName, web::Data};
 use thiserror::Error;
-use tokenry_service::{Caller, SessionProof, Subject};
+use tokenry_service::{Caller, CredentialError, SessionProof, Subject};
 
 use crate::{client_ip, error::ApiError};
 
@@ -120,7 +120,7 @@ pub(crate) fn check_same_user(req: &HttpRequest, caller: &Caller) -> Result<(), 
         return Ok(());
     }
     match proxy.subject(req)? {
-        Some(subject) if subject != user.subject.as_str() => Err(ApiError::InvalidToken),
+        Some(subject) if subject != user.subject.as_str() => Err(CredentialError::InvalidToken.into()),
         _ => Ok(()),
     }
 }

@@ -64,10 +64,25 @@ impl RequestOrigin {
         Ok(())
     }
 
-    fn origin(&self) -> String {
+    /// The origin as a browser writes it: scheme, host, and the port unless it is the default.
+    pub(crate) fn origin(&self) -> String {
         let scheme = if self.is_secure { "https" } else { "http" };
         format!("{scheme}://{}", self.host)
     }
+}
+
+/// Rejects a request that a browser makes for a page of another origin. Programs that are no browsers pass: they send no
+/// header about the origin.
+pub(crate) fn check_browser(req: &HttpRequest) -> Result<(), ApiError> {
+    let fetched = at_most_one(req, "sec-fetch-site")?;
+    let is_foreign = match at_most_one(req, "origin")? {
+        Some(origin) => origin != RequestOrigin::of(req)?.origin().as_bytes(),
+        None => false,
+    };
+    if is_foreign || fetched.is_some_and(|fetched| fetched != b"same-origin" && fetched != b"none") {
+        return Err(forbidden("A password of a browser can only be used from the server's own origin."));
+    }
+    Ok(())
 }
 
 /// A parsed `Host` header.

@@ -56,6 +56,11 @@ impl Response {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
+    /// All values of a header.
+    pub(crate) fn values(&self, name: &str) -> Vec<&str> {
+        self.headers.get_all(name).map(|value| value.to_str().unwrap()).collect()
+    }
+
     /// The value of the cookie that the response sets.
     pub(crate) fn cookie(&self) -> String {
         let set = self.header("set-cookie");
@@ -75,6 +80,36 @@ impl Response {
             assert!(problem[member].is_string(), "{member}");
         }
         problem
+    }
+
+    /// Asserts an error in the form of OAuth (RFC 6749, section 5.2).
+    #[track_caller]
+    pub(crate) fn is_oauth_error(&self, status: u16, error: &str) -> String {
+        let body = self.json();
+        assert_eq!((self.status, body["error"].as_str()), (status, Some(error)), "{}", self.body);
+        assert_eq!(self.header("content-type"), "application/json");
+        assert_eq!(self.header("cache-control"), "no-store");
+        assert!(!self.header("x-request-id").is_empty());
+        assert_eq!(body.as_object().unwrap().len(), 2);
+        body["error_description"].as_str().unwrap().to_owned()
+    }
+
+    /// Asserts the rejection of a credential by the route at `path`, in the form that the route has for errors.
+    #[track_caller]
+    pub(crate) fn is_rejection(&self, path: &str, status: u16, code: &str) {
+        if !path.starts_with("/oauth/") {
+            self.is_problem(status, code);
+            return;
+        }
+        self.is_oauth_error(
+            status,
+            match status {
+                401 => "invalid_client",
+                403 if code == "insufficient_scope" => "insufficient_scope",
+                403 => "unauthorized_client",
+                _ => "invalid_request",
+            },
+        );
     }
 }
 
@@ -98,6 +133,15 @@ impl Api {
         let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
         let root =
             tokenry.bootstrap(tokenry_actix::clock::now()).unwrap().unwrap().secret.reveal_once().to_string();
+        Self::serving(tokenry, root, http)
+    }
+
+    /// The same service with other settings of HTTP.
+    pub(crate) fn with_http(&self, http: HttpSettings) -> Self {
+        Self::serving(self.tokenry.clone(), self.root.clone(), http)
+    }
+
+    fn serving(tokenry: Tokenry, root: String, http: HttpSettings) -> Self {
         let put_aside = TokensApi { put_updates: false, ..http.tokens_api().clone() };
         let has_default_paths = put_aside == TokensApi::default();
         let system = System::new();

@@ -29,13 +29,19 @@ each_backend!(every_route_that_is_not_public_requires_its_scope, |db| {
             continue;
         }
         let rejected = ask("");
-        rejected.is_problem(401, "authentication_required");
+        rejected.is_rejection(&path, 401, "authentication_required");
         assert_eq!(rejected.header("www-authenticate"), "Bearer realm=\"tokenry\"");
-        ask("pat_nonsense").is_problem(401, "invalid_token");
+        // A client of introspection and verification may also authenticate by Basic.
+        let offers_basic = matches!(route.access, Access::TokenScope(_));
+        let basic = if offers_basic { &["Basic realm=\"tokenry\""][..] } else { &[] };
+        assert_eq!(rejected.values("www-authenticate")[1..], *basic, "{path}");
+        ask("pat_nonsense").is_rejection(&path, 401, "invalid_token");
         if let Access::Scope(scope) | Access::TokenScope(scope) = route.access {
             let rejected = ask(&none);
-            rejected.is_problem(403, "insufficient_scope");
-            let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+            rejected.is_rejection(&path, 403, "insufficient_scope");
+            let challenge = format!(
+                "Bearer error=\"insufficient_scope\", scope=\"{scope}\", error_description=\"The credential lacks a scope; needed: {scope}.\""
+            );
             assert_eq!(rejected.header("www-authenticate"), challenge, "{path}");
             assert_eq!(ask(&read).status == 403, scope != "tokens:read", "{} {path}", route.method);
             assert_eq!(ask(&write).status == 403, !scope.starts_with("tokens:"), "{} {path}", route.method);
@@ -86,7 +92,9 @@ each_backend!(every_invalid_token_gets_an_identical_response, |db| {
                 .insert_header(("x-request-id", "same")),
         );
         response.is_problem(401, "invalid_token");
-        assert_eq!(response.header("www-authenticate"), "Bearer realm=\"tokenry\", error=\"invalid_token\"");
+        let challenge =
+            r#"Bearer realm="tokenry", error="invalid_token", error_description="The token is not valid.""#;
+        assert_eq!(response.header("www-authenticate"), challenge);
         response.body
     };
     let expected = ask(b"x");

@@ -29,7 +29,7 @@ each_backend!(each_path_handles_its_methods_and_answers_405_to_all_others, |db| 
                     response.status
                 );
             } else {
-                response.is_problem(405, "method_not_allowed");
+                response.is_rejection(&path, 405, "method_not_allowed");
                 let listed: BTreeSet<_> = response.header("allow").split(", ").collect();
                 assert_eq!(listed, allowed, "{path}");
             }
@@ -109,8 +109,11 @@ fn only_the_schema_of_a_created_token_has_the_secret() {
         .filter(|(_, schema)| schema.to_string().contains("\"token\":"))
         .map(|(name, _)| name.as_str())
         .collect();
-    // Clients send VerifyToken; the token of Policy is the format, and that of Verdict has no secret.
-    assert_eq!(with_secret, ["CreatedToken", "Policy", "Verdict", "VerifyToken"]);
+    // Clients send VerifyToken and the forms; the token of Policy is the format, and that of Verdict has no secret.
+    assert_eq!(
+        with_secret,
+        ["CreatedToken", "IntrospectionForm", "Policy", "RevocationForm", "Verdict", "VerifyToken"]
+    );
     for (schema, token) in [("Policy", "TokenFormat"), ("Verdict", "Token")] {
         let shown = &document["components"]["schemas"][schema]["properties"]["token"];
         assert!(shown.to_string().contains(&format!("#/components/schemas/{token}\"")), "{shown}");

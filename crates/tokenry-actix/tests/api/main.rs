@@ -4,6 +4,7 @@
 mod admin;
 mod api;
 mod client_ip;
+mod credential_forms;
 mod credentials;
 mod documented;
 mod documents;
@@ -15,6 +16,7 @@ mod leaks;
 mod limits;
 mod lists;
 mod matrix;
+mod oauth;
 mod policy;
 mod presented;
 mod rotate;

@@ -174,6 +174,7 @@ const fn expectation(route: RouteName) -> Row {
         RouteName::IntrospectToken => row("token=x", Nothing,
                   [401, 403, 403, 403, 403, 403, 403, 200, 403, 401, 401, 401, 401, 401, 403, 401, 401, 401]),
         RouteName::RevokePresented => row("token=x", Nothing, PUBLIC),
+        RouteName::ShowOauthMetadata => row("", Nothing, PUBLIC),
         RouteName::AskByNginx => row("", Asked, FORWARD),
         RouteName::AskByTraefik => row("", Asked, FORWARD),
         RouteName::AskByCaddy => row("", Asked, FORWARD),
@@ -330,7 +331,7 @@ impl<'a> Cell<'a> {
             _ => panic!("{cell}: unexpected status"),
         };
         if !code.is_empty() {
-            response.is_problem(expected, code);
+            response.is_rejection(route.path, expected, code);
             let (now, victim) = (self.api.operator(), self.victim.id);
             assert_eq!(
                 self.api.tokenry.find_token(&now, target.id).unwrap().0,

@@ -166,7 +166,7 @@ each_backend!(guessed_revocations_are_limited_as_rfc_7009_allows_and_valid_token
     }
     for _ in 0..4 {
         let rejected = form(&api, "/oauth/revoke", "", &guess(&api));
-        rejected.is_problem(503, "service_unavailable");
+        rejected.is_oauth_error(503, "temporarily_unavailable");
         assert!(rejected.header("retry-after").parse::<u32>().unwrap() >= 1);
     }
     let (_, text) = api.token_of(&api.user("alice"), &[]);

@@ -245,7 +245,7 @@ each_backend!(a_cookie_is_ignored_where_only_tokens_are_accepted, |db| {
     let api = Api::new(db);
     let cookie = api.sign_in(&api.root);
     for path in ["/api/v1/verify", "/oauth/introspect", "/auth/nginx?scope=tokens:read"] {
-        api.with_cookie("POST", path, &cookie).is_problem(401, "authentication_required");
+        api.with_cookie("POST", path, &cookie).is_rejection(path, 401, "authentication_required");
     }
     let both = from_page(request("POST", "/auth/nginx?scope=tokens:read", &api.root));
     assert_eq!(api.send(both.insert_header(("cookie", named(&cookie)))).status, 200);
@@ -261,7 +261,7 @@ each_backend!(a_token_without_tokens_read_or_with_a_retired_secret_cannot_start_
     rejected.is_problem(403, "insufficient_scope");
     assert_eq!(
         rejected.header("www-authenticate"),
-        "Bearer error=\"insufficient_scope\", scope=\"tokens:read\""
+        "Bearer error=\"insufficient_scope\", scope=\"tokens:read\", error_description=\"The credential lacks a scope; needed: tokens:read.\""
     );
     let session = api.sign_in(&api.root);
     let chained = from_page(request("POST", "/session", "")).insert_header(("cookie", named(&session)));

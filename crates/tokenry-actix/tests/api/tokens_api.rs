@@ -255,7 +255,7 @@ each_backend!(a_named_scope_is_shown_as_given_and_never_exceeds_the_role_of_the_
     let headers = |text: &str| api.call("GET", "/auth/caddy?scope=models:read", text);
     assert_eq!(
         headers(&token).header("x-resource-scopes"),
-        "scope_power scope_user chat:write models:write tokens:write"
+        "scope_power scope_user chat:read chat:write models:read models:write tokens:read tokens:write"
     );
     assert_eq!(headers(&child).status, 403);
     assert_eq!(api.call("GET", "/auth/caddy?scope=scope_user", &token).status, 200);
@@ -271,7 +271,7 @@ each_backend!(a_named_scope_is_shown_as_given_and_never_exceeds_the_role_of_the_
         .unwrap();
     assert_eq!(headers(&token).status, 403);
     let chat = api.call("GET", "/auth/caddy?scope=chat:write", &token);
-    assert_eq!(chat.header("x-resource-scopes"), "scope_user chat:write tokens:write");
+    assert_eq!(chat.header("x-resource-scopes"), "scope_user chat:read chat:write tokens:read tokens:write");
     let asked = json!({"token": token, "scopes": ["scope_power"]});
     let verdict = api.json("POST", "/api/v1/verify", &api.root, &asked).json();
     assert_eq!(

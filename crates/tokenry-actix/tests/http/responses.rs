@@ -85,7 +85,7 @@ async fn panics() -> &'static str {
 }
 
 async fn closed(_: ServiceRequest, _: Next<impl MessageBody>) -> Result<ServiceResponse, Error> {
-    Err(ApiError::AuthenticationRequired.into())
+    Err(ApiError::from(tokenry_actix::tokenry::CredentialError::Required).into())
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {

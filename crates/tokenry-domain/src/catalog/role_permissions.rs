@@ -193,6 +193,23 @@ impl EffectivePermissions {
         self.held.iter().flat_map(|scope| self.named_scopes(scope)).collect()
     }
 
+    /// Every permission as a scope of its own, for systems that compare scopes as texts: each level that a higher one
+    /// includes, and those of `asked` that are granted. `*` is replaced by all scopes of the catalog; in an open vocabulary,
+    /// whose scopes cannot be listed, it stays.
+    #[must_use]
+    pub fn listed(&self, asked: &ScopeSet) -> ScopeSet {
+        let vocabulary = &self.role_permissions.vocabulary;
+        let mut listed: Vec<Scope> = if vocabulary.is_open() {
+            let shown = self.to_set();
+            shown.iter().flat_map(|scope| vocabulary.with_lower_levels(scope)).collect()
+        } else {
+            vocabulary.all_scopes()
+        };
+        listed.extend(asked.iter().cloned());
+        listed.retain(|scope| self.grants(scope) && (*scope != Scope::All || vocabulary.is_open()));
+        listed.into_iter().collect()
+    }
+
     /// The permitted scopes that `scope` stands for.
     fn named_scopes(&self, scope: &Scope) -> Vec<Scope> {
         let scopes = match scope {

@@ -66,6 +66,27 @@ fn listed(role: &str, held: &[&str]) -> Vec<String> {
     Catalog::open().effective(&set(held), &role.parse().unwrap()).to_set().to_texts()
 }
 
+#[test]
+fn permissions_are_listed_with_every_level_that_they_include() {
+    let open = Catalog::open();
+    let closed = Catalog::define(&closed()).unwrap();
+    let listed = |catalog: &Catalog, role: &str, held: &[&str], asked: &[&str]| {
+        catalog.effective(&set(held), &role.parse().unwrap()).listed(&set(asked)).to_texts().join(" ")
+    };
+    assert_eq!(listed(&open, "user", &["a:write", "b:read"], &[]), "a:read a:write b:read");
+    assert_eq!(listed(&open, "admin", &["*"], &[]), "*");
+    assert_eq!(listed(&open, "admin", &["*"], &["a:write", "a:odd"]), "* a:write");
+    assert_eq!(
+        listed(&open, "user", &["*"], &["a:write", "admin:read"]),
+        "a:write tokens:admin tokens:read tokens:write"
+    );
+    assert_eq!(listed(&open, "user", &["a:write"], &["a:read", "a:admin", "*"]), "a:read a:write");
+    assert_eq!(listed(&closed, "guest", &["repos:write"], &[]), "repos:read");
+    let all = listed(&closed, "owner", &["*"], &["*"]);
+    assert!(all.contains("repos:read repos:write") && !all.contains('*'), "{all}");
+    assert!(!all.contains("admin:write"), "denied to tokens: {all}");
+}
+
 fn any_scope() -> impl Strategy<Value = Scope> {
     prop_oneof![
         Just("*"),
@@ -94,9 +115,11 @@ proptest! {
         if effective.grants(&wanted) {
             prop_assert!(catalog.includes(&held, &wanted) && catalog.user_permissions(&role).grants(&wanted));
         }
-        for listed in effective.to_set().iter() {
+        let listed = effective.listed(&ScopeSet::from_iter([wanted.clone()]));
+        for listed in effective.to_set().iter().chain(listed.iter()) {
             prop_assert!(effective.grants(listed));
         }
+        prop_assert_eq!(listed.contains(&wanted), effective.grants(&wanted));
     }
 }
 

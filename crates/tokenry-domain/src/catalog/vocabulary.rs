@@ -134,6 +134,28 @@ impl Vocabulary {
         }
     }
 
+    /// All scopes of the listed resources, introspection and the names, but not `*`.
+    pub(super) fn all_scopes(&self) -> Vec<Scope> {
+        let levels = self.resources.iter().flat_map(|resource| self.scopes_of(&resource.name));
+        levels.chain([Scope::Introspect]).chain(self.named.iter().map(NamedScope::scope)).collect()
+    }
+
+    /// The scope, and those for the lower levels of the same resource.
+    pub(super) fn with_lower_levels(&self, scope: &Scope) -> Vec<Scope> {
+        match scope {
+            Scope::Access { resource, .. } => {
+                self.scopes_of(resource).filter(|lower| self.covers(scope, lower)).collect()
+            }
+            other => vec![other.clone()],
+        }
+    }
+
+    /// The scopes for all levels of this resource.
+    fn scopes_of(&self, resource: &str) -> impl Iterator<Item = Scope> {
+        let levels = self.levels_of(resource).iter();
+        levels.map(move |level| Scope::Access { resource: resource.to_owned(), level: level.clone() })
+    }
+
     /// Whether the vocabulary has this scope.
     #[must_use]
     pub fn has_scope(&self, scope: &Scope) -> bool {

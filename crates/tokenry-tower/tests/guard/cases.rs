@@ -38,9 +38,17 @@ fn both(servers: &Servers, ask: impl Fn(std::net::SocketAddr) -> Answer) -> Answ
 fn rejected(servers: &Servers, credentials: &[&[u8]], status: u16, code: &str, challenge: &str) {
     let answer = both(servers, |server| get(server, "/guarded", credentials));
     assert_eq!((answer.status, answer.json()["code"].as_str()), (status, Some(code)), "{credentials:?}");
-    assert_eq!(answer.header("www-authenticate"), challenge, "{credentials:?}");
+    assert_eq!(answer.header("www-authenticate"), with_description(challenge, &answer), "{credentials:?}");
     assert_eq!(answer.header("content-type"), "application/problem+json");
     assert_eq!(answer.header("cache-control"), "no-store");
+}
+
+/// The challenge with the sentence of the body, where it names an error of the token.
+fn with_description(challenge: &str, answer: &Answer) -> String {
+    if challenge != INVALID && challenge != SCOPE {
+        return challenge.to_owned();
+    }
+    format!("{challenge}, error_description={}", answer.json()["detail"])
 }
 
 fn bearer(token: &str) -> Vec<u8> {

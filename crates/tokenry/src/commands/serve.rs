@@ -152,6 +152,7 @@ fn http_settings(settings: &mut Settings, metrics: Metrics) -> HttpSettings {
         .with_management_quota(settings.rates.management_per_minute.map(ManagementQuota::new))
         .with_tokens_api(settings.tokens_api.clone())
         .with_identity_headers(settings.identity_headers.clone())
+        .with_credentials(settings.credentials.clone())
         .with_bearer_over_session(settings.bearer_over_session)
 }
 

@@ -1,6 +1,7 @@
-//! `[api]` and `[identity_headers]`: what clients and guarded systems of an existing product expect.
+//! `[api]`, `[credentials]` and `[identity_headers]`: what clients and guarded systems of an existing product expect.
 
-use tokenry_actix::{FieldNames, FieldNamesError, IdentityHeaders, TokensApi, TokensPath};
+use tokenry_actix::{Credentials, FieldNames, FieldNamesError, IdentityHeaders, TokensApi, TokensPath};
+use tokenry_service::{BasicForm, CredentialForms};
 
 use super::{
     key::{self, Key},
@@ -36,6 +37,24 @@ fn reserved() -> Vec<&'static str> {
     #[cfg(not(feature = "ui"))]
     let pages: &[&str] = &[];
     RESERVED.iter().chain(pages).copied().collect()
+}
+
+/// The ways to present a token besides `Authorization: Bearer`.
+pub(super) fn credentials(from: &mut Sources) -> Option<Credentials> {
+    let basic = from.text(&key::BASIC, |text| match text {
+        "off" => Ok(BasicForm::Off),
+        "password" => Ok(BasicForm::Password),
+        "username" => Ok(BasicForm::Username),
+        "either" => Ok(BasicForm::Either),
+        _ => Err("must be off, password, username or either".to_owned()),
+    });
+    let forms = from.list(&key::CREDENTIAL_HEADERS, |names| {
+        CredentialForms::default().with_headers(names).map_err(|error| error.to_string())
+    });
+    let (token_scheme, is_in_api) =
+        (from.switch(&key::TOKEN_SCHEME)?, from.switch(&key::CREDENTIALS_IN_API)?);
+    let credentials = Credentials::new(forms?.with_basic(basic?).with_token_scheme(token_scheme));
+    Some(if is_in_api { credentials.with_api() } else { credentials })
 }
 
 /// The headers of forward-auth.

@@ -44,6 +44,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
     let ui = from.switch(&key::UI);
     let Structured { catalog, issuers, tokens_api } = structured(from, directory);
     let identity_headers = api::identity_headers(from);
+    let credentials = api::credentials(from);
     let language = from.text(&key::LANGUAGE, value::language);
     let bootstrap = from.switch(&key::BOOTSTRAP);
     let bearer_over_session = from.switch(&key::BEARER_PRECEDENCE);
@@ -74,6 +75,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
         proxy_sign_in: proxy_sign_in?,
         tokens_api: tokens_api?,
         identity_headers: identity_headers?,
+        credentials: credentials?,
         bearer_over_session: bearer_over_session?,
         language: language?,
         bootstrap: bootstrap?,

@@ -68,6 +68,14 @@ keys! {
     SCOPES_HEADER = "identity_headers" "scopes" Text("X-Resource-Scopes");
     /// The same with the id of the token.
     TOKEN_ID_HEADER = "identity_headers" "token_id" Text("X-Resource-Token-Id");
+    /// Whether `Authorization: Basic` presents a token, and where: `off`, `password`, `username` or `either`.
+    BASIC = "credentials" "basic" Text("off");
+    /// Whether `Authorization: token …` presents a token.
+    TOKEN_SCHEME = "credentials" "token_scheme" Switch(false);
+    /// Other headers that present a token, such as `X-API-Key`.
+    CREDENTIAL_HEADERS = "credentials" "headers" List;
+    /// Whether Tokenry's own API accepts these forms too, besides forward-auth.
+    CREDENTIALS_IN_API = "credentials" "api" Switch(false);
     /// The language of the page for a browser whose user chose none: `auto` follows the browser, `en` or `zh`.
     LANGUAGE = "page" "language" Text("auto");
     /// Whether the first start creates a user `admin` and a first token. Without it, JWTs or the command line create users.

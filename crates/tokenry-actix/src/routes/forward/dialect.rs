@@ -4,7 +4,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::{
         StatusCode,
-        header::{HeaderName, HeaderValue},
+        header::{HeaderName, HeaderValue, WWW_AUTHENTICATE},
     },
 };
 
@@ -76,13 +76,29 @@ impl ProxyDialect {
     pub(super) fn error_response(self, error: &ApiError) -> HttpResponse {
         let problem = Problem::from(error);
         let status = problem.status();
-        if self != Self::Nginx || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        if self != Self::Nginx {
             return problem.respond(error.headers());
         }
-        let mut response = problem.with_status(StatusCode::FORBIDDEN).respond(error.headers());
+        let headers = with_one_challenge(error.headers());
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return problem.respond(headers);
+        }
+        let mut response = problem.with_status(StatusCode::FORBIDDEN).respond(headers);
         response.headers_mut().insert(X_TOKENRY_STATUS, HeaderValue::from(status.as_u16()));
         response
     }
+}
+
+/// The headers with all challenges in one line: nginx before version 1.23 passes on one line only.
+fn with_one_challenge(headers: Vec<(HeaderName, HeaderValue)>) -> Vec<(HeaderName, HeaderValue)> {
+    let (challenges, mut others): (Vec<_>, Vec<_>) =
+        headers.into_iter().partition(|(name, _)| *name == WWW_AUTHENTICATE);
+    let values: Vec<_> = challenges.iter().map(|(_, value)| value.as_bytes()).collect();
+    if !values.is_empty() {
+        others
+            .extend(HeaderValue::from_bytes(&values.join(&b", "[..])).map(|value| (WWW_AUTHENTICATE, value)));
+    }
+    others
 }
 
 /// The query of a request target.

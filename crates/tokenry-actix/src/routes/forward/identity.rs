@@ -3,22 +3,24 @@
 use std::fmt::Write as _;
 
 use actix_web::http::header::{HeaderMap, HeaderValue};
-use tokenry_service::VerifiedToken;
+use tokenry_service::ScopeSet;
 
+use super::Permitted;
 use crate::identity_headers::IdentityHeaders;
+
+/// Maximum length of the header with the scopes: proxies limit all headers of a response together, many to 4 KiB.
+const MAX_SCOPES: usize = 2048;
 
 /// Sets all identity headers; they are empty without a caller. SECURITY: if one were missing, a proxy that copies the headers
 /// would keep the client's own.
-pub(super) fn write(headers: &mut HeaderMap, names: &IdentityHeaders, caller: Option<&VerifiedToken>) {
-    let values = caller.map(|verified| {
-        let (token, owner) = (verified.token(), verified.owner());
-        let scopes: Vec<_> =
-            verified.effective().to_set().iter().map(|scope| percent_encode(&scope.to_string())).collect();
+pub(super) fn write(headers: &mut HeaderMap, names: &IdentityHeaders, permitted: Option<&Permitted>) {
+    let values = permitted.map(|permitted| {
+        let (token, owner) = (permitted.verified.token(), permitted.verified.owner());
         [
             percent_encode(&owner.id.to_string()),
             percent_encode(owner.subject.as_str()),
             percent_encode(owner.role.as_str()),
-            scopes.join(" "),
+            scopes(permitted),
             percent_encode(&token.id.to_string()),
         ]
     });
@@ -26,6 +28,19 @@ pub(super) fn write(headers: &mut HeaderMap, names: &IdentityHeaders, caller: Op
         let value = HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static(""));
         headers.insert(name.clone(), value);
     }
+}
+
+/// The effective scopes with every level that they include and those that the request requires; without the included
+/// levels if that is too long.
+fn scopes(permitted: &Permitted) -> String {
+    let effective = permitted.verified.effective();
+    let listed = joined(&effective.listed(&permitted.required));
+    if listed.len() > MAX_SCOPES { joined(&effective.to_set()) } else { listed }
+}
+
+fn joined(scopes: &ScopeSet) -> String {
+    let scopes: Vec<_> = scopes.iter().map(|scope| percent_encode(&scope.to_string())).collect();
+    scopes.join(" ")
 }
 
 /// The text with `%` and everything but visible ASCII percent-encoded, so that it can be decoded again.
