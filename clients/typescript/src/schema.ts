@@ -727,8 +727,8 @@ export interface components {
             /** Format: int64 */
             nbf?: number | null;
             /** @description The effective scopes with every level that they include, separated by spaces. */
-            scope: string;
-            sub: string;
+            scope?: string | null;
+            sub?: string | null;
             /** @example Bearer */
             token_type?: string | null;
             username?: string | null;
