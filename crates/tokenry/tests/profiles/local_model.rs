@@ -146,7 +146,7 @@ fn a_lowered_role_lowers_its_tokens(product: &Product<'_>) {
     product.call("PATCH", &format!("/api/v1/users/{user}"), &product.root, &json!({"role": "user"})).is(200);
     product.get("/auth/caddy?scope=access:write", &token).is(403);
     let left = product.get("/auth/caddy?scope=chat:write", &token).is(200);
-    assert_eq!(left.header("x-resource-scope"), "scope_token_user chat:write models:read");
+    assert_eq!(left.header("x-resource-scope"), "scope_token_user chat:read chat:write models:read");
 }
 
 fn a_token_is_switched(product: &Product<'_>) {
