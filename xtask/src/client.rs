@@ -17,8 +17,8 @@ pub(crate) fn run(check: bool) -> Result<ExitCode> {
     if let Some(missing) = TYPESCRIPT.obtain()? {
         bail!("no {}: {}", missing.name, missing.why);
     }
-    // The same places relative to each other as in the sources, below the packages, where npm finds them.
-    let copy = tempfile::Builder::new().prefix("generate-").tempdir_in(TYPESCRIPT.place()?)?;
+    // The same folders relative to each other as in the sources, below the packages, where npm finds them.
+    let copy = tempfile::Builder::new().prefix("generate-").tempdir_in(TYPESCRIPT.folder()?)?;
     for path in ["docs/openapi.json", "clients/typescript/package.json"] {
         let to = copy.path().join(path);
         fs::create_dir_all(to.parent().context("a file in no folder")?)?;
@@ -32,18 +32,5 @@ pub(crate) fn run(check: bool) -> Result<ExitCode> {
         bail!("openapi-typescript failed");
     }
     let generated = fs::read_to_string(generated).context("openapi-typescript wrote nothing")?;
-    let path = workspace::root().join(FILE);
-    if !check {
-        fs::write(&path, generated).with_context(|| format!("cannot write {FILE}"))?;
-        println!("{FILE}");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let committed = fs::read_to_string(&path).unwrap_or_default();
-    if committed == generated {
-        return Ok(ExitCode::SUCCESS);
-    }
-    let line = openapi::first_difference(&committed, &generated);
-    bail!(
-        "{FILE} differs from docs/openapi.json from line {line} on\n    fix: run `cargo xtask client` and commit the file"
-    )
+    openapi::write_or_compare(FILE, &generated, check, "cargo xtask client")
 }

@@ -11,20 +11,24 @@ const FILE: &str = "docs/openapi.json";
 
 /// Writes the description, or with `check` only compares it.
 pub(crate) fn run(check: bool) -> Result<ExitCode> {
-    let generated = generate()?;
-    let path = workspace::root().join(FILE);
+    write_or_compare(FILE, &generate()?, check, "cargo xtask openapi")
+}
+
+/// Writes a generated file, or with `check` compares it with the committed one, which `fix` would rewrite.
+pub(crate) fn write_or_compare(file: &str, generated: &str, check: bool, fix: &str) -> Result<ExitCode> {
+    let path = workspace::root().join(file);
     if !check {
-        fs::write(&path, generated).with_context(|| format!("cannot write {FILE}"))?;
-        println!("{FILE}");
+        fs::write(&path, generated).with_context(|| format!("cannot write {file}"))?;
+        println!("{file}");
         return Ok(ExitCode::SUCCESS);
     }
     let committed = fs::read_to_string(&path).unwrap_or_default();
     if committed == generated {
         return Ok(ExitCode::SUCCESS);
     }
-    let line = first_difference(&committed, &generated);
+    let line = first_difference(&committed, generated);
     bail!(
-        "{FILE} differs from the code from line {line} on\n    fix: run `cargo xtask openapi` and commit the file"
+        "{file} differs from what is generated from line {line} on\n    fix: run `{fix}` and commit the file"
     )
 }
 

@@ -33,7 +33,7 @@ use tree::Tree;
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Failure {
     /// The file or folder, relative to the root.
-    place: String,
+    location: String,
     problem: String,
     fix: String,
 }
@@ -73,14 +73,14 @@ pub(crate) fn run() -> Result<ExitCode> {
 }
 
 impl Failure {
-    fn new(place: impl Into<String>, problem: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { place: place.into(), problem: problem.into(), fix: fix.into() }
+    fn new(location: impl Into<String>, problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { location: location.into(), problem: problem.into(), fix: fix.into() }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}\n    fix: {}", self.place, self.problem, self.fix)
+        write!(f, "{}: {}\n    fix: {}", self.location, self.problem, self.fix)
     }
 }
 

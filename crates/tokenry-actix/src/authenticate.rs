@@ -6,7 +6,7 @@ use actix_web::{
     middleware::Next,
 };
 
-use crate::{authentication::authentication, credential::Accepts, error::ApiError, usage::OpenUse};
+use crate::{authentication::authentication, credential::Accepts, error::ApiError, usage::open_use};
 
 /// Middleware that requires a live token for every route it wraps, whether or not the handler requires a scope with
 /// [`Authorized`](crate::Authorized). It needs `Data<Tokenry>` in the app.
@@ -21,15 +21,16 @@ pub async fn authenticate<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     let authenticated = authentication(req.request(), Accepts::Tokens, true).await;
     let open = match authenticated {
-        Ok(authentication) => OpenUse::of(req.request(), &authentication),
+        Ok(authentication) => open_use(req.request(), &authentication),
         Err(error) => return Ok(rejected(req, error)),
     };
     let response = next.call(req).await;
     if let Some(open) = open {
-        open.close(match &response {
+        let status = match &response {
             Ok(response) => response.status(),
             Err(error) => error.as_response_error().status_code(),
-        });
+        };
+        open.close(status.as_u16());
     }
     Ok(response?.map_into_left_body())
 }

@@ -78,7 +78,7 @@ pub(crate) fn record_forbidden(req: &HttpRequest, code: &'static str) {
     let is_recorded = req.extensions().contains::<ForbiddenRecorded>();
     if let (Some(known), Some(tokenry), false) = (known, req.app_data::<Data<Tokenry>>(), is_recorded) {
         req.extensions_mut().insert(ForbiddenRecorded);
-        tokenry.record_forbidden(&known.caller, code, client_ip::of(req).known(), known.now);
+        tokenry.record_forbidden(&known.caller, code, client_ip::of(req).address(), known.now);
     }
 }
 
@@ -206,7 +206,7 @@ async fn verify(
         return verify_blocking(tokenry, move |tokenry| tokenry.sign_in(&jwt, now, &client)).await;
     }
     let _ = accepts;
-    tokenry.verify(presented.token(), now, client_ip::of(req).known()).await.map(Caller::from)
+    tokenry.verify(presented.token(), now, client_ip::of(req).address()).await.map(Caller::from)
 }
 
 /// Runs a verification that waits for the database outside the event loop.
@@ -226,7 +226,7 @@ fn count_failure(req: &HttpRequest, error: ApiError) -> ApiError {
         return error;
     }
     if let (true, Some(tokenry)) = (error.is_invalid_token(), req.app_data::<Data<Tokenry>>()) {
-        tokenry.record_failure(error.code(), client_ip::of(req).known(), clock::now());
+        tokenry.record_failure(error.code(), client_ip::of(req).address(), clock::now());
     }
     match req.app_data::<Data<FailureLimit>>().map(|limit| limit.count(client_ip::of(req))) {
         Some(Err(limited)) => limited,

@@ -10,7 +10,7 @@ use crate::{client_ip, request_id::RequestId};
 /// The address, user agent and request id of `req`, for audit events.
 pub(crate) fn client_info(req: &HttpRequest) -> ClientInfo {
     let agent = user_agent(req);
-    ClientInfo::new(client_ip::of(req).known(), agent.as_deref(), Some(RequestId::of(req).to_string()))
+    ClientInfo::new(client_ip::of(req).address(), agent.as_deref(), Some(RequestId::of(req).to_string()))
 }
 
 /// The `User-Agent` header, with invalid UTF-8 replaced.

@@ -5,13 +5,8 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use actix_web::{
-    HttpMessage,
-    dev::ServiceRequest,
-    http::{Method, StatusCode},
-    web::Data,
-};
-use tokenry_service::{TokenId, UserId};
+use actix_web::{HttpMessage, dev::ServiceRequest, http::StatusCode, web::Data};
+use tokenry_service::{TokenId, UserId, usage::method_name};
 use tracing::Span;
 
 use crate::{clock::Stopwatch, metrics::Metrics, request_id::RequestId};
@@ -57,7 +52,7 @@ impl RequestLine {
         Self {
             metrics: req.app_data::<Data<Metrics>>().cloned(),
             started: Stopwatch::start(),
-            method: method_name(req.method()),
+            method: method_name(req.method().as_str()),
             request_id,
             fields,
             written: Cell::new(false),
@@ -106,22 +101,6 @@ impl Drop for RequestLine {
         if !std::thread::panicking() {
             self.write(499, || None);
         }
-    }
-}
-
-/// The name of a method that HTTP defines, else `OTHER`: an invented method is arbitrary client input.
-pub(crate) fn method_name(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        "OPTIONS" => "OPTIONS",
-        "TRACE" => "TRACE",
-        "CONNECT" => "CONNECT",
-        _ => "OTHER",
     }
 }
 

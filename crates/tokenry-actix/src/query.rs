@@ -20,8 +20,11 @@ const MAX_QUERY: usize = 4 * 1024;
 
 /// A type that is parsed from named parameters.
 pub(crate) trait FromQuery: Sized {
-    /// The names of all parameters.
+    /// The names of all parameters, except [`INHERITED`](Self::INHERITED).
     const NAMES: &'static [&'static str];
+
+    /// The names of the parameters that another type parses as a part of this one.
+    const INHERITED: &'static [&'static str] = &[];
 
     /// Whether unknown parameters are ignored, as OAuth 2.0 requires for its forms, instead of rejected.
     const IGNORES_UNKNOWN: bool = false;
@@ -91,7 +94,7 @@ impl Query {
             let (name, value) = decode_pair(pair)?;
             let is_opaque = T::OPAQUE.contains(&name.as_str());
             let value = if is_opaque { String::from_utf8_lossy(&value).into_owned() } else { utf8(value)? };
-            if !T::NAMES.contains(&name.as_str()) {
+            if !T::NAMES.contains(&name.as_str()) && !T::INHERITED.contains(&name.as_str()) {
                 if !T::IGNORES_UNKNOWN {
                     query.reject(&name, "unknown_parameter", "This parameter does not exist here.");
                 }

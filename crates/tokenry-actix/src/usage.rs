@@ -1,6 +1,6 @@
 //! Requests as uses of their tokens: opened at authentication, counted when the response is known.
 
-use std::{cell::RefCell, net::IpAddr, rc::Rc};
+use std::{cell::RefCell, rc::Rc};
 
 use actix_web::{
     HttpMessage, HttpRequest,
@@ -10,62 +10,20 @@ use actix_web::{
     },
     web::Data,
 };
-use tokenry_service::{Tokenry, UnixMillis, UsageEvent, UsedToken};
+use tokenry_service::{Tokenry, usage};
 
-use crate::{authentication::Authentication, client_ip, log::method_name};
+use crate::{authentication::Authentication, client_ip};
 
-/// The status of a client that disconnected before the response, as in the request log.
-const DISCONNECTED: u16 = 499;
+/// A use by a request that is being answered.
+pub(crate) type OpenUse = usage::OpenUse<HeaderValue>;
 
-/// A use whose response is not known yet. It is counted when dropped, so that a client cannot hide a use by disconnecting
-/// early.
-pub(crate) struct OpenUse {
-    tokenry: Data<Tokenry>,
-    token: UsedToken,
-    at: UnixMillis,
-    source: Option<IpAddr>,
-    method: &'static str,
-    route: Option<String>,
-    user_agent: Option<HeaderValue>,
-    status: Option<StatusCode>,
-}
-
-impl OpenUse {
-    /// The use by this request; `None` if the caller's credential is not a token.
-    pub(crate) fn of(req: &HttpRequest, authentication: &Authentication) -> Option<Self> {
-        let tokenry = req.app_data::<Data<Tokenry>>()?.clone();
-        let token = UsedToken::from(authentication.caller.verified()?);
-        let is_counted = tokenry.counts_uses();
-        Some(Self {
-            tokenry,
-            token,
-            at: authentication.now,
-            source: client_ip::of(req).known(),
-            method: method_name(req.method()),
-            route: is_counted.then(|| req.match_pattern()).flatten(),
-            user_agent: req.headers().get(USER_AGENT).filter(|_| is_counted).cloned(),
-            status: None,
-        })
-    }
-
-    /// Counts the use with the status of the response.
-    pub(crate) fn close(mut self, status: StatusCode) {
-        self.status = Some(status);
-    }
-}
-
-impl Drop for OpenUse {
-    fn drop(&mut self) {
-        let default = if std::thread::panicking() { 500 } else { DISCONNECTED };
-        let agent = self.user_agent.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()));
-        self.tokenry.record_use(
-            self.token,
-            &UsageEvent::new(self.at, self.source, self.status.map_or(default, |status| status.as_u16()))
-                .with_method(self.method)
-                .with_route(self.route.as_deref().unwrap_or_default())
-                .with_user_agent(agent.as_deref()),
-        );
-    }
+/// The use of its token by this request; `None` if the caller's credential is not a token.
+pub(crate) fn open_use(req: &HttpRequest, authentication: &Authentication) -> Option<OpenUse> {
+    let tokenry = req.app_data::<Data<Tokenry>>()?;
+    let verified = authentication.caller.verified()?;
+    let source = client_ip::of(req).address();
+    let open = OpenUse::new(tokenry, verified, authentication.now, source, req.method().as_str());
+    Some(open.with_details(|| req.match_pattern(), || req.headers().get(USER_AGENT).cloned()))
 }
 
 /// Counts a request as one use of its token, unless the middleware [`authenticate`](crate::authenticate()) counts it.
@@ -80,12 +38,12 @@ pub(crate) fn count(req: &HttpRequest, authentication: &Authentication, status: 
         Some(deferred) => {
             let mut open = deferred.0.borrow_mut();
             if open.is_none() {
-                *open = OpenUse::of(req, authentication);
+                *open = open_use(req, authentication);
             }
         }
         None if req.extensions_mut().insert(Counted).is_none() => {
-            if let Some(open) = OpenUse::of(req, authentication) {
-                open.close(status);
+            if let Some(open) = open_use(req, authentication) {
+                open.close(status.as_u16());
             }
         }
         None => {}
@@ -110,7 +68,7 @@ impl DeferredUse {
     /// Counts the deferred use, if any, with the status of the response.
     pub(crate) fn close(&self, status: StatusCode) {
         if let Some(open) = self.0.borrow_mut().take() {
-            open.close(status);
+            open.close(status.as_u16());
         }
     }
 }

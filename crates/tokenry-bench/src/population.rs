@@ -154,8 +154,8 @@ impl Population {
         let width = SLOTS / self.count.max(1);
         let mut slot = number * width + public.below(width);
         let mut front = [0_u8; 6];
-        for place in front.iter_mut().rev() {
-            *place = digit(slot);
+        for byte in front.iter_mut().rev() {
+            *byte = digit(slot);
             slot /= 62;
         }
         text.extend(front.map(char::from));
@@ -210,16 +210,16 @@ impl HashSource {
 }
 
 fn digit(value: u64) -> u8 {
-    let place = usize::try_from(value % 62).unwrap_or_default();
-    BASE62.get(place).copied().unwrap_or(b'0')
+    let index = usize::try_from(value % 62).unwrap_or_default();
+    BASE62.get(index).copied().unwrap_or(b'0')
 }
 
 /// The published form of the checksum: CRC-32 in six base62 digits.
 fn checksum(front: &str) -> String {
     let mut rest = u64::from(crc32fast::hash(front.as_bytes()));
     let mut digits = [b'0'; 6];
-    for place in digits.iter_mut().rev() {
-        *place = digit(rest);
+    for byte in digits.iter_mut().rev() {
+        *byte = digit(rest);
         rest /= 62;
     }
     digits.map(char::from).iter().collect()

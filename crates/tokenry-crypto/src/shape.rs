@@ -309,7 +309,7 @@ impl FromStr for Shape {
         for word in given.split_ascii_whitespace() {
             let (name, value) =
                 word.split_once('=').ok_or_else(|| refused("has a word that is not name=value"))?;
-            let place = match name {
+            let slot = match name {
                 "prefix" => &mut prefix,
                 "lookup" => &mut lookup,
                 "hashed" => &mut hashed,
@@ -321,7 +321,7 @@ impl FromStr for Shape {
                     )));
                 }
             };
-            if place.replace(value).is_some() {
+            if slot.replace(value).is_some() {
                 return Err(refused(format!("{name} is given twice")));
             }
         }

@@ -1,11 +1,10 @@
 //! The policy for tokens and their lifetimes: the same rules apply at create, update, rotate and every verification.
 
-use strum::{Display, EnumString};
+use strum::{Display, EnumString, VariantArray};
 use thiserror::Error;
 
 use crate::{
     cutoffs::{ExpiryCutoffs, MaxLifetimes},
-    setters::setters,
     time::{Lifetime, UnixMillis},
     token::Token,
 };
@@ -41,7 +40,7 @@ pub struct Policy {
 /// stolen.
 ///
 /// Exhaustive, so that a new reaction does not compile until verification carries it out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = ParseReuseError, parse_err_fn = not_a_reuse_policy)]
 pub enum ReusePolicy {
     /// Records it in the audit log.
@@ -50,6 +49,11 @@ pub enum ReusePolicy {
     Alert,
     /// Records it, logs a warning, and revokes the token.
     Revoke,
+}
+
+impl ReusePolicy {
+    /// Every reaction.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 }
 
 /// The text is not a reuse policy.
@@ -82,15 +86,15 @@ impl Limits {
     }
 }
 
-setters! {
-    Limits {
+impl Limits {
+    crate::setters! {
         with_max_live_tokens(max_live_tokens: Option<u32>),
         with_creations_per_hour(creations_per_hour: Option<u32>),
     }
 }
 
-setters! {
-    Policy {
+impl Policy {
+    crate::setters! {
         with_limits(limits: Limits),
         with_default_lifetime(default_lifetime: Option<Lifetime>),
         with_max_lifetime(max_lifetime: Option<Lifetime>),

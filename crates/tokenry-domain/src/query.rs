@@ -2,14 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
-use strum::{Display, EnumString};
+use strum::{Display, EnumString, VariantArray};
 use thiserror::Error;
 
 use crate::{
     id::{TokenId, UserId},
     risk::Risk,
     scope::{Scope, ScopeSet},
-    setters::setters,
     status::Status,
     time::UnixMillis,
     token::Token,
@@ -39,8 +38,8 @@ pub struct TokenFilter {
     pub full_access: ScopeSet,
 }
 
-setters! {
-    TokenFilter {
+impl TokenFilter {
+    crate::setters! {
         with_user_id(user_id: Option<UserId>),
         with_status(status: Option<Status>),
         with_search(search: Option<String>),
@@ -64,7 +63,7 @@ pub fn displayed_parts(search: &str) -> Option<(&str, &str)> {
 /// The sort key of a list.
 ///
 /// Exhaustive, so that a new key does not compile until the store can order by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = ParseSortError, parse_err_fn = not_a_sort_key)]
 pub enum SortKey {
     /// Creation.
@@ -75,6 +74,11 @@ pub enum SortKey {
     ExpiresAt,
     /// Last use; unused tokens come first.
     LastUsedAt,
+}
+
+impl SortKey {
+    /// Every key.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 }
 
 /// The order of a list; ties are ordered by id in the same direction. Default: newest first.

@@ -2,9 +2,10 @@
 
 use tokenry_domain::{
     Actor, Catalog, ClientInfo, EffectivePermissions, Role, Scope, Session, Token, UnixMillis, User, UserId,
+    setters,
 };
 
-use crate::{denial::Denial, setters::setters, verified::VerifiedToken};
+use crate::{denial::Denial, verified::VerifiedToken};
 
 /// One request: its caller, instant and client.
 #[derive(Clone)]

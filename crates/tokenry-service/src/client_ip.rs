@@ -27,7 +27,7 @@ pub enum ClientIp {
 impl ClientIp {
     /// The address for service calls, where `None` is an unknown source.
     #[must_use]
-    pub fn known(self) -> Option<IpAddr> {
+    pub fn address(self) -> Option<IpAddr> {
         match self {
             Self::Known(ip) => Some(ip),
             Self::Unknown => None,
@@ -105,7 +105,7 @@ mod tests {
             false => Vec::new(),
         };
         let source = proxies.source(peer, lines);
-        source.known().map(|ip| ip.to_string())
+        source.address().map(|ip| ip.to_string())
     }
 
     fn source(trusted: &[&str], peer: &str, forwarded: &[&str]) -> Option<String> {

@@ -3,7 +3,7 @@
 //! An import is all or nothing: every row is checked before the first one is stored, the tokens are stored as inactive in
 //! short transactions, and the last transaction activates all of them. An interrupted import is resumed by the same rows.
 
-mod known;
+mod existing;
 mod row;
 mod run;
 
@@ -56,7 +56,7 @@ pub struct ImportPlan {
     owners: HashMap<Subject, PlannedOwner>,
     shapes: Vec<Shape>,
     refused: Vec<RefusedRow>,
-    known: u64,
+    already_imported: u64,
     expired: u64,
 }
 
@@ -131,8 +131,8 @@ impl ImportPlan {
 
     /// How many rows were imported before, whatever became of their tokens.
     #[must_use]
-    pub fn known(&self) -> u64 {
-        self.known
+    pub fn already_imported(&self) -> u64 {
+        self.already_imported
     }
 
     /// How many of the new tokens the policy calls expired already.
@@ -179,14 +179,14 @@ impl Tokenry {
                 }
             };
             let (line, id) = (row.line, row.id.clone());
-            let refuse = |reason: String| RefusedRow { line, id: shortened(&id), reason };
+            let rejected = |reason: String| RefusedRow { line, id: shortened(&id), reason };
             match checker.check(row, TokenId::new(context.now, rng.bytes()?)) {
-                Err(reason) => refused.push(refuse(reason)),
+                Err(reason) => refused.push(rejected(reason)),
                 Ok(row) if !ids.insert(row.source_id.clone()) => {
-                    refused.push(refuse("id: is in the file twice".to_owned()));
+                    refused.push(rejected("id: is in the file twice".to_owned()));
                 }
                 Ok(row) if !public_ids.insert(row.token.public_id.clone()) => {
-                    refused.push(refuse("lookup: another row of the file has the same one".to_owned()));
+                    refused.push(rejected("lookup: another row of the file has the same one".to_owned()));
                 }
                 Ok(row) => {
                     digest = chain_digest(&digest, &row.canonical());
@@ -201,10 +201,10 @@ impl Tokenry {
             owners: HashMap::new(),
             shapes: checker.shapes(),
             refused,
-            known: 0,
+            already_imported: 0,
             expired: 0,
         };
-        plan.leave_out_known(self)?;
+        plan.leave_out_existing(self)?;
         plan.find_owners(self, context, settings, &mut rng)?;
         let cutoffs = self.0.rules.cutoffs(context.now);
         plan.expired = to_u64(plan.rows.iter().filter(|row| cutoffs.is_expired(&row.token)).count());

@@ -3,12 +3,9 @@
 use std::sync::Arc;
 
 use tokenry_crypto::JwtVerifier;
-use tokenry_domain::Role;
+use tokenry_domain::{Role, optional_setters, setters};
 
-use crate::{
-    key_refresh::KeyRefresh,
-    setters::{optional_setters, setters},
-};
+use crate::key_refresh::KeyRefresh;
 
 /// Which JWTs are accepted, and how they map to users.
 #[derive(Clone)]

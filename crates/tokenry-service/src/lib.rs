@@ -76,7 +76,6 @@ mod rules;
 mod search;
 mod semaphore;
 pub mod session;
-mod setters;
 pub mod settings;
 pub mod settings_check;
 mod shapes;
@@ -109,8 +108,9 @@ pub use tokenry_crypto::{
 pub use tokenry_domain::{
     Actor, AuditEvent, Bucket, Catalog, ClientInfo, Description, EffectivePermissions, EventKind, Expiry,
     ExpiryCutoffs, IpList, Lifetime, Limits, Metadata, PageSize, Policy, PublicId, Reason, ReusePolicy, Risk,
-    Role, RouteDecision, Scope, ScopeSet, Session, SessionId, SessionProof, Sort, Status, Subject, Token,
-    TokenFilter, TokenId, TokenName, UnixMillis, UsageCount, UsageKey, User, UserId, UserName, catalog,
+    Role, RouteDecision, Scope, ScopeSet, Session, SessionId, SessionProof, Sort, SortKey, Status, Subject,
+    Token, TokenFilter, TokenId, TokenName, UnixMillis, UsageCount, UsageKey, User, UserId, UserName,
+    catalog,
     text::TextError,
     time::{InstantOutOfRange, ParseInstantError},
     usage::BucketError,

@@ -2,7 +2,10 @@
 
 use std::num::NonZero;
 
-use tokenry_domain::{PageSize, PageStart, Risk, ScopeSet, Sort, Token, TokenFilter, User, query::Position};
+use tokenry_domain::{
+    PageSize, PageStart, Risk, ScopeSet, Sort, Token, TokenFilter, User, optional_setters, query::Position,
+    setters,
+};
 use tokenry_store::{token, user};
 
 use crate::{
@@ -12,7 +15,6 @@ use crate::{
     read_error::ReadError,
     required::{admin_read, tokens_read},
     search::without_secret,
-    setters::{optional_setters, setters},
     tokenry::Tokenry,
 };
 

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use thiserror::Error;
 use tokenry_crypto::{GENESIS, PlainToken, RngError, chain_digest};
 use tokenry_domain::{
-    EventKind, Expiry, ExpiryCutoffs, Lifetime, PublicId, Token, TokenId, UnixMillis, User,
+    EventKind, Expiry, ExpiryCutoffs, Lifetime, PublicId, Token, TokenId, UnixMillis, User, optional_setters,
 };
 use tokenry_store::{
     StoreError, StoredSecret, Tx,
@@ -24,7 +24,6 @@ use crate::{
     required::tokens_write,
     rules::Rules,
     session::end::EndedSessions,
-    setters::optional_setters,
     tokenry::Tokenry,
     validated_request::checked_expiry,
 };

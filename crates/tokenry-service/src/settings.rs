@@ -4,12 +4,9 @@ use std::{str::FromStr, time::Duration};
 
 use thiserror::Error;
 use tokenry_crypto::{HashSettings, Prefix, Scheme};
-use tokenry_domain::{Bucket, Catalog, Lifetime, Policy};
+use tokenry_domain::{Bucket, Catalog, Lifetime, Policy, optional_setters, setters};
 
-use crate::{
-    monotonic::Monotonic,
-    setters::{optional_setters, setters},
-};
+use crate::monotonic::Monotonic;
 
 /// The settings of a [`crate::Tokenry`]. The default is that of the binary: prefix `pat_`, bcrypt at cost 6, at most 10
 /// live tokens and 5 creations an hour for each user, a lifetime of 90 days, an open vocabulary of scopes. Dead tokens

@@ -106,23 +106,23 @@ impl Tokenry {
         if tombstone.is_some_and(|tombstone| !claimed.is_issued_after(tombstone.gone_at)) {
             return Err(VerifyError::unknown());
         }
+        let max_role = claimed.role.clone();
         let user = match found {
             Some(user) if user.is_disabled() => return Err(VerifyError::Rejected(Rejection::OwnerDisabled)),
             Some(user) => self.apply_claims(user, &claimed, now, client)?,
             None if mapping.creates_users => {
-                self.create_from_claims(mapping, subject, claimed.clone(), now, client)?
+                self.create_from_claims(mapping, subject, claimed, now, client)?
             }
             None => return Err(VerifyError::unknown()),
         };
         if user.is_disabled() {
             return Err(VerifyError::Rejected(Rejection::OwnerDisabled));
         }
-        let effective = self.permissions_under(&user, claimed.role.as_ref());
-        let (credential, max_role) = (CredentialKind::Jwt, claimed.role);
+        let effective = self.permissions_under(&user, max_role.as_ref());
         Ok(Caller::signed_in(SignedInUser {
             user,
             effective,
-            credential,
+            credential: CredentialKind::Jwt,
             max_role,
             session: None,
             token: None,
@@ -147,15 +147,15 @@ impl Tokenry {
         &self,
         mapping: &IssuerMapping,
         subject: Subject,
-        claimed: Claimed,
+        mut claimed: Claimed,
         now: UnixMillis,
         client: &ClientInfo,
     ) -> Result<User, VerifyError> {
         let id =
             UserId::new(now, SecretRng::os().bytes().map_err(|error| StoreError::Bug(error.to_string()))?);
-        let role = claimed.role.clone().unwrap_or_else(|| self.default_role(mapping));
+        let role = claimed.role.take().unwrap_or_else(|| self.default_role(mapping));
         let text: String = subject.as_str().chars().take(UserName::MAX).collect();
-        let name = match claimed.name.clone() {
+        let name = match claimed.name.take() {
             Some(name) => name,
             None => UserName::parse(text).map_err(|_| VerifyError::unknown())?,
         };

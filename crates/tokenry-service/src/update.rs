@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use tokenry_domain::{
     Description, EventKind, Expiry, Metadata, Status, Token, TokenId, TokenName, UnixMillis, User,
-    grant::is_wider,
+    grant::is_wider, optional_setters,
 };
 use tokenry_store::{StoreError, Tx, import, retired, token, usage::scopes};
 
@@ -17,7 +17,6 @@ use crate::{
     required::tokens_write,
     rules::Rules,
     session::end::EndedSessions,
-    setters::optional_setters,
     tokenry::Tokenry,
     validated_request::{checked_expiry, checked_ips, checked_scopes},
 };

@@ -4,20 +4,23 @@ mod counts;
 mod details;
 mod last_used;
 pub mod log;
+mod open;
 mod scopes;
 pub mod summary;
 pub(crate) mod write_behind;
 
 use std::net::IpAddr;
 
-use tokenry_domain::{ClientInfo, Scope, UnixMillis, text::sanitize_line};
+use tokenry_domain::{ClientInfo, Scope, UnixMillis, optional_setters, setters, text::sanitize_line};
 use tokenry_store::StoreError;
 
 use self::counts::Key;
-pub use self::last_used::UsedToken;
+pub use self::{
+    last_used::UsedToken,
+    open::{OpenUse, method_name},
+};
 use crate::{
     periodic::{FlushOutcome, LAST_PAUSE, LAST_ROUNDS},
-    setters::{optional_setters, setters},
     tokenry::Tokenry,
     verified::VerifiedToken,
 };

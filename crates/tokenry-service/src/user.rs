@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use tokenry_crypto::{RngError, SecretRng};
 use tokenry_domain::{
-    EventKind, PageSize, Role, Subject, UnixMillis, User, UserId, UserName, text::TextError,
+    EventKind, PageSize, Role, Subject, UnixMillis, User, UserId, UserName, optional_setters, setters,
+    text::TextError,
 };
 use tokenry_store::{
     StoreError, Tx,
@@ -22,7 +23,6 @@ use crate::{
     page::{CountedPage, Cursors, Forged, Page},
     required::{admin_read, admin_write},
     search::without_secret,
-    setters::{optional_setters, setters},
     tokenry::Tokenry,
 };
 

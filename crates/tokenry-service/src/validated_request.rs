@@ -3,14 +3,14 @@
 use serde_json::{Map, Value};
 use tokenry_domain::{
     Catalog, Description, Expiry, IpList, Metadata, Policy, PublicId, ScopeSet, Token, TokenId, TokenName,
-    UnixMillis, User, grant::within_caller, ip::IpListError, policy::ExpiryError, scope::ScopeSetError,
+    UnixMillis, User, grant::within_caller, ip::IpListError, optional_setters, policy::ExpiryError,
+    scope::ScopeSetError, setters,
 };
 
 use crate::{
     audit::AuditContext,
     caller::RequestContext,
     field::{FieldError, FieldErrors},
-    setters::{optional_setters, setters},
 };
 
 /// A requested token; omitted fields get the default of policy and catalog.

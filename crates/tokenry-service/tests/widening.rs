@@ -112,7 +112,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// A token and all secrets it ever had; the last is the current one.
-struct Known {
+struct TrackedToken {
     id: TokenId,
     texts: Vec<String>,
 }
@@ -120,7 +120,7 @@ struct Known {
 struct World<'t> {
     tokenry: &'t Tokenry,
     users: Vec<User>,
-    tokens: Vec<Known>,
+    tokens: Vec<TrackedToken>,
     now: UnixMillis,
 }
 
@@ -189,7 +189,7 @@ impl World<'_> {
         // A rejection is always safe; the end of the test asserts that not everything is rejected.
         let Ok(issued) = self.tokenry.issue_token(&context, self.users[owner].id, new) else { return };
         let text = issued.secret.reveal_once().to_string();
-        self.tokens.push(Known { id: issued.token.id, texts: vec![text.clone()] });
+        self.tokens.push(TrackedToken { id: issued.token.id, texts: vec![text.clone()] });
         if let Some(maker) = context.caller.verified() {
             self.is_within(&issued.token, &self.verified(&text).unwrap(), maker);
         }
@@ -280,9 +280,9 @@ impl World<'_> {
     fn check(&self) {
         let users: Vec<User> = (0..self.users.len()).map(|index| self.user(index)).collect();
         let catalog = self.tokenry.catalog();
-        for known in &self.tokens {
+        for tracked in &self.tokens {
             let mut live = 0;
-            for (age, text) in known.texts.iter().rev().enumerate() {
+            for (age, text) in tracked.texts.iter().rev().enumerate() {
                 let Some(verified) = self.verified(text) else { continue };
                 live += 1;
                 assert!(age < 2, "a secret was accepted after two rotations");

@@ -99,7 +99,7 @@ const ROWS: &[(&[&str], Kind, &str)] = &[
 ];
 
 /// The error for a message of a database, with advice; `None` for a message without known advice.
-pub(crate) fn known(message: &str) -> Option<StoreError> {
+pub(crate) fn with_advice(message: &str) -> Option<StoreError> {
     let message = message.trim();
     if let Some(text) = missing_table_right(message) {
         return Some(StoreError::Unusable(text));
@@ -109,9 +109,9 @@ pub(crate) fn known(message: &str) -> Option<StoreError> {
     Some(kind(format!("{message}: {advice}")))
 }
 
-/// The error for a message of a database or its driver; unavailable unless it is [`known`].
+/// The error for a message of a database or its driver; unavailable unless it is one with advice.
 pub(crate) fn classify(message: String) -> StoreError {
-    known(&message).unwrap_or(StoreError::Unavailable(message))
+    with_advice(&message).unwrap_or(StoreError::Unavailable(message))
 }
 
 /// The error for an error of Diesel. It is no `From`, since that would make Diesel's type a part of the public interface.
@@ -156,25 +156,27 @@ mod tests {
 
     #[test]
     fn a_denied_table_is_reported_with_the_rights_that_are_needed() {
-        let text = known("permission denied for table audit_events").unwrap().to_string();
+        let text = with_advice("permission denied for table audit_events").unwrap().to_string();
         assert!(text.contains("needs SELECT, INSERT on it"), "{text}");
         assert!(text.contains("`tokenry migrate grants`"), "{text}");
     }
 
     #[test]
     fn transient_errors_are_unavailable_and_permanent_ones_unusable() {
-        let full = known("could not extend file \"base/1/2\": No space left on device").unwrap();
+        let full = with_advice("could not extend file \"base/1/2\": No space left on device").unwrap();
         assert!(matches!(full, StoreError::Unavailable(text) if text.contains("free some space")));
-        let missing = known("relation \"users\" does not exist").unwrap();
+        let missing = with_advice("relation \"users\" does not exist").unwrap();
         assert!(matches!(missing, StoreError::Unusable(text) if text.contains("migrate run")));
         let login = "connection to server failed: FATAL:  role \"x\" does not exist\n";
-        assert!(matches!(known(login).unwrap(), StoreError::Unusable(text) if text.contains("database_url")));
+        assert!(
+            matches!(with_advice(login).unwrap(), StoreError::Unusable(text) if text.contains("database_url"))
+        );
     }
 
     #[test]
     fn an_unknown_message_is_passed_on_unchanged() {
         for message in ["", "keine Berechtigung für Tabelle users", "syntax error at or near \"x\""] {
-            assert!(known(message).is_none(), "{message}");
+            assert!(with_advice(message).is_none(), "{message}");
         }
     }
 }

@@ -97,7 +97,7 @@ pub fn begin(tx: &mut Tx<'_>, source: &str, run: &ImportRun) -> Result<(), Store
 
 /// A row of the other system that became a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KnownRow {
+pub struct StoredRow {
     /// The run that stored it.
     pub import: ImportId,
     /// Whether its token is as the run stored it: not changed, activated, revoked, rotated or deleted.
@@ -108,11 +108,11 @@ pub struct KnownRow {
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn known(
+pub fn find_imported(
     tx: &mut Tx<'_>,
     source: &str,
     source_ids: &[&str],
-) -> Result<Vec<(String, KnownRow)>, StoreError> {
+) -> Result<Vec<(String, StoredRow)>, StoreError> {
     let query = imported_tokens::table
         .left_join(
             tokens::table.on(tokens::id
@@ -125,10 +125,10 @@ pub fn known(
         .filter(imported_tokens::source_id.eq_any(source_ids))
         .select((imported_tokens::source_id, imported_tokens::import_id, tokens::id.nullable()));
     let rows: Vec<(String, IdValue, Option<IdValue>)> = on!(tx, |c| query.load(c))?;
-    let known = |(id, import, untouched): (String, IdValue, Option<IdValue>)| {
-        (id, KnownRow { import: ImportId::from_uuid(import.0), is_untouched: untouched.is_some() })
+    let row = |(id, import, untouched): (String, IdValue, Option<IdValue>)| {
+        (id, StoredRow { import: ImportId::from_uuid(import.0), is_untouched: untouched.is_some() })
     };
-    Ok(rows.into_iter().map(known).collect())
+    Ok(rows.into_iter().map(row).collect())
 }
 
 /// Locks a run until the unit of work ends, after the owners of its tokens. `false` if it is finished or was discarded:

@@ -262,7 +262,7 @@ fn version_of(name: &str) -> String {
 /// The error of a failed migration. Diesel boxes the cause in a private type, so only its message can be used.
 fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
     let message = error.to_string();
-    match database_errors::known(&message) {
+    match database_errors::with_advice(&message) {
         Some(error) => error,
         None if error.is::<MigrationError>() => StoreError::Bug(format!("migration: {message}")),
         None => StoreError::Unusable(format!("a migration failed, and nothing was changed: {message}")),

@@ -12,6 +12,7 @@ mod contents;
 mod database;
 mod fake_server;
 mod floating_address;
+pub mod http;
 mod lock_holder;
 mod open;
 mod pooler;

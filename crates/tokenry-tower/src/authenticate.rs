@@ -8,12 +8,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response, StatusCode};
-use tokenry_service::{CredentialError, CredentialForms, Tokenry, client_ip::TrustedProxies};
+use http::{HeaderValue, Request, Response, StatusCode, header::USER_AGENT};
+use tokenry_service::{CredentialError, CredentialForms, Tokenry, client_ip::TrustedProxies, usage::OpenUse};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{clock, credential::credential, identity::Identity, open_use::OpenUse, peer, rejected::Rejected};
+use crate::{clock, credential::credential, identity::Identity, peer, rejected::Rejected};
 
 /// A layer that admits only requests with a live token, and leaves an [`Identity`] in their extensions. Cheap to clone.
 ///
@@ -46,7 +46,7 @@ impl Authenticate {
 
     /// The identity of a request, or why it is rejected.
     async fn identify<B>(&self, request: &Request<B>) -> Result<Identity, Rejected> {
-        let (now, source) = (clock::now(), peer::source(request, &self.proxies).known());
+        let (now, source) = (clock::now(), peer::source(request, &self.proxies).address());
         let verified = match credential(request.headers(), &self.forms, &self.tokenry) {
             Ok(presented) => {
                 self.tokenry.verify(presented.token(), now, source).await.map_err(Rejected::from)
@@ -114,12 +114,30 @@ where
                 Ok(identity) => identity,
                 Err(rejected) => return Ok(rejected.into_response(layer.forms.offers_basic())),
             };
-            let open = OpenUse::of(&request, identity.clone());
+            let open = open_use(&request, &identity);
             request.extensions_mut().insert(identity);
             let response = inner.call(request).await;
             let status = response.as_ref().map_or(StatusCode::INTERNAL_SERVER_ERROR, Response::status);
-            open.close(status);
+            open.close(status.as_u16());
             response
         })
     }
+}
+
+/// The use of its token by a request.
+fn open_use<B>(request: &Request<B>, identity: &Identity) -> OpenUse<HeaderValue> {
+    let Identity { tokenry, verified, now, source } = identity;
+    OpenUse::new(tokenry, verified, *now, *source, request.method().as_str())
+        .with_details(|| route(request), || request.headers().get(USER_AGENT).cloned())
+}
+
+/// The pattern of the route; never the path, which may contain secrets.
+#[cfg(feature = "axum")]
+fn route<B>(request: &Request<B>) -> Option<String> {
+    request.extensions().get::<axum::extract::MatchedPath>().map(|path| path.as_str().to_owned())
+}
+
+#[cfg(not(feature = "axum"))]
+fn route<B>(_: &Request<B>) -> Option<String> {
+    None
 }

@@ -36,7 +36,6 @@ mod authenticate;
 mod clock;
 mod credential;
 mod identity;
-mod open_use;
 mod peer;
 mod rejected;
 mod require_scopes;

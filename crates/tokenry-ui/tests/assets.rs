@@ -2,12 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
-use serde_json::Value;
+#[path = "common/translations.rs"]
+mod translations;
+
+use translations::texts;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("assets")
@@ -31,26 +34,6 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     collect(folder, &mut files);
     files
-}
-
-/// The texts of one language; nested keys are joined with dots.
-fn texts(language: &str) -> BTreeMap<String, String> {
-    fn flatten(before: &str, value: &Value, into: &mut BTreeMap<String, String>) {
-        match value {
-            Value::Object(members) => {
-                for (name, value) in members {
-                    let key = [before, name.as_str()].into_iter().filter(|part| !part.is_empty());
-                    let key = key.collect::<Vec<_>>().join(".");
-                    flatten(&key, value, into);
-                }
-            }
-            other => drop(into.insert(before.to_owned(), other.as_str().unwrap().to_owned())),
-        }
-    }
-    let text = fs::read_to_string(folder().join(format!("static/i18n/{language}.json"))).unwrap();
-    let mut texts = BTreeMap::new();
-    flatten("", &serde_json::from_str(&text).unwrap(), &mut texts);
-    texts
 }
 
 /// The `{names}` of placeholders.

@@ -145,14 +145,14 @@ impl Settings {
         }
         environment.read(directory, &mut sources);
         if flags.config.as_ref().is_some_and(|path| !has_clean_ends(&path.to_string_lossy())) {
-            sources.refuse(format!("--config: {BLANK}"));
+            sources.reject(format!("--config: {BLANK}"));
         }
         let named = flags.config.or_else(|| environment.config(&mut sources));
         let profile = flags.profile.or_else(|| environment.profile(&mut sources));
         file::read(named, directory, &mut sources);
         match profile.map(|name| Profile::find(&name, directory)).transpose() {
             Ok(profile) => profile.iter().for_each(|profile| profile.read(&mut sources)),
-            Err(line) => sources.refuse(line),
+            Err(line) => sources.reject(line),
         }
         Self::check(sources, directory)
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path as FilePath;
 
 use anyhow::Result;
-use syn::{Item, ItemMacro, Macro, Visibility};
+use syn::{Ident, Item, ItemMacro, Macro, Visibility};
 
 use self::definition::{Definition, Member};
 use super::one_line;
@@ -140,14 +140,31 @@ impl Lister<'_> {
     /// Lists a call of a macro of this crate that defines public items, and the macro.
     fn macro_call(&mut self, call: &Macro, public: &Path, conditions: &[String]) {
         let Some(name) = call.path.get_ident() else { return };
-        let definition = self.source.macros().find(|item| item.ident.as_ref() == Some(name));
-        let rules = definition.map(|item| one_line::macro_tokens(&item.mac)).unwrap_or_default();
-        if rules.contains("pub ") {
+        if let Some(rules) = self.rules(name).filter(|rules| rules.contains("pub ")) {
             let shown = if public.is_empty() { "crate".to_owned() } else { public.join("::") };
             let call = one_line::macro_tokens(call);
             self.add(public, conditions, format!("{shown} has {name}! {{ {call} }}"));
             self.add(public, &[], format!("{shown} has macro_rules! {name} {{ {rules} }}"));
         }
+    }
+
+    /// Lists a call within the methods of a type. One of a macro of another crate is listed too, since what else than
+    /// methods could it define; its rules are in the listing of its own crate.
+    fn method_macro_call(&mut self, call: &Macro, public: &Path, conditions: &[String]) {
+        match call.path.get_ident() {
+            Some(name) if self.rules(name).is_none() => {
+                let line =
+                    format!("{} has {name}! {{ {} }}", public.join("::"), one_line::macro_tokens(call));
+                self.add(public, conditions, line);
+            }
+            _ => self.macro_call(call, public, conditions),
+        }
+    }
+
+    /// The rules of a macro of this crate.
+    fn rules(&self, name: &Ident) -> Option<String> {
+        let definition = self.source.macros().find(|item| item.ident.as_ref() == Some(name))?;
+        Some(one_line::macro_tokens(&definition.mac))
     }
 
     /// An exported macro is in the root, wherever it is defined.

@@ -37,6 +37,7 @@ impl Shown {
     pub fn new(count: u8) -> Self { Self { count, secret: 0 } }
     pub(crate) fn inner(&self) {}
     fn own(&self) {}
+    foreign! { with_count(count: u8) }
 }
 impl fmt::Display for Shown { fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { Ok(()) } }
 impl FromStr for Shown { type Err = (); fn from_str(_: &str) -> Result<Self, ()> { Err(()) } }
@@ -79,6 +80,7 @@ const LISTING: &[&str] = &[
     "impl Debug for Shown",
     "impl FromStr for Shown { type Err = (); }",
     "impl fmt::Display for Shown",
+    "Shown has foreign! { with_count (count : u8) }",
     "pub const Shown::MAX: u8",
     "Shown::count: u8",
     "pub fn Shown::new(count: u8) -> Self",

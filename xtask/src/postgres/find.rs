@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Folders with one version each. Every `*` is one path component; the newest version is tried first.
-const PLACES: &[&str] = &[
+const BIN_FOLDERS: &[&str] = &[
     "/usr/lib/postgresql/*/bin",                          // Debian, Ubuntu
     "/usr/pgsql-*/bin",                                   // PostgreSQL's own packages for Fedora and RHEL
     "/usr/libexec/postgresql*",                           // Alpine
@@ -21,7 +21,7 @@ pub(crate) fn bin_dir() -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut candidates: Vec<PathBuf> = pg_config().into_iter().collect();
     candidates.extend(env::split_paths(&path));
-    candidates.extend(PLACES.iter().flat_map(|place| expand(place)));
+    candidates.extend(BIN_FOLDERS.iter().flat_map(|pattern| expand(pattern)));
     candidates.into_iter().find(|folder| has_server(folder))
 }
 

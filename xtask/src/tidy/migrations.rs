@@ -72,8 +72,12 @@ mod tests {
         }
         assert!(failures(root.path()).unwrap().is_empty());
         write("sqlite/2_more/up.sql", "\n");
-        let places: Vec<_> =
-            failures(root.path()).unwrap().into_iter().map(|failure| failure.place).collect();
-        assert_eq!(places.len(), 4, "empty, no down.sql, and nothing for the other database: {places:?}");
+        let locations: Vec<_> =
+            failures(root.path()).unwrap().into_iter().map(|failure| failure.location).collect();
+        assert_eq!(
+            locations.len(),
+            4,
+            "empty, no down.sql, and nothing for the other database: {locations:?}"
+        );
     }
 }

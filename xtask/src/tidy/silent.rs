@@ -31,17 +31,21 @@ fn failures(source: &Text) -> Vec<Failure> {
     let mut failures = Vec::new();
     let mut above = "";
     for (index, line) in source.content.lines().enumerate() {
-        let (place, line) = (format!("{}:{}", source.path, index + 1), line.trim());
+        let (location, line) = (format!("{}:{}", source.path, index + 1), line.trim());
         let ends_early = line.contains("else { return }") || line.contains("else { return; }");
         let is_gate = GATES.iter().any(|gate| line.contains(gate));
         if ends_early && !is_gate && !above.starts_with("//") {
             let fix = "let it fail, name the gate in xtask/src/tidy/silent.rs, or say in a comment above why it may";
-            failures.push(Failure::new(place.as_str(), "ends early and passes", fix));
+            failures.push(Failure::new(location.as_str(), "ends early and passes", fix));
         }
         let is_ignored = line.contains("let _ =") || line.contains(".ok();");
         if is_ignored && SUBSCRIBERS.iter().any(|call| line.contains(call)) {
             let fix = "unwrap it: a subscriber that is not installed receives nothing";
-            failures.push(Failure::new(place.as_str(), "ignores whether the subscriber is installed", fix));
+            failures.push(Failure::new(
+                location.as_str(),
+                "ignores whether the subscriber is installed",
+                fix,
+            ));
         }
         above = line;
     }

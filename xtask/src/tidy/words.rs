@@ -41,7 +41,7 @@ mod tests {
     fn a_word_is_found_with_its_line() {
         let source = |content: String| Text { path: "a.rs".to_owned(), content };
         let found = failures(&source(format!("fn a() {{\n    {}later)\n}}\n", concat!("todo", "!("))));
-        assert_eq!(found.first().map(|failure| failure.place.as_str()), Some("a.rs:2"));
+        assert_eq!(found.first().map(|failure| failure.location.as_str()), Some("a.rs:2"));
         assert!(failures(&source("let mastodon = \"todo list\"; // ignored\n".to_owned())).is_empty());
     }
 }

@@ -13,7 +13,7 @@ fn limiter(per_minute: u32, capacity: usize) -> (Limiter<FakeRelativeClock>, Fak
     (Limiter::new(NonZero::new(per_minute).unwrap(), capacity, clock.clone()), clock)
 }
 
-fn known(ip: &str) -> ClientIp {
+fn client_ip(ip: &str) -> ClientIp {
     ClientIp::Known(ip.parse().unwrap())
 }
 
@@ -29,14 +29,14 @@ fn allowed_failures(limiter: &Limiter<FakeRelativeClock>, source: ClientIp, time
 #[test]
 fn the_burst_of_a_source_is_twice_its_limit_and_does_not_affect_others() {
     let (limiter, _clock) = limiter(5, 100);
-    assert_eq!(allowed_failures(&limiter, known("192.0.2.1"), 20), 10);
-    assert_eq!(allowed_failures(&limiter, known("192.0.2.2"), 20), 10);
+    assert_eq!(allowed_failures(&limiter, client_ip("192.0.2.1"), 20), 10);
+    assert_eq!(allowed_failures(&limiter, client_ip("192.0.2.2"), 20), 10);
 }
 
 #[test]
 fn an_ipv6_network_is_one_source_and_a_mapped_address_counts_as_ipv4() {
     let (limiter, _clock) = limiter(5, 100);
-    let of = |ip, times| allowed_failures(&limiter, known(ip), times);
+    let of = |ip, times| allowed_failures(&limiter, client_ip(ip), times);
     assert_eq!(of("2001:db8::1", 6) + of("2001:db8::ffff:2", 6), 10);
     assert_eq!(of("2001:db8:0:1::1", 20), 10);
     assert_eq!(of("192.0.2.1", 6) + of("::ffff:192.0.2.1", 6), 10);
@@ -109,7 +109,7 @@ fn memory_is_bounded_for_any_number_of_sources() {
 #[test]
 fn revocations_are_counted_separately_and_rejected_as_rfc_7009_specifies() {
     let limit = FailureLimit::new(NonZero::new(5).unwrap());
-    let source = known("192.0.2.1");
+    let source = client_ip("192.0.2.1");
     let errors = (0..20).filter_map(|_| limit.count_revocation(source).err()).collect::<Vec<_>>();
     assert_eq!(errors.len(), 10);
     for error in errors {

@@ -165,7 +165,7 @@ fn count(
     let agent = user_agent(req);
     tokenry.record_use(
         verified,
-        &UsageEvent::new(authentication.now, client_ip::of(req).known(), status.as_u16())
+        &UsageEvent::new(authentication.now, client_ip::of(req).address(), status.as_u16())
             .with_method(forwarded.as_ref().map_or("", |request| request.method))
             .with_route(route.unwrap_or_default())
             .with_user_agent(agent.as_deref()),

@@ -2,8 +2,6 @@
 
 use thiserror::Error;
 
-use crate::setters::setters;
-
 /// A catalog in plain texts. Empty fields have the defaults of [`Catalog::open`](super::Catalog::open).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -29,8 +27,8 @@ pub struct Definition {
     pub routes: Vec<RouteDefinition>,
 }
 
-setters! {
-    Definition {
+impl Definition {
+    crate::setters! {
         with_levels(levels: Vec<String>),
         with_resources(resources: Vec<ResourceDefinition>),
         with_named_scopes(named_scopes: Vec<NamedDefinition>),
@@ -63,8 +61,8 @@ impl ResourceDefinition {
     }
 }
 
-setters! {
-    ResourceDefinition {
+impl ResourceDefinition {
+    crate::setters! {
         with_description(description: String),
         with_levels(levels: Vec<String>),
     }
@@ -90,8 +88,8 @@ impl GroupDefinition {
     }
 }
 
-setters! {
-    GroupDefinition {
+impl GroupDefinition {
+    crate::setters! {
         with_description(description: String),
         with_resources(resources: Vec<String>),
     }
@@ -117,8 +115,8 @@ impl NamedDefinition {
     }
 }
 
-setters! {
-    NamedDefinition {
+impl NamedDefinition {
+    crate::setters! {
         with_description(description: String),
     }
 }
@@ -165,8 +163,8 @@ impl RouteDefinition {
     }
 }
 
-setters! {
-    RouteDefinition {
+impl RouteDefinition {
+    crate::setters! {
         with_methods(methods: Vec<String>),
         with_resource(resource: Option<String>),
         with_level(level: Option<String>),

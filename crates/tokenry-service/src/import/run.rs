@@ -36,7 +36,7 @@ impl Tokenry {
     ) -> Result<ImportReport, ImportError> {
         require_operator(context)?;
         let audit = AuditContext::of(context);
-        let ImportPlan { source, digest, rows, owners, shapes, .. } = plan;
+        let ImportPlan { source, digest, rows, mut owners, shapes, .. } = plan;
         let unfinished = self.0.store.read(|tx| import::unfinished(tx, &source))?;
         let mut report = ImportReport::default();
         let run = match unfinished {
@@ -64,7 +64,7 @@ impl Tokenry {
                 break;
             }
             let stored = to_u64(batch.len());
-            let batch = with_owners(&source, run, batch, &owners, &mut known)?;
+            let batch = with_owners(&source, run, batch, &mut owners, &mut known)?;
             let audit = audit.clone();
             let (created, found) = self.0.store.write(move |tx| batch.store(tx, &audit))?;
             known.extend(found);
@@ -133,12 +133,13 @@ fn discard_batch(tx: &mut Tx<'_>, run: ImportId) -> Result<u64, ImportError> {
     Ok(to_u64(ids.len()))
 }
 
-/// The rows with their owners. `known` has the owners of earlier rows, and receives those of these rows.
+/// The rows with their owners. `known` has the owners of earlier rows, and receives those of these rows;
+/// they leave `planned`.
 fn with_owners(
     source: &str,
     run: ImportRun,
     rows: Vec<PlannedRow>,
-    planned: &HashMap<Subject, PlannedOwner>,
+    planned: &mut HashMap<Subject, PlannedOwner>,
     known: &mut HashMap<Subject, UserId>,
 ) -> Result<Batch, ImportError> {
     let (mut owners, mut new): (HashMap<Subject, UserId>, Vec<User>) = Default::default();
@@ -149,14 +150,15 @@ fn with_owners(
             }
             continue;
         }
-        let id = match planned.get(&row.owner) {
+        let id = match planned.remove(&row.owner) {
             Some(PlannedOwner::Existing(id)) => {
-                owners.insert(row.owner.clone(), *id);
-                *id
+                owners.insert(row.owner.clone(), id);
+                id
             }
             Some(PlannedOwner::New(user)) => {
-                new.push((**user).clone());
-                user.id
+                let id = user.id;
+                new.push(*user);
+                id
             }
             None => return Err(StoreError::Bug("a planned row has no owner".to_owned()).into()),
         };

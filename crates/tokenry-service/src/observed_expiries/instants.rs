@@ -19,7 +19,7 @@ const MAX_REMEMBERED: usize = 100_000;
 pub(crate) struct RejectionInstants<K> {
     /// The latest instant of all: only a clock that is behind it went back and needs a lookup.
     newest: AtomicI64,
-    known: Mutex<Instants<K>>,
+    instants: Mutex<Instants<K>>,
 }
 
 struct Instants<K> {
@@ -30,8 +30,8 @@ struct Instants<K> {
 
 impl<K> Default for RejectionInstants<K> {
     fn default() -> Self {
-        let known = Instants { latest: HashMap::new(), floor: UnixMillis::MIN };
-        Self { newest: AtomicI64::new(0), known: Mutex::new(known) }
+        let instants = Instants { latest: HashMap::new(), floor: UnixMillis::MIN };
+        Self { newest: AtomicI64::new(0), instants: Mutex::new(instants) }
     }
 }
 
@@ -41,30 +41,30 @@ impl<K: Eq + Hash> RejectionInstants<K> {
         if now.get() >= self.newest.load(Relaxed) {
             return now;
         }
-        let known = self.known();
-        let rejected = known.latest.get(&key()).copied().unwrap_or(UnixMillis::MIN);
-        now.max(rejected).max(known.floor)
+        let instants = self.lock();
+        let rejected = instants.latest.get(&key()).copied().unwrap_or(UnixMillis::MIN);
+        now.max(rejected).max(instants.floor)
     }
 
     /// Remembers that a credential was rejected at `at`. When there are too many, all credentials are evaluated at the
     /// latest of these instants from then on: with a clock that goes back this is too strict, but never too lax.
     pub(crate) fn record(&self, key: K, at: UnixMillis) {
-        let mut known = self.known();
-        if known.latest.len() >= MAX_REMEMBERED && !known.latest.contains_key(&key) {
-            known.floor = known.latest.values().copied().max().unwrap_or(at).max(known.floor);
-            known.latest.clear();
+        let mut instants = self.lock();
+        if instants.latest.len() >= MAX_REMEMBERED && !instants.latest.contains_key(&key) {
+            instants.floor = instants.latest.values().copied().max().unwrap_or(at).max(instants.floor);
+            instants.latest.clear();
         }
-        let latest = known.latest.entry(key).or_insert(at);
+        let latest = instants.latest.entry(key).or_insert(at);
         *latest = at.max(*latest);
         self.newest.fetch_max(at.get(), Relaxed);
     }
 
     pub(super) fn forget(&self, key: &K) {
-        self.known().latest.remove(key);
+        self.lock().latest.remove(key);
     }
 
-    fn known(&self) -> MutexGuard<'_, Instants<K>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Instants<K>> {
+        self.instants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
         for number in 0..MAX_REMEMBERED + 10 {
             ends.record(number, at(100));
         }
-        assert_eq!(ends.known().latest.len(), 10);
+        assert_eq!(ends.lock().latest.len(), 10);
         for key in [0, MAX_REMEMBERED - 1, MAX_REMEMBERED + 5] {
             assert_eq!(ends.evaluation_instant(at(5), || key), at(100));
         }

@@ -3,18 +3,14 @@
 use std::str::FromStr;
 
 use thiserror::Error;
-use tokenry_domain::{Lifetime, TokenId, UnixMillis, UsageCount, UsageKey};
+use tokenry_domain::{Lifetime, TokenId, UnixMillis, UsageCount, UsageKey, optional_setters, setters};
 use tokenry_store::{
     token,
     usage::{self, UsageFilter},
 };
 
 use crate::{
-    caller::RequestContext,
-    owner::visible_owner,
-    read_error::ReadError,
-    required::tokens_read,
-    setters::{optional_setters, setters},
+    caller::RequestContext, owner::visible_owner, read_error::ReadError, required::tokens_read,
     tokenry::Tokenry,
 };
 

@@ -31,7 +31,7 @@ pub(super) struct ScopeUses {
     /// The latest recorded instant, in milliseconds since 1970.
     newest: AtomicI64,
     /// What was written within the last minute, for all threads.
-    written: Mutex<HashMap<TokenScope, UnixMillis>>,
+    last_written: Mutex<HashMap<TokenScope, UnixMillis>>,
 }
 
 impl ScopeUses {
@@ -41,7 +41,7 @@ impl ScopeUses {
 
     fn bounded(max_entries: usize) -> Self {
         let uses = Coalescer::new(max_entries);
-        Self { uses, max_entries, newest: AtomicI64::new(0), written: Mutex::default() }
+        Self { uses, max_entries, newest: AtomicI64::new(0), last_written: Mutex::default() }
     }
 
     /// Records a use of a scope. If one was recorded within the minute, this costs only a lookup.
@@ -67,7 +67,7 @@ impl ScopeUses {
         mut write: impl FnMut(Vec<ScopeUse>) -> Result<HashSet<TokenId>, StoreError>,
     ) -> Result<FlushOutcome, StoreError> {
         let newest = UnixMillis::new(self.newest.load(Relaxed)).unwrap_or(UnixMillis::MIN);
-        self.written().retain(|_, at| is_within(*at, newest));
+        self.last_written().retain(|_, at| is_within(*at, newest));
         self.uses.flush(
             BATCH,
             |_, at| is_within(*at, newest),
@@ -79,7 +79,7 @@ impl ScopeUses {
                 let locked = write(due.iter().cloned().map(row).collect())?;
                 let (retried, done): (Vec<_>, Vec<_>) =
                     due.into_iter().partition(|((token_id, _), _)| locked.contains(token_id));
-                self.written().extend(done);
+                self.last_written().extend(done);
                 Ok(retried)
             },
         )
@@ -92,15 +92,15 @@ impl ScopeUses {
 
     /// The uses that no thread has written within the last minute.
     fn due(&self, uses: &[(TokenScope, UnixMillis)]) -> Vec<(TokenScope, UnixMillis)> {
-        let written = self.written();
+        let last_written = self.last_written();
         let is_due = |(key, at): &&(TokenScope, UnixMillis)| {
-            written.get(key).is_none_or(|before| !is_within(*before, *at))
+            last_written.get(key).is_none_or(|before| !is_within(*before, *at))
         };
         uses.iter().filter(is_due).cloned().collect()
     }
 
-    fn written(&self) -> MutexGuard<'_, HashMap<TokenScope, UnixMillis>> {
-        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last_written(&self) -> MutexGuard<'_, HashMap<TokenScope, UnixMillis>> {
+        self.last_written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -182,6 +182,6 @@ mod tests {
         uses.record(token(0), &scope("a:read"), at(61));
         assert_eq!(written_uses(&uses).len(), 1);
         let room = uses.uses.capacity();
-        assert!(room < 1000 && uses.written().len() == 1, "{room}");
+        assert!(room < 1000 && uses.last_written().len() == 1, "{room}");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use thiserror::Error;
-use tokenry_domain::{Lifetime, Scope, TokenId, UnixMillis};
+use tokenry_domain::{Lifetime, Scope, TokenId, UnixMillis, optional_setters};
 use tokenry_store::{
     StoreError, Tx, token,
     usage::{
@@ -14,8 +14,7 @@ use tokenry_store::{
 
 use super::log::MONTH;
 use crate::{
-    caller::RequestContext, denial::Denial, owner::visible_owner, required::tokens_read,
-    setters::optional_setters, tokenry::Tokenry,
+    caller::RequestContext, denial::Denial, owner::visible_owner, required::tokens_read, tokenry::Tokenry,
 };
 
 /// Selects the uses of a summary.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use tokenry_domain::{
     Catalog, EffectivePermissions, EventKind, Lifetime, Reason, Revocation, Role, Subject, TokenId, User,
-    UserId, UserName,
+    UserId, UserName, optional_setters,
 };
 use tokenry_store::{
     StoreError, Tx, token,
@@ -19,7 +19,6 @@ use crate::{
     denial::Denial,
     required::admin_write,
     session::end::EndedSessions,
-    setters::optional_setters,
     tokenry::Tokenry,
 };
 

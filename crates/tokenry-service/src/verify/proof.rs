@@ -7,19 +7,19 @@ use tokenry_store::{Credential, StoredSecret};
 use crate::{settings::SlowHash, tokenry::Tokenry, verified::VerifyError, worker_pool::Busy};
 
 /// What is known about a presented secret without a slow hash.
-enum Known {
+enum QuickComparison {
     /// It is the stored secret.
     Yes,
     /// It is not the stored secret.
     No,
     /// Only the slow hash can decide; the proof to remember if it matches.
-    Open(Proof),
+    Undecided(Proof),
 }
 
 impl Tokenry {
     /// Whether this secret is known to be the stored one without a slow hash; `false` means unknown or wrong.
-    pub(super) fn is_known(&self, plain: &PlainToken, stored: &Credential) -> bool {
-        matches!(self.known(plain, &stored.secret, Some(stored.token.id)), Ok(Known::Yes))
+    pub(super) fn matches_quickly(&self, plain: &PlainToken, stored: &Credential) -> bool {
+        matches!(self.compare_quickly(plain, &stored.secret, Some(stored.token.id)), Ok(QuickComparison::Yes))
     }
 
     /// Whether the presented secret is the stored one. Without a stored secret, a dummy takes the same time.
@@ -30,14 +30,14 @@ impl Tokenry {
         now: UnixMillis,
     ) -> Result<bool, VerifyError> {
         let Some(stored) = stored else {
-            let _ = self.known(plain, &self.0.dummy, None);
+            let _ = self.compare_quickly(plain, &self.0.dummy, None);
             return Ok(false);
         };
         let Credential { token, secret, .. } = stored;
-        match self.known(plain, secret, Some(token.id))? {
-            Known::No => return Ok(false),
-            Known::Yes => {}
-            Known::Open(proof) => {
+        match self.compare_quickly(plain, secret, Some(token.id))? {
+            QuickComparison::No => return Ok(false),
+            QuickComparison::Yes => {}
+            QuickComparison::Undecided(proof) => {
                 let comparison = Comparison::new(&self.0.hasher, plain, &secret.hash);
                 let proofs = self.0.proofs.clone();
                 let outcome = self.0.hash_queue.run(proof, token.id, move || {
@@ -59,22 +59,22 @@ impl Tokenry {
         Ok(true)
     }
 
-    fn known(
+    fn compare_quickly(
         &self,
         plain: &PlainToken,
         secret: &StoredSecret,
         token_id: Option<TokenId>,
-    ) -> Result<Known, VerifyError> {
+    ) -> Result<QuickComparison, VerifyError> {
         let hasher = &self.0.hasher;
         // A fast hash is its own proof.
         if !hasher.is_slow(&secret.hash) {
             let is_match = is_match(hasher.matches(plain, &secret.hash), token_id)?;
-            return Ok(if is_match { Known::Yes } else { Known::No });
+            return Ok(if is_match { QuickComparison::Yes } else { QuickComparison::No });
         }
         // SECURITY: a wrong secret is rejected by the proof, or by the check of a row without a proof, before any slow
         // hash, so that a flood of wrong secrets costs microseconds each.
         if secret.proof.is_none() && secret.check.as_ref().is_some_and(|check| !plain.check_matches(check)) {
-            return Ok(Known::No);
+            return Ok(QuickComparison::No);
         }
         let proof = Proof::new(plain, &secret.hash);
         if let Some(stored) = &secret.proof {
@@ -85,13 +85,17 @@ impl Tokenry {
                 );
             }
             if !proof.matches(stored) {
-                return Ok(Known::No);
+                return Ok(QuickComparison::No);
             }
             if self.0.slow_hash == SlowHash::Once {
-                return Ok(Known::Yes);
+                return Ok(QuickComparison::Yes);
             }
         }
-        Ok(if self.0.proofs.contains(&proof) { Known::Yes } else { Known::Open(proof) })
+        Ok(if self.0.proofs.contains(&proof) {
+            QuickComparison::Yes
+        } else {
+            QuickComparison::Undecided(proof)
+        })
     }
 }
 

@@ -176,14 +176,14 @@ each_backend!(an_interrupted_import_activates_nothing_and_the_same_rows_resume_i
     assert!(matches!(rejection(&other, &first), Rejection::Inactive));
     // The rows that are stored already are not stored twice.
     let resumed = plan(&other, &settings, rows(system, 0..ROWS));
-    assert_eq!((resumed.tokens(), resumed.known()), (ROWS as u64 - 500, 0));
+    assert_eq!((resumed.tokens(), resumed.already_imported()), (ROWS as u64 - 500, 0));
     let report = other.run_import(&operator(11), resumed, &mut |_| {}).unwrap();
     assert_eq!(report.imported, ROWS as u64);
     for number in SAMPLE {
         assert!(verify(&other, &(system.token)(number), 20).is_ok());
     }
     let again = plan(&other, &settings, rows(system, 0..ROWS));
-    assert_eq!((again.tokens(), again.known()), (0, ROWS as u64));
+    assert_eq!((again.tokens(), again.already_imported()), (0, ROWS as u64));
     assert_eq!(other.run_import(&operator(12), again, &mut |_| {}).unwrap(), ImportReport::default());
     assert!(other.check_audit_log(&operator(20)).unwrap().broken.is_none());
 });
@@ -255,7 +255,7 @@ each_backend!(a_finished_run_is_not_discarded_by_another_import, |db| {
     let tokenry = with_key(db, Scheme::Bcrypt, false);
     assert!(verify(&tokenry, &(system.token)(0), 20).is_ok());
     let more = plan(&tokenry, &settings, rows(system, 0..601));
-    assert_eq!((more.tokens(), more.known()), (101, 500));
+    assert_eq!((more.tokens(), more.already_imported()), (101, 500));
 });
 
 each_backend!(revoking_all_tokens_of_a_user_includes_those_that_are_not_stored_yet, |db| {
@@ -323,7 +323,7 @@ each_backend!(an_imported_token_is_listed_rotated_and_revoked_like_any_other, |d
     let third = verify(&tokenry, &(system.token)(2), 220).unwrap();
     tokenry.delete_user(&operator(230), third.owner().id).unwrap();
     let again = plan(&tokenry, &of("notebook", system.shape), rows(system, 0..3));
-    assert_eq!((again.tokens(), again.known()), (0, 3));
+    assert_eq!((again.tokens(), again.already_imported()), (0, 3));
     assert!(matches!(rejection(&tokenry, &(system.token)(2)), Rejection::Unknown));
 });
 

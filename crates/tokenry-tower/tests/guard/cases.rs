@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use tokenry_testkit::each_backend;
+use tokenry_testkit::{
+    each_backend,
+    http::{Response, get, send},
+};
 use tokenry_tower::{
     TrustedProxies,
     tokenry::{Activation, IpList, TokenChanges, UserChanges},
 };
 
-use crate::{
-    client::{Answer, get, send},
-    servers::Servers,
-};
+use crate::servers::Servers;
 
 const REALM: &str = r#"Bearer realm="tokenry""#;
 const INVALID: &str = r#"Bearer realm="tokenry", error="invalid_token""#;
@@ -20,7 +20,7 @@ const SCOPE: &str = r#"Bearer error="insufficient_scope", scope="demo:read""#;
 
 /// Asks both servers and asserts that they answer alike; returns the answer of axum.
 #[track_caller]
-fn both(servers: &Servers, ask: impl Fn(std::net::SocketAddr) -> Answer) -> Answer {
+fn both(servers: &Servers, ask: impl Fn(std::net::SocketAddr) -> Response) -> Response {
     let (axum, actix) = (ask(servers.axum), ask(servers.actix));
     assert_eq!(axum.status, actix.status, "{axum:?} {actix:?}");
     if axum.status == 200 {

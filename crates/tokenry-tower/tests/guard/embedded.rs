@@ -1,7 +1,7 @@
 //! The service of `examples/axum`, which follows docs/EMBEDDING.md.
 
 use serde_json::{Value, json};
-use tokenry_testkit::each_backend;
+use tokenry_testkit::{each_backend, http};
 
 #[path = "../../examples/axum/accounts.rs"]
 mod accounts;
@@ -12,14 +12,14 @@ mod notes;
 #[path = "../../examples/axum/tokens.rs"]
 mod tokens;
 
-use crate::{client, servers::serve_axum};
+use crate::servers::serve_axum;
 
 each_backend!(an_existing_service_gets_tokens_for_its_own_accounts, |db| {
     let tokenry = tokens::open(db.url()).unwrap();
     let (runtime, address) = serve_axum(notes::app(tokenry, accounts::Accounts::sample()));
     let post = |path: &str, token: &str, body: &Value| {
         let header = format!("Authorization: Bearer {token}");
-        client::send(address, &format!("POST {path}"), &[header.as_bytes()], &body.to_string())
+        http::send(address, &format!("POST {path}"), &[header.as_bytes()], &body.to_string())
     };
     let create = |account: &str, password: &str, scopes: &[&str]| {
         let body = json!({"account": account, "password": password, "name": "backup", "scopes": scopes});
@@ -30,7 +30,7 @@ each_backend!(an_existing_service_gets_tokens_for_its_own_accounts, |db| {
         assert_eq!(answer.status, 201, "{answer:?}");
         answer.json()["token"].as_str().unwrap().to_owned()
     };
-    let read = |token: &str| client::get(address, "/notes", &[format!("Bearer {token}").as_bytes()]);
+    let read = |token: &str| http::get(address, "/notes", &[format!("Bearer {token}").as_bytes()]);
 
     let ada = token("ada", "lovelace", &["notes:write"]);
     assert!(ada.starts_with("notes_"));
@@ -50,7 +50,7 @@ each_backend!(an_existing_service_gets_tokens_for_its_own_accounts, |db| {
         refused.header("www-authenticate"),
         r#"Bearer error="insufficient_scope", scope="notes:write", error_description="The credential lacks a scope; needed: notes:write.""#
     );
-    assert_eq!(client::get(address, "/notes", &[]).status, 401);
+    assert_eq!(http::get(address, "/notes", &[]).status, 401);
 
     // A closed account's tokens are refused by the very next request.
     assert_eq!(post("/close", "", &json!({"account": "bob", "password": "builder"})).status, 204);

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod cases;
-mod client;
 mod embedded;
 mod recorded;
 mod servers;

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use tokenry_testkit::each_backend;
+use tokenry_testkit::{
+    each_backend,
+    http::{get, send},
+};
 use tokenry_tower::tokenry::{AuditFilter, EventKind, PageSize, TokenId, UsageQuery};
 
-use crate::{
-    client::{get, send},
-    servers::Servers,
-};
+use crate::servers::Servers;
 
 /// Method, route, status and count of each use of a token.
 fn uses(servers: &Servers, id: TokenId) -> Vec<(String, String, u16, u64)> {

@@ -2,16 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokenry_testkit::TestDatabase;
+use tokenry_testkit::{TestDatabase, http::get};
 use tokenry_tower::{
     TrustedProxies,
     tokenry::{HashSettings, Scheme, SlowHash},
 };
 
-use crate::{
-    client::get,
-    servers::{Servers, settings},
-};
+use crate::servers::{Servers, settings};
 
 #[test]
 fn other_requests_are_answered_while_a_hash_is_computed() {

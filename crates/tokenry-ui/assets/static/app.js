@@ -47,25 +47,25 @@ const send = (method, path, { body, headers } = {}) =>
 // The API of the user's own tokens may have another path and other names of fields; everything else here uses the
 // default ones.
 const TOKENS = 'api/v1/tokens';
-const { tokens: place = TOKENS, fields = '', scopes: format } = document.documentElement.dataset;
+const { tokens: tokensPath = TOKENS, fields = '', scopes: format } = document.documentElement.dataset;
 const NAMES = fields.split(' ').filter(Boolean).map((pair) => pair.split('='));
-const named = new Map(NAMES);
-const known = new Map(NAMES.map(([field, name]) => [name, field]));
+const mountNames = new Map(NAMES);
+const defaultNames = new Map(NAMES.map(([field, name]) => [name, field]));
 const renamed = (object, names) => Object.fromEntries(Object.entries(object).map(([key, value]) => [names.get(key) ?? key, value]));
 /** The body of a request of that API. */
-const written = (body) =>
-  renamed(format && body.scopes ? { ...body, scopes: body.scopes.join(' ') } : body, named);
+const encode = (body) =>
+  renamed(format && body.scopes ? { ...body, scopes: body.scopes.join(' ') } : body, mountNames);
 /** The body of its response. */
-const read = (body) => {
-  const { data, scopes, effective_scopes: effective, ...rest } = renamed(body, known);
+const decode = (body) => {
+  const { data, scopes, effective_scopes: effective, ...rest } = renamed(body, defaultNames);
   const list = (value) => (typeof value === 'string' ? value.split(' ').filter(Boolean) : value);
-  const all = { ...rest, data: data?.map?.(read), scopes: list(scopes), effective_scopes: list(effective) };
+  const all = { ...rest, data: data?.map?.(decode), scopes: list(scopes), effective_scopes: list(effective) };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 };
 /** Its errors point to fields. */
 const readError = (error) => {
   const [, name, ...rest] = error.pointer.split('/');
-  return { ...error, pointer: ['', known.get(name) ?? name, ...rest].join('/') };
+  return { ...error, pointer: ['', defaultNames.get(name) ?? name, ...rest].join('/') };
 };
 const isOfTokens = (path) => path === TOKENS || path.startsWith(`${TOKENS}/`);
 const isRenamed = (path) => (NAMES.length || format) && isOfTokens(path) && !/\/(usage|events)/.test(path);
@@ -98,10 +98,10 @@ const reconnect = () => {
  */
 export const api = async (method, path, options = {}) => {
   const query = new URLSearchParams(Object.entries(options.query ?? {}).filter(([, value]) => value));
-  const at = isOfTokens(path) ? place + path.slice(TOKENS.length) : path;
+  const at = isOfTokens(path) ? tokensPath + path.slice(TOKENS.length) : path;
   const target = query.size ? `${at}?${query}` : at;
   const names = isRenamed(path);
-  if (names && options.body) options = { ...options, body: written(options.body) };
+  if (names && options.body) options = { ...options, body: encode(options.body) };
   for (let tries = 0; ; tries += 1) {
     let response;
     try {
@@ -126,7 +126,7 @@ export const api = async (method, path, options = {}) => {
     if (response.status === 204) return null;
     // The connection can be lost within the body.
     const body = await response.json().catch(() => undefined);
-    if (body !== undefined) return names ? read(body) : body;
+    if (body !== undefined) return names ? decode(body) : body;
     if (method !== 'GET' || tries === 2) throw new Problem({});
     await sleep(1000);
   }

@@ -22,9 +22,9 @@ const check = h('button@check-chain', {
     check.disabled = true;
     verdict.replaceChildren(h('p.muted', t('chain.checking')));
     try {
-      const { intact, events, broken_at: place, reason, checked_at: at } = await get('audit/chain');
+      const { intact, events, broken_at: brokenAt, reason, checked_at: at } = await get('audit/chain');
       verdict.replaceChildren(h('p', { class: `note ${intact ? 'good' : 'bad'}`, 'data-intact': String(intact) }, icon(intact ? 'check' : 'warn'),
-        h('span', intact ? t('chain.intact', { count: events, when: exact(at) }) : t('chain.broken', { place: String(place), reason: reason ?? '', when: exact(at) }))));
+        h('span', intact ? t('chain.intact', { count: events, when: exact(at) }) : t('chain.broken', { entry: String(brokenAt), reason: reason ?? '', when: exact(at) }))));
     } catch (problem) {
       verdict.replaceChildren();
       showError(problem);

@@ -70,7 +70,7 @@ const build = ({ me, catalog, policy, source }) => {
     if (!access.value().length) setError(form, '/scopes', t('form.access_missing'));
     if (expiry.value() === undefined) setError(form, '/expires_at', t('form.date_missing'));
     focusError(form);
-    return ![...form.querySelectorAll('.error')].some((place) => place.textContent);
+    return ![...form.querySelectorAll('.error')].some((error) => error.textContent);
   };
 
   form.addEventListener('submit', async (event) => {

@@ -35,19 +35,19 @@ const errorText = ({ code, detail }) => {
 };
 
 export const clearErrors = (form) => {
-  form.querySelectorAll('.error').forEach((place) => place.replaceChildren());
+  form.querySelectorAll('.error').forEach((error) => error.replaceChildren());
   form.querySelectorAll('[aria-invalid]').forEach((control) => control.removeAttribute('aria-invalid'));
   form.querySelector('.summary').hidden = true;
 };
 
 /** Shows an error at its field; `false` if there is no such field. */
 export const setError = (form, pointer, text) => {
-  const place = [...form.querySelectorAll('[data-pointer]')].find(({ dataset }) => pointer === dataset.pointer || pointer.startsWith(`${dataset.pointer}/`));
-  if (!place) return false;
-  place.closest('details')?.setAttribute('open', '');
-  place.querySelector(':scope > .error').append(h('span', text, ' '));
-  const controls = place.querySelectorAll('input:not(:disabled), textarea, select');
-  if (place.tagName !== 'FIELDSET') controls[0]?.setAttribute('aria-invalid', 'true');
+  const field = [...form.querySelectorAll('[data-pointer]')].find(({ dataset }) => pointer === dataset.pointer || pointer.startsWith(`${dataset.pointer}/`));
+  if (!field) return false;
+  field.closest('details')?.setAttribute('open', '');
+  field.querySelector(':scope > .error').append(h('span', text, ' '));
+  const controls = field.querySelectorAll('input:not(:disabled), textarea, select');
+  if (field.tagName !== 'FIELDSET') controls[0]?.setAttribute('aria-invalid', 'true');
   return true;
 };
 
@@ -64,18 +64,18 @@ export const showProblem = (form, problem, entries = {}) => {
   }
   const isWhole = !(problem.errors ?? []).length;
   if (isWhole || rest.length) {
-    const place = form.querySelector('.summary');
-    place.replaceChildren(icon('warn'), h('div', isWhole ? problem.text : rest.map((text) => h('p', text))));
-    place.hidden = false;
-    place.focus();
+    const summary = form.querySelector('.summary');
+    summary.replaceChildren(icon('warn'), h('div', isWhole ? problem.text : rest.map((text) => h('p', text))));
+    summary.hidden = false;
+    summary.focus();
     return;
   }
   focusError(form);
 };
 
 export const focusError = (form) => {
-  const place = [...form.querySelectorAll('.error')].find((error) => error.textContent)?.closest('[data-pointer]');
-  place?.querySelector('input:not(:disabled), textarea, select')?.focus();
+  const field = [...form.querySelectorAll('.error')].find((error) => error.textContent)?.closest('[data-pointer]');
+  field?.querySelector('input:not(:disabled), textarea, select')?.focus();
 };
 
 const segment = ({ name, value, text, checked, disabled, title, change, test }) =>

@@ -57,10 +57,10 @@ const withToken = async (event) => {
 
 const withProxy = async (event) => {
   const { target } = event;
-  const place = target.parentElement.querySelector('.error');
+  const error = target.parentElement.querySelector('.error');
   target.disabled = true;
-  place.textContent = '';
-  await signIn({}).catch((problem) => { place.textContent = sentence(proxyErrorText(problem)); });
+  error.textContent = '';
+  await signIn({}).catch((problem) => { error.textContent = sentence(proxyErrorText(problem)); });
   target.disabled = false;
 };
 

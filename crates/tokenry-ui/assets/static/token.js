@@ -78,11 +78,11 @@ const numbers = (head, body, caption) =>
     h('tbody', body.map((line) => h('tr', line.map((value, index) => h(index ? 'td' : 'th', { scope: index ? undefined : 'row', class: index && 'number' }, value)))))));
 
 const usage = h('section.card.chart@usage', { 'aria-labelledby': 'usage-title' });
-/** Renders `place` again; the focus moves to the replacement of the focused element. */
-const redraw = (place, ...children) => {
-  const { test } = place.contains(document.activeElement) ? document.activeElement.dataset : {};
-  put(place, ...children);
-  if (test) (place.querySelector(`[data-test="${test}"]`) ?? main).focus({ preventScroll: true });
+/** Renders `container` again; the focus moves to the replacement of the focused element. */
+const redraw = (container, ...children) => {
+  const { test } = container.contains(document.activeElement) ? document.activeElement.dataset : {};
+  put(container, ...children);
+  if (test) (container.querySelector(`[data-test="${test}"]`) ?? main).focus({ preventScroll: true });
 };
 
 const loadUsage = async (range = 30) => {

@@ -1,38 +1,14 @@
 //! Completeness of both languages on every screen.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::Path,
-};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use crate::{
     screens::{SCREENS, populate},
+    translations::texts,
     visit::Visit,
 };
-
-/// The texts of a language by key.
-fn texts(language: &str) -> BTreeMap<String, String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("assets/static/i18n/{language}.json"));
-    let mut texts = BTreeMap::new();
-    flatten("", &serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap(), &mut texts);
-    texts
-}
-
-fn flatten(before: &str, value: &Value, into: &mut BTreeMap<String, String>) {
-    match value {
-        Value::Object(members) => {
-            for (name, value) in members {
-                let key = [before, name.as_str()].into_iter().filter(|part| !part.is_empty());
-                let key = key.collect::<Vec<_>>().join(".");
-                flatten(&key, value, into);
-            }
-        }
-        other => drop(into.insert(before.to_owned(), other.as_str().unwrap().to_owned())),
-    }
-}
 
 /// All descriptions in an answer.
 fn descriptions(value: &Value, into: &mut BTreeSet<String>) {

@@ -9,7 +9,7 @@ const LOCATIONS: &str = "return {
     local: JSON.stringify({ ...localStorage }),
     session: JSON.stringify({ ...sessionStorage }),
     state: JSON.stringify(history.state),
-    place: location.href,
+    url: location.href,
     name: window.name,
     title: document.title,
     cookie: document.cookie,

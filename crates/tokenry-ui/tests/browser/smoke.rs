@@ -5,7 +5,7 @@ use thirtyfour::Key;
 use crate::{secret, site::Site, visit::Visit};
 
 /// Signs in, creates a working token and signs out.
-fn journey(site: fn() -> Site) {
+fn assert_round_trip(site: fn() -> Site) {
     let Some(visit) = Visit::of(site) else { return };
     visit.open("create?name=first");
     visit.present(&visit.site.root);
@@ -33,12 +33,12 @@ fn journey(site: fn() -> Site) {
 
 #[test]
 fn the_page_works_at_the_root() {
-    journey(Site::start);
+    assert_round_trip(Site::start);
 }
 
 #[test]
 fn the_page_works_under_the_path_of_the_example() {
-    journey(Site::embedded);
+    assert_round_trip(Site::embedded);
 }
 
 #[test]

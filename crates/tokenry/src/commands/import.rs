@@ -85,7 +85,7 @@ struct Summary {
     is_dry_run: bool,
     tokens: u64,
     new_users: u64,
-    known: u64,
+    already_imported: u64,
     expired: u64,
     refused: Vec<tokenry_service::RefusedRow>,
     report: ImportReport,
@@ -97,7 +97,7 @@ impl Summary {
             is_dry_run,
             tokens: plan.tokens(),
             new_users: plan.new_users(),
-            known: plan.known(),
+            already_imported: plan.already_imported(),
             expired: plan.expired(),
             refused: plan.refused().to_vec(),
             report: ImportReport::default(),
@@ -111,7 +111,7 @@ impl Summary {
         let created_users = self.report.created_users + would(self.new_users);
         let mut rows: Vec<Vec<String>> = [
             (if self.is_dry_run { "Would be imported" } else { "Imported" }, imported),
-            ("Imported before", self.known),
+            ("Imported before", self.already_imported),
             (if self.is_dry_run { "Users that would be created" } else { "Created users" }, created_users),
             ("Refused", u64::try_from(self.refused.len()).unwrap_or(u64::MAX)),
         ]
@@ -134,7 +134,7 @@ impl Summary {
         let document = json!({
             "dry_run": self.is_dry_run,
             "imported": imported,
-            "imported_before": self.known,
+            "imported_before": self.already_imported,
             "created_users": created_users,
             "expired": self.expired,
             "refused": refused,

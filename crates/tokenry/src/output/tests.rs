@@ -41,7 +41,12 @@ impl Write for Closed {
 }
 
 /// What a console of this kind writes to standard output and to standard error.
-fn written(format: Format, quiet: bool, input: &str, act: impl FnOnce(&mut Console)) -> (String, String) {
+fn streams_after(
+    format: Format,
+    quiet: bool,
+    input: &str,
+    act: impl FnOnce(&mut Console),
+) -> (String, String) {
     let (out, err) = (Stream::default(), Stream::default());
     let mut console = Console {
         input: Box::new(Cursor::new(input.to_owned())),
@@ -73,7 +78,7 @@ fn a_secret_is_alone_on_standard_output() {
         (Format::Json, false, "{\n  \"id\": 7,\n  \"token\": \"pat_x\"\n}\n", ""),
         (Format::Json, true, "{\n  \"id\": 7,\n  \"token\": \"pat_x\"\n}\n", ""),
     ] {
-        let streams = written(format, quiet, "", |console| console.secret("pat_x", view()).unwrap());
+        let streams = streams_after(format, quiet, "", |console| console.secret("pat_x", view()).unwrap());
         assert_eq!(streams, (out.to_owned(), err.to_owned()), "{format:?} {quiet}");
     }
 }
@@ -93,8 +98,8 @@ fn a_result_goes_to_standard_output_even_when_quiet() {
             console.answer(&list).unwrap();
             console.note("2 tokens");
         };
-        assert_eq!(written(format, true, "", act), (out.to_owned(), String::new()));
-        assert_eq!(written(format, false, "", act).1, "2 tokens\n");
+        assert_eq!(streams_after(format, true, "", act), (out.to_owned(), String::new()));
+        assert_eq!(streams_after(format, false, "", act).1, "2 tokens\n");
     }
 }
 
@@ -106,7 +111,7 @@ fn the_result_of_a_change_is_omitted_when_quiet_unless_a_format_is_given() {
         (Format::Json, true, true),
         (Format::Name, true, true),
     ] {
-        let (out, _) = written(format, quiet, "", |console| console.outcome(&view()).unwrap());
+        let (out, _) = streams_after(format, quiet, "", |console| console.outcome(&view()).unwrap());
         assert_eq!(!out.is_empty(), is_written, "{format:?} {quiet}");
     }
 }
@@ -116,8 +121,8 @@ fn an_error_is_one_line_or_a_problem_document() {
     let failure = CliError::not_found("no token 7\u{1b}").next("list them with `tokenry token list`");
     let fail = |console: &mut Console| assert_eq!(console.fail(&failure), ExitCode::from(5));
     let line = "tokenry: no token 7\\u{1b}; list them with `tokenry token list`\n";
-    assert_eq!(written(Format::Table, true, "", fail), (String::new(), line.to_owned()));
-    let (out, err) = written(Format::Json, false, "", fail);
+    assert_eq!(streams_after(Format::Table, true, "", fail), (String::new(), line.to_owned()));
+    let (out, err) = streams_after(Format::Json, false, "", fail);
     assert!(out.is_empty());
     let problem: Value = serde_json::from_str(&err).unwrap();
     let detail = "no token 7\u{1b}; list them with `tokenry token list`";
@@ -153,14 +158,14 @@ fn only_y_and_yes_confirm() {
         let ask =
             |console: &mut Console| assert_eq!(console.confirm("Revoke?", yes).is_ok(), agreed, "{input:?}");
         let question = if yes { "" } else { "Revoke? [y/N] " };
-        assert_eq!(written(Format::Table, false, input, ask), (String::new(), question.to_owned()));
+        assert_eq!(streams_after(Format::Table, false, input, ask), (String::new(), question.to_owned()));
     }
 }
 
 #[test]
 fn standard_input_over_its_limit_is_an_error() {
-    written(Format::Table, false, "12345", |console| assert_eq!(*console.read(5).unwrap(), "12345"));
-    written(Format::Table, false, "123456", |console| assert!(console.read(5).is_err()));
+    streams_after(Format::Table, false, "12345", |console| assert_eq!(*console.read(5).unwrap(), "12345"));
+    streams_after(Format::Table, false, "123456", |console| assert!(console.read(5).is_err()));
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub(super) fn tokens(
     });
     let put_updates = from.switch(&key::PUT_UPDATES)?;
     let names = FieldNames::new(&names?, as_text?);
-    let refused = |error: FieldNamesError| fields.refuse(key::FIELDS, &error.to_string());
+    let refused = |error: FieldNamesError| fields.reject(key::FIELDS, &error.to_string());
     Some(TokensApi { path: path?, fields: names.map_err(refused).ok()?, put_updates })
 }
 

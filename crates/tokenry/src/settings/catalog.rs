@@ -47,39 +47,39 @@ pub(super) fn read(
     let Some(top) = root.section("catalog", CATALOG) else {
         return root.has_read("catalog").then(Catalog::open);
     };
-    let (mut written, definition) = Written::read(top);
+    let (mut sections, definition) = CatalogSections::read(top);
     let catalog = Catalog::define(&definition);
     let (catalog, faults) = match catalog {
         Ok(catalog) => (Some(catalog), Vec::new()),
         Err(faults) => (None, faults),
     };
-    let has_words = written.has_words();
+    let has_words = sections.has_words();
     for fault in faults {
         // With unreadable levels or resources, every scope would look unknown.
         let is_reliable = has_words || ["resources", "named_scopes", "levels"].contains(&fault.location.list);
-        let Some((section, key)) = written.at(fault.location).filter(|_| is_reliable) else { continue };
+        let Some((section, key)) = sections.at(fault.location).filter(|_| is_reliable) else { continue };
         // A partly unreadable entry differs from the intended one, so its faults are not reported.
         if fault.location.index.map_or_else(|| section.has_read(key), |_| section.is_read()) {
-            section.refuse(key, &fault.message);
+            section.reject(key, &fault.message);
         }
     }
-    if written.denied_key == WITHHELD_SCOPES {
-        warnings.push(written.top.warning(WITHHELD_SCOPES, "is now called denied_scopes; rename it"));
+    if sections.denied_key == WITHHELD_SCOPES {
+        warnings.push(sections.top.warning(WITHHELD_SCOPES, "is now called denied_scopes; rename it"));
     }
     let before = problems.len();
-    problems.extend(written.into_problems());
+    problems.extend(sections.into_problems());
     catalog.filter(|_| problems.len() == before)
 }
 
 /// The tables of the file, which give each fault its line.
-struct Written<'f> {
+struct CatalogSections<'f> {
     top: Section<'f>,
     lists: [(&'static str, Vec<Section<'f>>); 5],
     /// The name under which the file has the denied scopes.
     denied_key: &'static str,
 }
 
-impl<'f> Written<'f> {
+impl<'f> CatalogSections<'f> {
     fn read(mut top: Section<'f>) -> (Self, Definition) {
         let mut resources = top.sections("resources", RESOURCES);
         let mut named = top.sections("named_scopes", NAMED);
@@ -135,7 +135,7 @@ fn denied_key(top: &mut Section<'_>) -> &'static str {
     match (top.has(DENIED_SCOPES), top.has(WITHHELD_SCOPES)) {
         (true, true) => {
             let what = "is the former name of denied_scopes, which is set too; keep denied_scopes";
-            top.refuse(WITHHELD_SCOPES, what);
+            top.reject(WITHHELD_SCOPES, what);
             DENIED_SCOPES
         }
         (false, true) => WITHHELD_SCOPES,

@@ -66,7 +66,7 @@ impl Environment {
         match self.text(CONFIG) {
             Ok(text) => text.map(PathBuf::from),
             Err(line) => {
-                sources.refuse(line);
+                sources.reject(line);
                 None
             }
         }
@@ -74,7 +74,7 @@ impl Environment {
 
     /// The profile that `TOKENRY_PROFILE` names.
     pub(super) fn profile(&self, sources: &mut Sources) -> Option<String> {
-        self.text(PROFILE).map_err(|line| sources.refuse(line)).ok().flatten()
+        self.text(PROFILE).map_err(|line| sources.reject(line)).ok().flatten()
     }
 
     /// Adds the values of the variables and reports unknown variables. File names are relative to `directory`.
@@ -90,7 +90,7 @@ impl Environment {
                     Ok(Some((name, text))) => {
                         sources.add(key, SettingSource::Variable(name), typed(key, &text))
                     }
-                    Err(line) => sources.refuse(line),
+                    Err(line) => sources.reject(line),
                 }
                 // The first name that is set wins, even if its value could not be read.
                 break;
@@ -101,10 +101,10 @@ impl Environment {
             if injected.has(name) {
                 sources.foreign.push(name.clone());
             } else if let Some(table) = Key::structured_variable(name) {
-                sources.refuse(format!("{name}: is not a setting; use {table} in the file"));
+                sources.reject(format!("{name}: is not a setting; use {table} in the file"));
             } else {
                 let nearest = nearest(name).unwrap_or_default();
-                sources.refuse(format!("{name}: is not a setting; the nearest is {nearest}"));
+                sources.reject(format!("{name}: is not a setting; the nearest is {nearest}"));
             }
         }
     }

@@ -28,12 +28,12 @@ pub(super) fn read(named: Option<PathBuf>, directory: &Path, sources: &mut Sourc
         Ok(text) => add(&text, &path.display().to_string(), sources),
         Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            sources.refuse(format!("{}: does not exist; name another file with --config", path.display()));
+            sources.reject(format!("{}: does not exist; name another file with --config", path.display()));
         }
         Err(error) if error.kind() == ErrorKind::InvalidData => {
-            sources.refuse(format!("{}: must be UTF-8 text", path.display()));
+            sources.reject(format!("{}: must be UTF-8 text", path.display()));
         }
-        Err(error) => sources.refuse(format!("{}: cannot be read: {error}", path.display())),
+        Err(error) => sources.reject(format!("{}: cannot be read: {error}", path.display())),
     }
 }
 
@@ -45,7 +45,7 @@ pub(super) fn add(text: &str, name: &str, sources: &mut Sources) {
         Err(error) => {
             let line = error.span().map_or(1, |span| line_of(text, span.start));
             let what = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
-            return sources.refuse(format!("{name}:{line}: {what}"));
+            return sources.reject(format!("{name}:{line}: {what}"));
         }
     };
     let mut structured = Entries::new();
@@ -75,11 +75,11 @@ pub(super) fn add(text: &str, name: &str, sources: &mut Sources) {
                     );
                 }
             }
-            (true, _) => sources.refuse(format!("[{}]: must be a table ({name}:{line})", key.get_ref())),
+            (true, _) => sources.reject(format!("[{}]: must be a table ({name}:{line})", key.get_ref())),
             (false, value) if holds_tables(value) && Key::find("", key.get_ref()).is_none() => {
                 let nearest = Key::nearest_section(key.get_ref()).unwrap_or_default();
                 let what = format!("is not a table of settings; the nearest is {nearest}");
-                sources.refuse(format!("[{}]: {what} ({name}:{line})", key.get_ref()));
+                sources.reject(format!("[{}]: {what} ({name}:{line})", key.get_ref()));
             }
             (false, _) => {
                 set("", key.get_ref(), value, SettingSource::File { name: name.to_owned(), line }, sources)
@@ -105,7 +105,7 @@ fn set(
     let Some(key) = Key::find(section, name) else {
         let path = if section.is_empty() { name.to_owned() } else { format!("[{section}] {name}") };
         let nearest = Key::nearest(section, name).map(Key::to_string).unwrap_or_default();
-        return sources.refuse(format!("{path}: is not a setting; the nearest is {nearest}{origin}"));
+        return sources.reject(format!("{path}: is not a setting; the nearest is {nearest}{origin}"));
     };
     let raw = match (&key.preset, value.get_ref()) {
         (Preset::Text(_), DeValue::String(text)) => Some(Raw::Text(text.to_string())),

@@ -39,17 +39,17 @@ pub(super) fn read<'f>(
             section.parsed(JWKS_URL, KeySource::check)?;
             if algorithm.is_some_and(JwtAlgorithm::is_symmetric) {
                 // SECURITY: anyone who could fetch a shared secret could sign tokens.
-                section.refuse(JWKS_URL, "is for public keys; a shared secret belongs in a secret_file");
+                section.reject(JWKS_URL, "is for public keys; a shared secret belongs in a secret_file");
             }
             Some((JwtKeys::Pending, section.get(JWKS_URL)))
         }
         [] => {
-            section.refuse("", "requires one of secret_file, jwks_file and jwks_url");
+            section.reject("", "requires one of secret_file, jwks_file and jwks_url");
             None
         }
         [first, others @ ..] => {
             for other in others {
-                section.refuse(other, &format!("is set together with {first}; keep one of them"));
+                section.reject(other, &format!("is set together with {first}; keep one of them"));
             }
             None
         }

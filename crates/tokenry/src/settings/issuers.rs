@@ -83,7 +83,7 @@ pub(super) fn read(
         key_sources.extend(issuer.source);
     }
     let verifier =
-        JwtVerifier::new(verified).map_err(|error| root.refuse("issuers", &fault(error).1)).ok()?;
+        JwtVerifier::new(verified).map_err(|error| root.reject("issuers", &fault(error).1)).ok()?;
     let sign_in = SignIn::new(Arc::new(verifier), mappings);
     Some(Issuers { sign_in: Some(sign_in), key_sources })
 }
@@ -102,12 +102,12 @@ fn reject_overlaps(sections: &mut [Section<'_>]) {
     for (index, section) in sections.iter_mut().enumerate() {
         let (name, prefix) = (names.get(index).copied().flatten(), prefixes.get(index).copied().flatten());
         if name.is_some() && names.iter().take(index).any(|earlier| *earlier == name) {
-            section.refuse("issuer", "is configured twice");
+            section.reject("issuer", "is configured twice");
         }
         if prefixes.iter().take(index).any(|earlier| overlap(*earlier, prefix)) {
             let what = "overlaps with that of an earlier issuer, so both could name the same user; use distinct \
             prefixes such as \"a:\" and \"b:\"";
-            section.refuse("subject_prefix", what);
+            section.reject("subject_prefix", what);
         }
     }
 }
@@ -126,7 +126,7 @@ fn issuer(section: &mut Section<'_>, catalog: Option<&Catalog>, directory: &Path
     let keys = issuer_keys::read(section, algorithm, directory);
     let refresh = section.parsed("refresh", |text| value::duration(text, REFRESH));
     if section.has("refresh") && !section.has("jwks_url") {
-        section.refuse("refresh", "applies only to keys from a jwks_url");
+        section.reject("refresh", "applies only to keys from a jwks_url");
     }
     let types = section.has("types").then(|| section.texts("types"));
     let leeway = section.parsed("leeway", |text| value::duration(text, LEEWAY));
@@ -142,7 +142,7 @@ fn issuer(section: &mut Section<'_>, catalog: Option<&Catalog>, directory: &Path
     // Each issuer is verified alone first, so that the faults of all issuers are found.
     if let Err(error) = JwtVerifier::new(vec![(rules.clone(), issuer_keys::copy(&keys))]) {
         let (key, what) = fault(error);
-        section.refuse(key, &what);
+        section.reject(key, &what);
         return None;
     }
     let source = url.map(|url| KeySource {
@@ -180,7 +180,7 @@ fn mapping(section: &mut Section<'_>, issuer: &str, catalog: Option<&Catalog>) -
         .with_default_role(section.parsed("default_role", known_role))
         .with_creates_users(section.switch("create_users"));
     if section.has("roles") && !section.has("role_claim") {
-        section.refuse("roles", "requires role_claim, which names the claim with the values");
+        section.reject("roles", "requires role_claim, which names the claim with the values");
     }
     mapping
 }

@@ -89,18 +89,18 @@ impl<'f> Section<'f> {
     }
 
     /// Records a fault of the key, or of the table if the key is absent.
-    pub(super) fn refuse(&mut self, key: &str, what: &str) {
-        self.refuse_line(key, self.line_of(key), what);
+    pub(super) fn reject(&mut self, key: &str, what: &str) {
+        self.reject_line(key, self.line_of(key), what);
     }
 
-    fn refuse_line(&mut self, key: &str, line: usize, what: &str) {
+    fn reject_line(&mut self, key: &str, line: usize, what: &str) {
         let origin = SettingSource::File { name: self.file.to_owned(), line };
         let path = [self.title, key].join(" ");
         self.problems.push(Problem::in_file(path.trim(), &origin, what));
     }
 
     fn unreadable(&mut self, key: &str, what: &str) {
-        self.refuse(key, what);
+        self.reject(key, what);
         self.unread.push(key.to_owned());
     }
 
@@ -163,7 +163,7 @@ impl<'f> Section<'f> {
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         let text = self.text(key)?;
-        parse(text).map_err(|what| self.refuse(key, &what)).ok()
+        parse(text).map_err(|what| self.reject(key, &what)).ok()
     }
 
     /// A list of texts; empty if absent.
@@ -217,7 +217,7 @@ impl<'f> Section<'f> {
             };
             match text.and_then(&parse) {
                 Ok(value) => pairs.push((name.clone(), value)),
-                Err(what) => self.refuse_line(key, node.line, &what),
+                Err(what) => self.reject_line(key, node.line, &what),
             }
         }
         pairs

@@ -67,7 +67,7 @@ impl Sources {
     }
 
     /// Records a fault without a key.
-    pub(super) fn refuse(&mut self, line: String) {
+    pub(super) fn reject(&mut self, line: String) {
         self.problems.push(Problem::new(line));
     }
 

@@ -69,10 +69,10 @@ impl Folder {
         let path = self.path("tokenry.db");
         assert!(!self.path("tokenry.db-wal").exists(), "the last command left a log");
         let mut bytes = std::fs::read(&path).expect("a database");
-        let places: Vec<_> = bytes.windows(from.len()).map(|part| part == from.as_bytes()).collect();
-        assert_eq!(places.iter().filter(|is_it| **is_it).count(), 1, "{from}");
-        let place = places.iter().position(|is_it| *is_it).expect("one place");
-        bytes.splice(place..place + to.len(), to.bytes());
+        let matches: Vec<_> = bytes.windows(from.len()).map(|part| part == from.as_bytes()).collect();
+        assert_eq!(matches.iter().filter(|is_it| **is_it).count(), 1, "{from}");
+        let start = matches.iter().position(|is_it| *is_it).expect("one match");
+        bytes.splice(start..start + to.len(), to.bytes());
         std::fs::write(path, bytes).expect("a changed database");
     }
 

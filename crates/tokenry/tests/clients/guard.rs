@@ -2,13 +2,12 @@
 
 use std::{
     fs::File,
-    io::{Read, Write},
     net::TcpStream,
     process::{Child, Command, Stdio},
-    time::Duration,
 };
 
 use tempfile::TempDir;
+use tokenry_testkit::http::{self, Response};
 
 use crate::{
     packages,
@@ -32,25 +31,6 @@ pub(crate) struct Guard {
     _copy: Option<TempDir>,
 }
 
-/// The status, the head in lower case, and the body of an answer.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    head: String,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    /// The value of a header, or nothing.
-    pub(crate) fn header(&self, name: &str) -> &str {
-        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        let mut values = lines.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value);
-        let value = values.next().unwrap_or_default();
-        assert_eq!(values.next(), None, "{name} comes once");
-        value
-    }
-}
-
 impl Framework {
     /// Starts the service of `clients/` that asks `tokenry` with this token of its own; `None` without its packages.
     pub(crate) fn start(self, tokenry: &str, token: &str) -> Option<Guard> {
@@ -71,13 +51,13 @@ impl Framework {
             }
             Self::Express => {
                 // Node looks for packages beside a script and above it.
-                let place = copy.insert(TempDir::with_prefix_in("run-", packages::node()?).unwrap());
+                let folder = copy.insert(TempDir::with_prefix_in("run-", packages::node()?).unwrap());
                 for name in ["express-guard.js", "express-app.js", "package.json"] {
-                    std::fs::copy(packages::sources().join("node").join(name), place.path().join(name))
+                    std::fs::copy(packages::sources().join("node").join(name), folder.path().join(name))
                         .unwrap();
                 }
                 let mut command = Command::new("node");
-                command.arg(place.path().join("express-app.js")).arg(port);
+                command.arg(folder.path().join("express-app.js")).arg(port);
                 command
             }
         };
@@ -100,18 +80,10 @@ impl Framework {
 
 impl Guard {
     /// Asks for the guarded route with these `Authorization` headers.
-    pub(crate) fn ask(&self, credentials: &[&str]) -> Answer {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        let lines: String =
-            credentials.iter().map(|credential| format!("Authorization: {credential}\r\n")).collect();
-        let request = format!("GET /reports HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer} {}", self.log()));
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, head: head.to_owned(), body: body.to_owned() }
+    #[track_caller]
+    pub(crate) fn ask(&self, credentials: &[&str]) -> Response {
+        let credentials: Vec<_> = credentials.iter().map(|credential| credential.as_bytes()).collect();
+        http::get(&self.address, "/reports", &credentials)
     }
 
     /// Everything that the service printed.

@@ -38,8 +38,8 @@ impl Kind {
         let variable =
             |name: &str| std::env::vars_os().find(|(known, _)| known == name).map(|(_, value)| value);
         let path = variable("PATH").unwrap_or_default();
-        let places = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
-        let found = places.map(|folder| folder.join(self.name())).find(|program| program.is_file());
+        let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
+        let found = folders.map(|folder| folder.join(self.name())).find(|program| program.is_file());
         if found.is_none() {
             let is_ci =
                 variable("CI").is_some_and(|value| !["", "0", "false"].map(Into::into).contains(&value));
@@ -72,12 +72,12 @@ impl Kind {
         match self {
             Self::Nginx => {
                 write(&folder, "app.conf", &recipe("nginx.conf").replace("127.0.0.1:8000", &address));
-                let place = folder.path().display();
+                let root = folder.path().display();
                 let main = format!(
-                    "daemon off;\nmaster_process off;\npid {place}/pid;\nerror_log {place}/log;\nevents {{}}\n\
-                     http {{\n access_log off;\n client_body_temp_path {place}/1;\n proxy_temp_path {place}/2;\n\
-                     fastcgi_temp_path {place}/3;\n uwsgi_temp_path {place}/4;\n scgi_temp_path {place}/5;\n\
-                     include {place}/app.conf;\n}}\n"
+                    "daemon off;\nmaster_process off;\npid {root}/pid;\nerror_log {root}/log;\nevents {{}}\n\
+                     http {{\n access_log off;\n client_body_temp_path {root}/1;\n proxy_temp_path {root}/2;\n\
+                     fastcgi_temp_path {root}/3;\n uwsgi_temp_path {root}/4;\n scgi_temp_path {root}/5;\n\
+                     include {root}/app.conf;\n}}\n"
                 );
                 let main = write(&folder, "nginx.conf", &main);
                 command.arg("-p").arg(folder.path()).arg("-c").arg(main);

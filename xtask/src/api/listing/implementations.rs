@@ -65,7 +65,7 @@ impl Lister<'_> {
                     let line = format!("pub const {shown}::{name}: {}", one_line::type_of(&constant.ty));
                     self.add(&joined(&public, &name), conditions, line);
                 }
-                ImplItem::Macro(call) => self.macro_call(&call.mac, &public, conditions),
+                ImplItem::Macro(call) => self.method_macro_call(&call.mac, &public, conditions),
                 _ => {}
             }
         }

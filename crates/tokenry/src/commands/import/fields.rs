@@ -45,18 +45,18 @@ impl RowBuilder {
     pub(super) fn set(&mut self, name: &str, value: FieldValue) {
         let Some(field) = FIELDS.into_iter().find(|field| *field == name) else {
             let name: String = name.chars().take(40).collect();
-            return self.refuse(format!("{name:?} is not a field; there are {}", FIELDS.join(", ")));
+            return self.reject(format!("{name:?} is not a field; there are {}", FIELDS.join(", ")));
         };
         if self.seen.contains(&field) {
-            return self.refuse(format!("{field}: is given twice"));
+            return self.reject(format!("{field}: is given twice"));
         }
         self.seen.push(field);
         if let Err(reason) = self.try_set(field, value) {
-            self.refuse(format!("{field}: {reason}"));
+            self.reject(format!("{field}: {reason}"));
         }
     }
 
-    pub(super) fn refuse(&mut self, reason: String) {
+    pub(super) fn reject(&mut self, reason: String) {
         self.problem.get_or_insert(reason);
     }
 

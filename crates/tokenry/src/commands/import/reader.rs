@@ -70,7 +70,7 @@ impl JsonLines<'_> {
         let read = json.deserialize_map(RowVisitor(&mut builder)).and_then(|()| json.end());
         // SECURITY: the position only; the text may be quoted in the message, and it has a hash.
         if let Err(error) = read {
-            builder.refuse(format!("is not a JSON object (column {})", error.column()));
+            builder.reject(format!("is not a JSON object (column {})", error.column()));
         }
         builder.finish()
     }
@@ -143,7 +143,7 @@ fn csv_rows(input: &mut dyn BufRead) -> Result<Rows<'_>, CliError> {
         };
         let mut builder = RowBuilder::new(record.position().map_or(0, csv::Position::line));
         if record.len() != header.len() {
-            builder.refuse(format!("has {} fields, and the header has {}", record.len(), header.len()));
+            builder.reject(format!("has {} fields, and the header has {}", record.len(), header.len()));
         }
         for (name, value) in header.iter().zip(&record) {
             let value = value.strip_suffix('\r').unwrap_or(value);
