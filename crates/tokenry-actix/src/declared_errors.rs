@@ -69,6 +69,8 @@ impl DeclareErrors for HttpRequest {
 /// The service needs its database.
 impl DeclareErrors for Data<Tokenry> {
     fn errors() -> Errors {
-        Errors::default().with(503, "The service is temporarily unavailable.")
+        Errors::default()
+            .with(500, "The server failed; its log has the cause.")
+            .with(503, "The service is temporarily unavailable.")
     }
 }

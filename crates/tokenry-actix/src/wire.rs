@@ -5,6 +5,7 @@ mod catalog;
 mod oauth;
 mod policy;
 mod readiness;
+pub(crate) mod schema;
 mod session;
 mod token_events;
 mod usage;
@@ -43,41 +44,66 @@ use crate::{error::ApiError, json::double_option};
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Token {
     /// UUIDv7.
+    #[schema(format = "uuid")]
     id: String,
+    /// The display name.
     name: String,
+    /// A note about the token.
+    #[schema(required = true)]
     description: Option<String>,
     /// The public prefix of the token text.
+    #[schema(example = "pat_Q7mZ0aKd93Xb")]
     token_prefix: String,
     /// The last four characters of the token text.
+    #[schema(example = "aB3x")]
     token_suffix: String,
     /// The granted scopes.
+    #[schema(value_type = Vec<schema::Scope>)]
     scopes: Vec<String>,
     /// The effective scopes: the granted scopes within the current role of the owner.
+    #[schema(value_type = Vec<schema::Scope>)]
     effective_scopes: Vec<String>,
-    #[schema(value_type = String, example = "active")]
+    /// The state at the time of the response.
+    #[schema(value_type = schema::TokenStatus)]
     status: &'static str,
+    /// When the token was created.
     #[schema(format = DateTime)]
     created_at: String,
+    /// When the token was last changed.
     #[schema(format = DateTime)]
     updated_at: String,
     /// From this time on the token is rejected; `null` is never.
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, required = true)]
     expires_at: Option<String>,
     /// Before this time the token is rejected.
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, required = true)]
     not_before: Option<String>,
-    #[schema(format = DateTime)]
+    /// When the token was last accepted. Updated with a delay of up to a minute.
+    #[schema(format = DateTime, required = true)]
     last_used_at: Option<String>,
+    /// The address of that use.
+    #[schema(required = true)]
     last_used_ip: Option<String>,
-    #[schema(format = DateTime)]
+    /// When the token was revoked.
+    #[schema(format = DateTime, required = true)]
     revoked_at: Option<String>,
+    /// Who revoked it: `system`, `operator`, `user:<id>` or `token:<id>`.
+    #[schema(required = true)]
     revoked_by: Option<String>,
+    /// Why it was revoked.
+    #[schema(required = true)]
     revoked_reason: Option<String>,
     /// Addresses and networks that may use the token; empty is any.
+    #[schema(example = json!(["203.0.113.0/24"]))]
     allowed_ips: Vec<String>,
+    /// Data of the client: a JSON object.
+    #[schema(value_type = Object)]
     metadata: Value,
+    /// The owner.
+    #[schema(format = "uuid")]
     user_id: String,
     /// The number of changes; `If-Match` takes it in quotes.
+    #[schema(minimum = 1)]
     version: i64,
 }
 
@@ -129,7 +155,7 @@ pub struct CreatedToken {
     pub(crate) attributes: Token,
     /// The token text with the secret. It is never shown again.
     #[serde(serialize_with = "serialize_secret")]
-    #[schema(value_type = String)]
+    #[schema(value_type = String, example = "pat_…")]
     pub(crate) token: Zeroizing<String>,
 }
 
@@ -140,8 +166,10 @@ fn serialize_secret<S: Serializer>(token: &Zeroizing<String>, serializer: S) -> 
 /// A page of a list of tokens.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TokenPage {
+    /// The tokens of this page.
     pub(crate) data: Vec<Token>,
     /// The `cursor` of the next page; `null` on the last one.
+    #[schema(required = true)]
     pub(crate) next_cursor: Option<String>,
     /// The number of tokens in the whole list.
     pub(crate) total: u64,
@@ -151,6 +179,7 @@ pub struct TokenPage {
     page: Option<u32>,
     /// The maximum number of tokens on a page, if the request has the number of a page.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 200)]
     page_size: Option<u16>,
 }
 
@@ -179,10 +208,16 @@ impl TokenPage {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateToken {
+    /// The display name: one line with a visible character.
+    #[schema(value_type = schema::Name)]
     name: String,
+    /// A note about the token; line breaks are allowed.
     #[serde(default)]
+    #[schema(max_length = 500)]
     description: Option<String>,
+    /// The granted scopes. Default: those of the catalog.
     #[serde(default)]
+    #[schema(value_type = Option<Vec<schema::Scope>>, max_items = 32)]
     scopes: Option<Vec<String>>,
     /// `null` is never; omitted is the default.
     #[serde(default, deserialize_with = "double_option")]
@@ -192,11 +227,15 @@ pub struct CreateToken {
     #[serde(default, deserialize_with = "double_option")]
     #[schema(value_type = Option<u32>)]
     expires_in_days: Option<Option<u32>>,
+    /// Before this time the token is rejected.
     #[serde(default)]
     #[schema(format = DateTime)]
     not_before: Option<String>,
+    /// Addresses and networks that may use the token; empty is any.
     #[serde(default)]
+    #[schema(max_items = 32, example = json!(["203.0.113.0/24"]))]
     allowed_ips: Option<Vec<String>>,
+    /// Data of the client: a JSON object of at most 4 KiB.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
@@ -220,15 +259,17 @@ impl TryFrom<CreateToken> for NewToken {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpdateToken {
+    /// The display name: one line with a visible character.
     #[serde(deserialize_with = "double_option")]
-    #[schema(value_type = String, required = false)]
+    #[schema(value_type = schema::Name, required = false)]
     name: Option<Option<String>>,
     /// `null` removes it.
     #[serde(deserialize_with = "double_option")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 500)]
     description: Option<Option<String>>,
+    /// The granted scopes.
     #[serde(deserialize_with = "double_option")]
-    #[schema(value_type = Vec<String>, required = false)]
+    #[schema(value_type = Vec<schema::Scope>, required = false, max_items = 32)]
     scopes: Option<Option<Vec<String>>>,
     /// `null` is never.
     #[serde(deserialize_with = "double_option")]
@@ -238,16 +279,17 @@ pub struct UpdateToken {
     #[serde(deserialize_with = "double_option")]
     #[schema(value_type = Option<u32>)]
     expires_in_days: Option<Option<u32>>,
-    /// Empty is any address.
+    /// Addresses and networks that may use the token; empty is any.
     #[serde(deserialize_with = "double_option")]
-    #[schema(value_type = Vec<String>, required = false)]
+    #[schema(value_type = Vec<String>, required = false, max_items = 32)]
     allowed_ips: Option<Option<Vec<String>>>,
+    /// Data of the client: a JSON object of at most 4 KiB.
     #[serde(deserialize_with = "double_option")]
     #[schema(value_type = Object, required = false)]
     metadata: Option<Option<Map<String, Value>>>,
-    /// `active` or `inactive`.
+    /// Pauses or resumes the token.
     #[serde(deserialize_with = "double_option")]
-    #[schema(value_type = String, required = false)]
+    #[schema(value_type = schema::TokenActivation, required = false)]
     status: Option<Option<String>>,
 }
 
@@ -292,26 +334,38 @@ impl TryFrom<RotateToken> for Rotation {
 /// The caller, with the remaining quota of their limits.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Me {
+    /// The id of the user.
+    #[schema(format = "uuid")]
     pub(crate) user_id: String,
+    /// The id of the user in the host system.
     pub(crate) subject: String,
+    /// The display name.
     pub(crate) name: String,
+    /// The role, which limits all tokens of the user.
     pub(crate) role: String,
     /// The effective scopes of the caller.
+    #[schema(value_type = Vec<schema::Scope>)]
     pub(crate) scopes: Vec<String>,
-    /// `pat`, `jwt` or `session`.
-    #[schema(value_type = String, example = "pat")]
+    /// The credential of this request.
+    #[schema(value_type = schema::CallerCredential)]
     pub(crate) credential: &'static str,
+    /// The limits, and what remains of them.
     pub(crate) limits: Limits,
 }
 
 /// The limits of a user and their remaining quota; `null` is no limit.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Limits {
+    /// The maximum number of live tokens.
+    #[schema(required = true)]
     max_tokens: Option<u32>,
+    /// The number of live tokens.
     live_tokens: u64,
+    /// How many tokens can be created now.
+    #[schema(required = true)]
     creations_left: Option<u32>,
     /// When the next creation becomes available.
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, required = true)]
     resets_at: Option<String>,
 }
 
@@ -329,6 +383,7 @@ impl From<tokenry_service::LimitStatus> for Limits {
 /// The state of the process.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Health {
+    /// Always `ok`.
     #[schema(value_type = String, example = "ok")]
     pub(crate) status: &'static str,
 }

@@ -200,7 +200,7 @@ mod tests {
                 };
                 // Appended by the proxy to what the client sent, or set by it.
                 for forwarded in ["203.0.113.7", "192.0.2.9, 203.0.113.7", "10.0.0.9,203.0.113.7:5000"] {
-                    let known = source(Some(forwarded)).known().map(|ip| ip.to_string());
+                    let known = source(Some(forwarded)).address().map(|ip| ip.to_string());
                     assert_eq!(known.as_deref(), Some("203.0.113.7"), "{name}: {claim} {forwarded}");
                 }
                 // Without it, the claim is no address either.

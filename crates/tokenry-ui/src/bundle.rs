@@ -89,6 +89,12 @@ impl Bundle {
         self.pages.get(name)
     }
 
+    /// A generated page with the URL of the files in the place of its placeholder.
+    pub(crate) fn with_assets(&self, page: &str) -> File {
+        let page = page.replace(ASSETS_URL, &format!("assets/{}", self.hash));
+        File::new(Cow::Owned(page.into_bytes()))
+    }
+
     /// A file by the hash and the name in its URL; `None` if the hash belongs to another version.
     // SECURITY: names are only looked up in the map and never joined to a path.
     pub(crate) fn file(&self, hash: &str, name: &str) -> Option<&File> {

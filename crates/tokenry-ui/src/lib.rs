@@ -1,7 +1,7 @@
 //! The web page of Tokenry: static files, served next to the API that they use.
 //!
 //! Users sign in, create tokens, see each secret once, rotate and revoke; administrators see users, all tokens, the
-//! audit log and the policy. Mount it where the API is, at the root or under any path: all its URLs are relative.
+//! audit log and the policy; `/docs` shows the OpenAPI document. Mount it where the API is, at the root or under any path: all its URLs are relative.
 //!
 //! ```no_run
 //! use actix_web::{App, HttpServer, middleware::from_fn, web};
@@ -20,6 +20,7 @@
 //! ```
 
 mod bundle;
+mod docs;
 mod response;
 
 use actix_web::{
@@ -35,8 +36,18 @@ pub use crate::response::PAGE_POLICY;
 pub const PAGES: &[&str] = &["sign-in", "create", "token", "users", "inventory", "audit", "policy"];
 
 /// The paths of the page, below which or at which no other route can be mounted.
-pub const PATHS: &[&str] =
-    &["/", "/sign-in", "/create", "/token", "/users", "/inventory", "/audit", "/policy", "/assets/{path}"];
+pub const PATHS: &[&str] = &[
+    "/",
+    "/sign-in",
+    "/create",
+    "/token",
+    "/users",
+    "/inventory",
+    "/audit",
+    "/policy",
+    "/docs",
+    "/assets/{path}",
+];
 
 /// What the page knows about the API.
 #[derive(Debug, Clone, Default)]
@@ -73,6 +84,8 @@ fn add_pages(app: &mut ServiceConfig) {
         let show = move |req: HttpRequest| async move { response::page(&req, name) };
         app.service(Endpoint::new(&format!("/{name}")).get(show));
     }
+    app.app_data(Data::new(docs::Docs::default()));
+    app.service(Endpoint::new("/docs").get(docs::show));
     app.service(Endpoint::new("/assets/{hash}/{name:.*}").get(response::file));
 }
 
@@ -87,8 +100,11 @@ mod tests {
     #[test]
     fn every_page_is_among_the_paths() {
         let pages = PAGES.iter().map(|name| format!("/{name}"));
-        let all: Vec<_> =
-            ["/".to_owned()].into_iter().chain(pages).chain(["/assets/{path}".to_owned()]).collect();
+        let all: Vec<_> = ["/".to_owned()]
+            .into_iter()
+            .chain(pages)
+            .chain(["/docs", "/assets/{path}"].map(str::to_owned))
+            .collect();
         assert_eq!(PATHS, all);
     }
 }

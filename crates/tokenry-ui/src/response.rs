@@ -38,6 +38,11 @@ pub(crate) fn page(req: &HttpRequest, name: &str) -> Result<HttpResponse, ApiErr
     Ok(send(req, &file, "text/html; charset=utf-8", REVALIDATE, PAGE_POLICY))
 }
 
+/// The response for a page that the program generates.
+pub(crate) fn generated(req: &HttpRequest, file: File) -> HttpResponse {
+    send(req, &file, "text/html; charset=utf-8", REVALIDATE, PAGE_POLICY)
+}
+
 /// The response for `assets/{hash}/{name}`.
 pub(crate) async fn file(req: HttpRequest) -> Result<HttpResponse, ApiError> {
     let (hash, name) = (req.match_info().query("hash"), req.match_info().query("name"));

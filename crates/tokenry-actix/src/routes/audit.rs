@@ -21,13 +21,13 @@ use crate::{
 /// Lists the audit log, newest first.
 #[apply(endpoint)]
 #[openapi(tag = "admin", params(
-    ("kind" = Option<String>, Query, description = "Only entries of this kind, such as auth.token.created."),
-    ("user_id" = Option<String>, Query, description = "Only entries about this user."),
-    ("token_id" = Option<String>, Query, description = "Only entries about this token."),
+    ("kind" = Option<wire::schema::EventKind>, Query, description = "Only entries of this kind."),
+    ("user_id" = Option<String>, Query, format = "uuid", description = "Only entries about this user."),
+    ("token_id" = Option<String>, Query, format = "uuid", description = "Only entries about this token."),
     ("from" = Option<String>, Query, format = DateTime, description = "Only entries at or after this time."),
     ("to" = Option<String>, Query, format = DateTime, description = "Only entries before this time."),
-    ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Default: 50"),
-    ("cursor" = Option<String>, Query, description = "The next_cursor of the previous page."),
+    ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "How many rows a page has at most. Default: 50"),
+    ("cursor" = Option<String>, Query, max_length = 1024, description = "The next_cursor of the previous page."),
 ), responses(
     (status = 200, body = wire::AuditPage),
 ))]

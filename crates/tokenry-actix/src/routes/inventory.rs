@@ -2,12 +2,12 @@
 
 use actix_web::web::{Data, Json};
 use macro_rules_attribute::apply;
-use tokenry_service::{PageQuery, Risk, TokenFilter, Tokenry, UserId};
+use tokenry_service::{Risk, Tokenry, UserId};
 
 use super::{
     endpoint,
     path::IdPath,
-    token_list::{ListQuery, TokenListParams, filter, page},
+    token_list::{ListQuery, TokenListParams},
 };
 use crate::{
     api_caller::ApiCaller,
@@ -22,25 +22,29 @@ use crate::{
 /// Lists the tokens of all users, live and dead, with their risks.
 #[apply(endpoint)]
 #[openapi(tag = "admin", params(
-    ("user_id" = Option<String>, Query, description = "Only tokens of this user."),
-    ("risk" = Option<String>, Query, description = "Only live tokens with this risk: never_used, no_expiry, full_access, idle or owner_disabled."),
+    ("user_id" = Option<String>, Query, format = "uuid", description = "Only tokens of this user."),
+    ("risk" = Option<wire::schema::Risk>, Query, description = "Only live tokens with this risk."),
     TokenListParams
 ), responses(
     (status = 200, body = wire::InventoryPage),
 ))]
 pub(crate) async fn list_all_tokens(
-    Sequential(caller, StrictQuery(query)): Sequential<ApiCaller<AdminRead>, StrictQuery<InventoryQuery>>,
+    Sequential(caller, StrictQuery(InventoryQuery(query))): Sequential<
+        ApiCaller<AdminRead>,
+        StrictQuery<InventoryQuery>,
+    >,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::InventoryPage>, ApiError> {
     let (context, service) = (caller.context().clone(), tokenry.clone());
+    let (number, size) = (query.page.number, query.page.size);
     let page = blocking(move || service.inventory(&context, &query.filter, &query.page)).await?;
-    Ok(Json(wire::InventoryPage::new(&page, &tokenry, caller.context().now)))
+    Ok(Json(wire::InventoryPage::new(&page, &tokenry, caller.context().now).numbered(number, size)))
 }
 
 /// Lists the tokens of a user.
 #[apply(endpoint)]
 #[openapi(tag = "admin", params(
-    ("id" = String, Path),
+    ("id" = String, Path, format = "uuid", description = "The id of the user."),
     TokenListParams
 ), responses(
     (status = 200, body = wire::TokenPage),
@@ -78,30 +82,17 @@ pub(crate) async fn clean_up(
     Ok(Json(report.into()))
 }
 
-/// The filter and page of the inventory.
-pub(crate) struct InventoryQuery {
-    filter: TokenFilter,
-    page: PageQuery,
-}
+/// The filters, order and page of the inventory.
+pub(crate) struct InventoryQuery(ListQuery);
 
 impl FromQuery for InventoryQuery {
-    const NAMES: &'static [&'static str] = &[
-        "status",
-        "search",
-        "scope",
-        "unused_since",
-        "expires_before",
-        "sort",
-        "limit",
-        "cursor",
-        "user_id",
-        "risk",
-    ];
+    const NAMES: &'static [&'static str] = &["user_id", "risk"];
+    const INHERITED: &'static [&'static str] = ListQuery::NAMES;
 
     fn from_query(query: &mut Query) -> Self {
         let user_id = query.parse::<UserId>("user_id", "the id of a user");
         let risk = query.parse::<Risk>("risk", "never_used, no_expiry, full_access, idle or owner_disabled");
-        let filter = filter(query).with_user_id(user_id).with_risk(risk);
-        Self { filter, page: page(query) }
+        let ListQuery { filter, page } = ListQuery::from_query(query);
+        Self(ListQuery { filter: filter.with_user_id(user_id).with_risk(risk), page })
     }
 }

@@ -1,5 +1,6 @@
 //! The OpenAPI document, generated from the table of routes, the handlers and their types.
 
+mod completion;
 mod of_settings;
 
 use std::sync::LazyLock;
@@ -7,24 +8,21 @@ use std::sync::LazyLock;
 use actix_web::{HttpResponse, web::Data};
 use macro_rules_attribute::apply;
 use utoipa::{
-    OpenApi as _, ToSchema as _,
+    OpenApi as _,
     openapi::{
-        Content, OpenApi, PathItem, Ref, RefOr, Response,
-        path::Operation,
-        security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
+        OpenApi,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
 pub use self::of_settings::openapi_of;
-use super::{
-    Operations, ROUTES, RouteInfo, RouteName, default_path, endpoint, is_also_put,
-    oauth::{self, OAuthError},
-};
+use super::{Operations, RouteName, default_path, endpoint, is_also_put, oauth::OAuthError};
 use crate::{
-    access::{Access, Public},
+    access::Public,
     declared_errors::{DeclareErrors, Errors},
-    error::{PROBLEM_JSON, Problem},
+    error::Problem,
     settings::TokensApi,
+    wire::schema,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -32,14 +30,35 @@ use crate::{
     info(
         title = "Tokenry",
         description = "Personal access tokens for any service.",
+        contact(name = "Tokenry", url = "https://github.com/tokenry/tokenry"),
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
-    components(schemas(Problem, OAuthError))
+    servers((url = "/", description = "The server that serves this document.")),
+    tags(
+        (name = "tokens", description = "The caller, and the caller's own tokens."),
+        (name = "admin", description = "Users, the tokens of all users, and the audit log, for administrators."),
+        (name = "verification", description = "Checks of presented tokens, for other services."),
+        (name = "forward-auth", description = "Decisions about requests, for reverse proxies."),
+        (name = "session", description = "Sign-in and sign-out of the web page."),
+        (name = "operations", description = "Health, metrics, and this document."),
+    ),
+    components(schemas(
+        OAuthError,
+        Problem,
+        schema::EventKind,
+        schema::Risk,
+        schema::Scope,
+        schema::TokenSort,
+        schema::TokenStatus,
+    ))
 )]
 struct Document;
 
 /// The name of the security scheme: a token in `Authorization: Bearer`.
 const TOKEN: &str = "token";
+
+/// The name of the security scheme of OAuth clients: a token as the secret in `Authorization: Basic`.
+const CLIENT: &str = "client";
 
 /// The OpenAPI document of this version, as pretty-printed JSON with a trailing line feed.
 ///
@@ -57,60 +76,23 @@ pub fn openapi() -> &'static str {
 fn document() -> OpenApi {
     let mut api = Document::openapi();
     api.merge(Operations::openapi());
-    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-    api.components.get_or_insert_default().add_security_scheme(TOKEN, bearer);
-    for route in ROUTES {
-        let item = api.paths.paths.get_mut(route.path);
-        if let Some(operation) = item.and_then(|item| operation(item, route.method)) {
-            describe_access(operation, route);
-            describe_errors(operation, route);
-        }
-    }
+    let bearer = SecurityScheme::Http(
+        HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("A personal access token, or a JWT of a configured issuer."))
+            .build(),
+    );
+    let basic = SecurityScheme::Http(
+        HttpBuilder::new()
+            .scheme(HttpAuthScheme::Basic)
+            .description(Some("A service that checks tokens: any client id, and its own token as the secret."))
+            .build(),
+    );
+    let components = api.components.get_or_insert_default();
+    components.add_security_scheme(TOKEN, bearer);
+    components.add_security_scheme(CLIENT, basic);
+    completion::complete(&mut api);
     api
-}
-
-/// The operation of a route, which `describe!` generated from its handler.
-fn operation<'i>(item: &'i mut PathItem, method: &str) -> Option<&'i mut Operation> {
-    match method {
-        "GET" | "ANY" => item.get.as_mut(),
-        "POST" => item.post.as_mut(),
-        "PATCH" => item.patch.as_mut(),
-        "DELETE" => item.delete.as_mut(),
-        _ => None,
-    }
-}
-
-fn describe_access(operation: &mut Operation, route: &RouteInfo) {
-    if route.access != Access::Public {
-        operation.security = Some(vec![SecurityRequirement::new(TOKEN, [""; 0])]);
-    }
-}
-
-/// Adds the errors that the arguments of the handler declare to those of its description. The body of each is a problem.
-fn describe_errors(operation: &mut Operation, route: &RouteInfo) {
-    let responses = &mut operation.responses.responses;
-    let is_of_oauth = oauth::is_of_oauth(route.path);
-    for (status, sentence) in route.name.errors() {
-        let status = if is_of_oauth { oauth::oauth_status(status) } else { status };
-        let response = responses.entry(status.to_string()).or_insert_with(|| RefOr::T(Response::new("")));
-        if let RefOr::T(response) = response {
-            let separator = if response.description.is_empty() { "" } else { " " };
-            response.description = format!("{}{separator}{sentence}", response.description);
-        }
-    }
-    for (status, response) in responses {
-        if let RefOr::T(response) = response
-            && status.starts_with(['4', '5'])
-        {
-            let (media_type, schema) = if is_of_oauth {
-                ("application/json", OAuthError::name())
-            } else {
-                (PROBLEM_JSON, Problem::name())
-            };
-            let body = Content::new(Some(Ref::from_schema_name(schema)));
-            response.content.insert(media_type.to_owned(), body.into());
-        }
-    }
 }
 
 /// Whether PUT does the same as PATCH at this path of the table.

@@ -31,12 +31,12 @@ use crate::{
 #[apply(endpoint)]
 #[openapi(tag = "tokens",
     params(
-        ("id" = String, Path),
+        ("id" = String, Path, format = "uuid", description = "The id of the token."),
         ("If-Match" = Option<String>, Header, description = "The version to rotate, in quotes."),
         ("Idempotency-Key" = Option<String>, Header, description = "Identifies the request: a repetition is rejected with 409 and never creates a second secret."),
     ),
     request_body = Option<wire::RotateToken>, responses(
-    (status = 200, body = wire::CreatedToken),
+    (status = 200, body = wire::CreatedToken, headers(("ETag" = String, description = "The version of the token, in quotes."))),
     (status = 409, description = "Rotated by another request at the same time, already delivered, another version, revoked or expired."),
 ))]
 pub(crate) async fn rotate_token(

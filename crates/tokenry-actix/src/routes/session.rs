@@ -71,7 +71,7 @@ pub(crate) async fn show_session(
 /// is configured for one. Requires the header `X-Tokenry-Request: 1` and the same origin; there is no body.
 #[apply(endpoint)]
 #[openapi(tag = "session", responses(
-    (status = 201, body = wire::Session, headers(("Set-Cookie" = String))),
+    (status = 201, body = wire::Session, headers(("Set-Cookie" = String, description = "The cookie with the secret of the session."))),
     (status = 403, description = "Another origin, the header is missing, or the token lacks tokens:read."),
 ))]
 pub(crate) async fn start_session(

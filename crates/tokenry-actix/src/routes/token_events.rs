@@ -18,9 +18,9 @@ use crate::{
 /// Lists the history of one of the caller's tokens, live or dead, newest first.
 #[apply(endpoint)]
 #[openapi(tag = "tokens", params(
-    ("id" = String, Path),
-    ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Default: 50"),
-    ("cursor" = Option<String>, Query, description = "The next_cursor of the previous page."),
+    ("id" = String, Path, format = "uuid", description = "The id of the token."),
+    ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "How many rows a page has at most. Default: 50"),
+    ("cursor" = Option<String>, Query, max_length = 1024, description = "The next_cursor of the previous page."),
 ), responses(
     (status = 200, body = wire::TokenEventPage),
 ))]

@@ -37,12 +37,15 @@ pub(crate) async fn list_tokens(
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only its fields' names and types are used")]
 pub(crate) struct TokenListParams {
-    /// active, inactive, pending, expired or revoked
+    /// Tokens in this state.
+    #[param(value_type = Option<wire::schema::TokenStatus>)]
     status: Option<String>,
     /// Part of the name, of the displayed prefix or of the displayed suffix of the token, or prefix and suffix joined by `…`
     /// or `...`. Of a complete token only prefix and suffix are used.
+    #[param(max_length = 100)]
     search: Option<String>,
     /// Tokens with exactly this granted scope.
+    #[param(value_type = Option<wire::schema::Scope>)]
     scope: Option<String>,
     /// Tokens not used since this time.
     #[param(format = DateTime)]
@@ -50,12 +53,14 @@ pub(crate) struct TokenListParams {
     /// Tokens that expire before this time.
     #[param(format = DateTime)]
     expires_before: Option<String>,
-    /// created_at, name, expires_at or last_used_at; a leading `-` sorts in descending order. Default: -created_at
+    /// The order of the list. Default: -created_at
+    #[param(value_type = Option<wire::schema::TokenSort>)]
     sort: Option<String>,
-    /// Default: 50
+    /// How many rows a page has at most. Default: 50
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
     /// The next_cursor of the previous page.
+    #[param(max_length = 1024)]
     cursor: Option<String>,
     /// The number of the page, from 1, instead of a cursor.
     #[param(minimum = 1)]
@@ -91,7 +96,7 @@ impl FromQuery for ListQuery {
 }
 
 /// The filters that every list of tokens supports.
-pub(super) fn filter(query: &mut Query) -> TokenFilter {
+fn filter(query: &mut Query) -> TokenFilter {
     TokenFilter::default()
         .with_status(query.parse::<Status>("status", "active, inactive, pending, expired or revoked"))
         .with_search(query.text("search", 100))
@@ -103,7 +108,7 @@ pub(super) fn filter(query: &mut Query) -> TokenFilter {
 pub(super) const INSTANT: &str = "an RFC 3339 date-time such as 2026-01-31T08:00:00Z";
 
 /// Order and page of a list of tokens.
-pub(super) fn page(query: &mut Query) -> PageQuery {
+fn page(query: &mut Query) -> PageQuery {
     let sort = query.parse("sort", "created_at, name, expires_at or last_used_at, with - for descending");
     let (number, cursor) = (query.parse("page", "a whole number from 1"), query.text("cursor", 1024));
     if number.is_some() && cursor.is_some() {

@@ -27,7 +27,7 @@ use crate::{
 #[apply(endpoint)]
 #[openapi(tag = "tokens",
     request_body = wire::CreateToken, responses(
-    (status = 201, body = wire::CreatedToken, headers(("Location" = String))),
+    (status = 201, body = wire::CreatedToken, headers(("Location" = String, description = "The path of the token."), ("ETag" = String, description = "The version of the token, in quotes."))),
     (status = 409, description = "The maximum number of live tokens is reached."),
     (status = 429, description = "Too many tokens were created within an hour."),
 ))]
@@ -60,8 +60,8 @@ pub(crate) async fn create_token(
 /// Shows one of the caller's tokens.
 #[apply(endpoint)]
 #[openapi(tag = "tokens",
-    params(("id" = String, Path)), responses(
-    (status = 200, body = wire::Token),
+    params(("id" = String, Path, format = "uuid", description = "The id of the token.")), responses(
+    (status = 200, body = wire::Token, headers(("ETag" = String, description = "The version of the token, in quotes."))),
 ))]
 pub(crate) async fn show_token(
     Sequential(caller, (IdPath(id), _)): Sequential<
@@ -79,9 +79,9 @@ pub(crate) async fn show_token(
 /// Updates attributes of a token, all or none.
 #[apply(endpoint)]
 #[openapi(tag = "tokens",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "The version to change, in quotes.")),
+    params(("id" = String, Path, format = "uuid", description = "The id of the token."), ("If-Match" = Option<String>, Header, description = "The version to change, in quotes.")),
     request_body = wire::UpdateToken, responses(
-    (status = 200, body = wire::Token),
+    (status = 200, body = wire::Token, headers(("ETag" = String, description = "The version of the token, in quotes."))),
     (status = 409, description = "Another version, revoked or expired."),
 ))]
 pub(crate) async fn update_token(
@@ -101,7 +101,7 @@ pub(crate) async fn update_token(
 /// Revokes a token permanently; repetitions change nothing.
 #[apply(endpoint)]
 #[openapi(tag = "tokens",
-    params(("id" = String, Path), ("reason" = Option<String>, Query, description = "Stored with the token.")), responses(
+    params(("id" = String, Path, format = "uuid", description = "The id of the token."), ("reason" = Option<String>, Query, max_length = 200, description = "Stored with the token: one line. An empty reason is none.")), responses(
     (status = 204, description = "Revoked, now or earlier."),
 ))]
 pub(crate) async fn revoke_token(
@@ -128,7 +128,7 @@ impl FromQuery for RevokeQuery {
     const NAMES: &'static [&'static str] = &["reason"];
 
     fn from_query(query: &mut Query) -> Self {
-        let reason = query.text("reason", Reason::MAX).map(Reason::parse);
+        let reason = query.text("reason", Reason::MAX).filter(|text| !text.is_empty()).map(Reason::parse);
         let reason = reason.and_then(|parsed| match parsed {
             Ok(reason) => Some(reason),
             Err(error) => {

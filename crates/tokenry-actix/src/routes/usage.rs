@@ -18,7 +18,7 @@ use crate::{
 /// Lists the usage of one of the caller's tokens, live or dead, newest first. Uses of the last second may be missing.
 #[apply(endpoint)]
 #[openapi(tag = "tokens", params(
-    ("id" = String, Path),
+    ("id" = String, Path, format = "uuid", description = "The id of the token."),
     ("from" = Option<String>, Query, format = DateTime, description = "Only uses at or after this time. Default: 30 days before `to`, or before now."),
     ("to" = Option<String>, Query, format = DateTime, description = "Only uses before this time."),
     ("limit" = Option<u16>, Query, minimum = 1, maximum = 5000, description = "Maximum number of rows; the newest are kept. Default: 1000"),
@@ -40,7 +40,7 @@ pub(crate) async fn show_usage(
 /// Summarizes the usage of one of the caller's tokens, live or dead. Uses of the last second may be missing.
 #[apply(endpoint)]
 #[openapi(tag = "tokens", params(
-    ("id" = String, Path),
+    ("id" = String, Path, format = "uuid", description = "The id of the token."),
     ("from" = Option<String>, Query, format = DateTime, description = "Only uses at or after this time, at most 90 days before `to`. Default: 30 days before it."),
     ("to" = Option<String>, Query, format = DateTime, description = "Only uses before this time. Default: now"),
 ), responses(

@@ -22,9 +22,9 @@ use crate::{
 /// Lists all users in the order of their creation.
 #[apply(endpoint)]
 #[openapi(tag = "admin", params(
-    ("search" = Option<String>, Query, description = "Part of the subject or of the name."),
-    ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Default: 50"),
-    ("cursor" = Option<String>, Query, description = "The next_cursor of the previous page."),
+    ("search" = Option<String>, Query, max_length = 100, description = "Part of the subject or of the name."),
+    ("limit" = Option<u16>, Query, minimum = 1, maximum = 200, description = "How many rows a page has at most. Default: 50"),
+    ("cursor" = Option<String>, Query, max_length = 1024, description = "The next_cursor of the previous page."),
 ), responses(
     (status = 200, body = wire::UserPage),
 ))]
@@ -43,7 +43,7 @@ pub(crate) async fn list_users(
 #[apply(endpoint)]
 #[openapi(tag = "admin",
     request_body = wire::CreateUser, responses(
-    (status = 201, body = wire::User, headers(("Location" = String))),
+    (status = 201, body = wire::User, headers(("Location" = String, description = "The path of the user."))),
     (status = 409, description = "A user with this subject exists."),
 ))]
 pub(crate) async fn create_user(
@@ -63,7 +63,7 @@ pub(crate) async fn create_user(
 /// Shows a user.
 #[apply(endpoint)]
 #[openapi(tag = "admin",
-    params(("id" = String, Path)), responses(
+    params(("id" = String, Path, format = "uuid", description = "The id of the user.")), responses(
     (status = 200, body = wire::User),
 ))]
 pub(crate) async fn show_user(
@@ -78,7 +78,7 @@ pub(crate) async fn show_user(
 /// Updates a user; takes effect for their tokens from the next request on.
 #[apply(endpoint)]
 #[openapi(tag = "admin",
-    params(("id" = String, Path)), request_body = wire::UpdateUser, responses(
+    params(("id" = String, Path, format = "uuid", description = "The id of the user.")), request_body = wire::UpdateUser, responses(
     (status = 200, body = wire::User),
     (status = 409, description = "Another user with this subject exists."),
 ))]
@@ -100,7 +100,7 @@ type Update = Sequential<(IdPath<UserId>, StrictQuery<()>), StrictJson<wire::Upd
 /// Deletes a user with all their tokens.
 #[apply(endpoint)]
 #[openapi(tag = "admin",
-    params(("id" = String, Path)), responses(
+    params(("id" = String, Path, format = "uuid", description = "The id of the user.")), responses(
     (status = 204, description = "Deleted."),
 ))]
 pub(crate) async fn delete_user(
@@ -115,7 +115,7 @@ pub(crate) async fn delete_user(
 /// Revokes all tokens of a user, including those being created concurrently.
 #[apply(endpoint)]
 #[openapi(tag = "admin",
-    params(("id" = String, Path)), request_body = Option<wire::RevokeTokens>, responses(
+    params(("id" = String, Path, format = "uuid", description = "The id of the user.")), request_body = Option<wire::RevokeTokens>, responses(
     (status = 200, body = wire::Revoked),
 ))]
 pub(crate) async fn revoke_user_tokens(

@@ -1,31 +1,38 @@
 //! Users, the inventory and the audit log as JSON.
 
+use std::num::NonZero;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokenry_service::{
-    AuditCheck, AuditEntry, NewUser, Reason, Risk, Role, Tokenry, UnixMillis, UserChanges,
+    AuditCheck, AuditEntry, NewUser, PageSize, Reason, Risk, Role, Tokenry, UnixMillis, UserChanges,
 };
 use utoipa::ToSchema;
 
-use super::{Token, not_null};
+use super::{Token, not_null, schema};
 use crate::{error::ApiError, json::double_option};
 
 /// A user, the owner of tokens.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct User {
     /// UUIDv7.
+    #[schema(format = "uuid")]
     id: String,
     /// The id of the user in the host system.
     subject: String,
+    /// The display name.
     name: String,
     /// The role, which limits all tokens of the user.
     role: String,
     /// Whether all tokens of the user are rejected.
     disabled: bool,
-    #[schema(format = DateTime)]
+    /// When the user was disabled.
+    #[schema(format = DateTime, required = true)]
     disabled_at: Option<String>,
+    /// When the user was created.
     #[schema(format = DateTime)]
     created_at: String,
+    /// When the user was last changed.
     #[schema(format = DateTime)]
     updated_at: String,
 }
@@ -48,8 +55,10 @@ impl From<&tokenry_service::User> for User {
 /// A page of a list of users.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UserPage {
+    /// The users of this page.
     pub(crate) data: Vec<User>,
     /// The `cursor` of the next page; `null` on the last one.
+    #[schema(required = true)]
     pub(crate) next_cursor: Option<String>,
     /// The number of users in the whole list.
     pub(crate) total: u64,
@@ -59,13 +68,18 @@ pub struct UserPage {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateUser {
+    /// The id of the user in the host system: one line with a visible character.
+    #[schema(value_type = schema::Subject)]
     subject: String,
     /// Default: the subject.
     #[serde(default)]
+    #[schema(value_type = Option<schema::Name>)]
     name: Option<String>,
     /// Default: the lowest role of the catalog.
     #[serde(default)]
+    #[schema(value_type = Option<schema::RoleName>)]
     role: Option<String>,
+    /// Whether all tokens of the user are rejected. Default: false.
     #[serde(default)]
     disabled: Option<bool>,
 }
@@ -89,15 +103,19 @@ impl TryFrom<CreateUser> for (String, NewUser) {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpdateUser {
+    /// The id of the user in the host system: one line with a visible character.
     #[serde(deserialize_with = "double_option")]
-    #[schema(value_type = String, required = false)]
+    #[schema(value_type = schema::Subject, required = false)]
     subject: Option<Option<String>>,
+    /// The display name.
     #[serde(deserialize_with = "double_option")]
-    #[schema(value_type = String, required = false)]
+    #[schema(value_type = schema::Name, required = false)]
     name: Option<Option<String>>,
+    /// The role, which limits all tokens of the user.
     #[serde(deserialize_with = "double_option")]
-    #[schema(value_type = String, required = false)]
+    #[schema(value_type = schema::RoleName, required = false)]
     role: Option<Option<String>>,
+    /// Whether all tokens of the user are rejected.
     #[serde(deserialize_with = "double_option")]
     #[schema(value_type = bool, required = false)]
     disabled: Option<Option<bool>>,
@@ -123,7 +141,8 @@ fn role(name: &str) -> Result<Role, ApiError> {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RevokeTokens {
-    /// Stored with the tokens.
+    /// Stored with the tokens: one line with a visible character.
+    #[schema(value_type = Option<schema::Reason>)]
     reason: Option<String>,
 }
 
@@ -137,6 +156,7 @@ impl RevokeTokens {
 /// The number of revoked tokens.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Revoked {
+    /// How many tokens this request revoked.
     pub(crate) revoked: usize,
 }
 
@@ -147,19 +167,29 @@ pub struct InventoryToken {
     attributes: Token,
     /// The id of the owner in the host system.
     subject: String,
-    /// The risks of the token: `never_used`, `no_expiry`, `full_access`, `idle`, `owner_disabled`.
-    #[schema(value_type = Vec<String>)]
+    /// The risks of the token.
+    #[schema(value_type = Vec<schema::Risk>)]
     risks: Vec<&'static str>,
 }
 
 /// A page of the inventory.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct InventoryPage {
+    /// The tokens of this page.
     data: Vec<InventoryToken>,
     /// The `cursor` of the next page; `null` on the last one.
+    #[schema(required = true)]
     next_cursor: Option<String>,
     /// The number of tokens in the whole list.
     total: u64,
+    /// The number of this page, from 1, if the request has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    page: Option<u32>,
+    /// The maximum number of tokens on a page, if the request has the number of a page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 200)]
+    page_size: Option<u16>,
 }
 
 impl InventoryPage {
@@ -175,7 +205,14 @@ impl InventoryPage {
                 risks: Risk::of(token, owner, &cutoffs, &full_access).into_iter().map(Risk::as_str).collect(),
             });
         }
-        Self { data, next_cursor: page.next_cursor.clone(), total: page.total }
+        Self { data, next_cursor: page.next_cursor.clone(), total: page.total, page: None, page_size: None }
+    }
+
+    /// The page with its number, if it was requested by number.
+    #[must_use]
+    pub(crate) fn numbered(self, number: Option<NonZero<u32>>, size: PageSize) -> Self {
+        let page = number.map(NonZero::get);
+        Self { page, page_size: page.map(|_| size.get()), ..self }
     }
 }
 
@@ -205,17 +242,30 @@ impl From<tokenry_service::CleanupReport> for CleanupReport {
 pub struct AuditEvent {
     /// The sequence number in the chain, from 1, without gaps.
     seq: i64,
+    /// When it happened.
     #[schema(format = DateTime)]
     at: String,
-    #[schema(value_type = String, example = "auth.token.created")]
+    /// What happened.
+    #[schema(value_type = schema::EventKind)]
     kind: &'static str,
     /// `system`, `operator`, `user:<id>` or `token:<id>`.
     actor: String,
+    /// The user whom it concerns.
+    #[schema(format = "uuid", required = true)]
     user_id: Option<String>,
+    /// The token that it concerns.
+    #[schema(format = "uuid", required = true)]
     token_id: Option<String>,
+    /// The address of the client.
+    #[schema(required = true)]
     ip: Option<String>,
+    /// The user agent of the client.
+    #[schema(required = true)]
     user_agent: Option<String>,
+    /// The id of the request.
+    #[schema(required = true)]
     request_id: Option<String>,
+    /// More about the event; its fields depend on the kind.
     #[schema(value_type = Object)]
     detail: Map<String, Value>,
     /// The digest of the previous entry, in hexadecimal.
@@ -247,12 +297,15 @@ impl From<&AuditEntry> for AuditEvent {
 /// The result of checking the digests of the audit log.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AuditChain {
+    /// Whether no entry is missing, changed or added.
     intact: bool,
     /// The number of entries.
     events: i64,
     /// The sequence number of the first entry that is missing, changed or added.
+    #[schema(required = true)]
     broken_at: Option<i64>,
     /// What is wrong with that entry.
+    #[schema(required = true)]
     reason: Option<String>,
     /// When the check began.
     #[schema(format = DateTime)]
@@ -277,8 +330,10 @@ impl AuditChain {
 /// A page of the audit log, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AuditPage {
+    /// The entries of this page.
     pub(crate) data: Vec<AuditEvent>,
     /// The `cursor` of the next page; `null` on the last one.
+    #[schema(required = true)]
     pub(crate) next_cursor: Option<String>,
 }
 

@@ -7,6 +7,8 @@ use tokenry_service::{
 };
 use utoipa::ToSchema;
 
+use super::schema;
+
 /// The scopes of the catalog, and which of them the caller can grant to a token.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Scopes {
@@ -14,6 +16,7 @@ pub struct Scopes {
     open: bool,
     /// The levels of resources without own levels, each including the previous ones.
     levels: Vec<String>,
+    /// The groups of resources.
     groups: Vec<ScopeGroup>,
     /// The scopes without a resource: the named scopes of the configuration, `*` and `introspect`; `full_access` where it
     /// is a default.
@@ -29,25 +32,35 @@ pub struct Scopes {
 /// A group of resources.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ScopeGroup {
+    /// The name of the group.
     name: String,
+    /// What the group is about.
     description: String,
+    /// The resources of the group.
     resources: Vec<ScopeResource>,
 }
 
 /// A resource and its scopes, from the lowest to the highest level.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ScopeResource {
+    /// The name of the resource.
     name: String,
+    /// What the resource is.
     description: String,
+    /// The scopes of the resource, from the lowest to the highest level.
     levels: Vec<ScopeInfo>,
 }
 
 /// A scope.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ScopeInfo {
+    /// The scope.
+    #[schema(value_type = schema::Scope)]
     scope: String,
     /// The level; `null` for scopes without a resource.
+    #[schema(required = true)]
     level: Option<String>,
+    /// What the scope permits.
     description: String,
     /// Whether the caller can grant it to a token.
     grantable: bool,

@@ -4,17 +4,26 @@ use serde::Serialize;
 use tokenry_service::{Lifetime, Tokenry};
 use utoipa::ToSchema;
 
+use super::schema;
+
 use crate::settings::RateLimits;
 
 /// The rules of a server for all tokens and callers. A number of 0 is no limit, as in the settings file.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Policy {
+    /// The format of tokens.
     token: TokenFormat,
+    /// The lifetime of tokens.
     lifetime: LifetimeRules,
+    /// The rotation of secrets.
     rotation: RotationRules,
+    /// The retention of dead records.
     retention: Retention,
+    /// The usage log.
     usage: UsageRules,
+    /// The limits per user and source.
     limits: PolicyLimits,
+    /// The lifetime of sessions.
     session: SessionRules,
     /// From the lowest to the highest.
     roles: Vec<RoleInfo>,
@@ -30,6 +39,7 @@ pub struct TokenFormat {
 /// The lifetime of tokens. Days are rounded up.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LifetimeRules {
+    /// The shortest lifetime of a token.
     min_seconds: i64,
     /// The lifetime of a token without a requested expiry; 0 is never.
     default_days: i64,
@@ -46,13 +56,15 @@ pub struct LifetimeRules {
 pub struct RotationRules {
     /// The maximum grace period of the old secret; 0 is none.
     max_grace_seconds: i64,
-    /// The reaction to the use of a secret after its grace period: `record`, `alert` or `revoke`.
+    /// The reaction to the use of a secret after its grace period.
+    #[schema(value_type = schema::ReuseReaction)]
     on_reuse: String,
 }
 
 /// The retention of dead records.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Retention {
+    /// How long expired and revoked tokens are kept.
     dead_tokens_days: i64,
 }
 
@@ -63,23 +75,29 @@ pub struct UsageRules {
     enabled: bool,
     /// The interval whose uses share a row; 0 is a row for every use.
     bucket_seconds: i64,
+    /// How long uses are kept.
     retention_days: i64,
 }
 
 /// Limits per user, and per source of failed credentials.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PolicyLimits {
+    /// The maximum number of live tokens of a user.
     max_live_tokens: u32,
+    /// How many tokens a user can create within an hour.
     creations_per_hour: u32,
     /// Management requests per user; `null` if they are not limited.
+    #[schema(required = true)]
     management_per_minute: Option<u32>,
     /// Failed credentials per source; `null` if they are not limited.
+    #[schema(required = true)]
     failures_per_minute: Option<u32>,
 }
 
 /// The lifetime of sessions.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SessionRules {
+    /// The longest lifetime of a session.
     lifetime_seconds: i64,
     /// A session expires after this time without a request; 0 is never.
     idle_seconds: i64,
@@ -88,8 +106,10 @@ pub struct SessionRules {
 /// A role and its scopes.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RoleInfo {
+    /// The name of the role.
     name: String,
     /// The listed scopes of the role; an open catalog has unlisted resources in addition.
+    #[schema(value_type = Vec<schema::Scope>)]
     scopes: Vec<String>,
 }
 

@@ -3,15 +3,17 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::schema;
+
 /// The sign-in methods, and the session of the request.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SessionState {
     /// The sign-in methods: `pat`, and `jwt` and `proxy` if this server is configured for them.
-    #[schema(value_type = Vec<String>, example = json!(["pat", "jwt"]))]
     #[serde(rename = "ways")]
+    #[schema(value_type = Vec<schema::SignInMethod>)]
     pub(crate) methods: Vec<&'static str>,
-    /// `null` without a session.
-    #[schema(value_type = Option<Session>)]
+    /// The session of the request; `null` without one.
+    #[schema(value_type = Option<Session>, required = true)]
     pub(crate) session: Option<Session>,
 }
 
@@ -19,13 +21,17 @@ pub struct SessionState {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Session {
     /// UUIDv7.
+    #[schema(format = "uuid")]
     id: String,
+    /// The user who signed in.
     user: SessionUser,
-    /// The credential that started it: `pat`, `jwt` or `proxy`.
-    #[schema(value_type = String, example = "pat")]
+    /// The credential that started it.
+    #[schema(value_type = schema::SignInMethod)]
     credential: &'static str,
     /// The token that started it, which limits its permissions and its lifetime.
+    #[schema(format = "uuid", required = true)]
     token_id: Option<String>,
+    /// When the user signed in.
     #[schema(format = DateTime)]
     created_at: String,
     /// The session expires at this time, regardless of its use.
@@ -36,9 +42,14 @@ pub struct Session {
 /// The user of a session.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SessionUser {
+    /// The id of the user.
+    #[schema(format = "uuid")]
     id: String,
+    /// The id of the user in the host system.
     subject: String,
+    /// The display name.
     name: String,
+    /// The role, which limits all permissions.
     role: String,
 }
 

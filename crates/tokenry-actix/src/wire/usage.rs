@@ -6,6 +6,8 @@ use tokenry_service::{
 };
 use utoipa::ToSchema;
 
+use super::schema;
+
 /// The usage of a token.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Usage {
@@ -27,9 +29,13 @@ pub struct UsageRow {
     route: String,
     /// The status of the response; 499 if the client disconnected before.
     status: u16,
+    /// The source address.
+    #[schema(required = true)]
     ip: Option<String>,
     /// The user agent of the client.
+    #[schema(required = true)]
     user_agent: Option<String>,
+    /// The number of uses.
     count: u64,
 }
 
@@ -57,8 +63,10 @@ impl UsageRow {
 /// A summary of the usage of a token.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UsageSummary {
+    /// The start of the interval.
     #[schema(format = DateTime)]
     from: String,
+    /// The end of the interval.
     #[schema(format = DateTime)]
     to: String,
     /// The number of uses from `from` to `to`.
@@ -76,9 +84,11 @@ pub struct UsageSummary {
 /// A granted scope, and when it was last the least sufficient scope of a request.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ScopeUse {
+    /// The scope.
+    #[schema(value_type = schema::Scope)]
     scope: String,
     /// `null` is never: granted but unused. Updated with a delay of up to two minutes.
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, required = true)]
     last_used_at: Option<String>,
 }
 
@@ -90,17 +100,20 @@ pub struct UsageHour {
     hour: String,
     /// The status of the responses. For a token with too many different ones, the status class: 200 is 200 to 299.
     status: u16,
+    /// The number of uses.
     count: u64,
 }
 
 /// The uses of a token for one route.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UsageRoute {
-    /// Empty if unknown.
+    /// The method; empty if unknown.
     method: String,
-    /// Empty if unknown.
+    /// The pattern of the route; empty if unknown.
     route: String,
+    /// The number of uses.
     count: u64,
+    /// The last of these uses.
     #[schema(format = DateTime)]
     last_at: String,
 }
@@ -108,10 +121,15 @@ pub struct UsageRoute {
 /// The uses of a token from one address with one user agent.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UsageAddress {
+    /// The source address.
+    #[schema(required = true)]
     ip: Option<String>,
     /// The user agent of the client.
+    #[schema(required = true)]
     user_agent: Option<String>,
+    /// The number of uses.
     count: u64,
+    /// The last of these uses.
     #[schema(format = DateTime)]
     last_at: String,
 }

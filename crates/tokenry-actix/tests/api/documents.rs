@@ -122,6 +122,10 @@ fn only_the_schema_of_a_created_token_has_the_secret() {
     assert_eq!(responses, 1, "only as the body of one request");
     assert_eq!(
         document["components"]["securitySchemes"]["token"],
-        json!({"type": "http", "scheme": "bearer"})
+        json!({
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A personal access token, or a JWT of a configured issuer.",
+        })
     );
 }

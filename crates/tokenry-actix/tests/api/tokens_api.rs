@@ -159,7 +159,14 @@ each_backend!(pages_by_number_partition_the_list, |db| {
     for number in 0..6 {
         api.create(&api.root, &json!({"name": format!("t{number}")}));
     }
-    let page = |query: &str| api.call("GET", &format!("/api/v1/tokens?sort=name&{query}"), &api.root).json();
+    for path in ["/api/v1/tokens", "/api/v1/admin/tokens"] {
+        assert_pages_by_number(&api, path);
+    }
+});
+
+/// Asserts that the pages of a list of seven tokens partition it.
+fn assert_pages_by_number(api: &Api, path: &str) {
+    let page = |query: &str| api.call("GET", &format!("{path}?sort=name&{query}"), &api.root).json();
     let mut seen = Vec::new();
     for number in 1..=4 {
         let page = page(&format!("page={number}&page_size=2"));
@@ -190,11 +197,11 @@ each_backend!(pages_by_number_partition_the_list, |db| {
         ("page=1&cursor=x", "/page"),
         ("limit=1&page_size=1", "/page_size"),
     ] {
-        let problem = api.call("GET", &format!("/api/v1/tokens?{query}"), &api.root);
+        let problem = api.call("GET", &format!("{path}?{query}"), &api.root);
         let problem = problem.is_problem(422, "validation_failed");
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{query}");
     }
-});
+}
 
 /// A product with a role scope for each role.
 fn roles() -> Catalog {

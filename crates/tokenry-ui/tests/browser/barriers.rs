@@ -2,8 +2,6 @@
 
 use std::fs;
 
-use serde_json::Value;
-
 use crate::{
     browser::{is_ci, output_folder},
     screens::{SCREENS, populate},
@@ -26,6 +24,20 @@ fn axe() -> Option<String> {
     script
 }
 
+/// Asserts that the current page has none; does nothing without the script.
+#[track_caller]
+pub(crate) fn assert_none(visit: &Visit, name: &str) {
+    let Some(axe) = axe() else { return };
+    assert_eq!(barriers(visit, &axe, name), Vec::<String>::new());
+}
+
+/// The barriers of the current page.
+fn barriers(visit: &Visit, axe: &str, name: &str) -> Vec<String> {
+    visit.eval(axe, &[]);
+    let violations = visit.eval(RUN, &[]);
+    violations.as_array().unwrap().iter().map(|violation| format!("{name}: {violation}")).collect()
+}
+
 #[track_caller]
 fn no_barriers(theme: &str) {
     let Some(axe) = axe() else { return };
@@ -36,10 +48,7 @@ fn no_barriers(theme: &str) {
     for screen in SCREENS {
         screen.show(&visit, &id);
         visit.settle();
-        visit.eval(&axe, &[]);
-        let violations = visit.eval(RUN, &[]);
-        let violations = violations.as_array().unwrap().iter().map(Value::to_string);
-        found.extend(violations.map(|violation| format!("{}: {violation}", screen.name)));
+        found.extend(barriers(&visit, &axe, screen.name));
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
 }

@@ -14,6 +14,9 @@
 #[allow(dead_code, reason = "of the example only its app is tested here")]
 mod embed;
 
+#[path = "../common/translations.rs"]
+mod translations;
+
 mod browser;
 mod screens;
 mod secret;
@@ -25,6 +28,7 @@ mod appearance;
 mod barriers;
 mod connection;
 mod create;
+mod docs;
 mod guide;
 mod hostile;
 mod keyboard;
