@@ -50,6 +50,22 @@ const PYTHON: Packages = Packages {
     loss: "THE GUARDS OF FASTAPI AND DJANGO ARE NOT TESTED",
 };
 
+const OPENAPI_NODE: Packages = Packages {
+    folder: "openapi/node",
+    pins: &["package.json", "package-lock.json"],
+    fetch: Packages::npm,
+    name: "the packages of clients/openapi/node",
+    loss: "THE OPENAPI DOCUMENT IS NOT LINTED, AND CLIENTS GENERATED FROM IT ARE NOT TESTED",
+};
+
+const OPENAPI_PYTHON: Packages = Packages {
+    folder: "openapi/python",
+    pins: &["requirements.txt"],
+    fetch: Packages::pip,
+    name: "the packages of clients/openapi/python",
+    loss: "THE SERVER IS NOT COMPARED WITH THE OPENAPI DOCUMENT BY SCHEMATHESIS",
+};
+
 /// Debian splits the module off; elsewhere it comes with Python.
 const VENV: Software =
     Software { name: "Python with venv", packages: ["python3-venv", "python3", "python3", "python"] };
@@ -59,13 +75,13 @@ const STAMP: &str = "complete";
 
 /// `true` if npm has nothing to fetch.
 pub(crate) fn has_all_of_npm() -> Result<bool> {
-    Ok(TYPESCRIPT.is_there()? && NODE.is_there()?)
+    Ok(TYPESCRIPT.is_there()? && NODE.is_there()? && OPENAPI_NODE.is_there()?)
 }
 
 /// Fetches what is missing. Returns what is still missing.
 pub(crate) fn obtain(may_install: bool) -> Result<Vec<Missing>> {
     let mut missing = Vec::new();
-    for packages in [TYPESCRIPT, NODE, PYTHON] {
+    for packages in [TYPESCRIPT, NODE, OPENAPI_NODE, PYTHON, OPENAPI_PYTHON] {
         if packages.pins == PYTHON.pins && !packages.is_there()? && !has_venv() && may_install {
             VENV.install()?;
         }
@@ -81,7 +97,7 @@ fn has_venv() -> bool {
 
 impl Packages {
     /// The folder under cargo's target folder, present or not.
-    pub(crate) fn place(&self) -> Result<PathBuf> {
+    pub(crate) fn folder(&self) -> Result<PathBuf> {
         Ok(metadata::target_directory()?.join("clients").join(self.folder))
     }
 
@@ -90,14 +106,14 @@ impl Packages {
         if self.is_there()? {
             return Ok(None);
         }
-        let place = self.place()?;
+        let folder = self.folder()?;
         // Packages of older pins must not stay among the new ones.
-        if place.exists() {
-            fs::remove_dir_all(&place).with_context(|| format!("cannot remove {}", place.display()))?;
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
         }
-        fs::create_dir_all(&place)?;
+        fs::create_dir_all(&folder)?;
         if (self.fetch)(self).unwrap_or(false) {
-            fs::write(place.join(STAMP), self.digest()?)?;
+            fs::write(folder.join(STAMP), self.digest()?)?;
             return Ok(None);
         }
         let why =
@@ -106,7 +122,7 @@ impl Packages {
     }
 
     fn is_there(&self) -> Result<bool> {
-        let found = fs::read_to_string(self.place()?.join(STAMP)).unwrap_or_default();
+        let found = fs::read_to_string(self.folder()?.join(STAMP)).unwrap_or_default();
         Ok(found == self.digest()?)
     }
 
@@ -126,23 +142,23 @@ impl Packages {
 
     /// Exactly the lock file, each package compared with its digest; no script of a package runs.
     fn npm(&self) -> Result<bool> {
-        let place = self.place()?;
+        let folder = self.folder()?;
         for name in self.pins {
-            fs::copy(self.sources().join(name), place.join(name))?;
+            fs::copy(self.sources().join(name), folder.join(name))?;
         }
         let mut install = Command::new("npm");
-        install.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]).current_dir(&place);
+        install.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]).current_dir(&folder);
         Ok(step::run(&mut install)?.success())
     }
 
     /// Into an environment of its own, each package compared with its digest; nothing is compiled.
     fn pip(&self) -> Result<bool> {
-        let place = self.place()?;
+        let folder = self.folder()?;
         let mut create = Command::new("python3");
-        if !step::run(create.args(["-m", "venv"]).arg(&place))?.success() {
+        if !step::run(create.args(["-m", "venv"]).arg(&folder))?.success() {
             return Ok(false);
         }
-        let mut install = Command::new(place.join("bin/pip"));
+        let mut install = Command::new(folder.join("bin/pip"));
         install.args(["install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]);
         install.args(["--require-hashes", "--requirement"]).arg(self.sources().join("requirements.txt"));
         Ok(step::run(&mut install)?.success())
@@ -155,7 +171,7 @@ mod tests {
 
     #[test]
     fn every_package_is_pinned_with_a_digest_and_without_a_registry() {
-        for packages in [TYPESCRIPT, NODE] {
+        for packages in [TYPESCRIPT, NODE, OPENAPI_NODE] {
             let lock = fs::read_to_string(packages.sources().join("package-lock.json")).unwrap();
             let lock: serde_json::Value = serde_json::from_str(&lock).unwrap();
             let entries = lock["packages"].as_object().unwrap();
@@ -165,14 +181,14 @@ mod tests {
                 assert!(entry.get("resolved").is_none(), "{path} names a registry");
             }
         }
-        let pins = fs::read_to_string(PYTHON.sources().join("requirements.txt")).unwrap();
-        let requirements: Vec<_> = pins.lines().filter(|line| line.contains("==")).collect();
-        assert!(!requirements.is_empty());
-        assert!(
-            requirements.iter().all(|line| line.ends_with('\\')),
-            "every version is followed by its digests"
-        );
-        assert!(!pins.contains("://"), "a registry is named");
+        for packages in [PYTHON, OPENAPI_PYTHON] {
+            let pins = fs::read_to_string(packages.sources().join("requirements.txt")).unwrap();
+            let requirements: Vec<_> = pins.lines().filter(|line| line.contains("==")).collect();
+            assert!(!requirements.is_empty());
+            let is_pinned = requirements.iter().all(|line| line.ends_with('\\'));
+            assert!(is_pinned, "every version is followed by its digests");
+            assert!(!pins.contains("://") && !pins.contains("--find-links"), "a registry is named");
+        }
     }
 
     #[test]

@@ -4,26 +4,6 @@
  */
 
 export interface paths {
-    "/.well-known/oauth-authorization-server": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * The metadata of RFC 8414. There is no endpoint that issues tokens by OAuth: only those for introspection and revocation
-         *     are named. The issuer is the origin that the request was sent to.
-         */
-        get: operations["show_oauth_metadata"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/admin/cleanup": {
         parameters: {
             query?: never;
@@ -501,11 +481,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /**
-         * Introspection (RFC 7662): whether a token is active, and whose it is.
-         * @description The caller is an OAuth client whose secret is a token with `introspect`. It authenticates by `Authorization: Bearer`, by
-         *     `client_secret_basic` with any client id, or by `client_secret_post`.
-         */
+        /** Introspection (RFC 7662): whether a token is active, and whose it is. The caller's own token needs `introspect`. */
         post: operations["introspect_token"];
         delete?: never;
         options?: never;
@@ -603,7 +579,7 @@ export interface components {
              * Format: int64
              * @description The sequence number of the first entry that is missing, changed or added.
              */
-            broken_at?: number | null;
+            broken_at: number | null;
             /**
              * Format: date-time
              * @description When the check began.
@@ -614,40 +590,62 @@ export interface components {
              * @description The number of entries.
              */
             events: number;
+            /** @description Whether no entry is missing, changed or added. */
             intact: boolean;
             /** @description What is wrong with that entry. */
-            reason?: string | null;
+            reason: string | null;
         };
         /** @description An entry of the audit log. */
         AuditEvent: {
             /** @description `system`, `operator`, `user:<id>` or `token:<id>`. */
             actor: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
             at: string;
+            /** @description More about the event; its fields depend on the kind. */
             detail: Record<string, unknown>;
             /** @description The digest of this entry, in hexadecimal. */
             hash: string;
-            ip?: string | null;
-            /** @example auth.token.created */
-            kind: string;
+            /** @description The address of the client. */
+            ip: string | null;
+            /** @description What happened. */
+            kind: components["schemas"]["EventKind"];
             /** @description The digest of the previous entry, in hexadecimal. */
             prev_hash: string;
-            request_id?: string | null;
+            /** @description The id of the request. */
+            request_id: string | null;
             /**
              * Format: int64
              * @description The sequence number in the chain, from 1, without gaps.
              */
             seq: number;
-            token_id?: string | null;
-            user_agent?: string | null;
-            user_id?: string | null;
+            /**
+             * Format: uuid
+             * @description The token that it concerns.
+             */
+            token_id: string | null;
+            /** @description The user agent of the client. */
+            user_agent: string | null;
+            /**
+             * Format: uuid
+             * @description The user whom it concerns.
+             */
+            user_id: string | null;
         };
         /** @description A page of the audit log, newest first. */
         AuditPage: {
+            /** @description The entries of this page. */
             data: components["schemas"]["AuditEvent"][];
             /** @description The `cursor` of the next page; `null` on the last one. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
+        /**
+         * @description The credential of a caller: a personal access token, a JWT or a session.
+         * @enum {string}
+         */
+        CallerCredential: "pat" | "jwt" | "session";
         /** @description The result of a cleanup. */
         CleanupReport: {
             /** @description Expired sessions that were deleted. */
@@ -661,12 +659,22 @@ export interface components {
         };
         /** @description A new token: the only response with a secret. */
         CreatedToken: components["schemas"]["Token"] & {
-            /** @description The token text with the secret. It is never shown again. */
+            /**
+             * @description The token text with the secret. It is never shown again.
+             * @example pat_…
+             */
             token: string;
         };
         /** @description Creates a token. Omitted scopes are the default of the catalog: none, unless configured. */
         CreateToken: {
+            /**
+             * @description Addresses and networks that may use the token; empty is any.
+             * @example [
+             *       "203.0.113.0/24"
+             *     ]
+             */
             allowed_ips?: string[] | null;
+            /** @description A note about the token; line breaks are allowed. */
             description?: string | null;
             /**
              * Format: date-time
@@ -674,25 +682,38 @@ export interface components {
              */
             expires_at?: string | null;
             /**
-             * Format: int32
+             * Format: int64
              * @description Alternative to `expires_at`; `null` is never.
              */
             expires_in_days?: number | null;
+            /** @description Data of the client: a JSON object of at most 4 KiB. */
             metadata?: Record<string, unknown> | null;
-            name: string;
-            /** Format: date-time */
+            /** @description The display name: one line with a visible character. */
+            name: components["schemas"]["Name"];
+            /**
+             * Format: date-time
+             * @description Before this time the token is rejected.
+             */
             not_before?: string | null;
-            scopes?: string[] | null;
+            /** @description The granted scopes. Default: those of the catalog. */
+            scopes?: components["schemas"]["Scope"][] | null;
         };
         /** @description Creates a user. */
         CreateUser: {
+            /** @description Whether all tokens of the user are rejected. Default: false. */
             disabled?: boolean | null;
             /** @description Default: the subject. */
-            name?: string | null;
+            name?: components["schemas"]["Name"] | null;
             /** @description Default: the lowest role of the catalog. */
-            role?: string | null;
-            subject: string;
+            role?: components["schemas"]["RoleName"] | null;
+            /** @description The id of the user in the host system: one line with a visible character. */
+            subject: components["schemas"]["Subject"];
         };
+        /**
+         * @description The kind of an event of the audit log.
+         * @enum {string}
+         */
+        EventKind: "auth.token.seeded" | "auth.token.created" | "auth.token.updated" | "auth.token.rotated" | "auth.token.revoked" | "auth.token.expired" | "auth.token.imported" | "auth.import.finished" | "auth.import.discarded" | "auth.user.created" | "auth.user.updated" | "auth.user.disabled" | "auth.user.enabled" | "auth.user.deleted" | "auth.session.started" | "auth.session.ended" | "auth.request.failed" | "auth.request.forbidden";
         /** @description An invalid field or parameter. */
         FieldProblem: {
             /** @description The stable, machine-readable code of the error. */
@@ -704,14 +725,16 @@ export interface components {
         };
         /** @description The state of the process. */
         Health: {
-            /** @example ok */
+            /**
+             * @description Always `ok`.
+             * @example ok
+             */
             status: string;
         };
         /** @description An introspection response (RFC 7662). It has no claims for an inactive token. */
-        Introspection: {
-            active: boolean;
+        Introspection: ({
             /** @description The public prefix of the token. */
-            client_id?: string | null;
+            client_id: string;
             /**
              * Format: int64
              * @description Omitted for a token without expiry.
@@ -721,42 +744,36 @@ export interface components {
              * Format: int64
              * @description Seconds since 1970.
              */
-            iat?: number | null;
+            iat: number;
             /** @description The id of the token. */
-            jti?: string | null;
+            jti: string;
             /** Format: int64 */
             nbf?: number | null;
-            /** @description The effective scopes with every level that they include, separated by spaces. */
-            scope?: string | null;
-            sub?: string | null;
+            /** @description The effective scopes, separated by spaces. */
+            scope: string;
+            sub: string;
             /** @example Bearer */
-            token_type?: string | null;
-            username?: string | null;
-        };
-        /** @description The form of introspection. Unknown parameters are ignored. */
-        IntrospectionForm: {
-            /** @description Ignored; with `client_secret` it may be any text. */
-            client_id?: string | null;
-            /** @description For `client_secret_post`: a token with the scope `introspect`. */
-            client_secret?: string | null;
-            /** @description The address that presented the token; without it, a token that is restricted to addresses is not active. */
-            ip?: string | null;
-            /**
-             * @description Scopes to ask about, separated by spaces: those that the token has are in `scope` of the response, also where the
-             *     scope `*` includes them.
-             * @example projects:read
-             */
-            scope?: string | null;
-            /** @description The token that was presented to the calling service. */
-            token: string;
-            /** @description Ignored. */
-            token_type_hint?: string | null;
+            token_type: string;
+            username: string;
+        } | null) & {
+            active: boolean;
         };
         /** @description A page of the inventory. */
         InventoryPage: {
+            /** @description The tokens of this page. */
             data: components["schemas"]["InventoryToken"][];
             /** @description The `cursor` of the next page; `null` on the last one. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
+            /**
+             * Format: int64
+             * @description The number of this page, from 1, if the request has one.
+             */
+            page?: number | null;
+            /**
+             * Format: int64
+             * @description The maximum number of tokens on a page, if the request has the number of a page.
+             */
+            page_size?: number | null;
             /**
              * Format: int64
              * @description The number of tokens in the whole list.
@@ -765,8 +782,8 @@ export interface components {
         };
         /** @description A token in the inventory. */
         InventoryToken: components["schemas"]["Token"] & {
-            /** @description The risks of the token: `never_used`, `no_expiry`, `full_access`, `idle`, `owner_disabled`. */
-            risks: string[];
+            /** @description The risks of the token. */
+            risks: components["schemas"]["Risk"][];
             /** @description The id of the owner in the host system. */
             subject: string;
         };
@@ -789,99 +806,100 @@ export interface components {
              * @description Counted from the creation of the secret.
              */
             max_days: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description The shortest lifetime of a token.
+             */
             min_seconds: number;
         };
         /** @description The limits of a user and their remaining quota; `null` is no limit. */
         Limits: {
-            /** Format: int32 */
-            creations_left?: number | null;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description How many tokens can be created now.
+             */
+            creations_left: number | null;
+            /**
+             * Format: int64
+             * @description The number of live tokens.
+             */
             live_tokens: number;
-            /** Format: int32 */
-            max_tokens?: number | null;
+            /**
+             * Format: int64
+             * @description The maximum number of live tokens.
+             */
+            max_tokens: number | null;
             /**
              * Format: date-time
              * @description When the next creation becomes available.
              */
-            resets_at?: string | null;
+            resets_at: string | null;
         };
         /** @description The caller, with the remaining quota of their limits. */
         Me: {
-            /**
-             * @description `pat`, `jwt` or `session`.
-             * @example pat
-             */
-            credential: string;
+            /** @description The credential of this request. */
+            credential: components["schemas"]["CallerCredential"];
+            /** @description The limits, and what remains of them. */
             limits: components["schemas"]["Limits"];
+            /** @description The display name. */
             name: string;
+            /** @description The role, which limits all tokens of the user. */
             role: string;
             /** @description The effective scopes of the caller. */
-            scopes: string[];
+            scopes: components["schemas"]["Scope"][];
+            /** @description The id of the user in the host system. */
             subject: string;
+            /**
+             * Format: uuid
+             * @description The id of the user.
+             */
             user_id: string;
         };
-        /** @description The body of an error response of the endpoints under `/oauth/` (RFC 6749, section 5.2). */
-        OAuthError: {
-            /**
-             * @description `invalid_request`, `invalid_client`, `unauthorized_client`, `insufficient_scope`, `temporarily_unavailable` or
-             *     `server_error`.
-             * @example invalid_client
-             */
-            error: string;
-            /** @description A sentence about this occurrence; it never quotes a value of the request. */
-            error_description: string;
-        };
-        /** @description The metadata of an authorization server (RFC 8414). */
-        OAuthMetadata: {
-            /** @description Empty: no tokens are issued by OAuth. */
-            grant_types_supported: string[];
-            /** Format: uri */
-            introspection_endpoint: string;
-            /** @description How a client may authenticate there; its secret is a token with `introspect`. */
-            introspection_endpoint_auth_methods_supported: string[];
-            /**
-             * Format: uri
-             * @description The origin of this server.
-             * @example https://tokens.example.com
-             */
-            issuer: string;
-            /** @description Empty: no tokens are issued by OAuth. */
-            response_types_supported: string[];
-            /** Format: uri */
-            revocation_endpoint: string;
-            /** @description Possession of the token is enough; another authentication is ignored. */
-            revocation_endpoint_auth_methods_supported: string[];
-            /** @description All scopes of the catalog; absent if scopes may name any resource. */
-            scopes_supported?: string[] | null;
-        };
+        /**
+         * @description The display name of a token or a user: one line with a visible character.
+         * @example ci
+         */
+        Name: string;
         /** @description The rules of a server for all tokens and callers. A number of 0 is no limit, as in the settings file. */
         Policy: {
+            /** @description The lifetime of tokens. */
             lifetime: components["schemas"]["LifetimeRules"];
+            /** @description The limits per user and source. */
             limits: components["schemas"]["PolicyLimits"];
+            /** @description The retention of dead records. */
             retention: components["schemas"]["Retention"];
             /** @description From the lowest to the highest. */
             roles: components["schemas"]["RoleInfo"][];
+            /** @description The rotation of secrets. */
             rotation: components["schemas"]["RotationRules"];
+            /** @description The lifetime of sessions. */
             session: components["schemas"]["SessionRules"];
+            /** @description The format of tokens. */
             token: components["schemas"]["TokenFormat"];
+            /** @description The usage log. */
             usage: components["schemas"]["UsageRules"];
         };
         /** @description Limits per user, and per source of failed credentials. */
         PolicyLimits: {
-            /** Format: int32 */
+            /**
+             * Format: int64
+             * @description How many tokens a user can create within an hour.
+             */
             creations_per_hour: number;
             /**
-             * Format: int32
+             * Format: int64
              * @description Failed credentials per source; `null` if they are not limited.
              */
-            failures_per_minute?: number | null;
+            failures_per_minute: number | null;
             /**
-             * Format: int32
+             * Format: int64
              * @description Management requests per user; `null` if they are not limited.
              */
-            management_per_minute?: number | null;
-            /** Format: int32 */
+            management_per_minute: number | null;
+            /**
+             * Format: int64
+             * @description The maximum number of live tokens of a user.
+             */
             max_live_tokens: number;
         };
         /** @description The body of an error response, `application/problem+json` (RFC 9457). */
@@ -897,7 +915,7 @@ export interface components {
             /** @description The value of the `X-Request-Id` header; identifies the request in the log. */
             request_id?: string | null;
             /**
-             * Format: int32
+             * Format: int64
              * @description The HTTP status.
              */
             status: number;
@@ -910,7 +928,10 @@ export interface components {
         Readiness: {
             /** @description All checks. */
             checks: components["schemas"]["ReadinessCheck"][];
-            /** @example ready */
+            /**
+             * @description Always `ready`.
+             * @example ready
+             */
             status: string;
         };
         /** @description The result of one readiness check. */
@@ -928,48 +949,62 @@ export interface components {
              */
             state: string;
         };
+        /**
+         * @description Why a token was revoked: one line with a visible character.
+         * @example left the team
+         */
+        Reason: string;
         /** @description The retention of dead records. */
         Retention: {
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description How long expired and revoked tokens are kept.
+             */
             dead_tokens_days: number;
         };
-        /** @description The form of revocation. Unknown parameters are ignored. */
-        RevocationForm: {
-            /** @description The token to revoke. */
-            token: string;
-            /** @description Ignored. */
-            token_type_hint?: string | null;
-        };
+        /**
+         * @description The reaction to the use of a retired secret after its grace period.
+         * @enum {string}
+         */
+        ReuseReaction: "record" | "alert" | "revoke";
         /** @description The number of revoked tokens. */
         Revoked: {
+            /** @description How many tokens this request revoked. */
             revoked: number;
         };
         /** @description Revokes all tokens of a user. */
         RevokeTokens: {
-            /**
-             * @description Stored with the tokens.
-             * @default null
-             */
-            reason?: string | null;
+            /** @description Stored with the tokens: one line with a visible character. */
+            reason?: components["schemas"]["Reason"] | null;
         };
+        /**
+         * @description A risk of a token.
+         * @enum {string}
+         */
+        Risk: "never_used" | "no_expiry" | "full_access" | "idle" | "owner_disabled";
         /** @description A role and its scopes. */
         RoleInfo: {
+            /** @description The name of the role. */
             name: string;
             /** @description The listed scopes of the role; an open catalog has unlisted resources in addition. */
-            scopes: string[];
+            scopes: components["schemas"]["Scope"][];
         };
+        /**
+         * @description The name of a role of the catalog.
+         * @example user
+         * @example admin
+         */
+        RoleName: string;
         /** @description Rotates the secret of a token. */
         RotateToken: {
             /**
              * Format: date-time
              * @description The new expiry; `null` is never, omitted keeps the current one.
-             * @default null
              */
             expires_at?: string | null;
             /**
              * Format: int64
              * @description How long the old secret stays valid, in seconds; the policy and the previous expiry may end it earlier. Default: 0.
-             * @default null
              */
             grace_seconds?: number | null;
         };
@@ -980,41 +1015,50 @@ export interface components {
              * @description The maximum grace period of the old secret; 0 is none.
              */
             max_grace_seconds: number;
-            /** @description The reaction to the use of a secret after its grace period: `record`, `alert` or `revoke`. */
-            on_reuse: string;
+            /** @description The reaction to the use of a secret after its grace period. */
+            on_reuse: components["schemas"]["ReuseReaction"];
         };
+        /**
+         * @description A scope of the catalog: `resource:level`, `introspect`, `*` or a named scope.
+         * @example projects:read
+         */
+        Scope: string;
         /** @description A group of resources. */
         ScopeGroup: {
+            /** @description What the group is about. */
             description: string;
+            /** @description The name of the group. */
             name: string;
+            /** @description The resources of the group. */
             resources: components["schemas"]["ScopeResource"][];
         };
         /** @description A scope. */
         ScopeInfo: {
+            /** @description What the scope permits. */
             description: string;
             /** @description Whether the caller can grant it to a token. */
             grantable: boolean;
             /** @description The level; `null` for scopes without a resource. */
-            level?: string | null;
-            scope: string;
+            level: string | null;
+            /** @description The scope. */
+            scope: components["schemas"]["Scope"];
         };
         /** @description A resource and its scopes, from the lowest to the highest level. */
         ScopeResource: {
+            /** @description What the resource is. */
             description: string;
+            /** @description The scopes of the resource, from the lowest to the highest level. */
             levels: components["schemas"]["ScopeInfo"][];
+            /** @description The name of the resource. */
             name: string;
         };
         /** @description The scopes of the catalog, and which of them the caller can grant to a token. */
         Scopes: {
             /** @description The scopes of a token that is created without scopes. */
             default_scopes: string[];
-            /** @description The scopes of which every token has exactly one, and no other scope. Empty: any scopes together. */
-            exclusive_scopes: string[];
-            /**
-             * @description The scopes without a resource: the named scopes of the configuration, `*` and `introspect`; `full_access` where it
-             *     is a default.
-             */
+            /** @description The scopes without a resource: the named scopes of the configuration, `*` and `introspect`. */
             general: components["schemas"]["ScopeInfo"][];
+            /** @description The groups of resources. */
             groups: components["schemas"]["ScopeGroup"][];
             /** @description The levels of resources without own levels, each including the previous ones. */
             levels: string[];
@@ -1029,27 +1073,35 @@ export interface components {
              * Format: date-time
              * @description `null` is never: granted but unused. Updated with a delay of up to two minutes.
              */
-            last_used_at?: string | null;
-            scope: string;
+            last_used_at: string | null;
+            /** @description The scope. */
+            scope: components["schemas"]["Scope"];
         };
         /** @description A session. Its secret is only in the cookie. */
         Session: {
-            /** Format: date-time */
-            created_at: string;
             /**
-             * @description The credential that started it: `pat`, `jwt` or `proxy`.
-             * @example pat
+             * Format: date-time
+             * @description When the user signed in.
              */
-            credential: string;
+            created_at: string;
+            /** @description The credential that started it. */
+            credential: components["schemas"]["SignInMethod"];
             /**
              * Format: date-time
              * @description The session expires at this time, regardless of its use.
              */
             expires_at: string;
-            /** @description UUIDv7. */
+            /**
+             * Format: uuid
+             * @description UUIDv7.
+             */
             id: string;
-            /** @description The token that started it, which limits its permissions and its lifetime. */
-            token_id?: string | null;
+            /**
+             * Format: uuid
+             * @description The token that started it, which limits its permissions and its lifetime.
+             */
+            token_id: string | null;
+            /** @description The user who signed in. */
             user: components["schemas"]["SessionUser"];
         };
         /** @description The lifetime of sessions. */
@@ -1059,68 +1111,119 @@ export interface components {
              * @description A session expires after this time without a request; 0 is never.
              */
             idle_seconds: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description The longest lifetime of a session.
+             */
             lifetime_seconds: number;
         };
         /** @description The sign-in methods, and the session of the request. */
         SessionState: {
-            session?: components["schemas"]["Session"] | null;
-            /**
-             * @description The sign-in methods: `pat`, and `jwt` and `proxy` if this server is configured for them.
-             * @example [
-             *       "pat",
-             *       "jwt"
-             *     ]
-             */
-            ways: string[];
+            /** @description The session of the request; `null` without one. */
+            session: components["schemas"]["Session"] | null;
+            /** @description The sign-in methods: `pat`, and `jwt` and `proxy` if this server is configured for them. */
+            ways: components["schemas"]["SignInMethod"][];
         };
         /** @description The user of a session. */
         SessionUser: {
+            /**
+             * Format: uuid
+             * @description The id of the user.
+             */
             id: string;
+            /** @description The display name. */
             name: string;
+            /** @description The role, which limits all permissions. */
             role: string;
+            /** @description The id of the user in the host system. */
             subject: string;
         };
+        /**
+         * @description A sign-in method: a personal access token, a JWT, or the identity that a trusted proxy asserts.
+         * @enum {string}
+         */
+        SignInMethod: "pat" | "jwt" | "proxy";
+        /**
+         * @description The id of a user in the host system: one line with a visible character.
+         * @example alice
+         */
+        Subject: string;
         /** @description A token without its secret. */
         Token: {
-            /** @description Addresses and networks that may use the token; empty is any. */
+            /**
+             * @description Addresses and networks that may use the token; empty is any.
+             * @example [
+             *       "203.0.113.0/24"
+             *     ]
+             */
             allowed_ips: string[];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When the token was created.
+             */
             created_at: string;
-            description?: string | null;
+            /** @description A note about the token. */
+            description: string | null;
             /** @description The effective scopes: the granted scopes within the current role of the owner. */
-            effective_scopes: string[];
+            effective_scopes: components["schemas"]["Scope"][];
             /**
              * Format: date-time
              * @description From this time on the token is rejected; `null` is never.
              */
-            expires_at?: string | null;
-            /** @description UUIDv7. */
+            expires_at: string | null;
+            /**
+             * Format: uuid
+             * @description UUIDv7.
+             */
             id: string;
-            /** Format: date-time */
-            last_used_at?: string | null;
-            last_used_ip?: string | null;
-            metadata: unknown;
+            /**
+             * Format: date-time
+             * @description When the token was last accepted. Updated with a delay of up to a minute.
+             */
+            last_used_at: string | null;
+            /** @description The address of that use. */
+            last_used_ip: string | null;
+            /** @description Data of the client: a JSON object. */
+            metadata: Record<string, unknown>;
+            /** @description The display name. */
             name: string;
             /**
              * Format: date-time
              * @description Before this time the token is rejected.
              */
-            not_before?: string | null;
-            /** Format: date-time */
-            revoked_at?: string | null;
-            revoked_by?: string | null;
-            revoked_reason?: string | null;
+            not_before: string | null;
+            /**
+             * Format: date-time
+             * @description When the token was revoked.
+             */
+            revoked_at: string | null;
+            /** @description Who revoked it: `system`, `operator`, `user:<id>` or `token:<id>`. */
+            revoked_by: string | null;
+            /** @description Why it was revoked. */
+            revoked_reason: string | null;
             /** @description The granted scopes. */
-            scopes: string[];
-            /** @example active */
-            status: string;
-            /** @description The public prefix of the token text. */
+            scopes: components["schemas"]["Scope"][];
+            /** @description The state at the time of the response. */
+            status: components["schemas"]["TokenStatus"];
+            /**
+             * @description The public prefix of the token text.
+             * @example pat_Q7mZ0aKd93Xb
+             */
             token_prefix: string;
-            /** @description The last four characters of the token text. */
+            /**
+             * @description The last four characters of the token text.
+             * @example aB3x
+             */
             token_suffix: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When the token was last changed.
+             */
             updated_at: string;
+            /**
+             * Format: uuid
+             * @description The owner.
+             */
             user_id: string;
             /**
              * Format: int64
@@ -1129,34 +1232,54 @@ export interface components {
             version: number;
         };
         /**
+         * @description The state that a change gives to a token.
+         * @enum {string}
+         */
+        TokenActivation: "active" | "inactive";
+        /**
          * @description An event in the history of a token: an entry of the audit log without its digests, which would reveal the omitted
          *     fields.
          */
         TokenEvent: {
             /** @description `system`, `operator`, `user:<id>` or `token:<id>`. */
             actor: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
             at: string;
+            /** @description More about the event; its fields depend on the kind. */
             detail: Record<string, unknown>;
             /** @description `null` if another user is the actor, like the next two fields. */
-            ip?: string | null;
-            /** @example auth.token.created */
-            kind: string;
-            request_id?: string | null;
+            ip: string | null;
+            /** @description What happened. */
+            kind: components["schemas"]["EventKind"];
+            /** @description The id of the request. */
+            request_id: string | null;
             /**
              * Format: int64
              * @description The sequence number in the audit log.
              */
             seq: number;
-            token_id?: string | null;
-            user_agent?: string | null;
-            user_id?: string | null;
+            /**
+             * Format: uuid
+             * @description The token that it concerns.
+             */
+            token_id: string | null;
+            /** @description The user agent of the client. */
+            user_agent: string | null;
+            /**
+             * Format: uuid
+             * @description The user whom it concerns.
+             */
+            user_id: string | null;
         };
         /** @description A page of the history of a token, newest first. */
         TokenEventPage: {
+            /** @description The events of this page. */
             data: components["schemas"]["TokenEvent"][];
             /** @description The `cursor` of the next page; `null` on the last one. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description The format of tokens. */
         TokenFormat: {
@@ -1165,16 +1288,17 @@ export interface components {
         };
         /** @description A page of a list of tokens. */
         TokenPage: {
+            /** @description The tokens of this page. */
             data: components["schemas"]["Token"][];
             /** @description The `cursor` of the next page; `null` on the last one. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
             /**
-             * Format: int32
+             * Format: int64
              * @description The number of this page, from 1, if the request has one.
              */
             page?: number | null;
             /**
-             * Format: int32
+             * Format: int64
              * @description The maximum number of tokens on a page, if the request has the number of a page.
              */
             page_size?: number | null;
@@ -1184,51 +1308,66 @@ export interface components {
              */
             total: number;
         };
+        /**
+         * @description The order of a list of tokens; a leading `-` sorts in descending order.
+         * @enum {string}
+         */
+        TokenSort: "created_at" | "-created_at" | "name" | "-name" | "expires_at" | "-expires_at" | "last_used_at" | "-last_used_at";
+        /**
+         * @description The state of a token.
+         * @enum {string}
+         */
+        TokenStatus: "active" | "inactive" | "pending" | "expired" | "revoked";
         /** @description Updates a token; omitted fields stay unchanged. */
         UpdateToken: {
-            /**
-             * @description Empty is any address.
-             * @default null
-             */
+            /** @description Addresses and networks that may use the token; empty is any. */
             allowed_ips?: string[];
-            /**
-             * @description `null` removes it.
-             * @default null
-             */
+            /** @description `null` removes it. */
             description?: string | null;
             /**
              * Format: date-time
              * @description `null` is never.
-             * @default null
              */
             expires_at?: string | null;
             /**
-             * Format: int32
+             * Format: int64
              * @description Alternative to `expires_at`, counted from now; `null` is never.
-             * @default null
              */
             expires_in_days?: number | null;
+            /** @description Data of the client: a JSON object of at most 4 KiB. */
             metadata?: Record<string, unknown>;
-            /** @default null */
-            name?: string;
-            /** @default null */
-            scopes?: string[];
             /**
-             * @description `active` or `inactive`.
+             * @description The display name: one line with a visible character.
              * @default null
              */
-            status?: string;
+            name?: components["schemas"]["Name"];
+            /** @description The granted scopes. */
+            scopes?: components["schemas"]["Scope"][];
+            /**
+             * @description Pauses or resumes the token.
+             * @default null
+             */
+            status?: components["schemas"]["TokenActivation"];
         };
         /** @description Updates a user; omitted fields stay unchanged. */
         UpdateUser: {
-            /** @default null */
+            /** @description Whether all tokens of the user are rejected. */
             disabled?: boolean;
-            /** @default null */
-            name?: string;
-            /** @default null */
-            role?: string;
-            /** @default null */
-            subject?: string;
+            /**
+             * @description The display name.
+             * @default null
+             */
+            name?: components["schemas"]["Name"];
+            /**
+             * @description The role, which limits all tokens of the user.
+             * @default null
+             */
+            role?: components["schemas"]["RoleName"];
+            /**
+             * @description The id of the user in the host system: one line with a visible character.
+             * @default null
+             */
+            subject?: components["schemas"]["Subject"];
         };
         /** @description The usage of a token. */
         Usage: {
@@ -1242,17 +1381,27 @@ export interface components {
         };
         /** @description The uses of a token from one address with one user agent. */
         UsageAddress: {
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description The number of uses.
+             */
             count: number;
-            ip?: string | null;
-            /** Format: date-time */
+            /** @description The source address. */
+            ip: string | null;
+            /**
+             * Format: date-time
+             * @description The last of these uses.
+             */
             last_at: string;
             /** @description The user agent of the client. */
-            user_agent?: string | null;
+            user_agent: string | null;
         };
         /** @description The uses in one hour with the same status. */
         UsageHour: {
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description The number of uses.
+             */
             count: number;
             /**
              * Format: date-time
@@ -1260,27 +1409,37 @@ export interface components {
              */
             hour: string;
             /**
-             * Format: int32
+             * Format: int64
              * @description The status of the responses. For a token with too many different ones, the status class: 200 is 200 to 299.
              */
             status: number;
         };
         /** @description The uses of a token for one route. */
         UsageRoute: {
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description The number of uses.
+             */
             count: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description The last of these uses.
+             */
             last_at: string;
-            /** @description Empty if unknown. */
+            /** @description The method; empty if unknown. */
             method: string;
-            /** @description Empty if unknown. */
+            /** @description The pattern of the route; empty if unknown. */
             route: string;
         };
         /** @description The uses of a token with the same properties within one interval. */
         UsageRow: {
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description The number of uses.
+             */
             count: number;
-            ip?: string | null;
+            /** @description The source address. */
+            ip: string | null;
             /** @description The method; empty if unknown, `OTHER` if HTTP does not define it. */
             method: string;
             /**
@@ -1291,12 +1450,12 @@ export interface components {
             /** @description The pattern of the route, or the verified resource; empty if unknown. */
             route: string;
             /**
-             * Format: int32
+             * Format: int64
              * @description The status of the response; 499 if the client disconnected before.
              */
             status: number;
             /** @description The user agent of the client. */
-            user_agent?: string | null;
+            user_agent: string | null;
         };
         /** @description The usage log. */
         UsageRules: {
@@ -1307,14 +1466,20 @@ export interface components {
             bucket_seconds: number;
             /** @description Whether this server records the usage of tokens. */
             enabled: boolean;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description How long uses are kept.
+             */
             retention_days: number;
         };
         /** @description A summary of the usage of a token. */
         UsageSummary: {
             /** @description The 50 most used pairs of address and user agent, most used first. */
             addresses: components["schemas"]["UsageAddress"][];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description The start of the interval.
+             */
             from: string;
             /** @description All uses by hour and status, oldest first. */
             hours: components["schemas"]["UsageHour"][];
@@ -1322,7 +1487,10 @@ export interface components {
             routes: components["schemas"]["UsageRoute"][];
             /** @description The granted scopes of the token. */
             scopes: components["schemas"]["ScopeUse"][];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description The end of the interval.
+             */
             to: string;
             /**
              * Format: int64
@@ -1332,27 +1500,41 @@ export interface components {
         };
         /** @description A user, the owner of tokens. */
         User: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When the user was created.
+             */
             created_at: string;
             /** @description Whether all tokens of the user are rejected. */
             disabled: boolean;
-            /** Format: date-time */
-            disabled_at?: string | null;
-            /** @description UUIDv7. */
+            /**
+             * Format: date-time
+             * @description When the user was disabled.
+             */
+            disabled_at: string | null;
+            /**
+             * Format: uuid
+             * @description UUIDv7.
+             */
             id: string;
+            /** @description The display name. */
             name: string;
             /** @description The role, which limits all tokens of the user. */
             role: string;
             /** @description The id of the user in the host system. */
             subject: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When the user was last changed.
+             */
             updated_at: string;
         };
         /** @description A page of a list of users. */
         UserPage: {
+            /** @description The users of this page. */
             data: components["schemas"]["User"][];
             /** @description The `cursor` of the next page; `null` on the last one. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
             /**
              * Format: int64
              * @description The number of users in the whole list.
@@ -1401,61 +1583,6 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    show_oauth_metadata: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OAuthMetadata"];
-                };
-            };
-            /** @description The query is malformed or too long. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The Host header has no valid host. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A parameter is unknown, repeated or invalid. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The service is temporarily unavailable. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     clean_up: {
         parameters: {
             query?: never;
@@ -1465,8 +1592,11 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The result of a cleanup. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1476,6 +1606,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1485,6 +1617,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1494,6 +1630,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1503,6 +1643,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1512,6 +1654,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1521,6 +1689,10 @@ export interface operations {
             /** @description The clock of the server may be wrong by more than a day; nothing was cleaned up. The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1536,25 +1708,25 @@ export interface operations {
                 cursor?: string;
                 /** @description Tokens that expire before this time. */
                 expires_before?: string;
-                /** @description Default: 50 */
+                /** @description How many rows a page has at most. Default: 50 */
                 limit?: number;
                 /** @description The number of the page, from 1, instead of a cursor. */
                 page?: number;
                 /** @description Another name of limit. */
                 page_size?: number;
-                /** @description Only live tokens with this risk: never_used, no_expiry, full_access, idle or owner_disabled. */
-                risk?: string;
+                /** @description Only live tokens with this risk. */
+                risk?: components["schemas"]["Risk"];
                 /** @description Tokens with exactly this granted scope. */
-                scope?: string;
+                scope?: components["schemas"]["Scope"];
                 /**
                  * @description Part of the name, of the displayed prefix or of the displayed suffix of the token, or prefix and suffix joined by `…`
                  *     or `...`. Of a complete token only prefix and suffix are used.
                  */
                 search?: string;
-                /** @description created_at, name, expires_at or last_used_at; a leading `-` sorts in descending order. Default: -created_at */
-                sort?: string;
-                /** @description active, inactive, pending, expired or revoked */
-                status?: string;
+                /** @description The order of the list. Default: -created_at */
+                sort?: components["schemas"]["TokenSort"];
+                /** @description Tokens in this state. */
+                status?: components["schemas"]["TokenStatus"];
                 /** @description Tokens not used since this time. */
                 unused_since?: string;
                 /** @description Only tokens of this user. */
@@ -1566,8 +1738,11 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description A page of the inventory. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1577,6 +1752,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1586,6 +1763,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1595,6 +1776,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1604,6 +1789,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1613,6 +1800,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1622,6 +1835,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1637,9 +1854,9 @@ export interface operations {
                 cursor?: string;
                 /** @description Only entries at or after this time. */
                 from?: string;
-                /** @description Only entries of this kind, such as auth.token.created. */
-                kind?: string;
-                /** @description Default: 50 */
+                /** @description Only entries of this kind. */
+                kind?: components["schemas"]["EventKind"];
+                /** @description How many rows a page has at most. Default: 50 */
                 limit?: number;
                 /** @description Only entries before this time. */
                 to?: string;
@@ -1654,8 +1871,11 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description A page of the audit log, newest first. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1665,6 +1885,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1674,6 +1896,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1683,6 +1909,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1692,6 +1922,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1701,6 +1933,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1710,6 +1968,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1727,8 +1989,11 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The result of checking the digests of the audit log. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1738,6 +2003,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1747,6 +2014,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1756,6 +2027,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1765,6 +2040,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1774,6 +2051,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1783,6 +2086,10 @@ export interface operations {
             /** @description Another check is running. The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1800,8 +2107,11 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The caller, with the remaining quota of their limits. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1811,6 +2121,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1820,6 +2132,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1829,6 +2145,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1838,6 +2158,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1847,6 +2169,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1856,6 +2204,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1873,8 +2225,11 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The rules of a server for all tokens and callers. A number of 0 is no limit, as in the settings file. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1884,6 +2239,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1893,6 +2250,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1902,6 +2263,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1911,6 +2276,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1920,6 +2287,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1929,6 +2322,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1946,8 +2343,11 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The scopes of the catalog, and which of them the caller can grant to a token. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1957,6 +2357,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1966,6 +2368,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1975,6 +2381,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1984,6 +2394,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1993,6 +2405,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2002,6 +2440,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2019,8 +2461,11 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description A token without its secret. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2030,6 +2475,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2039,6 +2486,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2048,6 +2499,10 @@ export interface operations {
             /** @description The request has another credential than a token. The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2057,6 +2512,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2066,6 +2523,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2075,6 +2558,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2095,6 +2582,8 @@ export interface operations {
             /** @description Revoked. */
             204: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -2102,6 +2591,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2111,6 +2602,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2120,6 +2615,10 @@ export interface operations {
             /** @description The request has another credential than a token. The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2129,6 +2628,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2138,6 +2639,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2147,6 +2674,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2162,23 +2693,23 @@ export interface operations {
                 cursor?: string;
                 /** @description Tokens that expire before this time. */
                 expires_before?: string;
-                /** @description Default: 50 */
+                /** @description How many rows a page has at most. Default: 50 */
                 limit?: number;
                 /** @description The number of the page, from 1, instead of a cursor. */
                 page?: number;
                 /** @description Another name of limit. */
                 page_size?: number;
                 /** @description Tokens with exactly this granted scope. */
-                scope?: string;
+                scope?: components["schemas"]["Scope"];
                 /**
                  * @description Part of the name, of the displayed prefix or of the displayed suffix of the token, or prefix and suffix joined by `…`
                  *     or `...`. Of a complete token only prefix and suffix are used.
                  */
                 search?: string;
-                /** @description created_at, name, expires_at or last_used_at; a leading `-` sorts in descending order. Default: -created_at */
-                sort?: string;
-                /** @description active, inactive, pending, expired or revoked */
-                status?: string;
+                /** @description The order of the list. Default: -created_at */
+                sort?: components["schemas"]["TokenSort"];
+                /** @description Tokens in this state. */
+                status?: components["schemas"]["TokenStatus"];
                 /** @description Tokens not used since this time. */
                 unused_since?: string;
             };
@@ -2188,8 +2719,11 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description A page of a list of tokens. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2199,6 +2733,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2208,6 +2744,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2217,6 +2757,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2226,6 +2770,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2235,6 +2781,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2244,6 +2816,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2265,9 +2841,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A new token: the only response with a secret. */
             201: {
                 headers: {
+                    /** @description The version of the token, in quotes. */
+                    ETag?: string;
+                    /** @description The path of the token. */
                     Location?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2277,6 +2859,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. The body is not one JSON value. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2286,6 +2870,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2295,6 +2883,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2304,6 +2896,8 @@ export interface operations {
             /** @description The body did not arrive in time. */
             408: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2313,6 +2907,8 @@ export interface operations {
             /** @description The maximum number of live tokens is reached. */
             409: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2322,6 +2918,8 @@ export interface operations {
             /** @description The body is larger than 16 KiB. */
             413: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2331,6 +2929,8 @@ export interface operations {
             /** @description The body has another type or an encoding. */
             415: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2340,6 +2940,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. A field is unknown, missing or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2349,6 +2951,32 @@ export interface operations {
             /** @description Too many tokens were created within an hour. Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2358,6 +2986,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2371,14 +3003,20 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the token. */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description A token without its secret. */
             200: {
                 headers: {
+                    /** @description The version of the token, in quotes. */
+                    ETag?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2388,6 +3026,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2397,6 +3037,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2406,6 +3050,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2415,6 +3063,8 @@ export interface operations {
             /** @description The token does not exist, or another user owns it. */
             404: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2424,6 +3074,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2433,6 +3085,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2442,6 +3120,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2453,11 +3135,12 @@ export interface operations {
     revoke_token: {
         parameters: {
             query?: {
-                /** @description Stored with the token. */
+                /** @description Stored with the token: one line. An empty reason is none. */
                 reason?: string;
             };
             header?: never;
             path: {
+                /** @description The id of the token. */
                 id: string;
             };
             cookie?: never;
@@ -2467,6 +3150,8 @@ export interface operations {
             /** @description Revoked, now or earlier. */
             204: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -2474,6 +3159,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2483,6 +3170,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2492,6 +3183,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2501,6 +3196,8 @@ export interface operations {
             /** @description The token does not exist, or another user owns it. */
             404: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2510,6 +3207,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2519,6 +3218,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2528,6 +3253,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2540,10 +3269,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The version to change, in quotes. */
-                "If-Match"?: string | null;
+                /** @description The version to change, in quotes; several are separated by commas, and `*` is any. */
+                "If-Match"?: string;
             };
             path: {
+                /** @description The id of the token. */
                 id: string;
             };
             cookie?: never;
@@ -2554,8 +3284,13 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A token without its secret. */
             200: {
                 headers: {
+                    /** @description The version of the token, in quotes. */
+                    ETag?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2565,6 +3300,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. If-Match is malformed. The query is malformed or too long. The body is not one JSON value. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2574,6 +3311,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2583,6 +3324,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2592,6 +3337,8 @@ export interface operations {
             /** @description The token does not exist, or another user owns it. */
             404: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2601,6 +3348,8 @@ export interface operations {
             /** @description The body did not arrive in time. */
             408: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2610,6 +3359,8 @@ export interface operations {
             /** @description Another version, revoked or expired. */
             409: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2619,6 +3370,8 @@ export interface operations {
             /** @description The body is larger than 16 KiB. */
             413: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2628,6 +3381,8 @@ export interface operations {
             /** @description The body has another type or an encoding. */
             415: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2637,6 +3392,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. A field is unknown, missing or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2646,6 +3403,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2655,6 +3438,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2668,19 +3455,23 @@ export interface operations {
             query?: {
                 /** @description The next_cursor of the previous page. */
                 cursor?: string;
-                /** @description Default: 50 */
+                /** @description How many rows a page has at most. Default: 50 */
                 limit?: number;
             };
             header?: never;
             path: {
+                /** @description The id of the token. */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description A page of the history of a token, newest first. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2690,6 +3481,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2699,6 +3492,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2708,6 +3505,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2717,6 +3518,8 @@ export interface operations {
             /** @description The token does not exist, or another user owns it. */
             404: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2726,6 +3529,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2735,6 +3540,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2744,6 +3575,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2757,11 +3592,12 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Identifies the request: a repetition is rejected with 409 and never creates a second secret. */
-                "Idempotency-Key"?: string | null;
-                /** @description The version to rotate, in quotes. */
-                "If-Match"?: string | null;
+                "Idempotency-Key"?: string;
+                /** @description The version to rotate, in quotes; several are separated by commas, and `*` is any. */
+                "If-Match"?: string;
             };
             path: {
+                /** @description The id of the token. */
                 id: string;
             };
             cookie?: never;
@@ -2772,8 +3608,13 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A new token: the only response with a secret. */
             200: {
                 headers: {
+                    /** @description The version of the token, in quotes. */
+                    ETag?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2783,6 +3624,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. If-Match is malformed. Idempotency-Key is malformed. The query is malformed or too long. The body is not one JSON value. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2792,6 +3635,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2801,6 +3648,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2810,6 +3661,8 @@ export interface operations {
             /** @description The token does not exist, or another user owns it. */
             404: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2819,6 +3672,8 @@ export interface operations {
             /** @description The body did not arrive in time. */
             408: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2828,6 +3683,8 @@ export interface operations {
             /** @description Rotated by another request at the same time, already delivered, another version, revoked or expired. */
             409: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2837,6 +3694,8 @@ export interface operations {
             /** @description The body is larger than 16 KiB. */
             413: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2846,6 +3705,8 @@ export interface operations {
             /** @description The body has another type or an encoding. */
             415: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2855,6 +3716,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. A field is unknown, missing or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2864,6 +3727,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2873,6 +3762,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2893,14 +3786,18 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The id of the token. */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description The usage of a token. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2910,6 +3807,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2919,6 +3818,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2928,6 +3831,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2937,6 +3844,8 @@ export interface operations {
             /** @description The token does not exist, or another user owns it. */
             404: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2946,6 +3855,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2955,6 +3866,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2964,6 +3901,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2982,14 +3923,18 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The id of the token. */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description A summary of the usage of a token. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2999,6 +3944,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3008,6 +3955,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3017,6 +3968,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3026,6 +3981,8 @@ export interface operations {
             /** @description The token does not exist, or another user owns it. */
             404: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3035,6 +3992,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3044,6 +4003,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3053,6 +4038,10 @@ export interface operations {
             /** @description Too many summaries are being computed. The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3066,7 +4055,7 @@ export interface operations {
             query?: {
                 /** @description The next_cursor of the previous page. */
                 cursor?: string;
-                /** @description Default: 50 */
+                /** @description How many rows a page has at most. Default: 50 */
                 limit?: number;
                 /** @description Part of the subject or of the name. */
                 search?: string;
@@ -3077,8 +4066,11 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description A page of a list of users. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3088,6 +4080,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3097,6 +4091,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3106,6 +4104,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3115,6 +4117,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3124,6 +4128,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3133,6 +4163,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3154,9 +4188,13 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A user, the owner of tokens. */
             201: {
                 headers: {
+                    /** @description The path of the user. */
                     Location?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3166,6 +4204,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. The body is not one JSON value. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3175,6 +4215,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3184,6 +4228,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3193,6 +4241,8 @@ export interface operations {
             /** @description The body did not arrive in time. */
             408: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3202,6 +4252,8 @@ export interface operations {
             /** @description A user with this subject exists. */
             409: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3211,6 +4263,8 @@ export interface operations {
             /** @description The body is larger than 16 KiB. */
             413: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3220,6 +4274,8 @@ export interface operations {
             /** @description The body has another type or an encoding. */
             415: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3229,6 +4285,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. A field is unknown, missing or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3238,6 +4296,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3247,6 +4331,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3260,14 +4348,18 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the user. */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description A user, the owner of tokens. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3277,6 +4369,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3286,6 +4380,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3295,6 +4393,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3304,6 +4406,8 @@ export interface operations {
             /** @description The user does not exist. */
             404: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3313,6 +4417,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3322,6 +4428,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3331,6 +4463,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3344,6 +4480,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the user. */
                 id: string;
             };
             cookie?: never;
@@ -3353,6 +4490,8 @@ export interface operations {
             /** @description Deleted. */
             204: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -3360,6 +4499,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3369,6 +4510,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3378,6 +4523,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3387,6 +4536,8 @@ export interface operations {
             /** @description The user does not exist. */
             404: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3396,6 +4547,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3405,6 +4558,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3414,6 +4593,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3427,6 +4610,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the user. */
                 id: string;
             };
             cookie?: never;
@@ -3437,8 +4621,11 @@ export interface operations {
             };
         };
         responses: {
+            /** @description A user, the owner of tokens. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3448,6 +4635,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. The body is not one JSON value. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3457,6 +4646,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3466,6 +4659,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3475,6 +4672,8 @@ export interface operations {
             /** @description The user does not exist. */
             404: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3484,6 +4683,8 @@ export interface operations {
             /** @description The body did not arrive in time. */
             408: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3493,6 +4694,8 @@ export interface operations {
             /** @description Another user with this subject exists. */
             409: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3502,6 +4705,8 @@ export interface operations {
             /** @description The body is larger than 16 KiB. */
             413: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3511,6 +4716,8 @@ export interface operations {
             /** @description The body has another type or an encoding. */
             415: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3520,6 +4727,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. A field is unknown, missing or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3529,6 +4738,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3538,6 +4773,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3551,6 +4790,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The id of the user. */
                 id: string;
             };
             cookie?: never;
@@ -3561,8 +4801,11 @@ export interface operations {
             };
         };
         responses: {
+            /** @description The number of revoked tokens. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3572,6 +4815,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. The body is not one JSON value. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3581,6 +4826,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3590,6 +4839,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3599,6 +4852,8 @@ export interface operations {
             /** @description The user does not exist. */
             404: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3608,6 +4863,8 @@ export interface operations {
             /** @description The body did not arrive in time. */
             408: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3617,6 +4874,8 @@ export interface operations {
             /** @description The body is larger than 16 KiB. */
             413: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3626,6 +4885,8 @@ export interface operations {
             /** @description The body has another type or an encoding. */
             415: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3635,6 +4896,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. A field is unknown, missing or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3644,6 +4907,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3653,6 +4942,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3668,36 +4961,40 @@ export interface operations {
                 cursor?: string;
                 /** @description Tokens that expire before this time. */
                 expires_before?: string;
-                /** @description Default: 50 */
+                /** @description How many rows a page has at most. Default: 50 */
                 limit?: number;
                 /** @description The number of the page, from 1, instead of a cursor. */
                 page?: number;
                 /** @description Another name of limit. */
                 page_size?: number;
                 /** @description Tokens with exactly this granted scope. */
-                scope?: string;
+                scope?: components["schemas"]["Scope"];
                 /**
                  * @description Part of the name, of the displayed prefix or of the displayed suffix of the token, or prefix and suffix joined by `…`
                  *     or `...`. Of a complete token only prefix and suffix are used.
                  */
                 search?: string;
-                /** @description created_at, name, expires_at or last_used_at; a leading `-` sorts in descending order. Default: -created_at */
-                sort?: string;
-                /** @description active, inactive, pending, expired or revoked */
-                status?: string;
+                /** @description The order of the list. Default: -created_at */
+                sort?: components["schemas"]["TokenSort"];
+                /** @description Tokens in this state. */
+                status?: components["schemas"]["TokenStatus"];
                 /** @description Tokens not used since this time. */
                 unused_since?: string;
             };
             header?: never;
             path: {
+                /** @description The id of the user. */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description A page of a list of tokens. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3707,6 +5004,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3716,6 +5015,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3725,6 +5028,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3734,6 +5041,8 @@ export interface operations {
             /** @description The user does not exist. */
             404: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3743,6 +5052,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3752,6 +5063,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3761,6 +5098,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3782,8 +5123,11 @@ export interface operations {
             };
         };
         responses: {
+            /** @description The result of a verification. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3793,6 +5137,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. The body is not one JSON value. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3802,6 +5148,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3811,6 +5161,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3820,6 +5174,8 @@ export interface operations {
             /** @description The body did not arrive in time. */
             408: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3829,6 +5185,8 @@ export interface operations {
             /** @description The body is larger than 16 KiB. */
             413: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3838,6 +5196,8 @@ export interface operations {
             /** @description The body has another type or an encoding. */
             415: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3847,6 +5207,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. A field is unknown, missing or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3856,6 +5218,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3865,6 +5253,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3888,6 +5280,8 @@ export interface operations {
             /** @description The token permits the request. The headers identify the token and its owner; other characters than visible ASCII are percent-encoded. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     /** @description The owner's role. */
                     "X-Resource-Role"?: string;
                     /** @description The effective scopes of the token, separated by spaces. */
@@ -3905,6 +5299,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The proxy does not describe the request as configured. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3914,6 +5310,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3923,6 +5323,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3932,6 +5336,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3941,6 +5371,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3964,6 +5398,8 @@ export interface operations {
             /** @description The token permits the request. The headers identify the token and its owner; other characters than visible ASCII are percent-encoded. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     /** @description The owner's role. */
                     "X-Resource-Role"?: string;
                     /** @description The effective scopes of the token, separated by spaces. */
@@ -3981,6 +5417,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The proxy does not describe the request as configured. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3990,6 +5428,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3999,6 +5441,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4008,6 +5454,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4017,6 +5489,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4040,6 +5516,8 @@ export interface operations {
             /** @description The token permits the request; with the same headers as the other endpoints. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4047,6 +5525,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The proxy does not describe the request as configured. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4056,6 +5536,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4065,6 +5549,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4074,6 +5562,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4083,6 +5597,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4106,6 +5624,8 @@ export interface operations {
             /** @description The token permits the request. The headers identify the token and its owner; other characters than visible ASCII are percent-encoded. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     /** @description The owner's role. */
                     "X-Resource-Role"?: string;
                     /** @description The effective scopes of the token, separated by spaces. */
@@ -4120,18 +5640,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The credential is malformed, or there are two. The proxy does not describe the request as configured. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4141,24 +5656,21 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
-            429: {
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
                 headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The service is temporarily unavailable. */
-            503: {
-                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4182,6 +5694,8 @@ export interface operations {
             /** @description The token permits the request. The headers identify the token and its owner; other characters than visible ASCII are percent-encoded. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     /** @description The owner's role. */
                     "X-Resource-Role"?: string;
                     /** @description The effective scopes of the token, separated by spaces. */
@@ -4199,6 +5713,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The proxy does not describe the request as configured. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4208,6 +5724,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4217,6 +5737,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4226,6 +5750,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4235,6 +5785,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4252,12 +5806,26 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The state of the process. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -4274,6 +5842,8 @@ export interface operations {
             /** @description The metrics. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4283,6 +5853,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4292,6 +5864,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4301,6 +5877,10 @@ export interface operations {
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4310,6 +5890,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4319,6 +5901,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4328,6 +5936,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4343,90 +5955,151 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
+        /** @description token, and optionally ip: the address that presented it */
         requestBody: {
             content: {
-                "application/x-www-form-urlencoded": components["schemas"]["IntrospectionForm"];
+                "application/x-www-form-urlencoded": string;
             };
         };
         responses: {
+            /** @description An introspection response (RFC 7662). It has no claims for an inactive token. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Introspection"];
                 };
             };
-            /** @description The credential is malformed, or there are two. The query is malformed or too long. A parameter is unknown, repeated or invalid. The form is malformed or lacks a parameter. A parameter is repeated or invalid. */
+            /** @description The credential is malformed, or there are two. The query is malformed or too long. The form is malformed or lacks a parameter. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The body did not arrive in time. */
             408: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The body is larger than 16 KiB. */
             413: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The body has another type or an encoding. */
             415: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or invalid. A parameter is repeated or invalid. */
+            422: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -4438,62 +6111,110 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
+        /** @description token */
         requestBody: {
             content: {
-                "application/x-www-form-urlencoded": components["schemas"]["RevocationForm"];
+                "application/x-www-form-urlencoded": string;
             };
         };
         responses: {
             /** @description The token is revoked, or there is no such token. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The query is malformed or too long. A parameter is unknown, repeated or invalid. The form is malformed or lacks a parameter. A parameter is repeated or invalid. */
+            /** @description The query is malformed or too long. The form is malformed or lacks a parameter. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The body did not arrive in time. */
             408: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The body is larger than 16 KiB. */
             413: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The body has another type or an encoding. */
             415: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or invalid. A parameter is repeated or invalid. */
+            422: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -4510,10 +6231,23 @@ export interface operations {
             /** @description The OpenAPI document. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -4527,17 +6261,46 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The readiness of the service. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Readiness"];
                 };
             };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A check failed; the problem has the result of every check. The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4555,8 +6318,11 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The sign-in methods, and the session of the request. */
             200: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4566,6 +6332,8 @@ export interface operations {
             /** @description Two session cookies. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4575,6 +6343,10 @@ export interface operations {
             /** @description Another origin, or the header is missing. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4584,6 +6356,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4593,6 +6367,32 @@ export interface operations {
             /** @description Too many invalid session cookies from this source. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4602,6 +6402,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4619,9 +6423,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description A session. Its secret is only in the cookie. */
             201: {
                 headers: {
+                    /** @description The cookie with the secret of the session. */
                     "Set-Cookie"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4631,6 +6439,8 @@ export interface operations {
             /** @description The credential is malformed, or there are two. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4640,6 +6450,10 @@ export interface operations {
             /** @description There is no valid credential. */
             401: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4649,6 +6463,10 @@ export interface operations {
             /** @description Another origin, the header is missing, or the token lacks tokens:read. The credential does not permit this request. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4658,6 +6476,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4667,6 +6487,32 @@ export interface operations {
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4676,6 +6522,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4696,6 +6546,8 @@ export interface operations {
             /** @description Signed out, now or earlier. */
             204: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4703,6 +6555,8 @@ export interface operations {
             /** @description Two session cookies. The query is malformed or too long. */
             400: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4712,6 +6566,10 @@ export interface operations {
             /** @description Another origin, or the header is missing. */
             403: {
                 headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4721,6 +6579,8 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4730,6 +6590,32 @@ export interface operations {
             /** @description Too many invalid session cookies from this source. */
             429: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4739,6 +6625,10 @@ export interface operations {
             /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {

@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde_json::{Map, Value};
 use tokenry_actix::{ApiError, openapi_of};
 
-use self::html::{Html, text};
+use self::html::{Html, member, text};
 use crate::{PageSettings, bundle::Bundle, response};
 
 /// The rendered document of an app, made by the first request.
@@ -30,8 +30,8 @@ pub(crate) async fn show(req: HttpRequest) -> Result<HttpResponse, ApiError> {
 
 /// The document as a page whose files are at `{assets}`.
 fn page(document: &str) -> String {
-    let document: Value = serde_json::from_str(document).unwrap_or_default();
-    let info = &document["info"];
+    let document: &Value = &serde_json::from_str(document).unwrap_or_default();
+    let info = member(document, "info");
     let mut html = Html::default();
     html.raw(concat!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n",
@@ -39,20 +39,20 @@ fn page(document: &str) -> String {
         "<link rel=\"icon\" href=\"{assets}/icon.svg\">\n<link rel=\"stylesheet\" href=\"{assets}/style.css\">\n",
         "<body class=\"docs\">\n<main>\n"
     ));
-    html.element("h1", &format!("{} API {}", text(&info["title"]), text(&info["version"])));
-    html.prose("p", text(&info["description"]));
+    html.element("h1", &format!("{} API {}", text(member(info, "title")), text(member(info, "version"))));
+    html.prose("p", text(member(info, "description")));
     html.raw("<p><a href=\"openapi.json\">The OpenAPI document</a></p>\n<nav aria-label=\"Contents\"><ul>\n");
-    let tags: Vec<_> = document["tags"].as_array().into_iter().flatten().collect();
+    let tags: Vec<_> = member(document, "tags").as_array().into_iter().flatten().collect();
     for tag in &tags {
-        html.item_link(&format!("tag-{}", text(&tag["name"])), text(&tag["name"]));
+        html.item_link(&format!("tag-{}", text(member(tag, "name"))), text(member(tag, "name")));
     }
     html.item_link("schemas", "schemas");
     html.raw("</ul></nav>\n");
     for tag in tags {
-        section(&mut html, &document, tag);
+        section(&mut html, document, tag);
     }
     html.raw("<section>\n<h2 id=\"schemas\">Schemas</h2>\n");
-    for (name, schema) in entries(&document["components"]["schemas"]) {
+    for (name, schema) in entries(member(member(document, "components"), "schemas")) {
         schema::describe(&mut html, name, schema);
     }
     html.raw("</section>\n</main>\n");
@@ -61,13 +61,13 @@ fn page(document: &str) -> String {
 
 /// The operations with a tag.
 fn section(html: &mut Html, document: &Value, tag: &Value) {
-    let name = text(&tag["name"]);
+    let name = text(member(tag, "name"));
     html.raw("<section>\n");
     html.heading("h2", &format!("tag-{name}"), name);
-    html.prose("p", text(&tag["description"]));
-    for (path, item) in entries(&document["paths"]) {
+    html.prose("p", text(member(tag, "description")));
+    for (path, item) in entries(member(document, "paths")) {
         for (method, operation) in entries(item) {
-            if operation["tags"].as_array().into_iter().flatten().any(|of| text(of) == name) {
+            if member(operation, "tags").as_array().into_iter().flatten().any(|of| text(of) == name) {
                 operation::describe(html, method, path, operation);
             }
         }

@@ -65,7 +65,7 @@ macro_rules! forward {
         /// All methods are equivalent, and no body is read. Without `scope`, the routes of the catalog decide.
         #[apply(endpoint)]
         #[openapi(tag = "forward-auth",
-            params(("scope" = Option<String>, Query, description = "All of these scopes are required, separated by spaces or commas; may be repeated.")),
+            params(("scope" = Option<String>, Query, pattern = r"^(\*|[a-z][a-z0-9_.-]*(:[a-z][a-z0-9_.-]*)?)([ ,](\*|[a-z][a-z0-9_.-]*(:[a-z][a-z0-9_.-]*)?)){0,31}$", description = "All of these scopes are required, separated by spaces or commas; may be repeated.")),
             responses(
             (status = 200, description = "The token permits the request. The headers identify the token and its owner; other characters than visible ASCII are percent-encoded.", headers(
                 ("X-Resource-User" = String, description = "The id of the token's owner."),

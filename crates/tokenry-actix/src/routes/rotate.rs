@@ -32,8 +32,8 @@ use crate::{
 #[openapi(tag = "tokens",
     params(
         ("id" = String, Path, format = "uuid", description = "The id of the token."),
-        ("If-Match" = Option<String>, Header, description = "The version to rotate, in quotes."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Identifies the request: a repetition is rejected with 409 and never creates a second secret."),
+        ("If-Match" = Option<String>, Header, pattern = r#"^(\*|"[0-9]+"( *, *"[0-9]+")*)$"#, description = "The version to rotate, in quotes; several are separated by commas, and `*` is any."),
+        ("Idempotency-Key" = Option<String>, Header, pattern = "^[ -~]{1,255}$", description = "Identifies the request: a repetition is rejected with 409 and never creates a second secret."),
     ),
     request_body = Option<wire::RotateToken>, responses(
     (status = 200, body = wire::CreatedToken, headers(("ETag" = String, description = "The version of the token, in quotes."))),

@@ -63,7 +63,7 @@ pub(crate) struct TokenListParams {
     #[param(max_length = 1024)]
     cursor: Option<String>,
     /// The number of the page, from 1, instead of a cursor.
-    #[param(minimum = 1)]
+    #[param(minimum = 1, maximum = 4_294_967_295_i64)]
     page: Option<u32>,
     /// Another name of limit.
     #[param(minimum = 1, maximum = 200)]

@@ -79,7 +79,7 @@ pub(crate) async fn show_token(
 /// Updates attributes of a token, all or none.
 #[apply(endpoint)]
 #[openapi(tag = "tokens",
-    params(("id" = String, Path, format = "uuid", description = "The id of the token."), ("If-Match" = Option<String>, Header, description = "The version to change, in quotes.")),
+    params(("id" = String, Path, format = "uuid", description = "The id of the token."), ("If-Match" = Option<String>, Header, pattern = r#"^(\*|"[0-9]+"( *, *"[0-9]+")*)$"#, description = "The version to change, in quotes; several are separated by commas, and `*` is any.")),
     request_body = wire::UpdateToken, responses(
     (status = 200, body = wire::Token, headers(("ETag" = String, description = "The version of the token, in quotes."))),
     (status = 409, description = "Another version, revoked or expired."),

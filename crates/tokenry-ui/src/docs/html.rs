@@ -93,3 +93,8 @@ impl Html {
 pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
+
+/// A member of an object; `null` if it is absent.
+pub(super) fn member<'v>(value: &'v Value, name: &str) -> &'v Value {
+    value.get(name).unwrap_or(&Value::Null)
+}

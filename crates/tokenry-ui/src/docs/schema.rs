@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     entries,
-    html::{Html, text},
+    html::{Html, member, text},
 };
 
 /// Rules that are shown with their names.
@@ -22,13 +22,13 @@ const RULES: [(&str, &str); 7] = [
 pub(super) fn describe(html: &mut Html, name: &str, schema: &Value) {
     html.raw("<details>\n<summary>");
     html.element("code", name);
-    html.inline(text(&schema["description"]));
+    html.inline(text(member(schema, "description")));
     html.raw("</summary>\n");
     html.heading("h3", &format!("schema-{name}"), name);
     html.raw("<p>");
     type_of(html, schema);
     html.raw("</p>\n<dl>\n");
-    let parts = schema["allOf"].as_array().into_iter().flatten();
+    let parts = member(schema, "allOf").as_array().into_iter().flatten();
     for part in [schema].into_iter().chain(parts) {
         properties(html, part);
     }
@@ -36,39 +36,39 @@ pub(super) fn describe(html: &mut Html, name: &str, schema: &Value) {
 }
 
 fn properties(html: &mut Html, schema: &Value) {
-    let required: Vec<_> = schema["required"].as_array().into_iter().flatten().map(text).collect();
-    for (name, property) in entries(&schema["properties"]) {
+    let required: Vec<_> = member(schema, "required").as_array().into_iter().flatten().map(text).collect();
+    for (name, property) in entries(member(schema, "properties")) {
         html.raw("<dt>");
         html.element("code", name);
         html.raw(if required.contains(&name.as_str()) { "required, " } else { "" });
         type_of(html, property);
         html.raw("</dt>\n");
-        html.prose("dd", text(&property["description"]));
+        html.prose("dd", text(member(property, "description")));
     }
 }
 
 /// Adds the type of a value, with a link to a named schema.
 pub(super) fn type_of(html: &mut Html, schema: &Value) {
-    if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
+    if let Some(name) = member(schema, "$ref").as_str().and_then(|path| path.rsplit('/').next()) {
         return html.link(&format!("schema-{name}"), name);
     }
     for (keyword, separator) in [("oneOf", " or "), ("anyOf", " or "), ("allOf", " and ")] {
-        let parts = schema[keyword].as_array().into_iter().flatten();
+        let parts = member(schema, keyword).as_array().into_iter().flatten();
         for (index, part) in parts.enumerate() {
             html.raw(if index > 0 { separator } else { "" });
             type_of(html, part);
         }
     }
-    match &schema["type"] {
+    match member(schema, "type") {
         Value::String(one) => html.text(one),
         Value::Array(all) => html.text(&all.iter().map(text).collect::<Vec<_>>().join(" or ")),
         _ => {}
     }
-    if schema["items"].is_object() {
+    if member(schema, "items").is_object() {
         html.raw(" of ");
-        type_of(html, &schema["items"]);
+        type_of(html, member(schema, "items"));
     }
-    for (index, value) in schema["enum"].as_array().into_iter().flatten().enumerate() {
+    for (index, value) in member(schema, "enum").as_array().into_iter().flatten().enumerate() {
         html.raw(if index > 0 { ", " } else { ": " });
         html.element("code", text(value));
     }

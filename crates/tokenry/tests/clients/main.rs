@@ -9,6 +9,7 @@
 mod cases;
 mod guard;
 mod guards;
+mod openapi;
 mod packages;
 mod typescript;
 mod upstream;

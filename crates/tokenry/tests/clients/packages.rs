@@ -1,6 +1,12 @@
 //! The packages of other languages, fetched by `cargo xtask test` into `target/clients`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::server::Server;
 
 /// The folder `clients/` of the sources.
 pub(crate) fn sources() -> PathBuf {
@@ -25,6 +31,46 @@ pub(crate) fn node() -> Option<PathBuf> {
 /// The folder whose `node_modules` has the packages of `clients/typescript`.
 pub(crate) fn typescript() -> Option<PathBuf> {
     present("typescript", "node_modules")?.parent().map(Path::to_owned)
+}
+
+/// The interpreter with the packages of `clients/openapi/python`.
+pub(crate) fn openapi_python() -> Option<PathBuf> {
+    present("openapi/python", "bin/python")
+}
+
+/// The folder whose `node_modules` has the packages of `clients/openapi/node`.
+pub(crate) fn openapi_node() -> Option<PathBuf> {
+    present("openapi/node", "node_modules")?.parent().map(Path::to_owned)
+}
+
+/// Copies the sources of a client, without what is built from them.
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let name = entry.file_name();
+        if ["node_modules", "build", "dist"].iter().any(|skipped| name == *skipped) {
+            continue;
+        }
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &to.join(name));
+        } else {
+            fs::copy(entry.path(), to.join(name)).unwrap();
+        }
+    }
+}
+
+/// Runs a program, which must succeed, and returns what it prints. With a server it gets the address of the server and
+/// a token with every scope.
+#[track_caller]
+pub(crate) fn run(command: &mut Command, server: Option<&Server>) -> String {
+    if let Some(server) = server {
+        command.env("TOKENRY_URL", format!("http://{}", server.address)).env("TOKENRY_TOKEN", server.token());
+    }
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}\n{printed}\n{errors}");
+    printed
 }
 
 /// The path under `target/clients/NAME` if all packages of `clients/NAME` are there.

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -21,7 +21,7 @@ impl Copy {
     fn new() -> Option<Self> {
         let folder = TempDir::with_prefix_in("run-", packages::typescript()?).unwrap();
         let copy = Self { folder };
-        copy_folder(&packages::sources().join("typescript"), &copy.client());
+        packages::copy_folder(&packages::sources().join("typescript"), &copy.client());
         for name in ["docs/openapi.json", "LICENSE-MIT", "LICENSE-APACHE"] {
             let to = copy.folder.path().join(name);
             fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -37,33 +37,7 @@ impl Copy {
     /// Runs a program in the folder of the client and returns what it prints.
     #[track_caller]
     fn run(&self, program: &str, arguments: &[&str], server: Option<&Server>) -> String {
-        let mut command = Command::new(program);
-        command.args(arguments).current_dir(self.client()).stdin(Stdio::null());
-        if let Some(server) = server {
-            command
-                .env("TOKENRY_URL", format!("http://{}", server.address))
-                .env("TOKENRY_TOKEN", server.token());
-        }
-        let output = command.output().unwrap();
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{program} {arguments:?}\n{printed}\n{errors}");
-        printed
-    }
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let name = entry.file_name();
-        if ["node_modules", "build", "dist"].iter().any(|skipped| name == *skipped) {
-            continue;
-        }
-        if entry.file_type().unwrap().is_dir() {
-            copy_folder(&entry.path(), &to.join(name));
-        } else {
-            fs::copy(entry.path(), to.join(name)).unwrap();
-        }
+        packages::run(Command::new(program).args(arguments).current_dir(self.client()), server)
     }
 }
 

@@ -6,7 +6,8 @@ use serde_json::Value;
 use utoipa::{
     ToSchema as _,
     openapi::{
-        Components, Content, HeaderBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response,
+        Components, Content, HeaderBuilder, KnownFormat, Object, ObjectBuilder, OpenApi, Ref, RefOr,
+        Response, SchemaFormat,
         path::{Operation, PathItem},
         schema::{Schema, SchemaType, Type},
         security::SecurityRequirement,
@@ -51,7 +52,10 @@ fn complete_properties(schema: &mut RefOr<Schema>) {
     let RefOr::T(Schema::Object(schema)) = schema else { return };
     for property in schema.properties.values_mut() {
         let default = match property {
-            RefOr::T(Schema::Object(property)) => &mut property.default,
+            RefOr::T(Schema::Object(property)) => {
+                widen(property);
+                &mut property.default
+            }
             RefOr::T(Schema::Array(property)) => &mut property.default,
             RefOr::T(Schema::OneOf(property)) => {
                 for item in &mut property.items {
@@ -139,6 +143,18 @@ fn describe_parameters(operation: &mut Operation) {
         {
             schema.schema_type = SchemaType::Type(only.clone());
         }
+        if let RefOr::T(parameter) = parameter
+            && let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema
+        {
+            widen(schema);
+        }
+    }
+}
+
+/// Numbers without a sign and of 32 bits do not fit into `int32`, which has a sign.
+fn widen(schema: &mut Object) {
+    if matches!(schema.format, Some(SchemaFormat::KnownFormat(KnownFormat::Int32))) {
+        schema.format = Some(SchemaFormat::KnownFormat(KnownFormat::Int64));
     }
 }
 
