@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/.well-known/oauth-authorization-server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The metadata of RFC 8414. There is no endpoint that issues tokens by OAuth: only those for introspection and revocation
+         *     are named. The issuer is the origin that the request was sent to.
+         */
+        get: operations["show_oauth_metadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/cleanup": {
         parameters: {
             query?: never;
@@ -481,7 +501,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Introspection (RFC 7662): whether a token is active, and whose it is. The caller's own token needs `introspect`. */
+        /**
+         * Introspection (RFC 7662): whether a token is active, and whose it is.
+         * @description The caller is an OAuth client whose secret is a token with `introspect`. It authenticates by `Authorization: Bearer`, by
+         *     `client_secret_basic` with any client id, or by `client_secret_post`.
+         */
         post: operations["introspect_token"];
         delete?: never;
         options?: never;
@@ -732,9 +756,11 @@ export interface components {
             status: string;
         };
         /** @description An introspection response (RFC 7662). It has no claims for an inactive token. */
-        Introspection: ({
+        Introspection: {
+            /** @description Whether the token is accepted now. */
+            active: boolean;
             /** @description The public prefix of the token. */
-            client_id: string;
+            client_id?: string | null;
             /**
              * Format: int64
              * @description Omitted for a token without expiry.
@@ -744,19 +770,47 @@ export interface components {
              * Format: int64
              * @description Seconds since 1970.
              */
-            iat: number;
-            /** @description The id of the token. */
-            jti: string;
-            /** Format: int64 */
+            iat?: number | null;
+            /**
+             * Format: uuid
+             * @description The id of the token.
+             */
+            jti?: string | null;
+            /**
+             * Format: int64
+             * @description Seconds since 1970; before this time the token is rejected.
+             */
             nbf?: number | null;
-            /** @description The effective scopes, separated by spaces. */
-            scope: string;
-            sub: string;
-            /** @example Bearer */
-            token_type: string;
-            username: string;
-        } | null) & {
-            active: boolean;
+            /** @description The effective scopes with every level that they include, separated by spaces. */
+            scope?: string | null;
+            /** @description The id of the owner in the host system. */
+            sub?: string | null;
+            /**
+             * @description Always `Bearer`.
+             * @example Bearer
+             */
+            token_type?: string | null;
+            /** @description The display name of the owner. */
+            username?: string | null;
+        };
+        /** @description The form of introspection. Unknown parameters are ignored. */
+        IntrospectionForm: {
+            /** @description Ignored; with `client_secret` it may be any text. */
+            client_id?: string;
+            /** @description For `client_secret_post`: a token with the scope `introspect`. */
+            client_secret?: string;
+            /** @description The address that presented the token; without it, a token that is restricted to addresses is not active. */
+            ip?: string;
+            /**
+             * @description Scopes to ask about, separated by spaces: those that the token has are in `scope` of the response, also where the
+             *     scope `*` includes them.
+             * @example projects:read
+             */
+            scope?: string;
+            /** @description The token that was presented to the calling service. */
+            token: string;
+            /** @description Ignored. */
+            token_type_hint?: string;
         };
         /** @description A page of the inventory. */
         InventoryPage: {
@@ -860,6 +914,46 @@ export interface components {
          * @example ci
          */
         Name: string;
+        /** @description The body of an error response of the endpoints under `/oauth/` (RFC 6749, section 5.2). */
+        OAuthError: {
+            /**
+             * @description `invalid_request`, `invalid_client`, `unauthorized_client`, `insufficient_scope`, `temporarily_unavailable` or
+             *     `server_error`.
+             * @example invalid_client
+             */
+            error: string;
+            /** @description A sentence about this occurrence; it never quotes a value of the request. */
+            error_description: string;
+        };
+        /** @description The metadata of an authorization server (RFC 8414). */
+        OAuthMetadata: {
+            /** @description Empty: no tokens are issued by OAuth. */
+            grant_types_supported: string[];
+            /**
+             * Format: uri
+             * @description The URL of introspection.
+             */
+            introspection_endpoint: string;
+            /** @description How a client may authenticate there; its secret is a token with `introspect`. */
+            introspection_endpoint_auth_methods_supported: string[];
+            /**
+             * Format: uri
+             * @description The origin of this server.
+             * @example https://tokens.example.com
+             */
+            issuer: string;
+            /** @description Empty: no tokens are issued by OAuth. */
+            response_types_supported: string[];
+            /**
+             * Format: uri
+             * @description The URL of revocation.
+             */
+            revocation_endpoint: string;
+            /** @description Possession of the token is enough; another authentication is ignored. */
+            revocation_endpoint_auth_methods_supported: string[];
+            /** @description All scopes of the catalog; absent if scopes may name any resource. */
+            scopes_supported?: string[] | null;
+        };
         /** @description The rules of a server for all tokens and callers. A number of 0 is no limit, as in the settings file. */
         Policy: {
             /** @description The lifetime of tokens. */
@@ -967,6 +1061,13 @@ export interface components {
          * @enum {string}
          */
         ReuseReaction: "record" | "alert" | "revoke";
+        /** @description The form of revocation. Unknown parameters are ignored. */
+        RevocationForm: {
+            /** @description The token to revoke. */
+            token: string;
+            /** @description Ignored. */
+            token_type_hint?: string;
+        };
         /** @description The number of revoked tokens. */
         Revoked: {
             /** @description How many tokens this request revoked. */
@@ -1056,7 +1157,12 @@ export interface components {
         Scopes: {
             /** @description The scopes of a token that is created without scopes. */
             default_scopes: string[];
-            /** @description The scopes without a resource: the named scopes of the configuration, `*` and `introspect`. */
+            /** @description The scopes of which every token has exactly one, and no other scope. Empty: any scopes together. */
+            exclusive_scopes: string[];
+            /**
+             * @description The scopes without a resource: the named scopes of the configuration, `*` and `introspect`; `full_access` where it
+             *     is a default.
+             */
             general: components["schemas"]["ScopeInfo"][];
             /** @description The groups of resources. */
             groups: components["schemas"]["ScopeGroup"][];
@@ -1548,17 +1654,27 @@ export interface components {
              * @example expired_token
              */
             code?: string | null;
+            /** @description The required scopes that the token does not have. */
             missing_scopes?: string[] | null;
             /** @description The effective scopes. */
             scopes?: string[] | null;
+            /** @description The token. */
             token?: components["schemas"]["Token"] | null;
+            /** @description The owner of the token. */
             user?: components["schemas"]["VerdictUser"] | null;
+            /** @description Whether the token permits the request. */
             valid: boolean;
         };
         /** @description The owner of the token. */
         VerdictUser: {
+            /**
+             * Format: uuid
+             * @description The id of the user.
+             */
             id: string;
+            /** @description The role, which limits all tokens of the user. */
             role: string;
+            /** @description The id of the user in the host system. */
             subject: string;
         };
         /** @description Verifies a presented token. */
@@ -1570,7 +1686,7 @@ export interface components {
             /** @description The accessed resource. */
             resource?: string | null;
             /** @description The required scopes. */
-            scopes?: string[] | null;
+            scopes?: components["schemas"]["Scope"][] | null;
             /** @description The token text that was presented to the calling service. */
             token: string;
         };
@@ -1583,6 +1699,98 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    show_oauth_metadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metadata of an authorization server (RFC 8414). */
+            200: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthMetadata"];
+                };
+            };
+            /** @description The query is malformed or too long. */
+            400: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The Host header has no valid host. */
+            403: {
+                headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or invalid. */
+            422: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     clean_up: {
         parameters: {
             query?: never;
@@ -5955,10 +6163,9 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description token, and optionally ip: the address that presented it */
         requestBody: {
             content: {
-                "application/x-www-form-urlencoded": string;
+                "application/x-www-form-urlencoded": components["schemas"]["IntrospectionForm"];
             };
         };
         responses: {
@@ -5973,7 +6180,7 @@ export interface operations {
                     "application/json": components["schemas"]["Introspection"];
                 };
             };
-            /** @description The credential is malformed, or there are two. The query is malformed or too long. The form is malformed or lacks a parameter. */
+            /** @description The credential is malformed, or there are two. The query is malformed or too long. A parameter is unknown, repeated or invalid. The form is malformed or lacks a parameter. A parameter is repeated or invalid. */
             400: {
                 headers: {
                     /** @description The id of the request, as in the log: that of the request, or a new one. */
@@ -5981,7 +6188,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description There is no valid credential. */
@@ -5994,7 +6201,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description The credential does not permit this request. */
@@ -6007,7 +6214,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description The body did not arrive in time. */
@@ -6018,7 +6225,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description The body is larger than 16 KiB. */
@@ -6029,7 +6236,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description The body has another type or an encoding. */
@@ -6040,18 +6247,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A parameter is unknown, repeated or invalid. A parameter is repeated or invalid. */
-            422: {
-                headers: {
-                    /** @description The id of the request, as in the log: that of the request, or a new one. */
-                    "X-Request-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
@@ -6064,7 +6260,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
@@ -6086,7 +6282,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description The service is temporarily unavailable. */
@@ -6099,7 +6295,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
         };
@@ -6111,10 +6307,9 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description token */
         requestBody: {
             content: {
-                "application/x-www-form-urlencoded": string;
+                "application/x-www-form-urlencoded": components["schemas"]["RevocationForm"];
             };
         };
         responses: {
@@ -6127,7 +6322,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The query is malformed or too long. The form is malformed or lacks a parameter. */
+            /** @description The query is malformed or too long. A parameter is unknown, repeated or invalid. The form is malformed or lacks a parameter. A parameter is repeated or invalid. */
             400: {
                 headers: {
                     /** @description The id of the request, as in the log: that of the request, or a new one. */
@@ -6135,7 +6330,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description The body did not arrive in time. */
@@ -6146,7 +6341,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description The body is larger than 16 KiB. */
@@ -6157,7 +6352,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description The body has another type or an encoding. */
@@ -6168,18 +6363,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A parameter is unknown, repeated or invalid. A parameter is repeated or invalid. */
-            422: {
-                headers: {
-                    /** @description The id of the request, as in the log: that of the request, or a new one. */
-                    "X-Request-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
@@ -6201,7 +6385,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
             /** @description The service is temporarily unavailable. */
@@ -6214,7 +6398,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OAuthError"];
                 };
             };
         };

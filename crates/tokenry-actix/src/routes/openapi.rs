@@ -85,7 +85,9 @@ fn document() -> OpenApi {
     let basic = SecurityScheme::Http(
         HttpBuilder::new()
             .scheme(HttpAuthScheme::Basic)
-            .description(Some("A service that checks tokens: any client id, and its own token as the secret."))
+            .description(Some(
+                "A service that checks tokens: any client id, and its own token as the secret.",
+            ))
             .build(),
     );
     let components = api.components.get_or_insert_default();

@@ -12,16 +12,20 @@ pub struct IntrospectionForm {
     /// The token that was presented to the calling service.
     token: String,
     /// Ignored.
+    #[schema(value_type = String, required = false)]
     token_type_hint: Option<String>,
     /// The address that presented the token; without it, a token that is restricted to addresses is not active.
+    #[schema(value_type = String, required = false)]
     ip: Option<String>,
     /// Scopes to ask about, separated by spaces: those that the token has are in `scope` of the response, also where the
     /// scope `*` includes them.
-    #[schema(example = "projects:read")]
+    #[schema(value_type = String, required = false, example = "projects:read")]
     scope: Option<String>,
     /// Ignored; with `client_secret` it may be any text.
+    #[schema(value_type = String, required = false)]
     client_id: Option<String>,
     /// For `client_secret_post`: a token with the scope `introspect`.
+    #[schema(value_type = String, required = false)]
     client_secret: Option<String>,
 }
 
@@ -33,18 +37,22 @@ pub struct RevocationForm {
     /// The token to revoke.
     token: String,
     /// Ignored.
+    #[schema(value_type = String, required = false)]
     token_type_hint: Option<String>,
 }
 
 /// An introspection response (RFC 7662). It has no claims for an inactive token.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Introspection {
+    /// Whether the token is accepted now.
     active: bool,
     /// The effective scopes with every level that they include, separated by spaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
+    /// The id of the owner in the host system.
     #[serde(skip_serializing_if = "Option::is_none")]
     sub: Option<String>,
+    /// The display name of the owner.
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<String>,
     /// The public prefix of the token.
@@ -52,15 +60,18 @@ pub struct Introspection {
     client_id: Option<String>,
     /// The id of the token.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uuid")]
     jti: Option<String>,
     /// Seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     iat: Option<i64>,
+    /// Seconds since 1970; before this time the token is rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     nbf: Option<i64>,
     /// Omitted for a token without expiry.
     #[serde(skip_serializing_if = "Option::is_none")]
     exp: Option<i64>,
+    /// Always `Bearer`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "Bearer")]
     token_type: Option<&'static str>,
@@ -100,11 +111,13 @@ pub struct OAuthMetadata {
     /// The origin of this server.
     #[schema(format = "uri", example = "https://tokens.example.com")]
     issuer: String,
+    /// The URL of introspection.
     #[schema(format = "uri")]
     introspection_endpoint: String,
     /// How a client may authenticate there; its secret is a token with `introspect`.
     #[schema(value_type = Vec<String>)]
     introspection_endpoint_auth_methods_supported: [&'static str; 3],
+    /// The URL of revocation.
     #[schema(format = "uri")]
     revocation_endpoint: String,
     /// Possession of the token is enough; another authentication is ignored.

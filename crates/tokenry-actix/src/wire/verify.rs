@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tokenry_service::{Tokenry, UnixMillis, VerifiedToken};
 use utoipa::ToSchema;
 
-use super::Token;
+use super::{Token, schema};
 
 /// Verifies a presented token.
 #[derive(Deserialize, ToSchema)]
@@ -14,6 +14,7 @@ pub struct VerifyToken {
     pub(crate) token: String,
     /// The required scopes.
     #[serde(default)]
+    #[schema(value_type = Option<Vec<schema::Scope>>, max_items = 32)]
     pub(crate) scopes: Option<Vec<String>>,
     /// With `resource`: the method of the request. GET, HEAD and OPTIONS require `read`, all others `write`.
     #[serde(default)]
@@ -29,15 +30,19 @@ pub struct VerifyToken {
 /// The result of a verification.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Verdict {
+    /// Whether the token permits the request.
     valid: bool,
     /// The error code, as in error responses of this API.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "expired_token")]
     code: Option<&'static str>,
+    /// The required scopes that the token does not have.
     #[serde(skip_serializing_if = "Option::is_none")]
     missing_scopes: Option<Vec<String>>,
+    /// The token.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<Token>,
+    /// The owner of the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<VerdictUser>,
     /// The effective scopes.
@@ -48,8 +53,12 @@ pub struct Verdict {
 /// The owner of the token.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct VerdictUser {
+    /// The id of the user.
+    #[schema(format = "uuid")]
     id: String,
+    /// The id of the user in the host system.
     subject: String,
+    /// The role, which limits all tokens of the user.
     role: String,
 }
 
