@@ -8,7 +8,9 @@ import * as api from "./hey-api/index.js";
 const client = as(process.env.TOKENRY_TOKEN ?? "");
 
 function as(token: string) {
-  return createClient({ baseUrl: process.env.TOKENRY_URL ?? "", auth: token });
+  // Introspection has two schemes, and a request has one credential.
+  const auth = ({ scheme }: { scheme?: string }) => (scheme === "bearer" ? token : undefined);
+  return createClient({ baseUrl: process.env.TOKENRY_URL ?? "", auth });
 }
 
 test("tokens are created, listed page by page, rotated, introspected and revoked", async () => {

@@ -44,7 +44,7 @@ fn rejected(servers: &Servers, credentials: &[&[u8]], status: u16, code: &str, c
 }
 
 /// The challenge with the sentence of the body, where it names an error of the token.
-fn with_description(challenge: &str, answer: &Answer) -> String {
+fn with_description(challenge: &str, answer: &Response) -> String {
     if challenge != INVALID && challenge != SCOPE {
         return challenge.to_owned();
     }
