@@ -20,7 +20,7 @@ const SCOPE: &str = r#"Bearer error="insufficient_scope", scope="demo:read""#;
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// Creates a token and returns its id and its text.
-fn create(server: &Server, name: &str, scopes: &[&str], allowed_ips: &[&str]) -> (String, String) {
+pub(crate) fn create(server: &Server, name: &str, scopes: &[&str], allowed_ips: &[&str]) -> (String, String) {
     let body = json!({"name": name, "scopes": scopes, "allowed_ips": allowed_ips}).to_string();
     let (status, body) = server.ask("POST", "/api/v1/tokens", &body).unwrap();
     assert_eq!(status, 201, "{body}");
@@ -28,7 +28,8 @@ fn create(server: &Server, name: &str, scopes: &[&str], allowed_ips: &[&str]) ->
     (token["id"].as_str().unwrap().to_owned(), token["token"].as_str().unwrap().to_owned())
 }
 
-fn revoke(server: &Server, id: &str) {
+/// Revokes the token with this id.
+pub(crate) fn revoke(server: &Server, id: &str) {
     assert_eq!(server.ask("DELETE", &format!("/api/v1/tokens/{id}"), "").unwrap().0, 204);
 }
 

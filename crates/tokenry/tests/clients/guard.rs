@@ -20,6 +20,8 @@ pub(crate) enum Framework {
     FastApi,
     Django,
     Express,
+    /// FastMCP, whose verifier authenticates by this method.
+    FastMcp(&'static str),
 }
 
 /// A running service, which is killed on drop.
@@ -50,14 +52,14 @@ impl Framework {
                 command
             }
             Self::Express => {
-                // Node looks for packages beside a script and above it.
-                let folder = copy.insert(TempDir::with_prefix_in("run-", packages::node()?).unwrap());
-                for name in ["express-guard.js", "express-app.js", "package.json"] {
-                    std::fs::copy(packages::sources().join("node").join(name), folder.path().join(name))
-                        .unwrap();
-                }
+                let folder = copy.insert(packages::node_copy(&["express-guard.js", "express-app.js"])?);
                 let mut command = Command::new("node");
                 command.arg(folder.path().join("express-app.js")).arg(port);
+                command
+            }
+            Self::FastMcp(method) => {
+                let mut command = Command::new(packages::python()?);
+                command.args(["mcp_server.py", port, method]);
                 command
             }
         };
@@ -84,6 +86,11 @@ impl Guard {
     pub(crate) fn ask(&self, credentials: &[&str]) -> Response {
         let credentials: Vec<_> = credentials.iter().map(|credential| credential.as_bytes()).collect();
         http::get(&self.address, "/reports", &credentials)
+    }
+
+    /// The port of the service.
+    pub(crate) fn port(&self) -> &str {
+        self.address.rsplit_once(':').unwrap().1
     }
 
     /// Everything that the service printed.

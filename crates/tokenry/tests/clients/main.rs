@@ -9,6 +9,8 @@
 mod cases;
 mod guard;
 mod guards;
+mod mcp;
+mod oauth;
 mod openapi;
 mod packages;
 mod typescript;

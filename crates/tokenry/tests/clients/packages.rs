@@ -6,6 +6,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use tempfile::TempDir;
+
 use crate::server::Server;
 
 /// The folder `clients/` of the sources.
@@ -24,8 +26,17 @@ pub(crate) fn python() -> Option<PathBuf> {
 }
 
 /// The folder whose `node_modules` has the packages of `clients/node`.
-pub(crate) fn node() -> Option<PathBuf> {
+fn node() -> Option<PathBuf> {
     present("node", "node_modules")?.parent().map(Path::to_owned)
+}
+
+/// A copy of these sources of `clients/node`, below the folder of their packages, where Node finds them.
+pub(crate) fn node_copy(names: &[&str]) -> Option<TempDir> {
+    let copy = TempDir::with_prefix_in("run-", node()?).unwrap();
+    for name in names.iter().chain(&["package.json"]) {
+        fs::copy(sources().join("node").join(name), copy.path().join(name)).unwrap();
+    }
+    Some(copy)
 }
 
 /// The folder whose `node_modules` has the packages of `clients/typescript`.
