@@ -1,7 +1,8 @@
 //! Imports tokens that another system issued, so that they keep working.
 //!
 //! An import is all or nothing: every row is checked before the first one is stored, the tokens are stored as inactive in
-//! short transactions, and the last transaction activates all of them. An interrupted import is resumed by the same rows.
+//! short transactions, and one change of the run's row activates all of them. An interrupted import is resumed by the same
+//! rows.
 
 mod existing;
 mod row;
@@ -57,6 +58,7 @@ pub struct ImportPlan {
     shapes: Vec<Shape>,
     refused: Vec<RefusedRow>,
     already_imported: u64,
+    ended: u64,
     expired: u64,
 }
 
@@ -135,6 +137,12 @@ impl ImportPlan {
         self.already_imported
     }
 
+    /// How many rows were left out, because their tokens were revoked or have expired in the other system.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.ended
+    }
+
     /// How many of the new tokens the policy calls expired already.
     #[must_use]
     pub fn expired(&self) -> u64 {
@@ -145,6 +153,17 @@ impl ImportPlan {
     #[must_use]
     pub fn new_users(&self) -> u64 {
         to_u64(self.owners.values().filter(|owner| matches!(owner, PlannedOwner::New(_))).count())
+    }
+
+    /// Puts the rows into the order of their public ids, and their own ids likewise: a transaction then changes
+    /// neighbouring pages of the indexes of both, and not a page for each row.
+    fn sort_rows(&mut self) {
+        let mut ids: Vec<TokenId> = self.rows.iter().map(|row| row.token.id).collect();
+        ids.sort_unstable();
+        self.rows.sort_unstable_by(|a, b| a.token.public_id.cmp(&b.token.public_id));
+        for (row, id) in self.rows.iter_mut().zip(ids) {
+            row.token.id = id;
+        }
     }
 }
 
@@ -168,7 +187,7 @@ impl Tokenry {
         }
         let mut checker = row::Checker::new(self, context, settings);
         let (mut planned, mut refused, mut rng) = (Vec::new(), Vec::new(), SecretRng::os());
-        let mut digest = GENESIS;
+        let (mut digest, mut ended) = (GENESIS, 0);
         let (mut ids, mut public_ids) = (HashSet::new(), HashSet::new());
         for row in rows {
             let row = match row {
@@ -180,6 +199,14 @@ impl Tokenry {
             };
             let (line, id) = (row.line, row.id.clone());
             let rejected = |reason: String| RefusedRow { line, id: shortened(&id), reason };
+            // SECURITY: nothing is stored that could be activated later.
+            if row.ended {
+                ended += 1;
+                if !ids.insert(id.clone()) {
+                    refused.push(rejected("id: is in the file twice".to_owned()));
+                }
+                continue;
+            }
             match checker.check(row, TokenId::new(context.now, rng.bytes()?)) {
                 Err(reason) => refused.push(rejected(reason)),
                 Ok(row) if !ids.insert(row.source_id.clone()) => {
@@ -202,6 +229,7 @@ impl Tokenry {
             shapes: checker.shapes(),
             refused,
             already_imported: 0,
+            ended,
             expired: 0,
         };
         plan.leave_out_existing(self)?;
@@ -209,6 +237,7 @@ impl Tokenry {
         let cutoffs = self.0.rules.cutoffs(context.now);
         plan.expired = to_u64(plan.rows.iter().filter(|row| cutoffs.is_expired(&row.token)).count());
         plan.refused.sort_by_key(|row| row.line);
+        plan.sort_rows();
         Ok(plan)
     }
 }
@@ -216,7 +245,7 @@ impl Tokenry {
 impl PlannedRow {
     /// What identifies the row of the file, so that only the same file resumes an import.
     fn canonical(&self) -> Vec<u8> {
-        let Token { name, scopes, expires_at, .. } = &self.token;
+        let Token { name, scopes, not_before, expires_at, allowed_ips, .. } = &self.token;
         let time = |at: Option<UnixMillis>| at.map_or_else(String::new, |at| at.get().to_string());
         [
             self.source_id.as_str(),
@@ -225,7 +254,9 @@ impl PlannedRow {
             self.secret.hash.as_str(),
             name.as_str(),
             &scopes.to_texts().join(" "),
+            &time(*not_before),
             &time(*expires_at),
+            &allowed_ips.to_texts().join(" "),
             &time(self.given_creation),
             if self.is_active { "1" } else { "0" },
         ]

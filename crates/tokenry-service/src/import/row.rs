@@ -32,12 +32,18 @@ pub struct ImportRow {
     pub scopes: Vec<String>,
     /// When it expires; `None` is never, as far as the policy allows.
     pub expires_at: Option<UnixMillis>,
+    /// From when it is valid; `None` is from the start.
+    pub not_before: Option<UnixMillis>,
+    /// The addresses and networks that may use it. None allows any.
+    pub allowed_ips: Vec<String>,
     /// When it was created. Default: now.
     pub created_at: Option<UnixMillis>,
     /// When it was last used.
     pub last_used_at: Option<UnixMillis>,
     /// Whether it is paused.
     pub inactive: bool,
+    /// Whether it was revoked or has expired in the other system: it is left out.
+    pub ended: bool,
     /// The stored hash.
     pub hash: String,
     /// Its scheme ([`SourceHash::scheme`]).
@@ -90,6 +96,7 @@ impl<'c> Checker<'c> {
         let description = row.description.filter(|text| !text.is_empty()).map(Description::parse).transpose();
         let description = description.map_err(|error| format!("description: {error}"))?;
         let scopes = self.scopes(row.scopes)?;
+        let allowed_ips = IpList::parse(&row.allowed_ips).map_err(|error| format!("allowed_ips: {error}"))?;
         let now = self.context.now;
         let is_future = |at: UnixMillis| at.get() > now.get() + SKEW;
         if row.created_at.is_some_and(is_future) || row.last_used_at.is_some_and(is_future) {
@@ -128,11 +135,11 @@ impl<'c> Checker<'c> {
             description,
             scopes,
             inactive_at: Some(now),
-            not_before: None,
+            not_before: row.not_before,
             expires_at: row.expires_at,
             last_used_at: row.last_used_at.map(|at| at.min(now)),
             last_used_ip: None,
-            allowed_ips: IpList::default(),
+            allowed_ips,
             metadata: Metadata::default(),
             version: 1,
             created_at,

@@ -1,7 +1,7 @@
 //! `tokenry export`
 
 use serde_json::{Map, Value, json};
-use tokenry_service::{PageQuery, PageSize, Sort, Token, TokenFilter, User};
+use tokenry_service::{PageQuery, PageSize, Sort, Status, Token, TokenFilter, User};
 
 use super::{CommandContext, import::FIELDS};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The fields of an export: those of an import without the hash and what belongs to it.
-const EXPORTED: usize = 11;
+const EXPORTED: usize = 14;
 
 /// Writes one row per token, oldest first, without any secret or hash.
 pub(crate) fn run(
@@ -24,13 +24,14 @@ pub(crate) fn run(
     if args.format == RowFormat::Csv {
         console.text(&csv_line(header.iter().map(|name| (*name).to_owned()))?)?;
     }
+    let cutoffs = tokenry.policy().cutoffs(request.now);
     let mut cursor = None;
     loop {
         let query = PageQuery::default().with_sort(sort).with_size(size).with_cursor(cursor);
         let page = tokenry.list_tokens(request, TokenFilter::default(), query)?;
         let mut text = String::new();
         for (token, owner) in &page.items {
-            let row = row(token, owner);
+            let row = row(token, owner, token.status(&cutoffs));
             match args.format {
                 RowFormat::Jsonl => text += &format!("{}\n", Value::Object(row)),
                 RowFormat::Csv => text += &csv_line(header.iter().map(|name| cell(row.get(*name))))?,
@@ -44,7 +45,7 @@ pub(crate) fn run(
     }
 }
 
-fn row(token: &Token, owner: &User) -> Map<String, Value> {
+fn row(token: &Token, owner: &User, status: Status) -> Map<String, Value> {
     let time = |at: Option<tokenry_service::UnixMillis>| at.map(|at| at.to_string());
     let is_active = token.inactive_at.is_none() && token.revoked.is_none();
     let fields = json!({
@@ -54,9 +55,12 @@ fn row(token: &Token, owner: &User) -> Map<String, Value> {
         "description": token.description.as_ref().map(ToString::to_string),
         "scopes": token.scopes.to_texts(),
         "created_at": token.created_at.to_string(),
+        "not_before": time(token.not_before),
         "expires_at": time(token.expires_at),
         "last_used_at": time(token.last_used_at),
         "active": is_active,
+        "status": status.as_str(),
+        "allowed_ips": token.allowed_ips.to_texts(),
         "prefix": token.first_characters(),
         "suffix": token.suffix,
     });

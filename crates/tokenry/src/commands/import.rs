@@ -86,6 +86,7 @@ struct Summary {
     tokens: u64,
     new_users: u64,
     already_imported: u64,
+    ended: u64,
     expired: u64,
     refused: Vec<tokenry_service::RefusedRow>,
     report: ImportReport,
@@ -98,6 +99,7 @@ impl Summary {
             tokens: plan.tokens(),
             new_users: plan.new_users(),
             already_imported: plan.already_imported(),
+            ended: plan.ended(),
             expired: plan.expired(),
             refused: plan.refused().to_vec(),
             report: ImportReport::default(),
@@ -112,6 +114,7 @@ impl Summary {
         let mut rows: Vec<Vec<String>> = [
             (if self.is_dry_run { "Would be imported" } else { "Imported" }, imported),
             ("Imported before", self.already_imported),
+            ("Left out, revoked or expired there", self.ended),
             (if self.is_dry_run { "Users that would be created" } else { "Created users" }, created_users),
             ("Refused", u64::try_from(self.refused.len()).unwrap_or(u64::MAX)),
         ]
@@ -135,6 +138,7 @@ impl Summary {
             "dry_run": self.is_dry_run,
             "imported": imported,
             "imported_before": self.already_imported,
+            "ended": self.ended,
             "created_users": created_users,
             "expired": self.expired,
             "refused": refused,

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use tokenry_service::{HashSettings, Pepper, Policy, Scheme, Settings, Store, StoreSettings, Tokenry};
+use tokenry_service::{
+    HashSettings, Pepper, Policy, Rejection, Scheme, Settings, Store, StoreSettings, Tokenry, VerifyError,
+};
+use tokenry_testkit::each_backend;
 
 use crate::folder::Folder;
 
@@ -55,7 +58,10 @@ fn folder() -> Folder {
 /// The service on the folder's database, as a server with these settings.
 fn server(folder: &Folder) -> Tokenry {
     let url = format!("sqlite://{}", folder.path("tokenry.db").display());
-    let store = Store::open(&url.parse().expect("a database"), StoreSettings::default()).expect("a store");
+    server_on(Store::open(&url.parse().expect("a database"), StoreSettings::default()).expect("a store"))
+}
+
+fn server_on(store: impl Into<Store>) -> Tokenry {
     let peppers = vec![Pepper::new("old", KEY.to_vec()).expect("a key")];
     let hash = HashSettings::new(Scheme::Bcrypt).with_peppers(peppers);
     let policy = Policy::default().with_max_lifetime(None).with_default_lifetime(None).with_allow_never(true);
@@ -161,3 +167,71 @@ fn an_export_has_the_rows_of_an_import_and_no_secret() {
     let text = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
     assert!(text.contains("hash: is missing; an export has none"), "{text}");
 }
+
+each_backend!(a_token_that_was_revoked_or_has_expired_stays_dead_when_an_export_is_imported, |db| {
+    let folder = folder();
+    let run = |arguments: &[&str], input: &str| {
+        let mut command = folder.tokenry();
+        command.args(arguments).env("TOKENRY_DATABASE_URL", db.url()).write_stdin(input);
+        String::from_utf8(command.assert().success().get_output().stdout.clone()).expect("UTF-8")
+    };
+    let import = |source: &str, rows: &[serde_json::Value]| -> serde_json::Value {
+        let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
+        let arguments = ["import", "-", "--source", source, "--create-users", "--output", "json", "--shape"];
+        let shape = "prefix=hcpat_ lookup=sha256 length=70 alphabet=hex";
+        serde_json::from_str(&run(&[&arguments[..], &[shape]].concat(), &text)).expect("a report")
+    };
+    let text = std::fs::read_to_string(rows("automation-server.jsonl")).expect("rows");
+    let mut given: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("a row")).collect();
+    given[2]["expires_at"] = "2026-01-01T00:00:00Z".into();
+    given[3]["not_before"] = "2100-01-01T00:00:00Z".into();
+    given[4]["allowed_ips"] = vec!["10.0.0.0/8"].into();
+    assert_eq!(import("first", &given)["imported"], 5);
+    let server = server_on(db.second_store());
+    let verify = |number: usize| {
+        let (_, text) = tokens("automation-server.jsonl").swap_remove(number);
+        let source = "10.1.2.3".parse().ok();
+        server.verify_blocking(text.as_bytes(), tokenry_actix::clock::now(), source)
+    };
+    let [revoked, paused] = [0, 1].map(|number| verify(number).expect("a token").token().id.to_string());
+    run(&["token", "revoke", &revoked, "--yes"], "");
+    run(&["token", "update", &paused, "--inactive"], "");
+
+    let exported = run(&["export"], "");
+    let mut exported: Vec<serde_json::Value> =
+        exported.lines().map(|line| serde_json::from_str(line).expect("a row")).collect();
+    let said = |name: &str| {
+        let row = exported.iter().find(|row| row["name"] == name).expect("a row");
+        (row["status"].as_str().expect("a status").to_owned(), row["active"] == true)
+    };
+    let expected =
+        [("revoked", false), ("inactive", false), ("expired", true), ("pending", true), ("active", true)];
+    for (number, (status, is_active)) in expected.into_iter().enumerate() {
+        assert_eq!(said(&format!("token {number}")), (status.to_owned(), is_active));
+    }
+    // Who has the hashes can move the tokens; here to the same database after their owners were deleted.
+    for row in &mut exported {
+        let same = given.iter().find(|given| given["name"] == row["name"]).expect("a row");
+        row["hash"] = same["hash"].clone();
+        row["scheme"] = "sha256".into();
+    }
+    let owners: std::collections::HashSet<_> = given.iter().filter_map(|row| row["owner"].as_str()).collect();
+    owners.into_iter().for_each(|owner| drop(run(&["user", "delete", owner, "--yes"], "")));
+    for number in 0..5 {
+        assert!(matches!(verify(number), Err(VerifyError::Rejected(Rejection::Unknown))));
+    }
+    let report = import("second", &exported);
+    assert_eq!((&report["imported"], &report["ended"]), (&3.into(), &2.into()), "{report}");
+    let outcome = |number: usize| match verify(number) {
+        Ok(_) => "accepted",
+        Err(VerifyError::Rejected(Rejection::Unknown)) => "unknown",
+        Err(VerifyError::Rejected(Rejection::Inactive)) => "inactive",
+        Err(VerifyError::Rejected(Rejection::Pending)) => "pending",
+        Err(error) => panic!("{number}: {error:?}"),
+    };
+    assert_eq!([0, 1, 2, 3, 4].map(outcome), ["unknown", "inactive", "unknown", "pending", "accepted"]);
+    let (_, restricted) = tokens("automation-server.jsonl").swap_remove(4);
+    let elsewhere = server.verify_blocking(restricted.as_bytes(), tokenry_actix::clock::now(), None);
+    assert!(elsewhere.is_err(), "the allowed addresses were lost");
+});

@@ -1,18 +1,21 @@
 //! The fields of a row, from text.
 
-use tokenry_service::{ImportRow, RefusedRow, UnixMillis};
+use tokenry_service::{ImportRow, RefusedRow, Status, UnixMillis};
 
 /// The fields of a row, in the order of an export.
-pub(in crate::commands) const FIELDS: [&str; 17] = [
+pub(in crate::commands) const FIELDS: [&str; 20] = [
     "id",
     "owner",
     "name",
     "description",
     "scopes",
     "created_at",
+    "not_before",
     "expires_at",
     "last_used_at",
     "active",
+    "status",
+    "allowed_ips",
     "prefix",
     "suffix",
     "hash",
@@ -34,11 +37,18 @@ pub(super) struct RowBuilder {
     row: ImportRow,
     problem: Option<String>,
     seen: Vec<&'static str>,
+    /// The row says that its token is not valid yet.
+    is_pending: bool,
 }
 
 impl RowBuilder {
     pub(super) fn new(line: u64) -> Self {
-        Self { row: ImportRow { line, ..ImportRow::default() }, problem: None, seen: Vec::new() }
+        Self {
+            row: ImportRow { line, ..ImportRow::default() },
+            problem: None,
+            seen: Vec::new(),
+            is_pending: false,
+        }
     }
 
     /// Sets a field. The first problem of the row is kept.
@@ -60,7 +70,10 @@ impl RowBuilder {
         self.problem.get_or_insert(reason);
     }
 
-    pub(super) fn finish(self) -> Result<ImportRow, RefusedRow> {
+    pub(super) fn finish(mut self) -> Result<ImportRow, RefusedRow> {
+        if self.is_pending && self.row.not_before.is_none() {
+            self.refuse("status: is pending, and not_before is missing".to_owned());
+        }
         match self.problem {
             None => Ok(self.row),
             Some(reason) => {
@@ -77,7 +90,15 @@ impl RowBuilder {
                 return Ok(());
             }
             ("scopes", FieldValue::Text(text)) => {
-                row.scopes = scopes(&text)?;
+                row.scopes = words(&text)?;
+                return Ok(());
+            }
+            ("allowed_ips", FieldValue::List(networks)) => {
+                row.allowed_ips = networks;
+                return Ok(());
+            }
+            ("allowed_ips", FieldValue::Text(text)) => {
+                row.allowed_ips = words(&text)?;
                 return Ok(());
             }
             (_, FieldValue::List(_)) => return Err("must not be a list".to_owned()),
@@ -90,9 +111,16 @@ impl RowBuilder {
             "name" => row.name = text,
             "description" => row.description = given,
             "created_at" => row.created_at = time(given)?,
+            "not_before" => row.not_before = time(given)?,
             "expires_at" => row.expires_at = time(given)?,
             "last_used_at" => row.last_used_at = time(given)?,
-            "active" => row.inactive = !switch(&text)?,
+            "active" => row.inactive |= !switch(&text)?,
+            "status" => match text.parse::<Status>().map_err(|error| error.to_string())? {
+                Status::Active => {}
+                Status::Inactive => row.inactive = true,
+                Status::Pending => self.is_pending = true,
+                Status::Expired | Status::Revoked => row.ended = true,
+            },
             "prefix" => row.prefix = given,
             "suffix" => row.suffix = given,
             "hash" => row.hash = text,
@@ -109,8 +137,8 @@ impl RowBuilder {
     }
 }
 
-/// Scopes as a JSON array or separated by blanks or commas.
-fn scopes(text: &str) -> Result<Vec<String>, String> {
+/// Words as a JSON array or separated by blanks or commas.
+fn words(text: &str) -> Result<Vec<String>, String> {
     if text.trim_start().starts_with('[') {
         return serde_json::from_str(text).map_err(|_| "must be a list of texts".to_owned());
     }
@@ -176,10 +204,10 @@ mod tests {
     }
 
     #[test]
-    fn scopes_are_lists_or_words() {
+    fn scopes_and_networks_are_lists_or_words() {
         for text in ["a:read b:write", "a:read,b:write", "[\"a:read\", \"b:write\"]", " a:read , b:write "] {
-            assert_eq!(scopes(text).unwrap(), ["a:read", "b:write"], "{text}");
+            assert_eq!(words(text).unwrap(), ["a:read", "b:write"], "{text}");
         }
-        assert!(scopes("").unwrap().is_empty() && scopes("[1]").is_err());
+        assert!(words("").unwrap().is_empty() && words("[1]").is_err());
     }
 }

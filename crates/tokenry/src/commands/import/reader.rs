@@ -94,7 +94,9 @@ impl<'de> Visitor<'de> for RowVisitor<'_> {
         while let Some(name) = map.next_key::<String>()? {
             match map.next_value::<Field>()? {
                 // A database has no value where it is not known that the token is active.
-                Field(None) if name == "active" => self.0.set(&name, FieldValue::Text(String::new())),
+                Field(None) if name == "active" || name == "status" => {
+                    self.0.set(&name, FieldValue::Text(String::new()))
+                }
                 Field(None) => {}
                 Field(Some(value)) => self.0.set(&name, value),
             }
