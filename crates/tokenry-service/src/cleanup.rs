@@ -63,7 +63,8 @@ impl Tokenry {
 
     /// Records every token that expired since the last cleanup in the audit log, ends expired sessions, and removes
     /// dead tokens and usage counts that are older than the configured retention. A token is kept at least for the hour
-    /// in which it counts against the creation limit. Safe to run on several nodes at once.
+    /// in which it counts against the creation limit. Also completes the bookkeeping of imports that were interrupted after
+    /// they had activated their tokens. Safe to run on several nodes at once.
     ///
     /// # Errors
     /// [`CleanupError`]. If the database denies a privilege, only the step that needs it is skipped, and the error is
@@ -78,6 +79,7 @@ impl Tokenry {
         let is_recorded = expired.is_ok();
         let mut report =
             CleanupReport { expired: unless_denied(expired, &mut denied)?, ..CleanupReport::default() };
+        unless_denied(self.apply_imports(context.now).map_err(CleanupError::from), &mut denied)?;
         report.ended_sessions = unless_denied(self.end_dead_sessions(context), &mut denied)?;
         if let Some(cutoff) = self.0.usage.retention.and_then(|kept| cutoff(context.now, kept)) {
             report.purged_uses = unless_denied(self.purge_uses(cutoff), &mut denied)?;

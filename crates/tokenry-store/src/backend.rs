@@ -126,11 +126,14 @@ fn connect_both(
     Ok((first, session))
 }
 
+/// A unit that changes many rows, such as an import's, changes up to a thousand pages. With the default cache of 2 MiB
+/// SQLite writes each of them to the log several times. `temp_store = MEMORY` is no help: SQLite then walks through all
+/// that a unit has saved, for each of its statements.
 #[cfg(feature = "sqlite")]
 fn prepare_sqlite_writer(connection: &mut SqliteConnection) -> diesel::QueryResult<()> {
     connection.batch_execute(
         "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-         PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 67108864;",
+         PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -8192;",
     )
 }
 

@@ -1,8 +1,11 @@
 //! Tokens that other systems issued: their shapes, the runs of an import, and which row became which token.
 
+mod activation;
+
 use diesel::prelude::*;
 use tokenry_domain::{ImportId, PublicId, TokenId, UnixMillis, UserId};
 
+pub use self::activation::{clear_inactive, finish, is_staged, mark_applied, unapplied, uncleared_tokens};
 #[cfg(feature = "postgres")]
 use crate::lock_timeout::RenewLockTimeout;
 use crate::{
@@ -21,6 +24,8 @@ use crate::{
 /// Rows per statement on PostgreSQL.
 #[cfg(feature = "postgres")]
 const MAX_ROWS: usize = 1000;
+/// The digest of a run that is being discarded.
+const DISCARDED: [u8; 32] = [0xff; 32];
 
 /// A run of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,14 +136,15 @@ pub fn find_imported(
     Ok(rows.into_iter().map(row).collect())
 }
 
-/// Locks a run until the unit of work ends, after the owners of its tokens. `false` if it is finished or was discarded:
-/// its tokens must not be stored or discarded any more.
+/// Locks a run until the unit of work ends, after the owners of its tokens. `false` if it is finished, was discarded or is
+/// being discarded: its tokens must not be stored any more.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn lock_unfinished(tx: &mut Tx<'_>, run: ImportId) -> Result<bool, StoreError> {
+pub fn lock_unfinished(tx: &mut Tx<'_>, run: &ImportRun) -> Result<bool, StoreError> {
     let query = imports::table
-        .filter(imports::id.eq(IdValue(run.uuid())))
+        .filter(imports::id.eq(IdValue(run.id.uuid())))
+        .filter(imports::digest.eq(run.digest.to_vec()))
         .filter(imports::finished_at.is_null())
         .select(imports::id);
     let found: Option<IdValue> = match &mut tx.0 {
@@ -150,6 +156,17 @@ pub fn lock_unfinished(tx: &mut Tx<'_>, run: ImportId) -> Result<bool, StoreErro
     }
     .map_err(from_diesel)?;
     Ok(found.is_some())
+}
+
+/// Begins to discard an unfinished run: it gets a digest that no file has, so no process stores further tokens of it or
+/// finishes it. `false` if it is finished or was discarded.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn begin_discard(tx: &mut Tx<'_>, run: ImportId) -> Result<bool, StoreError> {
+    let row = imports::table.find(IdValue(run.uuid())).filter(imports::finished_at.is_null());
+    let digest = imports::digest.eq(DISCARDED.to_vec());
+    Ok(on!(tx, |c| diesel::update(row).set(digest).execute(c))? == 1)
 }
 
 /// Those of these public ids that a token or a retired secret has.
@@ -189,30 +206,6 @@ pub fn lock_owners(tx: &mut Tx<'_>, ids: &[UserId]) -> Result<Vec<(UserId, Optio
         (UserId::from_uuid(id), revoked_at.map(|InstantValue(at)| at))
     };
     Ok(found.into_iter().map(owner).collect())
-}
-
-/// Locks the owners of all tokens of a run in the order of their ids until the unit of work ends: a change of many tokens
-/// of one user holds that lock as well.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn lock_all_owners(tx: &mut Tx<'_>, run: ImportId) -> Result<(), StoreError> {
-    match &mut tx.0 {
-        // The transaction already excludes all other writers.
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(_) => Ok(()),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(c) => {
-            let owners = imported_tokens::table
-                .inner_join(tokens::table.on(tokens::id.eq(imported_tokens::token_id)))
-                .filter(imported_tokens::import_id.eq(IdValue(run.uuid())))
-                .select(tokens::user_id);
-            let query = users::table.filter(users::id.eq_any(owners)).order(users::id).select(users::id);
-            let locked = query.filter(RenewLockTimeout).for_update().load::<IdValue>(&mut **c);
-            locked.map_err(from_diesel)?;
-            Ok(())
-        }
-    }
 }
 
 /// Stores tokens of a run; [`StoreError::Conflict`] when a row was imported before, a public id is taken or an owner does
@@ -283,26 +276,14 @@ pub fn untouched_tokens(
     Ok(rows.into_iter().map(ids).collect())
 }
 
-/// Whether a token belongs to a run that is not finished.
+/// The number of rows of a run of this source that became tokens.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn is_staged(tx: &mut Tx<'_>, id: TokenId) -> Result<bool, StoreError> {
-    let unfinished = imports::table.filter(imports::finished_at.is_null()).select(imports::id);
-    let query = imported_tokens::table
-        .filter(imported_tokens::token_id.eq(IdValue(id.uuid())))
-        .filter(imported_tokens::import_id.eq_any(unfinished))
-        .select(imported_tokens::import_id);
-    let found: Option<IdValue> = on!(tx, |c| query.first(c).optional())?;
-    Ok(found.is_some())
-}
-
-/// The number of rows of a run that became tokens.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn count(tx: &mut Tx<'_>, run: ImportId) -> Result<u64, StoreError> {
-    let rows = imported_tokens::table.filter(imported_tokens::import_id.eq(IdValue(run.uuid())));
+pub fn count(tx: &mut Tx<'_>, source: &str, run: ImportId) -> Result<u64, StoreError> {
+    let rows = imported_tokens::table
+        .filter(imported_tokens::source.eq(source))
+        .filter(imported_tokens::import_id.eq(IdValue(run.uuid())));
     let count: i64 = on!(tx, |c| rows.count().get_result(c))?;
     Ok(to_count(count))
 }
@@ -322,38 +303,13 @@ pub fn discard(tx: &mut Tx<'_>, run: ImportId, ids: &[TokenId]) -> Result<(), St
     Ok(())
 }
 
-/// Forgets an unfinished run without tokens.
+/// Forgets an unfinished run without tokens; `false` if it was forgotten before.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn forget(tx: &mut Tx<'_>, run: ImportId) -> Result<(), StoreError> {
+pub fn forget(tx: &mut Tx<'_>, run: ImportId) -> Result<bool, StoreError> {
     let row = imports::table.find(IdValue(run.uuid())).filter(imports::finished_at.is_null());
-    on!(tx, |c| diesel::delete(row).execute(c))?;
-    Ok(())
-}
-
-/// Finishes a run: activates its tokens in one statement, except for those that were changed meanwhile. `false` if it was
-/// finished before.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn finish(tx: &mut Tx<'_>, run: ImportId, now: UnixMillis) -> Result<bool, StoreError> {
-    let row = imports::table.find(IdValue(run.uuid())).filter(imports::finished_at.is_null());
-    let finished = imports::finished_at.eq(Some(InstantValue(now)));
-    if on!(tx, |c| diesel::update(row).set(finished).execute(c))? == 0 {
-        return Ok(false);
-    }
-    let active = imported_tokens::table
-        .filter(imported_tokens::import_id.eq(IdValue(run.uuid())))
-        .filter(imported_tokens::is_active)
-        .select(imported_tokens::token_id);
-    let staged = tokens::table
-        .filter(tokens::id.eq_any(active))
-        .filter(tokens::version.eq(1))
-        .filter(tokens::inactive_at.is_not_null());
-    let activated = tokens::inactive_at.eq(None::<InstantValue>);
-    on!(tx, |c| diesel::update(staged).set(activated).execute(c))?;
-    Ok(true)
+    Ok(on!(tx, |c| diesel::delete(row).execute(c))? == 1)
 }
 
 #[derive(Insertable)]

@@ -201,6 +201,7 @@ diesel::table! {
         digest -> Binary,
         begun_at -> Instant,
         finished_at -> Nullable<Instant>,
+        applied_at -> Nullable<Instant>,
     }
 }
 

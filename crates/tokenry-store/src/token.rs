@@ -3,6 +3,7 @@
 mod bulk;
 pub(crate) mod expired_when_recorded;
 mod filter;
+pub(crate) mod inactivity;
 mod list;
 pub(crate) mod row;
 
@@ -133,7 +134,7 @@ pub fn update(tx: &mut Tx<'_>, token: &Token) -> Result<bool, StoreError> {
     Ok(on!(tx, |c| diesel::update(before).set(changes).execute(c))? == 1)
 }
 
-/// Updates public id, suffix, secret and expiry to those of `token`, under the same conditions as [`update`]. All other
+/// Updates public id, suffix, secret, expiry and whether it is paused to those of `token`, under the same conditions as [`update`]. All other
 /// attributes stay unchanged.
 ///
 /// # Errors
@@ -145,6 +146,8 @@ pub fn replace_secret(tx: &mut Tx<'_>, token: &Token, secret: &StoredSecret) -> 
         .filter(tokens::revoked_at.is_null());
     let changes = (
         tokens::public_id.eq(token.public_id.as_str()),
+        // The new version is no longer one that a finished import activates.
+        tokens::inactive_at.eq(instant_value(token.inactive_at)),
         tokens::suffix.eq(&token.suffix),
         tokens::shown_prefix.eq(token.shown_prefix.as_deref()),
         tokens::secret_hash.eq(secret.hash.as_str()),

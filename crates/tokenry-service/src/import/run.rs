@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 use tokenry_crypto::SecretRng;
-use tokenry_domain::{EventKind, ImportId, Subject, User, UserId};
+use tokenry_domain::{EventKind, ImportId, Subject, UnixMillis, User, UserId};
 use tokenry_store::{
     StoreError, Tx,
     import::{self, ImportRun, ImportedRow},
-    token::ImportedToken,
+    token::{self, ImportedToken},
     tombstone, user,
 };
 
@@ -41,7 +41,10 @@ impl Tokenry {
         let mut report = ImportReport::default();
         let run = match unfinished {
             Some(run) if run.digest == digest => run,
-            None if rows.is_empty() => return Ok(report),
+            None if rows.is_empty() => {
+                self.apply_imports(context.now)?;
+                return Ok(report);
+            }
             other => {
                 if let Some(old) = other {
                     self.discard(&source, old.id, &audit)?;
@@ -71,13 +74,12 @@ impl Tokenry {
             report.created_users += created;
             progress(stored);
         }
-        let (source, now) = (source, context.now);
+        let now = context.now;
         report.imported = self.0.store.write(move |tx| {
-            import::lock_all_owners(tx, run.id)?;
-            let tokens = import::count(tx, run.id)?;
-            if !import::finish(tx, run.id, now)? {
+            if !import::finish(tx, &run, now)? {
                 return Err(ImportError::Concurrent);
             }
+            let tokens = import::count(tx, &source, run.id)?;
             let fields = detail([
                 ("source", Value::from(source)),
                 ("import_id", Value::from(run.id.to_string())),
@@ -86,12 +88,40 @@ impl Tokenry {
             audit.record_about(tx, EventKind::ImportFinished, None, None, fields)?;
             Ok(tokens)
         })?;
-        self.0.shapes.reload(&self.0.store)?;
+        // From here on the import is complete, whatever happens.
+        if let Err(error) = self.0.shapes.reload(&self.0.store).and_then(|()| self.apply_imports(now)) {
+            tracing::warn!(%error, "the import is complete, and a cleanup will complete its bookkeeping");
+        }
         Ok(report)
+    }
+
+    /// Clears `inactive_at` of the tokens that finished imports have activated, in short transactions. Returns how many.
+    pub(crate) fn apply_imports(&self, now: UnixMillis) -> Result<usize, StoreError> {
+        let (store, mut cleared) = (&self.0.store, 0);
+        for run in store.read(import::unapplied)? {
+            let uncleared = store.read(|tx| import::uncleared_tokens(tx, run))?;
+            cleared += uncleared.len();
+            for ids in uncleared.chunks(BATCH).map(<[_]>::to_vec) {
+                let locked = store.write(move |tx| {
+                    // Never waits while it holds locks, so it cannot be part of a deadlock.
+                    let free = token::try_lock_all(tx, &ids)?;
+                    import::clear_inactive(tx, &free)?;
+                    Ok::<_, StoreError>(ids.into_iter().filter(|id| !free.contains(id)).collect::<Vec<_>>())
+                })?;
+                for id in locked {
+                    store.write(move |tx| import::clear_inactive(tx, &[id]))?;
+                }
+            }
+            store.write(move |tx| import::mark_applied(tx, run, now))?;
+        }
+        Ok(cleared)
     }
 
     /// Deletes the tokens of an unfinished run of other rows; none of them was activated by it.
     fn discard(&self, source: &str, run: ImportId, audit: &AuditContext) -> Result<(), ImportError> {
+        if !self.0.store.write(move |tx| import::begin_discard(tx, run))? {
+            return Err(ImportError::Concurrent);
+        }
         let mut discarded = 0;
         loop {
             let count = self.0.store.write(move |tx| discard_batch(tx, run))?;
@@ -102,29 +132,25 @@ impl Tokenry {
         }
         let (source, audit) = (source.to_owned(), audit.clone());
         self.0.store.write(move |tx| {
-            if !import::lock_unfinished(tx, run)? {
+            if !import::forget(tx, run)? {
                 return Err(ImportError::Concurrent);
             }
-            import::forget(tx, run)?;
             let fields = detail([
                 ("source", Value::from(source)),
                 ("import_id", Value::from(run.to_string())),
                 ("tokens", Value::from(discarded)),
             ]);
-            Ok(audit.record_about(tx, EventKind::ImportDiscarded, None, None, fields)?)
+            Ok::<_, ImportError>(audit.record_about(tx, EventKind::ImportDiscarded, None, None, fields)?)
         })
     }
 }
 
 /// Deletes some tokens of an unfinished run that nobody changed, and returns how many.
-fn discard_batch(tx: &mut Tx<'_>, run: ImportId) -> Result<u64, ImportError> {
+fn discard_batch(tx: &mut Tx<'_>, run: ImportId) -> Result<u64, StoreError> {
     let limit = u16::try_from(BATCH).unwrap_or(u16::MAX);
     let owners: Vec<UserId> =
         import::untouched_tokens(tx, run, limit)?.into_iter().map(|(_, owner)| owner).collect();
     import::lock_owners(tx, &owners)?;
-    if !import::lock_unfinished(tx, run)? {
-        return Err(ImportError::Concurrent);
-    }
     // Read again under the locks: a token may have been revoked before they were granted.
     let found = import::untouched_tokens(tx, run, limit)?;
     let ids: Vec<_> =
@@ -191,7 +217,7 @@ impl Batch {
         ids.dedup();
         // Users are locked before tokens and the audit log, as in every other change.
         let locked = import::lock_owners(tx, &ids)?;
-        if locked.len() != ids.len() || !import::lock_unfinished(tx, self.run.id)? {
+        if locked.len() != ids.len() || !import::lock_unfinished(tx, &self.run)? {
             return Err(ImportError::Concurrent);
         }
         let begun_at = self.run.begun_at;

@@ -30,7 +30,10 @@ macro_rules! filtered {
             sql_types::{Bool, Text},
         };
         use tokenry_domain::{Risk, Scope, Status, query::displayed_parts};
-        use $crate::{filter::like, token::filter::is_expired};
+        use $crate::{
+            filter::like,
+            token::{filter::is_expired, inactivity::InactiveAt},
+        };
 
         let now = InstantValue($cutoffs.now);
         let (before, after) = $dialect.has_scope;
@@ -46,8 +49,8 @@ macro_rules! filtered {
             };
             query = match status {
                 Status::Revoked => query,
-                Status::Inactive => query.filter(tokens::inactive_at.is_not_null()),
-                _ => query.filter(tokens::inactive_at.is_null()),
+                Status::Inactive => query.filter(InactiveAt.is_not_null()),
+                _ => query.filter(InactiveAt.is_null()),
             };
             query = match status {
                 Status::Revoked | Status::Inactive => query,

@@ -6,6 +6,7 @@ use tokenry_domain::{
     TokenName, User, UserId,
 };
 
+use super::inactivity::InactiveAt;
 use crate::{
     convert::{self, address, corrupt, instant, instant_value, parsed},
     credential::{Credential, StoredSecret},
@@ -26,6 +27,7 @@ pub(crate) struct TokenRow {
     pub(crate) name: String,
     pub(crate) description: Option<String>,
     pub(crate) scopes: DocumentValue,
+    #[diesel(select_expression = InactiveAt, select_expression_type = InactiveAt)]
     pub(crate) inactive_at: Option<InstantValue>,
     not_before: Option<InstantValue>,
     pub(crate) expires_at: Option<InstantValue>,
@@ -44,6 +46,49 @@ pub(crate) struct TokenRow {
     pub(crate) expiry_noted_at: Option<InstantValue>,
     shown_prefix: Option<String>,
 }
+
+impl TokenRow {
+    /// Whether the token may be one of a finished import whose column `inactive_at` was not cleared yet.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn may_be_activated(&self) -> bool {
+        self.inactive_at.is_some() && self.version == 1 && self.revoked_at.is_none()
+    }
+}
+
+/// The columns of a [`TokenRow`] as they are stored, without a look at imports.
+#[cfg(feature = "postgres")]
+macro_rules! stored_columns {
+    () => {
+        (
+            tokens::id,
+            tokens::user_id,
+            tokens::public_id,
+            tokens::suffix,
+            tokens::name,
+            tokens::description,
+            tokens::scopes,
+            tokens::inactive_at,
+            tokens::not_before,
+            tokens::expires_at,
+            tokens::last_used_at,
+            tokens::last_used_ip,
+            tokens::allowed_ips,
+            tokens::metadata,
+            tokens::version,
+            tokens::created_at,
+            tokens::created_by,
+            tokens::updated_at,
+            tokens::revoked_at,
+            tokens::revoked_by,
+            tokens::revoked_reason,
+            tokens::secret_at,
+            tokens::expiry_noted_at,
+            tokens::shown_prefix,
+        )
+    };
+}
+#[cfg(feature = "postgres")]
+pub(crate) use stored_columns;
 
 /// The columns of the secret, read for verification only.
 #[derive(Clone, Queryable, Selectable, Insertable)]

@@ -21,7 +21,7 @@ use crate::{
     retired::{RetiredCredentialRow, RetiredRow},
     schema::{personal_access_tokens as tokens, retired_secrets, users},
     supervisor::{Deadline, Importance, Stop, Work},
-    token::row::{CredentialRow, SecretRow, TokenRow},
+    token::row::{CredentialRow, SecretRow, TokenRow, stored_columns},
     user::UserRow,
 };
 
@@ -218,13 +218,27 @@ fn select_current(
     connected: &mut Connected,
     public_ids: &[&str],
 ) -> Result<Vec<(String, CredentialRow)>, StoreError> {
-    let rows: Vec<CredentialRow> = tokens::table
+    let mut rows: Vec<CredentialRow> = tokens::table
         .inner_join(users::table)
         .filter(tokens::public_id.eq_any(public_ids))
         .filter(Proven(connected.session.marker()))
-        .select((TokenRow::as_select(), SecretRow::as_select(), UserRow::as_select()))
+        .select((stored_columns!(), SecretRow::as_select(), UserRow::as_select()))
         .load(&mut connected.connection)
         .map_err(from_diesel)?;
+    // Few tokens are inactive, so the others do not pay for the comparison with imports.
+    let inactive: Vec<String> =
+        rows.iter().filter(|row| row.0.may_be_activated()).map(|row| row.0.public_id.clone()).collect();
+    if !inactive.is_empty() {
+        rows.retain(|row| !row.0.may_be_activated());
+        let compared: Vec<CredentialRow> = tokens::table
+            .inner_join(users::table)
+            .filter(tokens::public_id.eq_any(&inactive))
+            .filter(Proven(connected.session.marker()))
+            .select((TokenRow::as_select(), SecretRow::as_select(), UserRow::as_select()))
+            .load(&mut connected.connection)
+            .map_err(from_diesel)?;
+        rows.extend(compared);
+    }
     Ok(rows.into_iter().map(|row| (row.0.public_id.clone(), row)).collect())
 }
 
@@ -236,7 +250,8 @@ fn select_retired(
         .inner_join(tokens::table.inner_join(users::table))
         .filter(retired_secrets::public_id.eq_any(public_ids))
         .filter(Proven(connected.session.marker()))
-        .select((RetiredRow::as_select(), TokenRow::as_select(), UserRow::as_select()))
+        // A token with a retired secret is not as an import has stored it.
+        .select((RetiredRow::as_select(), stored_columns!(), UserRow::as_select()))
         .load(&mut connected.connection)
         .map_err(from_diesel)?;
     Ok(rows.into_iter().map(|row| (row.0.public_id.clone(), row)).collect())
