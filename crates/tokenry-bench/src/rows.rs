@@ -65,6 +65,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("memory-proof", Goal::Max(200.0), memory::proof),
     row("start", Goal::Max(100.0), start::run),
     Row { id: "import", goals: [Goal::Min(20_000.0), Goal::Min(2_000.0)], run: import::run },
+    row("import-wait", Goal::Max(1000.0), import::wait),
     row("cleanup", Goal::Max(1.5), cleanup::run),
     row("oracle", Goal::Max(4.5), oracle::run),
     row("revoke", Goal::Max(0.0), revoke::run),

@@ -1,160 +1,49 @@
-//! Import of tokens of other systems: rows per second, and whether the tokens verify afterwards.
+//! Import of tokens of other systems: rows per second, whether the tokens verify afterwards, and what others wait.
+
+mod kinds;
 
 use std::{
     fs::File,
     io::{BufWriter, Write as _},
-    process::Stdio,
-    time::Instant,
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD},
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::json;
+use tokenry_service::{
+    HashSettings, NewToken, Pepper, Rejection, RequestContext, Scheme, Settings, Tokenry, VerifyError,
+    unrestricted,
 };
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256, Sha512};
-use tokenry_service::{HashSettings, Pepper, Scheme, Settings, Tokenry};
 
+use self::kinds::{KEY, KINDS, Kind};
 use crate::{
     bench::Bench,
-    database::current_time,
+    database::{Database, current_time},
     figure::{Figure, Outcome},
+    latency::millis,
+    population::Population,
     server::tokenry,
 };
 
 /// Tokens of each scheme that are presented afterwards.
 const SAMPLE: u64 = 100;
-const KEY: [u8; 32] = [7; 32];
+/// The pause between two changes of another process.
+const PAUSE: Duration = Duration::from_millis(2);
 
-/// The tokens of one scheme.
-struct Kind {
-    name: &'static str,
-    shape: &'static str,
-    token: fn(u64) -> String,
-    /// The hash and what belongs to it. A slow one is computed only for a token that is presented.
-    hash: fn(&str, bool) -> Result<Value>,
-}
-
-const KINDS: [Kind; 8] = [
-    Kind {
-        name: "sha256",
-        shape: "prefix=nllm_ lookup=sha256 length=69 alphabet=hex",
-        token: |number| format!("nllm_{}", noise(number)),
-        hash: |token, _| Ok(json!({"scheme": "sha256", "hash": hex(&Sha256::digest(token))})),
-    },
-    Kind {
-        name: "sha256-base64",
-        shape: "prefix=hcpat_ lookup=sha256 length=70 alphabet=hex",
-        token: |number| format!("hcpat_{}", noise(number)),
-        hash: |token, _| {
-            Ok(json!({"scheme": "sha256", "hash": URL_SAFE_NO_PAD.encode(Sha256::digest(token))}))
-        },
-    },
-    Kind {
-        name: "sha512",
-        shape: "knox",
-        token: noise,
-        hash: |token, _| {
-            let hash = hex(&Sha512::digest(token));
-            Ok(json!({"scheme": "sha512", "hash": hash, "lookup": token.get(..15)}))
-        },
-    },
-    Kind {
-        name: "hmac-sha256",
-        shape: "prefix=keyed_ lookup=hmac-sha256:old length=70 alphabet=hex",
-        token: |number| format!("keyed_{}", noise(number)),
-        hash: |token, _| {
-            let mac = Hmac::<Sha256>::new_from_slice(&KEY)?.chain_update(token).finalize();
-            Ok(json!({"scheme": "hmac-sha256:old", "hash": hex(&mac.into_bytes())}))
-        },
-    },
-    Kind {
-        name: "bcrypt",
-        shape: "prefix=mcp_pat_ lookup=first:12 length=72 alphabet=hex",
-        token: |number| format!("mcp_pat_{}", noise(number)),
-        hash: |token, is_presented| {
-            let none = format!("$2y$06${}", ".".repeat(53));
-            let hash = if is_presented { bcrypt::hash(token, 6)? } else { none };
-            Ok(json!({"hash": hash, "lookup": token.get(8..20)}))
-        },
-    },
-    Kind {
-        name: "argon2id",
-        shape: "prefix=fp_pat_ lookup=before:. hashed=secret length=70-100 alphabet=hex",
-        token: |number| format!("fp_pat_{number}.{}", noise(number)),
-        hash: |token, is_presented| {
-            let secret = token.split('.').nth(1).context("no secret")?;
-            let mut tag = [0; 32];
-            if is_presented {
-                let costs =
-                    argon2::Params::new(1024, 1, 1, Some(32)).map_err(|error| anyhow::anyhow!("{error}"))?;
-                argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, costs)
-                    .hash_password_into(secret.as_bytes(), &[9; 16], &mut tag)
-                    .map_err(|error| anyhow::anyhow!("{error}"))?;
-            }
-            let (salt, tag) = (STANDARD_NO_PAD.encode([9; 16]), STANDARD_NO_PAD.encode(tag));
-            Ok(json!({"hash": format!("$argon2id$v=19$m=1024,t=1,p=1${salt}${tag}")}))
-        },
-    },
-    Kind {
-        name: "pbkdf2-sha256",
-        shape: "lookup=last:8 length=40 alphabet=hex",
-        token: |number| format!("{}{number:08x}", noise(number).get(..32).unwrap_or_default()),
-        hash: |token, is_presented| {
-            let mut hash = [0; 50];
-            if is_presented {
-                pbkdf2::pbkdf2_hmac::<Sha256>(token.as_bytes(), b"salt", 10_000, &mut hash);
-            }
-            let hash = hex(&hash);
-            let lookup = token.get(32..);
-            Ok(
-                json!({"scheme": "pbkdf2-sha256", "hash": hash, "salt": "salt", "iterations": 10_000, "lookup": lookup}),
-            )
-        },
-    },
-    Kind {
-        name: "id|secret",
-        shape: "sanctum",
-        token: |number| format!("{number}|{}", noise(number).get(..48).unwrap_or_default()),
-        hash: |token, _| {
-            let secret = token.split('|').nth(1).context("no secret")?;
-            Ok(json!({"scheme": "sha256", "hash": hex(&Sha256::digest(secret))}))
-        },
-    },
-];
-
+/// Imports rows of each scheme, and presents some tokens of each with the right and with a wrong secret.
 pub(super) fn run(bench: &Bench) -> Result<Outcome> {
-    let database = bench.own(&[])?;
     let count = bench.sizes.proofs;
+    let own = Population::live("own", count);
+    let database = bench.own(std::slice::from_ref(&own))?;
     let step = (count / SAMPLE).max(1);
     let (mut rates, mut parts) = (Vec::new(), Vec::new());
     for kind in &KINDS {
-        let path = bench.folder.join("import.jsonl");
-        let mut file = BufWriter::new(File::create(&path)?);
-        for number in 0..count {
-            let token = (kind.token)(number);
-            let mut row = (kind.hash)(&token, number % step == 0)?;
-            let fields = row.as_object_mut().context("no object")?;
-            fields.insert("id".to_owned(), number.into());
-            fields.insert("owner".to_owned(), format!("import-{}", number % 100).into());
-            fields.insert("name".to_owned(), format!("token {number}").into());
-            fields.insert("scopes".to_owned(), json!(["projects:read"]));
-            writeln!(file, "{row}")?;
-        }
-        file.into_inner()?.sync_all()?;
-        let mut command = tokenry(&bench.tokenry, &database.url, &bench.folder);
-        command.env("TOKENRY_TOKEN__PEPPER", format!("old:{}", STANDARD.encode(KEY)));
-        command.arg("import").arg(&path).args([
-            "--source",
-            &kind.name.replace('|', "-"),
-            "--shape",
-            kind.shape,
-        ]);
-        command.args(["--create-users", "--quiet"]).stdin(Stdio::null());
+        let path = write_rows(bench, kind, step)?;
         let begun = Instant::now();
-        let status = command.status().context("cannot start the import")?;
+        let status = import(bench, &database, kind, &path).status().context("cannot start the import")?;
         let took = begun.elapsed().as_secs_f64();
         ensure!(status.success(), "the import of {} failed: {status}", kind.name);
         #[allow(clippy::cast_precision_loss, reason = "a figure for people")]
@@ -162,28 +51,107 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
         rates.push(rate);
         parts.push(format!("{} {rate:.0}", kind.name));
     }
-    let peppers = vec![Pepper::new("old", KEY.to_vec())?];
-    let hash = HashSettings::new(Scheme::Sha256).with_peppers(peppers);
-    let service = Tokenry::new(database.store()?, Settings::default().with_hash(hash))?;
+    let service = service(&database)?;
     let now = current_time()?;
     for kind in &KINDS {
         for number in (0..count).step_by(usize::try_from(step)?) {
             let text = (kind.token)(number);
             let verified = service.verify_blocking(text.as_bytes(), now, None);
             ensure!(verified.is_ok(), "an imported token of {} does not verify", kind.name);
+            let rejected = service.verify_blocking(wrong(&text).as_bytes(), now, None);
+            let is_unknown = matches!(rejected, Err(VerifyError::Rejected(Rejection::Unknown)));
+            ensure!(is_unknown, "a wrong secret of {} was not rejected as unknown", kind.name);
         }
     }
+    for number in own.sample(SAMPLE) {
+        let verified = service.verify_blocking(own.text(number).as_bytes(), now, None);
+        ensure!(verified.is_ok(), "a token of Tokenry itself does not verify beside imported ones");
+    }
     let slowest = rates.iter().copied().fold(f64::INFINITY, f64::min);
-    let detail =
-        format!("{count} rows of each scheme, rows/s: {}; {SAMPLE} of each verified", parts.join(", "));
+    let detail = format!(
+        "{count} rows of each scheme beside {count} tokens of Tokenry itself, rows/s: {}; {SAMPLE} tokens of each \
+         verified, and as many wrong secrets rejected",
+        parts.join(", ")
+    );
     Ok(Outcome::Measured(Figure::value(vec![slowest], "rows/s", detail)))
 }
 
-/// 64 hexadecimal digits that depend on the number.
-fn noise(number: u64) -> String {
-    hex(&Sha256::digest(format!("import {number}")))
+/// How long changes and verifications of another process wait while tokens of the same owner are imported.
+pub(super) fn wait(bench: &Bench) -> Result<Outcome> {
+    let small = bench.small();
+    let database = bench.own(std::slice::from_ref(&small))?;
+    let [kind, ..] = &KINDS;
+    let path = write_rows(bench, kind, bench.sizes.proofs)?;
+    let service = service(&database)?;
+    let operator = || Ok::<_, anyhow::Error>(RequestContext::new(unrestricted::operator(), current_time()?));
+    let owner =
+        service.find_or_create_user(&operator()?, "import-0", Some(tokenry_service::NewUser::default()))?;
+    let mut process = import(bench, &database, kind, &path).spawn().context("cannot start the import")?;
+    let (mut created, mut verified, mut creations) = (Duration::ZERO, Duration::ZERO, 0_u64);
+    let status = loop {
+        if let Some(status) = process.try_wait()? {
+            break status;
+        }
+        let begun = Instant::now();
+        let issued = service.issue_token(&operator()?, owner.id, NewToken::new("meanwhile"));
+        created = created.max(begun.elapsed());
+        issued.context("a token was not created during the import")?;
+        creations += 1;
+        let text = small.text(creations % small.count);
+        let begun = Instant::now();
+        let accepted = service.verify_blocking(text.as_bytes(), current_time()?, None);
+        verified = verified.max(begun.elapsed());
+        ensure!(accepted.is_ok(), "a token was rejected during the import");
+        std::thread::sleep(PAUSE);
+    };
+    ensure!(status.success(), "the import failed: {status}");
+    let (created, verified) = (millis(created), millis(verified));
+    let detail = format!(
+        "{} rows imported; the longest of {creations} creations for an owner of imported tokens took {created:.0} ms, \
+         the longest verification {verified:.1} ms",
+        bench.sizes.proofs
+    );
+    Ok(Outcome::Measured(Figure::value(vec![created], "ms", detail)))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Writes the rows of one kind. A slow hash is genuine in each `step`th row only.
+fn write_rows(bench: &Bench, kind: &Kind, step: u64) -> Result<PathBuf> {
+    let path = bench.folder.join("import.jsonl");
+    let mut file = BufWriter::new(File::create(&path)?);
+    for number in 0..bench.sizes.proofs {
+        let token = (kind.token)(number);
+        let mut row = (kind.hash)(&token, number % step == 0)?;
+        let fields = row.as_object_mut().context("no object")?;
+        fields.insert("id".to_owned(), number.into());
+        fields.insert("owner".to_owned(), format!("import-{}", number % 100).into());
+        fields.insert("name".to_owned(), format!("token {number}").into());
+        fields.insert("scopes".to_owned(), json!(["projects:read"]));
+        writeln!(file, "{row}")?;
+    }
+    file.into_inner()?.sync_all()?;
+    Ok(path)
+}
+
+/// The command that imports these rows.
+fn import(bench: &Bench, database: &Database, kind: &Kind, path: &std::path::Path) -> Command {
+    let mut command = tokenry(&bench.tokenry, &database.url, &bench.folder);
+    command.env("TOKENRY_TOKEN__PEPPER", format!("old:{}", STANDARD.encode(KEY)));
+    let source = kind.name.replace('|', "-");
+    command.arg("import").arg(path).args(["--source", &source, "--shape", kind.shape]);
+    command.args(["--create-users", "--quiet"]).stdin(Stdio::null());
+    command
+}
+
+fn service(database: &Database) -> Result<Tokenry> {
+    let peppers = vec![Pepper::new("old", KEY.to_vec())?];
+    let hash = HashSettings::new(Scheme::Sha256).with_peppers(peppers);
+    let policy = tokenry_service::Policy::default().with_limits(tokenry_service::Limits::unlimited());
+    Ok(Tokenry::new(database.store()?, Settings::default().with_hash(hash).with_policy(policy))?)
+}
+
+/// The same token with another character in the middle, where no kind has its lookup key.
+fn wrong(text: &str) -> String {
+    let (front, back) = text.split_at(text.len() / 2);
+    let other = if back.starts_with('0') { '1' } else { '0' };
+    front.chars().chain([other]).chain(back.chars().skip(1)).collect()
 }
