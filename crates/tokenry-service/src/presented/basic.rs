@@ -16,8 +16,10 @@ pub(super) fn token(
     is_token: impl Fn(&[u8]) -> bool,
 ) -> Result<Zeroizing<Vec<u8>>, PresentedError> {
     let decoded = STANDARD.decode(encoded).map(Zeroizing::new).map_err(|_| PresentedError::Malformed)?;
-    let colon = decoded.iter().position(|b| *b == b':').ok_or(PresentedError::Malformed)?;
-    let (name, password) = (&decoded[..colon], &decoded[colon + 1..]);
+    let mut parts = decoded.splitn(2, |b| *b == b':');
+    let (Some(name), Some(password)) = (parts.next(), parts.next()) else {
+        return Err(PresentedError::Malformed);
+    };
     let (name, password) = match form {
         BasicForm::ClientSecret => (form_decoded(name)?, form_decoded(password)?),
         _ => (Zeroizing::new(name.to_vec()), Zeroizing::new(password.to_vec())),

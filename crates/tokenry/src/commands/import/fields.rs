@@ -72,7 +72,7 @@ impl RowBuilder {
 
     pub(super) fn finish(mut self) -> Result<ImportRow, RefusedRow> {
         if self.is_pending && self.row.not_before.is_none() {
-            self.refuse("status: is pending, and not_before is missing".to_owned());
+            self.reject("status: is pending, and not_before is missing".to_owned());
         }
         match self.problem {
             None => Ok(self.row),
