@@ -259,7 +259,7 @@ each_backend!(a_finished_run_is_not_discarded_by_another_import, |db| {
     let tokenry = with_key(db, Scheme::Bcrypt, false);
     assert!(verify(&tokenry, &(system.token)(0), 20).is_ok());
     let more = plan(&tokenry, &settings, rows(system, 0..501));
-    assert_eq!((more.tokens(), more.known()), (1, 500));
+    assert_eq!((more.tokens(), more.already_imported()), (1, 500));
 });
 
 each_backend!(revoking_all_tokens_of_a_user_includes_those_that_are_not_stored_yet, |db| {
