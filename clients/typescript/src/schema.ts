@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * The metadata of RFC 8414. There is no endpoint that issues tokens by OAuth: only those for introspection and revocation
-         *     are named. The issuer is the origin that the request was sent to.
+         *     are named. The issuer is the origin that the request was sent to, with the path below which the API is mounted.
          */
         get: operations["show_oauth_metadata"];
         put?: never;

@@ -1,10 +1,15 @@
 //! What libraries for OAuth 2.0 send and read: client authentication, scopes, errors and metadata.
 
-use actix_web::test::TestRequest;
+use actix_web::{
+    App,
+    rt::System,
+    test::{TestRequest, call_and_read_body_json, init_service},
+    web,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokenry_actix::{
-    HttpSettings,
+    HttpSettings, configure,
     tokenry::{
         Catalog,
         catalog::{Definition, ResourceDefinition},
@@ -223,6 +228,20 @@ each_backend!(the_metadata_names_the_endpoints_under_the_origin_of_the_request, 
     assert_eq!(metadata.get("scopes_supported"), None, "any resource can be named");
     let odd = request("GET", path, "").insert_header(("host", "a b"));
     api.send(odd).is_problem(403, "forbidden");
+});
+
+each_backend!(the_metadata_names_the_path_below_which_an_app_mounts_the_api, |db| {
+    let api = Api::new(db);
+    let metadata: Value = System::new().block_on(async {
+        let mounted =
+            web::scope("/mounted").configure(configure(api.tokenry.clone(), HttpSettings::default()));
+        let app = init_service(App::new().service(mounted)).await;
+        let path = "/mounted/.well-known/oauth-authorization-server";
+        let ask = request("GET", path, "").insert_header(("host", "tokens.test")).to_request();
+        call_and_read_body_json(&app, ask).await
+    });
+    assert_eq!(metadata["issuer"], "http://tokens.test/mounted");
+    assert_eq!(metadata["introspection_endpoint"], "http://tokens.test/mounted/oauth/introspect");
 });
 
 each_backend!(the_metadata_lists_the_scopes_of_a_catalog, |db| {

@@ -199,11 +199,11 @@ impl EffectivePermissions {
     #[must_use]
     pub fn listed(&self, asked: &ScopeSet) -> ScopeSet {
         let vocabulary = &self.role_permissions.vocabulary;
-        let mut listed: Vec<Scope> = if vocabulary.is_open() {
-            let shown = self.to_set();
-            shown.iter().flat_map(|scope| vocabulary.with_lower_levels(scope)).collect()
-        } else {
+        // Few tokens hold `*`; the others do not pay for a large catalog.
+        let mut listed: Vec<Scope> = if self.held.contains(&Scope::All) && !vocabulary.is_open() {
             vocabulary.all_scopes()
+        } else {
+            self.to_set().iter().flat_map(|scope| vocabulary.with_lower_levels(scope)).collect()
         };
         listed.extend(asked.iter().cloned());
         listed.retain(|scope| self.grants(scope) && (*scope != Scope::All || vocabulary.is_open()));

@@ -12,8 +12,11 @@ use crate::{
     access::Public, error::ApiError, query::StrictQuery, session::request_origin::RequestOrigin, wire,
 };
 
+/// The path of RFC 8414, section 3.
+const PATH: &str = "/.well-known/oauth-authorization-server";
+
 /// The metadata of RFC 8414. There is no endpoint that issues tokens by OAuth: only those for introspection and revocation
-/// are named. The issuer is the origin that the request was sent to.
+/// are named. The issuer is the origin that the request was sent to, with the path below which the API is mounted.
 #[apply(endpoint)]
 #[openapi(tag = "verification", responses(
     (status = 200, body = wire::OAuthMetadata),
@@ -25,6 +28,8 @@ pub(crate) async fn show_oauth_metadata(
     req: HttpRequest,
     tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::OAuthMetadata>, ApiError> {
-    let issuer = RequestOrigin::of(&req)?.origin();
-    Ok(Json(wire::OAuthMetadata::new(issuer, tokenry.catalog())))
+    let origin = RequestOrigin::of(&req)?.origin();
+    // An app may mount the API below a path.
+    let mount = req.path().strip_suffix(PATH).unwrap_or_default();
+    Ok(Json(wire::OAuthMetadata::new(format!("{origin}{mount}"), tokenry.catalog())))
 }
