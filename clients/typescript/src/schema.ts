@@ -951,8 +951,6 @@ export interface components {
             revocation_endpoint: string;
             /** @description Possession of the token is enough; another authentication is ignored. */
             revocation_endpoint_auth_methods_supported: string[];
-            /** @description All scopes of the catalog; absent if scopes may name any resource. */
-            scopes_supported?: string[] | null;
         };
         /** @description The rules of a server for all tokens and callers. A number of 0 is no limit, as in the settings file. */
         Policy: {
@@ -1730,11 +1728,22 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The Host header has no valid host. */
+            /** @description The Host header has no valid host, or a proxy that is not trusted sent the request. */
             403: {
                 headers: {
                     /** @description The challenge (RFC 6750), if another credential would help. */
                     "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The path is spelled in another way. */
+            404: {
+                headers: {
                     /** @description The id of the request, as in the log: that of the request, or a new one. */
                     "X-Request-Id"?: string;
                     [name: string]: unknown;
@@ -1757,30 +1766,6 @@ export interface operations {
             /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
             431: {
                 headers: {
-                    /** @description The id of the request, as in the log: that of the request, or a new one. */
-                    "X-Request-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server failed; its log has the cause. */
-            500: {
-                headers: {
-                    /** @description The id of the request, as in the log: that of the request, or a new one. */
-                    "X-Request-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The service is temporarily unavailable. */
-            503: {
-                headers: {
-                    /** @description After how many seconds the request can be repeated. */
-                    "Retry-After"?: string;
                     /** @description The id of the request, as in the log: that of the request, or a new one. */
                     "X-Request-Id"?: string;
                     [name: string]: unknown;

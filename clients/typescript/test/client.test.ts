@@ -114,7 +114,7 @@ test("a missing scope is named", async () => {
   const { own } = await fresh("poor", ["demo:read"]);
   const error = await refused(own.tokenPage(), 403, "insufficient_scope");
   assert.equal(error.challenge,
-    'Bearer error="insufficient_scope", scope="tokens:read", error_description="The credential lacks a scope; needed: tokens:read."');
+    'Bearer error="insufficient_scope", scope="tokens:read", error_description="The credential lacks a scope."');
 });
 
 test("an invalid field is named by its pointer", async () => {

@@ -34,6 +34,8 @@ pub(crate) struct Authentication {
     pub(crate) now: UnixMillis,
     /// Whether the middleware [`authenticate`](crate::authenticate()) counts this request as a use of the token.
     pub(crate) is_counted_by_middleware: bool,
+    /// How the token was presented, if it was not as a bearer credential.
+    other_form: Option<Accepts>,
 }
 
 impl Authentication {
@@ -117,7 +119,13 @@ pub(crate) async fn authentication(
     if let Some(known) = req.extensions().get::<Authentication>() {
         // SECURITY: a caller who was authenticated by another credential has no token to use.
         let is_accepted = !accepts.only_tokens() || known.caller.verified().is_some();
-        return if is_accepted { Ok(known.clone()) } else { Err(CredentialError::InvalidToken.into()) };
+        // SECURITY: a form that was accepted by a middleware may not be accepted here.
+        let is_presented = known.other_form.is_none_or(|form| form.has_forms_of(accepts));
+        return match (is_accepted, is_presented) {
+            (true, true) => Ok(known.clone()),
+            (true, false) => Err(CredentialError::Required.into()),
+            (false, _) => Err(CredentialError::InvalidToken.into()),
+        };
     }
     let authentication = match Presented::of(req, accepts, tokenry_of(req)?) {
         Ok(presented) => authenticate(req, presented, accepts, is_counted_by_middleware).await,
@@ -131,6 +139,10 @@ pub(crate) async fn authentication_by_client_secret(
     req: &HttpRequest,
     secret: &[u8],
 ) -> Result<Authentication, ApiError> {
+    // SECURITY: a middleware has authenticated another credential of this request.
+    if req.extensions().contains::<Authentication>() {
+        return Err(CredentialError::Malformed.into());
+    }
     let presented = Presented::Token(presented::Presented::in_body(secret));
     let authentication = authenticate(req, presented, Accepts::Client, false).await;
     authentication.map_err(|error| error.offering_basic(true))
@@ -148,6 +160,7 @@ async fn authenticate(
     is_counted_by_middleware: bool,
 ) -> Result<Authentication, ApiError> {
     let (tokenry, now) = (tokenry_of(req)?, clock::now());
+    let is_other_form = matches!(&presented, Presented::Token(token) if token.bearer().is_none());
     let caller = match verify(tokenry, presented, accepts, req, now).await {
         Ok(caller) => caller,
         Err(VerifyError::Rejected(Rejection::Rotated(id))) => {
@@ -162,7 +175,8 @@ async fn authenticate(
     if let Some(user) = caller.user() {
         LogFields::set(req, user.id, caller.token().map(|token| token.id));
     }
-    let authentication = Authentication { caller, now, is_counted_by_middleware };
+    let other_form = is_other_form.then_some(accepts);
+    let authentication = Authentication { caller, now, is_counted_by_middleware, other_form };
     req.extensions_mut().insert(authentication.clone());
     Ok(authentication)
 }

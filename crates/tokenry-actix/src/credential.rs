@@ -37,6 +37,12 @@ impl Accepts {
         matches!(self, Self::Tokens | Self::Client)
     }
 
+    /// Whether a token that was presented where `self` is accepted can have been presented in the same form for `other`.
+    pub(crate) fn has_forms_of(self, other: Self) -> bool {
+        // Introspection first authenticates its client, and then requires the scope like a guarded route.
+        self.presented_to() == other.presented_to() || (self, other) == (Self::Client, Self::Tokens)
+    }
+
     fn presented_to(self) -> PresentedTo {
         match self {
             Self::Tokens => PresentedTo::Guarded,

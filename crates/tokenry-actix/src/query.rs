@@ -7,6 +7,7 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use zeroize::Zeroizing;
 
 use crate::{
     body,
@@ -47,7 +48,8 @@ impl FromQuery for () {
 /// The parameters of one request, and the errors found so far.
 #[derive(Debug)]
 pub(crate) struct Query {
-    pairs: Vec<(String, String)>,
+    /// The values may be secrets.
+    pairs: Vec<(String, Zeroizing<String>)>,
     errors: Vec<FieldProblem>,
 }
 
@@ -59,7 +61,12 @@ impl Query {
             self.reject(name, "too_long", format!("Must be at most {max_chars} characters."));
             return None;
         }
-        Some(value)
+        Some(value.to_string())
+    }
+
+    /// The parameter as a secret of any length, which is overwritten when it is dropped.
+    pub(crate) fn secret(&mut self, name: &'static str) -> Option<Zeroizing<String>> {
+        self.take(name)
     }
 
     /// The parameter parsed as a `V`; `expected` completes the error "Must be …".
@@ -78,7 +85,7 @@ impl Query {
         self.errors.push(FieldProblem::new(pointer, code, detail));
     }
 
-    fn take(&mut self, name: &str) -> Option<String> {
+    fn take(&mut self, name: &str) -> Option<Zeroizing<String>> {
         let index = self.pairs.iter().position(|(known, _)| known == name)?;
         Some(self.pairs.swap_remove(index).1)
     }
@@ -92,8 +99,14 @@ impl Query {
         let mut query = Self { pairs: Vec::new(), errors: Vec::new() };
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = decode_pair(pair)?;
-            let is_opaque = T::OPAQUE.contains(&name.as_str());
-            let value = if is_opaque { String::from_utf8_lossy(&value).into_owned() } else { utf8(value)? };
+            // The value of a parameter that is passed over may be anything, such as the token for another reading of the form.
+            let is_opaque = T::OPAQUE.contains(&name.as_str())
+                || (T::IGNORES_UNKNOWN && !T::NAMES.contains(&name.as_str()));
+            let value = Zeroizing::new(value);
+            let value = Zeroizing::new(match is_opaque {
+                true => String::from_utf8_lossy(&value).into_owned(),
+                false => utf8(value.to_vec())?,
+            });
             if !T::NAMES.contains(&name.as_str()) && !T::INHERITED.contains(&name.as_str()) {
                 if !T::IGNORES_UNKNOWN {
                     query.reject(&name, "unknown_parameter", "This parameter does not exist here.");
@@ -204,13 +217,21 @@ impl<T: FromQuery + 'static> FromRequest for StrictForm<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let body = body::read(req, payload, body::FORM);
-        Box::pin(async move {
-            let body = body.await?;
-            let text = std::str::from_utf8(&body)
-                .map_err(|_| ApiError::InvalidRequest { detail: "The body is not UTF-8.".into() })?;
-            Query::read(text).map(Self)
-        })
+        let text = form_text(req, payload);
+        Box::pin(async move { Query::read(&text.await?).map(Self) })
+    }
+}
+
+/// The body of a form, which is not parsed yet. Nothing is read before the future is polled.
+pub(crate) fn form_text(
+    req: &HttpRequest,
+    payload: &mut Payload,
+) -> impl Future<Output = Result<Zeroizing<String>, ApiError>> + use<> {
+    let body = body::read(req, payload, body::FORM);
+    async {
+        let text = std::str::from_utf8(&body.await?).map(str::to_owned);
+        text.map(Zeroizing::new)
+            .map_err(|_| ApiError::InvalidRequest { detail: "The body is not UTF-8.".into() })
     }
 }
 

@@ -201,13 +201,6 @@ impl Catalog {
         self.0.vocabulary.includes(&self.0.vocabulary.expanded(held), wanted)
     }
 
-    /// All scopes except `*`; `None` in an open vocabulary, whose scopes cannot be listed.
-    #[must_use]
-    pub fn all_scopes(&self) -> Option<ScopeSet> {
-        let vocabulary = &self.0.vocabulary;
-        (!vocabulary.is_open()).then(|| vocabulary.all_scopes().into_iter().collect())
-    }
-
     /// The scopes that stand for everything the owner may do: `*` and the names that contain it.
     #[must_use]
     pub fn full_access(&self) -> ScopeSet {

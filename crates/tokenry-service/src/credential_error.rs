@@ -87,8 +87,9 @@ impl CredentialError {
             Self::Malformed => r#"Bearer error="invalid_request""#,
             Self::IpNotAllowed => return None,
             Self::InsufficientScope(scopes) => {
-                // SECURITY: a scope has only characters that a quoted string may contain.
-                let detail = self.detail();
+                // SECURITY: a scope has only characters that a quoted string may contain. The sentence does not repeat the
+                // scopes: proxies limit the headers of a response.
+                let detail = self.row().3;
                 return Some(Cow::Owned(format!(
                     r#"Bearer error="insufficient_scope", scope="{scopes}", error_description="{detail}""#
                 )));
@@ -174,7 +175,7 @@ mod tests {
                 CredentialError::InsufficientScope(scopes),
                 403,
                 "insufficient_scope",
-                r#"Bearer error="insufficient_scope", scope="a:read b:write", error_description="The credential lacks a scope; needed: a:read b:write.""#,
+                r#"Bearer error="insufficient_scope", scope="a:read b:write", error_description="The credential lacks a scope.""#,
             ),
             (CredentialError::IpNotAllowed, 403, "ip_not_allowed", ""),
         ] {

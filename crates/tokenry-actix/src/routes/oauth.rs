@@ -89,7 +89,7 @@ pub(crate) struct IntrospectionForm {
     token: Option<Zeroizing<String>>,
     ip: Option<IpAddr>,
     scopes: ScopeSet,
-    client_secret: Option<Zeroizing<String>>,
+    has_client_secret: bool,
 }
 
 /// The form of revocation.
@@ -100,18 +100,13 @@ fn required_token(token: Option<Zeroizing<String>>) -> Result<Zeroizing<String>,
     token.ok_or_else(|| ApiError::InvalidRequest { detail: "The form must have one token.".into() })
 }
 
-/// A secret of the form, of any length; [`Presented`] checks the length.
-fn secret(query: &mut Query, name: &'static str) -> Option<Zeroizing<String>> {
-    query.text(name, usize::MAX).map(Zeroizing::new)
-}
-
 impl FromQuery for RevocationForm {
     const NAMES: &'static [&'static str] = &["token"];
     const IGNORES_UNKNOWN: bool = true;
     const OPAQUE: &'static [&'static str] = &["token"];
 
     fn from_query(query: &mut Query) -> Self {
-        Self(secret(query, "token"))
+        Self(query.secret("token"))
     }
 }
 
@@ -131,16 +126,16 @@ impl FromQuery for IntrospectionForm {
             None
         });
         Self {
-            token: secret(query, "token"),
+            token: query.secret("token"),
             ip,
             scopes: scopes.unwrap_or_default(),
-            client_secret: secret(query, "client_secret"),
+            has_client_secret: query.secret("client_secret").is_some(),
         }
     }
 }
 
 impl ClientForm for IntrospectionForm {
-    fn take_client_secret(&mut self) -> Option<Zeroizing<String>> {
-        self.client_secret.take()
+    fn has_client_secret(&self) -> bool {
+        self.has_client_secret
     }
 }

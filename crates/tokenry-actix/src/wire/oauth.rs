@@ -1,7 +1,7 @@
 //! Introspection, and the metadata of OAuth as JSON; the forms are here for the OpenAPI document only.
 
 use serde::Serialize;
-use tokenry_service::{Catalog, ScopeSet, Tokenry, UnixMillis, VerifiedToken};
+use tokenry_service::{ScopeSet, Tokenry, UnixMillis, VerifiedToken};
 use utoipa::ToSchema;
 
 /// The form of introspection. Unknown parameters are ignored.
@@ -127,13 +127,10 @@ pub struct OAuthMetadata {
     response_types_supported: Vec<String>,
     /// Empty: no tokens are issued by OAuth.
     grant_types_supported: Vec<String>,
-    /// All scopes of the catalog; absent if scopes may name any resource.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scopes_supported: Option<Vec<String>>,
 }
 
 impl OAuthMetadata {
-    pub(crate) fn new(issuer: String, catalog: &Catalog) -> Self {
+    pub(crate) fn new(issuer: String) -> Self {
         Self {
             introspection_endpoint: format!("{issuer}/oauth/introspect"),
             introspection_endpoint_auth_methods_supported: [
@@ -145,7 +142,6 @@ impl OAuthMetadata {
             revocation_endpoint_auth_methods_supported: ["none", "client_secret_basic", "client_secret_post"],
             response_types_supported: Vec::new(),
             grant_types_supported: Vec::new(),
-            scopes_supported: catalog.all_scopes().map(|scopes| scopes.to_texts()),
             issuer,
         }
     }

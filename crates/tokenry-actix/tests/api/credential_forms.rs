@@ -1,8 +1,15 @@
 //! Other ways to present a token than `Authorization: Bearer`.
 
+use actix_web::{
+    App,
+    middleware::from_fn,
+    rt::System,
+    test::{TestRequest, call_service, init_service},
+    web,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tokenry_actix::{
-    Credentials, HttpSettings,
+    AnyToken, Authorized, Credentials, HttpSettings, authenticate, configure,
     tokenry::{BasicForm, CredentialForms},
 };
 use tokenry_testkit::{TestDatabase, each_backend};
@@ -139,4 +146,36 @@ each_backend!(basic_is_offered_where_it_is_accepted_but_not_to_a_page, |db| {
         .insert_header(header)
         .insert_header(("sec-fetch-site", "cross-site"));
     api.send(foreign).is_problem(403, "forbidden");
+});
+
+each_backend!(a_form_that_a_middleware_accepts_does_not_become_one_of_the_api, |db| {
+    let api = Api::new(db);
+    let (root, api) = (api.root.clone(), &api.tokenry);
+    let status = |credentials: Credentials, ask: TestRequest| {
+        System::new().block_on(async {
+            let guarded = web::scope("")
+                .wrap(from_fn(authenticate))
+                .configure(configure(
+                    api.clone(),
+                    HttpSettings::default().with_credentials(credentials.clone()),
+                ))
+                .route("/guarded", web::get().to(async |_: Authorized<AnyToken>| "ok"));
+            let app = App::new().app_data(web::Data::new(api.clone())).app_data(credentials).service(guarded);
+            call_service(&init_service(app).await, ask.to_request()).await.status().as_u16()
+        })
+    };
+    let form = |name: &'static str, value: &str, body: &str| {
+        let ask = request("POST", "/oauth/introspect", "").insert_header((name, value.to_owned()));
+        ask.insert_header(("content-type", "application/x-www-form-urlencoded")).set_payload(body.to_owned())
+    };
+    for (name, value) in presentations(&root) {
+        let is_bearer = value.starts_with("Bearer");
+        let get = |path| request("GET", path, "").insert_header((name, value.as_str()));
+        assert_eq!(status(Credentials::new(forms()), get("/guarded")), 200, "{value}");
+        let by_api = if is_bearer { 200 } else { 401 };
+        assert_eq!(status(Credentials::new(forms()), get("/api/v1/me")), by_api, "{value}");
+        let secret = format!("token=x&client_secret={root}");
+        let both = status(Credentials::new(forms()), form(name, &value, &secret));
+        assert!([400, 401].contains(&both), "{both} {value}");
+    }
 });

@@ -40,7 +40,7 @@ each_backend!(every_route_that_is_not_public_requires_its_scope, |db| {
             let rejected = ask(&none);
             rejected.is_rejection(&path, 403, "insufficient_scope");
             let challenge = format!(
-                "Bearer error=\"insufficient_scope\", scope=\"{scope}\", error_description=\"The credential lacks a scope; needed: {scope}.\""
+                "Bearer error=\"insufficient_scope\", scope=\"{scope}\", error_description=\"The credential lacks a scope.\""
             );
             assert_eq!(rejected.header("www-authenticate"), challenge, "{path}");
             assert_eq!(ask(&read).status == 403, scope != "tokens:read", "{} {path}", route.method);

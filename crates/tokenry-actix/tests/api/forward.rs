@@ -155,7 +155,7 @@ each_backend!(the_routes_of_the_catalog_decide_by_method_and_path, |db| {
     let challenge = api.send(about("/auth/caddy", "POST", "/demo/x", &reader));
     assert_eq!(
         challenge.header("www-authenticate"),
-        "Bearer error=\"insufficient_scope\", scope=\"demo:write\", error_description=\"The credential lacks a scope; needed: demo:write.\""
+        "Bearer error=\"insufficient_scope\", scope=\"demo:write\", error_description=\"The credential lacks a scope.\""
     );
 });
 
@@ -273,7 +273,7 @@ each_backend!(a_configured_scope_is_required_and_sufficient, |db| {
         }
         let response = api.call("GET", &format!("{dialect}?scope=demo:read+c:read"), &text);
         rejected(dialect, &response, 403, "insufficient_scope");
-        let challenge = "Bearer error=\"insufficient_scope\", scope=\"c:read demo:read\", error_description=\"The credential lacks a scope; needed: c:read demo:read.\"";
+        let challenge = "Bearer error=\"insufficient_scope\", scope=\"c:read demo:read\", error_description=\"The credential lacks a scope.\"";
         assert_eq!(response.header("www-authenticate"), challenge);
         for query in ["scope=", "scope", "scope=,", "scope=a", "scope=a:owner", "scopes=demo:read", "x=1"] {
             let (method, target) = forwarded(dialect);

@@ -261,7 +261,7 @@ each_backend!(a_token_without_tokens_read_or_with_a_retired_secret_cannot_start_
     rejected.is_problem(403, "insufficient_scope");
     assert_eq!(
         rejected.header("www-authenticate"),
-        "Bearer error=\"insufficient_scope\", scope=\"tokens:read\", error_description=\"The credential lacks a scope; needed: tokens:read.\""
+        "Bearer error=\"insufficient_scope\", scope=\"tokens:read\", error_description=\"The credential lacks a scope.\""
     );
     let session = api.sign_in(&api.root);
     let chained = from_page(request("POST", "/session", "")).insert_header(("cookie", named(&session)));

@@ -1,6 +1,6 @@
 //! The token in `Authorization: Basic` (RFC 7617).
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{Engine as _, decoded_len_estimate, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 use super::PresentedError;
@@ -9,13 +9,17 @@ use crate::credential_forms::BasicForm;
 /// The password that clients of git send with a token as the user name.
 const NO_PASSWORD: &[u8] = b"x-oauth-basic";
 
-/// The token of an encoded user name and password. If both have the form of a token, it is ambiguous which one is meant.
+/// The token of an encoded user name and password. If both have the form of a token, it is ambiguous which one is meant,
+/// except for OAuth clients, whose id is ignored.
 pub(super) fn token(
     encoded: &[u8],
     form: BasicForm,
     is_token: impl Fn(&[u8]) -> bool,
 ) -> Result<Zeroizing<Vec<u8>>, PresentedError> {
-    let decoded = STANDARD.decode(encoded).map(Zeroizing::new).map_err(|_| PresentedError::Malformed)?;
+    // A partly decoded secret is overwritten, too.
+    let mut decoded = Zeroizing::new(vec![0; decoded_len_estimate(encoded.len())]);
+    let length = STANDARD.decode_slice(encoded, &mut decoded).map_err(|_| PresentedError::Malformed)?;
+    decoded.truncate(length);
     let mut parts = decoded.splitn(2, |b| *b == b':');
     let (Some(name), Some(password)) = (parts.next(), parts.next()) else {
         return Err(PresentedError::Malformed);
@@ -24,7 +28,7 @@ pub(super) fn token(
         BasicForm::ClientSecret => (form_decoded(name)?, form_decoded(password)?),
         _ => (Zeroizing::new(name.to_vec()), Zeroizing::new(password.to_vec())),
     };
-    if is_token(&name) && is_token(&password) {
+    if form != BasicForm::ClientSecret && is_token(&name) && is_token(&password) {
         return Err(PresentedError::Malformed);
     }
     let is_in_name = match form {
@@ -85,6 +89,7 @@ mod tests {
             ("pat_x:pat_x", BasicForm::Either, None),
             ("no colon", BasicForm::Either, None),
             ("my%20client:7%7Cse%2Bcret", BasicForm::ClientSecret, Some("7|se+cret")),
+            ("pat_x:pat_y", BasicForm::ClientSecret, Some("pat_y")),
             ("my+client:a+b", BasicForm::ClientSecret, Some("a b")),
             ("client:a%4", BasicForm::ClientSecret, None),
             ("100%:pat_x", BasicForm::ClientSecret, None),

@@ -45,10 +45,11 @@ fn rejected(servers: &Servers, credentials: &[&[u8]], status: u16, code: &str, c
 
 /// The challenge with the sentence of the body, where it names an error of the token.
 fn with_description(challenge: &str, answer: &Response) -> String {
-    if challenge != INVALID && challenge != SCOPE {
-        return challenge.to_owned();
+    match challenge {
+        INVALID => format!("{challenge}, error_description={}", answer.json()["detail"]),
+        SCOPE => format!("{challenge}, error_description=\"The credential lacks a scope.\""),
+        _ => challenge.to_owned(),
     }
-    format!("{challenge}, error_description={}", answer.json()["detail"])
 }
 
 fn bearer(token: &str) -> Vec<u8> {

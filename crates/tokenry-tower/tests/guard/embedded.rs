@@ -48,7 +48,7 @@ each_backend!(an_existing_service_gets_tokens_for_its_own_accounts, |db| {
     assert_eq!((refused.status, refused.json()["code"].as_str()), (403, Some("insufficient_scope")));
     assert_eq!(
         refused.header("www-authenticate"),
-        r#"Bearer error="insufficient_scope", scope="notes:write", error_description="The credential lacks a scope; needed: notes:write.""#
+        r#"Bearer error="insufficient_scope", scope="notes:write", error_description="The credential lacks a scope.""#
     );
     assert_eq!(http::get(address, "/notes", &[]).status, 401);
 

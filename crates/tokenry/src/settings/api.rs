@@ -48,13 +48,30 @@ pub(super) fn credentials(from: &mut Sources) -> Option<Credentials> {
         "either" => Ok(BasicForm::Either),
         _ => Err("must be off, password, username or either".to_owned()),
     });
+    let taken = other_headers(from);
     let forms = from.list(&key::CREDENTIAL_HEADERS, |names| {
+        if let Some(name) = names.iter().find(|name| taken.contains(&name.to_ascii_lowercase())) {
+            return Err(format!("{name} is the header of another setting"));
+        }
         CredentialForms::default().with_headers(names).map_err(|error| error.to_string())
     });
     let (token_scheme, is_in_api) =
         (from.switch(&key::TOKEN_SCHEME)?, from.switch(&key::CREDENTIALS_IN_API)?);
     let credentials = Credentials::new(forms?.with_basic(basic?).with_token_scheme(token_scheme));
     Some(if is_in_api { credentials.with_api() } else { credentials })
+}
+
+/// The names of the headers of other settings, in lower case.
+fn other_headers(from: &mut Sources) -> Vec<String> {
+    let keys: [&'static Key; 6] = [
+        &key::USER_HEADER,
+        &key::SUBJECT_HEADER,
+        &key::ROLE_HEADER,
+        &key::SCOPES_HEADER,
+        &key::TOKEN_ID_HEADER,
+        &key::PROXY_USER_HEADER,
+    ];
+    keys.into_iter().filter_map(|key| from.text(key, |text| Ok(text.to_ascii_lowercase()))).collect()
 }
 
 /// The headers of forward-auth.

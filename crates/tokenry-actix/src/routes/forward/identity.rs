@@ -30,12 +30,16 @@ pub(super) fn write(headers: &mut HeaderMap, names: &IdentityHeaders, permitted:
     }
 }
 
-/// The effective scopes with every level that they include and those that the request requires; without the included
-/// levels if that is too long.
+/// The effective scopes with every level that they include and those that the request requires. If that is too long, the
+/// effective scopes alone, and if these are too long, the required ones alone.
 fn scopes(permitted: &Permitted) -> String {
     let effective = permitted.verified.effective();
     let listed = joined(&effective.listed(&permitted.required));
-    if listed.len() > MAX_SCOPES { joined(&effective.to_set()) } else { listed }
+    if listed.len() <= MAX_SCOPES {
+        return listed;
+    }
+    let highest = joined(&effective.to_set());
+    if highest.len() <= MAX_SCOPES { highest } else { joined(&permitted.required) }
 }
 
 fn joined(scopes: &ScopeSet) -> String {

@@ -13,13 +13,13 @@ use crate::{
     credential::{Accepts, has_token, offers_basic},
     declared_errors::{DeclareErrors, Errors},
     error::ApiError,
-    query::{FromQuery, StrictForm, StrictQuery},
+    query::{FromQuery, Query, StrictForm, StrictQuery, form_text},
 };
 
 /// A form in which a client may authenticate by `client_secret_post` (RFC 6749, section 2.3.1).
 pub(super) trait ClientForm: FromQuery {
-    /// The secret, if the form has one.
-    fn take_client_secret(&mut self) -> Option<Zeroizing<String>>;
+    /// Whether the form has a secret of the client.
+    fn has_client_secret(&self) -> bool;
 }
 
 /// A client with `introspect`, and its form. The secret of a client is a token; its client id is ignored.
@@ -62,31 +62,44 @@ async fn by_headers<F: ClientForm + 'static>(
 ) -> Result<OAuthClient<F>, ApiError> {
     let Introspector(caller) = Introspector::from_request(req, &mut payload).await?;
     StrictQuery::<()>::from_request(req, &mut payload).await?;
-    let StrictForm(mut form) = StrictForm::<F>::from_request(req, &mut payload).await?;
-    match form.take_client_secret() {
-        // Two credentials: it is ambiguous which client asks.
-        Some(_) => Err(CredentialError::Malformed.into()),
-        None => Ok(OAuthClient { now: caller.now(), form }),
+    let StrictForm(form) = StrictForm::<F>::from_request(req, &mut payload).await?;
+    // Two credentials: it is ambiguous which client asks.
+    if form.has_client_secret() {
+        return Err(CredentialError::Malformed.into());
     }
+    Ok(OAuthClient { now: caller.now(), form })
 }
 
+/// Of the form only the secret is looked at before the client is authenticated.
 async fn by_form<F: ClientForm + 'static>(
     req: &HttpRequest,
     mut payload: Payload,
 ) -> Result<OAuthClient<F>, ApiError> {
-    let form = match StrictForm::<F>::from_request(req, &mut payload).await {
-        Ok(StrictForm(form)) => Ok(form),
+    let required =
+        || ApiError::from(CredentialError::Required).offering_basic(offers_basic(req, Accepts::Client));
+    let text = match form_text(req, &mut payload).await {
+        Ok(text) => text,
         // A body that is no form has no credential.
-        Err(ApiError::UnsupportedMediaType) => Err(CredentialError::Required.into()),
-        Err(error) => Err(error),
+        Err(ApiError::UnsupportedMediaType) => return Err(required()),
+        Err(error) => return Err(error),
     };
-    let offers_basic = offers_basic(req, Accepts::Client);
-    let mut form = form.map_err(|error: ApiError| error.offering_basic(offers_basic))?;
-    let Some(secret) = form.take_client_secret() else {
-        return Err(ApiError::from(CredentialError::Required).offering_basic(offers_basic));
-    };
+    let ClientSecret(secret) = Query::read(&text)?;
+    let secret = secret.ok_or_else(required)?;
     authentication_by_client_secret(req, secret.as_bytes()).await?;
     let Introspector(caller) = Introspector::from_request(req, &mut payload).await?;
     StrictQuery::<()>::from_request(req, &mut payload).await?;
-    Ok(OAuthClient { now: caller.now(), form })
+    Ok(OAuthClient { now: caller.now(), form: Query::read(&text)? })
+}
+
+/// The secret of a client in a form; all other parameters are passed over.
+struct ClientSecret(Option<Zeroizing<String>>);
+
+impl FromQuery for ClientSecret {
+    const NAMES: &'static [&'static str] = &["client_secret"];
+    const IGNORES_UNKNOWN: bool = true;
+    const OPAQUE: &'static [&'static str] = &["client_secret"];
+
+    fn from_query(query: &mut Query) -> Self {
+        Self(query.secret("client_secret"))
+    }
 }

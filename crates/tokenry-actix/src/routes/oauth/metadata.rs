@@ -1,35 +1,44 @@
 //! The metadata of the authorization server (RFC 8414), by which libraries find introspection and revocation.
 
-use actix_web::{
-    HttpRequest,
-    web::{Data, Json},
-};
+use actix_web::{HttpRequest, web::Json};
 use macro_rules_attribute::apply;
-use tokenry_service::Tokenry;
 
 use super::super::endpoint;
 use crate::{
-    access::Public, error::ApiError, query::StrictQuery, session::request_origin::RequestOrigin, wire,
+    access::Public, client_ip, error::ApiError, query::StrictQuery, session::request_origin::RequestOrigin,
+    wire,
 };
 
 /// The path of RFC 8414, section 3.
 const PATH: &str = "/.well-known/oauth-authorization-server";
+
+/// Headers that proxies add.
+const PROXY_HEADERS: [&str; 5] =
+    ["x-forwarded-proto", "x-forwarded-for", "x-forwarded-host", "forwarded", "via"];
 
 /// The metadata of RFC 8414. There is no endpoint that issues tokens by OAuth: only those for introspection and revocation
 /// are named. The issuer is the origin that the request was sent to, with the path below which the API is mounted.
 #[apply(endpoint)]
 #[openapi(tag = "verification", responses(
     (status = 200, body = wire::OAuthMetadata),
-    (status = 403, description = "The Host header has no valid host."),
+    (status = 403, description = "The Host header has no valid host, or a proxy that is not trusted sent the request."),
+    (status = 404, description = "The path is spelled in another way."),
 ))]
 pub(crate) async fn show_oauth_metadata(
     _: Public,
     _: StrictQuery<()>,
     req: HttpRequest,
-    tokenry: Data<Tokenry>,
 ) -> Result<Json<wire::OAuthMetadata>, ApiError> {
+    // SECURITY: behind a proxy that is not trusted the origin would be that of the connection from the proxy, and a client
+    // that was sent to `http://` would present its secret without TLS.
+    if !client_ip::is_trusted(&req) && PROXY_HEADERS.iter().any(|name| req.headers().contains_key(*name)) {
+        return Err(ApiError::Forbidden {
+            detail: "The proxy that sent this request is not trusted; see server.trusted_proxies.".into(),
+            errors: Vec::new(),
+        });
+    }
     let origin = RequestOrigin::of(&req)?.origin();
     // An app may mount the API below a path.
-    let mount = req.path().strip_suffix(PATH).unwrap_or_default();
-    Ok(Json(wire::OAuthMetadata::new(format!("{origin}{mount}"), tokenry.catalog())))
+    let mount = req.path().strip_suffix(PATH).ok_or(ApiError::NotFound)?;
+    Ok(Json(wire::OAuthMetadata::new(format!("{origin}{mount}"))))
 }

@@ -33,6 +33,18 @@ fn every_fault_of_a_file_is_reported_with_its_line() {
              characters, such as pat_ or mcp_pat_ (tokenry.toml:2)",
         ),
         (
+            "[credentials]\nbasic = \"on\"",
+            "[credentials] basic: must be off, password, username or either (tokenry.toml:2)",
+        ),
+        (
+            "[credentials]\nheaders = [\"X-API-Key\", \"Cookie\"]",
+            "[credentials] headers: the header `cookie` has another meaning (tokenry.toml:2)",
+        ),
+        (
+            "[identity_headers]\nuser = \"X-Owner\"\n[credentials]\nheaders = [\"x-owner\"]",
+            "[credentials] headers: x-owner is the header of another setting (tokenry.toml:4)",
+        ),
+        (
             "[token]\nhash = \"md5\"",
             "[token] hash: must be bcrypt, sha256, hmac-sha256 or argon2id (tokenry.toml:2)",
         ),
