@@ -156,7 +156,10 @@ fn a_pending_migration_ends_the_start_and_names_the_missing_right() {
     let Some(db) = TestDatabase::postgres() else { return };
     let site = Restricted::new(&db);
     db.run("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
-    site.folder.output(&format!("migrate revert --yes --database-url {}", db.url()));
+    // The last migration changes tables, the one before it makes new ones.
+    for _ in 0..2 {
+        site.folder.output(&format!("migrate revert --yes --database-url {}", db.url()));
+    }
     let expected = format!(
         "the role \"{}\" may not apply them: it lacks CREATE on the schema \"public\"; run `tokenry migrate run` as the \
          owner of the tables, then start again\n",
