@@ -40,6 +40,9 @@ const FLAGS: &[&str] = &[
 /// How long the driver may take to close the browser; after that both are killed.
 const QUIT_LIMIT: Duration = Duration::from_secs(5);
 
+/// How often the driver is started until it has a port: it draws one, and ends if another process takes it meanwhile.
+const STARTS: u8 = 5;
+
 /// A running browser.
 pub(crate) struct Browser {
     runtime: Runtime,
@@ -60,21 +63,9 @@ impl Browser {
             return None;
         };
         let profile = TempDir::new().unwrap();
-        let mut process = Command::new(driver)
-            .args(["--port=0", "--log-level=WARNING"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let port = lines.find_map(|line| {
-            line.split_once("successfully on port ")?.1.trim_end_matches('.').parse::<u16>().ok()
-        });
-        // Drained continuously, so that the driver never waits for its pipe.
-        thread::spawn(move || lines.for_each(drop));
+        let (process, port) = (0..STARTS).find_map(|_| start_driver(&driver)).expect("a driver with a port");
         let mut browser = Self { runtime: Runtime::new().unwrap(), driver: None, process, _profile: profile };
-        let address = format!("http://127.0.0.1:{}", port.expect("a port of the driver"));
+        let address = format!("http://127.0.0.1:{port}");
         let capabilities = browser.capabilities(&program).unwrap();
         browser.driver = Some(browser.runtime.block_on(WebDriver::new(address, capabilities)).unwrap());
         Some(browser)
@@ -113,6 +104,29 @@ impl Browser {
     pub(crate) fn log(&self) -> Vec<BrowserLogEntry> {
         self.run(self.driver().browser_log())
     }
+}
+
+/// A driver and its port; `None` if it ends without one.
+fn start_driver(program: &Path) -> Option<(Child, u16)> {
+    let mut process = Command::new(program)
+        .args(["--port=0", "--log-level=WARNING"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let port = lines.find_map(|line| {
+        line.split_once("successfully on port ")?.1.trim_end_matches('.').parse::<u16>().ok()
+    });
+    let Some(port) = port else {
+        let _ = process.kill();
+        let _ = process.wait();
+        return None;
+    };
+    // Drained continuously, so that the driver never waits for its pipe.
+    thread::spawn(move || lines.for_each(drop));
+    Some((process, port))
 }
 
 impl Drop for Browser {
