@@ -1728,7 +1728,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The Host header has no valid host, or a proxy that is not trusted sent the request. */
+            /** @description The Host header has no valid host, or a proxy sent the request that is not trusted or does not set X-Forwarded-Proto. */
             403: {
                 headers: {
                     /** @description The challenge (RFC 6750), if another credential would help. */

@@ -7,6 +7,7 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use tokenry_service::form_encoding::decode;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -99,15 +100,15 @@ impl Query {
         let mut query = Self { pairs: Vec::new(), errors: Vec::new() };
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = decode_pair(pair)?;
-            // The value of a parameter that is passed over may be anything, such as the token for another reading of the form.
-            let is_opaque = T::OPAQUE.contains(&name.as_str())
-                || (T::IGNORES_UNKNOWN && !T::NAMES.contains(&name.as_str()));
-            let value = Zeroizing::new(value);
-            let value = Zeroizing::new(match is_opaque {
-                true => String::from_utf8_lossy(&value).into_owned(),
-                false => utf8(value.to_vec())?,
+            let is_known = T::NAMES.contains(&name.as_str()) || T::INHERITED.contains(&name.as_str());
+            // The value of a parameter that is passed over may be anything, as the token is where only the secret is read.
+            let is_opaque = T::OPAQUE.contains(&name.as_str()) || (T::IGNORES_UNKNOWN && !is_known);
+            let value = Zeroizing::new(if is_opaque {
+                String::from_utf8_lossy(&Zeroizing::new(value)).into_owned()
+            } else {
+                utf8(value)?
             });
-            if !T::NAMES.contains(&name.as_str()) && !T::INHERITED.contains(&name.as_str()) {
+            if !is_known {
                 if !T::IGNORES_UNKNOWN {
                     query.reject(&name, "unknown_parameter", "This parameter does not exist here.");
                 }
@@ -142,8 +143,8 @@ pub(crate) fn query_string(req: &HttpRequest) -> Result<&str, ApiError> {
 /// [`ApiError::InvalidRequest`] if a `%` is not followed by two digits, or the name is not UTF-8.
 pub(crate) fn decode_pair(pair: &str) -> Result<(String, Vec<u8>), ApiError> {
     let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-    let name = utf8(decode(name).ok_or_else(malformed)?)?;
-    Ok((name, decode(value).ok_or_else(malformed)?))
+    let name = utf8(decode(name.as_bytes()).ok_or_else(malformed)?)?;
+    Ok((name, decode(value.as_bytes()).ok_or_else(malformed)?))
 }
 
 /// The bytes of a parameter as text.
@@ -156,26 +157,6 @@ pub(crate) fn utf8(bytes: Vec<u8>) -> Result<String, ApiError> {
 
 fn malformed() -> ApiError {
     ApiError::InvalidRequest { detail: "A parameter is not percent-encoded UTF-8.".into() }
-}
-
-fn hex_digit(byte: Option<u8>) -> Option<u32> {
-    char::from(byte?).to_digit(16)
-}
-
-fn decode(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = text.bytes();
-    let mut decoded = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let (high, low) = (hex_digit(bytes.next())?, hex_digit(bytes.next())?);
-                u8::try_from(high * 16 + low).ok()?
-            }
-            other => other,
-        });
-    }
-    Some(decoded)
 }
 
 /// The query string, parsed by [`Query::read`].

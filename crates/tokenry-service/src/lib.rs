@@ -50,6 +50,7 @@ pub mod credential_forms;
 pub mod denial;
 pub mod field;
 mod find;
+pub mod form_encoding;
 mod generated_secret;
 mod hash_queue;
 pub mod import;

@@ -19,7 +19,7 @@ use tokenry_testkit::{TestDatabase, each_backend};
 
 use crate::{
     api::{Api, Response, request},
-    jwt,
+    forward, jwt,
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -234,6 +234,16 @@ each_backend!(the_metadata_names_the_endpoints_under_the_origin_of_the_request, 
             request("GET", path, "").insert_header(("host", "tokens.test")).insert_header((header, "https"));
         api.send(proxied).is_problem(403, "forbidden");
     }
+});
+
+each_backend!(the_metadata_behind_a_trusted_proxy_has_the_scheme_that_the_proxy_states, |db| {
+    let api = Api::with(db, |_| {}, forward::trusting("192.0.2.1"));
+    let path = "/.well-known/oauth-authorization-server";
+    let ask = || request("GET", path, "").insert_header(("host", "tokens.test"));
+    let metadata = api.send(ask().insert_header(("x-forwarded-proto", "https"))).json();
+    assert_eq!(metadata["issuer"], "https://tokens.test");
+    // Without the header the client may have been asked over TLS, and would be sent to `http://`.
+    api.send(ask()).is_problem(403, "forbidden");
 });
 
 each_backend!(the_metadata_names_the_path_below_which_an_app_mounts_the_api, |db| {

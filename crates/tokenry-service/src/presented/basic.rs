@@ -4,7 +4,7 @@ use base64::{Engine as _, decoded_len_estimate, engine::general_purpose::STANDAR
 use zeroize::Zeroizing;
 
 use super::PresentedError;
-use crate::credential_forms::BasicForm;
+use crate::{credential_forms::BasicForm, form_encoding};
 
 /// The password that clients of git send with a token as the user name.
 const NO_PASSWORD: &[u8] = b"x-oauth-basic";
@@ -39,25 +39,8 @@ pub(super) fn token(
     Ok(if is_in_name { name } else { password })
 }
 
-/// Decodes `application/x-www-form-urlencoded` (RFC 6749, appendix B).
 fn form_decoded(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, PresentedError> {
-    let mut bytes = text.iter().copied();
-    let mut decoded = Zeroizing::new(Vec::with_capacity(text.len()));
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => match (bytes.next().and_then(hex_digit), bytes.next().and_then(hex_digit)) {
-                (Some(high), Some(low)) => high << 4 | low,
-                _ => return Err(PresentedError::Malformed),
-            },
-            other => other,
-        });
-    }
-    Ok(decoded)
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+    form_encoding::decode(text).map(Zeroizing::new).ok_or(PresentedError::Malformed)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ const PROXY_HEADERS: [&str; 5] =
 #[apply(endpoint)]
 #[openapi(tag = "verification", responses(
     (status = 200, body = wire::OAuthMetadata),
-    (status = 403, description = "The Host header has no valid host, or a proxy that is not trusted sent the request."),
+    (status = 403, description = "The Host header has no valid host, or a proxy sent the request that is not trusted or does not set X-Forwarded-Proto."),
     (status = 404, description = "The path is spelled in another way."),
 ))]
 pub(crate) async fn show_oauth_metadata(
@@ -31,14 +31,22 @@ pub(crate) async fn show_oauth_metadata(
 ) -> Result<Json<wire::OAuthMetadata>, ApiError> {
     // SECURITY: behind a proxy that is not trusted the origin would be that of the connection from the proxy, and a client
     // that was sent to `http://` would present its secret without TLS.
-    if !client_ip::is_trusted(&req) && PROXY_HEADERS.iter().any(|name| req.headers().contains_key(*name)) {
-        return Err(ApiError::Forbidden {
-            detail: "The proxy that sent this request is not trusted; see server.trusted_proxies.".into(),
-            errors: Vec::new(),
-        });
+    let origin = RequestOrigin::of(&req)?;
+    let is_trusted = client_ip::is_trusted(&req);
+    if is_trusted && !origin.is_local() && !req.headers().contains_key("x-forwarded-proto") {
+        return Err(forbidden("The proxy that sent this request must set X-Forwarded-Proto."));
     }
-    let origin = RequestOrigin::of(&req)?.origin();
+    if !is_trusted && PROXY_HEADERS.iter().any(|name| req.headers().contains_key(*name)) {
+        return Err(forbidden(
+            "The proxy that sent this request is not trusted; see server.trusted_proxies.",
+        ));
+    }
+    let origin = origin.origin();
     // An app may mount the API below a path.
     let mount = req.path().strip_suffix(PATH).ok_or(ApiError::NotFound)?;
     Ok(Json(wire::OAuthMetadata::new(format!("{origin}{mount}"))))
+}
+
+fn forbidden(detail: &'static str) -> ApiError {
+    ApiError::Forbidden { detail: detail.into(), errors: Vec::new() }
 }
