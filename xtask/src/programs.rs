@@ -18,7 +18,7 @@ struct Program {
 }
 
 /// Every program, with the same executable names that the tests look for.
-const PROGRAMS: [Program; 9] = [
+const PROGRAMS: [Program; 10] = [
     Program {
         names: &["nginx"],
         software: Software { name: "nginx", packages: ["nginx"; 4] },
@@ -28,6 +28,11 @@ const PROGRAMS: [Program; 9] = [
         names: &["caddy"],
         software: Software { name: "Caddy", packages: ["caddy"; 4] },
         loss: "ITS RECIPE IS NOT TESTED",
+    },
+    Program {
+        names: &["curl"],
+        software: Software { name: "curl", packages: ["curl"; 4] },
+        loss: "HTTP/2 THROUGH PROXIES AND .netrc ARE NOT TESTED",
     },
     Program {
         names: &["pgbouncer"],

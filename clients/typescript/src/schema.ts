@@ -423,7 +423,8 @@ export interface paths {
         };
         /**
          * For `auth_request` of nginx, which forwards `X-Original-Method` and `X-Original-URI`. nginx supports only 200, 401 and
-         *     403: any other status is sent as 403, with the original one in `X-Tokenry-Status`.
+         *     403: any other status is sent as 403, with the original one in `X-Tokenry-Status`. nginx passes no body on, so
+         *     `X-Tokenry-Problem` has that of a rejection.
          * @description All methods are equivalent, and no body is read. Without `scope`, the routes of the catalog decide.
          */
         get: operations["ask_by_nginx"];

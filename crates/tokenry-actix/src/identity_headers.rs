@@ -60,6 +60,7 @@ const RESERVED: &[&str] = &[
     "warning",
     "www-authenticate",
     "x-request-id",
+    "x-tokenry-problem",
     "x-tokenry-status",
 ];
 /// The beginnings of such headers.

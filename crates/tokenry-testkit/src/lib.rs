@@ -17,6 +17,7 @@ mod lock_holder;
 mod open;
 mod pooler;
 mod postgres;
+pub mod programs;
 mod relay;
 mod role;
 

@@ -1,17 +1,16 @@
 //! PgBouncer in front of a PostgreSQL server.
 
 use std::{
-    env, fs,
+    fs,
     net::{TcpListener, TcpStream},
     os::unix::{fs::chown, process::CommandExt},
-    path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use tempfile::TempDir;
 
-use crate::cluster::account;
+use crate::{cluster::account, programs};
 
 /// A pooler on a free port of 127.0.0.1, which accepts every client as `tokenry`. Dropping it stops the pooler.
 pub struct Pooler {
@@ -29,16 +28,7 @@ impl Pooler {
     /// Without PgBouncer under `CI`.
     #[must_use]
     pub fn start(url: &str, mode: &str) -> Option<Self> {
-        let path = env::var_os("PATH").unwrap_or_default();
-        let candidates = env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
-        let Some(program) =
-            candidates.map(|folder| folder.join("pgbouncer")).find(|program| program.is_file())
-        else {
-            let is_ci = env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false");
-            assert!(!is_ci, "PgBouncer is missing: run `cargo xtask test`");
-            eprintln!("NOT TESTED: PgBouncer is missing; `cargo xtask test` installs it");
-            return None;
-        };
+        let program = programs::installed(&["pgbouncer"])?;
         let folder = tempfile::Builder::new().prefix("tokenry-pgbouncer-").tempdir_in("/tmp").unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let server = url.split_once('@').unwrap().1.split_once('/').unwrap().0.to_owned();

@@ -108,6 +108,11 @@ impl Problem {
         Self { status: status.as_u16(), ..self }
     }
 
+    /// The same problem with the id of its request.
+    pub(crate) fn with_request_id(self, id: &RequestId) -> Self {
+        Self { request_id: Some(id.as_str().to_owned()), ..self }
+    }
+
     /// The response without the request id. It is valid as it is; the problem is kept in its extensions, so that
     /// [`complete`] can rewrite the body with the id.
     pub(crate) fn respond(self, headers: Vec<(HeaderName, HeaderValue)>) -> HttpResponse {
@@ -128,7 +133,12 @@ impl Problem {
     }
 
     pub(crate) fn body(&self) -> BoxBody {
-        BoxBody::new(serde_json::to_vec(self).unwrap_or_default())
+        BoxBody::new(self.to_json())
+    }
+
+    /// The body as a text of JSON.
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
     }
 }
 
@@ -144,7 +154,7 @@ pub(crate) fn complete<B: MessageBody>(
     let Some(mut problem) = own.or_else(|| problem_for_foreign(&mut response)) else {
         return response.map_into_left_body();
     };
-    problem.request_id = Some(id.as_str().to_owned());
+    problem = problem.with_request_id(id);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     headers.remove(header::CONTENT_ENCODING);

@@ -82,7 +82,8 @@ macro_rules! forward {
 
 forward! {
     /// For `auth_request` of nginx, which forwards `X-Original-Method` and `X-Original-URI`. nginx supports only 200, 401 and
-    /// 403: any other status is sent as 403, with the original one in `X-Tokenry-Status`.
+    /// 403: any other status is sent as 403, with the original one in `X-Tokenry-Status`. nginx passes no body on, so
+    /// `X-Tokenry-Problem` has that of a rejection.
     ask_by_nginx, ProxyDialect::Nginx
 }
 forward! {
@@ -115,7 +116,7 @@ pub(crate) async fn ask_by_envoy_path(ForwardAuth(req): ForwardAuth, tokenry: Da
 async fn respond(dialect: ProxyDialect, req: &HttpRequest, tokenry: &Tokenry) -> HttpResponse {
     let (mut response, permitted) = match decide(dialect, req, tokenry).await {
         Ok(permitted) => (HttpResponse::Ok().finish(), Some(permitted)),
-        Err(error) => (dialect.error_response(&error), None),
+        Err(error) => (dialect.error_response(req, &error), None),
     };
     let names = req.app_data::<Data<IdentityHeaders>>().map(|names| names.get_ref().clone());
     identity::write(response.headers_mut(), &names.unwrap_or_default(), permitted.as_ref());

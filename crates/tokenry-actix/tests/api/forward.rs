@@ -80,6 +80,14 @@ fn rejected(dialect: &str, response: &Response, status: u16, code: &str) {
     };
     response.is_problem(shown, code);
     assert_eq!(response.header("x-tokenry-status"), real, "{dialect}");
+    if dialect.starts_with("/auth/nginx") {
+        let mut body = response.json();
+        body["status"] = status.into();
+        let problem: serde_json::Value = serde_json::from_str(&response.header("x-tokenry-problem")).unwrap();
+        assert_eq!(problem, body, "the body, with the original status");
+    } else {
+        assert!(!response.headers.contains_key("x-tokenry-problem"), "{dialect}");
+    }
     for name in IDENTITY {
         assert!(response.headers.contains_key(name) && response.header(name).is_empty(), "{dialect} {name}");
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use tempfile::TempDir;
+use tokenry_testkit::programs;
 
 use crate::server::Server;
 
@@ -86,13 +87,5 @@ pub(crate) fn run(command: &mut Command, server: Option<&Server>) -> String {
 
 /// The path under `target/clients/NAME` if all packages of `clients/NAME` are there.
 fn present(name: &str, path: &str) -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("clients").join(name);
-    let is_complete = folder.join("complete").is_file();
-    if !is_complete {
-        let ci = std::env::vars().find(|(known, _)| known == "CI").map(|(_, value)| value);
-        let is_ci = ci.is_some_and(|value| !["", "0", "false"].contains(&value.as_str()));
-        assert!(!is_ci, "{} is incomplete, and on a build server that is a failure", folder.display());
-        eprintln!("SKIPPED: the packages of clients/{name} are not there (cargo xtask test fetches them)");
-    }
-    is_complete.then(|| folder.join(path))
+    Some(programs::fetched(env!("CARGO_TARGET_TMPDIR"), name)?.join(path))
 }

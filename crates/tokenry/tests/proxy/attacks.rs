@@ -1,9 +1,9 @@
 //! Attempts of clients to forge identity, address or path behind a proxy.
 
 use crate::{
+    claims::CLAIMS,
     client,
     gateway::Kind,
-    recipes::CLAIMS,
     setup::{Backend, Setup, each_proxy},
 };
 
@@ -57,7 +57,12 @@ pub(crate) fn assert_named_in_connection_arrive(setup: &Setup, names: [&str; 5])
         }
         let upgrade = format!("close, Upgrade, {name}");
         let headers = [("Connection", upgrade.as_str()), ("Upgrade", "websocket")];
-        let received = setup.reached(&setup.ask("GET /demo", &setup.token, &headers));
+        let answer = setup.ask("GET /demo", &setup.token, &headers);
+        if setup.gateway.kind == Kind::Envoy {
+            setup.stopped(&answer, &[403]);
+            continue;
+        }
+        let received = setup.reached(&answer);
         assert_eq!(received.values(&name.to_lowercase()).len(), 1, "{name}: {received:?}");
     }
 }
@@ -113,7 +118,13 @@ each_proxy!(an_upgrade_to_h2c_is_not_forwarded, |setup| {
             let connection = format!("close, {connection}");
             let mut headers = vec![("Connection", connection.as_str()), ("HTTP2-Settings", "AAMAAABk")];
             headers.extend(offers.iter().map(|&offer| ("Upgrade", offer)));
-            let received = setup.reached(&setup.ask("GET /demo", &setup.token, &headers));
+            let answer = setup.ask("GET /demo", &setup.token, &headers);
+            // Traefik matches no route, and Envoy permits no upgrade; nginx and Caddy ask for none.
+            if let (Kind::Traefik, 404) | (Kind::Envoy, 403) = (setup.gateway.kind, answer.status) {
+                setup.stopped(&answer, &[404, 403]);
+                continue;
+            }
+            let received = setup.reached(&answer);
             let upgrades = received.values("upgrade");
             assert!(upgrades.iter().all(|&value| value == "websocket"), "{offers:?}: {received:?}");
             assert!(upgrades.is_empty() || offers.contains(&"websocket"), "{offers:?}: {received:?}");
@@ -149,8 +160,16 @@ each_proxy!(an_ambiguous_path_is_rejected, |setup| {
         "/ADMIN",
         "/Admin",
     ] {
-        for token in [&setup.token, &all] {
-            setup.stopped(&setup.ask(&format!("GET {path}"), token, &[]), &[400, 403]);
+        for (token, reads_secrets) in [(&setup.token, false), (&all, true)] {
+            let answer = setup.ask(&format!("GET {path}"), token, &[]);
+            // Traefik and Envoy may correct the path first: then Tokenry decides about what the application receives.
+            if matches!(setup.gateway.kind, Kind::Traefik | Kind::Envoy) && answer.status == 200 {
+                let line = setup.reached(&answer).line;
+                let is_secret = line == "GET /admin HTTP/1.1";
+                assert!(is_secret && reads_secrets || line == "GET /public/admin HTTP/1.1", "{path}: {line}");
+                continue;
+            }
+            setup.stopped(&answer, &[400, 403]);
         }
     }
     setup.stopped(&setup.ask("GET /%61dmin", &setup.token, &[]), &[403]);
@@ -189,6 +208,7 @@ fn with_a_configured_scope_the_clients_query_is_ignored() {
     for (kind, change) in [
         (Kind::Nginx, ("/auth/nginx;", "/auth/nginx?scope=secrets:read;")),
         (Kind::Caddy, ("uri /auth/caddy?\n", "uri /auth/caddy?scope=secrets:read\n")),
+        (Kind::Traefik, ("/auth/traefik\n", "/auth/traefik?scope=secrets:read\n")),
     ] {
         let Some(setup) = Setup::with(kind, Backend::new(), &[change]) else { continue };
         let secrets = setup.token("secrets", "--scope secrets:read");

@@ -12,11 +12,28 @@ pub(crate) struct Answer {
     pub(crate) text: String,
 }
 
-/// Sends a request line, headers and a body. A test that sends its own `Connection` header must close the connection.
+impl Answer {
+    /// All values of a header.
+    pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
+        let lines = self.text.split("\r\n\r\n").next().unwrap_or_default().lines();
+        let headers = lines.filter_map(|line| line.split_once(':'));
+        headers.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).collect()
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> serde_json::Value {
+        let body = self.text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+}
+
+/// Sends a request line, which may name its version, headers and a body. A test that sends its own `Connection` header must close the connection.
 pub(crate) fn send(address: &str, line: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(address).expect("a connection");
-    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
-    let mut request = format!("{line} HTTP/1.1\r\nHost: app.example.org\r\n");
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit");
+    let version = if line.contains(" HTTP/") { "" } else { " HTTP/1.1" };
+    let mut request = format!("{line}{version}\r\nHost: app.example.org\r\n");
     let names = |name: &str| headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
     if !names("connection") {
         request.push_str("Connection: close\r\n");

@@ -64,6 +64,17 @@ fn caddy_lets_no_client_set_a_custom_identity_header() {
 }
 
 #[test]
+fn traefik_lets_no_client_set_a_custom_identity_header() {
+    let changes = [("X-Resource-", "X-Acme-"), ("x-resource-", "x-acme-")];
+    assert_custom_names_are_protected(Kind::Traefik, &changes);
+}
+
+#[test]
+fn envoy_lets_no_client_set_a_custom_identity_header() {
+    assert_custom_names_are_protected(Kind::Envoy, &[("x-resource-", "x-acme-")]);
+}
+
+#[test]
 fn nginx_lets_no_client_set_an_identity_header_of_the_profile_local_model() {
     let changes = [
         ("proxy_set_header X-Resource-Token \"\";", "proxy_set_header X-Resource-Token $resource_token_id;"),
@@ -84,5 +95,23 @@ fn nginx_lets_no_client_set_an_identity_header_of_the_profile_local_model() {
 fn caddy_lets_no_client_set_an_identity_header_of_the_profile_local_model() {
     let change = ("X-Resource-Scopes X-Resource-Token-Id", "X-Resource-Scope X-Resource-Token");
     let Some(setup) = Setup::with(Kind::Caddy, backend(LOCAL_MODEL), &[change]) else { return };
+    assert_only_tokenry_names_the_caller(&setup, LOCAL_MODEL);
+}
+
+#[test]
+fn traefik_lets_no_client_set_an_identity_header_of_the_profile_local_model() {
+    let changes =
+        [("- X-Resource-Scopes", "- X-Resource-Scope"), ("- X-Resource-Token-Id", "- X-Resource-Token")];
+    let Some(setup) = Setup::with(Kind::Traefik, backend(LOCAL_MODEL), &changes) else { return };
+    assert_only_tokenry_names_the_caller(&setup, LOCAL_MODEL);
+}
+
+#[test]
+fn envoy_lets_no_client_set_an_identity_header_of_the_profile_local_model() {
+    let changes = [
+        ("exact: x-resource-scopes", "exact: x-resource-scope"),
+        ("exact: x-resource-token-id", "exact: x-resource-token"),
+    ];
+    let Some(setup) = Setup::with(Kind::Envoy, backend(LOCAL_MODEL), &changes) else { return };
     assert_only_tokenry_names_the_caller(&setup, LOCAL_MODEL);
 }

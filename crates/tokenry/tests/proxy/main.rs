@@ -3,11 +3,12 @@
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod attacks;
+mod claims;
 mod client;
 mod custom_names;
 mod gateway;
 mod passing;
-mod recipes;
+mod rejections;
 mod setup;
 mod sources;
 mod upstream;

@@ -49,6 +49,18 @@ impl Backend {
     pub(crate) fn with(more: &str) -> Self {
         let folder = Folder::new();
         std::fs::write(folder.path("tokenry.toml"), format!("{SETTINGS}{more}")).expect("a file");
+        Self::on(folder)
+    }
+
+    /// With at most so many failures per minute.
+    pub(crate) fn with_limit_of_failures(limit: u32) -> Self {
+        let folder = Folder::new();
+        let settings = SETTINGS.replace("failures_per_minute = 0", &format!("failures_per_minute = {limit}"));
+        std::fs::write(folder.path("tokenry.toml"), settings).expect("a file");
+        Self::on(folder)
+    }
+
+    fn on(folder: Folder) -> Self {
         let server = Server::start(&folder);
         folder.output("user add alice");
         Self { server, folder }
@@ -134,6 +146,16 @@ macro_rules! each_proxy {
             #[test]
             fn caddy() {
                 text(crate::gateway::Kind::Caddy);
+            }
+
+            #[test]
+            fn traefik() {
+                text(crate::gateway::Kind::Traefik);
+            }
+
+            #[test]
+            fn envoy() {
+                text(crate::gateway::Kind::Envoy);
             }
         }
     };

@@ -35,6 +35,11 @@ pub(crate) struct Upstream {
 
 impl Upstream {
     pub(crate) fn start() -> Self {
+        Self::answering(REACHED)
+    }
+
+    /// Gives every request this text, and every offer of h2c an upgrade.
+    pub(crate) fn answering(text: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
         let received = Arc::new(Mutex::new(Vec::new()));
@@ -47,7 +52,7 @@ impl Upstream {
                     if let Some(request) = read(&stream) {
                         let is_upgrade = request.values("upgrade").iter().any(|value| value.contains("h2c"));
                         log.lock().expect("a whole log").push(request);
-                        answer(stream, if is_upgrade { UPGRADED } else { REACHED });
+                        answer(stream, if is_upgrade { UPGRADED } else { text });
                     }
                 });
             }

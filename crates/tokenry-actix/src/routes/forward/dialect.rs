@@ -12,6 +12,7 @@ use super::forwarded::Forwarded;
 use crate::{
     error::{ApiError, Problem},
     query::query_string,
+    request_id::RequestId,
 };
 
 /// The prefix that Envoy puts before the client's path.
@@ -19,6 +20,9 @@ const ENVOY_PREFIX: &str = "/auth/envoy";
 
 /// The header with the original status of a response to nginx.
 const X_TOKENRY_STATUS: HeaderName = HeaderName::from_static("x-tokenry-status");
+
+/// The header with the body of a rejection, with its original status, in a response to nginx, which does not pass bodies on.
+const X_TOKENRY_PROBLEM: HeaderName = HeaderName::from_static("x-tokenry-problem");
 
 /// The protocol of a kind of proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,18 +77,24 @@ impl ProxyDialect {
     }
 
     /// The error response in a form that the proxy understands.
-    pub(super) fn error_response(self, error: &ApiError) -> HttpResponse {
+    pub(super) fn error_response(self, req: &HttpRequest, error: &ApiError) -> HttpResponse {
         let problem = Problem::from(error);
         let status = problem.status();
         if self != Self::Nginx {
             return problem.respond(error.headers());
         }
-        let headers = with_one_challenge(error.headers());
-        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            return problem.respond(headers);
+        let body = problem.clone().with_request_id(&RequestId::of(req)).to_json();
+        let is_understood = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        let problem = if is_understood { problem } else { problem.with_status(StatusCode::FORBIDDEN) };
+        let mut response = problem.respond(with_one_challenge(error.headers()));
+        let headers = response.headers_mut();
+        if !is_understood {
+            headers.insert(X_TOKENRY_STATUS, HeaderValue::from(status.as_u16()));
         }
-        let mut response = problem.with_status(StatusCode::FORBIDDEN).respond(headers);
-        response.headers_mut().insert(X_TOKENRY_STATUS, HeaderValue::from(status.as_u16()));
+        // A text that is not a valid header is omitted, and the recipe sends an empty body.
+        if let Ok(body) = HeaderValue::from_bytes(&body) {
+            headers.insert(X_TOKENRY_PROBLEM, body);
+        }
         response
     }
 }
