@@ -1,7 +1,8 @@
 //! The only writer of a SQLite database.
 //!
 //! Units of work are queued for one thread. It runs all queued units in one `BEGIN IMMEDIATE` transaction, each in its
-//! own savepoint, and answers them after the commit: many durable changes for one sync to disk.
+//! own savepoint, and answers them after the commit: many durable changes for one sync to disk. A unit that is alone in
+//! the queue needs no savepoint, which would copy every page that it changes to a temporary file.
 //!
 //! Another process may hold the write lock. A caller whose wait has elapsed cancels its unit, and a cancelled unit is
 //! never started.
@@ -198,9 +199,15 @@ fn run_queued(
         match AnsiTransactionManager::begin_transaction_sql(connection, BEGIN) {
             Ok(()) => {
                 let taken = waiting.len().min(MAX_GROUP);
-                let queued = jobs.try_iter().filter_map(|job| write_unit(job, &mut is_lock_requested));
-                let group = waiting.drain(..taken).chain(queued.take(MAX_GROUP - taken));
-                run_group(connection, group, &mut cancelled);
+                let mut queued = jobs.try_iter().filter_map(|job| write_unit(job, &mut is_lock_requested));
+                let mut group: Vec<WriteUnit> = waiting.drain(..taken).collect();
+                group.extend(queued.by_ref().take(usize::from(taken == 1)));
+                match group.len() {
+                    1 => group.into_iter().for_each(|unit| run_alone(connection, unit, &mut cancelled)),
+                    _ => {
+                        run_group(connection, group.into_iter().chain(queued).take(MAX_GROUP), &mut cancelled)
+                    }
+                }
             }
             Err(error) if is_busy(&error) => {
                 let room = QUEUE_CAPACITY.saturating_sub(waiting.len());
@@ -265,6 +272,18 @@ fn is_busy(error: &DieselError) -> bool {
     matches!(error, DieselError::DatabaseError(_, info) if info.message() == "database is locked")
 }
 
+/// Runs a unit, unless it is cancelled, in the open transaction, and ends the transaction.
+fn run_alone(connection: &mut SqliteConnection, unit: WriteUnit, cancelled: &mut CancelledUnits) {
+    let executed = unit.claim.try_claim().then(|| (unit.work)(&mut Tx::sqlite(connection)));
+    cancelled.add(usize::from(executed.is_none()));
+    let ended = if executed.as_ref().is_some_and(|unit| unit.is_ok) {
+        AnsiTransactionManager::commit_transaction(connection)
+    } else {
+        AnsiTransactionManager::rollback_transaction(connection)
+    };
+    answer(executed, &ended);
+}
+
 /// Runs the units that are not cancelled in the open transaction, and ends it.
 fn run_group(
     connection: &mut SqliteConnection,
@@ -283,13 +302,17 @@ fn run_group(
         Ok(()) => AnsiTransactionManager::commit_transaction(connection),
         Err(error) => AnsiTransactionManager::rollback_transaction(connection).and(Err(error)),
     };
-    if let Err(error) = &committed {
-        tracing::error!(%error, units = executed.len(), "a group of changes was not committed");
+    answer(executed, &committed);
+}
+
+/// Answers the units of an ended transaction.
+fn answer(executed: impl IntoIterator<Item = ExecutedUnit>, ended: &diesel::QueryResult<()>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "the transaction of a group of changes did not end as intended");
     }
     for unit in executed {
-        (unit.answer)(
-            committed.as_ref().copied().map_err(|error| database_errors::classify(error.to_string())),
-        );
+        let ended = ended.as_ref().copied();
+        (unit.answer)(ended.map_err(|error| database_errors::classify(error.to_string())));
     }
 }
 

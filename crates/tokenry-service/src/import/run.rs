@@ -1,6 +1,9 @@
 //! Stores planned rows and activates them.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use serde_json::Value;
 use tokenry_crypto::SecretRng;
@@ -8,6 +11,7 @@ use tokenry_domain::{EventKind, ImportId, Subject, UnixMillis, User, UserId};
 use tokenry_store::{
     StoreError, Tx,
     import::{self, ImportRun, ImportedRow},
+    supervisor::Deadline,
     token::{self, ImportedToken},
     tombstone, user,
 };
@@ -19,8 +23,13 @@ use crate::{
     tokenry::Tokenry,
 };
 
-/// How many tokens one transaction stores, so that other writers wait for a moment only.
+/// How many tokens one transaction changes, so that other writers wait for a moment only.
 const BATCH: usize = 500;
+/// The most tokens of a transaction that stores new ones: many rows change the same pages of the indexes, so a large
+/// transaction writes fewer pages a row.
+const MAX_BATCH: usize = 4000;
+/// How long a transaction that stores tokens should take; the size of the next one is chosen by it.
+const BATCH_TIME: Duration = Duration::from_millis(150);
 
 impl Tokenry {
     /// Stores the tokens of a plan and activates them. `progress` receives the number of stored rows after each
@@ -60,16 +69,17 @@ impl Tokenry {
             }
         };
         let mut known: HashMap<Subject, UserId> = HashMap::new();
-        let mut rows = rows.into_iter();
+        let (mut rows, mut size) = (rows.into_iter(), BATCH);
         loop {
-            let batch: Vec<PlannedRow> = rows.by_ref().take(BATCH).collect();
+            let batch: Vec<PlannedRow> = rows.by_ref().take(size).collect();
             if batch.is_empty() {
                 break;
             }
             let stored = to_u64(batch.len());
             let batch = with_owners(&source, run, batch, &mut owners, &mut known)?;
-            let audit = audit.clone();
+            let (audit, end) = (audit.clone(), Deadline::after(BATCH_TIME));
             let (created, found) = self.0.store.write(move |tx| batch.store(tx, &audit))?;
+            size = next_size(size, end.left());
             known.extend(found);
             report.created_users += created;
             progress(stored);
@@ -145,6 +155,18 @@ impl Tokenry {
     }
 }
 
+/// The size of the next transaction, when the last one left this much of [`BATCH_TIME`].
+fn next_size(size: usize, left: Duration) -> usize {
+    let next = if left >= BATCH_TIME / 2 {
+        size * 2
+    } else if left.is_zero() {
+        size / 2
+    } else {
+        size
+    };
+    next.clamp(BATCH, MAX_BATCH)
+}
+
 /// Deletes some tokens of an unfinished run that nobody changed, and returns how many.
 fn discard_batch(tx: &mut Tx<'_>, run: ImportId) -> Result<u64, StoreError> {
     let limit = u16::try_from(BATCH).unwrap_or(u16::MAX);
@@ -169,9 +191,10 @@ fn with_owners(
     known: &mut HashMap<Subject, UserId>,
 ) -> Result<Batch, ImportError> {
     let (mut owners, mut new): (HashMap<Subject, UserId>, Vec<User>) = Default::default();
+    let mut new_ids = HashSet::new();
     for row in &rows {
         if let Some(id) = known.get(&row.owner) {
-            if !new.iter().any(|user| user.subject == row.owner) {
+            if !new_ids.contains(id) {
                 owners.insert(row.owner.clone(), *id);
             }
             continue;
@@ -183,6 +206,7 @@ fn with_owners(
             }
             Some(PlannedOwner::New(user)) => {
                 let id = user.id;
+                new_ids.insert(id);
                 new.push(*user);
                 id
             }
@@ -257,5 +281,25 @@ impl Batch {
         import::insert(tx, &self.source, self.run.id, stored)?;
         append(tx, &events)?;
         Ok((created, found))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_transaction_is_larger_after_a_fast_one_and_smaller_after_a_slow_one() {
+        let (all, half, some) = (BATCH_TIME, BATCH_TIME / 2, Duration::from_millis(1));
+        for (size, left, next) in [
+            (500, all, 1000),
+            (500, half, 1000),
+            (2000, some, 2000),
+            (2000, Duration::ZERO, 1000),
+            (4000, all, 4000),
+            (500, Duration::ZERO, 500),
+        ] {
+            assert_eq!(next_size(size, left), next, "{size} rows, {left:?} left");
+        }
     }
 }
