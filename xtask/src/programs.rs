@@ -18,7 +18,7 @@ struct Program {
 }
 
 /// Every program, with the same executable names that the tests look for.
-const PROGRAMS: [Program; 10] = [
+const PROGRAMS: [Program; 15] = [
     Program {
         names: &["nginx"],
         software: Software { name: "nginx", packages: ["nginx"; 4] },
@@ -28,6 +28,42 @@ const PROGRAMS: [Program; 10] = [
         names: &["caddy"],
         software: Software { name: "Caddy", packages: ["caddy"; 4] },
         loss: "ITS RECIPE IS NOT TESTED",
+    },
+    Program {
+        names: &["apache2", "httpd"],
+        software: Software { name: "Apache", packages: ["apache2-bin", "httpd", "apache2", "httpd"] },
+        loss: "ITS RECIPES ARE NOT TESTED",
+    },
+    Program {
+        names: &["mod_auth_openidc.so"],
+        software: Software {
+            name: "mod_auth_openidc",
+            packages: [
+                "libapache2-mod-auth-openidc",
+                "mod_auth_openidc",
+                "apache-mod-auth-openidc",
+                "mod_auth_openidc",
+            ],
+        },
+        loss: "ITS RECIPE IS NOT TESTED",
+    },
+    Program {
+        names: &["mod_oauth2.so"],
+        software: Software {
+            name: "mod_oauth2",
+            packages: ["libapache2-mod-oauth2", "mod_oauth2", "mod_oauth2", "mod_oauth2"],
+        },
+        loss: "ITS RECIPE IS NOT TESTED",
+    },
+    Program {
+        names: &["openssl"],
+        software: Software { name: "OpenSSL", packages: ["openssl"; 4] },
+        loss: "THE RECIPES OF APACHE ARE NOT TESTED",
+    },
+    Program {
+        names: &["git"],
+        software: Software { name: "git", packages: ["git"; 4] },
+        loss: "GIT THROUGH A PROXY IS NOT TESTED",
     },
     Program {
         names: &["curl"],
@@ -101,10 +137,13 @@ pub(crate) fn obtain(may_install: bool, needs_npm: bool) -> Result<Vec<Missing>>
     Ok(missing)
 }
 
-/// Looks in `sbin` as well: distributions keep servers off the PATH of ordinary users.
+/// Folders besides PATH: distributions keep servers off the PATH of ordinary users; and the modules of Apache.
+const FOLDERS: [&str; 4] =
+    ["/usr/sbin", "/usr/local/sbin", "/usr/lib/apache2/modules", "/usr/lib64/httpd/modules"];
+
 fn is_installed(names: &[&str]) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
-    let folders = env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
+    let folders = env::split_paths(&path).chain(FOLDERS.map(PathBuf::from));
     folders.into_iter().any(|folder| names.iter().any(|name| folder.join(name).is_file()))
 }
 

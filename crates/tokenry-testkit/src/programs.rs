@@ -12,8 +12,20 @@ use std::{
 #[must_use]
 pub fn installed(names: &[&str]) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<_> =
-        env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from)).collect();
+    let folders = env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
+    find(folders.collect(), names)
+}
+
+/// The path of a module of Apache.
+///
+/// # Panics
+/// Without it under `CI`.
+#[must_use]
+pub fn apache_module(name: &str) -> Option<PathBuf> {
+    find(["/usr/lib/apache2/modules", "/usr/lib64/httpd/modules"].map(PathBuf::from).to_vec(), &[name])
+}
+
+fn find(folders: Vec<PathBuf>, names: &[&str]) -> Option<PathBuf> {
     let mut candidates = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
     let found = candidates.find(|program| program.is_file());
     if found.is_none() {

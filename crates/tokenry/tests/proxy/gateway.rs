@@ -1,5 +1,6 @@
 //! Processes of proxies with the shipped recipes; only addresses are replaced.
 
+mod apache;
 mod command;
 
 use std::{
@@ -15,13 +16,17 @@ use tempfile::TempDir;
 
 use self::command::Layout;
 
-/// A proxy with a recipe.
+/// A proxy or a resource server with a recipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Nginx,
     Caddy,
     Traefik,
     Envoy,
+    /// Apache with `mod_auth_openidc`, which introspects.
+    AuthOpenidc,
+    /// Apache with `mod_oauth2`, which introspects.
+    OAuth2,
 }
 
 /// A running proxy, which is killed on drop.
@@ -33,6 +38,7 @@ pub(crate) struct Gateway {
 }
 
 impl Kind {
+    /// Those that use forward-auth.
     pub(crate) const ALL: [Self; 4] = [Self::Nginx, Self::Caddy, Self::Traefik, Self::Envoy];
 
     /// Starts the proxy in front of `tokenry` and `app`, both `host:port`, with each first text replaced by the second in

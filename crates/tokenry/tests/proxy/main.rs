@@ -2,6 +2,7 @@
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
+mod apache;
 mod attacks;
 mod claims;
 mod client;
@@ -9,13 +10,24 @@ mod custom_names;
 mod gateway;
 mod passing;
 mod rejections;
+mod repositories;
+mod repository_server;
 mod setup;
 mod sources;
 mod upstream;
+mod verdicts;
 
 #[path = "../cli/folder.rs"]
 #[allow(dead_code, reason = "the tests of the command line use the rest")]
 mod folder;
+#[path = "../process/server.rs"]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "the tests of the process use the rest"
+)]
+mod process;
 #[path = "../cli/server.rs"]
 #[allow(dead_code, reason = "the tests of the command line use the rest")]
 mod server;

@@ -60,6 +60,15 @@ impl Backend {
         Self::on(folder)
     }
 
+    /// With the settings of `docs/deploy/repositories.toml`.
+    pub(crate) fn for_repositories() -> Self {
+        let folder = Folder::new();
+        let settings = include_str!("../../../../docs/deploy/repositories.toml");
+        let limits = "[limits]\nmax_live_tokens = 0\ncreations_per_hour = 0\nfailures_per_minute = 0\n";
+        std::fs::write(folder.path("tokenry.toml"), format!("{settings}\n{limits}")).expect("a file");
+        Self::on(folder)
+    }
+
     fn on(folder: Folder) -> Self {
         let server = Server::start(&folder);
         folder.output("user add alice");

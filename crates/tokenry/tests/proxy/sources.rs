@@ -13,7 +13,7 @@ fn forwarding(kind: Kind, address: &str) -> Option<Setup> {
     let (line, variable) = match kind {
         Kind::Nginx => ("X-Forwarded-For $remote_addr;", "$remote_port"),
         Kind::Caddy => ("forward_auth 127.0.0.1:8080 {", "{remote_port}"),
-        Kind::Traefik => return None,
+        Kind::Traefik | Kind::AuthOpenidc | Kind::OAuth2 => return None,
         Kind::Envoy => {
             ("\"%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%\"", "%DOWNSTREAM_DIRECT_REMOTE_PORT%")
         }
@@ -22,7 +22,7 @@ fn forwarding(kind: Kind, address: &str) -> Option<Setup> {
     let changed = match kind {
         Kind::Nginx => format!("X-Forwarded-For \"{address}\";"),
         Kind::Caddy => format!("{line}\n\t\t\theader_up X-Forwarded-For \"{address}\""),
-        Kind::Traefik | Kind::Envoy => format!("\"{address}\""),
+        _ => format!("\"{address}\""),
     };
     Setup::with(kind, Backend::new(), &[(line, &changed)])
 }

@@ -67,7 +67,7 @@ impl Upstream {
 }
 
 /// Reads one request; `None` if the connection has none.
-fn read(stream: &TcpStream) -> Option<Received> {
+pub(crate) fn read(stream: &TcpStream) -> Option<Received> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut lines = Vec::new();
     loop {

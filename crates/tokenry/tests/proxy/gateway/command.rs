@@ -8,7 +8,7 @@ use std::{
 
 use tokenry_testkit::programs;
 
-use super::Kind;
+use super::{Kind, apache};
 
 /// Where a proxy runs, and what is behind it; addresses are `host:port`.
 pub(super) struct Layout<'a> {
@@ -20,7 +20,7 @@ pub(super) struct Layout<'a> {
 
 impl Layout<'_> {
     /// A recipe with each first text replaced by the second, and with these addresses.
-    fn recipe(&self, name: &str, changes: &[(&str, &str)]) -> String {
+    pub(super) fn recipe(&self, name: &str, changes: &[(&str, &str)]) -> String {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/deploy").join(name);
         let mut text = fs::read_to_string(path).expect("a recipe");
         for (from, to) in changes {
@@ -40,7 +40,7 @@ impl Layout<'_> {
         text
     }
 
-    fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(super) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.join(name);
         fs::write(&path, text).expect("a file");
         path
@@ -56,6 +56,7 @@ impl Kind {
             Self::Caddy => programs::installed(&["caddy"]),
             Self::Traefik => fetched("bin/traefik"),
             Self::Envoy => fetched("bin/envoy"),
+            Self::AuthOpenidc | Self::OAuth2 => apache::program(self),
         }
     }
 
@@ -68,6 +69,7 @@ impl Kind {
             Self::Caddy => caddy(&mut command, layout, changes),
             Self::Traefik => traefik(&mut command, layout, changes),
             Self::Envoy => envoy(&mut command, layout, changes),
+            Self::AuthOpenidc | Self::OAuth2 => apache::configure(self, &mut command, layout, changes),
         }
         command
     }
