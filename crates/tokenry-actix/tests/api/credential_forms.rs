@@ -129,14 +129,17 @@ each_backend!(two_credentials_are_rejected_in_every_combination, |db| {
 
 each_backend!(basic_is_offered_where_it_is_accepted_but_not_to_a_page, |db| {
     let api = api(db, Credentials::new(forms()).with_api());
-    let basic = "Basic realm=\"tokenry\"";
-    for (path, values) in
-        [("/auth/traefik?scope=demo:read", 2), ("/api/v1/me", 2), ("/auth/nginx?scope=demo:read", 1)]
-    {
+    let [basic, bearer] = ["Basic realm=\"tokenry\"", "Bearer realm=\"tokenry\""];
+    // Docker and Maven read the first challenge of a line, and Docker prefers Bearer if another line has it.
+    let line = format!("{basic}, {bearer}");
+    for (path, challenges) in [
+        ("/auth/traefik?scope=demo:read", &[&*line][..]),
+        ("/auth/nginx?scope=demo:read", &[&line]),
+        ("/api/v1/me", &[bearer, basic]),
+    ] {
         let response = api.call("GET", path, "");
         assert_eq!(response.status, 401);
-        assert_eq!(response.values("www-authenticate").len(), values, "{path}");
-        assert!(response.values("www-authenticate").join(", ").ends_with(basic), "{path}");
+        assert_eq!(response.values("www-authenticate"), challenges, "{path}");
     }
     let page = api.send(from_page(request("GET", "/api/v1/me", "")));
     assert_eq!(page.values("www-authenticate"), ["Bearer realm=\"tokenry\""]);

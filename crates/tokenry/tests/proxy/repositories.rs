@@ -12,9 +12,11 @@ use tempfile::TempDir;
 use tokenry_testkit::programs;
 
 use crate::{
+    client,
     gateway::{Gateway, Kind},
     repository_server::RepositoryServer,
     setup::Backend,
+    upstream::Upstream,
 };
 
 /// A server of repositories behind nginx, and the home folder of somebody who uses it.
@@ -244,4 +246,28 @@ fn curl_reads_with_a_token_in_netrc_or_as_a_password() {
     setup.revoke("reader");
     setup.fails(&curl, &["--silent", "--fail-with-body", "--netrc", &url], "revoked_token");
     assert!(setup.repositories.take().is_empty());
+}
+
+#[test]
+fn every_proxy_asks_for_a_password_in_one_line_with_basic_first() {
+    let challenge = "Basic realm=\"tokenry\", Bearer realm=\"tokenry\"";
+    for kind in Kind::ALL {
+        let (backend, upstream) = (Backend::for_repositories(), Upstream::start());
+        let Some(gateway) = kind.start(&backend.server.address, &upstream.address, &[]) else { continue };
+        for (path, credential, expected) in [
+            ("/v2/", None, challenge.to_owned()),
+            ("/maven/x.pom", None, challenge.to_owned()),
+            ("/v2/", Some("Basic eDpwYXRfeA=="), format!("{challenge}, error=\"invalid_token\"")),
+        ] {
+            let headers: Vec<_> = credential.into_iter().map(|value| ("Authorization", value)).collect();
+            let answer = client::send(&gateway.address, &format!("GET {path}"), &headers, b"");
+            assert_eq!(answer.status, 401, "{kind:?} {}", answer.text);
+            let lines = answer.headers("www-authenticate");
+            assert!(lines.len() == 1 && lines[0].starts_with(&expected), "{kind:?} {lines:?}");
+        }
+        let token = backend.token("images", "--scope images:read");
+        let basic = format!("Basic {}", STANDARD.encode(format!("x:{token}")));
+        let answer = client::send(&gateway.address, "GET /v2/", &[("Authorization", &basic)], b"");
+        assert_eq!((answer.status, upstream.take().len()), (200, 1), "{kind:?} {}", answer.text);
+    }
 }

@@ -80,13 +80,14 @@ impl ProxyDialect {
     pub(super) fn error_response(self, req: &HttpRequest, error: &ApiError) -> HttpResponse {
         let problem = Problem::from(error);
         let status = problem.status();
+        let headers = with_one_challenge(error.headers());
         if self != Self::Nginx {
-            return problem.respond(error.headers());
+            return problem.respond(headers);
         }
         let body = problem.clone().with_request_id(&RequestId::of(req)).to_json();
         let is_understood = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         let problem = if is_understood { problem } else { problem.with_status(StatusCode::FORBIDDEN) };
-        let mut response = problem.respond(with_one_challenge(error.headers()));
+        let mut response = problem.respond(headers);
         let headers = response.headers_mut();
         if !is_understood {
             headers.insert(X_TOKENRY_STATUS, HeaderValue::from(status.as_u16()));
@@ -99,11 +100,14 @@ impl ProxyDialect {
     }
 }
 
-/// The headers with all challenges in one line: nginx before version 1.23 passes on one line only.
+/// The headers with all challenges in one line, Bearer last.
+///
+/// nginx before version 1.23 passes on one line only. Maven and Docker read the first challenge of each line; Docker prefers
+/// Bearer where it finds one, takes its realm for the address of a token server, and then does not send its password.
 fn with_one_challenge(headers: Vec<(HeaderName, HeaderValue)>) -> Vec<(HeaderName, HeaderValue)> {
     let (challenges, mut others): (Vec<_>, Vec<_>) =
         headers.into_iter().partition(|(name, _)| *name == WWW_AUTHENTICATE);
-    let values: Vec<_> = challenges.iter().map(|(_, value)| value.as_bytes()).collect();
+    let values: Vec<_> = challenges.iter().rev().map(|(_, value)| value.as_bytes()).collect();
     if !values.is_empty() {
         others
             .extend(HeaderValue::from_bytes(&values.join(&b", "[..])).map(|value| (WWW_AUTHENTICATE, value)));
