@@ -24,6 +24,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/.well-known/tokenry/patterns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the tokens of this installation are found in texts and files. With `format`, a text for one program: `regex`, `re2`,
+         *     `gitleaks`, `trufflehog`, `detect-secrets`, `secretlint` or `github`.
+         */
+        get: operations["show_patterns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/cleanup": {
         parameters: {
             query?: never;
@@ -86,6 +106,28 @@ export interface paths {
         get: operations["check_chain"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/leaks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reports leaked tokens, up to 1,000. Those whose secrets still work are revoked with the reason `leaked` when the response
+         *     is sent: possession is enough. The response never says which texts are tokens.
+         * @description Reports of GitHub's secret scanning partner program have the same form and GitHub's signature over the body. Only their
+         *     response has feedback.
+         */
+        post: operations["report_leaks"];
         delete?: never;
         options?: never;
         head?: never;
@@ -842,6 +884,35 @@ export interface components {
             /** @description The id of the owner in the host system. */
             subject: string;
         };
+        /** @description GitHub's feedback about one match: whether it is a token. */
+        LeakFeedback: {
+            /**
+             * @description `true_positive` or `false_positive`.
+             * @example true_positive
+             */
+            label: string;
+            /** @description SHA-256 of the match, in hexadecimal digits. */
+            token_hash: string;
+            /** @description The name of the pattern, as reported. */
+            token_type: string;
+        };
+        /** @description A text that was found where others can read it. */
+        LeakReport: {
+            /**
+             * @description The kind of place; not used.
+             * @example commit
+             */
+            source?: string | null;
+            /** @description What was found. */
+            token: string;
+            /** @description The name of the pattern that found it; not used. */
+            type?: string | null;
+            /**
+             * @description The URL where it was found. Without user name, password and query it is in the audit log.
+             * @example https://github.com/octocat/Hello-World/blob/main/.env#L7
+             */
+            url?: string | null;
+        };
         /** @description The lifetime of tokens. Days are rounded up. */
         LifetimeRules: {
             /** @description Whether a token may have no expiry. */
@@ -1413,6 +1484,38 @@ export interface components {
              */
             total: number;
         };
+        /** @description One kind of tokens. */
+        TokenPatternInfo: {
+            /**
+             * @description `crc32-base62` if the last six characters are a CRC-32 (ISO 3309) of the text before them in base62 (`0-9A-Za-z`),
+             *     most significant digit first.
+             * @example crc32-base62
+             */
+            checksum: string | null;
+            /** @description What the tokens are. */
+            description: string;
+            /**
+             * @description Unique among the patterns of this installation.
+             * @example tokenry-pat
+             */
+            name: string;
+            /**
+             * @description Every token begins with one of these texts.
+             * @example [
+             *       "pat_"
+             *     ]
+             */
+            prefixes: string[];
+            /** @description One without assertions, for RE2 and Go, whose first group is the token. */
+            re2: string;
+            /** @description A regular expression with a lookahead, which matches the token. */
+            regex: string;
+        };
+        /** @description How the tokens of this installation are found in other texts. */
+        TokenPatterns: {
+            /** @description One for Tokenry's own tokens, and one for each kind of imported tokens that has a prefix. */
+            patterns: components["schemas"]["TokenPatternInfo"][];
+        };
         /**
          * @description The order of a list of tokens; a leading `-` sorts in descending order.
          * @enum {string}
@@ -1767,6 +1870,89 @@ export interface operations {
             /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
             431: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_patterns: {
+        parameters: {
+            query?: {
+                /** @description The program that reads the text. */
+                format?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The patterns, or with `format` the text. */
+            200: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenPatterns"];
+                    "text/plain": string;
+                };
+            };
+            /** @description The query is malformed or too long. */
+            400: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or invalid. */
+            422: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
                     /** @description The id of the request, as in the log: that of the request, or a new one. */
                     "X-Request-Id"?: string;
                     [name: string]: unknown;
@@ -2278,6 +2464,153 @@ export interface operations {
                 };
             };
             /** @description Another check is running. The service is temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_leaks: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Of a report of GitHub: the key. */
+                "Github-Public-Key-Identifier"?: string;
+                /** @description Of a report of GitHub: the signature in base64. */
+                "Github-Public-Key-Signature"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LeakReport"][];
+            };
+        };
+        responses: {
+            /** @description The tokens among the texts are revoked. The body is empty, or the feedback for GitHub. */
+            202: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeakFeedback"][];
+                };
+            };
+            /** @description The query is malformed or too long. The body is not one JSON value. */
+            400: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description GitHub's signature is invalid, or its keys are not configured. */
+            403: {
+                headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 512 KiB. */
+            413: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has another type or an encoding. */
+            415: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or invalid. There are more than 1,000 entries, or a field is unknown, missing or invalid. */
+            422: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many reports from this address. */
+            429: {
+                headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many reports at once, or GitHub's keys are not known yet. The service is temporarily unavailable. */
             503: {
                 headers: {
                     /** @description After how many seconds the request can be repeated. */

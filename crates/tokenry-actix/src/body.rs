@@ -72,7 +72,7 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJson<T> {
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let acceptable = check_type(req, "application/json");
-        let body = collect(req, payload);
+        let body = collect(req, payload, MAX_BODY);
         let names = req.app_data::<FieldNames>().cloned();
         Box::pin(async move {
             let body = body.await?;
@@ -143,8 +143,18 @@ pub(crate) fn read(
     payload: &mut Payload,
     media_type: &str,
 ) -> impl Future<Output = Result<Bytes, ApiError>> + use<> {
+    read_up_to(req, payload, media_type, MAX_BODY)
+}
+
+/// The same with another maximum size, in bytes.
+pub(crate) fn read_up_to(
+    req: &HttpRequest,
+    payload: &mut Payload,
+    media_type: &str,
+    max: usize,
+) -> impl Future<Output = Result<Bytes, ApiError>> + use<> {
     let acceptable = check_type(req, media_type);
-    let body = collect(req, payload);
+    let body = collect(req, payload, max);
     async {
         acceptable?;
         body.await
@@ -155,15 +165,16 @@ pub(crate) fn read(
 fn collect(
     req: &HttpRequest,
     payload: &mut Payload,
+    max: usize,
 ) -> impl Future<Output = Result<Bytes, ApiError>> + use<> {
     let BodyTimeout(limit) = req.app_data().copied().unwrap_or_default();
     let length = req.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let stream = web::Payload::from_request(req, payload);
     async move {
-        if length.is_some_and(|length: u64| length > MAX_BODY as u64) {
+        if length.is_some_and(|length: u64| length > max as u64) {
             return Err(ApiError::PayloadTooLarge);
         }
-        let whole = async { Ok::<_, Error>(stream.await?.to_bytes_limited(MAX_BODY).await) };
+        let whole = async { Ok::<_, Error>(stream.await?.to_bytes_limited(max).await) };
         match timeout(limit, whole).await {
             Ok(Ok(Ok(Ok(bytes)))) => Ok(bytes),
             Ok(Ok(Err(_))) => Err(ApiError::PayloadTooLarge),

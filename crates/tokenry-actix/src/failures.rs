@@ -32,6 +32,8 @@ struct Inner {
     credentials: Limiter<DefaultClock>,
     /// Guesses at `/oauth/revoke` have a separate count, so that they do not use up the limit on authentication.
     revocations: Limiter<DefaultClock>,
+    /// Reports of leaked tokens, successful or not.
+    leaks: Limiter<DefaultClock>,
     per_minute: NonZero<u32>,
 }
 
@@ -42,6 +44,7 @@ impl FailureLimit {
         Self(Arc::new(Inner {
             credentials: Limiter::new(per_minute, MAX_SOURCES, DefaultClock::default()),
             revocations: Limiter::new(per_minute, MAX_SOURCES, DefaultClock::default()),
+            leaks: Limiter::new(per_minute, MAX_SOURCES, DefaultClock::default()),
             per_minute,
         }))
     }
@@ -76,6 +79,23 @@ impl FailureLimit {
             .revocations
             .count(source)
             .map_err(|wait| ApiError::Unavailable { retry_after_seconds: wait.as_secs().saturating_add(1) })
+    }
+}
+
+impl FailureLimit {
+    /// Counts one report of leaked tokens by `source`, before it is read: the work is limited, and whether a token exists
+    /// has no influence on the count.
+    ///
+    /// # Errors
+    /// [`ApiError::RateLimited`] over the limit.
+    pub(crate) fn count_leak_report(&self, source: ClientIp) -> Result<(), ApiError> {
+        self.0.leaks.count(source).map_err(|wait| ApiError::RateLimited {
+            policy: "leaks",
+            quota: self.0.per_minute.get().into(),
+            window_seconds: 60,
+            retry_after_seconds: wait.as_secs() + 1,
+            detail: "Too many reports from this address; one report can have 1,000 tokens.".into(),
+        })
     }
 }
 

@@ -54,6 +54,7 @@ mod field_names;
 mod headers;
 mod identity_headers;
 mod json;
+mod leak_limits;
 mod log;
 mod metrics;
 mod outer_middleware;

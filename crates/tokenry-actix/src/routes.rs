@@ -11,11 +11,13 @@ mod current;
 mod forward;
 mod health;
 mod inventory;
+mod leaks;
 mod metrics;
 mod mount;
 mod oauth;
 mod openapi;
 mod path;
+mod patterns;
 mod policy;
 mod rotate;
 mod session;
@@ -209,6 +211,8 @@ routes! { ($)
     "/api/v1/audit" => { get ListEvents audit::list_events, }
     "/api/v1/audit/chain" => { get CheckChain audit::check_chain, }
     "/api/v1/verify" => { post VerifyToken verify::verify_token, }
+    "/api/v1/leaks" => { post ReportLeaks leaks::report_leaks, }
+    "/.well-known/tokenry/patterns" => { get ShowPatterns patterns::show_patterns, }
     "/oauth/introspect" => { post IntrospectToken oauth::introspect_token, }
     "/oauth/revoke" => { post RevokePresented oauth::revoke_presented, }
     "/.well-known/oauth-authorization-server" => { get ShowOauthMetadata oauth::show_oauth_metadata, }
@@ -231,6 +235,11 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
         app.app_data(Data::new(settings.identity_headers.clone()));
         app.app_data(BearerOverSession(settings.bearer_over_session));
         app.app_data(settings.credentials.clone());
+        app.app_data(Data::new(settings.leak_limit.clone()));
+        #[cfg(feature = "github")]
+        if let Some(reports) = &settings.github_reports {
+            app.app_data(Data::from(reports.clone()));
+        }
         app.app_data(Data::new(openapi::AppDocument::of(&settings.tokens_api)));
         if let Some(failures) = &settings.failures {
             app.app_data(Data::new(failures.clone()));

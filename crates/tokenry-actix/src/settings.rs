@@ -11,6 +11,7 @@ use crate::{
     failures::FailureLimit,
     field_names::FieldNames,
     identity_headers::IdentityHeaders,
+    leak_limits::LeakLimit,
     metrics::Metrics,
     session::proxy::ProxySignIn,
     tokens_path::TokensPath,
@@ -40,6 +41,9 @@ pub struct HttpSettings {
     pub(crate) identity_headers: IdentityHeaders,
     pub(crate) bearer_over_session: bool,
     pub(crate) credentials: Credentials,
+    pub(crate) leak_limit: LeakLimit,
+    #[cfg(feature = "github")]
+    pub(crate) github_reports: Option<std::sync::Arc<tokenry_service::GithubReports>>,
 }
 
 impl HttpSettings {
@@ -97,6 +101,16 @@ impl HttpSettings {
     #[must_use]
     pub fn with_bearer_over_session(self, is_used: bool) -> Self {
         Self { bearer_over_session: is_used, ..self }
+    }
+
+    /// The keys by which GitHub's secret scanning signs reports of leaked tokens. Default: signed reports are rejected.
+    #[cfg(feature = "github")]
+    #[must_use]
+    pub fn with_github_reports(
+        self,
+        reports: impl Into<Option<std::sync::Arc<tokenry_service::GithubReports>>>,
+    ) -> Self {
+        Self { github_reports: reports.into(), ..self }
     }
 
     /// The ways to present a token besides `Authorization: Bearer`. Default: none.

@@ -2,6 +2,7 @@
 
 mod admin;
 mod catalog;
+mod leaks;
 mod oauth;
 mod policy;
 mod readiness;
@@ -21,12 +22,14 @@ use tokenry_service::{
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
+pub(crate) use self::leaks::SignedLeakReport;
 pub use self::{
     admin::{
         AuditChain, AuditEvent, AuditPage, CleanupReport, CreateUser, InventoryPage, InventoryToken,
         RevokeTokens, Revoked, UpdateUser, User, UserPage,
     },
     catalog::{ScopeGroup, ScopeInfo, ScopeResource, Scopes},
+    leaks::{LeakFeedback, LeakReport, TokenPatternInfo, TokenPatterns},
     oauth::{Introspection, IntrospectionForm, OAuthMetadata, RevocationForm},
     policy::{
         LifetimeRules, Policy, PolicyLimits, Retention, RoleInfo, RotationRules, SessionRules, TokenFormat,

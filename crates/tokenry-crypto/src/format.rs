@@ -18,6 +18,10 @@ pub const CHECKSUM_LEN: usize = 6;
 /// The longest presented text that is parsed.
 pub const MAX_LEN: usize = 128;
 
+/// The characters that can end a secret: 43 characters encode 258 bits, and 32 bytes use 256 of them, so two bits are zero.
+pub(crate) const LAST_OF_SECRET: &str = "AEIMQUYcgkosw048";
+/// The largest first digit of a checksum: 32 bits have at most this one in base62.
+pub(crate) const MAX_FIRST_DIGIT: char = '4';
 /// Characters after the prefix.
 pub(crate) const BODY_LEN: usize = PUBLIC_ID_LEN + SECRET_LEN + CHECKSUM_LEN;
 const MAX_PREFIX: usize = 20;
@@ -92,13 +96,6 @@ pub enum ParseError {
     Checksum,
 }
 
-/// The regular expression that finds tokens with this prefix, for leak scanners. A match that fails
-/// [`check_format`] is not a token.
-#[must_use]
-pub fn pattern(prefix: &Prefix) -> String {
-    format!("{prefix}[A-Za-z0-9]{{{BODY_LEN}}}")
-}
-
 /// Whether a text has the format and a valid checksum, whether or not the token exists.
 ///
 /// # Errors
@@ -132,6 +129,14 @@ pub fn public_parts<'t>(prefix: &Prefix, text: &'t str) -> Option<(&'t str, &'t 
     })
 }
 
+/// The length of the part of `text` that is a complete or truncated token with this prefix at its start and contains a part
+/// of the secret; `None` for any other text. Whatever has the characters of a token belongs to it.
+pub(crate) fn secret_len(prefix: &Prefix, text: &str) -> Option<usize> {
+    let body = text.strip_prefix(prefix.as_str())?;
+    let length = body.bytes().take_while(u8::is_ascii_alphanumeric).count();
+    (length > PUBLIC_ID_LEN).then_some(prefix.0.len() + length)
+}
+
 /// Returns the text if it has the format and checksum of a token. All callers parse presented tokens with this function.
 ///
 /// One CRLF at the end is trimmed, since it may be copied together with the token. Nothing else is trimmed: no blanks, no
@@ -147,9 +152,7 @@ pub(crate) fn check<'t>(prefix: &Prefix, text: &'t [u8]) -> Result<&'t str, Pars
         return Err(ParseError::Alphabet);
     }
     let (front, sum) = text.split_at_checked(text.len() - CHECKSUM_LEN).ok_or(ParseError::Length)?;
-    // 43 characters encode 258 bits, and 32 bytes use 256 of them: the two unused bits must be zero.
-    let last = front.as_bytes().last().copied().unwrap_or_default();
-    if sextet(last) & 0b11 != 0 {
+    if !front.ends_with(|last| LAST_OF_SECRET.contains(last)) {
         return Err(ParseError::Alphabet);
     }
     if checksum(front) == sum { Ok(text) } else { Err(ParseError::Checksum) }
@@ -165,16 +168,6 @@ pub(crate) fn checksum(front: &str) -> String {
         remainder /= 62;
     }
     digits.iter().map(|digit| char::from(*digit)).collect()
-}
-
-/// The six bits that a base64 letter or digit encodes.
-fn sextet(character: u8) -> u8 {
-    match character {
-        b'A'..=b'Z' => character - b'A',
-        b'a'..=b'z' => character - b'a' + 26,
-        b'0'..=b'9' => character - b'0' + 52,
-        _ => 0xff,
-    }
 }
 
 #[cfg(test)]

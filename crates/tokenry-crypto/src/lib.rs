@@ -1,5 +1,5 @@
 //! Generates, parses, hashes and compares tokens: the only crate that handles secret bytes. With the
-//! feature `jwt` it also verifies the JWTs of configured issuers.
+//! feature `jwt` it also verifies the JWTs of configured issuers, with `github` reports of GitHub's secret scanning.
 //!
 //! ```
 //! use tokenry_crypto::{HashSettings, Hasher, Match, PlainToken, Prefix, Scheme, SecretRng};
@@ -21,11 +21,15 @@
 
 mod chain;
 mod comparison;
+mod fingerprint;
 mod format;
+#[cfg(feature = "github")]
+mod github;
 mod hash;
 #[cfg(feature = "jwt")]
 mod jwt;
 mod mac;
+mod pattern;
 mod pepper;
 mod plain;
 mod prefixes;
@@ -34,6 +38,8 @@ mod rng;
 mod session;
 mod shape;
 
+#[cfg(feature = "github")]
+pub use crate::github::{ReportKeys, ReportKeysError};
 #[cfg(feature = "jwt")]
 pub use crate::jwt::{
     JwtAlgorithm, JwtClaims, JwtError, JwtIssuer, JwtKeys, JwtKeysError, JwtSettingsError, JwtVerifier,
@@ -42,15 +48,17 @@ pub use crate::jwt::{
 pub use crate::{
     chain::{GENESIS, chain_digest},
     comparison::Comparison,
+    fingerprint::fingerprint,
     format::{
         CHECKSUM_LEN, MAX_LEN, PUBLIC_ID_LEN, ParseError, Prefix, PrefixError, SECRET_LEN, check_format,
-        pattern, presented_line, public_parts,
+        presented_line, public_parts,
     },
     hash::{
         HashSettings, Hasher, HasherError, Match, Scheme, SourceHash, SourceHashError, UnknownScheme,
         UnreadableHash,
     },
     mac::MacKey,
+    pattern::TokenPattern,
     pepper::{Pepper, PepperError},
     plain::PlainToken,
     prefixes::Prefixes,

@@ -1,7 +1,9 @@
 //! The prefixes of an installation's tokens: the current one, and former ones that are still accepted.
 
+use std::borrow::Cow;
+
 use crate::{
-    format::{ParseError, Prefix, check_format, public_parts},
+    format::{PUBLIC_ID_LEN, ParseError, Prefix, check_format, public_parts, secret_len},
     plain::PlainToken,
 };
 
@@ -68,6 +70,38 @@ impl Prefixes {
         self.iter()
             .filter_map(|prefix| public_parts(prefix, text))
             .max_by_key(|(public_id, _)| public_id.len())
+    }
+
+    /// The text with three dots instead of the secret of each complete or truncated token in it, whether or not the token
+    /// exists. Prefix and public id stay.
+    #[must_use]
+    pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut redacted = String::new();
+        let (mut rest, mut is_changed) = (text, false);
+        while let Some(first) = rest.chars().next() {
+            let token = self.iter().filter_map(|prefix| Some((prefix, secret_len(prefix, rest)?)));
+            let (kept, passed) = match token.max_by_key(|(prefix, _)| prefix.as_str().len()) {
+                Some((prefix, length)) => {
+                    is_changed = true;
+                    // The first characters of a token that follows without a gap could belong to this one.
+                    let next = self.next_prefix(rest, prefix.as_str().len()).unwrap_or(length);
+                    ((prefix.as_str().len() + PUBLIC_ID_LEN).min(next), length.min(next))
+                }
+                None => (first.len_utf8(), first.len_utf8()),
+            };
+            redacted.push_str(rest.get(..kept).unwrap_or_default());
+            if passed > kept {
+                redacted.push('…');
+            }
+            rest = rest.get(passed..).unwrap_or_default();
+        }
+        if is_changed { Cow::Owned(redacted) } else { Cow::Borrowed(text) }
+    }
+
+    /// Where the next accepted prefix begins, at `from` or later.
+    fn next_prefix(&self, text: &str, from: usize) -> Option<usize> {
+        let rest = text.get(from..)?;
+        self.iter().filter_map(|prefix| rest.find(prefix.as_str())).min().map(|start| from + start)
     }
 
     fn first_match<T>(&self, parse: impl Fn(&Prefix) -> Result<T, ParseError>) -> Result<T, ParseError> {
@@ -146,6 +180,26 @@ mod tests {
         let one = Prefixes::from(prefix("pat_"));
         assert!(one.parse(token("pat_x_", 1).as_bytes()).is_err());
         assert_eq!(Prefixes::new(prefix("pat_"), vec![prefix("pat_")]), one);
+    }
+
+    #[test]
+    fn secrets_of_complete_and_truncated_tokens_are_redacted() {
+        let all = Prefixes::new(prefix("pat_"), vec![prefix("mcp_pat_")]);
+        let (one, two) = (token("pat_", 3), token("mcp_pat_", 4));
+        let (shown_one, shown_two) = (format!("{}…", &one[..16]), format!("{}…", &two[..20]));
+        for (text, redacted) in [
+            (format!("é/{one}/{two}?é"), format!("é/{shown_one}/{shown_two}?é")),
+            (format!("x{one}x"), format!("x{shown_one}")),
+            (one[..17].to_owned(), shown_one.clone()),
+            (format!("{one}{two}{one}"), format!("{shown_one}{shown_two}{shown_one}")),
+            (format!("{}{one}", &one[..30]), format!("{shown_one}{shown_one}")),
+            (format!("pat_abcdefghijk{one}"), format!("pat_abcdefghijk{shown_one}")),
+        ] {
+            assert_eq!(all.redact(&text), redacted);
+        }
+        for text in [&one[..16], "", "pat_", "mcp_pat_x", "é", &two[..20], "pbt_aaaaaaaaaaaaaaaaaaaa"] {
+            assert!(matches!(all.redact(text), Cow::Borrowed(same) if same == text), "{text}");
+        }
     }
 
     #[test]

@@ -190,6 +190,46 @@ impl Shape {
         }
     }
 
+    /// The characters that may be shown of a presented text of this shape; `None` for any other text.
+    #[must_use]
+    pub fn shown_of(&self, presented: &[u8]) -> Option<String> {
+        let parts = self.parts(presented)?;
+        Some(match parts.key.and_then(|key| parts.text.get(key)) {
+            Some(key) => {
+                let (first, last) = self.shown(key);
+                format!("{first}…{last}")
+            }
+            None => format!("{}…", self.prefix),
+        })
+    }
+
+    /// The regular expression of what follows the prefix. Where a separator divides it, the expression permits longer
+    /// texts than [`fits`](Self::fits).
+    pub(crate) fn body_expression(&self) -> String {
+        let class = self.class();
+        let least = self.length.start().saturating_sub(self.prefix.len());
+        let most = self.length.end().saturating_sub(self.prefix.len());
+        let LookupRule::Before(separator) = self.lookup else {
+            return format!("{class}{}", repetition(least, most));
+        };
+        // The shortest secret follows the longest key, the longest one a key of one character.
+        let least = least.saturating_sub(MAX_KEY + 1).max(MIN_SECRET);
+        let separator = if separator == ':' { ":".to_owned() } else { format!("\\{separator}") };
+        let key = Alphabet::Base64Url.class();
+        format!("{key}{{1,{MAX_KEY}}}{separator}{class}{}", repetition(least, most.saturating_sub(2)))
+    }
+
+    /// Whether a token of this shape would be longer if this byte followed it.
+    #[must_use]
+    pub fn continues_with(&self, byte: u8) -> bool {
+        self.alphabet.has(&char::from(byte).to_string())
+    }
+
+    /// The characters of the last part, as a class of a regular expression.
+    pub(crate) fn class(&self) -> &'static str {
+        self.alphabet.class()
+    }
+
     /// Whether a presented text has this shape; it need not be a token.
     #[must_use]
     pub fn fits(&self, presented: &[u8]) -> bool {
@@ -284,6 +324,16 @@ impl Alphabet {
         })
     }
 
+    /// The same characters as a class of a regular expression.
+    fn class(self) -> &'static str {
+        match self {
+            Self::Hex => "[0-9a-f]",
+            Self::Alphanumeric => "[A-Za-z0-9]",
+            Self::Base64Url => "[A-Za-z0-9_-]",
+            Self::Base64 => "[A-Za-z0-9+/=]",
+        }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         match text {
             "hex" => Some(Self::Hex),
@@ -371,6 +421,11 @@ impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// How often the characters of a regular expression's class occur.
+fn repetition(least: usize, most: usize) -> String {
+    if least == most { format!("{{{least}}}") } else { format!("{{{least},{most}}}") }
 }
 
 fn refused(what: impl Into<String>) -> ShapeError {

@@ -1,14 +1,14 @@
-//! Fetches the keys of JWT issuers on demand.
+//! Fetches the keys of others who sign, such as JWT issuers, on demand.
 
 use std::pin::Pin;
 
 /// Resolves when a fetch of keys has ended, successful or not.
 pub type KeyArrival = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Fetches the keys of issuers in the background.
+/// Fetches the keys of issuers, and those of GitHub's reports, in the background.
 pub trait KeyRefresh: Send + Sync {
-    /// Requests the keys of this issuer only, because a JWT names an unknown key. Returns immediately. Anyone can
-    /// present such a JWT: an implementation limits how often it fetches and how many requests wait.
+    /// Requests the keys of this issuer only, because a JWT or a report names an unknown key. Returns immediately. Anyone can
+    /// present such a one: an implementation limits how often it fetches and how many requests wait.
     fn refresh(&self, issuer: &str) -> KeyRefreshStatus;
 }
 

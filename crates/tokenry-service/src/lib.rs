@@ -52,18 +52,22 @@ pub mod field;
 mod find;
 pub mod form_encoding;
 mod generated_secret;
+#[cfg(feature = "github")]
+pub mod github;
 mod hash_queue;
 pub mod import;
 pub mod issue;
 #[cfg(feature = "jwt")]
 pub mod issuer;
-#[cfg(feature = "jwt")]
+#[cfg(any(feature = "github", feature = "jwt"))]
 pub mod key_refresh;
+pub mod leak;
 pub mod list;
 pub mod monotonic;
 mod observed_expiries;
 mod owner;
 pub mod page;
+pub mod patterns;
 mod periodic;
 pub mod policy_check;
 pub mod presented;
@@ -99,13 +103,15 @@ mod worker_pool;
 
 pub use tokenry_crypto::{
     HashSettings, Pepper, PlainToken, Prefix, Prefixes, Scheme, SecretRng, SessionSecret, Shape, ShapeError,
-    check_format, pattern, presented_line,
+    TokenPattern, check_format, presented_line,
 };
 #[cfg(feature = "jwt")]
 pub use tokenry_crypto::{
     JwtAlgorithm, JwtError, JwtIssuer, JwtKeys, JwtKeysError, JwtSettingsError, JwtVerifier,
     UnknownJwtAlgorithm,
 };
+#[cfg(feature = "github")]
+pub use tokenry_crypto::{ReportKeys, ReportKeysError};
 pub use tokenry_domain::{
     Actor, AuditEvent, Bucket, Catalog, ClientInfo, Description, EffectivePermissions, EventKind, Expiry,
     ExpiryCutoffs, IpList, Lifetime, Limits, Metadata, PageSize, Policy, PublicId, Reason, ReusePolicy, Risk,
@@ -126,6 +132,12 @@ pub use tokenry_store::{
     usage::summary::{AddressCount, HourCount, RouteCount},
 };
 
+#[cfg(feature = "github")]
+pub use crate::github::{GITHUB, GithubReports};
+#[cfg(feature = "jwt")]
+pub use crate::issuer::{IssuerMapping, SignIn};
+#[cfg(any(feature = "github", feature = "jwt"))]
+pub use crate::key_refresh::{KeyArrival, KeyRefresh, KeyRefreshStatus};
 pub use crate::{
     account::LimitStatus,
     audit_log::{AuditCheck, AuditError, AuditPage, ChainFault},
@@ -138,9 +150,11 @@ pub use crate::{
     field::FieldError,
     import::{ImportError, ImportPlan, ImportReport, ImportRow, ImportSettings, RefusedRow},
     issue::{IssueError, Issued, NewToken},
+    leak::{LEAKED, LeakReport, LeakReporter, LeakVerdict, Leaks},
     list::{PageQuery, TokenPage},
     monotonic::Monotonic,
     page::{CountedPage, Page},
+    patterns::{PatternFormat, UnknownPatternFormat},
     policy_check::PolicyImpact,
     read_error::ReadError,
     readiness::{Check, CheckState, Finding, Readiness},
@@ -161,9 +175,5 @@ pub use crate::{
     },
     user::{NewUser, UserError, UserPage, change::UserChanges},
     verified::{Rejection, VerifiedToken, VerifyError},
-};
-#[cfg(feature = "jwt")]
-pub use crate::{
-    issuer::{IssuerMapping, SignIn},
-    key_refresh::{KeyArrival, KeyRefresh, KeyRefreshStatus},
+    verify::by_secret::{IdentifiedSecret, SecretState},
 };

@@ -1,18 +1,13 @@
 //! Revokes tokens.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use thiserror::Error;
 use tokenry_domain::{Actor, ClientInfo, EventKind, Reason, Revocation, TokenId, UnixMillis, UserId};
 use tokenry_store::{StoreError, Tx, token, user};
 
 use crate::{
-    audit::{AuditContext, detail},
-    caller::RequestContext,
-    caller_lock::CallerLock,
-    denial::Denial,
-    required::tokens_write,
-    session::end::EndedSessions,
-    tokenry::Tokenry,
+    audit::AuditContext, caller::RequestContext, caller_lock::CallerLock, denial::Denial,
+    required::tokens_write, session::end::EndedSessions, tokenry::Tokenry,
 };
 
 /// Why a token was not revoked.
@@ -45,7 +40,7 @@ impl Tokenry {
         let audit = AuditContext { actor: Actor::Token(id), at: now, client };
         self.0.store.write(move |tx| {
             user::lock(tx, owner)?;
-            revoke(tx, id, owner, &audit, None)
+            revoke(tx, id, owner, &audit, None, Map::new())
         })
     }
 
@@ -76,25 +71,27 @@ impl Tokenry {
             if !is_own {
                 lock.recheck::<RevokeError>(tx, &cutoffs)?;
             }
-            Ok(revoke(tx, id, token.user_id, &audit, reason)?)
+            Ok(revoke(tx, id, token.user_id, &audit, reason, Map::new())?)
         })
     }
 }
 
-/// Marks a token as revoked and records it, unless it was revoked before.
-fn revoke(
+/// Marks a token as revoked and records it, with the reason and other fields, unless it was revoked before.
+pub(crate) fn revoke(
     tx: &mut Tx<'_>,
     id: TokenId,
     owner: UserId,
     audit: &AuditContext,
     reason: Option<Reason>,
+    mut fields: Map<String, Value>,
 ) -> Result<bool, StoreError> {
     let why = reason.as_ref().map_or(Value::Null, |reason| Value::from(reason.as_str()));
+    fields.insert("reason".to_owned(), why);
     let revocation = Revocation { at: audit.at, by: audit.actor, reason };
     let is_first = token::mark_revoked(tx, id, &revocation)?;
     if is_first {
         let sessions = EndedSessions::of_token(tx, id)?;
-        audit.record(tx, EventKind::TokenRevoked, owner, Some(id), detail([("reason", why)]))?;
+        audit.record(tx, EventKind::TokenRevoked, owner, Some(id), fields)?;
         sessions.record(tx, audit)?;
     }
     Ok(is_first)

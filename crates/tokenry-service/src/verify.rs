@@ -1,5 +1,6 @@
 //! The decision function: turns a presented text into a [`VerifiedToken`] or a rejection.
 
+pub(crate) mod by_secret;
 mod imported;
 pub(crate) mod outcomes;
 pub(crate) mod pending;

@@ -1,4 +1,4 @@
-//! Refreshes the keys of issuers that publish them at a URL.
+//! Refreshes keys that others publish at a URL: those of issuers, and those of GitHub's signed reports.
 
 mod fetch;
 mod plan;
@@ -13,7 +13,7 @@ use std::{
 };
 
 use tokenry_service::{
-    JwtVerifier, KeyRefresh, KeyRefreshStatus,
+    KeyRefresh, KeyRefreshStatus,
     supervisor::{Deadline, Importance, Stop, Work, Worker, Workers},
 };
 
@@ -22,19 +22,27 @@ use self::{fetch::Client, plan::Plan};
 /// How long the shutdown waits for running fetches, which end by themselves within the client's timeout.
 const LAST_WAIT: Duration = Duration::from_millis(200);
 
+/// Replaces the keys of the issuer with this name by those of a document; otherwise says why the document is not used.
+pub(crate) type ReplaceKeys = Arc<dyn Fn(&str, &str) -> Result<(), String> + Send + Sync>;
+
 /// An issuer whose keys come from a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeySource {
-    /// The issuer's name in the verifier.
+    /// The issuer's name, by which its keys are replaced and requested.
     pub(crate) issuer: String,
     /// The URL of the JWK Set; see [`check`](Self::check).
     pub(crate) url: String,
     /// The interval between fetches, clamped to the range from 1 second to 30 days. A withdrawn key is accepted until
     /// the next fetch.
     pub(crate) refresh: Duration,
+    /// The minimum interval between forced fetches, because anyone can present a token that names an unknown key.
+    pub(crate) min_forced: Duration,
 }
 
 impl KeySource {
+    /// The minimum interval between forced fetches of the keys of a JWT issuer.
+    pub(crate) const MIN_FORCED: Duration = Duration::from_secs(30);
+
     /// Checks that keys may be fetched from the URL: `https`, or `http` to a loopback address, without a password.
     ///
     /// # Errors
@@ -65,7 +73,7 @@ struct State {
 /// The work of one thread: fetches the keys of one source.
 struct Fetching {
     shared: Arc<Shared>,
-    verifier: Arc<JwtVerifier>,
+    replace: ReplaceKeys,
     index: usize,
     client: Client,
 }
@@ -82,19 +90,19 @@ impl JwksRefresher {
     ///
     /// # Errors
     /// If the system cannot start a thread.
-    pub(crate) fn begin(&self, verifier: &Arc<JwtVerifier>, workers: &Workers) -> io::Result<()> {
+    pub(crate) fn begin(&self, replace: &ReplaceKeys, workers: &Workers) -> io::Result<()> {
         let sources = self.shared.lock().plans.len();
         for index in 0..sources {
-            let (shared, verifier) = (self.shared.clone(), verifier.clone());
-            let fetching = Fetching { shared, verifier, index, client: Client::new() };
+            let (shared, replace) = (self.shared.clone(), replace.clone());
+            let fetching = Fetching { shared, replace, index, client: Client::new() };
             let worker = workers.start("keys", Importance::Background, fetching)?;
             self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
         }
         Ok(())
     }
 
-    /// Requests a fetch because a token names an unknown key, and returns immediately. A request less than 30 seconds
-    /// after the last forced fetch is postponed.
+    /// Requests a fetch because a token names an unknown key, and returns immediately. A request too soon after the last
+    /// forced fetch is postponed.
     fn request_refresh(&self, issuer: &str) -> KeyRefreshStatus {
         let mut state = self.shared.lock();
         let found = state.plans.iter_mut().find(|plan| plan.source().issuer == issuer);
@@ -168,9 +176,7 @@ impl Work for Fetching {
         while let Some(source) = self.shared.next(self.index) {
             let started = now();
             let fetched = self.client.fetch(&source.url);
-            let replaced = fetched.and_then(|jwks| {
-                self.verifier.replace_keys(&source.issuer, &jwks).map_err(|error| error.to_string())
-            });
+            let replaced = fetched.and_then(|document| (self.replace)(&source.issuer, &document));
             self.shared.record(self.index, replaced.is_ok(), started);
             match replaced {
                 Ok(()) => tracing::debug!(issuer = source.issuer, "issuer keys refreshed"),

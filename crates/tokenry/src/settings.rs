@@ -11,6 +11,7 @@ mod check;
 mod convert;
 mod environment;
 mod file;
+mod github_keys;
 mod issuer_keys;
 mod issuers;
 mod key;
@@ -36,6 +37,7 @@ use tokenry_service::{DatabaseUrl, IpList, StoreSettings};
 use self::source::{BLANK, Raw, Sources, has_clean_ends};
 pub(crate) use self::{
     environment::Environment,
+    github_keys::GithubKeys,
     problem::Problem,
     profile::Profile,
     value::{Language, LogFormat},
@@ -56,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) service: tokenry_service::Settings,
     /// The issuers whose keys are fetched from a URL while the server runs.
     pub(crate) key_sources: Vec<KeySource>,
+    /// The keys by which GitHub signs reports of leaked tokens.
+    pub(crate) github_keys: Option<GithubKeys>,
     /// How a trusted proxy names the user who signs in.
     pub(crate) proxy_sign_in: Option<ProxySignIn>,
     /// The form of the API of a user's own tokens.

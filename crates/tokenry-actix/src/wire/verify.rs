@@ -71,7 +71,9 @@ impl Verdict {
         Self { missing_scopes: Some(scopes), ..Self::invalid("insufficient_scope") }
     }
 
-    pub(crate) fn valid(verified: &VerifiedToken, tokenry: &Tokenry, now: UnixMillis) -> Self {
+    /// The verdict about a valid token.
+    #[must_use]
+    pub fn valid(verified: &VerifiedToken, tokenry: &Tokenry, now: UnixMillis) -> Self {
         let owner = verified.owner();
         Self {
             valid: true,

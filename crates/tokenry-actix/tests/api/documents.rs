@@ -109,10 +109,18 @@ fn only_the_schema_of_a_created_token_has_the_secret() {
         .filter(|(_, schema)| schema.to_string().contains("\"token\":"))
         .map(|(name, _)| name.as_str())
         .collect();
-    // Clients send VerifyToken and the forms; the token of Policy is the format, and that of Verdict has no secret.
+    // Clients send VerifyToken, LeakReport and the forms; the token of Policy is the format, and that of Verdict has no secret.
     assert_eq!(
         with_secret,
-        ["CreatedToken", "IntrospectionForm", "Policy", "RevocationForm", "Verdict", "VerifyToken"]
+        [
+            "CreatedToken",
+            "IntrospectionForm",
+            "LeakReport",
+            "Policy",
+            "RevocationForm",
+            "Verdict",
+            "VerifyToken"
+        ]
     );
     for (schema, token) in [("Policy", "TokenFormat"), ("Verdict", "Token")] {
         let shown = &document["components"]["schemas"][schema]["properties"]["token"];

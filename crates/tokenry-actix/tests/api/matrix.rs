@@ -173,6 +173,8 @@ const fn expectation(route: RouteName) -> Row {
                   [401, 403, 403, 403, 403, 403, 403, 200, 403, 401, 401, 401, 401, 401, 403, 401, 401, 401]),
         RouteName::IntrospectToken => row("token=x", Nothing,
                   [401, 403, 403, 403, 403, 403, 403, 200, 403, 401, 401, 401, 401, 401, 403, 401, 401, 401]),
+        RouteName::ReportLeaks => row("[]", Nothing, [202; 18]),
+        RouteName::ShowPatterns => row("", Nothing, PUBLIC),
         RouteName::RevokePresented => row("token=x", Nothing, PUBLIC),
         RouteName::ShowOauthMetadata => row("", Nothing, PUBLIC),
         RouteName::AskByNginx => row("", Asked, FORWARD),
@@ -288,7 +290,7 @@ impl<'a> Cell<'a> {
             request = request.insert_header(("origin", "https://evil.test"));
         }
         if !body.is_empty() {
-            let is_json = body.starts_with('{');
+            let is_json = body.starts_with(['{', '[']);
             let kind = if is_json { "application/json" } else { "application/x-www-form-urlencoded" };
             request = request.insert_header(("content-type", kind)).set_payload(body);
         }

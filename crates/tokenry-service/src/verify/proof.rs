@@ -59,6 +59,12 @@ impl Tokenry {
         Ok(true)
     }
 
+    /// Whether only a slow hash can decide about this secret.
+    pub(super) fn needs_slow_hash(&self, plain: &PlainToken, stored: &Credential) -> bool {
+        let compared = self.compare_quickly(plain, &stored.secret, Some(stored.token.id));
+        matches!(compared, Ok(QuickComparison::Undecided(_)))
+    }
+
     fn compare_quickly(
         &self,
         plain: &PlainToken,

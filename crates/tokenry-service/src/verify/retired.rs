@@ -38,14 +38,7 @@ impl Tokenry {
         if !self.is_proven(plain, Some(&found.credential), now).await? {
             return unknown;
         }
-        // The current maximum grace applies, not the one at the rotation.
-        let longest = found.retired_at.checked_add(self.0.rules.policy.max_grace).unwrap_or(UnixMillis::MAX);
-        let end = found.ended_at.unwrap_or(UnixMillis::MAX).min(found.valid_until).min(longest);
-        // SECURITY: a credential that was rejected as expired is evaluated no earlier than then; the token itself is
-        // remembered by its current secret.
-        let ends = &self.0.expiries.secrets;
-        let evaluated_at = ends.evaluation_instant(now, || public_id.clone());
-        let evaluated_at = ends.evaluation_instant(evaluated_at, || found.credential.token.public_id.clone());
+        let Grace { end, evaluated_at } = self.grace_of(&found, public_id, now);
         // SECURITY: a recorded end holds whatever the clock reads.
         if found.ended_at.is_none() && evaluated_at < end {
             return Ok((found.credential, evaluated_at));
@@ -64,6 +57,19 @@ impl Tokenry {
             self.report_reuse(found, now, source);
         }
         Err(VerifyError::Rejected(Rejection::Rotated(token_id)))
+    }
+
+    /// Until when this retired secret works, under the current policy, and the instant at which it is evaluated.
+    pub(super) fn grace_of(&self, found: &RetiredCredential, public_id: &PublicId, now: UnixMillis) -> Grace {
+        // The current maximum grace applies, not the one at the rotation.
+        let longest = found.retired_at.checked_add(self.0.rules.policy.max_grace).unwrap_or(UnixMillis::MAX);
+        let end = found.ended_at.unwrap_or(UnixMillis::MAX).min(found.valid_until).min(longest);
+        // SECURITY: a credential that was rejected as expired is evaluated no earlier than then; the token itself is
+        // remembered by its current secret.
+        let ends = &self.0.expiries.secrets;
+        let evaluated_at = ends.evaluation_instant(now, || public_id.clone());
+        let evaluated_at = ends.evaluation_instant(evaluated_at, || found.credential.token.public_id.clone());
+        Grace { end, evaluated_at }
     }
 
     /// Records the use of a retired secret and applies the policy, after the response.
@@ -100,6 +106,12 @@ impl Tokenry {
             tracing::error!(%token_id, "the use of a retired secret was not recorded: the queue is full");
         }
     }
+}
+
+/// The grace period of a retired secret.
+pub(super) struct Grace {
+    pub(super) end: UnixMillis,
+    pub(super) evaluated_at: UnixMillis,
 }
 
 fn record_reuse(

@@ -161,12 +161,15 @@ export const actor = (text, me) => {
   return kind === 'system' || kind === 'operator' ? t(`actor.${kind}`) : bdi(text ?? '');
 };
 
+/** A reason that the server gives, or the text of a person. */
+const reason = (text) => (text === 'leaked' ? t('dead.leaked') : bdi(text));
+
 /** For a revoked token: time, actor and reason. */
 export const revocation = (token, me) => {
   if (token.status !== 'revoked') return null;
   return h('p.revocation@revocation',
     tNodes('dead.revoked', { when: time(token.revoked_at), who: h('span', actor(token.revoked_by, me)) }),
-    token.revoked_reason && [' ', tNodes('dead.reason', { reason: bdi(token.revoked_reason) })]);
+    token.revoked_reason && [' ', tNodes('dead.reason', { reason: reason(token.revoked_reason) })]);
 };
 
 /** The activation switch: changes immediately and reverts with the server's message if the request fails. */

@@ -87,6 +87,22 @@ fn tokens_are_filtered_by_status_name_and_visible_characters_and_sorted() {
 }
 
 #[test]
+fn the_reason_of_a_leaked_token_is_in_the_language_of_the_page() {
+    let Some(visit) = Visit::start() else { return };
+    let (site, admin) = (&visit.site, visit.site.admin());
+    let (secret, _) = site.token(&admin, "ci", &["projects:read"]);
+    assert_eq!(site.api("POST", "api/v1/leaks", "", &format!(r#"[{{"token":"{secret}"}}]"#)).0, 202);
+    visit.sign_in(&site.root);
+    visit.click("@tab-revoked");
+    visit.read("@token @revocation", "leaked: it was found where others can read it");
+    visit.click("@account summary");
+    visit.choose("@language", "zh");
+    visit.wait("document.documentElement.lang === 'zh-Hans'");
+    visit.click("@tab-revoked");
+    visit.read("@token @revocation", "已泄露");
+}
+
+#[test]
 fn a_switch_changes_immediately_and_reverts_with_the_servers_message() {
     let Some(visit) = Visit::start() else { return };
     let (site, admin) = (&visit.site, visit.site.admin());

@@ -3,6 +3,7 @@
 mod cleaner;
 mod clock_watch;
 mod core_dump;
+mod keys;
 mod shutdown;
 
 use std::{
@@ -11,7 +12,6 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     num::NonZero,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use actix_web::{
@@ -26,13 +26,12 @@ use tokenry_actix::{
     outer_middleware, server,
 };
 use tokenry_service::{
-    DatabaseUrl, JwtVerifier, RequestContext, RoleRights, SettingsOutline, Tokenry, UnixMillis, unrestricted,
+    DatabaseUrl, RequestContext, RoleRights, SettingsOutline, Tokenry, UnixMillis, unrestricted,
 };
 
-use self::{clock_watch::ClockWatch, shutdown::Shutdown};
+use self::{clock_watch::ClockWatch, keys::FetchedKeys, shutdown::Shutdown};
 use super::{start, token::view};
 use crate::{
-    jwks_refresher::{JwksRefresher, KeySource, Refresher},
     log::{self, Sink},
     no_thread,
     output::{CliError, Console},
@@ -52,8 +51,8 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
     let page = page_settings(&settings);
     let has_page = page.is_some();
     let has_bootstrap = settings.bootstrap;
-    let sources = std::mem::take(&mut settings.key_sources);
-    let refresher = jwks_refresher(&mut settings.service, sources);
+    let (keys, github_reports) = FetchedKeys::of(&mut settings);
+    let http = http.with_github_reports(github_reports);
     let outline = SettingsOutline::of(&settings.service);
     let tokenry = start(settings)?;
     if let Some(output) = sink.queue() {
@@ -62,9 +61,7 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
         metrics
             .add_counter("log_lines_lost", "Log lines that could not be written", move || counted.losses().0);
     }
-    if let Some((refresher, verifier)) = &refresher {
-        refresher.begin(verifier, tokenry.store().workers()).map_err(no_thread)?;
-    }
+    keys.begin(tokenry.store().workers()).map_err(no_thread)?;
     log_missing_rights(&tokenry)?;
     check_stored_rows(&tokenry, &outline)?;
     if has_bootstrap {
@@ -129,17 +126,6 @@ fn check_stored_rows(tokenry: &Tokenry, outline: &SettingsOutline) -> Result<(),
         tracing::warn!(finding, "stored rows do not match these settings");
     }
     Ok(())
-}
-
-/// The refresher of the issuers' keys, which runs from `begin` until it is dropped; `None` without such issuers.
-fn jwks_refresher(
-    service: &mut tokenry_service::Settings,
-    sources: Vec<KeySource>,
-) -> Option<(Arc<JwksRefresher>, Arc<JwtVerifier>)> {
-    let sign_in = service.sign_in.as_mut().filter(|_| !sources.is_empty())?;
-    let refresher = Arc::new(JwksRefresher::new(sources));
-    sign_in.key_refresh = Some(Arc::new(Refresher(Arc::downgrade(&refresher))));
-    Some((refresher, sign_in.verifier.clone()))
 }
 
 /// The settings of all workers, which share the counters of the limits.

@@ -1,4 +1,4 @@
-//! One fetch of a JWK Set.
+//! One fetch of a document with keys.
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 

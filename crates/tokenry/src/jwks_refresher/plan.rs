@@ -10,9 +10,6 @@ const REFRESH: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 /// The bounds of the pause after a failure; each consecutive failure doubles it.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// The minimum interval between forced fetches, because anyone can present a token that names an unknown key.
-const MIN_FORCED_INTERVAL: Duration = Duration::from_secs(30);
-
 /// How long after its start a fetch proves that the issuer does not have a key. The issuer may start to use a new key
 /// at any time.
 const CURRENT: Duration = Duration::from_secs(3);
@@ -95,7 +92,7 @@ impl Plan {
     /// Makes a fetch due now, or once the minimum interval between forced fetches has passed. Returns whether it is
     /// due now.
     pub(super) fn request_refresh(&mut self, now: Instant) -> bool {
-        let next_forced = self.forced_at.map(|at| at + MIN_FORCED_INTERVAL).filter(|at| now < *at);
+        let next_forced = self.forced_at.map(|at| at + self.source.min_forced).filter(|at| now < *at);
         if let Some(at) = next_forced {
             self.due = self.due.min(at);
             self.postponed = Some(at);
@@ -112,7 +109,8 @@ mod tests {
     use super::*;
 
     fn plan(refresh: Duration, now: Instant) -> Plan {
-        Plan::new(KeySource { issuer: "a".to_owned(), url: String::new(), refresh }, now)
+        let (issuer, url, min_forced) = ("a".to_owned(), String::new(), KeySource::MIN_FORCED);
+        Plan::new(KeySource { issuer, url, refresh, min_forced }, now)
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokenry_service::{
     supervisor::Workers,
 };
 
-use super::{JwksRefresher, KeySource, fetch::Client, now};
+use super::{JwksRefresher, KeySource, ReplaceKeys, fetch::Client, now};
 
 /// Two Ed25519 keys whose private halves were discarded, and a token of each that is valid until 2100.
 const KEYS: [(&str, &str); 2] = [
@@ -71,13 +71,23 @@ impl Server {
     }
 }
 
+fn replacing(verifier: &Arc<JwtVerifier>) -> ReplaceKeys {
+    let verifier = verifier.clone();
+    Arc::new(move |issuer, jwks| verifier.replace_keys(issuer, jwks).map_err(|error| error.to_string()))
+}
+
 fn refresher(url: &str) -> (Arc<JwtVerifier>, JwksRefresher) {
     let rules = JwtIssuer::new(ISSUER.to_owned(), vec!["tokenry".to_owned()], JwtAlgorithm::EdDsa);
     let verifier = Arc::new(JwtVerifier::new(vec![(rules, JwtKeys::Pending)]).unwrap());
     let refresh = Duration::from_secs(3600);
-    let source = KeySource { issuer: ISSUER.to_owned(), url: url.to_owned(), refresh };
+    let source = KeySource {
+        issuer: ISSUER.to_owned(),
+        url: url.to_owned(),
+        refresh,
+        min_forced: KeySource::MIN_FORCED,
+    };
     let refresher = JwksRefresher::new(vec![source]);
-    refresher.begin(&verifier, &Workers::default()).unwrap();
+    refresher.begin(&replacing(&verifier), &Workers::default()).unwrap();
     (verifier, refresher)
 }
 
@@ -231,7 +241,9 @@ fn a_refresher_stops_promptly_while_a_server_hangs() {
 #[test]
 fn a_refresher_without_sources_is_idle() {
     let refresher = JwksRefresher::new(Vec::new());
-    refresher.begin(&Arc::new(JwtVerifier::new(Vec::new()).unwrap()), &Workers::default()).unwrap();
+    refresher
+        .begin(&replacing(&Arc::new(JwtVerifier::new(Vec::new()).unwrap())), &Workers::default())
+        .unwrap();
     refresher.request_refresh(ISSUER);
 }
 
@@ -305,10 +317,11 @@ fn a_hanging_issuer_does_not_delay_other_issuers() {
         issuer: name.to_owned(),
         url: url.clone(),
         refresh: Duration::from_secs(3600),
+        min_forced: KeySource::MIN_FORCED,
     };
     let refresher = JwksRefresher::new(names.into_iter().zip(&urls).map(source).collect());
     let start = now();
-    refresher.begin(&verifier, &Workers::default()).unwrap();
+    refresher.begin(&replacing(&verifier), &Workers::default()).unwrap();
     wait_until(|| refusal(&verifier, 0).is_none());
     assert!(start.elapsed() < Duration::from_secs(4), "it waited for the hanging issuer");
 }

@@ -8,7 +8,7 @@ use tokenry_service::{
 };
 
 use super::{
-    Log, RateSettings, Server, Settings, api, catalog, convert, environment,
+    Log, RateSettings, Server, Settings, api, catalog, convert, environment, github_keys,
     issuers::{self, Issuers},
     key, pepper,
     problem::SettingSource,
@@ -42,6 +42,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
     let filter = from.text(&key::LOG_FILTER, value::log_filter);
     let format = from.text(&key::LOG_FORMAT, value::log_format);
     let ui = from.switch(&key::UI);
+    let github_keys = github_keys::read(from, directory);
     let Structured { catalog, issuers, tokens_api } = structured(from, directory);
     let identity_headers = api::identity_headers(from);
     let credentials = api::credentials(from);
@@ -72,6 +73,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
             .with_session(session?)
             .with_sign_in(issuers.sign_in),
         key_sources: issuers.key_sources,
+        github_keys: github_keys?,
         proxy_sign_in: proxy_sign_in?,
         tokens_api: tokens_api?,
         identity_headers: identity_headers?,

@@ -149,6 +149,7 @@ fn issuer(section: &mut Section<'_>, catalog: Option<&Catalog>, directory: &Path
         issuer: rules.issuer.clone(),
         url: url.to_owned(),
         refresh: refresh.unwrap_or(DEFAULT_REFRESH),
+        min_forced: KeySource::MIN_FORCED,
     });
     Some(Issuer { rules, keys, mapping, source })
 }

@@ -118,6 +118,10 @@ keys! {
     ON_REUSE = "rotation" "on_reuse" Text("alert");
     /// Days for which revoked and expired tokens are kept; 0 is for ever.
     DEAD_TOKENS_DAYS = "retention" "dead_tokens_days" Integer(90, CENTURY);
+    /// A file with the public keys by which GitHub signs reports of leaked tokens, in the form of GitHub's API.
+    GITHUB_KEYS_FILE = "leaks" "github_keys_file" Text("");
+    /// The URL of these keys, which are fetched then.
+    GITHUB_KEYS_URL = "leaks" "github_keys_url" Text("");
     /// Whether uses of tokens are counted.
     USAGE_ENABLED = "usage" "enabled" Switch(true);
     /// The time span whose uses share one row, such as `10s` or `1h`; `0s` writes a row for every use.

@@ -3,6 +3,7 @@
 mod catalog;
 mod environment;
 mod example;
+mod github_keys;
 mod issuers;
 mod pepper;
 mod wrong;
@@ -147,6 +148,10 @@ fn value_without_default(key: &key::Key) -> &'static str {
         "X-Forwarded-User"
     } else if std::ptr::eq(key, &key::METRICS_LISTEN) {
         "127.0.0.1:9090"
+    } else if std::ptr::eq(key, &key::GITHUB_KEYS_FILE) {
+        concat!(env!("CARGO_MANIFEST_DIR"), "/src/settings/tests/github-keys.json")
+    } else if std::ptr::eq(key, &key::GITHUB_KEYS_URL) {
+        "https://keys.test/list"
     } else {
         PEPPER
     }

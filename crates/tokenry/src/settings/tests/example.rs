@@ -63,7 +63,10 @@ fn the_example_file_sets_the_values_it_documents() {
         .with_creates_users(true);
     assert_eq!(sign_in.issuers, [mapping]);
     let url = "https://login.example.org/.well-known/jwks.json".to_owned();
-    assert_eq!(settings.key_sources, [KeySource { issuer, url, refresh: Duration::from_secs(3600) }]);
+    assert_eq!(
+        settings.key_sources,
+        [KeySource { issuer, url, refresh: Duration::from_secs(3600), min_forced: KeySource::MIN_FORCED }]
+    );
 }
 
 #[test]

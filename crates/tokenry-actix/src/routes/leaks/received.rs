@@ -1,0 +1,158 @@
+//! Receives a report of leaked tokens: limits, body and signature.
+
+use std::{pin::Pin, time::Duration};
+
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::header::HeaderMap,
+    web::{Bytes, Data},
+};
+use tokenry_service::LeakReport;
+
+use crate::{
+    body, client_ip,
+    declared_errors::{DeclareErrors, Errors},
+    error::ApiError,
+    failures::FailureLimit,
+    json,
+    leak_limits::{LeakLimit, MAX_BODY, ReportInProgress},
+    wire,
+};
+
+const IDENTIFIER: &str = "github-public-key-identifier";
+const SIGNATURE: &str = "github-public-key-signature";
+/// Seconds after which a report that was not received may be repeated.
+const RETRY: u64 = 5;
+
+/// A report whose sender may report.
+pub(crate) struct Received {
+    pub(super) reports: Vec<LeakReport>,
+    pub(super) from: ReceivedFrom,
+    /// Counted until the response.
+    _in_progress: ReportInProgress,
+}
+
+/// Who sent a report.
+pub(crate) enum ReceivedFrom {
+    /// Anyone.
+    Holder,
+    /// GitHub, with the names of the patterns that found the texts.
+    GitHub { kinds: Vec<String> },
+}
+
+impl FromRequest for Received {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (req, mut payload) = (req.clone(), payload.take());
+        Box::pin(async move {
+            let limit = req.app_data::<Data<LeakLimit>>();
+            let in_progress = limit.map(|limit| limit.try_begin()).unwrap_or_default();
+            let Some(in_progress) = in_progress else {
+                return Err(ApiError::Unavailable { retry_after_seconds: RETRY });
+            };
+            if [IDENTIFIER, SIGNATURE].iter().any(|name| req.headers().contains_key(*name)) {
+                let (reports, kinds) = signed(&req, &mut payload).await?;
+                return Ok(Self { reports, from: ReceivedFrom::GitHub { kinds }, _in_progress: in_progress });
+            }
+            count(&req)?;
+            let body = read(&req, &mut payload).await?;
+            let reports = wire::LeakReport::all(json::read(&body, None)?)?;
+            Ok(Self { reports, from: ReceivedFrom::Holder, _in_progress: in_progress })
+        })
+    }
+}
+
+impl DeclareErrors for Received {
+    fn errors() -> Errors {
+        Errors::default()
+            .with(400, "The body is not one JSON value.")
+            .with(403, "GitHub's signature is invalid, or its keys are not configured.")
+            .with(408, "The body did not arrive in time.")
+            .with(413, "The body is larger than 512 KiB.")
+            .with(415, "The body has another type or an encoding.")
+            .with(422, "There are more than 1,000 entries, or a field is unknown, missing or invalid.")
+            .with(429, "Too many reports from this address.")
+            .with(503, "Too many reports at once, or GitHub's keys are not known yet.")
+    }
+}
+
+/// Counts a report that may be anyone's against its source.
+fn count(req: &HttpRequest) -> Result<(), ApiError> {
+    match req.app_data::<Data<FailureLimit>>() {
+        Some(limit) => limit.count_leak_report(client_ip::of(req)),
+        None => Ok(()),
+    }
+}
+
+fn read(req: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Bytes, ApiError>> + use<> {
+    body::read_up_to(req, payload, "application/json", MAX_BODY)
+}
+
+/// The entries that GitHub has signed, and the names of their patterns.
+///
+/// SECURITY: a report with only one of the headers, or with a signature that is not valid, is rejected, and not read as
+/// one of an anonymous reporter. Reports with a valid signature are not limited by their source, invalid ones are counted.
+#[cfg(feature = "github")]
+async fn signed(
+    req: &HttpRequest,
+    payload: &mut Payload,
+) -> Result<(Vec<LeakReport>, Vec<String>), ApiError> {
+    use actix_web::rt::time::timeout;
+    use tokenry_service::{GithubReports, KeyRefreshStatus};
+
+    /// How long a report waits for a key that is being fetched.
+    const KEY_WAIT: Duration = Duration::from_secs(3);
+
+    let Some(github) = req.app_data::<Data<GithubReports>>() else {
+        return Err(rejected(req, "This server accepts no signed reports."));
+    };
+    let (Some(identifier), Some(signature)) =
+        (only(req.headers(), IDENTIFIER), only(req.headers(), SIGNATURE))
+    else {
+        return Err(rejected(req, INVALID));
+    };
+    match github.request_key(identifier) {
+        Some(KeyRefreshStatus::Pending(arrival)) => {
+            // The keys are looked up afterwards, whether they came or not.
+            let _ = timeout(KEY_WAIT, arrival).await;
+        }
+        Some(_) | None => {}
+    }
+    if !github.has_keys() {
+        return Err(ApiError::Unavailable { retry_after_seconds: RETRY });
+    }
+    if !github.has_key(identifier) {
+        return Err(rejected(req, INVALID));
+    }
+    let body = read(req, payload).await?;
+    if !github.is_signed(identifier, signature, &body) {
+        return Err(rejected(req, INVALID));
+    }
+    wire::SignedLeakReport::all(json::read(&body, None)?)
+}
+
+#[cfg(not(feature = "github"))]
+async fn signed(req: &HttpRequest, _: &mut Payload) -> Result<(Vec<LeakReport>, Vec<String>), ApiError> {
+    let _ = (only(req.headers(), IDENTIFIER), Duration::ZERO, INVALID);
+    Err(rejected(req, "This server accepts no signed reports."))
+}
+
+const INVALID: &str = "The signature of GitHub is missing or invalid.";
+
+/// Counts a report without a valid signature and returns its error.
+fn rejected(req: &HttpRequest, detail: &'static str) -> ApiError {
+    let forbidden = ApiError::Forbidden { detail: detail.into(), errors: Vec::new() };
+    count(req).err().unwrap_or(forbidden)
+}
+
+/// The value of a header that is sent once.
+fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut values = headers.get_all(name);
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok().map(str::trim),
+        _ => None,
+    }
+}

@@ -1,0 +1,124 @@
+//! The URL where a token was found, without what may be secret in it.
+
+use tokenry_crypto::Prefixes;
+use url::Url;
+
+use crate::form_encoding;
+
+/// The longest stored URL, in characters.
+const MAX: usize = 1000;
+/// How often a part of a URL may be encoded again.
+const MAX_ENCODINGS: usize = 4;
+
+/// What is stored of a reported URL: scheme, host, port and path, and a fragment that names lines. `None` unless it is
+/// `http` or `https`.
+///
+/// SECURITY: user name, password and query may be secrets of others. Of a URL whose path has a token, in whatever encoding,
+/// or that is too long, only scheme, host and port are stored.
+pub(super) fn location<'t>(
+    url: &str,
+    prefixes: &Prefixes,
+    reported: impl Iterator<Item = &'t str> + Clone,
+) -> Option<String> {
+    let mut url = Url::parse(url).ok()?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return None;
+    }
+    let origin = url.origin().ascii_serialization();
+    let lines = url.fragment().filter(|fragment| is_lines(fragment)).map(str::to_owned);
+    url.set_username("").and_then(|()| url.set_password(None)).ok()?;
+    url.set_query(None);
+    url.set_fragment(lines.as_deref());
+    let whole = url.to_string();
+    let has_secret = |text: &str| has_token(text, prefixes, reported.clone());
+    if whole.chars().count() <= MAX && !has_secret(&whole) {
+        return Some(whole);
+    }
+    // A host is in lower case, which a token in it need not have been.
+    let mut lower = reported.clone().filter(|text| !text.is_empty()).map(str::to_ascii_lowercase);
+    let is_plain = origin.len() <= MAX && !has_secret(&origin) && !lower.any(|text| origin.contains(&text));
+    is_plain.then(|| format!("{origin}/…"))
+}
+
+/// Whether the text has a token, itself or decoded.
+fn has_token<'t>(text: &str, prefixes: &Prefixes, reported: impl Iterator<Item = &'t str> + Clone) -> bool {
+    let mut text = text.to_owned();
+    for _ in 0..MAX_ENCODINGS {
+        let is_reported = reported.clone().any(|token| !token.is_empty() && text.contains(token));
+        if is_reported || prefixes.redact(&text) != text {
+            return true;
+        }
+        let Some(decoded) = form_encoding::decode(text.as_bytes()) else { return false };
+        let decoded = String::from_utf8_lossy(&decoded).into_owned();
+        if decoded == text {
+            return false;
+        }
+        text = decoded;
+    }
+    true
+}
+
+/// Whether a fragment names lines, as in `L7` or `L7-L9`.
+fn is_lines(fragment: &str) -> bool {
+    fragment.split('-').count() <= 2
+        && fragment.split('-').all(|part| {
+            let digits = part.strip_prefix('L').unwrap_or_default();
+            (1..=9).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "pat_Q7mZ0aKd93XbQ7mZ0aKd93XbQ7mZ0aKd93Xb";
+    const IMPORTED: &str = "17|s3cretS3cretS3cret";
+
+    fn stored(url: &str) -> Option<String> {
+        location(url, &Prefixes::default(), [TOKEN, IMPORTED, ""].into_iter())
+    }
+
+    #[test]
+    fn what_may_be_secret_in_a_url_is_not_stored() {
+        let github = "https://github.com/o/r/blob/0a1b/.env#L7";
+        for (url, expected) in [
+            (github, Some(github)),
+            (
+                "https://github.com/o/r/blob/0a1b/.env#L7-L19",
+                Some("https://github.com/o/r/blob/0a1b/.env#L7-L19"),
+            ),
+            ("http://a.test:8080/x", Some("http://a.test:8080/x")),
+            ("https://me:s3cret@a.test/x?key=s3cret#s3cret", Some("https://a.test/x")),
+            ("https://a.test/x#L7x", Some("https://a.test/x")),
+            ("https://a.test", Some("https://a.test/")),
+            ("", None),
+            ("a.test/x", None),
+            ("javascript:alert(1)", None),
+            ("file:///etc/passwd", None),
+            ("ftp://a.test/x", None),
+            ("https://", None),
+        ] {
+            assert_eq!(stored(url).as_deref(), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_with_a_token_is_cut_to_its_origin() {
+        let hidden = TOKEN.replace('a', "%61");
+        let twice = TOKEN.replace('a', "%2561");
+        for path in [TOKEN, &hidden, &twice, "17%7Cs3cretS3cretS3cret", &TOKEN[..20]] {
+            assert_eq!(
+                stored(&format!("https://a.test/{path}/x")).as_deref(),
+                Some("https://a.test/…"),
+                "{path}"
+            );
+        }
+        let shown = "https://a.test/pat_Q7mZ0aKd93Xb";
+        assert_eq!(stored(shown).as_deref(), Some(shown), "a public id is no secret");
+        assert_eq!(stored(&format!("https://{TOKEN}.a.test/x/{TOKEN}")), None);
+        assert_eq!(
+            stored(&format!("https://a.test/{}", "x".repeat(MAX))).as_deref(),
+            Some("https://a.test/…")
+        );
+    }
+}
