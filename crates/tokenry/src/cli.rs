@@ -3,7 +3,9 @@
 mod audit;
 mod import;
 mod policy;
+mod presented;
 mod profile;
+mod scan;
 mod token;
 mod user;
 mod value;
@@ -17,7 +19,9 @@ pub(crate) use self::{
     audit::{AuditCommand, AuditListArgs},
     import::{ExportArgs, ImportArgs, RowFormat},
     policy::PolicyCommand,
+    presented::{PresentedArgs, RevokePresentedArgs, VerifyArgs},
     profile::{InitArgs, ProfileCommand},
+    scan::{PatternsArgs, ScanArgs},
     token::{CreateArgs, ListArgs, RevokeArgs, RotateArgs, TokenCommand, UpdateArgs, UsageArgs},
     user::{AddArgs, DeleteArgs, RevokeTokensArgs, UpdateUserArgs, UserCommand},
     value::{MetadataArg, json_object},
@@ -58,6 +62,7 @@ Examples:
   tokenry token list --user alice --status active --output json
   tokenry token list --user alice --output name | xargs tokenry token revoke --yes
   tokenry policy check --proposed new.toml && mv new.toml tokenry.toml
+  git log -p | tokenry scan -
 
 Settings:
   Flags override the environment, the environment overrides the file, the file overrides the profile,
@@ -68,7 +73,7 @@ Settings:
 
 Exit status:
   0 success, 1 failure, 2 invalid usage or settings, 3 cancelled, 4 not authenticated or forbidden,
-  5 a check failed or something was not found";
+  5 a check failed or something was not found; `scan` has 1 for found tokens and 2 for an incomplete scan";
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
@@ -142,8 +147,23 @@ pub(crate) enum Command {
     #[command(after_help = import::EXPORT_HELP)]
     Export(ExportArgs),
     /// Check the format and the checksum of a token; a database is not necessary
-    #[command(after_help = CHECK_HELP)]
-    Check(CheckArgs),
+    #[command(after_help = presented::CHECK_HELP)]
+    Check(PresentedArgs),
+    /// Verify a token from standard input against the database
+    #[command(after_help = presented::VERIFY_HELP)]
+    Verify(VerifyArgs),
+    /// Show the token of a secret from standard input, its owner and its state
+    #[command(after_help = presented::INSPECT_HELP)]
+    Inspect(PresentedArgs),
+    /// Revoke the token of a secret from standard input
+    #[command(after_help = presented::REVOKE_HELP)]
+    Revoke(RevokePresentedArgs),
+    /// Find tokens of this instance in files, and print where without their secrets
+    #[command(after_help = scan::SCAN_HELP)]
+    Scan(ScanArgs),
+    /// Print the patterns of this instance's tokens for scanners of leaked secrets
+    #[command(after_help = scan::PATTERNS_HELP)]
+    Patterns(PatternsArgs),
     /// Migrate the tables of the database
     #[command(subcommand)]
     Migrate(MigrateCommand),
@@ -166,14 +186,6 @@ Examples:
   tokenry serve --profile notebook
   tokenry serve --listen 0.0.0.0:8080 --database-url sqlite:///var/lib/tokenry/tokenry.db
   TOKENRY_LIMITS__MAX_LIVE_TOKENS=100 tokenry serve --config /etc/tokenry.toml";
-
-const CHECK_HELP: &str = "\
-The exit status is 0 if the text is a well-formed token with a prefix of this instance, or has the shape of tokens \
-that were imported into the database, else 5. A well-formed \
-token may still be unknown, expired or revoked; only the server knows.
-
-Example:
-  tokenry check - < secret.txt";
 
 const CLEANUP_HELP: &str = "\
 Safe to run on several nodes at once. The audit log is never truncated. If this machine's clock may be wrong by more \
@@ -205,14 +217,6 @@ pub(crate) struct ServeArgs {
     /// Serve only the API, without the web page [env: TOKENRY_UI=false]
     #[arg(long)]
     pub(crate) no_ui: bool,
-}
-
-/// Arguments of `check`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct CheckArgs {
-    /// `-` reads the token from standard input; a token is never passed as an argument
-    #[arg(value_name = "-", hide_default_value = true, default_value = "-")]
-    pub(crate) input: String,
 }
 
 /// The `migrate` commands.

@@ -87,6 +87,17 @@ fn run(cli: Cli, console: &mut Console) -> Result<(), CliError> {
         }
         Command::Doctor => commands::doctor::run(Ok(settings), console),
         Command::Check(args) => commands::check::run(&args, &settings, console),
+        Command::Verify(args) => {
+            commands::presented::verify(&args, &CommandContext::open_unmigrated(settings)?, console)
+        }
+        Command::Inspect(args) => {
+            commands::presented::inspect(&args, &CommandContext::open_unmigrated(settings)?, console)
+        }
+        Command::Revoke(args) => {
+            commands::presented::revoke(args, &CommandContext::open_unmigrated(settings)?, console)
+        }
+        Command::Scan(args) => commands::scan::run(&args, settings, console),
+        Command::Patterns(args) => commands::patterns::run(&args, &settings, cli.global.output, console),
         Command::Migrate(command) => {
             let store = commands::open(&settings.database_url, settings.store)?;
             commands::migrate::run(command, &store, console)

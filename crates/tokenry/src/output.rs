@@ -155,6 +155,11 @@ impl Console {
         &mut *self.input
     }
 
+    /// Whether results are JSON, which also an empty one is.
+    pub(crate) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
     /// Whether a progress bar on standard error has a reader.
     pub(crate) fn shows_progress(&self) -> bool {
         !self.quiet && io::stderr().is_terminal()

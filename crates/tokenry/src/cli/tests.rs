@@ -78,6 +78,14 @@ fn every_command_is_parsed() {
         "tokenry user enable alice",
         "tokenry check",
         "tokenry check -",
+        "tokenry verify -",
+        "tokenry verify - --scope a:read --scope b:write --ip ::1 --output json",
+        "tokenry inspect -",
+        "tokenry revoke - --reason leaked --quiet",
+        "tokenry scan .",
+        "tokenry scan src - .env --respect-gitignore --status --output name",
+        "tokenry patterns",
+        "tokenry patterns --format detect-secrets",
         "tokenry import tokens.jsonl --source shop --shape sanctum --create-users --dry-run",
         "tokenry import - --source git --map-scope repo=a:read,a:write --map-scope user= --skip-refused",
         "tokenry export",
@@ -132,6 +140,10 @@ fn wrong_lines_are_usage_errors() {
         ("tokenry audit list --limit 5 --all", ErrorKind::ArgumentConflict),
         ("tokenry policy check", ErrorKind::MissingRequiredArgument),
         ("tokenry policy check new.toml", ErrorKind::UnknownArgument),
+        ("tokenry scan", ErrorKind::MissingRequiredArgument),
+        ("tokenry patterns --format yara", ErrorKind::InvalidValue),
+        ("tokenry patterns gitleaks", ErrorKind::UnknownArgument),
+        ("tokenry verify - --ip localhost", ErrorKind::ValueValidation),
         ("tokenry cleanup now", ErrorKind::UnknownArgument),
         ("tokenry user add alice --role Admin", ErrorKind::ValueValidation),
         ("tokenry token list --output xml", ErrorKind::InvalidValue),
@@ -191,6 +203,11 @@ fn help_lists_commands_and_examples() {
       import       Import tokens of another system, which keep working
       export       Write all tokens without secrets, in the format of `import`
       check        Check the format and the checksum of a token; a database is not necessary
+      verify       Verify a token from standard input against the database
+      inspect      Show the token of a secret from standard input, its owner and its state
+      revoke       Revoke the token of a secret from standard input
+      scan         Find tokens of this instance in files, and print where without their secrets
+      patterns     Print the patterns of this instance's tokens for scanners of leaked secrets
       migrate      Migrate the tables of the database
       openapi      Print the OpenAPI description of the HTTP API
       completions  Print a completion script for a shell

@@ -87,6 +87,16 @@ impl CliError {
         Self::new(Exit::No, code, detail)
     }
 
+    /// A scan was not complete: as [`no`](Self::no) with the status of errors of programs like grep.
+    pub(crate) fn incomplete_scan(detail: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, "scan_incomplete", detail)
+    }
+
+    /// The same error with the status of an incomplete scan: 1 means that tokens were found.
+    pub(crate) fn of_scan(self) -> Self {
+        Self { exit: Exit::Usage, ..self }
+    }
+
     fn new(exit: Exit, code: &'static str, detail: impl Into<String>) -> Self {
         Self { exit, code, status: None, details: vec![detail.into()], next: None }
     }
@@ -148,7 +158,10 @@ impl CliError {
 
     fn title(&self) -> &'static str {
         match self.exit {
+            Exit::Failed if self.code == "tokens_found" => "Tokens were found",
             Exit::Failed => "The command failed",
+            Exit::Usage if self.code == "scan_incomplete" => "The scan is incomplete",
+            Exit::Usage if self.status == Some(503) => "The command failed",
             Exit::Usage if self.code == "configuration" => "The settings are invalid",
             Exit::Usage if self.code == "validation_failed" => "The request is invalid",
             Exit::Usage => "The command line is invalid",

@@ -34,6 +34,12 @@ impl View {
         Self { json, names: vec![name], header: Vec::new(), rows }
     }
 
+    /// The same with another attribute in the table.
+    pub(crate) fn with_row(mut self, attribute: &str, value: String) -> Self {
+        self.rows.push(vec![attribute.to_owned(), value]);
+        self
+    }
+
     /// Columns as wide as their longest value, so that ids can be copied.
     pub(super) fn to_table(&self) -> String {
         let mut table = Table::new();
