@@ -110,6 +110,48 @@ each_proxy!(no_forged_header_reaches_the_application_in_any_spelling, |setup| {
     }
 });
 
+each_proxy!(no_part_of_a_request_hides_an_identity_header, |setup| {
+    let writer = setup.token("writer", "--scope demo:write");
+    let chunks = b"3\r\nabc\r\n0\r\nX-Resource-User: forged\r\nX-Resource-Role: forged\r\n\r\n";
+    let length_of_more = b"0\r\n\r\nGET /admin HTTP/1.1\r\nX-Resource-User: forged\r\n\r\n";
+    for (headers, body) in [
+        (
+            &[("Transfer-Encoding", "chunked"), ("Trailer", "X-Resource-User, X-Resource-Role")][..],
+            &chunks[..],
+        ),
+        (&[("Transfer-Encoding", "chunked")], &chunks[..]),
+        (&[("Transfer-Encoding", "chunked"), ("Content-Length", "48")], &length_of_more[..]),
+        (&[("Transfer-Encoding", "identity"), ("Transfer-Encoding", "chunked")], &length_of_more[..]),
+        (&[("Content-Length", "0"), ("Content-Length", "48")], &length_of_more[..]),
+        (&[("X-Resource-User ", "forged")], &[]),
+        (&[("X-Resource-User", "forged\r\n forged")], &[]),
+        (&[("X-Other", "a\n X-Resource-User: forged")], &[]),
+        (&[("X-Other", "a\r\tX-Resource-User: forged")], &[]),
+    ] {
+        let credential = format!("Bearer {writer}");
+        let all = [&[("Authorization", credential.as_str())], headers].concat();
+        let answer = client::send(&setup.gateway.address, "POST /demo", &all, body);
+        if answer.status == 200 {
+            let received = setup.reached(&answer);
+            let users = received.values("x-resource-user");
+            assert!(users.len() == 1 && users[0].len() == 36, "{headers:?} {received:?}");
+            assert_eq!(received.values("x-resource-role"), ["user"], "{headers:?} {received:?}");
+        } else {
+            setup.stopped(&answer, &[400, 501]);
+        }
+    }
+});
+
+#[test]
+fn envoy_removes_its_own_headers_from_a_request_of_a_client() {
+    let Some(setup) = Setup::new(Kind::Envoy) else { return };
+    let names =
+        ["x-envoy-original-path", "X-Envoy-Internal", "x-envoy-retry-on", "x-envoy-decorator-operation"];
+    let forged = names.map(|name| (name, "forged"));
+    let received = setup.reached(&setup.ask("GET /demo", &setup.token, &forged));
+    assert!(!format!("{received:?}").contains("forged"), "{received:?}");
+}
+
 each_proxy!(an_upgrade_to_h2c_is_not_forwarded, |setup| {
     for connection in ["Upgrade, HTTP2-Settings", "upgrade", "HTTP2-Settings"] {
         for offers in

@@ -38,7 +38,7 @@ pub(crate) fn send(address: &str, line: &str, headers: &[(&str, &str)], body: &[
     if !names("connection") {
         request.push_str("Connection: close\r\n");
     }
-    if !body.is_empty() {
+    if !body.is_empty() && !names("transfer-encoding") {
         request.push_str(&format!("Content-Length: {}\r\n", body.len()));
     }
     for (name, value) in headers {

@@ -1,14 +1,19 @@
 //! What a client gets when a proxy does not pass its request on.
 
 use std::{
+    fs,
     net::TcpListener,
+    process::Stdio,
     time::{Duration, Instant},
 };
+
+use tokenry_testkit::{Relay, TestDatabase};
 
 use crate::{
     client::{self, Answer},
     gateway::Kind,
-    setup::{Backend, Setup, each_proxy},
+    process,
+    setup::{Backend, SETTINGS, Setup, each_proxy},
     upstream::Upstream,
 };
 
@@ -131,3 +136,36 @@ each_proxy!(half_a_response_of_tokenry_admits_nobody, |setup| {
         assert!(upstream.take().is_empty(), "{answer:?} {}", response.text);
     }
 });
+
+#[test]
+fn an_unavailable_database_is_503_through_every_proxy() {
+    let Some(db) = TestDatabase::postgres() else { return };
+    let (relay, url) = Relay::to_database(db.url());
+    let server = process::Server::start(&url, |folder, address| {
+        fs::write(folder.join("tokenry.toml"), SETTINGS).expect("a file");
+        let mut command = process::tokenry(folder, &url);
+        command.args(["serve", "--listen", address]).stderr(Stdio::null());
+        command
+    });
+    let upstream = Upstream::start();
+    let credential = format!("Bearer {}", server.token());
+    for kind in Kind::ALL {
+        let Some(gateway) = kind.start(&server.address, &upstream.address, &[]) else { continue };
+        let ask = || client::send(&gateway.address, "GET /demo", &[("Authorization", &credential)], b"");
+        process::until("the database answers", || ask().status == 200);
+        upstream.take();
+        relay.set_silent(true);
+        let answer = ask();
+        assert_eq!(answer.status, 503, "{kind:?} {}", answer.text);
+        // Envoy does not pass on a response of 500 or more.
+        if kind != Kind::Envoy {
+            let problem = answer.json();
+            assert_eq!(problem["code"], "service_unavailable", "{kind:?}");
+            assert!(problem["request_id"].is_string(), "Tokenry's own response: {}", answer.text);
+            let wait = answer.headers("retry-after");
+            assert!(wait.len() == 1 && wait[0] != "0", "{}", answer.text);
+        }
+        assert!(upstream.take().is_empty());
+        relay.set_silent(false);
+    }
+}

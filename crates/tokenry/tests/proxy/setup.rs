@@ -8,7 +8,7 @@ use crate::{
     upstream::{Received, Upstream},
 };
 
-const SETTINGS: &str = r#"
+pub(crate) const SETTINGS: &str = r#"
 [server]
 trusted_proxies = ["127.0.0.1"]
 

@@ -66,29 +66,53 @@ impl Upstream {
     }
 }
 
-/// Reads one request; `None` if the connection has none.
+/// Reads one request; `None` if the connection has none. Trailers are among the headers.
 pub(crate) fn read(stream: &TcpStream) -> Option<Received> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
+    let mut lines = read_lines(&mut reader)?.into_iter();
+    let line = lines.next()?;
+    let mut headers: Vec<_> = lines.filter_map(header).collect();
+    let value = |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let mut body = Vec::new();
+    if value("transfer-encoding") == Some("chunked") {
+        read_chunks(&mut reader, &mut body)?;
+        headers.extend(read_lines(&mut reader)?.into_iter().filter_map(header));
+    } else {
+        body = vec![0; value("content-length").map_or(0, |value| value.parse().expect("a length"))];
+        reader.read_exact(&mut body).ok()?;
+    }
+    Some(Received { line, headers, body })
+}
+
+/// The lines before the next empty one.
+fn read_lines(reader: &mut impl BufRead) -> Option<Vec<String>> {
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
         match line.trim_end() {
-            "" => break,
+            "" => return Some(lines),
             text => lines.push(text.to_owned()),
         }
     }
-    let mut lines = lines.into_iter();
-    let line = lines.next()?;
-    let header = |line: String| {
-        let (name, value) = line.split_once(':')?;
-        Some((name.to_ascii_lowercase(), value.trim().to_owned()))
-    };
-    let headers: Vec<_> = lines.filter_map(header).collect();
-    let length = headers.iter().find(|(name, _)| name == "content-length");
-    let mut body = vec![0; length.map_or(0, |(_, value)| value.parse().expect("a length"))];
-    reader.read_exact(&mut body).ok()?;
-    Some(Received { line, headers, body })
+}
+
+fn header(line: String) -> Option<(String, String)> {
+    let (name, value) = line.split_once(':')?;
+    Some((name.to_ascii_lowercase(), value.trim().to_owned()))
+}
+
+fn read_chunks(reader: &mut impl BufRead, body: &mut Vec<u8>) -> Option<()> {
+    loop {
+        let mut size = String::new();
+        reader.read_line(&mut size).ok()?;
+        let size = u64::from_str_radix(size.trim_end(), 16).ok()?;
+        if size == 0 {
+            return Some(());
+        }
+        reader.take(size).read_to_end(body).ok()?;
+        reader.read_line(&mut String::new()).ok()?;
+    }
 }
 
 fn answer(mut stream: TcpStream, text: &str) {
