@@ -636,6 +636,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/session/oidc/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begins a sign-in at an OpenID provider: returns the URL where the browser goes, and sets a cookie that binds the sign-in
+         *     to the browser. Requires the header `X-Tokenry-Request: 1` and the same origin, which must be that of
+         *     `server.public_url`.
+         */
+        post: operations["begin_provider_sign_in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/session/oidc/{id}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Takes the answer of an OpenID provider, which the browser brings as a navigation. Starts a session if the provider has
+         *     authenticated a user; the page shows why not otherwise.
+         */
+        get: operations["finish_provider_sign_in"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1088,6 +1129,14 @@ export interface components {
             /** @description `urn:tokenry:problem:` followed by the code. */
             type: string;
         };
+        /** @description A sign-in at an OpenID provider that has begun. */
+        ProviderSignIn: {
+            /**
+             * Format: uri
+             * @description Where the browser goes. The provider sends it back to this server.
+             */
+            authorization_url: string;
+        };
         /** @description The readiness of the service. */
         Readiness: {
             /** @description All checks. */
@@ -1273,6 +1322,11 @@ export interface components {
              */
             id: string;
             /**
+             * Format: uri
+             * @description Where the browser goes after a sign-out, so that the OpenID provider of the sign-in signs the user out too.
+             */
+            provider_sign_out_url: string | null;
+            /**
              * Format: uuid
              * @description The token that started it, which limits its permissions and its lifetime.
              */
@@ -1295,9 +1349,11 @@ export interface components {
         };
         /** @description The sign-in methods, and the session of the request. */
         SessionState: {
+            /** @description The OpenID providers of the method `oidc`. */
+            providers: components["schemas"]["SignInProvider"][];
             /** @description The session of the request; `null` without one. */
             session: components["schemas"]["Session"] | null;
-            /** @description The sign-in methods: `pat`, and `jwt` and `proxy` if this server is configured for them. */
+            /** @description The sign-in methods: `pat`, and `jwt`, `oidc` and `proxy` if this server is configured for them. */
             ways: components["schemas"]["SignInMethod"][];
         };
         /** @description The user of a session. */
@@ -1315,10 +1371,17 @@ export interface components {
             subject: string;
         };
         /**
-         * @description A sign-in method: a personal access token, a JWT, or the identity that a trusted proxy asserts.
+         * @description A sign-in method: a personal access token, a JWT, an OpenID provider, or the identity that a trusted proxy asserts.
          * @enum {string}
          */
-        SignInMethod: "pat" | "jwt" | "proxy";
+        SignInMethod: "pat" | "jwt" | "oidc" | "proxy";
+        /** @description An OpenID provider at which users can sign in. */
+        SignInProvider: {
+            /** @description Its id in the path of a sign-in. */
+            id: string;
+            /** @description Its name. */
+            name: string;
+        };
         /**
          * @description The id of a user in the host system: one line with a visible character.
          * @example alice
@@ -7091,6 +7154,246 @@ export interface operations {
                 };
             };
             /** @description Too many invalid session cookies from this source. */
+            429: {
+                headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    begin_provider_sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the provider. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A sign-in at an OpenID provider that has begun. */
+            200: {
+                headers: {
+                    /** @description The cookie of the sign-in, for ten minutes. */
+                    "Set-Cookie"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderSignIn"];
+                };
+            };
+            /** @description The query is malformed or too long. */
+            400: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another origin, or the header is missing. */
+            403: {
+                headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no provider with this id. */
+            404: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or invalid. */
+            422: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finish_provider_sign_in: {
+        parameters: {
+            query?: {
+                /** @description The authorization code. */
+                code?: string;
+                /** @description The error, instead of a code. */
+                error?: string;
+                /** @description The description of the error, for the log. */
+                error_description?: string;
+                /** @description The issuer (RFC 9207). */
+                iss?: string;
+                /** @description The state of the request. */
+                state?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the provider. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the page: signed in, or with the reason in the fragment. */
+            303: {
+                headers: {
+                    /** @description The sign-in page, which continues. */
+                    Location?: string;
+                    /** @description The session cookie if the sign-in succeeded, and the removal of the cookie of the sign-in. */
+                    "Set-Cookie"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Two cookies of one name. The query is malformed or too long. */
+            400: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request was not sent to the public URL. */
+            403: {
+                headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no provider with this id. */
+            404: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or invalid. */
+            422: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many failed sign-ins from this source. */
             429: {
                 headers: {
                     /** @description After how many seconds the request can be repeated. */

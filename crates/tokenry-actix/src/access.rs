@@ -54,6 +54,7 @@ first_argument!();
 first_argument!(B);
 first_argument!(B C);
 first_argument!(B C D);
+first_argument!(B C D E);
 
 /// The extractor of public routes: it accepts every request.
 pub(crate) struct Public;

@@ -59,6 +59,7 @@ arguments!(A);
 arguments!(A B);
 arguments!(A B C);
 arguments!(A B C D);
+arguments!(A B C D E);
 
 impl DeclareErrors for HttpRequest {
     fn errors() -> Errors {

@@ -19,6 +19,7 @@ mod openapi;
 mod path;
 mod patterns;
 mod policy;
+mod provider_sign_in;
 mod rotate;
 mod session;
 mod token_events;
@@ -174,6 +175,10 @@ routes! { ($)
         get ShowSession session::show_session,
         post StartSession session::start_session,
         delete EndSession session::end_session,
+    }
+    "/session/oidc/{id}" => { post BeginProviderSignIn provider_sign_in::begin_provider_sign_in, }
+    "/session/oidc/{id}/callback" => {
+        get FinishProviderSignIn provider_sign_in::finish_provider_sign_in,
     }
     "/api/v1/me" => { get ShowMe current::show_me, }
     "/api/v1/scopes" => { get ShowScopes catalog::show_scopes, }

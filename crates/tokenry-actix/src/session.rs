@@ -4,5 +4,9 @@
 //! that a page of the server's own origin made it ([`request_origin`]), including GET requests.
 
 pub(crate) mod cookie;
+#[cfg(feature = "jwt")]
+pub(crate) mod provider;
 pub(crate) mod proxy;
 pub(crate) mod request_origin;
+#[cfg(feature = "jwt")]
+mod sign_in_cookie;

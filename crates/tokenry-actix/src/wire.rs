@@ -36,7 +36,7 @@ pub use self::{
         UsageRules,
     },
     readiness::Readiness,
-    session::{Session, SessionState, SessionUser},
+    session::{ProviderSignIn, Session, SessionState, SessionUser, SignInProvider},
     token_events::{TokenEvent, TokenEventPage},
     usage::{ScopeUse, Usage, UsageAddress, UsageHour, UsageRoute, UsageRow, UsageSummary},
     verify::{Verdict, VerdictUser, VerifyToken},

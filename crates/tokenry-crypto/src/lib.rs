@@ -20,6 +20,7 @@
 //! ```
 
 mod chain;
+mod client_secret;
 mod comparison;
 mod fingerprint;
 mod format;
@@ -37,6 +38,7 @@ mod proof;
 mod rng;
 mod session;
 mod shape;
+mod sign_in;
 
 #[cfg(feature = "github")]
 pub use crate::github::{ReportKeys, ReportKeysError};
@@ -47,6 +49,7 @@ pub use crate::jwt::{
 };
 pub use crate::{
     chain::{GENESIS, chain_digest},
+    client_secret::ClientSecret,
     comparison::Comparison,
     fingerprint::fingerprint,
     format::{
@@ -66,4 +69,5 @@ pub use crate::{
     rng::{RngError, SecretRng},
     session::SessionSecret,
     shape::{LookupError, Shape, ShapeError},
+    sign_in::SignInSecret,
 };

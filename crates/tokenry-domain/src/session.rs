@@ -22,7 +22,7 @@ pub struct Session {
     pub user_id: UserId,
     /// The credential that started it.
     pub proof: SessionProof,
-    /// The role that the JWT of the sign-in claimed, an upper bound of the session; `None` if no role was claimed.
+    /// The role that the JWT or ID token of the sign-in claimed, an upper bound of the session; `None` if no role was claimed.
     pub max_role: Option<Role>,
     /// When it started.
     pub created_at: UnixMillis,
@@ -61,6 +61,12 @@ pub enum SessionProof {
     },
     /// A JWT of a configured issuer.
     Jwt,
+    /// A sign-in at an OpenID provider.
+    #[strum(serialize = "oidc")]
+    Provider {
+        /// The id of the provider in the settings.
+        id: String,
+    },
     /// A user authenticated by a trusted proxy or by the embedding program.
     Proxy,
 }
@@ -173,8 +179,10 @@ mod tests {
             public_id: PublicId::from_stored("pat_x".to_owned()),
         };
         assert_eq!(
-            [token, SessionProof::Jwt, SessionProof::Proxy].each_ref().map(SessionProof::as_str),
-            ["pat", "jwt", "proxy",]
+            [token, SessionProof::Jwt, SessionProof::Provider { id: "x".to_owned() }, SessionProof::Proxy]
+                .each_ref()
+                .map(SessionProof::as_str),
+            ["pat", "jwt", "oidc", "proxy"]
         );
         for (end, name) in [
             (SessionEnd::SignedOut, "signed_out"),

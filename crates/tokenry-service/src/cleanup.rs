@@ -4,6 +4,7 @@ use tokenry_domain::{ExpiryCutoffs, Lifetime, Limits, TokenId, UnixMillis};
 use tokenry_store::{
     StoreError, Tx,
     cleanup::{self, CleanupRange},
+    sign_in,
 };
 
 use crate::{
@@ -20,6 +21,9 @@ use crate::{
 const BATCH: u16 = 200;
 /// How many usage rows one transaction deletes before their tokens are removed.
 const USAGE_BATCH: u16 = 5000;
+
+/// How long a used sign-in at a provider is remembered: far longer than its ID token is accepted.
+const USED_SIGN_IN_RETENTION: Lifetime = Lifetime::days(1);
 
 /// What a cleanup changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -81,6 +85,7 @@ impl Tokenry {
             CleanupReport { expired: unless_denied(expired, &mut denied)?, ..CleanupReport::default() };
         unless_denied(self.apply_imports(context.now).map_err(CleanupError::from), &mut denied)?;
         report.ended_sessions = unless_denied(self.end_dead_sessions(context), &mut denied)?;
+        unless_denied(self.forget_used_sign_ins(context.now), &mut denied)?;
         if let Some(cutoff) = self.0.usage.retention.and_then(|kept| cutoff(context.now, kept)) {
             report.purged_uses = unless_denied(self.purge_uses(cutoff), &mut denied)?;
         }
@@ -90,6 +95,15 @@ impl Tokenry {
             report.purged_tokens = unless_denied(purged, &mut denied)?;
         }
         denied.map_or(Ok(report), |error| Err(error.into()))
+    }
+
+    fn forget_used_sign_ins(&self, now: UnixMillis) -> Result<usize, CleanupError> {
+        let before = now.saturating_sub(USED_SIGN_IN_RETENTION);
+        // A reader decides first, so that a cleanup without work does not occupy the writer.
+        if !self.0.store.read(|tx| sign_in::has_used(tx, before))? {
+            return Ok(0);
+        }
+        Ok(self.0.store.write(move |tx| sign_in::forget_used(tx, before))?)
     }
 
     fn record_expired(&self, context: &RequestContext) -> Result<usize, CleanupError> {

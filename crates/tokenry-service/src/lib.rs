@@ -65,6 +65,8 @@ pub mod leak;
 pub mod list;
 pub mod monotonic;
 mod observed_expiries;
+#[cfg(feature = "jwt")]
+pub mod oidc;
 mod owner;
 pub mod page;
 pub mod patterns;
@@ -101,14 +103,14 @@ pub mod verified;
 pub mod verify;
 mod worker_pool;
 
+#[cfg(feature = "jwt")]
+pub use tokenry_crypto::{
+    ClientSecret, JwtAlgorithm, JwtError, JwtIssuer, JwtKeys, JwtKeysError, JwtSettingsError, JwtVerifier,
+    SignInSecret, UnknownJwtAlgorithm,
+};
 pub use tokenry_crypto::{
     HashSettings, Pepper, PlainToken, Prefix, Prefixes, Scheme, SecretRng, SessionSecret, Shape, ShapeError,
     TokenPattern, check_format, presented_line,
-};
-#[cfg(feature = "jwt")]
-pub use tokenry_crypto::{
-    JwtAlgorithm, JwtError, JwtIssuer, JwtKeys, JwtKeysError, JwtSettingsError, JwtVerifier,
-    UnknownJwtAlgorithm,
 };
 #[cfg(feature = "github")]
 pub use tokenry_crypto::{ReportKeys, ReportKeysError};
@@ -138,6 +140,11 @@ pub use crate::github::{GITHUB, GithubReports};
 pub use crate::issuer::{IssuerMapping, SignIn};
 #[cfg(any(feature = "github", feature = "jwt"))]
 pub use crate::key_refresh::{KeyArrival, KeyRefresh, KeyRefreshStatus};
+#[cfg(feature = "jwt")]
+pub use crate::oidc::{
+    AuthorizationResponse, BeginError, ClientAuth, OidcError, OidcProvider, OidcSettings, OidcTransport,
+    ProviderError, PublicUrl, PublicUrlError, SignInStart,
+};
 pub use crate::{
     account::LimitStatus,
     audit_log::{AuditCheck, AuditError, AuditPage, ChainFault},

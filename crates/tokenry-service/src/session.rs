@@ -42,6 +42,17 @@ impl Tokenry {
         false
     }
 
+    /// Whether an OpenID provider with this id is configured.
+    fn has_provider(&self, id: &str) -> bool {
+        #[cfg(feature = "jwt")]
+        return self.0.oidc.as_ref().is_some_and(|oidc| oidc.find(id).is_some());
+        #[cfg(not(feature = "jwt"))]
+        {
+            let _ = id;
+            false
+        }
+    }
+
     /// The permissions of a user whose issuer claimed `max_role`: the intersection of both roles.
     pub(crate) fn permissions_under(&self, user: &User, max_role: Option<&Role>) -> EffectivePermissions {
         let stored = self.0.rules.catalog.user_permissions(&user.role);
@@ -62,7 +73,10 @@ impl Tokenry {
         let public_id = match &session.proof {
             SessionProof::Token { public_id, .. } => public_id,
             SessionProof::Jwt if !self.jwt_enabled() => return Err(SessionEnd::MethodDisabled.into()),
-            SessionProof::Jwt | SessionProof::Proxy => return Ok(()),
+            SessionProof::Provider { id } if !self.has_provider(id) => {
+                return Err(SessionEnd::MethodDisabled.into());
+            }
+            SessionProof::Jwt | SessionProof::Provider { .. } | SessionProof::Proxy => return Ok(()),
         };
         // SECURITY: a rotated token has another public id, so a session that was started with the retired secret ends.
         let token =
@@ -130,6 +144,9 @@ fn event(audit: &AuditContext, session: &Session, end: Option<SessionEnd>) -> Au
         ("session_id", Value::from(session.id.to_string())),
         ("credential", Value::from(session.proof.as_str())),
     ]);
+    if let SessionProof::Provider { id } = &session.proof {
+        fields.insert("provider".to_owned(), Value::from(id.as_str()));
+    }
     let kind = match end {
         None => EventKind::SessionStarted,
         Some(end) => {

@@ -44,6 +44,9 @@ pub struct Settings {
     /// Which JWTs are accepted besides tokens; `None` means none.
     #[cfg(feature = "jwt")]
     pub sign_in: Option<crate::issuer::SignIn>,
+    /// The OpenID providers at which people sign in with a browser; `None` means none.
+    #[cfg(feature = "jwt")]
+    pub oidc: Option<crate::oidc::settings::OidcSettings>,
 }
 
 impl Settings {
@@ -64,7 +67,7 @@ impl Settings {
     optional_setters! { with_retention(retention: Lifetime) }
 
     #[cfg(feature = "jwt")]
-    optional_setters! { with_sign_in(sign_in: crate::issuer::SignIn) }
+    optional_setters! { with_sign_in(sign_in: crate::issuer::SignIn), with_oidc(oidc: crate::oidc::settings::OidcSettings) }
 }
 
 /// When the slow hash of a secret is computed. A wrong secret is rejected without it in either case.
@@ -111,6 +114,8 @@ impl Default for Settings {
             session: SessionSettings::default(),
             #[cfg(feature = "jwt")]
             sign_in: None,
+            #[cfg(feature = "jwt")]
+            oidc: None,
         }
     }
 }

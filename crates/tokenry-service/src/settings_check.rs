@@ -32,7 +32,10 @@ impl SettingsOutline {
     #[must_use]
     pub fn of(settings: &Settings) -> Self {
         #[cfg(feature = "jwt")]
-        let issuers = settings.sign_in.iter().flat_map(|sign_in| &sign_in.issuers);
+        let issuers =
+            settings.sign_in.iter().flat_map(|sign_in| &sign_in.issuers).chain(
+                settings.oidc.iter().flat_map(|oidc| &oidc.providers).map(|provider| &provider.mapping),
+            );
         Self {
             prefixes: Prefixes::new(settings.prefix.clone(), settings.former_prefixes.clone()),
             peppers: settings.hash.peppers.iter().map(|pepper| pepper.id().to_owned()).collect(),

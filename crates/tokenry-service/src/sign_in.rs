@@ -87,6 +87,19 @@ impl Tokenry {
             .iter()
             .find(|known| known.issuer == claims.issuer())
             .ok_or_else(VerifyError::unknown)?;
+        self.caller_of_claims(mapping, &claims, sign_in.verifier.leeway(claims.issuer()), now, client)
+    }
+
+    /// The user of verified claims, who is created or updated if the mapping says so. `leeway` is the tolerated clock
+    /// difference of the issuer.
+    pub(crate) fn caller_of_claims(
+        &self,
+        mapping: &IssuerMapping,
+        claims: &JwtClaims,
+        leeway: Duration,
+        now: UnixMillis,
+        client: &ClientInfo,
+    ) -> Result<Caller, VerifyError> {
         let subject = format!("{}{}", mapping.subject_prefix, claims.subject().as_str());
         let subject = Subject::parse(subject).map_err(|_| VerifyError::unknown())?;
         let issued_at = claims.issued_at();
@@ -94,10 +107,9 @@ impl Tokenry {
             // Without `iat` it is unknown whether the claim is older than the stored role.
             return Err(VerifyError::unknown());
         }
-        let role = self.claimed_role(mapping, &claims).ok_or_else(VerifyError::unknown)?;
-        let leeway = sign_in.verifier.leeway(claims.issuer()).max(SKEW);
-        let skew = Lifetime::seconds(u32::try_from(leeway.as_secs()).unwrap_or(u32::MAX));
-        let claimed = Claimed { role, name: claimed_name(mapping, &claims), issued_at, skew };
+        let role = self.claimed_role(mapping, claims).ok_or_else(VerifyError::unknown)?;
+        let skew = Lifetime::seconds(u32::try_from(leeway.max(SKEW).as_secs()).unwrap_or(u32::MAX));
+        let claimed = Claimed { role, name: claimed_name(mapping, claims), issued_at, skew };
         let (tombstone, found) = self.0.store.read(|tx| {
             let tombstone = tombstone::find(tx, &subject)?;
             Ok::<_, StoreError>((tombstone, user::find_by_subject(tx, &subject)?))

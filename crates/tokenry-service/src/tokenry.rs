@@ -48,6 +48,8 @@ pub(crate) struct Inner {
     pub(crate) usage: UsageSettings,
     #[cfg(feature = "jwt")]
     pub(crate) sign_in: Option<crate::issuer::SignIn>,
+    #[cfg(feature = "jwt")]
+    pub(crate) oidc: Option<crate::oidc::providers::Oidc>,
     pub(crate) cursor_key: MacKey,
     /// The results of verifications.
     pub(crate) verify_counts: VerifyCounts,
@@ -92,6 +94,10 @@ pub enum OpenError {
         "the pepper is not the one this database was begun with: no token would match; restore the old key"
     )]
     WrongPepper,
+    /// An OpenID provider has invalid settings.
+    #[cfg(feature = "jwt")]
+    #[error(transparent)]
+    Provider(#[from] tokenry_crypto::JwtSettingsError),
     /// The operating system gave no randomness.
     #[error(transparent)]
     Randomness(#[from] RngError),
@@ -114,6 +120,11 @@ impl Tokenry {
         let hasher = Arc::new(Hasher::new(settings.hash)?);
         let rules = Arc::new(Rules { policy: settings.policy, catalog: settings.catalog });
         let expiries = Arc::new(ObservedExpiries::new(rules.clone()));
+        #[cfg(feature = "jwt")]
+        let oidc = settings
+            .oidc
+            .map(|oidc| crate::oidc::providers::Oidc::new(oidc, settings.monotonic.clone()))
+            .transpose()?;
         Ok(Self(Arc::new(Inner {
             verify_counts: VerifyCounts::default(),
             proofs: ProofCache::new(),
@@ -150,6 +161,8 @@ impl Tokenry {
             usage: settings.usage,
             #[cfg(feature = "jwt")]
             sign_in: settings.sign_in,
+            #[cfg(feature = "jwt")]
+            oidc,
             cursor_key: MacKey::from_bytes(cursor_key),
         })))
     }

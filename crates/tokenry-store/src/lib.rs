@@ -65,6 +65,7 @@ pub mod proof;
 pub mod retired;
 pub mod rights;
 pub mod session;
+pub mod sign_in;
 pub mod stored_settings;
 pub mod supervisor;
 pub mod token;

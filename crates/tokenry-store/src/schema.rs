@@ -178,6 +178,17 @@ diesel::table! {
         expires_at -> Instant,
         ip -> Nullable<Text>,
         user_agent -> Nullable<Text>,
+        provider -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use crate::sql_types::Instant;
+    use diesel::sql_types::Binary;
+
+    used_sign_ins (digest) {
+        digest -> Binary,
+        used_at -> Instant,
     }
 }
 

@@ -147,21 +147,28 @@ struct SessionRow {
     expires_at: InstantValue,
     ip: Option<String>,
     user_agent: Option<String>,
+    provider: Option<String>,
 }
+
+/// The credential of a sign-in at a provider is stored as that of a JWT with a provider: a program from before providers
+/// reads the row as such a session.
+const JWT: &str = "jwt";
 
 impl From<&Session> for SessionRow {
     fn from(session: &Session) -> Self {
-        let token = match &session.proof {
+        let (token, provider) = match &session.proof {
             SessionProof::Token { id, public_id } => {
-                Some((IdValue(id.uuid()), public_id.as_str().to_owned()))
+                (Some((IdValue(id.uuid()), public_id.as_str().to_owned())), None)
             }
-            SessionProof::Jwt | SessionProof::Proxy => None,
+            SessionProof::Provider { id } => (None, Some(id.clone())),
+            SessionProof::Jwt | SessionProof::Proxy => (None, None),
         };
+        let credential = if provider.is_some() { JWT } else { session.proof.as_str() };
         let (token_id, token_public_id) = token.unzip();
         Self {
             id: IdValue(session.id.uuid()),
             user_id: IdValue(session.user_id.uuid()),
-            credential: session.proof.as_str().to_owned(),
+            credential: credential.to_owned(),
             token_id,
             token_public_id,
             max_role: session.max_role.as_ref().map(|role| role.as_str().to_owned()),
@@ -170,6 +177,7 @@ impl From<&Session> for SessionRow {
             expires_at: InstantValue(session.expires_at),
             ip: session.ip.map(|ip| ip.to_string()),
             user_agent: session.user_agent.clone(),
+            provider,
         }
     }
 }
@@ -178,13 +186,14 @@ impl TryFrom<SessionRow> for Session {
     type Error = StoreError;
 
     fn try_from(row: SessionRow) -> Result<Self, StoreError> {
-        let proof = match (row.credential.as_str(), row.token_id, row.token_public_id) {
-            ("pat", Some(id), Some(public_id)) => SessionProof::Token {
+        let proof = match (row.credential.as_str(), row.token_id, row.token_public_id, row.provider) {
+            ("pat", Some(id), Some(public_id), None) => SessionProof::Token {
                 id: TokenId::from_uuid(id.0),
                 public_id: PublicId::from_stored(public_id),
             },
-            ("jwt", None, None) => SessionProof::Jwt,
-            ("proxy", None, None) => SessionProof::Proxy,
+            (JWT, None, None, None) => SessionProof::Jwt,
+            (JWT, None, None, Some(id)) => SessionProof::Provider { id },
+            ("proxy", None, None, None) => SessionProof::Proxy,
             _ => return Err(corrupt("sessions.credential", "unknown kind")),
         };
         let max_role = row.max_role.map(|role| parsed("sessions.ceiling", &role)).transpose()?;

@@ -23,6 +23,7 @@ pub(crate) const TABLES: &[(&str, Rights)] = &[
     ("token_scope_uses", ALL),
     ("token_shapes", ALL),
     ("token_usage", ALL),
+    ("used_sign_ins", ALL),
     ("users", ALL),
 ];
 

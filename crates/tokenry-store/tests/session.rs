@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use tokenry_domain::{Role, Session, SessionDigest, SessionId, SessionProof, User};
-use tokenry_store::{StoreError, Tx, session, token, user};
+use tokenry_store::{StoreError, Tx, session, sign_in, token, user};
 use tokenry_testkit::{TestDatabase, at, each_backend};
 
 fn session(owner: &User, number: u8, proof: SessionProof) -> Session {
@@ -51,12 +51,13 @@ each_backend!(every_session_is_read_as_it_was_written, |db| {
         ..session(&alice, 2, SessionProof::Jwt)
     };
     let of_proxy = session(&alice, 3, SessionProof::Proxy);
-    for (number, session) in [(1, &of_token), (2, &of_jwt), (3, &of_proxy)] {
+    let of_provider = session(&alice, 4, SessionProof::Provider { id: "corp".to_owned() });
+    for (number, session) in [(1, &of_token), (2, &of_jwt), (3, &of_proxy), (4, &of_provider)] {
         insert(db, session, number).unwrap();
         assert_eq!(found(db, number).as_ref(), Some(session));
     }
-    assert_eq!(found(db, 4), None);
-    assert_eq!(db.store().read(|tx| session::of_user(tx, alice.id)).unwrap().len(), 3);
+    assert_eq!(found(db, 6), None);
+    assert_eq!(db.store().read(|tx| session::of_user(tx, alice.id)).unwrap().len(), 4);
     assert_eq!(
         db.store().read(|tx| session::of_token(tx, token.id)).unwrap(),
         std::slice::from_ref(&of_token)
@@ -93,4 +94,17 @@ each_backend!(a_session_is_deleted_with_its_user, |db| {
     assert!(write(db, move |tx| user::delete(tx, id)));
     assert_eq!((found(db, 1), found(db, 2).is_some()), (None, true));
     assert_eq!(db.store().read(|tx| token::find(tx, token.id)).unwrap(), None);
+});
+
+each_backend!(a_sign_in_is_used_once_until_it_is_forgotten, |db| {
+    let mark =
+        |number: u8, millis| db.store().write(move |tx| sign_in::mark_used(tx, &[number; 32], at(millis)));
+    mark(1, 10).unwrap();
+    assert!(matches!(mark(1, 20), Err(StoreError::Conflict(_))));
+    mark(2, 20).unwrap();
+    let has_used = |before| db.store().read(|tx| sign_in::has_used(tx, at(before))).unwrap();
+    assert!(!has_used(10) && has_used(11));
+    assert_eq!(write(db, |tx| sign_in::forget_used(tx, at(20))), 1);
+    assert!(matches!(mark(2, 30), Err(StoreError::Conflict(_))));
+    mark(1, 30).unwrap();
 });

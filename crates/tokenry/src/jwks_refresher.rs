@@ -1,6 +1,5 @@
 //! Refreshes keys that others publish at a URL: those of issuers, and those of GitHub's signed reports.
 
-mod fetch;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -17,7 +16,8 @@ use tokenry_service::{
     supervisor::{Deadline, Importance, Stop, Work, Worker, Workers},
 };
 
-use self::{fetch::Client, plan::Plan};
+use self::plan::Plan;
+use crate::http_client::{self, HttpClient};
 
 /// How long the shutdown waits for running fetches, which end by themselves within the client's timeout.
 const LAST_WAIT: Duration = Duration::from_millis(200);
@@ -48,7 +48,7 @@ impl KeySource {
     /// # Errors
     /// What to change, as a continuation of the setting's name.
     pub(crate) fn check(url: &str) -> Result<(), String> {
-        fetch::parse(url).map(|_| ())
+        http_client::parse(url).map(|_| ())
     }
 }
 
@@ -75,7 +75,7 @@ struct Fetching {
     shared: Arc<Shared>,
     replace: ReplaceKeys,
     index: usize,
-    client: Client,
+    client: HttpClient,
 }
 
 impl JwksRefresher {
@@ -94,7 +94,7 @@ impl JwksRefresher {
         let sources = self.shared.lock().plans.len();
         for index in 0..sources {
             let (shared, replace) = (self.shared.clone(), replace.clone());
-            let fetching = Fetching { shared, replace, index, client: Client::new() };
+            let fetching = Fetching { shared, replace, index, client: HttpClient::new() };
             let worker = workers.start("keys", Importance::Background, fetching)?;
             self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
         }
@@ -175,7 +175,7 @@ impl Work for Fetching {
     fn run(&mut self, _: &Stop) {
         while let Some(source) = self.shared.next(self.index) {
             let started = now();
-            let fetched = self.client.fetch(&source.url);
+            let fetched = self.client.get(&source.url);
             let replaced = fetched.and_then(|document| (self.replace)(&source.issuer, &document));
             self.shared.record(self.index, replaced.is_ok(), started);
             match replaced {

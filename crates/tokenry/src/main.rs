@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod http_client;
 mod jwks_refresher;
 mod log;
 mod output;

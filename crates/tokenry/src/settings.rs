@@ -8,6 +8,7 @@
 mod api;
 mod catalog;
 mod check;
+mod claim_mapping;
 mod convert;
 mod environment;
 mod file;
@@ -18,6 +19,7 @@ mod key;
 mod pepper;
 mod problem;
 mod profile;
+mod providers;
 mod section;
 mod source;
 mod structured;

@@ -15,6 +15,8 @@ const GATES: &[&str] = &[
     "Pooler::start(",
     "Visit::start()",
     "Visit::of(",
+    "Person::start()",
+    "Provider::start(",
     "Setup::new(",
     "Setup::with(",
     "axe()",

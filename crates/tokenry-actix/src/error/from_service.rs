@@ -205,6 +205,18 @@ impl From<SessionError> for ApiError {
     }
 }
 
+#[cfg(feature = "jwt")]
+impl From<tokenry_service::BeginError> for ApiError {
+    fn from(error: tokenry_service::BeginError) -> Self {
+        use tokenry_service::BeginError;
+        match error {
+            BeginError::UnknownProvider => Self::NotFound,
+            BeginError::Provider(error) => Self::unavailable(error, 5),
+            error => Self::internal(error),
+        }
+    }
+}
+
 impl From<AuditError> for ApiError {
     fn from(error: AuditError) -> Self {
         match error {

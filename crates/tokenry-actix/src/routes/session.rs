@@ -11,7 +11,10 @@ use actix_web::{
 use macro_rules_attribute::apply;
 use tokenry_service::{CredentialError, RequestContext, Tokenry};
 
-use super::endpoint;
+use super::{
+    endpoint,
+    provider_sign_in::{self, sign_out_url},
+};
 use crate::{
     access::Public,
     api_caller::SignInCaller,
@@ -48,6 +51,8 @@ pub(crate) async fn show_session(
 ) -> Result<HttpResponse, ApiError> {
     let mut methods = vec!["pat"];
     methods.extend(tokenry.jwt_enabled().then_some("jwt"));
+    let providers = provider_sign_in::providers(&tokenry);
+    methods.extend((!providers.is_empty()).then_some("oidc"));
     methods.extend(req.app_data::<Data<ProxySignIn>>().map(|_| "proxy"));
     let mut response = uncached(StatusCode::OK);
     let session = match authentication(&req, Accepts::Session, false).await {
@@ -55,7 +60,7 @@ pub(crate) async fn show_session(
             .caller
             .session()
             .zip(known.caller.user())
-            .map(|(session, user)| wire::Session::new(session, user)),
+            .map(|(session, user)| wire::Session::new(session, user, sign_out_url(&tokenry, session))),
         Err(ApiError::Credential { error: CredentialError::Required, .. }) => None,
         Err(error) if error.is_invalid_token() => {
             response.insert_header((SET_COOKIE, cookie::clear(&RequestOrigin::of(&req)?)?));
@@ -63,7 +68,7 @@ pub(crate) async fn show_session(
         }
         Err(error) => return Err(error),
     };
-    Ok(response.json(wire::SessionState { methods, session }))
+    Ok(response.json(wire::SessionState { methods, providers, session }))
 }
 
 /// Exchanges a credential for a session, whose secret is only in the cookie of this response. The credential is a token with
@@ -83,7 +88,7 @@ pub(crate) async fn start_session(
     let replaced = cookie::find(&req, &origin)?.map(<[u8]>::to_vec);
     let context = RequestContext::new(caller.caller, caller.now).with_client(client_info(&req));
     let started = blocking(move || tokenry.start_session(&context, replaced.as_deref())).await?;
-    let session = wire::Session::new(&started.session, &started.user);
+    let session = wire::Session::new(&started.session, &started.user, None);
     let lifetime = started.session.expires_at.since(started.session.created_at);
     let cookie = cookie::set(&origin, started.secret, lifetime)?;
     Ok(uncached(StatusCode::CREATED).insert_header((SET_COOKIE, cookie)).json(session))
@@ -118,7 +123,7 @@ pub(crate) async fn end_session(
 }
 
 /// A response that depends on the cookie and must not be cached.
-fn uncached(status: StatusCode) -> HttpResponseBuilder {
+pub(super) fn uncached(status: StatusCode) -> HttpResponseBuilder {
     let mut response = HttpResponse::build(status);
     response.insert_header((CACHE_CONTROL, "no-store")).insert_header((VARY, "Cookie"));
     response

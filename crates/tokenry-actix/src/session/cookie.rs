@@ -78,7 +78,7 @@ fn attributes(origin: &RequestOrigin, seconds: u64) -> String {
 
 /// Name and value of each cookie of the request, exactly as the browser stored them: only ASCII spaces around a pair are
 /// removed, and quotes are part of the value.
-fn pairs(req: &HttpRequest) -> impl Iterator<Item = (&[u8], &[u8])> {
+pub(super) fn pairs(req: &HttpRequest) -> impl Iterator<Item = (&[u8], &[u8])> {
     let all = req.headers().get_all(COOKIE).flat_map(|header| header.as_bytes().split(|b| *b == b';'));
     all.map(|pair| {
         let pair = pair.trim_ascii();

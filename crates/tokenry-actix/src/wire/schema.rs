@@ -84,8 +84,8 @@ text! {
     CallerCredential, |text| text.enum_values(Some(["pat", "jwt", "session"]))
 }
 text! {
-    /// A sign-in method: a personal access token, a JWT, or the identity that a trusted proxy asserts.
-    SignInMethod, |text| text.enum_values(Some(["pat", "jwt", "proxy"]))
+    /// A sign-in method: a personal access token, a JWT, an OpenID provider, or the identity that a trusted proxy asserts.
+    SignInMethod, |text| text.enum_values(Some(["pat", "jwt", "oidc", "proxy"]))
 }
 text! {
     /// The reaction to the use of a retired secret after its grace period.

@@ -19,6 +19,7 @@ mod limits;
 mod lists;
 mod matrix;
 mod oauth;
+mod oidc;
 mod patterns;
 mod policy;
 mod presented;

@@ -12,6 +12,7 @@ use tokenry_testkit::{TestDatabase, each_backend};
 use crate::{
     api::{Api, Response, from_page, named, request},
     jwt,
+    oidc::fake::{self, FakeProvider},
 };
 
 /// The kinds of callers, in the order of the columns of [`expectation`].
@@ -86,6 +87,8 @@ enum Target {
     Token,
     /// A user that is not among the callers.
     User,
+    /// The provider of the tests.
+    Provider,
 }
 
 /// The request to a route, and the expected statuses.
@@ -100,7 +103,7 @@ const fn row(body: &'static str, target: Target, statuses: [u16; 18]) -> Row {
     Row { body, target, statuses }
 }
 
-use Target::{Asked, Nothing, Token as OwnToken, User as AUser};
+use Target::{Asked, Nothing, Provider, Token as OwnToken, User as AUser};
 
 const PUBLIC: [u16; 18] = [200; 18];
 /// Only tokens that may read tokens.
@@ -129,6 +132,10 @@ const fn expectation(route: RouteName) -> Row {
                   [401, 201, 201, 201, 403, 403, 201, 201, 403, 201, 201, 201, 401, 401, 201, 401, 401, 403]),
         RouteName::EndSession => row("", Nothing,
                   [204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 204, 403]),
+        // The provider decides who signs in, whatever else the request presents.
+        RouteName::BeginProviderSignIn => row("", Provider,
+                  [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 403]),
+        RouteName::FinishProviderSignIn => row("", Provider, [303; 18]),
         //         none read write full ret retAdm exAdm admin only userJ weak admJ disab disJ other patS jwtS foreign
         RouteName::ShowMe => row("", Nothing,
                   [401, 200, 200, 200, 403, 403, 200, 200, 200, 200, 200, 200, 401, 401, 200, 200, 200, 403]),
@@ -283,6 +290,7 @@ impl<'a> Cell<'a> {
         let is_session = matches!(by, By::TokenSession | By::JwtSession | By::ForeignSession);
         let bearer = if is_session { "" } else { credential };
         let mut request = from_page(request(method, &path, bearer)).insert_header(("x-request-id", "same"));
+        request = request.insert_header(("x-forwarded-proto", "https"));
         if is_session {
             request = request.insert_header(("cookie", named(credential)));
         }
@@ -303,16 +311,17 @@ impl<'a> Cell<'a> {
         let random = "01900000-0000-7000-8000-0000deadbeef";
         let id = match row.target {
             Target::Nothing | Target::Asked => String::new(),
+            Target::Provider => fake::ID.to_owned(),
             Target::Token => target.id.to_string(),
             Target::User => self.victim.id.to_string(),
         };
-        let missing =
-            (!matches!(row.target, Nothing | Asked)).then(|| self.ask(route, row, by, &credential, random));
+        let missing = (!matches!(row.target, Nothing | Asked | Provider))
+            .then(|| self.ask(route, row, by, &credential, random));
         let response = self.ask(route, row, by, &credential, &id);
         let cell = format!("{} {} by {by:?}", route.method, route.path);
         assert_eq!(response.status, expected, "{cell}: {}", response.body);
         let code = match (by, expected) {
-            (_, 200..=299) => "",
+            (_, 200..=299 | 303) => "",
             (By::None | By::TokenSession | By::JwtSession | By::ForeignSession, 401) => {
                 "authentication_required"
             }
@@ -368,8 +377,16 @@ fn column(db: &TestDatabase, by: By) {
         .with_level(Some("read".to_owned()));
     let catalog = Catalog::define(&Definition::default().with_routes(vec![route])).unwrap();
     let tokens_api = TokensApi { put_updates: true, ..TokensApi::default() };
-    let http = HttpSettings::default().with_tokens_api(tokens_api);
-    let api = Api::with(db, |settings: &mut Settings| settings.catalog = catalog, http);
+    let http = HttpSettings::default().with_tokens_api(tokens_api).with_trusted_proxies(fake::proxy());
+    let provider = FakeProvider::new();
+    let api = Api::with(
+        db,
+        |settings: &mut Settings| {
+            settings.catalog = catalog;
+            settings.oidc = Some(fake::settings(&[(fake::ID, &provider)]));
+        },
+        http,
+    );
     let index = CALLERS.iter().position(|caller| *caller == by).unwrap();
     for (number, route) in ROUTES.iter().copied().chain(put()).enumerate() {
         let row = expectation(route.name);

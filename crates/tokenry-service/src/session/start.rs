@@ -3,7 +3,7 @@
 use thiserror::Error;
 use tokenry_crypto::{RngError, SecretRng, SessionSecret};
 use tokenry_domain::{Session, SessionEnd, SessionId, SessionProof, UnixMillis, User};
-use tokenry_store::{StoreError, Tx, session};
+use tokenry_store::{StoreError, Tx, session, sign_in};
 
 use super::{end::EndedSessions, record};
 use crate::{
@@ -39,6 +39,9 @@ pub enum SessionError {
     /// An operator needs no session, and a session cannot start another one.
     #[error("a session needs a token, a JWT or a trusted sign-in")]
     NoCredential,
+    /// This sign-in at an OpenID provider has already started a session.
+    #[error("this sign-in has already been used")]
+    SignInUsed,
     /// The operating system gave no randomness.
     #[error(transparent)]
     Randomness(#[from] RngError),
@@ -69,6 +72,19 @@ impl Tokenry {
             (CredentialKind::User, _) => SessionProof::Proxy,
             _ => return Err(SessionError::NoCredential),
         };
+        self.start_session_with(context, proof, replaced, None)
+    }
+
+    /// Starts a session with this proof, which the caller has given. `used_sign_in` is the digest of the sign-in at a
+    /// provider, which starts one session only.
+    pub(crate) fn start_session_with(
+        &self,
+        context: &RequestContext,
+        proof: SessionProof,
+        replaced: Option<&[u8]>,
+        used_sign_in: Option<[u8; 32]>,
+    ) -> Result<Started, SessionError> {
+        let caller = &context.caller;
         let user_id = caller.user().ok_or(SessionError::NoCredential)?.id;
         let mut rng = SecretRng::os();
         let secret = SessionSecret::generate(&mut rng)?;
@@ -104,6 +120,12 @@ impl Tokenry {
             let expires_at = token_ends.map_or(session.expires_at, |end| end.min(session.expires_at));
             let session = Session { expires_at, ..session };
             let audit = AuditContext::of(&context);
+            if let Some(digest) = used_sign_in {
+                sign_in::mark_used(tx, &digest, now).map_err(|error| match error {
+                    StoreError::Conflict(_) => SessionError::SignInUsed,
+                    error => error.into(),
+                })?;
+            }
             let mut ending_now = tokenry.sessions_to_end(tx, &session, context.now)?;
             ending_now.extend(old.map(|old| (old, SessionEnd::Replaced)));
             let ending = EndedSessions::take(tx, ending_now)?;

@@ -142,9 +142,11 @@ export const page = (name, query) => {
   return `./${name === 'tokens' ? '' : name}${search}`;
 };
 const thisPage = () => PAGES.find((name) => location.pathname.endsWith(`/${name}`)) ?? 'tokens';
+/** The page that the URL asks for, or that was asked for before the browser went to a provider; not verified. */
+export const thisNext = () => new URLSearchParams(location.search).get('next') ?? stash('next');
 /** The target after sign-in: only a page of the list above with its query. */
 export const nextPage = () => {
-  const [, name, search] = /^([a-z]+)(?:\?(.+))?$/.exec(new URLSearchParams(location.search).get('next')) ?? [];
+  const [, name, search] = /^([a-z]+)(?:\?(.+))?$/.exec(thisNext()) ?? [];
   return PAGES.includes(name) ? page(name, search) : page('tokens');
 };
 const signInPage = () => `./sign-in?${new URLSearchParams({ next: thisPage() + location.search })}`;
@@ -286,10 +288,12 @@ const account = () => {
   return details;
 };
 
+// Where the provider of the sign-in signs the user out too.
+let providerSignOut = null;
 const signOut = async () => {
   try {
     await api('DELETE', 'session', { signingIn: true });
-    location.assign('./sign-in');
+    location.assign(providerSignOut ?? './sign-in');
   } catch (problem) {
     showError(problem);
   }
@@ -324,6 +328,7 @@ export const start = async (name) => {
     await new Promise(() => {});
   }
   userId = session.user.id;
+  providerSignOut = session.provider_sign_out_url;
   menu.querySelector('.who').replaceChildren(bdi(session.user.name || session.user.subject));
   const ready = loadUser(session).then((me) => {
     if (me.can('admin:read')) nav.append(...['users', 'inventory', 'audit', 'policy'].map((page) => link(page, name)));

@@ -1,7 +1,7 @@
-// Sign-in with a token or through a trusted proxy, or a hint for users of a JWT.
+// Sign-in with a token, at an OpenID provider or through a trusted proxy, or a hint for users of a JWT.
 
-import { api, layout, nextPage, notifyNext, preferences, required, sentence } from './app.js';
-import { h, t, warning } from './ui.js';
+import { api, layout, nextPage, notifyNext, preferences, required, sentence, thisNext } from './app.js';
+import { h, has, stash, t, warning } from './ui.js';
 
 const main = layout('sign-in', h('div.choices', preferences()));
 const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname) || location.hostname.endsWith('.localhost');
@@ -64,6 +64,30 @@ const withProxy = async (event) => {
   target.disabled = false;
 };
 
+const providerError = h('p.error@provider-error', { role: 'alert' });
+
+// The provider sends the browser back to this page, which then continues to the page that was asked for.
+const withProvider = (id) => async ({ target }) => {
+  target.disabled = true;
+  providerError.textContent = '';
+  try {
+    const { authorization_url: url } = await api('POST', `session/oidc/${id}`, { signingIn: true });
+    stash('next', thisNext());
+    location.assign(url);
+  } catch (problem) {
+    providerError.textContent = problem.status === 503 ? t('sign_in.failed.unavailable') : sentence(problem.text);
+    target.disabled = false;
+  }
+};
+
+// Only codes with a text of their own are shown: anyone can write a link to this page.
+const showFailure = () => {
+  const key = `sign_in.failed.${new URLSearchParams(location.hash.slice(1)).get('failed')}`;
+  if (!location.hash) return;
+  history.replaceState(null, '', location.pathname + location.search);
+  if (has(key)) providerError.textContent = t(key);
+};
+
 main.append(h('div.card.narrow',
   h('h1', t('sign_in.heading')),
   h('p.muted', t('sign_in.lead')),
@@ -75,8 +99,18 @@ main.append(h('div.card.narrow',
   others));
 field.focus();
 
-const { ways, session } = await required(others, api('GET', 'session', { signingIn: true }));
-if (session) location.replace(nextPage());
+const { ways, providers, session } = await required(others, api('GET', 'session', { signingIn: true }));
+if (session) {
+  location.replace(nextPage());
+  stash('next', null);
+}
+if (ways.includes('oidc')) {
+  others.append(h('p.or', t('sign_in.or')),
+    ...providers.map(({ id, name }) =>
+      h('button.wide', { 'data-test': `sign-in-${id}`, onclick: withProvider(id) }, t('sign_in.provider', { name }))),
+    providerError);
+  showFailure();
+}
 if (ways.includes('proxy')) {
   others.append(h('p.or', t('sign_in.or')), h('button.wide@sign-in-proxy', { onclick: withProxy }, t('sign_in.proxy')),
     h('p.error@proxy-error', { role: 'alert' }));

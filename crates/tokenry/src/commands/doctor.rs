@@ -72,6 +72,9 @@ fn database(settings: Settings, checks: &mut Checks) {
     checks.add("stored rows", stored_rows(&tokenry, &outline));
     checks.add("audit log", audit_log(&tokenry));
     checks.add("clock", clock_check(&tokenry));
+    if let Some(finding) = providers(&tokenry) {
+        checks.add("providers", finding);
+    }
 }
 
 fn migrations(store: &Store) -> Finding {
@@ -141,6 +144,28 @@ fn clock_check(tokenry: &Tokenry) -> Finding {
         }
         Err(error) => not_run(error),
     }
+}
+
+/// Whether each OpenID provider responds and supports what the settings say; nothing without providers.
+fn providers(tokenry: &Tokenry) -> Option<Finding> {
+    let found = tokenry.check_providers();
+    if found.is_empty() {
+        return None;
+    }
+    let faults: Vec<_> = found
+        .iter()
+        .flat_map(|check| check.faults.iter().map(move |fault| format!("{}: {fault}", check.id)))
+        .collect();
+    if !faults.is_empty() {
+        let is_wrong = found.iter().any(|check| check.is_reachable && !check.faults.is_empty());
+        let text = faults.join("; ");
+        return Some(if is_wrong { Finding::failed(text) } else { Finding::unknown(text) });
+    }
+    let redirects: Vec<_> = found
+        .iter()
+        .map(|check| format!("{} with the redirect URI {}", check.id, check.redirect_uri))
+        .collect();
+    Some(Finding::ok(format!("all respond and support the settings: {}", redirects.join(", "))))
 }
 
 fn audit_log(tokenry: &Tokenry) -> Finding {

@@ -4,6 +4,7 @@ mod cleaner;
 mod clock_watch;
 mod core_dump;
 mod keys;
+mod provider_refresh;
 mod shutdown;
 
 use std::{
@@ -69,6 +70,7 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
     }
     let _clock = ClockWatch::start(&tokenry).map_err(no_thread)?;
     let _cleaner = cleaner::start(tokenry.clone()).map_err(no_thread)?;
+    let _providers = provider_refresh::start(&tokenry).map_err(no_thread)?;
     let system = System::new();
     let served = system.block_on(async {
         if let Some(address) = metrics_listen {

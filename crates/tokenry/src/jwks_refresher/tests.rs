@@ -10,7 +10,8 @@ use tokenry_service::{
     supervisor::Workers,
 };
 
-use super::{JwksRefresher, KeySource, ReplaceKeys, fetch::Client, now};
+use super::{JwksRefresher, KeySource, ReplaceKeys, now};
+use crate::http_client::HttpClient;
 
 /// Two Ed25519 keys whose private halves were discarded, and a token of each that is valid until 2100.
 const KEYS: [(&str, &str); 2] = [
@@ -170,7 +171,7 @@ fn before_the_first_fetch_keys_are_unavailable() {
 
 #[test]
 fn bodies_over_256_kib_are_rejected() {
-    let client = Client::new();
+    let client = HttpClient::new();
     let chunked = |len: usize| {
         let body = "x".repeat(len);
         format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{len:x}\r\n{body}\r\n0\r\n\r\n")
@@ -179,25 +180,25 @@ fn bodies_over_256_kib_are_rejected() {
     for (len, is_read) in [(0, true), (256 * 1024, true), (256 * 1024 + 1, false), (10 * 1024 * 1024, false)]
     {
         server.answer(ok(&"x".repeat(len)));
-        assert_eq!(client.fetch(&server.url).is_ok(), is_read, "{len}");
+        assert_eq!(client.get(&server.url).is_ok(), is_read, "{len}");
         server.answer(if len == 0 { ok("") } else { chunked(len) });
-        assert_eq!(client.fetch(&server.url).is_ok(), is_read, "{len}, chunked");
+        assert_eq!(client.get(&server.url).is_ok(), is_read, "{len}, chunked");
     }
 }
 
 #[test]
 fn at_most_two_redirects_are_followed() {
-    let client = Client::new();
+    let client = HttpClient::new();
     let target = Server::start(ok("keys"));
     let second = Server::start(moved(&target.url));
     let first = Server::start(moved(&second.url));
     let too_far = Server::start(moved(&first.url));
-    assert_eq!(client.fetch(&first.url), Ok("keys".to_owned()));
-    assert_eq!(client.fetch(&too_far.url), Err("more than 2 redirects".to_owned()));
+    assert_eq!(client.get(&first.url), Ok("keys".to_owned()));
+    assert_eq!(client.get(&too_far.url), Err("more than 2 redirects".to_owned()));
     assert_eq!(target.requests(), 1);
     for location in ["http://issuer.test/keys", "file:///etc/passwd", ""] {
         let server = Server::start(moved(location));
-        assert!(client.fetch(&server.url).unwrap_err().starts_with("redirected"), "{location}");
+        assert!(client.get(&server.url).unwrap_err().starts_with("redirected"), "{location}");
     }
 }
 
@@ -206,7 +207,7 @@ fn keys_are_not_fetched_over_plain_http_from_another_host() {
     assert!(KeySource::check("https://issuer.test/keys").is_ok());
     let why = "must be https, or http to a loopback address".to_owned();
     assert_eq!(KeySource::check("http://issuer.test/keys"), Err(why.clone()));
-    assert_eq!(Client::new().fetch("http://issuer.test/keys"), Err(why));
+    assert_eq!(HttpClient::new().get("http://issuer.test/keys"), Err(why));
 }
 
 #[test]
@@ -214,7 +215,7 @@ fn an_error_never_quotes_the_body() {
     let server = Server::start("");
     for answer in [ok("CANARY").replace("200 OK", "404 CANARY"), "CANARY\r\n\r\n".to_owned()] {
         server.answer(answer);
-        let error = Client::new().fetch(&server.url).unwrap_err();
+        let error = HttpClient::new().get(&server.url).unwrap_err();
         assert!(!error.contains("CANARY"), "{error}");
     }
 }
@@ -222,7 +223,7 @@ fn an_error_never_quotes_the_body() {
 #[test]
 fn a_server_without_tls_is_not_accepted_for_https() {
     let server = Server::start(ok(&jwks(KEYS[0])));
-    assert!(Client::new().fetch(&server.url.replace("http:", "https:")).is_err());
+    assert!(HttpClient::new().get(&server.url.replace("http:", "https:")).is_err());
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Converts the values of all sources to settings and checks rules between keys.
 
-use std::{net::SocketAddr, num::NonZero, ops::RangeInclusive, path::Path, time::Duration};
+use std::{net::SocketAddr, num::NonZero, ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
 
 use tokenry_actix::{ProxySignIn, ProxySignInError, TokensApi};
 use tokenry_service::{
-    Catalog, HashSettings, IpList, Lifetime, Limits, Policy, SessionSettings, StoreSettings, UsageSettings,
+    Catalog, HashSettings, IpList, Lifetime, Limits, OidcProvider, OidcSettings, Policy, PublicUrl,
+    SessionSettings, StoreSettings, UsageSettings,
 };
 
 use super::{
@@ -12,10 +13,12 @@ use super::{
     issuers::{self, Issuers},
     key, pepper,
     problem::SettingSource,
+    providers,
     section::Roots,
     source::Sources,
     value,
 };
+use crate::http_client::HttpClient;
 
 const POOL_WAIT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(60);
 const SESSION_LIFETIME: RangeInclusive<Duration> =
@@ -43,7 +46,8 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
     let format = from.text(&key::LOG_FORMAT, value::log_format);
     let ui = from.switch(&key::UI);
     let github_keys = github_keys::read(from, directory);
-    let Structured { catalog, issuers, tokens_api } = structured(from, directory);
+    let Structured { catalog, issuers, providers, tokens_api } = structured(from, directory);
+    let oidc = oidc(from, providers);
     let identity_headers = api::identity_headers(from);
     let credentials = api::credentials(from);
     let language = from.text(&key::LANGUAGE, value::language);
@@ -71,7 +75,8 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
             .with_monotonic(tokenry_service::Monotonic::system())
             .with_usage(usage?)
             .with_session(session?)
-            .with_sign_in(issuers.sign_in),
+            .with_sign_in(issuers.sign_in)
+            .with_oidc(oidc?),
         key_sources: issuers.key_sources,
         github_keys: github_keys?,
         proxy_sign_in: proxy_sign_in?,
@@ -113,19 +118,49 @@ fn structured(from: &mut Sources, directory: &Path) -> Structured {
     let mut roots = Roots::of(&files);
     let catalog = catalog::read(roots.with("catalog"), &mut from.problems, &mut from.warnings);
     let issuers = issuers::read(roots.with("issuers"), catalog.as_ref(), directory, &mut from.problems);
+    let mappings = issuers.as_ref().and_then(|issuers| issuers.sign_in.as_ref());
+    let providers = providers::read(
+        roots.with("providers"),
+        catalog.as_ref(),
+        mappings.map_or(&[], |sign_in| sign_in.issuers.as_slice()),
+        directory,
+        &mut from.problems,
+    );
     let fields = roots.with(key::FIELDS);
     let names = fields.pairs(key::FIELDS, |name| Ok(name.to_owned()));
     let is_read = fields.has_read(key::FIELDS);
     let tokens_api = api::tokens(from, is_read.then_some(names), fields);
     from.problems.extend(roots.into_problems());
-    Structured { catalog, issuers, tokens_api }
+    Structured { catalog, issuers, providers, tokens_api }
 }
 
 /// The structured settings.
 struct Structured {
     catalog: Option<Catalog>,
     issuers: Option<Issuers>,
+    providers: Option<Vec<OidcProvider>>,
     tokens_api: Option<TokensApi>,
+}
+
+/// Sign-in at OpenID providers, which send browsers back to the public URL.
+fn oidc(from: &mut Sources, providers: Option<Vec<OidcProvider>>) -> Option<Option<OidcSettings>> {
+    let public_url = from.text(&key::PUBLIC_URL, |text| match text {
+        "" => Ok(None),
+        text => text.parse::<PublicUrl>().map(Some).map_err(|error| error.to_string()),
+    })?;
+    match (providers?, public_url) {
+        (providers, _) if providers.is_empty() => Some(None),
+        (providers, Some(public_url)) => {
+            let transport = Arc::new(HttpClient::new());
+            Some(Some(OidcSettings::new(public_url, providers, transport)))
+        }
+        (_, None) => {
+            let what = "is required by [[providers]]: the URL at which browsers reach this server, such as \
+                        https://tokens.example.com";
+            from.refuse_value(&key::PUBLIC_URL, what);
+            None
+        }
+    }
 }
 
 fn hash(from: &mut Sources, directory: &Path) -> Option<HashSettings> {

@@ -66,7 +66,7 @@ pub(super) fn copy(keys: &JwtKeys) -> JwtKeys {
 }
 
 /// The bytes of the file without a trailing newline, which editors add and which is not part of the secret.
-fn secret(name: &str, directory: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+pub(super) fn secret(name: &str, directory: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     // Allocated once, so that no copy remains in memory; an oversized file is an error and is never truncated.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES + 1));
     let file = File::open(directory.join(name)).map(|file| file.take(MAX_SECRET_BYTES as u64 + 1));

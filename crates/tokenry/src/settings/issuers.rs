@@ -3,12 +3,11 @@
 use std::{ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
 
 use tokenry_service::{
-    Catalog, IssuerMapping, JwtAlgorithm, JwtIssuer, JwtKeys, JwtSettingsError, JwtVerifier, Role, SignIn,
-    Subject,
+    Catalog, IssuerMapping, JwtAlgorithm, JwtIssuer, JwtKeys, JwtSettingsError, JwtVerifier, SignIn,
 };
 
 use super::{
-    issuer_keys,
+    claim_mapping, issuer_keys,
     problem::Problem,
     section::{Section, Shape},
     value,
@@ -131,7 +130,7 @@ fn issuer(section: &mut Section<'_>, catalog: Option<&Catalog>, directory: &Path
     let types = section.has("types").then(|| section.texts("types"));
     let leeway = section.parsed("leeway", |text| value::duration(text, LEEWAY));
     let max_age = section.parsed("max_age", |text| value::duration(text, MAX_AGE));
-    let mapping = mapping(section, name.unwrap_or_default(), catalog);
+    let mapping = claim_mapping::read(section, name.unwrap_or_default(), catalog, "");
     if !section.is_valid() {
         return None;
     }
@@ -152,38 +151,6 @@ fn issuer(section: &mut Section<'_>, catalog: Option<&Catalog>, directory: &Path
         min_forced: KeySource::MIN_FORCED,
     });
     Some(Issuer { rules, keys, mapping, source })
-}
-
-fn mapping(section: &mut Section<'_>, issuer: &str, catalog: Option<&Catalog>) -> IssuerMapping {
-    let claim = |text: &str| match text {
-        "" => Err("must not be empty".to_owned()),
-        text => Ok(text.to_owned()),
-    };
-    let known_role = |text: &str| {
-        let role = text.parse::<Role>().map_err(|error| error.to_string())?;
-        match catalog {
-            Some(catalog) if !catalog.has_role(&role) => {
-                let roles: Vec<_> = catalog.roles().map(Role::as_str).collect();
-                Err(format!("must be a role of the catalog: {}", roles.join(", ")))
-            }
-            _ => Ok(role),
-        }
-    };
-    let prefix = section.parsed("subject_prefix", |text| match Subject::parse(format!("{text}x")) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(format!("no valid subject begins with it: {error}")),
-    });
-    let mapping = IssuerMapping::new(issuer.to_owned())
-        .with_subject_prefix(prefix.unwrap_or_default())
-        .with_name_claim(section.parsed("name_claim", claim))
-        .with_role_claim(section.parsed("role_claim", claim))
-        .with_roles(section.pairs("roles", known_role))
-        .with_default_role(section.parsed("default_role", known_role))
-        .with_creates_users(section.switch("create_users"));
-    if section.has("roles") && !section.has("role_claim") {
-        section.reject("roles", "requires role_claim, which names the claim with the values");
-    }
-    mapping
 }
 
 /// The key at fault and what to change. The line of the message identifies the issuer.

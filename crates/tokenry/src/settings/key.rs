@@ -26,8 +26,12 @@ pub(super) const EXPECTED_SWITCH: &str = "must be true or false";
 pub(super) const EXPECTED_LIST: &str = "must be a list of strings, such as [\"a\", \"b\"]";
 
 /// Structured settings, available only in the file: the name and how the table is written.
-static STRUCTURED: &[(&str, &str)] =
-    &[("catalog", "[catalog]"), ("issuers", "[[issuers]]"), (FIELDS, "[api.fields]")];
+static STRUCTURED: &[(&str, &str)] = &[
+    ("catalog", "[catalog]"),
+    ("issuers", "[[issuers]]"),
+    ("providers", "[[providers]]"),
+    (FIELDS, "[api.fields]"),
+];
 
 /// The names of the fields of tokens: a table within the table of other keys.
 pub(super) const FIELDS: &str = "api.fields";
@@ -142,6 +146,8 @@ keys! {
     PROXY_CREATES_USERS = "session" "proxy_creates_users" Switch(false);
     /// Proxies whose `X-Forwarded-*` headers are trusted, as addresses or networks.
     TRUSTED_PROXIES = "server" "trusted_proxies" List;
+    /// The URL at which browsers reach this server, such as `https://tokens.example.com`; needed for `[[providers]]`.
+    PUBLIC_URL = "server" "public_url" Text("");
     /// The maximum age of a cached row that admits a token, such as `500ms`; `0s` reads the database each time.
     MAX_STALENESS = "server" "max_staleness" Text("0s");
     /// Address and port of a listener that serves only `/metrics`, without authentication; empty is none.

@@ -6,6 +6,7 @@ mod example;
 mod github_keys;
 mod issuers;
 mod pepper;
+mod providers;
 mod wrong;
 
 use std::{fs, time::Duration};
@@ -146,6 +147,8 @@ fn a_named_file_replaces_the_default_file() {
 fn value_without_default(key: &key::Key) -> &'static str {
     if std::ptr::eq(key, &key::PROXY_USER_HEADER) {
         "X-Forwarded-User"
+    } else if std::ptr::eq(key, &key::PUBLIC_URL) {
+        "https://tokens.test"
     } else if std::ptr::eq(key, &key::METRICS_LISTEN) {
         "127.0.0.1:9090"
     } else if std::ptr::eq(key, &key::GITHUB_KEYS_FILE) {

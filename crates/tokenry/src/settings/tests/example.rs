@@ -85,3 +85,14 @@ fn the_example_file_has_every_key_of_an_issuer() {
         assert!(EXAMPLE.contains(&format!("{key} = ")), "{key}");
     }
 }
+
+#[test]
+fn the_example_file_documents_a_provider() {
+    let (start, provider) = EXAMPLE.split_once("# [server]\n").unwrap();
+    let provider = provider.lines().map(|line| line.trim_start_matches("# ")).collect::<Vec<_>>().join("\n");
+    let provider = provider.replace("corp-secret", "issuer-secret");
+    let oidc = good(&format!("{start}[server]\n{provider}"), &[]).service.oidc.unwrap();
+    let corp = &oidc.providers[0];
+    assert_eq!((corp.id.as_str(), corp.mapping.subject_prefix.as_str()), ("corp", "corp:"));
+    assert!(corp.client_secret.is_some() && corp.signs_out && corp.mapping.creates_users);
+}

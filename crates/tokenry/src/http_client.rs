@@ -1,12 +1,18 @@
-//! One fetch of a document with keys.
+//! Requests to issuers and providers: over TLS except to this machine, with bounded time and size.
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
+use tokenry_service::OidcTransport;
 use ureq::{
     Agent,
-    http::{Uri, header::LOCATION, uri::Scheme},
+    http::{
+        HeaderValue, Uri,
+        header::{AUTHORIZATION, LOCATION},
+        uri::Scheme,
+    },
     tls::TlsConfig,
 };
+use zeroize::Zeroizing;
 
 /// The timeout of each request.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -17,23 +23,24 @@ const MAX_LEN: u64 = 256 * 1024;
 /// The maximum number of redirects.
 const MAX_REDIRECTS: usize = 2;
 
-pub(super) struct Client(Agent);
+/// Sends requests. Cheap to create; it keeps no connection.
+pub(crate) struct HttpClient(Agent);
 
 enum Answer {
     Body(String),
     Moved(Uri),
 }
 
-impl Client {
-    pub(super) fn new() -> Self {
+impl HttpClient {
+    pub(crate) fn new() -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = Agent::config_builder()
             .tls_config(TlsConfig::builder().unversioned_rustls_crypto_provider(provider).build())
             .timeout_global(Some(TIMEOUT))
             .http_status_as_error(false)
-            // Redirects are followed in `fetch`, which checks each new URL.
+            // Redirects are followed in `get`, which checks each new URL.
             .max_redirects(0)
-            // Fetches are far apart, so an idle connection would usually be closed by then.
+            // Requests are far apart, so an idle connection would usually be closed by then.
             .max_idle_connections(0)
             .user_agent("tokenry")
             .accept("application/jwk-set+json, application/json");
@@ -41,10 +48,10 @@ impl Client {
     }
 
     /// The body at the URL. The error never quotes the body.
-    pub(super) fn fetch(&self, url: &str) -> Result<String, String> {
+    pub(crate) fn get(&self, url: &str) -> Result<String, String> {
         let mut url = parse(url)?;
         for _ in 0..=MAX_REDIRECTS {
-            match self.get(&url)? {
+            match self.fetch(&url)? {
                 Answer::Body(body) => return Ok(body),
                 Answer::Moved(next) => url = next,
             }
@@ -52,7 +59,7 @@ impl Client {
         Err(format!("more than {MAX_REDIRECTS} redirects"))
     }
 
-    fn get(&self, url: &Uri) -> Result<Answer, String> {
+    fn fetch(&self, url: &Uri) -> Result<Answer, String> {
         let mut request = self.0.get(url);
         if !is_https(url) {
             // A proxy cannot reach this host's loopback address.
@@ -74,8 +81,37 @@ impl Client {
     }
 }
 
-/// The URL, if keys may be fetched from it.
-pub(super) fn parse(url: &str) -> Result<Uri, String> {
+impl OidcTransport for HttpClient {
+    fn get(&self, url: &str) -> Result<String, String> {
+        Self::get(self, url)
+    }
+
+    fn post(
+        &self,
+        url: &str,
+        form: Zeroizing<String>,
+        authorization: Option<Zeroizing<String>>,
+    ) -> Result<(u16, Zeroizing<String>), String> {
+        let url = parse(url)?;
+        let mut request = self.0.post(&url).content_type("application/x-www-form-urlencoded");
+        if let Some(authorization) = authorization {
+            let mut value = HeaderValue::from_str(&authorization).map_err(|error| error.to_string())?;
+            // Hides the secret in debug output of headers.
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        if !is_https(&url) {
+            request = request.config().proxy(None).build();
+        }
+        let mut response = request.send(form.as_str()).map_err(|error| error.to_string())?;
+        // SECURITY: a redirect is a response as any other: the form is sent to no other URL.
+        let body = response.body_mut().with_config().limit(MAX_LEN + 1).read_to_string();
+        Ok((response.status().as_u16(), Zeroizing::new(body.map_err(|error| error.to_string())?)))
+    }
+}
+
+/// The URL, if requests may be sent to it.
+pub(crate) fn parse(url: &str) -> Result<Uri, String> {
     let Ok(uri) = url.parse::<Uri>() else { return Err("must be a URL".to_owned()) };
     let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
         return Err("must be a URL with a scheme and a host".to_owned());

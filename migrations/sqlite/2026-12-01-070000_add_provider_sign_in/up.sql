@@ -1,0 +1,10 @@
+-- The OpenID provider at which a session was begun; such a session is otherwise like one of a JWT. A session without it
+-- was begun in another way.
+ALTER TABLE sessions ADD COLUMN provider TEXT;
+
+-- Sign-ins at a provider that have succeeded, so that none succeeds twice. Without a foreign key: a row outlives its
+-- session.
+CREATE TABLE used_sign_ins (
+    digest BLOB NOT NULL PRIMARY KEY,
+    used_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
