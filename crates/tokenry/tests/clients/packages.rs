@@ -55,6 +55,16 @@ pub(crate) fn openapi_node() -> Option<PathBuf> {
     present("openapi/node", "node_modules")?.parent().map(Path::to_owned)
 }
 
+/// The folder with the programs of the packages of `clients/scanners/python`.
+pub(crate) fn scanners_python() -> Option<PathBuf> {
+    present("scanners/python", "bin")
+}
+
+/// The folder whose `node_modules` has the packages of `clients/scanners/node`.
+pub(crate) fn scanners_node() -> Option<PathBuf> {
+    present("scanners/node", "node_modules")?.parent().map(Path::to_owned)
+}
+
 /// Copies the sources of a client, without what is built from them.
 pub(crate) fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
