@@ -13,6 +13,7 @@ mod refused;
 mod restart;
 mod revoke;
 mod scale;
+mod scan;
 mod start;
 
 use anyhow::Result;
@@ -67,6 +68,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row { id: "import", goals: [Goal::Min(20_000.0), Goal::Min(2_000.0)], run: import::run },
     row("import-wait", Goal::Max(1000.0), import::wait),
     row("cleanup", Goal::Max(1.5), cleanup::run),
+    row("scan", Goal::Max(2.0), scan::run),
     row("oracle", Goal::Max(4.5), oracle::run),
     row("revoke", Goal::Max(0.0), revoke::run),
 ];

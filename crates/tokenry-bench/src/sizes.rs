@@ -22,6 +22,8 @@ pub(crate) struct Sizes {
     pub(crate) active: u64,
     /// Samples of each class of rejections.
     pub(crate) samples: u64,
+    /// Bytes that are searched for tokens.
+    pub(crate) scanned: u64,
     /// Verifications while tokens are revoked.
     pub(crate) verifications: u64,
 }
@@ -39,6 +41,7 @@ impl Sizes {
             cold: 200,
             active: 10_000,
             samples: 20_000,
+            scanned: 100_000_000,
             verifications: 1_000_000,
         }
     }
@@ -55,6 +58,7 @@ impl Sizes {
             cold: 10,
             active: 300,
             samples: 300,
+            scanned: 1_000_000,
             verifications: 5_000,
         }
     }
