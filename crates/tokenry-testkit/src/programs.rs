@@ -13,7 +13,7 @@ use std::{
 pub fn installed(names: &[&str]) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
-    find(folders.collect(), names)
+    find(&folders.collect::<Vec<_>>(), names)
 }
 
 /// The path of a module of Apache.
@@ -22,10 +22,10 @@ pub fn installed(names: &[&str]) -> Option<PathBuf> {
 /// Without it under `CI`.
 #[must_use]
 pub fn apache_module(name: &str) -> Option<PathBuf> {
-    find(["/usr/lib/apache2/modules", "/usr/lib64/httpd/modules"].map(PathBuf::from).to_vec(), &[name])
+    find(&["/usr/lib/apache2/modules", "/usr/lib64/httpd/modules"].map(PathBuf::from), &[name])
 }
 
-fn find(folders: Vec<PathBuf>, names: &[&str]) -> Option<PathBuf> {
+fn find(folders: &[PathBuf], names: &[&str]) -> Option<PathBuf> {
     let mut candidates = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
     let found = candidates.find(|program| program.is_file());
     if found.is_none() {

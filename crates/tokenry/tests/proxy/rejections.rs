@@ -169,3 +169,14 @@ fn an_unavailable_database_is_503_through_every_proxy() {
         relay.set_silent(false);
     }
 }
+
+#[test]
+fn traefik_admits_nobody_on_a_response_above_its_limit() {
+    let change = ("maxResponseBodySize: 16384", "maxResponseBodySize: 10");
+    let Some(setup) = Setup::with(Kind::Traefik, Backend::new(), &[change]) else { return };
+    let answer = setup.ask("GET /admin", &setup.token, &[]);
+    setup.stopped(&answer, &[401]);
+    assert!(answer.text.ends_with("\r\n\r\n"), "{}", answer.text);
+    // The response that admits has no body.
+    setup.reached(&setup.ask("GET /demo", &setup.token, &[]));
+}

@@ -69,19 +69,19 @@ impl Upstream {
 /// Reads one request; `None` if the connection has none. Trailers are among the headers.
 pub(crate) fn read(stream: &TcpStream) -> Option<Received> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let mut lines = read_lines(&mut reader)?.into_iter();
-    let line = lines.next()?;
-    let mut headers: Vec<_> = lines.filter_map(header).collect();
+    let lines = read_lines(&mut reader)?;
+    let (line, lines) = lines.split_first()?;
+    let mut headers: Vec<_> = lines.iter().filter_map(|line| header(line)).collect();
     let value = |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
     let mut body = Vec::new();
     if value("transfer-encoding") == Some("chunked") {
         read_chunks(&mut reader, &mut body)?;
-        headers.extend(read_lines(&mut reader)?.into_iter().filter_map(header));
+        headers.extend(read_lines(&mut reader)?.iter().filter_map(|line| header(line)));
     } else {
         body = vec![0; value("content-length").map_or(0, |value| value.parse().expect("a length"))];
         reader.read_exact(&mut body).ok()?;
     }
-    Some(Received { line, headers, body })
+    Some(Received { line: line.clone(), headers, body })
 }
 
 /// The lines before the next empty one.
@@ -97,7 +97,7 @@ fn read_lines(reader: &mut impl BufRead) -> Option<Vec<String>> {
     }
 }
 
-fn header(line: String) -> Option<(String, String)> {
+fn header(line: &str) -> Option<(String, String)> {
     let (name, value) = line.split_once(':')?;
     Some((name.to_ascii_lowercase(), value.trim().to_owned()))
 }

@@ -122,11 +122,11 @@ impl Deployment {
         let issued = self.library.issue_token(&operator, user.parse().expect("an id"), new).expect("a token");
         issued.secret.reveal_once().to_string()
     }
+}
 
-    /// An instant that has not come, as a text.
-    pub(super) fn tomorrow(&self) -> String {
-        clock::now().checked_add(Lifetime::days(1)).expect("an instant").to_string()
-    }
+/// An instant that has not come, as a text.
+pub(super) fn tomorrow() -> String {
+    clock::now().checked_add(Lifetime::days(1)).expect("an instant").to_string()
 }
 
 async fn guarded(_: Authorized<DemoRead>) -> &'static str {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::deployment::Deployment;
+use super::deployment::{Deployment, tomorrow};
 
 /// A token and the code of its rejection, or nothing if it may read `demo`.
 pub(super) struct Token {
@@ -30,7 +30,7 @@ pub(super) fn table(deployment: &Deployment) -> Vec<Token> {
     let (_, here) = create("here", json!({"scopes": ["demo:read"], "allowed_ips": ["127.0.0.0/8"]}));
     let (_, elsewhere) =
         create("elsewhere", json!({"scopes": ["demo:read"], "allowed_ips": ["203.0.113.7"]}));
-    let later = json!({"scopes": ["demo:read"], "not_before": deployment.tomorrow()});
+    let later = json!({"scopes": ["demo:read"], "not_before": tomorrow()});
     let (_, later) = create("later", later);
     let (revoked_id, revoked) = create("revoked", reads());
     deployment.api("DELETE", &format!("/api/v1/tokens/{revoked_id}"), &Value::Null);
