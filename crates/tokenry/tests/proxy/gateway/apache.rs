@@ -1,14 +1,13 @@
 //! Apache with a module that introspects tokens.
 
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use tokenry_testkit::programs;
 
-use super::{Kind, command::Layout};
+use super::{Kind, command::Layout, free_address};
 
 /// The modules of Apache that both recipes and the tests need.
 const MODULES: [&str; 9] = [
@@ -50,9 +49,7 @@ pub(super) fn configure(kind: Kind, command: &mut Command, layout: &Layout<'_>, 
             format!("LoadModule {module}_module {}\n", path.display())
         })
         .collect();
-    // A port that was free a moment ago.
-    let https =
-        TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("an address");
+    let https = free_address();
     let text =
         layout.recipe(recipe, changes).replace("https://tokens.example.org", &format!("https://{https}"));
     // The certificate is not one of a known authority.
