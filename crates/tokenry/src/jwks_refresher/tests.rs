@@ -6,8 +6,8 @@ use std::{
 };
 
 use tokenry_service::{
-    JwtAlgorithm, JwtError, JwtIssuer, JwtKeys, JwtVerifier, KeyRefreshStatus, UnixMillis,
-    supervisor::Workers,
+    JwtAlgorithm, JwtError, JwtIssuer, JwtKeys, JwtVerifier, KeyRefreshStatus, OidcTransport as _,
+    UnixMillis, supervisor::Workers,
 };
 
 use super::{JwksRefresher, KeySource, ReplaceKeys, now};
@@ -200,6 +200,27 @@ fn at_most_two_redirects_are_followed() {
         let server = Server::start(moved(location));
         assert!(client.get(&server.url).unwrap_err().starts_with("redirected"), "{location}");
     }
+}
+
+#[test]
+fn a_form_is_sent_to_its_url_alone_and_every_status_is_an_answer() {
+    let client = HttpClient::new();
+    let post = |url: &str| {
+        let (form, secret) = ("code=CANARY".to_owned().into(), "Basic CANARY".to_owned().into());
+        client.post(url, form, Some(secret)).map(|(status, body)| (status, body.to_string()))
+    };
+    let (server, target) = (Server::start(ok("answer")), Server::start(ok("taken")));
+    assert_eq!(post(&server.url), Ok((200, "answer".to_owned())));
+    server.answer(BROKEN);
+    assert_eq!(post(&server.url), Ok((500, "body".to_owned())));
+    server.answer(moved(&target.url));
+    assert_eq!(post(&server.url), Ok((302, String::new())));
+    assert_eq!((server.requests(), target.requests()), (3, 0));
+    server.answer(ok(&"x".repeat(256 * 1024 + 1)));
+    let too_long = post(&server.url).unwrap_err();
+    assert!(!too_long.contains("CANARY"), "{too_long}");
+    let why = "must be https, or http to a loopback address".to_owned();
+    assert_eq!(post("http://issuer.test/token"), Err(why));
 }
 
 #[test]
