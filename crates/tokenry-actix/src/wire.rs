@@ -22,6 +22,7 @@ use tokenry_service::{
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
+#[cfg(feature = "github")]
 pub(crate) use self::leaks::SignedLeakReport;
 pub use self::{
     admin::{

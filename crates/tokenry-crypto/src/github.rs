@@ -67,12 +67,6 @@ impl ReportKeys {
         if usable.is_empty() { Err(ReportKeysError::NoUsableKey) } else { Ok(Self(usable)) }
     }
 
-    /// Whether there is no key at all.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Whether there is a key with this identifier.
     #[must_use]
     pub fn has(&self, identifier: &str) -> bool {

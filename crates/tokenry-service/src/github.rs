@@ -51,12 +51,6 @@ impl GithubReports {
         self.keys().has(identifier)
     }
 
-    /// Whether keys were fetched or configured.
-    #[must_use]
-    pub fn has_keys(&self) -> bool {
-        !self.keys().is_empty()
-    }
-
     /// Whether GitHub has signed the raw body of a report.
     #[must_use]
     pub fn is_signed(&self, identifier: &str, signature: &str, body: &[u8]) -> bool {

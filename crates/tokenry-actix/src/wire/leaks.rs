@@ -35,6 +35,7 @@ pub struct LeakReport {
 }
 
 /// An entry of a report of GitHub, which may get more fields.
+#[cfg(feature = "github")]
 #[derive(Deserialize)]
 pub(crate) struct SignedLeakReport {
     token: String,
@@ -95,6 +96,7 @@ impl LeakReport {
     }
 }
 
+#[cfg(feature = "github")]
 impl SignedLeakReport {
     /// The reports of a request and the names of their patterns.
     ///

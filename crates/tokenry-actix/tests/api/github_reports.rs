@@ -2,7 +2,10 @@
 
 use std::{
     num::NonZero,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use aws_lc_rs::{
@@ -156,12 +159,15 @@ each_backend!(the_example_of_githubs_documentation_is_accepted, |db| {
 struct Fetcher {
     reports: Mutex<Option<Arc<GithubReports>>>,
     document: String,
+    /// Whether the last fetch is recent.
+    is_current: AtomicBool,
 }
 
 impl KeyRefresh for Fetcher {
     fn refresh(&self, _: &str) -> KeyRefreshStatus {
         let (reports, document) = (self.reports.lock().unwrap().clone(), self.document.clone());
         match reports {
+            Some(_) if self.is_current.load(Relaxed) => KeyRefreshStatus::Current,
             Some(reports) => KeyRefreshStatus::Pending(Box::pin(async move {
                 reports.replace_keys(&document).unwrap();
             })),
@@ -172,7 +178,11 @@ impl KeyRefresh for Fetcher {
 
 each_backend!(an_unknown_key_is_fetched_and_a_report_before_the_first_fetch_is_503, |db| {
     let signer = Signer::new();
-    let fetcher = Arc::new(Fetcher { reports: Mutex::new(None), document: signer.document() });
+    let fetcher = Arc::new(Fetcher {
+        reports: Mutex::new(None),
+        document: signer.document(),
+        is_current: AtomicBool::new(false),
+    });
     let reports = Arc::new(GithubReports::fetched(fetcher.clone()));
     let api = Api::with(db, |_| {}, HttpSettings::default().with_github_reports(reports.clone()));
     let (_, text) = api.token_of(&api.user("alice"), &[]);
@@ -182,8 +192,10 @@ each_backend!(an_unknown_key_is_fetched_and_a_report_before_the_first_fetch_is_5
     *fetcher.reports.lock().unwrap() = Some(reports);
     assert_eq!(signed(&api, &signer, &body).status, 202);
     assert!(!is_live(&api, &text));
-    *fetcher.reports.lock().unwrap() = None;
     let unknown = [("Github-Public-Key-Identifier", "key-9"), ("Github-Public-Key-Signature", "AAAA")];
+    // Without a recent fetch, GitHub may have this key.
+    send(&api, &unknown, &body).is_problem(503, "service_unavailable");
+    fetcher.is_current.store(true, Relaxed);
     send(&api, &unknown, &body).is_problem(403, "forbidden");
 });
 

@@ -8,6 +8,7 @@ mod environment;
 mod folder;
 mod grammar;
 mod imports;
+mod leaks;
 mod limits;
 mod policy;
 mod presented;

@@ -1,15 +1,19 @@
 //! Receives a report of leaked tokens: limits, body and signature.
 
-use std::{pin::Pin, time::Duration};
+#[cfg(feature = "github")]
+mod signed;
+
+use std::pin::Pin;
 
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
-    http::header::HeaderMap,
     web::{Bytes, Data},
 };
 use tokenry_service::LeakReport;
 
+#[cfg(feature = "github")]
+use self::signed::signed;
 use crate::{
     body, client_ip,
     declared_errors::{DeclareErrors, Errors},
@@ -38,6 +42,7 @@ pub(crate) enum ReceivedFrom {
     /// Anyone.
     Holder,
     /// GitHub, with the names of the patterns that found the texts.
+    #[cfg_attr(not(feature = "github"), allow(dead_code, reason = "no signature can be verified"))]
     GitHub { kinds: Vec<String> },
 }
 
@@ -91,68 +96,15 @@ fn read(req: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result
     body::read_up_to(req, payload, "application/json", MAX_BODY)
 }
 
-/// The entries that GitHub has signed, and the names of their patterns.
-///
-/// SECURITY: a report with only one of the headers, or with a signature that is not valid, is rejected, and not read as
-/// one of an anonymous reporter. Reports with a valid signature are not limited by their source, invalid ones are counted.
-#[cfg(feature = "github")]
-async fn signed(
-    req: &HttpRequest,
-    payload: &mut Payload,
-) -> Result<(Vec<LeakReport>, Vec<String>), ApiError> {
-    use actix_web::rt::time::timeout;
-    use tokenry_service::{GithubReports, KeyRefreshStatus};
-
-    /// How long a report waits for a key that is being fetched.
-    const KEY_WAIT: Duration = Duration::from_secs(3);
-
-    let Some(github) = req.app_data::<Data<GithubReports>>() else {
-        return Err(rejected(req, "This server accepts no signed reports."));
-    };
-    let (Some(identifier), Some(signature)) =
-        (only(req.headers(), IDENTIFIER), only(req.headers(), SIGNATURE))
-    else {
-        return Err(rejected(req, INVALID));
-    };
-    match github.request_key(identifier) {
-        Some(KeyRefreshStatus::Pending(arrival)) => {
-            // The keys are looked up afterwards, whether they came or not.
-            let _ = timeout(KEY_WAIT, arrival).await;
-        }
-        Some(_) | None => {}
-    }
-    if !github.has_keys() {
-        return Err(ApiError::Unavailable { retry_after_seconds: RETRY });
-    }
-    if !github.has_key(identifier) {
-        return Err(rejected(req, INVALID));
-    }
-    let body = read(req, payload).await?;
-    if !github.is_signed(identifier, signature, &body) {
-        return Err(rejected(req, INVALID));
-    }
-    wire::SignedLeakReport::all(json::read(&body, None)?)
-}
-
 #[cfg(not(feature = "github"))]
 async fn signed(req: &HttpRequest, _: &mut Payload) -> Result<(Vec<LeakReport>, Vec<String>), ApiError> {
-    let _ = (only(req.headers(), IDENTIFIER), Duration::ZERO, INVALID);
-    Err(rejected(req, "This server accepts no signed reports."))
+    Err(rejected(req, NOT_ACCEPTED))
 }
 
-const INVALID: &str = "The signature of GitHub is missing or invalid.";
+const NOT_ACCEPTED: &str = "This server accepts no signed reports.";
 
 /// Counts a report without a valid signature and returns its error.
 fn rejected(req: &HttpRequest, detail: &'static str) -> ApiError {
     let forbidden = ApiError::Forbidden { detail: detail.into(), errors: Vec::new() };
     count(req).err().unwrap_or(forbidden)
-}
-
-/// The value of a header that is sent once.
-fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let mut values = headers.get_all(name);
-    match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().ok().map(str::trim),
-        _ => None,
-    }
 }

@@ -1,0 +1,57 @@
+//! Reports that GitHub signs.
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, dev::Payload, http::header::HeaderMap, rt::time::timeout, web::Data};
+use tokenry_service::{GithubReports, KeyRefreshStatus, LeakReport};
+
+use super::{IDENTIFIER, NOT_ACCEPTED, RETRY, SIGNATURE, read, rejected};
+use crate::{error::ApiError, json, wire};
+
+/// How long a report waits for a key that is being fetched.
+const KEY_WAIT: Duration = Duration::from_secs(3);
+
+const INVALID: &str = "The signature of GitHub is missing or invalid.";
+
+/// The entries that GitHub has signed, and the names of their patterns.
+///
+/// SECURITY: a report with only one of the headers, or with a signature that is not valid, is rejected, and not read as
+/// one of an anonymous reporter. Reports with a valid signature are not limited by their source, invalid ones are counted.
+pub(super) async fn signed(
+    req: &HttpRequest,
+    payload: &mut Payload,
+) -> Result<(Vec<LeakReport>, Vec<String>), ApiError> {
+    let Some(github) = req.app_data::<Data<GithubReports>>() else {
+        return Err(rejected(req, NOT_ACCEPTED));
+    };
+    let (Some(identifier), Some(signature)) =
+        (only(req.headers(), IDENTIFIER), only(req.headers(), SIGNATURE))
+    else {
+        return Err(rejected(req, INVALID));
+    };
+    if let Some(KeyRefreshStatus::Pending(arrival)) = github.request_key(identifier) {
+        // The keys are looked up afterwards, whether they came or not.
+        let _ = timeout(KEY_WAIT, arrival).await;
+    }
+    if !github.has_key(identifier) {
+        // Only a recent fetch proves that GitHub has no such key.
+        return Err(match github.request_key(identifier) {
+            None | Some(KeyRefreshStatus::Current) => rejected(req, INVALID),
+            Some(_) => ApiError::Unavailable { retry_after_seconds: RETRY },
+        });
+    }
+    let body = read(req, payload).await?;
+    if !github.is_signed(identifier, signature, &body) {
+        return Err(rejected(req, INVALID));
+    }
+    wire::SignedLeakReport::all(json::read(&body, None)?)
+}
+
+/// The value of a header that is sent once.
+fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut values = headers.get_all(name);
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok().map(str::trim),
+        _ => None,
+    }
+}
