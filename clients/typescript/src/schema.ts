@@ -2559,7 +2559,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The tokens among the texts are revoked. The body is empty, or the feedback for GitHub. */
+            /** @description The tokens among the texts are revoked. The list is empty, or the feedback for GitHub. */
             202: {
                 headers: {
                     /** @description The id of the request, as in the log: that of the request, or a new one. */

@@ -32,7 +32,7 @@ const PER_ENTRY: Duration = Duration::from_millis(3);
         ("Github-Public-Key-Signature" = Option<String>, Header, description = "Of a report of GitHub: the signature in base64."),
     ),
     request_body = Vec<wire::LeakReport>, responses(
-    (status = 202, description = "The tokens among the texts are revoked. The body is empty, or the feedback for GitHub.",
+    (status = 202, description = "The tokens among the texts are revoked. The list is empty, or the feedback for GitHub.",
         body = Vec<wire::LeakFeedback>),
 ))]
 pub(crate) async fn report_leaks(
@@ -50,7 +50,7 @@ pub(crate) async fn report_leaks(
             let revoked = revoke(&req, &tokenry, &received.reports, LeakReporter::Holder).await;
             settled.await;
             revoked?;
-            Ok(HttpResponse::Accepted().finish())
+            Ok(HttpResponse::Accepted().json(Vec::<wire::LeakFeedback>::new()))
         }
         ReceivedFrom::GitHub { kinds } => {
             let verdicts = revoke(&req, &tokenry, &received.reports, LeakReporter::GitHub).await?;

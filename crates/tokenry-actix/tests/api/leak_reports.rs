@@ -58,7 +58,7 @@ each_backend!(a_reported_token_is_revoked_with_the_reason_and_the_url, |db| {
     let url = "https://github.com/o/r/blob/0a1b/.env#L7";
     let body = json!([{ "token": text, "url": format!("https://me:pw@github.com/o/r/blob/0a1b/.env?k={text}#L7"), "type": "t" }]);
     let response = api.json("POST", PATH, "", &body);
-    assert_eq!((response.status, response.body.as_str()), (202, ""));
+    assert_eq!((response.status, response.body.as_str()), (202, "[]"));
     assert!(is_revoked(&api, &text));
     let token = api.call("GET", &format!("/api/v1/tokens/{id}"), &other).json();
     assert_eq!(

@@ -78,7 +78,7 @@ fn a_reported_token_is_revoked_and_neither_log_nor_audit_have_its_secret() {
     let secret = folder.output("token create --user alice --name ci --quiet").trim().to_owned();
     let server = Server::start(&folder);
     let body = format!(r#"[{{"token":"{secret}","url":"https://x.test/{secret}/a?{secret}#L1"}}]"#);
-    assert_eq!(report(&server, "", &body), (202, String::new()));
+    assert_eq!(report(&server, "", &body), (202, "[]".to_owned()));
     let response = server.get("/api/v1/token", &secret);
     assert!(response.starts_with("HTTP/1.1 401 ") && response.contains("revoked_token"), "{response}");
     let events = folder.json("audit list --kind auth.token.revoked");
