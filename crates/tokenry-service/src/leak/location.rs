@@ -7,6 +7,8 @@ use crate::form_encoding;
 
 /// The longest stored URL, in characters.
 const MAX: usize = 1000;
+/// No token is shorter, in bytes.
+const MIN_SECRET: usize = 16;
 /// How often a part of a URL may be encoded again.
 const MAX_ENCODINGS: usize = 4;
 
@@ -30,21 +32,22 @@ pub(super) fn location<'t>(
     url.set_query(None);
     url.set_fragment(lines.as_deref());
     let whole = url.to_string();
-    let has_secret = |text: &str| has_token(text, prefixes, reported.clone());
-    if whole.chars().count() <= MAX && !has_secret(&whole) {
+    let reported = reported.filter(|text| text.len() >= MIN_SECRET);
+    if whole.chars().count() <= MAX && !has_token(&whole, prefixes, reported.clone()) {
         return Some(whole);
     }
     // A host is in lower case, which a token in it need not have been.
-    let mut lower = reported.clone().filter(|text| !text.is_empty()).map(str::to_ascii_lowercase);
-    let is_plain = origin.len() <= MAX && !has_secret(&origin) && !lower.any(|text| origin.contains(&text));
-    is_plain.then(|| format!("{origin}/…"))
+    let mut lower = reported.clone().map(str::to_ascii_lowercase);
+    let has_secret =
+        has_token(&origin, prefixes, reported.clone()) || lower.any(|text| origin.contains(&text));
+    (origin.len() <= MAX && !has_secret).then(|| format!("{origin}/…"))
 }
 
 /// Whether the text has a token, itself or decoded.
 fn has_token<'t>(text: &str, prefixes: &Prefixes, reported: impl Iterator<Item = &'t str> + Clone) -> bool {
     let mut text = text.to_owned();
     for _ in 0..MAX_ENCODINGS {
-        let is_reported = reported.clone().any(|token| !token.is_empty() && text.contains(token));
+        let is_reported = reported.clone().any(|token| text.contains(token));
         if is_reported || prefixes.redact(&text) != text {
             return true;
         }

@@ -49,11 +49,12 @@ const CHECKED: &str = r"
 
 /// The words of a name, each with an initial capital.
 fn class_name(name: &str) -> String {
-    let word = |word: &str| {
-        let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
-        first.to_ascii_uppercase() + rest
-    };
-    name.split('-').map(word).chain(["Detector".to_owned()]).collect()
+    name.split('-').map(capitalized).chain(["Detector".to_owned()]).collect()
+}
+
+fn capitalized(word: &str) -> String {
+    let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
+    first.to_ascii_uppercase() + rest
 }
 
 #[cfg(test)]

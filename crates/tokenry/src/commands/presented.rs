@@ -132,15 +132,14 @@ fn find(
     let found = tokenry
         .find_by_secret_blocking(presented.token(), request.now)
         .map_err(|error| unavailable(&error))?;
-    let unknown = || {
+    let Some(found) = found else {
         let detail = if tokenry.has_token_form(presented.token()) {
             "no token has or had this secret"
         } else {
             "not a token of this instance: its prefix, length or checksum is invalid"
         };
-        CliError::not_found(detail).next("check that you copied all of it")
+        return Err(CliError::not_found(detail).next("check that you copied all of it"));
     };
-    let found = found.ok_or_else(unknown)?;
     Ok((found, tokenry.find_token(request, found.token_id)?))
 }
 

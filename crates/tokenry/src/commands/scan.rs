@@ -56,7 +56,8 @@ pub(crate) fn run(args: &ScanArgs, settings: Settings, console: &mut Console) ->
         console.note(error);
     }
     if !findings.found.is_empty() || console.is_json() {
-        console.answer(&View::list(&header, rows, names(&findings.found, args.status), json))?;
+        let view = View::list(&header, rows, names(&findings.found, args.status), json);
+        console.answer(&view).map_err(CliError::of_scan)?;
     }
     outcome(&findings)
 }
@@ -73,7 +74,6 @@ fn names(found: &[Finding], has_status: bool) -> Vec<String> {
 }
 
 fn outcome(findings: &Report) -> Result<(), CliError> {
-    let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     let found = count(findings.found.len(), "token");
     if !findings.errors.is_empty() {
         let detail =
@@ -86,4 +86,8 @@ fn outcome(findings: &Report) -> Result<(), CliError> {
     let locations: BTreeSet<&Location> = findings.found.iter().map(|finding| &finding.location).collect();
     let detail = format!("{found} in {}", count(locations.len(), "place"));
     Err(CliError::failed("tokens_found", detail).next("revoke those that are live, and remove the text"))
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

@@ -161,7 +161,7 @@ impl CliError {
             Exit::Failed if self.code == "tokens_found" => "Tokens were found",
             Exit::Failed => "The command failed",
             Exit::Usage if self.code == "scan_incomplete" => "The scan is incomplete",
-            Exit::Usage if self.status == Some(503) => "The command failed",
+            Exit::Usage if self.status == Some(503) || self.code == "output_lost" => "The command failed",
             Exit::Usage if self.code == "configuration" => "The settings are invalid",
             Exit::Usage if self.code == "validation_failed" => "The request is invalid",
             Exit::Usage => "The command line is invalid",

@@ -128,6 +128,16 @@ fn the_database_says_which_tokens_work() {
     assert_eq!(folder.end("scan src --status --output name").1, "");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_output_is_no_found_token() {
+    let (folder, secret) = with_token();
+    fs::write(folder.path("src/a"), &secret).expect("a file");
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("the device");
+    let status = folder.process().args(["scan", "src"]).stdout(full).status().expect("the binary starts");
+    assert_eq!(status.code(), Some(2));
+}
+
 #[cfg(unix)]
 #[test]
 fn links_are_followed_only_where_they_are_given() {

@@ -61,18 +61,13 @@ impl Finder {
 
     /// The token that begins here.
     fn recognize(&self, text: &[u8], start: usize) -> Option<Found> {
-        let end = |index: usize| {
-            let id = PatternID::new(index).ok()?;
-            let input = Input::new(text).range(start..).anchored(Anchored::Pattern(id));
-            Some(self.regex.search(&input)?.range())
-        };
-        if let Some(range) = end(0)
+        if let Some(range) = self.matched(text, start, 0)
             && let Ok(plain) = self.prefixes.parse(text.get(range.clone())?)
         {
             return Some(Found { range, shown: format!("{}…{}", plain.public_id(), plain.suffix()) });
         }
         for (index, shape) in self.shapes.iter().enumerate() {
-            let Some(range) = end(index + 1) else { continue };
+            let Some(range) = self.matched(text, start, index + 1) else { continue };
             let is_whole = text.get(range.end).is_none_or(|next| !shape.continues_with(*next));
             if let Some(shown) =
                 text.get(range.clone()).and_then(|token| shape.shown_of(token)).filter(|_| is_whole)
@@ -81,6 +76,13 @@ impl Finder {
             }
         }
         None
+    }
+
+    /// What the pattern with this index matches here.
+    fn matched(&self, text: &[u8], start: usize, index: usize) -> Option<Range<usize>> {
+        let id = PatternID::new(index).ok()?;
+        let input = Input::new(text).range(start..).anchored(Anchored::Pattern(id));
+        Some(self.regex.search(&input)?.range())
     }
 
     /// The text without the secrets of tokens in it, complete or truncated.
