@@ -251,3 +251,32 @@ each_backend!(failed_answers_count_as_failed_credentials, |db| {
     let code = provider.authorize(&begun.url, &alice());
     session(&answer(&api, "corp", &[("code", &code), ("state", &begun.state())], &begun.cookie));
 });
+
+each_backend!(a_check_names_what_does_not_match_the_provider, |db| {
+    let provider = FakeProvider::new();
+    let api = api(db, &[("corp", &provider)]);
+    let check = || api.tokenry.check_providers().remove(0);
+    let good = check();
+    assert_eq!((good.id.as_str(), good.is_reachable, good.faults.as_slice()), ("corp", true, &[][..]));
+    assert_eq!(good.redirect_uri, "https://tokens.test/session/oidc/corp/callback");
+    for (metadata, expected) in [
+        (json!({ "response_types_supported": ["id_token"] }), "the response type code is not among"),
+        (json!({ "code_challenge_methods_supported": ["plain"] }), "the PKCE method S256 is not among"),
+        (json!({ "id_token_signing_alg_values_supported": ["RS256"] }), "algorithm ES256 is not among"),
+        (
+            json!({ "token_endpoint_auth_methods_supported": ["private_key_jwt"] }),
+            "client_auth client_secret_basic is not among",
+        ),
+        (json!({ "issuer": "https://id.other.test" }), "set issuer to exactly that"),
+        (json!({ "authorization_endpoint": "javascript:alert(1)" }), "is not an https URL"),
+        (json!({ "jwks_uri": "https://id.corp.test/nothing" }), "its keys cannot be used"),
+    ] {
+        provider.state().metadata = metadata;
+        let found = check();
+        assert!(found.is_reachable && found.faults.len() == 1, "{:?}", found.faults);
+        assert!(found.faults[0].contains(expected), "{:?}", found.faults);
+    }
+    provider.state().is_down = true;
+    let found = check();
+    assert!(!found.is_reachable && found.faults[0].contains("cannot be fetched"), "{:?}", found.faults);
+});
