@@ -73,7 +73,12 @@ pub(crate) async fn finish(
             PAGE.to_owned()
         }
         Err(error) => {
-            tracing::warn!(target: "tokenry::fault", provider = id, %error, "a sign-in at a provider failed");
+            // Anyone can send an answer that belongs to no sign-in.
+            if matches!(error, OidcError::NotBegun) {
+                tracing::debug!(provider = id, %error, "an answer was rejected");
+            } else {
+                tracing::warn!(target: "tokenry::fault", provider = id, %error, "a sign-in at a provider failed");
+            }
             if error.is_about_credential() {
                 count_ignored_failure(req)?;
             }
