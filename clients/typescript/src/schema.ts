@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/.well-known/authzen-configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the endpoints of the Authorization API are. */
+        get: operations["show_authzen_metadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/.well-known/oauth-authorization-server": {
         parameters: {
             query?: never;
@@ -38,6 +55,43 @@ export interface paths {
         get: operations["show_patterns"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/access/v1/evaluation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Whether a token permits a request (AuthZEN, access evaluation). The caller's own token needs `introspect`. */
+        post: operations["evaluate_access"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/access/v1/evaluations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Whether tokens permit many requests (AuthZEN, access evaluations). The caller's own token needs `introspect`.
+         * @description A question that is invalid gets the answer no, with `context.error`.
+         */
+        post: operations["evaluate_accesses"];
         delete?: never;
         options?: never;
         head?: never;
@@ -749,6 +803,25 @@ export interface components {
             /** @description The `cursor` of the next page; `null` on the last one. */
             next_cursor: string | null;
         };
+        /** @description Where the endpoints of the Authorization API are (its section on metadata). */
+        AuthzenMetadata: {
+            /**
+             * Format: uri
+             * @description The URL for one question.
+             */
+            access_evaluation_endpoint: string;
+            /**
+             * Format: uri
+             * @description The URL for many questions.
+             */
+            access_evaluations_endpoint: string;
+            /**
+             * Format: uri
+             * @description The base URL of this server.
+             * @example https://tokens.example.com
+             */
+            policy_decision_point: string;
+        };
         /**
          * @description The credential of a caller: a personal access token, a JWT or a session.
          * @enum {string}
@@ -816,6 +889,126 @@ export interface components {
             role?: components["schemas"]["RoleName"] | null;
             /** @description The id of the user in the host system: one line with a visible character. */
             subject: components["schemas"]["Subject"];
+        };
+        /** @description The answer to a question. */
+        Decision: {
+            /** @description Whose token it is, or why it does not permit the request. */
+            context: components["schemas"]["DecisionContext"];
+            /** @description Whether the token permits the request. */
+            decision: boolean;
+        };
+        /** @description Whose token it is, or why it does not permit the request. */
+        DecisionContext: {
+            /**
+             * @description The error code, as in error responses of this API.
+             * @example expired_token
+             */
+            code?: string;
+            /** @description What is wrong with this one of many questions. */
+            error?: components["schemas"]["EvaluationError"];
+            /** @description The required scopes that the token does not have. */
+            missing_scopes?: string[];
+            /**
+             * Format: uuid
+             * @description The id of the token.
+             */
+            token_id?: string;
+            /** @description The owner of the token. */
+            user?: components["schemas"]["VerdictUser"];
+        };
+        /** @description The answers to many questions, or the only one. */
+        DecisionOrDecisions: components["schemas"]["Decision"] | components["schemas"]["Decisions"];
+        /** @description The answers to many questions, in their order. */
+        Decisions: {
+            /** @description One for each question, unless `evaluations_semantic` stopped before. */
+            evaluations: components["schemas"]["Decision"][];
+        };
+        /** @description Whether a token permits a request. */
+        Evaluation: {
+            /** @description What the client does. */
+            action: components["schemas"]["EvaluationAction"];
+            /**
+             * @description `ip` is the address that presented the token, as text; without it, a token that is restricted to addresses is
+             *     rejected. Other members are ignored.
+             */
+            context?: Record<string, unknown> | null;
+            /** @description With what the client does it. */
+            resource: components["schemas"]["EvaluationResource"];
+            /** @description The token. */
+            subject: components["schemas"]["EvaluationSubject"];
+        };
+        /** @description What the client does. */
+        EvaluationAction: {
+            /**
+             * @description The level of the scope, such as `read`. For a resource of the type `route`, the method.
+             * @example read
+             */
+            name: string;
+            /** @description Ignored. */
+            properties?: Record<string, unknown> | null;
+        };
+        /** @description What is wrong with a question. */
+        EvaluationError: {
+            /** @description A sentence about it. */
+            message: string;
+            /**
+             * Format: int64
+             * @description The status that the question would have alone.
+             * @example 400
+             */
+            status: number;
+        };
+        /** @description How many questions are answered. */
+        EvaluationOptions: {
+            /** @description Where to stop; the answers end with the decision that stopped. */
+            evaluations_semantic?: components["schemas"]["EvaluationsSemantic"] | null;
+        };
+        /** @description With what the client does it. */
+        EvaluationResource: {
+            /**
+             * @description For a `route`, the path of the client's request. Otherwise ignored: scopes are not about single objects.
+             * @example 42
+             */
+            id: string;
+            /** @description Ignored. */
+            properties?: Record<string, unknown> | null;
+            /**
+             * @description The resource of the scope, such as `projects`. For `route`, the routes of the catalog decide.
+             * @example projects
+             */
+            type: string;
+        };
+        /** @description Many questions at once. `subject`, `action`, `resource` and `context` are the defaults of the entries of `evaluations`. */
+        Evaluations: {
+            /** @description What the client does. */
+            action?: components["schemas"]["EvaluationAction"] | null;
+            /** @description As in a single evaluation. */
+            context?: Record<string, unknown> | null;
+            /** @description The questions, at most 100. Without any, the request is a single evaluation. */
+            evaluations?: components["schemas"]["PartialEvaluation"][] | null;
+            /** @description How they are answered. */
+            options?: components["schemas"]["EvaluationOptions"] | null;
+            /** @description With what the client does it. */
+            resource?: components["schemas"]["EvaluationResource"] | null;
+            /** @description The token. */
+            subject?: components["schemas"]["EvaluationSubject"] | null;
+        };
+        /**
+         * @description Where the answers to many questions stop.
+         * @enum {string}
+         */
+        EvaluationsSemantic: "execute_all" | "deny_on_first_deny" | "permit_on_first_permit";
+        /** @description The token of a question. */
+        EvaluationSubject: {
+            /** @description The token text that was presented to the calling service. */
+            id: string;
+            /** @description Ignored. */
+            properties?: Record<string, unknown> | null;
+            /**
+             * @description Always `token`.
+             * @example token
+             */
+            type: string;
         };
         /**
          * @description The kind of an event of the audit log.
@@ -1064,6 +1257,17 @@ export interface components {
             revocation_endpoint: string;
             /** @description Possession of the token is enough; another authentication is ignored. */
             revocation_endpoint_auth_methods_supported: string[];
+        };
+        /** @description One of many questions. What is missing is taken from the request. */
+        PartialEvaluation: {
+            /** @description What the client does. */
+            action?: components["schemas"]["EvaluationAction"] | null;
+            /** @description As in a single evaluation. */
+            context?: Record<string, unknown> | null;
+            /** @description With what the client does it. */
+            resource?: components["schemas"]["EvaluationResource"] | null;
+            /** @description The token. */
+            subject?: components["schemas"]["EvaluationSubject"] | null;
         };
         /** @description The rules of a server for all tokens and callers. A number of 0 is no limit, as in the settings file. */
         Policy: {
@@ -1864,6 +2068,85 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    show_authzen_metadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Where the endpoints of the Authorization API are (its section on metadata). */
+            200: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuthzenMetadata"];
+                };
+            };
+            /** @description The query is malformed or too long. */
+            400: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The Host header has no valid host, or a proxy sent the request that is not trusted or does not set X-Forwarded-Proto. */
+            403: {
+                headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The path is spelled in another way. */
+            404: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or invalid. */
+            422: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     show_oauth_metadata: {
         parameters: {
             query?: never;
@@ -1981,6 +2264,316 @@ export interface operations {
             /** @description A parameter is unknown, repeated or invalid. */
             422: {
                 headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    evaluate_access: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Evaluation"];
+            };
+        };
+        responses: {
+            /** @description The answer to a question. */
+            200: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Decision"];
+                };
+            };
+            /** @description The credential is malformed, or there are two. The query is malformed or too long. The body is not one JSON value, or a field is unknown, missing or invalid. */
+            400: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no valid credential. */
+            401: {
+                headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The credential does not permit this request. */
+            403: {
+                headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 16 KiB. */
+            413: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has another type or an encoding. */
+            415: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or invalid. */
+            422: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
+            429: {
+                headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    evaluate_accesses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Evaluations"];
+            };
+        };
+        responses: {
+            /** @description The answers, or the only one. */
+            200: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecisionOrDecisions"];
+                };
+            };
+            /** @description The credential is malformed, or there are two. The query is malformed or too long. The body is not one JSON value, or a field is unknown, missing or invalid. */
+            400: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no valid credential. */
+            401: {
+                headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The credential does not permit this request. */
+            403: {
+                headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 16 KiB. */
+            413: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has another type or an encoding. */
+            415: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or invalid. */
+            422: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
+            429: {
+                headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
                     /** @description The id of the request, as in the log: that of the request, or a new one. */
                     "X-Request-Id"?: string;
                     [name: string]: unknown;

@@ -6,8 +6,10 @@
 //! expectation.
 
 mod audit;
+mod authzen;
 mod catalog;
 mod current;
+mod discovery;
 mod forward;
 mod health;
 mod inventory;
@@ -218,6 +220,9 @@ routes! { ($)
     "/api/v1/verify" => { post VerifyToken verify::verify_token, }
     "/api/v1/leaks" => { post ReportLeaks leaks::report_leaks, }
     "/.well-known/tokenry/patterns" => { get ShowPatterns patterns::show_patterns, }
+    "/access/v1/evaluation" => { post EvaluateAccess authzen::evaluate_access, }
+    "/access/v1/evaluations" => { post EvaluateAccesses authzen::evaluate_accesses, }
+    "/.well-known/authzen-configuration" => { get ShowAuthzenMetadata authzen::show_authzen_metadata, }
     "/oauth/introspect" => { post IntrospectToken oauth::introspect_token, }
     "/oauth/revoke" => { post RevokePresented oauth::revoke_presented, }
     "/.well-known/oauth-authorization-server" => { get ShowOauthMetadata oauth::show_oauth_metadata, }

@@ -1,6 +1,7 @@
 //! Requests and responses of the API as JSON.
 
 mod admin;
+mod authzen;
 mod catalog;
 mod leaks;
 mod oauth;
@@ -28,6 +29,11 @@ pub use self::{
     admin::{
         AuditChain, AuditEvent, AuditPage, CleanupReport, CreateUser, InventoryPage, InventoryToken,
         RevokeTokens, Revoked, UpdateUser, User, UserPage,
+    },
+    authzen::{
+        AuthzenMetadata, Decision, DecisionContext, DecisionOrDecisions, Decisions, Evaluation,
+        EvaluationAction, EvaluationError, EvaluationOptions, EvaluationResource, EvaluationSubject,
+        Evaluations, EvaluationsSemantic, PartialEvaluation,
     },
     catalog::{ScopeGroup, ScopeInfo, ScopeResource, Scopes},
     leaks::{LeakFeedback, LeakReport, TokenPatternInfo, TokenPatterns},

@@ -23,6 +23,7 @@ use macro_rules_attribute::apply;
 use tokenry_service::{Caller, CredentialError, RouteDecision, ScopeSet, Tokenry, UsageEvent, VerifiedToken};
 
 use self::dialect::ProxyDialect;
+pub(super) use self::forwarded::Forwarded;
 use super::endpoint;
 use crate::{
     access::{Access, DeclareAccess},

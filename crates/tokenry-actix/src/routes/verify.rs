@@ -37,18 +37,16 @@ pub(crate) async fn verify_token(
         Ok(verified) => verified,
         Err(error) => return Ok(Json(wire::Verdict::invalid(error.code()))),
     };
-    let missing = verified.effective().missing(&required);
-    tokenry.record_use(
-        &verified,
-        &UsageEvent::new(now, ip, if missing.is_empty() { 200 } else { 403 })
-            .with_method(body.method.as_deref().unwrap_or_default())
-            .with_route(body.resource.as_deref().unwrap_or_default()),
-    );
+    let request = AskedRequest {
+        now,
+        ip,
+        method: body.method.as_deref().unwrap_or_default(),
+        route: body.resource.as_deref().unwrap_or_default(),
+    };
+    let missing = missing_scopes(&tokenry, &verified, &required, &request);
     if !missing.is_empty() {
-        tokenry.record_forbidden(&verified.into(), "insufficient_scope", ip, now);
         return Ok(Json(wire::Verdict::missing(missing.to_texts())));
     }
-    tokenry.record_scopes(&verified, required.iter(), now);
     Ok(Json(wire::Verdict::valid(&verified, &tokenry, now)))
 }
 
@@ -70,6 +68,47 @@ pub(super) async fn verify(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The request of a client, as the caller describes it.
+pub(super) struct AskedRequest<'r> {
+    pub(super) now: UnixMillis,
+    pub(super) ip: Option<IpAddr>,
+    pub(super) method: &'r str,
+    pub(super) route: &'r str,
+}
+
+/// The scopes that the token lacks for the request, which is counted as a use of it.
+pub(super) fn missing_scopes(
+    tokenry: &Tokenry,
+    verified: &VerifiedToken,
+    required: &ScopeSet,
+    request: &AskedRequest<'_>,
+) -> ScopeSet {
+    let missing = verified.effective().missing(required);
+    if missing.is_empty() {
+        record_use(tokenry, verified, request, 200);
+        tokenry.record_scopes(verified, required.iter(), request.now);
+    } else {
+        record_forbidden(tokenry, verified, request, "insufficient_scope");
+    }
+    missing
+}
+
+/// Counts a request that the token does not permit, for the reason with this code.
+pub(super) fn record_forbidden(
+    tokenry: &Tokenry,
+    verified: &VerifiedToken,
+    request: &AskedRequest<'_>,
+    code: &'static str,
+) {
+    record_use(tokenry, verified, request, 403);
+    tokenry.record_forbidden(&verified.clone().into(), code, request.ip, request.now);
+}
+
+fn record_use(tokenry: &Tokenry, verified: &VerifiedToken, request: &AskedRequest<'_>, status: u16) {
+    let event = UsageEvent::new(request.now, request.ip, status);
+    tokenry.record_use(verified, &event.with_method(request.method).with_route(request.route));
 }
 
 /// The scopes that the token must have.

@@ -1,7 +1,7 @@
 //! Verification results for other services as JSON.
 
 use serde::{Deserialize, Serialize};
-use tokenry_service::{Tokenry, UnixMillis, VerifiedToken};
+use tokenry_service::{Tokenry, UnixMillis, User, VerifiedToken};
 use utoipa::ToSchema;
 
 use super::{Token, schema};
@@ -62,6 +62,12 @@ pub struct VerdictUser {
     role: String,
 }
 
+impl VerdictUser {
+    pub(crate) fn new(owner: &User) -> Self {
+        Self { id: owner.id.to_string(), subject: owner.subject.to_string(), role: owner.role.to_string() }
+    }
+}
+
 impl Verdict {
     pub(crate) fn invalid(code: &'static str) -> Self {
         Self { valid: false, code: Some(code), missing_scopes: None, token: None, user: None, scopes: None }
@@ -80,11 +86,7 @@ impl Verdict {
             code: None,
             missing_scopes: None,
             token: Some(Token::new(verified.token(), owner, tokenry, now)),
-            user: Some(VerdictUser {
-                id: owner.id.to_string(),
-                subject: owner.subject.to_string(),
-                role: owner.role.to_string(),
-            }),
+            user: Some(VerdictUser::new(owner)),
             scopes: Some(verified.effective().to_set().to_texts()),
         }
     }

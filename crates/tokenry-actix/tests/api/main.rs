@@ -3,6 +3,7 @@
 
 mod admin;
 mod api;
+mod authzen;
 mod client_ip;
 mod credential_forms;
 mod credentials;

@@ -106,6 +106,8 @@ const fn row(body: &'static str, target: Target, statuses: [u16; 18]) -> Row {
 use Target::{Asked, Nothing, Provider, Token as OwnToken, User as AUser};
 
 const PUBLIC: [u16; 18] = [200; 18];
+const QUESTION: &str =
+    r#"{"subject":{"type":"token","id":"x"},"action":{"name":"read"},"resource":{"type":"a","id":"1"}}"#;
 /// Only tokens that may read tokens.
 const FORWARD: [u16; 18] =
     //  none read write full ret  retAdm exAdm admin only userJ weak admJ disab disJ other patS jwtS foreign
@@ -178,12 +180,15 @@ const fn expectation(route: RouteName) -> Row {
         RouteName::CheckChain => row("", Nothing, admin!(200)),
         RouteName::VerifyToken => row(r#"{"token":"x"}"#, Nothing,
                   [401, 403, 403, 403, 403, 403, 403, 200, 403, 401, 401, 401, 401, 401, 403, 401, 401, 401]),
+        RouteName::EvaluateAccess | RouteName::EvaluateAccesses => row(QUESTION, Nothing,
+                  [401, 403, 403, 403, 403, 403, 403, 200, 403, 401, 401, 401, 401, 401, 403, 401, 401, 401]),
         RouteName::IntrospectToken => row("token=x", Nothing,
                   [401, 403, 403, 403, 403, 403, 403, 200, 403, 401, 401, 401, 401, 401, 403, 401, 401, 401]),
         RouteName::ReportLeaks => row("[]", Nothing, [202; 18]),
         RouteName::ShowPatterns => row("", Nothing, PUBLIC),
         RouteName::RevokePresented => row("token=x", Nothing, PUBLIC),
         RouteName::ShowOauthMetadata => row("", Nothing, PUBLIC),
+        RouteName::ShowAuthzenMetadata => row("", Nothing, PUBLIC),
         RouteName::AskByNginx => row("", Asked, FORWARD),
         RouteName::AskByTraefik => row("", Asked, FORWARD),
         RouteName::AskByCaddy => row("", Asked, FORWARD),

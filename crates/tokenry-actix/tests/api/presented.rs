@@ -57,6 +57,13 @@ each_backend!(every_endpoint_parses_a_presented_token_identically, |db| {
         assert_eq!(by_crate.is_ok(), is_it, "crate {case}");
         let verdict = api.json("POST", "/api/v1/verify", &api.root, &json!({"token": presented}));
         assert_eq!((verdict.status, verdict.json()["valid"].as_bool()), (200, Some(is_it)), "verify {case}");
+        let subject = json!({"type": "token", "id": presented});
+        let question =
+            json!({"subject": subject, "action": {"name": "read"}, "resource": {"type": "a", "id": "1"}});
+        let decision = api.json("POST", "/access/v1/evaluation", &api.root, &question).json();
+        // The token has no scopes.
+        let code = if is_it { "insufficient_scope" } else { "invalid_token" };
+        assert_eq!(decision["context"]["code"], code, "evaluation {case}");
         let body = format!("token={}", encoded(&presented));
         let introspected = form(&api, "/oauth/introspect", &api.root, &body);
         assert_eq!(introspected.status, 200, "introspect {case}");

@@ -47,6 +47,8 @@ each_backend!(no_answer_may_be_cached_also_without_the_outer_middleware, |db| {
     for (path, kind, body, status) in [
         ("/api/v1/verify", "application/json", format!("{{\"token\":\"{}\"}}", root), 200),
         ("/api/v1/verify", "application/json", "{\"token\":\"x\"}".to_owned(), 200),
+        ("/access/v1/evaluation", "application/json", question(&root), 200),
+        ("/access/v1/evaluations", "application/json", question("x"), 200),
         ("/oauth/introspect", "application/x-www-form-urlencoded", format!("token={}", root), 200),
         ("/oauth/introspect", "application/x-www-form-urlencoded", "token=x".to_owned(), 200),
         ("/oauth/revoke", "application/x-www-form-urlencoded", "token=x".to_owned(), 200),
@@ -60,3 +62,9 @@ each_backend!(no_answer_may_be_cached_also_without_the_outer_middleware, |db| {
         assert_eq!(send(asked), (status, Some("no-store".to_owned())), "{path}");
     }
 });
+
+fn question(token: &str) -> String {
+    format!(
+        r#"{{"subject":{{"type":"token","id":"{token}"}},"action":{{"name":"read"}},"resource":{{"type":"a","id":"1"}}}}"#
+    )
+}

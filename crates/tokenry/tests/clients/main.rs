@@ -6,6 +6,7 @@
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 #![allow(clippy::disallowed_methods, reason = "a test waits for something with a deadline and reads `CI`")]
 
+mod authzen;
 mod cases;
 mod guard;
 mod guards;

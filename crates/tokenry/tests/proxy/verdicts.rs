@@ -26,6 +26,6 @@ each_backend!(every_entrance_and_every_form_of_credential_gives_the_same_verdict
             }
         }
     }
-    // Library, middleware, /api/v1/verify, introspection, and each proxy that is installed.
-    assert_eq!(count, 16 * (1 + 5 + 2 + 3 + 5 * deployment.gateways.len()));
+    // Library, middleware, /api/v1/verify, introspection, AuthZEN, and each proxy that is installed.
+    assert_eq!(count, 16 * (1 + 5 + 2 + 3 + 4 + 5 * deployment.gateways.len()));
 });

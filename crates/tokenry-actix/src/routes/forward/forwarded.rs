@@ -34,13 +34,13 @@ const METHODS: &[&str] = &[
 
 /// Method and path of the client's request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Forwarded {
-    pub(super) method: &'static str,
-    pub(super) path: CanonicalPath,
+pub(in crate::routes) struct Forwarded {
+    pub(in crate::routes) method: &'static str,
+    pub(in crate::routes) path: CanonicalPath,
 }
 
 impl Forwarded {
-    pub(super) fn new(method: &[u8], target: &[u8]) -> Result<Self, ApiError> {
+    pub(in crate::routes) fn new(method: &[u8], target: &[u8]) -> Result<Self, ApiError> {
         let known = METHODS.iter().find(|known| known.as_bytes() == method);
         let method =
             known.ok_or_else(|| invalid("The method is not a registered HTTP method.".to_owned()))?;

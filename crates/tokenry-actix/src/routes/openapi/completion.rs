@@ -92,7 +92,10 @@ fn describe_access(operation: &mut Operation, route: &RouteInfo) {
     let token = || SecurityRequirement::new(TOKEN, [""; 0]);
     operation.security = Some(match route.name {
         _ if is_public => Vec::new(),
-        RouteName::IntrospectToken | RouteName::VerifyToken => {
+        RouteName::IntrospectToken
+        | RouteName::VerifyToken
+        | RouteName::EvaluateAccess
+        | RouteName::EvaluateAccesses => {
             vec![token(), SecurityRequirement::new(CLIENT, [""; 0])]
         }
         _ => vec![token()],

@@ -1,7 +1,7 @@
 //! Everything that a service may ask about a token, and what it answers.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokenry_actix::{clock, tokenry::ScopeSet};
 use tokenry_testkit::http;
 
@@ -26,11 +26,12 @@ pub(super) struct Entrance {
 }
 
 /// Every entrance. Those that other services ask have a row for each way in which the service authenticates.
-pub(super) const ENTRANCES: [Entrance; 5] = [
+pub(super) const ENTRANCES: [Entrance; 6] = [
     Entrance { name: "the library", ask: library },
     Entrance { name: "the middleware", ask: middleware },
     Entrance { name: "/api/v1/verify", ask: verify },
     Entrance { name: "introspection", ask: introspection },
+    Entrance { name: "AuthZEN", ask: authzen },
     Entrance { name: "forward-auth", ask: proxies },
 ];
 
@@ -84,6 +85,41 @@ fn introspection(deployment: &Deployment, token: &str) -> Vec<(String, Verdict)>
         ask("Bearer", Some(format!("Bearer {service}")), ""),
         ask("client_secret_basic", Some(basic("my-service", service)), ""),
         ask("client_secret_post", None, &format!("&client_id=my-service&client_secret={service}")),
+    ]
+}
+
+fn authzen(deployment: &Deployment, token: &str) -> Vec<(String, Verdict)> {
+    let by_scope = json!({
+        "subject": {"type": "token", "id": token},
+        "action": {"name": "read"},
+        "resource": {"type": "demo", "id": "1"},
+        "context": {"ip": CLIENT},
+    });
+    let mut by_route = by_scope.clone();
+    by_route["action"]["name"] = json!("GET");
+    by_route["resource"] = json!({"type": "route", "id": "/demo"});
+    let service = &deployment.service;
+    let bearer = format!("Authorization: Bearer {service}");
+    let ask = |form: &str, path: &str, credential: &str, body: &Value| {
+        let path = format!("POST /access/v1/{path}");
+        let response =
+            http::send(&*deployment.server.address, &path, &[credential.as_bytes()], &body.to_string());
+        assert_eq!(response.status, 200, "{response:?}");
+        let answer = response.json();
+        let decision = answer["evaluations"].get(0).unwrap_or(&answer);
+        let code = decision["context"]["code"].as_str().unwrap_or_default().to_owned();
+        (form.to_owned(), Verdict { admits: decision["decision"] == json!(true), code: Some(code) })
+    };
+    vec![
+        ask("Bearer", "evaluation", &bearer, &by_scope),
+        ask("Bearer for a route", "evaluation", &bearer, &by_route),
+        ask(
+            "client_secret_basic",
+            "evaluation",
+            &format!("Authorization: {}", basic("my-service", service)),
+            &by_scope,
+        ),
+        ask("Bearer for many", "evaluations", &bearer, &json!({"evaluations": [by_scope]})),
     ]
 }
 
