@@ -17,8 +17,11 @@ use crate::{
     wire,
 };
 
-/// The longest parameter of a provider's answer, in characters; the query is limited as a whole too.
-const MAX_PARAMETER: usize = 4096;
+/// The longest authorization code, in characters.
+const MAX_CODE: usize = 3072;
+/// The longest of the other parameters of a provider's answer, in characters. The path and query are limited as a whole
+/// too.
+const MAX_PARAMETER: usize = 512;
 
 /// Begins a sign-in at an OpenID provider: returns the URL where the browser goes, and sets a cookie that binds the sign-in
 /// to the browser. Requires the header `X-Tokenry-Request: 1` and the same origin, which must be that of
@@ -46,11 +49,11 @@ pub(crate) async fn begin_provider_sign_in(
 #[apply(endpoint)]
 #[openapi(tag = "session", params(
     ("id" = String, Path, description = "The id of the provider."),
-    ("code" = Option<String>, Query, max_length = 4096, description = "The authorization code."),
-    ("state" = Option<String>, Query, max_length = 4096, description = "The state of the request."),
-    ("iss" = Option<String>, Query, max_length = 4096, description = "The issuer (RFC 9207)."),
-    ("error" = Option<String>, Query, max_length = 4096, description = "The error, instead of a code."),
-    ("error_description" = Option<String>, Query, max_length = 4096, description = "The description of the error, for the log."),
+    ("code" = Option<String>, Query, max_length = 3072, description = "The authorization code."),
+    ("state" = Option<String>, Query, max_length = 512, description = "The state of the request."),
+    ("iss" = Option<String>, Query, max_length = 512, description = "The issuer (RFC 9207)."),
+    ("error" = Option<String>, Query, max_length = 512, description = "The error, instead of a code."),
+    ("error_description" = Option<String>, Query, max_length = 512, description = "The description of the error, for the log."),
 ), responses(
     (status = 303, description = "To the page: signed in, or with the reason in the fragment.",
         headers(("Location" = String, description = "The sign-in page, which continues."), ("Set-Cookie" = String, description = "The session cookie if the sign-in succeeded, and the removal of the cookie of the sign-in."))),
@@ -137,7 +140,7 @@ impl FromQuery for Answer {
 
     fn from_query(query: &mut Query) -> Self {
         Self {
-            code: query.text("code", MAX_PARAMETER),
+            code: query.text("code", MAX_CODE),
             state: query.text("state", MAX_PARAMETER),
             issuer: query.text("iss", MAX_PARAMETER),
             error: query.text("error", MAX_PARAMETER),
