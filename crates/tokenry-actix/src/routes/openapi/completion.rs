@@ -86,18 +86,12 @@ fn operation<'i>(item: &'i mut PathItem, method: &str) -> Option<&'i mut Operati
     }
 }
 
-/// A public route says so, with an empty list.
+/// A public route says so, with an empty list. A caller that asks about the tokens of others may be an OAuth client.
 fn describe_access(operation: &mut Operation, route: &RouteInfo) {
-    let is_public = route.access == Access::Public;
     let token = || SecurityRequirement::new(TOKEN, [""; 0]);
-    operation.security = Some(match route.name {
-        _ if is_public => Vec::new(),
-        RouteName::IntrospectToken
-        | RouteName::VerifyToken
-        | RouteName::EvaluateAccess
-        | RouteName::EvaluateAccesses => {
-            vec![token(), SecurityRequirement::new(CLIENT, [""; 0])]
-        }
+    operation.security = Some(match route.access {
+        Access::Public => Vec::new(),
+        Access::TokenScope(_) => vec![token(), SecurityRequirement::new(CLIENT, [""; 0])],
         _ => vec![token()],
     });
 }
