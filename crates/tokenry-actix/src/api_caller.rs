@@ -10,7 +10,7 @@ use crate::{
     authentication::{Authentication, authentication, declared_errors},
     authorized::{Authorized, RequiredScope, record_scope},
     client_info::client_info,
-    credential::Accepts,
+    credential::{Accepts, offers},
     declared_errors::{DeclareErrors, Errors},
     error::ApiError,
     scopes::{ApiScope, Introspect},
@@ -127,7 +127,8 @@ impl FromRequest for Introspector {
         let (req, authorized) = (req.clone(), Authorized::from_request(req, payload));
         Box::pin(async move {
             authentication(&req, Accepts::Client, false).await?.require(&req, None).await?;
-            authorized.await.map(Self)
+            let authorized = authorized.await;
+            authorized.map(Self).map_err(|error| error.offering(offers(&req, Accepts::Client)))
         })
     }
 }

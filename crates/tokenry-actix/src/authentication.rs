@@ -8,13 +8,14 @@ use std::time::Duration;
 use actix_web::rt::time::timeout;
 use actix_web::{HttpMessage, HttpRequest, web::Data};
 use tokenry_service::{
-    Caller, CredentialError, Denial, Rejection, Scope, TokenId, Tokenry, UnixMillis, VerifyError, presented,
+    Caller, CredentialError, Denial, Offers, Rejection, Scope, TokenId, Tokenry, UnixMillis, VerifyError,
+    presented,
 };
 
 use crate::{
     client_info::client_info,
     client_ip, clock,
-    credential::{Accepts, Presented, offers_basic},
+    credential::{Accepts, Presented, offers},
     declared_errors::Errors,
     error::ApiError,
     failures::FailureLimit,
@@ -116,6 +117,15 @@ pub(crate) async fn authentication(
     accepts: Accepts,
     is_counted_by_middleware: bool,
 ) -> Result<Authentication, ApiError> {
+    let authentication = known_or_new(req, accepts, is_counted_by_middleware).await;
+    authentication.map_err(|error| error.offering(offers(req, accepts)))
+}
+
+async fn known_or_new(
+    req: &HttpRequest,
+    accepts: Accepts,
+    is_counted_by_middleware: bool,
+) -> Result<Authentication, ApiError> {
     if let Some(known) = req.extensions().get::<Authentication>() {
         // SECURITY: a caller who was authenticated by another credential has no token to use.
         let is_accepted = !accepts.only_tokens() || known.caller.verified().is_some();
@@ -127,11 +137,8 @@ pub(crate) async fn authentication(
             (false, _) => Err(CredentialError::InvalidToken.into()),
         };
     }
-    let authentication = match Presented::of(req, accepts, tokenry_of(req)?) {
-        Ok(presented) => authenticate(req, presented, accepts, is_counted_by_middleware).await,
-        Err(error) => Err(error),
-    };
-    authentication.map_err(|error| error.offering_basic(offers_basic(req, accepts)))
+    let presented = Presented::of(req, accepts, tokenry_of(req)?)?;
+    authenticate(req, presented, accepts, is_counted_by_middleware).await
 }
 
 /// The OAuth client of this request, by the secret in its body (RFC 6749, section 2.3.1): a token.
@@ -145,7 +152,7 @@ pub(crate) async fn authentication_by_client_secret(
     }
     let presented = Presented::Token(presented::Presented::in_body(secret));
     let authentication = authenticate(req, presented, Accepts::Client, false).await;
-    authentication.map_err(|error| error.offering_basic(true))
+    authentication.map_err(|error| error.offering(Offers::default().with_basic(true)))
 }
 
 fn tokenry_of(req: &HttpRequest) -> Result<&Data<Tokenry>, ApiError> {

@@ -8,7 +8,11 @@ use tokenry_service::{
 };
 
 use crate::{
-    authentication::authentication, client_info::client_info, credential::Accepts, error::ApiError, usage,
+    authentication::authentication,
+    client_info::client_info,
+    credential::{Accepts, offers},
+    error::ApiError,
+    usage,
 };
 
 /// A scope that a route requires, as a type. Implemented by [`scope!`](crate::scope).
@@ -104,17 +108,28 @@ impl<S: RequiredScope> FromRequest for Authorized<S> {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();
         Box::pin(async move {
-            let authentication = authentication(&req, Accepts::Tokens, false).await?;
-            // A caller with another credential has no token to use.
-            let verified = authentication.caller.verified().cloned().ok_or(CredentialError::InvalidToken)?;
-            let right = S::scope().map_or(Ok(()), |scope| authentication.require_for_use(&req, scope));
-            let status = right.as_ref().map_or_else(ApiError::status_code, |()| StatusCode::OK);
-            usage::count(&req, &authentication, status);
-            right?;
-            record_scope(&req, &verified, S::scope(), authentication.now);
-            Ok(Self { verified, now: authentication.now, scope: PhantomData })
+            let authorized = authorize(&req, S::scope()).await;
+            let (verified, now) =
+                authorized.map_err(|error| error.offering(offers(&req, Accepts::Tokens)))?;
+            Ok(Self { verified, now, scope: PhantomData })
         })
     }
+}
+
+/// The token of the request, if it is live and has the scope, and when it was verified.
+async fn authorize(
+    req: &HttpRequest,
+    scope: Option<&'static Scope>,
+) -> Result<(VerifiedToken, UnixMillis), ApiError> {
+    let authentication = authentication(req, Accepts::Tokens, false).await?;
+    // A caller with another credential has no token to use.
+    let verified = authentication.caller.verified().cloned().ok_or(CredentialError::InvalidToken)?;
+    let right = scope.map_or(Ok(()), |scope| authentication.require_for_use(req, scope));
+    let status = right.as_ref().map_or_else(ApiError::status_code, |()| StatusCode::OK);
+    usage::count(req, &authentication, status);
+    right?;
+    record_scope(req, &verified, scope, authentication.now);
+    Ok((verified, authentication.now))
 }
 
 /// Records that a scope of the token was required.

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, http::header::HeaderValue, web::Data};
 use tokenry_service::{
-    CredentialError, CredentialForms, Tokenry,
+    CredentialError, CredentialForms, Offers, ProtectedResource, Tokenry,
     presented::{self, PresentedError},
 };
 
@@ -106,11 +106,16 @@ pub(crate) fn has_token(req: &HttpRequest, accepts: Accepts) -> bool {
     presented::has_credential(forms(req, accepts), |name| lines(req, name))
 }
 
-/// Whether the challenge of such a route names the scheme Basic. A page of the API gets none, because a browser would
-/// ask for a password.
-pub(crate) fn offers_basic(req: &HttpRequest, accepts: Accepts) -> bool {
+/// What the challenge of such a route offers. A page of the API is not offered Basic, because a browser would ask for a
+/// password.
+pub(crate) fn offers(req: &HttpRequest, accepts: Accepts) -> Offers {
     let is_page = accepts.presented_to() == PresentedTo::Api && req.headers().contains_key("sec-fetch-site");
-    forms(req, accepts).offers_basic() && !is_page
+    // The protected resource is what Tokenry guards, not its own API.
+    let resource = match accepts.presented_to() {
+        PresentedTo::Guarded => req.app_data::<ProtectedResource>(),
+        PresentedTo::Api | PresentedTo::Client => None,
+    };
+    Offers::default().with_basic(forms(req, accepts).offers_basic() && !is_page).with_resource(resource)
 }
 
 fn is_bearer_over_session(req: &HttpRequest) -> bool {

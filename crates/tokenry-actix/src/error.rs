@@ -14,7 +14,7 @@ use actix_web::{
     },
 };
 use thiserror::Error;
-use tokenry_service::CredentialError;
+use tokenry_service::{CredentialError, Offers};
 
 pub(crate) use self::problem::{PROBLEM_JSON, complete};
 pub use self::{
@@ -40,8 +40,8 @@ pub enum ApiError {
     Credential {
         /// Why.
         error: CredentialError,
-        /// Whether the challenge names the scheme Basic besides Bearer.
-        offers_basic: bool,
+        /// What the challenge offers besides the scheme Bearer.
+        offers: Offers,
     },
     /// The body is not one valid JSON value: syntax, depth, duplicate keys, encoding.
     #[error("malformed JSON")]
@@ -170,11 +170,11 @@ impl ApiError {
         matches!(self, Self::Credential { error: CredentialError::InvalidToken, .. })
     }
 
-    /// The same error, whose challenge names the scheme Basic if `offers_basic`.
+    /// The same error, whose challenge offers this.
     #[must_use]
-    pub(crate) fn offering_basic(self, offers_basic: bool) -> Self {
+    pub(crate) fn offering(self, offers: Offers) -> Self {
         match self {
-            Self::Credential { error, .. } => Self::Credential { error, offers_basic },
+            Self::Credential { error, .. } => Self::Credential { error, offers },
             other => other,
         }
     }
@@ -264,8 +264,8 @@ impl ApiError {
     pub(crate) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         let mut headers = vec![(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
         match self {
-            Self::Credential { error, offers_basic } => {
-                for challenge in error.challenges(*offers_basic) {
+            Self::Credential { error, offers } => {
+                for challenge in error.challenges(offers) {
                     headers.extend(HeaderValue::from_str(&challenge).map(|value| (WWW_AUTHENTICATE, value)));
                 }
             }
@@ -296,7 +296,7 @@ impl ApiError {
 
 impl From<CredentialError> for ApiError {
     fn from(error: CredentialError) -> Self {
-        Self::Credential { error, offers_basic: false }
+        Self::Credential { error, offers: Offers::default() }
     }
 }
 
@@ -317,7 +317,8 @@ mod tests {
     #[test]
     fn a_challenge_for_each_offered_scheme_is_a_header_of_its_own() {
         for (offers_basic, schemes) in [(false, vec!["Bearer"]), (true, vec!["Bearer", "Basic"])] {
-            let error = ApiError::from(CredentialError::RevokedToken).offering_basic(offers_basic);
+            let offers = Offers::default().with_basic(offers_basic);
+            let error = ApiError::from(CredentialError::RevokedToken).offering(offers);
             let response = error.error_response();
             let values = response.headers().get_all(WWW_AUTHENTICATE);
             let shown: Vec<_> =

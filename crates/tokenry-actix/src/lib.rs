@@ -90,7 +90,7 @@ pub use crate::{
     identity_headers::{IdentityHeaderError, IdentityHeaders},
     metrics::Metrics,
     outer_middleware::outer_middleware,
-    routes::{ROUTES, RouteInfo, RouteName, configure, openapi, openapi_of},
+    routes::{ROUTES, RouteInfo, RouteName, configure, openapi, openapi_of, protected_resource_metadata},
     session::proxy::{ProxySignIn, ProxySignInError},
     settings::{HttpSettings, TokensApi},
     tokens_path::{TokensPath, TokensPathError},

@@ -21,6 +21,7 @@ mod openapi;
 mod path;
 mod patterns;
 mod policy;
+mod protected_resource;
 mod provider_sign_in;
 mod rotate;
 mod session;
@@ -34,7 +35,10 @@ mod verify;
 use actix_web::web::{Data, ServiceConfig};
 use tokenry_service::Tokenry;
 
-pub use self::openapi::{openapi, openapi_of};
+pub use self::{
+    openapi::{openapi, openapi_of},
+    protected_resource::protected_resource_metadata,
+};
 #[cfg(feature = "route-quotas")]
 use crate::credential::Accepts;
 use crate::{
@@ -226,6 +230,10 @@ routes! { ($)
     "/oauth/introspect" => { post IntrospectToken oauth::introspect_token, }
     "/oauth/revoke" => { post RevokePresented oauth::revoke_presented, }
     "/.well-known/oauth-authorization-server" => { get ShowOauthMetadata oauth::show_oauth_metadata, }
+    "/.well-known/oauth-protected-resource" => { get ShowResource protected_resource::show_resource, }
+    "/.well-known/oauth-protected-resource/{path}" => {
+        get ShowResourceAtPath protected_resource::show_resource_at_path,
+    }
     "/auth/nginx" => { any AskByNginx forward::ask_by_nginx, }
     "/auth/traefik" => { any AskByTraefik forward::ask_by_traefik, }
     "/auth/caddy" => { any AskByCaddy forward::ask_by_caddy, }
@@ -246,6 +254,9 @@ pub fn configure(tokenry: Tokenry, settings: HttpSettings) -> impl FnOnce(&mut S
         app.app_data(BearerOverSession(settings.bearer_over_session));
         app.app_data(settings.credentials.clone());
         app.app_data(Data::new(settings.leak_limit.clone()));
+        if let Some(resource) = &settings.protected_resource {
+            app.app_data(resource.clone());
+        }
         #[cfg(feature = "github")]
         if let Some(reports) = &settings.github_reports {
             app.app_data(Data::from(reports.clone()));

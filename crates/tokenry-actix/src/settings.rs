@@ -1,6 +1,7 @@
 //! [`HttpSettings`]: what an app configures about the API.
 
 use actix_web::web::Data;
+use tokenry_service::ProtectedResource;
 
 #[cfg(feature = "route-quotas")]
 use crate::quota::ManagementQuota;
@@ -41,6 +42,7 @@ pub struct HttpSettings {
     pub(crate) identity_headers: IdentityHeaders,
     pub(crate) bearer_over_session: bool,
     pub(crate) credentials: Credentials,
+    pub(crate) protected_resource: Option<ProtectedResource>,
     pub(crate) leak_limit: LeakLimit,
     #[cfg(feature = "github")]
     pub(crate) github_reports: Option<std::sync::Arc<tokenry_service::GithubReports>>,
@@ -117,6 +119,15 @@ impl HttpSettings {
     #[must_use]
     pub fn with_credentials(self, credentials: Credentials) -> Self {
         Self { credentials, ..self }
+    }
+
+    /// The resource whose metadata (RFC 9728) the challenges of guarded routes and of forward-auth name, and that the
+    /// well-known paths return. These paths must be at the root of the app. An app without Tokenry's API registers the
+    /// resource as app data, and its metadata with [`protected_resource_metadata`](crate::protected_resource_metadata).
+    /// Default: none; challenges name only the error, and the well-known paths are 404.
+    #[must_use]
+    pub fn with_protected_resource(self, resource: impl Into<Option<ProtectedResource>>) -> Self {
+        Self { protected_resource: resource.into(), ..self }
     }
 }
 

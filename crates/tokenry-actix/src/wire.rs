@@ -37,7 +37,7 @@ pub use self::{
     },
     catalog::{ScopeGroup, ScopeInfo, ScopeResource, Scopes},
     leaks::{LeakFeedback, LeakReport, TokenPatternInfo, TokenPatterns},
-    oauth::{Introspection, IntrospectionForm, OAuthMetadata, RevocationForm},
+    oauth::{Introspection, IntrospectionForm, OAuthMetadata, ResourceMetadata, RevocationForm},
     policy::{
         LifetimeRules, Policy, PolicyLimits, Retention, RoleInfo, RotationRules, SessionRules, TokenFormat,
         UsageRules,

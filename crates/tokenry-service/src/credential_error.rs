@@ -1,11 +1,11 @@
 //! [`CredentialError`]: how a request is answered whose credential does not permit it, for the adapters of every framework.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use thiserror::Error;
 use tokenry_domain::ScopeSet;
 
-use crate::verified::Rejection;
+use crate::{protected_resource::ProtectedResource, verified::Rejection};
 
 /// Why the credential of a request does not permit it. Status, code and words are the same in every adapter.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -40,6 +40,27 @@ pub enum CredentialError {
     InsufficientScope(ScopeSet),
 }
 
+/// What a challenge offers besides the scheme Bearer, where another credential may help. Default: nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Offers {
+    basic: bool,
+    resource_metadata: Option<Arc<str>>,
+}
+
+impl Offers {
+    /// Whether the scheme Basic (RFC 7617) is named besides Bearer.
+    #[must_use]
+    pub fn with_basic(self, is_offered: bool) -> Self {
+        Self { basic: is_offered, ..self }
+    }
+
+    /// Names the metadata of this resource (RFC 9728, section 5.1), by which a client finds an authorization server.
+    #[must_use]
+    pub fn with_resource(self, resource: Option<&ProtectedResource>) -> Self {
+        Self { resource_metadata: resource.map(ProtectedResource::shared_metadata_url), ..self }
+    }
+}
+
 impl CredentialError {
     /// The HTTP status.
     #[must_use]
@@ -70,12 +91,17 @@ impl CredentialError {
         }
     }
 
-    /// The values of `WWW-Authenticate` (RFC 6750, section 3): no `error` if the request has no credential. With
-    /// `offers_basic`, the scheme Basic (RFC 7617) is named besides Bearer where another credential may help.
+    /// The values of `WWW-Authenticate` (RFC 6750, section 3): no `error` if the request has no credential.
     #[must_use]
-    pub fn challenges(&self, offers_basic: bool) -> Vec<Cow<'static, str>> {
+    pub fn challenges(&self, offers: &Offers) -> Vec<Cow<'static, str>> {
         let mut challenges: Vec<_> = self.bearer_challenge().into_iter().collect();
-        if offers_basic && self.status() == 401 {
+        if let (Some(url), Some(bearer), 401 | 403) =
+            (&offers.resource_metadata, challenges.first_mut(), self.status())
+        {
+            // SECURITY: the URL has no quotation marks and backslashes; see `ProtectedResource`.
+            bearer.to_mut().push_str(&format!(r#", resource_metadata="{url}""#));
+        }
+        if offers.basic && self.status() == 401 {
             challenges.push(Cow::Borrowed(r#"Basic realm="tokenry""#));
         }
         challenges
@@ -180,11 +206,19 @@ mod tests {
             (CredentialError::IpNotAllowed, 403, "ip_not_allowed", ""),
         ] {
             assert_eq!((error.status(), error.code()), (status, code));
-            assert_eq!(error.challenges(false).join(""), challenge);
-            let with_basic = error.challenges(true);
+            assert_eq!(error.challenges(&Offers::default()).join(""), challenge);
+            let with_basic = error.challenges(&Offers::default().with_basic(true));
             let basic =
                 with_basic.iter().filter(|challenge| *challenge == r#"Basic realm="tokenry""#).count();
             assert_eq!(basic, usize::from(status == 401), "{error:?}");
+            // RFC 9728, section 5.1.
+            let resource = ProtectedResource::new("https://mcp.test/mcp", ["https://id.test"], []).unwrap();
+            let with_metadata = error.challenges(&Offers::default().with_resource(Some(&resource)));
+            let has_metadata = !challenge.is_empty() && status != 400;
+            let metadata =
+                r#", resource_metadata="https://mcp.test/.well-known/oauth-protected-resource/mcp""#;
+            let expected = format!("{challenge}{}", if has_metadata { metadata } else { "" });
+            assert_eq!(with_metadata.join("|"), expected);
         }
     }
 
@@ -198,7 +232,7 @@ mod tests {
             CredentialError::InactiveToken,
             CredentialError::UserDisabled,
         ] {
-            let challenge = error.challenges(false).concat();
+            let challenge = error.challenges(&Offers::default()).concat();
             assert_eq!(challenge.matches('"').count(), 6, "{challenge}");
             assert!(challenge.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'\\'), "{challenge}");
         }

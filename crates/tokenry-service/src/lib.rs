@@ -73,6 +73,7 @@ pub mod patterns;
 mod periodic;
 pub mod policy_check;
 pub mod presented;
+pub mod protected_resource;
 mod read_error;
 pub mod readiness;
 mod rejections;
@@ -151,7 +152,7 @@ pub use crate::{
     caller::{Caller, CredentialKind, RequestContext},
     cleanup::{CleanupError, CleanupReport},
     clock::ClockFault,
-    credential_error::CredentialError,
+    credential_error::{CredentialError, Offers},
     credential_forms::{BasicForm, CredentialForms, HeaderNameError},
     denial::Denial,
     field::FieldError,
@@ -163,6 +164,7 @@ pub use crate::{
     page::{CountedPage, Page},
     patterns::{PatternFormat, UnknownPatternFormat},
     policy_check::PolicyImpact,
+    protected_resource::{ProtectedResource, ProtectedResourceError},
     read_error::ReadError,
     readiness::{Check, CheckState, Finding, Readiness},
     revoke::RevokeError,

@@ -9,7 +9,9 @@ use std::{
 };
 
 use http::{HeaderValue, Request, Response, StatusCode, header::USER_AGENT};
-use tokenry_service::{CredentialError, CredentialForms, Tokenry, client_ip::TrustedProxies, usage::OpenUse};
+use tokenry_service::{
+    CredentialError, CredentialForms, Offers, Tokenry, client_ip::TrustedProxies, usage::OpenUse,
+};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -112,7 +114,10 @@ where
             };
             let identity = match identity {
                 Ok(identity) => identity,
-                Err(rejected) => return Ok(rejected.into_response(layer.forms.offers_basic())),
+                Err(rejected) => {
+                    let offers = Offers::default().with_basic(layer.forms.offers_basic());
+                    return Ok(rejected.into_response(&offers));
+                }
             };
             let open = open_use(&request, &identity);
             request.extensions_mut().insert(identity);

@@ -5,7 +5,7 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde_json::json;
-use tokenry_service::{CredentialError, VerifyError};
+use tokenry_service::{CredentialError, Offers, VerifyError};
 
 /// Why a request was rejected. It is in the extensions of the response, for layers outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,9 +49,8 @@ impl Rejected {
         }
     }
 
-    /// The response: the problem (RFC 9457), the challenge, and `Retry-After` where a retry helps. A challenge names Basic
-    /// if `offers_basic`.
-    pub(crate) fn into_response<B: From<Vec<u8>>>(self, offers_basic: bool) -> Response<B> {
+    /// The response: the problem (RFC 9457), the challenge with these offers, and `Retry-After` where a retry helps.
+    pub(crate) fn into_response<B: From<Vec<u8>>>(self, offers: &Offers) -> Response<B> {
         let (status, code) = (self.status(), self.code());
         let (title, detail) = match &self {
             Self::Credential(error) => (error.title(), error.detail()),
@@ -72,17 +71,17 @@ impl Rejected {
         });
         let mut response = Response::new(B::from(problem.to_string().into_bytes()));
         *response.status_mut() = status;
-        self.write_headers(response.headers_mut(), offers_basic);
+        self.write_headers(response.headers_mut(), offers);
         response.extensions_mut().insert(self);
         response
     }
 
-    fn write_headers(&self, headers: &mut HeaderMap, offers_basic: bool) {
+    fn write_headers(&self, headers: &mut HeaderMap, offers: &Offers) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self {
             Self::Credential(error) => {
-                for challenge in error.challenges(offers_basic) {
+                for challenge in error.challenges(offers) {
                     headers.extend(HeaderValue::from_str(&challenge).map(|value| (WWW_AUTHENTICATE, value)));
                 }
             }
@@ -116,5 +115,5 @@ impl From<VerifyError> for Rejected {
 pub(crate) fn without_identity<B: From<Vec<u8>>>() -> Response<B> {
     let cause = "the route is not inside of the layer tokenry_tower::Authenticate";
     tracing::error!(target: "tokenry::fault", %cause, "internal error");
-    Rejected::Internal.into_response(false)
+    Rejected::Internal.into_response(&Offers::default())
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use http::{Request, Response};
-use tokenry_service::{Caller, CredentialError, Denial, Scope, ScopeSet};
+use tokenry_service::{Caller, CredentialError, Denial, Offers, Scope, ScopeSet};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -63,7 +63,9 @@ where
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let checked = match request.extensions().get::<Identity>() {
-            Some(identity) => check(identity, &self.scopes).map_err(|rejected| rejected.into_response(false)),
+            Some(identity) => {
+                check(identity, &self.scopes).map_err(|rejected| rejected.into_response(&Offers::default()))
+            }
             None => Err(without_identity()),
         };
         match checked {

@@ -34,7 +34,7 @@ use std::{
 };
 
 use tokenry_actix::{Credentials, IdentityHeaders, ProxySignIn, TokensApi};
-use tokenry_service::{DatabaseUrl, IpList, StoreSettings};
+use tokenry_service::{DatabaseUrl, IpList, ProtectedResource, StoreSettings};
 
 use self::source::{BLANK, Raw, Sources, has_clean_ends};
 pub(crate) use self::{
@@ -70,6 +70,8 @@ pub(crate) struct Settings {
     pub(crate) identity_headers: IdentityHeaders,
     /// The ways to present a token besides `Authorization: Bearer`.
     pub(crate) credentials: Credentials,
+    /// The resource whose metadata challenges name.
+    pub(crate) protected_resource: Option<ProtectedResource>,
     /// Whether a bearer credential takes precedence over a session cookie.
     pub(crate) bearer_over_session: bool,
     /// The language of the page for a user who chose none.

@@ -30,7 +30,7 @@ use crate::{
     authentication::{Authentication, authentication, declared_errors, record_forbidden},
     client_info::user_agent,
     client_ip,
-    credential::Accepts,
+    credential::{Accepts, offers},
     declared_errors::{DeclareErrors, Errors},
     error::ApiError,
     identity_headers::IdentityHeaders,
@@ -117,7 +117,10 @@ pub(crate) async fn ask_by_envoy_path(ForwardAuth(req): ForwardAuth, tokenry: Da
 async fn respond(dialect: ProxyDialect, req: &HttpRequest, tokenry: &Tokenry) -> HttpResponse {
     let (mut response, permitted) = match decide(dialect, req, tokenry).await {
         Ok(permitted) => (HttpResponse::Ok().finish(), Some(permitted)),
-        Err(error) => (dialect.error_response(req, &error), None),
+        Err(error) => {
+            let error = error.offering(offers(req, Accepts::Tokens));
+            (dialect.error_response(req, &error), None)
+        }
     };
     let names = req.app_data::<Data<IdentityHeaders>>().map(|names| names.get_ref().clone());
     identity::write(response.headers_mut(), &names.unwrap_or_default(), permitted.as_ref());

@@ -1,7 +1,7 @@
 //! Introspection, and the metadata of OAuth as JSON; the forms are here for the OpenAPI document only.
 
 use serde::Serialize;
-use tokenry_service::{ScopeSet, Tokenry, UnixMillis, VerifiedToken};
+use tokenry_service::{ProtectedResource, ScopeSet, Tokenry, UnixMillis, VerifiedToken};
 use utoipa::ToSchema;
 
 /// The form of introspection. Unknown parameters are ignored.
@@ -143,6 +143,34 @@ impl OAuthMetadata {
             response_types_supported: Vec::new(),
             grant_types_supported: Vec::new(),
             issuer,
+        }
+    }
+}
+
+/// The metadata of a protected resource (RFC 9728).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ResourceMetadata {
+    /// The URL that clients use.
+    #[schema(format = "uri", example = "https://mcp.example.com/mcp")]
+    resource: String,
+    /// The issuers of the authorization servers.
+    authorization_servers: Vec<String>,
+    /// The scopes that a client may ask for; omitted if none are configured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    scopes_supported: Vec<String>,
+    /// Always `header`.
+    #[schema(value_type = Vec<String>)]
+    bearer_methods_supported: [&'static str; 1],
+}
+
+impl From<&ProtectedResource> for ResourceMetadata {
+    fn from(resource: &ProtectedResource) -> Self {
+        Self {
+            resource: resource.resource().to_owned(),
+            authorization_servers: resource.authorization_servers().to_vec(),
+            scopes_supported: resource.scopes().to_vec(),
+            bearer_methods_supported: ["header"],
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use tokenry_actix::{ROUTES, openapi};
+use tokenry_actix::{HttpSettings, ROUTES, openapi, tokenry::ProtectedResource};
 use tokenry_testkit::each_backend;
 
 use crate::{
@@ -18,7 +18,9 @@ const ID: &str = "01900000-0000-7000-8000-000000000000";
 
 each_backend!(each_path_handles_its_methods_and_answers_405_to_all_others, |db| {
     let provider = FakeProvider::new();
-    let api = oidc::api(db, &[(fake::ID, &provider)]);
+    let resource = ProtectedResource::new("https://mcp.test/x", ["https://id.test"], []).unwrap();
+    let http = HttpSettings::default().with_protected_resource(resource);
+    let api = oidc::with(db, &[(fake::ID, &provider)], |_| {}, http);
     let paths: BTreeSet<_> = ROUTES.iter().map(|route| route.path).collect();
     for path in paths {
         let mut allowed: BTreeSet<_> = ROUTES.iter().filter(|r| r.path == path).map(|r| r.method).collect();

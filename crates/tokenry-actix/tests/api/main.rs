@@ -24,6 +24,7 @@ mod oidc;
 mod patterns;
 mod policy;
 mod presented;
+mod protected_resource;
 mod rotate;
 mod session;
 mod tokens;

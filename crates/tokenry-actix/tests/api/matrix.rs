@@ -3,7 +3,7 @@
 use tokenry_actix::{
     HttpSettings, ROUTES, RouteInfo, RouteName, TokensApi,
     tokenry::{
-        Catalog, Lifetime, NewToken, Rotation, Settings, Token, User, UserChanges, UserId,
+        Catalog, Lifetime, NewToken, ProtectedResource, Rotation, Settings, Token, User, UserChanges, UserId,
         catalog::{Definition, RouteDefinition},
     },
 };
@@ -189,6 +189,8 @@ const fn expectation(route: RouteName) -> Row {
         RouteName::RevokePresented => row("token=x", Nothing, PUBLIC),
         RouteName::ShowOauthMetadata => row("", Nothing, PUBLIC),
         RouteName::ShowAuthzenMetadata => row("", Nothing, PUBLIC),
+        RouteName::ShowResource => row("", Nothing, PUBLIC),
+        RouteName::ShowResourceAtPath => row("", Nothing, PUBLIC),
         RouteName::AskByNginx => row("", Asked, FORWARD),
         RouteName::AskByTraefik => row("", Asked, FORWARD),
         RouteName::AskByCaddy => row("", Asked, FORWARD),
@@ -288,7 +290,7 @@ impl<'a> Cell<'a> {
 
     fn ask(&self, route: &RouteInfo, row: &Row, by: By, credential: &str, id: &str) -> Response {
         let body = row.body.replace("\"new\"}", &format!("\"new{}\"}}", self.number));
-        // Behind Envoy, the routes of the catalog decide about /tokens.
+        // Behind Envoy, the routes of the catalog decide about /tokens; the protected resource has the same path.
         let path = route.path.replace("{id}", id).replace("{path}", "tokens");
         let path = if row.target == Asked { format!("{path}?scope=tokens:read") } else { path };
         let method = if route.method == "ANY" { "POST" } else { route.method };
@@ -382,7 +384,11 @@ fn column(db: &TestDatabase, by: By) {
         .with_level(Some("read".to_owned()));
     let catalog = Catalog::define(&Definition::default().with_routes(vec![route])).unwrap();
     let tokens_api = TokensApi { put_updates: true, ..TokensApi::default() };
-    let http = HttpSettings::default().with_tokens_api(tokens_api).with_trusted_proxies(fake::proxy());
+    let resource = ProtectedResource::new("https://mcp.test/tokens", ["https://id.test"], []).unwrap();
+    let http = HttpSettings::default()
+        .with_tokens_api(tokens_api)
+        .with_trusted_proxies(fake::proxy())
+        .with_protected_resource(resource);
     let provider = FakeProvider::new();
     let api = Api::with(
         db,

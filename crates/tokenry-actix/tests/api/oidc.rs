@@ -21,7 +21,7 @@ pub(crate) fn api(db: &TestDatabase, providers: &[(&str, &FakeProvider)]) -> Api
     with(db, providers, |_| {}, HttpSettings::default())
 }
 
-fn with(
+pub(crate) fn with(
     db: &TestDatabase,
     providers: &[(&str, &FakeProvider)],
     change: impl FnOnce(&mut Settings),

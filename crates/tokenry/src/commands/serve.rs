@@ -141,6 +141,7 @@ fn http_settings(settings: &mut Settings, metrics: Metrics) -> HttpSettings {
         .with_tokens_api(settings.tokens_api.clone())
         .with_identity_headers(settings.identity_headers.clone())
         .with_credentials(settings.credentials.clone())
+        .with_protected_resource(settings.protected_resource.clone())
         .with_bearer_over_session(settings.bearer_over_session)
 }
 

@@ -1,7 +1,7 @@
-//! `[api]`, `[credentials]` and `[identity_headers]`: what clients and guarded systems of an existing product expect.
+//! `[api]`, `[credentials]`, `[protected_resource]` and `[identity_headers]`: what clients and guarded systems of an existing product expect.
 
 use tokenry_actix::{Credentials, FieldNames, FieldNamesError, IdentityHeaders, TokensApi, TokensPath};
-use tokenry_service::{BasicForm, CredentialForms};
+use tokenry_service::{BasicForm, CredentialForms, ProtectedResource, ProtectedResourceError};
 
 use super::{
     key::{self, Key},
@@ -59,6 +59,28 @@ pub(super) fn credentials(from: &mut Sources) -> Option<Credentials> {
         (from.switch(&key::TOKEN_SCHEME)?, from.switch(&key::CREDENTIALS_IN_API)?);
     let credentials = Credentials::new(forms?.with_basic(basic?).with_token_scheme(token_scheme));
     Some(if is_in_api { credentials.with_api() } else { credentials })
+}
+
+/// The resource whose metadata challenges name, if there is one.
+pub(super) fn protected_resource(from: &mut Sources) -> Option<Option<ProtectedResource>> {
+    let url = from.text(&key::RESOURCE_URL, |text| Ok(text.to_owned()))?;
+    let servers = from.list(&key::AUTHORIZATION_SERVERS, |texts| Ok(texts.to_vec()))?;
+    let scopes = from.list(&key::RESOURCE_SCOPES, |texts| Ok(texts.to_vec()))?;
+    if url.is_empty() && servers.is_empty() && scopes.is_empty() {
+        return Some(None);
+    }
+    match ProtectedResource::new(url, servers, scopes) {
+        Ok(resource) => Some(Some(resource)),
+        Err(error) => {
+            let key = match error {
+                ProtectedResourceError::AuthorizationServers => &key::AUTHORIZATION_SERVERS,
+                ProtectedResourceError::Scopes => &key::RESOURCE_SCOPES,
+                _ => &key::RESOURCE_URL,
+            };
+            from.refuse_value(key, &error.to_string());
+            None
+        }
+    }
 }
 
 /// The names of the headers of other settings, in lower case.

@@ -50,6 +50,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
     let oidc = oidc(from, providers);
     let identity_headers = api::identity_headers(from);
     let credentials = api::credentials(from);
+    let protected_resource = api::protected_resource(from);
     let language = from.text(&key::LANGUAGE, value::language);
     let bootstrap = from.switch(&key::BOOTSTRAP);
     let bearer_over_session = from.switch(&key::BEARER_PRECEDENCE);
@@ -83,6 +84,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
         tokens_api: tokens_api?,
         identity_headers: identity_headers?,
         credentials: credentials?,
+        protected_resource: protected_resource?,
         bearer_over_session: bearer_over_session?,
         language: language?,
         bootstrap: bootstrap?,

@@ -80,6 +80,12 @@ keys! {
     CREDENTIAL_HEADERS = "credentials" "headers" List;
     /// Whether Tokenry's own API accepts these forms too, besides forward-auth.
     CREDENTIALS_IN_API = "credentials" "api" Switch(false);
+    /// The URL of the resource that this server guards, as clients of OAuth are configured with it; empty is none.
+    RESOURCE_URL = "protected_resource" "url" Text("");
+    /// The issuers of the authorization servers whose tokens it accepts; required by the URL.
+    AUTHORIZATION_SERVERS = "protected_resource" "authorization_servers" List;
+    /// The scopes for which a client may ask these servers.
+    RESOURCE_SCOPES = "protected_resource" "scopes" List;
     /// The language of the page for a browser whose user chose none: `auto` follows the browser, `en` or `zh`.
     LANGUAGE = "page" "language" Text("auto");
     /// Whether the first start creates a user `admin` and a first token. Without it, JWTs or the command line create users.

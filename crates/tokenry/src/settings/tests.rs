@@ -149,6 +149,8 @@ fn value_without_default(key: &key::Key) -> &'static str {
         "X-Forwarded-User"
     } else if std::ptr::eq(key, &key::PUBLIC_URL) {
         "https://tokens.test"
+    } else if std::ptr::eq(key, &key::RESOURCE_URL) {
+        "https://mcp.test/mcp"
     } else if std::ptr::eq(key, &key::METRICS_LISTEN) {
         "127.0.0.1:9090"
     } else if std::ptr::eq(key, &key::GITHUB_KEYS_FILE) {
@@ -160,18 +162,51 @@ fn value_without_default(key: &key::Key) -> &'static str {
     }
 }
 
+/// What some keys need of others: sign-in through a proxy requires a trusted proxy, and a protected resource its URL and an
+/// authorization server.
+const NEEDED: &str = "[server]\ntrusted_proxies = [\"10.0.0.1\"]\n[protected_resource]\nurl = \"https://a.test\"\n\
+                      authorization_servers = [\"https://id.test\"]";
+
+/// A valid value of this key as a text.
+fn valid_value(key: &'static key::Key) -> String {
+    match &key.preset {
+        key::Preset::Text("") => value_without_default(key).to_owned(),
+        key::Preset::Text(text) => (*text).to_owned(),
+        key::Preset::Integer(number, _) => number.to_string(),
+        key::Preset::Switch(on) => on.to_string(),
+        key::Preset::List if std::ptr::eq(key, &key::AUTHORIZATION_SERVERS) => "https://id.test".to_owned(),
+        key::Preset::List => "[]".to_owned(),
+    }
+}
+
+#[test]
+fn a_protected_resource_needs_its_url_and_an_authorization_server() {
+    let table = |lines: &str| format!("[protected_resource]\n{lines}");
+    let (url, servers) = ("url = \"https://mcp.test/mcp\"", "authorization_servers = [\"https://id.test\"]");
+    assert!(good("", &[]).protected_resource.is_none());
+    let all = table(&format!("{url}\n{servers}\nscopes = [\"notes:read\"]"));
+    let resource = good(&all, &[]).protected_resource.unwrap();
+    assert_eq!(resource.metadata_url(), "https://mcp.test/.well-known/oauth-protected-resource/mcp");
+    assert_eq!(resource.authorization_servers(), ["https://id.test"]);
+    assert_eq!(resource.scopes(), ["notes:read"]);
+    for (lines, key) in [
+        (url.to_owned(), "authorization_servers"),
+        (servers.to_owned(), "url"),
+        ("scopes = [\"notes:read\"]".to_owned(), "url"),
+        (format!("url = \"http://mcp.test/mcp\"\n{servers}"), "url"),
+        (format!("{url}\nauthorization_servers = [\"id.test\"]"), "authorization_servers"),
+        (format!("{url}\n{servers}\nscopes = [\"a b\"]"), "scopes"),
+    ] {
+        let refused = refused(&table(&lines), &[]);
+        let named = refused.iter().any(|line| line.contains(&format!("[protected_resource] {key}: must be")));
+        assert!(refused.len() == 1 && named, "{lines}: {refused:?}");
+    }
+}
+
 #[test]
 fn every_key_can_be_set_by_the_environment() {
     for key in key::ALL {
-        let value = match &key.preset {
-            key::Preset::Text("") => value_without_default(key).to_owned(),
-            key::Preset::Text(text) => (*text).to_owned(),
-            key::Preset::Integer(number, _) => number.to_string(),
-            key::Preset::Switch(on) => on.to_string(),
-            key::Preset::List => "[]".to_owned(),
-        };
-        // Sign-in through a proxy requires a trusted proxy.
-        good("[server]\ntrusted_proxies = [\"10.0.0.1\"]", &[(&key.variable(), &value)]);
+        good(NEEDED, &[(&key.variable(), &valid_value(key))]);
     }
     let settings = good(
         "[limits]\nmax_live_tokens = 7",

@@ -10,7 +10,7 @@ use crate::{
     access::{Access, DeclareAccess},
     api_caller::Introspector,
     authentication::authentication_by_client_secret,
-    credential::{Accepts, has_token, offers_basic},
+    credential::{Accepts, has_token, offers},
     declared_errors::{DeclareErrors, Errors},
     error::ApiError,
     query::{FromQuery, Query, StrictForm, StrictQuery, form_text},
@@ -75,8 +75,7 @@ async fn by_form<F: ClientForm + 'static>(
     req: &HttpRequest,
     mut payload: Payload,
 ) -> Result<OAuthClient<F>, ApiError> {
-    let required =
-        || ApiError::from(CredentialError::Required).offering_basic(offers_basic(req, Accepts::Client));
+    let required = || ApiError::from(CredentialError::Required).offering(offers(req, Accepts::Client));
     let text = match form_text(req, &mut payload).await {
         Ok(text) => text,
         // A body that is no form has no credential.

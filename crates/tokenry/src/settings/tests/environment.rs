@@ -144,16 +144,9 @@ fn a_value_file_may_end_with_one_newline() {
 fn every_key_can_be_set_by_a_value_file() {
     let directory = TempDir::new().unwrap();
     for key in key::ALL {
-        let value = match &key.preset {
-            key::Preset::Text("") => value_without_default(key).to_owned(),
-            key::Preset::Text(text) => (*text).to_owned(),
-            key::Preset::Integer(number, _) => number.to_string(),
-            key::Preset::Switch(on) => on.to_string(),
-            key::Preset::List => "[]".to_owned(),
-        };
+        let value = valid_value(key);
         fs::write(directory.path().join("value"), format!("{value}\r\n")).unwrap();
-        fs::write(directory.path().join("tokenry.toml"), "[server]\ntrusted_proxies = [\"10.0.0.1\"]")
-            .unwrap();
+        fs::write(directory.path().join("tokenry.toml"), NEEDED).unwrap();
         let name = format!("{}_FILE", key.variable());
         let loaded =
             Settings::load(Flags::default(), &Environment::of(&[(&name, "value")]), directory.path());
