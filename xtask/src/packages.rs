@@ -39,7 +39,7 @@ const NODE: Packages = Packages {
     pins: &["package.json", "package-lock.json"],
     fetch: Packages::npm,
     name: "the packages of clients/node",
-    loss: "THE GUARD OF EXPRESS AND OAUTH CLIENTS OF NODE ARE NOT TESTED",
+    loss: "THE GUARD OF EXPRESS AND CLIENTS OF OAUTH AND MCP FOR NODE ARE NOT TESTED",
 };
 
 const PYTHON: Packages = Packages {

@@ -11,6 +11,7 @@ mod cases;
 mod guard;
 mod guards;
 mod mcp;
+mod mcp_sdks;
 mod oauth;
 mod openapi;
 mod packages;
