@@ -47,6 +47,8 @@ impl Tokenry {
     /// that does not respond. Returns whether all have them.
     pub fn refresh_providers(&self) -> bool {
         let all = self.0.oidc.iter().flat_map(|oidc| &oidc.providers);
-        all.fold(true, |is_fresh, provider| provider.refresh() && is_fresh)
+        // Each of them, also after one that failed.
+        let refreshed: Vec<bool> = all.map(provider::Provider::refresh).collect();
+        refreshed.into_iter().all(|is_fresh| is_fresh)
     }
 }

@@ -41,13 +41,14 @@ fn imported(number: usize, secret: usize) -> String {
 fn import(tokenry: &Tokenry, count: usize) {
     let rows = (0..count).map(|number| {
         let hash = bcrypt::hash(imported(number, 0), 4).unwrap();
-        let mut row = ImportRow::default();
-        row.id = number.to_string();
-        row.owner = "alice".to_owned();
-        row.name = format!("token {number}");
-        row.hash = hash;
-        row.lookup = Some(format!("{number:08}"));
-        Ok(row)
+        Ok(ImportRow {
+            id: number.to_string(),
+            owner: "alice".to_owned(),
+            name: format!("token {number}"),
+            hash,
+            lookup: Some(format!("{number:08}")),
+            ..ImportRow::default()
+        })
     });
     let shape = "prefix=old_ lookup=first:8 length=48 alphabet=alphanumeric";
     let settings = ImportSettings {

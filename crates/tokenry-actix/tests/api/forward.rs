@@ -83,7 +83,7 @@ fn rejected(dialect: &str, response: &Response, status: u16, code: &str) {
     if dialect.starts_with("/auth/nginx") {
         let mut body = response.json();
         body["status"] = status.into();
-        let problem: serde_json::Value = serde_json::from_str(&response.header("x-tokenry-problem")).unwrap();
+        let problem: serde_json::Value = serde_json::from_str(response.header("x-tokenry-problem")).unwrap();
         assert_eq!(problem, body, "the body, with the original status");
     } else {
         assert!(!response.headers.contains_key("x-tokenry-problem"), "{dialect}");

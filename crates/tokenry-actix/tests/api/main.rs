@@ -1,5 +1,6 @@
 //! The HTTP API as a client sees it, on both databases.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(clippy::disallowed_methods, reason = "a test measures how long an answer takes")]
 
 mod admin;
 mod api;

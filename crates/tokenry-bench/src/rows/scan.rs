@@ -38,7 +38,7 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
         let output = command.output().context("cannot start the scan")?;
         rounds.push(begun.elapsed().as_secs_f64());
         let report: Value = serde_json::from_slice(&output.stdout).context("the scan printed no JSON")?;
-        let found = report["data"].as_array().map_or(0, Vec::len);
+        let found = report.get("data").and_then(Value::as_array).map_or(0, Vec::len);
         ensure!(u64::try_from(found)? == tokens, "{found} of {tokens} tokens were found");
     }
     fs::remove_dir_all(&folder)?;

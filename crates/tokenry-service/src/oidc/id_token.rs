@@ -15,10 +15,13 @@ pub(super) fn check(
     }
     let audiences = claims.texts("aud");
     let party = claims.texts_or_unreadable("azp");
-    let is_party = party.as_deref() == Some(&[provider.client_id.as_str()]);
-    let has_no_party = party.is_some_and(|party| party.is_empty());
-    // An ID token for several clients must say to which of them it was issued.
-    if !is_party && !(has_no_party && audiences.len() == 1) {
+    let is_ours = match party.as_deref() {
+        // An ID token for several clients must say to which of them it was issued.
+        Some([]) => audiences.len() == 1,
+        Some([party]) => *party == provider.client_id,
+        _ => false,
+    };
+    if !is_ours {
         return Err("issued to another client");
     }
     if claims.issued_at().is_none() {

@@ -1,5 +1,6 @@
 //! Forward-auth behind real proxies, with the recipes of `docs/deploy` and a real server.
 #![allow(clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(clippy::disallowed_methods, reason = "a test waits for something with a deadline")]
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod apache;

@@ -84,7 +84,8 @@ each_backend!(an_id_token_that_another_key_or_nobody_signed_is_rejected, |db| {
     let hs256 = |secret: &[u8], claims: &Value| {
         encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(secret)).unwrap()
     };
-    let forged: [(&str, &dyn Fn(&Value) -> String); 5] = [
+    type Forge<'f> = &'f dyn Fn(&Value) -> String;
+    let forged: [(&str, Forge<'_>); 5] = [
         ("another key of the same id", &|claims| forger.state().signed(&header, claims)),
         ("no signature", &|claims| {
             let signed = forger.state().signed(&json!({ "alg": "none", "typ": "JWT" }), claims);
