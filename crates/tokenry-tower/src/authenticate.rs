@@ -10,7 +10,8 @@ use std::{
 
 use http::{HeaderValue, Request, Response, StatusCode, header::USER_AGENT};
 use tokenry_service::{
-    CredentialError, CredentialForms, Offers, Tokenry, client_ip::TrustedProxies, usage::OpenUse,
+    CredentialError, CredentialForms, Offers, ProtectedResource, Tokenry, client_ip::TrustedProxies,
+    usage::OpenUse,
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -25,13 +26,14 @@ pub struct Authenticate {
     tokenry: Tokenry,
     proxies: TrustedProxies,
     forms: Arc<CredentialForms>,
+    resource: Option<ProtectedResource>,
 }
 
 impl Authenticate {
     /// The layer of this service. No proxy is trusted.
     #[must_use]
     pub fn new(tokenry: Tokenry) -> Self {
-        Self { tokenry, proxies: TrustedProxies::default(), forms: Arc::default() }
+        Self { tokenry, proxies: TrustedProxies::default(), forms: Arc::default(), resource: None }
     }
 
     /// Trusts the `X-Forwarded-For` of these proxies.
@@ -46,6 +48,19 @@ impl Authenticate {
         Self { forms: Arc::new(forms), ..self }
     }
 
+    /// Names the metadata of this resource (RFC 9728) in each challenge, also of [`RequireScopes`](crate::RequireScopes). The
+    /// program serves the metadata itself, at [`ProtectedResource::metadata_url`] and outside of the layer. Default:
+    /// challenges name only the error.
+    #[must_use]
+    pub fn with_protected_resource(self, resource: impl Into<Option<ProtectedResource>>) -> Self {
+        Self { resource: resource.into(), ..self }
+    }
+
+    /// What the challenges offer.
+    fn offers(&self) -> Offers {
+        Offers::default().with_basic(self.forms.offers_basic()).with_resource(self.resource.as_ref())
+    }
+
     /// The identity of a request, or why it is rejected.
     async fn identify<B>(&self, request: &Request<B>) -> Result<Identity, Rejected> {
         let (now, source) = (clock::now(), peer::source(request, &self.proxies).address());
@@ -56,7 +71,10 @@ impl Authenticate {
             Err(error) => Err(error.into()),
         };
         match verified {
-            Ok(verified) => Ok(Identity { tokenry: self.tokenry.clone(), verified, now, source }),
+            Ok(verified) => {
+                let (tokenry, offers) = (self.tokenry.clone(), self.offers());
+                Ok(Identity { tokenry, verified, now, source, offers })
+            }
             Err(rejected) => {
                 // Refusals with a valid secret are recorded by the service.
                 if rejected == Rejected::Credential(CredentialError::InvalidToken) {
@@ -114,10 +132,7 @@ where
             };
             let identity = match identity {
                 Ok(identity) => identity,
-                Err(rejected) => {
-                    let offers = Offers::default().with_basic(layer.forms.offers_basic());
-                    return Ok(rejected.into_response(&offers));
-                }
+                Err(rejected) => return Ok(rejected.into_response(&layer.offers())),
             };
             let open = open_use(&request, &identity);
             request.extensions_mut().insert(identity);
@@ -131,7 +146,7 @@ where
 
 /// The use of its token by a request.
 fn open_use<B>(request: &Request<B>, identity: &Identity) -> OpenUse<HeaderValue> {
-    let Identity { tokenry, verified, now, source } = identity;
+    let Identity { tokenry, verified, now, source, .. } = identity;
     OpenUse::new(tokenry, verified, *now, *source, request.method().as_str())
         .with_details(|| route(request), || request.headers().get(USER_AGENT).cloned())
 }

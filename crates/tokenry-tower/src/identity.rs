@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use tokenry_service::{Caller, ClientInfo, RequestContext, Token, Tokenry, UnixMillis, User, VerifiedToken};
+use tokenry_service::{
+    Caller, ClientInfo, Offers, RequestContext, Token, Tokenry, UnixMillis, User, VerifiedToken,
+};
 
 /// Request extension: the verified token of the request. Only [`Authenticate`](crate::Authenticate) makes one. With axum
 /// it is an argument of handlers. Cheap to clone.
@@ -12,6 +14,8 @@ pub struct Identity {
     pub(crate) verified: VerifiedToken,
     pub(crate) now: UnixMillis,
     pub(crate) source: Option<IpAddr>,
+    /// What the challenge offers if the identity lacks a scope.
+    pub(crate) offers: Offers,
 }
 
 impl Identity {

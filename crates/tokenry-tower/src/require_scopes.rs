@@ -8,7 +8,7 @@ use std::{
 };
 
 use http::{Request, Response};
-use tokenry_service::{Caller, CredentialError, Denial, Offers, Scope, ScopeSet};
+use tokenry_service::{Caller, CredentialError, Denial, Scope, ScopeSet};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -64,7 +64,7 @@ where
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let checked = match request.extensions().get::<Identity>() {
             Some(identity) => {
-                check(identity, &self.scopes).map_err(|rejected| rejected.into_response(&Offers::default()))
+                check(identity, &self.scopes).map_err(|rejected| rejected.into_response(&identity.offers))
             }
             None => Err(without_identity()),
         };
@@ -78,7 +78,7 @@ where
 /// Requires the scopes for the use of a token; a retired secret within its grace period is good enough. A denial is
 /// recorded in the audit log.
 fn check(identity: &Identity, scopes: &ScopeSet) -> Result<(), Rejected> {
-    let Identity { tokenry, verified, now, source } = identity;
+    let Identity { tokenry, verified, now, source, .. } = identity;
     // SECURITY: nothing is granted by absence (CVE-2026-72826: an empty list was everything).
     if scopes.is_empty() {
         tracing::error!("RequireScopes has no scopes: every request is rejected");

@@ -8,7 +8,7 @@ use tokenry_testkit::{
 };
 use tokenry_tower::{
     TrustedProxies,
-    tokenry::{Activation, IpList, TokenChanges, UserChanges},
+    tokenry::{Activation, IpList, ProtectedResource, TokenChanges, UserChanges},
 };
 
 use crate::servers::Servers;
@@ -206,4 +206,27 @@ each_backend!(a_route_outside_of_the_guard_admits_nobody, |db| {
         }
     }
     assert_eq!(get(servers.axum, "/public", &[]).status, 200);
+});
+
+each_backend!(both_adapters_name_the_metadata_of_the_resource_in_each_challenge, |db| {
+    let resource = ProtectedResource::new("https://mcp.test/mcp", ["https://id.test"], []).unwrap();
+    let servers =
+        Servers::guarding(db, crate::servers::settings(), &TrustedProxies::default(), Some(resource));
+    let alice = servers.user("alice");
+    let (_, good) = servers.token(&alice, &["demo:read"], |_, _| {});
+    let (_, poor) = servers.token(&alice, &["other:read"], |_, _| {});
+    let named = "resource_metadata=\"https://mcp.test/.well-known/oauth-protected-resource/mcp\"";
+    let invalid = "error_description=\"The token is not valid.\"";
+    let lacking = "error_description=\"The credential lacks a scope.\"";
+    for (credentials, status, challenge) in [
+        (vec![], 401, format!("{REALM}, {named}")),
+        (vec![bearer("pat_x")], 401, format!("{INVALID}, {invalid}, {named}")),
+        (vec![bearer(&poor)], 403, format!("{SCOPE}, {lacking}, {named}")),
+        (vec![bearer(&good), bearer(&good)], 400, MALFORMED.to_owned()),
+        (vec![bearer(&good)], 200, String::new()),
+    ] {
+        let credentials: Vec<&[u8]> = credentials.iter().map(Vec::as_slice).collect();
+        let answer = both(&servers, |server| get(server, "/guarded", &credentials));
+        assert_eq!((answer.status, answer.header("www-authenticate")), (status, challenge.as_str()));
+    }
 });

@@ -12,8 +12,8 @@ use tokenry_testkit::TestDatabase;
 use tokenry_tower::{
     Authenticate, Identity, RequireScopes, TrustedProxies,
     tokenry::{
-        HashSettings, Limits, NewToken, NewUser, RequestContext, Scheme, Settings, Token, Tokenry, User,
-        unrestricted,
+        HashSettings, Limits, NewToken, NewUser, ProtectedResource, RequestContext, Scheme, Settings, Token,
+        Tokenry, User, unrestricted,
     },
 };
 
@@ -46,9 +46,19 @@ impl Servers {
 
     /// With these settings, behind these proxies.
     pub(crate) fn with(db: &TestDatabase, settings: Settings, proxies: &TrustedProxies) -> Self {
+        Self::guarding(db, settings, proxies, None)
+    }
+
+    /// With these settings, behind these proxies, whose challenges name this resource.
+    pub(crate) fn guarding(
+        db: &TestDatabase,
+        settings: Settings,
+        proxies: &TrustedProxies,
+        resource: Option<ProtectedResource>,
+    ) -> Self {
         let tokenry = Tokenry::new(db.store().clone(), settings).unwrap();
-        let (runtime, axum) = serve_axum(router(&tokenry, proxies));
-        let (handle, actix) = serve_actix(&tokenry, proxies);
+        let (runtime, axum) = serve_axum(router(&tokenry, proxies, resource.clone()));
+        let (handle, actix) = serve_actix(&tokenry, proxies, resource);
         Self { tokenry, axum, actix, runtime: Some(runtime), handle }
     }
 
@@ -87,8 +97,9 @@ impl Drop for Servers {
     }
 }
 
-fn router(tokenry: &Tokenry, proxies: &TrustedProxies) -> Router {
+fn router(tokenry: &Tokenry, proxies: &TrustedProxies, resource: Option<ProtectedResource>) -> Router {
     let guard = Authenticate::new(tokenry.clone()).with_trusted_proxies(proxies.clone());
+    let guard = guard.with_protected_resource(resource);
     let scopes = RequireScopes::new(["demo:read".parse().unwrap()]);
     let guarded = Router::new()
         .route("/guarded", get(subject).layer(scopes.clone()))
@@ -121,7 +132,11 @@ pub(crate) fn serve_axum(router: Router) -> (tokio::runtime::Runtime, SocketAddr
     (runtime, address)
 }
 
-fn serve_actix(tokenry: &Tokenry, proxies: &TrustedProxies) -> (ServerHandle, SocketAddr) {
+fn serve_actix(
+    tokenry: &Tokenry,
+    proxies: &TrustedProxies,
+    resource: Option<ProtectedResource>,
+) -> (ServerHandle, SocketAddr) {
     async fn scoped(caller: Authorized<DemoRead>) -> String {
         caller.owner().subject.to_string()
     }
@@ -132,10 +147,11 @@ fn serve_actix(tokenry: &Tokenry, proxies: &TrustedProxies) -> (ServerHandle, So
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         let app = move || {
-            App::new()
-                .app_data(tokenry.clone())
-                .app_data(proxies.clone())
-                .service(web::resource("/guarded").wrap(from_fn(authenticate)).get(scoped))
+            let mut app = App::new().app_data(tokenry.clone()).app_data(proxies.clone());
+            if let Some(resource) = &resource {
+                app = app.app_data(resource.clone());
+            }
+            app.service(web::resource("/guarded").wrap(from_fn(authenticate)).get(scoped))
                 .service(web::resource("/items/{id}").wrap(from_fn(authenticate)).get(scoped))
                 .service(web::resource("/any").wrap(from_fn(authenticate)).get(any))
         };
