@@ -125,22 +125,22 @@ async fn answer(
     let Ok(message) = serde_json::from_slice::<Value>(&body) else {
         return Ok(failure(&Value::Null, PARSE_ERROR, "not JSON"));
     };
-    let Some(method) = message["method"].as_str() else {
+    let Some(method) = message.get("method").and_then(Value::as_str) else {
         return Ok(failure(&Value::Null, INVALID_REQUEST, "not a request"));
     };
     // A notification has no id and gets no answer.
     let Some(id) = message.get("id") else { return Ok(HttpResponse::Accepted().finish()) };
-    let params = &message["params"];
+    let params = message.get("params").unwrap_or(&Value::Null);
     Ok(match method {
         "initialize" => success(id, &initialized(params)),
         "ping" => success(id, &json!({})),
         "tools/list" => success(id, &tools()),
         "tools/call" => {
-            let tool = params["name"].as_str().unwrap_or_default();
+            let tool = params.get("name").and_then(Value::as_str).unwrap_or_default();
             if let Err(error) = permit(&req, tool).await {
                 return lacking(id, error);
             }
-            match (tool, params["arguments"]["text"].as_str()) {
+            match (tool, params.pointer("/arguments/text").and_then(Value::as_str)) {
                 ("read_notes", _) => success(id, &text(&notes.all().join("\n"))),
                 ("add_note", Some(note)) => {
                     let note = format!("{}: {note}", caller.owner().subject);
@@ -169,8 +169,7 @@ fn lacking(id: &Value, error: ApiError) -> Result<HttpResponse, ApiError> {
     let ApiError::Credential { error: CredentialError::InsufficientScope(_), .. } = &error else {
         return Err(error);
     };
-    let mut result = text(&reason(&error));
-    result["isError"] = true.into();
+    let result = json!({ "content": [{ "type": "text", "text": reason(&error) }], "isError": true });
     Ok(success(id, &result))
 }
 
