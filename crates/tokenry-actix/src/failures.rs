@@ -34,6 +34,8 @@ struct Inner {
     revocations: Limiter<DefaultClock>,
     /// Reports of leaked tokens, successful or not.
     leaks: Limiter<DefaultClock>,
+    /// Requests to OpenID providers, successful or not.
+    exchanges: Limiter<DefaultClock>,
     per_minute: NonZero<u32>,
 }
 
@@ -45,6 +47,7 @@ impl FailureLimit {
             credentials: Limiter::new(per_minute, MAX_SOURCES, DefaultClock::default()),
             revocations: Limiter::new(per_minute, MAX_SOURCES, DefaultClock::default()),
             leaks: Limiter::new(per_minute, MAX_SOURCES, DefaultClock::default()),
+            exchanges: Limiter::new(per_minute, MAX_SOURCES, DefaultClock::default()),
             per_minute,
         }))
     }
@@ -83,6 +86,21 @@ impl FailureLimit {
 }
 
 impl FailureLimit {
+    /// Counts one answer of an OpenID provider from `source` for which the provider is asked, before that: anyone can invent
+    /// one.
+    ///
+    /// # Errors
+    /// [`ApiError::RateLimited`] over the limit.
+    pub(crate) fn count_exchange(&self, source: ClientIp) -> Result<(), ApiError> {
+        self.0.exchanges.count(source).map_err(|wait| ApiError::RateLimited {
+            policy: "provider-sign-ins",
+            quota: self.0.per_minute.get().into(),
+            window_seconds: 60,
+            retry_after_seconds: wait.as_secs() + 1,
+            detail: "Too many sign-ins at providers from this address.".into(),
+        })
+    }
+
     /// Counts one report of leaked tokens by `source`, before it is read: the work is limited, and whether a token exists
     /// has no influence on the count.
     ///

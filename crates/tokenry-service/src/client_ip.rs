@@ -2,7 +2,7 @@
 
 mod forwarded_for;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use tokenry_domain::IpList;
 
@@ -85,6 +85,14 @@ impl TrustedProxies {
             farthest = hop;
         }
         ClientIp::Known(farthest)
+    }
+}
+
+/// Reduces an IPv6 address to its /64 network: providers assign one to each customer.
+pub(crate) fn source_network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from(u128::from(ip) & !u128::from(u64::MAX)).into(),
+        ip => ip,
     }
 }
 

@@ -2,12 +2,12 @@
 
 pub(crate) mod queue;
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use tokenry_domain::{EventKind, Token, UnixMillis};
 
 use self::queue::Key;
-use crate::{caller::Caller, tokenry::Tokenry, verified::Rejection};
+use crate::{caller::Caller, client_ip::source_network, tokenry::Tokenry, verified::Rejection};
 
 impl Tokenry {
     /// Records in the audit log that an unknown credential from `source` was rejected, with the reason `code`. Returns
@@ -52,13 +52,5 @@ impl Tokenry {
             code,
         };
         self.0.rejections.count(key, now);
-    }
-}
-
-/// Reduces an IPv6 address to its /64 network: providers assign one to each customer.
-fn source_network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => Ipv6Addr::from(u128::from(ip) & !u128::from(u64::MAX)).into(),
-        ip => ip,
     }
 }

@@ -7,45 +7,54 @@ use tokenry_domain::UserId;
 /// The maximum for one user: the page that is shown, and the one shown just before.
 const MAX_PER_USER: usize = 2;
 
-/// Limits concurrency globally and to two per user. Excess calls fail immediately, so that they do not hold a thread
-/// and a connection.
-pub(crate) struct Semaphore {
+/// Limits concurrency globally and per holder, by default a user. Excess calls fail immediately, so that they do not hold a
+/// thread and a connection.
+pub(crate) struct Semaphore<H: Copy + PartialEq = UserId> {
     permits: usize,
-    holders: Mutex<Vec<Option<UserId>>>,
+    per_holder: usize,
+    holders: Mutex<Vec<Option<H>>>,
 }
 
 impl Semaphore {
+    /// Limits users to two each.
     pub(crate) fn of(permits: usize) -> Self {
-        Self { permits, holders: Mutex::default() }
+        Self::shared(permits, MAX_PER_USER)
+    }
+}
+
+impl<H: Copy + PartialEq> Semaphore<H> {
+    /// Limits each holder to `per_holder` of these permits.
+    pub(crate) fn shared(permits: usize, per_holder: usize) -> Self {
+        Self { permits, per_holder, holders: Mutex::default() }
     }
 
-    /// Acquires a permit, released on drop. `None` if all permits are taken, or two by this user. `user` is `None` for
-    /// an operator, who has no limit per user.
-    pub(crate) fn try_acquire(&self, user: Option<UserId>) -> Option<Permit<'_>> {
+    /// Acquires a permit, released on drop. `None` if all permits are taken, or the maximum by this holder. `holder` is
+    /// `None` for an operator, who has no such limit.
+    pub(crate) fn try_acquire(&self, holder: Option<H>) -> Option<Permit<'_, H>> {
         let mut holders = self.holders();
-        let own = holders.iter().filter(|holder| user.is_some() && **holder == user).count();
-        if holders.len() >= self.permits || own >= MAX_PER_USER {
+        let own = holders.iter().filter(|other| holder.is_some() && **other == holder).count();
+        if holders.len() >= self.permits || own >= self.per_holder {
             return None;
         }
-        holders.push(user);
-        Some(Permit { semaphore: self, user })
+        holders.push(holder);
+        Some(Permit { semaphore: self, holder })
     }
 
-    fn holders(&self) -> MutexGuard<'_, Vec<Option<UserId>>> {
+    fn holders(&self) -> MutexGuard<'_, Vec<Option<H>>> {
         self.holders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// An acquired permit.
-pub(crate) struct Permit<'s> {
-    semaphore: &'s Semaphore,
-    user: Option<UserId>,
+pub(crate) struct Permit<'s, H: Copy + PartialEq> {
+    semaphore: &'s Semaphore<H>,
+    holder: Option<H>,
 }
 
-impl Drop for Permit<'_> {
+impl<H: Copy + PartialEq> Drop for Permit<'_, H> {
     fn drop(&mut self) {
         let mut holders = self.semaphore.holders();
-        if let Some(index) = holders.iter().position(|user| *user == self.user) {
+        if let Some(index) = holders.iter().position(|holder| *holder == self.holder) {
             holders.swap_remove(index);
         }
     }

@@ -59,7 +59,7 @@ pub(crate) async fn begin_provider_sign_in(
         headers(("Location" = String, description = "The sign-in page, which continues."), ("Set-Cookie" = String, description = "The session cookie if the sign-in succeeded, and the removal of the cookie of the sign-in."))),
     (status = 400, description = "Two cookies of one name."),
     (status = 403, description = "The request was not sent to the public URL."),
-    (status = 429, description = "Too many failed sign-ins from this source."),
+    (status = 429, description = "Too many sign-ins at providers, or failed ones, from this source."),
 ))]
 pub(crate) async fn finish_provider_sign_in(
     _: Public,

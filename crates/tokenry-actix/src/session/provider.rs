@@ -1,19 +1,16 @@
 //! Sign-in at an OpenID provider over HTTP: to the provider and back.
 
 use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{
-        StatusCode,
-        header::{CACHE_CONTROL, LOCATION, SET_COOKIE},
-    },
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE},
     web::Data,
 };
 use tokenry_service::{AuthorizationResponse, OidcError, Tokenry};
 
 use super::{cookie, request_origin::RequestOrigin, sign_in_cookie};
 use crate::{
-    authentication::count_ignored_failure, blocking::blocking, client_info::client_info, clock,
-    error::ApiError, wire,
+    authentication::count_ignored_failure, blocking::blocking, client_info::client_info, client_ip, clock,
+    error::ApiError, failures::FailureLimit, wire,
 };
 
 /// The page that continues after a sign-in.
@@ -40,8 +37,6 @@ pub(crate) async fn begin(
 }
 
 /// Takes the answer of a provider, which the browser brings, and sends the browser to a page of this server.
-///
-/// SECURITY: the target is a constant below the configured public URL; nothing of the request is part of it.
 pub(crate) async fn finish(
     req: &HttpRequest,
     tokenry: &Data<Tokenry>,
@@ -52,42 +47,70 @@ pub(crate) async fn finish(
     if !tokenry.providers().any(|(known, _)| known == id) {
         return Err(ApiError::NotFound);
     }
-    let value = sign_in_cookie::find(req, &origin)?.unwrap_or_default().to_vec();
+    // SECURITY: not counted, because any page can make the browsers of its visitors send such a request, to have their
+    // addresses blocked. They send the cookie only as they navigate.
+    let Some(value) = sign_in_cookie::find(req, &origin)?.map(<[u8]>::to_vec) else {
+        return Ok(failed(tokenry, &id, &OidcError::NotBegun)?.finish());
+    };
+    if !tokenry.has_begun_provider_sign_in(&id, &answer, &value) {
+        count_ignored_failure(req)?;
+        // SECURITY: an answer that does not belong to this sign-in does not end it, so that no other site can.
+        return Ok(failed(tokenry, &id, &OidcError::NotBegun)?.finish());
+    }
+    if let Some(limit) = req.app_data::<Data<FailureLimit>>() {
+        limit.count_exchange(client_ip::of(req))?;
+    }
     let replaced = cookie::find(req, &origin)?.map(<[u8]>::to_vec);
-    let (service, client, now, provider) = (tokenry.clone(), client_info(req), clock::now(), id.clone());
+    let (service, client, provider) = (tokenry.clone(), client_info(req), id.clone());
     let finished = blocking(move || {
         let replaced = replaced.as_deref();
-        Ok::<_, ApiError>(service.finish_provider_sign_in(&provider, &answer, &value, replaced, now, &client))
+        let finished =
+            service.finish_provider_sign_in(&provider, &answer, &value, replaced, clock::now, &client);
+        Ok::<_, ApiError>(finished)
     });
-    let mut response = HttpResponse::build(StatusCode::SEE_OTHER);
-    response.insert_header((CACHE_CONTROL, "no-store"));
     let finished = finished.await?;
-    // SECURITY: an answer that does not belong to this sign-in does not end it, so that no other site can.
-    if !matches!(finished, Err(OidcError::NotBegun)) {
-        response.append_header((SET_COOKIE, sign_in_cookie::clear(&origin)?));
-    }
-    let target = match finished {
+    // SECURITY: an answer that does not belong to this sign-in does not end it. One that was not processed can be sent again.
+    let is_over = !matches!(finished, Err(OidcError::NotBegun | OidcError::Busy));
+    let mut response = match finished {
         Ok(started) => {
             let lifetime = started.session.expires_at.since(started.session.created_at);
+            let mut response = to_page(tokenry, PAGE)?;
             response.append_header((SET_COOKIE, cookie::set(&origin, started.secret, lifetime)?));
-            PAGE.to_owned()
+            response
         }
         Err(error) => {
-            // Anyone can send an answer that belongs to no sign-in.
-            if matches!(error, OidcError::NotBegun) {
-                tracing::debug!(provider = id, %error, "an answer was rejected");
-            } else {
-                tracing::warn!(target: "tokenry::fault", provider = id, %error, "a sign-in at a provider failed");
-            }
             if error.is_about_credential() {
                 count_ignored_failure(req)?;
             }
-            // A fragment is in no log.
-            format!("{PAGE}#failed={}", error.code())
+            failed(tokenry, &id, &error)?
         }
     };
-    let url = tokenry.public_url().ok_or(ApiError::NotFound)?.join(&target);
-    Ok(response.insert_header((LOCATION, url)).finish())
+    if is_over {
+        response.append_header((SET_COOKIE, sign_in_cookie::clear(&origin)?));
+    }
+    Ok(response.finish())
+}
+
+/// Sends the browser to the page, which shows why a sign-in failed.
+fn failed(tokenry: &Tokenry, id: &str, error: &OidcError) -> Result<HttpResponseBuilder, ApiError> {
+    // Anyone can send an answer that belongs to no sign-in.
+    if matches!(error, OidcError::NotBegun) {
+        tracing::debug!(provider = id, %error, "an answer was rejected");
+    } else {
+        tracing::warn!(target: "tokenry::fault", provider = id, %error, "a sign-in at a provider failed");
+    }
+    // A fragment is in no log.
+    to_page(tokenry, &format!("{PAGE}#failed={}", error.code()))
+}
+
+/// A redirect to the page.
+///
+/// SECURITY: the target is a constant below the configured public URL; nothing of the request is part of it.
+fn to_page(tokenry: &Tokenry, page: &str) -> Result<HttpResponseBuilder, ApiError> {
+    let url = tokenry.public_url().ok_or(ApiError::NotFound)?.join(page);
+    let mut response = HttpResponse::SeeOther();
+    response.insert_header((CACHE_CONTROL, "no-store")).insert_header((LOCATION, url));
+    Ok(response)
 }
 
 /// The origin of the request, which must be that of the public URL: otherwise the browser would come back to another one,

@@ -3,6 +3,7 @@
 mod answers;
 pub(crate) mod fake;
 mod id_tokens;
+mod limits;
 mod users;
 
 use actix_web::test::TestRequest;
@@ -72,6 +73,10 @@ fn begin(api: &Api, id: &str) -> Begun {
 
 /// The navigation of a browser back from a provider, with these parameters and the cookie of a sign-in.
 fn answer(api: &Api, id: &str, parameters: &[(&str, &str)], cookie: &str) -> Response {
+    api.send(navigation(id, parameters, cookie))
+}
+
+fn navigation(id: &str, parameters: &[(&str, &str)], cookie: &str) -> TestRequest {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
     let mut navigation = over_tls("GET", &format!("/session/oidc/{id}/callback?{query}"))
         .insert_header(("sec-fetch-site", "cross-site"))
@@ -79,7 +84,7 @@ fn answer(api: &Api, id: &str, parameters: &[(&str, &str)], cookie: &str) -> Res
     if !cookie.is_empty() {
         navigation = navigation.insert_header(("cookie", format!("{SIGN_IN_COOKIE}={cookie}")));
     }
-    api.send(navigation)
+    navigation
 }
 
 /// A whole sign-in of the user with these claims.

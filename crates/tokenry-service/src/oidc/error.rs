@@ -16,6 +16,9 @@ pub enum OidcError {
     /// The answer does not belong to a sign-in of this browser: it began elsewhere or long ago, or was used before.
     #[error("the sign-in did not begin in this browser, or was already used")]
     NotBegun,
+    /// Too many sign-ins are processed at this moment, in total or for this source. It can be sent again.
+    #[error("too many sign-ins at once")]
+    Busy,
     /// The user or the provider declined (`access_denied`).
     #[error("the provider denied the sign-in")]
     Denied,
@@ -43,7 +46,7 @@ impl OidcError {
         match self {
             Self::UnknownProvider | Self::NotBegun => "not_begun",
             Self::Denied => "denied",
-            Self::Provider(ProviderError::Unavailable(_)) => "unavailable",
+            Self::Busy | Self::Provider(ProviderError::Unavailable(_)) => "unavailable",
             Self::Provider(ProviderError::BadAnswer(_)) => "bad_answer",
             Self::NoAccount => "no_account",
             Self::UserDisabled => "user_disabled",

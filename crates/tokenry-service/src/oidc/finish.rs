@@ -6,6 +6,7 @@ use tokenry_domain::{ClientInfo, SessionProof, UnixMillis};
 use super::{error::OidcError, exchange, id_token, provider::Provider, provider_error::ProviderError};
 use crate::{
     caller::{Caller, RequestContext},
+    client_ip::source_network,
     session::start::{SessionError, Started},
     tokenry::Tokenry,
     verified::{Rejection, VerifyError},
@@ -27,9 +28,24 @@ pub struct AuthorizationResponse {
 }
 
 impl Tokenry {
+    /// Whether this answer of this provider has the state of the sign-in of `cookie`. It asks nobody, and the browser could
+    /// have invented both: nothing is stored when a sign-in begins.
+    #[must_use]
+    pub fn has_begun_provider_sign_in(
+        &self,
+        id: &str,
+        response: &AuthorizationResponse,
+        cookie: &[u8],
+    ) -> bool {
+        SignInSecret::parse(cookie).is_some_and(|secret| is_answer(id, response, &secret))
+    }
+
     /// Takes the answer of this provider to the sign-in of `cookie`, and starts a session for the user that its ID token
-    /// names. `replaced` is the browser's previous session cookie, whose session ends. Blocks the thread, for some seconds at
-    /// most while the provider is asked.
+    /// names. `replaced` is the browser's previous session cookie, whose session ends. `clock` is read after the provider has
+    /// answered. Blocks the thread, for some seconds at most while the provider is asked.
+    ///
+    /// Anyone can cause requests to the provider with it. The requests of one source at once are limited here; limit how
+    /// many it can cause in a minute before the call.
     ///
     /// # Errors
     /// [`OidcError`].
@@ -39,18 +55,18 @@ impl Tokenry {
         response: &AuthorizationResponse,
         cookie: &[u8],
         replaced: Option<&[u8]>,
-        now: UnixMillis,
+        clock: impl FnOnce() -> UnixMillis,
         client: &ClientInfo,
     ) -> Result<Started, OidcError> {
         let oidc = self.0.oidc.as_ref().ok_or(OidcError::UnknownProvider)?;
         let provider = oidc.find(id).ok_or(OidcError::UnknownProvider)?;
         let secret = SignInSecret::parse(cookie).ok_or(OidcError::NotBegun)?;
         // SECURITY: checked before anything else is read, so that no other site can deliver an answer of its own.
-        if !response.state.as_deref().is_some_and(|state| secret.has_state(id, state)) {
+        if !is_answer(id, response, &secret) {
             return Err(OidcError::NotBegun);
         }
-        let busy = || ProviderError::Unavailable("too many sign-ins at once".to_owned());
-        let _permit = oidc.exchanges.try_acquire(None).ok_or_else(busy)?;
+        let source = client.ip.map(source_network);
+        let _permit = oidc.exchanges.try_acquire(Some(source)).ok_or(OidcError::Busy)?;
         let metadata = provider.metadata()?;
         // SECURITY: an answer that another provider was made to send is rejected (mix-up, RFC 9207).
         let is_issuer = response.issuer.as_ref().map(|issuer| *issuer == provider.settings.mapping.issuer);
@@ -59,6 +75,9 @@ impl Tokenry {
         }
         let code = code(response)?;
         let id_token = exchange::id_token(provider, &metadata, code, &secret, &oidc.redirect_uri(id))?;
+        provider.ensure_keys(&metadata, &id_token)?;
+        // Read after all requests: a token that was issued meanwhile is not one of the future.
+        let now = clock();
         let caller = self.caller_of_id_token(provider, &id_token, &secret, now, client)?;
         let context = RequestContext::new(caller, now).with_client(client.clone());
         let proof = SessionProof::Provider { id: id.to_owned() };
@@ -92,6 +111,11 @@ impl Tokenry {
             _ => OidcError::NoAccount,
         })
     }
+}
+
+/// Whether the response has the state of this sign-in at this provider.
+fn is_answer(id: &str, response: &AuthorizationResponse, secret: &SignInSecret) -> bool {
+    response.state.as_deref().is_some_and(|state| secret.has_state(id, state))
 }
 
 /// The code of a successful response.

@@ -29,7 +29,8 @@ impl Metadata {
     /// Parses the metadata of this issuer.
     ///
     /// SECURITY: the metadata must name exactly the configured issuer; otherwise one provider could name the endpoints of
-    /// another (RFC 8414, section 3.3).
+    /// another (RFC 8414, section 3.3). The endpoints of an https issuer are https too, so that neither browsers nor the
+    /// client secret are sent to a program on a machine of their own.
     pub(super) fn parse(text: &str, issuer: &str) -> Result<Self, String> {
         let all: Map<String, Value> =
             serde_json::from_str(text).map_err(|_| "its metadata is not a JSON object".to_owned())?;
@@ -41,13 +42,14 @@ impl Metadata {
             }
             None => return Err("its metadata names no issuer".to_owned()),
         }
+        let endpoint = |name| endpoint(&all, name, issuer);
         Ok(Self {
-            authorization_endpoint: endpoint(&all, "authorization_endpoint")?,
-            token_endpoint: endpoint(&all, "token_endpoint")?,
-            jwks_uri: endpoint(&all, "jwks_uri")?,
+            authorization_endpoint: endpoint("authorization_endpoint")?,
+            token_endpoint: endpoint("token_endpoint")?,
+            jwks_uri: endpoint("jwks_uri")?,
             end_session_endpoint: all
                 .contains_key("end_session_endpoint")
-                .then(|| endpoint(&all, "end_session_endpoint"))
+                .then(|| endpoint("end_session_endpoint"))
                 .transpose()?,
             sends_issuer: all.get("authorization_response_iss_parameter_supported")
                 == Some(&Value::Bool(true)),
@@ -59,9 +61,9 @@ impl Metadata {
     }
 }
 
-fn endpoint(all: &Map<String, Value>, name: &str) -> Result<String, String> {
+fn endpoint(all: &Map<String, Value>, name: &str, issuer: &str) -> Result<String, String> {
     match all.get(name).and_then(Value::as_str) {
-        Some(url) if is_endpoint(url) => Ok(url.to_owned()),
+        Some(url) if is_endpoint(url, issuer) => Ok(url.to_owned()),
         Some(_) => Err(format!("its {name} is not an https URL")),
         None => Err(format!("its metadata has no {name}")),
     }
@@ -79,6 +81,9 @@ mod tests {
     use super::*;
 
     const ISSUER: &str = "https://id.test";
+
+    const ENDPOINTS: [&str; 4] =
+        ["authorization_endpoint", "token_endpoint", "jwks_uri", "end_session_endpoint"];
 
     fn parse(change: impl FnOnce(&mut Value)) -> Result<Metadata, String> {
         let mut all = json!({
@@ -105,7 +110,7 @@ mod tests {
 
     #[test]
     fn an_endpoint_that_is_missing_or_no_web_address_is_rejected() {
-        for name in ["authorization_endpoint", "token_endpoint", "jwks_uri", "end_session_endpoint"] {
+        for name in ENDPOINTS {
             for value in [json!("javascript:alert(1)"), json!("http://id.test/x"), json!(1)] {
                 let error = parse(|all| all[name] = value).unwrap_err();
                 assert!(error.contains(name), "{error}");
@@ -120,5 +125,37 @@ mod tests {
             (all.end_session_endpoint.as_deref(), all.sends_issuer),
             (Some("https://id.test/out"), true)
         );
+    }
+
+    #[test]
+    fn an_endpoint_of_an_https_issuer_is_never_plain_http_on_this_machine() {
+        let at = |issuer: &str, name: &str, url: &str| {
+            let mut all: Value = ENDPOINTS
+                .iter()
+                .map(|name| ((*name).to_owned(), json!(format!("{issuer}/{name}"))))
+                .collect();
+            all["issuer"] = json!(issuer);
+            all[name] = json!(url);
+            Metadata::parse(&all.to_string(), issuer).map(|_| ())
+        };
+        for name in ENDPOINTS {
+            for url in
+                ["http://127.0.0.1:9000/x", "http://localhost/x", "http://[::1]/x", "HTTP://127.0.0.1/x"]
+            {
+                for issuer in [ISSUER, "HTTPS://id.test"] {
+                    assert_eq!(
+                        at(issuer, name, url),
+                        Err(format!("its {name} is not an https URL")),
+                        "{url}"
+                    );
+                }
+                // The control: a provider on this machine.
+                for issuer in ["http://127.0.0.1:9000", "http://localhost:9000"] {
+                    assert_eq!(at(issuer, name, url), Ok(()), "{url}");
+                }
+            }
+            assert_eq!(at(ISSUER, name, "HTTPS://id.test/x"), Ok(()));
+            assert_eq!(at("http://127.0.0.1:9000", name, "https://id.test/x"), Ok(()));
+        }
     }
 }

@@ -15,9 +15,10 @@ use super::{
 };
 use crate::{monotonic::Monotonic, semaphore::Semaphore};
 
-/// How long metadata and keys are used without another fetch. A key that the provider withdraws is accepted this long.
+/// How long metadata and keys are used without another fetch. A key that the provider withdraws is accepted this long, or up
+/// to [`USABLE`] while its keys cannot be fetched.
 const FRESH: Duration = Duration::from_secs(3600);
-/// How long older metadata is used while the provider does not respond.
+/// How long older metadata and keys are used while the provider does not respond.
 const USABLE: Duration = Duration::from_secs(24 * 3600);
 /// The pause after a failed fetch, in which the provider counts as unavailable without another attempt.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -31,7 +32,7 @@ pub(crate) struct Provider {
     verifier: JwtVerifier,
     monotonic: Monotonic,
     cache: Mutex<Cache>,
-    /// Held during a fetch.
+    /// Held during a fetch, so that there is one at a time.
     fetching: Mutex<()>,
     waiting: Semaphore,
 }
@@ -39,8 +40,9 @@ pub(crate) struct Provider {
 #[derive(Default)]
 struct Cache {
     metadata: Option<(Arc<Metadata>, Duration)>,
-    keys_at: Option<Duration>,
     failed_at: Option<Duration>,
+    keys_at: Option<Duration>,
+    keys_failed_at: Option<Duration>,
 }
 
 impl Provider {
@@ -66,8 +68,10 @@ impl Provider {
         if let Some(fresh) = self.cached(FRESH) {
             return Ok(fresh);
         }
-        let busy = || ProviderError::Unavailable("too many requests wait for it".to_owned());
-        let _permit = self.waiting.try_acquire(None).ok_or_else(busy)?;
+        let Some(_permit) = self.waiting.try_acquire(None) else {
+            let busy = || ProviderError::Unavailable("too many requests wait for it".to_owned());
+            return self.cached(USABLE).ok_or_else(busy);
+        };
         let _fetching = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
         // Another request fetched it, or failed, meanwhile.
         if let Some(fresh) = self.cached(FRESH) {
@@ -87,21 +91,24 @@ impl Provider {
 
     /// Fetches what is missing or older than an hour; whether all of it is fresh then.
     pub(super) fn refresh(&self) -> bool {
-        self.metadata().is_ok_and(|metadata| self.has_fresh_keys() || self.fetch_keys(&metadata).is_ok())
+        self.metadata().is_ok_and(|metadata| self.has_keys(FRESH) || self.renew_keys(&metadata).is_ok())
     }
 
-    /// The claims of an ID token with a valid signature, for this client and this time. Fetches the keys if they are old or
-    /// lack the one that the token names.
-    pub(super) fn verify(&self, id_token: &str, now: UnixMillis) -> Result<JwtClaims, ProviderError> {
-        let metadata = self.metadata()?;
+    /// Fetches the keys if they are old or lack the one that this ID token names.
+    pub(super) fn ensure_keys(&self, metadata: &Metadata, id_token: &str) -> Result<(), ProviderError> {
         let is_missing = self.verifier.missing_key(id_token.as_bytes()).is_some();
-        if is_missing || !self.has_fresh_keys() {
-            match self.fetch_keys(&metadata) {
-                // Older keys still verify what the provider has signed with them.
-                Err(why) if is_missing => return Err(ProviderError::Unavailable(why)),
-                _ => {}
-            }
+        if !is_missing && self.has_keys(FRESH) {
+            return Ok(());
         }
+        match self.renew_keys(metadata) {
+            // Older keys still verify what the provider has signed with them.
+            Err(why) if is_missing || !self.has_keys(USABLE) => Err(ProviderError::Unavailable(why)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The claims of an ID token with a valid signature, for this client and this time, by the keys that are here.
+    pub(super) fn verify(&self, id_token: &str, now: UnixMillis) -> Result<JwtClaims, ProviderError> {
         self.verifier.verify(id_token.as_bytes(), now).map_err(|error| match error {
             JwtError::KeysUnavailable => ProviderError::Unavailable("its keys are not available".to_owned()),
             error => ProviderError::BadAnswer(format!("its ID token was rejected: {error}")),
@@ -128,6 +135,23 @@ impl Provider {
         }
     }
 
+    /// Fetches the keys, unless another request has done so meanwhile, or failed a moment ago.
+    fn renew_keys(&self, metadata: &Metadata) -> Result<(), String> {
+        let asked_at = self.monotonic.elapsed();
+        let _permit = self.waiting.try_acquire(None).ok_or("too many requests wait for it")?;
+        let _fetching = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
+        let (keys_at, failed_at) = self.with_cache(|cache| (cache.keys_at, cache.keys_failed_at));
+        // One that began before could lack a key that signed the token of this request.
+        if keys_at.is_some_and(|at| at > asked_at) {
+            return Ok(());
+        }
+        match failed_at.filter(|at| self.age(*at) < PAUSE) {
+            Some(_) => Err("its keys could not be fetched a moment ago".to_owned()),
+            None => self.fetch_keys(metadata),
+        }
+    }
+
+    /// Fetches the keys at once.
     pub(super) fn fetch_keys(&self, metadata: &Metadata) -> Result<(), String> {
         let started = self.monotonic.elapsed();
         let issuer = &self.settings.mapping.issuer;
@@ -136,9 +160,11 @@ impl Provider {
             .get(&metadata.jwks_uri)
             .and_then(|jwks| self.verifier.replace_keys(issuer, &jwks).map_err(|error| error.to_string()));
         match &replaced {
-            Ok(()) => self.with_cache(|cache| cache.keys_at = Some(started)),
+            Ok(()) => self.with_cache(|cache| (cache.keys_at, cache.keys_failed_at) = (Some(started), None)),
             Err(error) => {
                 tracing::warn!(provider = self.settings.id, error, "cannot fetch the keys of a provider");
+                let ended = self.monotonic.elapsed();
+                self.with_cache(|cache| cache.keys_failed_at = Some(ended));
             }
         }
         replaced
@@ -149,8 +175,8 @@ impl Provider {
         found.filter(|(_, at)| self.age(*at) < max_age).map(|(metadata, _)| metadata)
     }
 
-    fn has_fresh_keys(&self) -> bool {
-        self.with_cache(|cache| cache.keys_at).is_some_and(|at| self.age(at) < FRESH)
+    fn has_keys(&self, max_age: Duration) -> bool {
+        self.with_cache(|cache| cache.keys_at).is_some_and(|at| self.age(at) < max_age)
     }
 
     fn age(&self, at: Duration) -> Duration {
@@ -161,3 +187,6 @@ impl Provider {
         use_it(&mut self.cache.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
+
+#[cfg(test)]
+mod tests;

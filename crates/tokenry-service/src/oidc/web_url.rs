@@ -58,11 +58,16 @@ impl fmt::Display for PublicUrl {
     }
 }
 
-/// Whether a provider may name this URL as one of its endpoints.
+/// Whether the provider with this issuer identifier may name this URL as one of its endpoints: not plain http to this
+/// machine unless the issuer is.
 ///
 /// SECURITY: the page sends the browser there, so that `javascript:` and the like must not pass.
-pub(super) fn is_endpoint(text: &str) -> bool {
-    split(text).is_some() && !text.contains('#')
+pub(super) fn is_endpoint(text: &str, issuer: &str) -> bool {
+    split(text).is_some() && !text.contains('#') && (is_https(text) || !is_https(issuer))
+}
+
+fn is_https(url: &str) -> bool {
+    url.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
 }
 
 /// An endpoint with these parameters, after those that it already has.
@@ -163,7 +168,7 @@ mod tests {
     #[test]
     fn an_endpoint_is_a_web_address_without_code() {
         for text in ["https://id.test/authorize?x=1", "http://127.0.0.1:9000/auth", "https://id.test"] {
-            assert!(is_endpoint(text), "{text}");
+            assert!(is_endpoint(text, "http://127.0.0.1:9000"), "{text}");
         }
         for text in [
             "javascript:alert(1)",
@@ -175,7 +180,7 @@ mod tests {
             "/authorize",
             "https://id.test/a\nb",
         ] {
-            assert!(!is_endpoint(text), "{text}");
+            assert!(!is_endpoint(text, "http://127.0.0.1:9000"), "{text}");
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, RwLock},
+    time::Duration,
 };
 
 use aws_lc_rs::{
@@ -49,6 +50,12 @@ pub(crate) struct State {
     key_id: String,
     /// Whether it does not respond.
     pub(crate) is_down: bool,
+    /// The status of its token endpoint, instead of an answer.
+    pub(crate) token_status: Option<u16>,
+    /// How long its token endpoint takes.
+    pub(crate) token_takes: Duration,
+    /// While this is locked for writing, its token endpoint does not answer.
+    pub(crate) gate: Arc<RwLock<()>>,
     /// Whether it accepts a code more than once.
     pub(crate) reuses_codes: bool,
     /// Changes of its metadata, and of header and claims of its ID tokens; `null` removes a member.
@@ -85,6 +92,9 @@ impl FakeProvider {
             key: new_key(),
             key_id: "one".to_owned(),
             is_down: false,
+            token_status: None,
+            token_takes: Duration::ZERO,
+            gate: Arc::default(),
             reuses_codes: false,
             metadata: json!({}),
             header: json!({}),
@@ -194,12 +204,12 @@ fn encoded(text: &str) -> String {
 struct Network(Vec<FakeProvider>);
 
 impl Network {
-    fn find(&self, url: &str) -> Result<(MutexGuard<'_, State>, String), String> {
-        let states = self.0.iter().map(FakeProvider::state);
-        let found = states.filter(|state| !state.is_down).find_map(|mut state| {
-            let path = url.strip_prefix(state.issuer.as_str())?.to_owned();
+    fn find(&self, url: &str) -> Result<(&FakeProvider, String), String> {
+        let found = self.0.iter().find_map(|provider| {
+            let mut state = provider.state();
+            let path = url.strip_prefix(state.issuer.as_str()).filter(|_| !state.is_down)?.to_owned();
             state.requests.push(url.to_owned());
-            Some((state, path))
+            Some((provider, path))
         });
         found.ok_or_else(|| "connection refused".to_owned())
     }
@@ -207,7 +217,8 @@ impl Network {
 
 impl OidcTransport for Network {
     fn get(&self, url: &str) -> Result<String, String> {
-        let (state, path) = self.find(url)?;
+        let (provider, path) = self.find(url)?;
+        let state = provider.state();
         match path.as_str() {
             "/.well-known/openid-configuration" => Ok(state.metadata().to_string()),
             "/jwks" => Ok(state.jwks().to_string()),
@@ -221,8 +232,16 @@ impl OidcTransport for Network {
         form: Zeroizing<String>,
         authorization: Option<Zeroizing<String>>,
     ) -> Result<(u16, Zeroizing<String>), String> {
-        let (mut state, path) = self.find(url)?;
+        let (provider, path) = self.find(url)?;
         assert_eq!(path, "/token");
+        let gate = provider.state().gate.clone();
+        let takes = provider.state().token_takes;
+        std::thread::sleep(takes);
+        drop(gate.read().unwrap());
+        let mut state = provider.state();
+        if let Some(status) = state.token_status {
+            return Ok((status, Zeroizing::new(String::new())));
+        }
         let authorization = authorization.map(|value| value.to_string()).unwrap_or_default();
         let (status, body) = state.token(&parameters(&form), &authorization);
         Ok((status, Zeroizing::new(body.to_string())))
