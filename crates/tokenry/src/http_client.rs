@@ -1,6 +1,10 @@
 //! Requests to issuers and providers: over TLS except to this machine, with bounded time and size.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    net::Ipv4Addr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokenry_service::OidcTransport;
 use ureq::{
@@ -14,7 +18,7 @@ use ureq::{
 };
 use zeroize::Zeroizing;
 
-/// The timeout of each request.
+/// The timeout of a request, with the redirects that it follows.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The largest body, in bytes.
@@ -50,8 +54,9 @@ impl HttpClient {
     /// The body at the URL. The error never quotes the body.
     pub(crate) fn get(&self, url: &str) -> Result<String, String> {
         let mut url = parse(url)?;
+        let deadline = now() + TIMEOUT;
         for _ in 0..=MAX_REDIRECTS {
-            match self.fetch(&url)? {
+            match self.fetch(&url, deadline)? {
                 Answer::Body(body) => return Ok(body),
                 Answer::Moved(next) => url = next,
             }
@@ -59,8 +64,10 @@ impl HttpClient {
         Err(format!("more than {MAX_REDIRECTS} redirects"))
     }
 
-    fn fetch(&self, url: &Uri) -> Result<Answer, String> {
-        let mut request = self.0.get(url);
+    fn fetch(&self, url: &Uri, deadline: Instant) -> Result<Answer, String> {
+        // The client takes a timeout of zero for one that has passed.
+        let rest = deadline.saturating_duration_since(now());
+        let mut request = self.0.get(url).config().timeout_global(Some(rest)).build();
         if !is_https(url) {
             // A proxy cannot reach this host's loopback address.
             request = request.config().proxy(None).build();
@@ -139,6 +146,11 @@ fn moved(from: &Uri, location: &str) -> Result<Uri, String> {
         return Err("redirected from https to http".to_owned());
     }
     Ok(next)
+}
+
+#[allow(clippy::disallowed_methods, reason = "it measures the time of a request")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 fn is_https(url: &Uri) -> bool {

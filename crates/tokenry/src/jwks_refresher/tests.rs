@@ -43,6 +43,7 @@ const BROKEN: &str = "HTTP/1.1 500 Oh\r\ncontent-length: 4\r\n\r\nbody";
 struct Server {
     url: String,
     answer: Arc<Mutex<String>>,
+    pause: Arc<Mutex<Duration>>,
     requests: Arc<Mutex<usize>>,
 }
 
@@ -50,13 +51,17 @@ impl Server {
     fn start(answer: impl Into<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/keys", listener.local_addr().unwrap());
-        let server = Self { url, answer: Arc::new(Mutex::new(answer.into())), requests: Arc::default() };
-        let (answer, requests) = (server.answer.clone(), server.requests.clone());
+        let answer = Arc::new(Mutex::new(answer.into()));
+        let server = Self { url, answer, pause: Arc::default(), requests: Arc::default() };
+        let (answer, requests, pause) =
+            (server.answer.clone(), server.requests.clone(), server.pause.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
                 let _ = stream.read(&mut [0; 4096]);
                 *requests.lock().unwrap() += 1;
+                let pause = *pause.lock().unwrap();
+                std::thread::sleep(pause);
                 let _ = stream.write_all(answer.lock().unwrap().as_bytes());
             }
         });
@@ -65,6 +70,11 @@ impl Server {
 
     fn answer(&self, answer: impl Into<String>) {
         *self.answer.lock().unwrap() = answer.into();
+    }
+
+    /// Waits so long before each answer.
+    fn pause(&self, pause: Duration) {
+        *self.pause.lock().unwrap() = pause;
     }
 
     fn requests(&self) -> usize {
@@ -200,6 +210,21 @@ fn at_most_two_redirects_are_followed() {
         let server = Server::start(moved(location));
         assert!(client.get(&server.url).unwrap_err().starts_with("redirected"), "{location}");
     }
+}
+
+#[test]
+fn redirects_do_not_extend_the_time_of_a_request() {
+    let (target, first) = (Server::start(ok("keys")), Server::start(""));
+    first.answer(moved(&target.url));
+    target.pause(Duration::from_secs(3));
+    let start = now();
+    assert_eq!(HttpClient::new().get(&first.url), Ok("keys".to_owned()), "the control");
+    assert!(start.elapsed() >= Duration::from_secs(3));
+    first.pause(Duration::from_secs(3));
+    let start = now();
+    let error = HttpClient::new().get(&first.url).unwrap_err();
+    assert!(error.contains("timeout"), "{error}");
+    assert!(start.elapsed() < Duration::from_millis(5_900), "{:?}", start.elapsed());
 }
 
 #[test]
