@@ -8170,7 +8170,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many failed sign-ins from this source. */
+            /** @description Too many sign-ins at providers, or failed ones, from this source. */
             429: {
                 headers: {
                     /** @description After how many seconds the request can be repeated. */
