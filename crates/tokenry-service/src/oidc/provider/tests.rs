@@ -89,7 +89,7 @@ fn keys_are_used_for_a_day_at_most_while_they_cannot_be_fetched() {
         assert_eq!(is_usable(at), expected, "{at}");
     }
     let fetched = network.key_requests.load(SeqCst);
-    assert!(!is_usable(24 * HOUR + 4));
+    assert!(!is_usable(24 * HOUR + 3));
     assert_eq!(network.key_requests.load(SeqCst), fetched, "no attempt a moment after a failed one");
     network.has_no_keys.store(false, SeqCst);
     assert!(is_usable(24 * HOUR + 10));
