@@ -5,14 +5,12 @@ mod location;
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
-use tokenry_domain::{Actor, ClientInfo, Reason, TokenId, UnixMillis, UserId};
-use tokenry_store::{StoreError, user};
+use tokenry_domain::{ClientInfo, Reason, UnixMillis};
+use tokenry_store::StoreError;
 use zeroize::Zeroizing;
 
-use self::location::location;
+use self::location::{ReportedTexts, location};
 use crate::{
-    audit::AuditContext,
-    revoke::revoke,
     tokenry::Tokenry,
     verified::VerifyError,
     verify::by_secret::{HashBudget, IdentifiedSecret, SecretState},
@@ -21,9 +19,13 @@ use crate::{
 /// The reason of the revocation of a leaked token.
 pub const LEAKED: &str = "leaked";
 
-/// The slow hashes of one report. Only imported tokens, and rows from before stored proofs, need one; what was compared
-/// once is remembered, so a repeated report goes on.
-const MAX_SLOW_HASHES: u32 = 32;
+/// The slow hashes of one report of anyone. Only imported tokens, and rows from before stored proofs, need one; what was
+/// compared recently is remembered, so a repeated report goes on.
+///
+/// SECURITY: as few as guesses by other requests cost, which are limited to the same number per source.
+const HASHES_OF_HOLDER: u32 = 2;
+/// Those of a report of GitHub.
+const HASHES_OF_GITHUB: u32 = 32;
 
 /// A text that was found where others can read it.
 pub struct LeakReport {
@@ -60,6 +62,15 @@ pub enum LeakReporter {
     GitHub,
 }
 
+impl LeakReporter {
+    fn max_slow_hashes(self) -> u32 {
+        match self {
+            Self::Holder => HASHES_OF_HOLDER,
+            Self::GitHub => HASHES_OF_GITHUB,
+        }
+    }
+}
+
 /// What a reported text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeakVerdict {
@@ -69,6 +80,8 @@ pub enum LeakVerdict {
     Unknown,
     /// It is or was a secret of a token.
     Known,
+    /// It was not decided; [`Leaks::into_failure`] has a reason. Report it again.
+    Undecided,
 }
 
 /// Tokens that were found by their reported secrets.
@@ -79,19 +92,18 @@ pub struct Leaks {
 }
 
 struct Leak {
-    token_id: TokenId,
-    owner_id: UserId,
+    secret: IdentifiedSecret,
     url: Option<String>,
 }
 
 impl Leaks {
-    /// One for each report, in order; fewer if [`into_failure`](Self::into_failure) is some.
+    /// One for each report, in order.
     #[must_use]
     pub fn verdicts(&self) -> &[LeakVerdict] {
         &self.verdicts
     }
 
-    /// Why the reports after the last verdict were not looked at.
+    /// Why some reports are [`Undecided`](LeakVerdict::Undecided).
     #[must_use]
     pub fn into_failure(self) -> Option<VerifyError> {
         self.failure
@@ -104,45 +116,49 @@ impl Tokenry {
     /// Possession of a secret that works, or would work in another state of its token, is the authority to revoke. A
     /// retired secret after its grace period is [`Known`](LeakVerdict::Known) and revokes nothing: whoever finds an old
     /// secret must not be able to stop the new one. Finding it is no use of it, so `rotation.on_reuse` does not apply.
-    pub async fn find_leaks(&self, reports: &[LeakReport], now: UnixMillis) -> Leaks {
+    pub async fn find_leaks(&self, reports: &[LeakReport], reporter: LeakReporter, now: UnixMillis) -> Leaks {
         let mut leaks = Leaks { verdicts: Vec::new(), found: Vec::new(), failure: None };
-        let mut hashes = HashBudget::of(MAX_SLOW_HASHES);
+        let mut hashes = HashBudget::of(reporter.max_slow_hashes());
+        let texts = ReportedTexts::of(reports.iter().map(LeakReport::text));
         let mut known = HashMap::new();
         for report in reports {
             let text = report.text.as_str();
-            let found = match known.get(text) {
-                Some(found) => *found,
-                None => match self.find_by_secret_within(text.as_bytes(), now, &mut hashes).await {
-                    Ok(found) => found,
-                    Err(error) => {
-                        leaks.failure = Some(error);
-                        break;
-                    }
-                },
+            if let Some(verdict) = known.get(text) {
+                leaks.verdicts.push(*verdict);
+                continue;
+            }
+            // Every further text would wait for the database again.
+            let found = match leaks.failure {
+                Some(VerifyError::Store(_)) => None,
+                _ => Some(self.find_by_secret_within(text.as_bytes(), now, &mut hashes).await),
             };
-            let is_first = known.insert(text, found).is_none();
-            leaks.verdicts.push(match found {
-                Some(_) => LeakVerdict::Known,
-                None if self.has_token_form(text.as_bytes()) => LeakVerdict::Unknown,
-                None => LeakVerdict::Malformed,
-            });
+            let verdict = match &found {
+                Some(Ok(Some(_))) => LeakVerdict::Known,
+                Some(Ok(None)) if self.has_token_form(text.as_bytes()) => LeakVerdict::Unknown,
+                Some(Ok(None)) => LeakVerdict::Malformed,
+                Some(Err(_)) | None => LeakVerdict::Undecided,
+            };
+            known.insert(text, verdict);
+            leaks.verdicts.push(verdict);
             match found {
-                Some(IdentifiedSecret { token_id, owner_id, secret })
-                    if is_first && secret != SecretState::Ended =>
-                {
-                    let texts = reports.iter().map(LeakReport::text);
+                Some(Ok(Some(secret))) if secret.secret != SecretState::Ended => {
                     let url = report.url.as_deref();
-                    let url = url.and_then(|url| location(url, &self.0.prefixes, texts));
-                    leaks.found.push(Leak { token_id, owner_id, url });
+                    let url = url.and_then(|url| location(url, &self.0.prefixes, &texts));
+                    leaks.found.push(Leak { secret, url });
                 }
-                _ => {}
+                Some(Ok(_)) | None => {}
+                // The other texts may need no hash. A failed database outranks a failure of one text.
+                Some(Err(error @ VerifyError::Store(_))) => leaks.failure = Some(error),
+                Some(Err(error)) => {
+                    leaks.failure.get_or_insert(error);
+                }
             }
         }
         leaks
     }
 
-    /// Revokes the found tokens that are not revoked yet, with the reason [`LEAKED`], the reporter and the URL in the audit
-    /// log. Returns how many. Blocks the thread.
+    /// Revokes the found tokens that are not revoked yet and whose found secrets still work, with the reason [`LEAKED`], the
+    /// reporter and the URL in the audit log. Returns how many. Blocks the thread.
     ///
     /// # Errors
     /// [`StoreError`]: some of the tokens may still work. Try again.
@@ -154,8 +170,7 @@ impl Tokenry {
         client: &ClientInfo,
     ) -> Result<usize, StoreError> {
         let mut revoked = 0;
-        for Leak { token_id, owner_id, url } in &leaks.found {
-            let (id, owner) = (*token_id, *owner_id);
+        for Leak { secret, url } in &leaks.found {
             let mut fields = Map::new();
             if let Some(url) = url {
                 fields.insert("url".to_owned(), Value::from(url.as_str()));
@@ -163,14 +178,11 @@ impl Tokenry {
             if reporter == LeakReporter::GitHub {
                 fields.insert("reporter".to_owned(), Value::from("github"));
             }
-            let audit = AuditContext { actor: Actor::Token(id), at: now, client: client.clone() };
-            let is_first = self.0.store.write(move |tx| {
-                user::lock(tx, owner)?;
-                revoke(tx, id, owner, &audit, Reason::parse(LEAKED).ok(), fields.clone())
-            })?;
-            if is_first {
+            let reason = Reason::parse(LEAKED).ok();
+            if self.revoke_by_secret(secret, now, client.clone(), reason, fields)? {
                 revoked += 1;
-                tracing::warn!(target: "tokenry::security", token_id = %id, "a leaked token was reported and revoked");
+                let token_id = secret.token_id;
+                tracing::warn!(target: "tokenry::security", %token_id, "a leaked token was reported and revoked");
             }
         }
         Ok(revoked)

@@ -3,11 +3,12 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 use tokenry_domain::{Actor, ClientInfo, EventKind, Reason, Revocation, TokenId, UnixMillis, UserId};
-use tokenry_store::{StoreError, Tx, token, user};
+use tokenry_store::{StoreError, Tx, retired, token, user};
 
 use crate::{
     audit::AuditContext, caller::RequestContext, caller_lock::CallerLock, denial::Denial,
     required::tokens_write, session::end::EndedSessions, tokenry::Tokenry,
+    verify::by_secret::IdentifiedSecret,
 };
 
 /// Why a token was not revoked.
@@ -27,20 +28,44 @@ pub enum RevokeError {
 
 impl Tokenry {
     /// Revokes a token that its holder has presented ([`Tokenry::identify_token`]): possession authorizes it (RFC
-    /// 7009). Returns `false` if it was revoked before.
+    /// 7009). Returns `false` if it was revoked before, or if the secret stopped working since it was presented.
     ///
     /// # Errors
     /// [`StoreError`]: the token may still work. Try again.
     pub fn revoke_possessed(
         &self,
-        (id, owner): (TokenId, UserId),
+        found: &IdentifiedSecret,
         now: UnixMillis,
         client: ClientInfo,
     ) -> Result<bool, StoreError> {
+        self.revoke_by_secret(found, now, client, None, Map::new())
+    }
+
+    /// Revokes the token of a secret as its holder, with this reason and these fields of the audit event.
+    ///
+    /// SECURITY: only if the secret still works inside the unit of work. Between its lookup and here a rotation may have
+    /// ended it, and whoever has an ended secret must not be able to stop the new one.
+    pub(crate) fn revoke_by_secret(
+        &self,
+        found: &IdentifiedSecret,
+        now: UnixMillis,
+        client: ClientInfo,
+        reason: Option<Reason>,
+        fields: Map<String, Value>,
+    ) -> Result<bool, StoreError> {
+        let (id, owner, public_id) = (found.token_id, found.owner_id, found.public_id.clone());
         let audit = AuditContext { actor: Actor::Token(id), at: now, client };
+        let evaluated_at = self.0.expiries.secrets.evaluation_instant(now, || public_id.clone());
+        let retired_after = evaluated_at.saturating_sub(self.0.rules.policy.max_grace);
         self.0.store.write(move |tx| {
             user::lock(tx, owner)?;
-            revoke(tx, id, owner, &audit, None, Map::new())
+            let Some(token) = token::lock(tx, id)? else { return Ok(false) };
+            let still_works = token.public_id == public_id
+                || retired::is_in_grace(tx, id, &public_id, evaluated_at, retired_after)?;
+            if !still_works {
+                return Ok(false);
+            }
+            revoke(tx, id, owner, &audit, reason, fields)
         })
     }
 

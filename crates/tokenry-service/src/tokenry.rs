@@ -53,7 +53,10 @@ pub(crate) struct Inner {
     pub(crate) cursor_key: MacKey,
     /// The results of verifications.
     pub(crate) verify_counts: VerifyCounts,
+    /// The secrets that a slow hash has matched.
     pub(crate) proofs: ProofCache,
+    /// Those that it has not, so that a repeated request for an imported token costs no hash.
+    pub(crate) mismatches: ProofCache,
     /// Recent rows, if staleness is allowed.
     pub(crate) snapshots: Option<Snapshots>,
     /// The slow hashes that verifications wait for.
@@ -127,7 +130,8 @@ impl Tokenry {
             .transpose()?;
         Ok(Self(Arc::new(Inner {
             verify_counts: VerifyCounts::default(),
-            proofs: ProofCache::new(),
+            proofs: ProofCache::of_matches(),
+            mismatches: ProofCache::of_mismatches(),
             snapshots: Snapshots::within(settings.max_staleness, settings.monotonic.clone()),
             clock: ClockWatch::with(settings.monotonic),
             hash_queue: HashQueue::start(store.workers())?,

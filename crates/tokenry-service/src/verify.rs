@@ -13,10 +13,14 @@ pub(crate) mod snapshots;
 use std::{net::IpAddr, sync::Arc};
 
 use tokenry_crypto::PlainToken;
-use tokenry_domain::{TokenId, UnixMillis, UserId};
+use tokenry_domain::UnixMillis;
 use tokenry_store::Credential;
 
-use self::imported::Presented;
+use self::{
+    by_secret::{IdentifiedSecret, SecretState},
+    imported::Presented,
+    retired::Grace,
+};
 use crate::{
     tokenry::Tokenry,
     verified::{Rejection, VerifiedToken, VerifyError, check_state},
@@ -81,8 +85,8 @@ impl Tokenry {
             }
             // Also looked up for a wrong secret, so that a known public id takes as long as an unknown one.
             None => {
-                let (credential, evaluated_at) = self.retired(&plain, &public_id, now, source).await?;
-                cutoffs = self.0.rules.cutoffs(evaluated_at);
+                let (credential, grace) = self.retired(&plain, &public_id, now, source).await?;
+                cutoffs = self.0.rules.cutoffs(grace.evaluated_at);
                 (Arc::new(credential), true)
             }
         };
@@ -108,8 +112,8 @@ impl Tokenry {
         self.0.prefixes.parse(presented).is_ok() || self.0.shapes.fit(presented)
     }
 
-    /// Returns token and owner of a presented current secret, or retired secret within its grace, whatever their state:
-    /// for operations that possession alone authorizes. Unknown and wrong secrets take as long as in
+    /// Finds the token of a presented current secret, or retired secret within its grace, whatever its state: for
+    /// operations that possession alone authorizes. The use of a secret after its grace is recorded. Unknown and wrong secrets take as long as in
     /// [`verify`](Self::verify).
     ///
     /// # Errors
@@ -119,20 +123,23 @@ impl Tokenry {
         presented: &[u8],
         now: UnixMillis,
         source: Option<IpAddr>,
-    ) -> Result<Option<(TokenId, UserId)>, VerifyError> {
+    ) -> Result<Option<IdentifiedSecret>, VerifyError> {
         let candidates = match self.read_presented(presented) {
             Ok(Presented::Own(plain)) => vec![plain],
             Ok(Presented::Imported(candidates)) => candidates,
             Err(VerifyError::Rejected(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
+        let mut failure = None;
         for plain in candidates {
-            let found = self.identify_plain(&plain, now, source).await?;
-            if found.is_some() {
-                return Ok(found);
+            match self.identify_plain(&plain, now, source).await {
+                Ok(None) => {}
+                Ok(found) => return Ok(found),
+                // Another candidate may be the token.
+                Err(error) => failure = failure.or(Some(error)),
             }
         }
-        Ok(None)
+        failure.map_or(Ok(None), Err)
     }
 
     async fn identify_plain(
@@ -140,19 +147,19 @@ impl Tokenry {
         plain: &PlainToken,
         now: UnixMillis,
         source: Option<IpAddr>,
-    ) -> Result<Option<(TokenId, UserId)>, VerifyError> {
+    ) -> Result<Option<IdentifiedSecret>, VerifyError> {
         let public_id = plain.public_id();
         let found = self.0.store.credential(&public_id).await?;
         let is_proven = self.is_proven(plain, found.as_ref(), now).await?;
-        let found = match found.filter(|_| is_proven) {
-            Some(found) => found,
+        let (found, state) = match found.filter(|_| is_proven) {
+            Some(found) => (found, SecretState::Current),
             None => match self.retired(plain, &public_id, now, source).await {
-                Ok((found, _)) => found,
+                Ok((found, Grace { end, .. })) => (found, SecretState::Retired { until: end }),
                 Err(VerifyError::Rejected(_)) => return Ok(None),
                 Err(error) => return Err(error),
             },
         };
-        Ok(Some((found.token.id, found.owner.id)))
+        Ok(Some(IdentifiedSecret::new(&found, state, public_id)))
     }
 
     /// The results of [`verify`](Self::verify) and how often each occurred since this process opened the service:

@@ -58,7 +58,7 @@ each_backend!(tokens_with_a_former_prefix_keep_working_and_rotate_to_the_current
     assert!(is_malformed(verify(&tokenry, &text[..text.len() - 1], 1)));
     let identify_token = tokenry.identify_token(text.as_bytes(), at(1), None);
     let identify_token = std::pin::pin!(identify_token);
-    assert_eq!(futures(identify_token).unwrap().unwrap().0, token.id);
+    assert_eq!(futures(identify_token).unwrap().unwrap().token_id, token.id);
     assert!(!tokenry.is_jwt(text.as_bytes()));
     let found = tokenry.find_token(&operator(1), token.id).unwrap().0;
     assert_eq!(found.public_id.as_str(), &text[..16]);
@@ -74,7 +74,9 @@ each_backend!(tokens_with_a_former_prefix_keep_working_and_rotate_to_the_current
     // Secrets in their grace are counted separately.
     let without = report(&tokenry, &with_prefixes("pat_x_", &[]));
     assert_eq!((without.old_secrets, without.prefixes.len(), without.live), (1, 0, 1));
-    assert!(tokenry.revoke_possessed((token.id, alice.id), at(4), ClientInfo::default()).unwrap());
+    let identified = std::pin::pin!(tokenry.identify_token(renewed.as_bytes(), at(4), None));
+    let identified = futures(identified).unwrap().unwrap();
+    assert!(tokenry.revoke_possessed(&identified, at(4), ClientInfo::default()).unwrap());
     assert!(matches!(verify(&tokenry, &renewed, 5), Err(VerifyError::Rejected(Rejection::Revoked))));
 });
 

@@ -66,6 +66,29 @@ pub fn has_key(tx: &mut Tx<'_>, token_id: TokenId, key: &str) -> Result<bool, St
     Ok(found.is_some())
 }
 
+/// Whether this retired secret of the token works at `now`: it is not ended, its grace period lasts, and it was retired
+/// after `retired_after`.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn is_in_grace(
+    tx: &mut Tx<'_>,
+    token_id: TokenId,
+    public_id: &PublicId,
+    now: UnixMillis,
+    retired_after: UnixMillis,
+) -> Result<bool, StoreError> {
+    let query = retired_secrets::table
+        .filter(retired_secrets::public_id.eq(public_id.as_str()))
+        .filter(retired_secrets::token_id.eq(IdValue(token_id.uuid())))
+        .filter(retired_secrets::ended_at.is_null())
+        .filter(retired_secrets::valid_until.gt(InstantValue(now)))
+        .filter(retired_secrets::retired_at.gt(InstantValue(retired_after)))
+        .select(retired_secrets::public_id);
+    let found: Option<String> = on!(tx, |c| query.get_result(c).optional())?;
+    Ok(found.is_some())
+}
+
 /// Deletes all but the `kept` newest retired secrets of a token.
 ///
 /// # Errors

@@ -71,7 +71,7 @@ async fn revoke(
     reporter: LeakReporter,
 ) -> Result<Vec<LeakVerdict>, ApiError> {
     let (now, client, service) = (clock::now(), client_info(req), tokenry.clone());
-    let leaks = tokenry.find_leaks(reports, now).await;
+    let leaks = tokenry.find_leaks(reports, reporter, now).await;
     let leaks = blocking(move || service.revoke_leaks(&leaks, reporter, now, &client).map(|_| leaks)).await?;
     let verdicts = leaks.verdicts().to_vec();
     match leaks.into_failure() {

@@ -119,7 +119,7 @@ impl LeakFeedback {
         let label = match verdict {
             LeakVerdict::Known => "true_positive",
             LeakVerdict::Malformed => "false_positive",
-            LeakVerdict::Unknown => return None,
+            LeakVerdict::Unknown | LeakVerdict::Undecided => return None,
         };
         Some(Self { token_hash: report.fingerprint(), token_type: kind.to_owned(), label })
     }

@@ -1,9 +1,9 @@
 //! The URL where a token was found, without what may be secret in it.
 
+use percent_encoding::percent_decode_str;
 use tokenry_crypto::Prefixes;
 use url::Url;
-
-use crate::form_encoding;
+use zeroize::Zeroizing;
 
 /// The longest stored URL, in characters.
 const MAX: usize = 1000;
@@ -12,16 +12,41 @@ const MIN_SECRET: usize = 16;
 /// How often a part of a URL may be encoded again.
 const MAX_ENCODINGS: usize = 4;
 
+/// The texts of a report that may be secrets, as they are looked for in its URLs.
+pub(super) struct ReportedTexts(Vec<Zeroizing<String>>);
+
+impl ReportedTexts {
+    pub(super) fn of<'t>(texts: impl Iterator<Item = &'t str>) -> Self {
+        // One line end is not part of a secret.
+        let lines = texts.map(|text| text.strip_suffix('\n').unwrap_or(text));
+        let lines = lines.map(|text| text.strip_suffix('\r').unwrap_or(text));
+        let secrets = lines.filter(|text| text.len() >= MIN_SECRET);
+        Self(secrets.map(|text| Zeroizing::new(spaced(text))).collect())
+    }
+
+    /// Whether one of them is in the text.
+    fn are_in(&self, text: &str) -> bool {
+        let text = spaced(text);
+        self.0.iter().any(|secret| text.contains(secret.as_str()))
+    }
+
+    /// Whether one of them is in the host, which is in lower case.
+    fn are_in_host(&self, origin: &str) -> bool {
+        self.0.iter().any(|secret| origin.contains(&*Zeroizing::new(secret.to_ascii_lowercase())))
+    }
+}
+
+/// The text with `+` as a space: in a URL, `+` is either.
+fn spaced(text: &str) -> String {
+    text.replace('+', " ")
+}
+
 /// What is stored of a reported URL: scheme, host, port and path, and a fragment that names lines. `None` unless it is
 /// `http` or `https`.
 ///
 /// SECURITY: user name, password and query may be secrets of others. Of a URL whose path has a token, in whatever encoding,
 /// or that is too long, only scheme, host and port are stored.
-pub(super) fn location<'t>(
-    url: &str,
-    prefixes: &Prefixes,
-    reported: impl Iterator<Item = &'t str> + Clone,
-) -> Option<String> {
+pub(super) fn location(url: &str, prefixes: &Prefixes, reported: &ReportedTexts) -> Option<String> {
     let mut url = Url::parse(url).ok()?;
     if !matches!(url.scheme(), "http" | "https") {
         return None;
@@ -32,27 +57,21 @@ pub(super) fn location<'t>(
     url.set_query(None);
     url.set_fragment(lines.as_deref());
     let whole = url.to_string();
-    let reported = reported.filter(|text| text.len() >= MIN_SECRET);
-    if whole.chars().count() <= MAX && !has_token(&whole, prefixes, reported.clone()) {
+    if whole.chars().count() <= MAX && !has_token(&whole, prefixes, reported) {
         return Some(whole);
     }
-    // A host is in lower case, which a token in it need not have been.
-    let mut lower = reported.clone().map(str::to_ascii_lowercase);
-    let has_secret =
-        has_token(&origin, prefixes, reported.clone()) || lower.any(|text| origin.contains(&text));
+    let has_secret = has_token(&origin, prefixes, reported) || reported.are_in_host(&origin);
     (origin.len() <= MAX && !has_secret).then(|| format!("{origin}/…"))
 }
 
-/// Whether the text has a token, itself or decoded.
-fn has_token<'t>(text: &str, prefixes: &Prefixes, reported: impl Iterator<Item = &'t str> + Clone) -> bool {
+/// Whether the text has a token, itself or decoded. A `%` without two digits stays, so that it hides nothing.
+fn has_token(text: &str, prefixes: &Prefixes, reported: &ReportedTexts) -> bool {
     let mut text = text.to_owned();
     for _ in 0..MAX_ENCODINGS {
-        let is_reported = reported.clone().any(|token| text.contains(token));
-        if is_reported || prefixes.redact(&text) != text {
+        if reported.are_in(&text) || prefixes.redact(&text) != text {
             return true;
         }
-        let Some(decoded) = form_encoding::decode(text.as_bytes()) else { return false };
-        let decoded = String::from_utf8_lossy(&decoded).into_owned();
+        let decoded = percent_decode_str(&text).decode_utf8_lossy().into_owned();
         if decoded == text {
             return false;
         }
@@ -76,9 +95,10 @@ mod tests {
 
     const TOKEN: &str = "pat_Q7mZ0aKd93XbQ7mZ0aKd93XbQ7mZ0aKd93Xb";
     const IMPORTED: &str = "17|s3cretS3cretS3cret";
+    const BASE64: &str = "AbCd+EfGh/IjKl+MnOp\r\n";
 
     fn stored(url: &str) -> Option<String> {
-        location(url, &Prefixes::default(), [TOKEN, IMPORTED, ""].into_iter())
+        location(url, &Prefixes::default(), &ReportedTexts::of([TOKEN, IMPORTED, BASE64, ""].into_iter()))
     }
 
     #[test]
@@ -116,6 +136,20 @@ mod tests {
                 "{path}"
             );
         }
+        for path in [
+            "AbCd+EfGh/IjKl+MnOp",
+            "AbCd%2BEfGh%2FIjKl%2BMnOp",
+            "AbCd%2BEfGh/IjKl+MnOp",
+            "AbCd%252BEfGh%252FIjKl%252BMnOp",
+            "AbCd%20EfGh/IjKl%20MnOp",
+            "%zz/17%7Cs3cretS3cretS3cret",
+            "100%/AbCd%2BEfGh%2FIjKl%2BMnOp",
+        ] {
+            let url = format!("https://a.test/x/{path}/x");
+            assert_eq!(stored(&url).as_deref(), Some("https://a.test/…"), "{path}");
+        }
+        let shown = "https://a.test/a+b/%zz/AbCd+EfGh";
+        assert_eq!(stored(shown).as_deref(), Some(shown));
         let shown = "https://a.test/pat_Q7mZ0aKd93Xb";
         assert_eq!(stored(shown).as_deref(), Some(shown), "a public id is no secret");
         assert_eq!(stored(&format!("https://{TOKEN}.a.test/x/{TOKEN}")), None);

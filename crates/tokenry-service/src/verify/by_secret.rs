@@ -1,14 +1,14 @@
 //! Whose a presented text is, without any effect: neither a use nor a rejection is recorded.
 
 use tokenry_crypto::PlainToken;
-use tokenry_domain::{TokenId, UnixMillis, UserId};
+use tokenry_domain::{PublicId, TokenId, UnixMillis, UserId};
 use tokenry_store::Credential;
 
 use super::{imported::Presented, retired::Grace};
 use crate::{tokenry::Tokenry, verified::VerifyError};
 
 /// A token whose secret was presented, whatever its state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IdentifiedSecret {
     /// The token.
@@ -17,6 +17,8 @@ pub struct IdentifiedSecret {
     pub owner_id: UserId,
     /// Which of its secrets it was.
     pub secret: SecretState,
+    /// The public id of the secret, by which a later rotation is noticed.
+    pub(crate) public_id: PublicId,
 }
 
 /// The state of a presented secret, beside that of its token.
@@ -88,13 +90,16 @@ impl Tokenry {
             Err(VerifyError::Rejected(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
+        let mut failure = None;
         for plain in candidates {
-            let found = self.find_plain(&plain, now, hashes).await?;
-            if found.is_some() {
-                return Ok(found);
+            match self.find_plain(&plain, now, hashes).await {
+                Ok(None) => {}
+                Ok(found) => return Ok(found),
+                // Another candidate may be the token.
+                Err(error) => failure = failure.or(Some(error)),
             }
         }
-        Ok(None)
+        failure.map_or(Ok(None), Err)
     }
 
     async fn find_plain(
@@ -106,7 +111,7 @@ impl Tokenry {
         let public_id = plain.public_id();
         let current = self.0.store.credential(&public_id).await?;
         if let Some(found) = self.if_proven(plain, current, now, hashes).await? {
-            return Ok(Some(identified(&found, SecretState::Current)));
+            return Ok(Some(IdentifiedSecret::new(&found, SecretState::Current, public_id)));
         }
         // Also looked up for a wrong secret, so that a known public id takes as long as an unknown one.
         let Some(retired) = self.0.store.retired_credential(&public_id).await? else { return Ok(None) };
@@ -115,7 +120,7 @@ impl Tokenry {
         let Grace { end, evaluated_at } = self.grace_of(&retired, &public_id, now);
         let is_ended = retired.ended_at.is_some() || evaluated_at >= end;
         let secret = if is_ended { SecretState::Ended } else { SecretState::Retired { until: end } };
-        Ok(Some(identified(&found, secret)))
+        Ok(Some(IdentifiedSecret::new(&found, secret, public_id)))
     }
 
     /// The credential, if the secret is its secret.
@@ -134,6 +139,12 @@ impl Tokenry {
     }
 }
 
-fn identified(Credential { token, owner, .. }: &Credential, secret: SecretState) -> IdentifiedSecret {
-    IdentifiedSecret { token_id: token.id, owner_id: owner.id, secret }
+impl IdentifiedSecret {
+    pub(super) fn new(
+        Credential { token, owner, .. }: &Credential,
+        secret: SecretState,
+        public_id: PublicId,
+    ) -> Self {
+        Self { token_id: token.id, owner_id: owner.id, secret, public_id }
+    }
 }

@@ -39,12 +39,15 @@ impl Tokenry {
             QuickComparison::Yes => {}
             QuickComparison::Undecided(proof) => {
                 let comparison = Comparison::new(&self.0.hasher, plain, &secret.hash);
-                let proofs = self.0.proofs.clone();
+                let (proofs, mismatches) = (self.0.proofs.clone(), self.0.mismatches.clone());
                 let outcome = self.0.hash_queue.run(proof, token.id, move || {
                     let outcome = comparison.run();
                     // In the job, so that the result of a cancelled request is kept for the next one.
-                    if matches!(outcome, Match::Yes) {
-                        proofs.insert(proof);
+                    match outcome {
+                        Match::Yes => proofs.insert(proof),
+                        Match::No => mismatches.insert(proof),
+                        // May be readable later.
+                        Match::Unreadable(_) => {}
                     }
                     outcome
                 });
@@ -99,6 +102,8 @@ impl Tokenry {
         }
         Ok(if self.0.proofs.contains(&proof) {
             QuickComparison::Yes
+        } else if self.0.mismatches.contains(&proof) {
+            QuickComparison::No
         } else {
             QuickComparison::Undecided(proof)
         })

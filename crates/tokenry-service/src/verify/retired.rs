@@ -25,23 +25,24 @@ const REUSE_INTERVAL: Lifetime = Lifetime::seconds(3600);
 const REUSED: &str = "a retired secret was used";
 
 impl Tokenry {
-    /// Returns the credential of a retired secret within its grace, and the instant at which it is evaluated.
+    /// Returns a retired secret within its grace, and the grace.
     pub(super) async fn retired(
         &self,
         plain: &PlainToken,
         public_id: &PublicId,
         now: UnixMillis,
         source: Option<IpAddr>,
-    ) -> Result<(Credential, UnixMillis), VerifyError> {
+    ) -> Result<(Credential, Grace), VerifyError> {
         let unknown = Err(VerifyError::Rejected(Rejection::Unknown));
         let Some(found) = self.0.store.retired_credential(public_id).await? else { return unknown };
         if !self.is_proven(plain, Some(&found.credential), now).await? {
             return unknown;
         }
-        let Grace { end, evaluated_at } = self.grace_of(&found, public_id, now);
+        let grace = self.grace_of(&found, public_id, now);
+        let Grace { end, evaluated_at } = grace;
         // SECURITY: a recorded end holds whatever the clock reads.
         if found.ended_at.is_none() && evaluated_at < end {
-            return Ok((found.credential, evaluated_at));
+            return Ok((found.credential, grace));
         }
         let is_by_clock = found.ended_at.is_none();
         if is_by_clock && !self.doubts_clock(now) {
@@ -108,7 +109,8 @@ impl Tokenry {
     }
 }
 
-/// The grace period of a retired secret.
+/// The grace period of a retired secret, and the instant at which it is evaluated.
+#[derive(Clone, Copy)]
 pub(super) struct Grace {
     pub(super) end: UnixMillis,
     pub(super) evaluated_at: UnixMillis,

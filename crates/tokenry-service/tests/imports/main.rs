@@ -81,7 +81,10 @@ each_backend!(imported_tokens_of_each_system_verify_and_no_other_text_does, |db|
                 assert!(!verified.grants(&"projects:write".parse().unwrap()));
                 let id = verified.token().id;
                 let identified = tokenry.identify_token(text.as_bytes(), at(20), None);
-                assert_eq!(futures_executor::block_on(identified).unwrap().map(|(id, _)| id), Some(id));
+                assert_eq!(
+                    futures_executor::block_on(identified).unwrap().map(|found| found.token_id),
+                    Some(id)
+                );
                 assert!(tokenry.has_token_form(text.as_bytes()));
                 // The same key with another secret, a text that is cut, and one with something after it.
                 let mut wrong = text.clone().into_bytes();

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use tokenry_actix::wire;
 use tokenry_service::{
-    IdentifiedSecret, ScopeSet, SecretState, Token, User, VerifyError, presented::Presented, presented_line,
+    IdentifiedSecret, Rejection, ScopeSet, SecretState, Token, User, VerifyError, presented::Presented,
+    presented_line,
 };
 use zeroize::Zeroizing;
 
@@ -44,6 +45,14 @@ pub(crate) fn verify(
     let required: ScopeSet = args.scopes.iter().cloned().collect();
     let source = args.ip.map(|ip| ip.to_canonical());
     let presented = Presented::in_body(text.as_bytes());
+    // SECURITY: a found secret that a rotation ended is no use of it, which `rotation.on_reuse` might answer by revoking the
+    // token whose secret is another one now.
+    let found = tokenry.find_by_secret_blocking(presented.token(), request.now);
+    if let Ok(Some(IdentifiedSecret { token_id, secret: SecretState::Ended, .. })) = found {
+        let rejection = Rejection::Rotated(token_id);
+        return Err(invalid(rejection.code(), &rejection.to_string()));
+    }
+    found.map_err(|error| unavailable(&error))?;
     let verified = match tokenry.verify_blocking(presented.token(), request.now, source) {
         Ok(verified) => verified,
         Err(VerifyError::Rejected(rejection)) => {
@@ -140,7 +149,8 @@ fn find(
         };
         return Err(CliError::not_found(detail).next("check that you copied all of it"));
     };
-    Ok((found, tokenry.find_token(request, found.token_id)?))
+    let pair = tokenry.find_token(request, found.token_id)?;
+    Ok((found, pair))
 }
 
 /// The error of a verification without a verdict.

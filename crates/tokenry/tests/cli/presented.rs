@@ -1,5 +1,13 @@
 //! `verify`, `inspect` and `revoke` read a token from standard input.
 
+use std::time::Duration;
+
+use tokenry_actix::clock;
+use tokenry_service::{
+    Lifetime, NewToken, Policy, RequestContext, ReusePolicy, Rotation, Settings, Store, StoreSettings,
+    Tokenry, unrestricted,
+};
+
 use crate::folder::Folder;
 
 /// The status, the standard output and the standard error of a command with this input.
@@ -87,6 +95,42 @@ fn a_token_is_revoked_by_its_secret() {
     );
     let (code, out, err) = with_input(&folder, "verify -", &secret);
     assert_eq!((code, out.as_str(), err.as_str()), (5, "", "tokenry: not valid: revoked\n"));
+}
+
+#[test]
+fn verifying_a_found_secret_that_a_rotation_ended_is_no_use_of_it() {
+    let folder = Folder::new();
+    let service = folder.service();
+    // Long ago, so that a use cannot be that of a client that did not receive the new secret.
+    let ago = |seconds| {
+        RequestContext::new(unrestricted::operator(), clock::now().saturating_sub(Lifetime::seconds(seconds)))
+    };
+    let alice = service.find_or_create_user(&ago(3000), "alice", None).expect("a user");
+    let issued = service.issue_token(&ago(3000), alice.id, NewToken::new("ci".to_owned())).expect("a token");
+    let (id, old) = (issued.token.id, issued.secret.reveal_once().to_string());
+    service.rotate_token(&ago(2000), id, Rotation::default()).expect("a rotation");
+    drop(service);
+    let mut command = folder.tokenry();
+    command.args(["verify", "-", "--output", "json"]).env("TOKENRY_ROTATION__ON_REUSE", "revoke");
+    let assert = command.write_stdin(old.clone()).assert().code(5).stdout("");
+    let err = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    let problem: serde_json::Value = serde_json::from_str(&err).expect("a problem document");
+    assert_eq!(problem["code"], "revoked_token", "{problem}");
+    let status = || folder.json(&format!("token show {id}"))["status"].clone();
+    assert_eq!(status(), "active");
+    let failures = folder.json(&format!("audit list --token {id} --kind auth.request.failed"));
+    assert_eq!(failures["data"], serde_json::json!([]));
+    // The control: presenting it to a server with this setting is a use.
+    let url = format!("sqlite://{}", folder.path("tokenry.db").display());
+    let store = Store::open(&url.parse().expect("a database"), StoreSettings::default()).expect("a store");
+    let strict = Settings::default().with_policy(Policy::default().with_on_reuse(ReusePolicy::Revoke));
+    let server = Tokenry::new(store, strict).expect("a service");
+    assert!(server.verify_blocking(old.as_bytes(), clock::now(), None).is_err());
+    let is_revoked = (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        server.find_token(&ago(0), id).expect("the token").0.revoked.is_some()
+    });
+    assert!(is_revoked);
 }
 
 #[test]
