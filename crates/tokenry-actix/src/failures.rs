@@ -14,7 +14,8 @@ use governor::{
     middleware::NoOpMiddleware,
 };
 
-use self::sources::{Source, Sources};
+pub(crate) use self::sources::Source;
+use self::sources::Sources;
 use crate::{client_ip::ClientIp, error::ApiError};
 
 /// Maximum number of tracked sources, about 100 bytes each. Further sources share one count until a sweep removes idle

@@ -53,7 +53,7 @@ fn malformed(detail: impl Into<String>) -> ApiError {
 /// The document as a tree without duplicate keys.
 fn tree(body: &[u8]) -> Result<Value, ApiError> {
     let text = std::str::from_utf8(body).map_err(|_| malformed("The body is not UTF-8."))?;
-    if depth(text) > MAX_DEPTH {
+    if outline(body).depth > MAX_DEPTH {
         return Err(malformed(format!("The body is nested deeper than {MAX_DEPTH} levels.")));
     }
     let mut json = serde_json::Deserializer::from_str(text);
@@ -68,11 +68,33 @@ fn tree(body: &[u8]) -> Result<Value, ApiError> {
     })
 }
 
-/// The deepest nesting of brackets outside strings. Exact for JSON; other input is rejected by the parser.
-fn depth(text: &str) -> usize {
+/// How many values a document has, at least as many as there are.
+pub(crate) struct Size {
+    /// Those of the outermost array or object.
+    pub(crate) elements: usize,
+    /// Those at any depth, arrays and objects included.
+    pub(crate) values: usize,
+}
+
+/// Counts the values of a document in constant memory, before it is [`read`].
+pub(crate) fn size(body: &[u8]) -> Size {
+    outline(body).size
+}
+
+/// What brackets and commas say about a document.
+struct Outline {
+    /// The deepest nesting.
+    depth: usize,
+    size: Size,
+}
+
+/// Counts the brackets and commas outside strings. Exact for JSON, except that an empty array or object counts as one with a
+/// value; other input is rejected by the parser.
+fn outline(text: &[u8]) -> Outline {
     let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut elements, mut values) = (1, 1);
     let (mut quoted, mut escaped) = (false, false);
-    for byte in text.bytes() {
+    for byte in text {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if quoted => escaped = true,
@@ -80,12 +102,17 @@ fn depth(text: &str) -> usize {
             b'[' | b'{' if !quoted => {
                 depth += 1;
                 deepest = deepest.max(depth);
+                values += 1;
+            }
+            b',' if !quoted => {
+                elements += usize::from(depth == 1);
+                values += 1;
             }
             b']' | b'}' if !quoted => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
-    deepest
+    Outline { depth: deepest, size: Size { elements, values } }
 }
 
 /// Builds a [`Value`] and rejects duplicate keys, compared after unescaping.
@@ -353,6 +380,20 @@ mod tests {
             assert!(malformed_detail(body.as_bytes()).contains("twice"), "{body}");
         }
         assert!(read::<Value>(br#"{"a":{"a":1},"b":{"a":1},"A":1}"#, None).is_ok());
+    }
+
+    #[test]
+    fn values_are_counted_outside_strings() {
+        for (body, elements, values) in [
+            ("1", 1, 1),
+            ("[1,2]", 2, 3),
+            (r#"[{"a":1,"b":[2,3]},",[{\",",4]"#, 3, 8),
+            (r#"[[],{}]"#, 2, 5),
+            (&format!("[{}]", vec![r#"{"":0}"#; 75_000].join(",")), 75_000, 150_001),
+        ] {
+            let size = size(body.as_bytes());
+            assert_eq!((size.elements, size.values), (elements, values), "{:.40}", body);
+        }
     }
 
     #[test]

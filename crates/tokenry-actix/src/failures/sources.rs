@@ -14,7 +14,7 @@ use crate::client_ip::ClientIp;
 
 /// A source of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Source {
+pub(crate) enum Source {
     V4(Ipv4Addr),
     /// The first 64 bits, the network that one customer gets.
     V6([u16; 4]),
@@ -23,7 +23,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    pub(super) fn of(ip: ClientIp) -> Self {
+    pub(crate) fn of(ip: ClientIp) -> Self {
         match ip {
             ClientIp::Known(ip) => match ip.to_canonical() {
                 IpAddr::V4(ip) => Self::V4(ip),

@@ -1,14 +1,19 @@
 //! Leaked tokens as JSON, and the patterns by which they are found.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokenry_service::{LeakReport as Report, LeakVerdict, TokenPattern, patterns};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use crate::error::{ApiError, FieldProblem};
+use crate::{
+    error::{ApiError, FieldProblem},
+    json,
+};
 
 /// The most reports of one request.
 pub(crate) const MAX_REPORTS: usize = 1000;
+/// The most values of one request, also in fields that are not used: 16 for each entry.
+const MAX_VALUES: usize = 16 * MAX_REPORTS;
 /// The longest URL, in characters.
 const MAX_URL: usize = 2048;
 /// The longest type and source, in characters.
@@ -74,20 +79,27 @@ fn check(reports: &[LeakReport]) -> Result<(), ApiError> {
     if errors.is_empty() { Ok(()) } else { Err(ApiError::ValidationFailed(errors)) }
 }
 
-fn check_count(count: usize) -> Result<(), ApiError> {
-    if count > MAX_REPORTS {
-        return Err(ApiError::field("", "too_many", format!("Must have at most {MAX_REPORTS} entries.")));
+/// The entries of a report.
+///
+/// SECURITY: counted before the tree is built, which may take a hundred times the memory of the body.
+fn entries<T: DeserializeOwned>(body: &[u8]) -> Result<Vec<T>, ApiError> {
+    let json::Size { elements, values } = json::size(body);
+    for (count, max, what) in [(elements, MAX_REPORTS, "entries"), (values, MAX_VALUES, "values")] {
+        if count > max {
+            return Err(ApiError::field("", "too_many", format!("Must have at most {max} {what}.")));
+        }
     }
-    Ok(())
+    json::read(body, None)
 }
 
 impl LeakReport {
     /// The reports of a request.
     ///
     /// # Errors
-    /// [`ApiError::ValidationFailed`] if there are more than [`MAX_REPORTS`] or one has a field that is too long.
-    pub(crate) fn all(reports: Vec<Self>) -> Result<Vec<Report>, ApiError> {
-        check_count(reports.len())?;
+    /// Those of [`json::read`]; [`ApiError::ValidationFailed`] if there are more than [`MAX_REPORTS`] or one has a field that
+    /// is too long.
+    pub(crate) fn all(body: &[u8]) -> Result<Vec<Report>, ApiError> {
+        let reports: Vec<Self> = entries(body)?;
         check(&reports)?;
         Ok(reports
             .into_iter()
@@ -101,9 +113,9 @@ impl SignedLeakReport {
     /// The reports of a request and the names of their patterns.
     ///
     /// # Errors
-    /// [`ApiError::ValidationFailed`] if there are more than [`MAX_REPORTS`].
-    pub(crate) fn all(reports: Vec<Self>) -> Result<(Vec<Report>, Vec<String>), ApiError> {
-        check_count(reports.len())?;
+    /// Those of [`json::read`]; [`ApiError::ValidationFailed`] if there are more than [`MAX_REPORTS`].
+    pub(crate) fn all(body: &[u8]) -> Result<(Vec<Report>, Vec<String>), ApiError> {
+        let reports: Vec<Self> = entries(body)?;
         let (mut found, mut kinds) = (Vec::new(), Vec::new());
         for Self { token, url, kind } in reports {
             found.push(Report::new(Zeroizing::new(token), url.filter(|url| url.len() <= MAX_URL)));

@@ -183,6 +183,20 @@ impl Api {
         response
     }
 
+    /// Sends requests at the same time; the responses are in the same order.
+    pub(crate) fn send_at_once(&self, requests: Vec<TestRequest>) -> Vec<Response> {
+        let peer: SocketAddr = "192.0.2.1:5000".parse().unwrap();
+        self.system.block_on(async {
+            let requests = requests.into_iter().map(|request| request.peer_addr(peer).to_request());
+            let tasks: Vec<_> = requests.map(|request| actix_web::rt::spawn((self.app)(request))).collect();
+            let mut responses = Vec::new();
+            for task in tasks {
+                responses.push(task.await.unwrap());
+            }
+            responses
+        })
+    }
+
     pub(crate) fn call(&self, method: &str, path: &str, token: &str) -> Response {
         self.send(request(method, path, token))
     }

@@ -199,20 +199,52 @@ each_backend!(an_unknown_key_is_fetched_and_a_report_before_the_first_fetch_is_5
     send(&api, &unknown, &body).is_problem(403, "forbidden");
 });
 
-each_backend!(only_reports_without_a_valid_signature_are_counted_by_their_source, |db| {
+each_backend!(unsigned_and_repeated_reports_are_counted_by_their_source, |db| {
     let signer = Signer::new();
     let reports = GithubReports::new(ReportKeys::parse(&signer.document()).unwrap());
     let http = HttpSettings::default()
         .with_failure_limit(FailureLimit::new(NonZero::new(1).unwrap()))
         .with_github_reports(Arc::new(reports));
     let api = Api::with(db, |_| {}, http);
-    for _ in 0..4 {
-        assert_eq!(signed(&api, &signer, "[]").status, 202);
+    let entry = |number: u32| json!([{ "token": number.to_string() }]).to_string();
+    for number in 0..4 {
+        assert_eq!(signed(&api, &signer, &entry(number)).status, 202);
     }
     let wrong = [("Github-Public-Key-Identifier", "key-1"), ("Github-Public-Key-Signature", "AAAA")];
     for _ in 0..2 {
         send(&api, &wrong, "[]").is_problem(403, "forbidden");
     }
     send(&api, &wrong, "[]").is_problem(429, "rate_limited");
-    assert_eq!(signed(&api, &signer, "[]").status, 202);
+    assert_eq!(signed(&api, &signer, &entry(4)).status, 202);
+    // With another signature of the same body too.
+    signed(&api, &signer, &entry(0)).is_problem(429, "rate_limited");
+});
+
+each_backend!(a_signed_report_is_repeated_only_within_the_limit_of_its_source, |db| {
+    let signer = Signer::new();
+    let reports = GithubReports::new(ReportKeys::parse(&signer.document()).unwrap());
+    let http = HttpSettings::default()
+        .with_failure_limit(FailureLimit::new(NonZero::new(1).unwrap()))
+        .with_github_reports(Arc::new(reports));
+    let api = Api::with(db, |_| {}, http);
+    let statuses: Vec<u16> = (0..4).map(|_| signed(&api, &signer, "[]").status).collect();
+    assert_eq!(statuses, [202, 202, 202, 429], "the first, and a burst of two");
+});
+
+each_backend!(a_report_with_githubs_headers_that_cannot_be_read_is_counted, |db| {
+    let signer = Signer::new();
+    let reports = GithubReports::new(ReportKeys::parse(&signer.document()).unwrap());
+    let http = HttpSettings::default()
+        .with_failure_limit(FailureLimit::new(NonZero::new(1).unwrap()))
+        .with_github_reports(Arc::new(reports));
+    let api = Api::with(db, |_| {}, http);
+    let unread = || {
+        let asked = request("POST", PATH, "").insert_header(("content-type", "text/plain"));
+        let asked = asked.insert_header(("Github-Public-Key-Identifier", "key-1"));
+        api.send(asked.insert_header(("Github-Public-Key-Signature", "AAAA")).set_payload("[]"))
+    };
+    for _ in 0..2 {
+        unread().is_problem(415, "unsupported_media_type");
+    }
+    unread().is_problem(429, "rate_limited");
 });

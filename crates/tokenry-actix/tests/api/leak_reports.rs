@@ -181,6 +181,12 @@ each_backend!(a_report_is_an_array_of_at_most_1000_entries, |db| {
         assert!(!problem.to_string().contains(&text));
     }
     raw("[{}").is_problem(400, "malformed_json");
+    // Counted before anything is built: the end is malformed, and is not reached.
+    let nested = "[{},".repeat(20) + &r#"{"":0},"#.repeat(70_000);
+    for body in [r#"[{"":0},"#.to_owned() + &r#"{"":0},"#.repeat(70_000), nested] {
+        let problem = raw(&body).is_problem(422, "validation_failed");
+        assert_eq!(problem["errors"][0]["code"], "too_many", "{problem}");
+    }
     raw(r#"[{"token":"x","token":"y"}]"#).is_problem(400, "malformed_json");
     let largest = format!("[{}]", " ".repeat(512 * 1024 - 2));
     assert_eq!(raw(&largest).status, 202);
@@ -192,6 +198,21 @@ each_backend!(a_report_is_an_array_of_at_most_1000_entries, |db| {
     let thousand = vec![format!(r#"{{"token":"{text}","url":"not a url"}}"#); 1000].join(",");
     assert_eq!(raw(&format!("[{thousand}]")).status, 202);
     assert!(is_revoked(&api, &text));
+});
+
+each_backend!(one_address_leaves_room_for_the_reports_of_others, |db| {
+    let proxies = TrustedProxies::new(IpList::parse(&["192.0.2.1"]).unwrap());
+    let api = Api::with(db, |_| {}, HttpSettings::default().with_trusted_proxies(proxies));
+    let from = |source: &str| {
+        request("POST", PATH, "").insert_header(("x-forwarded-for", source)).set_json(json!([]))
+    };
+    // Each takes 200 ms.
+    let mut asked: Vec<TestRequest> = (0..20).map(|_| from("203.0.113.7")).collect();
+    asked.push(from("203.0.113.8"));
+    let statuses: Vec<u16> = api.send_at_once(asked).iter().map(|response| response.status).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 202).count(), 9, "{statuses:?}");
+    assert_eq!((statuses[19], statuses[20]), (503, 202));
+    assert_eq!(api.send(from("203.0.113.7")).status, 202, "they have ended");
 });
 
 each_backend!(a_source_that_reports_too_often_gets_429_before_its_report_is_read, |db| {

@@ -19,7 +19,6 @@ use crate::{
     declared_errors::{DeclareErrors, Errors},
     error::ApiError,
     failures::FailureLimit,
-    json,
     leak_limits::{LeakLimit, MAX_BODY, ReportInProgress},
     wire,
 };
@@ -54,7 +53,7 @@ impl FromRequest for Received {
         let (req, mut payload) = (req.clone(), payload.take());
         Box::pin(async move {
             let limit = req.app_data::<Data<LeakLimit>>();
-            let in_progress = limit.map(|limit| limit.try_begin()).unwrap_or_default();
+            let in_progress = limit.and_then(|limit| limit.try_begin(client_ip::of(&req)));
             let Some(in_progress) = in_progress else {
                 return Err(ApiError::Unavailable { retry_after_seconds: RETRY });
             };
@@ -64,7 +63,7 @@ impl FromRequest for Received {
             }
             count(&req)?;
             let body = read(&req, &mut payload).await?;
-            let reports = wire::LeakReport::all(json::read(&body, None)?)?;
+            let reports = wire::LeakReport::all(&body)?;
             Ok(Self { reports, from: ReceivedFrom::Holder, _in_progress: in_progress })
         })
     }

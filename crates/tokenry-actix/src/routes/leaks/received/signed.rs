@@ -5,8 +5,8 @@ use std::time::Duration;
 use actix_web::{HttpRequest, dev::Payload, http::header::HeaderMap, rt::time::timeout, web::Data};
 use tokenry_service::{GithubReports, KeyRefreshStatus, LeakReport};
 
-use super::{IDENTIFIER, NOT_ACCEPTED, RETRY, SIGNATURE, read, rejected};
-use crate::{error::ApiError, json, wire};
+use super::{IDENTIFIER, NOT_ACCEPTED, RETRY, SIGNATURE, count, read, rejected};
+use crate::{error::ApiError, wire};
 
 /// How long a report waits for a key that is being fetched.
 const KEY_WAIT: Duration = Duration::from_secs(3);
@@ -16,7 +16,8 @@ const INVALID: &str = "The signature of GitHub is missing or invalid.";
 /// The entries that GitHub has signed, and the names of their patterns.
 ///
 /// SECURITY: a report with only one of the headers, or with a signature that is not valid, is rejected, and not read as
-/// one of an anonymous reporter. Reports with a valid signature are not limited by their source, invalid ones are counted.
+/// one of an anonymous reporter. A report with a valid signature is counted by its source only if it is a repeated one; one
+/// without is always.
 pub(super) async fn signed(
     req: &HttpRequest,
     payload: &mut Payload,
@@ -40,11 +41,16 @@ pub(super) async fn signed(
             Some(_) => ApiError::Unavailable { retry_after_seconds: RETRY },
         });
     }
-    let body = read(req, payload).await?;
+    // SECURITY: a body that cannot be read may be anyone's.
+    let body = read(req, payload).await.map_err(|error| count(req).err().unwrap_or(error))?;
     if !github.is_signed(identifier, signature, &body) {
         return Err(rejected(req, INVALID));
     }
-    wire::SignedLeakReport::all(json::read(&body, None)?)
+    // SECURITY: a signature has no time, so whoever has one report can repeat it. Then it counts as one of anyone.
+    if github.is_repeated(&body) {
+        count(req)?;
+    }
+    wire::SignedLeakReport::all(&body)
 }
 
 /// The value of a header that is sent once.
