@@ -52,7 +52,10 @@ fn the_page_creates_switches_and_revokes_tokens_at_the_path_and_under_the_names_
     visit.site.recover();
     visit.click("@token.fresh @switch");
     visit.read("@token.fresh .status", "Inactive");
-    assert_eq!(visit.site.api("GET", "api/v1/token", &secret, "").0, 401);
+    // The page shows it before the server has answered.
+    visit.until("the token is inactive", || {
+        (visit.site.api("GET", "api/v1/token", &secret, "").0 == 401).then_some(())
+    });
     // An error is shown at its field.
     visit.open("create");
     visit.fill("@field-name", &"x".repeat(101));
