@@ -1,6 +1,6 @@
 //! Readiness checks of an installation.
 //!
-//! To add a check of the database, add a row to [`CHECKS`]; the embedding program adds its own checks with
+//! To add a check of the database, add a row to `CHECKS`; the embedding program adds its own checks with
 //! [`Tokenry::add_check`](crate::Tokenry::add_check).
 
 mod checks;

@@ -1,4 +1,4 @@
-//! Browser sessions: started in [`start`], checked at each request in [`find`], ended in [`end`].
+//! Browser sessions: started in `start`, checked at each request in `find`, ended in `end`.
 //!
 //! A session has no permissions of its own. One that was started with a token is limited by that token's current state
 //! and ends with it; any other has the permissions of its user's current role. The database stores a digest of the

@@ -1,4 +1,4 @@
-//! Finds, creates and lists users. Changes of users are in [`change`].
+//! Finds, creates and lists users. Changes of users are in `change`.
 
 pub(crate) mod change;
 

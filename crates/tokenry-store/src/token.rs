@@ -1,4 +1,4 @@
-//! Tokens: queries. Rows are in [`row`], lists in [`list`], many rows at once in [`bulk`].
+//! Tokens: queries. Rows are in `row`, lists in `list`, many rows at once in `bulk`.
 
 mod bulk;
 pub(crate) mod expired_when_recorded;

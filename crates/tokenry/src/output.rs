@@ -127,7 +127,7 @@ impl Console {
     /// Asks for confirmation on a terminal; without a terminal the command itself counts as confirmation.
     ///
     /// # Errors
-    /// [`Exit::Cancelled`] unless the answer is `y` or `yes`.
+    /// The exit status 3 unless the answer is `y` or `yes`.
     pub(crate) fn confirm(&mut self, question: &str, yes: bool) -> Result<(), CliError> {
         if yes || !self.interactive {
             return Ok(());
