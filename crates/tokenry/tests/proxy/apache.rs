@@ -3,10 +3,22 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{
+    claims::CLAIMS,
     client,
     gateway::Kind,
     setup::{Backend, Setup},
 };
+
+/// The headers that say who the caller is.
+const IDENTITY: [&str; 7] = [
+    "x-resource-user",
+    "x-resource-subject",
+    "x-resource-role",
+    "x-resource-scopes",
+    "x-resource-token-id",
+    "x-resource-scope",
+    "x-resource-token",
+];
 
 /// The recipe with a token that may introspect, and with other texts replaced.
 fn start(kind: Kind, changes: &[(&str, &str)]) -> Option<Setup> {
@@ -79,6 +91,20 @@ fn assert_client_cannot_name_itself(kind: Kind) {
     ] {
         setup.stopped(&setup.ask("GET /reports", &setup.token, &[(name, "forged")]), &[403]);
     }
+    // Apache looks at the value of the last such name only.
+    let removed = IDENTITY.iter().chain(&CLAIMS).chain(&["x-forwarded-for", "x-forwarded-host"]);
+    for name in removed.flat_map(|name| [name.to_string(), name.replace('-', "_"), name.replace('-', ".")]) {
+        let forged = [(name.as_str(), "forged"), ("A_B", "")];
+        let received = setup.reached(&setup.ask("GET /reports", &setup.token, &forged));
+        assert!(!format!("{received:?}").contains("forged"), "{name} {received:?}");
+    }
+    let mixed = [("X-Resource_Token.Id", "forged"), ("X_Resource-Subject", "forged"), ("A_B", "")];
+    let received = setup.reached(&setup.ask("GET /reports", &setup.token, &mixed));
+    assert!(!format!("{received:?}").contains("forged"), "{received:?}");
+    // The control: another name arrives.
+    let other = [("X_Other", "forged"), ("A_B", "")];
+    let received = setup.reached(&setup.ask("GET /reports", &setup.token, &other));
+    assert!(format!("{received:?}").contains("forged"), "{received:?}");
     let received = setup.reached(&setup.ask(
         "GET /reports",
         &setup.token,

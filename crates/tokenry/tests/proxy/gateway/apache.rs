@@ -10,12 +10,13 @@ use tokenry_testkit::programs;
 use super::{Kind, command::Layout, free_address};
 
 /// The modules of Apache that both recipes and the tests need.
-const MODULES: [&str; 9] = [
+const MODULES: [&str; 10] = [
     "mpm_event",
     "authn_core",
     "authz_core",
     "authz_user",
     "headers",
+    "macro",
     "proxy",
     "proxy_http",
     "setenvif",
@@ -67,6 +68,7 @@ pub(super) fn configure(kind: Kind, command: &mut Command, layout: &Layout<'_>, 
         group = if Path::new("/etc/debian_version").exists() { "nogroup" } else { "nobody" },
         tokenry = layout.tokenry,
     );
+    layout.write("apache-headers.conf", &layout.recipe("apache-headers.conf", &[]));
     command.arg("-X").arg("-f").arg(layout.write("apache.conf", &main));
 }
 
