@@ -72,7 +72,10 @@ async fn revoke(
 ) -> Result<Vec<LeakVerdict>, ApiError> {
     let (now, client, service) = (clock::now(), client_info(req), tokenry.clone());
     let leaks = tokenry.find_leaks(reports, reporter, now).await;
-    let leaks = blocking(move || service.revoke_leaks(&leaks, reporter, now, &client).map(|_| leaks)).await?;
+    // SECURITY: the search takes a while, and a grace period may have ended meanwhile.
+    let leaks =
+        blocking(move || service.revoke_leaks(&leaks, reporter, clock::now(), &client).map(|_| leaks))
+            .await?;
     let verdicts = leaks.verdicts().to_vec();
     match leaks.into_failure() {
         None => Ok(verdicts),

@@ -70,7 +70,7 @@ pub(crate) async fn revoke_presented(
     match tokenry.identify_token(presented.token(), now, client.ip).await? {
         Some(identified) => {
             let service = tokenry.clone();
-            blocking(move || service.revoke_possessed(&identified, now, client)).await?;
+            blocking(move || service.revoke_possessed(&identified, clock::now(), client)).await?;
         }
         None => {
             tokenry.record_failure(CredentialError::InvalidToken.code(), client.ip, now);

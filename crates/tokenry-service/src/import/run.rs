@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     time::Duration,
+    vec,
 };
 
 use serde_json::Value;
@@ -71,7 +72,7 @@ impl Tokenry {
         let mut known: HashMap<Subject, UserId> = HashMap::new();
         let (mut rows, mut size) = (rows.into_iter(), BATCH);
         loop {
-            let batch: Vec<PlannedRow> = rows.by_ref().take(size).collect();
+            let batch = next_batch(&mut rows, size, &owners);
             if batch.is_empty() {
                 break;
             }
@@ -153,6 +154,24 @@ impl Tokenry {
             Ok::<_, ImportError>(audit.record_about(tx, EventKind::ImportDiscarded, None, None, fields)?)
         })
     }
+}
+
+/// The rows of the next transaction: at most `size`, of which at most [`BATCH`] have an owner that is to be created, as
+/// each creation is several statements.
+fn next_batch(
+    rows: &mut vec::IntoIter<PlannedRow>,
+    size: usize,
+    owners: &HashMap<Subject, PlannedOwner>,
+) -> Vec<PlannedRow> {
+    let (mut batch, mut new) = (Vec::with_capacity(size.min(rows.len())), 0);
+    while batch.len() < size
+        && new < BATCH
+        && let Some(row) = rows.next()
+    {
+        new += usize::from(matches!(owners.get(&row.owner), Some(PlannedOwner::New(_))));
+        batch.push(row);
+    }
+    batch
 }
 
 /// The size of the next transaction, when the last one left this much of [`BATCH_TIME`].

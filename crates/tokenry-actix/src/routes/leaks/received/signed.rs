@@ -38,7 +38,7 @@ pub(super) async fn signed(
         // Only a recent fetch proves that GitHub has no such key.
         return Err(match github.request_key(identifier) {
             None | Some(KeyRefreshStatus::Current) => rejected(req, INVALID),
-            Some(_) => ApiError::Unavailable { retry_after_seconds: RETRY },
+            Some(_) => count(req).err().unwrap_or(ApiError::Unavailable { retry_after_seconds: RETRY }),
         });
     }
     // SECURITY: a body that cannot be read may be anyone's.
