@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value};
 use thiserror::Error;
-use tokenry_domain::{Actor, ClientInfo, EventKind, Reason, Revocation, TokenId, UnixMillis, UserId};
+use tokenry_domain::{
+    Actor, ClientInfo, EventKind, PublicId, Reason, Revocation, TokenId, UnixMillis, UserId,
+};
 use tokenry_store::{StoreError, Tx, retired, token, user};
 
 use crate::{
@@ -53,20 +55,31 @@ impl Tokenry {
         reason: Option<Reason>,
         fields: Map<String, Value>,
     ) -> Result<bool, StoreError> {
-        let (id, owner, public_id) = (found.token_id, found.owner_id, found.public_id.clone());
+        let (id, owner) = (found.token_id, found.owner_id);
         let audit = AuditContext { actor: Actor::Token(id), at: now, client };
-        let evaluated_at = self.0.expiries.secrets.evaluation_instant(now, || public_id.clone());
-        let retired_after = evaluated_at.saturating_sub(self.0.rules.policy.max_grace);
+        let presented = self.presented_secret(found, now);
         self.0.store.write(move |tx| {
             user::lock(tx, owner)?;
-            let Some(token) = token::lock(tx, id)? else { return Ok(false) };
-            let still_works = token.public_id == public_id
-                || retired::is_in_grace(tx, id, &public_id, evaluated_at, retired_after)?;
-            if !still_works {
+            if !presented.still_works(tx)? {
                 return Ok(false);
             }
             revoke(tx, id, owner, &audit, reason, fields)
         })
+    }
+
+    /// Revokes the token of a secret that the caller was given, as [`revoke_token`](Self::revoke_token) does. Returns `false`
+    /// also if the secret does not work any more: a rotation has ended it, and the token has another one.
+    ///
+    /// # Errors
+    /// [`RevokeError`].
+    pub fn revoke_found(
+        &self,
+        context: &RequestContext,
+        found: &IdentifiedSecret,
+        reason: Option<Reason>,
+    ) -> Result<bool, RevokeError> {
+        let presented = self.presented_secret(found, context.now);
+        self.revoke_if(context, found.token_id, reason, Some(presented))
     }
 
     /// Revokes a token. Every verification that begins after this returns rejects it, on every node. Returns `false` if
@@ -79,6 +92,16 @@ impl Tokenry {
         context: &RequestContext,
         id: TokenId,
         reason: Option<Reason>,
+    ) -> Result<bool, RevokeError> {
+        self.revoke_if(context, id, reason, None)
+    }
+
+    fn revoke_if(
+        &self,
+        context: &RequestContext,
+        id: TokenId,
+        reason: Option<Reason>,
+        presented: Option<PresentedSecret>,
     ) -> Result<bool, RevokeError> {
         // A token may always revoke itself, so that the finder of a leaked token can disable it.
         let is_own = context.caller.token().is_some_and(|own| own.id == id);
@@ -96,8 +119,44 @@ impl Tokenry {
             if !is_own {
                 lock.recheck::<RevokeError>(tx, &cutoffs)?;
             }
+            if let Some(presented) = presented
+                && !presented.still_works(tx)?
+            {
+                return Ok(false);
+            }
             Ok(revoke(tx, id, token.user_id, &audit, reason, Map::new())?)
         })
+    }
+
+    fn presented_secret(&self, found: &IdentifiedSecret, now: UnixMillis) -> PresentedSecret {
+        let public_id = found.public_id.clone();
+        let evaluated_at = self.0.expiries.secrets.evaluation_instant(now, || public_id.clone());
+        let retired_after = evaluated_at.saturating_sub(self.0.rules.policy.max_grace);
+        PresentedSecret { token_id: found.token_id, public_id, evaluated_at, retired_after }
+    }
+}
+
+/// A secret that was found, to be looked at again in the transaction that acts on it.
+struct PresentedSecret {
+    token_id: TokenId,
+    public_id: PublicId,
+    evaluated_at: UnixMillis,
+    retired_after: UnixMillis,
+}
+
+impl PresentedSecret {
+    /// Whether it is the secret of its token, or a retired one within its grace period. The unit of work has locked the
+    /// owner, so that no rotation runs.
+    fn still_works(&self, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
+        let Some(token) = token::lock(tx, self.token_id)? else { return Ok(false) };
+        Ok(token.public_id == self.public_id
+            || retired::is_in_grace(
+                tx,
+                self.token_id,
+                &self.public_id,
+                self.evaluated_at,
+                self.retired_after,
+            )?)
     }
 }
 

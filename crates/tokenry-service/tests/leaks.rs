@@ -120,18 +120,18 @@ each_backend!(a_secret_that_a_rotation_ends_after_it_was_found_revokes_nothing, 
     let graced = Rotation::default().with_grace(Lifetime::seconds(100));
     // With a grace period the found secret still works, so that it still revokes.
     for (rotation, is_revoked) in [(Rotation::default(), false), (graced, true)] {
-        for by_report in [true, false] {
+        for way in ["report", "possession", "operator"] {
             let (token, old) = issue(&tokenry, &alice, &[]);
             let found = block_on(tokenry.find_leaks(&reports([&old]), LeakReporter::Holder, at(10)));
             let identified = block_on(tokenry.identify_token(old.as_bytes(), at(10), None)).unwrap().unwrap();
             let rotated = tokenry.rotate_token(&operator(15), token.id, rotation.clone()).unwrap();
             let (now, client) = (at(20), ClientInfo::default());
-            let done = if by_report {
-                tokenry.revoke_leaks(&found, LeakReporter::Holder, now, &client).unwrap() == 1
-            } else {
-                tokenry.revoke_possessed(&identified, now, client).unwrap()
+            let done = match way {
+                "report" => tokenry.revoke_leaks(&found, LeakReporter::Holder, now, &client).unwrap() == 1,
+                "possession" => tokenry.revoke_possessed(&identified, now, client).unwrap(),
+                _ => tokenry.revoke_found(&operator(20), &identified, None).unwrap(),
             };
-            assert_eq!(done, is_revoked, "by_report: {by_report}");
+            assert_eq!(done, is_revoked, "{way}");
             assert_eq!(verify(&tokenry, &rotated.secret.reveal_once(), 21).is_err(), is_revoked);
         }
     }

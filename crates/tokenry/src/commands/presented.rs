@@ -116,7 +116,9 @@ pub(crate) fn revoke(
 ) -> Result<(), CliError> {
     let text = read(&args.presented, console)?;
     let (found, (token, _)) = find(&text, context)?;
-    if found.secret == SecretState::Ended {
+    let is_first = context.tokenry.revoke_found(&context.request, &found, args.reason)?;
+    // A rotation may have ended the secret before, or meanwhile.
+    if !is_first && find(&text, context)?.0.secret == SecretState::Ended {
         let detail = format!(
             "this secret no longer works: a rotation replaced it, and token {} has another",
             token.id
@@ -124,7 +126,6 @@ pub(crate) fn revoke(
         return Err(CliError::no("revoked_token", detail)
             .next("to end that one too, use `tokenry token revoke` with its id"));
     }
-    let is_first = context.tokenry.revoke_token(&context.request, token.id, args.reason)?;
     let names = if is_first { vec![token.id.to_string()] } else { Vec::new() };
     console.outcome(&View::list(&[], Vec::new(), names, json!({"revoked": u8::from(is_first)})))?;
     let done = if is_first { "revoked" } else { "already revoked:" };
