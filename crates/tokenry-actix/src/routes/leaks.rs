@@ -47,13 +47,16 @@ pub(crate) async fn report_leaks(
             // SECURITY: the time of the response depends on the number of entries and not on what they are.
             let entries = u32::try_from(received.reports.len()).unwrap_or(u32::MAX);
             let settled = sleep(RESPONSE_TIME.saturating_add(PER_ENTRY.saturating_mul(entries)));
-            let revoked = revoke(&req, &tokenry, &received.reports, LeakReporter::Holder).await;
+            let (holder, reports) = (LeakReporter::Holder, &received.reports);
+            let revoked = revoke(&req, &tokenry, reports, holder, holder).await;
             settled.await;
             revoked?;
             Ok(HttpResponse::Accepted().json(Vec::<wire::LeakFeedback>::new()))
         }
-        ReceivedFrom::GitHub { kinds } => {
-            let verdicts = revoke(&req, &tokenry, &received.reports, LeakReporter::GitHub).await?;
+        ReceivedFrom::GitHub { kinds, is_repeated } => {
+            // SECURITY: who repeats it may be anyone, and gets the slow hashes of anyone.
+            let sender = if *is_repeated { LeakReporter::Holder } else { LeakReporter::GitHub };
+            let verdicts = revoke(&req, &tokenry, &received.reports, sender, LeakReporter::GitHub).await?;
             let judged = received.reports.iter().zip(kinds).zip(verdicts);
             let feedback: Vec<wire::LeakFeedback> = judged
                 .filter_map(|((report, kind), verdict)| wire::LeakFeedback::new(report, kind, verdict))
@@ -63,15 +66,17 @@ pub(crate) async fn report_leaks(
     }
 }
 
-/// Revokes the tokens among the reports. What was found before a failure is revoked too.
+/// Revokes the tokens among the reports of `reporter`, which `sender` has sent. What was found before a failure is revoked
+/// too.
 async fn revoke(
     req: &HttpRequest,
     tokenry: &Data<Tokenry>,
     reports: &[LeakReport],
+    sender: LeakReporter,
     reporter: LeakReporter,
 ) -> Result<Vec<LeakVerdict>, ApiError> {
     let (now, client, service) = (clock::now(), client_info(req), tokenry.clone());
-    let leaks = tokenry.find_leaks(reports, reporter, now).await;
+    let leaks = tokenry.find_leaks(reports, sender, now).await;
     // SECURITY: the search takes a while, and a grace period may have ended meanwhile.
     let leaks =
         blocking(move || service.revoke_leaks(&leaks, reporter, clock::now(), &client).map(|_| leaks))

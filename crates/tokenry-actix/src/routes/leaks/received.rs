@@ -40,9 +40,9 @@ pub(crate) struct Received {
 pub(crate) enum ReceivedFrom {
     /// Anyone.
     Holder,
-    /// GitHub, with the names of the patterns that found the texts.
+    /// GitHub, with the names of the patterns that found the texts. Whoever has a report can repeat it.
     #[cfg_attr(not(feature = "github"), allow(dead_code, reason = "no signature can be verified"))]
-    GitHub { kinds: Vec<String> },
+    GitHub { kinds: Vec<String>, is_repeated: bool },
 }
 
 impl FromRequest for Received {
@@ -58,8 +58,8 @@ impl FromRequest for Received {
                 return Err(ApiError::Unavailable { retry_after_seconds: RETRY });
             };
             if [IDENTIFIER, SIGNATURE].iter().any(|name| req.headers().contains_key(*name)) {
-                let (reports, kinds) = signed(&req, &mut payload).await?;
-                return Ok(Self { reports, from: ReceivedFrom::GitHub { kinds }, _in_progress: in_progress });
+                let (reports, from) = signed(&req, &mut payload).await?;
+                return Ok(Self { reports, from, _in_progress: in_progress });
             }
             count(&req)?;
             let body = read(&req, &mut payload).await?;
@@ -96,7 +96,7 @@ fn read(req: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result
 }
 
 #[cfg(not(feature = "github"))]
-async fn signed(req: &HttpRequest, _: &mut Payload) -> Result<(Vec<LeakReport>, Vec<String>), ApiError> {
+async fn signed(req: &HttpRequest, _: &mut Payload) -> Result<(Vec<LeakReport>, ReceivedFrom), ApiError> {
     Err(rejected(req, NOT_ACCEPTED))
 }
 

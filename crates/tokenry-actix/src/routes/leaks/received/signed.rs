@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::{HttpRequest, dev::Payload, http::header::HeaderMap, rt::time::timeout, web::Data};
 use tokenry_service::{GithubReports, KeyRefreshStatus, LeakReport};
 
-use super::{IDENTIFIER, NOT_ACCEPTED, RETRY, SIGNATURE, count, read, rejected};
+use super::{IDENTIFIER, NOT_ACCEPTED, RETRY, ReceivedFrom, SIGNATURE, count, read, rejected};
 use crate::{error::ApiError, wire};
 
 /// How long a report waits for a key that is being fetched.
@@ -13,7 +13,7 @@ const KEY_WAIT: Duration = Duration::from_secs(3);
 
 const INVALID: &str = "The signature of GitHub is missing or invalid.";
 
-/// The entries that GitHub has signed, and the names of their patterns.
+/// The entries that GitHub has signed, the names of their patterns, and whether the report is a repetition.
 ///
 /// SECURITY: a report with only one of the headers, or with a signature that is not valid, is rejected, and not read as
 /// one of an anonymous reporter. A report with a valid signature is counted by its source only if it is a repeated one; one
@@ -21,7 +21,7 @@ const INVALID: &str = "The signature of GitHub is missing or invalid.";
 pub(super) async fn signed(
     req: &HttpRequest,
     payload: &mut Payload,
-) -> Result<(Vec<LeakReport>, Vec<String>), ApiError> {
+) -> Result<(Vec<LeakReport>, ReceivedFrom), ApiError> {
     let Some(github) = req.app_data::<Data<GithubReports>>() else {
         return Err(rejected(req, NOT_ACCEPTED));
     };
@@ -47,10 +47,12 @@ pub(super) async fn signed(
         return Err(rejected(req, INVALID));
     }
     // SECURITY: a signature has no time, so whoever has one report can repeat it. Then it counts as one of anyone.
-    if github.is_repeated(&body) {
+    let is_repeated = github.is_repeated(&body);
+    if is_repeated {
         count(req)?;
     }
-    wire::SignedLeakReport::all(&body)
+    let (reports, kinds) = wire::SignedLeakReport::all(&body)?;
+    Ok((reports, ReceivedFrom::GitHub { kinds, is_repeated }))
 }
 
 /// The value of a header that is sent once.
