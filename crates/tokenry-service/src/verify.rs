@@ -113,8 +113,8 @@ impl Tokenry {
     }
 
     /// Finds the token of a presented current secret, or retired secret within its grace, whatever its state: for
-    /// operations that possession alone authorizes. The use of a secret after its grace is recorded. Unknown and wrong secrets take as long as in
-    /// [`verify`](Self::verify).
+    /// operations that possession alone authorizes. The use of a secret after its grace is recorded. Unknown and wrong
+    /// secrets take as long as in [`verify`](Self::verify).
     ///
     /// # Errors
     /// [`VerifyError`], never a rejection: `None` means an unknown token or a wrong secret.
@@ -124,14 +124,8 @@ impl Tokenry {
         now: UnixMillis,
         source: Option<IpAddr>,
     ) -> Result<Option<IdentifiedSecret>, VerifyError> {
-        let candidates = match self.read_presented(presented) {
-            Ok(Presented::Own(plain)) => vec![plain],
-            Ok(Presented::Imported(candidates)) => candidates,
-            Err(VerifyError::Rejected(_)) => return Ok(None),
-            Err(error) => return Err(error),
-        };
         let mut failure = None;
-        for plain in candidates {
+        for plain in self.candidates(presented)? {
             match self.identify_plain(&plain, now, source).await {
                 Ok(None) => {}
                 Ok(found) => return Ok(found),

@@ -84,14 +84,8 @@ impl Tokenry {
         now: UnixMillis,
         hashes: &mut HashBudget,
     ) -> Result<Option<IdentifiedSecret>, VerifyError> {
-        let candidates = match self.read_presented(presented) {
-            Ok(Presented::Own(plain)) => vec![plain],
-            Ok(Presented::Imported(candidates)) => candidates,
-            Err(VerifyError::Rejected(_)) => return Ok(None),
-            Err(error) => return Err(error),
-        };
         let mut failure = None;
-        for plain in candidates {
+        for plain in self.candidates(presented)? {
             match self.find_plain(&plain, now, hashes).await {
                 Ok(None) => {}
                 Ok(found) => return Ok(found),
@@ -100,6 +94,16 @@ impl Tokenry {
             }
         }
         failure.map_or(Ok(None), Err)
+    }
+
+    /// The tokens that a text may be: none if it has the form of no token.
+    pub(super) fn candidates(&self, presented: &[u8]) -> Result<Vec<PlainToken>, VerifyError> {
+        match self.read_presented(presented) {
+            Ok(Presented::Own(plain)) => Ok(vec![plain]),
+            Ok(Presented::Imported(candidates)) => Ok(candidates),
+            Err(VerifyError::Rejected(_)) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn find_plain(
