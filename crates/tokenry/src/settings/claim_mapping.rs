@@ -1,8 +1,13 @@
 //! How the claims of an issuer or a provider map to users: the same keys in `[[issuers]]` and `[[providers]]`.
 
+use std::{ops::RangeInclusive, time::Duration};
+
 use tokenry_service::{Catalog, IssuerMapping, Role, Subject};
 
 use super::section::Section;
+
+/// The range of `leeway`, by which the clock of an issuer may differ.
+pub(super) const LEEWAY: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(5 * 60);
 
 /// Reads the keys of the mapping. Without `subject_prefix` the prefix is `default_prefix`.
 pub(super) fn read(

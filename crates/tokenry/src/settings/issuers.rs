@@ -38,7 +38,6 @@ const ISSUERS: Shape = Shape::new(
 
 const REFRESH: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 3600);
 const DEFAULT_REFRESH: Duration = Duration::from_secs(3600);
-const LEEWAY: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(5 * 60);
 /// The upper bound is one year of `humantime`.
 const MAX_AGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(31_557_600);
 
@@ -128,7 +127,7 @@ fn issuer(section: &mut Section<'_>, catalog: Option<&Catalog>, directory: &Path
         section.reject("refresh", "applies only to keys from a jwks_url");
     }
     let types = section.has("types").then(|| section.texts("types"));
-    let leeway = section.parsed("leeway", |text| value::duration(text, LEEWAY));
+    let leeway = section.parsed("leeway", |text| value::duration(text, claim_mapping::LEEWAY));
     let max_age = section.parsed("max_age", |text| value::duration(text, MAX_AGE));
     let mapping = claim_mapping::read(section, name.unwrap_or_default(), catalog, "");
     if !section.is_valid() {

@@ -1,6 +1,6 @@
 //! `[[providers]]`: the OpenID providers at which people sign in with a browser.
 
-use std::{ops::RangeInclusive, path::Path, time::Duration};
+use std::path::Path;
 
 use tokenry_service::{Catalog, ClientAuth, ClientSecret, IssuerMapping, JwtAlgorithm, OidcProvider};
 use zeroize::Zeroizing;
@@ -34,8 +34,6 @@ const PROVIDERS: Shape = Shape::new(
         "create_users",
     ],
 );
-
-const LEEWAY: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(5 * 60);
 
 /// The longest id and the longest name, in characters.
 const MAX_ID: usize = 32;
@@ -98,7 +96,7 @@ fn provider(section: &mut Section<'_>, catalog: Option<&Catalog>, directory: &Pa
         section.reject("scopes", "must be visible ASCII without spaces, quotes and backslashes");
     }
     let algorithm = section.parsed("algorithm", algorithm);
-    let leeway = section.parsed("leeway", |text| value::duration(text, LEEWAY));
+    let leeway = section.parsed("leeway", |text| value::duration(text, claim_mapping::LEEWAY));
     let signs_out = !section.has("sign_out") || section.switch("sign_out");
     let default_prefix = id.as_ref().map(|id: &String| format!("{id}:")).unwrap_or_default();
     let mapping =
