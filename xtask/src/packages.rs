@@ -39,7 +39,7 @@ const NODE: Packages = Packages {
     pins: &["package.json", "package-lock.json"],
     fetch: Packages::npm,
     name: "the packages of clients/node",
-    loss: "THE GUARD OF EXPRESS AND CLIENTS OF OAUTH AND MCP FOR NODE ARE NOT TESTED",
+    loss: "THE GUARD OF EXPRESS, CLIENTS OF OAUTH AND MCP FOR NODE, AND SIGN-IN AT A PROVIDER ARE NOT TESTED",
 };
 
 const PYTHON: Packages = Packages {
@@ -47,7 +47,7 @@ const PYTHON: Packages = Packages {
     pins: &["requirements.txt"],
     fetch: Packages::pip,
     name: "the packages of clients/python",
-    loss: "THE GUARDS OF FASTAPI, DJANGO AND FASTMCP AND AUTHLIB ARE NOT TESTED",
+    loss: "THE GUARDS OF FASTAPI AND DJANGO, AND CLIENTS OF OAUTH, MCP AND AUTHZEN FOR PYTHON ARE NOT TESTED",
 };
 
 const OPENAPI_NODE: Packages = Packages {
