@@ -94,6 +94,14 @@ pub(crate) enum Command {
     /// A private PostgreSQL is started for it, with durability on.
     Bench(BenchFlags),
 
+    /// Look for tokens that are accepted after the answer to their revocation, while a real cluster breaks
+    ///
+    /// Three PostgreSQL servers under Patroni with etcd and HAProxy, and nodes of the server, all on loopback in a
+    /// temporary folder. Each scenario breaks something while clients verify and revoke; each acceptance of a token that
+    /// was sent after its revocation was answered is printed, and fails the run. Patroni, etcd and HAProxy are
+    /// installed when that needs no question (root on Debian or Fedora). Linux only.
+    Chaos(ChaosFlags),
+
     /// Own a PostgreSQL until stdin ends (started by `test` and `postgres`, not by people)
     #[command(hide = true)]
     PostgresGuard {
@@ -103,6 +111,44 @@ pub(crate) enum Command {
         #[arg(long)]
         durable: bool,
     },
+
+    /// End every process of a folder when stdin ends (started by `chaos`, not by people)
+    #[command(hide = true)]
+    ChaosGuard {
+        /// The folder in which the processes work
+        folder: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChaosFlags {
+    /// Which scenarios, separated by commas; all if none is named
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) scenario: Vec<String>,
+
+    /// List the scenarios and end
+    #[arg(long)]
+    pub(crate) list: bool,
+
+    /// How often each scenario breaks something; each has its own small number if this is not given
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: Option<u32>,
+
+    /// The server program; the debug build of the workspace if none is given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) binary: Option<PathBuf>,
+
+    /// The setting `server.lease` of the nodes, in milliseconds
+    #[arg(long, default_value_t = 2000, value_name = "MS")]
+    pub(crate) lease: u64,
+
+    /// Keep the folder with the databases also after a success
+    #[arg(long)]
+    pub(crate) keep: bool,
+
+    /// Never install anything, only use what is there
+    #[arg(long)]
+    pub(crate) no_install: bool,
 }
 
 #[derive(Debug, Args)]

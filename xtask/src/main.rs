@@ -1,5 +1,5 @@
 //! Tokenry's own tool: `cargo xtask test`, `ci`, `tidy`, `migrate`, `api`, `openapi`, `client`, `guide`, `package`,
-//! `postgres`, `bench`.
+//! `postgres`, `bench`, `chaos`.
 //!
 //! It uses Rust and `cargo metadata`, no shell scripts, so it works on every machine that has Rust. It depends on no
 //! crate of Tokenry, so it also runs while one of them does not compile.
@@ -14,6 +14,7 @@ mod flags;
 mod api;
 mod axe;
 mod bench;
+mod chaos;
 mod ci;
 mod client;
 mod guide;
@@ -26,6 +27,7 @@ mod testing;
 mod tidy;
 mod tools;
 
+mod account;
 mod install;
 mod metadata;
 mod packages;
@@ -52,6 +54,8 @@ fn main() -> ExitCode {
         Command::Package { verify } => package::run(verify),
         Command::Postgres(flags) => postgres::run(&flags),
         Command::Bench(flags) => bench::run(&flags),
+        Command::Chaos(flags) => chaos::run(&flags),
+        Command::ChaosGuard { folder } => chaos::guard(&folder),
         Command::PostgresGuard { bin_dir, durable } => {
             let durability = if durable { postgres::Durability::Full } else { postgres::Durability::None };
             postgres::guard(&bin_dir, durability)

@@ -64,6 +64,17 @@ fn find_or_install(may_install: bool) -> Result<Option<PathBuf>> {
     Ok(found)
 }
 
+/// The folder of PostgreSQL's programs; may install them first if `may_install`.
+///
+/// # Errors
+/// When they are still missing.
+pub(crate) fn bin_dir(may_install: bool) -> Result<PathBuf> {
+    let Some(bin_dir) = find_or_install(may_install)? else {
+        bail!("PostgreSQL is missing: {}", advice());
+    };
+    Ok(bin_dir)
+}
+
 /// How to install PostgreSQL or use another server.
 fn advice() -> String {
     format!("{}; or point {URL_VARIABLE} at a server of yours", POSTGRES.advice())
@@ -137,10 +148,7 @@ pub(crate) fn guard(bin_dir: &Path, durability: Durability) -> Result<ExitCode> 
 
 /// Starts a durable server for a measurement, regardless of the environment, and returns its address.
 pub(crate) fn durable(may_install: bool) -> Result<(Server, String)> {
-    let Some(bin_dir) = find_or_install(may_install)? else {
-        bail!("PostgreSQL is missing: {}", advice());
-    };
-    let server = Server::start(&bin_dir, Durability::Full)?;
+    let server = Server::start(&bin_dir(may_install)?, Durability::Full)?;
     eprintln!("started {}, durable, in {}", server.version, server.folder);
     let url = server.url.clone();
     Ok((server, url))
@@ -148,10 +156,7 @@ pub(crate) fn durable(may_install: bool) -> Result<(Server, String)> {
 
 /// `cargo xtask postgres`: the server during a command, or until Ctrl-C.
 pub(crate) fn run(flags: &PostgresFlags) -> Result<ExitCode> {
-    let Some(bin_dir) = find_or_install(!flags.no_install)? else {
-        bail!("PostgreSQL is missing: {}", advice());
-    };
-    let server = Server::start(&bin_dir, Durability::None)?;
+    let server = Server::start(&bin_dir(!flags.no_install)?, Durability::None)?;
     eprintln!("started {} in {}", server.version, server.folder);
     if let Some((program, args)) = flags.command.split_first() {
         let status = step::run(Command::new(program).args(args).env(URL_VARIABLE, &server.url))?;

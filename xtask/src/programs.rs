@@ -142,9 +142,15 @@ const FOLDERS: [&str; 4] =
     ["/usr/sbin", "/usr/local/sbin", "/usr/lib/apache2/modules", "/usr/lib64/httpd/modules"];
 
 fn is_installed(names: &[&str]) -> bool {
+    find(names).is_some()
+}
+
+/// The path of the first of these programs that is installed.
+pub(crate) fn find(names: &[&str]) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let folders = env::split_paths(&path).chain(FOLDERS.map(PathBuf::from));
-    folders.into_iter().any(|folder| names.iter().any(|name| folder.join(name).is_file()))
+    let folders: Vec<_> = env::split_paths(&path).chain(FOLDERS.map(PathBuf::from)).collect();
+    let mut candidates = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    candidates.find(|program| program.is_file())
 }
 
 #[cfg(test)]

@@ -7,8 +7,10 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
+
+use crate::account::{self, Account};
 
 /// A running cluster. Dropping it stops the server, then removes the folder.
 pub(crate) struct Cluster {
@@ -18,13 +20,6 @@ pub(crate) struct Cluster {
     port: u16,
     version: String,
     durability: Durability,
-}
-
-/// An unprivileged account: PostgreSQL refuses to run as root.
-#[derive(Debug, PartialEq, Eq)]
-struct Account {
-    uid: u32,
-    gid: u32,
 }
 
 /// Whether committed data survives a crash of the machine.
@@ -62,7 +57,7 @@ impl Cluster {
             Some(PathBuf::from("/tmp")).filter(|tmp| tmp.is_dir()).unwrap_or_else(std::env::temp_dir);
         let folder = tempfile::Builder::new().prefix("tokenry-pg-").tempdir_in(parent)?;
         let is_root = fs::metadata(folder.path())?.uid() == 0;
-        let account = if is_root { Some(unprivileged()?) } else { None };
+        let account = if is_root { Some(account::unprivileged()?) } else { None };
         if let Some(Account { uid, gid }) = account {
             chown(folder.path(), Some(uid), Some(gid)).context("cannot change the owner of the folder")?;
         }
@@ -173,39 +168,5 @@ impl Drop for Cluster {
         let mut command = self.program("pg_ctl");
         command.arg("-D").arg(self.data()).args(["-m", "immediate", "-w", "-t", "20", "stop"]);
         let _ = self.run(&mut command);
-    }
-}
-
-/// `postgres` if that account exists, else `nobody`.
-fn unprivileged() -> Result<Account> {
-    let accounts = fs::read_to_string("/etc/passwd").context("cannot read /etc/passwd")?;
-    match ["postgres", "nobody"].iter().find_map(|name| account(&accounts, name)) {
-        Some(account) => Ok(account),
-        None => bail!("PostgreSQL refuses to run as root, and there is no account `postgres` or `nobody`"),
-    }
-}
-
-/// Finds `name` in the text of `/etc/passwd`; accounts with the id of root do not count.
-fn account(passwd: &str, name: &str) -> Option<Account> {
-    let mut fields = passwd.lines().map(|line| line.split(':')).find_map(|mut fields| {
-        let found = fields.next() == Some(name);
-        found.then_some(fields)
-    })?;
-    let uid = fields.nth(1)?.parse().ok()?;
-    let gid = fields.next()?.parse().ok()?;
-    (uid != 0).then_some(Account { uid, gid })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn accounts_come_from_passwd() {
-        let passwd = "root:x:0:0::/root:/bin/sh\npostgresql:x:9:9::/:\npostgres:x:101:104:,,,:/var:/bin/sh\n";
-        assert_eq!(account(passwd, "postgres"), Some(Account { uid: 101, gid: 104 }));
-        assert_eq!(account(passwd, "nobody"), None);
-        assert_eq!(account(passwd, "root"), None);
-        assert_eq!(account("postgres:x:?\n", "postgres"), None);
     }
 }
