@@ -3,6 +3,7 @@
 //! Clients verify on every node and revoke all the time. A revocation counts from the moment at which its answer was
 //! read; a verification that is sent after that moment and succeeds is a late acceptance.
 
+mod change;
 mod client;
 mod cluster;
 mod folder;
@@ -16,6 +17,7 @@ mod process;
 mod processes;
 mod programs;
 mod proxy;
+mod random;
 mod report;
 mod scenario;
 mod stage;
@@ -57,7 +59,8 @@ pub(crate) fn run(flags: &ChaosFlags) -> Result<ExitCode> {
     let lease =
         program.lease.map_or("without leases".to_owned(), |lease| format!("with leases of {lease:?}"));
     println!("{}, {} {lease}, in {}", programs.versions()?, binary.display(), path.display());
-    let outcomes = play_all(&chosen, flags, &programs, &program, &folder)?;
+    let seed = flags.seed.unwrap_or_else(timestamp::seed);
+    let outcomes = play_all(&chosen, flags.rounds, seed, &programs, &program, &folder)?;
     print!("\n{}", report::table(&outcomes));
     let is_good = outcomes.iter().all(Outcome::is_good);
     println!(
@@ -87,7 +90,8 @@ fn default_binary() -> Result<PathBuf> {
 /// Plays the scenarios on one cluster; one that ends with an error leaves a new cluster to the next.
 fn play_all(
     scenarios: &[&'static Scenario],
-    flags: &ChaosFlags,
+    rounds: Option<u32>,
+    seed: u64,
     programs: &Programs,
     program: &NodeProgram,
     folder: &Folder,
@@ -95,16 +99,16 @@ fn play_all(
     let mut outcomes = Vec::new();
     let mut cluster = None;
     for (number, scenario) in scenarios.iter().enumerate() {
-        let rounds = flags.rounds.unwrap_or(scenario.rounds);
-        let mut running = match cluster.take() {
+        let rounds = rounds.unwrap_or(scenario.rounds);
+        let mut running = match cluster.take().filter(|running: &Cluster| running.api() == scenario.api) {
             Some(running) => running,
             None => {
                 println!("{} starting a cluster", timestamp::now());
-                Cluster::start(programs, &folder.create(&format!("cluster-{}", number + 1))?)
+                Cluster::start(programs, &folder.create(&format!("cluster-{}", number + 1))?, scenario.api)
                     .context("the cluster does not start")?
             }
         };
-        let (figures, result) = play(scenario, rounds, &mut running, program, folder);
+        let (figures, result) = play(scenario, (rounds, seed), &mut running, program, folder);
         let mut outcome = Outcome { scenario: scenario.name, figures };
         match result {
             Ok(()) => cluster = Some(running),
@@ -121,7 +125,7 @@ fn play_all(
 /// Plays one scenario, and returns what was seen also when it ends with an error.
 fn play(
     scenario: &Scenario,
-    rounds: u32,
+    (rounds, seed): (u32, u64),
     cluster: &mut Cluster,
     program: &NodeProgram,
     folder: &Folder,
@@ -129,7 +133,7 @@ fn play(
     let stage = cluster
         .set_replication(scenario.replication)
         .and_then(|()| cluster.wait_until_healthy())
-        .and_then(|()| Stage::open(scenario.name, scenario.nodes, program, cluster, folder));
+        .and_then(|()| Stage::open(scenario.name, scenario.nodes, program, cluster, folder, seed));
     let mut stage = match stage {
         Ok(stage) => stage,
         Err(error) => return (Figures::default(), Err(error)),

@@ -134,6 +134,10 @@ pub(crate) struct ChaosFlags {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rounds: Option<u32>,
 
+    /// What the random choices of `mixed` begin with; it is printed when it is not given
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+
     /// The server program; the debug build of the workspace if none is given
     #[arg(long, value_name = "FILE")]
     pub(crate) binary: Option<PathBuf>,

@@ -60,12 +60,30 @@ impl Client {
         token: Option<&str>,
         body: &str,
     ) -> Result<Response> {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.server);
-        if let Some(token) = token {
-            request += &format!("Authorization: Bearer {token}\r\n");
-        }
+        let authorization =
+            token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        self.send_with(method, path, &authorization, "application/json", body)
+    }
+
+    /// Posts a form.
+    ///
+    /// # Errors
+    /// As of [`Client::send`].
+    pub(crate) fn send_form(&mut self, path: &str, form: &str) -> Result<Response> {
+        self.send_with("POST", path, "", "application/x-www-form-urlencoded", form)
+    }
+
+    fn send_with(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        content_type: &str,
+        body: &str,
+    ) -> Result<Response> {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n{headers}", self.server);
         if !body.is_empty() {
-            request += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+            request += &format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n", body.len());
         }
         request += "\r\n";
         request += body;

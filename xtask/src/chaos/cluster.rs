@@ -38,6 +38,16 @@ pub(crate) enum Replication {
     Asynchronous,
 }
 
+/// The API of etcd that Patroni uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EtcdApi {
+    /// Patroni compares the leader's key before it renews it.
+    V2,
+    /// Patroni 3.0.2 overwrites the leader's key when it goes on after a pause, so that a cluster with synchronous
+    /// replication loses answered changes too.
+    V3,
+}
+
 /// A running cluster. Dropping it ends all of its processes.
 pub(crate) struct Cluster {
     folder: Folder,
@@ -45,14 +55,15 @@ pub(crate) struct Cluster {
     members: Vec<Member>,
     haproxy: HaProxy,
     replication: Replication,
+    api: EtcdApi,
     _etcd: Etcd,
 }
 
 impl Cluster {
     /// Starts a cluster with synchronous replication and waits until every member has joined.
-    pub(crate) fn start(programs: &Programs, folder: &Folder) -> Result<Self> {
+    pub(crate) fn start(programs: &Programs, folder: &Folder, api: EtcdApi) -> Result<Self> {
         let etcd = Etcd::start(&programs.etcd, folder)?;
-        let member = |index| Member::start(index, programs, folder, etcd.port());
+        let member = |index| Member::start(index, programs, folder, (api, etcd.port()));
         let members = (0..MEMBERS).map(member).collect::<Result<Vec<_>>>()?;
         let haproxy = HaProxy::start(&programs.haproxy, folder, &members)?;
         let replication = Replication::Synchronous;
@@ -62,10 +73,16 @@ impl Cluster {
             members,
             haproxy,
             replication,
+            api,
             _etcd: etcd,
         };
         cluster.wait_until_healthy_within(START_LIMIT)?;
         Ok(cluster)
+    }
+
+    /// Through which API Patroni uses etcd.
+    pub(crate) fn api(&self) -> EtcdApi {
+        self.api
     }
 
     pub(crate) fn members(&self) -> &[Member] {
@@ -88,6 +105,11 @@ impl Cluster {
     /// The member that holds the leader's key.
     pub(crate) fn leader(&self) -> Result<usize> {
         self.status()?.leader().context("no member is the leader")
+    }
+
+    /// The standby for which commits wait, or another one without synchronous replication.
+    pub(crate) fn standby(&self) -> Result<usize> {
+        self.status()?.candidate().context("no standby runs")
     }
 
     /// Waits until a member other than `old` is the leader and accepts writes.
@@ -147,11 +169,20 @@ impl Cluster {
         let mut command = std::process::Command::new(&self.programs.patronictl);
         command.arg("-c").arg(self.member(leader)?.configuration());
         command.args(["switchover", "--leader", self.member(leader)?.name()]);
-        let candidate = self.status()?.candidate().context("no standby can take over")?;
+        let candidate = self.standby()?;
         command.args(["--candidate", self.member(candidate)?.name(), "--force", SCOPE]);
         self.folder.run_as_account(&mut command);
         super::process::output(command, CHANGE_LIMIT)?;
         self.wait_for_leader_other_than(leader)
+    }
+
+    /// Whether a primary has written what no standby has received.
+    pub(crate) fn is_ahead_of_standbys(&self, primary: usize) -> Result<bool> {
+        let position = self.member(primary)?.query("postgres", "SELECT pg_current_wal_lsn()")?;
+        let query = format!("SELECT pg_last_wal_receive_lsn() < '{position}'");
+        let standbys = self.members.iter().enumerate().filter(|(index, _)| *index != primary);
+        let mut behind = standbys.map(|(_, standby)| Ok(standby.query("postgres", &query)? == "t"));
+        behind.try_fold(true, |all, one: Result<bool>| Ok(all && one?))
     }
 
     /// Creates a role without special rights and an empty database of its own.

@@ -3,6 +3,19 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// How a secret stops working.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// An administrator revokes the token.
+    Revoke,
+    /// An administrator pauses the token.
+    Pause,
+    /// An administrator gives the token another secret, without a grace period.
+    Rotate,
+    /// Whoever has the secret revokes it, as of RFC 7009.
+    RevokeByPossession,
+}
+
 /// Tokens of each round that are never revoked.
 pub(crate) const CONTROLS: usize = 4;
 /// How long an unanswered revocation rests before it is sent again.
@@ -35,6 +48,8 @@ pub(crate) struct Answered {
     pub(crate) at: Instant,
     /// The node that gave it.
     pub(crate) through: usize,
+    /// What took the right away.
+    pub(crate) change: Change,
 }
 
 /// What a verification that is sent now must find.
@@ -196,7 +211,7 @@ mod tests {
     }
 
     fn answered() -> Answered {
-        Answered { at: Instant::now(), through: 0 }
+        Answered { at: Instant::now(), through: 0, change: Change::Revoke }
     }
 
     #[test]

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::client::{Client, Response};
-use super::ledger::{Answered, Expectation, Ledger, Pick};
+use super::ledger::{Answered, Change, Expectation, Ledger, Pick};
 use super::observations::Observations;
+use super::random::Random;
 
 /// Clients that verify on each node, and their pause between requests.
 const VERIFIERS: usize = 3;
@@ -91,11 +92,11 @@ impl Traffic {
         let taken = if only_unknown { self.ledger.take_unknown() } else { self.ledger.take(Instant::now()) };
         let Some((index, token)) = taken else { return Ok(false) };
         let (mut client, administrator) = self.administrator(node)?;
-        let path = format!("/api/v1/tokens/{}", token.id);
-        match client.send("DELETE", &path, Some(administrator), "") {
-            Ok(response) if response.status == 204 => {
-                self.observations.revoked(&response);
-                self.ledger.answered(index, Answered { at: response.received, through: node });
+        let change = Change::of(index);
+        match change.send(&mut client, administrator, &token) {
+            Ok(response) if response.is_success() => {
+                self.observations.revoked(&response, change.is_timed());
+                self.ledger.answered(index, Answered { at: response.received, through: node, change });
             }
             result => {
                 self.observations
@@ -151,7 +152,7 @@ impl Drop for Load {
 
 fn verify(traffic: &Traffic, node: usize, number: usize) {
     let Ok(mut client) = traffic.verifier(node) else { return };
-    let mut random = Random::new(node * VERIFIERS + number + 1);
+    let mut random = Random::new((node * VERIFIERS + number) as u64);
     while !traffic.is_over.load(Ordering::SeqCst) {
         if let Some(pick) = traffic.ledger.pick(random.next()) {
             traffic.verify(&mut client, node, &pick);
@@ -169,21 +170,5 @@ fn revoke(traffic: &Traffic, number: usize) {
             turn += 1;
         }
         sleep(REVOKER_PAUSE);
-    }
-}
-
-/// Marsaglia's xorshift: which token is next needs no better randomness.
-struct Random(u64);
-
-impl Random {
-    fn new(seed: usize) -> Self {
-        Self((seed as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn next(&mut self) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap_or_default()
     }
 }

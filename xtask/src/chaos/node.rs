@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::Signal;
 
 use super::client::Client;
@@ -16,6 +16,8 @@ use super::ports;
 use super::process::Process;
 use super::proxy::{Mode, Proxy};
 use super::wait;
+
+const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// How a node finds the primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,7 @@ impl NodePlan {
 }
 
 /// What all nodes of a run have in common.
+#[derive(Debug, Clone)]
 pub(crate) struct NodeProgram {
     pub(crate) binary: PathBuf,
     pub(crate) faketime: PathBuf,
@@ -85,15 +88,17 @@ impl NodeProgram {
     }
 }
 
-/// A running node.
+/// A node. It keeps its port and its folder when it is killed.
 pub(crate) struct Node {
     name: String,
-    process: Process,
-    address: SocketAddr,
+    program: NodeProgram,
+    plan: NodePlan,
+    database_url: String,
+    process: Option<Process>,
+    port: u16,
     folder: Folder,
     /// One for HAProxy, or one for each member.
     links: Vec<Proxy>,
-    route: Route,
 }
 
 impl Node {
@@ -106,34 +111,65 @@ impl Node {
         database: &str,
         folder: &Folder,
     ) -> Result<Self> {
-        let folder = folder.create(name)?;
         let targets: Vec<_> = match plan.route {
             Route::HaProxy => vec![cluster.haproxy_port()],
             Route::Hosts => cluster.members().iter().map(|member| member.port()).collect(),
         };
         let links = targets.into_iter().map(Proxy::to_postgres).collect::<Result<Vec<_>>>()?;
         let hosts: Vec<_> = links.iter().map(|link| format!("127.0.0.1:{}", link.port())).collect();
-        let url = format!("postgres://tokenry@{}/{database}?sslmode=disable", hosts.join(","));
-        let port = ports::free()?;
-        let mut command = program.command(&folder);
-        command.args(["serve", "--listen", &format!("127.0.0.1:{port}")]).env("TOKENRY_DATABASE_URL", url);
-        if let Some(seconds) = plan.clock {
-            let file = folder.write("clock", &offset(seconds))?;
-            command.env("LD_PRELOAD", &program.faketime).env("FAKETIME_TIMESTAMP_FILE", file);
+        let mut node = Self {
+            name: name.to_owned(),
+            program: program.clone(),
+            plan,
+            database_url: format!("postgres://tokenry@{}/{database}?sslmode=disable", hosts.join(",")),
+            process: None,
+            port: ports::free()?,
+            folder: folder.create(name)?,
+            links,
+        };
+        node.launch()?;
+        node.wait_until_ready()?;
+        Ok(node)
+    }
+
+    /// Starts the process; it may take a while until it listens.
+    pub(crate) fn launch(&mut self) -> Result<()> {
+        let mut command = self.program.command(&self.folder);
+        command.args(["serve", "--listen", &self.address().to_string()]);
+        command.env("TOKENRY_DATABASE_URL", &self.database_url);
+        if let Some(seconds) = self.plan.clock {
+            let file = self.folder.write("clock", &offset(seconds))?;
+            command.env("LD_PRELOAD", &self.program.faketime).env("FAKETIME_TIMESTAMP_FILE", file);
             // The file is read again every second. The monotonic clock is not faked.
             command.env("FAKETIME_CACHE_DURATION", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         }
-        let process = Process::spawn(command, name, &folder)?;
-        let mut node = Self {
-            name: name.to_owned(),
-            process,
-            address: ([127, 0, 0, 1], port).into(),
-            folder,
-            links,
-            route: plan.route,
-        };
-        node.wait_until_ready(plan.clock.is_some())?;
-        Ok(node)
+        self.process = Some(Process::spawn(command, &self.name, &self.folder)?);
+        Ok(())
+    }
+
+    /// Waits until the process answers, and starts it again when it ends, as a supervisor of services does.
+    pub(crate) fn supervise_start(&mut self) -> Result<()> {
+        let what = format!("{} answers 200 to /healthz", self.name);
+        let mut client = Client::new(self.address(), Duration::from_secs(5));
+        wait::until(&what, START_LIMIT, || {
+            if self.check_running().is_err() {
+                self.launch()?;
+            }
+            ensure!(client.send("GET", "/healthz", None, "")?.status == 200, "it is not healthy");
+            Ok(())
+        })
+    }
+
+    /// Kills the process, if it runs.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        let Some(process) = self.process.take() else { return Ok(()) };
+        let id = process.id();
+        process.kill()?;
+        // libfaketime leaves these of a process that is killed; without a faked clock there are none.
+        for name in [format!("faketime_shm_{id}"), format!("sem.faketime_sem_{id}")] {
+            let _ = fs::remove_file(Path::new("/dev/shm").join(name));
+        }
+        Ok(())
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -141,7 +177,7 @@ impl Node {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        ([127, 0, 0, 1], self.port).into()
     }
 
     /// The token that the first start on a database leaves in its folder.
@@ -153,17 +189,20 @@ impl Node {
 
     /// Stops the process with SIGSTOP.
     pub(crate) fn freeze(&self) -> Result<()> {
-        self.process.signal(Signal::STOP)
+        self.running()?.signal(Signal::STOP)
     }
 
     pub(crate) fn thaw(&self) -> Result<()> {
-        self.process.signal(Signal::CONT)
+        self.running()?.signal(Signal::CONT)
     }
 
     /// # Errors
     /// When it has ended.
     pub(crate) fn check_running(&mut self) -> Result<()> {
-        self.process.check_running()
+        match &mut self.process {
+            Some(process) => process.check_running(),
+            None => bail!("{} does not run", self.name),
+        }
     }
 
     /// Sets its wall clock to this many seconds after the machine's, within a second.
@@ -178,13 +217,13 @@ impl Node {
 
     /// Changes the connections of its own to the members other than `member`.
     pub(crate) fn set_links_except(&self, member: usize, mode: Mode) {
-        let links = self.links.iter().enumerate().filter(|_| self.route == Route::Hosts);
+        let links = self.links.iter().enumerate().filter(|_| self.plan.route == Route::Hosts);
         links.filter(|(index, _)| *index != member).for_each(|(_, link)| link.set(mode));
     }
 
     /// Changes the connections of its own to one member.
     pub(crate) fn set_link(&self, member: usize, mode: Mode) {
-        let link = self.links.get(member).filter(|_| self.route == Route::Hosts);
+        let link = self.links.get(member).filter(|_| self.plan.route == Route::Hosts);
         link.into_iter().for_each(|link| link.set(mode));
     }
 
@@ -193,14 +232,14 @@ impl Node {
         self.links.iter().for_each(Proxy::disconnect);
     }
 
-    /// With another clock, readiness fails by design, so that being alive is enough.
-    fn wait_until_ready(&mut self, has_clock: bool) -> Result<()> {
-        let path = if has_clock { "/healthz" } else { "/readyz" };
-        let mut client = Client::new(self.address, Duration::from_secs(5));
-        let process = &mut self.process;
-        wait::until(&format!("{} answers 200 to {path}", self.name), Duration::from_secs(60), || {
+    fn wait_until_ready(&mut self) -> Result<()> {
+        // With another clock, readiness fails by design, so that being alive is enough.
+        let path = if self.plan.clock.is_some() { "/healthz" } else { "/readyz" };
+        let what = format!("{} answers 200 to {path}", self.name);
+        let mut client = Client::new(self.address(), Duration::from_secs(5));
+        wait::until(&what, START_LIMIT, || {
             // A process that ended does not come back.
-            if let Err(error) = process.check_running() {
+            if let Err(error) = self.check_running() {
                 return Ok(Err(error));
             }
             let response = client.send("GET", path, None, "")?;
@@ -208,15 +247,16 @@ impl Node {
             Ok(Ok(()))
         })?
     }
+
+    fn running(&self) -> Result<&Process> {
+        self.process.as_ref().with_context(|| format!("{} does not run", self.name))
+    }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // libfaketime leaves these of a process that is killed; without a faked clock there are none.
-        let id = self.process.id();
-        for name in [format!("faketime_shm_{id}"), format!("sem.faketime_sem_{id}")] {
-            let _ = fs::remove_file(Path::new("/dev/shm").join(name));
-        }
+        // The guard ends what is left.
+        let _ = self.kill();
     }
 }
 

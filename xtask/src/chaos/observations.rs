@@ -33,8 +33,10 @@ struct Inner {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Figures {
     pub(crate) rounds: u32,
-    /// The times from the request of a revocation to its answer.
-    pub(crate) revocations: Vec<Duration>,
+    /// Answered revocations.
+    pub(crate) revoked: u64,
+    /// The times from the request of a revocation to its answer, of those whose time counts.
+    pub(crate) revocation_times: Vec<Duration>,
     pub(crate) unknown: u64,
     /// Acceptances of tokens whose revocation was answered before the request was sent.
     pub(crate) late: u64,
@@ -142,8 +144,12 @@ impl Observations {
     }
 
     /// Adds an answered revocation.
-    pub(crate) fn revoked(&self, response: &Response) {
-        self.locked().figures.revocations.push(response.received.saturating_duration_since(response.sent));
+    pub(crate) fn revoked(&self, response: &Response, is_timed: bool) {
+        let figures = &mut self.locked().figures;
+        figures.revoked += 1;
+        if is_timed {
+            figures.revocation_times.push(response.received.saturating_duration_since(response.sent));
+        }
     }
 
     /// Adds a revocation without a good answer, and the response if it is not the expected one of a failure.
@@ -192,9 +198,10 @@ impl Inner {
         let after = |instant: Instant| instant.saturating_duration_since(answered.at).as_secs_f64() * 1e3;
         let through = all.names.get(answered.through).map_or("?", String::as_str);
         let text = format!(
-            "sent {:.1} ms and accepted {:.1} ms after the answer that {through} gave to the revocation",
+            "sent {:.1} ms and accepted {:.1} ms after {through} answered the {:?}",
             after(response.sent),
-            after(response.received)
+            after(response.received),
+            answered.change
         );
         if self.is_loss_allowed {
             self.figures.allowed_late += 1;
@@ -226,6 +233,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chaos::ledger::Change;
 
     fn response(status: u16, sent: Instant) -> Response {
         Response::example(status, sent, sent + Duration::from_millis(2))
@@ -238,7 +246,7 @@ mod tests {
     #[test]
     fn an_acceptance_is_late_only_after_an_answered_revocation() {
         let (observations, now) = (observations(), Instant::now());
-        let rejected = Expectation::Rejected(Answered { at: now, through: 1 });
+        let rejected = Expectation::Rejected(Answered { at: now, through: 1, change: Change::Revoke });
         for (expectation, status) in [
             (&Expectation::Accepted, 200),
             (&Expectation::Any, 200),

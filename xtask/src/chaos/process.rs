@@ -51,6 +51,9 @@ impl Process {
 
     /// Kills the process group and waits for the end of the process.
     pub(crate) fn kill(mut self) -> Result<()> {
+        if self.child.try_wait()?.is_some() {
+            return Ok(());
+        }
         self.signal(Signal::KILL)?;
         wait::until(&format!("the end of {}", self.name), Duration::from_secs(10), || {
             self.child.try_wait()?.ok_or_else(|| anyhow!("it still runs"))

@@ -25,7 +25,7 @@ pub(crate) enum Mode {
     Freeze,
     /// Passes everything on later by this much, in order.
     Delay(Duration),
-    /// Closes every connection and does not listen.
+    /// Closes every connection, loses what a frozen network held, and does not listen.
     Cut,
     /// Passes everything on but notifications, which it keeps until the mode changes. Only for clients of PostgreSQL.
     HoldNotifications,
@@ -238,6 +238,15 @@ mod tests {
             if connects() { Ok(()) } else { anyhow::bail!("refused") }
         })
         .unwrap();
+    }
+
+    #[test]
+    fn what_arrived_while_frozen_is_lost_in_a_cut() {
+        let (proxy, mut client, mut server) = connected();
+        proxy.set(Mode::Freeze);
+        server.write_all(b"lost").unwrap();
+        proxy.set(Mode::Cut);
+        assert_eq!(client.read(&mut [0]).unwrap(), 0);
     }
 
     #[test]

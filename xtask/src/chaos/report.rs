@@ -63,13 +63,13 @@ pub(crate) fn table(outcomes: &[Outcome]) -> String {
 
 fn row(outcome: &Outcome) -> [String; 14] {
     let figures = &outcome.figures;
-    let mut times = figures.revocations.clone();
+    let mut times = figures.revocation_times.clone();
     times.sort_unstable();
     let at = |share| millis(percentile(&times, share));
     [
         outcome.scenario.to_owned(),
         figures.rounds.to_string(),
-        times.len().to_string(),
+        figures.revoked.to_string(),
         figures.unknown.to_string(),
         figures.late.to_string(),
         figures.allowed_late.to_string(),
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn the_table_has_a_row_for_each_scenario() {
         let figures = Figures {
-            revocations: (1..=200).map(Duration::from_millis).collect(),
+            revocation_times: (1..=200).map(Duration::from_millis).collect(),
             late: 3,
             failures: vec!["too slow".to_owned()],
             ..Figures::default()

@@ -1,18 +1,23 @@
 //! The scenarios: what each breaks, and how.
 
 mod asynchronous_failover;
+mod canceled_commits;
 mod clocks;
 mod cut_connections;
 mod delayed_notifications;
 mod frozen_node;
 mod frozen_patroni;
 mod kill_primary;
+mod kill_standby;
+mod killed_node;
+mod mixed;
 mod paused_primary;
+mod stolen_leader_key;
 mod switchover;
 
 use anyhow::Result;
 
-use super::cluster::Replication;
+use super::cluster::{EtcdApi, Replication};
 use super::node::{NodePlan, Route};
 use super::stage::Stage;
 
@@ -23,6 +28,7 @@ pub(crate) struct Scenario {
     /// How often it is played when nothing else is asked for.
     pub(crate) rounds: u32,
     pub(crate) replication: Replication,
+    pub(crate) api: EtcdApi,
     pub(crate) nodes: &'static [NodePlan],
     /// Breaks something while clients verify and revoke, and repairs it. Rounds count from 1.
     pub(crate) play: fn(&mut Stage<'_>, u32) -> Result<()>,
@@ -35,14 +41,19 @@ const MIXED: &[NodePlan] =
 /// Every scenario, in the order in which they are played.
 pub(crate) const SCENARIOS: &[Scenario] = &[
     frozen_patroni::SCENARIO,
+    canceled_commits::SCENARIO,
     kill_primary::SCENARIO,
+    kill_standby::SCENARIO,
     paused_primary::SCENARIO,
     switchover::SCENARIO,
     frozen_node::SCENARIO,
+    killed_node::SCENARIO,
     cut_connections::SCENARIO,
     delayed_notifications::SCENARIO,
     clocks::SCENARIO,
+    mixed::SCENARIO,
     asynchronous_failover::SCENARIO,
+    stolen_leader_key::SCENARIO,
 ];
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::cluster::Cluster;
 use super::folder::Folder;
@@ -23,6 +23,12 @@ const WARM_ROUNDS: usize = 2;
 const RECOVERY_LIMIT: Duration = Duration::from_secs(60);
 const WARM_LIMIT: Duration = Duration::from_secs(60);
 
+/// After this time from the first decision of a node, every lost revocation is in force again.
+const REAPPLIED_WITHIN: Duration = Duration::from_secs(5);
+const DECISION_LIMIT: Duration = Duration::from_secs(90);
+/// The time of a revocation without leases or waits, on a machine that does other things as well.
+const OVERHEAD: Duration = Duration::from_secs(1);
+
 /// The stage of one scenario.
 pub(crate) struct Stage<'c> {
     pub(crate) cluster: &'c mut Cluster,
@@ -31,6 +37,8 @@ pub(crate) struct Stage<'c> {
     load: Load,
     /// `server.lease`, if the program has leases.
     pub(crate) lease: Option<Duration>,
+    /// What the choices of the scenario begin with.
+    pub(crate) seed: u64,
 }
 
 impl<'c> Stage<'c> {
@@ -41,6 +49,7 @@ impl<'c> Stage<'c> {
         program: &NodeProgram,
         cluster: &'c mut Cluster,
         folder: &Folder,
+        seed: u64,
     ) -> Result<Self> {
         let folder = folder.create(scenario)?;
         let database = format!("tokens_{}", scenario.replace('-', "_"));
@@ -55,7 +64,7 @@ impl<'c> Stage<'c> {
         let names = nodes.iter().map(|node| node.name().to_owned()).collect();
         let addresses = nodes.iter().map(Node::address).collect();
         let traffic = Traffic::new(Observations::new(scenario, names), addresses, administrator);
-        Ok(Self { cluster, nodes, load: Load::start(Arc::new(traffic)), lease: program.lease })
+        Ok(Self { cluster, nodes, load: Load::start(Arc::new(traffic)), lease: program.lease, seed })
     }
 
     pub(crate) fn traffic(&self) -> &Arc<Traffic> {
@@ -72,6 +81,10 @@ impl<'c> Stage<'c> {
 
     pub(crate) fn node(&self, index: usize) -> Result<&Node> {
         self.nodes.get(index).with_context(|| format!("no node {index}"))
+    }
+
+    pub(crate) fn node_mut(&mut self, index: usize) -> Result<&mut Node> {
+        self.nodes.get_mut(index).with_context(|| format!("no node {index}"))
     }
 
     /// Names what happens now.
@@ -153,14 +166,8 @@ impl<'c> Stage<'c> {
         let all: Vec<_> = (0..self.nodes.len()).collect();
         self.wait_until_accepting(&all)?;
         self.revoke_through(&[]);
+        self.wait_until_settled()?;
         let traffic = self.traffic();
-        wait::until("every revocation is answered", RECOVERY_LIMIT, || {
-            for node in &all {
-                traffic.revoke(*node, true)?;
-            }
-            ensure!(!traffic.ledger.has_open(), "some are not");
-            Ok(())
-        })?;
         for node in all {
             let mut client = traffic.verifier(node)?;
             for pick in traffic.ledger.revoked() {
@@ -185,6 +192,55 @@ impl<'c> Stage<'c> {
             let response = self.traffic().verify(client, node, pick).context("no response")?;
             ensure!(response.status != 503, "{}", response.text());
             Ok(())
+        })
+    }
+
+    /// Fails the scenario if a revocation after the first `earlier` took longer than a node that is gone may delay it.
+    pub(crate) fn check_revocation_times(&self, earlier: usize) {
+        let limit = self.lease.unwrap_or_default().mul_f64(1.1) + Duration::from_millis(100) + OVERHEAD;
+        let slowest = self.figures().revocation_times.iter().skip(earlier).max().copied().unwrap_or_default();
+        if slowest > limit {
+            self.observations().fail(format!("a revocation took {slowest:.3?}, the limit is {limit:.3?}"));
+        }
+    }
+
+    /// Waits until no revocation is in flight; those with an unknown outcome are sent again.
+    pub(crate) fn wait_until_settled(&self) -> Result<()> {
+        let traffic = self.traffic();
+        wait::until("every revocation is answered", RECOVERY_LIMIT, || {
+            for node in 0..self.nodes.len() {
+                traffic.revoke(node, true)?;
+            }
+            ensure!(!traffic.ledger.has_open(), "some are not");
+            Ok(())
+        })
+    }
+
+    /// After the database lost answered revocations: waits until a node decides, and then until they are in force again.
+    /// Later acceptances are late.
+    pub(crate) fn wait_until_reapplied(&self) -> Result<()> {
+        let first = self.wait_for_decision()?;
+        self.phase("a node decides again");
+        self.watch((first + REAPPLIED_WITHIN).saturating_duration_since(Instant::now()));
+        self.observations().set_loss_allowed(false);
+        self.phase("five seconds after the first decision");
+        Ok(())
+    }
+
+    /// Waits until a node answers a verification otherwise than with 503.
+    fn wait_for_decision(&self) -> Result<Instant> {
+        let traffic = self.traffic();
+        let nodes = 0..self.nodes.len();
+        let mut clients = nodes.map(|node| traffic.verifier(node)).collect::<Result<Vec<_>>>()?;
+        wait::until("a node decides again", DECISION_LIMIT, || {
+            let pick = traffic.ledger.control().context("there is no token")?;
+            for (node, client) in clients.iter_mut().enumerate() {
+                let response = traffic.verify(client, node, &pick);
+                if let Some(response) = response.filter(|response| response.status != 503) {
+                    return Ok(response.received);
+                }
+            }
+            bail!("every node answers 503")
         })
     }
 

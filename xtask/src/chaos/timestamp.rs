@@ -7,6 +7,11 @@ pub(crate) fn now() -> String {
     format(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis()))
 }
 
+/// A number that differs from run to run.
+pub(crate) fn seed() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
 fn format(millis: u128) -> String {
     let (seconds, rest) = (millis / 1000, millis % 1000);
     format!("{:02}:{:02}:{:02}.{rest:03}", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60)

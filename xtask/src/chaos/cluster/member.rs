@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use rustix::process::{Signal, kill_process};
 
 use super::patroni::{Layout, configuration};
-use super::rest_client;
+use super::{EtcdApi, rest_client};
 use crate::chaos::client::Client;
 use crate::chaos::folder::Folder;
 use crate::chaos::ports;
@@ -33,7 +33,13 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    pub(super) fn start(index: usize, programs: &Programs, folder: &Folder, etcd_port: u16) -> Result<Self> {
+    /// Starts a member that uses the API of the etcd on this port.
+    pub(super) fn start(
+        index: usize,
+        programs: &Programs,
+        folder: &Folder,
+        (api, etcd_port): (EtcdApi, u16),
+    ) -> Result<Self> {
         let name = format!("m{}", index + 1);
         let (port, rest_port) = (ports::free()?, ports::free()?);
         let (to_etcd, from_members) = (Proxy::to(etcd_port)?, Proxy::to(port)?);
@@ -44,6 +50,7 @@ impl Member {
             port,
             advertised_port: from_members.port(),
             rest_port,
+            api,
             etcd_port: to_etcd.port(),
             folder: folder.path(),
             data: &data,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{LEADER_TTL, SCOPE};
+use super::{EtcdApi, LEADER_TTL, SCOPE};
 
 /// The addresses and places of one member.
 pub(super) struct Layout<'l> {
@@ -14,6 +14,7 @@ pub(super) struct Layout<'l> {
     /// Where the other members reach it.
     pub(super) advertised_port: u16,
     pub(super) rest_port: u16,
+    pub(super) api: EtcdApi,
     /// Where it reaches etcd.
     pub(super) etcd_port: u16,
     pub(super) folder: &'l Path,
@@ -26,6 +27,10 @@ pub(super) struct Layout<'l> {
 pub(super) fn configuration(layout: &Layout<'_>) -> String {
     let on_loopback = |port: u16| format!("127.0.0.1:{port}");
     let folder = layout.folder.display().to_string();
+    let api = match layout.api {
+        EtcdApi::V2 => "etcd",
+        EtcdApi::V3 => "etcd3",
+    };
     json!({
         "scope": SCOPE,
         "name": layout.name,
@@ -33,9 +38,8 @@ pub(super) fn configuration(layout: &Layout<'_>) -> String {
             "listen": on_loopback(layout.rest_port),
             "connect_address": on_loopback(layout.rest_port),
         },
-        // As a list of proxies, so that Patroni does not learn the address of etcd and go past the proxy. With the
-        // other API, `etcd3`, Patroni 3.0.2 takes the leader's key back from its successor after a pause.
-        "etcd": {"hosts": [on_loopback(layout.etcd_port)], "protocol": "http", "use_proxies": true},
+        // As a list of proxies, so that Patroni does not learn the address of etcd and go past the proxy.
+        api: {"hosts": [on_loopback(layout.etcd_port)], "protocol": "http", "use_proxies": true},
         "bootstrap": {
             "dcs": shared(),
             "initdb": [{"encoding": "UTF8"}, {"locale": "C"}, "no-sync"],
@@ -110,6 +114,7 @@ mod tests {
             port: 1,
             advertised_port: 2,
             rest_port: 3,
+            api: EtcdApi::V2,
             etcd_port: 4,
             folder: Path::new("/f"),
             data: Path::new("/f/m1"),

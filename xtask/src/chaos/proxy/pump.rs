@@ -15,8 +15,11 @@ pub(super) fn to_server(mut from: TcpStream, mut to: TcpStream, state: &State) {
     let mut buffer = [0; 16 * 1024];
     while let Ok(count @ 1..) = read(&mut from, &mut buffer) {
         let bytes = buffer.get(..count).unwrap_or_default();
-        if let Mode::Delay(time) = state.thawed() {
-            sleep(time);
+        match state.thawed() {
+            // What a frozen network held is lost when it is cut.
+            Mode::Cut => break,
+            Mode::Delay(time) => sleep(time),
+            _ => {}
         }
         if to.write_all(bytes).is_err() {
             break;
@@ -43,8 +46,10 @@ fn pass_to_client(from: &mut TcpStream, to: &mut TcpStream, state: &State) -> io
             Err(error) => return Err(error),
         };
         let mode = state.thawed();
-        if let Mode::Delay(time) = mode {
-            sleep(time);
+        match mode {
+            Mode::Cut => return Ok(()),
+            Mode::Delay(time) => sleep(time),
+            _ => {}
         }
         if mode != Mode::HoldNotifications && !held.is_empty() {
             to.write_all(&held)?;

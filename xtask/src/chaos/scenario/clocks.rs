@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Scenario;
-use crate::chaos::cluster::Replication;
+use crate::chaos::cluster::{EtcdApi, Replication};
 use crate::chaos::node::{NodePlan, Route};
 use crate::chaos::stage::Stage;
 
@@ -14,6 +14,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     about: "the wall clocks of two nodes are ten minutes ahead and behind, and jump",
     rounds: 2,
     replication: Replication::Synchronous,
+    api: EtcdApi::V2,
     nodes: &[
         NodePlan::through(Route::HaProxy),
         NodePlan { route: Route::HaProxy, clock: Some(WRONG) },

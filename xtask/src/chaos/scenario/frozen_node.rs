@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{MIXED, Scenario};
-use crate::chaos::cluster::Replication;
+use crate::chaos::cluster::{EtcdApi, Replication};
 use crate::chaos::stage::Stage;
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -14,20 +14,19 @@ pub(super) const SCENARIO: Scenario = Scenario {
     about: "SIGSTOP of a node; revocations are answered once its lease is over, and it accepts nothing after SIGCONT",
     rounds: 3,
     replication: Replication::Synchronous,
+    api: EtcdApi::V2,
     nodes: MIXED,
     play,
 };
 
 const FROZEN: usize = 2;
-/// The time of a revocation without leases or waits, on a machine that does other things as well.
-const OVERHEAD: Duration = Duration::from_millis(500);
 
 fn play(stage: &mut Stage<'_>, round: u32) -> Result<()> {
     stage.revoke_through(&[0, 1]);
     stage.watch(Duration::from_secs(1));
     stage.observations().set_excused(FROZEN, true);
     stage.phase("n3 is stopped");
-    let earlier = stage.figures().revocations.len();
+    let earlier = stage.figures().revocation_times.len();
     stage.node(FROZEN)?.freeze()?;
     // Shorter than a lease, longer, and much longer.
     let lease = stage.lease.unwrap_or(Duration::from_secs(2));
@@ -59,10 +58,6 @@ fn play(stage: &mut Stage<'_>, round: u32) -> Result<()> {
     stage.wait_until_accepting(&[FROZEN])?;
     stage.observations().set_excused(FROZEN, false);
     stage.watch(Duration::from_secs(3));
-    let limit = lease.mul_f64(1.1) + Duration::from_millis(100) + OVERHEAD;
-    let slowest = stage.figures().revocations.iter().skip(earlier).max().copied().unwrap_or_default();
-    if slowest > limit {
-        stage.observations().fail(format!("a revocation took {slowest:.3?}, the limit is {limit:.3?}"));
-    }
+    stage.check_revocation_times(earlier);
     Ok(())
 }

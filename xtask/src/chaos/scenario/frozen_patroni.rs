@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{MIXED, Scenario};
-use crate::chaos::cluster::Replication;
+use crate::chaos::cluster::{EtcdApi, Replication};
 use crate::chaos::proxy::Mode;
 use crate::chaos::stage::Stage;
 
@@ -14,6 +14,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     about: "split brain: the primary's Patroni is stopped, a standby is promoted, nodes stay at the old primary",
     rounds: 3,
     replication: Replication::Synchronous,
+    api: EtcdApi::V2,
     nodes: MIXED,
     play,
 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{MIXED, Scenario};
-use crate::chaos::cluster::Replication;
+use crate::chaos::cluster::{EtcdApi, Replication};
 use crate::chaos::stage::Stage;
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -13,6 +13,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     about: "SIGSTOP of every process of the primary until another is promoted, then SIGCONT",
     rounds: 2,
     replication: Replication::Synchronous,
+    api: EtcdApi::V2,
     nodes: MIXED,
     play,
 };
