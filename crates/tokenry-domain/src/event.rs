@@ -83,6 +83,38 @@ impl EventKind {
     pub fn as_str(self) -> &'static str {
         self.into()
     }
+
+    /// Whether such an event changes a row that a node may have in memory: a token, its secrets, its owner or a session.
+    /// Whoever makes the change is answered only when every node knows of it.
+    ///
+    /// This is the only place that decides it: a new kind does not compile without a line here, and a change without an
+    /// event counts as one that changes rows.
+    #[must_use]
+    pub fn changes_rows(self) -> bool {
+        match self {
+            // New rows are in no memory.
+            Self::TokenSeeded
+            | Self::TokenCreated
+            | Self::TokenImported
+            | Self::UserCreated
+            | Self::SessionStarted
+            // Nothing changes.
+            | Self::RequestFailed
+            | Self::RequestForbidden => false,
+            Self::TokenUpdated
+            | Self::TokenRotated
+            | Self::TokenRevoked
+            | Self::TokenExpired
+            | Self::ImportFinished
+            | Self::ImportDiscarded
+            | Self::UserUpdated
+            | Self::UserDisabled
+            | Self::UserEnabled
+            | Self::UserDeleted
+            // A session is in no memory, but a node whose lease has ended may read an old primary.
+            | Self::SessionEnded => true,
+        }
+    }
 }
 
 /// The text is not a kind of event.

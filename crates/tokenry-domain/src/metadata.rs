@@ -53,6 +53,16 @@ impl Metadata {
         Self(object)
     }
 
+    /// About how many bytes of memory the object occupies beside itself.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        // A member has a key, a value and their place in a tree.
+        match self.0.is_empty() {
+            true => 0,
+            false => 4 * Value::Object(self.0.clone()).to_string().len() + 512,
+        }
+    }
+
     /// The object as a JSON value.
     #[must_use]
     pub fn to_value(&self) -> Value {

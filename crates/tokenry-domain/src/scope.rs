@@ -40,6 +40,15 @@ pub enum Scope {
 pub struct ParseScopeError;
 
 impl Scope {
+    /// About how many bytes its texts occupy, with what an allocator adds.
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::All | Self::Introspect => 0,
+            Self::Named(name) => name.len() + 16,
+            Self::Access { resource, level } => resource.len() + level.len() + 32,
+        }
+    }
+
     pub(crate) fn is_named(&self) -> bool {
         matches!(self, Self::Named(_))
     }
@@ -141,6 +150,13 @@ impl ScopeSet {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// About how many bytes of memory the set occupies beside itself: a tree of nodes with room for eleven scopes each.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let node = 11 * size_of::<Scope>() + 16;
+        self.0.len().div_ceil(6) * node + self.0.iter().map(Scope::heap_bytes).sum::<usize>()
     }
 
     /// The texts of the scopes in order.

@@ -130,6 +130,7 @@ pub use tokenry_store::{
     audit::{AuditEntry, AuditFilter},
     grants,
     migrate::MigrationStatus,
+    nodes::{Node, Nodes},
     rights::RoleRights,
     supervisor,
     usage::summary::{AddressCount, HourCount, RouteCount},

@@ -16,6 +16,7 @@ pub(crate) const CHECKS: &[(&str, StoreCheck)] = &[
     ("reading", checks::reading),
     ("writing", checks::writing),
     ("verification", checks::verification),
+    ("nodes", checks::nodes),
     ("migrations", checks::migrations),
     ("workers", checks::workers),
 ];

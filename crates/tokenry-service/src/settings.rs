@@ -31,9 +31,11 @@ pub struct Settings {
     pub catalog: Catalog,
     /// How long dead tokens stay listed before a cleanup removes them; `None` means forever.
     pub retention: Option<Lifetime>,
-    /// The maximum age of a row by which a token is accepted. Default 0: every verification reads the database and sees
-    /// every earlier change. With a larger value, changes by other processes, including revocations, may take that long
-    /// to be seen here; changes by this process are seen immediately. A rejection is never based on an old row.
+    /// How many bytes of memory the rows by which tokens are verified may occupy. Default 64 MiB.
+    pub cache: u64,
+    /// How old a row may be by which a token is accepted while the database is away. Default 0: without the database, or
+    /// a proof that this process knows every change, there is no answer. With a larger value, changes by other processes,
+    /// including revocations, may take that long to be seen here in such a case. A rejection is never based on an old row.
     pub max_staleness: Duration,
     /// Measures that age, and detects a wall clock that steps. Default: the system's monotonic clock.
     pub monotonic: Monotonic,
@@ -58,6 +60,7 @@ impl Settings {
         with_rehash_imported(rehash_imported: bool),
         with_policy(policy: Policy),
         with_catalog(catalog: Catalog),
+        with_cache(cache: u64),
         with_max_staleness(max_staleness: Duration),
         with_monotonic(monotonic: Monotonic),
         with_usage(usage: UsageSettings),
@@ -108,6 +111,7 @@ impl Default for Settings {
             policy: Policy::default(),
             catalog: Catalog::open(),
             retention: Some(Lifetime::days(90)),
+            cache: 64 << 20,
             max_staleness: Duration::ZERO,
             monotonic: Monotonic::system(),
             usage: UsageSettings::default(),

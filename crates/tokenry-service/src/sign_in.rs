@@ -110,6 +110,7 @@ impl Tokenry {
         let role = self.claimed_role(mapping, claims).ok_or_else(VerifyError::unknown)?;
         let skew = Lifetime::seconds(u32::try_from(leeway.max(SKEW).as_secs()).unwrap_or(u32::MAX));
         let claimed = Claimed { role, name: claimed_name(mapping, claims), issued_at, skew };
+        self.await_moment()?;
         let (tombstone, found) = self.0.store.read(|tx| {
             let tombstone = tombstone::find(tx, &subject)?;
             Ok::<_, StoreError>((tombstone, user::find_by_subject(tx, &subject)?))

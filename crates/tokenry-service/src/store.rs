@@ -2,7 +2,8 @@
 
 use tokenry_crypto::Shape;
 use tokenry_store::{
-    DatabaseUrl, StoreError, StoreSettings, migrate::MigrationStatus, rights::RoleRights, supervisor::Workers,
+    DatabaseUrl, StoreError, StoreSettings, migrate::MigrationStatus, nodes::Nodes, rights::RoleRights,
+    supervisor::Workers,
 };
 
 use crate::shapes;
@@ -72,6 +73,14 @@ impl Store {
     /// [`StoreError`].
     pub fn role_rights(&self) -> Result<Option<RoleRights>, StoreError> {
         self.0.role_rights()
+    }
+
+    /// The processes that decide from memory; `None` on SQLite, where each process sees each commit by itself.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn nodes(&self) -> Result<Option<Nodes>, StoreError> {
+        self.0.nodes()
     }
 
     /// The background threads of this installation, for those that a program adds.

@@ -21,9 +21,7 @@ use crate::{
     store::Store,
     unwritten::Taken,
     usage::write_behind::WriteBehind,
-    verify::{
-        outcomes::VerifyCounts, pending::PendingRewrites, proof_cache::ProofCache, snapshots::Snapshots,
-    },
+    verify::{outcomes::VerifyCounts, pending::PendingRewrites, proof_cache::ProofCache, rows::Rows},
     worker_pool::WorkerPool,
 };
 
@@ -57,8 +55,8 @@ pub(crate) struct Inner {
     pub(crate) proofs: ProofCache,
     /// Those that it has not, so that a repeated request for an imported token costs no hash.
     pub(crate) mismatches: ProofCache,
-    /// Recent rows, if staleness is allowed.
-    pub(crate) snapshots: Option<Snapshots>,
+    /// The rows in memory.
+    pub(crate) rows: Arc<Rows>,
     /// The slow hashes that verifications wait for.
     pub(crate) hash_queue: HashQueue,
     /// Computes the stored hashes of new tokens and after a change of settings, one at a time.
@@ -132,7 +130,7 @@ impl Tokenry {
             verify_counts: VerifyCounts::default(),
             proofs: ProofCache::of_matches(),
             mismatches: ProofCache::of_mismatches(),
-            snapshots: Snapshots::within(settings.max_staleness, settings.monotonic.clone()),
+            rows: Arc::new(Rows::new(settings.cache, settings.max_staleness, settings.monotonic.clone())),
             clock: ClockWatch::with(settings.monotonic),
             hash_queue: HashQueue::start(store.workers())?,
             rewrites: WorkerPool::with_threads(store.workers(), "hash-rewrite", 1)?,

@@ -160,6 +160,8 @@ impl Tokenry {
     pub fn find_user_by_subject(&self, context: &RequestContext, subject: &str) -> Result<User, UserError> {
         context.caller.require(&admin_read())?;
         let subject = Subject::parse(subject).map_err(UserError::Subject)?;
+        // An embedding program may vouch for the user that it gets here.
+        self.await_moment()?;
         self.0.store.read(|tx| user::find_by_subject(tx, &subject)?.ok_or(UserError::NotFound))
     }
 
@@ -169,6 +171,7 @@ impl Tokenry {
     /// [`UserError`].
     pub fn find_user(&self, context: &RequestContext, id: UserId) -> Result<User, UserError> {
         context.caller.require(&admin_read())?;
+        self.await_moment()?;
         self.0.store.read(|tx| user::find(tx, id)?.ok_or(UserError::NotFound))
     }
 

@@ -8,18 +8,19 @@ mod proof;
 pub(crate) mod proof_cache;
 mod retired;
 mod rewrite;
-pub(crate) mod snapshots;
+pub(crate) mod rows;
 
 use std::{net::IpAddr, sync::Arc};
 
 use tokenry_crypto::PlainToken;
-use tokenry_domain::UnixMillis;
-use tokenry_store::Credential;
+use tokenry_domain::{ExpiryCutoffs, PublicId, UnixMillis};
+use tokenry_store::{Credential, Moment, StoreError};
 
 use self::{
     by_secret::{IdentifiedSecret, SecretState},
     imported::Presented,
     retired::Grace,
+    rows::Row,
 };
 use crate::{
     tokenry::Tokenry,
@@ -63,41 +64,104 @@ impl Tokenry {
         // reads.
         let evaluated_at = self.0.expiries.secrets.evaluation_instant(now, || public_id.clone());
         let mut cutoffs = self.0.rules.cutoffs(evaluated_at);
-        if let Some(recent) =
-            self.0.snapshots.as_ref().and_then(|rows| rows.recent(&self.0.store, &public_id, now))
-            && self.matches_quickly(&plain, &recent)
-            && check_state(&recent.token, &recent.owner, &cutoffs, source).is_ok()
-        {
-            return Ok(self.verified(recent, false));
-        }
-        // A rejection is decided by the current row only.
-        let found = match &self.0.snapshots {
-            Some(rows) => rows.read(&self.0.store, &public_id, now).await?,
-            None => self.0.store.credential(&public_id).await?.map(Arc::new),
+        let (row, is_from_memory) = match self.row(&public_id, now).await {
+            Ok(found) => found,
+            // SECURITY: a row that cannot be decoded gives no verdict, whatever an old one would say.
+            Err(error @ (StoreError::Unavailable(_) | StoreError::Unusable(_))) => {
+                let admitted = self.admit_stale(&plain, &public_id, &cutoffs, now, source);
+                return admitted.ok_or(VerifyError::Store(error));
+            }
+            Err(error) => return Err(error.into()),
         };
-        let is_proven = self.is_proven(&plain, found.as_deref(), now).await?;
-        let (credential, is_retired) = match found.filter(|_| is_proven) {
-            Some(found) => {
-                if self.must_upgrade(&found) {
-                    self.upgrade_hash(plain, &found, now);
+        let stored = row.as_ref().map(|row| &**row.credential());
+        let is_proven = self.is_proven(&plain, stored, now).await?;
+        let verified = match row.as_ref().filter(|_| is_proven) {
+            Some(row) => {
+                let row = match is_from_memory && cutoffs.is_expired(row.verified.token()) {
+                    true => &self.reread(row, now).await?,
+                    false => row,
+                };
+                if self.must_upgrade(row.credential()) {
+                    self.upgrade_hash(plain, row.credential(), now);
                 }
-                (found, false)
+                row.verified.clone()
             }
-            // Also looked up for a wrong secret, so that a known public id takes as long as an unknown one.
+            // Also looked up for a wrong secret: the public id may be a retired one of the same text.
             None => {
-                let (credential, grace) = self.retired(&plain, &public_id, now, source).await?;
+                let (credential, grace) =
+                    self.retired(&plain, &public_id, row.as_deref(), now, source).await?;
                 cutoffs = self.0.rules.cutoffs(grace.evaluated_at);
-                (Arc::new(credential), true)
+                self.verified(Arc::new(credential), true)
             }
         };
-        if let Err(rejection) = check_state(&credential.token, &credential.owner, &cutoffs, source) {
+        if let Err(rejection) = check_state(verified.token(), verified.owner(), &cutoffs, source) {
             if rejection == Rejection::Expired && !self.doubts_clock(now) {
-                self.0.expiries.record_token(&credential.token, cutoffs.now);
+                self.0.expiries.record_token(verified.token(), cutoffs.now);
             }
-            self.record_rejection(rejection, &credential.token, source, now);
+            self.record_rejection(rejection, verified.token(), source, now);
             return Err(VerifyError::Rejected(rejection));
         }
-        Ok(self.verified(credential, is_retired))
+        Ok(verified)
+    }
+
+    /// The row of a public id as the database has it now, and whether it was in memory.
+    async fn row(
+        &self,
+        public_id: &PublicId,
+        now: UnixMillis,
+    ) -> Result<(Option<Arc<Row>>, bool), StoreError> {
+        // SECURITY: after the request began and before a look into memory.
+        let moment = self.0.store.moment().await?;
+        if let Some(row) = self.0.rows.current(public_id, &moment, now) {
+            return Ok((Some(row), true));
+        }
+        Ok((self.read_row(public_id, &moment, now).await?, false))
+    }
+
+    async fn read_row(
+        &self,
+        public_id: &PublicId,
+        moment: &Moment<'_>,
+        now: UnixMillis,
+    ) -> Result<Option<Arc<Row>>, StoreError> {
+        let read = self.0.rows.read(&self.0.store, moment, public_id).await?;
+        let Some((credential, stamp)) = read else { return Ok(None) };
+        let verified = self.verified(credential.clone(), false);
+        Ok(Some(self.0.rows.keep(verified, credential, stamp, now)))
+    }
+
+    /// Reads the row of an expired token again: the last use in memory is not kept up, and a token that is in use has not
+    /// expired by being idle. Only for those who have presented the secret.
+    async fn reread(&self, row: &Row, now: UnixMillis) -> Result<Arc<Row>, VerifyError> {
+        let old = row.credential();
+        let moment = self.0.store.moment().await?;
+        let row = self.read_row(&old.token.public_id, &moment, now).await?;
+        // The secret was compared with this hash.
+        let is_same = |row: &Arc<Row>| row.credential().secret.hash.as_str() == old.secret.hash.as_str();
+        row.filter(is_same).ok_or_else(VerifyError::unknown)
+    }
+
+    /// The token by a row that was current within `max_staleness`, while the database is away. It only admits: a row that
+    /// would reject gives no verdict.
+    fn admit_stale(
+        &self,
+        plain: &PlainToken,
+        public_id: &PublicId,
+        cutoffs: &ExpiryCutoffs,
+        now: UnixMillis,
+        source: Option<IpAddr>,
+    ) -> Option<VerifiedToken> {
+        let row = self.0.rows.stale(&self.0.store, public_id, now)?;
+        let Credential { token, owner, .. } = &**row.credential();
+        let is_admitted = self.matches_quickly(plain, row.credential())
+            && check_state(token, owner, cutoffs, source).is_ok();
+        is_admitted.then(|| row.verified.clone())
+    }
+
+    /// Returns once this process knows every change that was answered before, for those who read rows that decide about a
+    /// credential themselves. Blocks the thread.
+    pub(crate) fn await_moment(&self) -> Result<(), StoreError> {
+        futures_executor::block_on(self.0.store.moment()).map(drop)
     }
 
     fn verified(&self, credential: Arc<Credential>, is_retired: bool) -> VerifiedToken {
@@ -143,11 +207,12 @@ impl Tokenry {
         source: Option<IpAddr>,
     ) -> Result<Option<IdentifiedSecret>, VerifyError> {
         let public_id = plain.public_id();
+        self.0.store.moment().await?;
         let found = self.0.store.credential(&public_id).await?;
         let is_proven = self.is_proven(plain, found.as_ref(), now).await?;
         let (found, state) = match found.filter(|_| is_proven) {
             Some(found) => (found, SecretState::Current),
-            None => match self.retired(plain, &public_id, now, source).await {
+            None => match self.retired(plain, &public_id, None, now, source).await {
                 Ok((found, Grace { end, .. })) => (found, SecretState::Retired { until: end }),
                 Err(VerifyError::Rejected(_)) => return Ok(None),
                 Err(error) => return Err(error),
@@ -166,6 +231,12 @@ impl Tokenry {
     #[must_use]
     pub fn database_writes(&self) -> u64 {
         self.0.store.writes()
+    }
+
+    /// How many verifications have read their row from the database; the others decided by a row in memory.
+    #[must_use]
+    pub fn row_reads(&self) -> u64 {
+        self.0.rows.reads()
     }
 
     /// How many verifications wait for a slow hash.

@@ -39,7 +39,7 @@ each_backend!(a_working_installation_is_ready_and_the_check_changes_nothing, |db
     let readiness = ask(&tokenry);
     assert!(readiness.is_ready, "{readiness:?}");
     let names: Vec<_> = readiness.checks.iter().map(|check| check.name).collect();
-    assert_eq!(names[..5], ["reading", "writing", "verification", "migrations", "workers"]);
+    assert_eq!(names[..6], ["reading", "writing", "verification", "nodes", "migrations", "workers"]);
     assert_eq!(db.store().writes(), writes, "the check writes nothing");
 });
 

@@ -12,7 +12,7 @@ use crate::{
     macros::on,
     schema::audit_events,
     sql_types::{DocumentValue, IdValue, InstantValue},
-    tx::{AnyConnection, Tx},
+    tx::{AnyConnection, Appended, Tx},
 };
 
 /// An event and its position in the chain.
@@ -147,7 +147,14 @@ pub fn append_all(tx: &mut Tx<'_>, events: &[AuditEvent], link: ChainHasher) -> 
             }
         },
     }
-    instance::advance_chain(tx, head)
+    let is_change = events.iter().any(|event| event.kind.changes_rows());
+    instance::advance_chain(tx, head, is_change)?;
+    tx.1 = match tx.1 {
+        _ if is_change => Appended::Change(head.seq),
+        Appended::Change(_) => Appended::Change(head.seq),
+        Appended::Nothing | Appended::NoChange => Appended::NoChange,
+    };
+    Ok(())
 }
 
 /// The entries after number `after` in the order of the chain, at most `limit`.

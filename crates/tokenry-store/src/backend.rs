@@ -22,6 +22,7 @@ use crate::{
 use crate::{file, live::sqlite::SqliteReader, writer::Writer};
 #[cfg(feature = "postgres")]
 use crate::{
+    lease::Leases,
     live::postgres::BatchReader,
     lock_timeout,
     primary::{ConnectionProof, Primary},
@@ -34,7 +35,7 @@ pub(crate) enum Backend {
     // The live reader holds a sender of the writer's queue, so it must be dropped first, in this field order.
     Sqlite { readers: Pool<Manager<SqliteConnection>>, live: SqliteReader, writer: Writer },
     #[cfg(feature = "postgres")]
-    Postgres { pool: Pool<Manager<PgConnection>>, live: BatchReader },
+    Postgres { pool: Pool<Manager<PgConnection>>, live: BatchReader, leases: Leases },
 }
 
 impl Backend {
@@ -81,7 +82,12 @@ impl Backend {
         let manager = postgres_manager(server, &primary, settings, prepare_postgres);
         let connected = connect(&reader, &manager)?;
         let live = BatchReader::start(reader, connected, settings.pool_wait, workers)?;
-        Ok(Self::Postgres { pool: pool::pool(manager, settings.pool_size, settings.pool_wait), live })
+        let feed = postgres_manager(server, &primary, settings, prepare_postgres_feed);
+        Ok(Self::Postgres {
+            pool: pool::pool(manager, settings.pool_size, settings.pool_wait),
+            live,
+            leases: Leases::new(feed, primary, settings, workers),
+        })
     }
 }
 
@@ -146,11 +152,20 @@ fn prepare_sqlite_reader(connection: &mut SqliteConnection) -> diesel::QueryResu
 /// Sets the timeouts of a session. `one_wait` bounds waits for locks outside of units of work, which set their own bound.
 #[cfg(feature = "postgres")]
 pub(crate) fn prepare_postgres(connection: &mut PgConnection, one_wait: Duration) -> diesel::QueryResult<()> {
+    // SECURITY: a change is answered only when it is durable, also on the standbys that the server waits for.
     connection.batch_execute(&format!(
         "SET lock_timeout = {}; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'; \
-         SET client_min_messages = warning;",
+         SET client_min_messages = warning; SELECT set_config('synchronous_commit', 'on', false) \
+         WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write');",
         one_wait.as_millis()
     ))
+}
+
+/// Prepares the session of the feed. A statement that is late is of no use to it, and must not occupy a thread for long.
+#[cfg(feature = "postgres")]
+fn prepare_postgres_feed(connection: &mut PgConnection, one_wait: Duration) -> diesel::QueryResult<()> {
+    prepare_postgres(connection, one_wait)?;
+    connection.batch_execute("SET statement_timeout = '10s'; SET lock_timeout = '1s';")
 }
 
 /// Prepares a session for the live read, which only fetches rows by their unique key. With default settings the planner

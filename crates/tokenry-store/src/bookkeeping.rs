@@ -20,8 +20,8 @@ use crate::{
 pub struct Bookkeeping<'t, 'c>(&'t mut Tx<'c>);
 
 impl Store {
-    /// Runs `work` like [`write`](Self::write), but is not counted by [`changes`](Self::changes): rows read before still
-    /// lead to the same decisions.
+    /// Runs `work` like [`write`](Self::write), but waits for no node: rows in their memory still lead to the same
+    /// decisions.
     ///
     /// # Errors
     /// The same.

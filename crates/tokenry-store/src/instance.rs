@@ -72,10 +72,32 @@ pub(crate) fn lock_chain(tx: &mut Tx<'_>) -> Result<ChainHead, StoreError> {
     head(locked(tx)?)
 }
 
-pub(crate) fn advance_chain(tx: &mut Tx<'_>, to: ChainHead) -> Result<(), StoreError> {
-    let changes = (instance::chain_seq.eq(to.seq), instance::chain_head.eq(to.hash.to_vec()));
-    on!(tx, |c| diesel::update(instance::table.find(1)).set(changes).execute(c))?;
+/// Stores the new head; `is_change` if one of the events up to it changed a row that a node may have in memory.
+pub(crate) fn advance_chain(tx: &mut Tx<'_>, to: ChainHead, is_change: bool) -> Result<(), StoreError> {
+    let head = (instance::chain_seq.eq(to.seq), instance::chain_head.eq(to.hash.to_vec()));
+    let row = instance::table.find(1);
+    match is_change {
+        true => on!(tx, |c| diesel::update(row).set((head, instance::change_seq.eq(to.seq))).execute(c))?,
+        false => on!(tx, |c| diesel::update(row).set(head).execute(c))?,
+    };
     Ok(())
+}
+
+/// The number of the newest event that changed a row which a node may have in memory, for a unit that may have seen the
+/// change and makes none.
+///
+/// SECURITY: the unit writes a mark into the log, so that its commit waits for the standbys too. After a restart an old
+/// primary shows changes that no standby has.
+#[cfg(feature = "postgres")]
+pub(crate) fn seen_change_seq(tx: &mut Tx<'_>) -> Result<i64, StoreError> {
+    #[derive(QueryableByName)]
+    struct Seen {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        change_seq: i64,
+    }
+    let query = "SELECT change_seq, CAST(pg_logical_emit_message(true, 'tokenry', '') AS text) FROM instance";
+    let seen: Seen = on!(tx, |c| diesel::sql_query(query).get_result(c))?;
+    Ok(seen.change_seq)
 }
 
 fn head(row: InstanceRow) -> Result<ChainHead, StoreError> {

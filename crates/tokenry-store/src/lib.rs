@@ -12,7 +12,7 @@
 //! # Stability
 //! Stable is what `tokenry-service` re-exports: [`DatabaseUrl`], [`UrlError`], [`StoreError`], [`StoreSettings`], the modules
 //! [`grants`] and [`supervisor`], and the results [`audit::AuditEntry`], [`audit::AuditFilter`],
-//! [`migrate::MigrationStatus`], [`rights::RoleRights`] and the counts in [`usage::summary`]. These types are
+//! [`migrate::MigrationStatus`], [`nodes::Nodes`], [`rights::RoleRights`] and the counts in [`usage::summary`]. These types are
 //! non-exhaustive where they may grow.
 //!
 //! Units of work, queries and all other types change together with the service, in any release. Their structs can be
@@ -29,10 +29,13 @@ mod error;
 #[cfg(feature = "sqlite")]
 mod file;
 mod filter;
+#[cfg(feature = "postgres")]
+mod lease;
 mod live;
 #[cfg(feature = "postgres")]
 mod lock_timeout;
 mod macros;
+mod moment;
 mod page;
 mod pool;
 #[cfg(feature = "postgres")]
@@ -47,6 +50,8 @@ mod settings;
 mod shared_lock;
 #[allow(unreachable_pub, reason = "`table!` makes public modules, which may not name narrower types")]
 mod sql_types;
+#[cfg(feature = "postgres")]
+mod steady_clock;
 mod store;
 mod tables;
 mod tx;
@@ -61,6 +66,7 @@ pub mod grants;
 pub mod import;
 pub mod instance;
 pub mod migrate;
+pub mod nodes;
 pub mod proof;
 pub mod retired;
 pub mod rights;
@@ -77,6 +83,7 @@ pub use crate::{
     bookkeeping::Bookkeeping,
     credential::{Credential, RetiredCredential, StoredSecret},
     error::StoreError,
+    moment::{Moment, ReadStamp},
     settings::StoreSettings,
     store::Store,
     tx::Tx,

@@ -30,10 +30,12 @@ pub(crate) fn for_one_read(wait: Duration) -> Duration {
     for_one_wait(wait).min(MAX_READ_WAIT)
 }
 
-/// SQL expressions that bound the first wait of a transaction and store the bound of all its waits together.
+/// SQL expressions that begin a unit: they bound the first wait of the transaction, store the bound of all its waits
+/// together, and mark its changes as Tokenry's own, which its events tell the nodes.
 pub(crate) fn initial_sql(wait: Duration) -> String {
     format!(
-        "set_config('lock_timeout', '{}', true), set_config('tokenry.wait', '{}', true)",
+        "set_config('lock_timeout', '{}', true), set_config('tokenry.wait', '{}', true), \
+         set_config('tokenry.unit', 'on', true)",
         for_one_wait(wait).as_millis(),
         wait.as_millis()
     )

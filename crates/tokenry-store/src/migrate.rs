@@ -56,7 +56,7 @@ impl Store {
         if is_done {
             return Ok(Vec::new());
         }
-        self.waiting_at_least(WAIT).write(|tx| {
+        self.waiting_at_least(WAIT).run(|tx| {
             lock(tx)?;
             let steps = steps(tx)?;
             reject_newer(&steps)?;
@@ -78,7 +78,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unusable`] when it fails or this program does not know it; nothing is changed.
     pub fn revert_migration(&self) -> Result<Option<String>, StoreError> {
-        self.waiting_at_least(WAIT).write(|tx| {
+        self.waiting_at_least(WAIT).run(|tx| {
             lock(tx)?;
             let steps = steps(tx)?;
             reject_newer(&steps)?;

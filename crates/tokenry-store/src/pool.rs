@@ -11,7 +11,7 @@ use diesel::PgConnection;
 use diesel::SqliteConnection;
 use diesel::{
     Connection,
-    connection::{AnsiTransactionManager, TransactionManager},
+    connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
     r2d2::{ManageConnection, Pool, PooledConnection},
 };
 
@@ -22,8 +22,8 @@ use crate::{
 };
 #[cfg(feature = "postgres")]
 use crate::{
-    primary::{self, ConnectionProof, Primary},
-    session_check,
+    primary::{self, ConnectionProof, Primary, TRUSTED},
+    session_check, steady_clock,
 };
 
 /// A connection of one database, with the proof that its server is the right one.
@@ -42,6 +42,11 @@ pub(crate) trait BackendConnection:
 
     /// Verifies the session again.
     fn prove(&mut self, session: &Self::ConnectionProof) -> Result<(), StoreError>;
+
+    /// Commits the transaction.
+    fn commit(&mut self) -> Result<(), StoreError> {
+        AnsiTransactionManager::commit_transaction(self).map_err(from_diesel)
+    }
 }
 
 /// Whether a unit reads or writes.
@@ -90,6 +95,24 @@ impl BackendConnection for PgConnection {
 
     fn prove(&mut self, session: &ConnectionProof) -> Result<(), StoreError> {
         session.prove(self)
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        let is_trusted = |began: u64| steady_clock::steady_now() - began <= steady_clock::micros(TRUSTED);
+        let began = steady_clock::steady_now();
+        AnsiTransactionManager::commit_transaction(self).map_err(from_diesel)?;
+        if is_trusted(began) {
+            return Ok(());
+        }
+        // A commit of nothing but a mark in the log.
+        let began = steady_clock::steady_now();
+        self.batch_execute("SELECT pg_logical_emit_message(true, 'tokenry', '')").map_err(from_diesel)?;
+        if is_trusted(began) {
+            return Ok(());
+        }
+        let message =
+            "the outcome is unknown: the change was committed, and it is not known whether a standby has it";
+        Err(StoreError::Unavailable(message.to_owned()))
     }
 }
 
@@ -246,9 +269,9 @@ impl<C: BackendConnection> Managed<C> {
         let connection = &mut self.connection;
         match work(connection) {
             Ok(value) => {
-                let committed = AnsiTransactionManager::commit_transaction(connection);
+                let committed = connection.commit();
                 self.is_lost = committed.is_err();
-                committed.map_err(from_diesel)?;
+                committed?;
                 // SECURITY: the new primary may lack what was written on the server that it replaced.
                 if !C::is_current(&self.session) {
                     self.is_lost = true;
@@ -266,6 +289,26 @@ impl<C: BackendConnection> Managed<C> {
             }
         }
     }
+}
+
+/// Takes a connection from the pool and runs statements that are transactions of their own. `work` gets the marker of the
+/// session, which each statement must check.
+#[cfg(feature = "postgres")]
+pub(crate) fn query<T>(
+    pool: &Pool<Manager<PgConnection>>,
+    deadline: Deadline,
+    work: impl FnOnce(&mut PgConnection, &str) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let mut managed = check_out(pool, deadline)?;
+    let managed = &mut *managed;
+    // Until the work succeeds.
+    managed.is_lost = true;
+    if !managed.session.is_current() {
+        return Err(StoreError::Unavailable("the database is another server now".to_owned()));
+    }
+    let result = work(&mut managed.connection, managed.session.marker());
+    managed.is_lost = result.is_err();
+    result
 }
 
 fn check_out<C: BackendConnection>(

@@ -28,6 +28,13 @@ use crate::{
 /// The maximum age of a connection: an address may lead to another server while old connections still reach the old one.
 pub(crate) const MAX_AGE: Duration = Duration::from_secs(30);
 
+/// How long a commit may take whose success is trusted.
+///
+/// SECURITY: PostgreSQL reports success for a commit whose wait for its standbys was cancelled, with a warning that the
+/// driver drops. Such a wait is long; a commit that was fast has not waited for a cancellation. A slow commit is proven by
+/// a fast one after it, since standbys receive commits in order.
+pub(crate) const TRUSTED: Duration = Duration::from_secs(1);
+
 /// The server that the connections of a store lead to.
 #[derive(Default)]
 pub(crate) struct Primary {
@@ -78,6 +85,11 @@ impl Primary {
         // In a new transaction: a pooler may have assigned another session after the last one.
         session.prove(connection)?;
         Ok(session)
+    }
+
+    /// The generation of the known server.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
     }
 
     /// Records the server of a new connection and returns its generation.
@@ -132,6 +144,11 @@ impl ConnectionProof {
     /// Whether its server is still the known one.
     pub(crate) fn is_current(&self) -> bool {
         self.primary.generation.load(Ordering::SeqCst) == self.generation
+    }
+
+    /// The generation of its server.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The random value of this session, for the check of a batch.

@@ -145,6 +145,7 @@ diesel::table! {
         cursor_key -> Nullable<Binary>,
         chain_seq -> BigInt,
         chain_head -> Binary,
+        change_seq -> BigInt,
     }
 }
 

@@ -20,6 +20,8 @@ use crate::{
     tx::{Tx, catch_panic},
     url::DatabaseUrl,
 };
+#[cfg(feature = "postgres")]
+use crate::{instance, tx::Appended};
 
 /// A database of tokens. Cheap to clone; all clones share connections.
 #[derive(Clone)]
@@ -31,8 +33,6 @@ pub struct Store {
 
 pub(crate) struct Opened {
     pub(crate) backend: Backend,
-    /// Counts units that may have changed access rights.
-    changes: AtomicU64,
     workers: Workers,
     /// Counts all writing units.
     writes: AtomicU64,
@@ -47,7 +47,7 @@ impl Store {
     pub fn open(url: &DatabaseUrl, settings: StoreSettings) -> Result<Self, StoreError> {
         let workers = Workers::default();
         let backend = Backend::open(url, settings, &workers)?;
-        let opened = Opened { backend, workers, changes: AtomicU64::new(0), writes: AtomicU64::new(0) };
+        let opened = Opened { backend, workers, writes: AtomicU64::new(0) };
         Ok(Self { opened: Arc::new(opened), wait: settings.pool_wait })
     }
 
@@ -88,31 +88,45 @@ impl Store {
         }
     }
 
-    /// Runs `work` in a transaction and returns after it is durable; an error of `work` rolls it back.
+    /// Runs `work` in a transaction and returns after it is durable and every node knows of it; an error of `work` rolls it
+    /// back.
     ///
     /// On SQLite all units run one after another on one thread, several in one commit. On PostgreSQL they run
     /// concurrently, and a unit that checks before it acts must lock the row it checks ([`crate::user::lock`]). Blocks the
     /// thread.
     ///
+    /// On PostgreSQL a unit that [changes rows](tokenry_domain::EventKind::changes_rows) returns once each node has
+    /// acknowledged its events, or is gone. A unit without any event, such as the repeated revocation of a token, waits for
+    /// the changes that it may have seen.
+    ///
     /// # Errors
-    /// The error that `work` returns, or [`StoreError::Unavailable`] when the change is not known to be durable.
+    /// The error that `work` returns, or [`StoreError::Unavailable`] when the change is not known to be durable and known
+    /// to every node.
     pub fn write<T, E>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let result = self.run(work);
-        // SECURITY: counted before the result is returned, and also on an error: a unit whose commit failed may be durable
-        // all the same.
-        self.opened.changes.fetch_add(1, Ordering::SeqCst);
-        result
-    }
-
-    /// How many units [`write`](Self::write) has run on this store. Rows read before the count grew may be out of date.
-    /// Writes of other processes and of [`write_bookkeeping`](Self::write_bookkeeping) are not counted.
-    #[must_use]
-    pub fn changes(&self) -> u64 {
-        self.opened.changes.load(Ordering::SeqCst)
+        match &self.opened.backend {
+            #[cfg(feature = "sqlite")]
+            Backend::Sqlite { .. } => self.run(work),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres { pool, leases, .. } => {
+                let (value, awaited) = self.run(move |tx| {
+                    let value = work(tx)?;
+                    let awaited = match tx.1 {
+                        Appended::Change(seq) => Some(seq),
+                        Appended::NoChange => None,
+                        Appended::Nothing => Some(instance::seen_change_seq(tx)?),
+                    };
+                    Ok::<_, E>((value, awaited))
+                })?;
+                if let Some(seq) = awaited {
+                    leases.wait_for(pool, seq)?;
+                }
+                Ok(value)
+            }
+        }
     }
 
     /// How many writing units of either kind this store has run.

@@ -16,6 +16,7 @@ pub(crate) const TABLES: &[(&str, Rights)] = &[
     ("imports", ALL),
     // Its one row is inserted by the migrations.
     ("instance", Rights(&["SELECT", "UPDATE"])),
+    ("nodes", ALL),
     ("personal_access_tokens", ALL),
     ("retired_secrets", ALL),
     ("sessions", ALL),
@@ -33,6 +34,8 @@ pub(crate) const FUNCTIONS: &[&str] = &[
     "count_removed_tokens",
     "forget_secret_proof",
     "forget_token_counts",
+    "notify_of_change",
+    "notify_of_row",
     "refuse_token_of_another_user",
 ];
 

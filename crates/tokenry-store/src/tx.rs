@@ -11,7 +11,18 @@ use crate::error::StoreError;
 
 /// The transaction of a unit of work; queries take it as their first argument. It does not show the connection: whatever
 /// can be done with it is a function of this crate.
-pub struct Tx<'c>(pub(crate) AnyConnection<'c>);
+pub struct Tx<'c>(pub(crate) AnyConnection<'c>, pub(crate) Appended);
+
+/// What a unit of work has appended to the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Appended {
+    /// No event.
+    Nothing,
+    /// Only events that change no row which a node may have in memory.
+    NoChange,
+    /// Among others, a change; the number is that of the newest event.
+    Change(i64),
+}
 
 /// A connection to either database.
 pub(crate) enum AnyConnection<'c> {
@@ -24,12 +35,12 @@ pub(crate) enum AnyConnection<'c> {
 impl<'c> Tx<'c> {
     #[cfg(feature = "sqlite")]
     pub(crate) fn sqlite(connection: &'c mut SqliteConnection) -> Self {
-        Self(AnyConnection::Sqlite(connection))
+        Self(AnyConnection::Sqlite(connection), Appended::Nothing)
     }
 
     #[cfg(feature = "postgres")]
     pub(crate) fn postgres(connection: &'c mut PgConnection) -> Self {
-        Self(AnyConnection::Postgres(connection))
+        Self(AnyConnection::Postgres(connection), Appended::Nothing)
     }
 }
 

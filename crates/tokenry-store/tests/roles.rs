@@ -141,7 +141,7 @@ fn a_migration_that_the_server_rejects_is_reported_and_is_no_defect() {
     let Some(db) = TestDatabase::postgres() else { return };
     db.store().revert_migration().unwrap().unwrap();
     // A column of the same name exists already.
-    db.run("ALTER TABLE sessions ADD COLUMN provider text");
+    db.run("ALTER TABLE instance ADD COLUMN change_seq bigint");
     let error = db.store().migrate().unwrap_err();
     let StoreError::Unusable(message) = &error else { panic!("{error:?}") };
     assert!(message.contains("nothing was changed") && message.contains("already exists"), "{message}");

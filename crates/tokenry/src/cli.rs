@@ -164,6 +164,9 @@ pub(crate) enum Command {
     /// Print the patterns of this instance's tokens for scanners of leaked secrets
     #[command(after_help = scan::PATTERNS_HELP)]
     Patterns(PatternsArgs),
+    /// List the processes that decide from memory, and how current they are (PostgreSQL)
+    #[command(after_help = NODES_HELP)]
+    Nodes,
     /// Migrate the tables of the database
     #[command(subcommand)]
     Migrate(MigrateCommand),
@@ -218,6 +221,10 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     pub(crate) no_ui: bool,
 }
+
+const NODES_HELP: &str = "\
+A change is answered once every node has acknowledged it. A node that is SILENT did not renew its lease in time; the
+next change waits for it and removes it.";
 
 /// The `migrate` commands.
 #[derive(Debug, Clone, Subcommand)]

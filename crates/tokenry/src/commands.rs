@@ -9,6 +9,7 @@ mod error_mapping;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod migrate;
+pub(crate) mod nodes;
 pub(crate) mod patterns;
 pub(crate) mod policy;
 pub(crate) mod presented;

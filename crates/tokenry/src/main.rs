@@ -99,6 +99,9 @@ fn run(cli: Cli, console: &mut Console) -> Result<(), CliError> {
         }
         Command::Scan(args) => commands::scan::run(&args, settings, console),
         Command::Patterns(args) => commands::patterns::run(&args, &settings, cli.global.output, console),
+        Command::Nodes => {
+            commands::nodes::run(&commands::open(&settings.database_url, settings.store)?, console)
+        }
         Command::Migrate(command) => {
             let store = commands::open(&settings.database_url, settings.store)?;
             commands::migrate::run(command, &store, console)

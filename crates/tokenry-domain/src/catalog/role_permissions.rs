@@ -117,6 +117,12 @@ impl EffectivePermissions {
         }
     }
 
+    /// About how many bytes of memory they occupy beside themselves.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.held.heap_bytes()
+    }
+
     /// Whether this is less than what the role of the owner allows, without being limited by a token.
     #[must_use]
     pub fn is_restricted(&self) -> bool {

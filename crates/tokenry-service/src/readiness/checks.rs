@@ -23,10 +23,27 @@ pub(super) fn writing(store: &Store, _: UnixMillis) -> Result<Finding, StoreErro
     store.check_writing().map(|()| Finding::ok())
 }
 
-/// Runs the read of a verification, on the connection that verifications use.
+/// Runs what a verification does that finds no row in memory, on the connection that verifications use.
 pub(super) fn verification(store: &Store, _: UnixMillis) -> Result<Finding, StoreError> {
     let public_id = PublicId::from_stored(UNKNOWN.to_owned());
-    futures_executor::block_on(store.credential(&public_id)).map(|_| Finding::ok())
+    futures_executor::block_on(async {
+        store.moment().await?;
+        store.credential(&public_id).await
+    })?;
+    Ok(Finding::ok())
+}
+
+/// Looks for nodes that stopped without leaving: the next change waits for them.
+pub(super) fn nodes(store: &Store, _: UnixMillis) -> Result<Finding, StoreError> {
+    let Some(found) = store.nodes()? else { return Ok(Finding::ok()) };
+    let silent = found.nodes.iter().filter(|node| node.is_silent()).count();
+    Ok(match silent {
+        0 => Finding::ok(),
+        _ => Finding::warning(format!(
+            "{silent} of {} nodes did not renew their lease; the next change waits for them and removes them",
+            found.nodes.len()
+        )),
+    })
 }
 
 pub(super) fn migrations(store: &Store, _: UnixMillis) -> Result<Finding, StoreError> {

@@ -33,6 +33,7 @@ impl Tokenry {
     ) -> Result<Caller, VerifyError> {
         let Some(secret) = SessionSecret::parse(presented) else { return Err(VerifyError::unknown()) };
         let digest = secret.digest();
+        self.await_moment()?;
         let found = self.0.store.read(|tx| match session::find(tx, &digest)? {
             Some(session) => Live::read(tx, &session, client.ip).map(|live| Some((session, live))),
             None => Ok::<_, StoreError>(None),

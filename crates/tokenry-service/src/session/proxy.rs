@@ -51,6 +51,7 @@ impl Tokenry {
         client: &ClientInfo,
     ) -> Result<Caller, VerifyError> {
         let subject = Subject::parse(subject).map_err(|_| VerifyError::unknown())?;
+        self.await_moment()?;
         let found = self.0.store.read(|tx| user::find_by_subject(tx, &subject))?;
         let user = match found {
             Some(user) => user,

@@ -1,6 +1,11 @@
 //! Buffers when and from where each token was last used.
 
-use std::{collections::HashSet, net::IpAddr, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokenry_domain::{TokenId, UnixMillis};
 use tokenry_store::{Store, StoreError};
@@ -34,7 +39,11 @@ impl From<&VerifiedToken> for UsedToken {
 }
 
 /// The latest use of each token that is not written yet.
-pub(super) struct LastUsed(Coalescer<TokenId, LastUse>);
+pub(super) struct LastUsed {
+    uses: Coalescer<TokenId, LastUse>,
+    /// What this process has written within the span: rows in memory do not show it.
+    written: Mutex<HashMap<TokenId, LastUse>>,
+}
 
 #[derive(Clone, Copy)]
 struct LastUse {
@@ -50,25 +59,58 @@ impl Coalesce for LastUse {
     }
 }
 
+impl LastUse {
+    /// Whether a use that was written before is so recent that this one is not.
+    fn is_covered_by(&self, before: &Self) -> bool {
+        self.at.since(before.at) < COALESCED && self.source == before.source
+    }
+}
+
 impl LastUsed {
     pub(super) fn new() -> Self {
-        Self(Coalescer::new(MAX_PENDING))
+        Self { uses: Coalescer::new(MAX_PENDING), written: Mutex::default() }
     }
 
     pub(super) fn record(&self, token: &UsedToken, at: UnixMillis, source: Option<IpAddr>) {
-        let is_recent = token.last_used_at.is_some_and(|last| at.since(last) < COALESCED);
-        if !(is_recent && token.last_used_ip == source) {
-            self.0.record(token.id, LastUse { at, source });
+        let used = LastUse { at, source };
+        let before = token.last_used_at.map(|at| LastUse { at, source: token.last_used_ip });
+        if !before.is_some_and(|before| used.is_covered_by(&before)) {
+            self.uses.record(token.id, used);
         }
     }
 
     pub(super) fn write(&self, store: &Store) -> Result<FlushOutcome, StoreError> {
-        self.0.flush(BATCH, |_, _| false, |batch| write_batch(store, batch.to_vec()))
+        self.uses.flush(
+            BATCH,
+            |_, _| false,
+            |batch| {
+                let due = self.due(batch);
+                if due.is_empty() {
+                    return Ok(Vec::new());
+                }
+                let retried = write_batch(store, due.clone())?;
+                let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+                written
+                    .extend(due.into_iter().filter(|(id, _)| retried.iter().all(|(again, _)| again != id)));
+                Ok(retried)
+            },
+        )
+    }
+
+    /// Those that no use of the same token within the span covers that was written before.
+    fn due(&self, uses: &[(TokenId, LastUse)]) -> Vec<(TokenId, LastUse)> {
+        let newest = uses.iter().map(|(_, used)| used.at).max().unwrap_or(UnixMillis::MIN);
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.retain(|_, before| newest.since(before.at) < COALESCED);
+        let is_due = |(id, used): &&(TokenId, LastUse)| {
+            !written.get(id).is_some_and(|before| used.is_covered_by(before))
+        };
+        uses.iter().filter(is_due).copied().collect()
     }
 
     /// How many tokens have an unwritten last use.
     pub(super) fn unwritten(&self) -> u64 {
-        self.0.unwritten()
+        self.uses.unwritten()
     }
 }
 

@@ -113,6 +113,7 @@ impl Tokenry {
         hashes: &mut HashBudget,
     ) -> Result<Option<IdentifiedSecret>, VerifyError> {
         let public_id = plain.public_id();
+        self.0.store.moment().await?;
         let current = self.0.store.credential(&public_id).await?;
         if let Some(found) = self.if_proven(plain, current, now, hashes).await? {
             return Ok(Some(IdentifiedSecret::new(&found, SecretState::Current, public_id)));

@@ -12,6 +12,8 @@ use tokenry_store::{
     proof::{self, ProvenSecret},
 };
 
+use super::rows::Rows;
+
 /// The maximum number of pending proofs; later uses add the others again.
 const MAX_PENDING: usize = 10_000;
 /// How many are written in one transaction.
@@ -65,9 +67,13 @@ impl State {
 pub(super) struct Writing(PendingRewrites);
 
 impl Writing {
-    pub(super) fn run(&self, store: &Store, now: UnixMillis) {
+    pub(super) fn run(&self, store: &Store, rows: &Rows, now: UnixMillis) {
         while let Some(batch) = self.next() {
-            if let Err(error) = write(store, batch) {
+            let public_ids: Vec<PublicId> = batch.iter().map(|secret| secret.public_id.clone()).collect();
+            let written = write(store, batch);
+            // The next use reads the proof; it has no event that would tell the nodes.
+            public_ids.iter().for_each(|public_id| rows.forget(public_id));
+            if let Err(error) = written {
                 let mut state = self.0.locked();
                 state.failed_at = Some(now);
                 state.proofs.clear();

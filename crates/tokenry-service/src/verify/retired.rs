@@ -14,6 +14,7 @@ use crate::{
     session::end::EndedSessions,
     tokenry::Tokenry,
     verified::{Rejection, VerifyError},
+    verify::rows::Row,
 };
 
 /// A use of a retired secret within this span after its rotation, or the end of its grace, does not indicate a theft:
@@ -25,16 +26,25 @@ const REUSE_INTERVAL: Lifetime = Lifetime::seconds(3600);
 const REUSED: &str = "a retired secret was used";
 
 impl Tokenry {
-    /// Returns a retired secret within its grace, and the grace.
+    /// Returns a retired secret within its grace, and the grace. `row` is the token of which the public id is the current
+    /// one, if there is one.
     pub(super) async fn retired(
         &self,
         plain: &PlainToken,
         public_id: &PublicId,
+        row: Option<&Row>,
         now: UnixMillis,
         source: Option<IpAddr>,
     ) -> Result<(Credential, Grace), VerifyError> {
         let unknown = Err(VerifyError::Rejected(Rejection::Unknown));
-        let Some(found) = self.0.store.retired_credential(public_id).await? else { return unknown };
+        // A wrong secret of a known public id costs the same whatever the state of its token is.
+        if row.is_some_and(Row::is_never_retired) {
+            return unknown;
+        }
+        let Some(found) = self.0.store.retired_credential(public_id).await? else {
+            row.inspect(|row| row.note_never_retired());
+            return unknown;
+        };
         if !self.is_proven(plain, Some(&found.credential), now).await? {
             return unknown;
         }

@@ -14,16 +14,17 @@ impl Tokenry {
         let (token_id, public_id) = (stored.token.id, plain.public_id());
         let secret = ProvenSecret { token_id, public_id, hash: stored.secret.hash.clone(), proof };
         let Some(writing) = self.0.pending_rewrites.add(secret, now) else { return };
-        let store = self.0.store.clone();
+        let (store, rows) = (self.0.store.clone(), self.0.rows.clone());
         // If the queue is full, a later use retries.
-        let _ = self.0.alarms.submit(move || writing.run(&store, now));
+        let _ = self.0.alarms.submit(move || writing.run(&store, &rows, now));
     }
 
     /// Stores a hash under the current settings, unless the token was ended or changed meanwhile.
     pub(super) fn upgrade_hash(&self, plain: PlainToken, stored: &Credential, now: UnixMillis) {
         let (token_id, old) = (stored.token.id, stored.secret.hash.clone());
         let Some(upgrading) = self.0.pending_rewrites.begin_upgrade(token_id, now) else { return };
-        let (hasher, store) = (self.0.hasher.clone(), self.0.store.clone());
+        let (hasher, store, rows) = (self.0.hasher.clone(), self.0.store.clone(), self.0.rows.clone());
+        let public_id = stored.token.public_id.clone();
         // If the queue is full, a later use retries.
         let _ = self.0.rewrites.submit(move || {
             let new = match hasher.hash(&plain, &mut SecretRng::os()) {
@@ -33,6 +34,8 @@ impl Tokenry {
             let proof = hasher.storable_proof(&plain, &new);
             let upgraded =
                 store.write(move |tx| token::replace_hash(tx, token_id, &old, &new, proof.as_ref()));
+            // The next use reads the new hash; it has no event that would tell the nodes.
+            rows.forget(&public_id);
             if let Err(error) = upgraded {
                 upgrading.fail(now);
                 tracing::warn!(%token_id, %error, "a stored hash was not upgraded");

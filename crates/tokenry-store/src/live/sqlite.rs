@@ -9,7 +9,14 @@ use std::{
     },
 };
 
-use diesel::{SqliteConnection, connection::DefaultLoadingMode, prelude::*};
+use diesel::{
+    SqliteConnection,
+    connection::DefaultLoadingMode,
+    prelude::*,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::BigInt,
+    sqlite::Sqlite,
+};
 use tokenry_domain::PublicId;
 
 use crate::{
@@ -27,9 +34,24 @@ use crate::{
 /// Connections that are opened on first use. Each thread prefers the slot that it used before, so threads do not contend;
 /// a pool would take one lock for every checkout.
 pub(crate) struct SqliteReader {
-    slots: Box<[Mutex<Option<SqliteConnection>>]>,
+    slots: Box<[Mutex<Option<Reader>>]>,
     manager: Manager<SqliteConnection>,
     shared_lock: SharedLockRequests,
+}
+
+/// A connection and what it last saw of the file.
+struct Reader {
+    connection: SqliteConnection,
+    seen: Option<Seen>,
+}
+
+/// The content of the file at the last look.
+#[derive(Clone, Copy)]
+struct Seen {
+    /// Changes with every commit of another connection; a number of this connection only.
+    data_version: i64,
+    /// Names the content of the rows that verification depends on.
+    row_version: i64,
 }
 
 impl SqliteReader {
@@ -52,17 +74,35 @@ impl SqliteReader {
         self.read(|connection| find_retired(connection, public_id))
     }
 
+    /// Names the content of all rows that verification depends on, as of now.
+    pub(crate) fn row_version(&self) -> Result<i64, StoreError> {
+        self.on_reader(|reader| {
+            let data_version: i64 = DataVersion.get_result(&mut reader.connection).map_err(from_diesel)?;
+            if let Some(seen) = reader.seen.filter(|seen| seen.data_version == data_version) {
+                return Ok(seen.row_version);
+            }
+            // Read after the look at the file, so that it is at least as new.
+            let row_version = RowVersion.get_result(&mut reader.connection).map_err(from_diesel)?;
+            reader.seen = Some(Seen { data_version, row_version });
+            Ok(row_version)
+        })
+    }
+
     /// Reads on the calling thread. A connection that fails is discarded.
     fn read<T>(
         &self,
         read: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.on_reader(|reader| read(&mut reader.connection))
+    }
+
+    fn on_reader<T>(&self, read: impl FnOnce(&mut Reader) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut slot = self.lock_slot();
-        let connection = match &mut *slot {
-            Some(connection) => connection,
-            empty => empty.insert(self.manager.open()?),
+        let reader = match &mut *slot {
+            Some(reader) => reader,
+            empty => empty.insert(Reader { connection: self.manager.open()?, seen: None }),
         };
-        let result = read(connection);
+        let result = read(reader);
         if matches!(result, Err(StoreError::Unavailable(_) | StoreError::Unusable(_))) {
             *slot = None;
         }
@@ -70,7 +110,7 @@ impl SqliteReader {
         result
     }
 
-    fn lock_slot(&self) -> MutexGuard<'_, Option<SqliteConnection>> {
+    fn lock_slot(&self) -> MutexGuard<'_, Option<Reader>> {
         let own = thread_index() % self.slots.len();
         let (before, after) = self.slots.split_at(own);
         let free = after.iter().chain(before).find_map(|slot| match slot.try_lock() {
@@ -88,9 +128,9 @@ impl SqliteReader {
 
 /// Discards the connection of a slot whose last user panicked.
 fn clear_slot<'a>(
-    slot: &Mutex<Option<SqliteConnection>>,
-    poisoned: PoisonError<MutexGuard<'a, Option<SqliteConnection>>>,
-) -> MutexGuard<'a, Option<SqliteConnection>> {
+    slot: &Mutex<Option<Reader>>,
+    poisoned: PoisonError<MutexGuard<'a, Option<Reader>>>,
+) -> MutexGuard<'a, Option<Reader>> {
     let mut guard = poisoned.into_inner();
     *guard = None;
     slot.clear_poison();
@@ -160,6 +200,35 @@ fn find_retired(
         .map(retired::credential)
         .transpose()
 }
+
+/// A query of one number whose statement is kept.
+macro_rules! number_query {
+    ($(#[$doc:meta])* $name:ident, $sql:literal) => {
+        $(#[$doc])*
+        #[derive(QueryId)]
+        struct $name;
+
+        impl QueryFragment<Sqlite> for $name {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> diesel::QueryResult<()> {
+                out.push_sql($sql);
+                Ok(())
+            }
+        }
+
+        impl Query for $name {
+            type SqlType = BigInt;
+        }
+
+        impl RunQueryDsl<SqliteConnection> for $name {}
+    };
+}
+
+number_query!(
+    /// See <https://sqlite.org/pragma.html#pragma_data_version>.
+    DataVersion,
+    "PRAGMA data_version"
+);
+number_query!(RowVersion, "SELECT row_version FROM instance");
 
 /// The sequence number of the calling thread.
 fn thread_index() -> usize {

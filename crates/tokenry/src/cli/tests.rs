@@ -208,6 +208,7 @@ fn help_lists_commands_and_examples() {
       revoke       Revoke the token of a secret from standard input
       scan         Find tokens of this instance in files, and print where without their secrets
       patterns     Print the patterns of this instance's tokens for scanners of leaked secrets
+      nodes        List the processes that decide from memory, and how current they are (PostgreSQL)
       migrate      Migrate the tables of the database
       openapi      Print the OpenAPI description of the HTTP API
       completions  Print a completion script for a shell

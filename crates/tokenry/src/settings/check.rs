@@ -24,6 +24,9 @@ const POOL_WAIT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration
 const SESSION_LIFETIME: RangeInclusive<Duration> =
     Duration::from_secs(300)..=Duration::from_secs(30 * 24 * 3600);
 const MAX_STALENESS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
+const LEASE: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(10);
+const MAX_ROW_AGE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
+const CACHE_MIB: RangeInclusive<u64> = 1..=1024 * 1024;
 
 /// Converts all sources to settings. Every part is read before the first early return, so that all faults are found.
 pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings> {
@@ -39,6 +42,9 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
     let usage = usage(from);
     let trusted_proxies = from.list(&key::TRUSTED_PROXIES, value::networks);
     let max_staleness = from.text(&key::MAX_STALENESS, |text| value::duration(text, MAX_STALENESS));
+    let lease = from.text(&key::LEASE, |text| value::duration(text, LEASE));
+    let cache = from.text(&key::CACHE, |text| value::mebibytes(text, CACHE_MIB));
+    let max_row_age = from.text(&key::MAX_ROW_AGE, |text| value::duration(text, MAX_ROW_AGE));
     let session = session(from);
     let proxy_sign_in = proxy_sign_in(from, trusted_proxies.as_ref());
     let requested = from.find(&key::LOG_FILTER).1 == SettingSource::Variable(environment::LOG.to_owned());
@@ -62,7 +68,9 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
         database_url: url?,
         store: StoreSettings::default()
             .with_pool_size(from.integer(&key::POOL_SIZE)?)
-            .with_pool_wait(pool_wait?),
+            .with_pool_wait(pool_wait?)
+            .with_lease(lease?)
+            .with_max_row_age(max_row_age?),
         service: tokenry_service::Settings::default()
             .with_prefix(prefix?)
             .with_former_prefixes(former_prefixes?)
@@ -72,6 +80,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
             .with_policy(policy?)
             .with_catalog(catalog?)
             .with_retention(convert::days(from.integer(&key::DEAD_TOKENS_DAYS)?))
+            .with_cache(cache?)
             .with_max_staleness(max_staleness?)
             .with_monotonic(tokenry_service::Monotonic::system())
             .with_usage(usage?)

@@ -154,7 +154,14 @@ keys! {
     TRUSTED_PROXIES = "server" "trusted_proxies" List;
     /// The URL at which browsers reach this server, such as `https://tokens.example.com`; needed for `[[providers]]`.
     PUBLIC_URL = "server" "public_url" Text("");
-    /// The maximum age of a cached row that admits a token, such as `500ms`; `0s` reads the database each time.
+    /// How long a node may decide from memory after it has last proven that it knows every change (PostgreSQL); shorter
+    /// than the failover time of the database.
+    LEASE = "server" "lease" Text("2s");
+    /// The memory for rows of tokens, such as `64MiB`.
+    CACHE = "server" "cache" Text("64MiB");
+    /// The maximum age of a row in memory (PostgreSQL): the bound for changes past Tokenry that no trigger reports.
+    MAX_ROW_AGE = "server" "max_row_age" Text("5s");
+    /// The maximum age of a row that admits a token while the database is away, such as `10s`; `0s` admits none.
     MAX_STALENESS = "server" "max_staleness" Text("0s");
     /// Address and port of a listener that serves only `/metrics`, without authentication; empty is none.
     METRICS_LISTEN = "metrics" "listen" Text("");

@@ -85,6 +85,12 @@ fn the_defaults_are_the_documented_ones() {
         RateSettings { failures_per_minute: NonZero::new(30), management_per_minute: NonZero::new(60) };
     assert_eq!(settings.rates, rates);
     assert_eq!(settings.service.max_staleness, Duration::ZERO);
+    assert_eq!(
+        (settings.store.lease, settings.store.max_row_age),
+        (Duration::from_secs(2), Duration::from_secs(5))
+    );
+    assert_eq!(settings.service.cache, 64 << 20);
+    assert_eq!(good("[server]\ncache = \"2GiB\"", &[]).service.cache, 2 << 30);
     assert_eq!(settings.server, Server { trusted_proxies: IpList::default(), workers: None, ui: true });
     assert_eq!(settings.log, Log { filter: "info".to_owned(), requested: false, format: LogFormat::Text });
 }

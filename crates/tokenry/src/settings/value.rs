@@ -58,6 +58,17 @@ pub(super) fn duration(text: &str, range: RangeInclusive<Duration>) -> Result<Du
     humantime::parse_duration(text).ok().filter(|span| range.contains(span)).ok_or_else(wrong)
 }
 
+/// A size in MiB or GiB, in bytes.
+pub(super) fn mebibytes(text: &str, range: RangeInclusive<u64>) -> Result<u64, String> {
+    let mebibytes = match text.strip_suffix("GiB") {
+        Some(number) => number.trim_end().parse().ok().and_then(|number: u64| number.checked_mul(1024)),
+        None => text.strip_suffix("MiB").and_then(|number| number.trim_end().parse().ok()),
+    };
+    let wrong =
+        || format!("must be a size from {}MiB to {}MiB, such as 64MiB or 2GiB", range.start(), range.end());
+    mebibytes.filter(|number| range.contains(number)).map(|number| number << 20).ok_or_else(wrong)
+}
+
 /// Addresses and networks.
 pub(super) fn networks(entries: &[String]) -> Result<IpList, String> {
     IpList::parse(entries).map_err(|error| error.to_string())

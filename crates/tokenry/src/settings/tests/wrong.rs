@@ -155,6 +155,18 @@ fn every_fault_of_a_file_is_reported_with_its_line() {
             "[server] trusted_proxies: must be an IP address or a network such as 10.0.0.0/8 (tokenry.toml:2)",
         ),
         (
+            "[server]\nlease = \"100ms\"",
+            "[server] lease: must be a duration from 500ms to 10s, such as 500ms or 2s (tokenry.toml:2)",
+        ),
+        (
+            "[server]\ncache = \"64\"",
+            "[server] cache: must be a size from 1MiB to 1048576MiB, such as 64MiB or 2GiB (tokenry.toml:2)",
+        ),
+        (
+            "[server]\nmax_row_age = \"2h\"",
+            "[server] max_row_age: must be a duration from 0s to 1h, such as 500ms or 2s (tokenry.toml:2)",
+        ),
+        (
             "[server]\nmax_staleness = \"1\"",
             "[server] max_staleness: must be a duration from 0s to 1h, such as 500ms or 2s (tokenry.toml:2)",
         ),

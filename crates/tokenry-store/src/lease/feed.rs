@@ -1,0 +1,371 @@
+//! The feed: registers the node, applies events, and renews the lease.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::Ordering::{Relaxed, SeqCst},
+    },
+    time::Duration,
+};
+
+use diesel::PgConnection;
+use uuid::Uuid;
+
+use super::{
+    Shared, locked,
+    statements::{self, ACKNOWLEDGED, CHANGE, Renewal},
+};
+use crate::{
+    database_errors::from_diesel,
+    error::StoreError,
+    instance::ChainHead,
+    primary::{ConnectionProof, MAX_AGE},
+    steady_clock::{self as clock, Reading},
+    supervisor::{Importance, Stop, Work, Worker},
+};
+
+/// How often the feed looks for notifications while requests arrive. The driver cannot wait for them.
+const TICK: Duration = Duration::from_millis(1);
+/// How often it looks without requests.
+const IDLE_TICK: Duration = Duration::from_millis(5);
+/// How long requests count as arriving after the last one.
+const USE_SPAN: u64 = 1_000_000;
+/// The pause after a failure.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// The node's row, and what it has applied.
+#[derive(Default)]
+pub(super) struct Registration {
+    node: Option<Uuid>,
+    /// Every event up to this one is applied to the rows in memory.
+    applied: i64,
+    /// The digest of that event; `None` until it was read.
+    hash: Option<[u8; 32]>,
+    /// The moment before the read by which it was applied: every change that was committed earlier is applied.
+    proved_at: Option<Reading>,
+    /// The generation of the server that has the row.
+    server: u64,
+}
+
+/// The node's row, the event up to which everything is applied, its digest, and the moment before it was read.
+type Registered = (Uuid, i64, Option<[u8; 32]>, Option<Reading>);
+
+/// Starts the feed of the current generation.
+pub(super) fn start(shared: &Arc<Shared>) -> Result<Worker, StoreError> {
+    let feed = Feed { shared: shared.clone(), generation: shared.generation.load(SeqCst) };
+    Ok(shared.workers.start("feed", Importance::Vital, feed)?)
+}
+
+struct Feed {
+    shared: Arc<Shared>,
+    generation: u64,
+}
+
+/// A connection that listens.
+struct Listener {
+    connection: PgConnection,
+    session: ConnectionProof,
+    /// When it was opened, by the steady clock.
+    opened: u64,
+}
+
+/// What the notifications of one look were about.
+#[derive(Default)]
+struct Heard {
+    is_change: bool,
+    rows: Vec<Uuid>,
+    is_every_row: bool,
+}
+
+/// Why a feed ends its connection.
+enum Broken {
+    /// It failed.
+    Failed(StoreError),
+    /// Another feed has replaced this one, or the process ends.
+    Replaced,
+}
+
+impl From<StoreError> for Broken {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Work for Feed {
+    fn run(&mut self, stop: &Stop) {
+        while !stop.is_requested() && !self.is_replaced() {
+            match self.serve(stop) {
+                Ok(()) | Err(Broken::Replaced) => {}
+                Err(Broken::Failed(error)) => {
+                    tracing::warn!(%error, "the feed of changes lost its connection");
+                    self.shared.waiting.fail(&error);
+                    if !self.is_replaced() {
+                        self.shared.busy_since.store(0, SeqCst);
+                    }
+                    let _ = stop.wait(RETRY);
+                }
+            }
+        }
+    }
+
+    fn while_down(&mut self) {
+        self.shared.end_lease();
+        self.shared.invalidations.drop_all();
+        let error = StoreError::Unavailable("the feed of changes failed".to_owned());
+        self.shared.waiting.fail(&error);
+    }
+}
+
+impl Drop for Feed {
+    /// A feed that was replaced no longer hangs once it ends.
+    fn drop(&mut self) {
+        if self.is_replaced() {
+            self.shared.hanging.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+impl Feed {
+    fn is_replaced(&self) -> bool {
+        self.shared.generation.load(SeqCst) != self.generation
+    }
+
+    /// Works on one connection until it fails, is too old, or a stop is requested.
+    fn serve(&self, stop: &Stop) -> Result<(), Broken> {
+        let mut listener = self.connect()?;
+        let (mut due, mut last_use, mut owes) = (0, clock::steady_now(), false);
+        loop {
+            if stop.is_requested() {
+                self.leave(&mut listener);
+                return Err(Broken::Replaced);
+            }
+            if self.shared.is_used.swap(false, Relaxed) {
+                last_use = clock::steady_now();
+            }
+            let heard = self.listen(&mut listener)?;
+            self.apply_rows(&heard);
+            let now = clock::steady_now();
+            let wanted = std::mem::take(&mut *locked(&self.shared.wanted));
+            let is_change = heard.is_change || wanted.events;
+            if is_change || owes {
+                if is_change {
+                    self.apply_events(&mut listener)?;
+                }
+                owes = self.renew(&mut listener, true)?;
+            } else if now >= due || wanted.renewal {
+                owes = self.renew(&mut listener, false)?;
+            } else {
+                let is_idle = now.saturating_sub(last_use) > USE_SPAN;
+                self.sleep(if is_idle { IDLE_TICK } else { TICK });
+                continue;
+            }
+            due = clock::steady_now() + clock::micros(self.shared.length / 4);
+            if clock::steady_now().saturating_sub(listener.opened) > clock::micros(MAX_AGE) {
+                // An address may lead to another server by now. The new connection continues with the same row.
+                listener = self.connect()?;
+            }
+        }
+    }
+
+    /// Opens a connection that listens before anything is read on it.
+    fn connect(&self) -> Result<Listener, Broken> {
+        self.timed(|| {
+            let opened = self.shared.manager.open_session().map_err(|error| match error {
+                // The database was usable when the store was opened, so the failure may be temporary.
+                StoreError::Unusable(message) => StoreError::Unavailable(message),
+                error => error,
+            });
+            let (mut connection, session) = opened?;
+            statements::listen(&mut connection)?;
+            // SECURITY: notifications of changes past Tokenry may have been missed until now.
+            self.shared.invalidations.drop_all();
+            Ok(Listener { connection, session, opened: clock::steady_now() })
+        })
+    }
+
+    /// Runs statements and tells the watchdog since when.
+    fn timed<T>(&self, run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, Broken> {
+        self.shared.busy_since.store(clock::steady_now(), SeqCst);
+        let result = run();
+        if self.is_replaced() {
+            return Err(Broken::Replaced);
+        }
+        self.shared.busy_since.store(0, SeqCst);
+        Ok(result?)
+    }
+
+    /// Takes the notifications that have arrived.
+    fn listen(&self, listener: &mut Listener) -> Result<Heard, Broken> {
+        let mut heard = Heard::default();
+        let mut is_acknowledged = false;
+        for notification in listener.connection.notifications_iter() {
+            let notification = notification.map_err(from_diesel)?;
+            match (notification.channel.as_str(), notification.payload.parse()) {
+                (CHANGE, _) => heard.is_change = true,
+                (ACKNOWLEDGED, _) => is_acknowledged = true,
+                (_, Ok(id)) => heard.rows.push(id),
+                (_, Err(_)) => heard.is_every_row = true,
+            }
+        }
+        if is_acknowledged {
+            *locked(&self.shared.acknowledgements) += 1;
+            self.shared.acknowledged.notify_all();
+        }
+        Ok(heard)
+    }
+
+    fn apply_rows(&self, heard: &Heard) {
+        if heard.is_every_row {
+            self.shared.invalidations.invalidate_all();
+        }
+        self.shared.invalidations.invalidate(&heard.rows);
+    }
+
+    /// Reads the events that are not applied yet, and invalidates the rows that they name.
+    fn apply_events(&self, listener: &mut Listener) -> Result<(), Broken> {
+        loop {
+            let applied = locked(&self.shared.registration).applied;
+            let sent = Reading::now();
+            let events = self.timed(|| {
+                statements::events_after(&mut listener.connection, listener.session.marker(), applied)
+            })?;
+            let is_complete = events.len() < statements::EVENTS;
+            let newest = events.last().map_or(applied, |last| last.seq);
+            let (mut ids, mut is_every_row) = (Vec::new(), false);
+            for event in events.iter().filter(|event| event.kind.is_none_or(|kind| kind.changes_rows())) {
+                match event.token_id.or(event.user_id) {
+                    Some(id) => ids.push(id),
+                    None => is_every_row = true,
+                }
+            }
+            self.shared.invalidations.invalidate(&ids);
+            if is_every_row {
+                self.shared.invalidations.invalidate_all();
+            }
+            let mut registration = locked(&self.shared.registration);
+            if newest > applied {
+                (registration.applied, registration.hash) = (newest, None);
+            }
+            if is_complete {
+                registration.proved_at = Some(sent);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Acknowledges what is applied, renews, and applies what is newer; returns whether that must be acknowledged too.
+    /// Registers the node if it is not.
+    fn renew(&self, listener: &mut Listener, is_awaited: bool) -> Result<bool, Broken> {
+        let (node, applied, hash, proved_at) = self.registered(listener)?;
+        let sent = Reading::now();
+        let renewal = self.timed(|| {
+            statements::renew(&mut listener.connection, listener.session.marker(), node, applied, is_awaited)
+        })?;
+        // SECURITY: PostgreSQL reports success for a commit whose wait for its standbys was cancelled. Such a wait is
+        // long, so the answer to a long one proves nothing.
+        if clock::steady_now().saturating_sub(sent.steady) > clock::micros(self.shared.length / 2) {
+            return Err(StoreError::Unavailable("the lease was not renewed in time".to_owned()).into());
+        }
+        if !renewal.is_registered {
+            tracing::warn!(%node, "this node was declared gone; it starts again with an empty memory");
+            self.forget();
+            return Ok(true);
+        }
+        if let Some(lost) = lost_history(applied, hash, &renewal) {
+            tracing::error!(applied, head = renewal.head.seq, lost, "the database has lost changes");
+            self.leave(listener);
+            self.forget();
+            return Ok(true);
+        }
+        // SECURITY: a server that another connection knows to be replaced renews nothing.
+        if !listener.session.is_current() {
+            return Err(StoreError::Unavailable("the database is another server now".to_owned()).into());
+        }
+        let is_newer = renewal.change_seq > applied;
+        if is_newer {
+            self.apply_events(listener)?;
+        } else {
+            let ChainHead { seq, hash } = renewal.head;
+            let mut registration = locked(&self.shared.registration);
+            (registration.applied, registration.hash) = (seq, Some(hash));
+            registration.proved_at = Some(sent);
+        }
+        // SECURITY: the lease runs from a moment before which every change is acknowledged, not only applied. Whoever waits
+        // for a change that is not may remove the row of this node, and later changes do not wait for it.
+        let Some(from) = (if is_newer { proved_at } else { Some(sent) }) else { return Ok(is_newer) };
+        if self.shared.grant(from, self.generation) {
+            self.shared.waiting.admit();
+        }
+        Ok(is_newer)
+    }
+
+    /// The node's row and what it has applied; registers the node first if it has no row on this server.
+    fn registered(&self, listener: &mut Listener) -> Result<Registered, Broken> {
+        let server = listener.session.generation();
+        let known = {
+            let registration = locked(&self.shared.registration);
+            registration.node.map(|node| {
+                let Registration { applied, hash, proved_at, server, .. } = *registration;
+                (server, (node, applied, hash, proved_at))
+            })
+        };
+        match known {
+            Some((known, registered)) if known == server => return Ok(registered),
+            // SECURITY: the events of another server may have the same numbers, although they are others.
+            Some(_) => self.leave(listener),
+            None => {}
+        }
+        // SECURITY: a new row acknowledges everything up to the head, so nothing older may be in memory.
+        self.shared.end_lease();
+        let lease_ms = i32::try_from(self.shared.length.as_millis()).unwrap_or(i32::MAX);
+        let sent = Reading::now();
+        let (node, applied) = self.timed(|| {
+            let marker = listener.session.marker();
+            let registered = statements::register(&mut listener.connection, marker, lease_ms);
+            self.shared.invalidations.drop_all();
+            registered
+        })?;
+        let registration =
+            Registration { node: Some(node), applied, hash: None, proved_at: Some(sent), server };
+        *locked(&self.shared.registration) = registration;
+        Ok((node, applied, None, Some(sent)))
+    }
+
+    /// Ends the lease, forgets the node's row and drops everything.
+    fn forget(&self) {
+        self.shared.end_lease();
+        self.shared.invalidations.drop_all();
+        *locked(&self.shared.registration) = Registration::default();
+    }
+
+    /// Removes the node's row, so that nobody waits for this process.
+    fn leave(&self, listener: &mut Listener) {
+        self.shared.end_lease();
+        let node = locked(&self.shared.registration).node.take();
+        if let Some(node) = node {
+            let marker = listener.session.marker();
+            if let Err(error) = statements::remove(&mut listener.connection, marker, node, i64::MAX) {
+                tracing::debug!(%error, "the row of this node was not removed; the next change waits for it");
+            }
+        }
+    }
+
+    /// Sleeps until something is wanted.
+    fn sleep(&self, span: Duration) {
+        let wanted = locked(&self.shared.wanted);
+        if !wanted.renewal && !wanted.events {
+            drop(self.shared.wake.wait_timeout(wanted, span));
+        }
+    }
+}
+
+/// Why the database cannot have what this node has applied: the failover to a standby, or a restored backup, lost it.
+fn lost_history(applied: i64, hash: Option<[u8; 32]>, renewal: &Renewal) -> Option<&'static str> {
+    if renewal.head.seq < applied {
+        Some("its newest event is older than one that this node has applied")
+    } else if hash.is_some() && applied > 0 && renewal.acked_hash != hash {
+        Some("it has another event with the number of one that this node has applied")
+    } else {
+        None
+    }
+}

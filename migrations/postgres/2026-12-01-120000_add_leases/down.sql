@@ -1,0 +1,12 @@
+DROP TRIGGER rows_emptied_users ON users;
+DROP TRIGGER rows_emptied_tokens ON personal_access_tokens;
+DROP TRIGGER import_row_changed ON imports;
+DROP TRIGGER retired_row_changed ON retired_secrets;
+DROP TRIGGER user_row_changed ON users;
+DROP TRIGGER token_row_deleted ON personal_access_tokens;
+DROP TRIGGER token_row_changed ON personal_access_tokens;
+DROP TRIGGER instance_change ON instance;
+DROP FUNCTION notify_of_row();
+DROP FUNCTION notify_of_change();
+DROP TABLE nodes;
+ALTER TABLE instance DROP COLUMN change_seq;

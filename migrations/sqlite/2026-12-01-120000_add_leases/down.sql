@@ -1,0 +1,11 @@
+DROP TRIGGER import_row_deleted;
+DROP TRIGGER import_row_changed;
+DROP TRIGGER retired_row_deleted;
+DROP TRIGGER retired_row_added;
+DROP TRIGGER retired_row_changed;
+DROP TRIGGER user_row_deleted;
+DROP TRIGGER user_row_changed;
+DROP TRIGGER token_row_deleted;
+DROP TRIGGER token_row_changed;
+ALTER TABLE instance DROP COLUMN row_version;
+ALTER TABLE instance DROP COLUMN change_seq;
