@@ -149,6 +149,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the processes that decide from memory, and how current they are. A change is answered once each of them has
+         *     acknowledged it, or its lease has ended.
+         */
+        get: operations["list_nodes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/tokens": {
         parameters: {
             query?: never;
@@ -1254,6 +1274,50 @@ export interface components {
          * @example ci
          */
         Name: string;
+        /** @description A process that verifies tokens. */
+        Node: {
+            /**
+             * Format: int64
+             * @description Every event up to this one is applied to the rows in its memory.
+             */
+            acked_seq: number;
+            /** @description Its address as the database sees it, and its process id. */
+            address: string;
+            /**
+             * Format: uuid
+             * @description A new one each time the process registers.
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description How long its leases run.
+             */
+            lease_ms: number;
+            /**
+             * Format: int64
+             * @description How long ago it last renewed its lease.
+             */
+            renewed_ms_ago: number;
+            /** @description `current`; `behind` if it has not acknowledged the newest change yet; `silent` if it did not renew its lease in time. */
+            state: components["schemas"]["NodeState"];
+            /** @description The version of its program. */
+            version: string;
+        };
+        /** @description The processes that decide from memory. On SQLite there are none: each process sees each change by itself. */
+        NodeList: {
+            /**
+             * Format: int64
+             * @description The sequence number of the newest event of the audit log that changed a token, a user or a session; `null` on SQLite.
+             */
+            change_seq: number | null;
+            /** @description The nodes, in the order in which they were registered. */
+            data: components["schemas"]["Node"][];
+        };
+        /**
+         * @description How current a node is.
+         * @enum {string}
+         */
+        NodeState: "current" | "behind" | "silent";
         /** @description The body of an error response of the endpoints under `/oauth/` (RFC 6749, section 5.2). */
         OAuthError: {
             /**
@@ -2907,6 +2971,124 @@ export interface operations {
                 };
             };
             /** @description The clock of the server may be wrong by more than a day; nothing was cleaned up. The service is temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_nodes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The processes that decide from memory. On SQLite there are none: each process sees each change by itself. */
+            200: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeList"];
+                };
+            };
+            /** @description The credential is malformed, or there are two. The query is malformed or too long. */
+            400: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no valid credential. */
+            401: {
+                headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The credential does not permit this request. */
+            403: {
+                headers: {
+                    /** @description The challenge (RFC 6750), if another credential would help. */
+                    "WWW-Authenticate"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or invalid. */
+            422: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many failed credentials from this address, or too many requests on behalf of this user. */
+            429: {
+                headers: {
+                    /** @description After how many seconds the request can be repeated. */
+                    "Retry-After"?: string;
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are larger than 16 KiB, or one of them is larger than 8 KiB. */
+            431: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the cause. */
+            500: {
+                headers: {
+                    /** @description The id of the request, as in the log: that of the request, or a new one. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
                     /** @description After how many seconds the request can be repeated. */

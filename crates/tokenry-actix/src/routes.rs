@@ -16,6 +16,7 @@ mod inventory;
 mod leaks;
 mod metrics;
 mod mount;
+mod nodes;
 mod oauth;
 mod openapi;
 mod path;
@@ -219,6 +220,7 @@ routes! { ($)
     "/api/v1/users/{id}/revoke-tokens" => { post RevokeUserTokens users::revoke_user_tokens, }
     "/api/v1/admin/tokens" => { get ListAllTokens inventory::list_all_tokens, }
     "/api/v1/admin/cleanup" => { post CleanUp inventory::clean_up, }
+    "/api/v1/admin/nodes" => { get ListNodes nodes::list_nodes, }
     "/api/v1/audit" => { get ListEvents audit::list_events, }
     "/api/v1/audit/chain" => { get CheckChain audit::check_chain, }
     "/api/v1/verify" => { post VerifyToken verify::verify_token, }

@@ -4,6 +4,7 @@ mod admin;
 mod authzen;
 mod catalog;
 mod leaks;
+mod nodes;
 mod oauth;
 mod policy;
 mod readiness;
@@ -37,6 +38,7 @@ pub use self::{
     },
     catalog::{ScopeGroup, ScopeInfo, ScopeResource, Scopes},
     leaks::{LeakFeedback, LeakReport, TokenPatternInfo, TokenPatterns},
+    nodes::{Node, NodeList},
     oauth::{Introspection, IntrospectionForm, OAuthMetadata, ResourceMetadata, RevocationForm},
     policy::{
         LifetimeRules, Policy, PolicyLimits, Retention, RoleInfo, RotationRules, SessionRules, TokenFormat,

@@ -64,6 +64,7 @@ pub mod key_refresh;
 pub mod leak;
 pub mod list;
 pub mod monotonic;
+mod nodes;
 mod observed_expiries;
 #[cfg(feature = "jwt")]
 pub mod oidc;
@@ -130,7 +131,7 @@ pub use tokenry_store::{
     audit::{AuditEntry, AuditFilter},
     grants,
     migrate::MigrationStatus,
-    nodes::{Node, Nodes},
+    nodes::{Node, NodeState, Nodes},
     rights::RoleRights,
     supervisor,
     usage::summary::{AddressCount, HourCount, RouteCount},

@@ -44,11 +44,41 @@ pub struct Node {
     pub acked_seq: i64,
 }
 
-impl Node {
-    /// Whether it did not renew its lease in time. Whoever makes the next change waits for it and removes it.
+/// How current a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NodeState {
+    /// It knows every change.
+    Current,
+    /// It has not acknowledged the newest change yet.
+    Behind,
+    /// It did not renew its lease in time. Whoever makes the next change waits for it and removes it.
+    Silent,
+}
+
+impl NodeState {
+    /// Its name on the command line and in the API.
     #[must_use]
-    pub fn is_silent(&self) -> bool {
-        self.lease_age > self.lease
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Behind => "behind",
+            Self::Silent => "silent",
+        }
+    }
+}
+
+impl Nodes {
+    /// How current this node is.
+    #[must_use]
+    pub fn state(&self, node: &Node) -> NodeState {
+        if node.lease_age > node.lease {
+            NodeState::Silent
+        } else if node.acked_seq < self.change_seq {
+            NodeState::Behind
+        } else {
+            NodeState::Current
+        }
     }
 }
 

@@ -47,6 +47,10 @@ text! {
     Reason, |text| text.min_length(Some(1)).max_length(Some(200)).pattern(Some(ONE_LINE)).examples(["left the team"])
 }
 text! {
+    /// How current a node is.
+    NodeState, |text| text.enum_values(Some(["current", "behind", "silent"]))
+}
+text! {
     /// The name of a role of the catalog.
     RoleName, |text| text.pattern(Some("^[a-z][a-z0-9_-]{0,31}$")).examples(["user", "admin"])
 }

@@ -20,6 +20,7 @@ mod leaks;
 mod limits;
 mod lists;
 mod matrix;
+mod nodes;
 mod oauth;
 mod oidc;
 mod patterns;

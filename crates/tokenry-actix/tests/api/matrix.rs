@@ -176,6 +176,7 @@ const fn expectation(route: RouteName) -> Row {
         RouteName::RevokeUserTokens => row("", AUser, admin!(200)),
         RouteName::ListAllTokens => row("", Nothing, admin!(200)),
         RouteName::CleanUp => row("", Nothing, admin!(200)),
+        RouteName::ListNodes => row("", Nothing, admin!(200)),
         RouteName::ListEvents => row("", Nothing, admin!(200)),
         RouteName::CheckChain => row("", Nothing, admin!(200)),
         RouteName::VerifyToken => row(r#"{"token":"x"}"#, Nothing,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokenry_domain::{PublicId, UnixMillis};
 use tokenry_store::{
     Store, StoreError,
+    nodes::NodeState,
     supervisor::{Importance, WorkerState},
 };
 
@@ -36,7 +37,7 @@ pub(super) fn verification(store: &Store, _: UnixMillis) -> Result<Finding, Stor
 /// Looks for nodes that stopped without leaving: the next change waits for them.
 pub(super) fn nodes(store: &Store, _: UnixMillis) -> Result<Finding, StoreError> {
     let Some(found) = store.nodes()? else { return Ok(Finding::ok()) };
-    let silent = found.nodes.iter().filter(|node| node.is_silent()).count();
+    let silent = found.nodes.iter().filter(|node| found.state(node) == NodeState::Silent).count();
     Ok(match silent {
         0 => Finding::ok(),
         _ => Finding::warning(format!(

@@ -30,7 +30,7 @@ fn row(node: &Node, found: &Nodes) -> Vec<String> {
         format!("{:.1} s", node.lease.as_secs_f32()),
         format!("{:.1} s ago", node.lease_age.as_secs_f32()),
         node.acked_seq.to_string(),
-        state(node, found).to_owned(),
+        found.state(node).as_str().to_owned(),
     ]
 }
 
@@ -42,17 +42,6 @@ fn json(node: &Node, found: &Nodes) -> Value {
         "lease_ms": u64::try_from(node.lease.as_millis()).unwrap_or(u64::MAX),
         "renewed_ms_ago": u64::try_from(node.lease_age.as_millis()).unwrap_or(u64::MAX),
         "acked_seq": node.acked_seq,
-        "state": state(node, found),
+        "state": found.state(node).as_str(),
     })
-}
-
-/// Whether the node knows every change.
-fn state(node: &Node, found: &Nodes) -> &'static str {
-    if node.is_silent() {
-        "silent"
-    } else if node.acked_seq < found.change_seq {
-        "behind"
-    } else {
-        "current"
-    }
 }
