@@ -64,7 +64,7 @@ impl Tokenry {
         // reads.
         let evaluated_at = self.0.expiries.secrets.evaluation_instant(now, || public_id.clone());
         let mut cutoffs = self.0.rules.cutoffs(evaluated_at);
-        let (row, is_from_memory) = match self.row(&public_id, now).await {
+        let (mut row, is_from_memory) = match self.row(&public_id, now).await {
             Ok(found) => found,
             // SECURITY: a row that cannot be decoded gives no verdict, whatever an old one would say.
             Err(error @ (StoreError::Unavailable(_) | StoreError::Unusable(_))) => {
@@ -74,13 +74,18 @@ impl Tokenry {
             Err(error) => return Err(error.into()),
         };
         let stored = row.as_ref().map(|row| &**row.credential());
-        let is_proven = self.is_proven(&plain, stored, now).await?;
+        let mut is_proven = self.is_proven(&plain, stored, now).await?;
+        let is_expired = |row: &Arc<Row>| cutoffs.is_expired(row.verified.token());
+        if is_proven && is_from_memory && row.as_ref().is_some_and(is_expired) {
+            // The last use in memory is not kept up, and a token that is in use has not expired by being idle. Only for
+            // those who have presented the secret, so that nobody else learns that it has expired.
+            let moment = self.0.store.moment().await?;
+            row = self.read_row(&public_id, &moment, now).await?;
+            let stored = row.as_ref().map(|row| &**row.credential());
+            is_proven = self.is_proven(&plain, stored, now).await?;
+        }
         let verified = match row.as_ref().filter(|_| is_proven) {
             Some(row) => {
-                let row = match is_from_memory && cutoffs.is_expired(row.verified.token()) {
-                    true => &self.reread(row, now).await?,
-                    false => row,
-                };
                 if self.must_upgrade(row.credential()) {
                     self.upgrade_hash(plain, row.credential(), now);
                 }
@@ -128,17 +133,6 @@ impl Tokenry {
         let Some((credential, stamp)) = read else { return Ok(None) };
         let verified = self.verified(credential.clone(), false);
         Ok(Some(self.0.rows.keep(verified, credential, stamp, now)))
-    }
-
-    /// Reads the row of an expired token again: the last use in memory is not kept up, and a token that is in use has not
-    /// expired by being idle. Only for those who have presented the secret.
-    async fn reread(&self, row: &Row, now: UnixMillis) -> Result<Arc<Row>, VerifyError> {
-        let old = row.credential();
-        let moment = self.0.store.moment().await?;
-        let row = self.read_row(&old.token.public_id, &moment, now).await?;
-        // The secret was compared with this hash.
-        let is_same = |row: &Arc<Row>| row.credential().secret.hash.as_str() == old.secret.hash.as_str();
-        row.filter(is_same).ok_or_else(VerifyError::unknown)
     }
 
     /// The token by a row that was current within `max_staleness`, while the database is away. It only admits: a row that

@@ -232,13 +232,19 @@ each_backend!(without_the_database_an_old_row_admits_within_max_staleness_only, 
     verify(&nodes.stale, &text, 100).unwrap();
     pause(&nodes.strict, paused.id, false);
     assert!(is_rejected(&nodes.stale, &paused_text, 100, Rejection::Inactive));
+    let (revoked, revoked_text) = issue(&nodes.strict, &alice, &[]);
+    verify(&nodes.stale, &revoked_text, 100).unwrap();
+    nodes.strict.revoke_token(&operator(100), revoked.id, None).unwrap();
+    verify(&nodes.stale, &text, 100).unwrap();
     nodes.lose_database(db, &text, 100);
     let has_no_answer =
         |text: &str, seconds| matches!(verify(&nodes.stale, text, seconds), Err(VerifyError::Store(_)));
     assert!(verify(&nodes.stale, &text, 100).is_ok());
     assert!(verify(&nodes.stale, &text, 100 + BOUND - 1).is_ok());
     assert!(has_no_answer(&text, 100 + BOUND));
-    // A row that would reject, a row that was never read, and a wrong secret get no answer.
+    // A row that would reject, a row that was never read, a wrong secret, and whatever this process has changed since get
+    // no answer.
+    assert!(has_no_answer(&revoked_text, 100));
     assert!(has_no_answer(&paused_text, 100));
     assert!(has_no_answer(&unread, 100));
     assert!(has_no_answer(&with_secret_of(&text, &unread), 100));

@@ -38,7 +38,7 @@ use crate::{
     pool::Manager,
     primary::Primary,
     settings::StoreSettings,
-    steady_clock::{self as clock, Reading},
+    steady_clock::Reading,
     supervisor::{Importance, Stop, Worker, Workers},
 };
 
@@ -55,8 +55,6 @@ struct Shared {
     primary: Arc<Primary>,
     /// How long a lease runs.
     length: Duration,
-    /// The longest age of a row in memory: the bound for changes past Tokenry that no notification names.
-    max_row_age: u64,
     invalidations: Invalidations,
     /// When the lease ends; zero without one.
     end: Mutex<()>,
@@ -68,6 +66,8 @@ struct Shared {
     generation: AtomicU64,
     /// When the feed began the statement that runs, by the steady clock; zero while none runs.
     busy_since: AtomicU64,
+    /// How long that statement may take, in microseconds.
+    busy_limit: AtomicU64,
     /// The number of feeds that were replaced and still hang.
     hanging: AtomicUsize,
     feed: Mutex<Option<Worker>>,
@@ -88,14 +88,6 @@ struct Wanted {
     events: bool,
 }
 
-/// What is known before a row is read: the row is up to date until its token or owner is invalidated later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Position {
-    count: u64,
-    /// By the steady clock.
-    at: u64,
-}
-
 impl Leases {
     pub(crate) fn new(
         manager: Manager<PgConnection>,
@@ -108,7 +100,6 @@ impl Leases {
             workers: workers.clone(),
             primary,
             length: settings.lease,
-            max_row_age: clock::micros(settings.max_row_age),
             invalidations: Invalidations::new(),
             end: Mutex::new(()),
             end_steady: AtomicU64::new(0),
@@ -117,6 +108,7 @@ impl Leases {
             registration: Mutex::default(),
             generation: AtomicU64::new(0),
             busy_since: AtomicU64::new(0),
+            busy_limit: AtomicU64::new(0),
             hanging: AtomicUsize::new(0),
             feed: Mutex::default(),
             is_used: AtomicBool::new(false),
@@ -163,19 +155,23 @@ impl Leases {
     }
 
     /// What to note before a row is read.
-    pub(crate) fn position(&self) -> Position {
-        Position { count: self.shared.invalidations.position(), at: clock::steady_now() }
+    pub(crate) fn position(&self) -> u64 {
+        self.shared.invalidations.position()
     }
 
     /// Whether a row that was read after `position` was noted is up to date.
-    pub(crate) fn is_current(&self, position: Position, token: TokenId, owner: UserId) -> bool {
-        clock::steady_now().saturating_sub(position.at) < self.shared.max_row_age
-            && self.shared.invalidations.is_current(position.count, [token.uuid(), owner.uuid()])
+    pub(crate) fn is_current(&self, position: u64, token: TokenId, owner: UserId) -> bool {
+        self.shared.invalidations.is_current(position, [token.uuid(), owner.uuid()])
     }
 
-    /// Whether a row that was read after `position` was noted is known to have changed.
-    pub(crate) fn is_changed(&self, position: Position, token: TokenId, owner: UserId) -> bool {
-        self.shared.invalidations.is_changed(position.count, [token.uuid(), owner.uuid()])
+    /// Whether the token or the owner of a row that was read after `position` was noted is known to have changed.
+    pub(crate) fn is_changed(&self, position: u64, token: TokenId, owner: UserId) -> bool {
+        self.shared.invalidations.is_changed(position, [token.uuid(), owner.uuid()])
+    }
+
+    /// The server that the connections lead to now.
+    pub(crate) fn server(&self) -> u64 {
+        self.shared.primary.generation()
     }
 }
 
@@ -197,6 +193,10 @@ impl Shared {
         if !self.is_used.load(Relaxed) {
             self.is_used.store(true, Relaxed);
         }
+        self.is_running()
+    }
+
+    fn is_running(&self) -> bool {
         let now = Reading::now();
         now.steady < self.end_steady.load(SeqCst) && now.wall < self.end_wall.load(SeqCst)
     }
@@ -212,7 +212,7 @@ impl Shared {
         let end = sent.after(self.length);
         self.end_wall.store(end.wall, SeqCst);
         self.end_steady.store(end.steady, SeqCst);
-        self.has_lease()
+        self.is_running()
     }
 
     /// Ends the lease at once.

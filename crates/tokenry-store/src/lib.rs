@@ -50,7 +50,6 @@ mod settings;
 mod shared_lock;
 #[allow(unreachable_pub, reason = "`table!` makes public modules, which may not name narrower types")]
 mod sql_types;
-#[cfg(feature = "postgres")]
 mod steady_clock;
 mod store;
 mod tables;

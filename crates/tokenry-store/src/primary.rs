@@ -31,8 +31,8 @@ pub(crate) const MAX_AGE: Duration = Duration::from_secs(30);
 /// How long a commit may take whose success is trusted.
 ///
 /// SECURITY: PostgreSQL reports success for a commit whose wait for its standbys was cancelled, with a warning that the
-/// driver drops. Such a wait is long; a commit that was fast has not waited for a cancellation. A slow commit is proven by
-/// a fast one after it, since standbys receive commits in order.
+/// driver drops. A timeout of this program cancels only waits that are longer; an administrator can cancel shorter ones. A
+/// slow commit is proven by a fast one after it, since standbys receive commits in order.
 pub(crate) const TRUSTED: Duration = Duration::from_secs(1);
 
 /// The server that the connections of a store lead to.

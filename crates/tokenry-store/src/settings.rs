@@ -14,8 +14,8 @@ pub struct StoreSettings {
     /// How long a node may decide from memory after it has last proven that it heard of every change. PostgreSQL only.
     /// Shorter than the time in which the database's cluster fails over. Default 2 s, from 500 ms to 10 s.
     pub lease: Duration,
-    /// The longest age of a row in memory: the bound for changes that are made past Tokenry and that no trigger notifies
-    /// of. PostgreSQL only; on SQLite each such change is seen at once. Default 5 s.
+    /// The longest age of a row in memory: the bound for changes that are made past Tokenry and that no trigger reports.
+    /// Default 5 s.
     pub max_row_age: Duration,
 }
 

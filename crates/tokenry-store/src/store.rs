@@ -16,6 +16,7 @@ use crate::{
     error::StoreError,
     pool::{self, Access},
     settings::StoreSettings,
+    steady_clock,
     supervisor::Workers,
     tx::{Tx, catch_panic},
     url::DatabaseUrl,
@@ -36,6 +37,10 @@ pub(crate) struct Opened {
     workers: Workers,
     /// Counts all writing units.
     writes: AtomicU64,
+    /// Counts those that may have changed rows by which verifications decide.
+    changes: AtomicU64,
+    /// The longest age of a row in memory, in microseconds.
+    pub(crate) max_row_age: u64,
 }
 
 impl Store {
@@ -47,7 +52,13 @@ impl Store {
     pub fn open(url: &DatabaseUrl, settings: StoreSettings) -> Result<Self, StoreError> {
         let workers = Workers::default();
         let backend = Backend::open(url, settings, &workers)?;
-        let opened = Opened { backend, workers, writes: AtomicU64::new(0) };
+        let opened = Opened {
+            backend,
+            workers,
+            writes: AtomicU64::new(0),
+            changes: AtomicU64::new(0),
+            max_row_age: steady_clock::micros(settings.max_row_age),
+        };
         Ok(Self { opened: Arc::new(opened), wait: settings.pool_wait })
     }
 
@@ -107,11 +118,32 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        let result = self.run_awaited(work);
+        // SECURITY: counted before the result is returned, and also on an error: a unit whose commit failed may be durable
+        // all the same.
+        self.opened.changes.fetch_add(1, Ordering::SeqCst);
+        result
+    }
+
+    /// How many units [`write`](Self::write) has run on this store.
+    pub(crate) fn own_writes(&self) -> u64 {
+        self.opened.changes.load(Ordering::SeqCst)
+    }
+
+    fn run_awaited<T, E>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         match &self.opened.backend {
             #[cfg(feature = "sqlite")]
             Backend::Sqlite { .. } => self.run(work),
             #[cfg(feature = "postgres")]
             Backend::Postgres { pool, leases, .. } => {
+                let server = leases.server();
                 let (value, awaited) = self.run(move |tx| {
                     let value = work(tx)?;
                     let awaited = match tx.1 {
@@ -122,7 +154,7 @@ impl Store {
                     Ok::<_, E>((value, awaited))
                 })?;
                 if let Some(seq) = awaited {
-                    leases.wait_for(pool, seq)?;
+                    leases.wait_for(pool, seq, server)?;
                 }
                 Ok(value)
             }

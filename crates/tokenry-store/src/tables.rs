@@ -30,6 +30,7 @@ pub(crate) const TABLES: &[(&str, Rights)] = &[
 
 /// Every function, all of which are called by triggers; the same test compares them.
 pub(crate) const FUNCTIONS: &[&str] = &[
+    "count_events_of_older_programs",
     "count_new_tokens",
     "count_removed_tokens",
     "forget_secret_proof",

@@ -15,6 +15,17 @@ CREATE TABLE nodes (
     address text NOT NULL
 ) WITH (fillfactor = 50);
 
+-- A program from before this migration does not say which events changed rows, so each of its events counts as one.
+CREATE FUNCTION count_events_of_older_programs() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.change_seq := NEW.chain_seq;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER instance_event_of_older_program BEFORE UPDATE ON instance FOR EACH ROW
+    WHEN (OLD.chain_seq IS DISTINCT FROM NEW.chain_seq
+        AND current_setting('tokenry.unit', true) IS DISTINCT FROM 'on')
+    EXECUTE FUNCTION count_events_of_older_programs();
+
 -- Wakes the nodes after each change.
 CREATE FUNCTION notify_of_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

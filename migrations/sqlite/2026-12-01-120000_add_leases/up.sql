@@ -3,8 +3,8 @@ ALTER TABLE instance ADD COLUMN change_seq INTEGER NOT NULL DEFAULT 0;
 UPDATE instance SET change_seq = chain_seq;
 
 -- Names the present content of all rows that verification depends on: another random number after every change of one,
--- whoever made it. A process may decide from memory while the number is the one under which it read the row. It is
--- random, so that a database that was restored never has a number that a later content had.
+-- whoever made it by UPDATE or DELETE. A process may decide from memory while the number is the one under which it read
+-- the row. It is random, so that the content of a restored database has another number than a later one.
 ALTER TABLE instance ADD COLUMN row_version INTEGER NOT NULL DEFAULT 0;
 UPDATE instance SET row_version = random();
 CREATE TRIGGER token_row_changed AFTER UPDATE OF

@@ -90,6 +90,9 @@ impl LastUsed {
                 }
                 let retried = write_batch(store, due.clone())?;
                 let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+                if written.len() >= MAX_PENDING {
+                    written.clear();
+                }
                 written
                     .extend(due.into_iter().filter(|(id, _)| retried.iter().all(|(again, _)| again != id)));
                 Ok(retried)

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -17,6 +17,8 @@ use crate::{monotonic::Monotonic, verified::VerifiedToken};
 
 /// What a row needs beside the texts in it: its fixed fields, the entry of the cache and its share of the table.
 const ROW_BYTES: usize = 320;
+/// What an allowed address needs.
+const NETWORK_BYTES: usize = 24;
 /// The typical weight of a row, by which the table is sized.
 const TYPICAL_BYTES: u64 = 1024;
 
@@ -40,6 +42,8 @@ pub(crate) struct Row {
     /// When it last was current, in milliseconds by the wall clock and by the monotonic clock; kept up if rows may be stale.
     current_at: AtomicU64,
     current_elapsed: AtomicU64,
+    /// What was known then.
+    current_stamp: Mutex<ReadStamp>,
 }
 
 /// Weighs rows by their size in memory.
@@ -86,7 +90,7 @@ impl Rows {
             return None;
         }
         if !self.max_staleness.is_zero() {
-            row.note_current(now, self.monotonic.elapsed());
+            row.note_current(moment.stamp(), now, self.monotonic.elapsed());
         }
         Some(row)
     }
@@ -107,8 +111,9 @@ impl Rows {
             is_never_retired: AtomicBool::new(false),
             current_at: AtomicU64::new(0),
             current_elapsed: AtomicU64::new(0),
+            current_stamp: Mutex::new(stamp),
         });
-        row.note_current(now, self.monotonic.elapsed());
+        row.note_current(stamp, now, self.monotonic.elapsed());
         self.rows.insert(public_id, row.clone());
         row
     }
@@ -132,7 +137,7 @@ impl Rows {
         let is_recent = millis(now).checked_sub(at).is_some_and(|age| age < bound)
             && as_millis(self.monotonic.elapsed()).saturating_sub(elapsed) < bound
             // What this process has heard before the database went away.
-            && !store.is_outdated(row.stamp, token.id, owner.id);
+            && !store.is_outdated(*row.current_stamp(), token.id, owner.id);
         is_recent.then_some(row)
     }
 }
@@ -153,9 +158,17 @@ impl Row {
         self.is_never_retired.store(true, Relaxed);
     }
 
-    fn note_current(&self, now: UnixMillis, elapsed: Duration) {
+    fn note_current(&self, stamp: ReadStamp, now: UnixMillis, elapsed: Duration) {
+        *self.current_stamp() = stamp;
         self.current_at.store(millis(now), Relaxed);
         self.current_elapsed.store(as_millis(elapsed), Relaxed);
+    }
+}
+
+impl Row {
+    fn current_stamp(&self) -> MutexGuard<'_, ReadStamp> {
+        // No code panics while it holds this mutex.
+        self.current_stamp.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -177,7 +190,10 @@ impl Weighter<PublicId, Arc<Row>> for ByBytes {
         let texts: usize = texts.iter().map(|text| text.len()).sum();
         let scopes = token.scopes.heap_bytes() + row.verified.effective().heap_bytes();
         let fixed = ROW_BYTES + size_of::<Row>() + size_of::<Credential>();
-        let bytes = fixed + texts + scopes + token.metadata.heap_bytes();
+        let networks = token.allowed_ips.to_texts().len() * NETWORK_BYTES;
+        let reason = token.revoked.as_ref().and_then(|revoked| revoked.reason.as_ref());
+        let reason = reason.map_or(0, |reason| reason.as_str().len());
+        let bytes = fixed + texts + scopes + networks + reason + token.metadata.heap_bytes();
         u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 }

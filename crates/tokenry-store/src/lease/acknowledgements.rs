@@ -16,32 +16,41 @@ use crate::{
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 /// The longest pause.
 const MAX_PAUSE: Duration = Duration::from_millis(50);
-/// How long the wait goes on if the nodes cannot be read.
+/// How long one look may wait for a connection.
 const MAX_READ_TIME: Duration = Duration::from_secs(2);
+/// How long the wait goes on if the nodes cannot be read.
+const MAX_SILENCE: Duration = Duration::from_secs(6);
 
 impl Leases {
     /// Waits until no node can decide by a row from before event `seq`: each has acknowledged the event, or its lease has
-    /// ended and its row is removed. Called after the commit of the event. Blocks the thread.
+    /// ended and its row is removed. Called after the commit of the event; `server` is what [`server`](Self::server)
+    /// returned before the unit began. Blocks the thread.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if that cannot be proven; the change may be lost by a failover, or a node may not know
     /// it yet.
-    pub(crate) fn wait_for(&self, pool: &Pool<Manager<PgConnection>>, seq: i64) -> Result<(), StoreError> {
-        let (committed, server) = (clock::steady_now(), self.shared.primary.generation());
+    pub(crate) fn wait_for(
+        &self,
+        pool: &Pool<Manager<PgConnection>>,
+        seq: i64,
+        server: u64,
+    ) -> Result<(), StoreError> {
+        let committed = clock::steady_now();
         // The own node need not wait for the notification.
         self.shared.want_events();
         let (mut pause, mut last_answer) = (FIRST_PAUSE, committed);
         loop {
             let heard = *locked(&self.shared.acknowledgements);
+            let looked = self.look(pool, seq, committed);
             // SECURITY: the server that replaced the other may lack the change, and give its number to another one.
-            if self.shared.primary.generation() != server {
+            if self.server() != server {
                 return Err(unknown());
             }
-            match self.look(pool, seq, committed) {
+            match looked {
                 Ok(true) => return Ok(()),
                 Ok(false) => last_answer = clock::steady_now(),
                 Err(error) => {
-                    if clock::steady_now().saturating_sub(last_answer) > clock::micros(MAX_READ_TIME) {
+                    if clock::steady_now().saturating_sub(last_answer) > clock::micros(MAX_SILENCE) {
                         tracing::error!(%error, seq, "a change was committed, and its nodes cannot be read");
                         return Err(unknown());
                     }

@@ -27,7 +27,7 @@ pub(super) fn run(shared: &Arc<Shared>, stop: &Stop) {
         shared.waiting.expire();
         let since = shared.busy_since.load(SeqCst);
         let is_stuck = since != 0
-            && clock::steady_now().saturating_sub(since) > clock::micros(shared.length / 2)
+            && clock::steady_now().saturating_sub(since) > shared.busy_limit.load(SeqCst)
             && shared.hanging.load(Relaxed) < MAX_HANGING;
         if is_stuck {
             replace(shared);
