@@ -17,12 +17,12 @@ use super::random::Random;
 const VERIFIERS: usize = 3;
 const VERIFIER_PAUSE: Duration = Duration::from_millis(6);
 /// Clients that revoke, and their pause between requests.
-const REVOKERS: usize = 2;
-const REVOKER_PAUSE: Duration = Duration::from_millis(120);
+const REVOKERS: usize = 4;
+const REVOKER_PAUSE: Duration = Duration::from_millis(240);
 /// How long a client waits for a response: longer than anything is frozen, so that late responses are seen.
 const RESPONSE_LIMIT: Duration = Duration::from_secs(30);
 /// The same for a revocation: after this time another node is asked.
-const REVOCATION_LIMIT: Duration = Duration::from_secs(15);
+const REVOCATION_LIMIT: Duration = Duration::from_secs(8);
 
 /// What the clients share with the scenario.
 pub(crate) struct Traffic {

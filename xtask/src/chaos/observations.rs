@@ -50,8 +50,8 @@ pub(crate) struct Figures {
     pub(crate) wrong_rejections: u64,
     /// Responses with any other status.
     pub(crate) others: BTreeMap<u16, u64>,
-    /// The longest time in which a node that should work verified nothing.
-    pub(crate) longest_unavailability: Duration,
+    /// The longest time in which a node that should work verified nothing, and the node.
+    pub(crate) longest_unavailability: (Duration, String),
     /// What else went wrong, each a failure of the scenario.
     pub(crate) failures: Vec<String>,
 }
@@ -121,7 +121,7 @@ impl Observations {
             inner.note_unavailable(node, response.sent);
             return;
         }
-        inner.note_available(node, response.received);
+        inner.note_available(self.name(node), node, response.received);
         match expectation {
             Expectation::Rejected(answered) if response.is_success() => {
                 inner.note_late(self, node, answered, response);
@@ -172,6 +172,10 @@ impl Observations {
         self.locked().figures.clone()
     }
 
+    fn name(&self, node: usize) -> &str {
+        self.names.get(node).map_or("?", String::as_str)
+    }
+
     fn locked(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -184,19 +188,21 @@ impl Inner {
         }
     }
 
-    fn note_available(&mut self, node: usize, received: Instant) {
+    fn note_available(&mut self, name: &str, node: usize, received: Instant) {
         let Some(node) = self.nodes.get_mut(node) else { return };
         if let Some(since) = node.since.take()
             && !node.is_excused
         {
             let time = received.saturating_duration_since(since);
-            self.figures.longest_unavailability = self.figures.longest_unavailability.max(time);
+            if time > self.figures.longest_unavailability.0 {
+                self.figures.longest_unavailability = (time, name.to_owned());
+            }
         }
     }
 
     fn note_late(&mut self, all: &Observations, node: usize, answered: &Answered, response: &Response) {
         let after = |instant: Instant| instant.saturating_duration_since(answered.at).as_secs_f64() * 1e3;
-        let through = all.names.get(answered.through).map_or("?", String::as_str);
+        let through = all.name(answered.through);
         let text = format!(
             "sent {:.1} ms and accepted {:.1} ms after {through} answered the {:?}",
             after(response.sent),
@@ -224,7 +230,7 @@ impl Inner {
             return;
         }
         let more = if *printed == PRINTED { " (more are only counted)" } else { "" };
-        let node = all.names.get(node).map_or("?", String::as_str);
+        let node = all.name(node);
         let (scenario, round, phase) = (all.scenario, self.round, &self.phase);
         println!("{} {scenario}: round {round} ({phase}): {node}: {kind}: {text}{more}", timestamp::now());
     }
@@ -282,12 +288,13 @@ mod tests {
         observations.unanswered(0, at(20));
         observations.verified(1, &Expectation::Accepted, &response(200, at(90)), true);
         observations.verified(0, &Expectation::Accepted, &response(200, at(108)), true);
-        assert_eq!(observations.figures().longest_unavailability, Duration::from_millis(100));
+        let longest = (Duration::from_millis(100), "n1".to_owned());
+        assert_eq!(observations.figures().longest_unavailability, longest);
         observations.set_excused(0, true);
         observations.verified(0, &Expectation::Accepted, &response(503, at(200)), true);
         observations.verified(0, &Expectation::Accepted, &response(200, at(900)), true);
         let figures = observations.figures();
-        assert_eq!(figures.longest_unavailability, Duration::from_millis(100));
+        assert_eq!(figures.longest_unavailability, longest);
         assert_eq!((figures.unavailable, figures.unanswered), (2, 1));
     }
 }

@@ -78,10 +78,14 @@ fn row(outcome: &Outcome) -> [String; 14] {
         figures.verifications.to_string(),
         figures.unavailable.to_string(),
         figures.unanswered.to_string(),
-        format!("{:.1} s", figures.longest_unavailability.as_secs_f64()),
+        longest(&figures.longest_unavailability),
         format!("{} / {} / {} ms", at(50), at(99), at(100)),
         figures.failures.len().to_string(),
     ]
+}
+
+fn longest((time, node): &(Duration, String)) -> String {
+    if time.is_zero() { "none".to_owned() } else { format!("{:.1} s, {node}", time.as_secs_f64()) }
 }
 
 /// The percentile by nearest rank, of sorted times.
