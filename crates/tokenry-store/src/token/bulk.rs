@@ -25,6 +25,11 @@ pub struct ImportedToken {
 #[cfg(feature = "postgres")]
 const MAX_ROWS: usize = 1000;
 
+/// Rows per statement on SQLite. It saves each page that a statement changes beforehand, since a trigger counts the tokens;
+/// and a statement for a fixed number of rows is cached.
+#[cfg(feature = "sqlite")]
+const BLOCK: usize = 32;
+
 /// Inserts all tokens or none, without an audit event; [`StoreError::Conflict`] when a public id is taken or an owner does
 /// not exist. A unit of work should insert some thousands.
 ///
@@ -34,8 +39,12 @@ pub fn insert_many(tx: &mut Tx<'_>, imports: &[ImportedToken]) -> Result<(), Sto
     match &mut tx.0 {
         #[cfg(feature = "sqlite")]
         AnyConnection::Sqlite(c) => {
-            // The statement for a single row is cached; one for many rows would be prepared each time.
-            for import in imports {
+            let (blocks, rest) = imports.as_chunks::<BLOCK>();
+            for block in blocks {
+                let rows = block.each_ref().map(values);
+                diesel::insert_into(tokens::table).values(rows).execute(&mut **c).map_err(from_diesel)?;
+            }
+            for import in rest {
                 diesel::insert_into(tokens::table)
                     .values(values(import))
                     .execute(&mut **c)
