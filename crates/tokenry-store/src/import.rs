@@ -5,7 +5,7 @@ mod activation;
 use diesel::prelude::*;
 use tokenry_domain::{ImportId, PublicId, TokenId, UnixMillis, UserId};
 
-pub use self::activation::{clear_inactive, finish, is_staged, mark_applied, unapplied, uncleared_tokens};
+pub use self::activation::{activated_tokens, clear_inactive, finish, is_staged, mark_applied, unapplied};
 #[cfg(feature = "postgres")]
 use crate::lock_timeout::RenewLockTimeout;
 use crate::{
@@ -312,8 +312,9 @@ pub fn forget(tx: &mut Tx<'_>, run: ImportId) -> Result<bool, StoreError> {
     Ok(on!(tx, |c| diesel::delete(row).execute(c))? == 1)
 }
 
+// Without default values, so that the statement for one row is always the same and is cached.
 #[derive(Insertable)]
-#[diesel(table_name = imported_tokens)]
+#[diesel(table_name = imported_tokens, treat_none_as_default_value = false)]
 struct ImportedTokenRow {
     source: String,
     source_id: String,
