@@ -5,6 +5,7 @@
 //! rows.
 
 mod existing;
+mod order;
 mod row;
 mod run;
 
@@ -65,7 +66,7 @@ pub struct ImportPlan {
 struct PlannedRow {
     source_id: String,
     owner: Subject,
-    /// With the owner's id once that is known.
+    /// With the id that the owner has or will have, once the owners were looked up.
     token: Token,
     /// When the row says that it was created: the default differs in each run of the same file.
     given_creation: Option<UnixMillis>,
@@ -77,6 +78,15 @@ struct PlannedRow {
 enum PlannedOwner {
     Existing(UserId),
     New(Box<User>),
+}
+
+impl PlannedOwner {
+    fn id(&self) -> UserId {
+        match self {
+            Self::Existing(id) => *id,
+            Self::New(user) => user.id,
+        }
+    }
 }
 
 /// What an import did.
@@ -155,12 +165,11 @@ impl ImportPlan {
         to_u64(self.owners.values().filter(|owner| matches!(owner, PlannedOwner::New(_))).count())
     }
 
-    /// Puts the rows into the order of their public ids, and their own ids likewise: a transaction then changes
-    /// neighbouring pages of the indexes of both, and not a page for each row.
+    /// Puts the rows into the order in which they are stored, and gives their own ids the same order.
     fn sort_rows(&mut self) {
         let mut ids: Vec<TokenId> = self.rows.iter().map(|row| row.token.id).collect();
         ids.sort_unstable();
-        self.rows.sort_unstable_by(|a, b| a.token.public_id.cmp(&b.token.public_id));
+        self.rows = order::sorted(std::mem::take(&mut self.rows));
         for (row, id) in self.rows.iter_mut().zip(ids) {
             row.token.id = id;
         }

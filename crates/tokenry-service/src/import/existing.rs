@@ -88,8 +88,9 @@ impl ImportPlan {
             let user = planned_user(tokenry, &subject, context.now, rng)?;
             self.owners.insert(subject, user);
         }
-        for row in std::mem::take(&mut self.rows) {
-            if self.owners.contains_key(&row.owner) {
+        for mut row in std::mem::take(&mut self.rows) {
+            if let Some(owner) = self.owners.get(&row.owner) {
+                row.token.user_id = owner.id();
                 self.rows.push(row);
             } else if disabled.contains(&row.owner) {
                 self.reject(

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 use tokenry_crypto::SecretRng;
-use tokenry_domain::{EventKind, ImportId, Subject, UnixMillis, User, UserId};
+use tokenry_domain::{EventKind, ImportId, Subject, TokenId, UnixMillis, User, UserId};
 use tokenry_store::{
     StoreError, Tx,
     import::{self, ImportRun, ImportedRow},
@@ -24,12 +24,14 @@ use crate::{
     tokenry::Tokenry,
 };
 
-/// How many tokens one transaction changes, so that other writers wait for a moment only.
+/// How many tokens the first transaction changes, so that other writers wait for a moment only.
 const BATCH: usize = 500;
-/// The most tokens of a transaction that stores new ones: many rows change the same pages of the indexes, so a large
-/// transaction writes fewer pages a row.
+/// The most tokens of a transaction: many rows change the same pages of the indexes, so a large transaction writes fewer
+/// pages a row.
 const MAX_BATCH: usize = 4000;
-/// How long a transaction that stores tokens should take; the size of the next one is chosen by it.
+/// A transaction creates at most one owner for this many tokens that it may store, as a creation takes longer.
+const TOKENS_PER_NEW_OWNER: usize = 4;
+/// How long a transaction should take; the size of the next one is chosen by it.
 const BATCH_TIME: Duration = Duration::from_millis(150);
 
 impl Tokenry {
@@ -69,19 +71,17 @@ impl Tokenry {
                 })?
             }
         };
-        let mut known: HashMap<Subject, UserId> = HashMap::new();
         let (mut rows, mut size) = (rows.into_iter(), BATCH);
         loop {
-            let batch = next_batch(&mut rows, size, &owners);
-            if batch.is_empty() {
+            let batch = Batch::next(&source, run, &mut rows, size, &mut owners)?;
+            if batch.rows.is_empty() {
                 break;
             }
-            let stored = to_u64(batch.len());
-            let batch = with_owners(&source, run, batch, &mut owners, &mut known)?;
+            let stored = to_u64(batch.rows.len());
             let (audit, end) = (audit.clone(), Deadline::after(BATCH_TIME));
             let (created, found) = self.0.store.write(move |tx| batch.store(tx, &audit))?;
             size = next_size(size, end.left());
-            known.extend(found);
+            owners.extend(found.into_iter().map(|user| (user.subject, PlannedOwner::Existing(user.id))));
             report.created_users += created;
             progress(stored);
         }
@@ -110,17 +110,23 @@ impl Tokenry {
     pub(crate) fn apply_imports(&self, now: UnixMillis) -> Result<usize, StoreError> {
         let (store, mut cleared) = (&self.0.store, 0);
         for run in store.read(import::unapplied)? {
-            let uncleared = store.read(|tx| import::uncleared_tokens(tx, run))?;
-            cleared += uncleared.len();
-            for ids in uncleared.chunks(BATCH).map(<[_]>::to_vec) {
-                let locked = store.write(move |tx| {
+            let mut activated = store.read(|tx| import::activated_tokens(tx, run))?.into_iter();
+            let mut size = BATCH;
+            while activated.len() > 0 {
+                let ids: Vec<_> = activated.by_ref().take(size).collect();
+                let end = Deadline::after(BATCH_TIME);
+                let (count, locked) = store.write(move |tx| {
                     // Never waits while it holds locks, so it cannot be part of a deadlock.
                     let free = token::try_lock_all(tx, &ids)?;
-                    import::clear_inactive(tx, &free)?;
-                    Ok::<_, StoreError>(ids.into_iter().filter(|id| !free.contains(id)).collect::<Vec<_>>())
+                    let count = import::clear_inactive(tx, &free)?;
+                    let free: HashSet<TokenId> = free.into_iter().collect();
+                    let locked: Vec<_> = ids.into_iter().filter(|id| !free.contains(id)).collect();
+                    Ok::<_, StoreError>((count, locked))
                 })?;
+                size = next_size(size, end.left());
+                cleared += count;
                 for id in locked {
-                    store.write(move |tx| import::clear_inactive(tx, &[id]))?;
+                    cleared += store.write(move |tx| import::clear_inactive(tx, &[id]))?;
                 }
             }
             store.write(move |tx| import::mark_applied(tx, run, now))?;
@@ -156,24 +162,6 @@ impl Tokenry {
     }
 }
 
-/// The rows of the next transaction: at most `size`, of which at most [`BATCH`] have an owner that is to be created, as
-/// each creation is several statements.
-fn next_batch(
-    rows: &mut vec::IntoIter<PlannedRow>,
-    size: usize,
-    owners: &HashMap<Subject, PlannedOwner>,
-) -> Vec<PlannedRow> {
-    let (mut batch, mut new) = (Vec::with_capacity(size.min(rows.len())), 0);
-    while batch.len() < size
-        && new < BATCH
-        && let Some(row) = rows.next()
-    {
-        new += usize::from(matches!(owners.get(&row.owner), Some(PlannedOwner::New(_))));
-        batch.push(row);
-    }
-    batch
-}
-
 /// The size of the next transaction, when the last one left this much of [`BATCH_TIME`].
 fn next_size(size: usize, left: Duration) -> usize {
     let next = if left >= BATCH_TIME / 2 {
@@ -200,67 +188,56 @@ fn discard_batch(tx: &mut Tx<'_>, run: ImportId) -> Result<u64, StoreError> {
     Ok(to_u64(ids.len()))
 }
 
-/// The rows with their owners. `known` has the owners of earlier rows, and receives those of these rows;
-/// they leave `planned`.
-fn with_owners(
-    source: &str,
-    run: ImportRun,
-    rows: Vec<PlannedRow>,
-    planned: &mut HashMap<Subject, PlannedOwner>,
-    known: &mut HashMap<Subject, UserId>,
-) -> Result<Batch, ImportError> {
-    let (mut owners, mut new): (HashMap<Subject, UserId>, Vec<User>) = Default::default();
-    let mut new_ids = HashSet::new();
-    for row in &rows {
-        if let Some(id) = known.get(&row.owner) {
-            if !new_ids.contains(id) {
-                owners.insert(row.owner.clone(), *id);
-            }
-            continue;
-        }
-        let id = match planned.remove(&row.owner) {
-            Some(PlannedOwner::Existing(id)) => {
-                owners.insert(row.owner.clone(), id);
-                id
-            }
-            Some(PlannedOwner::New(user)) => {
-                let id = user.id;
-                new_ids.insert(id);
-                new.push(*user);
-                id
-            }
-            None => return Err(StoreError::Bug("a planned row has no owner".to_owned()).into()),
-        };
-        known.insert(row.owner.clone(), id);
-    }
-    Ok(Batch { source: source.to_owned(), run, rows, owners, new })
-}
-
 /// The tokens of one transaction.
 struct Batch {
     source: String,
     run: ImportRun,
     rows: Vec<PlannedRow>,
     /// The owners that exist, or existed when the plan was made.
-    owners: HashMap<Subject, UserId>,
+    owners: Vec<UserId>,
     /// The owners to be created.
     new: Vec<User>,
 }
 
 impl Batch {
+    /// Takes the rows of the next transaction. Of the owners, those that it creates exist for later ones.
+    fn next(
+        source: &str,
+        run: ImportRun,
+        rows: &mut vec::IntoIter<PlannedRow>,
+        size: usize,
+        planned: &mut HashMap<Subject, PlannedOwner>,
+    ) -> Result<Self, StoreError> {
+        let mut batch =
+            Self { source: source.to_owned(), run, rows: Vec::new(), owners: Vec::new(), new: Vec::new() };
+        batch.rows.reserve(size.min(rows.len()));
+        let mut seen = HashSet::new();
+        while batch.rows.len() < size
+            && batch.new.len() * TOKENS_PER_NEW_OWNER < size
+            && let Some(mut row) = rows.next()
+        {
+            let unknown = || StoreError::Bug("a planned row has no owner".to_owned());
+            let owner = planned.get_mut(&row.owner).ok_or_else(unknown)?;
+            let id = owner.id();
+            if seen.insert(id) {
+                match std::mem::replace(owner, PlannedOwner::Existing(id)) {
+                    PlannedOwner::Existing(id) => batch.owners.push(id),
+                    PlannedOwner::New(user) => batch.new.push(*user),
+                }
+            }
+            row.token.user_id = id;
+            batch.rows.push(row);
+        }
+        batch.owners.sort_unstable();
+        Ok(batch)
+    }
+
     /// Stores the tokens with their owners, and appends all audit entries together at the end. Returns how many users
-    /// were created, and the ids of those that somebody else created meanwhile.
-    fn store(
-        mut self,
-        tx: &mut Tx<'_>,
-        audit: &AuditContext,
-    ) -> Result<(u64, HashMap<Subject, UserId>), ImportError> {
-        let mut ids: Vec<UserId> = self.owners.values().copied().collect();
-        ids.sort_unstable();
-        ids.dedup();
+    /// were created, and those that somebody else created meanwhile.
+    fn store(self, tx: &mut Tx<'_>, audit: &AuditContext) -> Result<(u64, Vec<User>), ImportError> {
         // Users are locked before tokens and the audit log, as in every other change.
-        let locked = import::lock_owners(tx, &ids)?;
-        if locked.len() != ids.len() || !import::lock_unfinished(tx, &self.run)? {
+        let locked = import::lock_owners(tx, &self.owners)?;
+        if locked.len() != self.owners.len() || !import::lock_unfinished(tx, &self.run)? {
             return Err(ImportError::Concurrent);
         }
         let begun_at = self.run.begun_at;
@@ -271,10 +248,11 @@ impl Batch {
             .map(|(id, _)| id)
             .collect();
         let mut events = Vec::with_capacity(self.rows.len() + self.new.len());
-        let (mut created, mut found) = (0, HashMap::new());
+        let (mut created, mut found, mut found_ids) = (0, Vec::new(), HashMap::new());
         for user in &self.new {
-            if let Some(user) = user::find_by_subject(tx, &user.subject)? {
-                found.insert(user.subject, user.id);
+            if let Some(existing) = user::find_by_subject(tx, &user.subject)? {
+                found_ids.insert(user.id, existing.id);
+                found.push(existing);
                 continue;
             }
             if tombstone::find(tx, &user.subject)?.is_some_and(|tombstone| tombstone.was_disabled) {
@@ -283,13 +261,11 @@ impl Batch {
             user::insert(tx, user)?;
             let detail = crate::user::creation_detail(user);
             events.push(audit.event(EventKind::UserCreated, Some(user.id), None, detail));
-            self.owners.insert(user.subject.clone(), user.id);
             created += 1;
         }
-        self.owners.extend(found.iter().map(|(subject, id)| (subject.clone(), *id)));
         let mut stored = Vec::with_capacity(self.rows.len());
-        for PlannedRow { source_id, owner, mut token, secret, is_active, .. } in self.rows {
-            token.user_id = *self.owners.get(&owner).ok_or(ImportError::Concurrent)?;
+        for PlannedRow { source_id, mut token, secret, is_active, .. } in self.rows {
+            token.user_id = found_ids.get(&token.user_id).copied().unwrap_or(token.user_id);
             let mut fields = creation_detail(&token);
             fields.insert("source".to_owned(), Value::from(self.source.as_str()));
             fields.insert("source_id".to_owned(), Value::from(source_id.as_str()));
