@@ -138,8 +138,8 @@ impl<'c> Stage<'c> {
         thread::scope(|scope| {
             let threads: Vec<_> =
                 (0..self.nodes.len()).map(|node| scope.spawn(move || warm_one(node))).collect();
-            let ended = threads.into_iter().map(|thread| thread.join());
-            ended.map(|end| end.unwrap_or_else(|_| Err(anyhow!("a client panicked")))).collect()
+            let mut ended = threads.into_iter().map(|thread| thread.join());
+            ended.try_for_each(|end| end.unwrap_or_else(|_| Err(anyhow!("a client panicked"))))
         })
     }
 

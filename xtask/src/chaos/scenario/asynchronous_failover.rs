@@ -21,7 +21,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 fn play(stage: &mut Stage<'_>, round: u32) -> Result<()> {
     // In every second round the nodes lose power too, so that only what is on their disks can help.
-    let with_nodes = round % 2 == 0;
+    let with_nodes = round.is_multiple_of(2);
     stage.revoke_through_all();
     stage.watch(Duration::from_secs(1));
     let old = stage.cluster.leader()?;

@@ -23,7 +23,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
 const AFFECTED: usize = 2;
 
 fn play(stage: &mut Stage<'_>, round: u32) -> Result<()> {
-    let nodes: Vec<_> = if round % 2 == 0 { (0..stage.nodes.len()).collect() } else { vec![AFFECTED] };
+    let nodes: Vec<_> =
+        if round.is_multiple_of(2) { (0..stage.nodes.len()).collect() } else { vec![AFFECTED] };
     stage.revoke_through_all();
     for node in &nodes {
         stage.observations().set_excused(*node, true);

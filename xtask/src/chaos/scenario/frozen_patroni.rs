@@ -26,7 +26,7 @@ const MOVING: [usize; 2] = [1, 2];
 const LONG: Duration = Duration::from_secs(35);
 
 fn play(stage: &mut Stage<'_>, round: u32) -> Result<()> {
-    let is_isolated = round % 2 == 0;
+    let is_isolated = round.is_multiple_of(2);
     let old = stage.cluster.leader()?;
     stage.revoke_through_all();
     stage.watch(Duration::from_secs(1));
@@ -49,7 +49,7 @@ fn play(stage: &mut Stage<'_>, round: u32) -> Result<()> {
     stage.cluster.wait_for_leader_other_than(old)?;
     stage.phase("two primaries, n1 at the old one");
     stage.wait_until_accepting(&MOVING)?;
-    stage.watch(if round % 3 == 0 { LONG } else { Duration::from_secs(6) });
+    stage.watch(if round.is_multiple_of(3) { LONG } else { Duration::from_secs(6) });
     stage.phase("the Patroni of the old primary goes on");
     let member = stage.cluster.member(old)?;
     if is_isolated {

@@ -28,7 +28,7 @@ fn play(stage: &mut Stage<'_>, round: u32) -> Result<()> {
     stage.phase("n3 is killed");
     stage.node_mut(KILLED)?.kill()?;
     // In every second round it is back before its lease is over.
-    stage.watch(Duration::from_millis(if round % 2 == 0 { 0 } else { 4000 }));
+    stage.watch(Duration::from_millis(if round.is_multiple_of(2) { 0 } else { 4000 }));
     stage.phase("n3 starts");
     stage.node_mut(KILLED)?.launch()?;
     stage.wait_until_accepting(&[KILLED])?;

@@ -20,7 +20,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 fn play(stage: &mut Stage<'_>, round: u32) -> Result<()> {
     // In every second round the whole machine is suspended, so that Patroni cannot demote PostgreSQL at once either.
-    let with_patroni = round % 2 == 0;
+    let with_patroni = round.is_multiple_of(2);
     let old = stage.cluster.leader()?;
     stage.revoke_through_all();
     stage.watch(Duration::from_secs(1));
