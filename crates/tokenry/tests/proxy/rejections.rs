@@ -153,8 +153,9 @@ fn an_unavailable_database_is_503_through_every_proxy() {
         let Some(gateway) = kind.start(&server.address, &upstream.address, &[]) else { continue };
         let ask = || client::send(&gateway.address, "GET /demo", &[("Authorization", &credential)], b"");
         process::until("the database answers", || ask().status == 200);
-        upstream.take();
         relay.set_silent(true);
+        process::until("the lease ends", || ask().status != 200);
+        upstream.take();
         let answer = ask();
         assert_eq!(answer.status, 503, "{kind:?} {}", answer.text);
         // Envoy does not pass on a response of 500 or more.
