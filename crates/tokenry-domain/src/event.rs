@@ -115,6 +115,35 @@ impl EventKind {
             | Self::SessionEnded => true,
         }
     }
+
+    /// Whether such an event may take something away: a token, a secret, a session or a right. A node remembers these, so
+    /// that they can be applied again if the database loses them. What only gives something is included where it may
+    /// undo what was taken away before.
+    #[must_use]
+    pub fn takes_away(self) -> bool {
+        match self {
+            Self::TokenUpdated
+            | Self::TokenRotated
+            | Self::TokenRevoked
+            | Self::UserUpdated
+            | Self::UserDisabled
+            | Self::UserEnabled
+            | Self::UserDeleted
+            | Self::SessionEnded => true,
+            Self::TokenSeeded
+            | Self::TokenCreated
+            | Self::TokenImported
+            | Self::UserCreated
+            | Self::SessionStarted
+            | Self::RequestFailed
+            | Self::RequestForbidden
+            // The clock alone decides it again.
+            | Self::TokenExpired
+            // The tokens of an unfinished import work neither before nor after it.
+            | Self::ImportFinished
+            | Self::ImportDiscarded => false,
+        }
+    }
 }
 
 /// The text is not a kind of event.
@@ -211,6 +240,13 @@ mod tests {
             assert_eq!(kind.as_str().parse(), Ok(*kind));
         }
         assert_eq!("auth.token".parse::<EventKind>(), Err(ParseEventKindError));
+    }
+
+    #[test]
+    fn whatever_takes_something_away_changes_rows() {
+        let only_taking: Vec<_> =
+            EventKind::ALL.iter().filter(|kind| kind.takes_away() && !kind.changes_rows()).collect();
+        assert!(only_taking.is_empty(), "{only_taking:?}");
     }
 
     fn event(detail: &str) -> AuditEvent {

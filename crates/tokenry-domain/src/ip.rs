@@ -65,6 +65,22 @@ impl IpList {
                 && self.0.iter().all(|mine| other.0.iter().any(|theirs| theirs.contains(mine))))
     }
 
+    /// The addresses that both lists allow; `None` if there are none, since the empty list allows any.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Option<Self> {
+        if self.is_empty() || other.is_empty() {
+            return Some(if self.is_empty() { other.clone() } else { self.clone() });
+        }
+        // Of two networks one contains the other, or they have nothing in common.
+        let within = |inner: &Self, outer: &Self| -> Vec<IpNet> {
+            let is_within = |network: &&IpNet| outer.0.iter().any(|outer| outer.contains(*network));
+            inner.0.iter().filter(is_within).copied().collect()
+        };
+        let mut common = within(self, other);
+        common.extend(within(other, self).into_iter().filter(|network| !self.0.contains(network)));
+        (!common.is_empty()).then_some(Self(common))
+    }
+
     /// Whether the list allows any address.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -129,6 +145,18 @@ mod tests {
         assert!(list(&["10.1.0.0/16", "10.2.0.1"]).is_subset_of(&list(&["10.0.0.0/8"])));
         assert!(!list(&["10.0.0.0/7"]).is_subset_of(&list(&["10.0.0.0/8"])));
         assert!(list(&["10.0.0.0/8"]).is_subset_of(&IpList::default()));
+    }
+
+    #[test]
+    fn the_intersection_allows_what_both_lists_allow() {
+        let nets = list(&["10.0.0.0/8", "192.168.1.0/24", "::1"]);
+        let other = list(&["10.1.0.0/16", "192.168.0.0/16", "10.2.0.1", "::2"]);
+        let common = nets.intersection(&other).unwrap();
+        assert_eq!(common.to_texts(), ["192.168.1.0/24", "10.1.0.0/16", "10.2.0.1"]);
+        assert_eq!(nets.intersection(&nets), Some(nets.clone()));
+        assert_eq!(nets.intersection(&IpList::default()), Some(nets.clone()));
+        assert_eq!(IpList::default().intersection(&nets), Some(nets.clone()));
+        assert_eq!(nets.intersection(&list(&["11.0.0.0/8"])), None, "not the empty list, which allows any");
     }
 
     #[test]

@@ -12,11 +12,17 @@ pub(crate) struct AuditContext {
     pub(crate) actor: Actor,
     pub(crate) at: UnixMillis,
     pub(crate) client: ClientInfo,
+    /// Fields that each entry gets which does not have them itself.
+    pub(crate) note: Map<String, Value>,
 }
 
 impl AuditContext {
+    pub(crate) fn new(actor: Actor, at: UnixMillis, client: ClientInfo) -> Self {
+        Self { actor, at, client, note: Map::new() }
+    }
+
     pub(crate) fn of(context: &RequestContext) -> Self {
-        Self { actor: context.caller.actor(), at: context.now, client: context.client.clone() }
+        Self::new(context.caller.actor(), context.now, context.client.clone())
     }
 
     /// Appends an entry about a user, one of their tokens, or neither if they are unknown.
@@ -37,8 +43,11 @@ impl AuditContext {
         kind: EventKind,
         user_id: Option<UserId>,
         token_id: Option<TokenId>,
-        detail: Map<String, Value>,
+        mut detail: Map<String, Value>,
     ) -> AuditEvent {
+        for (name, value) in &self.note {
+            detail.entry(name).or_insert_with(|| value.clone());
+        }
         let (at, actor, client) = (self.at, self.actor, self.client.clone());
         AuditEvent { at, kind, actor, user_id, token_id, client, detail }
     }

@@ -40,7 +40,7 @@ impl Tokenry {
             if row.bootstrapped_at.is_some() {
                 return Ok(None);
             }
-            let audit = AuditContext { actor: Actor::System, at: now, client: ClientInfo::default() };
+            let audit = AuditContext::new(Actor::System, now, ClientInfo::default());
             let highest = rules.catalog.roles().last().cloned().unwrap_or_else(Role::admin);
             let owner = admin(tx, user_id, highest, &audit)?;
             // `*`, or every named scope where tokens are denied `*`.

@@ -77,8 +77,10 @@ pub mod presented;
 pub mod protected_resource;
 mod read_error;
 pub mod readiness;
+mod reapply;
 mod rejections;
 mod required;
+mod revocation;
 pub mod revoke;
 pub mod rotate;
 mod rules;
@@ -93,6 +95,7 @@ pub mod sign_in;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod token_difference;
 pub mod token_events;
 pub mod tokenry;
 pub mod unrestricted;

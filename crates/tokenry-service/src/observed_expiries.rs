@@ -100,7 +100,7 @@ impl ObservedExpiries {
         let cutoffs = self.rules.cutoffs(at);
         let ids: Vec<TokenId> = batch.iter().map(|((id, _), _)| *id).collect();
         let recorded = store.write(move |tx| {
-            let audit = AuditContext { actor: Actor::System, at, client: ClientInfo::default() };
+            let audit = AuditContext::new(Actor::System, at, ClientInfo::default());
             let recorded = cleanup::record_expiry(tx, &cutoffs, &ids)?;
             record_expired(tx, &audit, &recorded)?;
             Ok::<_, StoreError>(recorded)

@@ -2,15 +2,12 @@
 
 use serde_json::{Map, Value};
 use thiserror::Error;
-use tokenry_domain::{
-    Actor, ClientInfo, EventKind, PublicId, Reason, Revocation, TokenId, UnixMillis, UserId,
-};
+use tokenry_domain::{Actor, ClientInfo, PublicId, Reason, TokenId, UnixMillis};
 use tokenry_store::{StoreError, Tx, retired, token, user};
 
 use crate::{
     audit::AuditContext, caller::RequestContext, caller_lock::CallerLock, denial::Denial,
-    required::tokens_write, session::end::EndedSessions, tokenry::Tokenry,
-    verify::by_secret::IdentifiedSecret,
+    required::tokens_write, revocation::revoke, tokenry::Tokenry, verify::by_secret::IdentifiedSecret,
 };
 
 /// Why a token was not revoked.
@@ -56,7 +53,7 @@ impl Tokenry {
         fields: Map<String, Value>,
     ) -> Result<bool, StoreError> {
         let (id, owner) = (found.token_id, found.owner_id);
-        let audit = AuditContext { actor: Actor::Token(id), at: now, client };
+        let audit = AuditContext::new(Actor::Token(id), now, client);
         let presented = self.presented_secret(found, now);
         self.0.store.write(move |tx| {
             user::lock(tx, owner)?;
@@ -158,25 +155,4 @@ impl PresentedSecret {
                 self.retired_after,
             )?)
     }
-}
-
-/// Marks a token as revoked and records it, with the reason and other fields, unless it was revoked before.
-pub(crate) fn revoke(
-    tx: &mut Tx<'_>,
-    id: TokenId,
-    owner: UserId,
-    audit: &AuditContext,
-    reason: Option<Reason>,
-    mut fields: Map<String, Value>,
-) -> Result<bool, StoreError> {
-    let why = reason.as_ref().map_or(Value::Null, |reason| Value::from(reason.as_str()));
-    fields.insert("reason".to_owned(), why);
-    let revocation = Revocation { at: audit.at, by: audit.actor, reason };
-    let is_first = token::mark_revoked(tx, id, &revocation)?;
-    if is_first {
-        let sessions = EndedSessions::of_token(tx, id)?;
-        audit.record(tx, EventKind::TokenRevoked, owner, Some(id), fields)?;
-        sessions.record(tx, audit)?;
-    }
-    Ok(is_first)
 }

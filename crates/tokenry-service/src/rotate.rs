@@ -23,7 +23,7 @@ use crate::{
     generated_secret::{GenerateError, GeneratedSecret},
     required::tokens_write,
     rules::Rules,
-    session::end::EndedSessions,
+    session::ended::EndedSessions,
     tokenry::Tokenry,
     validated_request::checked_expiry,
 };

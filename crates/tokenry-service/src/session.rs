@@ -5,6 +5,7 @@
 //! cookie's secret.
 
 pub(crate) mod end;
+pub(crate) mod ended;
 pub(crate) mod find;
 mod proxy;
 pub(crate) mod seen;
@@ -12,15 +13,12 @@ pub(crate) mod start;
 
 use std::net::IpAddr;
 
-use serde_json::Value;
 use tokenry_domain::{
-    AuditEvent, EffectivePermissions, EventKind, Role, Session, SessionEnd, SessionProof, Token, UnixMillis,
-    User,
+    EffectivePermissions, Role, Session, SessionEnd, SessionProof, Token, UnixMillis, User,
 };
 use tokenry_store::{StoreError, Tx};
 
 use crate::{
-    audit::{AuditContext, append, detail},
     settings::SessionSettings,
     tokenry::Tokenry,
     verified::{Rejection, check_state},
@@ -127,32 +125,4 @@ impl Live {
         };
         Ok(Self { user: tokenry_store::user::find(tx, session.user_id)?, token, source })
     }
-}
-
-/// Records the start or the end of a session in the audit log.
-fn record(
-    tx: &mut Tx<'_>,
-    audit: &AuditContext,
-    session: &Session,
-    end: Option<SessionEnd>,
-) -> Result<(), StoreError> {
-    append(tx, &[event(audit, session, end)])
-}
-
-fn event(audit: &AuditContext, session: &Session, end: Option<SessionEnd>) -> AuditEvent {
-    let mut fields = detail([
-        ("session_id", Value::from(session.id.to_string())),
-        ("credential", Value::from(session.proof.as_str())),
-    ]);
-    if let SessionProof::Provider { id } = &session.proof {
-        fields.insert("provider".to_owned(), Value::from(id.as_str()));
-    }
-    let kind = match end {
-        None => EventKind::SessionStarted,
-        Some(end) => {
-            fields.insert("reason".to_owned(), Value::from(end.as_str()));
-            EventKind::SessionEnded
-        }
-    };
-    audit.event(kind, Some(session.user_id), session.proof.token_id(), fields)
 }

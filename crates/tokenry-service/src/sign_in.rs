@@ -16,7 +16,7 @@ use crate::{
     issuer::{IssuerMapping, SignIn},
     key_refresh::{KeyArrival, KeyRefreshStatus},
     tokenry::Tokenry,
-    user::{UserError, change, create, new_user},
+    user::{UserError, create, new_user, stored::store},
     verified::{Rejection, VerifyError},
 };
 
@@ -172,7 +172,7 @@ impl Tokenry {
             Some(name) => name,
             None => UserName::parse(text).map_err(|_| VerifyError::unknown())?,
         };
-        let audit = AuditContext { actor: Actor::User(id), at: now, client: client.clone() };
+        let audit = AuditContext::new(Actor::User(id), now, client.clone());
         let new_subject = subject.clone();
         let created = self.0.store.write(move |tx| {
             // A JWT issued before deletion cannot recreate the user; a disabled user cannot re-enable themselves by
@@ -208,7 +208,7 @@ impl Tokenry {
         if says_nothing || !claimed.is_newer(&user) {
             return Ok(user);
         }
-        let audit = AuditContext { actor: Actor::User(user.id), at: now, client: client.clone() };
+        let audit = AuditContext::new(Actor::User(user.id), now, client.clone());
         let (claimed, id) = (claimed.clone(), user.id);
         let changed = self.0.store.write(move |tx| {
             let before = user::lock(tx, id)?.ok_or(UserError::NotFound)?;
@@ -223,7 +223,9 @@ impl Tokenry {
                 after.name = claimed.name.unwrap_or(after.name);
                 after.updated_at = now;
             }
-            change::store(tx, &before, &after, &audit)?;
+            if !store(tx, &before, &after, &audit)? {
+                return Err(UserError::NotFound);
+            }
             Ok(after)
         });
         changed.map_err(|error| match error {

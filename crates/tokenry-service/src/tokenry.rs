@@ -13,6 +13,7 @@ use crate::{
     hash_queue::HashQueue,
     observed_expiries::ObservedExpiries,
     readiness::{self, Finding, Prober, Readiness},
+    reapply,
     rejections::queue::RejectionLog,
     rules::Rules,
     semaphore::Semaphore,
@@ -120,6 +121,7 @@ impl Tokenry {
         let cursor_key = store.write(move |tx| instance_key(tx, fresh_key, &key_checks))?;
         let hasher = Arc::new(Hasher::new(settings.hash)?);
         let rules = Arc::new(Rules { policy: settings.policy, catalog: settings.catalog });
+        store.remember_changes(reapply::handler(rules.clone()));
         let expiries = Arc::new(ObservedExpiries::new(rules.clone()));
         #[cfg(feature = "jwt")]
         let oidc = settings

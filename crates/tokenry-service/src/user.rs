@@ -1,6 +1,7 @@
 //! Finds, creates and lists users. Changes of users are in `change`.
 
 pub(crate) mod change;
+pub(crate) mod stored;
 
 use serde_json::{Map, Value};
 use thiserror::Error;

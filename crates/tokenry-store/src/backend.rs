@@ -83,11 +83,9 @@ impl Backend {
         let connected = connect(&reader, &manager)?;
         let live = BatchReader::start(reader, connected, settings.pool_wait, workers)?;
         let feed = postgres_manager(server, &primary, settings, prepare_postgres_feed);
-        Ok(Self::Postgres {
-            pool: pool::pool(manager, settings.pool_size, settings.pool_wait),
-            live,
-            leases: Leases::new(feed, primary, settings, workers),
-        })
+        let pool = pool::pool(manager, settings.pool_size, settings.pool_wait);
+        let leases = Leases::new(feed, pool.clone(), primary, settings, workers);
+        Ok(Self::Postgres { pool, live, leases })
     }
 }
 

@@ -8,12 +8,16 @@
 //!
 //! - [`feed`]: registers, renews, applies events.
 //! - [`acknowledgements`]: what a change waits for.
+//! - [`history`]: what was taken away within the last hour.
+//! - [`loss`]: applies it again when the database has lost it.
 //! - [`waiting`]: verifications that wait for a lease.
 //! - [`watchdog`]: replaces a feed whose database does not respond.
 
 mod acknowledgements;
 mod feed;
+mod history;
 mod invalidations;
+mod loss;
 mod statements;
 mod waiting;
 mod watchdog;
@@ -29,10 +33,10 @@ use std::{
     time::Duration,
 };
 
-use diesel::PgConnection;
+use diesel::{PgConnection, r2d2::Pool};
 use tokenry_domain::{TokenId, UserId};
 
-use self::{feed::Registration, invalidations::Invalidations, waiting::Waiting};
+use self::{feed::Registration, invalidations::Invalidations, loss::Memory, waiting::Waiting};
 use crate::{
     error::StoreError,
     pool::Manager,
@@ -51,6 +55,9 @@ pub(crate) struct Leases {
 /// State shared by verifications, the feed and its watchdog.
 struct Shared {
     manager: Manager<PgConnection>,
+    /// For what the feed does beside its own connection.
+    pool: Pool<Manager<PgConnection>>,
+    memory: Memory,
     workers: Workers,
     primary: Arc<Primary>,
     /// How long a lease runs.
@@ -91,12 +98,15 @@ struct Wanted {
 impl Leases {
     pub(crate) fn new(
         manager: Manager<PgConnection>,
+        pool: Pool<Manager<PgConnection>>,
         primary: Arc<Primary>,
         settings: StoreSettings,
         workers: &Workers,
     ) -> Self {
         let shared = Shared {
             manager,
+            pool,
+            memory: Memory::default(),
             workers: workers.clone(),
             primary,
             length: settings.lease,

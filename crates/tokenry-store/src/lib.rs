@@ -62,6 +62,7 @@ pub mod audit;
 pub mod cleanup;
 pub mod clock;
 pub mod grants;
+pub mod history;
 pub mod import;
 pub mod instance;
 pub mod migrate;

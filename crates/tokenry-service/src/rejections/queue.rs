@@ -143,11 +143,8 @@ impl Buffer for Arc<Pending> {
 }
 
 fn event(key: &Key, rejected: &RejectionCount) -> AuditEvent {
-    let audit = AuditContext {
-        actor: Actor::System,
-        at: rejected.last,
-        client: ClientInfo::new(key.source, None, None),
-    };
+    let client = ClientInfo::new(key.source, None, None);
+    let audit = AuditContext::new(Actor::System, rejected.last, client);
     let fields = detail([
         ("reason", Value::from(key.code)),
         ("count", Value::from(rejected.count)),

@@ -1,19 +1,12 @@
 //! Ends sessions: on sign-out, together with the token that started them, and on expiry.
 
-use std::collections::HashMap;
-
 use tokenry_crypto::SessionSecret;
-use tokenry_domain::{
-    Actor, AuditEvent, ClientInfo, Session, SessionEnd, SessionId, TokenId, UnixMillis, UserId,
-};
+use tokenry_domain::{Actor, ClientInfo, Session, SessionEnd, UnixMillis};
 use tokenry_store::{StoreError, Tx, session, user};
 
-use super::{Live, event};
+use super::{Live, ended::EndedSessions};
 use crate::{
-    audit::{AuditContext, append},
-    caller::RequestContext,
-    caller_lock::CallerLock,
-    cleanup::CleanupError,
+    audit::AuditContext, caller::RequestContext, caller_lock::CallerLock, cleanup::CleanupError,
     tokenry::Tokenry,
 };
 
@@ -46,8 +39,8 @@ impl Tokenry {
             let is_expired = !is_doubted && session.is_expired(now, idle);
             let end = if is_expired { SessionEnd::Expired } else { SessionEnd::SignedOut };
             let ending = EndedSessions::take(tx, vec![(session, end)])?;
-            ending.record(tx, &AuditContext { actor, at: now, client })?;
-            Ok(!ending.0.is_empty())
+            ending.record(tx, &AuditContext::new(actor, now, client))?;
+            Ok(ending.len() > 0)
         })
     }
 
@@ -92,7 +85,7 @@ impl Tokenry {
             }
             let ending = EndedSessions::take(tx, still_dead)?;
             ending.record(tx, &audit)?;
-            Ok::<_, CleanupError>(ending.0.len())
+            Ok::<_, CleanupError>(ending.len())
         })
     }
 
@@ -111,57 +104,5 @@ impl Tokenry {
             .map(|rejection| rejection.end);
         // The address of the next use is unknown here.
         Ok(end.filter(|end| *end != SessionEnd::AddressNotAllowed))
-    }
-}
-
-/// Sessions that this transaction removed, to be recorded at its end: rows are removed before the first audit entry,
-/// since the head of the chain is locked last.
-#[must_use]
-pub(crate) struct EndedSessions(Vec<(Session, SessionEnd)>);
-
-impl EndedSessions {
-    /// Removes these sessions. Those that another transaction ended first are recorded by it.
-    pub(crate) fn take(tx: &mut Tx<'_>, leaving: Vec<(Session, SessionEnd)>) -> Result<Self, StoreError> {
-        let mut leaving: HashMap<SessionId, _> =
-            leaving.into_iter().map(|(session, end)| (session.id, (session, end))).collect();
-        let ids: Vec<SessionId> = leaving.keys().copied().collect();
-        let taken = session::take(tx, &ids)?;
-        Ok(Self(taken.into_iter().filter_map(|id| leaving.remove(&id)).collect()))
-    }
-
-    /// Removes the sessions that were started with this token, which ends or gets a new secret.
-    pub(crate) fn of_token(tx: &mut Tx<'_>, id: TokenId) -> Result<Self, StoreError> {
-        let sessions = session::of_token(tx, id)?;
-        Self::take(tx, sessions.into_iter().map(|session| (session, SessionEnd::TokenEnded)).collect())
-    }
-
-    /// Removes the sessions that were started with one of these tokens, which end.
-    pub(crate) fn of_tokens(tx: &mut Tx<'_>, tokens: &[TokenId]) -> Result<Self, StoreError> {
-        let sessions = session::of_tokens(tx, tokens)?.into_iter();
-        Self::take(tx, sessions.map(|session| (session, SessionEnd::TokenEnded)).collect())
-    }
-
-    /// Removes all sessions of a user who is disabled.
-    pub(crate) fn of_user(tx: &mut Tx<'_>, id: UserId) -> Result<Self, StoreError> {
-        let sessions = session::of_user(tx, id)?;
-        Self::take(tx, sessions.into_iter().map(|session| (session, SessionEnd::UserDisabled)).collect())
-    }
-
-    /// Removes the sessions that a user started by name rather than with a token: the subject now belongs to another
-    /// person.
-    pub(crate) fn without_token(tx: &mut Tx<'_>, id: UserId) -> Result<Self, StoreError> {
-        let sessions =
-            session::of_user(tx, id)?.into_iter().filter(|session| session.proof.token_id().is_none());
-        Self::take(tx, sessions.map(|session| (session, SessionEnd::AccountChanged)).collect())
-    }
-
-    /// Records the end of each session.
-    pub(crate) fn record(&self, tx: &mut Tx<'_>, audit: &AuditContext) -> Result<(), StoreError> {
-        append(tx, &self.events(audit))
-    }
-
-    /// The audit entries, for a transaction that appends more entries.
-    pub(crate) fn events(&self, audit: &AuditContext) -> Vec<AuditEvent> {
-        self.0.iter().map(|(session, end)| event(audit, session, Some(*end))).collect()
     }
 }

@@ -4,7 +4,7 @@ use tokenry_crypto::SessionSecret;
 use tokenry_domain::{Actor, ClientInfo, Lifetime, Session, SessionEnd, Token, UnixMillis, User};
 use tokenry_store::{StoreError, session};
 
-use super::{Live, end::EndedSessions};
+use super::{Live, ended::EndedSessions};
 use crate::{
     audit::AuditContext,
     caller::{Caller, CredentialKind, SignedInUser},
@@ -81,7 +81,7 @@ impl Tokenry {
         now: UnixMillis,
         client: &ClientInfo,
     ) -> Result<(), StoreError> {
-        let audit = AuditContext { actor: Actor::System, at: now, client: client.clone() };
+        let audit = AuditContext::new(Actor::System, now, client.clone());
         self.0.store.write(move |tx| EndedSessions::take(tx, vec![(session, end)])?.record(tx, &audit))
     }
 }

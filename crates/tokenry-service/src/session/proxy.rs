@@ -76,7 +76,7 @@ impl Tokenry {
         let text: String = subject.as_str().chars().take(UserName::MAX).collect();
         let name = UserName::parse(text).map_err(|_| VerifyError::unknown())?;
         let role = self.0.rules.catalog.default_role();
-        let audit = AuditContext { actor: Actor::User(id), at: now, client: client.clone() };
+        let audit = AuditContext::new(Actor::User(id), now, client.clone());
         let new_subject = subject.clone();
         let created = self.0.store.write(move |tx| {
             if tombstone::find(tx, &new_subject)?

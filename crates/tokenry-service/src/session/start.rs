@@ -5,7 +5,7 @@ use tokenry_crypto::{RngError, SecretRng, SessionSecret};
 use tokenry_domain::{Session, SessionEnd, SessionId, SessionProof, UnixMillis, User};
 use tokenry_store::{StoreError, Tx, session, sign_in};
 
-use super::{end::EndedSessions, record};
+use super::ended::{EndedSessions, record};
 use crate::{
     audit::AuditContext,
     caller::{CredentialKind, RequestContext},

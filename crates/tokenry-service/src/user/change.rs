@@ -1,6 +1,6 @@
 //! Updates, disables and deletes users, and revokes all their tokens.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokenry_domain::{
     Catalog, EffectivePermissions, EventKind, Lifetime, Reason, Revocation, Role, Subject, TokenId, User,
     UserId, UserName, optional_setters,
@@ -11,14 +11,14 @@ use tokenry_store::{
     user,
 };
 
-use super::UserError;
+use super::{UserError, stored::store};
 use crate::{
     audit::{AuditContext, append, detail},
     caller::{Caller, RequestContext},
     caller_lock::CallerLock,
     denial::Denial,
     required::admin_write,
-    session::end::EndedSessions,
+    session::ended::EndedSessions,
     tokenry::Tokenry,
 };
 
@@ -88,7 +88,7 @@ impl Tokenry {
                 // Claims that were issued before no longer apply.
                 after.claims_after = after.claims_after.max(Some(at));
             }
-            store(tx, &before, &after, &audit)?;
+            found(store(tx, &before, &after, &audit)?)?;
             Ok(after)
         });
         match changed {
@@ -123,7 +123,7 @@ impl Tokenry {
             if !before.is_disabled() {
                 let at = audit.at;
                 let after = User { disabled_at: Some(at), updated_at: at, ..before.clone() };
-                store(tx, &before, &after, &audit)?;
+                found(store(tx, &before, &after, &audit)?)?;
             }
             Ok(before)
         })
@@ -278,44 +278,7 @@ fn may_change(caller: &Caller, catalog: &Catalog, before: &User, after: &User) -
     Ok(())
 }
 
-/// Writes a changed user and records the change.
-pub(crate) fn store(
-    tx: &mut Tx<'_>,
-    before: &User,
-    after: &User,
-    audit: &AuditContext,
-) -> Result<(), UserError> {
-    if before.subject != after.subject {
-        tombstone::clear_disabled(tx, &after.subject)?;
-        tombstone::insert(tx, &before.subject, SubjectTombstone::of(before, audit.at))?;
-    }
-    if !user::update(tx, after)? {
-        return Err(UserError::NotFound);
-    }
-    let sessions = if after.is_disabled() {
-        Some(EndedSessions::of_user(tx, after.id)?)
-    } else if before.subject != after.subject {
-        Some(EndedSessions::without_token(tx, after.id)?)
-    } else {
-        None
-    };
-    let mut fields = Map::new();
-    for (name, from, to) in [
-        ("subject", before.subject.as_str(), after.subject.as_str()),
-        ("name", before.name.as_str(), after.name.as_str()),
-        ("role", before.role.as_str(), after.role.as_str()),
-    ] {
-        if from != to {
-            fields.insert(name.to_owned(), Value::Object(detail([("from", from.into()), ("to", to.into())])));
-        }
-    }
-    if !fields.is_empty() {
-        audit.record(tx, EventKind::UserUpdated, after.id, None, fields)?;
-    }
-    match (before.is_disabled(), after.is_disabled()) {
-        (false, true) => audit.record(tx, EventKind::UserDisabled, after.id, None, Map::new())?,
-        (true, false) => audit.record(tx, EventKind::UserEnabled, after.id, None, Map::new())?,
-        _ => {}
-    }
-    sessions.map_or(Ok(()), |sessions| Ok(sessions.record(tx, audit)?))
+/// The error of a user who is gone.
+fn found(is_found: bool) -> Result<(), UserError> {
+    if is_found { Ok(()) } else { Err(UserError::NotFound) }
 }

@@ -11,7 +11,7 @@ use tokenry_store::{Credential, RetiredCredential, StoreError, Tx, retired, toke
 
 use crate::{
     audit::{AuditContext, detail},
-    session::end::EndedSessions,
+    session::ended::EndedSessions,
     tokenry::Tokenry,
     verified::{Rejection, VerifyError},
     verify::rows::Row,
@@ -99,8 +99,7 @@ impl Tokenry {
             (self.0.store.clone(), self.0.reuses.clone(), self.0.is_closing.clone());
         reuses.add(1);
         let submitted = self.0.alarms.submit(move || {
-            let audit =
-                AuditContext { actor: Actor::System, at: now, client: ClientInfo::new(source, None, None) };
+            let audit = AuditContext::new(Actor::System, now, ClientInfo::new(source, None, None));
             let recorded = store.write(move |tx| record_reuse(tx, &found, &audit, reuse));
             if let Err(error) = recorded {
                 tracing::error!(%token_id, %error, "the use of a retired secret was not recorded");

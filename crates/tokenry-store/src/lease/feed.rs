@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{
     Shared, locked,
+    loss::Memory,
     statements::{self, ACKNOWLEDGED, CHANGE, Renewal},
 };
 use crate::{
@@ -32,6 +33,8 @@ const IDLE_TICK: Duration = Duration::from_millis(5);
 const USE_SPAN: u64 = 1_000_000;
 /// How long a connection may take to open before the feed is replaced.
 const CONNECT_LIMIT: Duration = Duration::from_secs(4);
+/// How long the comparison with what is remembered, or one transaction that applies lost changes again, may take.
+const SETTLE_LIMIT: Duration = Duration::from_secs(6);
 /// The pause after a failure.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -246,13 +249,24 @@ impl Feed {
     /// Reads the events that are not applied yet, and invalidates the rows that they name.
     fn apply_events(&self, listener: &mut Listener) -> Result<(), Broken> {
         loop {
-            let applied = locked(&self.shared.registration).applied;
+            let (applied, hash) = {
+                let registration = locked(&self.shared.registration);
+                (registration.applied, registration.hash)
+            };
             let sent = Reading::now();
             let events = self.timed(|| {
                 statements::events_after(&mut listener.connection, listener.session.marker(), applied)
             })?;
+            if !Memory::is_continued(applied, hash, &events) {
+                return Err(self.lose(
+                    listener,
+                    applied,
+                    "its events do not follow the last one that this node has applied",
+                ));
+            }
             let is_complete = events.len() < statements::EVENTS;
-            let newest = events.last().map_or(applied, |last| last.seq);
+            let newest = events.last().map(|last| (last.seq, Some(last.hash)));
+            locked(&self.shared.memory.history).observe(&events);
             let (mut ids, mut is_every_row) = (Vec::new(), false);
             for event in events.iter().filter(|event| event.kind.is_none_or(|kind| kind.changes_rows())) {
                 match event.token_id.or(event.user_id) {
@@ -265,8 +279,8 @@ impl Feed {
                 self.shared.invalidations.invalidate_all();
             }
             let mut registration = locked(&self.shared.registration);
-            if newest > applied {
-                (registration.applied, registration.hash) = (newest, None);
+            if let Some(newest) = newest {
+                (registration.applied, registration.hash) = newest;
             }
             if is_complete {
                 registration.proved_at = Some(sent);
@@ -295,10 +309,7 @@ impl Feed {
             return Ok(true);
         }
         if let Some(lost) = lost_history(applied, hash, &renewal) {
-            tracing::error!(applied, head = renewal.head.seq, lost, "the database has lost changes");
-            self.leave(listener);
-            self.forget();
-            return Ok(true);
+            return Err(self.lose(listener, applied, lost));
         }
         // SECURITY: a server that another connection knows to be replaced renews nothing.
         if !listener.session.is_current() {
@@ -312,6 +323,7 @@ impl Feed {
             let mut registration = locked(&self.shared.registration);
             (registration.applied, registration.hash) = (seq, Some(hash));
             registration.proved_at = Some(sent);
+            locked(&self.shared.memory.history).advance(renewal.head);
         }
         // SECURITY: the lease runs from a moment before which every change is acknowledged, not only applied. Whoever waits
         // for a change that is not may remove the row of this node, and later changes do not wait for it.
@@ -340,6 +352,8 @@ impl Feed {
         }
         // SECURITY: a new row acknowledges everything up to the head, so nothing older may be in memory.
         self.shared.end_lease();
+        // SECURITY: what the database has lost is in force again before this node decides anything.
+        let known = self.timed_within(SETTLE_LIMIT, || self.shared.settle(self.generation))?;
         let lease_ms = i32::try_from(self.shared.length.as_millis()).unwrap_or(i32::MAX);
         let sent = Reading::now();
         let (node, applied) = self.timed(|| {
@@ -348,10 +362,11 @@ impl Feed {
             self.shared.invalidations.drop_all();
             registered
         })?;
-        let registration =
-            Registration { node: Some(node), applied, hash: None, proved_at: Some(sent), server };
+        // It goes on to remember where it was; for rows in memory the events up to the head do not matter.
+        let (applied, hash) = known.map_or((applied, None), |known| (known.seq, Some(known.hash)));
+        let registration = Registration { node: Some(node), applied, hash, proved_at: Some(sent), server };
         *locked(&self.shared.registration) = registration;
-        Ok((node, applied, None, Some(sent)))
+        Ok((node, applied, hash, Some(sent)))
     }
 
     /// Ends the lease, forgets the node's row and drops everything.
@@ -359,6 +374,15 @@ impl Feed {
         self.shared.end_lease();
         self.shared.invalidations.drop_all();
         *locked(&self.shared.registration) = Registration::default();
+    }
+
+    /// Leaves a database that has lost what this node has applied. It is repaired before the node registers again.
+    fn lose(&self, listener: &mut Listener, applied: i64, lost: &str) -> Broken {
+        tracing::error!(applied, lost, "the database has lost changes");
+        self.shared.memory.note_loss();
+        self.leave(listener);
+        self.forget();
+        StoreError::Unavailable(format!("the database has lost changes: {lost}")).into()
     }
 
     /// Removes the node's row, so that nobody waits for this process.

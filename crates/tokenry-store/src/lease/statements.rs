@@ -47,6 +47,11 @@ pub(super) struct Change {
     pub(super) kind: Option<EventKind>,
     pub(super) user_id: Option<Uuid>,
     pub(super) token_id: Option<Uuid>,
+    /// The digest of the event before it, and its own.
+    pub(super) prev_hash: [u8; 32],
+    pub(super) hash: [u8; 32],
+    /// The detail, of a kind that takes something away.
+    pub(super) detail: Option<String>,
 }
 
 /// A node that has not acknowledged a change.
@@ -156,9 +161,18 @@ pub(super) fn events_after(
         user_id: Option<IdValue>,
         #[diesel(sql_type = Nullable<Id>)]
         token_id: Option<IdValue>,
+        #[diesel(sql_type = Binary)]
+        prev_hash: Vec<u8>,
+        #[diesel(sql_type = Binary)]
+        hash: Vec<u8>,
+        #[diesel(sql_type = Nullable<Text>)]
+        detail: Option<String>,
     }
     let query = format!(
-        "SELECT seq, kind, user_id, token_id FROM audit_events WHERE seq > $1 AND {} ORDER BY seq LIMIT $3",
+        "SELECT seq, kind, user_id, token_id, prev_hash, hash, \
+         CASE WHEN kind IN ({}) THEN CAST(detail AS text) END AS detail \
+         FROM audit_events WHERE seq > $1 AND {} ORDER BY seq LIMIT $3",
+        taking_kinds(),
         check("$2")
     );
     let rows: Vec<Row> = sql_query(query)
@@ -167,13 +181,24 @@ pub(super) fn events_after(
         .bind::<BigInt, _>(i64::try_from(EVENTS).unwrap_or(i64::MAX))
         .load(connection)
         .map_err(from_diesel)?;
-    let changes = rows.into_iter().map(|row| Change {
-        seq: row.seq,
-        kind: row.kind.parse().ok(),
-        user_id: row.user_id.map(|id| id.0),
-        token_id: row.token_id.map(|id| id.0),
+    let changes = rows.into_iter().map(|row| {
+        Ok(Change {
+            seq: row.seq,
+            kind: row.kind.parse().ok(),
+            user_id: row.user_id.map(|id| id.0),
+            token_id: row.token_id.map(|id| id.0),
+            prev_hash: digest("audit_events.prev_hash", row.prev_hash)?,
+            hash: digest("audit_events.hash", row.hash)?,
+            detail: row.detail,
+        })
     });
-    Ok(changes.collect())
+    changes.collect()
+}
+
+/// The kinds of events that take something away, as a list of SQL.
+pub(super) fn taking_kinds() -> String {
+    let kinds = EventKind::ALL.iter().filter(|kind| kind.takes_away());
+    kinds.map(|kind| format!("'{kind}'")).collect::<Vec<_>>().join(", ")
 }
 
 /// The nodes that have not acknowledged `seq`.
