@@ -11,6 +11,16 @@ use diesel::PgConnection;
 use diesel::SqliteConnection;
 use diesel::{connection::SimpleConnection, r2d2::Pool};
 
+#[cfg(feature = "postgres")]
+use crate::{
+    direct::DirectManager,
+    lease::Leases,
+    live::postgres::BatchReader,
+    lock_timeout,
+    primary::{ConnectionProof, Primary},
+    session_check,
+    url::Server,
+};
 use crate::{
     error::StoreError,
     pool::{self, Manager},
@@ -20,15 +30,6 @@ use crate::{
 };
 #[cfg(feature = "sqlite")]
 use crate::{file, live::sqlite::SqliteReader, writer::Writer};
-#[cfg(feature = "postgres")]
-use crate::{
-    lease::Leases,
-    live::postgres::BatchReader,
-    lock_timeout,
-    primary::{ConnectionProof, Primary},
-    session_check,
-    url::Server,
-};
 
 pub(crate) enum Backend {
     #[cfg(feature = "sqlite")]
@@ -82,9 +83,9 @@ impl Backend {
         let manager = postgres_manager(server, &primary, settings, prepare_postgres);
         let connected = connect(&reader, &manager)?;
         let live = BatchReader::start(reader, connected, settings.pool_wait, workers)?;
-        let feed = postgres_manager(server, &primary, settings, prepare_postgres_feed);
+        let direct = direct_manager(server, &primary, settings);
         let pool = pool::pool(manager, settings.pool_size, settings.pool_wait);
-        let leases = Leases::new(feed, pool.clone(), primary, settings, workers);
+        let leases = Leases::new(direct, pool.clone(), primary, settings, workers)?;
         Ok(Self::Postgres { pool, live, leases })
     }
 }
@@ -155,20 +156,31 @@ fn prepare_sqlite_reader(connection: &mut SqliteConnection) -> diesel::QueryResu
 /// Sets the timeouts of a session. `one_wait` bounds waits for locks outside of units of work, which set their own bound.
 #[cfg(feature = "postgres")]
 pub(crate) fn prepare_postgres(connection: &mut PgConnection, one_wait: Duration) -> diesel::QueryResult<()> {
+    connection.batch_execute(&session_sql(one_wait))
+}
+
+#[cfg(feature = "postgres")]
+fn session_sql(one_wait: Duration) -> String {
     // SECURITY: a change is answered only when it is durable, also on the standbys that the server waits for.
-    connection.batch_execute(&format!(
+    format!(
         "SET lock_timeout = {}; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'; \
          SET client_min_messages = warning; SELECT set_config('synchronous_commit', 'on', false) \
          WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write');",
         one_wait.as_millis()
-    ))
+    )
 }
 
-/// Prepares the session of the feed. A statement that is late is of no use to it, and must not occupy a thread for long.
+/// Opens the connections of the leases. A statement that is late is of no use to them, and must not occupy a thread for
+/// long.
 #[cfg(feature = "postgres")]
-fn prepare_postgres_feed(connection: &mut PgConnection, one_wait: Duration) -> diesel::QueryResult<()> {
-    prepare_postgres(connection, one_wait)?;
-    connection.batch_execute("SET statement_timeout = '10s'; SET lock_timeout = '1s';")
+fn direct_manager(server: &Server, primary: &Arc<Primary>, settings: StoreSettings) -> DirectManager {
+    let prepare = session_sql(lock_timeout::for_one_read(settings.pool_wait));
+    DirectManager {
+        conninfo: server.conninfo(),
+        prepare: prepare + " SET statement_timeout = '10s'; SET lock_timeout = '1s';",
+        primary: primary.clone(),
+        secrets: server.secrets(),
+    }
 }
 
 /// Prepares a session for the live read, which only fetches rows by their unique key. With default settings the planner

@@ -25,19 +25,18 @@ mod watchdog;
 use std::{
     sync::{
         Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{
-            AtomicBool, AtomicU64, AtomicUsize,
-            Ordering::{Relaxed, SeqCst},
-        },
+        atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
 };
 
 use diesel::{PgConnection, r2d2::Pool};
 use tokenry_domain::{TokenId, UserId};
+use tokenry_libpq::Wake;
 
 use self::{feed::Registration, invalidations::Invalidations, loss::Memory, waiting::Waiting};
 use crate::{
+    direct::DirectManager,
     error::StoreError,
     pool::Manager,
     primary::Primary,
@@ -54,7 +53,7 @@ pub(crate) struct Leases {
 
 /// State shared by verifications, the feed and its watchdog.
 struct Shared {
-    manager: Manager<PgConnection>,
+    manager: DirectManager,
     /// For what the feed does beside its own connection.
     pool: Pool<Manager<PgConnection>>,
     memory: Memory,
@@ -78,17 +77,16 @@ struct Shared {
     /// The number of feeds that were replaced and still hang.
     hanging: AtomicUsize,
     feed: Mutex<Option<Worker>>,
-    /// Whether there were verifications since the feed last looked.
-    is_used: AtomicBool,
     wanted: Mutex<Wanted>,
-    wake: Condvar,
+    /// Ends the sleep of the feed.
+    wake: Wake,
     /// Counts notifications of acknowledgements.
     acknowledgements: Mutex<u64>,
     acknowledged: Condvar,
 }
 
 /// What the feed is asked for.
-#[derive(Default)]
+#[derive(Default, PartialEq, Eq)]
 struct Wanted {
     renewal: bool,
     /// This process has committed a change.
@@ -97,12 +95,12 @@ struct Wanted {
 
 impl Leases {
     pub(crate) fn new(
-        manager: Manager<PgConnection>,
+        manager: DirectManager,
         pool: Pool<Manager<PgConnection>>,
         primary: Arc<Primary>,
         settings: StoreSettings,
         workers: &Workers,
-    ) -> Self {
+    ) -> Result<Self, StoreError> {
         let shared = Shared {
             manager,
             pool,
@@ -121,13 +119,12 @@ impl Leases {
             busy_limit: AtomicU64::new(0),
             hanging: AtomicUsize::new(0),
             feed: Mutex::default(),
-            is_used: AtomicBool::new(false),
             wanted: Mutex::default(),
-            wake: Condvar::new(),
+            wake: Wake::new()?,
             acknowledgements: Mutex::new(0),
             acknowledged: Condvar::new(),
         };
-        Self { shared: Arc::new(shared), watchdog: OnceLock::new() }
+        Ok(Self { shared: Arc::new(shared), watchdog: OnceLock::new() })
     }
 
     /// Returns once this process has a lease at a moment after the call. The future needs no runtime.
@@ -200,13 +197,6 @@ impl Drop for Leases {
 impl Shared {
     /// Whether the lease runs, now and by both clocks.
     fn has_lease(&self) -> bool {
-        if !self.is_used.load(Relaxed) {
-            self.is_used.store(true, Relaxed);
-        }
-        self.is_running()
-    }
-
-    fn is_running(&self) -> bool {
         let now = Reading::now();
         now.steady < self.end_steady.load(SeqCst) && now.wall < self.end_wall.load(SeqCst)
     }
@@ -222,7 +212,7 @@ impl Shared {
         let end = sent.after(self.length);
         self.end_wall.store(end.wall, SeqCst);
         self.end_steady.store(end.steady, SeqCst);
-        self.is_running()
+        self.has_lease()
     }
 
     /// Ends the lease at once.
@@ -233,14 +223,24 @@ impl Shared {
 
     /// Wakes the feed for a renewal.
     fn want_renewal(&self) {
-        locked(&self.wanted).renewal = true;
-        self.wake.notify_one();
+        self.want(Wanted { renewal: true, events: false });
     }
 
     /// Wakes the feed after a change of this process.
     fn want_events(&self) {
-        locked(&self.wanted).events = true;
-        self.wake.notify_one();
+        self.want(Wanted { renewal: true, events: true });
+    }
+
+    fn want(&self, more: Wanted) {
+        let mut wanted = locked(&self.wanted);
+        let is_first = *wanted == Wanted::default();
+        wanted.renewal |= more.renewal;
+        wanted.events |= more.events;
+        drop(wanted);
+        // The feed takes all wishes at once.
+        if is_first {
+            self.wake.wake();
+        }
     }
 }
 

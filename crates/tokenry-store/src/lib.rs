@@ -25,6 +25,8 @@ mod bookkeeping;
 mod convert;
 mod credential;
 mod database_errors;
+#[cfg(feature = "postgres")]
+mod direct;
 mod error;
 #[cfg(feature = "sqlite")]
 mod file;

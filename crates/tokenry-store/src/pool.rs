@@ -168,25 +168,25 @@ impl Manager<PgConnection> {
 impl<C: BackendConnection> Manager<C> {
     /// Opens a connection and verifies it.
     pub(crate) fn open_session(&self) -> Result<(C, C::ConnectionProof), StoreError> {
-        let mut connection =
-            C::establish(&self.url).map_err(|error| database_errors::classify(self.message(&error)))?;
+        let mut connection = C::establish(&self.url).map_err(|error| {
+            database_errors::classify(connection_message(error.to_string(), &self.secrets))
+        })?;
         let session = (self.prepare)(&mut connection)?;
         Ok((connection, session))
     }
+}
 
-    /// The driver's message about a connection that cannot be opened, withheld if it contains a secret.
-    fn message(&self, error: &diesel::ConnectionError) -> String {
-        let message = error.to_string();
-        #[cfg(feature = "postgres")]
-        if let Some(text) = session_check::rejected_by_libpq(&message) {
-            return text.to_owned();
-        }
-        match self.secrets.iter().any(|secret| message.contains(secret.as_str())) {
-            true => "the server cannot be reached or rejects the login; its message is withheld, since it contains the \
-                     password"
-                .to_owned(),
-            false => message,
-        }
+/// A driver's message about a connection that cannot be opened, withheld if it contains one of these secrets.
+pub(crate) fn connection_message(message: String, secrets: &[String]) -> String {
+    #[cfg(feature = "postgres")]
+    if let Some(text) = session_check::rejected_by_libpq(&message) {
+        return text.to_owned();
+    }
+    match secrets.iter().any(|secret| message.contains(secret.as_str())) {
+        true => "the server cannot be reached or rejects the login; its message is withheld, since it contains the \
+                 password"
+            .to_owned(),
+        false => message,
     }
 }
 

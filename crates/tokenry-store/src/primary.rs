@@ -19,6 +19,7 @@ use std::{
 use diesel::{PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query};
 
 use crate::{
+    convert::{corrupt, parsed},
     database_errors::from_diesel,
     error::StoreError,
     lock_timeout,
@@ -66,7 +67,7 @@ impl Primary {
     /// Verifies a connection that was just opened.
     pub(crate) fn verify(
         self: &Arc<Self>,
-        connection: &mut PgConnection,
+        connection: &mut impl Session,
     ) -> Result<ConnectionProof, StoreError> {
         let facts = ServerFacts::query(connection)?;
         if facts.encoding != "UTF8" {
@@ -79,7 +80,7 @@ impl Primary {
             return Err(StoreError::Unavailable(STANDBY.to_owned()));
         }
         // Engines that are only compatible with PostgreSQL may lack these functions.
-        let (system, timeline) = Identity::query(connection).unwrap_or_default();
+        let (system, timeline) = identity(connection).unwrap_or_default();
         let generation = self.record(Server { system, timeline, started: facts.started })?;
         let session = ConnectionProof { marker: facts.marker, generation, primary: self.clone() };
         // In a new transaction: a pooler may have assigned another session after the last one.
@@ -136,9 +137,9 @@ impl ConnectionProof {
     }
 
     /// Verifies the session again.
-    pub(crate) fn prove(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
+    pub(crate) fn prove(&self, connection: &mut impl Session) -> Result<(), StoreError> {
         let check = self.check("current_setting('transaction_read_only') = 'on'");
-        connection.batch_execute(&format!("SELECT {check}")).map_err(from_diesel)
+        connection.run(&format!("SELECT {check}"))
     }
 
     /// Whether its server is still the known one.
@@ -161,49 +162,70 @@ impl ConnectionProof {
     }
 }
 
-#[derive(QueryableByName)]
+/// A connection that can be verified, of either driver.
+pub(crate) trait Session {
+    /// The text that a query returns: one row with the column `text`.
+    fn text(&mut self, query: &str) -> Result<String, StoreError>;
+
+    /// Runs statements and drops their rows.
+    fn run(&mut self, statements: &str) -> Result<(), StoreError>;
+}
+
+impl Session for PgConnection {
+    fn text(&mut self, query: &str) -> Result<String, StoreError> {
+        #[derive(QueryableByName)]
+        struct Found {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            text: String,
+        }
+        let Found { text } = sql_query(query).get_result(self).map_err(from_diesel)?;
+        Ok(text)
+    }
+
+    fn run(&mut self, statements: &str) -> Result<(), StoreError> {
+        self.batch_execute(statements).map_err(from_diesel)
+    }
+}
+
 struct ServerFacts {
-    #[diesel(sql_type = diesel::sql_types::Bool)]
     is_standby: bool,
-    #[diesel(sql_type = diesel::sql_types::Bool)]
     is_read_only: bool,
-    #[diesel(sql_type = diesel::sql_types::Text)]
     encoding: String,
-    #[diesel(sql_type = diesel::sql_types::BigInt)]
     started: i64,
-    #[diesel(sql_type = diesel::sql_types::Text)]
     marker: String,
 }
 
 impl ServerFacts {
     /// Sets the marker of the session and queries the state of its server.
-    fn query(connection: &mut PgConnection) -> Result<Self, StoreError> {
-        let query = "SELECT pg_is_in_recovery() AS is_standby, current_setting('transaction_read_only') = 'on' AS is_read_only, \
-             current_setting('server_encoding') AS encoding, \
-             CAST(extract(epoch FROM pg_postmaster_start_time()) * 1000000 AS bigint) AS started, \
-             set_config('tokenry.session', md5(random()::text || clock_timestamp()::text || pg_backend_pid()), false) \
-             AS marker";
-        sql_query(query).get_result(connection).map_err(from_diesel)
+    fn query(connection: &mut impl Session) -> Result<Self, StoreError> {
+        let query = "SELECT concat_ws(' ', pg_is_in_recovery(), current_setting('transaction_read_only') = 'on', \
+             current_setting('server_encoding'), \
+             CAST(extract(epoch FROM pg_postmaster_start_time()) * 1000000 AS bigint), \
+             set_config('tokenry.session', md5(random()::text || clock_timestamp()::text || pg_backend_pid()), false)) \
+             AS text";
+        let text = connection.text(query)?;
+        let facts: Vec<_> = text.split(' ').collect();
+        let [is_standby, is_read_only, encoding, started, marker] = facts[..] else {
+            return Err(corrupt("server", "facts are missing"));
+        };
+        Ok(Self {
+            is_standby: is_standby != "f",
+            is_read_only: is_read_only != "f",
+            encoding: encoding.to_owned(),
+            started: parsed("pg_postmaster_start_time", started)?,
+            marker: marker.to_owned(),
+        })
     }
 }
 
-#[derive(QueryableByName)]
-struct Identity {
-    #[diesel(sql_type = diesel::sql_types::BigInt)]
-    system: i64,
-    #[diesel(sql_type = diesel::sql_types::Text)]
-    log_file: String,
-}
-
-impl Identity {
-    /// System identifier and timeline of a primary. The timeline is read from the name of the write-ahead log file, since
-    /// the control file shows a new timeline late.
-    fn query(connection: &mut PgConnection) -> Option<(i64, u32)> {
-        let query = "SELECT system_identifier AS system, pg_walfile_name(pg_current_wal_lsn()) AS log_file \
-                     FROM pg_control_system()";
-        let found: Self = sql_query(query).get_result(connection).ok()?;
-        Some((found.system, u32::from_str_radix(found.log_file.get(..8)?, 16).ok()?))
-    }
+/// System identifier and timeline of a primary. The timeline is read from the name of the write-ahead log file, since the
+/// control file shows a new timeline late.
+fn identity(connection: &mut impl Session) -> Option<(i64, u32)> {
+    let query = "SELECT concat_ws(' ', system_identifier, pg_walfile_name(pg_current_wal_lsn())) AS text \
+                 FROM pg_control_system()";
+    let text = connection.text(query).ok()?;
+    let (system, log_file) = text.split_once(' ')?;
+    Some((system.parse().ok()?, u32::from_str_radix(log_file.get(..8)?, 16).ok()?))
 }
 
 #[cfg(test)]

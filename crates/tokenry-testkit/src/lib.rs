@@ -30,7 +30,7 @@ pub use crate::{
     floating_address::FloatingAddress,
     lock_holder::LockHolder,
     pooler::Pooler,
-    postgres::create_database,
+    postgres::{create_database, postgres_server},
     relay::Relay,
     role::TestRole,
 };

@@ -23,6 +23,13 @@ pub fn create_database(server_url: &str, name: &str) -> Result<String, Box<dyn s
     Ok(Server::parse(server_url).ok_or("not the address of a database")?.url(name))
 }
 
+/// The address of the PostgreSQL server of the test run, for tests that need no tables. `None` without one, except under
+/// `CI`, where it fails.
+#[must_use]
+pub fn postgres_server() -> Option<String> {
+    Server::of_this_run().map(|server| server.url("postgres"))
+}
+
 /// One database, dropped with this value.
 pub(crate) struct Scratch {
     server: Server,

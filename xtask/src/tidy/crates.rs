@@ -7,6 +7,9 @@ use anyhow::Result;
 use super::Failure;
 use super::tree::Tree;
 
+/// Has lints of its own, since it is the only crate that may contain `unsafe`.
+const UNSAFE: &str = "tokenry-libpq";
+
 /// Lines every manifest must have, without spaces; the lints are in a table of their own.
 const INHERITED: &[&str] =
     &["edition.workspace=true", "rust-version.workspace=true", "license.workspace=true"];
@@ -17,7 +20,7 @@ pub(super) fn check(tree: &Tree) -> Result<Vec<Failure>> {
         let manifest = tree.relative(&package.manifest_path);
         let text = fs::read_to_string(&package.manifest_path)?;
         failures.extend(misplaced(&manifest, &package.name));
-        failures.extend(missing(&text).into_iter().map(|line| {
+        failures.extend(missing(&package.name, &text).into_iter().map(|line| {
             Failure::new(&manifest, format!("does not inherit `{line}`"), "take it from the workspace")
         }));
     }
@@ -36,7 +39,7 @@ fn misplaced(manifest: &str, name: &str) -> Option<Failure> {
     })
 }
 
-fn missing(manifest: &str) -> Vec<String> {
+fn missing(name: &str, manifest: &str) -> Vec<String> {
     let lines: Vec<String> =
         manifest.lines().map(|line| line.split('#').next().unwrap_or_default().replace(' ', "")).collect();
     let has = |wanted: &str| lines.iter().any(|line| line == wanted);
@@ -47,7 +50,7 @@ fn missing(manifest: &str) -> Vec<String> {
         .is_some_and(|line| line == "workspace=true");
     let mut missing: Vec<String> =
         INHERITED.iter().filter(|line| !has(line)).map(|line| line.replace('=', " = ")).collect();
-    if !lints {
+    if !lints && name != UNSAFE {
         missing.push("[lints] workspace = true".to_owned());
     }
     missing
@@ -66,9 +69,13 @@ mod tests {
     fn a_missing_line_is_found() {
         let complete = "[package]\nedition.workspace = true\nrust-version.workspace = true\n\
                         license.workspace = true # both\n\n[lints]\nworkspace = true\n";
-        assert!(missing(complete).is_empty());
-        assert_eq!(missing(&complete.replace("edition.workspace = true", "edition = \"2021\"")).len(), 1);
-        assert_eq!(missing(&complete.replace("[lints]", "[lints.rust]")), ["[lints] workspace = true"]);
+        let own = complete.replace("[lints]", "[lints.rust]");
+        assert!(missing("tokenry", complete).is_empty() && missing(UNSAFE, &own).is_empty());
+        assert_eq!(
+            missing("tokenry", &complete.replace("edition.workspace = true", "edition = \"2021\"")).len(),
+            1
+        );
+        assert_eq!(missing("tokenry", &own), ["[lints] workspace = true"]);
     }
 
     #[test]

@@ -13,8 +13,9 @@ use crate::metadata::{Dependency, Package};
 const LAYERS: &[(&str, &[&str])] = &[
     ("tokenry-domain", &[]),
     ("tokenry-crypto", &["tokenry-domain"]),
+    ("tokenry-libpq", &[]),
     // Never crypto: a crate that cannot name a plaintext cannot store one.
-    ("tokenry-store", &["tokenry-domain"]),
+    ("tokenry-store", &["tokenry-domain", "tokenry-libpq"]),
     ("tokenry-service", &["tokenry-store", "tokenry-crypto", "tokenry-domain"]),
     ("tokenry-actix", &["tokenry-service"]),
     ("tokenry-tower", &["tokenry-service"]),
@@ -31,7 +32,7 @@ const TESTKIT: &str = "tokenry-testkit";
 const BENCH: &str = "tokenry-bench";
 
 /// The crates that may name the database library, and those that may name each web framework.
-const DATABASE: &[&str] = &["tokenry-store", TESTKIT];
+const DATABASE: &[&str] = &["tokenry-libpq", "tokenry-store", TESTKIT];
 const WEB: &[&str] = &["tokenry-actix", "tokenry-ui", "tokenry"];
 const TOWER: &[&str] = &["tokenry-tower"];
 

@@ -11,6 +11,7 @@ use super::tree::{Text, Tree};
 /// Constructors that return `None` where a developer's machine lacks a program; each of them fails under `CI`.
 const GATES: &[&str] = &[
     "TestDatabase::postgres()",
+    "postgres_server()",
     "Cluster::start()",
     "Pooler::start(",
     "Visit::start()",

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use diesel::PgConnection;
 use uuid::Uuid;
 
 use super::{
@@ -17,20 +16,13 @@ use super::{
     statements::{self, ACKNOWLEDGED, CHANGE, Renewal},
 };
 use crate::{
-    database_errors::from_diesel,
+    direct::{Direct, Unproven, warned},
     error::StoreError,
     instance::ChainHead,
-    primary::{ConnectionProof, MAX_AGE},
     steady_clock::{self as clock, Reading},
     supervisor::{Importance, Stop, Work, Worker},
 };
 
-/// How often the feed looks for notifications while requests arrive. The driver cannot wait for them.
-const TICK: Duration = Duration::from_millis(1);
-/// How often it looks without requests.
-const IDLE_TICK: Duration = Duration::from_millis(5);
-/// How long requests count as arriving after the last one.
-const USE_SPAN: u64 = 1_000_000;
 /// How long a connection may take to open before the feed is replaced.
 const CONNECT_LIMIT: Duration = Duration::from_secs(4);
 /// How long the comparison with what is remembered, or one transaction that applies lost changes again, may take.
@@ -66,14 +58,6 @@ struct Feed {
     generation: u64,
 }
 
-/// A connection that listens.
-struct Listener {
-    connection: PgConnection,
-    session: ConnectionProof,
-    /// When it was opened, by the steady clock.
-    opened: u64,
-}
-
 /// What the notifications of one look were about.
 #[derive(Default)]
 struct Heard {
@@ -86,6 +70,8 @@ struct Heard {
 enum Broken {
     /// It failed.
     Failed(StoreError),
+    /// The server answered a statement with this warning.
+    Warned(String),
     /// Another feed has replaced this one, or the process ends.
     Replaced,
 }
@@ -103,10 +89,11 @@ impl Work for Feed {
                 Ok(()) | Err(Broken::Replaced) => {}
                 Err(Broken::Failed(error)) => {
                     tracing::warn!(%error, "the feed of changes lost its connection");
-                    if !self.is_replaced() {
-                        self.shared.busy_since.store(0, SeqCst);
-                    }
-                    let _ = stop.wait(RETRY);
+                    self.pause(stop);
+                }
+                Err(Broken::Warned(warning)) => {
+                    tracing::error!("{}; the feed of changes replaces its connection", warned(&warning));
+                    self.pause(stop);
                 }
             }
         }
@@ -134,19 +121,27 @@ impl Feed {
         self.shared.generation.load(SeqCst) != self.generation
     }
 
+    /// Waits before the next connection.
+    fn pause(&self, stop: &Stop) {
+        if !self.is_replaced() {
+            self.shared.busy_since.store(0, SeqCst);
+        }
+        let _ = stop.wait(RETRY);
+    }
+
     /// Works on one connection until it fails, is too old, or a stop is requested.
     fn serve(&self, stop: &Stop) -> Result<(), Broken> {
         let mut listener = self.connect()?;
         // SECURITY: notifications of changes past Tokenry may have been missed until now.
         self.shared.invalidations.drop_all();
-        let (mut due, mut last_use, mut owes) = (0, clock::steady_now(), false);
+        let (mut due, mut owes) = (0, false);
         loop {
+            if self.is_replaced() {
+                return Err(Broken::Replaced);
+            }
             if stop.is_requested() {
                 self.leave(&mut listener);
                 return Err(Broken::Replaced);
-            }
-            if self.shared.is_used.swap(false, Relaxed) {
-                last_use = clock::steady_now();
             }
             let heard = self.listen(&mut listener)?;
             self.apply_rows(&heard);
@@ -161,12 +156,12 @@ impl Feed {
             } else if now >= due || wanted.renewal {
                 owes = self.renew(&mut listener, false)?;
             } else {
-                let is_idle = now.saturating_sub(last_use) > USE_SPAN;
-                self.sleep(if is_idle { IDLE_TICK } else { TICK });
+                // Until a notification, a wish or the next renewal.
+                listener.wait(Duration::from_micros(due - now), &self.shared.wake)?;
                 continue;
             }
             due = clock::steady_now() + clock::micros(self.shared.length / 4);
-            if clock::steady_now().saturating_sub(listener.opened) > clock::micros(MAX_AGE) {
+            if listener.is_old() {
                 // An address may lead to another server by now. The new connection continues with the same row, and
                 // listens before the old one is read for the last time, so that no notification is missed.
                 let next = self.connect()?;
@@ -180,18 +175,18 @@ impl Feed {
     }
 
     /// Opens a connection that listens before anything is read on it.
-    fn connect(&self) -> Result<Listener, Broken> {
+    fn connect(&self) -> Result<Direct, Broken> {
         // About ten round trips, after a connection that may take as long as libpq tries.
         let limit = CONNECT_LIMIT.max(self.shared.length / 2);
         let connected = self.timed_within(limit, || {
-            let opened = self.shared.manager.open_session().map_err(|error| match error {
+            let opened = self.shared.manager.open().map_err(|error| match error {
                 // The database was usable when the store was opened, so the failure may be temporary.
                 StoreError::Unusable(message) => StoreError::Unavailable(message),
                 error => error,
             });
-            let (mut connection, session) = opened?;
-            statements::listen(&mut connection)?;
-            Ok(Listener { connection, session, opened: clock::steady_now() })
+            let mut listener = opened?;
+            statements::listen(&mut listener)?;
+            Ok(listener)
         });
         if let Err(Broken::Failed(error)) = &connected {
             self.shared.waiting.fail(error);
@@ -200,14 +195,14 @@ impl Feed {
     }
 
     /// Runs a statement and tells the watchdog since when.
-    fn timed<T>(&self, run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, Broken> {
+    fn timed<T>(&self, run: impl FnOnce() -> Result<T, Unproven>) -> Result<T, Broken> {
         self.timed_within(self.shared.length / 2, run)
     }
 
     fn timed_within<T>(
         &self,
         limit: Duration,
-        run: impl FnOnce() -> Result<T, StoreError>,
+        run: impl FnOnce() -> Result<T, Unproven>,
     ) -> Result<T, Broken> {
         self.shared.busy_limit.store(clock::micros(limit), SeqCst);
         self.shared.busy_since.store(clock::steady_now(), SeqCst);
@@ -216,15 +211,21 @@ impl Feed {
             return Err(Broken::Replaced);
         }
         self.shared.busy_since.store(0, SeqCst);
-        Ok(result?)
+        result.map_err(|unproven| match unproven {
+            Unproven::Failed(error) => Broken::Failed(error),
+            Unproven::Warned(warning) => {
+                // SECURITY: the server may be an old primary that is cut off, where nothing is current any more.
+                self.shared.end_lease();
+                Broken::Warned(warning)
+            }
+        })
     }
 
     /// Takes the notifications that have arrived.
-    fn listen(&self, listener: &mut Listener) -> Result<Heard, Broken> {
+    fn listen(&self, listener: &mut Direct) -> Result<Heard, Broken> {
         let mut heard = Heard::default();
         let mut is_acknowledged = false;
-        for notification in listener.connection.notifications_iter() {
-            let notification = notification.map_err(from_diesel)?;
+        for notification in listener.notifications()? {
             match (notification.channel.as_str(), notification.payload.parse()) {
                 (CHANGE, _) => heard.is_change = true,
                 (ACKNOWLEDGED, _) => is_acknowledged = true,
@@ -247,16 +248,14 @@ impl Feed {
     }
 
     /// Reads the events that are not applied yet, and invalidates the rows that they name.
-    fn apply_events(&self, listener: &mut Listener) -> Result<(), Broken> {
+    fn apply_events(&self, listener: &mut Direct) -> Result<(), Broken> {
         loop {
             let (applied, hash) = {
                 let registration = locked(&self.shared.registration);
                 (registration.applied, registration.hash)
             };
             let sent = Reading::now();
-            let events = self.timed(|| {
-                statements::events_after(&mut listener.connection, listener.session.marker(), applied)
-            })?;
+            let events = self.timed(|| statements::events_after(listener, applied))?;
             if !Memory::is_continued(applied, hash, &events) {
                 return Err(self.lose(
                     listener,
@@ -291,18 +290,10 @@ impl Feed {
 
     /// Acknowledges what is applied, renews, and applies what is newer; returns whether that must be acknowledged too.
     /// Registers the node if it is not.
-    fn renew(&self, listener: &mut Listener, is_awaited: bool) -> Result<bool, Broken> {
+    fn renew(&self, listener: &mut Direct, is_awaited: bool) -> Result<bool, Broken> {
         let (node, applied, hash, proved_at) = self.registered(listener)?;
         let sent = Reading::now();
-        let renewal = self.timed(|| {
-            statements::renew(&mut listener.connection, listener.session.marker(), node, applied, is_awaited)
-        })?;
-        // SECURITY: PostgreSQL reports success for a commit whose wait for its standbys was cancelled. Such a wait is
-        // long, so the answer to a long one proves nothing.
-        if clock::steady_now().saturating_sub(sent.steady) > clock::micros(self.shared.length / 2) {
-            tracing::debug!("a renewal was too slow to prove anything, and is repeated");
-            return Ok(true);
-        }
+        let renewal = self.timed(|| statements::renew(listener, node, applied, is_awaited))?;
         if !renewal.is_registered {
             tracing::warn!(%node, "this node was declared gone; it starts again with an empty memory");
             self.forget();
@@ -335,7 +326,7 @@ impl Feed {
     }
 
     /// The node's row and what it has applied; registers the node first if it has no row on this server.
-    fn registered(&self, listener: &mut Listener) -> Result<Registered, Broken> {
+    fn registered(&self, listener: &mut Direct) -> Result<Registered, Broken> {
         let server = listener.session.generation();
         let known = {
             let registration = locked(&self.shared.registration);
@@ -353,12 +344,11 @@ impl Feed {
         // SECURITY: a new row acknowledges everything up to the head, so nothing older may be in memory.
         self.shared.end_lease();
         // SECURITY: what the database has lost is in force again before this node decides anything.
-        let known = self.timed_within(SETTLE_LIMIT, || self.shared.settle(self.generation))?;
+        let known = self.timed_within(SETTLE_LIMIT, || Ok(self.shared.settle(self.generation)?))?;
         let lease_ms = i32::try_from(self.shared.length.as_millis()).unwrap_or(i32::MAX);
         let sent = Reading::now();
         let (node, applied) = self.timed(|| {
-            let marker = listener.session.marker();
-            let registered = statements::register(&mut listener.connection, marker, lease_ms);
+            let registered = statements::register(listener, lease_ms);
             self.shared.invalidations.drop_all();
             registered
         })?;
@@ -377,7 +367,7 @@ impl Feed {
     }
 
     /// Leaves a database that has lost what this node has applied. It is repaired before the node registers again.
-    fn lose(&self, listener: &mut Listener, applied: i64, lost: &str) -> Broken {
+    fn lose(&self, listener: &mut Direct, applied: i64, lost: &str) -> Broken {
         tracing::error!(applied, lost, "the database has lost changes");
         self.shared.memory.note_loss();
         self.leave(listener);
@@ -386,23 +376,13 @@ impl Feed {
     }
 
     /// Removes the node's row, so that nobody waits for this process.
-    fn leave(&self, listener: &mut Listener) {
+    fn leave(&self, listener: &mut Direct) {
         self.shared.end_lease();
         let node = locked(&self.shared.registration).node.take();
         if let Some(node) = node {
-            let marker = listener.session.marker();
-            let removed = self.timed(|| statements::remove(&mut listener.connection, marker, node, i64::MAX));
-            if let Err(Broken::Failed(error)) = removed {
-                tracing::debug!(%error, "the row of this node was not removed; the next change waits for it");
+            if self.timed(|| statements::leave(listener, node)).is_err() {
+                tracing::debug!("the row of this node may be left; the next change waits for it then");
             }
-        }
-    }
-
-    /// Sleeps until something is wanted.
-    fn sleep(&self, span: Duration) {
-        let wanted = locked(&self.shared.wanted);
-        if !wanted.renewal && !wanted.events {
-            drop(self.shared.wake.wait_timeout(wanted, span));
         }
     }
 }

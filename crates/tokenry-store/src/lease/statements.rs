@@ -1,17 +1,16 @@
 //! The statements of the lease protocol. Each is one transaction and checks its session in the same request.
 
 use diesel::{
-    PgConnection, QueryableByName, RunQueryDsl,
-    connection::SimpleConnection,
-    sql_query,
-    sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text},
+    PgConnection, QueryableByName, RunQueryDsl, sql_query,
+    sql_types::{BigInt, Integer, Text},
 };
 use tokenry_domain::EventKind;
 use uuid::Uuid;
 
 use crate::{
-    convert::digest,
+    convert::{corrupt, digest},
     database_errors::from_diesel,
+    direct::{Direct, Unproven, Values},
     error::StoreError,
     instance::ChainHead,
     session_check,
@@ -64,132 +63,72 @@ pub(super) struct SilentNode {
 }
 
 /// Begins to listen on all channels.
-pub(super) fn listen(connection: &mut PgConnection) -> Result<(), StoreError> {
-    connection
-        .batch_execute(&format!("LISTEN {CHANGE}; LISTEN {ROW}; LISTEN {ACKNOWLEDGED}"))
-        .map_err(from_diesel)
+pub(super) fn listen(connection: &mut Direct) -> Result<(), StoreError> {
+    connection.run(&format!("LISTEN {CHANGE}; LISTEN {ROW}; LISTEN {ACKNOWLEDGED}"))
 }
 
 /// Registers a node at the current head and returns its id and the sequence that counts as acknowledged.
-pub(super) fn register(
-    connection: &mut PgConnection,
-    marker: &str,
-    lease_ms: i32,
-) -> Result<(Uuid, i64), StoreError> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = Id)]
-        id: IdValue,
-        #[diesel(sql_type = BigInt)]
-        acked_seq: i64,
-    }
-    let query = format!(
+pub(super) fn register(connection: &mut Direct, lease_ms: i32) -> Result<(Uuid, i64), Unproven> {
+    let statement = format!(
         "INSERT INTO nodes (id, acked_seq, lease_ms, version, address) \
-         SELECT CAST(md5(random()::text || clock_timestamp()::text || pg_backend_pid()) AS uuid), chain_seq, $1, $2, \
-         coalesce(host(inet_client_addr()), 'local') || ' pid ' || CAST($3 AS bigint) FROM instance WHERE {} \
+         SELECT CAST(md5(random()::text || clock_timestamp()::text || pg_backend_pid()) AS uuid), chain_seq, \
+         CAST($2 AS integer), $3, coalesce(host(inet_client_addr()), 'local') || ' pid ' || $4 FROM instance WHERE {} \
          RETURNING id, acked_seq",
-        check("$4")
+        check("$1")
     );
-    let row: Row = sql_query(query)
-        .bind::<Integer, _>(lease_ms)
-        .bind::<Text, _>(env!("CARGO_PKG_VERSION"))
-        .bind::<BigInt, _>(i64::from(std::process::id()))
-        .bind::<Text, _>(marker)
-        .get_result(connection)
-        .map_err(from_diesel)?;
-    Ok((row.id.0, row.acked_seq))
+    let process_id = std::process::id().to_string();
+    let mut row =
+        one(connection.query(&statement, &[&lease_ms.to_string(), env!("CARGO_PKG_VERSION"), &process_id])?)?;
+    Ok((row.take("nodes.id")?, row.take("nodes.acked_seq")?))
 }
 
 /// Acknowledges every event up to `acked_seq`, renews the lease, and reads the current head. With `is_awaited` whoever
 /// waits for acknowledgements is notified. An event that a restored database does not have is not acknowledged: another
 /// one will get its number. A statement of a lost connection that runs late lowers nothing.
 pub(super) fn renew(
-    connection: &mut PgConnection,
-    marker: &str,
+    connection: &mut Direct,
     node: Uuid,
     acked_seq: i64,
     is_awaited: bool,
-) -> Result<Renewal, StoreError> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = Bool)]
-        is_registered: bool,
-        #[diesel(sql_type = BigInt)]
-        chain_seq: i64,
-        #[diesel(sql_type = Binary)]
-        chain_head: Vec<u8>,
-        #[diesel(sql_type = BigInt)]
-        change_seq: i64,
-        #[diesel(sql_type = Nullable<Binary>)]
-        acked_hash: Option<Vec<u8>>,
-    }
-    let query = format!(
-        "WITH renewed AS (UPDATE nodes SET acked_seq = greatest(acked_seq, least($2, (SELECT chain_seq FROM instance))), renewed_at = clock_timestamp() WHERE id = $1 AND {} \
-         RETURNING CASE WHEN $3 THEN CAST(pg_notify('{ACKNOWLEDGED}', '') AS text) END) \
-         SELECT EXISTS (SELECT 1 FROM renewed) AS is_registered, chain_seq, chain_head, change_seq, \
-         (SELECT hash FROM audit_events WHERE seq = $2) AS acked_hash FROM instance",
-        check("$4")
+) -> Result<Renewal, Unproven> {
+    let statement = format!(
+        "WITH renewed AS (UPDATE nodes SET acked_seq = greatest(acked_seq, least(CAST($3 AS bigint), \
+         (SELECT chain_seq FROM instance))), renewed_at = clock_timestamp() WHERE id = CAST($2 AS uuid) AND {} \
+         RETURNING CASE WHEN CAST($4 AS boolean) THEN CAST(pg_notify('{ACKNOWLEDGED}', '') AS text) END) \
+         SELECT CAST(EXISTS (SELECT 1 FROM renewed) AS text), chain_seq, encode(chain_head, 'hex'), change_seq, \
+         (SELECT encode(hash, 'hex') FROM audit_events WHERE seq = CAST($3 AS bigint)) FROM instance",
+        check("$1")
     );
-    let row: Row = sql_query(query)
-        .bind::<Id, _>(IdValue(node))
-        .bind::<BigInt, _>(acked_seq)
-        .bind::<Bool, _>(is_awaited)
-        .bind::<Text, _>(marker)
-        .get_result(connection)
-        .map_err(from_diesel)?;
-    Ok(Renewal {
-        is_registered: row.is_registered,
-        head: ChainHead { seq: row.chain_seq, hash: digest("instance.chain_head", row.chain_head)? },
-        change_seq: row.change_seq,
-        acked_hash: row.acked_hash.map(|hash| digest("audit_events.hash", hash)).transpose()?,
-    })
+    let mut row = one(connection
+        .query(&statement, &[&node.to_string(), &acked_seq.to_string(), &is_awaited.to_string()])?)?;
+    let is_registered = row.take("nodes.id")?;
+    let seq = row.take("instance.chain_seq")?;
+    let hash = hex_digest("instance.chain_head", &row.take::<String>("instance.chain_head")?)?;
+    let change_seq = row.take("instance.change_seq")?;
+    let acked_hash: Option<String> = row.optional("audit_events.hash")?;
+    let acked_hash = acked_hash.map(|hash| hex_digest("audit_events.hash", &hash)).transpose()?;
+    Ok(Renewal { is_registered, head: ChainHead { seq, hash }, change_seq, acked_hash })
 }
 
 /// The events after `seq`, oldest first. An incomplete answer ends at the last event that it has.
-pub(super) fn events_after(
-    connection: &mut PgConnection,
-    marker: &str,
-    seq: i64,
-) -> Result<Vec<Change>, StoreError> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = BigInt)]
-        seq: i64,
-        #[diesel(sql_type = Text)]
-        kind: String,
-        #[diesel(sql_type = Nullable<Id>)]
-        user_id: Option<IdValue>,
-        #[diesel(sql_type = Nullable<Id>)]
-        token_id: Option<IdValue>,
-        #[diesel(sql_type = Binary)]
-        prev_hash: Vec<u8>,
-        #[diesel(sql_type = Binary)]
-        hash: Vec<u8>,
-        #[diesel(sql_type = Nullable<Text>)]
-        detail: Option<String>,
-    }
-    let query = format!(
-        "SELECT seq, kind, user_id, token_id, prev_hash, hash, \
-         CASE WHEN kind IN ({}) THEN CAST(detail AS text) END AS detail \
-         FROM audit_events WHERE seq > $1 AND {} ORDER BY seq LIMIT $3",
+pub(super) fn events_after(connection: &mut Direct, seq: i64) -> Result<Vec<Change>, Unproven> {
+    let statement = format!(
+        "SELECT seq, kind, user_id, token_id, encode(prev_hash, 'hex'), encode(hash, 'hex'), \
+         CASE WHEN kind IN ({}) THEN CAST(detail AS text) END \
+         FROM audit_events WHERE seq > CAST($2 AS bigint) AND {} ORDER BY seq LIMIT {EVENTS}",
         taking_kinds(),
-        check("$2")
+        check("$1")
     );
-    let rows: Vec<Row> = sql_query(query)
-        .bind::<BigInt, _>(seq)
-        .bind::<Text, _>(marker)
-        .bind::<BigInt, _>(i64::try_from(EVENTS).unwrap_or(i64::MAX))
-        .load(connection)
-        .map_err(from_diesel)?;
-    let changes = rows.into_iter().map(|row| {
+    let rows = connection.query(&statement, &[&seq.to_string()])?;
+    let changes = rows.into_iter().map(|mut row| {
         Ok(Change {
-            seq: row.seq,
-            kind: row.kind.parse().ok(),
-            user_id: row.user_id.map(|id| id.0),
-            token_id: row.token_id.map(|id| id.0),
-            prev_hash: digest("audit_events.prev_hash", row.prev_hash)?,
-            hash: digest("audit_events.hash", row.hash)?,
-            detail: row.detail,
+            seq: row.take("audit_events.seq")?,
+            kind: row.take::<String>("audit_events.kind")?.parse().ok(),
+            user_id: row.optional("audit_events.user_id")?,
+            token_id: row.optional("audit_events.token_id")?,
+            prev_hash: hex_digest("audit_events.prev_hash", &row.take::<String>("audit_events.prev_hash")?)?,
+            hash: hex_digest("audit_events.hash", &row.take::<String>("audit_events.hash")?)?,
+            detail: row.optional("audit_events.detail")?,
         })
     });
     changes.collect()
@@ -199,6 +138,12 @@ pub(super) fn events_after(
 pub(super) fn taking_kinds() -> String {
     let kinds = EventKind::ALL.iter().filter(|kind| kind.takes_away());
     kinds.map(|kind| format!("'{kind}'")).collect::<Vec<_>>().join(", ")
+}
+
+/// Removes the row of a node that ends.
+pub(super) fn leave(connection: &mut Direct, node: Uuid) -> Result<(), Unproven> {
+    let statement = format!("DELETE FROM nodes WHERE id = CAST($2 AS uuid) AND {}", check("$1"));
+    connection.query(&statement, &[&node.to_string()]).map(drop)
 }
 
 /// The nodes that have not acknowledged `seq`.
@@ -231,4 +176,18 @@ pub(super) fn remove(
 /// The check of the session, whose marker is the parameter `marker`.
 fn check(marker: &str) -> String {
     session_check::check("current_setting('transaction_read_only') = 'on'", marker)
+}
+
+/// The only row.
+fn one(rows: Vec<Values>) -> Result<Values, StoreError> {
+    rows.into_iter().next().ok_or_else(|| corrupt("instance", "a row that must exist is missing"))
+}
+
+/// A digest from its hexadecimal form.
+fn hex_digest(column: &str, text: &str) -> Result<[u8; 32], StoreError> {
+    let pairs = (0..text.len())
+        .step_by(2)
+        .map(|at| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok()));
+    let bytes: Option<Vec<u8>> = pairs.collect();
+    digest(column, bytes.ok_or_else(|| corrupt(column, "no digest"))?)
 }
