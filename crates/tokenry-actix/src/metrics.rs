@@ -146,6 +146,17 @@ fn register_service(registry: &mut Registry, tokenry: &Tokenry) {
         "Write transactions of this process",
         counter_of(tokenry.database_writes()),
     );
+    let losses = tokenry.store().losses();
+    registry.register(
+        "lost_events",
+        "Events that the database has lost, as this process has noticed",
+        counter_of(losses.lost_events),
+    );
+    registry.register(
+        "reapplied_changes",
+        "Lost changes that this process has applied again",
+        counter_of(losses.reapplied),
+    );
     let pending = tokenry.unwritten();
     let unwritten = Family::<Kind, Gauge>::default();
     for (kind, count) in [

@@ -19,4 +19,6 @@ pub(crate) const CHECKS: &[(&str, StoreCheck)] = &[
     ("nodes", checks::nodes),
     ("migrations", checks::migrations),
     ("workers", checks::workers),
+    ("history", checks::history),
+    ("replication", checks::replication),
 ];

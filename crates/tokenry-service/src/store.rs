@@ -2,8 +2,8 @@
 
 use tokenry_crypto::Shape;
 use tokenry_store::{
-    DatabaseUrl, StoreError, StoreSettings, migrate::MigrationStatus, nodes::Nodes, rights::RoleRights,
-    supervisor::Workers,
+    DatabaseUrl, StoreError, StoreSettings, history::LossReport, migrate::MigrationStatus, nodes::Nodes,
+    replication::Replication, rights::RoleRights, supervisor::Workers,
 };
 
 use crate::shapes;
@@ -81,6 +81,20 @@ impl Store {
     /// [`StoreError`].
     pub fn nodes(&self) -> Result<Option<Nodes>, StoreError> {
         self.0.nodes()
+    }
+
+    /// How the database replicates, which decides whether an answered change survives a failover; `None` on SQLite.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn replication(&self) -> Result<Option<Replication>, StoreError> {
+        self.0.replication()
+    }
+
+    /// What this process knows of changes that the database has lost.
+    #[must_use]
+    pub fn losses(&self) -> LossReport {
+        self.0.losses()
     }
 
     /// The background threads of this installation, for those that a program adds.

@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use common::{at, issue, operator, service_on, user, verify, with_token};
 use tokenry_service::{
-    Activation, ClientInfo, Expiry, Lifetime, Rejection, Rotation, Scope, Store, StoreSettings, TokenChanges,
-    Tokenry, UserChanges, VerifiedToken, VerifyError,
+    Activation, CheckState, ClientInfo, Expiry, Lifetime, Rejection, Rotation, Scope, Store, StoreSettings,
+    TokenChanges, Tokenry, UserChanges, VerifiedToken, VerifyError,
 };
 use tokenry_testkit::{Relay, TestDatabase};
 
@@ -251,12 +251,22 @@ fn a_node_decides_nothing_until_what_was_lost_is_in_force_again() {
     );
     lose(&db, "saved");
     until("its row is removed", || registered(node).is_empty());
+    let history = || {
+        let found = futures_executor::block_on(node.readiness(at(20)));
+        found.checks.into_iter().find(|check| check.name == "history").unwrap()
+    };
+    assert_eq!(history().state, CheckState::Failed);
     for _ in 0..3 {
         assert!(matches!(verify(node, &text, 20), Err(VerifyError::Store(_))));
     }
     db.run("DROP TRIGGER refuse ON personal_access_tokens");
     until("it registers again", || !registered(node).is_empty());
     assert_eq!(rejection(node, &text), Some(Rejection::Revoked));
+    let found = history();
+    assert_eq!(found.state, CheckState::Warning);
+    assert!(found.detail.unwrap().contains("1 events in all; this process has applied 1 changes again"));
+    let report = node.store().losses();
+    assert_eq!((report.losses, report.lost_events, report.reapplied), (1, 1, 1));
 }
 
 #[test]

@@ -44,6 +44,23 @@ each_backend!(a_working_installation_is_ready_and_the_check_changes_nothing, |db
 });
 
 #[test]
+fn a_database_whose_sessions_do_not_commit_synchronously_is_a_warning() {
+    let Some(db) = TestDatabase::postgres() else { return };
+    let warning = |value: &str| {
+        db.run(&format!(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = {value}', current_database()); END $$"
+        ));
+        let readiness = ask(&service(db.url()));
+        let check = readiness.checks.iter().find(|check| check.name == "replication").unwrap();
+        (readiness.is_ready, check.state, check.detail.clone().unwrap_or_default())
+    };
+    let (is_ready, state, detail) = warning("local");
+    assert!(is_ready && state == CheckState::Warning, "{detail}");
+    assert!(detail.contains("synchronous_commit is local"), "{detail}");
+    assert_eq!(warning("on"), (true, CheckState::Ok, String::new()));
+}
+
+#[test]
 fn a_database_that_only_reads_is_not_ready() {
     let Some(db) = TestDatabase::postgres() else { return };
     let tokenry = service(db.url());

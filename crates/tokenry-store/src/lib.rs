@@ -12,7 +12,7 @@
 //! # Stability
 //! Stable is what `tokenry-service` re-exports: [`DatabaseUrl`], [`UrlError`], [`StoreError`], [`StoreSettings`], the modules
 //! [`grants`] and [`supervisor`], and the results [`audit::AuditEntry`], [`audit::AuditFilter`],
-//! [`migrate::MigrationStatus`], [`nodes::Nodes`], [`rights::RoleRights`] and the counts in [`usage::summary`]. These types are
+//! [`history::LossReport`], [`migrate::MigrationStatus`], [`nodes::Nodes`], [`replication::Replication`], [`rights::RoleRights`] and the counts in [`usage::summary`]. These types are
 //! non-exhaustive where they may grow.
 //!
 //! Units of work, queries and all other types change together with the service, in any release. Their structs can be
@@ -70,6 +70,7 @@ pub mod instance;
 pub mod migrate;
 pub mod nodes;
 pub mod proof;
+pub mod replication;
 pub mod retired;
 pub mod rights;
 pub mod session;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokenry_domain::{PublicId, UnixMillis};
 use tokenry_store::{
     Store, StoreError,
+    history::LossReport,
     nodes::NodeState,
     supervisor::{Importance, WorkerState},
 };
@@ -47,6 +48,37 @@ pub(super) fn nodes(store: &Store, _: UnixMillis) -> Result<Finding, StoreError>
     })
 }
 
+/// Whether the database has lost answered changes, which are applied again before this process decides anything.
+pub(super) fn history(store: &Store, _: UnixMillis) -> Result<Finding, StoreError> {
+    Ok(loss_finding(&store.losses()))
+}
+
+fn loss_finding(report: &LossReport) -> Finding {
+    let unknown = match report.is_incomplete {
+        true => "; more was lost than this process remembers, so check what was taken away before",
+        false => "",
+    };
+    if report.is_pending {
+        return Finding::failed(format!(
+            "the database has lost answered changes; nothing is decided until what was taken away is in force again{unknown}"
+        ));
+    }
+    match report.losses {
+        0 => Finding::ok(),
+        losses => Finding::warning(format!(
+            "since this process started the database has lost answered changes {losses} times, {} events in all; this \
+             process has applied {} changes again{unknown}",
+            report.lost_events, report.reapplied
+        )),
+    }
+}
+
+pub(super) fn replication(store: &Store, _: UnixMillis) -> Result<Finding, StoreError> {
+    // Other checks report a database that does not respond.
+    let found = store.replication().ok().flatten();
+    Ok(found.and_then(|found| found.warning()).map_or_else(Finding::ok, Finding::warning))
+}
+
 pub(super) fn migrations(store: &Store, _: UnixMillis) -> Result<Finding, StoreError> {
     Ok(match store.is_ready()? {
         true => Finding::ok(),
@@ -82,7 +114,7 @@ fn names(states: &[WorkerState], matches: fn(&WorkerState) -> bool) -> Option<St
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::finding::CheckState, *};
 
     fn state(name: &'static str, importance: Importance) -> WorkerState {
         let mut state = WorkerState::running(name, importance);
@@ -100,6 +132,24 @@ mod tests {
         let mut state = state("reader", Importance::Vital);
         state.last_failure_age = Some(age);
         state
+    }
+
+    #[test]
+    fn a_loss_fails_the_check_until_it_is_repaired_and_stays_a_warning() {
+        let mut report = LossReport::default();
+        assert_eq!(loss_finding(&report), Finding::ok());
+        report.is_pending = true;
+        assert_eq!(loss_finding(&report).state, CheckState::Failed);
+        (report.is_pending, report.losses, report.lost_events, report.reapplied) = (false, 1, 7, 3);
+        let found = loss_finding(&report);
+        assert_eq!(found.state, CheckState::Warning);
+        let detail = found.detail.unwrap();
+        assert!(
+            detail.contains("1 times, 7 events") && detail.contains("applied 3 changes again"),
+            "{detail}"
+        );
+        report.is_incomplete = true;
+        assert!(loss_finding(&report).detail.unwrap().contains("more was lost than"));
     }
 
     #[test]

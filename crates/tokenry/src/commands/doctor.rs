@@ -63,6 +63,9 @@ fn database(settings: Settings, checks: &mut Checks) {
         Ok(Some(found)) => checks.add("rights", rights(&found)),
         Err(error) => checks.add("rights", not_run(error)),
     }
+    if let Some(finding) = replication(&store) {
+        checks.add("replication", finding);
+    }
     let outline = SettingsOutline::of(&settings.service);
     let tokenry = match Tokenry::new(store, settings.service) {
         Ok(tokenry) => tokenry,
@@ -105,6 +108,19 @@ fn rights(found: &RoleRights) -> Finding {
             missing.join(", ")
         )),
     }
+}
+
+/// Whether an answered change survives a failover; nothing on SQLite. What may be lost is a choice, and no fault.
+fn replication(store: &Store) -> Option<Finding> {
+    let found = match store.replication() {
+        Ok(found) => found?,
+        Err(error) => return Some(not_run(error)),
+    };
+    Some(Finding::ok(match (found.warning(), found.receivers) {
+        (Some(warning), _) => format!("WARNING: {warning}"),
+        (None, 0) => "no standby is connected".to_owned(),
+        (None, receivers) => format!("commits wait for standbys; {receivers} connected"),
+    }))
 }
 
 /// Whether stored rows are still valid under these settings.

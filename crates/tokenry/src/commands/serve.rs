@@ -64,6 +64,7 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
     }
     keys.begin(tokenry.store().workers()).map_err(no_thread)?;
     log_missing_rights(&tokenry)?;
+    log_replication(&tokenry);
     check_stored_rows(&tokenry, &outline)?;
     if has_bootstrap {
         bootstrap(&tokenry, &url, console)?;
@@ -112,6 +113,14 @@ fn log_missing_rights(tokenry: &Tokenry) -> Result<(), CliError> {
         _ => {}
     }
     Ok(())
+}
+
+/// Warns if a failover of the database loses answered changes.
+fn log_replication(tokenry: &Tokenry) {
+    let found = tokenry.store().replication().ok().flatten();
+    if let Some(warning) = found.and_then(|found| found.warning()) {
+        tracing::warn!("{warning}");
+    }
 }
 
 /// Warns about stored rows that are invalid under these settings.
