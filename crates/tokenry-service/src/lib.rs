@@ -133,7 +133,7 @@ pub use tokenry_store::{
     DatabaseUrl, StoreError, StoreSettings, UrlError,
     audit::{AuditEntry, AuditFilter},
     grants,
-    history::LossReport,
+    history::{JournalState, LossReport},
     migrate::MigrationStatus,
     nodes::{Node, NodeState, Nodes},
     replication::Replication,

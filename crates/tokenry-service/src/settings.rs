@@ -1,6 +1,6 @@
 //! Settings of an installation.
 
-use std::{str::FromStr, time::Duration};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use thiserror::Error;
 use tokenry_crypto::{HashSettings, Prefix, Scheme};
@@ -39,6 +39,10 @@ pub struct Settings {
     pub max_staleness: Duration,
     /// Measures that age, and detects a wall clock that steps. Default: the system's monotonic clock.
     pub monotonic: Monotonic,
+    /// The file in which a node on PostgreSQL keeps what was taken away within the last hour, so that it can be taken away
+    /// again after the database has lost it and the process was restarted. Each process needs one of its own. Default:
+    /// none; what a process remembers then ends with it.
+    pub journal: Option<PathBuf>,
     /// Settings of the usage log.
     pub usage: UsageSettings,
     /// Settings of browser sessions.
@@ -67,7 +71,7 @@ impl Settings {
         with_session(session: SessionSettings),
     }
 
-    optional_setters! { with_retention(retention: Lifetime) }
+    optional_setters! { with_retention(retention: Lifetime), with_journal(journal: PathBuf) }
 
     #[cfg(feature = "jwt")]
     optional_setters! { with_sign_in(sign_in: crate::issuer::SignIn), with_oidc(oidc: crate::oidc::settings::OidcSettings) }
@@ -114,6 +118,7 @@ impl Default for Settings {
             cache: 64 << 20,
             max_staleness: Duration::ZERO,
             monotonic: Monotonic::system(),
+            journal: None,
             usage: UsageSettings::default(),
             session: SessionSettings::default(),
             #[cfg(feature = "jwt")]

@@ -121,7 +121,7 @@ impl Tokenry {
         let cursor_key = store.write(move |tx| instance_key(tx, fresh_key, &key_checks))?;
         let hasher = Arc::new(Hasher::new(settings.hash)?);
         let rules = Arc::new(Rules { policy: settings.policy, catalog: settings.catalog });
-        store.remember_changes(reapply::handler(rules.clone()));
+        store.remember_changes(reapply::handler(rules.clone()), settings.journal.as_deref())?;
         let expiries = Arc::new(ObservedExpiries::new(rules.clone()));
         #[cfg(feature = "jwt")]
         let oidc = settings

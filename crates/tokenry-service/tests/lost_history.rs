@@ -3,34 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod common;
+mod lost;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use common::{at, issue, operator, service_on, user, verify, with_token};
+use lost::{assert_chain_is_intact, decide, lose, reapplied, rejection, save, until};
 use tokenry_service::{
     Activation, CheckState, ClientInfo, Expiry, Lifetime, Rejection, Rotation, Scope, Store, StoreSettings,
-    TokenChanges, Tokenry, UserChanges, VerifiedToken, VerifyError,
+    TokenChanges, Tokenry, UserChanges, VerifyError,
 };
 use tokenry_testkit::{Relay, TestDatabase};
-
-/// Copies every table into the schema `name`, as a backup or a standby that lags behind has it.
-fn save(db: &TestDatabase, name: &str) {
-    db.run(&format!(
-        "CREATE SCHEMA {name}; DO $$ DECLARE t text; BEGIN \
-         FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'nodes' LOOP \
-         EXECUTE format('CREATE TABLE {name}.%I AS TABLE public.%I', t, t); END LOOP; END $$"
-    ));
-}
-
-/// Makes every table what it was when it was saved. No notification tells of it.
-fn lose(db: &TestDatabase, name: &str) {
-    db.run(&format!(
-        "SET session_replication_role = replica; DO $$ DECLARE t text; BEGIN \
-         FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'nodes' LOOP \
-         EXECUTE format('DELETE FROM public.%I', t); \
-         EXECUTE format('INSERT INTO public.%I SELECT * FROM {name}.%I', t, t); END LOOP; END $$"
-    ));
-}
 
 fn nodes(db: &TestDatabase, count: usize) -> Vec<Tokenry> {
     (0..count).map(|_| service_on(db.second_store())).collect()
@@ -39,18 +22,6 @@ fn nodes(db: &TestDatabase, count: usize) -> Vec<Tokenry> {
 fn registered(node: &Tokenry) -> Vec<String> {
     let nodes = node.store().nodes().unwrap().unwrap().nodes;
     nodes.iter().map(|node| node.id.to_string()).collect()
-}
-
-/// Waits until the condition holds.
-fn until(what: &str, condition: impl Fn() -> bool) {
-    let is_met = (0..1500).any(|_| {
-        let is_met = condition();
-        if !is_met {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        is_met
-    });
-    assert!(is_met, "{what}");
 }
 
 /// Loses what was changed since the copy, and returns once every node has noticed it and decides again.
@@ -65,40 +36,6 @@ fn lose_and_wait(db: &TestDatabase, name: &str, nodes: &[Tokenry]) {
         let now = registered(&nodes[0]);
         now.len() == nodes.len() && now.iter().all(|id| !before.contains(id))
     });
-}
-
-/// What the node decides; a node that has no lease for a moment has no answer.
-fn decide(node: &Tokenry, text: &str, ip: Option<&str>) -> Result<VerifiedToken, Rejection> {
-    let ip = ip.map(|ip| ip.parse().unwrap());
-    let mut answers = std::iter::repeat_with(|| node.verify_blocking(text.as_bytes(), at(200), ip));
-    answers
-        .by_ref()
-        .take(20)
-        .find_map(|answer| match answer {
-            Ok(verified) => Some(Ok(verified)),
-            Err(VerifyError::Rejected(rejection)) => Some(Err(rejection)),
-            Err(_) => None,
-        })
-        .unwrap()
-}
-
-fn rejection(node: &Tokenry, text: &str) -> Option<Rejection> {
-    decide(node, text, None).err()
-}
-
-/// How often each kind of event applied something again.
-fn reapplied(db: &TestDatabase) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for kind in
-        db.texts("SELECT kind FROM audit_events WHERE jsonb_exists(detail, 'reapplied') AND actor = 'system'")
-    {
-        *counts.entry(kind).or_default() += 1;
-    }
-    counts
-}
-
-fn assert_chain_is_intact(node: &Tokenry) {
-    assert_eq!(node.check_audit_log(&operator(30)).unwrap().broken, None);
 }
 
 fn change(node: &Tokenry, id: tokenry_service::TokenId, changes: TokenChanges) {

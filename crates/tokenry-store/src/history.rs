@@ -4,7 +4,7 @@
 //! PostgreSQL each node remembers what was taken away within the last hour. When the database has lost some of it, the
 //! node applies it again before it decides anything.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use serde_json::{Map, Value};
 use tokenry_domain::{EventKind, TokenId, UnixMillis, UserId};
@@ -92,17 +92,41 @@ pub struct LossReport {
     pub is_pending: bool,
     /// More was lost than is remembered.
     pub is_incomplete: bool,
+    /// The state of the journal.
+    pub journal: JournalState,
+}
+
+/// The state of the file in which a node keeps what it remembers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JournalState {
+    /// There is none: what this process remembers is lost when it ends.
+    #[default]
+    Off,
+    /// It is written.
+    Written,
+    /// Another process writes it; this one waits until it ends.
+    Locked,
+    /// It cannot be written.
+    Failed,
 }
 
 impl Store {
     /// Remembers what is taken away from now on, and calls `reapply` when the database has lost some of it. Called before
-    /// the first verification; only the first call counts. On SQLite it does nothing: its file loses no committed change.
-    pub fn remember_changes(&self, reapply: Arc<Reapply>) {
+    /// the first verification; only the first call counts. `journal` is a file that keeps it over a restart. On SQLite it
+    /// does nothing: its file loses no committed change.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] if the journal is damaged or not one; one that cannot be written is no error.
+    pub fn remember_changes(&self, reapply: Arc<Reapply>, journal: Option<&Path>) -> Result<(), StoreError> {
         match &self.opened.backend {
             #[cfg(feature = "sqlite")]
-            Backend::Sqlite { .. } => drop(reapply),
+            Backend::Sqlite { .. } => {
+                drop((reapply, journal));
+                Ok(())
+            }
             #[cfg(feature = "postgres")]
-            Backend::Postgres { leases, .. } => leases.remember(reapply),
+            Backend::Postgres { leases, .. } => leases.remember(reapply, journal),
         }
     }
 

@@ -9,7 +9,9 @@
 //! - [`feed`]: registers, renews, applies events.
 //! - [`acknowledgements`]: what a change waits for.
 //! - [`history`]: what was taken away within the last hour.
+//! - [`journal`]: keeps that over a restart.
 //! - [`loss`]: applies it again when the database has lost it.
+//! - [`memory`]: shares it.
 //! - [`waiting`]: verifications that wait for a lease.
 //! - [`watchdog`]: replaces a feed whose database does not respond.
 
@@ -17,7 +19,9 @@ mod acknowledgements;
 mod feed;
 mod history;
 mod invalidations;
+mod journal;
 mod loss;
+mod memory;
 mod statements;
 mod waiting;
 mod watchdog;
@@ -34,7 +38,7 @@ use diesel::{PgConnection, r2d2::Pool};
 use tokenry_domain::{TokenId, UserId};
 use tokenry_libpq::Wake;
 
-use self::{feed::Registration, invalidations::Invalidations, loss::Memory, waiting::Waiting};
+use self::{feed::Registration, invalidations::Invalidations, memory::Memory, waiting::Waiting};
 use crate::{
     direct::DirectManager,
     error::StoreError,
@@ -49,6 +53,8 @@ use crate::{
 pub(crate) struct Leases {
     shared: Arc<Shared>,
     watchdog: OnceLock<Worker>,
+    /// Writes the journal.
+    journal: OnceLock<Worker>,
 }
 
 /// State shared by verifications, the feed and its watchdog.
@@ -56,7 +62,7 @@ struct Shared {
     manager: DirectManager,
     /// For what the feed does beside its own connection.
     pool: Pool<Manager<PgConnection>>,
-    memory: Memory,
+    memory: Arc<Memory>,
     workers: Workers,
     primary: Arc<Primary>,
     /// How long a lease runs.
@@ -104,7 +110,7 @@ impl Leases {
         let shared = Shared {
             manager,
             pool,
-            memory: Memory::default(),
+            memory: Arc::default(),
             workers: workers.clone(),
             primary,
             length: settings.lease,
@@ -124,7 +130,7 @@ impl Leases {
             acknowledgements: Mutex::new(0),
             acknowledged: Condvar::new(),
         };
-        Ok(Self { shared: Arc::new(shared), watchdog: OnceLock::new() })
+        Ok(Self { shared: Arc::new(shared), watchdog: OnceLock::new(), journal: OnceLock::new() })
     }
 
     /// Returns once this process has a lease at a moment after the call. The future needs no runtime.
@@ -191,6 +197,11 @@ impl Drop for Leases {
         self.shared.want_renewal();
         drop(feed);
         self.shared.waiting.fail(&stopped());
+        // After the feed, so that it writes all that the feed has heard of.
+        if let Some(journal) = self.journal.take() {
+            journal.stop();
+            self.shared.memory.wake_journal();
+        }
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) use self::{
     github_keys::GithubKeys,
     problem::Problem,
     profile::Profile,
-    value::{Language, LogFormat},
+    value::{JournalSetting, Language, LogFormat},
 };
 use crate::jwks_refresher::KeySource;
 
@@ -105,6 +105,8 @@ pub(crate) struct Server {
     pub(crate) workers: Option<NonZero<usize>>,
     /// Whether the web page is served, in a build that contains it.
     pub(crate) ui: bool,
+    /// Where this node keeps what was taken away.
+    pub(crate) journal: JournalSetting,
 }
 
 /// Settings of the log.

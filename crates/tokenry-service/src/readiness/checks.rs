@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokenry_domain::{PublicId, UnixMillis};
 use tokenry_store::{
     Store, StoreError,
-    history::LossReport,
+    history::{JournalState, LossReport},
     nodes::NodeState,
     supervisor::{Importance, WorkerState},
 };
@@ -63,7 +63,15 @@ fn loss_finding(report: &LossReport) -> Finding {
             "the database has lost answered changes; nothing is decided until what was taken away is in force again{unknown}"
         ));
     }
+    if report.journal == JournalState::Failed {
+        return Finding::warning(format!(
+            "the journal cannot be written: what this process remembers ends with it; the log says why{unknown}"
+        ));
+    }
     match report.losses {
+        0 if report.journal == JournalState::Locked => {
+            Finding::warning("another process writes the journal; this one needs a journal of its own")
+        }
         0 => Finding::ok(),
         losses => Finding::warning(format!(
             "since this process started the database has lost answered changes {losses} times, {} events in all; this \

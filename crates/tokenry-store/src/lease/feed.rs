@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     Shared, locked,
-    loss::Memory,
+    memory::Memory,
     statements::{self, ACKNOWLEDGED, CHANGE, Renewal},
 };
 use crate::{
@@ -265,7 +265,7 @@ impl Feed {
             }
             let is_complete = events.len() < statements::EVENTS;
             let newest = events.last().map(|last| (last.seq, Some(last.hash)));
-            locked(&self.shared.memory.history).observe(&events);
+            self.shared.memory.observe(&events);
             let (mut ids, mut is_every_row) = (Vec::new(), false);
             for event in events.iter().filter(|event| event.kind.is_none_or(|kind| kind.changes_rows())) {
                 match event.token_id.or(event.user_id) {

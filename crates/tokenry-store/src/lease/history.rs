@@ -30,6 +30,9 @@ pub(super) struct History {
     bytes: usize,
     /// When a change was forgotten because there were too many, by the steady clock.
     overflow: Option<u64>,
+    /// How often the end was cut off or the base set, and how many changes were ever added.
+    cuts: u64,
+    added: u64,
 }
 
 /// What the database has of what is remembered.
@@ -62,9 +65,29 @@ impl History {
         self.head
     }
 
+    /// The event before the oldest change.
+    pub(super) fn base(&self) -> Option<ChainHead> {
+        self.base
+    }
+
+    /// Differs once there is something to write: its first part if all is to be written again, its second part for each
+    /// added change.
+    pub(super) fn version(&self) -> (u64, u64) {
+        (self.cuts, self.added)
+    }
+
+    /// The changes that were added after so many, each with when it was heard of.
+    pub(super) fn added_after(&self, added: u64) -> impl Iterator<Item = &(u64, RememberedChange)> {
+        let new = usize::try_from(self.added - added).unwrap_or(usize::MAX);
+        self.changes.iter().skip(self.changes.len().saturating_sub(new))
+    }
+
     /// Goes on from this event.
     pub(super) fn advance(&mut self, head: ChainHead) {
-        self.base.get_or_insert(head);
+        if self.base.is_none() {
+            self.base = Some(head);
+            self.cuts += 1;
+        }
         self.head = Some(head);
     }
 
@@ -90,6 +113,7 @@ impl History {
         self.head = Some(ChainHead { seq: change.seq, hash: change.hash });
         self.bytes += change.detail.len();
         self.changes.push_back((at, change));
+        self.added += 1;
         while self.changes.len() > MAX_CHANGES || self.bytes > MAX_BYTES {
             if self.overflow.is_none_or(|before| at.saturating_sub(before) > clock::micros(SPAN)) {
                 tracing::warn!(
@@ -102,7 +126,8 @@ impl History {
         }
     }
 
-    fn forget_old(&mut self, now: u64) {
+    /// Forgets what is too old.
+    pub(super) fn forget_old(&mut self, now: u64) {
         let oldest = now.saturating_sub(clock::micros(SPAN));
         while self.changes.front().is_some_and(|(at, _)| *at < oldest) {
             self.forget_first();
@@ -155,7 +180,7 @@ impl History {
     /// Forgets what was lost, once it is in force again: it continues after `common`, where it finds the new events.
     pub(super) fn rebase(&mut self, common: Option<ChainHead>) {
         let Some(common) = common else {
-            *self = Self::default();
+            *self = Self { cuts: self.cuts + 1, added: self.added, ..Self::default() };
             return;
         };
         while self.changes.back().is_some_and(|(_, change)| change.seq > common.seq) {
@@ -164,6 +189,7 @@ impl History {
             }
         }
         self.head = Some(common);
+        self.cuts += 1;
     }
 }
 

@@ -2,12 +2,10 @@
 
 use std::{
     collections::HashSet,
+    path::Path,
     sync::{
-        Arc, Mutex, OnceLock,
-        atomic::{
-            AtomicBool,
-            Ordering::{Relaxed, SeqCst},
-        },
+        Arc,
+        atomic::Ordering::{Relaxed, SeqCst},
     },
     time::Duration,
 };
@@ -20,17 +18,19 @@ use tokenry_domain::UnixMillis;
 
 use super::{
     Leases, Shared,
-    history::{Comparison, History, Loss},
+    history::{Comparison, Loss},
+    journal::Journal,
     locked, statements,
 };
 use crate::{
     convert::digest,
     database_errors::from_diesel,
     error::StoreError,
-    history::{LossReport, LostChanges, REAPPLIED, Reapply, Transaction},
+    history::{JournalState, LossReport, LostChanges, REAPPLIED, Reapply, Transaction},
     instance::{self, ChainHead},
     pool::{self, Access},
     steady_clock as clock,
+    supervisor::{Importance, Stop},
     tx::{Tx, catch_panic},
 };
 
@@ -42,41 +42,27 @@ const MAX_CATCH_UP: i64 = 100_000;
 /// How many of the newest changes of the database are searched for those that were applied again.
 const MAX_MARKED: i64 = 20_000;
 
-/// What this node remembers, and what to do when the database has lost it.
-#[derive(Default)]
-pub(super) struct Memory {
-    reapply: OnceLock<Arc<Reapply>>,
-    pub(super) history: Mutex<History>,
-    report: Mutex<LossReport>,
-    /// Whether the loss that is pending was logged.
-    is_logged: AtomicBool,
-}
-
 impl Leases {
-    /// Begins to remember. The first call counts.
-    pub(crate) fn remember(&self, reapply: Arc<Reapply>) {
+    /// Begins to remember, also what the journal has. The first call counts.
+    pub(crate) fn remember(&self, reapply: Arc<Reapply>, journal: Option<&Path>) -> Result<(), StoreError> {
+        let memory = &self.shared.memory;
+        if let Some(path) = journal.filter(|_| self.journal.get().is_none()) {
+            let mut journal = Journal::read(path, &mut locked(&memory.history))?;
+            memory.set_journal_state(JournalState::Written);
+            let written = memory.clone();
+            let write = move |stop: &Stop| journal.run(&written, stop);
+            let worker = self.shared.workers.start("journal", Importance::Background, write)?;
+            // Of two concurrent calls one fails here, and drops its thread.
+            let _ = self.journal.set(worker);
+        }
         // Another service on the same store does the same.
-        let _ = self.shared.memory.reapply.set(reapply);
+        let _ = memory.reapply.set(reapply);
+        Ok(())
     }
 
     /// What is known of lost changes.
     pub(crate) fn losses(&self) -> LossReport {
         locked(&self.shared.memory.report).clone()
-    }
-}
-
-impl Memory {
-    /// Notes that something was lost, until it is in force again.
-    pub(super) fn note_loss(&self) {
-        let mut report = locked(&self.report);
-        report.is_pending = self.reapply.get().is_some();
-    }
-
-    /// Whether these events of the database, read after `applied`, continue the chain that this node has followed.
-    pub(super) fn is_continued(applied: i64, hash: Option<[u8; 32]>, events: &[statements::Change]) -> bool {
-        events.first().is_none_or(|first| {
-            first.seq == applied + 1 && (applied == 0 || hash.is_none_or(|hash| hash == first.prev_hash))
-        })
     }
 }
 
@@ -137,6 +123,7 @@ impl Shared {
         self.check_generation(generation)?;
         history.rebase(common);
         drop(history);
+        self.memory.changed.notify_one();
         let mut report = locked(&self.memory.report);
         self.memory.is_logged.store(false, Relaxed);
         report.losses += 1;

@@ -36,7 +36,7 @@ use crate::{
     log::{self, Sink},
     no_thread,
     output::{CliError, Console},
-    settings::{Language, Settings},
+    settings::{JournalSetting, Language, Settings},
 };
 
 /// The name of the file that holds the first token.
@@ -55,6 +55,7 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
     let (keys, github_reports) = FetchedKeys::of(&mut settings);
     let http = http.with_github_reports(github_reports);
     let outline = SettingsOutline::of(&settings.service);
+    settings.service = settings.service.with_journal(journal(&settings.server.journal, &url));
     let tokenry = start(settings)?;
     if let Some(output) = sink.queue() {
         let (checked, counted) = (output.clone(), output.clone());
@@ -95,6 +96,25 @@ pub(crate) fn run(mut settings: Settings, sink: &Sink, console: &mut Console) ->
     std::mem::forget(system);
     shutdown.finish(&tokenry);
     served
+}
+
+/// The file in which this node keeps what was taken away; none on SQLite, which loses no committed change.
+fn journal(setting: &JournalSetting, url: &DatabaseUrl) -> Option<PathBuf> {
+    if url.sqlite_path().is_some() {
+        return None;
+    }
+    match setting {
+        JournalSetting::Off => None,
+        JournalSetting::File(path) => Some(path.clone()),
+        // systemd separates several directories by colons.
+        JournalSetting::Auto => {
+            let folders = std::env::var_os("STATE_DIRECTORY")?;
+            std::env::split_paths(&folders)
+                .next()
+                .filter(|first| first.is_absolute())
+                .map(|first| first.join("journal"))
+        }
+    }
 }
 
 fn cannot_listen(address: SocketAddr, error: &io::Error, setting: &str) -> CliError {

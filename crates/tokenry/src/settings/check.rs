@@ -45,6 +45,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
     let lease = from.text(&key::LEASE, |text| value::duration(text, LEASE));
     let cache = from.text(&key::CACHE, |text| value::mebibytes(text, CACHE_MIB));
     let max_row_age = from.text(&key::MAX_ROW_AGE, |text| value::duration(text, MAX_ROW_AGE));
+    let journal = from.text(&key::JOURNAL, |text| value::journal(text, directory));
     let session = session(from);
     let proxy_sign_in = proxy_sign_in(from, trusted_proxies.as_ref());
     let requested = from.find(&key::LOG_FILTER).1 == SettingSource::Variable(environment::LOG.to_owned());
@@ -105,6 +106,7 @@ pub(super) fn settings(from: &mut Sources, directory: &Path) -> Option<Settings>
             trusted_proxies: trusted_proxies?,
             workers: NonZero::new(usize::try_from(workers).ok()?),
             ui: ui?,
+            journal: journal?,
         },
         log: Log { filter: filter?, requested, format: format? },
         foreign_variables: std::mem::take(&mut from.foreign),

@@ -161,6 +161,9 @@ keys! {
     CACHE = "server" "cache" Text("64MiB");
     /// The maximum age of a row in memory (PostgreSQL): the bound for changes past Tokenry that no trigger reports.
     MAX_ROW_AGE = "server" "max_row_age" Text("5s");
+    /// The file in which a node keeps what was taken away within the last hour (PostgreSQL): a path, `off`, or `auto` for
+    /// `journal` in the directory that systemd gives the service, if it gives one.
+    JOURNAL = "server" "journal" Text("auto");
     /// The maximum age of a row that admits a token while the database is away, such as `10s`; `0s` admits none.
     MAX_STALENESS = "server" "max_staleness" Text("0s");
     /// Address and port of a listener that serves only `/metrics`, without authentication; empty is none.

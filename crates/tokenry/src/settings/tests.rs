@@ -9,7 +9,7 @@ mod pepper;
 mod providers;
 mod wrong;
 
-use std::{fs, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use tempfile::TempDir;
 use tokenry_service::{
@@ -91,7 +91,15 @@ fn the_defaults_are_the_documented_ones() {
     );
     assert_eq!(settings.service.cache, 64 << 20);
     assert_eq!(good("[server]\ncache = \"2GiB\"", &[]).service.cache, 2 << 30);
-    assert_eq!(settings.server, Server { trusted_proxies: IpList::default(), workers: None, ui: true });
+    let journal = JournalSetting::Auto;
+    assert_eq!(
+        settings.server,
+        Server { trusted_proxies: IpList::default(), workers: None, ui: true, journal }
+    );
+    assert_eq!(good("[server]\njournal = \"off\"", &[]).server.journal, JournalSetting::Off);
+    let path = PathBuf::from("/var/lib/tokenry/journal");
+    let file = good("[server]\njournal = \"/var/lib/tokenry/journal\"", &[]).server.journal;
+    assert_eq!(file, JournalSetting::File(path));
     assert_eq!(settings.log, Log { filter: "info".to_owned(), requested: false, format: LogFormat::Text });
 }
 

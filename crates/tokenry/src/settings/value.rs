@@ -3,6 +3,7 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     ops::RangeInclusive,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -25,6 +26,27 @@ pub(crate) enum Language {
     Browser,
     /// This one, such as `en`.
     Fixed(&'static str),
+}
+
+/// Where a node keeps what was taken away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum JournalSetting {
+    /// In the directory that systemd gives the service, if it gives one.
+    Auto,
+    /// Nowhere.
+    Off,
+    /// In this file.
+    File(PathBuf),
+}
+
+/// `auto`, `off`, or a path, which is relative to `directory`.
+pub(super) fn journal(text: &str, directory: &Path) -> Result<JournalSetting, String> {
+    match text {
+        "auto" => Ok(JournalSetting::Auto),
+        "off" => Ok(JournalSetting::Off),
+        "" => Err("must be auto, off or the path of a file".to_owned()),
+        path => Ok(JournalSetting::File(directory.join(path))),
+    }
 }
 
 /// The language of the page for a user who chose none.
