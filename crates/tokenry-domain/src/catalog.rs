@@ -169,8 +169,10 @@ impl Catalog {
     #[must_use]
     pub fn effective(&self, held: &ScopeSet, role: &Role) -> EffectivePermissions {
         let all_is_denied = self.0.denied.contains(&Scope::All);
-        let held = self.0.vocabulary.expanded(held);
-        let held = held.iter().filter(|scope| !(all_is_denied && **scope == Scope::All)).cloned().collect();
+        let mut held = self.0.vocabulary.expanded(held);
+        if all_is_denied && held.contains(&Scope::All) {
+            held = held.iter().filter(|scope| **scope != Scope::All).cloned().collect();
+        }
         EffectivePermissions::new(held, self.role_permissions(role), self.0.denied.clone())
     }
 

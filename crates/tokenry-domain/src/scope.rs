@@ -1,6 +1,6 @@
 //! Scopes of tokens: `resource:level`, `introspect`, `*`, and names for sets of them.
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use thiserror::Error;
 
@@ -94,9 +94,12 @@ impl fmt::Display for Scope {
 }
 
 /// The scopes of a token, without duplicates, in a fixed order. The empty set grants nothing (in CVE-2026-72826 it
-/// granted everything).
+/// granted everything). Cheap to clone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ScopeSet(BTreeSet<Scope>);
+pub struct ScopeSet(
+    /// Sorted, without duplicates.
+    Arc<[Scope]>,
+);
 
 /// Why a list of scopes was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -122,11 +125,10 @@ impl ScopeSet {
         if entries.len() > MAX_SCOPES {
             return Err(ScopeSetError::TooMany);
         }
-        let mut scopes = BTreeSet::new();
-        for (index, entry) in entries.iter().enumerate() {
-            scopes.insert(entry.as_ref().parse().map_err(|ParseScopeError| ScopeSetError::Entry { index })?);
-        }
-        Ok(Self(scopes))
+        let parsed = entries.iter().enumerate().map(|(index, entry)| {
+            entry.as_ref().parse().map_err(|ParseScopeError| ScopeSetError::Entry { index })
+        });
+        parsed.collect()
     }
 
     /// The scopes in order.
@@ -137,13 +139,13 @@ impl ScopeSet {
     /// Whether exactly this scope is in the set; the catalog decides which scopes it includes.
     #[must_use]
     pub fn contains(&self, scope: &Scope) -> bool {
-        self.0.contains(scope)
+        self.0.binary_search(scope).is_ok()
     }
 
     /// The scope of the set that equals this one.
     #[must_use]
     pub fn get(&self, scope: &Scope) -> Option<&Scope> {
-        self.0.get(scope)
+        self.0.binary_search(scope).ok().and_then(|index| self.0.get(index))
     }
 
     /// Whether the set grants nothing.
@@ -152,11 +154,18 @@ impl ScopeSet {
         self.0.is_empty()
     }
 
-    /// About how many bytes of memory the set occupies beside itself: a tree of nodes with room for eleven scopes each.
+    /// About how many bytes of memory the set occupies beside itself. Its clones share them.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        let node = 11 * size_of::<Scope>() + 16;
-        self.0.len().div_ceil(6) * node + self.0.iter().map(Scope::heap_bytes).sum::<usize>()
+        if self.0.is_empty() {
+            return 0;
+        }
+        self.0.iter().map(|scope| size_of::<Scope>() + scope.heap_bytes()).sum::<usize>() + 32
+    }
+
+    /// Whether both are clones of one set.
+    pub(crate) fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// The texts of the scopes in order.
@@ -168,7 +177,10 @@ impl ScopeSet {
 
 impl FromIterator<Scope> for ScopeSet {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        Self(scopes.into_iter().collect())
+        let mut scopes: Vec<_> = scopes.into_iter().collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        Self(scopes.into())
     }
 }
 
@@ -204,6 +216,18 @@ mod tests {
         let set = ScopeSet::parse(&["b:read", "full_access", "*", "a:write", "b:read"]).unwrap();
         assert_eq!(set.to_texts(), ["*", "full_access", "a:write", "b:read"]);
         assert_eq!(ScopeSet::parse(&["a:read"; 33]), Err(ScopeSetError::TooMany));
+        let scope: Scope = "a:write".parse().unwrap();
+        assert_eq!(set.get(&scope), Some(&scope));
+        assert!(set.contains(&Scope::All) && !set.contains(&Scope::Introspect));
+    }
+
+    #[test]
+    fn clones_share_their_memory() {
+        let set = ScopeSet::parse(&["b:read", "a:read"]).unwrap();
+        assert!(set.is_shared_with(&set.clone()));
+        assert!(!set.is_shared_with(&set.iter().cloned().collect()));
+        assert_eq!(ScopeSet::default().heap_bytes(), 0);
+        assert!(set.heap_bytes() > 2 * size_of::<Scope>());
     }
 
     proptest! {

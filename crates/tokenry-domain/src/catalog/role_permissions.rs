@@ -117,10 +117,10 @@ impl EffectivePermissions {
         }
     }
 
-    /// About how many bytes of memory they occupy beside themselves.
+    /// About how many bytes of memory they occupy beside themselves and the scopes of their token.
     #[must_use]
-    pub fn heap_bytes(&self) -> usize {
-        self.held.heap_bytes()
+    pub fn heap_bytes(&self, scopes: &ScopeSet) -> usize {
+        if self.held.is_shared_with(scopes) { 0 } else { self.held.heap_bytes() }
     }
 
     /// Whether this is less than what the role of the owner allows, without being limited by a token.

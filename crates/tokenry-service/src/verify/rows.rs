@@ -188,7 +188,7 @@ impl Weighter<PublicId, Arc<Row>> for ByBytes {
             owner.role.as_str(),
         ];
         let texts: usize = texts.iter().map(|text| text.len()).sum();
-        let scopes = token.scopes.heap_bytes() + row.verified.effective().heap_bytes();
+        let scopes = token.scopes.heap_bytes() + row.verified.effective().heap_bytes(&token.scopes);
         let fixed = ROW_BYTES + size_of::<Row>() + size_of::<Credential>();
         let networks = token.allowed_ips.to_texts().len() * NETWORK_BYTES;
         let reason = token.revoked.as_ref().and_then(|revoked| revoked.reason.as_ref());
