@@ -1,10 +1,10 @@
-// The policy, read-only.
+// The policy, read-only, and the nodes for administrators.
 
 import { get, required, start } from './app.js';
-import { chips } from './list.js';
-import { bdi, h, number, span, t } from './ui.js';
+import { cell, chips, table } from './list.js';
+import { bdi, distance, h, number, span, t } from './ui.js';
 
-const { main } = await start('policy');
+const { main, me: identity } = await start('policy');
 const DAYS = 86_400;
 const duration = (seconds) => (seconds ? span(seconds) : t('policy.unlimited'));
 const amount = (value) => (value ? number(value) : t('policy.unlimited'));
@@ -29,3 +29,22 @@ main.append(h('div', h('h1', t('title.policy')), h('p.muted', t('policy.lead')))
 const { roles, ...sections } = await required(area, get('policy'));
 area.append(...Object.entries(sections).filter(([, values]) => values).map(([name, values]) => section(name, values)),
   h('section.card@policy-roles', h('h2', t('policy.roles')), h('dl.facts', roles.map(({ name, scopes }) => [h('dt', bdi(name)), h('dd', chips(scopes))]))));
+
+/** A process that verifies. Its state has the colors of a token's. */
+const COLORS = { current: 'active', behind: 'pending', silent: 'revoked' };
+const row = (node) => h('tr@node', { role: 'row', 'data-id': node.id },
+  cell('address', bdi(node.address)), cell('version', bdi(node.version)),
+  cell('status', h('span', { class: `status ${COLORS[node.state]}` }, t(`nodes.${node.state}`))),
+  cell('renewed', distance(new Date(Date.now() - node.renewed_ms_ago))),
+  cell('acknowledged', number(node.acked_seq)));
+
+if ((await identity).can('admin:read')) {
+  const nodes = h('section.list@nodes', h('h2', t('nodes')), h('p.muted', t('nodes.lead')));
+  main.append(nodes);
+  const list = h('div');
+  nodes.append(list);
+  const { data, change_seq: head } = await required(list, get('admin/nodes'));
+  list.append(...data.length
+    ? [table(t('nodes'), ['address', 'version', 'status', 'renewed', 'acknowledged'], data.map(row)), h('p.muted', t('nodes.newest', { number: number(head) }))]
+    : [h('p', t('nodes.none'))]);
+}

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use thirtyfour::Key;
-use tokenry_actix::tokenry::Lifetime;
+use tokenry_actix::{HttpSettings, tokenry::Lifetime};
+use tokenry_testkit::TestDatabase;
 
 use crate::{site::Site, visit::Visit};
 
@@ -21,6 +22,35 @@ fn only_administrators_see_links_to_administration() {
     }
     visit.open("policy");
     visit.see("@policy-lifetime");
+    assert_eq!(visit.count("@nodes"), 0);
+}
+
+#[test]
+fn administrators_see_the_nodes_and_how_current_each_is() {
+    let Some(database) = TestDatabase::postgres() else { return };
+    let site = || Site::on(database, "", HttpSettings::default(), |_| {});
+    let Some(visit) = Visit::of(site) else { return };
+    visit.sign_in(&visit.site.root);
+    visit.open("policy");
+    visit.read("@node", "Current");
+    visit.read("@node", &std::process::id().to_string());
+    assert_eq!(visit.count("@node"), 1);
+    visit.site.execute(
+        "INSERT INTO nodes (id, acked_seq, lease_ms, version, address, renewed_at) \
+         VALUES (gen_random_uuid(), 0, 500, '0', 'gone', clock_timestamp() - interval '1 minute')",
+    );
+    visit.open("policy");
+    visit.read("@nodes", "Silent");
+    assert_eq!(visit.count("@node"), 2);
+}
+
+#[test]
+fn without_nodes_the_page_says_why() {
+    let Some(visit) = Visit::start() else { return };
+    visit.sign_in(&visit.site.root);
+    visit.open("policy");
+    visit.read("@nodes", "SQLite");
+    assert_eq!(visit.count("@node"), 0);
 }
 
 #[test]

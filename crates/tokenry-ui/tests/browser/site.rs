@@ -1,4 +1,4 @@
-//! The server of one test: API and page on a free port, with its own SQLite database.
+//! The server of one test: API and page on a free port, with its own database.
 
 use std::{
     io::{Read, Write},
@@ -42,7 +42,7 @@ pub(crate) struct Site {
     /// The first token: all scopes, of the user `admin`.
     pub(crate) root: String,
     // Dropped last, after its users.
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 /// The recorded requests and injected faults.
@@ -82,7 +82,16 @@ impl Site {
         http: HttpSettings,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
-        let database = TestDatabase::sqlite();
+        Self::on(TestDatabase::sqlite(), mount, http, change)
+    }
+
+    /// The same on another database.
+    pub(crate) fn on(
+        database: TestDatabase,
+        mount: &'static str,
+        http: HttpSettings,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let limits = Limits::unlimited();
         let mut settings = Settings::default()
             .with_hash(HashSettings::new(Scheme::Bcrypt).with_bcrypt_cost(4))
@@ -92,12 +101,17 @@ impl Site {
         let root = tokenry.bootstrap(clock::now()).unwrap().unwrap().secret.reveal_once().to_string();
         let watch = Arc::new(Watch::default());
         let (running, address) = run(&tokenry, mount, &http, (Ipv4Addr::LOCALHOST, 0).into(), &watch);
-        Self { running: Some(running), address, mount, http, watch, tokenry, root, _database: database }
+        Self { running: Some(running), address, mount, http, watch, tokenry, root, database }
     }
 
     /// The URL of a page or of an API route.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{}/{path}", self.address, self.mount)
+    }
+
+    /// Changes the database past the service.
+    pub(crate) fn execute(&self, statement: &str) {
+        self.database.execute(statement);
     }
 
     /// Stops the server, to simulate a lost connection.
