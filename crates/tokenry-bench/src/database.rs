@@ -131,6 +131,10 @@ impl Databases {
 }
 
 impl Database {
+    pub(crate) fn backend(&self) -> Backend {
+        if self.url.starts_with("sqlite:") { Backend::Sqlite } else { Backend::Postgres }
+    }
+
     pub(crate) fn store(&self) -> Result<Store> {
         let url: DatabaseUrl = self.url.parse()?;
         Ok(Store::open(&url, StoreSettings::default())?)

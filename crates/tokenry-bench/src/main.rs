@@ -18,6 +18,7 @@ mod traffic;
 
 mod database;
 mod population;
+mod postgres;
 mod random;
 
 mod progress;

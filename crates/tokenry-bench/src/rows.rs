@@ -8,10 +8,12 @@ mod guarded;
 mod import;
 mod list;
 mod memory;
+mod nodes;
 mod oracle;
 mod refused;
 mod restart;
 mod revoke;
+mod revoke_wait;
 mod scale;
 mod scan;
 mod start;
@@ -48,11 +50,13 @@ const fn row(id: &'static str, goal: Goal, run: fn(&Bench) -> Result<Outcome>) -
 
 /// All rows, in the order of measurement.
 pub(crate) const ROWS: &[Row] = &[
-    Row { id: "guarded", goals: [Goal::Min(0.70), Goal::Min(0.45)], run: guarded::strict },
-    row("guarded-stale", Goal::Min(0.90), guarded::stale),
+    row("guarded", Goal::Min(0.85), guarded::strict),
+    row("guarded-stale", Goal::Min(0.85), guarded::stale),
+    row("nodes", Goal::Min(0.8), nodes::together),
+    row("node-idle", Goal::Max(1.0), nodes::idle),
     row("refused-checksum", Goal::Min(0.9), refused::checksum),
     row("refused-unknown", Goal::Min(0.5), refused::unknown),
-    row("refused-secret", Goal::Min(0.5), refused::secret),
+    row("refused-secret", Goal::Min(0.85), refused::secret),
     row("flood", Goal::Max(2.0), flood::run),
     row("scale", Goal::Min(0.75), scale::run),
     row("cold", Goal::Max(1.0), cold::once),
@@ -63,7 +67,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("usage", Goal::Min(0.95), guarded::usage),
     row("list", Goal::Max(1.5), list::run),
     row("memory-idle", Goal::Max(20.0), memory::idle),
-    row("memory-proof", Goal::Max(200.0), memory::proof),
+    row("memory-token", Goal::Max(1024.0), memory::token),
     row("start", Goal::Max(100.0), start::run),
     Row { id: "import", goals: [Goal::Min(20_000.0), Goal::Min(2_000.0)], run: import::run },
     row("import-wait", Goal::Max(1000.0), import::wait),
@@ -71,4 +75,6 @@ pub(crate) const ROWS: &[Row] = &[
     row("scan", Goal::Max(2.0), scan::run),
     row("oracle", Goal::Max(4.5), oracle::run),
     row("revoke", Goal::Max(0.0), revoke::run),
+    row("revoke-wait", Goal::Max(25.0), revoke_wait::healthy),
+    row("revoke-frozen", Goal::Max(2_300.0), revoke_wait::frozen),
 ];

@@ -74,6 +74,16 @@ impl Server {
         Some(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
     }
 
+    /// Sends it a signal: `STOP`, `CONT`.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub(crate) fn signal(&self, name: &str) -> Result<()> {
+        let status = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status()?;
+        anyhow::ensure!(status.success(), "cannot signal a server");
+        Ok(())
+    }
+
     /// Resident memory in bytes.
     ///
     /// # Errors

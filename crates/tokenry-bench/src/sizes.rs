@@ -14,8 +14,10 @@ pub(crate) struct Sizes {
     pub(crate) listed: u64,
     /// Expired rows that a cleanup removes.
     pub(crate) expired: u64,
-    /// Tokens that are verified once, to measure the memory per token.
-    pub(crate) proofs: u64,
+    /// Tokens that are verified once, to measure the memory per token; all of them fit into `server.cache`.
+    pub(crate) used: u64,
+    /// Tokens of each scheme that are imported.
+    pub(crate) imported: u64,
     /// Tokens that are used for the first time, in one round.
     pub(crate) cold: u64,
     /// Tokens in use when a server is restarted.
@@ -37,7 +39,8 @@ impl Sizes {
             large,
             listed: 1_000_000.min(large),
             expired: 1_000_000.min(large),
-            proofs: 100_000,
+            used: 40_000,
+            imported: 100_000,
             cold: 200,
             active: 10_000,
             samples: 20_000,
@@ -54,7 +57,8 @@ impl Sizes {
             large: 5_000,
             listed: 2_000,
             expired: 2_000,
-            proofs: 2_000,
+            used: 2_000,
+            imported: 2_000,
             cold: 10,
             active: 300,
             samples: 300,

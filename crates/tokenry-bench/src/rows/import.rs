@@ -35,7 +35,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 /// Imports rows of each scheme, and presents some tokens of each with the right and with a wrong secret.
 pub(super) fn run(bench: &Bench) -> Result<Outcome> {
-    let count = bench.sizes.proofs;
+    let count = bench.sizes.imported;
     let own = Population::live("own", count);
     let database = bench.own(std::slice::from_ref(&own))?;
     let step = (count / SAMPLE).max(1);
@@ -57,7 +57,7 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
         for number in (0..count).step_by(usize::try_from(step)?) {
             let text = (kind.token)(number);
             let verified = service.verify_blocking(text.as_bytes(), now, None);
-            ensure!(verified.is_ok(), "an imported token of {} does not verify", kind.name);
+            verified.with_context(|| format!("an imported token of {} does not verify", kind.name))?;
             let rejected = service.verify_blocking(wrong(&text).as_bytes(), now, None);
             let is_unknown = matches!(rejected, Err(VerifyError::Rejected(Rejection::Unknown)));
             ensure!(is_unknown, "a wrong secret of {} was not rejected as unknown", kind.name);
@@ -65,7 +65,7 @@ pub(super) fn run(bench: &Bench) -> Result<Outcome> {
     }
     for number in own.sample(SAMPLE) {
         let verified = service.verify_blocking(own.text(number).as_bytes(), now, None);
-        ensure!(verified.is_ok(), "a token of Tokenry itself does not verify beside imported ones");
+        verified.context("a token of Tokenry itself does not verify beside imported ones")?;
     }
     let slowest = rates.iter().copied().fold(f64::INFINITY, f64::min);
     let detail = format!(
@@ -81,7 +81,7 @@ pub(super) fn wait(bench: &Bench) -> Result<Outcome> {
     let small = bench.small();
     let database = bench.own(std::slice::from_ref(&small))?;
     let [kind, ..] = &KINDS;
-    let path = write_rows(bench, kind, bench.sizes.proofs)?;
+    let path = write_rows(bench, kind, bench.sizes.imported)?;
     let service = service(&database)?;
     let operator = || Ok::<_, anyhow::Error>(RequestContext::new(unrestricted::operator(), current_time()?));
     let owner =
@@ -101,7 +101,7 @@ pub(super) fn wait(bench: &Bench) -> Result<Outcome> {
         let begun = Instant::now();
         let accepted = service.verify_blocking(text.as_bytes(), current_time()?, None);
         verified = verified.max(begun.elapsed());
-        ensure!(accepted.is_ok(), "a token was rejected during the import");
+        accepted.context("a token was rejected during the import")?;
         std::thread::sleep(PAUSE);
     };
     ensure!(status.success(), "the import failed: {status}");
@@ -109,7 +109,7 @@ pub(super) fn wait(bench: &Bench) -> Result<Outcome> {
     let detail = format!(
         "{} rows imported; the longest of {creations} creations for an owner of imported tokens took {created:.0} ms, \
          the longest verification {verified:.1} ms",
-        bench.sizes.proofs
+        bench.sizes.imported
     );
     Ok(Outcome::Measured(Figure::value(vec![created], "ms", detail)))
 }
@@ -118,7 +118,7 @@ pub(super) fn wait(bench: &Bench) -> Result<Outcome> {
 fn write_rows(bench: &Bench, kind: &Kind, step: u64) -> Result<PathBuf> {
     let path = bench.folder.join("import.jsonl");
     let mut file = BufWriter::new(File::create(&path)?);
-    for number in 0..bench.sizes.proofs {
+    for number in 0..bench.sizes.imported {
         let token = (kind.token)(number);
         let mut row = (kind.hash)(&token, number % step == 0)?;
         let fields = row.as_object_mut().context("no object")?;

@@ -28,9 +28,9 @@ pub(super) fn idle(bench: &Bench) -> Result<Outcome> {
 }
 
 /// The growth when each of many tokens is used for the first time. Their rows were read before, with wrong secrets, so
-/// that the pages of the database and of the allocator are not counted.
-pub(super) fn proof(bench: &Bench) -> Result<Outcome> {
-    let tokens = Population::live("proofs", bench.sizes.proofs);
+/// that the pages of the database and of connections are not counted.
+pub(super) fn token(bench: &Bench) -> Result<Outcome> {
+    let tokens = Population::live("used", bench.sizes.used);
     let database = bench.shared(std::slice::from_ref(&tokens))?;
     let mut rounds = Vec::new();
     for _ in 0..bench.sizes.rounds {
