@@ -48,7 +48,7 @@ impl Store {
     /// Returns once this process knows of every change that was answered before the call. The future needs no runtime.
     ///
     /// On SQLite it is ready at once, after a look at the file that takes less than a microsecond. On PostgreSQL it needs
-    /// a lease: at the start and after a failure it waits up to a second for one.
+    /// a lease: it waits up to five seconds for the first one of the process, and up to a second after a failure.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if the process cannot prove it; nothing may be decided then.

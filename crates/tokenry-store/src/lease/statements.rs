@@ -85,6 +85,9 @@ pub(super) fn register(connection: &mut Direct, lease_ms: i32) -> Result<(Uuid, 
 /// Acknowledges every event up to `acked_seq`, renews the lease, and reads the current head. With `is_awaited` whoever
 /// waits for acknowledgements is notified. An event that a restored database does not have is not acknowledged: another
 /// one will get its number. A statement of a lost connection that runs late lowers nothing.
+///
+/// Without synchronous standbys it does not wait until the log is on disk: a crash of the server loses no registration,
+/// and an acknowledgement that it loses is given again.
 pub(super) fn renew(
     connection: &mut Direct,
     node: Uuid,
@@ -96,7 +99,9 @@ pub(super) fn renew(
          (SELECT chain_seq FROM instance))), renewed_at = clock_timestamp() WHERE id = CAST($2 AS uuid) AND {} \
          RETURNING CASE WHEN CAST($4 AS boolean) THEN CAST(pg_notify('{ACKNOWLEDGED}', '') AS text) END) \
          SELECT CAST(EXISTS (SELECT 1 FROM renewed) AS text), chain_seq, encode(chain_head, 'hex'), change_seq, \
-         (SELECT encode(hash, 'hex') FROM audit_events WHERE seq = CAST($3 AS bigint)) FROM instance",
+         (SELECT encode(hash, 'hex') FROM audit_events WHERE seq = CAST($3 AS bigint)), \
+         CASE WHEN current_setting('synchronous_standby_names') = '' \
+         THEN set_config('synchronous_commit', 'off', true) END FROM instance",
         check("$1")
     );
     let mut row = one(connection
