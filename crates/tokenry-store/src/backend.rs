@@ -84,8 +84,10 @@ impl Backend {
         let connected = connect(&reader, &manager)?;
         let live = BatchReader::start(reader, connected, settings.pool_wait, workers)?;
         let direct = direct_manager(server, &primary, settings);
+        // A pool may be used up by requests that hang on a server that was replaced.
+        let repair = postgres_manager(server, &primary, settings, prepare_postgres);
         let pool = pool::pool(manager, settings.pool_size, settings.pool_wait);
-        let leases = Leases::new(direct, pool.clone(), primary, settings, workers)?;
+        let leases = Leases::new(direct, repair, primary, settings, workers)?;
         Ok(Self::Postgres { pool, live, leases })
     }
 }

@@ -34,7 +34,7 @@ use std::{
     time::Duration,
 };
 
-use diesel::{PgConnection, r2d2::Pool};
+use diesel::PgConnection;
 use tokenry_domain::{TokenId, UserId};
 use tokenry_libpq::Wake;
 
@@ -60,8 +60,8 @@ pub(crate) struct Leases {
 /// State shared by verifications, the feed and its watchdog.
 struct Shared {
     manager: DirectManager,
-    /// For what the feed does beside its own connection.
-    pool: Pool<Manager<PgConnection>>,
+    /// Opens the connections on which lost changes are looked for and applied again.
+    repair: Manager<PgConnection>,
     memory: Arc<Memory>,
     workers: Workers,
     primary: Arc<Primary>,
@@ -102,14 +102,14 @@ struct Wanted {
 impl Leases {
     pub(crate) fn new(
         manager: DirectManager,
-        pool: Pool<Manager<PgConnection>>,
+        repair: Manager<PgConnection>,
         primary: Arc<Primary>,
         settings: StoreSettings,
         workers: &Workers,
     ) -> Result<Self, StoreError> {
         let shared = Shared {
             manager,
-            pool,
+            repair,
             memory: Arc::default(),
             workers: workers.clone(),
             primary,

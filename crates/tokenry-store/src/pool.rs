@@ -253,6 +253,18 @@ where
 }
 
 impl<C: BackendConnection> Managed<C> {
+    /// Runs `work` in a transaction, as on a connection of a pool. `wait` bounds the waits for locks.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn transaction<T, E: From<StoreError>>(
+        &mut self,
+        access: Access,
+        wait: Duration,
+        mut work: impl FnMut(&mut C) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.begin(access, Deadline::after(wait))?;
+        self.run(&mut work)
+    }
+
     fn begin(&mut self, access: Access, deadline: Deadline) -> Result<(), StoreError> {
         // Until BEGIN succeeds.
         self.is_lost = true;

@@ -49,6 +49,8 @@ pub(crate) struct NodeProgram {
     pub(crate) faketime: PathBuf,
     /// `server.lease`, if the program has that setting.
     pub(crate) lease: Option<Duration>,
+    /// Whether the program has `server.journal`.
+    has_journal: bool,
 }
 
 impl NodeProgram {
@@ -58,15 +60,18 @@ impl NodeProgram {
         fs::copy(source, &binary).with_context(|| {
             format!("cannot copy {}; fix: cargo build, or --binary FILE", source.display())
         })?;
-        let mut program = Self { binary, faketime: faketime.to_owned(), lease: Some(lease) };
+        let faketime = faketime.to_owned();
+        let mut program = Self { binary, faketime, lease: Some(lease), has_journal: true };
         // It needs the settings and no database.
         let mut command = program.command(folder);
         folder.run_as_account(command.arg("patterns"));
         let output = command.output().context("cannot run the program")?;
         if !output.status.success() {
             let text = String::from_utf8_lossy(&output.stderr).into_owned();
-            ensure!(text.contains("TOKENRY_SERVER__LEASE"), "the program does not run: {text}");
-            program.lease = None;
+            let is_unknown = |name: &str| text.contains(&format!("TOKENRY_SERVER__{name}"));
+            ensure!(is_unknown("LEASE") || is_unknown("JOURNAL"), "the program does not run: {text}");
+            program.lease = program.lease.filter(|_| !is_unknown("LEASE"));
+            program.has_journal = false;
         }
         Ok(program)
     }
@@ -82,6 +87,9 @@ impl NodeProgram {
         command.env("TOKENRY_LOG", "info,tokenry::request=warn");
         if let Some(lease) = self.lease {
             command.env("TOKENRY_SERVER__LEASE", format!("{}ms", lease.as_millis()));
+        }
+        if self.has_journal {
+            command.env("TOKENRY_SERVER__JOURNAL", "journal");
         }
         command.current_dir(folder.path());
         command

@@ -1,6 +1,7 @@
 //! Finds out whether the database has lost what this node remembers, and has it applied again before the node gets a lease.
 
 use std::{
+    cell::RefCell,
     collections::HashSet,
     path::Path,
     sync::{
@@ -11,7 +12,9 @@ use std::{
 };
 
 use diesel::{
-    OptionalExtension, PgConnection, QueryableByName, RunQueryDsl, sql_query,
+    OptionalExtension, PgConnection, QueryableByName, RunQueryDsl,
+    r2d2::ManageConnection as _,
+    sql_query,
     sql_types::{BigInt, Binary, Text},
 };
 use tokenry_domain::UnixMillis;
@@ -28,19 +31,22 @@ use crate::{
     error::StoreError,
     history::{JournalState, LossReport, LostChanges, REAPPLIED, Reapply, Transaction},
     instance::{self, ChainHead},
-    pool::{self, Access},
+    pool::{Access, Managed},
     steady_clock as clock,
     supervisor::{Importance, Stop},
     tx::{Tx, catch_panic},
 };
 
-/// How long one transaction of this module may wait for a connection and for locks.
+/// How long one transaction of this module may wait for locks.
 const WAIT: Duration = Duration::from_secs(2);
 /// How many newer events of the database are read for an hour; a node that was away for longer begins anew, since the other
 /// nodes remember them.
 const MAX_CATCH_UP: i64 = 100_000;
 /// How many of the newest changes of the database are searched for those that were applied again.
 const MAX_MARKED: i64 = 20_000;
+
+/// The connection of one comparison.
+type Connection = Managed<PgConnection>;
 
 impl Leases {
     /// Begins to remember, also what the journal has. The first call counts.
@@ -73,7 +79,8 @@ impl Shared {
     pub(super) fn settle(&self, generation: u64) -> Result<Option<ChainHead>, StoreError> {
         let Some(reapply) = self.memory.reapply.get() else { return Ok(None) };
         let known = locked(&self.memory.history).head();
-        let (head, is_same) = self.read(|tx| {
+        let mut connection = self.repair.connect()?;
+        let (head, is_same) = read(&mut connection, |tx| {
             let head = instance::chain_head(tx)?;
             let is_same = match known {
                 Some(known) => known.seq == 0 || digest_of(tx, known.seq)? == Some(known.hash),
@@ -84,7 +91,7 @@ impl Shared {
         let next = match known {
             Some(known) if is_same && head.seq - known.seq <= MAX_CATCH_UP => known,
             None | Some(_) if is_same => head,
-            _ => self.reapply(&**reapply, generation)?.unwrap_or(head),
+            _ => self.reapply(&**reapply, connection, generation)?.unwrap_or(head),
         };
         let mut history = locked(&self.memory.history);
         self.check_generation(generation)?;
@@ -95,9 +102,14 @@ impl Shared {
     }
 
     /// Applies again what was lost, and returns the newest common event.
-    fn reapply(&self, reapply: &Reapply, generation: u64) -> Result<Option<ChainHead>, StoreError> {
+    fn reapply(
+        &self,
+        reapply: &Reapply,
+        mut connection: Connection,
+        generation: u64,
+    ) -> Result<Option<ChainHead>, StoreError> {
         let history = locked(&self.memory.history).clone();
-        let compared = self.read(|tx| match history.compare(|seq| digest_of(tx, seq))? {
+        let compared = read(&mut connection, |tx| match history.compare(|seq| digest_of(tx, seq))? {
             Comparison::Lost(loss) => {
                 let marks = marks_after(tx, loss.common.map_or(0, |common| common.seq))?;
                 Ok(Some((loss, marks)))
@@ -109,16 +121,19 @@ impl Shared {
             return Err(StoreError::Unavailable("the database changes its history".to_owned()));
         };
         self.note(events, common.is_none(), changes.len());
+        changes.retain(|change| !marks.contains(&change.mark()));
+        let connection = RefCell::new(connection);
+        let run = |transaction: &mut Transaction<'_>| {
+            self.run(&mut connection.borrow_mut(), generation, transaction)
+        };
+        reapply(&LostChanges { changes: &changes, now: wall_now(), run: &run })?;
         if is_overflown {
             return Err(StoreError::Unavailable(
-                "the database lost more changes of the last hour than this node remembers; check which tokens must not \
-                 work, then restart it"
+                "the database may have lost more changes of the last hour than this node remembers; what it remembers is \
+                 in force again; check what else was taken away, then restart it"
                     .to_owned(),
             ));
         }
-        changes.retain(|change| !marks.contains(&change.mark()));
-        let run = |transaction: &mut Transaction<'_>| self.run(generation, transaction);
-        reapply(&LostChanges { changes: &changes, now: wall_now(), run: &run })?;
         let mut history = locked(&self.memory.history);
         self.check_generation(generation)?;
         history.rebase(common);
@@ -155,19 +170,19 @@ impl Shared {
         );
     }
 
-    fn run(&self, generation: u64, transaction: &mut Transaction<'_>) -> Result<(), StoreError> {
+    fn run(
+        &self,
+        connection: &mut Connection,
+        generation: u64,
+        transaction: &mut Transaction<'_>,
+    ) -> Result<(), StoreError> {
         self.check_generation(generation)?;
         // Each transaction may take as long as the watchdog allows for one statement.
         self.busy_since.store(clock::steady_now(), SeqCst);
-        let applied = pool::transaction(&self.pool, Access::Write, WAIT, |c| {
-            catch_panic(|| transaction(&mut Tx::postgres(c)))
-        })?;
+        let applied = connection
+            .transaction(Access::Write, WAIT, |c| catch_panic(|| transaction(&mut Tx::postgres(c))))?;
         locked(&self.memory.report).reapplied += applied;
         Ok(())
-    }
-
-    fn read<T>(&self, mut work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        pool::transaction(&self.pool, Access::Read, WAIT, |c| catch_panic(|| work(&mut Tx::postgres(c))))
     }
 
     fn check_generation(&self, generation: u64) -> Result<(), StoreError> {
@@ -176,6 +191,13 @@ impl Shared {
             false => Err(StoreError::Unavailable("the feed of changes was replaced".to_owned())),
         }
     }
+}
+
+fn read<T>(
+    connection: &mut Connection,
+    mut work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    connection.transaction(Access::Read, WAIT, |c| catch_panic(|| work(&mut Tx::postgres(c))))
 }
 
 /// The digest of an event.
