@@ -148,8 +148,8 @@ pub fn append_all(tx: &mut Tx<'_>, events: &[AuditEvent], link: ChainHasher) -> 
         },
     }
     let is_change = events.iter().any(|event| event.kind.changes_rows());
-    instance::advance_chain(tx, head, is_change)?;
-    tx.1 = match tx.1 {
+    tx.1.is_replicated |= instance::advance_chain(tx, head, is_change)?;
+    tx.1.appended = match tx.1.appended {
         _ if is_change => Appended::Change(head.seq),
         Appended::Change(_) => Appended::Change(head.seq),
         Appended::Nothing | Appended::NoChange => Appended::NoChange,

@@ -10,7 +10,7 @@ use crate::{
     macros::{lock_row, on},
     schema::instance,
     sql_types::InstantValue,
-    tx::Tx,
+    tx::{AnyConnection, Tx},
 };
 
 /// The state of an installation.
@@ -72,32 +72,57 @@ pub(crate) fn lock_chain(tx: &mut Tx<'_>) -> Result<ChainHead, StoreError> {
     head(locked(tx)?)
 }
 
-/// Stores the new head; `is_change` if one of the events up to it changed a row that a node may have in memory.
-pub(crate) fn advance_chain(tx: &mut Tx<'_>, to: ChainHead, is_change: bool) -> Result<(), StoreError> {
+/// Stores the new head; `is_change` if one of the events up to it changed a row that a node may have in memory. Returns
+/// whether the server waits for standbys.
+pub(crate) fn advance_chain(tx: &mut Tx<'_>, to: ChainHead, is_change: bool) -> Result<bool, StoreError> {
     let head = (instance::chain_seq.eq(to.seq), instance::chain_head.eq(to.hash.to_vec()));
     let row = instance::table.find(1);
-    match is_change {
-        true => on!(tx, |c| diesel::update(row).set((head, instance::change_seq.eq(to.seq))).execute(c))?,
-        false => on!(tx, |c| diesel::update(row).set(head).execute(c))?,
-    };
-    Ok(())
+    let change = is_change.then_some(instance::change_seq.eq(to.seq));
+    let update = diesel::update(row).set((head, change));
+    match &mut tx.0 {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(c) => update.execute(&mut **c).map(|_| false),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(c) => {
+            let setting = current_setting(SYNCHRONOUS_STANDBYS, true);
+            let names = update.returning(setting).get_result::<Option<String>>(&mut **c);
+            names.map(|names| names.is_some_and(|names| !names.is_empty()))
+        }
+    }
+    .map_err(from_diesel)
+}
+
+/// The setting that names the standbys for which a commit waits. It is read with another query of each unit: a cluster
+/// manager changes it at any time.
+#[cfg(feature = "postgres")]
+const SYNCHRONOUS_STANDBYS: &str = "synchronous_standby_names";
+
+#[cfg(feature = "postgres")]
+diesel::define_sql_function! {
+    /// The value of a setting of the server.
+    fn current_setting(name: diesel::sql_types::Text, is_missing_ok: diesel::sql_types::Bool) -> diesel::sql_types::Nullable<diesel::sql_types::Text>;
 }
 
 /// The number of the newest event that changed a row which a node may have in memory, for a unit that may have seen the
-/// change and makes none.
+/// change and makes none; and whether the server waits for standbys.
 ///
 /// SECURITY: the unit writes a mark into the log, so that its commit waits for the standbys too. After a restart an old
 /// primary shows changes that no standby has.
 #[cfg(feature = "postgres")]
-pub(crate) fn seen_change_seq(tx: &mut Tx<'_>) -> Result<i64, StoreError> {
+pub(crate) fn seen_change_seq(tx: &mut Tx<'_>) -> Result<(i64, bool), StoreError> {
     #[derive(QueryableByName)]
     struct Seen {
         #[diesel(sql_type = diesel::sql_types::BigInt)]
         change_seq: i64,
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        is_replicated: bool,
     }
-    let query = "SELECT change_seq, CAST(pg_logical_emit_message(true, 'tokenry', '') AS text) FROM instance";
+    let query = format!(
+        "SELECT change_seq, CAST(pg_logical_emit_message(true, 'tokenry', '') AS text), \
+         coalesce(current_setting('{SYNCHRONOUS_STANDBYS}', true), '') <> '' AS is_replicated FROM instance"
+    );
     let seen: Seen = on!(tx, |c| diesel::sql_query(query).get_result(c))?;
-    Ok(seen.change_seq)
+    Ok((seen.change_seq, seen.is_replicated))
 }
 
 fn head(row: InstanceRow) -> Result<ChainHead, StoreError> {

@@ -12,6 +12,7 @@
 //! - [`journal`]: keeps that over a restart.
 //! - [`loss`]: applies it again when the database has lost it.
 //! - [`memory`]: shares it.
+//! - [`proofs`]: whether a commit is durable.
 //! - [`waiting`]: verifications that wait for a lease.
 //! - [`watchdog`]: replaces a feed whose database does not respond.
 
@@ -22,13 +23,14 @@ mod invalidations;
 mod journal;
 mod loss;
 mod memory;
+mod proofs;
 mod statements;
 mod waiting;
 mod watchdog;
 
 use std::{
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
@@ -38,7 +40,9 @@ use diesel::PgConnection;
 use tokenry_domain::{TokenId, UserId};
 use tokenry_libpq::Wake;
 
-use self::{feed::Registration, invalidations::Invalidations, memory::Memory, waiting::Waiting};
+use self::{
+    feed::Registration, invalidations::Invalidations, memory::Memory, proofs::Proofs, waiting::Waiting,
+};
 use crate::{
     direct::DirectManager,
     error::StoreError,
@@ -86,9 +90,7 @@ struct Shared {
     wanted: Mutex<Wanted>,
     /// Ends the sleep of the feed.
     wake: Wake,
-    /// Counts notifications of acknowledgements.
-    acknowledgements: Mutex<u64>,
-    acknowledged: Condvar,
+    proofs: Proofs,
 }
 
 /// What the feed is asked for.
@@ -127,8 +129,7 @@ impl Leases {
             feed: Mutex::default(),
             wanted: Mutex::default(),
             wake: Wake::new()?,
-            acknowledgements: Mutex::new(0),
-            acknowledged: Condvar::new(),
+            proofs: Proofs::default(),
         };
         Ok(Self { shared: Arc::new(shared), watchdog: OnceLock::new(), journal: OnceLock::new() })
     }
@@ -165,6 +166,11 @@ impl Leases {
                 self.watchdog.set(self.shared.workers.start("lease-watchdog", Importance::Vital, watch)?);
         }
         Ok(())
+    }
+
+    /// Whether this process is a node.
+    fn has_feed(&self) -> bool {
+        self.watchdog.get().is_some()
     }
 
     /// What to note before a row is read.

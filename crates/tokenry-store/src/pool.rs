@@ -11,7 +11,7 @@ use diesel::PgConnection;
 use diesel::SqliteConnection;
 use diesel::{
     Connection,
-    connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
+    connection::{AnsiTransactionManager, TransactionManager},
     r2d2::{ManageConnection, Pool, PooledConnection},
 };
 
@@ -22,8 +22,8 @@ use crate::{
 };
 #[cfg(feature = "postgres")]
 use crate::{
-    primary::{self, ConnectionProof, Primary, TRUSTED},
-    session_check, steady_clock,
+    primary::{self, ConnectionProof, Primary},
+    session_check,
 };
 
 /// A connection of one database, with the proof that its server is the right one.
@@ -42,11 +42,6 @@ pub(crate) trait BackendConnection:
 
     /// Verifies the session again.
     fn prove(&mut self, session: &Self::ConnectionProof) -> Result<(), StoreError>;
-
-    /// Commits the transaction.
-    fn commit(&mut self) -> Result<(), StoreError> {
-        AnsiTransactionManager::commit_transaction(self).map_err(from_diesel)
-    }
 }
 
 /// Whether a unit reads or writes.
@@ -95,24 +90,6 @@ impl BackendConnection for PgConnection {
 
     fn prove(&mut self, session: &ConnectionProof) -> Result<(), StoreError> {
         session.prove(self)
-    }
-
-    fn commit(&mut self) -> Result<(), StoreError> {
-        let is_trusted = |began: u64| steady_clock::steady_now() - began <= steady_clock::micros(TRUSTED);
-        let began = steady_clock::steady_now();
-        AnsiTransactionManager::commit_transaction(self).map_err(from_diesel)?;
-        if is_trusted(began) {
-            return Ok(());
-        }
-        // A commit of nothing but a mark in the log.
-        let began = steady_clock::steady_now();
-        self.batch_execute("SELECT pg_logical_emit_message(true, 'tokenry', '')").map_err(from_diesel)?;
-        if is_trusted(began) {
-            return Ok(());
-        }
-        let message =
-            "the outcome is unknown: the change was committed, and it is not known whether a standby has it";
-        Err(StoreError::Unavailable(message.to_owned()))
     }
 }
 
@@ -281,7 +258,7 @@ impl<C: BackendConnection> Managed<C> {
         let connection = &mut self.connection;
         match work(connection) {
             Ok(value) => {
-                let committed = connection.commit();
+                let committed = AnsiTransactionManager::commit_transaction(connection).map_err(from_diesel);
                 self.is_lost = committed.is_err();
                 committed?;
                 // SECURITY: the new primary may lack what was written on the server that it replaced.

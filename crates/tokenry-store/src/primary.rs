@@ -29,13 +29,6 @@ use crate::{
 /// The maximum age of a connection: an address may lead to another server while old connections still reach the old one.
 pub(crate) const MAX_AGE: Duration = Duration::from_secs(30);
 
-/// How long a commit may take whose success is trusted.
-///
-/// SECURITY: PostgreSQL reports success for a commit whose wait for its standbys was cancelled, with a warning that the
-/// driver drops. A timeout of this program cancels only waits that are longer; an administrator can cancel shorter ones. A
-/// slow commit is proven by a fast one after it, since standbys receive commits in order.
-pub(crate) const TRUSTED: Duration = Duration::from_secs(1);
-
 /// The server that the connections of a store lead to.
 #[derive(Default)]
 pub(crate) struct Primary {

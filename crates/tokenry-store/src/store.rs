@@ -22,7 +22,10 @@ use crate::{
     url::DatabaseUrl,
 };
 #[cfg(feature = "postgres")]
-use crate::{instance, tx::Appended};
+use crate::{
+    instance,
+    tx::{Appended, Committed, Written},
+};
 
 /// A database of tokens. Cheap to clone; all clones share connections.
 #[derive(Clone)]
@@ -107,7 +110,8 @@ impl Store {
     /// thread.
     ///
     /// On PostgreSQL a unit that [changes rows](tokenry_domain::EventKind::changes_rows) returns once each node has
-    /// acknowledged its events, or is gone. A unit without any event, such as the repeated revocation of a token, waits for
+    /// acknowledged its events, or is gone. Where the server waits for standbys, each unit returns once a later commit has
+    /// proven that its own was not canceled. A unit without any event, such as the repeated revocation of a token, waits for
     /// the changes that it may have seen.
     ///
     /// # Errors
@@ -144,18 +148,21 @@ impl Store {
             #[cfg(feature = "postgres")]
             Backend::Postgres { pool, leases, .. } => {
                 let server = leases.server();
-                let (value, awaited) = self.run(move |tx| {
+                let (value, unit) = self.run(move |tx| {
                     let value = work(tx)?;
-                    let awaited = match tx.1 {
-                        Appended::Change(seq) => Some(seq),
-                        Appended::NoChange => None,
-                        Appended::Nothing => Some(instance::seen_change_seq(tx)?),
+                    let Written { appended, is_replicated } = tx.1;
+                    let is_change = matches!(appended, Appended::Change(_));
+                    let (awaited, is_replicated) = match appended {
+                        Appended::Change(seq) => (Some(seq), is_replicated),
+                        Appended::NoChange => (None, is_replicated),
+                        Appended::Nothing => {
+                            let (seq, is_replicated) = instance::seen_change_seq(tx)?;
+                            (Some(seq), is_replicated)
+                        }
                     };
-                    Ok::<_, E>((value, awaited))
+                    Ok::<_, E>((value, Committed { is_change, awaited, is_replicated }))
                 })?;
-                if let Some(seq) = awaited {
-                    leases.wait_for(pool, seq, server)?;
-                }
+                leases.confirm(pool, unit, server)?;
                 Ok(value)
             }
         }

@@ -11,12 +11,33 @@ use crate::error::StoreError;
 
 /// The transaction of a unit of work; queries take it as their first argument. It does not show the connection: whatever
 /// can be done with it is a function of this crate.
-pub struct Tx<'c>(pub(crate) AnyConnection<'c>, pub(crate) Appended);
+pub struct Tx<'c>(pub(crate) AnyConnection<'c>, pub(crate) Written);
+
+/// What a unit of work has written so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) appended: Appended,
+    /// Whether the server waits for standbys, as far as the unit has looked.
+    pub(crate) is_replicated: bool,
+}
+
+/// What the answer of a committed unit depends on.
+#[cfg(feature = "postgres")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Committed {
+    /// Whether it changed rows that a node may have in memory.
+    pub(crate) is_change: bool,
+    /// The event that every node must have acknowledged.
+    pub(crate) awaited: Option<i64>,
+    /// Whether its server waits for standbys.
+    pub(crate) is_replicated: bool,
+}
 
 /// What a unit of work has appended to the audit log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Appended {
     /// No event.
+    #[default]
     Nothing,
     /// Only events that change no row which a node may have in memory.
     NoChange,
@@ -35,12 +56,12 @@ pub(crate) enum AnyConnection<'c> {
 impl<'c> Tx<'c> {
     #[cfg(feature = "sqlite")]
     pub(crate) fn sqlite(connection: &'c mut SqliteConnection) -> Self {
-        Self(AnyConnection::Sqlite(connection), Appended::Nothing)
+        Self(AnyConnection::Sqlite(connection), Written::default())
     }
 
     #[cfg(feature = "postgres")]
     pub(crate) fn postgres(connection: &'c mut PgConnection) -> Self {
-        Self(AnyConnection::Postgres(connection), Appended::Nothing)
+        Self(AnyConnection::Postgres(connection), Written::default())
     }
 }
 

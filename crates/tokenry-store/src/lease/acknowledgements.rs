@@ -1,15 +1,16 @@
 //! What a change waits for: the acknowledgement of every node.
 
-use std::{sync::PoisonError, time::Duration};
+use std::time::Duration;
 
 use diesel::{PgConnection, r2d2::Pool};
 
-use super::{Leases, locked, statements};
+use super::{Leases, statements};
 use crate::{
     error::StoreError,
     pool::{self, Manager},
     steady_clock as clock,
     supervisor::Deadline,
+    tx::Committed,
 };
 
 /// The first pause between two looks at the nodes; a notification ends it early.
@@ -22,25 +23,43 @@ const MAX_READ_TIME: Duration = Duration::from_secs(2);
 const MAX_SILENCE: Duration = Duration::from_secs(6);
 
 impl Leases {
-    /// Waits until no node can decide by a row from before event `seq`: each has acknowledged the event, or its lease has
-    /// ended and its row is removed. Called after the commit of the event; `server` is what [`server`](Self::server)
-    /// returned before the unit began. Blocks the thread.
+    /// Returns once a unit may be answered: it is durable, and no node can decide by a row from before its change. Called
+    /// after its commit; `server` is what [`server`](Self::server) returned before it began. Blocks the thread.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if that cannot be proven; the change may be lost by a failover, or a node may not know
     /// it yet.
-    pub(crate) fn wait_for(
+    pub(crate) fn confirm(
+        &self,
+        pool: &Pool<Manager<PgConnection>>,
+        unit: Committed,
+        server: u64,
+    ) -> Result<(), StoreError> {
+        let committed = clock::steady_now();
+        if unit.awaited.is_some() {
+            // The own node need not wait for the notification.
+            self.shared.want_events();
+        }
+        // SECURITY: the own acknowledgement is waited for in any case, so it is also the proof where the server did not wait
+        // for standbys when the unit looked. Acknowledgements of other nodes prove nothing: on an old primary that is cut
+        // off they are visible although their commits were canceled.
+        if unit.is_replicated || unit.is_change && self.has_feed() {
+            self.prove(server, committed)?;
+        }
+        unit.awaited.map_or(Ok(()), |seq| self.wait_for(pool, seq, server, committed))
+    }
+
+    /// Waits until each node has acknowledged event `seq`, or its lease has ended and its row is removed.
+    fn wait_for(
         &self,
         pool: &Pool<Manager<PgConnection>>,
         seq: i64,
         server: u64,
+        committed: u64,
     ) -> Result<(), StoreError> {
-        let committed = clock::steady_now();
-        // The own node need not wait for the notification.
-        self.shared.want_events();
-        let (mut pause, mut last_answer) = (FIRST_PAUSE, committed);
+        let (mut pause, mut last_answer) = (FIRST_PAUSE, clock::steady_now());
         loop {
-            let heard = *locked(&self.shared.acknowledgements);
+            let heard = self.shared.proofs.heard();
             let looked = self.look(pool, seq, committed);
             // SECURITY: the server that replaced the other may lack the change, and give its number to another one.
             if self.server() != server {
@@ -56,10 +75,7 @@ impl Leases {
                     }
                 }
             }
-            let acknowledgements = locked(&self.shared.acknowledgements);
-            let is_same = |count: &mut u64| *count == heard;
-            let waited = self.shared.acknowledged.wait_timeout_while(acknowledgements, pause, is_same);
-            drop(waited.unwrap_or_else(PoisonError::into_inner));
+            self.shared.proofs.wait(pause, |state| state.acknowledgements != heard);
             pause = (pause * 2).min(MAX_PAUSE);
         }
     }

@@ -234,8 +234,7 @@ impl Feed {
             }
         }
         if is_acknowledged {
-            *locked(&self.shared.acknowledgements) += 1;
-            self.shared.acknowledged.notify_all();
+            self.shared.proofs.hear();
         }
         Ok(heard)
     }
@@ -306,6 +305,7 @@ impl Feed {
         if !listener.session.is_current() {
             return Err(StoreError::Unavailable("the database is another server now".to_owned()).into());
         }
+        self.shared.proofs.prove(listener.session.generation(), sent.steady);
         let is_newer = renewal.change_seq > applied;
         if is_newer {
             self.apply_events(listener)?;

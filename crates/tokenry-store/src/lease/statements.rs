@@ -145,6 +145,13 @@ pub(super) fn taking_kinds() -> String {
     kinds.map(|kind| format!("'{kind}'")).collect::<Vec<_>>().join(", ")
 }
 
+/// Commits a mark in the log, which changes nothing.
+pub(super) fn mark(connection: &mut Direct) -> Result<(), Unproven> {
+    let statement =
+        format!("SELECT CAST(pg_logical_emit_message(true, 'tokenry', '') AS text) WHERE {}", check("$1"));
+    Ok(one(connection.query(&statement, &[])?).map(drop)?)
+}
+
 /// Removes the row of a node that ends.
 pub(super) fn leave(connection: &mut Direct, node: Uuid) -> Result<(), Unproven> {
     let statement = format!("DELETE FROM nodes WHERE id = CAST($2 AS uuid) AND {}", check("$1"));

@@ -43,6 +43,17 @@ fn declaring_a_silent_node_gone_at_once_is_unsafe() {
     assert_unsafe(Rules { silent_node_is_waited_for: false, ..PROTOCOL }, Scope::ONE_NODE);
 }
 
+/// On the old primary, where no node is registered, nobody is waited for.
+#[test]
+fn answering_a_change_whose_commit_was_canceled_is_unsafe() {
+    assert_unsafe(Rules { change_is_proven: false, ..PROTOCOL }, Scope::FAILOVER);
+}
+
+#[test]
+fn a_lease_that_is_renewed_by_a_canceled_commit_is_unsafe() {
+    assert_unsafe(Rules { canceled_statement_renews_nothing: false, ..PROTOCOL }, Scope::FAILOVER);
+}
+
 #[test]
 fn keeping_a_row_that_was_read_before_its_invalidation_is_unsafe() {
     assert_unsafe(Rules { outdated_fill_is_discarded: false, ..PROTOCOL }, Scope::ONE_NODE);

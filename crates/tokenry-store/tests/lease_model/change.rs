@@ -114,8 +114,8 @@ fn commit(rules: &Rules, scope: &Scope, state: &mut State, writer: usize, index:
         rules.answer_after != AnswerAfter::Commit && (rules.repeated_revocation_waits || !is_repeated);
     let Writer::Ready { nodes } = &mut state.writers[writer] else { unreachable!("it has committed") };
     let nodes = if waits { nodes.take() } else { Some(Vec::new()) };
-    state.writers[writer] = if is_isolated && !is_repeated {
-        // The standby never confirms this commit, so the change is not answered with success.
+    state.writers[writer] = if is_isolated && !is_repeated && rules.change_is_proven {
+        // The standby never confirms this commit or a later one, so the change is not answered with success.
         Writer::Finished
     } else {
         Writer::Committed(Committed { server: index, sequence, has_waited: false, nodes })

@@ -40,9 +40,10 @@ impl FeedStep {
 }
 
 /// The steps that are possible.
-pub(crate) fn steps(scope: &Scope, state: &State, node: u8, steps: &mut Vec<FeedStep>) {
+pub(crate) fn steps(rules: &Rules, scope: &Scope, state: &State, node: u8, steps: &mut Vec<FeedStep>) {
     let own = &state.nodes[usize::from(node)];
     let is_on_primary = own.server == state.primary();
+    let commits = is_on_primary || scope.unreplicated_commits && !rules.canceled_statement_renews_nothing;
     match own.feed {
         Feed::Idle if own.is_registered => {
             steps.push(FeedStep::SendStatement);
@@ -54,9 +55,9 @@ pub(crate) fn steps(scope: &Scope, state: &State, node: u8, steps: &mut Vec<Feed
         Feed::Idle if own.registrations < scope.registrations => steps.push(FeedStep::SendRegistration),
         Feed::Idle => {}
         Feed::EventsRead { .. } => steps.push(FeedStep::ApplyEvents),
-        Feed::StatementSent { .. } if is_on_primary => steps.push(FeedStep::CommitStatement),
+        Feed::StatementSent { .. } if commits => steps.push(FeedStep::CommitStatement),
         Feed::RegistrationSent { .. } if is_on_primary => steps.push(FeedStep::CommitRegistration),
-        // An isolated server cannot commit.
+        // An isolated server cannot commit, and what it answers to a canceled commit counts for nothing.
         Feed::StatementSent { .. } | Feed::RegistrationSent { .. } => {}
         Feed::StatementCommitted { .. } | Feed::RowMissing | Feed::RegistrationCommitted { .. } => {
             steps.push(FeedStep::ReceiveResult);

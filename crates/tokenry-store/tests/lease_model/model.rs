@@ -77,7 +77,7 @@ impl Model for LeaseModel {
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
         let (mut feed, mut verification) = (Vec::new(), Vec::new());
         for (node, own) in (0..).zip(&state.nodes) {
-            feed::steps(&self.scope, state, node, &mut feed);
+            feed::steps(&self.rules, &self.scope, state, node, &mut feed);
             let can_take = |step: &FeedStep| step.is_remote() || !own.is_paused;
             actions.extend(feed.drain(..).filter(can_take).map(|step| Action::Feed { node, step }));
             for slot in 0..own.requests.len() {

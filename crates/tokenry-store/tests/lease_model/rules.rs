@@ -58,6 +58,10 @@ pub(crate) struct Rules {
     pub(crate) repeated_revocation_waits: bool,
     /// A revocation that finds the token revoked commits a write as well, so it fails on an isolated server.
     pub(crate) repeated_revocation_commits: bool,
+    /// A change is answered only if a later commit proves that no wait for the standby was canceled.
+    pub(crate) change_is_proven: bool,
+    /// A statement of the feed whose wait for the standby was canceled renews nothing.
+    pub(crate) canceled_statement_renews_nothing: bool,
     /// The writer reads the registered nodes after its commit, not before.
     pub(crate) nodes_are_read_after_commit: bool,
     /// Rows are not read from a server that the feed has left.
@@ -79,6 +83,8 @@ impl Rules {
         memory_drop: MemoryDrop::WhenRegistered,
         repeated_revocation_waits: true,
         repeated_revocation_commits: true,
+        change_is_proven: true,
+        canceled_statement_renews_nothing: true,
         nodes_are_read_after_commit: true,
         reads_follow_feed: true,
         new_server_needs_registration: true,
