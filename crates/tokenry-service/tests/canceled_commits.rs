@@ -10,8 +10,8 @@ use std::{
 
 use common::{at, issue, new, operator, service_on, user, verify};
 use tokenry_libpq::Connection;
-use tokenry_service::{Rejection, Token, TokenChanges, Tokenry, UsageEvent, VerifyError};
-use tokenry_testkit::{Cluster, TestDatabase, create_database};
+use tokenry_service::{Rejection, Rotation, Token, TokenChanges, Tokenry, UsageEvent, VerifyError};
+use tokenry_testkit::{Cluster, FloatingAddress, TestDatabase, create_database};
 
 /// As long as a lease.
 const LEASE: Duration = Duration::from_secs(2);
@@ -25,57 +25,60 @@ struct Installation {
 }
 
 impl Installation {
-    fn start() -> Option<Self> {
-        let cluster = Cluster::start()?;
+    fn on(cluster: Cluster) -> Self {
         let url = create_database(&cluster.url("postgres"), "tokens").unwrap();
         let db = TestDatabase::at(url);
         let services = [0; 3].map(|_| service_on(db.second_store()));
-        Some(Self { cluster, db, services })
+        Self { cluster, db, services }
     }
 
     fn nodes(&self) -> &[Tokenry] {
         &self.services[..2]
     }
 
-    /// Sets the standbys that each commit waits for. There are none, so it waits for ever.
-    fn wait_for_standbys(&self, names: &str) {
-        self.cluster.execute(&format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'"), "tokens");
-        self.cluster.execute("SELECT pg_reload_conf()", "tokens");
-    }
-
     /// Runs `work` while each commit waits in vain, and is canceled after at most 100 ms.
     fn cut_off(&self, work: impl FnOnce()) {
-        let is_over = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let mut connection = Connection::open(&self.cluster.url("postgres")).unwrap();
-                let cancel =
-                    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-                while !is_over.load(Ordering::SeqCst) {
-                    connection.execute(cancel, &[]).unwrap();
-                    std::thread::sleep(Duration::from_millis(100));
-                }
-            });
-            // Also if an assertion fails, since the thread would go on for ever.
-            let _ends = Ends(&is_over);
-            self.wait_for_standbys("nobody");
-            let mut connection = Connection::open(&self.cluster.url("tokens")).unwrap();
-            let is_cut_off = (0..1000).any(|_| {
-                std::thread::sleep(Duration::from_millis(10));
-                connection.execute(MARK, &[]).unwrap();
-                let warnings = connection.take_warnings();
-                warnings.iter().any(|warning| warning.sqlstate.as_deref() == Some("01000"))
-            });
-            assert!(is_cut_off, "the server waits for no standby");
-            work();
-        });
-        self.wait_for_standbys("");
+        cut_off(&self.cluster, work);
+        wait_for_standbys(&self.cluster, "");
     }
 }
 
-struct Ends<'a>(&'a AtomicBool);
+/// Sets the standbys that each commit waits for.
+fn wait_for_standbys(cluster: &Cluster, names: &str) {
+    cluster.execute(&format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'"), "tokens");
+    cluster.execute("SELECT pg_reload_conf()", "tokens");
+}
 
-impl Drop for Ends<'_> {
+/// Makes each commit wait for a standby that does not exist, and cancels those that wait while `work` runs.
+fn cut_off(cluster: &Cluster, work: impl FnOnce()) {
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut connection = Connection::open(&cluster.url("postgres")).unwrap();
+            let cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+            // Until the end, or until `work` stops the server.
+            while !is_over.load(Ordering::SeqCst) && connection.execute(cancel, &[]).is_ok() {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        });
+        // Also if an assertion fails, since the thread would go on for ever.
+        let _end = EndOfWork(&is_over);
+        wait_for_standbys(cluster, "nobody");
+        let mut connection = Connection::open(&cluster.url("tokens")).unwrap();
+        let is_cut_off = (0..1000).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            connection.execute(MARK, &[]).unwrap();
+            let warnings = connection.take_warnings();
+            warnings.iter().any(|warning| warning.sqlstate.as_deref() == Some("01000"))
+        });
+        assert!(is_cut_off, "the server waits for no standby");
+        work();
+    });
+}
+
+struct EndOfWork<'a>(&'a AtomicBool);
+
+impl Drop for EndOfWork<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::SeqCst);
     }
@@ -98,7 +101,8 @@ fn renamed(name: &str) -> TokenChanges {
 
 #[test]
 fn no_change_is_answered_and_no_lease_goes_on_where_commits_are_canceled() {
-    let Some(installation) = Installation::start() else { return };
+    let Some(cluster) = Cluster::start() else { return };
+    let installation = Installation::on(cluster);
     let [first, ..] = &installation.services;
     let alice = user(first, "alice", "user");
     let (kept, kept_text) = issue(first, &alice, &[]);
@@ -152,10 +156,11 @@ fn no_change_is_answered_and_no_lease_goes_on_where_commits_are_canceled() {
 
 #[test]
 fn a_server_that_waits_for_a_standby_is_used_as_any_other() {
-    let Some(installation) = Installation::start() else { return };
+    let Some(cluster) = Cluster::start() else { return };
+    let installation = Installation::on(cluster);
     let standby = installation.cluster.standby();
     // It has no name of its own.
-    installation.wait_for_standbys("*");
+    wait_for_standbys(&installation.cluster, "*");
     let mut connection = Connection::open(&installation.cluster.url("tokens")).unwrap();
     for _ in 0..10 {
         connection.execute(MARK, &[]).unwrap();
@@ -177,6 +182,41 @@ fn a_server_that_waits_for_a_standby_is_used_as_any_other() {
         assert!(matches!(decided, Err(VerifyError::Rejected(Rejection::Revoked))), "accepted");
     }
     // Otherwise the last commits would wait for it.
-    installation.wait_for_standbys("");
+    wait_for_standbys(&installation.cluster, "");
     drop(standby);
+}
+
+/// A lost rotation would revoke the token, and nobody was told that it was rotated.
+#[test]
+fn a_change_whose_commit_was_canceled_is_not_applied_again_after_a_failover() {
+    let Some(cluster) = Cluster::start() else { return };
+    create_database(&cluster.url("postgres"), "tokens").unwrap();
+    let address = FloatingAddress::to(cluster.port());
+    let db = TestDatabase::at(format!("postgres://tokenry@127.0.0.1:{}/tokens", address.port()));
+    let node = service_on(db.second_store());
+    let alice = user(&node, "alice", "user");
+    let (token, text) = issue(&node, &alice, &[]);
+    until(|| verify(&node, &text, 1));
+    let standby = cluster.standby();
+    standby.stop();
+    cut_off(&cluster, || {
+        node.rotate_token(&operator(1), token.id, Rotation::default()).map(drop).unwrap_err();
+        let kinds = "SELECT kind FROM audit_events ORDER BY seq DESC LIMIT 1";
+        assert_eq!(db.texts(kinds), ["auth.token.rotated"]);
+        cluster.stop();
+    });
+    standby.launch();
+    standby.promote();
+    address.redirect_to(standby.port());
+    let verified = until(|| match verify(&node, &text, 2) {
+        Err(VerifyError::Store(error)) => Err(error),
+        decided => Ok(decided),
+    });
+    verified.unwrap();
+    until(|| node.revoke_token(&operator(3), token.id, None));
+    let decided = until(|| match verify(&node, &text, 4) {
+        Err(VerifyError::Store(error)) => Err(error),
+        decided => Ok(decided),
+    });
+    assert!(matches!(decided, Err(VerifyError::Rejected(Rejection::Revoked))), "accepted");
 }

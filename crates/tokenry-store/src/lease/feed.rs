@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     Shared, locked,
     memory::Memory,
-    statements::{self, ACKNOWLEDGED, CHANGE, Renewal},
+    statements::{self, ACKNOWLEDGED, CHANGE, Change, Renewal},
 };
 use crate::{
     direct::{Direct, Unproven, warned},
@@ -38,6 +38,8 @@ pub(super) struct Registration {
     applied: i64,
     /// The digest of that event; `None` until it was read.
     hash: Option<[u8; 32]>,
+    /// Events that are applied, and are not remembered before a commit proves that the standbys have them.
+    unproven: Vec<Change>,
     /// The moment before the read by which it was applied: every change that was committed earlier is applied.
     proved_at: Option<Reading>,
     /// The generation of the server that has the row.
@@ -134,6 +136,7 @@ impl Feed {
         let mut listener = self.connect()?;
         // SECURITY: notifications of changes past Tokenry may have been missed until now.
         self.shared.invalidations.drop_all();
+        self.forget_unproven();
         let (mut due, mut owes) = (0, false);
         loop {
             if self.is_replaced() {
@@ -254,7 +257,7 @@ impl Feed {
                 (registration.applied, registration.hash)
             };
             let sent = Reading::now();
-            let events = self.timed(|| statements::events_after(listener, applied))?;
+            let (events, is_replicated) = self.timed(|| statements::events_after(listener, applied))?;
             if !Memory::is_continued(applied, hash, &events) {
                 return Err(self.lose(
                     listener,
@@ -264,7 +267,6 @@ impl Feed {
             }
             let is_complete = events.len() < statements::EVENTS;
             let newest = events.last().map(|last| (last.seq, Some(last.hash)));
-            self.shared.memory.observe(&events);
             let (mut ids, mut is_every_row) = (Vec::new(), false);
             for event in events.iter().filter(|event| event.kind.is_none_or(|kind| kind.changes_rows())) {
                 match event.token_id.or(event.user_id) {
@@ -280,10 +282,32 @@ impl Feed {
             if let Some(newest) = newest {
                 (registration.applied, registration.hash) = newest;
             }
+            registration.unproven.extend(events);
+            if !is_replicated {
+                self.remember(&mut registration);
+            }
             if is_complete {
                 registration.proved_at = Some(sent);
                 return Ok(());
             }
+        }
+    }
+
+    /// Remembers the events that were read. A lost change is applied again only if it may have been answered: where the
+    /// server waits for standbys, once a later commit has proven that it was not canceled.
+    fn remember(&self, registration: &mut Registration) {
+        let events = std::mem::take(&mut registration.unproven);
+        if !events.is_empty() {
+            self.shared.memory.observe(&events);
+        }
+    }
+
+    /// Goes back to the last event that is remembered; the database is asked again for those after it.
+    fn forget_unproven(&self) {
+        let mut registration = locked(&self.shared.registration);
+        if let Some(first) = registration.unproven.first() {
+            (registration.applied, registration.hash) = (first.seq - 1, Some(first.prev_hash));
+            registration.unproven.clear();
         }
     }
 
@@ -306,6 +330,7 @@ impl Feed {
             return Err(StoreError::Unavailable("the database is another server now".to_owned()).into());
         }
         self.shared.proofs.prove(listener.session.generation(), sent.steady);
+        self.remember(&mut locked(&self.shared.registration));
         let is_newer = renewal.change_seq > applied;
         if is_newer {
             self.apply_events(listener)?;
@@ -354,7 +379,14 @@ impl Feed {
         })?;
         // It goes on to remember where it was; for rows in memory the events up to the head do not matter.
         let (applied, hash) = known.map_or((applied, None), |known| (known.seq, Some(known.hash)));
-        let registration = Registration { node: Some(node), applied, hash, proved_at: Some(sent), server };
+        let registration = Registration {
+            node: Some(node),
+            applied,
+            hash,
+            unproven: Vec::new(),
+            proved_at: Some(sent),
+            server,
+        };
         *locked(&self.shared.registration) = registration;
         Ok((node, applied, hash, Some(sent)))
     }

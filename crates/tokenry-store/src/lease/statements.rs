@@ -24,6 +24,10 @@ pub(super) const ROW: &str = "tokenry_row";
 /// Wakes those who wait for acknowledgements.
 pub(super) const ACKNOWLEDGED: &str = "tokenry_acknowledged";
 
+/// Whether the server waits for standbys, as a text.
+const WAITS_FOR_STANDBYS: &str =
+    "CAST(coalesce(current_setting('synchronous_standby_names', true), '') <> '' AS text)";
+
 /// The most events that one statement reads.
 pub(super) const EVENTS: usize = 1000;
 
@@ -115,18 +119,20 @@ pub(super) fn renew(
     Ok(Renewal { is_registered, head: ChainHead { seq, hash }, change_seq, acked_hash })
 }
 
-/// The events after `seq`, oldest first. An incomplete answer ends at the last event that it has.
-pub(super) fn events_after(connection: &mut Direct, seq: i64) -> Result<Vec<Change>, Unproven> {
+/// The events after `seq`, oldest first, and whether the server waits for standbys. An incomplete answer ends at the last
+/// event that it has.
+pub(super) fn events_after(connection: &mut Direct, seq: i64) -> Result<(Vec<Change>, bool), Unproven> {
     let statement = format!(
         "SELECT seq, kind, user_id, token_id, encode(prev_hash, 'hex'), encode(hash, 'hex'), \
-         CASE WHEN kind IN ({}) THEN CAST(detail AS text) END \
+         CASE WHEN kind IN ({}) THEN CAST(detail AS text) END, {WAITS_FOR_STANDBYS} \
          FROM audit_events WHERE seq > CAST($2 AS bigint) AND {} ORDER BY seq LIMIT {EVENTS}",
         taking_kinds(),
         check("$1")
     );
     let rows = connection.query(&statement, &[&seq.to_string()])?;
+    let mut is_replicated = false;
     let changes = rows.into_iter().map(|mut row| {
-        Ok(Change {
+        let change = Change {
             seq: row.take("audit_events.seq")?,
             kind: row.take::<String>("audit_events.kind")?.parse().ok(),
             user_id: row.optional("audit_events.user_id")?,
@@ -134,9 +140,12 @@ pub(super) fn events_after(connection: &mut Direct, seq: i64) -> Result<Vec<Chan
             prev_hash: hex_digest("audit_events.prev_hash", &row.take::<String>("audit_events.prev_hash")?)?,
             hash: hex_digest("audit_events.hash", &row.take::<String>("audit_events.hash")?)?,
             detail: row.optional("audit_events.detail")?,
-        })
+        };
+        is_replicated = row.take("synchronous_standby_names")?;
+        Ok(change)
     });
-    changes.collect()
+    let changes = changes.collect::<Result<_, StoreError>>()?;
+    Ok((changes, is_replicated))
 }
 
 /// The kinds of events that take something away, as a list of SQL.
