@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use tokenry_service::{CheckState, Finding, Readiness, Settings, Store, StoreSettings, Tokenry};
-use tokenry_testkit::{Relay, TestDatabase, at, each_backend};
+use tokenry_testkit::{Cluster, Relay, TestDatabase, at, each_backend};
 
 fn service(url: &str) -> Tokenry {
     let store = Store::open(&url.parse().unwrap(), StoreSettings::default()).unwrap();
@@ -44,20 +44,20 @@ each_backend!(a_working_installation_is_ready_and_the_check_changes_nothing, |db
 });
 
 #[test]
-fn a_database_whose_sessions_do_not_commit_synchronously_is_a_warning() {
-    let Some(db) = TestDatabase::postgres() else { return };
-    let warning = |value: &str| {
-        db.run(&format!(
-            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = {value}', current_database()); END $$"
-        ));
-        let readiness = ask(&service(db.url()));
+fn a_server_whose_standbys_are_all_asynchronous_is_a_warning() {
+    let Some(primary) = Cluster::start() else { return };
+    let check = || {
+        let readiness = ask(&service(&primary.url("postgres")));
         let check = readiness.checks.iter().find(|check| check.name == "replication").unwrap();
         (readiness.is_ready, check.state, check.detail.clone().unwrap_or_default())
     };
-    let (is_ready, state, detail) = warning("local");
+    drop(TestDatabase::at(primary.url("postgres")));
+    assert_eq!(check(), (true, CheckState::Ok, String::new()));
+    let _standby = primary.standby();
+    primary.wait_for("SELECT 1 FROM pg_stat_replication", "postgres");
+    let (is_ready, state, detail) = check();
     assert!(is_ready && state == CheckState::Warning, "{detail}");
-    assert!(detail.contains("synchronous_commit is local"), "{detail}");
-    assert_eq!(warning("on"), (true, CheckState::Ok, String::new()));
+    assert!(detail.contains("all standbys are asynchronous (1 connected"), "{detail}");
 }
 
 #[test]

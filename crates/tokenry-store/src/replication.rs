@@ -3,7 +3,7 @@
 #[cfg(feature = "postgres")]
 use diesel::{
     QueryableByName, RunQueryDsl, sql_query,
-    sql_types::{BigInt, Bool, Text},
+    sql_types::{BigInt, Bool},
 };
 
 #[cfg(feature = "postgres")]
@@ -18,33 +18,19 @@ pub struct Replication {
     pub receivers: u64,
     /// Whether commits wait for standbys: `synchronous_standby_names` is set.
     pub is_synchronous: bool,
-    /// The value of `synchronous_commit` that sessions of this role in this database begin with. Tokenry raises it for its
-    /// own.
-    pub synchronous_commit: String,
 }
 
 impl Replication {
     /// What may lose answered changes, as a sentence for an operator; `None` if nothing is known to.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
-        let asynchronous = (self.receivers > 0 && !self.is_synchronous).then(|| {
+        (self.receivers > 0 && !self.is_synchronous).then(|| {
             format!(
                 "all standbys are asynchronous ({} connected, synchronous_standby_names is empty): a failover loses \
                  answered changes, also revocations",
                 self.receivers
             )
-        });
-        let unsafe_commit = matches!(self.synchronous_commit.as_str(), "off" | "local").then(|| {
-            format!(
-                "synchronous_commit is {} for this role or database: changes past Tokenry, whose own sessions set it to on, \
-                 may be lost",
-                self.synchronous_commit
-            )
-        });
-        match (asynchronous, unsafe_commit) {
-            (Some(first), Some(second)) => Some(format!("{first}; {second}")),
-            (first, second) => first.or(second),
-        }
+        })
     }
 }
 
@@ -60,14 +46,11 @@ impl Store {
             #[cfg(feature = "postgres")]
             AnyConnection::Postgres(c) => {
                 let query = "SELECT (SELECT count(*) FROM pg_stat_replication) AS receivers, \
-                             current_setting('synchronous_standby_names') <> '' AS is_synchronous, \
-                             (SELECT coalesce(reset_val, setting) FROM pg_settings WHERE name = 'synchronous_commit') \
-                             AS synchronous_commit";
+                             current_setting('synchronous_standby_names') <> '' AS is_synchronous";
                 let row: Row = sql_query(query).get_result(&mut **c).map_err(from_diesel)?;
                 Ok(Some(Replication {
                     receivers: u64::try_from(row.receivers).unwrap_or(0),
                     is_synchronous: row.is_synchronous,
-                    synchronous_commit: row.synchronous_commit,
                 }))
             }
         })
@@ -81,31 +64,16 @@ struct Row {
     receivers: i64,
     #[diesel(sql_type = Bool)]
     is_synchronous: bool,
-    #[diesel(sql_type = Text)]
-    synchronous_commit: String,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn warning(receivers: u64, is_synchronous: bool, commit: &str) -> Option<String> {
-        Replication { receivers, is_synchronous, synchronous_commit: commit.to_owned() }.warning()
-    }
-
     #[test]
-    fn asynchronous_standbys_and_unsafe_commits_are_named() {
-        for commit in ["on", "remote_apply", "remote_write"] {
-            assert_eq!(warning(0, false, commit), None);
-            assert_eq!(warning(2, true, commit), None);
-        }
-        let text = warning(2, false, "on").unwrap();
-        assert!(
-            text.contains("all standbys are asynchronous (2 connected")
-                && !text.contains("synchronous_commit")
-        );
-        let text = warning(1, false, "local").unwrap();
-        assert!(text.contains("asynchronous (1") && text.contains("synchronous_commit is local"), "{text}");
-        assert!(warning(0, false, "off").unwrap().starts_with("synchronous_commit is off"));
+    fn standbys_that_are_all_asynchronous_are_a_warning() {
+        let warning = |receivers, is_synchronous| Replication { receivers, is_synchronous }.warning();
+        assert!(warning(2, false).unwrap().contains("all standbys are asynchronous (2 connected"));
+        assert_eq!([warning(0, false), warning(0, true), warning(2, true)], [None, None, None]);
     }
 }
