@@ -149,6 +149,39 @@ fn everything_that_was_taken_away_and_lost_is_taken_away_again_once() {
     assert_chain_is_intact(b);
 }
 
+/// Appends an event of a kind that this release does not know, about a token or a user.
+fn append_unknown(db: &TestDatabase, column: &str, id: impl std::fmt::Display) {
+    db.run(&format!(
+        "INSERT INTO audit_events (seq, at, kind, actor, {column}, detail, prev_hash, hash) \
+         SELECT chain_seq + 1, now(), 'auth.thing.frozen', 'system', '{id}', '{{}}', chain_head, sha256('{id}') FROM instance; \
+         UPDATE instance SET chain_seq = chain_seq + 1, chain_head = sha256('{id}'), change_seq = chain_seq + 1"
+    ));
+}
+
+#[test]
+fn what_cannot_be_taken_away_exactly_pauses_the_token_or_disables_the_user() {
+    let Some(db) = TestDatabase::postgres() else { return };
+    let nodes = nodes(&db, 2);
+    let [alice, bob] = ["alice", "bob"].map(|name| user(&nodes[0], name, "user"));
+    let [unknown, moved] = [(); 2].map(|()| issue(&nodes[0], &alice, &["a:read"]));
+    let (_, of_bob) = issue(&nodes[0], &bob, &["a:read"]);
+    nodes.iter().for_each(|node| drop(decide(node, &of_bob, None).unwrap()));
+    save(&db, "saved");
+    append_unknown(&db, "token_id", unknown.0.id.uuid());
+    append_unknown(&db, "user_id", bob.id.uuid());
+    // The token had a scope and got another one: nothing is left of both.
+    change(&nodes[1], moved.0.id, TokenChanges::default().with_scopes(vec!["b:read".to_owned()]));
+    lose_and_wait(&db, "saved", &nodes);
+    for node in &nodes {
+        assert_eq!(rejection(node, &unknown.1), Some(Rejection::Inactive));
+        assert_eq!(rejection(node, &moved.1), Some(Rejection::Inactive));
+        assert_eq!(rejection(node, &of_bob), Some(Rejection::OwnerDisabled));
+    }
+    let expected = [("auth.token.updated".to_owned(), 2), ("auth.user.disabled".to_owned(), 1)];
+    assert_eq!(reapplied(&db), expected.into());
+    assert_chain_is_intact(&nodes[0]);
+}
+
 #[test]
 fn a_loss_is_noticed_when_the_database_has_as_many_other_events() {
     let Some(db) = TestDatabase::postgres() else { return };

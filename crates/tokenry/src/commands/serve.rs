@@ -108,6 +108,7 @@ fn journal(setting: &JournalSetting, url: &DatabaseUrl) -> Option<PathBuf> {
         JournalSetting::File(path) => Some(path.clone()),
         // systemd separates several directories by colons.
         JournalSetting::Auto => {
+            #[allow(clippy::disallowed_methods, reason = "no setting of Tokenry, but what systemd tells")]
             let folders = std::env::var_os("STATE_DIRECTORY")?;
             std::env::split_paths(&folders)
                 .next()
@@ -357,6 +358,15 @@ mod tests {
         ] {
             assert_eq!(bootstrap_file(&url.parse().unwrap()), PathBuf::from(path));
         }
+    }
+
+    #[test]
+    fn only_a_node_on_postgresql_has_a_journal() {
+        let file = JournalSetting::File(PathBuf::from("/var/lib/tokenry/journal"));
+        let postgres = "postgres://localhost/t".parse().unwrap();
+        assert_eq!(journal(&file, &postgres), Some(PathBuf::from("/var/lib/tokenry/journal")));
+        assert_eq!(journal(&JournalSetting::Off, &postgres), None);
+        assert_eq!(journal(&file, &"sqlite:///var/lib/t.db".parse().unwrap()), None);
     }
 
     #[test]
