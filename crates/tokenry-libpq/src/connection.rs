@@ -126,8 +126,10 @@ impl Connection {
             };
             // SAFETY: libpq returned a valid notification, which nobody else uses.
             let found = unsafe { next.as_ref() };
-            // SAFETY: both texts end with a zero and live as long as the notification.
-            let (channel, payload) = unsafe { (text(found.relname), text(found.extra)) };
+            // SAFETY: the text ends with a zero and lives as long as the notification.
+            let channel = unsafe { text(found.relname) };
+            // SAFETY: the same.
+            let payload = unsafe { text(found.extra) };
             let process_id = found.be_pid;
             // SAFETY: the notification is used no longer; its texts are parts of the same memory.
             unsafe { PQfreemem(next.as_ptr().cast()) };

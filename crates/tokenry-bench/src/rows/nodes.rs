@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use super::guarded::tokens;
 use crate::{
     bench::Bench,
-    client::{Stream, run_for},
+    client::{Pace, Stream, run_for},
     compare::CONNECTIONS,
     database::Database,
     figure::{Figure, Outcome, median},
@@ -34,22 +34,20 @@ pub(super) fn together(bench: &Bench) -> Result<Outcome> {
     for side in [alone, all] {
         sample(side, &postgres, &mut requests, bench.sizes.phase / 2)?;
     }
-    let (mut rounds, mut shares) = (Vec::new(), Vec::new());
-    let (mut one, mut three) = (Vec::new(), Vec::new());
+    let (mut one, mut three, mut shares) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..bench.sizes.rounds {
         let order = if round % 2 == 0 { [alone, all] } else { [all, alone] };
-        let mut rates = [0.0, 0.0];
         for side in order {
             let (rate, share) = sample(side, &postgres, &mut requests, bench.sizes.phase)?;
-            rates[usize::from(side.len() > 1)] = rate;
             if side.len() > 1 {
+                three.push(rate);
                 shares.push(share);
+            } else {
+                one.push(rate);
             }
         }
-        one.push(rates[0]);
-        three.push(rates[1]);
-        rounds.push(rates[1] / rates[0]);
     }
+    let rounds = three.iter().zip(&one).map(|(three, one)| three / one).collect();
     let share = median(&shares) * 100.0;
     let detail = format!(
         "{NODES} nodes {:.0}/s together, one {:.0}/s; PostgreSQL {share:.2} % of the processor time of nodes and database",
@@ -108,7 +106,7 @@ fn sample(
 ) -> Result<(f64, f64)> {
     let before = (cpu(nodes)?, postgres.cpu()?);
     let to = nodes.iter().map(|node| node.address).collect();
-    let stream = Stream { to, ..Stream::saturated(nodes[0].address, CONNECTIONS, requests) };
+    let stream = Stream { to, from: None, connections: CONNECTIONS, pace: Pace::Saturated, requests };
     let responses = run_for(stream, time)?;
     let (ours, theirs) = (cpu(nodes)? - before.0, postgres.cpu()? - before.1);
     ensure!(ours > 0.0, "the nodes used no processor time");

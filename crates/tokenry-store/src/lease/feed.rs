@@ -411,10 +411,10 @@ impl Feed {
     fn leave(&self, listener: &mut Direct) {
         self.shared.end_lease();
         let node = locked(&self.shared.registration).node.take();
-        if let Some(node) = node {
-            if self.timed(|| statements::leave(listener, node)).is_err() {
-                tracing::debug!("the row of this node may be left; the next change waits for it then");
-            }
+        if let Some(node) = node
+            && self.timed(|| statements::leave(listener, node)).is_err()
+        {
+            tracing::debug!("the row of this node may be left; the next change waits for it then");
         }
     }
 }

@@ -1,4 +1,4 @@
-// The policy, read-only, and the nodes for administrators.
+// The policy, read-only, and the nodes.
 
 import { get, required, start } from './app.js';
 import { cell, chips, table } from './list.js';
@@ -30,7 +30,7 @@ const { roles, ...sections } = await required(area, get('policy'));
 area.append(...Object.entries(sections).filter(([, values]) => values).map(([name, values]) => section(name, values)),
   h('section.card@policy-roles', h('h2', t('policy.roles')), h('dl.facts', roles.map(({ name, scopes }) => [h('dt', bdi(name)), h('dd', chips(scopes))]))));
 
-/** A process that verifies. Its state has the colors of a token's. */
+// A node's state has the colors of a token's.
 const COLORS = { current: 'active', behind: 'pending', silent: 'revoked' };
 const row = (node) => h('tr@node', { role: 'row', 'data-id': node.id },
   cell('address', bdi(node.address)), cell('version', bdi(node.version)),
@@ -39,10 +39,8 @@ const row = (node) => h('tr@node', { role: 'row', 'data-id': node.id },
   cell('acknowledged', number(node.acked_seq)));
 
 if ((await identity).can('admin:read')) {
-  const nodes = h('section.list@nodes', h('h2', t('nodes')), h('p.muted', t('nodes.lead')));
-  main.append(nodes);
   const list = h('div');
-  nodes.append(list);
+  main.append(h('section.list@nodes', h('h2', t('nodes')), h('p.muted', t('nodes.lead')), list));
   const { data, change_seq: head } = await required(list, get('admin/nodes'));
   list.append(...data.length
     ? [table(t('nodes'), ['address', 'version', 'status', 'renewed', 'acknowledged'], data.map(row)), h('p.muted', t('nodes.newest', { number: number(head) }))]
