@@ -213,6 +213,12 @@ impl<'r> Run<'r> {
                         None => break,
                     },
                 };
+                // A thread that got no processor for a while may find that its idle connection was closed meanwhile.
+                if let (Pace::PerSecond(_), Some(idle)) = (stream.pace, self.connections.get_mut(connection))
+                    && idle.is_closed()
+                {
+                    idle.reopen(self.poll.registry(), Token(connection))?;
+                }
                 if !send(stream, &mut self.connections, connection, since)? {
                     break;
                 }

@@ -57,6 +57,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether the server has closed it while it was idle, though the event of that was not received yet.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self.socket.peek(&mut [0]), Ok(0))
+    }
+
     pub(super) fn send(&mut self, request: &[u8], tag: u64, since: Instant) -> Result<()> {
         let written = self.socket.write(request).context("cannot send a request")?;
         if written != request.len() {
