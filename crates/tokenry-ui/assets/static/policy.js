@@ -38,7 +38,7 @@ const row = (node) => h('tr@node', { role: 'row', 'data-id': node.id },
   cell('renewed', distance(new Date(Date.now() - node.renewed_ms_ago))),
   cell('acknowledged', number(node.acked_seq)));
 
-if ((await identity).can('admin:read')) {
+if ((await identity.catch(() => null))?.can('admin:read')) {
   const list = h('div');
   main.append(h('section.list@nodes', h('h2', t('nodes')), h('p.muted', t('nodes.lead')), list));
   const { data, change_seq: head } = await required(list, get('admin/nodes'));
