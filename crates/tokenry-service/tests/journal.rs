@@ -6,8 +6,8 @@ mod lost;
 
 use std::{fs, path::Path};
 
-use common::{at, issue, operator, service_on, user};
-use lost::{assert_chain_is_intact, lose, reapplied, rejection, save, until};
+use common::{at, issue, operator, service_on, until, user};
+use lost::{assert_chain_is_intact, lose, reapplied, rejection, save};
 use tokenry_service::{CheckState, JournalState, Limits, OpenError, Policy, Rejection, StoreError, Tokenry};
 use tokenry_testkit::TestDatabase;
 

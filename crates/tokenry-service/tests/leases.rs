@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{at, issue, operator, service_on, user};
+use common::{at, issue, operator, service_on, until, user};
 use tokenry_service::{Rejection, Tokenry, UsageEvent, VerifiedToken, VerifyError};
 use tokenry_testkit::TestDatabase;
 
@@ -34,18 +34,6 @@ fn is_revoked(node: &Tokenry, text: &str) -> bool {
         Ok(_) => false,
         Err(error) => panic!("{error}"),
     }
-}
-
-/// Waits until the condition holds.
-fn until(what: &str, condition: impl Fn() -> bool) {
-    let is_met = (0..1500).any(|_| {
-        let is_met = condition();
-        if !is_met {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        is_met
-    });
-    assert!(is_met, "{what}");
 }
 
 #[test]

@@ -7,8 +7,8 @@ mod lost;
 
 use std::collections::BTreeMap;
 
-use common::{at, issue, operator, service_on, user, verify, with_token};
-use lost::{assert_chain_is_intact, decide, lose, reapplied, rejection, save, until};
+use common::{at, issue, operator, service_on, until, user, verify, with_token};
+use lost::{assert_chain_is_intact, decide, lose, reapplied, rejection, save};
 use tokenry_service::{
     Activation, CheckState, ClientInfo, Expiry, Lifetime, Rejection, Rotation, Scope, Store, StoreSettings,
     TokenChanges, Tokenry, UserChanges, VerifyError,

@@ -85,3 +85,15 @@ pub(crate) fn with_secret_of(text: &str, donor: &str) -> String {
     }
     format!("{front}{}", digits.into_iter().collect::<String>())
 }
+
+/// Waits until the condition holds.
+pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
+    let is_met = (0..1500).any(|_| {
+        let is_met = condition();
+        if !is_met {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        is_met
+    });
+    assert!(is_met, "{what}");
+}

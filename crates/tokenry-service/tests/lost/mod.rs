@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(dead_code, reason = "no test file uses all of it")]
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use tokenry_service::{Rejection, Tokenry, VerifiedToken, VerifyError};
 use tokenry_testkit::TestDatabase;
@@ -26,18 +26,6 @@ pub(crate) fn lose(db: &TestDatabase, name: &str) {
          EXECUTE format('DELETE FROM public.%I', t); \
          EXECUTE format('INSERT INTO public.%I SELECT * FROM {name}.%I', t, t); END LOOP; END $$"
     ));
-}
-
-/// Waits until the condition holds.
-pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
-    let is_met = (0..1500).any(|_| {
-        let is_met = condition();
-        if !is_met {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        is_met
-    });
-    assert!(is_met, "{what}");
 }
 
 /// What the node decides; a node that has no lease for a moment has no answer.
