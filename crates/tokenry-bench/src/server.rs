@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// The deadline for the first response of a server.
 const START: Duration = Duration::from_secs(30);
@@ -74,14 +75,12 @@ impl Server {
         Some(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
     }
 
-    /// Sends it a signal: `STOP`, `CONT`.
+    /// Sends it a signal.
     ///
     /// # Errors
     /// When the process is gone.
-    pub(crate) fn signal(&self, name: &str) -> Result<()> {
-        let status = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status()?;
-        anyhow::ensure!(status.success(), "cannot signal a server");
-        Ok(())
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        kill_process(Pid::from_child(&self.process), signal).context("cannot signal a server")
     }
 
     /// Resident memory in bytes.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
 
 use super::nodes::NODES;
 use crate::{
@@ -66,10 +67,10 @@ pub(super) fn frozen(bench: &Bench) -> Result<Outcome> {
         // Every node has a lease before one is frozen.
         revoke(&servers, &tokens, &database, first..=first + 1)?;
         let frozen = servers.last().context("no node")?;
-        frozen.signal("STOP")?;
+        frozen.signal(Signal::STOP)?;
         let others = servers.get(..NODES - 1).context("no node")?;
         let waited = revoke(others, &tokens, &database, first + 2..=first + 3);
-        frozen.signal("CONT")?;
+        frozen.signal(Signal::CONT)?;
         worst.push(millis(waited?.at(1.0)));
     }
     let detail = format!("the longest of 2 revocations, one of {NODES} nodes stopped before them");
